@@ -1,0 +1,95 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says what went wrong in an attempt. The set is closed: switches over it
+// are exhaustive.
+type Kind int
+
+// The kinds. Those of the source come first, those of the room after.
+const (
+	KindInternal           Kind = iota // a fault of ours
+	KindSourceBlocked                  // the guard does not let us connect there
+	KindSourceUnauthorized             // 401, 403
+	KindSourceNotFound                 // 404, 410, an unknown stream
+	KindSourceInvalid                  // not media, or no usable track
+	KindSourceUnsupported              // media the room cannot take by copy
+	KindSourceUnavailable              // refused, reset, DNS, 5xx, time-out
+	KindSourceStalled                  // no media progress although connected
+	KindSourceEnded                    // a live source ended
+	KindRoomDenied                     // the room refuses this signature, user or room
+	KindRoomConflict                   // the user's name is in use
+	KindRoomUnavailable                // refused, reset, DNS, time-out
+	KindRoomClosed                     // the room closed a running connection
+	KindUserSigExpired                 // the signature ran out and no key is known
+	KindRoomNotAllowed                 // no fresh lease: the room may not be opened now
+)
+
+var kindNames = [...]string{
+	KindInternal:           "internal",
+	KindSourceBlocked:      "source_blocked",
+	KindSourceUnauthorized: "source_unauthorized",
+	KindSourceNotFound:     "source_not_found",
+	KindSourceInvalid:      "source_invalid",
+	KindSourceUnsupported:  "source_unsupported",
+	KindSourceUnavailable:  "source_unavailable",
+	KindSourceStalled:      "source_stalled",
+	KindSourceEnded:        "source_ended",
+	KindRoomDenied:         "room_denied",
+	KindRoomConflict:       "room_conflict",
+	KindRoomUnavailable:    "room_unavailable",
+	KindRoomClosed:         "room_closed",
+	KindUserSigExpired:     "usersig_expired",
+	KindRoomNotAllowed:     "room_not_allowed",
+}
+
+// String returns the kind's name in snake_case.
+func (k Kind) String() string {
+	if k < 0 || int(k) >= len(kindNames) {
+		return "internal"
+	}
+	return kindNames[k]
+}
+
+// Error is every error of this package and its adapters.
+type Error struct {
+	Kind Kind
+	Op   string // the act, for the log: "open source", "publish"
+	// Code and Words are the room's own, from its onStatus or _error reply;
+	// empty when the room said nothing.
+	Code, Words string
+	Err         error // the inner cause; may be nil. Holds no secret.
+}
+
+func (e *Error) Error() string {
+	text := e.Op + ": " + e.Kind.String()
+	if e.Code != "" || e.Words != "" {
+		text += fmt.Sprintf(": room said %s: %q", e.Code, e.Words)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf returns the Kind of the first Error in err's chain, or KindInternal.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return KindInternal
+}
+
+// Causes with which an attempt's context is cancelled; read them with
+// context.Cause.
+var (
+	ErrStopped  = errors.New("stopped by request")
+	ErrDraining = errors.New("worker is draining")
+	ErrStalled  = errors.New("source stalled")
+	ErrLost     = errors.New("lease lost to another worker")
+)

@@ -1,0 +1,70 @@
+package media
+
+import (
+	"context"
+	"time"
+)
+
+// Destination names where a push goes: who publishes, into which room, of
+// which app.
+type Destination struct {
+	SDKAppID uint32
+	RoomID   string // TRTC's StrRoomID
+	UserID   string
+	UserSig  Secret // empty when the operator's key mints it
+}
+
+// PublishAddress is where and as what to publish; it holds the signature.
+type PublishAddress struct {
+	// URL is rtmp(s)://host[:port]/app/streamkey?query, taken as it is: never
+	// parsed into values and written again (a UserSig's * must stay a *).
+	URL Secret
+	// Expires is when its signature runs out; zero when unknown.
+	Expires time.Time
+}
+
+// Door knows the way into a kind of room.
+type Door interface {
+	// Address checks d's signature (or mints one) at now and returns the
+	// publish address. Errors have KindUserSigExpired or KindRoomDenied.
+	Address(d Destination, now time.Time) (PublishAddress, error)
+	// Rules says what this kind of room takes.
+	Rules() Rules
+}
+
+// Publisher is one open publish session. Its methods are called from one
+// goroutine, but for Close.
+type Publisher interface {
+	// WritePacket sends one packet whose PTS and DTS are the room's; its Track
+	// is an index into the tracks given to Dial, its Data AVCC for H.264 and
+	// raw AAC. It returns when the packet is in the connection's buffer, when
+	// ctx ends, or with an *Error of a room kind.
+	WritePacket(ctx context.Context, p Packet) error
+	// SentBytes counts what the connection took, headers included.
+	SentBytes() int64
+	// Close unpublishes and closes the connection, waiting at most until ctx
+	// ends. It is idempotent.
+	Close(ctx context.Context) error
+}
+
+// Dialer opens publish sessions. The tracks' Extradata is avcC for H.264 and
+// AudioSpecificConfig for AAC. Dial returns when the room has accepted the
+// publish, within 200 ms of ctx's end, or with an *Error that carries the
+// room's code and words.
+type Dialer interface {
+	Dial(ctx context.Context, a PublishAddress, tracks []Track) (Publisher, error)
+}
+
+// Rules is what a room accepts by copy.
+type Rules struct {
+	Video          []Codec
+	Audio          []Codec
+	BFrames        bool // whether reordered video is accepted
+	MaxWidth       int  // pixels, 0 is no limit; counted on the longer side
+	MaxHeight      int  // pixels, 0 is no limit; counted on the shorter side
+	PixelFormats   []string
+	AudioProfiles  []string // FFmpeg's names
+	MaxChannels    int
+	MaxSampleRate  int
+	MaxKeyInterval time.Duration // advice: the plan warns beyond it
+}

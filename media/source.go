@@ -1,0 +1,112 @@
+package media
+
+import (
+	"context"
+	"time"
+)
+
+// MediaType is what a track carries.
+type MediaType int
+
+// The media types Roomcast moves; a source's other tracks are left out.
+const (
+	Video MediaType = iota
+	Audio
+)
+
+func (m MediaType) String() string {
+	if m == Video {
+		return "video"
+	}
+	return "audio"
+}
+
+// Codec is a codec's name as FFmpeg writes it: "h264", "aac", "hevc".
+type Codec string
+
+// The codecs that have a meaning to a room's Rules.
+const (
+	H264 Codec = "h264"
+	AAC  Codec = "aac"
+)
+
+// BitsPerSecond is a bit rate.
+type BitsPerSecond int64
+
+// Track describes one stream of a source.
+type Track struct {
+	Type    MediaType
+	Codec   Codec
+	Profile string // as FFmpeg names it: "High", "LC"; empty when unknown
+	Bitrate BitsPerSecond
+	// Extradata is the decoder configuration as the container carries it:
+	// avcC or Annex B for H.264, AudioSpecificConfig or nothing for AAC.
+	Extradata []byte
+
+	Width, Height int     // pixels, video only
+	FPS           float64 // frames per second, 0 when unknown, video only
+	PixelFormat   string  // as FFmpeg names it: "yuv420p"; video only
+	SampleRate    int     // hertz, audio only
+	Channels      int     // audio only
+}
+
+// SourceInfo is what a source turned out to be.
+type SourceInfo struct {
+	Container string        // FFmpeg's short name: "mov,mp4,m4a,3gp,3g2,mj2", "flv"
+	Live      bool          // has no end we know of and cannot be sought
+	Duration  time.Duration // 0 when unknown
+	StartTime time.Duration // timestamp of the first packet; positions count from here
+	Tracks    []Track       // the chosen ones: at most one video, at most one audio
+}
+
+// Packet is one coded frame of a source. Data is the packet's own: it is not
+// reused by the source.
+type Packet struct {
+	Track    int // index into SourceInfo.Tracks
+	PTS, DTS time.Duration
+	// NoPTS and NoDTS say that the container gave none; PTS or DTS is then 0.
+	NoPTS, NoDTS bool
+	Duration     time.Duration // 0 when unknown
+	Keyframe     bool
+	Corrupt      bool
+	Data         []byte
+}
+
+// Source is an opened source. Its methods are called from one goroutine.
+// Blocking calls return within 200 ms of the end of the context that Open got;
+// Close may be called while no other method runs, once.
+type Source interface {
+	Info() SourceInfo
+	// Seek moves to the keyframe at or before pos, counted from the start of
+	// the source.
+	Seek(pos time.Duration) error
+	// ReadPacket returns the next packet of a chosen track, io.EOF after the
+	// last one, or an *Error.
+	ReadPacket() (Packet, error)
+	Close()
+}
+
+// SourceMode says how a source is to be played.
+type SourceMode string
+
+// The modes of a request. ModeAuto decides by the container.
+const (
+	ModeAuto SourceMode = "auto"
+	ModeVOD  SourceMode = "vod"
+	ModeLive SourceMode = "live"
+)
+
+// SourceRequest names a source to open.
+type SourceRequest struct {
+	URL     Secret // whole, with its query and user info
+	Headers map[string]Secret
+	Mode    SourceMode
+	// ProbeTimeout bounds opening and probing together; 0 means 15 s.
+	ProbeTimeout time.Duration
+}
+
+// Opener opens sources. ctx bounds the life of the returned Source, not only
+// the call.
+type Opener interface {
+	Open(ctx context.Context, r SourceRequest) (Source, error)
+}

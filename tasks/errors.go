@@ -1,0 +1,78 @@
+package tasks
+
+import "errors"
+
+// Code names a reason, the same in errors of requests and in a failed push.
+// The set is closed; web/api maps the ones of requests to HTTP.
+type Code string
+
+// Codes of a refused request.
+const (
+	CodeInvalidRequest    Code = "invalid_request"        // see Fields
+	CodeInvalidUserSig    Code = "invalid_usersig"        // garbage, or of another user or app
+	CodeExpiredUserSig    Code = "expired_usersig"        // ran out
+	CodeNotFound          Code = "not_found"              // no such push
+	CodeUserBusy          Code = "user_busy"              // another push holds (sdkAppId, userId); see Holder
+	CodeIdempotencyReused Code = "idempotency_key_reused" // same key, other body
+	CodeStoreUnavailable  Code = "store_unavailable"      // Redis is away
+	CodeQueueUnavailable  Code = "queue_unavailable"      // the push was recorded but could not be enqueued
+	CodeInternal          Code = "internal"               // a fault of ours
+)
+
+// Codes of a failed push, beside those of requests.
+const (
+	CodeSourceBlocked      Code = "source_blocked"
+	CodeSourceUnauthorized Code = "source_unauthorized"
+	CodeSourceNotFound     Code = "source_not_found"
+	CodeSourceInvalid      Code = "source_invalid"
+	CodeSourceUnsupported  Code = "source_unsupported"
+	CodeSourceUnavailable  Code = "source_unavailable"
+	CodeRoomDenied         Code = "room_denied"
+	CodeRoomConflict       Code = "conflict"
+	CodeRoomUnavailable    Code = "room_unavailable"
+	CodeUserSigExpired     Code = "usersig_expired"
+)
+
+// Error is every error of this package. Msg is a sentence a person can act on
+// and holds no secret; Err is the inner cause, for the log only.
+type Error struct {
+	Code      Code
+	Msg       string
+	Retryable bool
+	Fields    []FieldError // of CodeInvalidRequest and the UserSig codes
+	Holder    string       // of CodeUserBusy: the push id that holds the user
+	Err       error
+}
+
+// FieldError is what is wrong with one field of a request.
+type FieldError struct {
+	Field  string `json:"field"` // the request's own name: "roomId"
+	Detail string `json:"detail"`
+}
+
+func (e *Error) Error() string {
+	text := string(e.Code) + ": " + e.Msg
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// CodeOf returns the Code of the first Error in err's chain, or CodeInternal.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return CodeInternal
+}
+
+// What a claim may be refused with. None of them is a fault: the task is
+// acknowledged and forgotten.
+var (
+	ErrGone  = errors.New("push record is gone")
+	ErrEnded = errors.New("push has ended")
+	ErrStale = errors.New("a later attempt exists")
+	ErrHeld  = errors.New("another worker holds the push")
+)

@@ -1,0 +1,169 @@
+package tasks
+
+import (
+	"context"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// NewPush is what Create stores at once or not at all.
+type NewPush struct {
+	Push     Push
+	Envelope string // sealed Secrets
+	// IdempotencyKey and BodyDigest come together or not at all; the digest
+	// is a keyed one.
+	IdempotencyKey, BodyDigest string
+}
+
+// Filter selects pushes for a list, newest first. Zero fields do not select.
+type Filter struct {
+	State    State
+	RoomID   string
+	SDKAppID uint32
+	UserID   string
+	Limit    int    // 1 to 200
+	Cursor   string // NextCursor of the page before
+}
+
+// Page is a part of a list.
+type Page struct {
+	Pushes     []Push
+	NextCursor string // empty on the last page
+}
+
+// PushStore keeps the records. Its errors are *Error: CodeNotFound,
+// CodeUserBusy, CodeIdempotencyReused, CodeStoreUnavailable.
+type PushStore interface {
+	// Create stores a push, or returns the one stored before under the same
+	// idempotency key and digest, with created false.
+	Create(ctx context.Context, n NewPush) (p Push, created bool, err error)
+	Get(ctx context.Context, id string) (Push, error)
+	List(ctx context.Context, f Filter) (Page, error)
+	Events(ctx context.Context, id string) ([]Event, error)
+}
+
+// StopStore ends pushes from outside an attempt.
+type StopStore interface {
+	// Stop makes desired=stop durable in any state. A push nobody holds is
+	// Stopped at once, one that is held becomes Stopping. Repeating it, or
+	// stopping one that has ended, changes nothing.
+	Stop(ctx context.Context, id string) (Push, error)
+	// Abort ends a push that could not be enqueued as Failed.
+	Abort(ctx context.Context, id string, f Failure) error
+}
+
+// Claimed is a push given to a worker, with its sealed secrets.
+type Claimed struct {
+	Push     Push
+	Envelope string
+}
+
+// Renewal is one attempt's part of a worker's renew: its lease and all that
+// has changed.
+type Renewal struct {
+	Lease    Lease
+	State    State
+	Progress media.Progress
+	Started  time.Time     // first publish of the push; zero before
+	Source   *SourceReport // nil when unchanged
+	Plan     *media.Plan   // nil when unchanged
+	Warnings []Warning     // all of them; nil when unchanged
+	Events   []Event       // new ones; stored once by Epoch and Seq
+}
+
+// Verdict is what a renew answers for one push.
+type Verdict int
+
+// The verdicts of a renew.
+const (
+	Kept Verdict = iota // the lease is extended
+	Stop                // extended, but somebody wants it stopped
+	Lost                // another attempt owns the push, or it has ended
+	Gone                // there is no record of it
+)
+
+// End is how an attempt ended a push.
+type End struct {
+	State    State // Completed, Failed or Stopped; Stopped whenever desired=stop
+	Failure  *Failure
+	Progress media.Progress
+	Events   []Event
+}
+
+// AttemptStore is what a worker writes to. Its errors are the Err… of claims,
+// or *Error with CodeStoreUnavailable.
+type AttemptStore interface {
+	// Claim gives the queued attempt to worker, or refuses with ErrGone,
+	// ErrEnded, ErrStale or ErrHeld. A push with desired=stop is ended as
+	// Stopped and refused with ErrEnded.
+	Claim(ctx context.Context, l Lease) (Claimed, error)
+	// Renew extends the leases of one worker; verdicts are in the order of rs.
+	Renew(ctx context.Context, rs []Renewal) ([]Verdict, error)
+	// Finish ends the push for good, or returns ErrStale.
+	Finish(ctx context.Context, l Lease, e End) error
+	// Release gives the push back: Queued under the next epoch, which it
+	// returns; or, with desired=stop, Stopped and epoch 0.
+	Release(ctx context.Context, l Lease, p media.Progress, events []Event) (next int64, err error)
+}
+
+// Expired is a push whose lease ran out, as the sweeper sees it.
+type Expired struct {
+	ID     string
+	Expiry int64 // the lease's end as stored, Unix ms of Redis; compared and set on takeover
+	Push   Push
+}
+
+// SweepStore finds and takes over pushes whose worker is not there.
+type SweepStore interface {
+	// Expired lists pushes whose lease is over by Redis time, at most limit.
+	Expired(ctx context.Context, limit int) ([]Expired, error)
+	// Takeover moves an expired, held push to Queued under the next epoch,
+	// or ends it as Stopped (epoch 0) when desired=stop. It returns ErrHeld
+	// when the lease has changed since it was seen.
+	Takeover(ctx context.Context, e Expired) (next int64, err error)
+	// Defer sets a queued push's next check to after grace from now.
+	Defer(ctx context.Context, e Expired, grace time.Duration) error
+}
+
+// Queue rings the doorbell.
+type Queue interface {
+	// Enqueue adds attempt t.Epoch of push t.ID; resume puts it before new
+	// pushes. Adding what is there already is no error.
+	Enqueue(ctx context.Context, t Task, resume bool) error
+}
+
+// Sealer keeps secrets in an envelope bound to their push.
+type Sealer interface {
+	Seal(pushID string, s Secrets) (string, error)
+	Open(pushID, envelope string) (Secrets, error)
+	// Digest is a keyed digest, hex.
+	Digest(data []byte) string
+}
+
+// ResumeTarget is the Redis a resume record lives in; the zero value is our
+// own.
+type ResumeTarget struct {
+	Host     string
+	Port     int
+	Password media.Secret
+}
+
+// ResumeRecord is how far a source was played.
+type ResumeRecord struct {
+	Position  time.Duration
+	Duration  time.Duration // 0 when unknown
+	PushID    string        // the newest push with redis:true; only it writes
+	UpdatedAt time.Time
+	Finished  bool
+}
+
+// ResumeStore keeps resume records. Every call is bounded to 2 s.
+type ResumeStore interface {
+	// Allowed says whether the operator lists the target.
+	Allowed(t ResumeTarget) bool
+	// Load returns the record of key, found false when there is none.
+	Load(ctx context.Context, t ResumeTarget, key string) (r ResumeRecord, found bool, err error)
+	// Save writes r unless a newer push owns the record (then it does nothing).
+	Save(ctx context.Context, t ResumeTarget, key string, r ResumeRecord) error
+}

@@ -1,0 +1,134 @@
+package tasks
+
+import (
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// Spec is a checked request without its secrets.
+type Spec struct {
+	VideoSrc    string // for people: no user info, query or fragment
+	SourceHost  string // host name of VideoSrc
+	SDKAppID    uint32
+	RoomID      string
+	UserID      string
+	ClientRole  string
+	Redis       bool
+	RedisHost   string // empty: our own Redis
+	RedisPort   int
+	Mode        media.SourceMode
+	ResumeScope ResumeScope
+	ResumeKey   string // the resume record's key: hex SHA-256, never a URL
+}
+
+// ResumeScope says which pushes share a resume record.
+type ResumeScope string
+
+// Pushes of one source share a record, or only those into one room.
+const (
+	ResumeScopeSource ResumeScope = "source"
+	ResumeScopeRoom   ResumeScope = "room"
+)
+
+// Secrets is the part of a request that leaves its envelope only in the worker
+// that runs the push.
+type Secrets struct {
+	VideoSrc      media.Secret // whole
+	UserSig       media.Secret // empty when minted
+	RedisPassword media.Secret
+	Headers       map[string]media.Secret
+}
+
+// Push is what a client asked for and what has become of it.
+type Push struct {
+	ID        string // UUIDv7
+	State     State
+	Desired   Desired
+	Spec      Spec
+	Epoch     int64  // number of the attempt, from 1
+	Worker    string // who holds it; empty when nobody does
+	CreatedAt time.Time
+	StartedAt time.Time // first publish; zero before
+	EndedAt   time.Time // zero before the end
+	Source    *SourceReport
+	Plan      *media.Plan
+	Progress  *media.Progress // nil before the first attempt publishes
+	Warnings  []Warning
+	Failure   *Failure // of a failed push
+}
+
+// SourceReport is what the source turned out to be, as shown to clients.
+type SourceReport struct {
+	Kind       string        `json:"kind"` // vod or live
+	Container  string        `json:"container"`
+	DurationMs int64         `json:"durationMs,omitempty"`
+	Tracks     []TrackReport `json:"tracks"`
+}
+
+// TrackReport is one track of a SourceReport.
+type TrackReport struct {
+	Type        string  `json:"type"` // video or audio
+	Codec       string  `json:"codec"`
+	Profile     string  `json:"profile,omitempty"`
+	Width       int     `json:"width,omitempty"`
+	Height      int     `json:"height,omitempty"`
+	FPS         float64 `json:"fps,omitempty"`
+	SampleRate  int     `json:"sampleRate,omitempty"`
+	Channels    int     `json:"channels,omitempty"`
+	BitrateKbps int64   `json:"bitrateKbps,omitempty"`
+}
+
+// Warning is something a person should know that does not stop the push.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Failure is why a push failed.
+type Failure struct {
+	Code      Code   `json:"code"`
+	Message   string `json:"message"`
+	Retryable bool   `json:"retryable"`
+}
+
+// EventType sorts the events of a push.
+type EventType string
+
+// The events of a push.
+const (
+	EventState     EventType = "state"
+	EventWarning   EventType = "warning"
+	EventReconnect EventType = "reconnect"
+)
+
+// Event is one line of a push's history.
+type Event struct {
+	At      time.Time
+	Type    EventType
+	State   State  // of EventState: the new one
+	Code    string // of EventWarning and EventReconnect: why
+	Message string
+	Epoch   int64
+	// Seq numbers an attempt's events from 1, so that one sent twice is
+	// stored once; 0 for events that no attempt wrote.
+	Seq int64
+}
+
+// Lease names an attempt and who runs it. Every write of an attempt carries
+// it; the store refuses a stale one.
+type Lease struct {
+	ID     string
+	Epoch  int64
+	Worker string
+}
+
+// Task is the doorbell put into the queue: attempt Epoch of push ID is due.
+// Nothing else of a push may stand in it.
+type Task struct {
+	ID         string `json:"id"`
+	Epoch      int64  `json:"epoch"`
+	Room       string `json:"room"`
+	User       string `json:"user"`
+	SourceHost string `json:"sourceHost"`
+}
