@@ -1,0 +1,73 @@
+# Roomcast. `make` alone prints the targets below.
+
+GO           ?= go
+BIN          ?= bin
+PACKAGES     ?= ./...
+TEST_FLAGS   ?= -race -shuffle=on
+TEST_TIMEOUT ?= 15m
+DEMO_SECONDS ?=
+DEPS         ?= scripts/deps
+VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS      ?= -s -w -X main.version=$(VERSION)
+
+PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
+# What a command that links FFmpeg starts with. scripts/ffmpeg builds the libraries the first time.
+WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
+
+.PHONY: help deps ffmpeg env build test check format generate tidy vet lint demo doctor clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+deps: ## install the Debian packages that are missing, for building and for the tests
+	@$(DEPS)
+
+ffmpeg: ## build the pinned FFmpeg libraries into the cache, once
+	@$(DEPS) build
+	@scripts/ffmpeg
+
+env: ## print what plain go build needs: eval "$(make -s env)"
+	@$(DEPS) build
+	@scripts/env
+
+build: ## build bin/api, bin/worker and bin/roomcast
+	@$(DEPS) build
+	$(PURE_BUILD) -o $(BIN)/api ./cmd/api
+	$(PURE_BUILD) -o $(BIN)/roomcast ./cmd/roomcast
+	$(WITH_FFMPEG) $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/worker ./cmd/worker
+
+test: ## install what is missing, then run every Go test (PACKAGES=./media/... for some)
+	@$(DEPS)
+	$(WITH_FFMPEG) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+check: format generate tidy vet lint ## everything but the tests: format, generated files, go.mod, vet, lint
+
+format: ## fail if a Go file is not as gofmt has it
+	@files=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs -r ls 2>/dev/null | xargs -r gofmt -l) || exit; \
+	test -z "$$files" || { echo "run gofmt -w on:"; echo "$$files"; exit 1; }
+
+generate: ## fail if go generate changes a file
+	@$(DEPS) build
+	$(WITH_FFMPEG) GO='$(GO)' scripts/generated
+
+tidy: ## fail if go mod tidy would change go.mod or go.sum
+	$(GO) mod tidy -diff
+
+vet: ## go vet
+	@$(DEPS) build
+	$(WITH_FFMPEG) $(GO) vet $(PACKAGES)
+
+lint: ## golangci-lint, at the version tools/go.mod pins
+	@$(DEPS) build
+	$(WITH_FFMPEG) $(LINT) run $(PACKAGES)
+
+demo: build ## run the demo (DEMO_SECONDS=10 runs it without a terminal)
+	@$(DEPS) test
+	$(BIN)/roomcast demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
+doctor: ## say what this machine lacks and the command that fixes it
+	@scripts/doctor
+
+clean: ## remove what build made; the FFmpeg cache stays
+	rm -rf $(BIN)
