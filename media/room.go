@@ -25,8 +25,12 @@ type PublishAddress struct {
 
 // Door knows the way into a kind of room.
 type Door interface {
+	// Check says what is wrong with d at now: nil, or one or several
+	// *DestinationProblem joined; DestinationProblems lists them.
+	Check(d Destination, now time.Time) error
 	// Address checks d's signature (or mints one) at now and returns the
-	// publish address. Errors have KindUserSigExpired or KindRoomDenied.
+	// publish address. Errors have KindUserSigExpired or KindRoomDenied and
+	// wrap what Check found.
 	Address(d Destination, now time.Time) (PublishAddress, error)
 	// Rules says what this kind of room takes.
 	Rules() Rules
