@@ -54,6 +54,17 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
+// ofRoom says whether it is the room's side that failed, not the source's.
+func (k Kind) ofRoom() bool {
+	switch k {
+	case KindRoomDenied, KindRoomConflict, KindRoomUnavailable, KindRoomClosed, KindUserSigExpired, KindRoomNotAllowed:
+		return true
+	case KindInternal, KindSourceBlocked, KindSourceUnauthorized, KindSourceNotFound, KindSourceInvalid,
+		KindSourceUnsupported, KindSourceUnavailable, KindSourceStalled, KindSourceEnded:
+	}
+	return false
+}
+
 // Error is every error of this package and its adapters.
 type Error struct {
 	Kind Kind

@@ -1,5 +1,11 @@
 package media
 
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
 // Action is what is done with a track.
 type Action string
 
@@ -22,4 +28,91 @@ type TrackPlan struct {
 type Plan struct {
 	Video *TrackPlan `json:"video,omitempty"`
 	Audio *TrackPlan `json:"audio,omitempty"`
+}
+
+// seen is what the first packets of a source showed; codec parameters alone
+// mislead about reordering.
+type seen struct {
+	pictures  int
+	reordered bool            // PTS do not rise in the order of DTS: B-frames
+	keys      []time.Duration // PTS of the keyframes
+}
+
+// plan decides for each track of a source from its parameters and its first
+// packets.
+func (r Rules) plan(tracks []Track, s seen) Plan {
+	var p Plan
+	for _, t := range tracks {
+		switch t.Type {
+		case Video:
+			p.Video = decide(r.videoProblem(t, s))
+		case Audio:
+			p.Audio = decide(r.audioProblem(t))
+		}
+	}
+	return p
+}
+
+func decide(problem string) *TrackPlan {
+	if problem == "" {
+		return &TrackPlan{Action: Copy, Reason: "the room takes it as it is"}
+	}
+	return &TrackPlan{Action: Transcode, Reason: problem}
+}
+
+// videoProblem says why the room does not take t as it is; empty when it does.
+func (r Rules) videoProblem(t Track, s seen) string {
+	long, short := max(t.Width, t.Height), min(t.Width, t.Height)
+	switch {
+	case !slices.Contains(r.Video, t.Codec):
+		return fmt.Sprintf("codec %s", t.Codec)
+	case s.reordered && !r.BFrames:
+		return "B-frames"
+	case t.PixelFormat != "" && !slices.Contains(r.PixelFormats, t.PixelFormat):
+		return fmt.Sprintf("pixel format %s", t.PixelFormat)
+	case r.MaxWidth > 0 && long > r.MaxWidth, r.MaxHeight > 0 && short > r.MaxHeight:
+		return fmt.Sprintf("size %dx%d", t.Width, t.Height)
+	}
+	return ""
+}
+
+// audioProblem says why the room does not take t as it is; empty when it does.
+func (r Rules) audioProblem(t Track) string {
+	switch {
+	case !slices.Contains(r.Audio, t.Codec):
+		return fmt.Sprintf("codec %s", t.Codec)
+	case t.Profile != "" && !slices.Contains(r.AudioProfiles, t.Profile):
+		return fmt.Sprintf("AAC profile %s", t.Profile)
+	case r.MaxChannels > 0 && t.Channels > r.MaxChannels:
+		return fmt.Sprintf("%d channels", t.Channels)
+	case r.MaxSampleRate > 0 && t.SampleRate > r.MaxSampleRate:
+		return fmt.Sprintf("%d Hz", t.SampleRate)
+	}
+	return ""
+}
+
+// copyable returns an *Error that names every track that would have to be
+// re-encoded, or nil.
+func (p Plan) copyable() error {
+	var problems []string
+	for name, t := range map[string]*TrackPlan{"video": p.Video, "audio": p.Audio} {
+		if t != nil && t.Action != Copy {
+			problems = append(problems, name+": "+t.Reason)
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	slices.Sort(problems)
+	return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: fmt.Errorf("needs re-encoding (%q)", problems)}
+}
+
+// keyInterval returns the longest distance between the keyframes seen, 0 when
+// fewer than two were.
+func (s seen) keyInterval() time.Duration {
+	var longest time.Duration
+	for i := 1; i < len(s.keys); i++ {
+		longest = max(longest, s.keys[i]-s.keys[i-1])
+	}
+	return longest
 }

@@ -1,0 +1,282 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+// How much of a source is looked at before anything is decided.
+const (
+	lookaheadSpan   = time.Second
+	lookaheadVideos = 60 // packets of a file
+	lookaheadLive   = 8  // packets of a live source: each costs viewers its duration
+	lookaheadMost   = 2000
+)
+
+// Queue limits. A file is read ahead by a second, which hides a slow server; a
+// live source may lag by two before it is taken from its newest keyframe.
+const (
+	fileAhead  = time.Second
+	liveBehind = 2 * time.Second
+	queueBytes = 8 << 20
+)
+
+// feed is one opening of a source: a goroutine reads it into a queue, in the
+// form that a room takes.
+type feed struct {
+	source     Source
+	info       SourceInfo
+	live       bool
+	conformers []conformer
+	queue      *packetQueue
+	cancel     context.CancelCauseFunc
+	reading    sync.WaitGroup
+	gate       *startGate
+	held       []Packet // looked at already, and not yet given out
+	damaged    int64    // packets that could not be parsed
+}
+
+// openFeed opens the source at position and starts reading it. ctx bounds the
+// feed's life.
+func openFeed(ctx context.Context, o Opener, r SourceRequest, position time.Duration) (*feed, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	source, err := o.Open(ctx, r)
+	if err != nil {
+		cancel(err)
+		return nil, err
+	}
+	f := &feed{source: source, info: source.Info(), cancel: cancel}
+	f.live = r.Mode == ModeLive || (r.Mode != ModeVOD && f.info.Live)
+	if position > 0 && !f.live {
+		if err := source.Seek(position); err != nil {
+			cancel(err)
+			source.Close()
+			return nil, err
+		}
+	}
+	for _, t := range f.info.Tracks {
+		f.conformers = append(f.conformers, newConformer(t))
+	}
+	f.gate = newStartGate(f.info.Tracks)
+	limits := queueLimits{span: fileAhead, bytes: queueBytes}
+	if f.live {
+		limits = queueLimits{span: liveBehind, bytes: queueBytes, drop: true}
+	}
+	f.queue = newPacketQueue(limits)
+	f.reading.Go(func() { f.queue.fail(f.read(ctx)) })
+	return f, nil
+}
+
+// close ends the reading and the source.
+func (f *feed) close() {
+	f.cancel(errFeedClosed)
+	f.reading.Wait()
+	f.source.Close()
+}
+
+var errFeedClosed = errors.New("the source is not needed any more")
+
+// read fills the queue until the source or ctx ends, and returns why.
+func (f *feed) read(ctx context.Context) error {
+	for {
+		p, err := f.source.ReadPacket()
+		if err != nil {
+			return f.readError(ctx, err)
+		}
+		if p.Corrupt && f.info.Tracks[p.Track].Type == Video {
+			continue
+		}
+		if err := f.queue.put(ctx, p, f.gate.isKey(p)); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *feed) readError(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, io.EOF) && f.live:
+		return &Error{Kind: KindSourceEnded, Op: "read source", Err: err}
+	default:
+		return err
+	}
+}
+
+// look reads the first packets and keeps them for next. A source without a
+// single packet is not media.
+func (f *feed) look(ctx context.Context) (seen, error) {
+	var s seen
+	var watch orderWatch
+	for !f.seenEnough(s) {
+		p, err := f.get(ctx)
+		if errors.Is(err, io.EOF) && len(f.held) > 0 {
+			break
+		}
+		if err != nil {
+			return s, noMedia(err)
+		}
+		f.held = append(f.held, p)
+		if f.info.Tracks[p.Track].Type == Video {
+			s.note(p, watch.reordered(p))
+		}
+	}
+	if !f.configured() {
+		return s, &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("no decoder configuration in it")}
+	}
+	return s, nil
+}
+
+func (f *feed) seenEnough(s seen) bool {
+	if len(f.held) == 0 {
+		return false
+	}
+	limit := lookaheadVideos
+	if f.live {
+		limit = lookaheadLive
+	}
+	ready := f.configured() && (f.gate.audioOnly || s.pictures > 0)
+	span := f.held[len(f.held)-1].DTS - f.held[0].DTS
+	return len(f.held) > lookaheadMost || ready && (s.pictures >= limit || span > lookaheadSpan)
+}
+
+func noMedia(err error) error {
+	if errors.Is(err, io.EOF) {
+		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("no packet in it")}
+	}
+	return err
+}
+
+// configured says whether every track's decoder configuration is known.
+func (f *feed) configured() bool {
+	for _, c := range f.conformers {
+		if c.config() == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// tracks returns the source's tracks with extradata in FLV's form.
+func (f *feed) tracks() []Track {
+	tracks := make([]Track, len(f.info.Tracks))
+	for i, t := range f.info.Tracks {
+		t.Extradata = f.conformers[i].config()
+		tracks[i] = t
+	}
+	return tracks
+}
+
+// next returns the next packet the room can be given: none before the first
+// keyframe. io.EOF is the source's end.
+func (f *feed) next(ctx context.Context) (Packet, error) {
+	for {
+		p, err := f.take(ctx)
+		if err != nil {
+			return p, err
+		}
+		if f.gate.pass(p) {
+			return p, nil
+		}
+	}
+}
+
+func (f *feed) take(ctx context.Context) (Packet, error) {
+	if len(f.held) > 0 {
+		p := f.held[0]
+		f.held = f.held[1:]
+		return p, nil
+	}
+	return f.get(ctx)
+}
+
+// get returns the next packet in FLV's form.
+func (f *feed) get(ctx context.Context) (Packet, error) {
+	for {
+		p, err := f.queue.get(ctx)
+		if err != nil {
+			return p, err
+		}
+		p.Data, err = f.conformers[p.Track].conform(p.Data)
+		if errors.Is(err, errParameterSetChanged) {
+			return p, &Error{Kind: KindSourceUnsupported, Op: "read source", Err: err}
+		}
+		if err == nil && len(p.Data) > 0 {
+			return p, nil
+		}
+		f.damaged++
+	}
+}
+
+// takeDropped returns how many packets never reached the room since it was
+// asked last.
+func (f *feed) takeDropped() int64 {
+	n := f.queue.takeDropped() + f.damaged
+	f.damaged = 0
+	return n
+}
+
+// startGate holds a room's feed shut until a packet that a decoder can start
+// with: a video keyframe, or anything where there is no video. Audio from
+// before the first picture is left out.
+type startGate struct {
+	video     int // index of the video track
+	audioOnly bool
+	open      bool
+	from      time.Duration // PTS of the first picture
+}
+
+func newStartGate(tracks []Track) *startGate {
+	g := &startGate{audioOnly: true}
+	for i, t := range tracks {
+		if t.Type == Video {
+			g.video, g.audioOnly = i, false
+		}
+	}
+	return g
+}
+
+func (g *startGate) isKey(p Packet) bool {
+	return g.audioOnly || (p.Track == g.video && p.Keyframe)
+}
+
+func (g *startGate) pass(p Packet) bool {
+	if !g.open {
+		if !g.isKey(p) {
+			return false
+		}
+		g.open, g.from = true, p.PTS
+		return true
+	}
+	return g.audioOnly || p.Track == g.video || p.PTS+p.Duration > g.from
+}
+
+// shut makes the gate wait for a keyframe again.
+func (g *startGate) shut() { g.open = false }
+
+// orderWatch notices B-frames: pictures whose PTS do not rise in the order of
+// their DTS. A constant distance between PTS and DTS is none.
+type orderWatch struct {
+	any  bool
+	last time.Duration
+}
+
+func (w *orderWatch) reordered(p Packet) bool {
+	if p.NoPTS {
+		return false
+	}
+	back := w.any && p.PTS < w.last && w.last-p.PTS < lookaheadSpan
+	w.any, w.last = true, p.PTS
+	return back
+}
+
+func (s *seen) note(p Packet, reordered bool) {
+	s.pictures++
+	s.reordered = s.reordered || reordered
+	if p.Keyframe {
+		s.keys = append(s.keys, p.PTS)
+	}
+}

@@ -1,0 +1,145 @@
+package media
+
+import (
+	"math/bits"
+	"sync"
+	"time"
+)
+
+// meterWindow is over how many seconds a Meter tells rates and lateness.
+const meterWindow = 10
+
+// latenessBuckets is the number of power-of-two buckets of microseconds; the
+// last one holds everything from about 33 s on.
+const latenessBuckets = 26
+
+// second is what was sent within one second.
+type second struct {
+	unix     int64
+	bytes    int64
+	frames   int64
+	packets  int64
+	lateness [latenessBuckets]int32
+}
+
+// Meter counts what an attempt sends. One goroutine records, any may take
+// snapshots.
+type Meter struct {
+	mu       sync.Mutex
+	progress Progress
+	started  time.Time // of the present run of sending
+	seconds  [meterWindow + 1]second
+}
+
+// NewMeter returns a Meter that stands at position.
+func NewMeter(position time.Duration) *Meter {
+	return &Meter{progress: Progress{Position: position}}
+}
+
+// sentPacket is what a Meter records of a packet that has left.
+type sentPacket struct {
+	bytes   int64
+	late    time.Duration
+	picture bool
+}
+
+func (m *Meter) sent(now time.Time, p sentPacket) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.started.IsZero() {
+		m.started = now
+	}
+	s := m.second(now)
+	s.bytes += p.bytes
+	s.packets++
+	s.lateness[latenessBucket(p.late)]++
+	if p.picture {
+		s.frames++
+	}
+	m.progress.SentBytes += p.bytes
+}
+
+// second returns the bucket of now, emptied when it held an older second.
+func (m *Meter) second(now time.Time) *second {
+	unix := now.Unix()
+	s := &m.seconds[unix%int64(len(m.seconds))]
+	if s.unix != unix {
+		*s = second{unix: unix}
+	}
+	return s
+}
+
+// MoveTo sets the position.
+func (m *Meter) MoveTo(position time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Position = position
+}
+
+func (m *Meter) setDuration(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Duration = d
+}
+
+func (m *Meter) dropped(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.DroppedPackets += n
+}
+
+func (m *Meter) reconnected() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Reconnects++
+	m.started = time.Time{}
+}
+
+// Snapshot returns the progress at now. Rates cover the whole seconds of the
+// last ten in which something could be sent.
+func (m *Meter) Snapshot(now time.Time) Progress {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.progress
+	p.UpdatedAt = now
+	if m.started.IsZero() {
+		return p
+	}
+	var sum second
+	from := now.Add(-meterWindow * time.Second)
+	for _, s := range m.seconds {
+		if s.unix <= from.Unix() {
+			continue
+		}
+		sum.bytes += s.bytes
+		sum.frames += s.frames
+		sum.packets += s.packets
+		for i, n := range s.lateness {
+			sum.lateness[i] += n
+		}
+	}
+	over := min(now.Sub(m.started), now.Sub(from.Truncate(time.Second).Add(time.Second))).Seconds()
+	if over > 0 {
+		p.Bitrate = BitsPerSecond(float64(sum.bytes*8) / max(over, 1))
+		p.FPS = float64(sum.frames) / max(over, 1)
+	}
+	p.LatenessP99 = latenessQuantile(&sum)
+	return p
+}
+
+func latenessBucket(late time.Duration) int {
+	us := max(late.Microseconds(), 0)
+	return min(bits.Len64(uint64(us)), latenessBuckets-1)
+}
+
+// latenessQuantile returns the upper bound of the bucket that holds the 99th
+// percentile.
+func latenessQuantile(s *second) time.Duration {
+	left := s.packets - s.packets*99/100
+	for i := latenessBuckets - 1; i >= 0; i-- {
+		if left -= int64(s.lateness[i]); left <= 0 && s.lateness[i] > 0 {
+			return time.Duration(1<<i-1) * time.Microsecond
+		}
+	}
+	return 0
+}

@@ -1,0 +1,273 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Job is one attempt: what to play, from where, into which room.
+type Job struct {
+	Source      SourceRequest
+	Destination Destination
+	Start       time.Duration // position to start from; live sources ignore it
+	Meter       *Meter
+	Observer    Observer
+	Retry       RetryPolicy
+	// MayOpenRoom waits until this worker may open a room connection, that is
+	// until its lease is fresh, or returns ctx's cause.
+	MayOpenRoom func(ctx context.Context) error
+	Log         *slog.Logger
+}
+
+// Observer is told what happens in an attempt. Its methods must not block.
+type Observer interface {
+	// Planned is called once, when the source has been looked at.
+	Planned(info SourceInfo, live bool, p Plan)
+	// Publishing is called whenever the room has accepted a first packet.
+	Publishing()
+	// Reconnecting is called before the wait that precedes another try.
+	Reconnecting(err error, wait time.Duration)
+	// Warned tells what a person should know and what does not stop the push.
+	Warned(code, message string)
+}
+
+// Pusher plays sources into rooms. It is safe for concurrent use.
+type Pusher struct {
+	Opener Opener
+	Dialer Dialer
+	Door   Door
+}
+
+// leaveTime bounds an unpublish: a room that does not read must not hold up a
+// stop.
+const leaveTime = 150 * time.Millisecond
+
+// Play plays a job's source into its room until the source is over (nil), ctx
+// ends (its cause, within 200 ms whatever hangs) or something cannot be helped
+// by trying again (an *Error).
+func (p *Pusher) Play(ctx context.Context, job Job) error {
+	r := &run{Pusher: p, job: job, position: job.Start, retries: newRetries(job.Retry)}
+	defer r.leave(ctx)
+	for {
+		err := r.play(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		r.giveUp(ctx, KindOf(err))
+		wait, ok := r.retries.next(KindOf(err))
+		if !ok {
+			return err
+		}
+		job.Meter.reconnected()
+		job.Observer.Reconnecting(err, wait)
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// run is one Play: the opened source, the open room, and the clock between
+// them. Each of the two is opened anew without the other.
+type run struct {
+	*Pusher
+	job      Job
+	position time.Duration // of the source; where a feed opened now starts
+	planned  bool
+	feed     *feed     // nil: to be opened
+	room     Publisher // nil: to be opened
+	sent     int64     // bytes the room took before the last packet
+	fresh    bool      // nothing sent yet in this room connection
+	order    orderWatch
+	restamp  restamper
+	pacer    pacer
+	retries  *retries
+}
+
+// play opens what is not open and feeds the room until something ends.
+func (r *run) play(ctx context.Context) error {
+	if err := r.openSource(ctx); err != nil {
+		return err
+	}
+	if err := r.openRoom(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := r.step(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// openSource opens the feed at the position and plans what is done with it.
+func (r *run) openSource(ctx context.Context) error {
+	if r.feed != nil {
+		return nil
+	}
+	f, err := openFeed(ctx, r.Opener, r.job.Source, r.position)
+	if err != nil {
+		return err
+	}
+	s, err := f.look(ctx)
+	if err == nil {
+		err = r.plan(f, s)
+	}
+	if err != nil {
+		f.close()
+		return err
+	}
+	r.feed = f
+	r.order = orderWatch{}
+	r.restamp.cut()
+	r.pacer.reset()
+	return nil
+}
+
+func (r *run) plan(f *feed, s seen) error {
+	plan := r.Door.Rules().plan(f.info.Tracks, s)
+	if !r.planned {
+		r.planned = true
+		r.job.Meter.setDuration(f.info.Duration)
+		r.job.Observer.Planned(f.info, f.live, plan)
+		if limit := r.Door.Rules().MaxKeyInterval; limit > 0 && s.keyInterval() > limit {
+			r.job.Observer.Warned("long_gop", "keyframes are "+s.keyInterval().String()+
+				" apart; viewers who join wait that long for a picture")
+		}
+	}
+	return plan.copyable()
+}
+
+// openRoom dials the room, with a signature checked now, once the lease allows
+// it.
+func (r *run) openRoom(ctx context.Context) error {
+	if r.room != nil {
+		return nil
+	}
+	if err := r.job.MayOpenRoom(ctx); err != nil {
+		return err
+	}
+	address, err := r.Door.Address(r.job.Destination, time.Now())
+	if err != nil {
+		return err
+	}
+	room, err := r.Dialer.Dial(ctx, address, r.feed.tracks())
+	if err != nil {
+		return err
+	}
+	r.room, r.sent, r.fresh = room, 0, true
+	r.feed.gate.shut()
+	r.pacer.reset()
+	return nil
+}
+
+// step decides what the room gets next and gives it when its time has come.
+func (r *run) step(ctx context.Context) error {
+	p, err := r.feed.next(ctx)
+	r.job.Meter.dropped(r.feed.takeDropped())
+	if errors.Is(err, io.EOF) {
+		return r.playOut(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	video := r.feed.info.Tracks[p.Track].Type == Video
+	if video && r.order.reordered(p) && !r.Door.Rules().BFrames {
+		return &Error{Kind: KindSourceUnsupported, Op: "read source", Err: errors.New("B-frames began in mid-stream")}
+	}
+	position := p.PTS - r.feed.info.StartTime
+	p = r.restamp.restamp(p)
+	var late time.Duration
+	if !r.feed.live {
+		if late, err = r.pacer.wait(ctx, p.DTS); err != nil {
+			return err
+		}
+	}
+	if err := r.room.WritePacket(ctx, p); err != nil {
+		return err
+	}
+	r.sentPacket(p, position, late)
+	return nil
+}
+
+// playOut waits until the last picture has been shown for its time, and
+// returns io.EOF.
+func (r *run) playOut(ctx context.Context) error {
+	if _, err := r.pacer.wait(ctx, r.restamp.next); err != nil {
+		return err
+	}
+	if d := r.feed.info.Duration; d > 0 {
+		r.job.Meter.MoveTo(d)
+	}
+	return io.EOF
+}
+
+func (r *run) sentPacket(p Packet, position, late time.Duration) {
+	now, total := time.Now(), r.room.SentBytes()
+	video := r.feed.info.Tracks[p.Track].Type == Video
+	r.job.Meter.sent(now, sentPacket{bytes: total - r.sent, late: late, picture: video})
+	r.sent = total
+	if video || r.feed.gate.audioOnly {
+		r.position = max(position, 0)
+		r.job.Meter.MoveTo(r.position)
+	}
+	r.retries.sent(now)
+	if r.fresh {
+		r.fresh = false
+		r.job.Observer.Publishing()
+	}
+}
+
+// giveUp closes what an error of kind leaves useless. A file is opened again
+// at the position when its room went, so that nothing of it is left out; a
+// live source is kept and goes on at its next keyframe.
+func (r *run) giveUp(ctx context.Context, kind Kind) {
+	if !kind.ofRoom() {
+		r.closeFeed()
+		return
+	}
+	r.closeRoom(ctx)
+	if r.feed != nil && !r.feed.live {
+		r.closeFeed()
+	}
+}
+
+// leave unpublishes first: that is what viewers see.
+func (r *run) leave(ctx context.Context) {
+	r.closeRoom(ctx)
+	r.closeFeed()
+}
+
+func (r *run) closeRoom(ctx context.Context) {
+	if r.room == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	if err := r.room.Close(ctx); err != nil {
+		r.job.Log.Debug("room closed with an error", "error", err)
+	}
+	r.room = nil
+}
+
+func (r *run) closeFeed() {
+	if r.feed != nil {
+		r.feed.close()
+		r.feed = nil
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,166 @@
+package media
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// queueLimits bounds a packetQueue.
+type queueLimits struct {
+	span  time.Duration // media time between the oldest and the newest packet
+	bytes int
+	// drop says what to do when it is full: let the writer wait (files), or
+	// throw away everything before the newest keyframe (live).
+	drop bool
+}
+
+// packetQueue hands packets from the goroutine that reads a source to the one
+// that feeds the room. It has one writer and one reader.
+type packetQueue struct {
+	limits queueLimits
+
+	mu      sync.Mutex
+	packets []Packet // packets[head:] are queued
+	head    int
+	bytes   int
+	err     error // why no more packets come; io.EOF at the end
+	dropped int64
+	// seekingKey is set while a live queue that had no keyframe to go on from
+	// throws packets away until one comes.
+	seekingKey bool
+
+	filled  chan struct{} // capacity 1: something was put or the end was set
+	drained chan struct{} // capacity 1: the queue fell below half its span
+}
+
+func newPacketQueue(l queueLimits) *packetQueue {
+	return &packetQueue{limits: l, filled: make(chan struct{}, 1), drained: make(chan struct{}, 1)}
+}
+
+// put appends p. In a queue that does not drop it waits for room or for ctx;
+// isKey says whether the room could start at p.
+func (q *packetQueue) put(ctx context.Context, p Packet, isKey bool) error {
+	q.mu.Lock()
+	if q.limits.drop {
+		q.dropLocked(isKey)
+	}
+	if q.seekingKey {
+		q.dropped++
+		q.mu.Unlock()
+		return nil
+	}
+	q.packets = append(q.packets, p)
+	q.bytes += len(p.Data)
+	full := q.fullLocked()
+	q.mu.Unlock()
+	signal(q.filled)
+	if !full || q.limits.drop {
+		return nil
+	}
+	return q.waitForRoom(ctx)
+}
+
+// waitForRoom waits until half of the queue is free: a reader that wakes once
+// for many packets costs less than one that wakes for each.
+func (q *packetQueue) waitForRoom(ctx context.Context) error {
+	for {
+		q.mu.Lock()
+		roomy := q.spanLocked() <= q.limits.span/2 && q.bytes <= q.limits.bytes/2
+		q.mu.Unlock()
+		if roomy {
+			return nil
+		}
+		select {
+		case <-q.drained:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// dropLocked makes room in a live queue for a packet about to come.
+func (q *packetQueue) dropLocked(isKey bool) {
+	if q.seekingKey && isKey {
+		q.seekingKey = false
+	}
+	if !q.fullLocked() {
+		return
+	}
+	q.dropped += int64(len(q.packets) - q.head)
+	q.packets, q.head, q.bytes = q.packets[:0], 0, 0
+	q.seekingKey = !isKey
+}
+
+// fail says that no more packets come, and why.
+func (q *packetQueue) fail(err error) {
+	q.mu.Lock()
+	q.err = err
+	q.mu.Unlock()
+	signal(q.filled)
+}
+
+// get returns the oldest packet, waiting for one; after the last one it
+// returns the error given to fail. A ctx that has ended wins.
+func (q *packetQueue) get(ctx context.Context) (Packet, error) {
+	for {
+		if ctx.Err() != nil {
+			return Packet{}, context.Cause(ctx)
+		}
+		p, ok, err := q.tryGet()
+		if ok || err != nil {
+			return p, err
+		}
+		select {
+		case <-q.filled:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (q *packetQueue) tryGet() (Packet, bool, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.head == len(q.packets) {
+		return Packet{}, false, q.err
+	}
+	p := q.packets[q.head]
+	q.packets[q.head] = Packet{}
+	q.head++
+	q.bytes -= len(p.Data)
+	if q.head == len(q.packets) {
+		q.packets, q.head = q.packets[:0], 0
+	}
+	if q.spanLocked() <= q.limits.span/2 {
+		signal(q.drained)
+	}
+	return p, true, nil
+}
+
+// takeDropped returns how many packets were thrown away since it was asked
+// last.
+func (q *packetQueue) takeDropped() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := q.dropped
+	q.dropped = 0
+	return n
+}
+
+func (q *packetQueue) fullLocked() bool {
+	return q.spanLocked() > q.limits.span || q.bytes > q.limits.bytes
+}
+
+func (q *packetQueue) spanLocked() time.Duration {
+	if q.head == len(q.packets) {
+		return 0
+	}
+	return (q.packets[len(q.packets)-1].DTS - q.packets[q.head].DTS).Abs()
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

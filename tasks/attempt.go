@@ -1,0 +1,178 @@
+package tasks
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// attempt is one run of a push in this worker: what the media tells and what
+// the store has been told. It is the media's Observer.
+type attempt struct {
+	lease   Lease
+	push    Push
+	secrets Secrets
+	meter   *media.Meter
+	log     *slog.Logger
+	kick    func() // asks for a renew now rather than at the next second
+
+	ctx    context.Context // of the media: never asynq's; cancelled with a cause
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when the attempt has ended and is written down
+
+	mu       sync.Mutex
+	state    State
+	started  time.Time
+	source   *SourceReport // nil once the store has it
+	plan     *media.Plan
+	warnings []Warning // all; warned says whether the store lacks some
+	warned   bool
+	events   []Event // those the store lacks
+	seq      int64
+	live     bool
+	renewed  time.Time     // when the last successful renew was sent
+	fresh    chan struct{} // closed and replaced at every successful renew
+}
+
+func newAttempt(base context.Context, l Lease, p Push) *attempt {
+	a := &attempt{
+		lease: l, push: p, done: make(chan struct{}), state: Starting, started: p.StartedAt,
+		warnings: p.Warnings, renewed: time.Now(), fresh: make(chan struct{}),
+	}
+	a.ctx, a.cancel = context.WithCancelCause(base)
+	return a
+}
+
+// Planned implements media.Observer.
+func (a *attempt) Planned(info media.SourceInfo, live bool, plan media.Plan) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.live = live
+	a.source, a.plan = reportOf(info, live), &plan
+	a.log.Info("source opened", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan)
+}
+
+// Publishing implements media.Observer.
+func (a *attempt) Publishing() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.started.IsZero() {
+		a.started = time.Now()
+	}
+	a.moveLocked(Publishing)
+}
+
+// Reconnecting implements media.Observer.
+func (a *attempt) Reconnecting(err error, wait time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.log.Warn("reconnecting", "kind", media.KindOf(err), "error", err, "wait", wait)
+	o := outcomeOf(media.KindOf(err))
+	a.eventLocked(Event{Type: EventReconnect, Code: string(o.code), Message: o.message})
+	a.moveLocked(Reconnecting)
+}
+
+// Warned implements media.Observer.
+func (a *attempt) Warned(code, message string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.log.Warn("push warning", "code", code, "detail", message)
+	a.warnings, a.warned = append(a.warnings, Warning{Code: code, Message: message}), true
+	a.eventLocked(Event{Type: EventWarning, Code: code, Message: message})
+	a.kick()
+}
+
+func (a *attempt) moveLocked(s State) {
+	if a.state == s || !a.state.CanBecome(s) {
+		return
+	}
+	a.state = s
+	a.log.Info("push state", "state", s)
+	a.kick()
+}
+
+func (a *attempt) eventLocked(e Event) {
+	a.seq++
+	e.At, e.Epoch, e.Seq = time.Now(), a.lease.Epoch, a.seq
+	a.events = append(a.events, e)
+}
+
+// renewal returns what the store is to be told now.
+func (a *attempt) renewal(now time.Time) Renewal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := Renewal{
+		Lease: a.lease, State: a.state, Progress: a.meter.Snapshot(now), Started: a.started,
+		Source: a.source, Plan: a.plan, Events: a.events[:len(a.events):len(a.events)],
+	}
+	if a.warned {
+		r.Warnings = a.warnings[:len(a.warnings):len(a.warnings)]
+	}
+	return r
+}
+
+// accepted notes that the store has taken r, which was sent at now.
+func (a *attempt) accepted(r Renewal, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.events = a.events[len(r.Events):]
+	if r.Source == a.source {
+		a.source, a.plan = nil, nil
+	}
+	if len(r.Warnings) == len(a.warnings) {
+		a.warned = false
+	}
+	a.renewed = now
+	close(a.fresh)
+	a.fresh = make(chan struct{})
+}
+
+// sinceRenewed returns how long ago the lease was last known to be ours.
+func (a *attempt) sinceRenewed(now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return now.Sub(a.renewed)
+}
+
+// mayOpenRoom waits until the lease is fresh: only who holds one may open a
+// room.
+func (a *attempt) mayOpenRoom(ctx context.Context, lease time.Duration) error {
+	for {
+		a.mu.Lock()
+		fresh, next := time.Since(a.renewed) < lease, a.fresh
+		a.mu.Unlock()
+		if fresh {
+			return nil
+		}
+		a.kick()
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// pendingEvents returns the events that the store lacks.
+func (a *attempt) pendingEvents() []Event {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.events
+}
+
+func reportOf(info media.SourceInfo, live bool) *SourceReport {
+	r := &SourceReport{Kind: "vod", Container: info.Container, DurationMs: info.Duration.Milliseconds()}
+	if live {
+		r.Kind, r.DurationMs = "live", 0
+	}
+	for _, t := range info.Tracks {
+		r.Tracks = append(r.Tracks, TrackReport{
+			Type: t.Type.String(), Codec: string(t.Codec), Profile: t.Profile, Width: t.Width, Height: t.Height,
+			FPS: t.FPS, SampleRate: t.SampleRate, Channels: t.Channels, BitrateKbps: int64(t.Bitrate) / 1000,
+		})
+	}
+	return r
+}

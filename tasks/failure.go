@@ -1,0 +1,72 @@
+package tasks
+
+import (
+	"errors"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// outcome is what an error of the media means for a push.
+type outcome struct {
+	code    Code
+	message string // a sentence a person can act on
+	retry   media.Retry
+	// again says that a new push of the same request may well succeed.
+	again bool
+}
+
+// Source trouble is waited out for five minutes; a room's for as long as a
+// user whose connection broke stays in it (about 90 s), and some more.
+var (
+	retrySource   = media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
+	retryRoom     = media.Retry{First: 100 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
+	retryConflict = media.Retry{First: time.Second, Max: 5 * time.Second, For: 95 * time.Second}
+)
+
+// outcomeOf is the one table from media's kinds to what becomes of a push.
+func outcomeOf(k media.Kind) outcome {
+	switch k {
+	case media.KindSourceBlocked:
+		return outcome{code: CodeSourceBlocked, message: "the source, or an address it leads to, is not one that this service may connect to"}
+	case media.KindSourceUnauthorized:
+		return outcome{code: CodeSourceUnauthorized, message: "the source's server refuses access; check its signature, token or password"}
+	case media.KindSourceNotFound:
+		return outcome{code: CodeSourceNotFound, message: "the source is not there"}
+	case media.KindSourceInvalid:
+		return outcome{code: CodeSourceInvalid, message: "the source is not a video or audio that can be read"}
+	case media.KindSourceUnsupported:
+		return outcome{code: CodeSourceUnsupported, message: "the room does not take the source as it is"}
+	case media.KindSourceUnavailable, media.KindSourceStalled, media.KindSourceEnded:
+		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached, or stopped sending, and did not come back", retry: retrySource, again: true}
+	case media.KindRoomDenied:
+		return outcome{code: CodeRoomDenied, message: "the room refuses this publisher"}
+	case media.KindRoomConflict:
+		return outcome{code: CodeRoomConflict, message: "another publisher uses this userId", retry: retryConflict, again: true}
+	case media.KindRoomUnavailable, media.KindRoomClosed, media.KindRoomNotAllowed:
+		return outcome{code: CodeRoomUnavailable, message: "the room could not be reached, or closed the connection, and did not take it again", retry: retryRoom, again: true}
+	case media.KindUserSigExpired:
+		return outcome{code: CodeUserSigExpired, message: "the userSig ran out; start the push again with a new one"}
+	case media.KindInternal:
+	}
+	return outcome{code: CodeInternal, message: "a fault inside Roomcast; its log says more under this push's id", again: true}
+}
+
+// retryOf is outcomeOf as a media.RetryPolicy.
+func retryOf(k media.Kind) media.Retry { return outcomeOf(k).retry }
+
+// failureOf says why err failed a push, with the room's or the plan's own
+// words where there are some.
+func failureOf(err error) *Failure {
+	o := outcomeOf(media.KindOf(err))
+	f := &Failure{Code: o.code, Message: o.message, Retryable: o.again}
+	e, ok := errors.AsType[*media.Error](err)
+	switch {
+	case !ok:
+	case e.Code != "" || e.Words != "":
+		f.Message += "; the room said " + e.Code + ": " + e.Words
+	case e.Kind == media.KindSourceUnsupported && e.Err != nil:
+		f.Message += ": " + e.Err.Error()
+	}
+	return f
+}

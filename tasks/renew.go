@@ -1,0 +1,89 @@
+package tasks
+
+import (
+	"context"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// storeTime bounds one call of the store.
+const storeTime = 3 * time.Second
+
+// renewEvery is how often a worker renews its leases.
+const renewEvery = time.Second
+
+// Run renews the leases of the worker's pushes until ctx ends: once a second,
+// and at once when something has changed.
+func (w *Worker) Run(ctx context.Context) {
+	t := time.NewTicker(renewEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-w.kicks:
+		case <-ctx.Done():
+			return
+		}
+		w.renew(ctx)
+	}
+}
+
+// Close ends what is left without giving it back; Drain comes before it.
+func (w *Worker) Close() { w.cancel(media.ErrDraining) }
+
+// renew sends one renew for all pushes and carries out the verdicts.
+func (w *Worker) renew(ctx context.Context) {
+	attempts := w.snapshot()
+	if len(attempts) == 0 {
+		return
+	}
+	now := time.Now()
+	renewals := make([]Renewal, len(attempts))
+	for i, a := range attempts {
+		renewals[i] = a.renewal(now)
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	verdicts, err := w.Store.Renew(ctx, renewals)
+	if err != nil {
+		w.Log.Warn("renew failed", "pushes", len(attempts), "error", err)
+		w.enforceCap(attempts)
+		return
+	}
+	for i, a := range attempts {
+		w.obey(a, verdicts[i], renewals[i])
+	}
+}
+
+func (w *Worker) snapshot() []*attempt {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	attempts := make([]*attempt, 0, len(w.attempts))
+	for _, a := range w.attempts {
+		attempts = append(attempts, a)
+	}
+	return attempts
+}
+
+func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {
+	switch v {
+	case Kept:
+		a.accepted(r, r.Progress.UpdatedAt)
+	case Stop:
+		a.accepted(r, r.Progress.UpdatedAt)
+		a.cancel(media.ErrStopped)
+	case Lost, Gone:
+		a.cancel(media.ErrLost)
+	}
+}
+
+// enforceCap ends pushes that went on without a renew for too long: by then
+// somebody else may well have been given them.
+func (w *Worker) enforceCap(attempts []*attempt) {
+	for _, a := range attempts {
+		if a.sinceRenewed(time.Now()) > w.RenewCap {
+			a.cancel(media.ErrLost)
+		}
+	}
+}

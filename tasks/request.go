@@ -1,0 +1,202 @@
+package tasks
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// Request is what a client asks for, decoded and not yet checked.
+type Request struct {
+	VideoSrc      media.Secret
+	SDKAppID      uint32
+	RoomID        string
+	RoomWasNumber bool // the client sent a JSON number
+	UserID        string
+	UserSig       media.Secret
+	ClientRole    string // empty: anchor
+	Redis         bool
+	RedisHost     string
+	RedisPort     int // 0: 6379
+	RedisPassword media.Secret
+	Mode          string // empty: auto
+	ResumeScope   string // empty: source
+	ResumeKey     string // replaces the source as the name of the resume record
+
+	IdempotencyKey string
+	Body           []byte // canonical body for the keyed digest; never stored
+}
+
+const (
+	maxVideoSrc   = 4096
+	maxResumeKey  = 256
+	redisPort     = 6379
+	defaultRole   = "anchor"
+	maxPortNumber = 65535
+)
+
+// SourceChecker says before anything is opened whether a source may be.
+type SourceChecker interface {
+	// CheckURL returns an *media.Error of KindSourceBlocked or
+	// KindSourceInvalid.
+	CheckURL(raw media.Secret) error
+}
+
+// checker turns a Request into a Spec and Secrets, and collects everything
+// that is wrong with it.
+type checker struct {
+	code   Code // of the worst problem
+	fields []FieldError
+}
+
+func (c *checker) add(field, detail string) {
+	c.fields = append(c.fields, FieldError{Field: field, Detail: detail})
+	if c.code == "" {
+		c.code = CodeInvalidRequest
+	}
+}
+
+// err returns everything found as one *Error, or nil.
+func (c *checker) err() error {
+	if len(c.fields) == 0 {
+		return nil
+	}
+	msg := "the request has fields that cannot be used as they are"
+	if len(c.fields) == 1 {
+		msg = c.fields[0].Field + ": " + c.fields[0].Detail
+	}
+	return &Error{Code: c.code, Msg: msg, Fields: c.fields}
+}
+
+func (s *Service) check(r Request, now time.Time) (Spec, Secrets, error) {
+	var c checker
+	spec := Spec{
+		SDKAppID: r.SDKAppID, RoomID: r.RoomID, UserID: r.UserID,
+		ClientRole: r.ClientRole, Redis: r.Redis, RedisHost: r.RedisHost, RedisPort: r.RedisPort,
+		Mode: media.SourceMode(r.Mode), ResumeScope: ResumeScope(r.ResumeScope),
+	}
+	s.checkSource(&c, r, &spec)
+	s.checkDestination(&c, r, now)
+	s.checkChoices(&c, &spec)
+	s.checkResume(&c, r, &spec)
+	secrets := Secrets{VideoSrc: r.VideoSrc, UserSig: r.UserSig, RedisPassword: r.RedisPassword}
+	return spec, secrets, c.err()
+}
+
+func (s *Service) checkSource(c *checker, r Request, spec *Spec) {
+	switch {
+	case r.VideoSrc == "":
+		c.add("videoSrc", "is required: an http(s) file or HLS playlist, or an rtmp(s) stream")
+		return
+	case len(r.VideoSrc) > maxVideoSrc:
+		c.add("videoSrc", fmt.Sprintf("is longer than %d bytes", maxVideoSrc))
+		return
+	}
+	if err := s.Sources.CheckURL(r.VideoSrc); err != nil {
+		c.add("videoSrc", personal(err))
+		if media.KindOf(err) == media.KindSourceBlocked {
+			c.code = CodeSourceBlocked
+		}
+		return
+	}
+	u, err := url.Parse(r.VideoSrc.Reveal())
+	if err != nil { // its text holds the URL
+		c.add("videoSrc", "is not a URL")
+		return
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	spec.VideoSrc, spec.SourceHost = u.String(), u.Hostname()
+}
+
+// checkDestination asks the door about room, user and signature.
+func (s *Service) checkDestination(c *checker, r Request, now time.Time) {
+	err := s.Door.Check(media.Destination{
+		SDKAppID: r.SDKAppID, RoomID: r.RoomID, UserID: r.UserID, UserSig: r.UserSig,
+	}, now)
+	for _, problem := range media.DestinationProblems(err) {
+		c.add(problem.Field, problem.Detail)
+		switch problem.Reason {
+		case media.ExpiredUserSig:
+			c.code = CodeExpiredUserSig
+		case media.BadUserSig, media.ForeignUserSig:
+			c.code = CodeInvalidUserSig
+		case media.BadApp, media.BadRoom, media.BadUser, media.MissingUserSig:
+		}
+	}
+}
+
+// checkChoices fills in the defaults of the enumerated fields and checks them.
+func (s *Service) checkChoices(c *checker, spec *Spec) {
+	if spec.ClientRole == "" {
+		spec.ClientRole = defaultRole
+	}
+	if spec.ClientRole != defaultRole {
+		c.add("clientRole", "cannot publish: only anchor can")
+	}
+	if spec.Mode == "" {
+		spec.Mode = media.ModeAuto
+	}
+	if !slices.Contains([]media.SourceMode{media.ModeAuto, media.ModeVOD, media.ModeLive}, spec.Mode) {
+		c.add("mode", "must be auto, vod or live")
+	}
+	if spec.ResumeScope == "" {
+		spec.ResumeScope = ResumeScopeSource
+	}
+	if spec.ResumeScope != ResumeScopeSource && spec.ResumeScope != ResumeScopeRoom {
+		c.add("resumeScope", "must be source or room")
+	}
+}
+
+func (s *Service) checkResume(c *checker, r Request, spec *Spec) {
+	if len(r.ResumeKey) > maxResumeKey {
+		c.add("resumeKey", fmt.Sprintf("is longer than %d bytes", maxResumeKey))
+	}
+	spec.ResumeKey = resumeKey(r.ResumeKey, *spec)
+	if r.RedisHost == "" {
+		if r.RedisPort != 0 || r.RedisPassword != "" {
+			c.add("redisHost", "is required with redisPort or redisPassword")
+		}
+		return
+	}
+	if spec.RedisPort == 0 {
+		spec.RedisPort = redisPort
+	}
+	if spec.RedisPort < 1 || spec.RedisPort > maxPortNumber {
+		c.add("redisPort", "must be between 1 and 65535")
+		return
+	}
+	if !s.Resume.Allowed(ResumeTarget{Host: r.RedisHost, Port: spec.RedisPort}) {
+		c.add("redisHost", "is not one of the Redis servers that the operator lists in ROOMCAST_PROGRESS_REDIS_ALLOW")
+	}
+}
+
+// resumeKey names the resume record: the SHA-256, in hex, of the client's own
+// key or of the source's address without user info, query and fragment, so
+// that a signed URL finds the record of the same file signed anew. With the
+// scope room the app and the room follow after a line feed.
+func resumeKey(own string, spec Spec) string {
+	name := spec.VideoSrc
+	if own != "" {
+		name = own
+	}
+	if spec.ResumeScope == ResumeScopeRoom {
+		name += "\n" + strconv.FormatUint(uint64(spec.SDKAppID), 10) + "/" + spec.RoomID
+	}
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])
+}
+
+// personal returns what a person may read of a media error: its inner cause.
+func personal(err error) string {
+	if e, ok := errors.AsType[*media.Error](err); ok && e.Err != nil {
+		return e.Err.Error()
+	}
+	return "cannot be used as a source"
+}

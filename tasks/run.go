@@ -1,0 +1,154 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/roomcast/roomcast/media"
+)
+
+// run plays a claimed attempt to its end and writes down how it ended.
+func (w *Worker) run(a *attempt) {
+	start := w.startPosition(a)
+	a.meter.MoveTo(start)
+	a.log.Info("attempt started", "position", start)
+	keeper := newResumeKeeper(w.Resume, a)
+	var watching sync.WaitGroup
+	watch, stopWatching := context.WithCancel(context.Background())
+	watching.Go(func() { logProgress(watch, a) })
+	watching.Go(func() { keeper.run(watch) })
+	err := w.Player.Play(a.ctx, media.Job{
+		Source: media.SourceRequest{
+			URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: a.push.Spec.Mode,
+		},
+		Destination: media.Destination{
+			SDKAppID: a.push.Spec.SDKAppID, RoomID: a.push.Spec.RoomID,
+			UserID: a.push.Spec.UserID, UserSig: a.secrets.UserSig,
+		},
+		Start: start, Meter: a.meter, Observer: a, Retry: retryOf, Log: a.log,
+		MayOpenRoom: func(ctx context.Context) error { return a.mayOpenRoom(ctx, w.Lease) },
+	})
+	stopWatching()
+	watching.Wait()
+	keeper.finish(err == nil)
+	w.end(a, err)
+}
+
+// startPosition returns where a's source is to begin: where the last attempt
+// of this push stood, else, for a push with redis:true, where the last push of
+// this source did.
+func (w *Worker) startPosition(a *attempt) time.Duration {
+	if a.lease.Epoch > 1 {
+		return lastPosition(a.push)
+	}
+	spec := a.push.Spec
+	if !spec.Redis || spec.Mode == media.ModeLive {
+		return 0
+	}
+	r, found, err := w.Resume.Load(a.ctx, a.resumeTarget(), spec.ResumeKey)
+	switch {
+	case err != nil:
+		a.Warned(warnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
+	case found && !r.Finished:
+		return r.Position
+	}
+	return 0
+}
+
+func lastPosition(p Push) time.Duration {
+	if p.Progress == nil {
+		return 0
+	}
+	return p.Progress.Position
+}
+
+// end writes down how the attempt ended. It tries until the store has it or
+// has given the push to another: until then the lease is renewed, so nobody
+// takes over what is over.
+func (w *Worker) end(a *attempt, err error) {
+	var write func(ctx context.Context) error
+	switch cause := context.Cause(a.ctx); {
+	case err == nil:
+		write = w.finisher(a, Completed, nil)
+	case errors.Is(cause, media.ErrLost):
+		a.log.Warn("attempt lost", "reason", cause)
+		return
+	case errors.Is(cause, media.ErrStopped):
+		write = w.finisher(a, Stopped, nil)
+	case errors.Is(cause, media.ErrDraining):
+		write = func(ctx context.Context) error { return w.release(ctx, a) }
+	default:
+		a.log.Error("attempt failed", "kind", media.KindOf(err), "error", err)
+		write = w.finisher(a, Failed, failureOf(err))
+	}
+	w.persist(a, write)
+}
+
+func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context) error {
+	end := End{State: s, Failure: f, Progress: a.meter.Snapshot(time.Now()), Events: a.pendingEvents()}
+	return func(ctx context.Context) error {
+		err := w.Store.Finish(ctx, a.lease, end)
+		if err == nil {
+			a.log.Info("attempt ended", "state", s, "position", end.Progress.Position)
+		}
+		return err
+	}
+}
+
+// release gives the push back and rings for its next attempt. A bell that
+// cannot be rung is left to the sweeper.
+func (w *Worker) release(ctx context.Context, a *attempt) error {
+	next, err := w.Store.Release(ctx, a.lease, a.meter.Snapshot(time.Now()), a.pendingEvents())
+	if err != nil {
+		return err
+	}
+	a.log.Info("attempt released", "next_epoch", next)
+	if next == 0 {
+		return nil
+	}
+	p := a.push
+	p.Epoch = next
+	if err := w.Queue.Enqueue(ctx, TaskOf(p), true); err != nil {
+		a.log.Error("next attempt could not be enqueued", "next_epoch", next, "error", err)
+	}
+	return nil
+}
+
+// persist calls write until it succeeds, is refused, or the worker ends.
+func (w *Worker) persist(a *attempt, write func(context.Context) error) {
+	_, err := backoff.Retry(w.base, func() (struct{}, error) {
+		ctx, cancel := context.WithTimeout(w.base, storeTime)
+		defer cancel()
+		err := write(ctx)
+		if err != nil && CodeOf(err) != CodeStoreUnavailable {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
+		InitialInterval: 100 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 2 * time.Second,
+	}), backoff.WithMaxElapsedTime(0))
+	if err != nil {
+		a.log.Warn("end of the attempt not written", "error", err)
+	}
+}
+
+// logEvery is the distance of the push log's lines.
+const logEvery = 10 * time.Second
+
+func logProgress(ctx context.Context, a *attempt) {
+	t := time.NewTicker(logEvery)
+	defer t.Stop()
+	for {
+		select {
+		case now := <-t.C:
+			p := a.meter.Snapshot(now)
+			a.log.Info("push progress", "position", p.Position.Truncate(time.Millisecond),
+				"kbps", int64(p.Bitrate)/1000, "fps", int(p.FPS+0.5), "late_p99", p.LatenessP99, "dropped", p.DroppedPackets)
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package tasks
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/roomcast/roomcast/media"
+)
+
+// abortTime bounds the clean-up after a failed enqueue.
+const abortTime = 5 * time.Second
+
+// Destinations is the part of a media.Door that a request needs.
+type Destinations interface {
+	// Check says what is wrong with d at now: *media.DestinationProblem, or
+	// several of them joined.
+	Check(d media.Destination, now time.Time) error
+}
+
+// ResumeTargets knows which Redis servers a request may name.
+type ResumeTargets interface {
+	Allowed(t ResumeTarget) bool
+}
+
+// Service starts, stops and shows pushes. It is safe for concurrent use.
+type Service struct {
+	Pushes  PushStore
+	Stops   StopStore
+	Queue   Queue
+	Sealer  Sealer
+	Door    Destinations
+	Sources SourceChecker
+	Resume  ResumeTargets
+	Log     *slog.Logger
+}
+
+// Start checks r, records the push and enqueues its first attempt. With an
+// idempotency key seen before it returns the push of then. Errors are *Error.
+func (s *Service) Start(ctx context.Context, r Request) (Push, error) {
+	now := time.Now()
+	spec, secrets, err := s.check(r, now)
+	if err != nil {
+		return Push{}, err
+	}
+	n, err := s.newPush(r, spec, secrets)
+	if err != nil {
+		return Push{}, err
+	}
+	push, created, err := s.Pushes.Create(ctx, n)
+	if err != nil || !created {
+		return push, err
+	}
+	if err := s.Queue.Enqueue(ctx, TaskOf(push), false); err != nil {
+		return Push{}, s.abort(ctx, push, err)
+	}
+	s.Log.Info("push accepted", "push_id", push.ID, "room_id", spec.RoomID, "source_host", spec.SourceHost)
+	return push, nil
+}
+
+func (s *Service) newPush(r Request, spec Spec, secrets Secrets) (NewPush, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return NewPush{}, &Error{Code: CodeInternal, Msg: "no random numbers", Err: err}
+	}
+	envelope, err := s.Sealer.Seal(id.String(), secrets)
+	if err != nil {
+		return NewPush{}, &Error{Code: CodeInternal, Msg: "the secrets could not be sealed", Err: err}
+	}
+	n := NewPush{Envelope: envelope, Push: Push{
+		ID: id.String(), State: Queued, Desired: DesiredRun, Spec: spec, Epoch: 1,
+	}}
+	if r.RoomWasNumber {
+		n.Push.Warnings = []Warning{{Code: "string_room", Message: "roomId was sent as a number; the push goes into the string room " +
+			spec.RoomID + ", which in TRTC is another room than the numeric one"}}
+	}
+	if r.IdempotencyKey != "" {
+		n.IdempotencyKey, n.BodyDigest = r.IdempotencyKey, s.Sealer.Digest(r.Body)
+	}
+	return n, nil
+}
+
+// abort ends a push whose attempt could not be enqueued. Should the task be
+// in the queue after all, its claim finds the push ended.
+func (s *Service) abort(ctx context.Context, p Push, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
+	defer cancel()
+	failed := &Error{
+		Code: CodeQueueUnavailable, Retryable: true, Err: cause,
+		Msg: "the push could not be put into the queue; try again in a moment",
+	}
+	err := s.Stops.Abort(ctx, p.ID, Failure{Code: failed.Code, Message: failed.Msg, Retryable: true})
+	if err != nil {
+		s.Log.Error("push could not be aborted", "push_id", p.ID, "error", err)
+	}
+	return failed
+}
+
+// Stop asks for the end of a push, in any state, and returns what it has
+// become. Asking again changes nothing.
+func (s *Service) Stop(ctx context.Context, id string) (Push, error) {
+	p, err := s.Stops.Stop(ctx, id)
+	if err == nil {
+		s.Log.Info("stop accepted", "push_id", id, "status", p.State)
+	}
+	return p, err
+}
+
+// Get returns a push, or an *Error with CodeNotFound.
+func (s *Service) Get(ctx context.Context, id string) (Push, error) {
+	return s.Pushes.Get(ctx, id)
+}
+
+// List returns a page of pushes, newest first.
+func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
+	return s.Pushes.List(ctx, f)
+}
+
+// Events returns the history of a push, oldest first.
+func (s *Service) Events(ctx context.Context, id string) ([]Event, error) {
+	return s.Pushes.Events(ctx, id)
+}
+
+// TaskOf returns the doorbell for p's present attempt.
+func TaskOf(p Push) Task {
+	return Task{
+		ID: p.ID, Epoch: p.Epoch, Room: p.Spec.RoomID, User: p.Spec.UserID, SourceHost: p.Spec.SourceHost,
+	}
+}

@@ -1,0 +1,208 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// Player plays a job; it is media.Pusher, or a fake.
+type Player interface {
+	Play(ctx context.Context, job media.Job) error
+}
+
+// WorkerConfig is what a Worker needs.
+type WorkerConfig struct {
+	Name     string // unique among all workers, a new one for every process
+	Slots    int    // pushes at once
+	Lease    time.Duration
+	RenewCap time.Duration // how long a push goes on without a successful renew
+	Store    AttemptStore
+	Queue    Queue
+	Resume   ResumeStore
+	Sealer   Sealer
+	Player   Player
+	Log      *slog.Logger
+}
+
+// Worker runs attempts: it is the registry of those in this process, and the
+// one that renews their leases.
+type Worker struct {
+	WorkerConfig
+	base   context.Context // parent of every attempt's context
+	cancel context.CancelCauseFunc
+	kicks  chan struct{} // capacity 1
+
+	mu       sync.Mutex
+	attempts map[string]*attempt // by push id
+	slots    int                 // taken, those about to claim included
+	draining bool
+	idle     *sync.Cond // no slot is taken
+}
+
+// What Handle refuses a task with; the queue tries again later, elsewhere if
+// it can.
+var (
+	ErrFull     = errors.New("all slots of this worker are taken")
+	ErrDraining = errors.New("this worker is going away")
+)
+
+// NewWorker returns a Worker; Run makes it renew.
+func NewWorker(c WorkerConfig) *Worker {
+	w := &Worker{WorkerConfig: c, kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}}
+	w.base, w.cancel = context.WithCancelCause(context.Background())
+	w.idle = sync.NewCond(&w.mu)
+	return w
+}
+
+// Handle runs the attempt that t announces to its end. It returns nil when the
+// task is done with, whatever became of the push, and an error when the queue
+// should bring it again.
+func (w *Worker) Handle(ctx context.Context, t Task) error {
+	running, err := w.admit(t)
+	if err != nil {
+		return err
+	}
+	if running != nil { // delivered twice: wait with the one that runs
+		<-running.done
+		return nil
+	}
+	defer w.leave()
+	a, err := w.claim(ctx, t)
+	if a == nil {
+		return err
+	}
+	defer w.forget(a)
+	w.run(a)
+	return nil
+}
+
+// admit takes a slot, or returns the attempt that runs here already.
+func (w *Worker) admit(t Task) (*attempt, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a := w.attempts[t.ID]; a != nil && a.lease.Epoch >= t.Epoch {
+		return a, nil
+	}
+	if w.draining {
+		return nil, ErrDraining
+	}
+	if w.slots >= w.Slots {
+		return nil, ErrFull
+	}
+	w.slots++
+	return nil, nil
+}
+
+func (w *Worker) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.slots--
+	if w.slots == 0 {
+		w.idle.Broadcast()
+	}
+}
+
+// claim makes the attempt ours, or returns nil when there is nothing to run.
+func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
+	lease := Lease{ID: t.ID, Epoch: t.Epoch, Worker: w.Name}
+	log := w.Log.With("push_id", t.ID, "epoch", t.Epoch)
+	sent := time.Now()
+	claimed, err := w.Store.Claim(ctx, lease)
+	switch {
+	case errors.Is(err, ErrGone), errors.Is(err, ErrEnded), errors.Is(err, ErrStale), errors.Is(err, ErrHeld):
+		log.Info("attempt not taken", "reason", err)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	secrets, err := w.Sealer.Open(t.ID, claimed.Envelope)
+	a := newAttempt(w.base, lease, claimed.Push)
+	a.log, a.kick, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.kickRenew, sent
+	a.meter = media.NewMeter(lastPosition(claimed.Push))
+	if err != nil {
+		w.end(a, &media.Error{Kind: media.KindInternal, Op: "open envelope", Err: err})
+		return nil, nil
+	}
+	a.secrets = secrets
+	return a, w.register(a)
+}
+
+// register makes a known to the renewer. A push whose older attempt is still
+// ending here waits for it: there is one publisher at a time.
+func (w *Worker) register(a *attempt) error {
+	for {
+		w.mu.Lock()
+		older := w.attempts[a.lease.ID]
+		if older == nil {
+			w.attempts[a.lease.ID] = a
+			if w.draining {
+				a.cancel(media.ErrDraining)
+			}
+			w.mu.Unlock()
+			return nil
+		}
+		w.mu.Unlock()
+		older.cancel(media.ErrLost)
+		<-older.done
+	}
+}
+
+func (w *Worker) forget(a *attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.attempts[a.lease.ID] == a {
+		delete(w.attempts, a.lease.ID)
+	}
+	close(a.done)
+	a.cancel(nil)
+}
+
+// Running returns how many pushes this worker has now.
+func (w *Worker) Running() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.attempts)
+}
+
+// Drain gives every push back and returns when all have ended here, or ctx
+// has. Run must go on until then.
+func (w *Worker) Drain(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.idle.Broadcast()
+	})
+	defer stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.draining = true
+	for _, a := range w.attempts {
+		a.cancel(media.ErrDraining)
+	}
+	for w.slots > 0 && ctx.Err() == nil {
+		w.idle.Wait()
+	}
+}
+
+// Nudge asks the store at once what is wanted of the worker's pushes: the fast
+// path of a stop, whose truth is in the record.
+func (w *Worker) Nudge(id string) {
+	w.mu.Lock()
+	_, here := w.attempts[id]
+	w.mu.Unlock()
+	if here {
+		w.kickRenew()
+	}
+}
+
+func (w *Worker) kickRenew() {
+	select {
+	case w.kicks <- struct{}{}:
+	default:
+	}
+}
