@@ -1,0 +1,139 @@
+#include "demux.h"
+#include "log.h"
+
+#include <libavutil/avstring.h>
+#include <libavutil/mathematics.h>
+#include <libavutil/mem.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static const AVRational nanoseconds = {1, 1000000000};
+
+rc_reader *rc_reader_new(AVFormatContext *format, uintptr_t scope)
+{
+	rc_reader *r = av_mallocz(sizeof(*r));
+	if (!r)
+		return NULL;
+	r->packet = av_packet_alloc();
+	if (!r->packet) {
+		av_free(r);
+		return NULL;
+	}
+	r->format = format;
+	r->scope = scope;
+	r->video = r->audio = -1;
+	return r;
+}
+
+void rc_reader_free(rc_reader *r)
+{
+	if (!r)
+		return;
+	av_packet_free(&r->packet);
+	av_free(r);
+}
+
+static int chosen(const rc_reader *r, int stream)
+{
+	return stream == r->video || stream == r->audio;
+}
+
+void rc_choose(rc_reader *r, int video, int audio)
+{
+	r->video = video;
+	r->audio = audio;
+	for (unsigned i = 0; i < r->format->nb_streams; i++)
+		r->format->streams[i]->discard = chosen(r, (int)i) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+}
+
+// to_nanoseconds never overflows: what does not fit has no timestamp.
+static int64_t to_nanoseconds(int64_t t, AVRational base)
+{
+	if (t == AV_NOPTS_VALUE || base.num <= 0 || base.den <= 0)
+		return AV_NOPTS_VALUE;
+	return av_rescale_q(t, base, nanoseconds);
+}
+
+static void answer(rc_reader *r, const AVPacket *p)
+{
+	AVRational base = r->format->streams[p->stream_index]->time_base;
+	r->pts = to_nanoseconds(p->pts, base);
+	r->dts = to_nanoseconds(p->dts, base);
+	r->duration = to_nanoseconds(p->duration, base);
+	r->data = p->data;
+	r->size = p->size;
+	r->stream = p->stream_index;
+	r->flags = p->flags;
+}
+
+int rc_read(rc_reader *r)
+{
+	int ret;
+	rc_log_enter(r->scope);
+	for (;;) {
+		av_packet_unref(r->packet);
+		ret = av_read_frame(r->format, r->packet);
+		if (ret < 0 || chosen(r, r->packet->stream_index))
+			break;
+		r->format->streams[r->packet->stream_index]->discard = AVDISCARD_ALL;
+	}
+	if (ret == AVERROR_EOF && rc_io_error(r->format) < 0)
+		ret = rc_io_error(r->format);
+	rc_log_leave();
+	if (ret < 0)
+		return ret;
+	answer(r, r->packet);
+	return 0;
+}
+
+typedef int (*io_open_func)(AVFormatContext *, AVIOContext **, const char *, int, AVDictionary **);
+
+// open_default is libavformat's own io_open, the same for every context.
+static _Atomic(io_open_func) open_default;
+
+static int scheme_allowed(const char *url)
+{
+	return av_strstart(url, "http://", NULL) || av_strstart(url, "https://", NULL);
+}
+
+// A playlist may not name httpproxy (which connects to any host and port
+// itself) although https through our proxy needs that protocol whitelisted.
+static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
+{
+	const char *inner = url;
+	int nested = av_strstart(url, "crypto+", &inner) || av_strstart(url, "crypto:", &inner);
+	if (!scheme_allowed(inner) && (nested || !av_strstart(url, "rtmp://", NULL) || strcmp(url, s->url))) {
+		av_log(s, AV_LOG_ERROR, "address in the source refused: scheme not allowed\n");
+		return AVERROR(EINVAL);
+	}
+	if (flags & AVIO_FLAG_WRITE)
+		return AVERROR(EINVAL);
+	return atomic_load(&open_default)(s, pb, url, flags, options);
+}
+
+void rc_guard(AVFormatContext *format)
+{
+	if (format->io_open != guarded_open) {
+		atomic_store(&open_default, format->io_open);
+		format->io_open = guarded_open;
+	}
+}
+
+int rc_io_error(const AVFormatContext *format)
+{
+	if (!format || !format->pb || format->pb->error >= 0 || format->pb->error == AVERROR_EOF)
+		return 0;
+	return format->pb->error;
+}
+
+int rc_seekable(const AVFormatContext *format)
+{
+	if (!format->pb)
+		return -1;
+	return !!(format->pb->seekable & AVIO_SEEKABLE_NORMAL);
+}
+
+int rc_channels(const AVFormatContext *format, int stream)
+{
+	return format->streams[stream]->codecpar->ch_layout.nb_channels;
+}

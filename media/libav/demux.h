@@ -1,0 +1,45 @@
+#ifndef ROOMCAST_DEMUX_H
+#define ROOMCAST_DEMUX_H
+
+#include <libavformat/avformat.h>
+#include <stdint.h>
+
+// rc_reader is what rc_read needs and what it answers, so that a packet costs
+// one call from Go. Go frees it with rc_reader_free.
+typedef struct rc_reader {
+	AVFormatContext *format; // borrowed
+	AVPacket *packet;        // owned
+	uintptr_t scope;         // whose log lines these are
+	int video, audio;        // chosen stream indices, -1 for none
+
+	// The answer, valid until the next call. Times are nanoseconds,
+	// AV_NOPTS_VALUE when there is none.
+	int64_t pts, dts, duration;
+	const uint8_t *data;
+	int size, stream, flags;
+} rc_reader;
+
+rc_reader *rc_reader_new(AVFormatContext *format, uintptr_t scope);
+void rc_reader_free(rc_reader *r);
+
+// rc_read reads the next packet of a chosen stream; it returns 0 or an AVERROR.
+// A broken connection that a demuxer reports as the end is an error here.
+int rc_read(rc_reader *r);
+
+// rc_choose makes every stream but these two cost nothing.
+void rc_choose(rc_reader *r, int video, int audio);
+
+// rc_guard lets the context open http, https and rtmp addresses only (also
+// under crypto, for AES-128), whatever the playlist says.
+void rc_guard(AVFormatContext *format);
+
+// rc_io_error returns the error of the context's connection, 0 if it has none.
+int rc_io_error(const AVFormatContext *format);
+
+// rc_seekable says whether the context's connection can go back: 1, 0, or -1
+// when the demuxer opens its own.
+int rc_seekable(const AVFormatContext *format);
+
+int rc_channels(const AVFormatContext *format, int stream);
+
+#endif

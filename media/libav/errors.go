@@ -1,0 +1,109 @@
+package libav
+
+// #include <errno.h>
+// #include <libavutil/error.h>
+import "C"
+
+import (
+	"errors"
+	"io"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+// kinds is the one table from AVERROR to media.Kind. What is not in it is
+// KindSourceUnavailable: most of libav's errors are the network's.
+var kinds = map[astiav.Error]media.Kind{
+	astiav.ErrHttpUnauthorized: media.KindSourceUnauthorized,
+	astiav.ErrHttpForbidden:    media.KindSourceUnauthorized,
+	astiav.ErrHttpNotFound:     media.KindSourceNotFound,
+	astiav.ErrHttpOther4Xx:     media.KindSourceNotFound, // 410 among them
+	astiav.ErrHttpBadRequest:   media.KindSourceNotFound,
+	astiav.ErrEnoent:           media.KindSourceNotFound,
+	// libav's RTMP client answers EPERM to every "error" status of the server:
+	// no such stream, or not for us.
+	astiav.ErrEperm: media.KindSourceNotFound,
+
+	C.AVERROR_HTTP_TOO_MANY_REQUESTS: media.KindSourceUnavailable,
+	astiav.ErrHttpServerError:        media.KindSourceUnavailable,
+	astiav.ErrEio:                    media.KindSourceUnavailable,
+	astiav.ErrEpipe:                  media.KindSourceUnavailable,
+	astiav.ErrEtimedout:              media.KindSourceUnavailable,
+	astiav.ErrUnknown:                media.KindSourceUnavailable,
+	-C.ECONNREFUSED:                  media.KindSourceUnavailable,
+	-C.ECONNRESET:                    media.KindSourceUnavailable,
+	-C.ECONNABORTED:                  media.KindSourceUnavailable,
+	-C.EHOSTUNREACH:                  media.KindSourceUnavailable,
+	-C.ENETUNREACH:                   media.KindSourceUnavailable,
+	-C.ENOTCONN:                      media.KindSourceUnavailable,
+
+	astiav.ErrInvaliddata:      media.KindSourceInvalid,
+	astiav.ErrEof:              media.KindSourceInvalid, // while opening: nothing came
+	astiav.ErrStreamNotFound:   media.KindSourceInvalid,
+	astiav.ErrDemuxerNotFound:  media.KindSourceInvalid,
+	astiav.ErrProtocolNotFound: media.KindSourceInvalid,
+	astiav.ErrPatchwelcome:     media.KindSourceInvalid,
+	astiav.ErrDecoderNotFound:  media.KindSourceInvalid,
+	// A format or protocol that is not on our lists.
+	-C.EINVAL: media.KindSourceInvalid,
+	-C.ERANGE: media.KindSourceInvalid,
+
+	astiav.ErrBug:            media.KindInternal,
+	astiav.ErrBug2:           media.KindInternal,
+	astiav.ErrExit:           media.KindInternal, // interrupted, but not by us
+	astiav.ErrOptionNotFound: media.KindInternal,
+	-C.ENOMEM:                media.KindInternal,
+	-C.EMFILE:                media.KindInternal,
+	-C.ENFILE:                media.KindInternal,
+}
+
+func kindOf(err error) media.Kind {
+	e, ok := errors.AsType[astiav.Error](err)
+	if !ok {
+		return media.KindInternal
+	}
+	if k, ok := kinds[e]; ok {
+		return k
+	}
+	return media.KindSourceUnavailable
+}
+
+// failure turns a libav error into the package's: the end of the context wins
+// over all, then what the guard refused, then the table.
+func (s *Source) failure(op string, err error) error {
+	ended := s.life.ended(op)
+	if ended != nil && media.KindOf(ended) != media.KindSourceUnavailable {
+		return ended
+	}
+	if refused := s.refusal(op); refused != nil {
+		return refused
+	}
+	if ended != nil {
+		return ended
+	}
+	return &media.Error{Kind: kindOf(err), Op: op, Err: err}
+}
+
+func (s *Source) refusal(op string) error {
+	if s.way.Refusal == nil {
+		return nil
+	}
+	err := s.way.Refusal()
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*media.Error](err); ok {
+		return err
+	}
+	return &media.Error{Kind: media.KindSourceBlocked, Op: op, Err: err}
+}
+
+// readError is failure for ReadPacket, where the end of the source is io.EOF.
+func (s *Source) readError(code int) error {
+	err := astiav.Error(code)
+	if err == astiav.ErrEof && s.life.ctx.Err() == nil && s.refusal("read source") == nil {
+		return io.EOF
+	}
+	return s.failure("read source", err)
+}

@@ -1,0 +1,95 @@
+package libav
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+const defaultProbeTimeout = 15 * time.Second
+
+var (
+	errProbe  = errors.New("the source did not say what it is in time")
+	errClosed = errors.New("source closed")
+)
+
+// life is the span in which libav may block for one source: from the call of
+// Open to Close, the end of Open's context, or the probe's time limit.
+type life struct {
+	// ctx is a field because the contract of media.Opener makes one context
+	// bound all calls of a Source.
+	ctx         context.Context
+	cancel      context.CancelCauseFunc
+	probe       *time.Timer
+	interrupter *astiav.IOInterrupter
+	interrupted chan struct{}
+}
+
+func newLife(parent context.Context, probeTimeout time.Duration) *life {
+	if probeTimeout <= 0 {
+		probeTimeout = defaultProbeTimeout
+	}
+	ctx, cancel := context.WithCancelCause(parent)
+	l := &life{ctx: ctx, cancel: cancel, interrupted: make(chan struct{})}
+	l.interrupter = astiav.NewIOInterrupter()
+	context.AfterFunc(ctx, func() { // its end is awaited by close
+		defer close(l.interrupted)
+		l.interrupter.Interrupt()
+	})
+	l.probe = time.AfterFunc(probeTimeout, func() { cancel(errProbe) })
+	return l
+}
+
+// probed says that the source is open; it returns false when its time ran out
+// just now.
+func (l *life) probed() bool {
+	if l.probe.Stop() {
+		return true
+	}
+	<-l.ctx.Done() // the timer's func is running
+	return false
+}
+
+// interrupt makes every call of libav for this source return, at once and from
+// now on.
+func (l *life) interrupt() {
+	l.cancel(errClosed)
+	<-l.interrupted
+}
+
+// close frees the interrupter; no call of libav may follow.
+func (l *life) close() {
+	l.probe.Stop()
+	l.interrupt()
+	l.interrupter.Free()
+}
+
+// ended returns why libav was interrupted, nil if it was not.
+func (l *life) ended(op string) error {
+	if l.ctx.Err() == nil {
+		return nil
+	}
+	cause := context.Cause(l.ctx)
+	switch {
+	case errors.Is(cause, errProbe):
+		return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: errProbe}
+	case errors.Is(cause, media.ErrStalled):
+		return &media.Error{Kind: media.KindSourceStalled, Op: op, Err: cause}
+	}
+	return fmt.Errorf("%s: %w", op, cause)
+}
+
+func (l *life) gateError(err error) error {
+	const op = "open the way to the source"
+	if ended := l.ended(op); ended != nil {
+		return ended
+	}
+	if _, ok := errors.AsType[*media.Error](err); ok {
+		return err
+	}
+	return &media.Error{Kind: media.KindInternal, Op: op, Err: err}
+}

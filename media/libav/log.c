@@ -1,0 +1,33 @@
+#include "log.h"
+
+#include <libavutil/log.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "_cgo_export.h"
+
+// libav does its work on the thread that called it, so the thread knows whose
+// line it is; the line itself does not.
+static _Thread_local uintptr_t scope;
+
+void rc_log_enter(uintptr_t s) { scope = s; }
+void rc_log_leave(void) { scope = 0; }
+
+static void receive(void *object, int level, const char *format, va_list args)
+{
+	char text[4096];
+	const char *item = "";
+	const AVClass *class = object ? *(const AVClass **)object : NULL;
+
+	if (level >= 0)
+		level &= 0xff; // the upper bits are a tint
+	if (level > av_log_get_level())
+		return;
+	if (vsnprintf(text, sizeof(text), format, args) <= 0)
+		return;
+	if (class && class->item_name)
+		item = class->item_name(object);
+	roomcastLogLine(scope, level, (char *)item, text);
+}
+
+void rc_log_install(void) { av_log_set_callback(receive); }

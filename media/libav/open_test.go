@@ -1,0 +1,282 @@
+package libav
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// passGate leads where the address says, without a check.
+type passGate struct {
+	options map[string]media.Secret
+	refusal error
+	closed  int
+}
+
+func (g *passGate) Open(_ context.Context, url media.Secret) (media.Way, error) {
+	return media.Way{
+		URL: url, Options: g.options,
+		Refusal: func() error { return g.refusal },
+		Close:   func() { g.closed++ },
+	}, nil
+}
+
+// serve serves the files of the clips' folder.
+func serve(tb testing.TB) string {
+	tb.Helper()
+	server := httptest.NewServer(http.FileServer(http.Dir(clips.dir)))
+	tb.Cleanup(server.Close)
+	return server.URL
+}
+
+func open(tb testing.TB, address string) (media.Source, error) {
+	tb.Helper()
+	return openWith(tb, &passGate{}, media.SourceRequest{URL: media.Secret(address)})
+}
+
+func openWith(tb testing.TB, gate media.Gate, r media.SourceRequest) (media.Source, error) {
+	tb.Helper()
+	s, err := NewOpener(Config{Gate: gate}).Open(tb.Context(), r)
+	if err == nil {
+		tb.Cleanup(s.Close)
+	}
+	return s, err
+}
+
+// noLeak is goleak without the connections that net/http keeps to itself.
+func noLeak(t *testing.T) {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+}
+
+var containers = []struct {
+	file, container string
+	args            []string
+}{
+	{"plain.mp4", "mov,mp4,m4a,3gp,3g2,mj2", nil},
+	{"faststart.mp4", "mov,mp4,m4a,3gp,3g2,mj2", []string{"-movflags", "+faststart"}},
+	{"bframes.mp4", "mov,mp4,m4a,3gp,3g2,mj2", []string{"-tune", "film", "-preset", "veryfast", "-bf", "3"}},
+	{"plain.mov", "mov,mp4,m4a,3gp,3g2,mj2", nil},
+	{"plain.mkv", "matroska,webm", nil},
+	{"bframes.mkv", "matroska,webm", []string{"-tune", "film", "-preset", "veryfast", "-bf", "3"}},
+	{"plain.flv", "flv", nil},
+	{"indexed.flv", "flv", []string{"-flvflags", "add_keyframe_index"}},
+	{"plain.ts", "mpegts", nil},
+}
+
+func TestEveryContainerIsReadWhole(t *testing.T) {
+	noLeak(t)
+	server := serve(t)
+	for _, c := range containers {
+		t.Run(c.file, func(t *testing.T) {
+			clip(t, c.file, c.args...)
+			s, err := open(t, server+"/"+c.file)
+			require.NoError(t, err)
+			info := s.Info()
+			require.Equal(t, c.container, info.Container)
+			require.False(t, info.Live)
+			require.InDelta(t, clipSeconds, info.Duration.Seconds(), 0.25)
+			require.Len(t, info.Tracks, 2)
+			requireTracks(t, info, c.container)
+			packets := readAll(t, s)
+			requirePackets(t, info, packets)
+			_, err = s.ReadPacket()
+			require.ErrorIs(t, err, io.EOF, "the end stays the end")
+		})
+	}
+}
+
+func requireTracks(t *testing.T, info media.SourceInfo, container string) {
+	t.Helper()
+	v, a := info.Tracks[0], info.Tracks[1]
+	require.Equal(t, media.Video, v.Type)
+	require.Equal(t, media.H264, v.Codec)
+	require.Equal(t, [2]int{320, 180}, [2]int{v.Width, v.Height})
+	require.InDelta(t, clipFPS, v.FPS, 0.01)
+	require.Equal(t, "yuv420p", v.PixelFormat)
+	require.NotEmpty(t, v.Profile)
+	require.NotEmpty(t, v.Extradata)
+	require.Equal(t, media.Audio, a.Type)
+	require.Equal(t, media.AAC, a.Codec)
+	require.Equal(t, "LC", a.Profile)
+	require.Equal(t, [2]int{44100, 2}, [2]int{a.SampleRate, a.Channels})
+	if container != "mpegts" { // ADTS carries it in every frame
+		require.NotEmpty(t, a.Extradata)
+	}
+}
+
+func readAll(t *testing.T, s media.Source) []media.Packet {
+	t.Helper()
+	var all []media.Packet
+	for {
+		p, err := s.ReadPacket()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		require.NoError(t, err)
+		all = append(all, p)
+	}
+}
+
+func requirePackets(t *testing.T, info media.SourceInfo, packets []media.Packet) {
+	t.Helper()
+	count, keyframes := [2]int{}, 0
+	last := [2]time.Duration{-time.Hour, -time.Hour}
+	for i, p := range packets {
+		require.NotEmpty(t, p.Data)
+		require.False(t, p.Corrupt)
+		require.False(t, p.NoDTS && p.NoPTS)
+		if !p.NoDTS {
+			require.Greater(t, p.DTS, last[p.Track], "packet %d of track %d", i, p.Track)
+			last[p.Track] = p.DTS
+		}
+		if info.Tracks[p.Track].Type == media.Video && p.Keyframe {
+			keyframes++
+		}
+		count[p.Track]++
+	}
+	require.Equal(t, clipFrames, count[0])
+	require.InDelta(t, clipSeconds*44100/1024, count[1], 4)
+	require.GreaterOrEqual(t, keyframes, clipSeconds/2)
+	require.InDelta(t, clipSeconds, (last[0] - info.StartTime).Seconds(), 0.25)
+}
+
+func TestSeekLandsOnTheKeyframeAtOrBefore(t *testing.T) {
+	server := serve(t)
+	for _, c := range containers {
+		clip(t, c.file, c.args...)
+		s, err := open(t, server+"/"+c.file)
+		require.NoError(t, err)
+		keyframes := keyframesOf(t, s)
+		for _, pos := range []float64{0, 5.5, 1.99, 2.05, 8.3, 11.9, 3, 99, 0.01} {
+			t.Run(fmt.Sprintf("%s to %gs", c.file, pos), func(t *testing.T) {
+				at := time.Duration(pos * float64(time.Second))
+				require.NoError(t, s.Seek(at))
+				p := firstVideo(t, s)
+				require.True(t, p.Keyframe)
+				require.Equal(t, lastAtOrBefore(keyframes, at), p.PTS-s.Info().StartTime)
+			})
+		}
+	}
+}
+
+// keyframesOf returns the PTS of the keyframes, counted from the start.
+func keyframesOf(t *testing.T, s media.Source) []time.Duration {
+	t.Helper()
+	var all []time.Duration
+	for _, p := range readAll(t, s) {
+		if p.Keyframe && s.Info().Tracks[p.Track].Type == media.Video {
+			all = append(all, p.PTS-s.Info().StartTime)
+		}
+	}
+	require.NotEmpty(t, all)
+	return all
+}
+
+func lastAtOrBefore(keyframes []time.Duration, at time.Duration) time.Duration {
+	found := keyframes[0]
+	for _, k := range keyframes {
+		if k <= at {
+			found = k
+		}
+	}
+	return found
+}
+
+func firstVideo(t *testing.T, s media.Source) media.Packet {
+	t.Helper()
+	for {
+		p, err := s.ReadPacket()
+		require.NoError(t, err)
+		if s.Info().Tracks[p.Track].Type == media.Video {
+			return p
+		}
+	}
+}
+
+func TestSoundAloneCanBeSought(t *testing.T) {
+	ffmpegOnce(t, "sound.m4a", "-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", "10", "-c:a", "aac")
+	s, err := open(t, serve(t)+"/sound.m4a")
+	require.NoError(t, err)
+	require.Len(t, s.Info().Tracks, 1)
+	require.NoError(t, s.Seek(5*time.Second))
+	p, err := s.ReadPacket()
+	require.NoError(t, err)
+	require.InDelta(t, 5, p.PTS.Seconds(), 0.1)
+}
+
+func ffmpegOnce(t *testing.T, name string, args ...string) {
+	t.Helper()
+	args = append([]string{"-v", "error", "-nostdin", "-y"}, args...)
+	ffmpeg(t, append(args, filepath.Join(clips.dir, name))...)
+}
+
+func TestBestTracksAreChosenAndOthersCostNothing(t *testing.T) {
+	ffmpegOnce(t, "many.mkv",
+		"-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25",
+		"-f", "lavfi", "-i", "sine=sample_rate=48000", "-f", "lavfi", "-i", "sine=sample_rate=44100",
+		"-t", "3", "-map", "0:v", "-map", "1:v", "-map", "2:a", "-map", "3:a",
+		"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac",
+		"-disposition:v:0", "0", "-disposition:v:1", "0", "-disposition:a:0", "0", "-disposition:a:1", "default")
+	s, err := open(t, serve(t)+"/many.mkv")
+	require.NoError(t, err)
+	require.Len(t, s.Info().Tracks, 2)
+	require.Equal(t, 320, s.Info().Tracks[0].Width)
+	require.Equal(t, 44100, s.Info().Tracks[1].SampleRate)
+	count := [2]int{}
+	for _, p := range readAll(t, s) {
+		count[p.Track]++
+	}
+	require.Equal(t, 75, count[0])
+}
+
+func TestACoverPictureIsNoVideo(t *testing.T) {
+	ffmpegOnce(t, "cover.jpg", "-f", "lavfi", "-i", "testsrc2=size=320x180", "-frames:v", "1")
+	ffmpegOnce(t, "cover.mp3",
+		"-f", "lavfi", "-i", "sine", "-i", filepath.Join(clips.dir, "cover.jpg"),
+		"-t", "3", "-map", "0", "-map", "1", "-c:v", "copy", "-disposition:v", "attached_pic")
+	s, err := open(t, serve(t)+"/cover.mp3")
+	require.NoError(t, err)
+	require.Len(t, s.Info().Tracks, 1)
+	require.Equal(t, media.Audio, s.Info().Tracks[0].Type)
+	for _, p := range readAll(t, s) {
+		require.Zero(t, p.Track)
+	}
+}
+
+func TestPacketsKeepTheirData(t *testing.T) {
+	clip(t, "plain.mp4")
+	s, err := open(t, serve(t)+"/plain.mp4")
+	require.NoError(t, err)
+	p, err := s.ReadPacket()
+	require.NoError(t, err)
+	before := append([]byte(nil), p.Data...)
+	readAll(t, s)
+	s.Close()
+	require.Equal(t, before, p.Data)
+}
+
+func TestVersion(t *testing.T) {
+	require.NoError(t, CheckVersion())
+	require.NotEmpty(t, Version())
+}
+
+func TestPointerBehindAstiav(t *testing.T) {
+	f := astiav.AllocFormatContext()
+	defer f.Free()
+	require.Equal(t, unsafe.Sizeof(uintptr(0)), unsafe.Sizeof(*f), "go-astiav's struct has grown")
+	require.Contains(t, f.Class().String(), fmt.Sprintf("@ %p", cFormat(f)))
+}

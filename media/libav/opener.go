@@ -1,0 +1,64 @@
+package libav
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// Config is what an Opener works with.
+type Config struct {
+	// Gate is the way out to sources. Required.
+	Gate media.Gate
+	// Log receives libav's lines about the sources of this Opener, once
+	// SetLogger was called; nil is slog.Default.
+	Log *slog.Logger
+}
+
+// Opener opens sources with libav. It is safe for concurrent use.
+type Opener struct {
+	gate media.Gate
+	log  *slog.Logger
+}
+
+var _ media.Opener = (*Opener)(nil)
+
+// NewOpener returns an Opener. It takes libav's log away from standard error
+// and clears the environment's proxy settings, which libav would follow past
+// the Gate: call it before other threads read the environment.
+func NewOpener(c Config) *Opener {
+	installLog()
+	for _, name := range []string{"http_proxy", "no_proxy"} {
+		if _, set := os.LookupEnv(name); set {
+			_ = os.Unsetenv(name) // fails for malformed names only
+		}
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Opener{gate: c.Gate, log: c.Log}
+}
+
+// Open opens and probes a source. ctx bounds the Source's whole life: after
+// its end every blocking call returns within 200 ms. Errors are *media.Error,
+// or wrap ctx's cause.
+func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source, error) {
+	headers, err := headerLines(r.Headers)
+	if err != nil {
+		return nil, err
+	}
+	l := newLife(ctx, r.ProbeTimeout)
+	way, err := o.gate.Open(l.ctx, r.URL)
+	if err != nil {
+		defer l.close()
+		return nil, l.gateError(err)
+	}
+	s := &Source{life: l, way: way, scope: newScope(o.log, r, way)}
+	if err := s.open(headers); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}

@@ -1,0 +1,150 @@
+package libav
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+// Demuxers a source may be read with, by FFmpeg's names.
+const (
+	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,hls,aac,ac3,eac3,mp3,wav,flac,ogg"
+	rtmpFormats = "flv,live_flv"
+)
+
+const (
+	userAgent   = "Roomcast/1"
+	readTimeout = 15 * time.Second
+)
+
+// schemes holds what is pinned on every context, by the scheme libav opens.
+// httpproxy is libav's way to reach https through the Gate's proxy; demux.c
+// keeps playlists from naming it.
+var schemes = map[string]map[string]string{
+	"http":  httpOptions(),
+	"https": httpOptions(),
+	"rtmp": {
+		"protocol_whitelist": "rtmp,tcp",
+		"format_whitelist":   rtmpFormats,
+		"rtmp_live":          "live",
+		// Live: both tracks are there after one GOP or never. A track that the
+		// stream's metadata promised and that does not come costs this long.
+		"analyzeduration": micros(1500 * time.Millisecond),
+		"fpsprobesize":    "3",
+	},
+}
+
+func httpOptions() map[string]string {
+	return map[string]string{
+		"protocol_whitelist": "http,https,httpproxy,tcp,tls,crypto",
+		"format_whitelist":   fileFormats,
+		// Segments are named as their makers like: what they hold is checked
+		// by format_whitelist, where they come from by the Gate.
+		"extension_picky":   "0",
+		"tls_verify":        "1",
+		"max_redirects":     "8",
+		"reconnect":         "0", // reconnecting is the caller's
+		"user_agent":        userAgent,
+		"analyzeduration":   micros(3 * time.Second),
+		"enable_drefs":      "0", // mov: no references to other files
+		"use_absolute_path": "0",
+	}
+}
+
+func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
+
+// openOptions returns the address and the options for OpenInput. The caller
+// frees the dictionary.
+func openOptions(way media.Way, headers string) (string, *astiav.Dictionary, error) {
+	const op = "open source"
+	scheme, rest, ok := strings.Cut(way.URL.Reveal(), ":")
+	scheme = strings.ToLower(scheme)
+	pinned, known := schemes[scheme]
+	if !ok || !known {
+		return "", nil, &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errors.New("scheme not supported")}
+	}
+	address := scheme + ":" + rest
+	if err := checkAddress(address, way.Options["http_proxy"].Reveal()); err != nil {
+		return "", nil, &media.Error{Kind: media.KindInternal, Op: op, Err: err}
+	}
+	d := astiav.NewDictionary()
+	set := func(key, value string) { _ = d.Set(key, value, astiav.NewDictionaryFlags()) } // fails out of memory only
+	set("rw_timeout", micros(readTimeout))
+	set("probesize", "2500000")
+	for key, value := range way.Options {
+		set(key, value.Reveal())
+	}
+	if headers != "" && scheme != "rtmp" {
+		set("headers", headers)
+	}
+	for key, value := range pinned { // last: nothing overrides them
+		set(key, value)
+	}
+	return address, d, nil
+}
+
+var errNotLoopback = errors.New("the way leads libav to a name or an address that is not loopback")
+
+// checkAddress makes sure that libav never looks up a name: a hanging name
+// server would hold it for 10 s, interrupted or not.
+func checkAddress(address, proxy string) error {
+	if proxy != "" {
+		address = proxy
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return errNotLoopback // err quotes the address
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err != nil || !ip.IsLoopback() {
+		return errNotLoopback
+	}
+	return nil
+}
+
+// ourHeaders are set by libav or the Gate and cannot be asked for.
+var ourHeaders = []string{
+	"host", "connection", "content-length", "transfer-encoding", "range", "te", "upgrade", "expect",
+}
+
+// headerLines returns the request headers in HTTP's form, or KindSourceInvalid
+// for a header that is none, or is not the caller's to set.
+func headerLines(headers map[string]media.Secret) (string, error) {
+	var lines strings.Builder
+	names := make([]string, 0, len(headers))
+	for name := range headers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		value := headers[name].Reveal()
+		lower := strings.ToLower(name)
+		if !isToken(name) || !isFieldValue(value) ||
+			slices.Contains(ourHeaders, lower) || strings.HasPrefix(lower, "proxy-") {
+			return "", &media.Error{Kind: media.KindSourceInvalid, Op: "open source",
+				Err: fmt.Errorf("header %q cannot be sent", name)}
+		}
+		lines.WriteString(name + ": " + value + "\r\n")
+	}
+	return lines.String(), nil
+}
+
+// isToken is RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool {
+		alnum := r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	}) < 0
+}
+
+// isFieldValue is RFC 9110, section 5.5.
+func isFieldValue(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
+}

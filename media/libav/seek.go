@@ -1,0 +1,115 @@
+package libav
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	seekStep = 2 * time.Second // how far to go back when no keyframe was found; doubles
+	// seekHeld bounds what is read ahead in search of the last keyframe.
+	seekHeld = 32 << 20
+)
+
+var errNotSeekable = errors.New("a live source cannot be sought")
+
+// Seek moves to the video keyframe at or before pos, counted from the start of
+// the source; without video, to the audio there. The first packets may be
+// audio from before the keyframe. A pos beyond the end is the end.
+func (s *Source) Seek(pos time.Duration) error {
+	if s.info.Live {
+		return &media.Error{Kind: media.KindInternal, Op: "seek", Err: errNotSeekable}
+	}
+	pos = max(pos, 0)
+	if s.info.Duration > 0 {
+		pos = min(pos, s.info.Duration)
+	}
+	target := s.info.StartTime + pos
+	for from, step := target, seekStep; ; from, step = from-step, 2*step {
+		from = max(from, s.info.StartTime)
+		if err := s.jump(from); err != nil {
+			return err
+		}
+		if s.video < 0 {
+			return nil
+		}
+		ok, err := s.settle(target, from < target)
+		if err != nil || ok || from == s.info.StartTime {
+			return err
+		}
+	}
+}
+
+// jump moves the demuxer to where it thinks the keyframe is.
+func (s *Source) jump(to time.Duration) error {
+	s.pending = nil
+	index := s.video
+	if index < 0 {
+		index = s.audio
+	}
+	base := s.format.Streams()[index].TimeBase()
+	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
+	err := s.scope.run(func() error {
+		return s.format.SeekFrame(index, ts, astiav.NewSeekFlags(astiav.SeekFlagBackward))
+	})
+	if err != nil {
+		return s.failure("seek", err)
+	}
+	return nil
+}
+
+// settle reads ahead to the first video packet. With most containers it is the
+// keyframe sought. Where the container has no index (MPEG-TS) it is any frame:
+// then the reading goes on up to target, and the last keyframe on the way is
+// where the source continues. scanning says to do so in any case. It returns
+// false when there was none.
+func (s *Source) settle(target time.Duration, scanning bool) (bool, error) {
+	ahead := lookAhead{scanning: scanning}
+	for !ahead.done {
+		p, err := s.read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return false, err
+		}
+		ahead.add(p, s.info.Tracks[p.Track].Type == media.Video, target)
+	}
+	s.pending = ahead.held
+	return ahead.found, nil
+}
+
+// lookAhead holds packets from the best keyframe so far.
+type lookAhead struct {
+	held        []media.Packet
+	size        int
+	found, done bool
+	scanning    bool // the first keyframe need not be the last before target
+}
+
+func (a *lookAhead) add(p media.Packet, video bool, target time.Duration) {
+	at := p.PTS
+	if p.NoPTS {
+		at = p.DTS
+	}
+	switch {
+	case !video:
+	case p.Keyframe && at <= target:
+		if a.scanning {
+			a.held, a.size = nil, 0
+		}
+		a.found = true
+		a.done = !a.scanning
+	case !p.Keyframe && !a.found:
+		a.scanning = true
+		a.done = p.DTS > target && !p.NoDTS
+	default:
+		a.done = p.Keyframe || !p.NoDTS && p.DTS > target
+	}
+	a.held, a.size = append(a.held, p), a.size+len(p.Data)
+	a.done = a.done || a.size > seekHeld
+}

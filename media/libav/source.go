@@ -1,0 +1,157 @@
+package libav
+
+// #include "demux.h"
+import "C"
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+// Source is a source opened by libav.
+type Source struct {
+	life   *life
+	way    media.Way
+	scope  *scope
+	format *astiav.FormatContext // nil inside after a failed OpenInput
+	reader *C.rc_reader
+	info   media.SourceInfo
+	// video and audio are libav's indices of the chosen streams, -1 for none.
+	video, audio int
+	tracks       map[int]int // libav's index to ours
+	pending      []media.Packet
+	once         sync.Once
+}
+
+var _ media.Source = (*Source)(nil)
+
+// cFormat returns the context behind go-astiav's, which does not show it: the
+// first and only word of the struct. TestPointerBehindAstiav guards this.
+func cFormat(f *astiav.FormatContext) *C.AVFormatContext {
+	return *(**C.AVFormatContext)(unsafe.Pointer(f))
+}
+
+func (s *Source) open(headers string) error {
+	const op = "open source"
+	address, options, err := openOptions(s.way, headers)
+	if err != nil {
+		return err
+	}
+	defer options.Free()
+	if s.format = astiav.AllocFormatContext(); s.format == nil {
+		return &media.Error{Kind: media.KindInternal, Op: op, Err: errors.New("out of memory")}
+	}
+	s.format.SetIOInterrupter(s.life.interrupter)
+	C.rc_guard(cFormat(s.format))
+	if err := s.scope.run(func() error { return s.format.OpenInput(address, nil, options) }); err != nil {
+		return s.failure(op, err)
+	}
+	return s.probe()
+}
+
+// probe learns what the tracks are and chooses.
+func (s *Source) probe() error {
+	const op = "probe source"
+	err := s.scope.run(func() error { return s.format.FindStreamInfo(nil) })
+	if err == nil && s.life.ctx.Err() != nil {
+		err = astiav.ErrExit // it had what it needed, or so it thinks
+	}
+	if err != nil {
+		return s.failure(op, err)
+	}
+	if s.reader = C.rc_reader_new(cFormat(s.format), C.uintptr_t(s.scope.handle)); s.reader == nil {
+		return &media.Error{Kind: media.KindInternal, Op: op, Err: errors.New("out of memory")}
+	}
+	s.choose()
+	if len(s.info.Tracks) == 0 {
+		if code := C.rc_io_error(cFormat(s.format)); code < 0 {
+			return s.failure(op, astiav.Error(code))
+		}
+		return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errors.New("no usable video or audio track")}
+	}
+	if !s.life.probed() {
+		return s.failure(op, errProbe)
+	}
+	return nil
+}
+
+// Info returns what the source turned out to be.
+func (s *Source) Info() media.SourceInfo { return s.info }
+
+// ReadPacket returns the next packet of a chosen track, io.EOF after the last.
+// The packet is the caller's.
+func (s *Source) ReadPacket() (media.Packet, error) {
+	if len(s.pending) > 0 {
+		p := s.pending[0]
+		s.pending[0] = media.Packet{}
+		s.pending = s.pending[1:]
+		return p, nil
+	}
+	return s.read()
+}
+
+func (s *Source) read() (media.Packet, error) {
+	for {
+		code := astiav.Error(C.rc_read(s.reader))
+		switch {
+		case code >= 0:
+			return s.packet(), nil
+		case code == astiav.ErrEagain && s.life.ctx.Err() == nil:
+			// A demuxer that was interrupted by nothing: ask again.
+			runtime.Gosched()
+		default:
+			return media.Packet{}, s.readError(int(code))
+		}
+	}
+}
+
+// packet copies the reader's answer into Go.
+func (s *Source) packet() media.Packet {
+	r := s.reader
+	p := media.Packet{
+		Track:    s.tracks[int(r.stream)],
+		NoPTS:    r.pts == C.AV_NOPTS_VALUE,
+		NoDTS:    r.dts == C.AV_NOPTS_VALUE,
+		Keyframe: r.flags&C.AV_PKT_FLAG_KEY != 0,
+		Corrupt:  r.flags&C.AV_PKT_FLAG_CORRUPT != 0,
+	}
+	if !p.NoPTS {
+		p.PTS = time.Duration(r.pts)
+	}
+	if !p.NoDTS {
+		p.DTS = time.Duration(r.dts)
+	}
+	if r.duration > 0 {
+		p.Duration = time.Duration(r.duration)
+	}
+	if r.size > 0 {
+		data := unsafe.Slice((*byte)(unsafe.Pointer(r.data)), int(r.size))
+		p.Data = append([]byte(nil), data...)
+	}
+	return p
+}
+
+// Close frees everything, once. It does not wait for the source: what libav
+// would still say to it is cut short.
+func (s *Source) Close() {
+	s.once.Do(func() {
+		s.life.interrupt()
+		C.rc_reader_free(s.reader)
+		s.reader = nil
+		if s.format != nil {
+			_ = s.scope.run(func() error { s.format.CloseInput(); return nil })
+		}
+		s.life.close()
+		s.scope.close()
+		if s.way.Close != nil {
+			s.way.Close()
+		}
+		s.pending = nil
+	})
+}

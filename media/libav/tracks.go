@@ -1,0 +1,189 @@
+package libav
+
+// #include "demux.h"
+import "C"
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+// choose picks the best video and the best audio, makes all others cost
+// nothing and fills in Info.
+func (s *Source) choose() {
+	streams := s.format.Streams()
+	video := best(streams, s.usable(astiav.MediaTypeVideo), betterVideo)
+	audio := best(s.related(streams, video), s.usable(astiav.MediaTypeAudio), s.betterAudio)
+	if audio == nil {
+		audio = best(streams, s.usable(astiav.MediaTypeAudio), s.betterAudio)
+	}
+	s.video, s.audio, s.tracks = -1, -1, make(map[int]int, 2)
+	if video != nil {
+		s.video = video.Index()
+		s.addTrack(video, s.videoTrack(video))
+	}
+	if audio != nil {
+		s.audio = audio.Index()
+		s.addTrack(audio, s.audioTrack(audio))
+	}
+	C.rc_choose(s.reader, C.int(s.video), C.int(s.audio))
+	s.describe()
+}
+
+func (s *Source) addTrack(stream *astiav.Stream, t media.Track) {
+	s.tracks[stream.Index()] = len(s.info.Tracks)
+	s.info.Tracks = append(s.info.Tracks, t)
+}
+
+// describe fills in what Info says of the whole source.
+func (s *Source) describe() {
+	if f := s.format.InputFormat(); f != nil {
+		s.info.Container = f.Name()
+	}
+	if t := s.format.StartTime(); t != astiav.NoPtsValue {
+		s.info.StartTime = time.Duration(t) * time.Microsecond
+	}
+	if d := s.format.Duration(); d > 0 {
+		s.info.Duration = time.Duration(d) * time.Microsecond
+	}
+	s.info.Live = isLive(s.way.URL, s.info, int(C.rc_seekable(cFormat(s.format))))
+}
+
+// isLive is true for rtmp, for a playlist without an end, and for a download
+// of unknown length that cannot go back.
+func isLive(url media.Secret, info media.SourceInfo, seekable int) bool {
+	switch {
+	case len(url) >= 4 && url[:4] == "rtmp":
+		return true
+	case info.Container == "hls":
+		return info.Duration == 0
+	}
+	return info.Duration == 0 && seekable == 0
+}
+
+// best returns the first of the streams that are ok and that no other beats.
+func best(streams []*astiav.Stream, ok func(*astiav.Stream) bool, better func(a, b *astiav.Stream) int) *astiav.Stream {
+	streams = slices.DeleteFunc(slices.Clone(streams), func(s *astiav.Stream) bool { return !ok(s) })
+	if len(streams) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(streams, func(a, b *astiav.Stream) int { return better(b, a) })
+	return streams[0]
+}
+
+// usable is a stream of a type whose parameters are known. A cover picture is
+// no video.
+func (s *Source) usable(t astiav.MediaType) func(*astiav.Stream) bool {
+	return func(st *astiav.Stream) bool {
+		p, d := st.CodecParameters(), st.DispositionFlags()
+		if p.MediaType() != t || p.CodecID() == astiav.CodecIDNone {
+			return false
+		}
+		if t == astiav.MediaTypeAudio {
+			return p.SampleRate() > 0 && s.channels(st) > 0
+		}
+		return p.Width() > 0 && p.Height() > 0 &&
+			!d.Has(astiav.DispositionFlagAttachedPic) && !d.Has(astiav.DispositionFlagTimedThumbnails)
+	}
+}
+
+// betterVideo prefers the container's default, then pixels, then bit rate.
+func betterVideo(a, b *astiav.Stream) int {
+	p, q := a.CodecParameters(), b.CodecParameters()
+	return cmp.Or(
+		preferred(a)-preferred(b),
+		p.Width()*p.Height()-q.Width()*q.Height(),
+		cmp.Compare(p.BitRate(), q.BitRate()),
+	)
+}
+
+func (s *Source) betterAudio(a, b *astiav.Stream) int {
+	return cmp.Or(
+		preferred(a)-preferred(b),
+		min(s.channels(a), 2)-min(s.channels(b), 2),
+		cmp.Compare(a.CodecParameters().BitRate(), b.CodecParameters().BitRate()),
+	)
+}
+
+// preferred ranks a stream by what the container says it is for.
+func preferred(s *astiav.Stream) int {
+	d, rank := s.DispositionFlags(), 0
+	for _, special := range []astiav.DispositionFlag{
+		astiav.DispositionFlagHearingImpaired, astiav.DispositionFlagVisualImpaired,
+		astiav.DispositionFlagComment, astiav.DispositionFlagDependent,
+	} {
+		if d.Has(special) {
+			rank -= 2
+		}
+	}
+	if d.Has(astiav.DispositionFlagDefault) {
+		rank++
+	}
+	return rank
+}
+
+// related returns the streams of the programs video is in: an HLS variant's
+// sound rather than another's.
+func (s *Source) related(streams []*astiav.Stream, video *astiav.Stream) []*astiav.Stream {
+	if video == nil {
+		return streams
+	}
+	var found []*astiav.Stream
+	for _, p := range s.format.Programs() {
+		members := p.Streams()
+		if slices.ContainsFunc(members, func(m *astiav.Stream) bool { return m.Index() == video.Index() }) {
+			found = append(found, members...)
+		}
+	}
+	return found
+}
+
+func (s *Source) channels(stream *astiav.Stream) int {
+	return int(C.rc_channels(cFormat(s.format), C.int(stream.Index())))
+}
+
+func (s *Source) videoTrack(stream *astiav.Stream) media.Track {
+	p := stream.CodecParameters()
+	t := track(media.Video, p)
+	t.Width, t.Height = p.Width(), p.Height()
+	t.FPS = frameRate(stream)
+	if f := p.PixelFormat(); f != astiav.PixelFormatNone {
+		t.PixelFormat = f.Name()
+	}
+	return t
+}
+
+func (s *Source) audioTrack(stream *astiav.Stream) media.Track {
+	p := stream.CodecParameters()
+	t := track(media.Audio, p)
+	t.SampleRate, t.Channels = p.SampleRate(), s.channels(stream)
+	return t
+}
+
+func track(m media.MediaType, p *astiav.CodecParameters) media.Track {
+	t := media.Track{
+		Type:    m,
+		Codec:   media.Codec(p.CodecID().Name()),
+		Profile: p.ProfileName(),
+		Bitrate: media.BitsPerSecond(p.BitRate()),
+	}
+	if extra := p.ExtraData(); len(extra) > 0 {
+		t.Extradata = extra
+	}
+	return t
+}
+
+// frameRate is the average over the file, or libav's guess.
+func frameRate(s *astiav.Stream) float64 {
+	const most = 1000 // beyond it is a container's nonsense
+	for _, r := range []astiav.Rational{s.AvgFrameRate(), s.RFrameRate()} {
+		if r.Num() > 0 && r.Den() > 0 && r.Float64() <= most {
+			return r.Float64()
+		}
+	}
+	return 0
+}
