@@ -1,0 +1,16 @@
+package mediatest
+
+import "testing"
+
+// FFmpeg starts Debian's ffmpeg with these arguments, printing warnings only.
+func FFmpeg(t testing.TB, args ...string) *Process {
+	t.Helper()
+	return start(t, "ffmpeg", "ffmpeg", append([]string{"-nostdin", "-v", "warning"}, args...)...)
+}
+
+// FFmpegPublish publishes a clip to an rtmp URL in real time, over and over, as
+// a live source does, by copying.
+func FFmpegPublish(t testing.TB, url, clip string) *Process {
+	t.Helper()
+	return FFmpeg(t, "-re", "-stream_loop", "-1", "-i", clip, "-c", "copy", "-f", "flv", url)
+}
