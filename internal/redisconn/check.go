@@ -1,0 +1,82 @@
+package redisconn
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	minMajor, minMinor = 6, 2
+	policyWanted       = "noeviction"
+)
+
+// CheckServer verifies that Redis answers, is version 6.2 or later and never
+// evicts keys; on a cluster, that every master does. What it cannot find out
+// it returns as warnings, sentences for the log. Its errors say what to do.
+func CheckServer(ctx context.Context, client Client) (warnings []string, err error) {
+	nodes, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return checkNode(ctx, client)
+	}
+	var mu sync.Mutex
+	err = nodes.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		w, err := checkNode(ctx, node)
+		mu.Lock()
+		defer mu.Unlock()
+		warnings = append(warnings, w...)
+		return err
+	})
+	return warnings, err
+}
+
+func checkNode(ctx context.Context, node redis.Cmdable) ([]string, error) {
+	if err := node.Ping(ctx).Err(); err != nil {
+		return nil, fmt.Errorf("redis does not answer (check ROOMCAST_REDIS_URL and that the server runs): %w", err)
+	}
+	info, err := node.Info(ctx).Result()
+	if err != nil {
+		return []string{"redis refuses INFO, so its version and eviction policy are unknown; it must be 6.2 or later with maxmemory-policy noeviction"}, nil
+	}
+	return checkInfo(info)
+}
+
+// checkInfo reads the text of INFO.
+func checkInfo(info string) (warnings []string, err error) {
+	fields := map[string]string{}
+	for line := range strings.SplitSeq(info, "\n") {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = value
+		}
+	}
+	version := fields["redis_version"]
+	major, minor, ok := parseVersion(version)
+	switch {
+	case !ok:
+		warnings = append(warnings, "redis does not tell its version; it must be 6.2 or later")
+	case major < minMajor || major == minMajor && minor < minMinor:
+		return warnings, fmt.Errorf("redis is version %s; 6.2 or later is needed", version)
+	}
+	switch policy := fields["maxmemory_policy"]; policy {
+	case policyWanted:
+	case "":
+		warnings = append(warnings, "redis does not tell its eviction policy; maxmemory-policy must be noeviction, or pushes can be lost")
+	default:
+		return warnings, fmt.Errorf("redis evicts keys (maxmemory-policy %s), so pushes could be lost; set `maxmemory-policy noeviction` in redis.conf or your provider's settings", policy)
+	}
+	return warnings, nil
+}
+
+func parseVersion(text string) (major, minor int, ok bool) {
+	parts := strings.Split(text, ".")
+	if len(parts) < 2 {
+		return 0, 0, false
+	}
+	major, err1 := strconv.Atoi(parts[0])
+	minor, err2 := strconv.Atoi(parts[1])
+	return major, minor, err1 == nil && err2 == nil
+}
