@@ -1,0 +1,35 @@
+package redistest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// freePort asks the kernel. Somebody may take the port before redis-server
+// does; then Start tries again.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func containsLine(text, line string) bool {
+	return slices.Contains(strings.Split(strings.ReplaceAll(text, "\r", ""), "\n"), line)
+}
+
+// lastLog returns the last line of the server's log.
+func (s *Server) lastLog() string {
+	text, err := os.ReadFile(filepath.Join(s.dir, "redis.log"))
+	if err != nil {
+		return "no log"
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
+}
