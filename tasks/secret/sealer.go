@@ -1,0 +1,166 @@
+// Package secret keeps a push's secrets in an envelope:
+// `v1.kid.nonce.ciphertext`, AES-256-GCM, bound to the push by its id as
+// additional data. kid is the first 8 hex digits of the key's SHA-256, nonce
+// and ciphertext are base64url without padding.
+package secret
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/tasks"
+)
+
+const (
+	version    = "v1"
+	digestInfo = "roomcast digest v1"
+)
+
+// Why an envelope does not open.
+var (
+	ErrMalformed  = errors.New("envelope is malformed")
+	ErrUnknownKey = errors.New("envelope was sealed with a key this process does not have")
+	ErrForged     = errors.New("envelope does not belong to this push or was changed")
+)
+
+// Sealer seals with its first key and opens with all of them. It is safe for
+// concurrent use.
+type Sealer struct {
+	seal   string // id of the sealing key
+	aeads  map[string]cipher.AEAD
+	digest []byte
+}
+
+var _ tasks.Sealer = (*Sealer)(nil)
+
+// New returns a Sealer; it needs at least one key. The first key seals and
+// digests, so that keys are rotated by putting the new one first.
+func New(keys ...Key) (*Sealer, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("no secret key")
+	}
+	s := &Sealer{seal: keys[0].id(), aeads: make(map[string]cipher.AEAD, len(keys))}
+	for _, key := range keys {
+		block, err := aes.NewCipher(key[:])
+		if err != nil {
+			return nil, fmt.Errorf("secret key: %w", err)
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			return nil, fmt.Errorf("secret key: %w", err)
+		}
+		s.aeads[key.id()] = aead
+	}
+	var err error
+	if s.digest, err = hkdf.Key(sha256.New, keys[0][:], nil, digestInfo, sha256.Size); err != nil {
+		return nil, fmt.Errorf("derive digest key: %w", err)
+	}
+	return s, nil
+}
+
+// contents is tasks.Secrets without redaction; it exists only between Seal,
+// Open and the cipher.
+type contents struct {
+	VideoSrc      string            `json:"videoSrc,omitempty"`
+	UserSig       string            `json:"userSig,omitempty"`
+	RedisPassword string            `json:"redisPassword,omitempty"`
+	Headers       map[string]string `json:"headers,omitempty"`
+}
+
+// Seal returns the envelope of secrets for the push with this id.
+func (s *Sealer) Seal(pushID string, secrets tasks.Secrets) (string, error) {
+	c := contents{
+		VideoSrc:      secrets.VideoSrc.Reveal(),
+		UserSig:       secrets.UserSig.Reveal(),
+		RedisPassword: secrets.RedisPassword.Reveal(),
+	}
+	if len(secrets.Headers) > 0 {
+		c.Headers = make(map[string]string, len(secrets.Headers))
+		for name, value := range secrets.Headers {
+			c.Headers[name] = value.Reveal()
+		}
+	}
+	plain, err := json.Marshal(c)
+	if err != nil {
+		return "", internal("the secrets could not be sealed", err)
+	}
+	aead := s.aeads[s.seal]
+	nonce := make([]byte, aead.NonceSize())
+	_, _ = rand.Read(nonce) // never fails: crypto/rand ends the program instead
+	sealed := aead.Seal(nil, nonce, plain, []byte(pushID))
+	encode := base64.RawURLEncoding.EncodeToString
+	return strings.Join([]string{version, s.seal, encode(nonce), encode(sealed)}, "."), nil
+}
+
+// Open returns what Seal was given. Its errors wrap ErrMalformed,
+// ErrUnknownKey or ErrForged.
+func (s *Sealer) Open(pushID, envelope string) (tasks.Secrets, error) {
+	plain, err := s.open(pushID, envelope)
+	if err != nil {
+		return tasks.Secrets{}, internal("the push's secrets could not be opened", err)
+	}
+	var c contents
+	if err := json.Unmarshal(plain, &c); err != nil {
+		return tasks.Secrets{}, internal("the push's secrets could not be opened", ErrMalformed)
+	}
+	secrets := tasks.Secrets{
+		VideoSrc:      media.Secret(c.VideoSrc),
+		UserSig:       media.Secret(c.UserSig),
+		RedisPassword: media.Secret(c.RedisPassword),
+	}
+	if len(c.Headers) > 0 {
+		secrets.Headers = make(map[string]media.Secret, len(c.Headers))
+		for name, value := range c.Headers {
+			secrets.Headers[name] = media.Secret(value)
+		}
+	}
+	return secrets, nil
+}
+
+func (s *Sealer) open(pushID, envelope string) ([]byte, error) {
+	parts := strings.Split(envelope, ".")
+	if len(parts) != 4 || parts[0] != version {
+		return nil, ErrMalformed
+	}
+	aead, ok := s.aeads[parts[1]]
+	if !ok {
+		return nil, ErrUnknownKey
+	}
+	decode := base64.RawURLEncoding.Strict().DecodeString
+	nonce, err := decode(parts[2])
+	if err != nil || len(nonce) != aead.NonceSize() {
+		return nil, ErrMalformed
+	}
+	sealed, err := decode(parts[3])
+	if err != nil {
+		return nil, ErrMalformed
+	}
+	plain, err := aead.Open(nil, nonce, sealed, []byte(pushID))
+	if err != nil {
+		return nil, ErrForged
+	}
+	return plain, nil
+}
+
+// Digest returns the HMAC-SHA256 of data in hex, under a key derived from the
+// first secret key.
+func (s *Sealer) Digest(data []byte) string {
+	mac := hmac.New(sha256.New, s.digest)
+	mac.Write(data)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func internal(msg string, err error) error {
+	return &tasks.Error{Code: tasks.CodeInternal, Msg: msg, Err: err}
+}
