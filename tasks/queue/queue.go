@@ -1,0 +1,75 @@
+// Package queue is the doorbell on asynq: a task says that attempt N of push P
+// is due, and nothing else. asynq's own retries, leases and contexts are kept
+// away from the media (ARCHITECTURE.md, "The queue").
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// TaskType is asynq's name of our only kind of task.
+const TaskType = "push:run"
+
+// The queues, in the order workers take from them.
+const (
+	QueueResume = "resume" // attempts that continue a push
+	QueuePush   = "push"   // new pushes
+)
+
+const (
+	// Without a time-out asynq puts 30 minutes (client.go, defaultTimeout).
+	taskTimeout = 10 * 365 * 24 * time.Hour
+	// MaxRetry is tested before IsFailure (processor.go, handleFailedMessage).
+	taskMaxRetry = math.MaxInt32
+)
+
+// Queue rings the doorbell. It is safe for concurrent use.
+type Queue struct {
+	client *asynq.Client
+}
+
+var _ tasks.Queue = (*Queue)(nil)
+
+// New returns a Queue on rdb, which stays the caller's to close.
+func New(rdb redis.UniversalClient) *Queue {
+	return &Queue{client: asynq.NewClientFromRedisClient(rdb)}
+}
+
+// TaskID names attempt epoch of push id in asynq: one attempt, one task.
+func TaskID(id string, epoch int64) string {
+	return id + "." + strconv.FormatInt(epoch, 10)
+}
+
+// Enqueue adds attempt t.Epoch of push t.ID; resume puts it before new pushes.
+// Adding what is there already is no error. Errors are *tasks.Error with
+// CodeQueueUnavailable.
+func (q *Queue) Enqueue(ctx context.Context, t tasks.Task, resume bool) error {
+	payload, err := json.Marshal(t)
+	if err != nil {
+		return &tasks.Error{Code: tasks.CodeInternal, Msg: "the task could not be written", Err: err}
+	}
+	name := QueuePush
+	if resume {
+		name = QueueResume
+	}
+	_, err = q.client.EnqueueContext(ctx, asynq.NewTask(TaskType, payload),
+		asynq.TaskID(TaskID(t.ID, t.Epoch)), asynq.Queue(name),
+		asynq.Timeout(taskTimeout), asynq.MaxRetry(taskMaxRetry))
+	if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) || errors.Is(err, asynq.ErrDuplicateTask) {
+		return nil
+	}
+	return &tasks.Error{
+		Code: tasks.CodeQueueUnavailable, Msg: "the queue cannot be reached; try again",
+		Retryable: true, Err: err,
+	}
+}

@@ -1,0 +1,199 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/tasks"
+)
+
+const (
+	checkInterval        = 100 * time.Millisecond // how often an idle server looks for a task
+	delayedCheckInterval = time.Second            // how often retries are looked for
+	retryDelay           = time.Second
+	retryJitter          = 500 * time.Millisecond
+	onCancelTimeout      = 10 * time.Second
+	defaultShutdown      = 5 * time.Second
+)
+
+// Config is what a Server needs. Slots and Handler are required.
+type Config struct {
+	Slots int
+	// Handler runs an attempt. Its context is the server's own: it ends when
+	// Shutdown is through with asynq, with the cause media.ErrDraining, and
+	// never because asynq cancels a task. A returned error brings the task
+	// back after about a second; nil ends it.
+	Handler func(ctx context.Context, t tasks.Task) error
+	// OnCancel is called when somebody cancels the task in asynq (asynqmon's
+	// button, `asynq task cancel`); it has to make that a durable stop. The
+	// handler goes on meanwhile. Nil ignores cancels.
+	OnCancel func(ctx context.Context, t tasks.Task)
+	// ShutdownTimeout is how long Shutdown lets handlers end by themselves
+	// before asynq puts their tasks back; 0 means 5 s.
+	ShutdownTimeout time.Duration
+	Log             *slog.Logger // nil means slog.Default()
+}
+
+// Server takes tasks from the queues and gives them to the handler.
+type Server struct {
+	cfg   Config
+	asynq *asynq.Server
+
+	cancel context.CancelCauseFunc // of the handlers' context
+
+	mu       sync.Mutex
+	closed   bool
+	handlers sync.WaitGroup
+}
+
+// NewServer returns a Server that takes tasks from rdb once started; rdb stays
+// the caller's to close.
+func NewServer(rdb redis.UniversalClient, cfg Config) *Server {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.ShutdownTimeout <= 0 {
+		cfg.ShutdownTimeout = defaultShutdown
+	}
+	s := &Server{cfg: cfg, cancel: func(error) {}}
+	// BaseContext stays unset: its end would look like a cancel from the UI.
+	s.asynq = asynq.NewServerFromRedisClient(rdb, asynq.Config{
+		Concurrency:              cfg.Slots,
+		TaskCheckInterval:        checkInterval,
+		DelayedTaskCheckInterval: delayedCheckInterval,
+		Queues:                   map[string]int{QueueResume: 2, QueuePush: 1},
+		StrictPriority:           true,
+		RetryDelayFunc:           delay,
+		IsFailure:                func(error) bool { return false },
+		ErrorHandler:             asynq.ErrorHandlerFunc(s.handleError),
+		ShutdownTimeout:          cfg.ShutdownTimeout,
+		Logger:                   logger{cfg.Log},
+		LogLevel:                 asynq.InfoLevel,
+	})
+	return s
+}
+
+// Start begins to take tasks and returns. It is called once.
+func (s *Server) Start() error {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s.cancel = cancel
+	err := s.asynq.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
+		return s.process(ctx, task)
+	}))
+	if err != nil {
+		cancel(err)
+		return fmt.Errorf("start queue server: %w", err)
+	}
+	return nil
+}
+
+// Stop takes no more tasks; running handlers go on. Call it first when
+// draining, Shutdown after.
+func (s *Server) Stop() { s.asynq.Stop() }
+
+// Shutdown takes no more tasks, waits up to ShutdownTimeout for handlers to
+// end by themselves, then cancels their context and waits for them. Tasks of
+// handlers that had to be cancelled are put back into their queue.
+func (s *Server) Shutdown() {
+	s.asynq.Shutdown()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel(media.ErrDraining)
+	s.handlers.Wait()
+}
+
+// enter counts a handler in, unless Shutdown waits for the last one already.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.handlers.Add(1)
+	return true
+}
+
+// process runs one task; ctx is the server's, never asynq's.
+func (s *Server) process(ctx context.Context, task *asynq.Task) error {
+	t, err := decode(task)
+	if err != nil {
+		return errors.Join(err, asynq.SkipRetry)
+	}
+	if !s.enter() {
+		return media.ErrDraining
+	}
+	defer s.handlers.Done()
+	return s.cfg.Handler(ctx, t)
+}
+
+// handleError sees every task that did not end with nil, before asynq writes
+// what becomes of it. asynq's context is cancelled without its lease being
+// lost only by a cancel from outside.
+func (s *Server) handleError(ctx context.Context, task *asynq.Task, err error) {
+	t, decodeErr := decode(task)
+	if decodeErr != nil {
+		s.cfg.Log.Error("queue task is malformed", "task_type", task.Type(), "error", decodeErr)
+		return
+	}
+	log := s.cfg.Log.With("push_id", t.ID, "epoch", t.Epoch)
+	if !cancelledFromOutside(ctx, err) {
+		log.Warn("queue task will be delivered again", "error", err)
+		return
+	}
+	log.Info("queue task was cancelled from outside")
+	if s.cfg.OnCancel == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), onCancelTimeout)
+	defer cancel()
+	s.cfg.OnCancel(ctx, t)
+}
+
+// cancelledFromOutside tells a cancel in asynq's UI from its other ends: a
+// deadline, a lost lease (asynq cancels the context then, too) and an error of
+// the handler. A shutdown does not come here.
+func cancelledFromOutside(ctx context.Context, err error) bool {
+	return errors.Is(ctx.Err(), context.Canceled) && !errors.Is(err, asynq.ErrLeaseExpired)
+}
+
+func decode(task *asynq.Task) (tasks.Task, error) {
+	var t tasks.Task
+	if err := json.Unmarshal(task.Payload(), &t); err != nil {
+		return tasks.Task{}, fmt.Errorf("decode payload: %w", err)
+	}
+	if task.Type() != TaskType || t.ID == "" || t.Epoch < 1 {
+		return tasks.Task{}, errors.New("decode payload: not a push's attempt")
+	}
+	return t, nil
+}
+
+// delay spreads retries: they are rare and about infrastructure, so there is
+// nothing to back off from for long.
+func delay(int, error, *asynq.Task) time.Duration {
+	return retryDelay + rand.N(retryJitter)
+}
+
+// logger writes asynq's lines to slog. Its info lines are about itself, so
+// they are debug for us.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Debug(args ...any) { l.write(slog.LevelDebug, args) }
+func (l logger) Info(args ...any)  { l.write(slog.LevelDebug, args) }
+func (l logger) Warn(args ...any)  { l.write(slog.LevelWarn, args) }
+func (l logger) Error(args ...any) { l.write(slog.LevelError, args) }
+func (l logger) Fatal(args ...any) { l.write(slog.LevelError, args) }
+
+func (l logger) write(level slog.Level, args []any) {
+	l.log.Log(context.Background(), level, "asynq", "text", fmt.Sprint(args...))
+}
