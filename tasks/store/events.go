@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// The fields of an event in a push's stream; what is empty is left out.
+const (
+	eventAt      = "at"
+	eventType    = "type"
+	eventState   = "state"
+	eventCode    = "code"
+	eventMessage = "message"
+	eventEpoch   = "epoch"
+	eventSeq     = "seq"
+)
+
+// entry is an event as scripts take it: its number and its fields.
+type entry struct {
+	seq    int64
+	fields flat
+}
+
+// MarshalJSON writes [seq, [field, value, …]].
+func (e entry) MarshalJSON() ([]byte, error) {
+	return json.Marshal([]any{e.seq, e.fields})
+}
+
+// entries is never nil: Lua reads null as a value.
+func entries(epoch int64, events []tasks.Event) []entry {
+	list := make([]entry, 0, len(events))
+	for _, e := range events {
+		var f flat
+		f.addInt(eventAt, e.At.UnixMilli())
+		f.add(eventType, string(e.Type))
+		for _, field := range []flat{{eventState, string(e.State)}, {eventCode, e.Code}, {eventMessage, e.Message}} {
+			if field[1] != "" {
+				f = append(f, field...)
+			}
+		}
+		f.addInt(eventEpoch, epoch)
+		f.addInt(eventSeq, e.Seq)
+		list = append(list, entry{seq: e.Seq, fields: f})
+	}
+	return list
+}
+
+// Events returns a push's history, oldest first; CodeNotFound without a record.
+func (s *Store) Events(ctx context.Context, id string) ([]tasks.Event, error) {
+	pipe := s.client.Pipeline()
+	exists := pipe.Exists(ctx, keyPush(id))
+	stream := pipe.XRange(ctx, keyEvents(id), "-", "+")
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, storeError(err)
+	}
+	if exists.Val() == 0 {
+		return nil, notFound(id)
+	}
+	events := make([]tasks.Event, 0, len(stream.Val()))
+	for _, message := range stream.Val() {
+		events = append(events, readEvent(message.Values))
+	}
+	return events, nil
+}
+
+func readEvent(values map[string]any) tasks.Event {
+	text := func(name string) string {
+		t, _ := values[name].(string)
+		return t
+	}
+	number := func(name string) int64 {
+		n, _ := strconv.ParseInt(text(name), 10, 64) // absent is 0
+		return n
+	}
+	return tasks.Event{
+		At:      time.UnixMilli(number(eventAt)).UTC(),
+		Type:    tasks.EventType(text(eventType)),
+		State:   tasks.State(text(eventState)),
+		Code:    text(eventCode),
+		Message: text(eventMessage),
+		Epoch:   number(eventEpoch),
+		Seq:     number(eventSeq),
+	}
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// The layout. All keys carry the hash tag {roomcast}, so that scripts work on
+// a cluster. Times are Unix milliseconds unless said otherwise.
+//
+//	{roomcast}:push:<id>            hash    the record, see record.go
+//	{roomcast}:events:<id>          stream  its history, capped at about 1000
+//	{roomcast}:secret:<id>          string  sealed secrets; deleted at the push's end
+//	{roomcast}:live                 zset    id → end of lease, or of the grace of a queued push
+//	{roomcast}:user:<app>:<user>    string  id of the push that publishes as this user; no TTL
+//	{roomcast}:idem:<sha256 of key> string  "<digest of body> <id>"; TTL 24 h
+//	{roomcast}:index:active         zset    ids of pushes that have not ended ┐ score 0:
+//	{roomcast}:index:all            zset    ids of all pushes                 │ in the order
+//	{roomcast}:index:state:<state>  zset    ids by terminal state             │ of ids, which
+//	{roomcast}:index:room:<room>    zset    ids by room                       │ is that of
+//	{roomcast}:index:app:<app>      zset    ids by SDKAppID                   │ creation
+//	{roomcast}:index:user:<user>    zset    ids by UserID                     ┘
+//	{roomcast}:ended                zset    JSON [id, state, app, room, user] → when record and events expire
+//	{roomcast}:resume:<key>         hash    how far a source was played, see resume.go; TTL
+//	{roomcast}:stop                 channel ids of pushes to stop, the fast path
+//
+// Record and events of an ended push expire after the retention. Its index
+// entries go when a list meets them or, by way of `ended`, with Trim.
+const (
+	prefix      = "{roomcast}:"
+	keyLive     = prefix + "live"
+	keyEnded    = prefix + "ended"
+	keyActive   = prefix + "index:active"
+	keyAll      = prefix + "index:all"
+	stopChannel = prefix + "stop"
+)
+
+func keyPush(id string) string           { return prefix + "push:" + id }
+func keyEvents(id string) string         { return prefix + "events:" + id }
+func keySecret(id string) string         { return prefix + "secret:" + id }
+func keyResume(key string) string        { return prefix + "resume:" + key }
+func keyState(s tasks.State) string      { return prefix + "index:state:" + string(s) }
+func keyRoom(room string) string         { return prefix + "index:room:" + room }
+func keyApp(app string) string           { return prefix + "index:app:" + app }
+func keyUserIndex(user string) string    { return prefix + "index:user:" + user }
+func keyUserClaim(app, id string) string { return prefix + "user:" + app + ":" + id }
+func appText(app uint32) string          { return strconv.FormatUint(uint64(app), 10) }
+
+// idemDigest stands for a client's idempotency key, so that its text, which is
+// the client's, does not become a key's name.
+func idemDigest(clientKey string) string {
+	sum := sha256.Sum256([]byte(clientKey))
+	return hex.EncodeToString(sum[:])
+}
+
+func keyIdem(digest string) string { return prefix + "idem:" + digest }
+
+// owner is what a push's keys depend on beside its id. It never changes.
+type owner struct {
+	app, room, user string
+	idem            string // digest of the idempotency key, may be empty
+}
+
+func ownerOf(s tasks.Spec) owner {
+	return owner{app: appText(s.SDKAppID), room: s.RoomID, user: s.UserID}
+}
+
+// pushKeys are the first ten KEYS of every script that may end a push, in the
+// order of keyset() in lua/lib.lua.
+func pushKeys(id string, o owner) []string {
+	return []string{
+		keyPush(id), keyEvents(id), keyLive, keySecret(id), keyUserClaim(o.app, o.user),
+		keyActive, keyEnded,
+		keyState(tasks.Completed), keyState(tasks.Failed), keyState(tasks.Stopped),
+	}
+}

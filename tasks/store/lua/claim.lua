@@ -1,0 +1,43 @@
+-- claim gives a queued attempt to a worker.
+--
+-- KEYS 1–10 as in lib.lua
+-- ARGV 1 id, 2 retention ms, 3 lease ms, 4 epoch, 5 worker
+-- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
+--      · {'held'}
+-- A repeated call of the same worker within one lease of its claim, before it
+-- has renewed (the reply was lost), answers 'ok' again. A push that is to stop
+-- is ended unless somebody holds it with a lease that runs.
+local k = keyset()
+local epoch, worker, lease = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[3])
+local rec = load(k.push)
+if not rec then return {'gone'} end
+if TERMINAL[rec.state] then return {'ended'} end
+
+local t = now()
+local until_ms = tonumber(redis.call('ZSCORE', k.live, rec.id) or '0')
+local held = rec.worker ~= '' and until_ms > t
+if rec.desired == 'stop' and not held then
+  if not reach(rec.state, 'stopped') then return {'held'} end
+  finish(k, rec, 'stopped', '', t)
+  return {'ended'}
+end
+if rec.epoch > epoch then return {'stale'} end
+
+local function given()
+  local result = redis.call('HGETALL', k.push)
+  table.insert(result, 1, redis.call('GET', k.secret) or '')
+  table.insert(result, 1, 'ok')
+  return result
+end
+
+if rec.epoch == epoch and rec.worker == worker and rec.state == 'starting' then
+  local claimed = tonumber(redis.call('HGET', k.push, 'claimed_at') or '0')
+  if until_ms == claimed + lease and t <= until_ms then return given() end
+end
+if rec.worker ~= '' or not may(rec.state, 'starting') then return {'held'} end
+
+rec.epoch = epoch
+redis.call('HSET', k.push, 'epoch', int(epoch), 'worker', worker, 'claimed_at', int(t))
+redis.call('ZADD', k.live, int(t + lease), rec.id)
+enter(k, rec, 'starting', '', t)
+return given()

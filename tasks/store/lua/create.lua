@@ -1,0 +1,47 @@
+-- create stores a new push whole or not at all.
+--
+-- KEYS 1–10 as in lib.lua, 11 idempotency, 12 index of all, 13 of the room,
+--      14 of the app, 15 of the user, 16 record of the user's holder (ARGV 7)
+-- ARGV 1 id, 2 retention ms, 3 grace ms, 4 envelope, 5 body digest ('' without
+--      an idempotency key), 6 idempotency TTL ms, 7 holder the caller has seen
+--      ('' at first), 8 push under the idempotency key whose record the caller
+--      found gone ('' at first), 9 created_at ms (0: now), 10 JSON array of
+--      fields and values of the record
+-- Result {'created', created_at} · {'same', id} under the idempotency key ·
+--      {'reused'} key with another body · {'busy', id} of the holder ·
+--      {'holder', id}: call again with it as ARGV 7
+-- A repeated call with the same id (its reply was lost) answers 'created'.
+local k = keyset()
+local id = ARGV[1]
+local had = redis.call('HGET', k.push, 'created_at')
+if had then return {'created', had} end
+
+if ARGV[5] ~= '' then
+  local seen = redis.call('GET', KEYS[11])
+  if seen then
+    local digest, other = string.match(seen, '^([^ ]*) (.*)$')
+    if digest ~= ARGV[5] then return {'reused'} end
+    if other ~= ARGV[8] then return {'same', other} end
+  end
+end
+
+local holder = redis.call('GET', k.user)
+if holder and holder ~= id then
+  if holder ~= ARGV[7] then return {'holder', holder} end
+  local state = redis.call('HGET', KEYS[16], 'state')
+  if state and not TERMINAL[state] then return {'busy', holder} end
+end
+
+local t = now()
+local created = ARGV[9]
+if created == '0' then created = int(t) end
+set_fields(k.push, cjson.decode(ARGV[10]))
+redis.call('HSET', k.push, 'id', id, 'state', 'queued', 'desired', 'run', 'worker', '', 'created_at', created)
+redis.call('SET', k.secret, ARGV[4])
+redis.call('SET', k.user, id)
+if ARGV[5] ~= '' then redis.call('SET', KEYS[11], ARGV[5] .. ' ' .. id, 'PX', ARGV[6]) end
+redis.call('ZADD', k.live, int(t + tonumber(ARGV[3])), id)
+redis.call('ZADD', k.active, 0, id)
+for i = 12, 15 do redis.call('ZADD', KEYS[i], 0, id) end
+state_event(k, 'queued', tonumber(redis.call('HGET', k.push, 'epoch')), '', t)
+return {'created', created}

@@ -1,0 +1,10 @@
+-- forget takes a push out of the leases when there is no record of it or it
+-- has ended.
+--
+-- KEYS 1 live, 2 record
+-- ARGV 1 id
+-- Result {'ok'} · {'held'}
+local rec = load(KEYS[2])
+if rec and not TERMINAL[rec.state] then return {'held'} end
+redis.call('ZREM', KEYS[1], ARGV[1])
+return {'ok'}

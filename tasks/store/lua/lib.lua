@@ -1,0 +1,139 @@
+-- Shared by the scripts below; Go puts it before each of them, after the
+-- tables MOVES (MOVES[from][to] == true) and TERMINAL (TERMINAL[state] ==
+-- true), which it writes from tasks.State. Time is Redis TIME in Unix
+-- milliseconds throughout.
+--
+-- Scripts that may end a push have the same first ten KEYS, in the order of
+-- keyset(), and ARGV[1] id, ARGV[2] retention in ms.
+
+local MAX_EVENTS = 1000
+
+local function int(n)
+  return string.format('%.0f', n)
+end
+
+local function now()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+local function keyset()
+  return {
+    push = KEYS[1], events = KEYS[2], live = KEYS[3], secret = KEYS[4], user = KEYS[5],
+    active = KEYS[6], ended = KEYS[7],
+    completed = KEYS[8], failed = KEYS[9], stopped = KEYS[10],
+  }
+end
+
+-- load returns the fields that decisions rest on, or nil without a record.
+local function load(push)
+  local v = redis.call('HMGET', push, 'id', 'state', 'desired', 'epoch', 'worker',
+    'last_epoch', 'last_worker', 'event_epoch', 'event_seq')
+  if not v[1] or not v[2] then return nil end
+  return {
+    id = v[1], state = v[2], desired = v[3] or 'run', epoch = tonumber(v[4]) or 0, worker = v[5] or '',
+    last_epoch = tonumber(v[6]) or 0, last_worker = v[7] or '',
+    event_epoch = tonumber(v[8]) or 0, event_seq = tonumber(v[9]) or 0,
+  }
+end
+
+-- may says whether the table has the move.
+local function may(from, to)
+  return MOVES[from] ~= nil and MOVES[from][to] == true
+end
+
+-- reach says whether `to` is one move away, or two. The second move is for
+-- records older than their running attempt (Redis lost its last writes) and
+-- for an attempt that ends as stopped on its own.
+local function reach(from, to)
+  if may(from, to) then return true end
+  for _, via in ipairs({'starting', 'stopping', 'queued'}) do
+    if may(from, via) and may(via, to) then return true end
+  end
+  return false
+end
+
+-- owns says whether an attempt may write: it is the record's, or a later one,
+-- or the record has forgotten that its attempt was claimed.
+local function owns(rec, epoch, worker)
+  if TERMINAL[rec.state] then return false end
+  if rec.epoch ~= epoch then return rec.epoch < epoch end
+  return rec.worker == worker or rec.worker == ''
+end
+
+local function event(events, fields)
+  redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
+end
+
+local function state_event(k, state, epoch, message, t)
+  local fields = {'at', int(t), 'type', 'state', 'state', state, 'epoch', int(epoch)}
+  if message ~= '' then
+    fields[#fields + 1] = 'message'
+    fields[#fields + 1] = message
+  end
+  event(k.events, fields)
+end
+
+-- attempt_events appends what an attempt reports, each event once by (epoch,
+-- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …}.
+local function attempt_events(k, rec, epoch, list)
+  local told = ''
+  local last_epoch, last_seq = rec.event_epoch, rec.event_seq
+  for _, e in ipairs(list) do
+    local seq, fields = e[1], e[2]
+    if seq == 0 or epoch > last_epoch or (epoch == last_epoch and seq > last_seq) then
+      event(k.events, fields)
+      if seq > 0 then last_epoch, last_seq = epoch, seq end
+      for i = 1, #fields - 1, 2 do
+        if fields[i] == 'state' then told = fields[i + 1] end
+      end
+    end
+  end
+  if last_epoch ~= rec.event_epoch or last_seq ~= rec.event_seq then
+    redis.call('HSET', k.push, 'event_epoch', int(last_epoch), 'event_seq', int(last_seq))
+  end
+  return told
+end
+
+local function set_fields(push, fields)
+  if #fields > 0 then redis.call('HSET', push, unpack(fields)) end
+end
+
+-- enter writes a state that is not terminal, with its event.
+local function enter(k, rec, state, message, t)
+  redis.call('HSET', k.push, 'state', state)
+  state_event(k, state, rec.epoch, message, t)
+  rec.state = state
+end
+
+-- requeue gives a push to whoever comes: the next attempt, with time until
+-- somebody looks after it.
+local function requeue(k, rec, grace, message, t)
+  rec.epoch = rec.epoch + 1
+  redis.call('HSET', k.push, 'epoch', int(rec.epoch), 'worker', '')
+  redis.call('ZADD', k.live, int(t + grace), rec.id)
+  enter(k, rec, 'queued', message, t)
+  return rec.epoch
+end
+
+-- finish ends a push for good: no secret, no lease, no claim on the user, and
+-- a record that expires.
+local function finish(k, rec, state, failure, t)
+  local retention = tonumber(ARGV[2])
+  redis.call('HSET', k.push, 'state', state, 'worker', '', 'ended_at', int(t))
+  if failure ~= '' then redis.call('HSET', k.push, 'failure', failure) end
+  local message = ''
+  if failure ~= '' then message = cjson.decode(failure).message or '' end
+  state_event(k, state, rec.epoch, message, t)
+  redis.call('DEL', k.secret)
+  redis.call('ZREM', k.live, rec.id)
+  redis.call('ZREM', k.active, rec.id)
+  redis.call('ZADD', k[state], 0, rec.id)
+  if redis.call('GET', k.user) == rec.id then redis.call('DEL', k.user) end
+  local v = redis.call('HMGET', k.push, 'sdk_app_id', 'room_id', 'user_id')
+  redis.call('ZADD', k.ended, int(t + retention),
+    cjson.encode({rec.id, state, v[1] or '', v[2] or '', v[3] or ''}))
+  redis.call('PEXPIRE', k.push, retention)
+  redis.call('PEXPIRE', k.events, retention)
+  rec.state = state
+end

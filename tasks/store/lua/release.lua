@@ -1,0 +1,31 @@
+-- release gives a push back at the end of an attempt that did not end it.
+--
+-- KEYS 1–10 as in lib.lua
+-- ARGV 1 id, 2 retention ms, 3 grace ms, 4 epoch, 5 worker, 6 JSON array of
+--      fields and values, 7 JSON array of events
+-- Result {'ok', next epoch}, 0 when the push was to stop and is now stopped ·
+--      {'gone'} · {'stale'} · {'illegal', state}
+-- A repeated call (its reply was lost) answers the same until somebody claims.
+local k = keyset()
+local epoch, worker = tonumber(ARGV[4]), ARGV[5]
+local rec = load(k.push)
+if not rec then return {'gone'} end
+if rec.last_epoch == epoch and rec.last_worker == worker then
+  if rec.state == 'queued' and rec.epoch == epoch + 1 then return {'ok', int(rec.epoch)} end
+  if rec.state == 'stopped' then return {'ok', '0'} end
+end
+if not owns(rec, epoch, worker) then return {'stale'} end
+local stop = rec.desired == 'stop'
+local to = stop and 'stopped' or 'queued'
+if rec.state ~= to and not reach(rec.state, to) then return {'illegal', rec.state} end
+
+local t = now()
+rec.epoch = epoch
+set_fields(k.push, cjson.decode(ARGV[6]))
+redis.call('HSET', k.push, 'epoch', int(epoch), 'last_epoch', int(epoch), 'last_worker', worker)
+attempt_events(k, rec, epoch, cjson.decode(ARGV[7]))
+if stop then
+  finish(k, rec, 'stopped', '', t)
+  return {'ok', '0'}
+end
+return {'ok', int(requeue(k, rec, tonumber(ARGV[3]), 'released by its worker', t))}

@@ -1,0 +1,195 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// The fields of a record. People read them with HGETALL: numbers are decimal,
+// times Unix milliseconds, what has parts is JSON.
+const (
+	fieldID        = "id"
+	fieldState     = "state"
+	fieldDesired   = "desired"
+	fieldEpoch     = "epoch"
+	fieldWorker    = "worker"
+	fieldSpec      = "spec" // tasks.Spec
+	fieldApp       = "sdk_app_id"
+	fieldRoom      = "room_id"
+	fieldUser      = "user_id"
+	fieldIdem      = "idem" // name of the idempotency key, for abort
+	fieldCreated   = "created_at"
+	fieldStarted   = "started_at"
+	fieldEnded     = "ended_at"
+	fieldSource    = "source"
+	fieldPlan      = "plan"
+	fieldWarnings  = "warnings"
+	fieldFailure   = "failure"
+	fieldPosition  = "position_ms"
+	fieldDuration  = "duration_ms"
+	fieldBitrate   = "bitrate_kbps"
+	fieldFPS       = "fps"
+	fieldSent      = "sent_bytes"
+	fieldDropped   = "dropped_packets"
+	fieldReconnect = "reconnects"
+	fieldLateness  = "lateness_p99_ms"
+	fieldProgress  = "progress_at"
+	// Only the scripts use claimed_at, last_epoch and last_worker (who left
+	// the push last), event_epoch and event_seq (the last event stored).
+)
+
+// flat is fields and values in turn, as HSET takes them.
+type flat []string
+
+func (f *flat) add(name, value string)      { *f = append(*f, name, value) }
+func (f *flat) addInt(name string, n int64) { f.add(name, strconv.FormatInt(n, 10)) }
+func (f *flat) addJSON(name string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return internal("the push's "+name+" could not be written", err)
+	}
+	f.add(name, string(text))
+	return nil
+}
+
+// addProgress writes p unless nothing was measured yet.
+func (f *flat) addProgress(p media.Progress) {
+	if p.UpdatedAt.IsZero() {
+		return
+	}
+	f.addInt(fieldPosition, p.Position.Milliseconds())
+	f.addInt(fieldDuration, p.Duration.Milliseconds())
+	f.addInt(fieldBitrate, int64(p.Bitrate)/1000)
+	f.add(fieldFPS, strconv.FormatFloat(p.FPS, 'f', 2, 64))
+	f.addInt(fieldSent, p.SentBytes)
+	f.addInt(fieldDropped, p.DroppedPackets)
+	f.addInt(fieldReconnect, p.Reconnects)
+	f.addInt(fieldLateness, p.LatenessP99.Milliseconds())
+	f.addInt(fieldProgress, p.UpdatedAt.UnixMilli())
+}
+
+// json is the form in which scripts take fields; nil is an empty array.
+func (f flat) json() string {
+	if len(f) == 0 {
+		return "[]"
+	}
+	text, _ := json.Marshal([]string(f)) // strings always marshal
+	return string(text)
+}
+
+// newRecord returns the fields of a new push that the script does not set.
+func newRecord(p tasks.Push, idem string) (flat, error) {
+	var f flat
+	o := ownerOf(p.Spec)
+	f.addInt(fieldEpoch, p.Epoch)
+	f.add(fieldApp, o.app)
+	f.add(fieldRoom, o.room)
+	f.add(fieldUser, o.user)
+	if idem != "" {
+		f.add(fieldIdem, idem)
+	}
+	if err := f.addJSON(fieldSpec, p.Spec); err != nil {
+		return nil, err
+	}
+	if len(p.Warnings) > 0 {
+		return f, f.addJSON(fieldWarnings, p.Warnings)
+	}
+	return f, nil
+}
+
+// reader reads a record's fields and keeps the first error.
+type reader struct {
+	fields map[string]string
+	err    error
+}
+
+func (r *reader) int(name string) int64 {
+	text := r.fields[name]
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	r.note(name, err)
+	return n
+}
+
+func (r *reader) float(name string) float64 {
+	text := r.fields[name]
+	if text == "" {
+		return 0
+	}
+	x, err := strconv.ParseFloat(text, 64)
+	r.note(name, err)
+	return x
+}
+
+func (r *reader) ms(name string) time.Duration {
+	return time.Duration(r.int(name)) * time.Millisecond
+}
+
+func (r *reader) time(name string) time.Time {
+	ms := r.int(name)
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// json reads a field into value, which stays as it is without the field.
+func (r *reader) json(name string, value any) {
+	if text := r.fields[name]; text != "" {
+		r.note(name, json.Unmarshal([]byte(text), value))
+	}
+}
+
+func (r *reader) note(name string, err error) {
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("field %s: %w", name, err)
+	}
+}
+
+// readPush makes a Push of a record.
+func readPush(record map[string]string) (tasks.Push, error) {
+	r := &reader{fields: record}
+	p := tasks.Push{
+		ID:        record[fieldID],
+		State:     tasks.State(record[fieldState]),
+		Desired:   tasks.Desired(record[fieldDesired]),
+		Epoch:     r.int(fieldEpoch),
+		Worker:    record[fieldWorker],
+		CreatedAt: r.time(fieldCreated),
+		StartedAt: r.time(fieldStarted),
+		EndedAt:   r.time(fieldEnded),
+	}
+	r.json(fieldSpec, &p.Spec)
+	r.json(fieldSource, &p.Source)
+	r.json(fieldPlan, &p.Plan)
+	r.json(fieldWarnings, &p.Warnings)
+	r.json(fieldFailure, &p.Failure)
+	if record[fieldProgress] != "" {
+		p.Progress = r.progress()
+	}
+	if r.err != nil {
+		return tasks.Push{}, internal("the record of push "+p.ID+" is damaged", r.err)
+	}
+	return p, nil
+}
+
+func (r *reader) progress() *media.Progress {
+	return &media.Progress{
+		Position:       r.ms(fieldPosition),
+		Duration:       r.ms(fieldDuration),
+		Bitrate:        media.BitsPerSecond(r.int(fieldBitrate) * 1000),
+		FPS:            r.float(fieldFPS),
+		SentBytes:      r.int(fieldSent),
+		DroppedPackets: r.int(fieldDropped),
+		Reconnects:     r.int(fieldReconnect),
+		LatenessP99:    r.ms(fieldLateness),
+		UpdatedAt:      r.time(fieldProgress),
+	}
+}

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// The fields of a resume record. People and their programs read them; the
+// names are part of our interface.
+const (
+	resumePosition = "position_ms" // media time of the source, ms
+	resumeDuration = "duration_ms" // 0 when unknown
+	resumePush     = "push_id"     // the newest push with redis:true; only it writes
+	resumeUpdated  = "updated_at"  // RFC 3339, UTC
+	resumeFinished = "finished"    // 1 when the source was played to its end
+)
+
+const (
+	resumeTimeout    = 2 * time.Second
+	defaultResumeTTL = 30 * 24 * time.Hour
+	defaultIdle      = time.Minute
+)
+
+// ResumeConfig sets up a Resume; zero fields mean the default.
+type ResumeConfig struct {
+	// Allow lists the Redis servers a request may name: host:port,
+	// redis://host:port or rediss://host:port. The entry gives the scheme.
+	Allow []string
+	TTL   time.Duration // of a record since its last write; 30 days
+	Idle  time.Duration // after which a named server's connections are closed; 1 min
+}
+
+// Resume keeps resume records, in our own Redis or in one a request names. The
+// key is `{roomcast}:resume:<key>` everywhere; no part of a URL is stored. It
+// is safe for concurrent use. The caller closes it.
+type Resume struct {
+	own     redis.UniversalClient
+	targets *targets
+	save    *redis.Script
+	ttl     time.Duration
+}
+
+var _ tasks.ResumeStore = (*Resume)(nil)
+
+// NewResume returns a Resume whose own Redis is own, which stays the caller's
+// to close. It fails on an Allow entry it cannot read.
+func NewResume(own redis.UniversalClient, cfg ResumeConfig) (*Resume, error) {
+	if cfg.TTL <= 0 {
+		cfg.TTL = defaultResumeTTL
+	}
+	if cfg.Idle <= 0 {
+		cfg.Idle = defaultIdle
+	}
+	allow, err := parseAllow(cfg.Allow)
+	if err != nil {
+		return nil, err
+	}
+	return &Resume{
+		own: own, targets: newTargets(allow, cfg.Idle),
+		save: redis.NewScript(source("save")), ttl: cfg.TTL,
+	}, nil
+}
+
+// Close closes the connections to named servers.
+func (r *Resume) Close() { r.targets.close() }
+
+// Allowed says whether the operator lists the target; our own Redis is.
+func (r *Resume) Allowed(t tasks.ResumeTarget) bool {
+	if t.Host == "" {
+		return true
+	}
+	_, ok := r.targets.allow[targetAddr(t)]
+	return ok
+}
+
+// Load returns the record of key, found false when there is none. It takes 2 s
+// at most.
+func (r *Resume) Load(ctx context.Context, t tasks.ResumeTarget, key string) (record tasks.ResumeRecord, found bool, err error) {
+	err = r.with(ctx, t, func(ctx context.Context, client redis.UniversalClient) error {
+		values, err := client.HGetAll(ctx, keyResume(key)).Result()
+		if err != nil || len(values) == 0 {
+			return err
+		}
+		found = true
+		record, err = readResume(values)
+		return err
+	})
+	if err != nil {
+		return tasks.ResumeRecord{}, false, fmt.Errorf("load resume record: %w", err)
+	}
+	return record, found, nil
+}
+
+// Save writes the record of key unless a newer push owns it (then it does
+// nothing). It takes 2 s at most.
+func (r *Resume) Save(ctx context.Context, t tasks.ResumeTarget, key string, record tasks.ResumeRecord) error {
+	finished := 0
+	if record.Finished {
+		finished = 1
+	}
+	err := r.with(ctx, t, func(ctx context.Context, client redis.UniversalClient) error {
+		return r.save.Run(ctx, client, []string{keyResume(key)},
+			record.PushID, record.Position.Milliseconds(), record.Duration.Milliseconds(),
+			record.UpdatedAt.UTC().Format(time.RFC3339), finished, r.ttl.Milliseconds()).Err()
+	})
+	if err != nil {
+		return fmt.Errorf("save resume record: %w", err)
+	}
+	return nil
+}
+
+// with calls f with the target's client, for 2 s at most.
+func (r *Resume) with(ctx context.Context, t tasks.ResumeTarget, f func(context.Context, redis.UniversalClient) error) error {
+	ctx, cancel := context.WithTimeout(ctx, resumeTimeout)
+	defer cancel()
+	client := r.own
+	if t.Host != "" {
+		var release func()
+		var err error
+		if client, release, err = r.targets.client(t); err != nil {
+			return err
+		}
+		defer release()
+	}
+	if err := f(ctx, client); err != nil {
+		return &tasks.Error{
+			Code: tasks.CodeStoreUnavailable, Msg: "the Redis for resume records does not work",
+			Retryable: true, Err: err,
+		}
+	}
+	return nil
+}
+
+// readResume reads a record that somebody else may have written.
+func readResume(values map[string]string) (tasks.ResumeRecord, error) {
+	position, err1 := readMs(values[resumePosition])
+	duration, err2 := readMs(values[resumeDuration])
+	if err := errors.Join(err1, err2); err != nil {
+		return tasks.ResumeRecord{}, err
+	}
+	// An unreadable time is an unknown one: nothing depends on it.
+	updated, _ := time.Parse(time.RFC3339, values[resumeUpdated])
+	return tasks.ResumeRecord{
+		Position: position, Duration: duration, PushID: values[resumePush],
+		UpdatedAt: updated, Finished: values[resumeFinished] == "1",
+	}, nil
+}
+
+// maxResume is far beyond any source and far below an overflow.
+const maxResume = 365 * 24 * time.Hour
+
+func readMs(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > maxResume.Milliseconds() {
+		return 0, errors.New("resume record has a time that is not a number of milliseconds")
+	}
+	return time.Duration(n) * time.Millisecond, nil
+}

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+// scripts are the store's scripts, each with the tables and lib.lua before it.
+type scripts struct {
+	create, claim, renew, finish, release, stop, abort *redis.Script
+	expired, takeover, deferred, forget, due           *redis.Script
+}
+
+func newScripts() scripts {
+	lib := stateTables() + source("lib")
+	with := func(name string) *redis.Script { return redis.NewScript(lib + source(name)) }
+	return scripts{
+		create: with("create"), claim: with("claim"), renew: with("renew"),
+		finish: with("finish"), release: with("release"), stop: with("stop"), abort: with("abort"),
+		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
+		forget: with("forget"), due: with("due"),
+	}
+}
+
+func source(name string) string {
+	text, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err) // the file is embedded
+	}
+	return string(text)
+}
+
+// stateTables writes the transition table of tasks.State in Lua, so that there
+// is only one to change.
+func stateTables() string {
+	var moves, terminal strings.Builder
+	for _, from := range tasks.States() {
+		fmt.Fprintf(&moves, "%s = {", from)
+		for _, to := range tasks.States() {
+			if from.CanBecome(to) {
+				fmt.Fprintf(&moves, "%s = true, ", to)
+			}
+		}
+		moves.WriteString("}, ")
+		if from.Terminal() {
+			fmt.Fprintf(&terminal, "%s = true, ", from)
+		}
+	}
+	return "local MOVES = {" + moves.String() + "}\nlocal TERMINAL = {" + terminal.String() + "}\n"
+}
+
+// reply is what a script answers: a word, then texts.
+type reply struct {
+	code   string
+	values []string
+}
+
+func (r reply) first() string {
+	if len(r.values) == 0 {
+		return ""
+	}
+	return r.values[0]
+}
+
+// run calls a script that answers a word and texts.
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply, error) {
+	texts, err := script.Run(ctx, s.client, keys, args...).StringSlice()
+	if err != nil {
+		return reply{}, storeError(err)
+	}
+	if len(texts) == 0 {
+		return reply{}, internal("a script of the store answered nothing", nil)
+	}
+	return reply{code: texts[0], values: texts[1:]}, nil
+}
+
+// fields turns field, value, … into a map.
+func fields(flat []string) map[string]string {
+	m := make(map[string]string, len(flat)/2)
+	for i := 0; i+1 < len(flat); i += 2 {
+		m[flat[i]] = flat[i+1]
+	}
+	return m
+}

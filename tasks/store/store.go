@@ -1,0 +1,229 @@
+// Package store keeps pushes in Redis. Every write that decides something is
+// one Lua script (lua/*.lua): who owns a push is told by its record's epoch and
+// worker, for how long by the lease in the zset `live`, both in Redis TIME.
+// The keys are described in keys.go, the record's fields in record.go.
+package store
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+const (
+	defaultLease     = 3 * time.Second
+	defaultGrace     = 10 * time.Second
+	defaultRetention = 72 * time.Hour
+	idempotencyTTL   = 24 * time.Hour
+	createTries      = 5 // of changing holders of a user
+)
+
+// Config sets the store's durations; zero means the default.
+type Config struct {
+	Lease     time.Duration // how long a claim or renew lasts; 3 s
+	Grace     time.Duration // how long a queued push may wait before the sweeper looks; 10 s
+	Retention time.Duration // how long records of ended pushes stay; 72 h
+}
+
+// Store is the truth about pushes. It is safe for concurrent use.
+type Store struct {
+	client   redis.UniversalClient
+	cfg      Config
+	scripts  scripts
+	lastTrim atomic.Int64 // Unix ms of this process
+}
+
+var (
+	_ tasks.PushStore    = (*Store)(nil)
+	_ tasks.StopStore    = (*Store)(nil)
+	_ tasks.AttemptStore = (*Store)(nil)
+	_ tasks.SweepStore   = (*Store)(nil)
+)
+
+// New returns a Store on client, which stays the caller's to close.
+func New(client redis.UniversalClient, cfg Config) *Store {
+	if cfg.Lease <= 0 {
+		cfg.Lease = defaultLease
+	}
+	if cfg.Grace <= 0 {
+		cfg.Grace = defaultGrace
+	}
+	if cfg.Retention <= 0 {
+		cfg.Retention = defaultRetention
+	}
+	return &Store{client: client, cfg: cfg, scripts: newScripts()}
+}
+
+// Create stores a push as Queued with its first attempt's epoch, or returns
+// the one stored before under the same idempotency key and digest, with
+// created false. Repeating it with the same push id is harmless.
+func (s *Store) Create(ctx context.Context, n tasks.NewPush) (p tasks.Push, created bool, err error) {
+	p = n.Push
+	p.State, p.Desired, p.Worker = tasks.Queued, tasks.DesiredRun, ""
+	p.Epoch = max(p.Epoch, 1)
+	var holder, goneIdem string
+	for range createTries {
+		r, err := s.tryCreate(ctx, n, p, [2]string{holder, goneIdem})
+		if err != nil {
+			return tasks.Push{}, false, err
+		}
+		switch r.code {
+		case "created":
+			s.trimSometimes(ctx)
+			p.CreatedAt = (&reader{fields: map[string]string{fieldCreated: r.first()}}).time(fieldCreated)
+			return p, true, nil
+		case "holder":
+			holder = r.first()
+		case "same":
+			p, err := s.Get(ctx, r.first())
+			if tasks.CodeOf(err) != tasks.CodeNotFound || err == nil {
+				return p, false, err
+			}
+			goneIdem = r.first()
+		default:
+			return tasks.Push{}, false, createRefusal(r)
+		}
+	}
+	return tasks.Push{}, false, createRefusal(reply{code: "busy", values: []string{holder}})
+}
+
+// tryCreate calls the script; seen are the holder and the push under the
+// idempotency key that earlier tries have met.
+func (s *Store) tryCreate(ctx context.Context, n tasks.NewPush, p tasks.Push, seen [2]string) (reply, error) {
+	var idem, digest string
+	if n.IdempotencyKey != "" {
+		idem, digest = idemDigest(n.IdempotencyKey), n.BodyDigest
+	}
+	record, err := newRecord(p, idem)
+	if err != nil {
+		return reply{}, err
+	}
+	var createdAt int64
+	if !p.CreatedAt.IsZero() {
+		createdAt = p.CreatedAt.UnixMilli()
+	}
+	o := ownerOf(p.Spec)
+	keys := append(pushKeys(p.ID, o), keyIdem(idem),
+		keyAll, keyRoom(o.room), keyApp(o.app), keyUserIndex(o.user), keyPush(seen[0]))
+	return s.run(ctx, s.scripts.create, keys,
+		p.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), n.Envelope, digest,
+		idempotencyTTL.Milliseconds(), seen[0], seen[1], createdAt, record.json())
+}
+
+func createRefusal(r reply) error {
+	switch r.code {
+	case "busy":
+		return &tasks.Error{
+			Code: tasks.CodeUserBusy, Msg: "this user of this app is publishing already, in push " + r.first(),
+			Holder: r.first(),
+		}
+	case "reused":
+		return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before"}
+	default:
+		return refusal(r)
+	}
+}
+
+// Get returns a push, or CodeNotFound.
+func (s *Store) Get(ctx context.Context, id string) (tasks.Push, error) {
+	record, err := s.client.HGetAll(ctx, keyPush(id)).Result()
+	if err != nil {
+		return tasks.Push{}, storeError(err)
+	}
+	if record[fieldID] == "" {
+		return tasks.Push{}, notFound(id)
+	}
+	return readPush(record)
+}
+
+// owner reads what a push's keys depend on; ErrGone without a record.
+func (s *Store) owner(ctx context.Context, id string) (owner, error) {
+	values, err := s.client.HMGet(ctx, keyPush(id), fieldApp, fieldRoom, fieldUser, fieldIdem).Result()
+	if err != nil {
+		return owner{}, storeError(err)
+	}
+	text := func(i int) string {
+		t, _ := values[i].(string)
+		return t
+	}
+	if text(0) == "" {
+		return owner{}, tasks.ErrGone
+	}
+	return owner{app: text(0), room: text(1), user: text(2), idem: text(3)}, nil
+}
+
+// Stop makes desired=stop durable in any state, tells workers at once, and
+// returns the push as it is then; CodeNotFound without a record.
+func (s *Store) Stop(ctx context.Context, id string) (tasks.Push, error) {
+	o, err := s.owner(ctx, id)
+	if err == nil {
+		var r reply
+		r, err = s.run(ctx, s.scripts.stop, pushKeys(id, o), id, s.cfg.Retention.Milliseconds(), stopChannel)
+		if err == nil && r.code == "ok" {
+			return readPush(fields(r.values))
+		}
+		if err == nil {
+			err = refusal(r)
+		}
+	}
+	if errors.Is(err, tasks.ErrGone) {
+		err = notFound(id)
+	}
+	return tasks.Push{}, err
+}
+
+// Abort ends a push that could not be enqueued as Failed and frees its
+// idempotency key. A push that has ended or is to stop stays as it is.
+func (s *Store) Abort(ctx context.Context, id string, f tasks.Failure) error {
+	o, err := s.owner(ctx, id)
+	if err == nil {
+		var failure flat
+		if err := failure.addJSON(fieldFailure, f); err != nil {
+			return err
+		}
+		var r reply
+		r, err = s.run(ctx, s.scripts.abort, append(pushKeys(id, o), keyIdem(o.idem)),
+			id, s.cfg.Retention.Milliseconds(), failure[1])
+		if err == nil && r.code != "ok" {
+			err = refusal(r)
+		}
+	}
+	if errors.Is(err, tasks.ErrGone) {
+		return notFound(id)
+	}
+	return err
+}
+
+// StopSignals returns the ids of pushes to stop as Stop is called, until ctx
+// ends, which closes the channel. It subscribes again by itself. It is the fast
+// path only: what it misses, the next renew tells.
+func (s *Store) StopSignals(ctx context.Context) <-chan string {
+	ids := make(chan string)
+	sub := s.client.Subscribe(ctx, stopChannel)
+	go func() {
+		defer close(ids)
+		defer func() { _ = sub.Close() }()
+		messages := sub.Channel()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case m, ok := <-messages:
+				if !ok {
+					return
+				}
+				select {
+				case ids <- m.Payload:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return ids
+}

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+const (
+	trimEvery = 30 * time.Second
+	trimLimit = 200
+)
+
+// Expired lists pushes whose lease, or whose grace while queued, is over by
+// Redis time, at most limit, the longest expired first. Entries without a
+// push that could go on are dropped on the way.
+func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
+	flatList, err := s.scripts.expired.Run(ctx, s.client, []string{keyLive}, limit).StringSlice()
+	if err != nil {
+		return nil, storeError(err)
+	}
+	var found []tasks.Expired
+	var ids []string
+	for i := 0; i+1 < len(flatList); i += 2 {
+		expiry, err := strconv.ParseFloat(flatList[i+1], 64)
+		if err != nil {
+			return nil, internal("a lease is not a number", err)
+		}
+		ids = append(ids, flatList[i])
+		found = append(found, tasks.Expired{ID: flatList[i], Expiry: int64(expiry)})
+	}
+	records, err := s.records(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	kept := found[:0]
+	for i, e := range found {
+		p, err := readPush(records[i])
+		if err != nil {
+			continue // a damaged record must not stop the sweep of the others
+		}
+		if p.ID == "" || p.State.Terminal() {
+			if err := s.forget(ctx, e.ID); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		e.Push = p
+		kept = append(kept, e)
+	}
+	return kept, nil
+}
+
+func (s *Store) forget(ctx context.Context, id string) error {
+	_, err := s.run(ctx, s.scripts.forget, []string{keyLive, keyPush(id)}, id)
+	return err
+}
+
+// Takeover moves an expired push to Queued under the next epoch, or ends it as
+// Stopped (epoch 0) when desired=stop. A push that is queued already gets the
+// next epoch too: its task was lost. It returns ErrHeld when the lease has
+// changed since it was seen, ErrEnded or ErrGone when there is nothing to take.
+func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (next int64, err error) {
+	r, err := s.run(ctx, s.scripts.takeover, pushKeys(e.ID, ownerOf(e.Push.Spec)),
+		e.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), e.Expiry)
+	if err != nil {
+		return 0, err
+	}
+	return nextEpoch(r)
+}
+
+// Defer sets a queued push's next check to after grace from now; ErrHeld when
+// it has changed since it was seen.
+func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration) error {
+	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID)},
+		e.ID, grace.Milliseconds(), e.Expiry)
+	if err != nil {
+		return err
+	}
+	if r.code != "ok" {
+		return refusal(r)
+	}
+	return nil
+}
+
+// records reads many records in one round trip; an empty map is none.
+func (s *Store) records(ctx context.Context, ids []string) ([]map[string]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	pipe := s.client.Pipeline()
+	cmds := make([]*redis.MapStringStringCmd, len(ids))
+	for i, id := range ids {
+		cmds[i] = pipe.HGetAll(ctx, keyPush(id))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, storeError(err)
+	}
+	records := make([]map[string]string, len(ids))
+	for i, cmd := range cmds {
+		records[i] = cmd.Val()
+	}
+	return records, nil
+}
+
+// Trim takes pushes whose records have expired out of the indexes, at most a
+// few hundred a call. Create and List call it now and then.
+func (s *Store) Trim(ctx context.Context) error {
+	due, err := s.scripts.due.Run(ctx, s.client, []string{keyEnded}, trimLimit).StringSlice()
+	if err != nil || len(due) == 0 {
+		return storeError(err)
+	}
+	pipe := s.client.Pipeline()
+	for _, member := range due {
+		var parts [5]string // id, state, app, room, user
+		if json.Unmarshal([]byte(member), &parts) == nil {
+			id := parts[0]
+			for _, index := range []string{
+				keyAll, keyState(tasks.State(parts[1])), keyApp(parts[2]), keyRoom(parts[3]), keyUserIndex(parts[4]),
+			} {
+				pipe.ZRem(ctx, index, id)
+			}
+		}
+		pipe.ZRem(ctx, keyEnded, member)
+	}
+	_, err = pipe.Exec(ctx)
+	return storeError(err)
+}
+
+// trimSometimes trims if this process has not done so lately. It is
+// housekeeping: the next call makes up for one that failed.
+func (s *Store) trimSometimes(ctx context.Context) {
+	last, now := s.lastTrim.Load(), time.Now().UnixMilli()
+	if now-last >= trimEvery.Milliseconds() && s.lastTrim.CompareAndSwap(last, now) {
+		_ = s.Trim(ctx)
+	}
+}
