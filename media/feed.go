@@ -100,7 +100,7 @@ func (f *feed) readError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, io.EOF) && f.live:
-		return &Error{Kind: KindSourceEnded, Op: "read source", Err: err}
+		return &Error{Kind: KindSourceEnded, Op: "read source", Err: errors.New("the stream ended")}
 	default:
 		return err
 	}

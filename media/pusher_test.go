@@ -1,0 +1,367 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fakeSource plays a made-up clip: video at 25 fps with a keyframe a second,
+// audio every 20 ms.
+type fakeSource struct {
+	ctx     context.Context
+	info    SourceInfo
+	reorder bool
+	next    time.Duration
+	failAt  time.Duration // 0: never
+	err     error
+	closed  bool
+}
+
+const (
+	frame      = 40 * time.Millisecond
+	audioFrame = 20 * time.Millisecond
+)
+
+func clip(length time.Duration) SourceInfo {
+	return SourceInfo{Container: "mov", Duration: length, Tracks: []Track{
+		{Type: Video, Codec: H264, Width: 640, Height: 360, PixelFormat: "yuv420p", Extradata: []byte{1, 66, 0, 30, 255, 225, 0}},
+		{Type: Audio, Codec: AAC, SampleRate: 48000, Channels: 2, Extradata: []byte{0x11, 0x90}},
+	}}
+}
+
+func (s *fakeSource) Info() SourceInfo { return s.info }
+func (s *fakeSource) Close()           { s.closed = true }
+
+func (s *fakeSource) Seek(pos time.Duration) error {
+	s.next = pos.Truncate(time.Second)
+	return nil
+}
+
+// ReadPacket returns video at multiples of frame, and audio between.
+func (s *fakeSource) ReadPacket() (Packet, error) {
+	if s.ctx.Err() != nil {
+		return Packet{}, context.Cause(s.ctx)
+	}
+	if s.failAt > 0 && s.next >= s.failAt {
+		return Packet{}, s.err
+	}
+	if s.next >= s.info.Duration {
+		return Packet{}, io.EOF
+	}
+	at := s.next
+	s.next += audioFrame
+	if at%frame != 0 {
+		return Packet{Track: 1, PTS: at, DTS: at, Duration: audioFrame, Data: []byte{0xaa}}, nil
+	}
+	p := Packet{Track: 0, PTS: at, DTS: at, Duration: frame, Keyframe: at%time.Second == 0, Data: []byte{0, 0, 0, 1, 0x65}}
+	if s.reorder && at%(3*frame) == 0 {
+		p.PTS += 2 * frame
+	}
+	return p, nil
+}
+
+type openerFunc func(ctx context.Context, r SourceRequest) (Source, error)
+
+func (f openerFunc) Open(ctx context.Context, r SourceRequest) (Source, error) { return f(ctx, r) }
+
+// arrival is a packet and when it came to the room.
+type arrival struct {
+	Packet
+	at time.Duration // since the room was first dialled
+}
+
+// fakeRoom is a Dialer, Door and Publisher in one.
+type fakeRoom struct {
+	mu       sync.Mutex
+	begin    time.Time
+	got      []arrival
+	dials    int
+	closes   int
+	dialErrs []error // returned by the next dials
+	writeErr func(p Packet) error
+	sent     int64
+}
+
+func (r *fakeRoom) Address(Destination, time.Time) (PublishAddress, error) {
+	return PublishAddress{}, nil
+}
+
+func (r *fakeRoom) Check(Destination, time.Time) error { return nil }
+
+func (r *fakeRoom) Rules() Rules {
+	return Rules{Video: []Codec{H264}, Audio: []Codec{AAC}, PixelFormats: []string{"yuv420p"}}
+}
+
+func (r *fakeRoom) Dial(ctx context.Context, _ PublishAddress, _ []Track) (Publisher, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dials++
+	if r.begin.IsZero() {
+		r.begin = time.Now()
+	}
+	if len(r.dialErrs) > 0 {
+		err := r.dialErrs[0]
+		r.dialErrs = r.dialErrs[1:]
+		return nil, err
+	}
+	return r, ctx.Err()
+}
+
+func (r *fakeRoom) WritePacket(_ context.Context, p Packet) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.writeErr != nil {
+		if err := r.writeErr(p); err != nil {
+			r.writeErr = nil
+			return err
+		}
+	}
+	r.sent += int64(len(p.Data))
+	r.got = append(r.got, arrival{p, time.Since(r.begin)})
+	return nil
+}
+
+func (r *fakeRoom) SentBytes() int64 { return r.sent }
+
+func (r *fakeRoom) Close(context.Context) error {
+	r.closes++
+	return nil
+}
+
+// recorder is an Observer that writes down what it is told.
+type recorder struct {
+	mu    sync.Mutex
+	lines []string
+	plan  Plan
+}
+
+func (o *recorder) add(line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lines = append(o.lines, line)
+}
+
+func (o *recorder) Planned(_ SourceInfo, _ bool, p Plan) { o.plan = p; o.add("planned") }
+func (o *recorder) Publishing()                          { o.add("publishing") }
+func (o *recorder) Reconnecting(err error, _ time.Duration) {
+	o.add("reconnecting " + KindOf(err).String())
+}
+func (o *recorder) Warned(code, _ string) { o.add("warned " + code) }
+
+var _ Observer = (*recorder)(nil)
+
+// stage is a pusher with fakes around it.
+type stage struct {
+	room   fakeRoom
+	seen   recorder
+	job    Job
+	opened []*fakeSource
+	source func(opens int) fakeSource
+}
+
+func newStage(source func(opens int) fakeSource) *stage {
+	s := &stage{source: source}
+	s.job = Job{
+		Meter: NewMeter(0), Observer: &s.seen, Log: slog.New(slog.DiscardHandler),
+		Retry:       func(Kind) Retry { return Retry{First: 100 * time.Millisecond, Max: time.Second, For: time.Minute} },
+		MayOpenRoom: func(context.Context) error { return nil },
+	}
+	return s
+}
+
+func (s *stage) play(ctx context.Context) error {
+	open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+		f := s.source(len(s.opened))
+		f.ctx = ctx
+		s.opened = append(s.opened, &f)
+		return &f, nil
+	})
+	return (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room}).Play(ctx, s.job)
+}
+
+func whole(length time.Duration) func(int) fakeSource {
+	return func(int) fakeSource { return fakeSource{info: clip(length)} }
+}
+
+// requireRising asserts that DTS rise strictly per track.
+func requireRising(t *testing.T, got []arrival) {
+	t.Helper()
+	last := map[int]time.Duration{0: -1, 1: -1}
+	for i, p := range got {
+		require.Greater(t, p.DTS, last[p.Track], "packet %d of track %d", i, p.Track)
+		require.GreaterOrEqual(t, p.PTS, p.DTS)
+		last[p.Track] = p.DTS
+	}
+}
+
+func TestAFileIsPlayedOnceInRealTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		begin := time.Now()
+		require.NoError(t, s.play(t.Context()))
+		require.InDelta(t, 10, time.Since(begin).Seconds(), 0.05)
+		require.Len(t, s.room.got, 500)
+		requireRising(t, s.room.got)
+		for _, p := range s.room.got {
+			require.Equal(t, p.DTS, p.at)
+		}
+		require.Equal(t, []string{"planned", "publishing"}, s.seen.lines)
+		require.Equal(t, 1, s.room.closes)
+		require.True(t, s.opened[0].closed)
+		require.Equal(t, 10*time.Second, s.job.Meter.Snapshot(time.Now()).Position)
+	})
+}
+
+func TestAnHourOfMediaTakesAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(time.Hour))
+		begin := time.Now()
+		require.NoError(t, s.play(t.Context()))
+		require.InDelta(t, time.Hour.Milliseconds(), time.Since(begin).Milliseconds(), 50)
+	})
+}
+
+func TestASourceStartsAtTheKeyframeBeforeThePosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.job.Start = 7300 * time.Millisecond
+		require.NoError(t, s.play(t.Context()))
+		require.Len(t, s.room.got, 150)
+		require.True(t, s.room.got[0].Keyframe)
+		require.Zero(t, s.room.got[0].DTS)
+	})
+}
+
+func TestALiveSourceIgnoresThePositionAndIsNotPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource { return fakeSource{info: clip(time.Second)} })
+		s.job.Source.Mode, s.job.Start = ModeLive, 500*time.Millisecond
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		begin := time.Now()
+		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))
+		require.Zero(t, time.Since(begin))
+		require.Len(t, s.room.got, 50)
+	})
+}
+
+func TestBFramesAreATypedFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource { return fakeSource{info: clip(10 * time.Second), reorder: true} })
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		err := s.play(t.Context())
+		require.Equal(t, KindSourceUnsupported, KindOf(err))
+		require.ErrorContains(t, err, "B-frames")
+		require.Zero(t, s.room.dials, "the room is not opened for a source it cannot take")
+		require.Equal(t, Transcode, s.seen.plan.Video.Action)
+		require.Equal(t, Copy, s.seen.plan.Audio.Action)
+	})
+}
+
+func TestAStopEndsThePlayAtOnceWithItsCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(time.Hour))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(5*time.Second, func() { cancel(ErrStopped) })
+		begin := time.Now()
+		require.ErrorIs(t, s.play(ctx), ErrStopped)
+		require.Equal(t, 5*time.Second, time.Since(begin))
+		require.Equal(t, 1, s.room.closes)
+	})
+}
+
+func TestABrokenRoomIsDialledAgainAndTheFileGoesOnAtItsKeyframe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.room.writeErr = func(p Packet) error {
+			if p.DTS < 4500*time.Millisecond {
+				return nil
+			}
+			return &Error{Kind: KindRoomClosed, Op: "publish"}
+		}
+		require.NoError(t, s.play(t.Context()))
+		require.Equal(t, 2, s.room.dials)
+		require.Equal(t, []string{"planned", "publishing", "reconnecting room_closed", "publishing"}, s.seen.lines)
+		requireRising(t, s.room.got)
+		require.Len(t, s.room.got, 225+300, "from the keyframe at 4 s again")
+		require.EqualValues(t, 1, s.job.Meter.Snapshot(time.Now()).Reconnects)
+	})
+}
+
+func TestABrokenSourceIsOpenedAgainWhileTheRoomStaysOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(opens int) fakeSource {
+			f := fakeSource{info: clip(10 * time.Second)}
+			if opens == 0 {
+				f.failAt, f.err = 5*time.Second, &Error{Kind: KindSourceUnavailable, Op: "read source"}
+			}
+			return f
+		})
+		require.NoError(t, s.play(t.Context()))
+		require.Equal(t, 1, s.room.dials)
+		require.Len(t, s.opened, 2)
+		requireRising(t, s.room.got)
+		require.Len(t, s.room.got, 250+300, "from the keyframe at 4 s again")
+	})
+}
+
+func TestTryingAgainEndsWhenThePolicySaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.job.Retry = func(Kind) Retry { return Retry{First: time.Second, Max: 2 * time.Second, For: 10 * time.Second} }
+		for range 100 {
+			s.room.dialErrs = append(s.room.dialErrs, &Error{Kind: KindRoomConflict, Op: "publish", Code: "NetStream.Publish.BadName"})
+		}
+		begin := time.Now()
+		err := s.play(t.Context())
+		require.Equal(t, KindRoomConflict, KindOf(err))
+		require.Equal(t, 10*time.Second, time.Since(begin).Round(time.Millisecond))
+		require.Greater(t, s.room.dials, 4)
+	})
+}
+
+func TestTheRoomIsNotOpenedBeforeTheLeaseAllowsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(time.Second))
+		s.job.MayOpenRoom = func(ctx context.Context) error { return sleep(ctx, 3*time.Second) }
+		begin := time.Now()
+		require.NoError(t, s.play(t.Context()))
+		require.Equal(t, 3*time.Second, s.room.begin.Sub(begin))
+		require.Len(t, s.room.got, 50)
+	})
+}
+
+func TestAFileThatFellBehindSlipsItsClockInsteadOfBursting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.room.writeErr = func(p Packet) error {
+			if p.DTS == 2*time.Second {
+				time.Sleep(3 * time.Second) // the room does not read
+				s.room.writeErr = nil
+			}
+			return nil
+		}
+		begin := time.Now()
+		require.NoError(t, s.play(t.Context()))
+		require.InDelta(t, 13, time.Since(begin).Seconds(), 0.05)
+	})
+}
+
+func TestAnEmptySourceIsNotMedia(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(0))
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		require.Equal(t, KindSourceInvalid, KindOf(s.play(t.Context())))
+	})
+}
+
+func TestAnErrorThatIsNotOursIsInternal(t *testing.T) {
+	require.Equal(t, KindInternal, KindOf(errors.New("x")))
+}

@@ -1,0 +1,163 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+// fakePushes keeps what was created and aborted.
+type fakePushes struct {
+	created []NewPush
+	aborted []Failure
+	err     error
+	replay  bool
+}
+
+func (s *fakePushes) Create(_ context.Context, n NewPush) (Push, bool, error) {
+	if s.err != nil {
+		return Push{}, false, s.err
+	}
+	s.created = append(s.created, n)
+	return n.Push, !s.replay, nil
+}
+
+func (s *fakePushes) Get(context.Context, string) (Push, error)       { return Push{}, nil }
+func (s *fakePushes) List(context.Context, Filter) (Page, error)      { return Page{}, nil }
+func (s *fakePushes) Events(context.Context, string) ([]Event, error) { return nil, nil }
+func (s *fakePushes) Stop(context.Context, string) (Push, error)      { return Push{}, nil }
+func (s *fakePushes) Abort(_ context.Context, _ string, f Failure) error {
+	s.aborted = append(s.aborted, f)
+	return nil
+}
+
+// fakeDoor finds the problems it is given.
+type fakeDoor struct{ err error }
+
+func (d fakeDoor) Check(media.Destination, time.Time) error { return d.err }
+
+// fakeSources refuses with the error it is given.
+type fakeSources struct{ err error }
+
+func (s fakeSources) CheckURL(media.Secret) error { return s.err }
+
+type desk struct {
+	pushes  fakePushes
+	queue   fakeQueue
+	service *Service
+}
+
+func newDesk() *desk {
+	d := &desk{}
+	d.service = &Service{
+		Pushes: &d.pushes, Stops: &d.pushes, Queue: &d.queue, Sealer: fakeSealer{}, Door: fakeDoor{},
+		Sources: fakeSources{}, Resume: &fakeResume{}, Log: slog.New(slog.DiscardHandler),
+	}
+	return d
+}
+
+func request() Request {
+	return Request{
+		VideoSrc: "https://user:pass@Host.example/a/b.mp4?token=t#f", SDKAppID: 1400000001,
+		RoomID: "room", UserID: "user", UserSig: "sig",
+	}
+}
+
+func TestAPushIsRecordedAndRung(t *testing.T) {
+	d := newDesk()
+	p, err := d.service.Start(t.Context(), request())
+	require.NoError(t, err)
+	require.Equal(t, []Task{{ID: p.ID, Epoch: 1, Room: "room", User: "user", SourceHost: "Host.example"}}, d.queue.rung)
+	require.Zero(t, d.queue.front)
+	require.Equal(t, "https://Host.example/a/b.mp4", p.Spec.VideoSrc)
+	require.Equal(t, "anchor", p.Spec.ClientRole)
+	require.Equal(t, media.ModeAuto, p.Spec.Mode)
+}
+
+func TestTheResumeKeyLeavesOutWhatASignedURLChanges(t *testing.T) {
+	key := func(change func(r *Request)) string {
+		r := request()
+		change(&r)
+		p, err := newDesk().service.Start(t.Context(), r)
+		require.NoError(t, err)
+		return p.Spec.ResumeKey
+	}
+	plain := key(func(*Request) {})
+	require.Equal(t, plain, key(func(r *Request) { r.VideoSrc = "https://Host.example/a/b.mp4?token=other" }))
+	require.Equal(t, plain, key(func(r *Request) { r.RoomID = "other" }))
+	require.NotEqual(t, plain, key(func(r *Request) { r.VideoSrc = "https://Host.example/a/c.mp4" }))
+	require.NotEqual(t, plain, key(func(r *Request) { r.ResumeScope = "room" }))
+	own := key(func(r *Request) { r.ResumeKey = "mine" })
+	require.Equal(t, own, key(func(r *Request) { r.ResumeKey, r.VideoSrc = "mine", "http://x/y" }))
+}
+
+func TestARefusedRequestReachesNeitherStoreNorQueue(t *testing.T) {
+	expired := &media.DestinationProblem{Field: "userSig", Reason: media.ExpiredUserSig, Detail: "ran out"}
+	room := &media.DestinationProblem{Field: "roomId", Reason: media.BadRoom, Detail: "has a space"}
+	for name, c := range map[string]struct {
+		change func(d *desk, r *Request)
+		code   Code
+		fields []string
+	}{
+		"no source": {func(_ *desk, r *Request) { r.VideoSrc = "" }, CodeInvalidRequest, []string{"videoSrc"}},
+		"a source that is inside": {func(d *desk, _ *Request) {
+			d.service.Sources = fakeSources{&media.Error{Kind: media.KindSourceBlocked}}
+		}, CodeSourceBlocked, []string{"videoSrc"}},
+		"a scheme that is not allowed": {func(d *desk, _ *Request) {
+			d.service.Sources = fakeSources{&media.Error{Kind: media.KindSourceInvalid}}
+		}, CodeInvalidRequest, []string{"videoSrc"}},
+		"a bad room and an expired sig": {func(d *desk, _ *Request) { d.service.Door = fakeDoor{errors.Join(room, expired)} }, CodeExpiredUserSig, []string{"roomId", "userSig"}},
+		"an audience":                   {func(_ *desk, r *Request) { r.ClientRole = "audience" }, CodeInvalidRequest, []string{"clientRole"}},
+		"a Redis that is not listed":    {func(_ *desk, r *Request) { r.Redis, r.RedisHost = true, "other" }, CodeInvalidRequest, []string{"redisHost"}},
+		"a Redis password without host": {func(_ *desk, r *Request) { r.RedisPassword = "x" }, CodeInvalidRequest, []string{"redisHost"}},
+		"a port that does not exist":    {func(_ *desk, r *Request) { r.RedisHost, r.RedisPort = "listed", 70000 }, CodeInvalidRequest, []string{"redisPort"}},
+		"an unknown mode and scope":     {func(_ *desk, r *Request) { r.Mode, r.ResumeScope = "x", "y" }, CodeInvalidRequest, []string{"mode", "resumeScope"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, r := newDesk(), request()
+			c.change(d, &r)
+			_, err := d.service.Start(t.Context(), r)
+			require.Equal(t, c.code, CodeOf(err))
+			var fields []string
+			e, _ := errors.AsType[*Error](err)
+			for _, f := range e.Fields {
+				fields = append(fields, f.Field)
+			}
+			require.Equal(t, c.fields, fields)
+			require.Empty(t, d.pushes.created)
+			require.Empty(t, d.queue.rung)
+		})
+	}
+}
+
+func TestAFailedEnqueueAbortsThePush(t *testing.T) {
+	d := newDesk()
+	d.queue.err = errors.New("away")
+	_, err := d.service.Start(t.Context(), request())
+	require.Equal(t, CodeQueueUnavailable, CodeOf(err))
+	require.Len(t, d.pushes.aborted, 1)
+}
+
+func TestARepeatedRequestIsNotRungAgain(t *testing.T) {
+	d := newDesk()
+	d.pushes.replay = true
+	r := request()
+	r.IdempotencyKey, r.Body = "key", []byte("body")
+	_, err := d.service.Start(t.Context(), r)
+	require.NoError(t, err)
+	require.Empty(t, d.queue.rung)
+	require.Equal(t, "body", d.pushes.created[0].BodyDigest)
+}
+
+func TestANumericRoomIsWarnedAbout(t *testing.T) {
+	d, r := newDesk(), request()
+	r.RoomID, r.RoomWasNumber = "98915", true
+	p, err := d.service.Start(t.Context(), r)
+	require.NoError(t, err)
+	require.Equal(t, "string_room", p.Warnings[0].Code)
+}

@@ -1,0 +1,287 @@
+package tasks
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAnAttemptPlaysToItsEndAndCompletes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(5*time.Second), queued("a"))
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		end, ok := w.store.ended("a")
+		require.True(t, ok)
+		require.Equal(t, Completed, end.State)
+		require.Zero(t, w.worker.Running())
+		first := w.store.renewals[0]
+		require.Equal(t, Publishing, first.State)
+		require.Equal(t, "vod", first.Source.Kind)
+		require.GreaterOrEqual(t, len(w.store.renewals), 5, "one renew a second")
+		require.Nil(t, w.store.renewals[2].Source, "what the store has is not sent again")
+	})
+}
+
+func TestARefusedClaimIsDoneWith(t *testing.T) {
+	for name, p := range map[string]Push{
+		"gone":  {ID: "other"},
+		"stale": {ID: "a", Epoch: 2, State: Queued},
+		"ended": {ID: "a", Epoch: 1, State: Stopped},
+		"held":  {ID: "a", Epoch: 1, State: Publishing, Worker: "w2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(playFor(time.Hour), p)
+				defer w.close()
+				require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+			})
+		})
+	}
+}
+
+func TestAStoreThatIsAwayAtTheClaimBringsTheTaskBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Hour), queued("a"))
+		defer w.close()
+		w.store.away = true
+		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 1}), errAway)
+		require.Zero(t, w.worker.slots)
+	})
+}
+
+func TestAStopVerdictEndsTheAttemptAsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Hour), queued("a"))
+		defer w.close()
+		done := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(3500 * time.Millisecond)
+		w.store.set(func(s *fakeStore) { s.verdicts["a"] = Stop })
+		begin := time.Now()
+		w.worker.Nudge("a")
+		require.NoError(t, <-done)
+		require.Zero(t, time.Since(begin), "a nudge does not wait for the second")
+		end, _ := w.store.ended("a")
+		require.Equal(t, Stopped, end.State)
+		require.InDelta(t, 3.5, end.Progress.Position.Seconds(), 0.11)
+	})
+}
+
+func TestALostAttemptWritesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Hour), queued("a"))
+		defer w.close()
+		done := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2500 * time.Millisecond)
+		w.store.set(func(s *fakeStore) { s.verdicts["a"] = Lost })
+		require.NoError(t, <-done)
+		_, ended := w.store.ended("a")
+		require.False(t, ended)
+		require.Empty(t, w.store.released)
+	})
+}
+
+func TestADrainGivesEveryPushBackAndRings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Hour), queued("a"), queued("b"))
+		defer w.close()
+		doneA, doneB := w.handle(Task{ID: "a", Epoch: 1}), w.handle(Task{ID: "b", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		w.worker.Drain(t.Context())
+		require.NoError(t, <-doneA)
+		require.NoError(t, <-doneB)
+		require.Equal(t, map[string]int64{"a": 2, "b": 2}, w.store.released)
+		require.Len(t, w.queue.rung, 2)
+		require.Equal(t, 2, w.queue.front)
+		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 2}), ErrDraining)
+	})
+}
+
+func TestAnEndIsWrittenOnceRedisIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(5*time.Second), queued("a"))
+		defer w.close()
+		done := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		w.store.set(func(s *fakeStore) { s.away = true })
+		time.Sleep(time.Minute)
+		require.Equal(t, 1, w.worker.Running(), "the attempt is kept until its end is written")
+		w.store.set(func(s *fakeStore) { s.away = false })
+		require.NoError(t, <-done)
+		end, _ := w.store.ended("a")
+		require.Equal(t, Completed, end.State)
+	})
+}
+
+func TestAPushGoesOnWithoutRedisUpToTheCap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Hour), queued("a"))
+		defer w.close()
+		done := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		begin := time.Now()
+		w.store.set(func(s *fakeStore) { s.away = true })
+		require.NoError(t, <-done)
+		require.InDelta(t, 121, time.Since(begin).Seconds(), 2)
+	})
+}
+
+func TestATaskDeliveredTwiceWaitsWithTheOneThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plays := 0
+		w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {
+			plays++
+			return playFor(5*time.Second)(ctx, job)
+		}), queued("a"))
+		defer w.close()
+		first := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(time.Second)
+		second := w.handle(Task{ID: "a", Epoch: 1})
+		require.NoError(t, <-first)
+		require.NoError(t, <-second)
+		require.Equal(t, 1, plays)
+	})
+}
+
+func TestAFullWorkerSendsTheTaskBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(5*time.Second), queued("a"), queued("b"), queued("c"))
+		defer w.close()
+		a, b := w.handle(Task{ID: "a", Epoch: 1}), w.handle(Task{ID: "b", Epoch: 1})
+		synctest.Wait()
+		require.ErrorIs(t, <-w.handle(Task{ID: "c", Epoch: 1}), ErrFull)
+		<-a
+		<-b
+	})
+}
+
+func TestAFailureCarriesTheRoomsOwnWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playerFunc(func(context.Context, media.Job) error {
+			return &media.Error{Kind: media.KindRoomDenied, Op: "publish", Code: "NetStream.Publish.Denied", Words: "package not bought"}
+		}), queued("a"))
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		end, _ := w.store.ended("a")
+		require.Equal(t, Failed, end.State)
+		require.Equal(t, CodeRoomDenied, end.Failure.Code)
+		require.Contains(t, end.Failure.Message, "package not bought")
+		require.False(t, end.Failure.Retryable)
+	})
+}
+
+func TestTheRoomMayBeOpenedOnlyWithAFreshLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened := make(chan time.Time, 1)
+		w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {
+			time.Sleep(10 * time.Second)
+			if err := job.MayOpenRoom(ctx); err != nil {
+				return err
+			}
+			opened <- time.Now()
+			return nil
+		}), queued("a"))
+		defer w.close()
+		done := w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		w.store.set(func(s *fakeStore) { s.away = true })
+		time.Sleep(30 * time.Second)
+		require.Empty(t, opened)
+		w.store.set(func(s *fakeStore) { s.away = false })
+		require.NoError(t, <-done)
+		require.Len(t, opened, 1)
+	})
+}
+
+func TestEventsAreNumberedAndSentOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {
+			job.Observer.Publishing()
+			time.Sleep(1500 * time.Millisecond)
+			job.Observer.Reconnecting(&media.Error{Kind: media.KindRoomClosed, Op: "publish"}, time.Second)
+			time.Sleep(time.Second)
+			job.Observer.Publishing()
+			job.Observer.Warned("long_gop", "words")
+			time.Sleep(3 * time.Second)
+			return nil
+		}), queued("a"))
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		var seqs []int64
+		for _, e := range w.store.events() {
+			seqs = append(seqs, e.Seq)
+		}
+		require.Equal(t, []int64{1, 2}, seqs)
+	})
+}
+
+func TestRedisTrueStartsWhereTheLastPushStoodAndSavesEverySecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := queued("a")
+		p.Spec.Redis = true
+		w := newWorld(playFor(10*time.Second), p)
+		defer w.close()
+		w.resume.records = map[string]ResumeRecord{"k": {Position: time.Minute}}
+		done := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(5500 * time.Millisecond)
+		require.InDelta(t, 65, w.resume.all()["k"].Position.Seconds(), 0.6)
+		require.NoError(t, <-done)
+		require.True(t, w.resume.all()["k"].Finished)
+		require.Equal(t, "a", w.resume.all()["k"].PushID)
+	})
+}
+
+func TestAFinishedSourceStartsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := queued("a")
+		p.Spec.Redis = true
+		w := newWorld(playFor(2*time.Second), p)
+		defer w.close()
+		w.resume.records = map[string]ResumeRecord{"k": {Position: time.Minute, Finished: true}}
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		end, _ := w.store.ended("a")
+		require.Less(t, end.Progress.Position, 3*time.Second)
+	})
+}
+
+func TestRedisFalseNeitherReadsNorWritesARecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(3*time.Second), queued("a"))
+		defer w.close()
+		w.resume.records = map[string]ResumeRecord{"k": {Position: time.Minute}}
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		require.Equal(t, time.Minute, w.resume.all()["k"].Position)
+	})
+}
+
+func TestTroubleWithAResumeRecordIsAWarningAndNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := queued("a")
+		p.Spec.Redis = true
+		w := newWorld(playFor(5*time.Second), p)
+		defer w.close()
+		w.resume.err = context.DeadlineExceeded
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		end, _ := w.store.ended("a")
+		require.Equal(t, Completed, end.State)
+		events := append(w.store.events(), end.Events...)
+		require.Len(t, events, 2, "one for the read, one for the first write")
+		require.Equal(t, warnResume, events[0].Code)
+	})
+}
+
+func TestALaterAttemptStartsWhereThePushStood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := queued("a")
+		p.Epoch, p.Progress = 2, &media.Progress{Position: 42 * time.Second}
+		w := newWorld(playFor(2*time.Second), p)
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 2}))
+		end, _ := w.store.ended("a")
+		require.InDelta(t, 44, end.Progress.Position.Seconds(), 0.2)
+	})
+}
