@@ -1,0 +1,185 @@
+package egress
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	maxAddresses   = 8               // of one name, tried in the resolver's order
+	minAddressTime = 2 * time.Second // for one address, when there are several
+)
+
+var (
+	errNoSuchHost  = errors.New("no such host")
+	errNameServer  = errors.New("the name could not be resolved")
+	errTimeout     = errors.New("timed out")
+	errFailed      = errors.New("the connection failed")
+	errCertificate = errors.New("the certificate could not be verified")
+	errTLS         = errors.New("the TLS handshake failed")
+)
+
+func unavailable(t target, cause error) error {
+	return &media.Error{Kind: media.KindSourceUnavailable, Op: opDial, Err: described(t, cause)}
+}
+
+// dial resolves t, checks what it resolves to and connects to the first
+// checked address that answers. Every error is a *media.Error; a forbidden
+// address is never connected to.
+func (g *Gate) dial(ctx context.Context, t target) (net.Conn, error) {
+	if err := g.rules.static(t); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.DialTimeout)
+	defer cancel()
+	addrs := []netip.Addr{t.addr}
+	if !t.addr.IsValid() {
+		var err error
+		if addrs, err = g.resolve(ctx, t.host); err != nil {
+			return nil, unavailable(t, plainCause(err))
+		}
+	}
+	allowed, err := g.allowed(t, addrs)
+	if err != nil {
+		return nil, err
+	}
+	return connect(ctx, t, allowed)
+}
+
+// resolve is a look-up that ends with ctx even when the resolver does not: its
+// goroutine is then left behind, at most maxLookups of them.
+func (g *Gate) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	select {
+	case g.lookups <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	type answer struct {
+		addrs []netip.Addr
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer func() { <-g.lookups }()
+		addrs, err := g.cfg.Resolver.LookupNetIP(ctx, "ip", host)
+		done <- answer{addrs, err}
+	}()
+	select {
+	case a := <-done:
+		return a.addrs, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// allowed keeps the addresses that may be dialled for t; the error says why
+// none is left.
+func (g *Gate) allowed(t target, addrs []netip.Addr) ([]netip.Addr, error) {
+	if len(addrs) == 0 {
+		return nil, unavailable(t, errNoSuchHost)
+	}
+	kept := make([]netip.Addr, 0, len(addrs))
+	var refusal error
+	for _, a := range addrs {
+		a = a.Unmap() // Go's resolver writes IPv4 answers as mapped ones
+		if err := g.rules.dial(t, a); err != nil {
+			refusal = err
+			continue
+		}
+		kept = append(kept, a)
+	}
+	if len(kept) == 0 {
+		return nil, blocked(t, refusal)
+	}
+	return kept[:min(len(kept), maxAddresses)], nil
+}
+
+// connect tries addrs in order and shares the time that ctx leaves among them.
+func connect(ctx context.Context, t target, addrs []netip.Addr) (net.Conn, error) {
+	var last error
+	for i, a := range addrs {
+		share := time.Duration(0) // no limit but ctx's
+		if deadline, ok := ctx.Deadline(); ok && i+1 < len(addrs) {
+			share = max(time.Until(deadline)/time.Duration(len(addrs)-i), minAddressTime)
+		}
+		d := net.Dialer{Timeout: share}
+		conn, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(a, t.port).String())
+		if err == nil {
+			return conn, nil
+		}
+		if last = err; ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, unavailable(t, plainCause(last))
+}
+
+// rawCloser is a TLS connection whose Close does not wait to say goodbye.
+type rawCloser struct {
+	*tls.Conn
+	raw net.Conn
+}
+
+func (c rawCloser) Close() error { return c.raw.Close() }
+
+// dialTLS is dial followed by a TLS handshake that verifies t's name.
+func (g *Gate) dialTLS(ctx context.Context, t target) (net.Conn, error) {
+	raw, err := g.dial(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.DialTimeout)
+	defer cancel()
+	conn := tls.Client(raw, &tls.Config{
+		ServerName: t.host,
+		RootCAs:    g.cfg.TLSRoots,
+		MinVersion: tls.VersionTLS12,
+	})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, unavailable(t, tlsCause(err))
+	}
+	return rawCloser{Conn: conn, raw: raw}, nil
+}
+
+// plainCause reduces a network error to what may be shown: the original's text
+// can name addresses behind the gate and our name servers.
+func plainCause(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return context.Canceled
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		switch {
+		case dns.IsNotFound:
+			return errNoSuchHost
+		case dns.IsTimeout:
+			return errTimeout
+		default:
+			return errNameServer
+		}
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return errTimeout
+	}
+	return errFailed
+}
+
+func tlsCause(err error) error {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return errCertificate
+	}
+	if cause := plainCause(err); !errors.Is(cause, errFailed) {
+		return cause
+	}
+	return errTLS
+}

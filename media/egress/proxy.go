@@ -1,0 +1,183 @@
+package egress
+
+import (
+	"bufio"
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	proxyHeaderTime  = 10 * time.Second // for libav to send a request's head
+	proxyIdleTime    = time.Minute
+	proxyHeaderBytes = 64 << 10
+)
+
+var errRequest = errors.New("the proxy takes GET and HEAD of http addresses, and CONNECT")
+
+// proxy is the loopback forward proxy that all http and https input of a
+// process goes through. It follows no redirects: libav does, through it.
+type proxy struct {
+	gate    *Gate
+	server  *http.Server
+	address string
+	serving chan struct{}  // closed when Serve has returned
+	conns   sync.WaitGroup // connections the server still owns
+}
+
+func startProxy(g *Gate) (*proxy, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(context.Background(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{gate: g, address: listener.Addr().String(), serving: make(chan struct{})}
+	p.server = &http.Server{
+		Handler:           p,
+		ReadHeaderTimeout: proxyHeaderTime,
+		IdleTimeout:       proxyIdleTime,
+		MaxHeaderBytes:    proxyHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(g.cfg.Log.Handler(), slog.LevelWarn),
+		ConnState: func(_ net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				p.conns.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				p.conns.Done()
+			}
+		},
+	}
+	go func() {
+		defer close(p.serving)
+		_ = p.server.Serve(listener) // always ErrServerClosed
+	}()
+	return p, nil
+}
+
+func (p *proxy) close() {
+	_ = p.server.Close()
+	<-p.serving
+	p.conns.Wait()
+}
+
+// url is libav's http_proxy option for w. libav sends the password only after
+// a 407 that asks for it.
+func (p *proxy) url(w *Way) media.Secret {
+	u := url.URL{Scheme: "http", User: url.UserPassword(w.user, w.password), Host: p.address}
+	return media.Secret(u.String())
+}
+
+func (p *proxy) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w := p.authenticate(r)
+	if w == nil || !w.begin() {
+		rw.Header().Set("Proxy-Authenticate", `Basic realm="roomcast"`)
+		rw.Header().Set("Connection", "close")
+		rw.WriteHeader(http.StatusProxyAuthRequired)
+		return
+	}
+	defer w.running.Done()
+	ctx, cancel := w.bind(r.Context())
+	defer cancel()
+	if r.Method == http.MethodConnect {
+		p.tunnel(w, rw, r.WithContext(ctx))
+		return
+	}
+	p.forward(w, rw, r.WithContext(ctx))
+}
+
+// authenticate returns the way whose user and password r carries, or nil.
+func (p *proxy) authenticate(r *http.Request) *Way {
+	scheme, encoded, _ := strings.Cut(r.Header.Get("Proxy-Authorization"), " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return nil
+	}
+	text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	if err != nil {
+		return nil
+	}
+	user, password, _ := strings.Cut(string(text), ":")
+	w := p.gate.way(user)
+	if w == nil || subtle.ConstantTimeCompare([]byte(password), []byte(w.password)) != 1 {
+		return nil
+	}
+	return w
+}
+
+// refuse answers for a source that was not connected to. The reason is in the
+// way; libav sees the status.
+func refuse(rw http.ResponseWriter, err error) {
+	status := http.StatusBadGateway
+	switch media.KindOf(err) { //nolint:exhaustive // the others are all bad gateways
+	case media.KindSourceBlocked:
+		status = http.StatusForbidden
+	case media.KindSourceInvalid:
+		status = http.StatusBadRequest
+	}
+	rw.Header().Set("Connection", "close")
+	rw.WriteHeader(status)
+}
+
+// parse is the check of an address libav asks for: the same as a request's.
+func (p *proxy) parse(scheme, authority string) (target, error) {
+	t, err := parseAuthority(scheme, authority)
+	if err != nil {
+		return t, err
+	}
+	if !p.gate.carries(scheme) {
+		return t, blocked(t, errScheme)
+	}
+	return t, nil
+}
+
+// tunnel answers a CONNECT: TLS inside it is libav's.
+func (p *proxy) tunnel(w *Way, rw http.ResponseWriter, r *http.Request) {
+	source, err := p.connect(w, r, "https")
+	if err != nil {
+		refuse(rw, err)
+		return
+	}
+	client, early, err := http.NewResponseController(rw).Hijack()
+	if err != nil {
+		_ = source.Close()
+		return
+	}
+	_ = client.SetDeadline(time.Time{})
+	if _, err = client.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err == nil {
+		err = passEarly(source, early.Reader)
+	}
+	if err != nil {
+		_ = source.Close()
+		_ = client.Close()
+		return
+	}
+	join(r.Context(), client, source)
+}
+
+// passEarly sends what the server had read beyond the CONNECT.
+func passEarly(source net.Conn, early *bufio.Reader) error {
+	data, err := early.Peek(early.Buffered())
+	if err == nil && len(data) > 0 {
+		_, err = source.Write(data)
+	}
+	return err
+}
+
+// connect checks and dials where r leads, and notes it in w when it cannot.
+func (p *proxy) connect(w *Way, r *http.Request, scheme string) (net.Conn, error) {
+	t, err := p.parse(scheme, r.URL.Host)
+	if err != nil {
+		w.note(t, err)
+		return nil, err
+	}
+	return w.dial(r.Context(), t)
+}

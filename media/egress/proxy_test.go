@@ -1,0 +1,480 @@
+package egress
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+func newOrigin(t testing.TB, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func get(t testing.TB, c *http.Client, url string) (*http.Response, string) {
+	t.Helper()
+	resp, err := c.Get(url)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp, string(body)
+}
+
+func TestTheProxyPassesRequestsAndAnswers(t *testing.T) {
+	var seen string
+	origin := newOrigin(t, func(rw http.ResponseWriter, r *http.Request) {
+		head, _ := httputil.DumpRequest(r, false)
+		seen = string(head)
+		rw.Header()["Content-Type"] = nil
+		rw.WriteHeader(http.StatusTeapot)
+		_, _ = io.WriteString(rw, "<html>short and stout")
+	})
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+	req, err := http.NewRequest(http.MethodGet, origin.URL+"/a%2Fb/%7e{x}//c?sig=a*b|c%zz", nil)
+	require.NoError(t, err)
+	req.Header = http.Header{
+		"Icy-Metadata": {"1"}, "User-Agent": {"Lavf/62"}, "Connection": {"X-Mine"}, "X-Mine": {"1"},
+		"Te": {"trailers"}, "Upgrade": {"h2c"}, "Range": {"bytes=0-"},
+	}
+	resp, err := viaProxy(t, w).Do(req)
+	require.NoError(t, err)
+	body, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+
+	require.Equal(t, http.StatusTeapot, resp.StatusCode)
+	require.Equal(t, "<html>short and stout", string(body))
+	require.Equal(t, int64(len(body)), resp.ContentLength)
+	require.Empty(t, resp.Header["Content-Type"], "the proxy guessed a type")
+	require.Contains(t, seen, req.URL.RequestURI()+" HTTP/1.1")
+	require.Contains(t, seen, "User-Agent: Lavf/62")
+	require.Contains(t, seen, "Icy-Metadata: 1")
+	require.Contains(t, seen, "Range: bytes=0-")
+	require.NotContains(t, seen, "Proxy-")
+	require.NotContains(t, seen, "X-Mine")
+	require.NotContains(t, seen, "Upgrade")
+	require.NotContains(t, seen, "X-Forwarded")
+	require.NoError(t, w.Refusal())
+
+	resp, got := get(t, viaProxy(t, w), speak(t, "HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"+
+		"Keep-Alive: timeout=9\r\nProxy-Authenticate: Basic\r\nX-End: 1\r\n\r\nx"))
+	require.Equal(t, "x", got)
+	require.Equal(t, "1", resp.Header.Get("X-End"))
+	for _, name := range []string{"X-Hop", "Keep-Alive", "Proxy-Authenticate"} {
+		require.Empty(t, resp.Header[name])
+	}
+}
+
+// rawRequest speaks as libav does and returns the answer, its body read.
+func rawRequest(t testing.TB, proxy, request string) *http.Response {
+	t.Helper()
+	conn, err := net.Dial("tcp", proxy)
+	require.NoError(t, err)
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(testTime))
+	_, err = io.WriteString(conn, request)
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp
+}
+
+func TestTargetsReachTheSourceByteForByte(t *testing.T) {
+	targets := make(chan string, 1)
+	origin := newOrigin(t, func(_ http.ResponseWriter, r *http.Request) { targets <- r.RequestURI })
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+	auth := "Basic " + base64.StdEncoding.EncodeToString([]byte(w.user+":"+w.password))
+	for sent, want := range map[string]string{
+		"": "/", "/": "/", "?a=b": "/?a=b", "/a?": "/a?", "//a//b?c": "//a//b?c", "/{a}|^`%7E%2f?s=a*b'\"": "/{a}|^`%7E%2f?s=a*b'\"",
+		"/a:b@c;d,e?x=http://h/?y": "/a:b@c;d,e?x=http://h/?y",
+	} {
+		rawRequest(t, w.gate.proxy.address, fmt.Sprintf(
+			"GET %s%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nProxy-Authorization: %s\r\n\r\n", origin.URL, sent, auth))
+		require.Equal(t, want, <-targets)
+	}
+}
+
+func TestWithoutThePasswordNothingIsDialled(t *testing.T) {
+	secret := newInside(t, "127.0.0.1:0")
+	g := newGate(t, Config{Allow: []string{"127.0.0.1"}})
+	w, other := openWay(t, g, "http://127.0.0.1/"), openWay(t, g, "http://127.0.0.1/")
+	closed := openWay(t, g, "http://127.0.0.1/")
+	closed.Close()
+	basic := func(s string) string {
+		return "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(s)) + "\r\n"
+	}
+	for name, header := range map[string]string{
+		"none":              "",
+		"wrong":             basic(w.user + ":" + strings.Repeat("x", len(w.password))),
+		"shorter":           basic(w.user + ":" + w.password[1:]),
+		"empty":             basic(w.user + ":"),
+		"another way's":     basic(w.user + ":" + other.password),
+		"no user":           basic(":" + w.password),
+		"a closed way's":    basic(closed.user + ":" + closed.password),
+		"not base64":        "Proxy-Authorization: Basic ???\r\n",
+		"another scheme":    strings.Replace(basic(w.user+":"+w.password), "Basic", "Bearer", 1),
+		"for the source":    strings.Replace(basic(w.user+":"+w.password), "Proxy-", "", 1),
+		"without a colon":   basic(w.user + w.password),
+		"nothing but Basic": "Proxy-Authorization: Basic\r\n",
+	} {
+		for _, line := range []string{
+			"GET http://%[1]s/ HTTP/1.1\r\nHost: %[1]s\r\n%[2]s\r\n",
+			"CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n%[2]s\r\n",
+		} {
+			resp := rawRequest(t, g.proxy.address, fmt.Sprintf(line, secret.listener.Addr(), header))
+			require.Equal(t, http.StatusProxyAuthRequired, resp.StatusCode, name)
+			require.Equal(t, `Basic realm="roomcast"`, resp.Header.Get("Proxy-Authenticate"))
+		}
+	}
+	secret.requireUntouched(t)
+}
+
+func TestRequestsThatAreNotForAProxyAreRefused(t *testing.T) {
+	secret := newInside(t, "127.0.0.1:0")
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), "http://127.0.0.1/")
+	auth := "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(w.user+":"+w.password)) + "\r\n"
+	at := secret.listener.Addr().String()
+	for _, head := range []string{
+		"GET / HTTP/1.1\r\nHost: " + at + "\r\n",
+		"GET https://" + at + "/ HTTP/1.1\r\nHost: " + at + "\r\n",
+		"GET ftp://" + at + "/ HTTP/1.1\r\nHost: " + at + "\r\n",
+		"POST http://" + at + "/ HTTP/1.1\r\nHost: " + at + "\r\n",
+		"DELETE http://" + at + "/ HTTP/1.1\r\nHost: " + at + "\r\n",
+		"GET http://" + at + "/ HTTP/1.1\r\nHost: " + at + "\r\nContent-Length: 1\r\n",
+		"GET http:///x HTTP/1.1\r\nHost: " + at + "\r\n",
+	} {
+		resp := rawRequest(t, w.gate.proxy.address, head+auth+"\r\n")
+		require.Equal(t, http.StatusBadRequest, resp.StatusCode, head)
+	}
+	secret.requireUntouched(t)
+}
+
+func TestInsideThroughTheProxyIsRefused(t *testing.T) {
+	secret := newInside(t, "127.0.0.2:0")
+	at := secret.listener.Addr().String()
+	origin := newOrigin(t, func(rw http.ResponseWriter, r *http.Request) {
+		http.Redirect(rw, r, "http://"+at+"/key?token=canary", http.StatusFound)
+	})
+	answers := map[string][][]string{"in.example": {{"127.0.0.2"}}}
+	g := newGate(t, Config{Allow: []string{"127.0.0.1"}, Resolver: newNames(answers)})
+	for _, link := range []string{
+		origin.URL + "/redirect", "http://" + at, "https://" + at, "http://in.example:" + secret.port(),
+		"https://in.example:" + secret.port(), "http://[::1]:" + secret.port(), "http://2130706434:" + secret.port(),
+		"https://0x7f.2:" + secret.port(), "http://[::ffff:127.0.0.2]:" + secret.port(),
+	} {
+		w := openWay(t, g, origin.URL)
+		resp, err := viaProxy(t, w).Get(link)
+		if strings.HasPrefix(link, "https") {
+			require.ErrorContains(t, err, "Forbidden")
+		} else {
+			require.NoError(t, err)
+			_ = resp.Body.Close()
+			require.Equal(t, http.StatusForbidden, resp.StatusCode)
+		}
+		requireKind(t, media.KindSourceBlocked, w.Refusal())
+		require.NotContains(t, w.Refusal().Error(), "canary")
+	}
+	secret.requireUntouched(t)
+}
+
+func TestEveryRequestResolvesAnew(t *testing.T) {
+	secret := newInside(t, "127.0.0.3:0")
+	listener, err := net.Listen("tcp", "127.0.0.2:"+secret.port())
+	require.NoError(t, err)
+	origin := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	_ = origin.Listener.Close()
+	origin.Listener = listener
+	origin.Start()
+	defer origin.Close()
+	resolver := newNames(map[string][][]string{"a.example": {{"127.0.0.2"}, {"127.0.0.3"}}})
+	g := newGate(t, Config{Allow: []string{"127.0.0.2"}, Resolver: resolver})
+	link := "http://a.example:" + secret.port() + "/"
+	w := openWay(t, g, link)
+	c := viaProxy(t, w)
+	resp, _ := get(t, c, link)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	resp, _ = get(t, c, link)
+	require.Equal(t, http.StatusForbidden, resp.StatusCode)
+	secret.requireUntouched(t)
+}
+
+func TestRefusalTellsFailureFromBlockAndForgetsWhatPassed(t *testing.T) {
+	origin := newOrigin(t, func(http.ResponseWriter, *http.Request) {})
+	gone := newInside(t, "127.0.0.1:0")
+	_ = gone.listener.Close()
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+	c := viaProxy(t, w)
+	resp, _ := get(t, c, "http://"+gone.listener.Addr().String()+"/x?canary")
+	require.Equal(t, http.StatusBadGateway, resp.StatusCode)
+	requireKind(t, media.KindSourceUnavailable, w.Refusal())
+	require.NotContains(t, w.Refusal().Error(), "canary")
+	get(t, c, origin.URL)
+	require.NoError(t, w.Refusal(), "the source was reached since")
+	get(t, c, "http://10.0.0.1/")
+	get(t, c, origin.URL)
+	get(t, c, "http://"+gone.listener.Addr().String())
+	requireKind(t, media.KindSourceBlocked, w.Refusal())
+}
+
+// speak is a TCP server that reads one request and answers with text.
+func speak(t testing.TB, text string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-done
+	})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, text)
+			_ = conn.Close()
+		}
+	}()
+	return "http://" + listener.Addr().String()
+}
+
+func TestSourcesThatDoNotSpeakHTTP(t *testing.T) {
+	g := newGate(t, Config{Allow: []string{"127.0.0.1"}})
+	for name, text := range map[string]string{
+		"nothing":            "",
+		"a banner":           "SSH-2.0-canary\r\n",
+		"half a head":        "HTTP/1.1 200 OK\r\nX: canary\r\n",
+		"an endless head":    "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: canary\r\n", answerBytes/8),
+		"endless 1xx":        strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", answerBytes/8),
+		"an unasked upgrade": "HTTP/1.1 101 Switching Protocols\r\n\r\ncanary",
+		"two lengths":        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\ncanary",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := openWay(t, g, "http://127.0.0.1/")
+			resp, body := get(t, viaProxy(t, w), speak(t, text))
+			require.Equal(t, http.StatusBadGateway, resp.StatusCode)
+			require.Empty(t, body)
+			requireKind(t, media.KindSourceUnavailable, w.Refusal())
+			require.NotContains(t, w.Refusal().Error(), "canary")
+		})
+	}
+	w := openWay(t, g, "http://127.0.0.1/")
+	_, body := get(t, viaProxy(t, w), speak(t, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\n\r\nold but fine"))
+	require.Equal(t, "old but fine", body)
+}
+
+func TestAnAnswerCutShortIsNotEndedAsComplete(t *testing.T) {
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), "http://127.0.0.1/")
+	for _, head := range []string{"Content-Length: 100\r\n\r\nshort", "Transfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n"} {
+		resp, err := viaProxy(t, w).Get(speak(t, "HTTP/1.1 200 OK\r\n"+head))
+		require.NoError(t, err)
+		_, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	}
+}
+
+func TestRangesAndKeptConnections(t *testing.T) {
+	file := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	origin := newOrigin(t, func(rw http.ResponseWriter, r *http.Request) {
+		http.ServeContent(rw, r, "a.mp4", time.Unix(1, 0), bytes.NewReader(file))
+	})
+	g := newGate(t, Config{Allow: []string{"127.0.0.1"}})
+	w := openWay(t, g, origin.URL)
+	c := viaProxy(t, w)
+	_, body := get(t, c, origin.URL)
+	require.True(t, string(file) == body, "a big body did not arrive as it was")
+	for _, from := range []int{0, 1, 777, len(file) - 3} {
+		req, _ := http.NewRequest(http.MethodGet, origin.URL, nil)
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+		resp, err := c.Do(req)
+		require.NoError(t, err)
+		part, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		require.NoError(t, err)
+		require.Equal(t, http.StatusPartialContent, resp.StatusCode)
+		require.Equal(t, fmt.Sprintf("bytes %d-%d/%d", from, len(file)-1, len(file)), resp.Header.Get("Content-Range"))
+		require.True(t, bytes.Equal(file[from:], part))
+	}
+	resp, err := c.Head(origin.URL)
+	require.NoError(t, err)
+	_ = resp.Body.Close()
+	require.Equal(t, int64(len(file)), resp.ContentLength)
+}
+
+func TestALiveBodyComesPieceByPiece(t *testing.T) {
+	next := make(chan string)
+	origin := newOrigin(t, func(rw http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(rw).Flush()
+		for piece := range next {
+			_, _ = io.WriteString(rw, piece)
+			_ = http.NewResponseController(rw).Flush()
+		}
+	})
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+	resp, err := viaProxy(t, w).Get(origin.URL) // returns with the head
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	for _, piece := range []string{"a", "live", "source"} {
+		next <- piece
+		got := make([]byte, len(piece))
+		_, err := io.ReadFull(resp.Body, got)
+		require.NoError(t, err)
+		require.Equal(t, piece, string(got))
+	}
+	close(next)
+}
+
+func TestAClientThatLeavesEndsTheSourceConnection(t *testing.T) {
+	arrived, left := make(chan struct{}), make(chan struct{})
+	handler := func(rw http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(rw).Flush()
+		close(arrived)
+		<-r.Context().Done()
+		close(left)
+	}
+	for _, start := range []func(http.Handler) *httptest.Server{httptest.NewServer, httptest.NewTLSServer} {
+		arrived, left = make(chan struct{}), make(chan struct{})
+		origin := start(http.HandlerFunc(handler))
+		w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+		ctx, cancel := context.WithCancel(t.Context())
+		c := viaProxy(t, w)
+		trust(c, origin)
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, origin.URL, nil)
+		resp, err := c.Do(req)
+		require.NoError(t, err)
+		<-arrived
+		cancel()
+		<-left
+		_ = resp.Body.Close()
+		w.Close()
+		origin.Close()
+	}
+}
+
+func trust(c *http.Client, origin *httptest.Server) {
+	if cert := origin.Certificate(); cert != nil {
+		transport := c.Transport.(*http.Transport)
+		transport.TLSClientConfig = origin.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+		transport.TLSClientConfig.RootCAs.AddCert(cert)
+	}
+}
+
+func TestTLSPassesThroughATunnel(t *testing.T) {
+	body := strings.Repeat("x", 1<<20)
+	names := make(chan string, 1)
+	origin := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		names <- r.TLS.ServerName
+		_, _ = io.WriteString(rw, body)
+	}))
+	defer origin.Close()
+	g := newGate(t, Config{Allow: []string{"127.0.0.1"}, Resolver: newNamesFor("example.com", "127.0.0.1")})
+	u, _ := url.Parse(origin.URL)
+	link := "https://example.com:" + u.Port()
+	w := openWay(t, g, link)
+	c := viaProxy(t, w)
+	trust(c, origin)
+	_, got := get(t, c, link)
+	require.True(t, body == got)
+	require.Equal(t, "example.com", <-names)
+	require.NoError(t, w.Refusal())
+}
+
+func newNamesFor(host, addr string) *names {
+	return newNames(map[string][][]string{host: {{addr}}})
+}
+
+// stuck is an origin that answers a head and then nothing.
+func stuck(t testing.TB) (*httptest.Server, chan struct{}) {
+	left := make(chan struct{}, 16)
+	return newOrigin(t, func(rw http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(rw).Flush()
+		<-r.Context().Done()
+		left <- struct{}{}
+	}), left
+}
+
+func TestTheEndOfAWayEndsItsConnectionsAndPassword(t *testing.T) {
+	origin, left := stuck(t)
+	g := newGate(t, Config{Allow: []string{"127.0.0.1"}})
+	for name, end := range map[string]func(*Way, context.CancelFunc){
+		"Close":      func(w *Way, _ context.CancelFunc) { w.Close() },
+		"ctx":        func(_ *Way, cancel context.CancelFunc) { cancel() },
+		"Gate.Close": func(w *Way, _ context.CancelFunc) { g.Close() },
+	} {
+		if name == "Gate.Close" {
+			defer func() { requireEnds(t, g, origin.URL, left, end) }() // last: the gate is shared
+			continue
+		}
+		requireEnds(t, g, origin.URL, left, end)
+	}
+}
+
+func requireEnds(t *testing.T, g *Gate, link string, left chan struct{}, end func(*Way, context.CancelFunc)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w, err := g.Open(ctx, media.Secret(link))
+	require.NoError(t, err)
+	c := viaProxy(t, w)
+	resp, err := c.Get(link)
+	require.NoError(t, err)
+	start := time.Now()
+	end(w, cancel)
+	<-left
+	_, err = io.ReadAll(resp.Body)
+	require.Error(t, err)
+	_ = resp.Body.Close()
+	w.Close()
+	require.Less(t, time.Since(start), 5*time.Second)
+	require.Nil(t, g.way(w.user))
+	require.NoError(t, w.Refusal(), "the end of a way is not the source's fault")
+}
+
+func TestAClosedGateOpensNoWay(t *testing.T) {
+	g := newGate(t, Config{})
+	g.Close()
+	for _, raw := range []media.Secret{"http://example.com/", "rtmp://example.com/a/b"} {
+		_, err := g.Open(t.Context(), raw)
+		requireKind(t, media.KindInternal, err)
+	}
+}
+
+func TestAReaderThatStopsReadingDoesNotHoldTheWay(t *testing.T) {
+	origin := newOrigin(t, func(rw http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			_, _ = rw.Write(make([]byte, 1<<20))
+		}
+	})
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+	resp, err := viaProxy(t, w).Get(origin.URL) // and never reads
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	start := time.Now()
+	w.Close()
+	require.Less(t, time.Since(start), 5*time.Second)
+}

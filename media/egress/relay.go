@@ -1,0 +1,168 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/bluenviron/gortmplib/pkg/handshake"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	relayPhaseTime = 10 * time.Second // for a handshake, and for connect to come
+	relayConns     = 8                // at once; libav uses one
+	acceptPause    = 50 * time.Millisecond
+)
+
+var errNotRTMP = errors.New("the source did not answer as an RTMP server")
+
+// relay is the loopback RTMP server of one way. It reads a connection up to
+// its connect command, which carries the way's password, and only then dials
+// the source and turns into a pipe.
+type relay struct {
+	way      *Way
+	flashVer string // with the password; the source gets spaces in its place
+	slots    chan struct{}
+}
+
+// openRelay starts a relay for a and sets w's URL and Options.
+func (w *Way) openRelay(ctx context.Context, a address) error {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("start the relay: %w", err)
+	}
+	w.mu.Lock()
+	w.listener = listener
+	w.mu.Unlock()
+	if !w.begin() {
+		_ = listener.Close()
+		return ctx.Err()
+	}
+	r := &relay{way: w, flashVer: flashVersion + w.password, slots: make(chan struct{}, relayConns)}
+	w.URL = media.Secret("rtmp://" + a.userInfo + listener.Addr().String() + a.path)
+	w.Options = map[string]media.Secret{
+		"rtmp_tcurl":    media.Secret(a.target.String() + "/" + appOf(a.path)),
+		"rtmp_flashver": media.Secret(r.flashVer),
+	}
+	go r.serve(ctx, listener)
+	return nil
+}
+
+// appOf is the application in an RTMP address's path, as rtmp_open of libav's
+// rtmpproto.c finds it: our tcUrl must name the one libav sends.
+func appOf(path string) string {
+	if path == "" {
+		return ""
+	}
+	if _, query, ok := strings.Cut(path, "?"); ok && strings.Contains(query, "slist=") {
+		return path[1:]
+	}
+	if strings.HasPrefix(path, "/ondemand/") {
+		return "ondemand"
+	}
+	app, play, ok := strings.Cut(path[1:], "/")
+	if !ok {
+		return app
+	}
+	slash, colon := strings.IndexByte(play, '/'), strings.IndexByte(play, ':')
+	if slash < 0 || (colon >= 0 && colon < slash) {
+		return app
+	}
+	return app + "/" + play[:slash]
+}
+
+func (r *relay) serve(ctx context.Context, listener net.Listener) {
+	defer r.way.running.Done()
+	for {
+		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // no descriptors left, most likely
+			select {
+			case <-time.After(acceptPause):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		select {
+		case r.slots <- struct{}{}:
+		default:
+			_ = conn.Close()
+			continue
+		}
+		if !r.way.begin() {
+			_ = conn.Close()
+			return
+		}
+		go func() {
+			defer r.way.running.Done()
+			defer func() { <-r.slots }()
+			r.handle(ctx, conn)
+		}()
+	}
+}
+
+func (r *relay) handle(ctx context.Context, client net.Conn) {
+	defer func() { _ = client.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = client.Close() })()
+	head, err := r.admit(client)
+	if err != nil {
+		r.way.gate.cfg.Log.Debug("relay refused a connection", "host", r.way.to.host, "error", err)
+		return
+	}
+	source, err := r.way.dial(ctx, r.way.to)
+	if err != nil {
+		return // the way has noted it
+	}
+	defer func() { _ = source.Close() }()
+	if err := r.greet(ctx, source, head); err != nil {
+		r.way.note(r.way.to, unavailable(r.way.to, err))
+		return
+	}
+	join(ctx, client, source)
+}
+
+// admit reads client up to its connect command and returns those bytes, the
+// password blanked out of them.
+func (r *relay) admit(client net.Conn) ([]byte, error) {
+	_ = client.SetDeadline(time.Now().Add(relayPhaseTime))
+	keys, _, err := handshake.DoServer(client, false)
+	if err != nil {
+		return nil, errGreeting
+	}
+	if keys != nil {
+		return nil, errEncrypted
+	}
+	head, err := readConnect(client, r.flashVer)
+	if err != nil {
+		return nil, err
+	}
+	if !blank(head, r.way.password) {
+		return nil, errPasswordLost
+	}
+	return head, client.SetDeadline(time.Time{})
+}
+
+// greet does the handshake with the source and sends it head.
+func (r *relay) greet(ctx context.Context, source net.Conn, head []byte) error {
+	stop := context.AfterFunc(ctx, func() { _ = source.Close() })
+	defer stop()
+	_ = source.SetDeadline(time.Now().Add(relayPhaseTime))
+	if _, _, err := handshake.DoClient(source, false, false); err != nil {
+		if cause := plainCause(err); !errors.Is(cause, errFailed) {
+			return cause
+		}
+		return errNotRTMP
+	}
+	if _, err := source.Write(head); err != nil {
+		return plainCause(err)
+	}
+	return source.SetDeadline(time.Time{})
+}

@@ -1,0 +1,162 @@
+package egress
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"log/slog"
+	"net"
+	"sync"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// Way is the way out for one attempt. Its methods are safe for concurrent use.
+type Way struct {
+	// URL is what libav opens: the source's own for http and https, the
+	// relay's on loopback for rtmp and rtmps.
+	URL media.Secret
+	// Options go into the options of that open, unchanged: http_proxy, or
+	// rtmp_tcurl and rtmp_flashver.
+	Options map[string]media.Secret
+
+	gate     *Gate
+	to       target
+	user     string // the proxy user; not secret
+	password string // 128 random bits
+	running  sync.WaitGroup
+
+	done   <-chan struct{}                   // closed when the way has ended
+	after  func(f func()) (stop func() bool) // context.AfterFunc for the way's end
+	cancel context.CancelFunc                // ends the way
+	idle   func() bool                       // stops shut from running at the way's end
+
+	mu       sync.Mutex
+	ended    bool
+	listener net.Listener // the relay's
+	blocked  error        // the first address refused by the rules
+	failure  error        // the last connection that failed, until one succeeds
+}
+
+// newWay returns a way that ends with ctx, and the context of its life.
+func newWay(ctx context.Context, g *Gate, to target) (context.Context, *Way) {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails
+	w := &Way{gate: g, to: to, password: base64.RawURLEncoding.EncodeToString(random[:])}
+	ctx, w.cancel = context.WithCancel(ctx)
+	w.done = ctx.Done()
+	w.after = func(f func()) func() bool { return context.AfterFunc(ctx, f) }
+	return ctx, w
+}
+
+// over says whether the way has ended.
+func (w *Way) over() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// bind returns a context that ends with ctx or the way.
+func (w *Way) bind(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := w.after(cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// Refusal returns the typed reason why this way led nowhere, or nil: libav
+// sees only a 403, a 502 or a closed connection. A connection the rules
+// refused (KindSourceBlocked) is kept for good; one that failed
+// (KindSourceUnavailable) until another succeeds, so that an error after it is
+// libav's own to explain.
+func (w *Way) Refusal() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.blocked != nil {
+		return w.blocked
+	}
+	return w.failure
+}
+
+// note remembers the outcome of one connection. Failures that follow from the
+// way's own end say nothing about the source.
+func (w *Way) note(t target, err error) {
+	if err != nil && w.over() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	log := w.gate.cfg.Log.With("scheme", t.scheme, "host", t.host, "port", t.port)
+	switch {
+	case err == nil:
+		w.failure = nil
+		log.Debug("source connected")
+	case media.KindOf(err) == media.KindSourceBlocked:
+		if w.blocked == nil {
+			log.Warn("source refused", "error", err)
+			w.blocked = err
+		}
+	default:
+		log.Debug("source not reached", "error", err)
+		w.failure = err
+	}
+}
+
+// dial connects to t; ctx is one that bind returned.
+func (w *Way) dial(ctx context.Context, t target) (net.Conn, error) {
+	dial := w.gate.dial
+	if t.scheme == "rtmps" {
+		dial = w.gate.dialTLS
+	}
+	conn, err := dial(ctx, t)
+	if err == nil || ctx.Err() == nil {
+		w.note(t, err)
+	}
+	return conn, err
+}
+
+// begin admits one more goroutine to the way; it must call w.running.Done.
+func (w *Way) begin() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return false
+	}
+	w.running.Add(1)
+	return true
+}
+
+// shut makes everything on the way end and its password worthless.
+func (w *Way) shut() {
+	w.mu.Lock()
+	w.ended = true
+	listener := w.listener
+	w.mu.Unlock()
+	w.gate.forget(w)
+	w.cancel()
+	if listener != nil {
+		_ = listener.Close()
+	}
+}
+
+// Close ends the relay and every connection of the way and returns when their
+// goroutines have ended. It is idempotent.
+func (w *Way) Close() {
+	w.idle()
+	w.shut()
+	w.running.Wait()
+}
+
+// String names the source by scheme, host and port, all a log may show.
+func (w *Way) String() string { return "way to " + w.to.String() }
+
+// GoString is String: the fields hold secrets.
+func (w *Way) GoString() string { return w.String() }
+
+// LogValue is String.
+func (w *Way) LogValue() slog.Value { return slog.StringValue(w.String()) }
