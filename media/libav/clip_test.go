@@ -33,8 +33,8 @@ const (
 )
 
 // clip returns the path of a clip of 12 s, 320x180 at 25 fps, a keyframe every
-// 2 s, no B-frames, AAC at 44.1 kHz stereo, in the container its name ends with.
-func clip(tb testing.TB, name string, extra ...string) string {
+// 2 s, no B-frames, AAC at 44.1 kHz stereo, in the container its name ends with, made as the table of containers says.
+func clip(tb testing.TB, name string) string {
 	tb.Helper()
 	clips.mu.Lock()
 	defer clips.mu.Unlock()
@@ -50,7 +50,12 @@ func clip(tb testing.TB, name string, extra ...string) string {
 		"-bf", "0", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
 		"-c:a", "aac", "-ac", "2", "-b:a", "96k",
 	}
-	ffmpeg(tb, append(append(args, extra...), path)...)
+	for _, c := range containers {
+		if c.file == name {
+			args = append(args, c.args...)
+		}
+	}
+	ffmpeg(tb, append(args, path)...)
 	return path
 }
 

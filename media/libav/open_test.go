@@ -82,7 +82,7 @@ func TestEveryContainerIsReadWhole(t *testing.T) {
 	server := serve(t)
 	for _, c := range containers {
 		t.Run(c.file, func(t *testing.T) {
-			clip(t, c.file, c.args...)
+			clip(t, c.file)
 			s, err := open(t, server+"/"+c.file)
 			require.NoError(t, err)
 			info := s.Info()
@@ -157,7 +157,7 @@ func requirePackets(t *testing.T, info media.SourceInfo, packets []media.Packet)
 func TestSeekLandsOnTheKeyframeAtOrBefore(t *testing.T) {
 	server := serve(t)
 	for _, c := range containers {
-		clip(t, c.file, c.args...)
+		clip(t, c.file)
 		s, err := open(t, server+"/"+c.file)
 		require.NoError(t, err)
 		keyframes := keyframesOf(t, s)

@@ -1,0 +1,165 @@
+package libav
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+// promptly is how long a call may last after its context's end: 200 ms as
+// promised, and room for a noisy test machine under the race detector.
+const promptly = 600 * time.Millisecond
+
+var errTest = errors.New("the test ends it")
+
+// listen runs serve for every connection until the test's end.
+func listen(t *testing.T, serve func(net.Conn, <-chan struct{})) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	quit := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() {
+				defer c.Close()
+				serve(c, quit)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		close(quit)
+		_ = l.Close()
+		running.Wait()
+	})
+	return l.Addr().String()
+}
+
+func silent(_ net.Conn, quit <-chan struct{}) { <-quit }
+
+// dripping answers with a body of which one byte comes a second.
+func dripping(body []byte, atOnce int) func(net.Conn, <-chan struct{}) {
+	return func(c net.Conn, quit <-chan struct{}) {
+		if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\n\r\n")
+		_, _ = c.Write(body[:atOnce])
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for _, b := range body[atOnce:] {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+				_, _ = c.Write([]byte{b})
+			}
+		}
+	}
+}
+
+// hangingGate is a name server that never answers.
+type hangingGate struct{}
+
+func (hangingGate) Open(ctx context.Context, _ media.Secret) (media.Way, error) {
+	<-ctx.Done()
+	return media.Way{}, context.Cause(ctx)
+}
+
+func TestOpenEndsWithItsContext(t *testing.T) {
+	noLeak(t)
+	body, err := os.ReadFile(clip(t, "plain.flv"))
+	require.NoError(t, err)
+	for _, c := range []struct {
+		name string
+		gate media.Gate
+		url  func(*testing.T) string
+	}{
+		{"a source that accepts and never answers", &passGate{}, func(t *testing.T) string { return "http://" + listen(t, silent) + "/a.mp4" }},
+		{"a source that hangs in the TLS handshake", &passGate{}, func(t *testing.T) string { return "https://" + listen(t, silent) + "/a.mp4" }},
+		{"a source that drips", &passGate{}, func(t *testing.T) string { return "http://" + listen(t, dripping(body, 20)) + "/a.flv" }},
+		{"an rtmp server that accepts and never answers", &passGate{}, func(t *testing.T) string { return "rtmp://" + listen(t, silent) + "/live/a" }},
+		{"a name that never resolves", hangingGate{}, func(*testing.T) string { return "http://never.invalid/a.mp4" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			address := c.url(t)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			ended := make(chan time.Time, 1)
+			time.AfterFunc(300*time.Millisecond, func() {
+				ended <- time.Now()
+				cancel(errTest)
+			})
+			_, err := NewOpener(Config{Gate: c.gate}).Open(ctx, media.SourceRequest{URL: media.Secret(address)})
+			require.ErrorIs(t, err, errTest)
+			took := time.Since(<-ended)
+			t.Logf("returned %v after the end of the context", took)
+			require.Less(t, took, promptly)
+		})
+	}
+}
+
+func TestOpenEndsWithTheProbeTimeout(t *testing.T) {
+	noLeak(t)
+	for _, gate := range []media.Gate{&passGate{}, hangingGate{}} {
+		begin := time.Now()
+		_, err := openWith(t, gate, media.SourceRequest{
+			URL:          media.Secret("http://" + listen(t, silent) + "/a.mp4"),
+			ProbeTimeout: 300 * time.Millisecond,
+		})
+		require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
+		require.ErrorIs(t, err, errProbe)
+		require.Less(t, time.Since(begin), 300*time.Millisecond+promptly)
+	}
+}
+
+func TestReadPacketEndsWithItsContext(t *testing.T) {
+	noLeak(t)
+	body, err := os.ReadFile(clip(t, "plain.flv"))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	s, err := NewOpener(Config{Gate: &passGate{}}).Open(ctx,
+		media.SourceRequest{URL: media.Secret("http://" + listen(t, dripping(body, len(body)/2)) + "/a.flv")})
+	require.NoError(t, err)
+	defer s.Close()
+	ended := make(chan time.Time, 1)
+	time.AfterFunc(time.Second, func() {
+		ended <- time.Now()
+		cancel(media.ErrStalled)
+	})
+	for err == nil {
+		_, err = s.ReadPacket()
+	}
+	require.Less(t, time.Since(<-ended), promptly)
+	require.ErrorIs(t, err, media.ErrStalled)
+	require.Equal(t, media.KindSourceStalled, media.KindOf(err))
+}
+
+func TestCloseDoesNotWaitForTheSource(t *testing.T) {
+	noLeak(t)
+	body, err := os.ReadFile(clip(t, "plain.flv"))
+	require.NoError(t, err)
+	gate := &passGate{}
+	s, err := openWith(t, gate, media.SourceRequest{URL: media.Secret("http://" + listen(t, dripping(body, len(body)/2)) + "/a.flv")})
+	require.NoError(t, err)
+	begin := time.Now()
+	s.Close()
+	s.Close()
+	require.Less(t, time.Since(begin), promptly)
+	require.Equal(t, 1, gate.closed)
+}

@@ -1,0 +1,215 @@
+package libav
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+// answer serves one body with one status at every path.
+func answer(t *testing.T, status int, body []byte) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(status)
+		_, _ = w.Write(body)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func TestHTTPStatusBecomesAKind(t *testing.T) {
+	for status, kind := range map[int]media.Kind{
+		400: media.KindSourceNotFound, 401: media.KindSourceUnauthorized, 403: media.KindSourceUnauthorized,
+		404: media.KindSourceNotFound, 410: media.KindSourceNotFound, 429: media.KindSourceUnavailable,
+		500: media.KindSourceUnavailable, 503: media.KindSourceUnavailable,
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			_, err := open(t, answer(t, status, nil)+"/a.mp4")
+			require.Equal(t, kind, media.KindOf(err), "%v", err)
+		})
+	}
+}
+
+func TestNobodyThereIsUnavailable(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	for _, scheme := range []string{"http", "https", "rtmp"} {
+		_, err = open(t, scheme+"://"+l.Addr().String()+"/live/a")
+		require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), "%s: %v", scheme, err)
+	}
+}
+
+func TestGarbageIsInvalid(t *testing.T) {
+	random := make([]byte, 300_000)
+	_, _ = rand.Read(random)
+	mp4, err := os.ReadFile(clip(t, "plain.mp4"))
+	require.NoError(t, err)
+	for name, body := range map[string][]byte{
+		"random":                 random,
+		"empty":                  {},
+		"one byte":               {0},
+		"html":                   []byte("<!DOCTYPE html><html><body>Not found</body></html>"),
+		"json":                   []byte(`{"error":"gone"}`),
+		"a concat script":        []byte("ffconcat version 1.0\nfile 'http://127.0.0.1/a.mp4'\n"),
+		"subtitles":              []byte("1\n00:00:00,000 --> 00:00:01,000\nhello\n\n"),
+		"an mp4 without its end": mp4[:len(mp4)/2],
+		"an empty playlist":      []byte("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-ENDLIST\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, path := range []string{"/a.mp4", "/a.m3u8", "/a"} {
+				_, err := open(t, answer(t, 200, body)+path)
+				require.Equal(t, media.KindSourceInvalid, media.KindOf(err), "%s: %v", path, err)
+			}
+		})
+	}
+}
+
+func TestATruncatedFilePlaysToItsEnd(t *testing.T) {
+	mp4, err := os.ReadFile(clip(t, "faststart.mp4"))
+	require.NoError(t, err)
+	s, err := open(t, answer(t, 200, mp4[:len(mp4)*2/3])+"/a.mp4")
+	require.NoError(t, err)
+	n := 0
+	for ; err == nil; n++ {
+		_, err = s.ReadPacket()
+	}
+	require.ErrorIs(t, err, io.EOF)
+	require.Greater(t, n, clipFrames/2)
+}
+
+// A broken connection is not the end of the source.
+func TestACutConnectionIsUnavailable(t *testing.T) {
+	for _, c := range []string{"plain.ts", "plain.flv", "plain.mkv", "faststart.mp4"} {
+		t.Run(c, func(t *testing.T) {
+			body, err := os.ReadFile(clip(t, c))
+			require.NoError(t, err)
+			var requests atomic.Int32
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if requests.Add(1) > 1 {
+					w.WriteHeader(http.StatusBadGateway)
+					return
+				}
+				w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+				_, _ = w.Write(body[:len(body)*2/3])
+				panic(http.ErrAbortHandler)
+			}))
+			s.Config.ErrorLog = nil
+			t.Cleanup(s.Close)
+			source, err := open(t, s.URL+"/"+c)
+			for err == nil {
+				_, err = source.ReadPacket()
+			}
+			require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), "%v", err)
+		})
+	}
+}
+
+func TestWhatTheGateRefusedWins(t *testing.T) {
+	reason := &media.Error{Kind: media.KindSourceBlocked, Op: "dial"}
+	_, err := openWith(t, &passGate{refusal: reason}, media.SourceRequest{URL: media.Secret(answer(t, 403, nil))})
+	require.ErrorIs(t, err, reason)
+	_, err = openWith(t, &passGate{refusal: errors.New("plain")}, media.SourceRequest{URL: media.Secret(answer(t, 403, nil))})
+	require.Equal(t, media.KindSourceBlocked, media.KindOf(err))
+}
+
+func TestOnlyOurSchemesAndLoopback(t *testing.T) {
+	for address, kind := range map[string]media.Kind{
+		"file:///etc/passwd":               media.KindSourceInvalid,
+		"/etc/passwd":                      media.KindSourceInvalid,
+		"concat:http://127.0.0.1/a":        media.KindSourceInvalid,
+		"data:text/plain,hello":            media.KindSourceInvalid,
+		"httpproxy://127.0.0.1:1/a:1":      media.KindSourceInvalid,
+		"tcp://127.0.0.1:1":                media.KindSourceInvalid,
+		"tls://127.0.0.1:1?cafile=/x":      media.KindSourceInvalid,
+		"crypto:http://127.0.0.1/a":        media.KindSourceInvalid,
+		"subfile,,start,0,end,9,,:/etc/x":  media.KindSourceInvalid,
+		"rtmps://127.0.0.1/a/b":            media.KindSourceInvalid,
+		"":                                 media.KindSourceInvalid,
+		"http://example.invalid/a.mp4":     media.KindInternal,
+		"http://192.0.2.1/a.mp4":           media.KindInternal,
+		"rtmp://192.0.2.1/live/a":          media.KindInternal,
+		"http://127.0.0.1@192.0.2.1/a.mp4": media.KindInternal,
+	} {
+		_, err := open(t, address)
+		require.Equal(t, kind, media.KindOf(err), "%s: %v", address, err)
+	}
+}
+
+// hostilePlaylist is served at /; what it names would be served as a segment.
+func TestAPlaylistLeadsNowhereElse(t *testing.T) {
+	ts, err := os.ReadFile(clip(t, "plain.ts"))
+	require.NoError(t, err)
+	var touched atomic.Int32
+	trap := listen(t, func(c net.Conn, _ <-chan struct{}) { touched.Add(1) })
+	for _, entry := range []string{
+		"file:///etc/passwd", "/etc/passwd#.ts", "concat:http://" + trap + "/a.ts", "data:video/mp2t;base64,AAAA",
+		"tcp://" + trap, "tls://" + trap + "/a.ts", "httpproxy://" + trap + "/127.0.0.1:6379", "rtmp://" + trap + "/a/b",
+		"crypto+httpproxy://" + trap + "/a.ts", "crypto:file:///etc/passwd", "crypto+tcp://" + trap, "gopher://" + trap,
+		"subfile,,start,0,end,9,,:/etc/passwd", "udp://" + trap, "rtp://" + trap, "srt://" + trap, "httpproxy:" + trap,
+	} {
+		for name, playlist := range map[string]string{
+			"segment": "#EXTINF:2,\n" + entry + "\n",
+			"key":     "#EXT-X-KEY:METHOD=AES-128,URI=\"" + entry + "\"\n#EXTINF:2,\n/a.ts\n",
+			"map":     "#EXT-X-MAP:URI=\"" + entry + "\"\n#EXTINF:2,\n/a.ts\n",
+			"variant": "#EXT-X-STREAM-INF:BANDWIDTH=100000\n" + entry + "\n",
+		} {
+			t.Run(name+" "+entry, func(t *testing.T) {
+				s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if !strings.HasSuffix(r.URL.Path, ".m3u8") {
+						_, _ = w.Write(ts)
+						return
+					}
+					w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
+					_, _ = io.WriteString(w, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"+playlist+"#EXT-X-ENDLIST\n")
+				}))
+				defer s.Close()
+				_, _ = open(t, s.URL+"/a.m3u8")
+				require.Zero(t, touched.Load())
+			})
+		}
+	}
+}
+
+func TestRequestHeaders(t *testing.T) {
+	clip(t, "plain.mp4")
+	seen := make(chan http.Header, 16)
+	files := http.FileServer(http.Dir(clips.dir))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case seen <- r.Header:
+		default:
+		}
+		files.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	address := media.Secret(s.URL + "/plain.mp4")
+	_, err := openWith(t, &passGate{}, media.SourceRequest{
+		URL: address, Headers: map[string]media.Secret{"Authorization": "Bearer abc", "X-Two": "2"},
+	})
+	require.NoError(t, err)
+	got := <-seen
+	require.Equal(t, "Bearer abc", got.Get("Authorization"))
+	require.Equal(t, "2", got.Get("X-Two"))
+	require.Equal(t, userAgent, got.Get("User-Agent"))
+	for name, value := range map[string]media.Secret{
+		"X-A": "b\r\nHost: evil", "X-B": "b\nc", "X-C\r\nHost": "x", "": "x", "X C": "x", "X:": "x", "X-Nul": "a\x00b",
+		"Host": "x", "proxy-authorization": "x", "Content-Length": "9", "Transfer-Encoding": "chunked",
+	} {
+		_, err := openWith(t, &passGate{}, media.SourceRequest{URL: address, Headers: map[string]media.Secret{name: value}})
+		require.Equal(t, media.KindSourceInvalid, media.KindOf(err), "%q", name)
+	}
+}

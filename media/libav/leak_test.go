@@ -1,0 +1,61 @@
+package libav
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(entries)
+}
+
+// resident returns the process's memory in bytes.
+func resident(t *testing.T) int {
+	t.Helper()
+	runtime.GC()
+	raw, err := os.ReadFile("/proc/self/statm")
+	require.NoError(t, err)
+	pages, err := strconv.Atoi(string(bytes.Fields(raw)[1]))
+	require.NoError(t, err)
+	return pages * os.Getpagesize()
+}
+
+func TestAHundredOpensLeaveNothing(t *testing.T) {
+	noLeak(t)
+	server := serve(t)
+	clip(t, "plain.mp4")
+	clip(t, "plain.ts")
+	gone := answer(t, 404, nil)
+	round := func() {
+		for _, address := range []string{server + "/plain.mp4", server + "/plain.ts"} {
+			s, err := open(t, address)
+			require.NoError(t, err)
+			require.NoError(t, s.Seek(5*time.Second))
+			_, err = s.ReadPacket()
+			require.NoError(t, err)
+			s.Close()
+		}
+		_, err := open(t, gone)
+		require.Error(t, err)
+	}
+	for range 20 {
+		round()
+	}
+	fds, memory := descriptors(t), resident(t)
+	for range 100 {
+		round()
+	}
+	require.InDelta(t, fds, descriptors(t), 5)
+	grown := resident(t) - memory
+	t.Logf("memory grew by %d KiB over 300 opens", grown>>10)
+	require.Less(t, grown, 24<<20)
+}
