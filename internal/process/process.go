@@ -1,0 +1,67 @@
+// Package process is what surrounds the run function of a main: signals, the
+// exit code and the version it was built from.
+package process
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// Run is the body of a program. It returns when its work is over or ctx has
+// ended and everything it started is closed.
+type Run func(ctx context.Context, environ []string, stdout io.Writer) error
+
+// Main runs run under Context and exits: 0 when it returns nil, else 1 with
+// the error on stderr.
+func Main(run Run) {
+	ctx, stop := Context(context.Background())
+	err := run(ctx, os.Environ(), os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// Context ends with the first SIGINT or SIGTERM. By then the system's own
+// handling is back in place, so a second one ends the process at once.
+func Context(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx, func() { cancel(); <-ended }
+}
+
+// Version names the build: the module's version and the commit it was built
+// from, as far as the Go tool has stamped them.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	version := info.Main.Version
+	if version == "" {
+		version = "(devel)"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && version == "(devel)" {
+			version += " " + s.Value
+		}
+	}
+	return version
+}

@@ -1,0 +1,88 @@
+package process_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/internal/process"
+)
+
+// TestMain plays the program under test when the test binary is run by the
+// tests below.
+func TestMain(m *testing.M) {
+	switch os.Getenv("PROCESS_TEST_RUN") {
+	case "polite":
+		process.Main(func(ctx context.Context, _ []string, stdout io.Writer) error {
+			fmt.Fprintln(stdout, "started")
+			<-ctx.Done()
+			return nil
+		})
+		os.Exit(0)
+	case "stubborn":
+		process.Main(func(ctx context.Context, _ []string, stdout io.Writer) error {
+			fmt.Fprintln(stdout, "started")
+			<-ctx.Done()
+			fmt.Fprintln(stdout, "stopping")
+			select {}
+		})
+	case "failing":
+		process.Main(func(context.Context, []string, io.Writer) error { return errors.New("no redis") })
+	}
+	os.Exit(m.Run())
+}
+
+func start(t *testing.T, kind string) (*exec.Cmd, *bufio.Reader) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "PROCESS_TEST_RUN="+kind)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	return cmd, bufio.NewReader(out)
+}
+
+func expect(t *testing.T, r *bufio.Reader, want string) {
+	t.Helper()
+	line, err := r.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, want+"\n", line)
+}
+
+func TestTheFirstSignalEndsTheContext(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		cmd, out := start(t, "polite")
+		expect(t, out, "started")
+		require.NoError(t, cmd.Process.Signal(sig))
+		assert.NoError(t, cmd.Wait())
+	}
+}
+
+func TestTheSecondSignalEndsTheProcessAtOnce(t *testing.T) {
+	cmd, out := start(t, "stubborn")
+	expect(t, out, "started")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	expect(t, out, "stopping")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	assert.ErrorContains(t, cmd.Wait(), "terminated")
+}
+
+func TestAnErrorEndsTheProcessWith1(t *testing.T) {
+	cmd, _ := start(t, "failing")
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Wait(), &exit)
+	assert.Equal(t, 1, exit.ExitCode())
+}
+
+func TestVersionIsNeverEmpty(t *testing.T) {
+	assert.NotEmpty(t, process.Version())
+}
