@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/web/problem"
+)
+
+// Pushes starts, stops and finds pushes. Its errors are *tasks.Error.
+type Pushes interface {
+	Start(ctx context.Context, r tasks.Request) (tasks.Push, error)
+	Stop(ctx context.Context, id string) (tasks.Push, error)
+	Get(ctx context.Context, id string) (tasks.Push, error)
+	List(ctx context.Context, f tasks.Filter) (tasks.Page, error)
+}
+
+// History tells what happened to a push. Its errors are *tasks.Error.
+type History interface {
+	Events(ctx context.Context, id string) ([]tasks.Event, error)
+}
+
+// Config is what New needs; Monitor may be nil.
+type Config struct {
+	Pushes  Pushes
+	History History
+	Keys    []Key        // none: no key is asked for, and only loopback names are served
+	Health  http.Handler // serves /healthz and /readyz
+	Monitor http.Handler // serves /monitor and all below, behind a key
+	Log     *slog.Logger
+}
+
+type server struct {
+	pushes  Pushes
+	history History
+	log     *slog.Logger
+}
+
+// New returns the handler of all routes.
+func New(cfg Config) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	s := &server{pushes: cfg.Pushes, history: cfg.History, log: cfg.Log}
+	r := gin.New()
+	r.HandleMethodNotAllowed = true
+	r.RedirectTrailingSlash = false
+	r.Use(s.observe, s.recovered, harden)
+	if len(cfg.Keys) == 0 {
+		r.Use(onlyLoopbackNames)
+	}
+	r.Use(sameSite())
+	r.NoRoute(noRoute)
+	r.NoMethod(noMethod)
+	s.routes(r, cfg)
+	return r
+}
+
+func (s *server) routes(r *gin.Engine, cfg Config) {
+	r.GET("/", about)
+	r.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", gin.WrapH(cfg.Health))
+	r.Match([]string{http.MethodGet, http.MethodHead}, "/readyz", gin.WrapH(cfg.Health))
+
+	keyed := r.Group("/", requireKey(cfg.Keys, false))
+	keyed.POST("/", s.handle(s.startAsTemplate))
+	keyed.POST("/v1/pushes", s.handle(s.start))
+	keyed.GET("/v1/pushes", s.handle(s.list))
+	keyed.GET("/v1/pushes/:id", s.handle(s.get))
+	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
+	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
+
+	if cfg.Monitor != nil {
+		page := r.Group("/monitor", requireKey(cfg.Keys, true))
+		page.Any("", gin.WrapH(cfg.Monitor))
+		page.Any("/*path", gin.WrapH(cfg.Monitor))
+	}
+}
+
+// handle answers with the error of h, if it has one.
+func (s *server) handle(h func(*gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			s.fail(c, err)
+		}
+	}
+}
+
+func about(c *gin.Context) {
+	c.String(http.StatusOK, "Roomcast puts a video into a TRTC room: POST /v1/pushes\n")
+}
+
+func noRoute(c *gin.Context) {
+	problem.Write(c.Writer, &tasks.Error{Code: problem.CodeNoRoute, Msg: "there is nothing at this address; pushes are at /v1/pushes"})
+}
+
+func noMethod(c *gin.Context) {
+	problem.Write(c.Writer, &tasks.Error{
+		Code: problem.CodeMethodNotAllowed,
+		Msg:  "this address answers only to " + c.Writer.Header().Get("Allow"),
+	})
+}

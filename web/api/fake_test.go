@@ -1,0 +1,126 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/web/api"
+)
+
+const (
+	id     = "01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3d"
+	secret = "rc_key_of_ci"
+	body   = `{"videoSrc":"https://a.example/v.mp4?token=canary","sdkAppId":1400000000,"roomId":"r1","userId":"anna","userSig":"canary"}`
+)
+
+// domain answers from its fields and remembers what it was asked.
+type domain struct {
+	push    tasks.Push
+	page    tasks.Page
+	history []tasks.Event
+	err     error
+	blow    any // panics with it
+
+	request tasks.Request
+	filter  tasks.Filter
+	asked   []string
+	ctxErr  error
+}
+
+func (d *domain) note(ctx context.Context, what string) {
+	d.asked = append(d.asked, what)
+	d.ctxErr = ctx.Err()
+	if d.blow != nil {
+		panic(d.blow)
+	}
+}
+
+func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, error) {
+	d.request = r
+	d.note(ctx, "start")
+	return d.push, d.err
+}
+
+func (d *domain) Stop(ctx context.Context, id string) (tasks.Push, error) {
+	d.note(ctx, "stop "+id)
+	return d.push, d.err
+}
+
+func (d *domain) Get(ctx context.Context, id string) (tasks.Push, error) {
+	d.note(ctx, "get "+id)
+	return d.push, d.err
+}
+
+func (d *domain) List(ctx context.Context, f tasks.Filter) (tasks.Page, error) {
+	d.filter = f
+	d.note(ctx, "list")
+	return d.page, d.err
+}
+
+func (d *domain) Events(ctx context.Context, id string) ([]tasks.Event, error) {
+	d.note(ctx, "events "+id)
+	return d.history, d.err
+}
+
+// face is an API over a domain, with its log.
+type face struct {
+	*domain
+	log     bytes.Buffer
+	handler http.Handler
+}
+
+func newFace(change func(*api.Config)) *face {
+	f := &face{domain: &domain{push: tasks.Push{ID: id}}}
+	cfg := api.Config{
+		Pushes: f.domain, History: f.domain,
+		Keys:   []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
+		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "health "+r.URL.Path) }),
+		Monitor: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "monitor "+r.Method+" "+r.URL.Path)
+		}),
+		Log: slog.New(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	f.handler = api.New(cfg)
+	return f
+}
+
+// do sends a request with the key of ci; each header is "Name: value", and one
+// without a value is left out.
+func (f *face) do(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+secret)
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		switch {
+		case value == "":
+			r.Header.Del(name)
+		case name == "Host":
+			r.Host = value
+		default:
+			r.Header.Add(name, value)
+		}
+	}
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	return w
+}
+
+func noKeys(cfg *api.Config) { cfg.Keys = nil }
+
+func TestMain(m *testing.M) { verifyNoLeaks(m) }
+
+func basic(user, password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+}

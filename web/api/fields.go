@@ -1,0 +1,136 @@
+package api
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// draft is a request in the making.
+type draft struct {
+	tasks.Request
+	strRoomID string // the template's other name of roomId; see joinRooms
+}
+
+// setter stores a value of a request, or complains in words that follow the
+// field's name. It never quotes the value: it may be a secret.
+type setter func(r *draft, value any) (complaint string)
+
+type field struct {
+	name     string
+	required bool
+	set      setter
+}
+
+var fields = []field{
+	{"videoSrc", true, func(r *draft, v any) string { return text(&r.VideoSrc, v) }},
+	{"sdkAppId", true, func(r *draft, v any) string { return whole(&r.SDKAppID, v, 1<<32-1) }},
+	{"roomId", true, setRoom},
+	{"strRoomId", false, func(r *draft, v any) string { return text(&r.strRoomID, v) }},
+	{"userId", true, func(r *draft, v any) string { return textOrNumber(&r.UserID, v) }},
+	{"userSig", false, func(r *draft, v any) string { return text(&r.UserSig, v) }},
+	{"clientRole", false, func(r *draft, v any) string { return text(&r.ClientRole, v) }},
+	{"redis", false, func(r *draft, v any) string { return truth(&r.Redis, v) }},
+	{"redisHost", false, func(r *draft, v any) string { return text(&r.RedisHost, v) }},
+	{"redisPort", false, setRedisPort},
+	{"redisPassword", false, func(r *draft, v any) string { return textOrNumber(&r.RedisPassword, v) }},
+	{"mode", false, func(r *draft, v any) string { return text(&r.Mode, v) }},
+	{"resumeScope", false, func(r *draft, v any) string { return text(&r.ResumeScope, v) }},
+	{"resumeKey", false, func(r *draft, v any) string { return textOrNumber(&r.ResumeKey, v) }},
+}
+
+// fieldOf finds a field by its lower-cased name.
+func fieldOf(key string) (f field, known bool) {
+	for _, f := range fields {
+		if strings.ToLower(f.name) == key {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+func fieldNames() []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+func text[S ~string](to *S, value any) string {
+	s, ok := value.(string)
+	if !ok {
+		return "must be a string"
+	}
+	*to = S(s)
+	return ""
+}
+
+func textOrNumber[S ~string](to *S, value any) string {
+	if n, ok := value.(json.Number); ok {
+		*to = S(n)
+		return ""
+	}
+	return text(to, value)
+}
+
+// whole takes a whole number as a number or a string of digits; an empty
+// string, as forms send it, is the same as absent.
+func whole[N ~int | ~uint32](to *N, value any, most uint64) string {
+	var digits string
+	if textOrNumber(&digits, value) != "" {
+		return "must be a number"
+	}
+	if digits == "" {
+		return ""
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil || n == 0 || n > most {
+		return "must be a whole number from 1 to " + strconv.FormatUint(most, 10)
+	}
+	*to = N(n)
+	return ""
+}
+
+func truth(to *bool, value any) string {
+	b, isBool := value.(bool)
+	s, isText := value.(string)
+	switch s = strings.ToLower(s); {
+	case isBool:
+		*to = b
+	case isText && (s == "true" || s == "false" || s == ""):
+		*to = s == "true"
+	default:
+		return "must be true or false"
+	}
+	return ""
+}
+
+// setRoom remembers that the room was a number: TRTC's numeric rooms are others
+// than its string rooms, and a push goes into a string room.
+func setRoom(r *draft, value any) string {
+	n, isNumber := value.(json.Number)
+	if isNumber && strings.ContainsFunc(n.String(), func(c rune) bool { return c < '0' || c > '9' }) {
+		return "must be a string"
+	}
+	r.RoomWasNumber = isNumber
+	return textOrNumber(&r.RoomID, value)
+}
+
+func setRedisPort(r *draft, value any) string { return whole(&r.RedisPort, value, 65535) }
+
+// canonical spells out a request so that two of the same meaning are the same
+// bytes, however their clients wrote them. It goes into a keyed digest only.
+func canonical(r tasks.Request) []byte {
+	text, err := json.Marshal([]any{
+		r.VideoSrc.Reveal(), r.SDKAppID, r.RoomID, r.RoomWasNumber, r.UserID, r.UserSig.Reveal(),
+		r.ClientRole, r.Redis, r.RedisHost, r.RedisPort, r.RedisPassword.Reveal(),
+		r.Mode, r.ResumeScope, r.ResumeKey,
+	})
+	if err != nil {
+		panic(err) // strings, numbers and booleans always marshal
+	}
+	return text
+}

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/roomcast/roomcast/internal/nearest"
+	"github.com/roomcast/roomcast/tasks"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 200
+	maxParameter = 512
+)
+
+var filterNames = []string{"status", "roomId", "sdkAppId", "userId", "limit", "cursor"}
+
+// decodeFilter reads a list's query: known parameters only, each at most once.
+// Errors are *tasks.Error.
+func decodeFilter(query string) (tasks.Filter, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return tasks.Filter{}, malformed("the query is not well formed", err)
+	}
+	f := tasks.Filter{Limit: defaultLimit}
+	var d decoder
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if complaint := setParameter(&f, name, values[name]); complaint != "" {
+			d.problem(name, complaint)
+		}
+	}
+	if len(d.problems) > 0 {
+		return tasks.Filter{}, d.err()
+	}
+	return f, nil
+}
+
+func setParameter(f *tasks.Filter, name string, values []string) (complaint string) {
+	value := values[0]
+	switch {
+	case !slices.Contains(filterNames, name):
+		if n := nearest.Name(name, filterNames); n != "" {
+			return "is not a parameter; did you mean " + n + "?"
+		}
+		return "is not a parameter; there are " + strings.Join(filterNames, ", ")
+	case len(values) > 1:
+		return "is given twice"
+	case len(value) > maxParameter || strings.ContainsFunc(value, unprintable):
+		return "cannot be such a value"
+	}
+	switch name {
+	case "status":
+		f.State = tasks.State(value)
+		if value != "" && !slices.Contains(tasks.States(), f.State) {
+			return "must be one of " + stateNames()
+		}
+	case "roomId":
+		f.RoomID = value
+	case "sdkAppId":
+		return whole(&f.SDKAppID, value, 1<<32-1)
+	case "userId":
+		f.UserID = value
+	case "limit":
+		return whole(&f.Limit, value, maxLimit)
+	case "cursor":
+		f.Cursor = value
+	}
+	return ""
+}
+
+func stateNames() string {
+	var b strings.Builder
+	for i, s := range tasks.States() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(s))
+	}
+	return b.String()
+}
