@@ -1,0 +1,68 @@
+package media
+
+import (
+	"encoding/hex"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	require.NoError(t, err)
+	return b
+}
+
+func TestAnnexBBecomesLengthPrefixedWithItsParameterSetsInTheConfig(t *testing.T) {
+	c := newConformer(Track{Codec: H264})
+	require.Nil(t, c.config())
+	data, err := c.conform(unhex(t, "0000000109f0"+"000000016742001e"+"0000000168ce3880"+"00000165aabb"))
+	require.NoError(t, err)
+	require.Equal(t, unhex(t, "0000000365aabb"), data)
+	require.Equal(t, unhex(t, "0142001effe100046742001e01000468ce3880"), c.config())
+}
+
+func TestParameterSetsInTheExtradataAreUsed(t *testing.T) {
+	c := newConformer(Track{Codec: H264, Extradata: unhex(t, "000000016742001e0000000168ce3880")})
+	require.NotNil(t, c.config())
+}
+
+func TestNewParameterSetsInMidStreamAreNoticed(t *testing.T) {
+	c := newConformer(Track{Codec: H264, Extradata: unhex(t, "000000016742001e0000000168ce3880")})
+	_, err := c.conform(unhex(t, "000000016742001f"+"00000165aabb"))
+	require.ErrorIs(t, err, errParameterSetChanged)
+}
+
+func TestAVCCAndAnAudioConfigPassAsTheyAre(t *testing.T) {
+	for _, track := range []Track{
+		{Codec: H264, Extradata: unhex(t, "0142001effe100046742001e01000468ce3880")},
+		{Codec: AAC, Extradata: unhex(t, "1190")},
+	} {
+		c := newConformer(track)
+		data, err := c.conform([]byte{1, 2, 3})
+		require.NoError(t, err)
+		require.Equal(t, []byte{1, 2, 3}, data)
+		require.Equal(t, track.Extradata, c.config())
+	}
+}
+
+func TestADTSHeadersAreStripped(t *testing.T) {
+	c := newConformer(Track{Codec: AAC})
+	data, err := c.conform(unhex(t, "fff14c80015ffc"+"010203"))
+	require.NoError(t, err)
+	require.Equal(t, []byte{1, 2, 3}, data)
+	require.Equal(t, unhex(t, "1190"), c.config(), "AAC LC, 48 kHz, stereo")
+}
+
+func FuzzConform(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 1, 0x67, 1, 2, 3}, []byte{0, 0, 1, 0x65})
+	f.Add([]byte{0xff, 0xf1, 0x4c, 0x80, 1, 0x5f, 0xfc, 1}, []byte{})
+	f.Fuzz(func(_ *testing.T, extradata, data []byte) {
+		for _, codec := range []Codec{H264, AAC} {
+			c := newConformer(Track{Codec: codec, Extradata: extradata})
+			_, _ = c.conform(data)
+			_ = c.config()
+		}
+	})
+}

@@ -1,0 +1,42 @@
+package media
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAMeterTellsRatesOverTheLastSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMeter(0)
+		for range 25 * 30 {
+			m.sent(time.Now(), sentPacket{bytes: 5000, late: time.Millisecond, picture: true})
+			time.Sleep(frame)
+		}
+		p := m.Snapshot(time.Now())
+		require.InDelta(t, 1_000_000, int64(p.Bitrate), 30_000)
+		require.InDelta(t, 25, p.FPS, 0.8)
+		require.EqualValues(t, 25*30*5000, p.SentBytes)
+		require.InDelta(t, time.Millisecond, p.LatenessP99, float64(time.Millisecond))
+		time.Sleep(time.Minute)
+		require.Zero(t, m.Snapshot(time.Now()).Bitrate, "nothing was sent for a minute")
+	})
+}
+
+func TestAMetersLatenessIsThatOfTheWorstHundredth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMeter(0)
+		for i := range 200 {
+			late := 100 * time.Microsecond
+			if i%50 == 0 {
+				late = 80 * time.Millisecond
+			}
+			m.sent(time.Now(), sentPacket{late: late})
+		}
+		p99 := m.Snapshot(time.Now()).LatenessP99
+		require.GreaterOrEqual(t, p99, 80*time.Millisecond)
+		require.Less(t, p99, 160*time.Millisecond)
+	})
+}

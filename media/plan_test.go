@@ -1,0 +1,68 @@
+package media
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
+	rules := Rules{
+		Video: []Codec{H264}, Audio: []Codec{AAC}, MaxWidth: 1920, MaxHeight: 1080,
+		PixelFormats: []string{"yuv420p"}, AudioProfiles: []string{"LC"}, MaxChannels: 2, MaxSampleRate: 48000,
+	}
+	video := Track{Type: Video, Codec: H264, Width: 1080, Height: 1920, PixelFormat: "yuv420p"}
+	audio := Track{Type: Audio, Codec: AAC, Profile: "LC", SampleRate: 44100, Channels: 2}
+	for name, c := range map[string]struct {
+		track  Track
+		seen   seen
+		reason string
+	}{
+		"portrait 1080p":  {track: video},
+		"another codec":   {track: Track{Type: Video, Codec: "hevc"}, reason: "codec hevc"},
+		"B-frames":        {track: video, seen: seen{reordered: true}, reason: "B-frames"},
+		"10 bit":          {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p10le"}, reason: "pixel format yuv420p10le"},
+		"4K":              {track: Track{Type: Video, Codec: H264, Width: 3840, Height: 2160}, reason: "size 3840x2160"},
+		"stereo AAC":      {track: audio},
+		"another audio":   {track: Track{Type: Audio, Codec: "opus"}, reason: "codec opus"},
+		"surround sound":  {track: Track{Type: Audio, Codec: AAC, Channels: 6}, reason: "6 channels"},
+		"studio audio":    {track: Track{Type: Audio, Codec: AAC, SampleRate: 96000}, reason: "96000 Hz"},
+		"another profile": {track: Track{Type: Audio, Codec: AAC, Profile: "HE-AAC"}, reason: "AAC profile HE-AAC"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := rules.plan([]Track{c.track}, c.seen)
+			got := plan.Video
+			if c.track.Type == Audio {
+				got = plan.Audio
+			}
+			if c.reason == "" {
+				require.Equal(t, Copy, got.Action)
+				require.NoError(t, plan.copyable())
+				return
+			}
+			require.Equal(t, &TrackPlan{Action: Transcode, Reason: c.reason}, got)
+			require.Equal(t, KindSourceUnsupported, KindOf(plan.copyable()))
+			require.ErrorContains(t, plan.copyable(), c.reason)
+		})
+	}
+}
+
+func TestASecretIsNotShownOnAnyRoute(t *testing.T) {
+	s := struct {
+		Sig Secret
+		Map map[string]Secret
+	}{"canary", map[string]Secret{"k": "canary"}}
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
+	for _, shown := range []string{
+		string(text), fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q", s, s, s, s.Sig, s.Sig), fmt.Sprintf("%x", s.Sig),
+		slog.AnyValue(s.Sig).Resolve().String(),
+	} {
+		require.NotContains(t, shown, "canary")
+		require.NotContains(t, shown, "63616e617279")
+	}
+	require.Equal(t, "canary", s.Sig.Reveal())
+}

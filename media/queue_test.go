@@ -1,0 +1,81 @@
+package media
+
+import (
+	"context"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func at(i int) Packet {
+	return Packet{DTS: time.Duration(i) * frame, Data: make([]byte, 100)}
+}
+
+func TestAFilesQueueLetsTheReaderWaitUntilHalfOfItIsFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newPacketQueue(queueLimits{span: time.Second, bytes: 1 << 20})
+		put := 0
+		done := make(chan error)
+		go func() {
+			for i := range 100 {
+				if err := q.put(t.Context(), at(i), false); err != nil {
+					done <- err
+					return
+				}
+				put++
+			}
+			q.fail(io.EOF)
+			done <- nil
+		}()
+		synctest.Wait()
+		require.Equal(t, 26, put, "a second and one packet, the last put is still waiting")
+		for i := range 100 {
+			p, err := q.get(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, at(i).DTS, p.DTS)
+		}
+		require.NoError(t, <-done)
+		_, err := q.get(t.Context())
+		require.ErrorIs(t, err, io.EOF)
+		require.Zero(t, q.takeDropped())
+	})
+}
+
+func TestAFullQueueLetsGoOfAWriterWhoseContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newPacketQueue(queueLimits{span: frame, bytes: 1 << 20})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(ErrStopped) })
+		var err error
+		for i := 0; err == nil; i++ {
+			err = q.put(ctx, at(i), false)
+		}
+		require.ErrorIs(t, err, ErrStopped)
+	})
+}
+
+func TestALiveQueueGoesOnAtTheNewestKeyframe(t *testing.T) {
+	q := newPacketQueue(queueLimits{span: 2 * time.Second, bytes: 1 << 20, drop: true})
+	for i := range 60 { // keyframes at 0, 25, 50, 75 …; full after 51
+		require.NoError(t, q.put(t.Context(), at(i), i%25 == 0))
+	}
+	require.EqualValues(t, 60, q.takeDropped(), "nobody reads: everything is dropped until a keyframe comes")
+	for i := 60; i < 80; i++ {
+		require.NoError(t, q.put(t.Context(), at(i), i%25 == 0))
+	}
+	p, err := q.get(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, at(75).DTS, p.DTS)
+	require.EqualValues(t, 15, q.takeDropped())
+}
+
+func TestAQueueIsBoundedInBytes(t *testing.T) {
+	q := newPacketQueue(queueLimits{span: time.Hour, bytes: 1000, drop: true})
+	for i := range 100 {
+		require.NoError(t, q.put(t.Context(), at(i), true))
+		require.LessOrEqual(t, q.bytes, 1100)
+	}
+}
