@@ -8,9 +8,9 @@ TEST_TIMEOUT ?= 15m
 DEMO_SECONDS ?=
 DEPS         ?= scripts/deps
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS      ?= -s -w -X main.version=$(VERSION)
+GO_LDFLAGS   ?= -s -w -X main.version=$(VERSION)
 
-PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(GO_LDFLAGS)'
 LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 # What a command that links FFmpeg starts with. scripts/ffmpeg builds the libraries the first time.
 WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
@@ -35,7 +35,7 @@ build: ## build bin/api, bin/worker and bin/roomcast
 	@$(DEPS) build
 	$(PURE_BUILD) -o $(BIN)/api ./cmd/api
 	$(PURE_BUILD) -o $(BIN)/roomcast ./cmd/roomcast
-	$(WITH_FFMPEG) $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/worker ./cmd/worker
+	$(WITH_FFMPEG) $(GO) build -trimpath -ldflags '$(GO_LDFLAGS)' -o $(BIN)/worker ./cmd/worker
 
 test: ## install what is missing, then run every Go test (PACKAGES=./media/... for some)
 	@$(DEPS)
