@@ -88,23 +88,28 @@ func flashVerOf(argument any) string {
 // valid. It reports whether it found the password.
 func blank(stream []byte, password string) bool {
 	secret := []byte(password)
-	for cut := len(secret); cut > 0; cut-- {
-		for at := range stream {
-			if !bytes.HasPrefix(stream[at:], secret[:cut]) {
-				continue
-			}
-			for head := 0; head <= maxChunkHead; head++ {
-				second := at + cut + head
-				if second > len(stream) || !bytes.HasPrefix(stream[second:], secret[cut:]) {
-					continue
-				}
+	// The narrowest gap first: a part of the password may stand before it by
+	// chance, but not closer than the head does.
+	for head := range maxChunkHead + 1 {
+		for cut := len(secret); cut > 0; cut-- {
+			if at := findCut(stream, secret, cut, head); at >= 0 {
 				fill(stream[at : at+cut])
-				fill(stream[second : second+len(secret)-cut])
+				fill(stream[at+cut+head : at+len(secret)+head])
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// findCut finds secret with head bytes after its first cut ones, or -1.
+func findCut(stream, secret []byte, cut, head int) int {
+	for at := 0; at+len(secret)+head <= len(stream); at++ {
+		if bytes.HasPrefix(stream[at:], secret[:cut]) && bytes.HasPrefix(stream[at+cut+head:], secret[cut:]) {
+			return at
+		}
+	}
+	return -1
 }
 
 func fill(b []byte) {
