@@ -188,18 +188,20 @@ func (c *conn) sessionFaults() error {
 			return &v
 		}
 	}
-	const tiny = 16 << 10 // so that the publisher notices soon
 	if c.slow.Load() == nil {
 		if f := c.srv.faults.take(ReadSlowly, t); f != nil {
-			_ = c.nc.SetReadBuffer(tiny)
+			_ = c.nc.SetReadBuffer(tinyBuffer)
 			c.slow.Store(f)
 		}
 	}
 	f := c.srv.faults.take(StopReading, t)
-	if f != nil {
-		_ = c.nc.SetReadBuffer(tiny)
+	if f == nil {
+		return nil
 	}
-	return c.hold(f)
+	_ = c.nc.SetReadBuffer(tinyBuffer)
+	err := c.hold(f)
+	_ = c.nc.SetReadBuffer(wideBuffer)
+	return err
 }
 
 func (c *conn) unpublish() error {

@@ -21,6 +21,11 @@ const (
 	// with unread input would reset the connection under the words.
 	lingerTime = 500 * time.Millisecond
 
+	// tinyBuffer is the receive buffer of a connection not read, so that its
+	// publisher notices soon; wideBuffer lets a healed one catch up.
+	tinyBuffer = 16 << 10
+	wideBuffer = 1 << 20
+
 	windowAckSize = 2500000
 	chunkSize     = 4096
 )
@@ -190,6 +195,7 @@ func (t throttle) Read(p []byte) (int, error) {
 	select {
 	case <-f.healed:
 		t.c.slow.Store(nil)
+		_ = t.c.nc.SetReadBuffer(wideBuffer)
 		return n, nil
 	default:
 		return n, t.c.delay(f, time.Duration(n)*time.Second/time.Duration(rate))

@@ -43,7 +43,10 @@ func (t *tape) add(p Packet) {
 		if t.all {
 			return
 		}
-		t.drop(len(t.packets))
+		t.trim(p.At) // all but the current GOP
+		if t.bytes+int64(len(p.Data)) > t.limit {
+			t.drop(len(t.packets))
+		}
 	}
 	t.video = t.video || p.Type == media.Video
 	t.packets = append(t.packets, p)
@@ -104,8 +107,8 @@ func (t *tape) snapshot() []Packet {
 	started := false
 	for _, p := range t.packets {
 		// After a drop to nothing the tape may begin within a GOP.
-		started = started || !t.truncated || t.all || t.isStart(p) || p.Config
-		if started {
+		started = started || !t.truncated || t.all || t.isStart(p)
+		if started || p.Config {
 			out = append(out, p)
 		}
 	}

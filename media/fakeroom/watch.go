@@ -108,7 +108,10 @@ func (w *watch) frame(s *Session, p *Packet, payload []byte) {
 		s.violate(Structure, p, "the video does not start at a keyframe")
 	}
 	w.nalus(s, p, payload)
-	if !first && p.PTS < w.maxPTS && !s.Broke(BFrames) {
+	if first || p.DTS <= s.Video.LastDTS {
+		w.maxPTS = p.PTS // a jump back in time is not a reordering
+	}
+	if p.PTS < w.maxPTS && !s.Broke(BFrames) {
 		s.violate(BFrames, p, "the video has B-frames")
 	}
 	w.maxPTS = max(w.maxPTS, p.PTS)
