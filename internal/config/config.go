@@ -1,0 +1,43 @@
+// Package config reads the settings of all programs from the environment:
+// names, defaults and meanings stand in one struct, everything is checked
+// together, and no error or warning shows a secret.
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// Prefix begins the name of every setting's variable.
+const Prefix = "ROOMCAST_"
+
+// WorkerListenOff as WorkerListen means that a worker serves no HTTP.
+const WorkerListenOff = "off"
+
+// Config is every setting. A variable that is set to nothing has its default.
+type Config struct {
+	RedisURL media.Secret `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" about:"Redis of pushes and queue; also rediss://, redis+sentinel://, redis+cluster:// and their TLS forms. It must not evict keys (maxmemory-policy noeviction)"`
+	Listen   string       `env:"LISTEN" envDefault:"127.0.0.1:8080" about:"address of the API; must be a loopback one while API_KEYS is empty"`
+	APIKeys  APIKeys      `env:"API_KEYS" about:"who may call the API: name:sha256hex of the key, comma separated; make one with: printf %s KEY | sha256sum"`
+
+	SecretKey media.Secret `env:"SECRET_KEY" about:"required: base64 of 32 random bytes, seals the secrets of pushes; several, comma separated, to rotate: the first seals, all open. Make one with: openssl rand -base64 32"`
+	SDKKeys   SDKKeys      `env:"SDK_KEYS" about:"SDK secret keys of TRTC applications, to check UserSigs in full and to mint missing ones: appid=key, comma separated"`
+
+	RTMPEndpoint       string `env:"RTMP_ENDPOINT" about:"where rooms are, rtmp(s)://host[:port]/app; empty: Tencent's own, by app id"`
+	SourceSchemes      List   `env:"SOURCE_SCHEMES" envDefault:"http,https,rtmp,rtmps" about:"schemes a source may have"`
+	SourceAllow        List   `env:"SOURCE_ALLOW" about:"sources beyond public addresses on the usual ports: networks (10.0.0.0/8), addresses and host:port"`
+	ProgressRedisAllow List   `env:"PROGRESS_REDIS_ALLOW" about:"Redis servers a request may name for its resume record: host:port, redis://host:port or rediss://host:port"`
+
+	WorkerSlots  int           `env:"WORKER_SLOTS" envDefault:"100" about:"pushes a worker runs at once"`
+	WorkerListen string        `env:"WORKER_LISTEN" envDefault:"127.0.0.1:8081" about:"address of a worker's health and metrics; off serves none"`
+	Lease        time.Duration `env:"LEASE" envDefault:"3s" about:"how long a worker owns a push without renewing; a vanished worker's pushes start elsewhere after it"`
+	RenewCap     time.Duration `env:"RENEW_CAP" envDefault:"2m" about:"how long a push goes on while its lease cannot be renewed"`
+
+	Retention time.Duration `env:"RETENTION" envDefault:"72h" about:"how long the record of an ended push stays"`
+	ResumeTTL time.Duration `env:"RESUME_TTL" envDefault:"720h" about:"how long a resume record stays after its last write"`
+
+	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
+	LogFormat string     `env:"LOG_FORMAT" envDefault:"text" about:"text or json"`
+}

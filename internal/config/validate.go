@@ -1,0 +1,117 @@
+package config
+
+import (
+	"encoding/base64"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const secretKeySize = 32
+
+var knownSchemes = []string{"http", "https", "rtmp", "rtmps"}
+
+// validate checks what each value alone does not tell. The shape of addresses
+// is checked here so that all problems come at once; the adapters that use
+// them have the last word.
+func (c Config) validate(e *Error) {
+	check := func(ok bool, name, text string) {
+		if !ok {
+			e.Problems = append(e.Problems, Problem{Prefix + name, text})
+		}
+	}
+	keysUnread := slices.ContainsFunc(e.Problems, func(p Problem) bool { return p.Name == Prefix+"API_KEYS" })
+	c.validateListen(check, len(c.APIKeys) > 0 || keysUnread)
+	c.validateSources(check)
+	c.validateWorker(check)
+	check(strings.HasPrefix(c.RedisURL.Reveal(), "redis") && strings.Contains(c.RedisURL.Reveal(), "://"),
+		"REDIS_URL", "must be a URL such as redis://127.0.0.1:6379/0 or rediss://user:password@host:6379/0")
+	check(c.SecretKey != "", "SECRET_KEY", "is required; make one with: openssl rand -base64 32")
+	check(secretKeys(c.SecretKey.Reveal()), "SECRET_KEY", "must be base64 of 32 bytes, or several of them, comma separated; make one with: openssl rand -base64 32")
+	check(c.LogFormat == "text" || c.LogFormat == "json", "LOG_FORMAT", "must be text or json")
+}
+
+type checkFunc func(ok bool, name, text string)
+
+func (c Config) validateListen(check checkFunc, keys bool) {
+	_, port, err := net.SplitHostPort(c.Listen)
+	check(err == nil && isPort(port, 0), "LISTEN", "must be host:port; port 0 takes a free one")
+	if err == nil && !keys {
+		check(isLoopback(c.Listen), "LISTEN", "must be a loopback address such as 127.0.0.1:8080 as long as ROOMCAST_API_KEYS is empty: everybody who reaches it may start and stop pushes")
+	}
+}
+
+func (c Config) validateSources(check checkFunc) {
+	check(len(c.SourceSchemes) > 0 && allOf(c.SourceSchemes, func(s string) bool { return slices.Contains(knownSchemes, s) }),
+		"SOURCE_SCHEMES", "may list only "+strings.Join(knownSchemes, ", "))
+	check(allOf(c.SourceAllow, isSource), "SOURCE_ALLOW", "must list networks such as 10.0.0.0/8, addresses or host:port")
+	check(allOf(c.ProgressRedisAllow, isRedis), "PROGRESS_REDIS_ALLOW", "must list host:port, redis://host:port or rediss://host:port")
+	check(c.RTMPEndpoint == "" || isEndpoint(c.RTMPEndpoint), "RTMP_ENDPOINT", "must be rtmp://host[:port]/app or rtmps://host[:port]/app, without user, query or fragment")
+}
+
+func (c Config) validateWorker(check checkFunc) {
+	_, port, err := net.SplitHostPort(c.WorkerListen)
+	check(c.WorkerListen == WorkerListenOff || err == nil && isPort(port, 0), "WORKER_LISTEN", "must be host:port or off")
+	check(c.WorkerSlots >= 1 && c.WorkerSlots <= 10000, "WORKER_SLOTS", "must be a whole number from 1 to 10000")
+	check(within(c.Lease, time.Second, time.Minute), "LEASE", "must be a duration from 1s to 1m")
+	check(within(c.RenewCap, c.Lease, time.Hour), "RENEW_CAP", "must be a duration from ROOMCAST_LEASE to 1h")
+	check(within(c.Retention, time.Minute, 10*365*24*time.Hour), "RETENTION", "must be a duration from 1m, such as 72h")
+	check(within(c.ResumeTTL, time.Minute, 10*365*24*time.Hour), "RESUME_TTL", "must be a duration from 1m, such as 720h")
+}
+
+func within(d, least, most time.Duration) bool { return d >= least && d <= most }
+
+func allOf(list List, ok func(string) bool) bool {
+	return !slices.ContainsFunc(list, func(s string) bool { return !ok(s) })
+}
+
+func isPort(text string, least uint64) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n >= least
+}
+
+func isHostPort(text string) bool {
+	host, port, err := net.SplitHostPort(text)
+	return err == nil && host != "" && !strings.ContainsAny(host, "/@ ") && isPort(port, 1)
+}
+
+func isLoopback(listen string) bool {
+	host, _, _ := net.SplitHostPort(listen)
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+func isSource(text string) bool {
+	if _, err := netip.ParsePrefix(text); err == nil {
+		return true
+	}
+	_, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return err == nil || isHostPort(text)
+}
+
+func isRedis(text string) bool {
+	if scheme, rest, ok := strings.Cut(text, "://"); ok {
+		return (scheme == "redis" || scheme == "rediss") && isHostPort(strings.TrimSuffix(rest, "/"))
+	}
+	return isHostPort(text)
+}
+
+func isEndpoint(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "rtmp" || u.Scheme == "rtmps") && u.Hostname() != "" &&
+		strings.Trim(u.Path, "/") != "" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}
+
+// secretKeys takes both alphabets of base64, with padding or without, as
+// tasks/secret does.
+func secretKeys(text string) bool {
+	plain := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(text)
+	return allOf(entries(plain), func(key string) bool {
+		raw, err := base64.RawStdEncoding.DecodeString(key)
+		return err == nil && len(raw) == secretKeySize
+	})
+}
