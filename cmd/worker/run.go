@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/logging"
+	"github.com/roomcast/roomcast/internal/redisconn"
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/egress"
+	"github.com/roomcast/roomcast/media/libav"
+	"github.com/roomcast/roomcast/media/rtmp"
+	"github.com/roomcast/roomcast/media/trtc"
+	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/queue"
+	"github.com/roomcast/roomcast/tasks/secret"
+	"github.com/roomcast/roomcast/tasks/store"
+)
+
+const (
+	checkTime = 10 * time.Second // of Redis at the start
+	drainTime = 30 * time.Second // for all pushes to be given back
+)
+
+// run works until ctx ends, and then gives its pushes back.
+func run(ctx context.Context, environ []string, stdout io.Writer) error {
+	egress.ClearProxyEnv()
+	cfg, warnings, err := config.Load(environ)
+	if err != nil {
+		return err
+	}
+	log := logging.New(stdout, cfg.LogLevel, cfg.LogFormat)
+	for _, w := range warnings {
+		log.Warn("unknown setting", "detail", w.String())
+	}
+	if err := libav.CheckVersion(); err != nil {
+		return err
+	}
+	client, err := connect(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	player, closePlayer, err := newPlayer(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer closePlayer()
+	return work(ctx, cfg, parts{client: client, player: player, log: log})
+}
+
+func connect(ctx context.Context, cfg config.Config, log *slog.Logger) (redisconn.Client, error) {
+	client, err := redisconn.New(redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-worker"})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	warnings, err := redisconn.CheckServer(ctx, client)
+	for _, w := range warnings {
+		log.Warn("redis", "detail", w)
+	}
+	if err != nil {
+		_ = client.Close()
+		return nil, err
+	}
+	return client, nil
+}
+
+// newPlayer puts the media together; the returned func closes it.
+func newPlayer(cfg config.Config, log *slog.Logger) (*media.Pusher, func(), error) {
+	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Log: log})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%sSOURCE_…: %w", config.Prefix, err)
+	}
+	door, err := trtc.New(trtc.Config{Keys: cfg.SDKKeys, Endpoint: cfg.RTMPEndpoint})
+	if err != nil {
+		gate.Close()
+		return nil, nil, err
+	}
+	endLog := libav.SetLogger(log)
+	player := &media.Pusher{
+		Opener: libav.NewOpener(libav.Config{Gate: way{gate}, Log: log}),
+		Dialer: &rtmp.Dialer{Log: log},
+		Door:   door,
+	}
+	return player, func() { gate.Close(); endLog() }, nil
+}
+
+// way makes an egress.Gate a media.Gate.
+type way struct{ gate *egress.Gate }
+
+func (w way) Open(ctx context.Context, url media.Secret) (media.Way, error) {
+	opened, err := w.gate.Open(ctx, url)
+	if err != nil {
+		return media.Way{}, err
+	}
+	options := make(map[string]string, len(opened.Options))
+	for name, value := range opened.Options {
+		options[name] = value.Reveal()
+	}
+	return media.Way{URL: opened.URL, Options: options, Refusal: opened.Refusal, Close: opened.Close}, nil
+}
+
+// parts is what work puts together.
+type parts struct {
+	client redisconn.Client
+	player tasks.Player
+	log    *slog.Logger
+}
+
+// work runs the worker, its queue, the sweeper and the health server.
+func work(ctx context.Context, cfg config.Config, p parts) error {
+	keys, err := secret.ParseKeys(cfg.SecretKey.Reveal())
+	if err != nil {
+		return err
+	}
+	sealer, err := secret.New(keys...)
+	if err != nil {
+		return err
+	}
+	resume, err := store.NewResume(p.client, store.ResumeConfig{Allow: cfg.ProgressRedisAllow, TTL: cfg.ResumeTTL})
+	if err != nil {
+		return err
+	}
+	defer resume.Close()
+	records := store.New(p.client, store.Config{Lease: cfg.Lease, Retention: cfg.Retention})
+	bell := queue.New(p.client)
+	worker := tasks.NewWorker(tasks.WorkerConfig{
+		Name: name(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
+		Queue: bell, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
+	})
+	server := queue.NewServer(p.client, queue.Config{
+		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
+		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, records, t, p.log) },
+	})
+	health, err := listenHealth(cfg.WorkerListen, p, worker)
+	if err != nil {
+		return err
+	}
+	defer health.close()
+
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	sweeper := tasks.Sweeper{Store: records, Queue: bell, Log: p.log}
+	running.Go(func() { worker.Run(background) })
+	running.Go(func() { sweeper.Run(background) })
+	running.Go(func() { nudge(background, records, worker) })
+	if err := server.Start(); err != nil {
+		return err
+	}
+	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", health.addr)
+	<-ctx.Done()
+	drain(server, worker, p.log)
+	return nil
+}
+
+// drain gives all pushes back: no task is taken any more, the rooms are left,
+// and then the queue is let go.
+func drain(server *queue.Server, worker *tasks.Worker, log *slog.Logger) {
+	log.Info("draining", "pushes", worker.Running())
+	server.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	worker.Drain(ctx)
+	worker.Close()
+	server.Shutdown()
+	log.Info("worker ended")
+}
+
+// nudge passes on the fast path of stops.
+func nudge(ctx context.Context, s *store.Store, w *tasks.Worker) {
+	for id := range s.StopSignals(ctx) {
+		w.Nudge(id)
+	}
+}
+
+// stopForGood makes a cancel in asynq's tools our durable stop.
+func stopForGood(ctx context.Context, s *store.Store, t tasks.Task, log *slog.Logger) {
+	if _, err := s.Stop(ctx, t.ID); err != nil {
+		log.Error("cancel in the queue could not be made a stop", "push_id", t.ID, "error", err)
+	}
+}
+
+// name is this process's own: host, process id and a random part.
+func name() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
+}
