@@ -1,6 +1,7 @@
 package libav
 
 import (
+	"errors"
 	"io"
 	"testing"
 
@@ -30,7 +31,7 @@ func BenchmarkReadPacket(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_, err := s.ReadPacket()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			b.StopTimer()
 			require.NoError(b, s.Seek(0))
 			b.StartTimer()

@@ -71,7 +71,7 @@ func (s *Source) settle(target time.Duration, scanning bool) (bool, error) {
 	ahead := lookAhead{scanning: scanning}
 	for !ahead.done {
 		p, err := s.read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
