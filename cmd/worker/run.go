@@ -103,11 +103,7 @@ func (w way) Open(ctx context.Context, url media.Secret) (media.Way, error) {
 	if err != nil {
 		return media.Way{}, err
 	}
-	options := make(map[string]string, len(opened.Options))
-	for name, value := range opened.Options {
-		options[name] = value.Reveal()
-	}
-	return media.Way{URL: opened.URL, Options: options, Refusal: opened.Refusal, Close: opened.Close}, nil
+	return media.Way{URL: opened.URL, Options: opened.Options, Refusal: opened.Refusal, Close: opened.Close}, nil
 }
 
 // parts is what work puts together.
