@@ -131,12 +131,12 @@ func (c rawCloser) Close() error { return c.raw.Close() }
 
 // dialTLS is dial followed by a TLS handshake that verifies t's name.
 func (g *Gate) dialTLS(ctx context.Context, t target) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.DialTimeout)
+	defer cancel()
 	raw, err := g.dial(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.cfg.DialTimeout)
-	defer cancel()
 	conn := tls.Client(raw, &tls.Config{
 		ServerName: t.host,
 		RootCAs:    g.cfg.TLSRoots,

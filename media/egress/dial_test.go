@@ -154,7 +154,9 @@ func TestHangingLookupsAreBounded(t *testing.T) {
 
 type failing struct{ err error }
 
-func (f failing) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) { return nil, f.err }
+func (f failing) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return nil, f.err
+}
 
 func TestLookupFailuresAreUnavailableAndNameNoServer(t *testing.T) {
 	for cause, err := range map[error]*net.DNSError{

@@ -110,7 +110,7 @@ func exchange(source net.Conn, out *http.Request) (*http.Response, error) {
 	limit := &io.LimitedReader{R: source, N: answerBytes}
 	br := bufio.NewReader(limit)
 	for {
-		answer, err := http.ReadResponse(br, out) //nolint:bodyclose // the caller's
+		answer, err := http.ReadResponse(br, out)
 		if err != nil {
 			if cause := plainCause(err); !errors.Is(cause, errFailed) {
 				return nil, cause

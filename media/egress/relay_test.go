@@ -11,8 +11,8 @@ import (
 	"net"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -57,35 +57,6 @@ func player(t testing.TB, w *Way, flashVer string) (net.Conn, *message.ReadWrite
 	return conn, rw
 }
 
-// rtmpSource accepts one connection at a time and hands it to serve.
-func rtmpSource(t testing.TB, listener net.Listener, serve func(net.Conn)) string {
-	t.Helper()
-	var done sync.WaitGroup
-	t.Cleanup(func() {
-		_ = listener.Close()
-		done.Wait()
-	})
-	done.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_ = conn.SetDeadline(time.Now().Add(testTime))
-			serve(conn)
-			_ = conn.Close()
-		}
-	})
-	return listener.Addr().String()
-}
-
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	return listener
-}
-
 func TestTheSourceGetsTheConnectWithoutThePassword(t *testing.T) {
 	commands := make(chan *message.CommandAMF0, 1)
 	at := rtmpSource(t, listen(t), func(conn net.Conn) {
@@ -126,31 +97,6 @@ func TestTheSourceGetsTheConnectWithoutThePassword(t *testing.T) {
 	require.NotContains(t, fmt.Sprint(m), w.password)
 	require.NoError(t, w.Refusal())
 	_ = conn.Close()
-}
-
-// The password is blanked wherever the chunk heads fall in it.
-func TestBlankingAtEveryChunkBoundary(t *testing.T) {
-	const password = "0123456789abcdefghij-_"
-	for _, chunk := range []uint32{128, 64, 40, 4096} {
-		for n := range 200 {
-			var sent bytes.Buffer
-			rw := message.NewWriter(&sent, bytecounter.NewWriter(&sent), false)
-			app := strings.Repeat("a", n)
-			if chunk != 128 {
-				require.NoError(t, rw.Write(&message.SetChunkSize{Value: chunk}))
-			}
-			require.NoError(t, rw.Write(connectOf(app, flashVersion+password, "rtmp://h/"+app)))
-			want := sent.Len()
-			head, err := readConnect(&sent, flashVersion+password)
-			require.NoError(t, err)
-			require.True(t, blank(head, password))
-			require.Len(t, head, want)
-			_, err = readConnect(bytes.NewReader(head), flashVersion+strings.Repeat(" ", len(password)))
-			require.NoError(t, err, "chunk size %d, app of %d", chunk, n)
-		}
-	}
-	require.False(t, blank([]byte("0123456789"), password))
-	require.False(t, blank(nil, password))
 }
 
 func TestARelayWithoutThePasswordDialsNothing(t *testing.T) {
@@ -208,9 +154,7 @@ func TestWhatIsNoPlayerIsClosedWithoutDialling(t *testing.T) {
 		_ = conn.SetDeadline(time.Now().Add(testTime))
 		_ = speak(conn)
 		_, err = io.Copy(io.Discard, conn)
-		if timeout, ok := err.(net.Error); ok {
-			require.False(t, timeout.Timeout(), name)
-		}
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, name)
 		_ = conn.Close()
 	}
 	secret.requireUntouched(t)
@@ -444,18 +388,4 @@ func TestUserInfoStaysWithLibav(t *testing.T) {
 	w := openWay(t, newGate(t, Config{}), "rtmps://user:p%40ss@example.com/live/inst/key?a=b")
 	require.Regexp(t, `^rtmp://user:p%40ss@127\.0\.0\.1:\d+/live/inst/key\?a=b$`, w.URL.Reveal())
 	require.Equal(t, "rtmps://example.com:443/live/inst", w.Options["rtmp_tcurl"].Reveal())
-}
-
-func FuzzConnect(f *testing.F) {
-	const password = "0123456789abcdefghij-_"
-	var sent bytes.Buffer
-	_ = message.NewWriter(&sent, bytecounter.NewWriter(&sent), false).Write(connectOf("live", flashVersion+password, "rtmp://h/live"))
-	f.Add(sent.Bytes())
-	f.Fuzz(func(t *testing.T, stream []byte) {
-		head, err := readConnect(bytes.NewReader(stream), flashVersion+password)
-		if err == nil && blank(head, password) {
-			require.NotContains(t, string(head[:len(head)-len(bytes.TrimLeft(head, " "))]), password)
-		}
-		require.LessOrEqual(t, len(head), maxConnect)
-	})
 }
