@@ -190,7 +190,7 @@ func (c *conn) sessionFaults() error {
 	}
 	if c.slow.Load() == nil {
 		if f := c.srv.faults.take(ReadSlowly, t); f != nil {
-			_ = c.nc.SetReadBuffer(tinyBuffer)
+			_ = c.nc.SetReadBuffer(smallBuffer)
 			c.slow.Store(f)
 		}
 	}
@@ -198,7 +198,7 @@ func (c *conn) sessionFaults() error {
 	if f == nil {
 		return nil
 	}
-	_ = c.nc.SetReadBuffer(tinyBuffer)
+	_ = c.nc.SetReadBuffer(smallBuffer)
 	err := c.hold(f)
 	_ = c.nc.SetReadBuffer(wideBuffer)
 	return err

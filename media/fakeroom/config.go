@@ -26,7 +26,7 @@ type Config struct {
 	KeepEnded int
 	// ReadBuffer is the size in bytes of each connection's socket receive
 	// buffer; the kernel's choice when 0. A small one makes a room that does not
-	// read noticeable early.
+	// read noticeable early; keep it above loopback's segments, 64 KiB.
 	ReadBuffer int
 	// Log gets a line per event; discarded when nil. It is given no signature.
 	Log *slog.Logger

@@ -21,10 +21,12 @@ const (
 	// with unread input would reset the connection under the words.
 	lingerTime = 500 * time.Millisecond
 
-	// tinyBuffer is the receive buffer of a connection not read, so that its
-	// publisher notices soon; wideBuffer lets a healed one catch up.
-	tinyBuffer = 16 << 10
-	wideBuffer = 1 << 20
+	// smallBuffer is the receive buffer of a connection not read, so that its
+	// publisher notices soon. Below loopback's 64 KiB segments the kernel drops
+	// them, and a healed connection waits for TCP's retransmission (measured:
+	// 33 s). wideBuffer lets a healed one catch up.
+	smallBuffer = 64 << 10
+	wideBuffer  = 1 << 20
 
 	windowAckSize = 2500000
 	chunkSize     = 4096

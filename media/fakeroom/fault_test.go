@@ -110,7 +110,7 @@ func fill(t *testing.T, p *publisher, limit int) int {
 
 func TestStopReadingBlocksTheSender(t *testing.T) {
 	t.Parallel()
-	room := startRoom(t, fakeroom.Config{ReadBuffer: 8 << 10})
+	room := startRoom(t, fakeroom.Config{})
 	room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading, User: "anna", AfterPackets: 3})
 	p := publish(t, address(t, room, "room", "anna"))
 	p.audio(0, 2)
@@ -128,7 +128,7 @@ func TestStopReadingBlocksTheSender(t *testing.T) {
 
 func TestReadSlowly(t *testing.T) {
 	t.Parallel()
-	room := startRoom(t, fakeroom.Config{ReadBuffer: 8 << 10})
+	room := startRoom(t, fakeroom.Config{ReadBuffer: 64 << 10})
 	room.Misbehave(fakeroom.Fault{Kind: fakeroom.ReadSlowly, BytesPerSecond: 4096})
 	p := publish(t, address(t, room, "room", "anna"))
 	began := time.Now()

@@ -209,8 +209,8 @@ func FuzzTake(f *testing.F) {
 		if video {
 			p.Type = media.Video
 		}
-		s.take(p)
-		s.take(Packet{Type: p.Type, Data: data, DTS: time.Millisecond})
+		_ = s.take(p)
+		_ = s.take(Packet{Type: p.Type, Data: data, DTS: time.Millisecond})
 		s.tape.snapshot()
 	})
 }

@@ -2,6 +2,7 @@ package mediatest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -44,7 +45,9 @@ func start(t testing.TB, debianPackage, name string, args ...string) *Process {
 	if err != nil {
 		t.Fatalf("%s is not installed: apt-get install -y %s", name, debianPackage)
 	}
-	p := &Process{cmd: exec.Command(path, args...), done: make(chan struct{})}
+	// Not bound to t.Context: that ends before the clean-ups, which interrupt.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
+	p := &Process{cmd: cmd, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
