@@ -35,6 +35,9 @@ type Config struct {
 	Password   string   // requirepass
 	AppendOnly bool     // append-only file, fsync always, so that Restart keeps the data
 	Args       []string // more arguments, as on the command line
+	// SentinelOf makes it a Sentinel that watches this server under the name
+	// "mymaster", with a quorum of 1.
+	SentinelOf *Server
 }
 
 // Server is a running redis-server. Its methods are called from one goroutine.
@@ -58,6 +61,9 @@ func Start(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
 	s := &Server{cfg: cfg, dir: dir}
+	if err := s.writeSentinelConfig(); err != nil {
+		return nil, fmt.Errorf("start redis-server: %w", err)
+	}
 	for range portTries {
 		if s.port, err = freePort(); err != nil {
 			break
@@ -177,10 +183,14 @@ func (s *Server) signal(sig syscall.Signal) error {
 }
 
 func (s *Server) args() []string {
-	args := []string{
+	var args []string
+	if s.cfg.SentinelOf != nil {
+		args = append(args, s.sentinelConfig(), "--sentinel")
+	}
+	args = append(args,
 		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir,
 		"--daemonize", "no", "--logfile", filepath.Join(s.dir, "redis.log"), "--save", "",
-	}
+	)
 	if s.cfg.AppendOnly {
 		args = append(args, "--appendonly", "yes", "--appendfsync", "always")
 	} else {
@@ -236,8 +246,10 @@ func (s *Server) waitReady(exited <-chan struct{}) error {
 	for {
 		// Somebody else's server on a taken port answers too; ours tells its
 		// process id.
-		if info, err := c.Info(ctx, "server").Result(); err == nil && s.isOurs(info) {
-			return nil
+		if s.listens() {
+			if info, err := c.Info(ctx, "server").Result(); err == nil && s.isOurs(info) {
+				return nil
+			}
 		}
 		select {
 		case <-exited:
@@ -247,6 +259,15 @@ func (s *Server) waitReady(exited <-chan struct{}) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// listens keeps go-redis from logging every refused connection of a start.
+func (s *Server) listens() bool {
+	conn, err := net.DialTimeout("tcp", s.Addr(), startTimeout)
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
 }
 
 func (s *Server) isOurs(info string) bool {
