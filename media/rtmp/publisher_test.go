@@ -1,0 +1,410 @@
+package rtmp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/bluenviron/gortmplib/pkg/message"
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// narrow dials with a small send buffer, so that a room which does not read
+// is felt soon.
+func narrow(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err == nil {
+		err = conn.(*net.TCPConn).SetWriteBuffer(16 << 10)
+	}
+	return conn, err
+}
+
+// deaf accepts the publish and reads nothing until released.
+func deaf(release <-chan struct{}, after func(*room)) func(*room) {
+	return func(r *room) {
+		<-release
+		after(r)
+	}
+}
+
+// block writes packets until one does not return, and reports its error. The
+// channel running gets a value when the writes have begun to block.
+func block(ctx context.Context, p *publisher) (running <-chan struct{}, result <-chan error) {
+	started, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for n := 0; ; n++ {
+			if err := p.WritePacket(ctx, videoPacket(n, 256<<10)); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	go func() {
+		defer close(started)
+		for last := int64(-1); last != p.SentBytes(); {
+			last = p.SentBytes()
+			<-time.After(100 * time.Millisecond) // what is sampled is that nothing moves
+		}
+	}()
+	return started, done
+}
+
+func TestWritePacketEndsWithItsContextWhenTheRoomStopsReading(t *testing.T) {
+	release := make(chan struct{})
+	p := open(t, &Dialer{DialContext: narrow}, deaf(release, func(*room) {}))
+	t.Cleanup(func() { close(release) })
+	ctx, cancel := context.WithCancelCause(context.Background())
+	running, result := block(ctx, p)
+	<-running
+	start := time.Now()
+	cancel(media.ErrStopped)
+	err := <-result
+	require.Less(t, time.Since(start), promise)
+	require.ErrorIs(t, err, media.ErrStopped)
+	require.ErrorIs(t, p.WritePacket(ctx, videoPacket(0, 1)), media.ErrStopped)
+
+	start = time.Now()
+	require.Equal(t, media.KindRoomUnavailable, media.KindOf(p.Close(context.Background())))
+	require.Less(t, time.Since(start), closeLimit+promise)
+}
+
+func TestARoomThatDoesNotReadIsGivenUp(t *testing.T) {
+	release := make(chan struct{})
+	p := open(t, &Dialer{DialContext: narrow, WriteTimeout: 300 * time.Millisecond}, deaf(release, func(*room) {}))
+	t.Cleanup(func() { close(release) })
+	_, result := block(context.Background(), p)
+	err := <-result
+	require.Equal(t, media.KindRoomUnavailable, media.KindOf(err))
+	require.ErrorIs(t, err, errNotReading)
+	require.Equal(t, err, p.WritePacket(context.Background(), videoPacket(0, 1)), "and stays so")
+}
+
+// TestACutPacketIsFinishedByTheNext cancels a packet half way and goes on with
+// another context: the stream the room reads is whole.
+func TestACutPacketIsFinishedByTheNext(t *testing.T) {
+	release := make(chan struct{})
+	sizes := make(chan []int, 1)
+	p := open(t, &Dialer{DialContext: narrow}, deaf(release, func(r *room) {
+		var got []int
+		for {
+			m, err := r.Read()
+			if err != nil {
+				sizes <- got
+				return
+			}
+			if v, ok := m.(*message.Video); ok && v.Type == message.VideoTypeAU {
+				got = append(got, len(v.AU))
+			}
+		}
+	}))
+	ctx, cancel := context.WithCancel(context.Background())
+	running, result := block(ctx, p)
+	<-running
+	cancel()
+	require.ErrorIs(t, <-result, context.Canceled)
+	close(release)
+	require.NoError(t, p.WritePacket(context.Background(), videoPacket(1, 777)))
+	require.NoError(t, p.Close(context.Background()))
+	got := <-sizes
+	require.Equal(t, 777, got[len(got)-1])
+	for _, size := range got[:len(got)-1] {
+		require.Equal(t, 256<<10, size)
+	}
+}
+
+func TestACutPacketIsFinishedByClose(t *testing.T) {
+	release := make(chan struct{})
+	goodbye := make(chan error, 1)
+	p := open(t, &Dialer{DialContext: narrow}, deaf(release, func(r *room) {
+		_, err := r.until("deleteStream")
+		goodbye <- err
+	}))
+	ctx, cancel := context.WithCancel(context.Background())
+	running, result := block(ctx, p)
+	<-running
+	cancel()
+	require.ErrorIs(t, <-result, context.Canceled)
+	close(release)
+	require.NoError(t, p.Close(context.Background()))
+	require.NoError(t, <-goodbye)
+}
+
+func TestTheRoomEndsTheSession(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(*room) error
+		want media.Error
+	}{
+		"with a kick": {func(r *room) error { return r.status("error", "NetStream.Publish.Kicked", "user alice entered again") },
+			media.Error{Kind: media.KindRoomConflict, Code: "NetStream.Publish.Kicked", Words: "user alice entered again"}},
+		"with a rejection": {func(r *room) error { return r.status("error", "NetStream.Publish.Rejected", "B-frames") },
+			media.Error{Kind: media.KindRoomDenied, Code: "NetStream.Publish.Rejected", Words: "B-frames"}},
+		"with a shutdown": {func(r *room) error { return r.status("status", "NetConnection.Connect.AppShutdown", "see you") },
+			media.Error{Kind: media.KindRoomClosed, Code: "NetConnection.Connect.AppShutdown", Words: "see you"}},
+		"with an unpublish of its own": {func(r *room) error { return r.status("status", "NetStream.Unpublish.Success", "gone") },
+			media.Error{Kind: media.KindRoomClosed, Code: "NetStream.Unpublish.Success", Words: "gone"}},
+		"with close": {func(r *room) error { return r.say("close", 0, nil) }, media.Error{Kind: media.KindRoomClosed}},
+		"without a word": {func(*room) error { return nil },
+			media.Error{Kind: media.KindRoomClosed}},
+		"with a reset": {func(r *room) error { return r.conn.(*net.TCPConn).SetLinger(0) },
+			media.Error{Kind: media.KindRoomClosed}},
+		"with garbage": {func(r *room) error {
+			_, err := io.WriteString(r.conn, "\xc7 garbage")
+			return err
+		}, media.Error{Kind: media.KindRoomClosed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, &Dialer{}, func(r *room) {
+				if r.header() == nil {
+					_ = c.end(r)
+				}
+			})
+			select {
+			case <-p.done:
+			case <-time.After(10 * time.Second):
+				t.Fatal("not noticed")
+			}
+			err := p.WritePacket(context.Background(), videoPacket(0, 100))
+			e, ok := errors.AsType[*media.Error](err)
+			require.True(t, ok, "%v", err)
+			require.Equal(t, c.want, media.Error{Kind: e.Kind, Code: e.Code, Words: e.Words})
+			require.NoError(t, p.Close(context.Background()), "there is nobody to tell")
+		})
+	}
+}
+
+func TestAKickEndsABlockedWrite(t *testing.T) {
+	kick, release := make(chan struct{}), make(chan struct{})
+	p := open(t, &Dialer{DialContext: narrow}, func(r *room) {
+		<-kick
+		_ = r.status("error", "NetStream.Publish.Kicked", "again")
+		<-release
+	})
+	t.Cleanup(func() { close(release) })
+	running, result := block(context.Background(), p)
+	<-running
+	start := time.Now()
+	close(kick)
+	require.Equal(t, media.KindRoomConflict, media.KindOf(<-result))
+	require.Less(t, time.Since(start), promise)
+}
+
+// TestAFailedWriteWaitsForTheWords: the write may fail before the reader has
+// come to the reason, even that of the sequence headers.
+func TestAFailedWriteWaitsForTheWords(t *testing.T) {
+	addr := serve(t, func(conn net.Conn) {
+		if r, err := accept(conn); err == nil {
+			_ = r.status("error", "NetStream.Publish.Denied", "too late")
+			_ = conn.(*net.TCPConn).CloseWrite()
+			silent(conn)
+		}
+	})
+	for range 20 {
+		p, err := (&Dialer{}).Dial(context.Background(), addressOf(addr), testTracks())
+		for err == nil {
+			err = p.WritePacket(context.Background(), videoPacket(0, 1000))
+		}
+		require.Equal(t, media.KindRoomDenied, media.KindOf(err), "%v", err)
+		if p != nil {
+			require.NoError(t, p.Close(context.Background()))
+		}
+	}
+}
+
+func TestCloseEndsABlockedWrite(t *testing.T) {
+	release := make(chan struct{})
+	p := open(t, &Dialer{DialContext: narrow}, deaf(release, func(*room) {}))
+	t.Cleanup(func() { close(release) })
+	running, result := block(context.Background(), p)
+	<-running
+	start := time.Now()
+	require.Error(t, p.Close(context.Background()))
+	require.Less(t, time.Since(start), closeLimit+promise)
+	require.ErrorIs(t, <-result, net.ErrClosed)
+}
+
+func TestCloseTellsTheRoom(t *testing.T) {
+	heard := make(chan []string, 1)
+	p := open(t, &Dialer{}, func(r *room) {
+		var names []string
+		for {
+			m, err := r.Read()
+			if err != nil {
+				heard <- names
+				return
+			}
+			if c, ok := m.(*message.CommandAMF0); ok {
+				names = append(names, c.Name)
+			}
+		}
+	})
+	require.NoError(t, p.Close(context.Background()))
+	require.NoError(t, p.Close(context.Background()), "again")
+	require.Equal(t, []string{"FCUnpublish", "deleteStream"}, <-heard)
+	err := p.WritePacket(context.Background(), videoPacket(0, 1))
+	require.Equal(t, media.KindRoomClosed, media.KindOf(err))
+	require.ErrorIs(t, err, net.ErrClosed)
+}
+
+func TestCloseDoesNotWaitForARoomThatStays(t *testing.T) {
+	release := make(chan struct{})
+	p := open(t, &Dialer{}, deaf(release, func(*room) {}))
+	t.Cleanup(func() { close(release) })
+	start := time.Now()
+	require.NoError(t, p.Close(context.Background()))
+	require.Less(t, time.Since(start), closeLimit+promise)
+}
+
+func TestCloseWithAnEndedContextClosesAtOnce(t *testing.T) {
+	release := make(chan struct{})
+	p := open(t, &Dialer{}, deaf(release, func(*room) {}))
+	t.Cleanup(func() { close(release) })
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	start := time.Now()
+	_ = p.Close(ctx)
+	require.Less(t, time.Since(start), promise)
+	<-p.done
+}
+
+func TestPingsAndWindowsAreAnswered(t *testing.T) {
+	answers := make(chan message.Message, 10)
+	p := open(t, &Dialer{}, func(r *room) {
+		defer close(answers)
+		if r.Write(&message.SetWindowAckSize{Value: 50}) != nil ||
+			r.Write(&message.UserControlStreamBegin{StreamID: 1}) != nil ||
+			r.Write(&message.UserControlPingRequest{ServerTime: 4711}) != nil ||
+			r.status("status", "NetStream.Something.New", "words enough to fill the window of fifty bytes") != nil {
+			return
+		}
+		for {
+			m, err := r.Read()
+			if err != nil {
+				return
+			}
+			switch m.(type) {
+			case *message.UserControlPingResponse, *message.Acknowledge:
+				answers <- m
+			}
+		}
+	})
+	var pong, ack bool
+	for !pong || !ack {
+		m, ok := <-answers
+		require.True(t, ok)
+		switch m := m.(type) {
+		case *message.UserControlPingResponse:
+			require.EqualValues(t, 4711, m.ServerTime)
+			pong = true
+		case *message.Acknowledge:
+			ack = true
+		}
+	}
+	require.NoError(t, p.WritePacket(context.Background(), videoPacket(0, 10)))
+}
+
+func TestAPongSharesTheConnectionWithPackets(t *testing.T) {
+	const pings = 200
+	pongs := make(chan int, 1)
+	p := open(t, &Dialer{}, func(r *room) {
+		go func() {
+			for i := range pings {
+				if r.Write(&message.UserControlPingRequest{ServerTime: uint32(i)}) != nil {
+					return
+				}
+			}
+		}()
+		n := 0
+		for n < pings {
+			m, err := r.Read()
+			if err != nil {
+				break
+			}
+			if _, ok := m.(*message.UserControlPingResponse); ok {
+				n++
+			}
+		}
+		pongs <- n
+		silent(r.conn)
+	})
+	for n := 0; ; n++ {
+		require.NoError(t, p.WritePacket(context.Background(), videoPacket(n, 3000)))
+		select {
+		case got := <-pongs:
+			require.Equal(t, pings, got)
+			return
+		default:
+		}
+	}
+}
+
+// TestWhatTheRoomSaysInOtherWaysIsSkipped: unknown types and events, an AMF3
+// command, and chunk sizes of its own do not end a session.
+func TestWhatTheRoomSaysInOtherWaysIsSkipped(t *testing.T) {
+	p := open(t, &Dialer{}, func(r *room) {
+		_ = r.header()
+		_, _ = r.conn.Write([]byte{2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 31, 0, 0, 0, 1}) // user control event 31
+		_, _ = r.conn.Write([]byte{2, 0, 0, 0, 0, 0, 1, 22, 0, 0, 0, 0, 9})                // aggregate message
+		_, _ = r.conn.Write([]byte{2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 16, 0})       // chunk size 4096
+		_, _ = r.conn.Write([]byte{3, 0, 0, 0, 0, 0, 3, 20, 0, 0, 0, 0, 2, 0, 9})          // a command cut short
+		_, _ = r.conn.Write([]byte{3, 0, 0, 0, 0, 0, 18, 17, 0, 0, 0, 0,                   // AMF3: close
+			0, 2, 0, 5, 'c', 'l', 'o', 's', 'e', 0, 0, 0, 0, 0, 0, 0, 0, 0})
+		silent(r.conn)
+	})
+	<-p.done
+	err := p.WritePacket(context.Background(), videoPacket(0, 1))
+	require.Equal(t, media.KindRoomClosed, media.KindOf(err))
+	require.NotErrorIs(t, err, io.EOF, "it was the command, not the connection")
+	require.NotContains(t, err.Error(), "protocol")
+}
+
+func TestPacketsThatBreakTheContract(t *testing.T) {
+	p := open(t, &Dialer{}, func(r *room) { silent(r.conn) })
+	for name, pkt := range map[string]media.Packet{
+		"a track that is not there": {Track: 2},
+		"a negative track":          {Track: -1},
+		"16 MiB of data":            {Data: make([]byte, 1<<24)},
+	} {
+		require.Equal(t, media.KindInternal, media.KindOf(p.WritePacket(context.Background(), pkt)), name)
+	}
+	require.NoError(t, p.WritePacket(context.Background(), videoPacket(0, 1)))
+}
+
+// TestOpensAndClosesLeaveNothing: goleak sees to goroutines of the others.
+func TestOpensAndClosesLeaveNothing(t *testing.T) {
+	addr := serve(t, func(conn net.Conn) {
+		if r, err := accept(conn); err == nil {
+			_, _ = r.until("deleteStream")
+		}
+	})
+	d := &Dialer{}
+	cycle := func() {
+		p, err := d.Dial(context.Background(), addressOf(addr), testTracks())
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		require.NoError(t, p.WritePacket(ctx, videoPacket(0, 1000)))
+		cancel()
+		require.NoError(t, p.Close(context.Background()))
+	}
+	cycle()
+	files, goroutines := openFiles(t), runtime.NumGoroutine()
+	for range 100 {
+		cycle()
+	}
+	require.Eventually(t, func() bool {
+		return openFiles(t) <= files+1 && runtime.NumGoroutine() <= goroutines+2
+	}, 5*time.Second, 10*time.Millisecond)
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(entries)
+}
