@@ -67,14 +67,17 @@ func TestEveryCallHasItsAddress(t *testing.T) {
 		call func(*client.Client) error
 		want string
 	}{
-		"get":            {func(c *client.Client) error { _, err := c.Get(ctx, "p1"); return err }, "GET /v1/pushes/p1"},
-		"stop":           {func(c *client.Client) error { _, err := c.Stop(ctx, "p1"); return err }, "DELETE /v1/pushes/p1"},
-		"an odd id":      {func(c *client.Client) error { _, err := c.Get(ctx, "../x?y"); return err }, "GET /v1/pushes/..%2Fx%3Fy"},
-		"events":         {func(c *client.Client) error { _, err := c.Events(ctx, "p1"); return err }, "GET /v1/pushes/p1/events"},
-		"alive":          {func(c *client.Client) error { return c.Alive(ctx) }, "GET /healthz"},
-		"ready":          {func(c *client.Client) error { return c.Ready(ctx) }, "GET /readyz"},
-		"an open list":   {func(c *client.Client) error { _, err := c.List(ctx, client.Filter{}); return err }, "GET /v1/pushes"},
-		"a narrow list":  {func(c *client.Client) error { _, err := c.List(ctx, client.Filter{Status: "failed", Limit: 5}); return err }, "GET /v1/pushes?limit=5&status=failed"},
+		"get":          {func(c *client.Client) error { _, err := c.Get(ctx, "p1"); return err }, "GET /v1/pushes/p1"},
+		"stop":         {func(c *client.Client) error { _, err := c.Stop(ctx, "p1"); return err }, "DELETE /v1/pushes/p1"},
+		"an odd id":    {func(c *client.Client) error { _, err := c.Get(ctx, "../x?y"); return err }, "GET /v1/pushes/..%2Fx%3Fy"},
+		"events":       {func(c *client.Client) error { _, err := c.Events(ctx, "p1"); return err }, "GET /v1/pushes/p1/events"},
+		"alive":        {func(c *client.Client) error { return c.Alive(ctx) }, "GET /healthz"},
+		"ready":        {func(c *client.Client) error { return c.Ready(ctx) }, "GET /readyz"},
+		"an open list": {func(c *client.Client) error { _, err := c.List(ctx, client.Filter{}); return err }, "GET /v1/pushes"},
+		"a narrow list": {func(c *client.Client) error {
+			_, err := c.List(ctx, client.Filter{Status: "failed", Limit: 5})
+			return err
+		}, "GET /v1/pushes?limit=5&status=failed"},
 		"the room named": {func(c *client.Client) error { _, err := c.List(ctx, client.Filter{RoomID: "0"}); return err }, "GET /v1/pushes?roomId=0"},
 	} {
 		t.Run(name, func(t *testing.T) {

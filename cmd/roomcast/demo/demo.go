@@ -1,0 +1,264 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/fakeroom"
+	"github.com/roomcast/roomcast/media/trtc"
+)
+
+// Config is how a demo runs.
+type Config struct {
+	// Seconds is how much of video and audio the room must have received; then
+	// the demo ends. 0 plays until ctx ends.
+	Seconds int
+	// Bin is the folder of api and worker; that of this program when empty.
+	Bin string
+	// Root is the folder for clips and for the run's own folder, demo-<pid>.
+	Root string
+	// Keep leaves the run's folder, with a recording and a picture in it.
+	Keep   bool
+	Getenv func(string) string
+	Stdout io.Writer
+}
+
+const (
+	appID  = 1400000001
+	roomID = "demo"
+	userID = "demo"
+	sigTTL = 24 * time.Hour
+)
+
+// How long the parts may take to end. A worker gives its pushes back first.
+const (
+	workerEnd = 35 * time.Second
+	apiEnd    = 15 * time.Second
+	redisEnd  = 10 * time.Second
+)
+
+// demo is a run.
+type demo struct {
+	cfg       Config
+	root, dir string // absolute
+	tools     tools
+	secrets   secrets
+	ended     func(error) // is told when a child ends by itself
+	closing   []func() error
+
+	room      *fakeroom.Server
+	files     string // host:port of the file server
+	redisAddr string
+	api       *client.Client
+}
+
+// Run runs the demo until ctx ends, or until Seconds have been received. It
+// returns when everything it started has ended.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Seconds < 0 {
+		return errors.New("--seconds must not be negative")
+	}
+	d, err := prepare(cfg)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d.ended = func(err error) { cancel(err) }
+	err = d.run(ctx)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause // a child's end explains whatever followed from it
+	}
+	err = errors.Join(err, d.close())
+	return d.leave(err)
+}
+
+func prepare(cfg Config) (*demo, error) {
+	if cfg.Bin == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("find this program: %w", err)
+		}
+		cfg.Bin = filepath.Dir(self)
+	}
+	bin, err := filepath.Abs(cfg.Bin)
+	if err != nil {
+		return nil, err
+	}
+	found, err := findTools(bin)
+	if err != nil {
+		return nil, err
+	}
+	root, err := filepath.Abs(cfg.Root)
+	if err != nil {
+		return nil, err
+	}
+	d := &demo{cfg: cfg, root: root, tools: found, secrets: newSecrets()}
+	d.dir = filepath.Join(root, fmt.Sprintf("demo-%d", os.Getpid()))
+	if err := os.RemoveAll(d.dir); err != nil { // of a process long gone
+		return nil, err
+	}
+	return d, os.MkdirAll(d.dir, 0o700)
+}
+
+// run starts everything, in the order in which one needs the other, and plays.
+func (d *demo) run(ctx context.Context) error {
+	steps := []func(context.Context) error{d.startRedis, d.startRoom, d.startFiles, d.startAPI, d.startWorker}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return interrupted(ctx, err)
+		}
+	}
+	if d.cfg.Seconds > 0 {
+		return interrupted(ctx, d.measure(ctx))
+	}
+	return d.play(ctx)
+}
+
+// interrupted puts the end of ctx before the error that it led to.
+func interrupted(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	return err
+}
+
+// say prints the one line of a step.
+func (d *demo) say(step, format string, args ...any) {
+	fmt.Fprintf(d.cfg.Stdout, "%-8s %s\n", step, client.Printable(fmt.Sprintf(format, args...)))
+}
+
+func (d *demo) logOf(name string) string { return filepath.Join(d.dir, name+".log") }
+
+// shown is a path of the run's folder as the user sees it.
+func (d *demo) shown(path string) string {
+	return filepath.Join(d.cfg.Root, strings.TrimPrefix(path, d.root))
+}
+
+// atEnd has f called by close, before what was added earlier.
+func (d *demo) atEnd(f func() error) { d.closing = append(d.closing, f) }
+
+// close ends everything in the reverse order of its start.
+func (d *demo) close() error {
+	var all []error
+	for i := len(d.closing) - 1; i >= 0; i-- {
+		all = append(all, d.closing[i]())
+	}
+	d.closing = nil
+	return errors.Join(all...)
+}
+
+// leave removes the run's folder, unless it is to stay or tells about a
+// failure, whose logs it shows the end of.
+func (d *demo) leave(err error) error {
+	if err == nil && !d.cfg.Keep {
+		d.say("ended", "everything that was started has ended")
+		return os.RemoveAll(d.dir)
+	}
+	d.say("ended", "everything that was started has ended; logs are in %s", d.shown(d.dir))
+	if err == nil {
+		return nil
+	}
+	for _, name := range []string{"redis", "api", "worker"} {
+		if text := tail(d.logOf(name), 12); text != "" {
+			fmt.Fprintf(d.cfg.Stdout, "--- the end of %s\n%s\n", d.shown(d.logOf(name)), client.Printable(text))
+		}
+	}
+	return err
+}
+
+func (d *demo) startRedis(ctx context.Context) error {
+	c, addr, err := d.launch(ctx, d.redis())
+	if err != nil {
+		return err
+	}
+	d.redisAddr = addr
+	d.atEnd(func() error { return c.stop(redisEnd) })
+	d.say("redis", "%s, append-only file in %s", addr, d.shown(d.dir))
+	return nil
+}
+
+func (d *demo) startRoom(context.Context) error {
+	cfg := fakeroom.Config{
+		Keys: map[uint32]string{appID: d.secrets.sdk.Reveal()}, KeepEnded: 1,
+		RecordAll: d.cfg.Seconds > 0, MaxBytes: int64(d.cfg.Seconds+60) << 20,
+	}
+	room, err := fakeroom.Start(cfg)
+	if err != nil {
+		return err
+	}
+	d.room = room
+	d.atEnd(func() error { room.Close(); return nil })
+	d.say("room", "%s, a stand-in for TRTC's", room.URL())
+	return nil
+}
+
+func (d *demo) startFiles(ctx context.Context) error {
+	seconds := clipSeconds
+	if d.cfg.Seconds > 0 {
+		seconds = d.cfg.Seconds + 10
+	}
+	path, err := d.clip(ctx, seconds)
+	if err != nil {
+		return err
+	}
+	addr, closeServer, err := serveFile(path)
+	if err != nil {
+		return err
+	}
+	d.files = addr
+	d.atEnd(func() error { closeServer(); return nil })
+	d.say("files", "%s, %d s", d.source(), seconds)
+	return nil
+}
+
+func (d *demo) source() string { return "http://" + d.files + "/" + clipName }
+
+func (d *demo) startAPI(ctx context.Context) error {
+	c, addr, err := d.launch(ctx, d.apiService())
+	if err != nil {
+		return err
+	}
+	d.atEnd(func() error { return c.stop(apiEnd) })
+	if d.api, err = client.New("http://"+addr, d.secrets.api); err != nil {
+		return err
+	}
+	d.atEnd(func() error { d.api.CloseIdle(); return nil })
+	key := filepath.Join(d.dir, "api-key")
+	if err := os.WriteFile(key, []byte(d.secrets.api.Reveal()+"\n"), 0o600); err != nil {
+		return err
+	}
+	d.say("api", "%s, its key is in %s", d.api.Base(), d.shown(key))
+	d.say("monitor", "%s/monitor, with any user name and the key as the password", d.api.Base())
+	return nil
+}
+
+func (d *demo) startWorker(ctx context.Context) error {
+	c, addr, err := d.launch(ctx, d.workerService())
+	if err != nil {
+		return err
+	}
+	d.atEnd(func() error { return c.stop(workerEnd) })
+	d.say("worker", "http://%s/metrics", addr)
+	return nil
+}
+
+// request is the push, with a UserSig minted as a customer's server would.
+func (d *demo) request() (client.Request, error) {
+	door, err := trtc.New(trtc.Config{Keys: map[uint32]media.Secret{appID: d.secrets.sdk}})
+	if err != nil {
+		return client.Request{}, err
+	}
+	sig, err := door.MintUserSig(appID, userID, sigTTL)
+	return client.Request{
+		VideoSrc: media.Secret(d.source()), SDKAppID: appID, RoomID: roomID, UserID: userID, UserSig: sig,
+	}, err
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// describe writes a push and its events for a person.
+func describe(p client.Push, events []client.Event) string {
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	row := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(t, "%s\t%s\n", name, value)
+		}
+	}
+	row("id", p.ID)
+	row("status", statusOf(p))
+	row("source", p.VideoSrc)
+	row("", sourceOf(p.Source))
+	row("room", fmt.Sprintf("%s as %s, app %d", p.RoomID, p.UserID, p.SDKAppID))
+	if p.Plan != nil {
+		row("video", trackPlan(p.Plan.Video))
+		row("audio", trackPlan(p.Plan.Audio))
+	}
+	row("progress", progressOf(p))
+	row("worker", p.Worker)
+	row("attempt", fmt.Sprint(p.Attempt))
+	row("created", stamp(&p.CreatedAt))
+	row("started", stamp(p.StartedAt))
+	row("ended", stamp(p.EndedAt))
+	for _, w := range p.Warnings {
+		row("warning", w.Message+" ["+w.Code+"]")
+	}
+	if p.Error != nil {
+		row("error", fmt.Sprintf("%s [%s]", p.Error.Message, p.Error.Code))
+	}
+	_ = t.Flush() // into memory
+	if len(events) > 0 {
+		b.WriteString("\n" + eventTable(events))
+	}
+	return b.String()
+}
+
+func statusOf(p client.Push) string {
+	if p.Desired == tasks.DesiredStop && !p.Status.Terminal() {
+		return string(p.Status) + " (is to stop)"
+	}
+	return string(p.Status)
+}
+
+func sourceOf(s *tasks.SourceReport) string {
+	if s == nil {
+		return ""
+	}
+	parts := []string{s.Kind + " " + s.Container}
+	for _, track := range s.Tracks {
+		text := track.Codec
+		if track.Profile != "" {
+			text += " " + track.Profile
+		}
+		if track.Width > 0 {
+			text += fmt.Sprintf(" %dx%d", track.Width, track.Height)
+		}
+		if track.FPS > 0 {
+			text += fmt.Sprintf(" %.4g fps", track.FPS)
+		}
+		if track.SampleRate > 0 {
+			text += fmt.Sprintf(" %d Hz", track.SampleRate)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func trackPlan(t *client.TrackPlan) string {
+	if t == nil {
+		return ""
+	}
+	return strings.TrimSuffix(t.Action+": "+t.Reason, ": ")
+}
+
+func progressOf(p client.Push) string {
+	if p.Progress == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, %d kb/s, %.0f fps, %d bytes sent, %d packets dropped, %d reconnects", position(p),
+		p.Progress.BitrateKbps, p.Progress.FPS, p.Progress.SentBytes, p.Progress.DroppedPackets, p.Progress.Reconnects)
+}
+
+func stamp(at *time.Time) string {
+	if at == nil || at.IsZero() {
+		return ""
+	}
+	return at.Local().Format("2006-01-02 15:04:05.000")
+}
+
+func eventTable(events []client.Event) string {
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, e := range events {
+		what := string(e.State)
+		if e.Type != tasks.EventState {
+			what = string(e.Type)
+		}
+		if e.Code != "" {
+			what += " [" + e.Code + "]"
+		}
+		fmt.Fprintf(t, "%s\tattempt %d\t%s\t%s\n", stamp(&e.At), e.Attempt, what, e.Message)
+	}
+	_ = t.Flush() // into memory
+	return b.String()
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+
+	"github.com/roomcast/roomcast/cmd/roomcast/client"
+)
+
+type doctorCmd struct{}
+
+// errUnwell ends doctor when it has said what is wrong.
+var errUnwell = errors.New("not everything is well")
+
+// Run asks the API three questions and prints what to do about the answers.
+func (d *doctorCmd) Run(ctx context.Context, e env) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer c.CloseIdle()
+	if err := c.Alive(ctx); err != nil {
+		e.printf("FAIL  %v\n      start it (bin/api, or roomcast demo), or name another with --api or ROOMCAST_API\n", err)
+		return errUnwell
+	}
+	e.printf("ok    the API answers at %s\n", c.Base())
+	ready, key := d.ready(ctx, e, c), d.key(ctx, e, c)
+	if !ready || !key {
+		return errUnwell
+	}
+	return nil
+}
+
+func (d *doctorCmd) ready(ctx context.Context, e env, c *client.Client) bool {
+	if err := c.Ready(ctx); err != nil {
+		e.printf("FAIL  the API cannot work now: %v\n      look at what it waits for and at its log\n", err)
+		return false
+	}
+	e.printf("ok    it is ready to work\n")
+	return true
+}
+
+func (d *doctorCmd) key(ctx context.Context, e env, c *client.Client) bool {
+	_, err := c.List(ctx, client.Filter{Limit: 1})
+	refused, isAnswer := errors.AsType[*client.Error](err)
+	switch {
+	case err == nil && !c.HasKey():
+		e.printf("ok    it asks for no key\n")
+	case err == nil:
+		e.printf("ok    it takes the key in ROOMCAST_API_KEY, or asks for none\n")
+		if u, parseErr := url.Parse(c.Base()); parseErr == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+			e.printf("note  the key goes over the network unencrypted: put TLS before the API and use https://\n")
+		}
+	case isAnswer && refused.Status == http.StatusUnauthorized && c.HasKey():
+		e.printf("FAIL  it does not know the key in ROOMCAST_API_KEY\n      the API's ROOMCAST_API_KEYS needs name:sha256 of it: printf %%s \"$ROOMCAST_API_KEY\" | sha256sum\n")
+	case isAnswer && refused.Status == http.StatusUnauthorized:
+		e.printf("FAIL  it asks for a key and ROOMCAST_API_KEY is not set\n")
+	default:
+		e.printf("FAIL  the list of pushes: %v\n", err)
+	}
+	return err == nil
+}
+
+// loopback says whether a host name or address is this machine's own.
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
