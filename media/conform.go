@@ -73,6 +73,7 @@ func (c *annexB) conform(data []byte) ([]byte, error) {
 // take keeps parameter sets for the avcC and says whether unit stays in the
 // stream.
 func (c *annexB) take(unit []byte) (keep bool, err error) {
+	unit = bytes.TrimRight(unit, "\x00") // trailing_zero_8bits (B.1.1)
 	if len(unit) == 0 {
 		return false, nil
 	}

@@ -26,6 +26,8 @@ func TestAnnexBBecomesLengthPrefixedWithItsParameterSetsInTheConfig(t *testing.T
 func TestParameterSetsInTheExtradataAreUsed(t *testing.T) {
 	c := newConformer(Track{Codec: H264, Extradata: unhex(t, "000000016742001e0000000168ce3880")})
 	require.NotNil(t, c.config())
+	_, err := c.conform(unhex(t, "000000016742001e000000000168ce388000"))
+	require.NoError(t, err, "zeros after a unit are no part of it")
 }
 
 func TestNewParameterSetsInMidStreamAreNoticed(t *testing.T) {

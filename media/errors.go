@@ -54,6 +54,9 @@ func (k Kind) String() string {
 	return kindNames[k]
 }
 
+// MarshalText writes the kind's name: for logs.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // ofRoom says whether it is the room's side that failed, not the source's.
 func (k Kind) ofRoom() bool {
 	switch k {

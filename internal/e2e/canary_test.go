@@ -1,0 +1,93 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/internal/redistest"
+	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/stretchr/testify/require"
+)
+
+// A secret that a request brings is nowhere but in its envelope: not in
+// Redis's file, in a log at debug level, in the process list, the API or the
+// monitor.
+func TestACanaryIsFoundNowhere(t *testing.T) {
+	const password, token, user = "canary-redis-password", "canary-url-token", "canary-url-user"
+	other := redistest.New(t, redistest.Config{Password: password})
+	s := newStack(t, options{env: []string{
+		"ROOMCAST_LOG_LEVEL=debug", "ROOMCAST_PROGRESS_REDIS_ALLOW=" + other.Addr(),
+	}})
+	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 20})})
+	src := strings.Replace(files.URL, "http://", "http://"+user+":"+token+"@", 1) + "/a?token=" + token
+	good := s.request(src, "r", "u", fields{
+		"redis": true, "redisHost": "127.0.0.1", "redisPort": other.Port(), "redisPassword": password,
+	})
+	sig, _ := good["userSig"].(string)
+	a := s.do(http.MethodPost, "/v1/pushes", good)
+	require.Equal(t, http.StatusAccepted, a.code, a.raw)
+	id, _ := a.body["id"].(string)
+	_, err := s.room.WaitMedia(patient(t), "u", 3*time.Second)
+	require.NoError(t, err)
+	missing := s.push(strings.Replace(src, "/a?", "/missing?", 1), "r", "v", nil) // errors are printed, too
+	s.waitStatus(missing, "failed")
+	s.room.Cut("u")
+	_, err = s.room.WaitSession(patient(t), "u", 1)
+	require.NoError(t, err)
+
+	places := map[string]string{
+		"the API's log": s.api.log(), "the worker's log": s.workers[0].log(), "the process list": processList(t),
+		"the push": s.do(http.MethodGet, "/v1/pushes/"+id, nil).raw, "the list": s.do(http.MethodGet, "/v1/pushes", nil).raw,
+		"the events":  s.do(http.MethodGet, "/v1/pushes/"+missing+"/events", nil).raw,
+		"the monitor": s.monitor(t), "Redis": s.redisFile(t), "the other Redis": dump(t, other),
+	}
+	for place, text := range places {
+		require.NotEmpty(t, text, place)
+		for _, canary := range []string{sig, password, token, user} {
+			require.NotContains(t, text, canary, place)
+		}
+	}
+	s.stop(id)
+	s.waitStatus(id, "stopped")
+}
+
+// processList is every command line and environment of our processes.
+func processList(t testing.TB) string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	var all strings.Builder
+	for _, f := range files {
+		text, _ := os.ReadFile(f)
+		all.Write(text)
+	}
+	return all.String()
+}
+
+// monitor is what the queue monitor tells of the running tasks.
+func (s *stack) monitor(t testing.TB) string {
+	t.Helper()
+	a := s.do(http.MethodGet, "/monitor/api/queues/push/active_tasks", nil)
+	require.Equal(t, http.StatusOK, a.code, a.raw)
+	require.Contains(t, a.raw, "push:run")
+	return a.raw + s.do(http.MethodGet, "/monitor/api/servers", nil).raw
+}
+
+// redisFile is what our Redis would write to disk.
+func (s *stack) redisFile(t testing.TB) string { return dump(t, s.redis) }
+
+func dump(t testing.TB, r *redistest.Server) string {
+	t.Helper()
+	client := r.Client(t)
+	require.NoError(t, client.ConfigSet(t.Context(), "rdbcompression", "no").Err())
+	require.NoError(t, client.Save(t.Context()).Err())
+	dir, err := client.ConfigGet(t.Context(), "dir").Result()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(dir["dir"], "dump.rdb"))
+	require.NoError(t, err)
+	return string(text)
+}

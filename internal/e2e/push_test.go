@@ -1,0 +1,204 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/media/fakeroom"
+	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/stretchr/testify/require"
+)
+
+// copyInto puts a file into a folder and returns its name there.
+func copyInto(t testing.TB, dir, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, filepath.Base(path)), data, 0o600))
+	return filepath.Base(path)
+}
+
+func patient(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// The peer here is one that nobody here wrote: nginx is the file server and
+// the room.
+func TestARequestPutsAVideoIntoARoomAndAStopTakesItOut(t *testing.T) {
+	root := t.TempDir()
+	name := copyInto(t, root, mediatest.Clip(t, mediatest.Spec{Seconds: 75, GOPSeconds: 2}))
+	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{Root: root})
+	s := newStack(t, options{room: nginx.RTMP + "/push"})
+
+	posted := time.Now()
+	id := s.push(nginx.HTTP+"/"+name, "class_1", "teacher", nil)
+	published, err := nginx.WaitEvent(patient(t), "publish", "class_1")
+	require.NoError(t, err)
+	t.Logf("POST to publish: %v", published.At.Sub(posted))
+	require.Less(t, published.At.Sub(posted), time.Second)
+	require.Equal(t, "teacher", published.Args.Get("userid"))
+
+	first := s.waitFor(id, "a position", func(p map[string]any) bool { return positionMs(p) > 1000 })
+	from := time.Now()
+	time.Sleep(time.Minute) // the minute over which real time is measured
+	second := s.get(id)
+	elapsed := time.Since(from)
+	played := time.Duration(positionMs(second)-positionMs(first)) * time.Millisecond
+	t.Logf("played %v in %v", played, elapsed)
+	require.InDelta(t, elapsed.Seconds(), played.Seconds(), 0.03*elapsed.Seconds())
+	require.Equal(t, "publishing", second["status"])
+
+	deleted := time.Now()
+	s.stop(id)
+	done, err := nginx.WaitEvent(patient(t), "publish_done", "class_1")
+	require.NoError(t, err)
+	t.Logf("DELETE to unpublish: %v", done.At.Sub(deleted))
+	require.Less(t, done.At.Sub(deleted), 500*time.Millisecond)
+	require.Equal(t, "stopped", s.waitStatus(id, "stopped", "failed", "completed")["status"])
+
+	recordings := nginx.Recordings("class_1")
+	require.Len(t, recordings, 1)
+	mediatest.Decode(t, recordings[0])
+	probe := mediatest.Probe(t, recordings[0])
+	video, _ := probe.Stream("video")
+	audio, _ := probe.Stream("audio")
+	require.Equal(t, "h264", video.Codec)
+	require.Equal(t, "aac", audio.Codec)
+	require.Greater(t, probe.Span("video"), 58*time.Second)
+}
+
+func TestEveryContainerIsPlayedToItsEnd(t *testing.T) {
+	s := newStack(t, options{})
+	for _, container := range []string{"mp4", "mov", "matroska", "flv", "mpegts"} {
+		t.Run(container, func(t *testing.T) {
+			t.Parallel()
+			files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Container: container})})
+			user := "u_" + container
+			id := s.push(files.URL+"/a", "room_"+container, user, nil)
+			push := s.waitStatus(id, "completed", "failed", "stopped")
+			require.Equal(t, "completed", push["status"], push)
+			require.InDelta(t, 5000, positionMs(push), 100)
+			session, ok := s.room.Session(user)
+			require.True(t, ok)
+			require.Equal(t, fakeroom.EndUnpublished, session.End)
+			require.Empty(t, session.Violations)
+			require.NoError(t, session.Report().Check(4800*time.Millisecond))
+			decodeSession(t, s.room, session.ID)
+		})
+	}
+}
+
+// decodeSession decodes what the stand-in room got.
+func decodeSession(t testing.TB, room *fakeroom.Server, id int) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "room.flv")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	require.NoError(t, room.WriteFLV(f, id))
+	require.NoError(t, f.Close())
+	mediatest.Decode(t, path)
+}
+
+func TestALiveStreamIsPlayedFromItsNewest(t *testing.T) {
+	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
+	mediatest.FFmpegPublish(t, nginx.RTMP+"/live/show", mediatest.Clip(t, mediatest.Spec{Seconds: 20}))
+	_, err := nginx.WaitEvent(patient(t), "publish", "show")
+	require.NoError(t, err)
+	s := newStack(t, options{})
+	id := s.push(nginx.RTMP+"/live/show", "stage", "host", fields{"redis": true})
+	session, err := s.room.WaitMedia(patient(t), "host", 5*time.Second)
+	require.NoError(t, err)
+	require.Empty(t, session.Violations)
+	push := s.get(id)
+	require.Equal(t, "live", push["source"].(map[string]any)["kind"])
+	s.stop(id)
+	s.waitStatus(id, "stopped")
+	decodeSession(t, s.room, session.ID)
+}
+
+func TestASourceTheRoomCannotTakeFailsWithItsReason(t *testing.T) {
+	s := newStack(t, options{})
+	for name, c := range map[string]struct {
+		spec   mediatest.Spec
+		reason string
+	}{
+		"b_frames": {mediatest.Spec{BFrames: 2}, "B-frames"},
+		"hevc":     {mediatest.Spec{VideoCodec: "hevc"}, "codec hevc"},
+		"opus":     {mediatest.Spec{Container: "matroska", AudioCodec: "opus"}, "codec opus"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, c.spec)})
+			push := s.waitStatus(s.push(files.URL+"/a", name, name, nil), "failed", "completed", "stopped")
+			failure, _ := push["error"].(map[string]any)
+			require.Equal(t, "source_unsupported", failure["code"])
+			require.Contains(t, failure["message"], c.reason)
+			_, published := s.room.Session(name)
+			require.False(t, published, "the room is not opened for it")
+		})
+	}
+}
+
+func TestARefusalByTheRoomCarriesItsWords(t *testing.T) {
+	s := newStack(t, options{})
+	s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Reject, User: "u", Code: "NetStream.Publish.Denied", Words: "package not bought"})
+	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{})})
+	push := s.waitStatus(s.push(files.URL+"/a", "r", "u", nil), "failed")
+	failure, _ := push["error"].(map[string]any)
+	require.Equal(t, "room_denied", failure["code"])
+	require.Contains(t, failure["message"], "package not bought")
+}
+
+func TestThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
+	s := newStack(t, options{})
+	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 40, Width: 320, Height: 180, FPS: 15})
+	files := mediatest.Serve(t, map[string]string{"a": clip})
+	before := s.worker(t)
+	var ids []string
+	for i := range 30 {
+		ids = append(ids, s.push(files.URL+"/a", "r", "u"+string(rune('A'+i)), nil))
+	}
+	for i := range 30 {
+		_, err := s.room.WaitMedia(patient(t), "u"+string(rune('A'+i)), 15*time.Second)
+		require.NoError(t, err)
+	}
+	var worst float64
+	for _, id := range ids {
+		push := s.get(id)
+		require.Equal(t, "publishing", push["status"])
+		late, _ := push["progress"].(map[string]any)["latenessMsP99"].(float64)
+		worst = max(worst, late)
+	}
+	t.Logf("worst p99 lateness of 30 pushes: %v ms", worst)
+	require.LessOrEqual(t, worst, 100.0)
+	for _, id := range ids {
+		s.stop(id)
+	}
+	for _, id := range ids {
+		s.waitStatus(id, "stopped")
+	}
+	require.Eventually(t, func() bool {
+		after := s.worker(t)
+		return after.goroutines <= before.goroutines+5 && after.files <= before.files+5
+	}, patience, 200*time.Millisecond, "goroutines and descriptors go back to the start")
+}
+
+func TestASecondPushOfTheSameUserIsRefusedUntilTheFirstHasEnded(t *testing.T) {
+	s := newStack(t, options{})
+	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 30})})
+	first := s.push(files.URL+"/a", "r", "u", nil)
+	a := s.do(http.MethodPost, "/v1/pushes", s.request(files.URL+"/a", "other", "u", nil))
+	require.Equal(t, http.StatusConflict, a.code)
+	require.Equal(t, "user_busy", a.body["code"])
+	require.Equal(t, first, a.body["pushId"])
+	s.stop(first)
+	s.waitStatus(first, "stopped")
+	s.push(files.URL+"/a", "other", "u", nil)
+}

@@ -1,0 +1,217 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/internal/redistest"
+	"github.com/roomcast/roomcast/media/fakeroom"
+	"github.com/stretchr/testify/require"
+	"github.com/tencentyun/tls-sig-api-v2-golang/tencentyun"
+)
+
+const (
+	appID  = 1400000001
+	appKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	apiKey = "an-api-key-for-tests"
+)
+
+// bin is where TestMain has put api and worker.
+var bin string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "roomcast-e2e-")
+	if err != nil {
+		log.Print(err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	build := exec.Command("go", "build", "-race", "-o", dir, "../../cmd/api", "../../cmd/worker")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		log.Print(err)
+		return 1
+	}
+	bin = dir
+	return m.Run()
+}
+
+// options says what a stack is started with.
+type options struct {
+	room    string   // an RTMP endpoint; the stack's own stand-in room when empty
+	workers int      // 1 when 0, none when negative
+	allow   string   // ROOMCAST_SOURCE_ALLOW; all of loopback when empty
+	env     []string // further settings of api and worker
+}
+
+// stack is Roomcast running: Redis, the API, workers and a room.
+type stack struct {
+	t       testing.TB
+	redis   *redistest.Server
+	room    *fakeroom.Server
+	api     *process
+	workers []*process
+	url     string
+	env     []string
+}
+
+func newStack(t testing.TB, o options) *stack {
+	t.Helper()
+	s := &stack{t: t, redis: redistest.New(t, redistest.Config{})}
+	if o.room == "" {
+		room, err := fakeroom.Start(fakeroom.Config{Keys: map[uint32]string{appID: appKey}, RecordAll: true})
+		require.NoError(t, err)
+		t.Cleanup(room.Close)
+		s.room, o.room = room, room.URL()
+	}
+	if o.allow == "" {
+		o.allow = "127.0.0.0/8"
+	}
+	key := sha256.Sum256([]byte(apiKey))
+	s.env = append([]string{
+		"ROOMCAST_REDIS_URL=" + s.redis.URL(), "ROOMCAST_LISTEN=127.0.0.1:0", "ROOMCAST_WORKER_LISTEN=127.0.0.1:0",
+		"ROOMCAST_API_KEYS=test:" + hex.EncodeToString(key[:]),
+		"ROOMCAST_SECRET_KEY=" + base64.StdEncoding.EncodeToString(key[:]),
+		"ROOMCAST_RTMP_ENDPOINT=" + o.room, "ROOMCAST_SOURCE_ALLOW=" + o.allow,
+	}, o.env...)
+	s.api = start(t, filepath.Join(bin, "api"), s.env...)
+	addr, _ := s.api.waitLine(t, "listening")["addr"].(string)
+	s.url = "http://" + addr
+	for range max(o.workers, 1) {
+		if o.workers >= 0 {
+			s.addWorker()
+		}
+	}
+	return s
+}
+
+func (s *stack) addWorker() *process {
+	s.t.Helper()
+	w := start(s.t, filepath.Join(bin, "worker"), s.env...)
+	w.waitLine(s.t, "worker started")
+	s.workers = append(s.workers, w)
+	return w
+}
+
+// answer is what the API said.
+type answer struct {
+	code   int
+	header http.Header
+	body   map[string]any
+	raw    string
+}
+
+func (s *stack) do(method, path string, body any) answer {
+	s.t.Helper()
+	var reader io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		require.NoError(s.t, err)
+		reader = bytes.NewReader(text)
+	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, s.url+path, reader)
+	require.NoError(s.t, err)
+	r.Header.Set("Authorization", "Bearer "+apiKey)
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(s.t, err)
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(resp.Body)
+	require.NoError(s.t, err)
+	a := answer{code: resp.StatusCode, header: resp.Header, raw: string(raw)}
+	_ = json.Unmarshal(raw, &a.body)
+	return a
+}
+
+// fields is a request's body.
+type fields map[string]any
+
+// userSig mints what a client would get from its own backend.
+func userSig(t testing.TB, user string, seconds int) string {
+	t.Helper()
+	sig, err := tencentyun.GenUserSig(appID, appKey, user, seconds)
+	require.NoError(t, err)
+	return sig
+}
+
+// request returns a sound request; more overrides its fields.
+func (s *stack) request(src, room, user string, more fields) fields {
+	s.t.Helper()
+	f := fields{"videoSrc": src, "sdkAppId": appID, "roomId": room, "userId": user, "userSig": userSig(s.t, user, 3600)}
+	for k, v := range more {
+		f[k] = v
+	}
+	return f
+}
+
+// push starts a push and returns its id.
+func (s *stack) push(src, room, user string, more fields) string {
+	s.t.Helper()
+	a := s.do(http.MethodPost, "/v1/pushes", s.request(src, room, user, more))
+	require.Equal(s.t, http.StatusAccepted, a.code, a.raw)
+	id, _ := a.body["id"].(string)
+	require.NotEmpty(s.t, id)
+	return id
+}
+
+func (s *stack) get(id string) map[string]any {
+	s.t.Helper()
+	a := s.do(http.MethodGet, "/v1/pushes/"+id, nil)
+	require.Equal(s.t, http.StatusOK, a.code, a.raw)
+	return a.body
+}
+
+// stop asks for the end of a push.
+func (s *stack) stop(id string) {
+	s.t.Helper()
+	a := s.do(http.MethodDelete, "/v1/pushes/"+id, nil)
+	require.Equal(s.t, http.StatusAccepted, a.code, a.raw)
+}
+
+// waitFor waits until a push fulfils cond and returns it.
+func (s *stack) waitFor(id, what string, cond func(push map[string]any) bool) map[string]any {
+	s.t.Helper()
+	var last map[string]any
+	require.Eventually(s.t, func() bool {
+		last = s.get(id)
+		return cond(last)
+	}, patience, 50*time.Millisecond, "push %s: %s; last: %v", id, what, &last)
+	return last
+}
+
+func (s *stack) waitStatus(id string, status ...string) map[string]any {
+	s.t.Helper()
+	return s.waitFor(id, "status", func(p map[string]any) bool {
+		for _, want := range status {
+			if p["status"] == want {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// positionMs returns a push's position.
+func positionMs(push map[string]any) float64 {
+	progress, _ := push["progress"].(map[string]any)
+	ms, _ := progress["positionMs"].(float64)
+	return ms
+}
