@@ -1,0 +1,59 @@
+package monitor
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"regexp"
+	"unicode"
+)
+
+// page is asynqmon's only HTML page.
+type page struct {
+	original []byte
+	clean    []byte // without links to other hosts
+	policy   string // its Content-Security-Policy
+}
+
+var (
+	foreignLink  = regexp.MustCompile(`<link[^>]+href="(?:https?:)?//[^"]*"[^>]*>`)
+	inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+)
+
+// newPage takes the fonts of another host out of the page, so that it also
+// opens where there is no other host, and allows its own inline scripts by
+// their hashes.
+func newPage(html []byte) page {
+	p := page{original: html, clean: foreignLink.ReplaceAll(html, nil)}
+	scripts := "'self'"
+	for _, m := range inlineScript.FindAllSubmatch(p.clean, -1) {
+		sum := sha256.Sum256(m[1])
+		scripts += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	p.policy = "default-src 'none'; script-src " + scripts +
+		"; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; manifest-src 'self'" +
+		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	return p
+}
+
+// answer is what a handler wrote.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+// fetch asks h for path.
+func fetch(h http.Handler, path string) *answer {
+	a := &answer{header: http.Header{}, status: http.StatusOK}
+	h.ServeHTTP(a, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}, Header: http.Header{}})
+	return a
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
