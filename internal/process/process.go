@@ -13,14 +13,15 @@ import (
 )
 
 // Run is the body of a program. It returns when its work is over or ctx has
-// ended and everything it started is closed.
-type Run func(ctx context.Context, environ []string, stdout io.Writer) error
+// ended and everything it started is closed. What it has to say is its log, on
+// stderr.
+type Run func(ctx context.Context, environ []string, stderr io.Writer) error
 
 // Main runs run under Context and exits: 0 when it returns nil, else 1 with
 // the error on stderr.
 func Main(run Run) {
 	ctx, stop := Context(context.Background())
-	err := run(ctx, os.Environ(), os.Stdout)
+	err := run(ctx, os.Environ(), os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

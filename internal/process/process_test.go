@@ -22,17 +22,17 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("PROCESS_TEST_RUN") {
 	case "polite":
-		process.Main(func(ctx context.Context, _ []string, stdout io.Writer) error {
-			fmt.Fprintln(stdout, "started")
+		process.Main(func(ctx context.Context, _ []string, stderr io.Writer) error {
+			fmt.Fprintln(stderr, "started")
 			<-ctx.Done()
 			return nil
 		})
 		os.Exit(0)
 	case "stubborn":
-		process.Main(func(ctx context.Context, _ []string, stdout io.Writer) error {
-			fmt.Fprintln(stdout, "started")
+		process.Main(func(ctx context.Context, _ []string, stderr io.Writer) error {
+			fmt.Fprintln(stderr, "started")
 			<-ctx.Done()
-			fmt.Fprintln(stdout, "stopping")
+			fmt.Fprintln(stderr, "stopping")
 			select {}
 		})
 	case "failing":
@@ -45,7 +45,7 @@ func start(t *testing.T, kind string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "PROCESS_TEST_RUN="+kind)
-	out, err := cmd.StdoutPipe()
+	out, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	return cmd, bufio.NewReader(out)
