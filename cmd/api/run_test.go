@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/roomcast/roomcast/internal/redistest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	apiKey = "canary-api-key"
+	sdkKey = "canary-sdk-key"
+)
+
+// instance is a running API.
+type instance struct {
+	t    *testing.T
+	base string
+	mu   sync.Mutex
+	log  bytes.Buffer
+}
+
+var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
+
+// start runs the API against redis until the test is over, and demands a clean
+// end.
+func start(t *testing.T, redis *redistest.Server, settings ...string) *instance {
+	t.Helper()
+	sum := sha256.Sum256([]byte(apiKey))
+	environ := append([]string{
+		"ROOMCAST_LISTEN=127.0.0.1:0",
+		"ROOMCAST_LOG_LEVEL=debug",
+		"ROOMCAST_REDIS_URL=" + redis.URL(),
+		"ROOMCAST_SECRET_KEY=" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{9}, 32)),
+		"ROOMCAST_SDK_KEYS=1400000000=" + sdkKey,
+		"ROOMCAST_API_KEYS=ci:" + hex.EncodeToString(sum[:]),
+	}, settings...)
+	ctx, cancel := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, environ, in)
+		_ = in.Close()
+	}()
+	i := &instance{t: t}
+	lines, drained := bufio.NewScanner(out), make(chan struct{})
+	for i.base == "" && lines.Scan() {
+		i.keep(lines.Text())
+		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+			i.base = "http://" + m[1]
+		}
+	}
+	go func() {
+		defer close(drained)
+		for lines.Scan() {
+			i.keep(lines.Text())
+		}
+	}()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		cancel()
+		assert.NoError(t, <-ended)
+		<-drained
+		assert.NotContains(t, i.text(), "canary")
+	})
+	require.NotEmpty(t, i.base, i.text())
+	return i
+}
+
+func (i *instance) keep(line string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.log.WriteString(line + "\n")
+}
+
+func (i *instance) text() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.log.String()
+}
+
+// do asks with the API key and returns status, header and body.
+func (i *instance) do(method, path, body string) (int, http.Header, string) {
+	i.t.Helper()
+	r, err := http.NewRequestWithContext(i.t.Context(), method, i.base+path, strings.NewReader(body))
+	require.NoError(i.t, err)
+	r.Header.Set("Authorization", "Bearer "+apiKey)
+	w, err := http.DefaultClient.Do(r)
+	require.NoError(i.t, err)
+	defer w.Body.Close()
+	text, err := io.ReadAll(w.Body)
+	require.NoError(i.t, err)
+	return w.StatusCode, w.Header, string(text)
+}
+
+func request(change string) string {
+	return `{"videoSrc":"https://a.example/v.mp4?token=canary","sdkAppId":"1400000000","roomId":"r1","userId":"anna"` + change + `}`
+}
+
+func TestAPushIsStartedShownAndStopped(t *testing.T) {
+	redis := redistest.New(t, redistest.Config{})
+	i := start(t, redis)
+	status, header, body := i.do("POST", "/v1/pushes", request(""))
+	require.Equal(t, 202, status, body)
+	id := header.Get("X-Scf-Reqid")
+	require.NotEmpty(t, id)
+
+	status, _, body = i.do("GET", "/v1/pushes/"+id, "")
+	require.Equal(t, 200, status)
+	var push struct {
+		Status    string `json:"status"`
+		CreatedAt string `json:"createdAt"`
+		VideoSrc  string `json:"videoSrc"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &push))
+	assert.Equal(t, "queued", push.Status)
+	assert.Equal(t, "https://a.example/v.mp4", push.VideoSrc)
+	assert.NotEmpty(t, push.CreatedAt)
+
+	status, _, body = i.do("POST", "/v1/pushes", request(""))
+	assert.Equal(t, 409, status)
+	assert.Contains(t, body, `"pushId":"`+id+`"`)
+
+	_, _, body = i.do("GET", "/monitor/api/queues/push/pending_tasks", "")
+	assert.Contains(t, body, "push "+id+", attempt 1: a.example into room r1 as anna")
+
+	for range 2 {
+		status, _, body = i.do("DELETE", "/v1/pushes/"+id, "")
+		assert.Equal(t, 202, status)
+		assert.Contains(t, body, `"status":"stopped"`)
+	}
+	_, _, body = i.do("GET", "/v1/pushes/"+id+"/events", "")
+	assert.Contains(t, body, `"state":"stopped"`)
+}
+
+func TestTheTemplatesDoorStartsAPush(t *testing.T) {
+	i := start(t, redistest.New(t, redistest.Config{}))
+	status, header, body := i.do("POST", "/", request(`,"redis":"true"`))
+	require.Equal(t, 200, status, body)
+	assert.Equal(t, "Async run task submitted", body)
+	status, _, _ = i.do("GET", "/v1/pushes/"+header.Get("x-scf-reqid"), "")
+	assert.Equal(t, 200, status)
+}
+
+func TestABadRequestIsRefusedAndNothingIsEnqueued(t *testing.T) {
+	redis := redistest.New(t, redistest.Config{})
+	i := start(t, redis)
+	for _, tt := range []struct {
+		name, body string
+		status     int
+		want       string
+	}{
+		{"a field is missing", `{"sdkAppId":1400000000,"roomId":"r1","userId":"anna"}`, 400, `"field":"videoSrc"`},
+		{"a bad room", strings.Replace(request(""), `"r1"`, `"r-1"`, 1), 400, `"field":"roomId"`},
+		{"a bad user", strings.Replace(request(""), `"anna"`, `"an na"`, 1), 400, `"field":"userId"`},
+		{"a garbage UserSig", request(`,"userSig":"canary"`), 400, `"code":"invalid_usersig"`},
+		{"an audience", request(`,"clientRole":"audience"`), 400, `"field":"clientRole"`},
+		{"a scheme that is not allowed", strings.Replace(request(""), "https:", "file:", 1), 403, `"field":"videoSrc"`},
+		{"an unknown field", request(`,"room":"r"`), 400, `"field":"room"`},
+		{"a Redis that is not listed", request(`,"redis":true,"redisHost":"canary.example"`), 400, `"field":"redisHost"`},
+		{"a source inside", strings.Replace(request(""), "a.example", "127.0.0.1", 1), 403, `"code":"source_blocked"`},
+		{"no UserSig and no key of the app", strings.Replace(request(""), "1400000000", "1400000001", 1), 400, `"field":"userSig"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			status, _, body := i.do("POST", "/v1/pushes", tt.body)
+			assert.Equal(t, tt.status, status, body)
+			assert.Contains(t, body, tt.want)
+			assert.NotContains(t, body, "canary")
+		})
+	}
+	client := redis.Client(t)
+	keys, err := client.Keys(t.Context(), "*").Result()
+	require.NoError(t, err)
+	for _, k := range keys {
+		assert.NotContains(t, k, "push", "a refused request left a key")
+	}
+}
+
+func TestReadinessFollowsRedis(t *testing.T) {
+	redis := redistest.New(t, redistest.Config{})
+	i := start(t, redis)
+	status, _, _ := i.do("GET", "/readyz", "")
+	assert.Equal(t, 200, status)
+	require.NoError(t, redis.Stop())
+	status, header, body := i.do("GET", "/readyz", "")
+	require.NoError(t, redis.Cont())
+	assert.Equal(t, 503, status)
+	assert.Equal(t, "application/problem+json", header.Get("Content-Type"))
+	assert.Contains(t, body, "waiting for redis")
+	status, _, _ = i.do("GET", "/readyz", "")
+	assert.Equal(t, 200, status)
+	status, _, _ = i.do("GET", "/healthz", "")
+	assert.Equal(t, 200, status)
+}
+
+func TestStartFailsWithWhatToDo(t *testing.T) {
+	key := "ROOMCAST_SECRET_KEY=" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	redis := redistest.New(t, redistest.Config{})
+	url := "ROOMCAST_REDIS_URL=" + redis.URL()
+	for _, tt := range []struct {
+		name     string
+		settings []string
+		want     string
+	}{
+		{"no secret key", nil, "ROOMCAST_SECRET_KEY is required"},
+		{"no Redis", []string{key, "ROOMCAST_REDIS_URL=redis://127.0.0.1:1/0"}, "check Redis"},
+		{"a Redis URL that is none", []string{key, "ROOMCAST_REDIS_URL=redis://"}, "ROOMCAST_REDIS_URL"},
+		{"a taken port", []string{key, url, "ROOMCAST_LISTEN=" + redis.Addr()}, "listen on ROOMCAST_LISTEN"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := run(context.Background(), tt.settings, io.Discard)
+			require.Error(t, err)
+			assert.Contains(t, fmt.Sprint(err), tt.want)
+		})
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/health"
+	"github.com/roomcast/roomcast/internal/redisconn"
+	"github.com/roomcast/roomcast/media/egress"
+	"github.com/roomcast/roomcast/media/trtc"
+	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/queue"
+	"github.com/roomcast/roomcast/tasks/secret"
+	"github.com/roomcast/roomcast/tasks/store"
+	"github.com/roomcast/roomcast/web/api"
+	"github.com/roomcast/roomcast/web/monitor"
+)
+
+// checkTimeout bounds the check of Redis at the start.
+const checkTimeout = 10 * time.Second
+
+// parts is what a running API is made of.
+type parts struct {
+	log     *slog.Logger
+	handler http.Handler
+	sweeper *tasks.Sweeper
+	closers []func()
+}
+
+// close closes what wire opened, in reverse order.
+func (p *parts) close() {
+	for _, c := range slices.Backward(p.closers) {
+		c()
+	}
+}
+
+func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, err error) {
+	p := &parts{log: log}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	client, err := p.connect(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	records := store.New(client, store.Config{Lease: cfg.Lease, Retention: cfg.Retention})
+	bell := queue.New(client)
+	service, err := p.service(cfg, client)
+	if err != nil {
+		return nil, err
+	}
+	service.Pushes, service.Stops, service.Queue = records, records, bell
+	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Log: log}
+	p.handler = api.New(api.Config{
+		Pushes:  service,
+		History: service,
+		Keys:    apiKeys(cfg.APIKeys),
+		Health:  health.Handler(health.Check{Name: "redis", Run: func(ctx context.Context) error { return client.Ping(ctx).Err() }}),
+		Monitor: monitor.New(client),
+		Log:     log,
+	})
+	return p, nil
+}
+
+// connect opens our Redis and checks that it can be relied on.
+func (p *parts) connect(ctx context.Context, cfg config.Config) (redisconn.Client, error) {
+	client, err := redisconn.New(redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-api"})
+	if err != nil {
+		return nil, fmt.Errorf("ROOMCAST_REDIS_URL: %w", err)
+	}
+	p.closers = append(p.closers, func() { _ = client.Close() })
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	warnings, err := redisconn.CheckServer(ctx, client)
+	if err != nil {
+		return nil, fmt.Errorf("check Redis: %w", err)
+	}
+	for _, w := range warnings {
+		p.log.Warn("redis could not be checked in full", "warning", w)
+	}
+	return client, nil
+}
+
+// service makes what requests are checked and sealed with; the stores are the
+// caller's to fill in.
+func (p *parts) service(cfg config.Config, client redisconn.Client) (*tasks.Service, error) {
+	keys, err := secret.ParseKeys(cfg.SecretKey.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("ROOMCAST_SECRET_KEY: %w", err)
+	}
+	sealer, err := secret.New(keys...)
+	if err != nil {
+		return nil, fmt.Errorf("ROOMCAST_SECRET_KEY: %w", err)
+	}
+	door, err := trtc.New(trtc.Config{Keys: cfg.SDKKeys, Endpoint: cfg.RTMPEndpoint})
+	if err != nil {
+		return nil, fmt.Errorf("ROOMCAST_SDK_KEYS, ROOMCAST_RTMP_ENDPOINT: %w", err)
+	}
+	resume, err := store.NewResume(client, store.ResumeConfig{Allow: cfg.ProgressRedisAllow, TTL: cfg.ResumeTTL})
+	if err != nil {
+		return nil, fmt.Errorf("ROOMCAST_PROGRESS_REDIS_ALLOW: %w", err)
+	}
+	p.closers = append(p.closers, resume.Close)
+	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Log: p.log})
+	if err != nil {
+		return nil, fmt.Errorf("ROOMCAST_SOURCE_SCHEMES, ROOMCAST_SOURCE_ALLOW: %w", err)
+	}
+	p.closers = append(p.closers, gate.Close)
+	return &tasks.Service{Sealer: sealer, Door: door, Sources: gate, Resume: resume, Log: p.log}, nil
+}
+
+func apiKeys(keys config.APIKeys) []api.Key {
+	all := make([]api.Key, len(keys))
+	for i, k := range keys {
+		all[i] = api.Key(k)
+	}
+	return all
+}
