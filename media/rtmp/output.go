@@ -101,7 +101,7 @@ func (o *output) flush() error {
 	b := *o.buf
 	n, err := o.counter.Write(b)
 	if err != nil {
-		*o.buf = append(b[:0], b[n:]...)
+		*o.buf = b[:copy(b, b[n:])]
 		return err
 	}
 	if cap(b) <= maxPooled {
