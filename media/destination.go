@@ -27,10 +27,9 @@ func (p *DestinationProblem) Error() string { return p.Field + ": " + p.Detail }
 // DestinationProblems returns every DestinationProblem in err, through wrapped
 // and joined errors, in their order.
 func DestinationProblems(err error) []*DestinationProblem {
-	if p, ok := err.(*DestinationProblem); ok {
-		return []*DestinationProblem{p}
-	}
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself, to find more than the first
+	case *DestinationProblem:
+		return []*DestinationProblem{e}
 	case interface{ Unwrap() error }:
 		return DestinationProblems(e.Unwrap())
 	case interface{ Unwrap() []error }:
