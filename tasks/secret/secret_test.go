@@ -166,8 +166,8 @@ func FuzzOpen(f *testing.F) {
 	f.Add("....")
 	f.Fuzz(func(t *testing.T, envelope string) {
 		got, err := s.Open(pushID, envelope)
-		if err == nil && envelope != good {
-			t.Fatalf("opened a forged envelope: %v", got)
+		if err == nil { // a seed; each process of the fuzzer seals its own
+			require.Equal(t, secrets, got)
 		}
 	})
 }

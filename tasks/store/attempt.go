@@ -95,7 +95,9 @@ func (s *Store) renewCall(rs []tasks.Renewal) (renewCall, error) {
 
 func renewArg(r tasks.Renewal) (string, error) {
 	fields := flat{}
-	fields.addProgress(r.Progress)
+	if !r.Started.IsZero() { // a push has no progress before it publishes
+		fields.addProgress(r.Progress)
+	}
 	var errs []error
 	if r.Source != nil {
 		errs = append(errs, fields.addJSON(fieldSource, r.Source))

@@ -106,7 +106,7 @@ func (s *Store) older(ctx context.Context, index, before string) ([]string, erro
 		top = "(" + before
 	}
 	ids, err := s.client.ZRangeArgs(ctx, redis.ZRangeArgs{
-		Key: index, Start: "-", Stop: top, ByLex: true, Rev: true, Count: batchSize,
+		Key: index, Start: top, Stop: "-", ByLex: true, Rev: true, Count: batchSize,
 	}).Result()
 	return ids, storeError(err)
 }
