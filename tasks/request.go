@@ -49,30 +49,34 @@ type SourceChecker interface {
 	CheckURL(raw media.Secret) error
 }
 
-// checker turns a Request into a Spec and Secrets, and collects everything
-// that is wrong with it.
+// checker collects everything that is wrong with a request.
 type checker struct {
-	code   Code // of the worst problem
+	code   Code // what the problems have in common
 	fields []FieldError
 }
 
-func (c *checker) add(field, detail string) {
+func (c *checker) add(field, detail string) { c.addAs(CodeInvalidRequest, field, detail) }
+
+// addAs adds a problem that has a code of its own, which the answer bears if it
+// is the only one.
+func (c *checker) addAs(code Code, field, detail string) {
 	c.fields = append(c.fields, FieldError{Field: field, Detail: detail})
-	if c.code == "" {
-		c.code = CodeInvalidRequest
+	if c.code != "" && c.code != code {
+		code = CodeInvalidRequest
 	}
+	c.code = code
 }
 
 // err returns everything found as one *Error, or nil.
 func (c *checker) err() error {
-	if len(c.fields) == 0 {
+	switch len(c.fields) {
+	case 0:
 		return nil
+	case 1:
+		return &Error{Code: c.code, Msg: c.fields[0].Field + ": " + c.fields[0].Detail, Fields: c.fields}
+	default:
+		return &Error{Code: c.code, Msg: "the request has fields that cannot be used as they are", Fields: c.fields}
 	}
-	msg := "the request has fields that cannot be used as they are"
-	if len(c.fields) == 1 {
-		msg = c.fields[0].Field + ": " + c.fields[0].Detail
-	}
-	return &Error{Code: c.code, Msg: msg, Fields: c.fields}
 }
 
 func (s *Service) check(r Request, now time.Time) (Spec, Secrets, error) {
@@ -100,10 +104,11 @@ func (s *Service) checkSource(c *checker, r Request, spec *Spec) {
 		return
 	}
 	if err := s.Sources.CheckURL(r.VideoSrc); err != nil {
-		c.add("videoSrc", personal(err))
+		code := CodeInvalidRequest
 		if media.KindOf(err) == media.KindSourceBlocked {
-			c.code = CodeSourceBlocked
+			code = CodeSourceBlocked
 		}
+		c.addAs(code, "videoSrc", personal(err))
 		return
 	}
 	u, err := url.Parse(r.VideoSrc.Reveal())
@@ -121,15 +126,19 @@ func (s *Service) checkDestination(c *checker, r Request, now time.Time) {
 		SDKAppID: r.SDKAppID, RoomID: r.RoomID, UserID: r.UserID, UserSig: r.UserSig,
 	}, now)
 	for _, problem := range media.DestinationProblems(err) {
-		c.add(problem.Field, problem.Detail)
-		switch problem.Reason {
-		case media.ExpiredUserSig:
-			c.code = CodeExpiredUserSig
-		case media.BadUserSig, media.ForeignUserSig:
-			c.code = CodeInvalidUserSig
-		case media.BadApp, media.BadRoom, media.BadUser, media.MissingUserSig:
-		}
+		c.addAs(codeOfProblem(problem.Reason), problem.Field, problem.Detail)
 	}
+}
+
+func codeOfProblem(r media.DestinationReason) Code {
+	switch r {
+	case media.ExpiredUserSig:
+		return CodeExpiredUserSig
+	case media.BadUserSig, media.ForeignUserSig:
+		return CodeInvalidUserSig
+	case media.BadApp, media.BadRoom, media.BadUser, media.MissingUserSig:
+	}
+	return CodeInvalidRequest
 }
 
 // checkChoices fills in the defaults of the enumerated fields and checks them.

@@ -111,7 +111,8 @@ func TestARefusedRequestReachesNeitherStoreNorQueue(t *testing.T) {
 		"a scheme that is not allowed": {func(d *desk, _ *Request) {
 			d.service.Sources = fakeSources{&media.Error{Kind: media.KindSourceInvalid}}
 		}, CodeInvalidRequest, []string{"videoSrc"}},
-		"a bad room and an expired sig": {func(d *desk, _ *Request) { d.service.Door = fakeDoor{errors.Join(room, expired)} }, CodeExpiredUserSig, []string{"roomId", "userSig"}},
+		"a bad room and an expired sig": {func(d *desk, _ *Request) { d.service.Door = fakeDoor{errors.Join(room, expired)} }, CodeInvalidRequest, []string{"roomId", "userSig"}},
+		"an expired signature":          {func(d *desk, _ *Request) { d.service.Door = fakeDoor{expired} }, CodeExpiredUserSig, []string{"userSig"}},
 		"an audience":                   {func(_ *desk, r *Request) { r.ClientRole = "audience" }, CodeInvalidRequest, []string{"clientRole"}},
 		"a Redis that is not listed":    {func(_ *desk, r *Request) { r.Redis, r.RedisHost = true, "other" }, CodeInvalidRequest, []string{"redisHost"}},
 		"a Redis password without host": {func(_ *desk, r *Request) { r.RedisPassword = "x" }, CodeInvalidRequest, []string{"redisHost"}},
