@@ -140,7 +140,7 @@ func TestAPushIsStartedShownAndStopped(t *testing.T) {
 	assert.Contains(t, body, `"pushId":"`+id+`"`)
 
 	_, _, body = i.do("GET", "/monitor/api/queues/push/pending_tasks", "")
-	assert.Contains(t, body, "push "+id+", attempt 1: a.example into room r1 as anna")
+	assert.Contains(t, body, "room r1, user anna, from a.example, attempt 1 of push "+id)
 
 	for range 2 {
 		status, _, body = i.do("DELETE", "/v1/pushes/"+id, "")

@@ -92,7 +92,7 @@ func formatPayload(_ string, payload []byte) string {
 	if err := json.Unmarshal(payload, &t); err != nil || t.ID == "" {
 		return unreadable
 	}
-	text := fmt.Sprintf("push %s, attempt %d: %s into room %s as %s", t.ID, t.Epoch, t.SourceHost, t.Room, t.User)
+	text := fmt.Sprintf("room %s, user %s, from %s, attempt %d of push %s", t.Room, t.User, t.SourceHost, t.Epoch, t.ID)
 	if strings.ContainsFunc(text, unprintable) {
 		return unreadable
 	}

@@ -43,7 +43,7 @@ func TestMonitor(t *testing.T) {
 	t.Run("payloads are shown in our words or not at all", func(t *testing.T) {
 		w := ask(m, "GET", "/monitor/api/queues/push/pending_tasks")
 		require.Equal(t, 200, w.Code, w.Body)
-		assert.Contains(t, w.Body.String(), `"payload":"push p1, attempt 3: a.example into room r1 as anna"`)
+		assert.Contains(t, w.Body.String(), `"payload":"room r1, user anna, from a.example, attempt 3 of push p1"`)
 		assert.Contains(t, w.Body.String(), `"payload":"unreadable payload"`)
 		assert.NotContains(t, w.Body.String(), "canary")
 	})
@@ -82,6 +82,7 @@ func TestThePageNeedsNoOtherHost(t *testing.T) {
 			assert.Contains(t, w.Body.String(), `<div id="root">`)
 			assert.Contains(t, w.Body.String(), `FLAG_READ_ONLY="true"`)
 			assert.NotRegexp(t, foreign, w.Body.String())
+			assert.NotContains(t, w.Body.String(), "manifest", "browsers fetch it without the password")
 			policy := w.Header().Get("Content-Security-Policy")
 			assert.Contains(t, policy, "default-src 'none'; script-src 'self' 'sha256-")
 			assert.NotContains(t, policy, "http")

@@ -19,21 +19,22 @@ type page struct {
 
 var (
 	foreignLink  = regexp.MustCompile(`<link[^>]+href="(?:https?:)?//[^"]*"[^>]*>`)
+	manifestLink = regexp.MustCompile(`<link rel="manifest"[^>]*>`)
 	inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 )
 
 // newPage takes the fonts of another host out of the page, so that it also
-// opens where there is no other host, and allows its own inline scripts by
-// their hashes.
+// opens where there is no other host, and the manifest, which browsers fetch
+// without the password. Its own inline scripts are allowed by their hashes.
 func newPage(html []byte) page {
-	p := page{original: html, clean: foreignLink.ReplaceAll(html, nil)}
+	p := page{original: html, clean: manifestLink.ReplaceAll(foreignLink.ReplaceAll(html, nil), nil)}
 	scripts := "'self'"
 	for _, m := range inlineScript.FindAllSubmatch(p.clean, -1) {
 		sum := sha256.Sum256(m[1])
 		scripts += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
 	p.policy = "default-src 'none'; script-src " + scripts +
-		"; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; manifest-src 'self'" +
+		"; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'" +
 		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	return p
 }
