@@ -28,7 +28,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}
 	log := logging.New(stderr, cfg.LogLevel, cfg.LogFormat)
 	for _, w := range warnings {
-		log.Warn("unknown setting", "name", w.Name, "meant", w.Nearest)
+		log.Warn("unknown setting", "detail", w.String())
 	}
 	p, err := wire(ctx, cfg, log)
 	if err != nil {
