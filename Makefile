@@ -8,7 +8,7 @@ TEST_TIMEOUT ?= 15m
 DEMO_SECONDS ?=
 DEPS         ?= scripts/deps
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GO_LDFLAGS   ?= -s -w -X main.version=$(VERSION)
+GO_LDFLAGS   ?= -s -w -X github.com/roomcast/roomcast/internal/process.version=$(VERSION)
 
 PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(GO_LDFLAGS)'
 LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint

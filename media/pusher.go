@@ -177,7 +177,7 @@ func (r *run) step(ctx context.Context) error {
 	}
 	video := r.feed.info.Tracks[p.Track].Type == Video
 	if video && r.order.reordered(p) && !r.Door.Rules().BFrames {
-		return &Error{Kind: KindSourceUnsupported, Op: "read source", Err: errors.New("B-frames began in mid-stream")}
+		return &Error{Kind: KindSourceUnsupported, Op: "read source", Err: errors.New("the video began to have B-frames in mid-stream")}
 	}
 	position := p.PTS - r.feed.info.StartTime
 	p = r.restamp.restamp(p)

@@ -154,8 +154,8 @@ func TestAFullWorkerSendsTheTaskBack(t *testing.T) {
 		a, b := w.handle(Task{ID: "a", Epoch: 1}), w.handle(Task{ID: "b", Epoch: 1})
 		synctest.Wait()
 		require.ErrorIs(t, <-w.handle(Task{ID: "c", Epoch: 1}), ErrFull)
-		<-a
-		<-b
+		require.NoError(t, <-a)
+		require.NoError(t, <-b)
 	})
 }
 

@@ -48,21 +48,27 @@ func Context(parent context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(); <-ended }
 }
 
-// Version names the build: the module's version and the commit it was built
-// from, as far as the Go tool has stamped them.
+// version is set by the Makefile's -ldflags.
+var version string
+
+// Version names the build: what the Makefile says, else the module's version
+// and the commit it was built from, as far as the Go tool has stamped them.
 func Version() string {
+	if version != "" {
+		return version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	version := info.Main.Version
-	if version == "" {
-		version = "(devel)"
+	name := info.Main.Version
+	if name == "" {
+		name = "(devel)"
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && version == "(devel)" {
-			version += " " + s.Value
+		if s.Key == "vcs.revision" && name == "(devel)" {
+			name += " " + s.Value
 		}
 	}
-	return version
+	return name
 }

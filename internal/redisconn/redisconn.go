@@ -63,9 +63,9 @@ func New(cfg Config) (Client, error) {
 		return redis.NewFailoverClient(options.Failover()), nil
 	case cluster:
 		return redis.NewClusterClient(options.Cluster()), nil
-	default:
-		return redis.NewClient(options.Simple()), nil
+	case single:
 	}
+	return redis.NewClient(options.Simple()), nil
 }
 
 func (a address) options(cfg Config) (*redis.UniversalOptions, error) {
@@ -104,7 +104,7 @@ func (a address) tlsConfig(cfg Config) (*tls.Config, error) {
 		if ca != "" || cert != "" || key != "" {
 			return nil, errors.New("redis: certificates are given but the URL has no TLS; use rediss://")
 		}
-		return nil, nil //nolint:nilnil // no TLS is not an error
+		return nil, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: a.serverName}
 	if ca != "" {

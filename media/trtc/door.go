@@ -94,11 +94,15 @@ func checkEndpoint(endpoint string) error {
 	return nil
 }
 
-// Address implements media.Door. A destination without a UserSig gets one
-// minted with the app's key, good for UserSigTTL from the wall clock.
+// Address implements media.Door. A destination whose UserSig is missing, or
+// has run out, gets one minted with the app's key, if that is configured; it is
+// good for UserSigTTL from the wall clock.
 func (d *Door) Address(dest media.Destination, now time.Time) (media.PublishAddress, error) {
 	const op = "room address"
 	sig, err := d.check(dest, now)
+	if _, mintable := d.keys[dest.SDKAppID]; err != nil && kindOf(err) == media.KindUserSigExpired && mintable {
+		dest.UserSig, err = "", nil // it ran out during the push
+	}
 	if err != nil {
 		return media.PublishAddress{}, &media.Error{Kind: kindOf(err), Op: op, Err: err}
 	}

@@ -312,6 +312,14 @@ func TestAddressRefusals(t *testing.T) {
 	}
 }
 
+func TestASignatureThatRanOutIsMintedAnewWithTheKey(t *testing.T) {
+	good := mint(t, app, appKey, user)
+	address, err := newDoor(t, trtc.Config{Keys: keys()}).Address(destination(good), time.Now().Add(2*time.Hour))
+	require.NoError(t, err)
+	require.NotContains(t, address.URL.Reveal(), good.Reveal())
+	require.Contains(t, address.URL.Reveal(), "&usersig=")
+}
+
 func TestMintUserSig(t *testing.T) {
 	door := newDoor(t, trtc.Config{Keys: keys()})
 	for name, c := range map[string]struct {

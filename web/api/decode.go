@@ -93,15 +93,13 @@ func (d *decoder) object(body []byte) error {
 
 // readValue returns a string, json.Number, bool, nil or nested.
 func readValue(tokens *json.Decoder) (any, error) {
-	var value any
 	for depth := 0; ; {
 		token, err := tokens.Token()
 		if err != nil {
 			return nil, malformed("the body is not one JSON object", err)
 		}
-		value = token
-		if delim, ok := token.(json.Delim); ok {
-			value = nested{}
+		delim, composite := token.(json.Delim)
+		if composite {
 			if delim == '{' || delim == '[' {
 				depth++
 			} else {
@@ -111,10 +109,13 @@ func readValue(tokens *json.Decoder) (any, error) {
 		if depth > maxDepth {
 			return nil, malformed(fmt.Sprintf("the body is nested deeper than %d", maxDepth), nil)
 		}
-		if depth == 0 {
-			return value, nil
+		switch {
+		case depth > 0:
+		case composite:
+			return nested{}, nil
+		default:
+			return token, nil
 		}
-		value = nested{}
 	}
 }
 
