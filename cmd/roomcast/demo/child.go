@@ -69,8 +69,14 @@ func (c *child) run(log *os.File, started chan<- error, ended func(error)) {
 }
 
 // stop asks the child to end and kills it after limit. It returns when the
-// child is gone; an end that was not clean is an error.
+// child is gone; an end that was not clean is an error, unless the child had
+// ended by itself: that was told already.
 func (c *child) stop(limit time.Duration) error {
+	select {
+	case <-c.exited:
+		return nil
+	default:
+	}
 	c.stopped.Store(true)
 	_ = c.cmd.Process.Signal(syscall.SIGTERM)
 	timer := time.NewTimer(limit)

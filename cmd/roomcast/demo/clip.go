@@ -18,6 +18,9 @@ const (
 	clipFPS     = 30
 	clipSize    = "1280x720"
 	clipName    = "clip.mp4"
+	// bigClock shows the test picture's own small clock five times as big; it
+	// needs no font.
+	bigClock = "split[a][b];[b]crop=100:36:2:2,scale=iw*5:-2:flags=neighbor[c];[a][c]overlay=(W-w)/2:H-h-60"
 )
 
 // tools are the programs a demo needs, by path.
@@ -47,7 +50,7 @@ func findTools(bin string) (tools, error) {
 // it: 720p at 30 fps, no B-frames, a key frame every 2 s, 1500 kb/s. The
 // picture has a running clock. Clips are kept in the root folder.
 func (d *demo) clip(ctx context.Context, seconds int) (string, error) {
-	path := filepath.Join(d.root, fmt.Sprintf("clip-%s-%ds.mp4", clipSize, seconds))
+	path := filepath.Join(d.root, fmt.Sprintf("clip-%s-%ds-clock.mp4", clipSize, seconds))
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
@@ -63,7 +66,7 @@ func clipArgs(seconds int, out string) []string {
 	gop := strconv.Itoa(2 * clipFPS)
 	return []string{
 		"-nostdin", "-y", "-v", "error",
-		"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=%d:duration=%d", clipSize, clipFPS, seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=%d:duration=%d,%s", clipSize, clipFPS, seconds, bigClock),
 		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:beep_factor=4:sample_rate=48000:duration=%d", seconds),
 		"-c:v", "libx264", "-preset", "veryfast", "-profile:v", "baseline", "-bf", "0", "-pix_fmt", "yuv420p",
 		"-b:v", "1500k", "-maxrate", "1500k", "-bufsize", "3000k",

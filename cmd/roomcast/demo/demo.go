@@ -36,11 +36,13 @@ const (
 	roomID = "demo"
 	userID = "demo"
 	sigTTL = 24 * time.Hour
+
+	tailLines = 12 // of each log, after a failure
 )
 
-// How long the parts may take to end. A worker gives its pushes back first.
+// How long the parts may take to end.
 const (
-	workerEnd = 35 * time.Second
+	workerEnd = 10 * time.Second // it gives its pushes back first
 	apiEnd    = 15 * time.Second
 	redisEnd  = 10 * time.Second
 )
@@ -74,8 +76,12 @@ func Run(ctx context.Context, cfg Config) error {
 	defer cancel(nil)
 	d.ended = func(err error) { cancel(err) }
 	err = d.run(ctx)
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+	switch cause := context.Cause(ctx); {
+	case cause == nil:
+	case !errors.Is(cause, context.Canceled):
 		err = cause // a child's end explains whatever followed from it
+	case cfg.Seconds == 0 && errors.Is(err, errInterrupted):
+		err = nil
 	}
 	err = errors.Join(err, d.close())
 	return d.leave(err)
@@ -123,10 +129,12 @@ func (d *demo) run(ctx context.Context) error {
 	return d.play(ctx)
 }
 
-// interrupted puts the end of ctx before the error that it led to.
+var errInterrupted = errors.New("interrupted")
+
+// interrupted puts the end of ctx in the place of the error that it led to.
 func interrupted(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
-		return errors.New("interrupted")
+		return errInterrupted
 	}
 	return err
 }
@@ -159,16 +167,14 @@ func (d *demo) close() error {
 // leave removes the run's folder, unless it is to stay or tells about a
 // failure, whose logs it shows the end of.
 func (d *demo) leave(err error) error {
-	if err == nil && !d.cfg.Keep {
+	failed := err != nil && !errors.Is(err, errInterrupted)
+	if !failed && !d.cfg.Keep {
 		d.say("ended", "everything that was started has ended")
-		return os.RemoveAll(d.dir)
+		return errors.Join(err, os.RemoveAll(d.dir))
 	}
 	d.say("ended", "everything that was started has ended; logs are in %s", d.shown(d.dir))
-	if err == nil {
-		return nil
-	}
 	for _, name := range []string{"redis", "api", "worker"} {
-		if text := tail(d.logOf(name), 12); text != "" {
+		if text := tail(d.logOf(name), tailLines); failed && text != "" {
 			fmt.Fprintf(d.cfg.Stdout, "--- the end of %s\n%s\n", d.shown(d.logOf(name)), client.Printable(text))
 		}
 	}

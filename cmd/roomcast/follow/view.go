@@ -109,7 +109,7 @@ func (b *Bar) Close() {
 	}
 }
 
-const lineEvery = time.Second
+const lineEvery = 900 * time.Millisecond // polls are not to the millisecond
 
 // Lines is the View for a pipe or a file: a line when the state changes, and
 // about one a second.

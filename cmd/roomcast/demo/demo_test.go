@@ -1,0 +1,175 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// newTestDemo returns a demo that has started nothing.
+func newTestDemo(t *testing.T) *demo {
+	t.Helper()
+	d := &demo{
+		cfg:  Config{Root: "run", Getenv: os.Getenv, Stdout: io.Discard},
+		root: t.TempDir(), secrets: newSecrets(), ended: func(error) {},
+	}
+	d.dir = filepath.Join(d.root, "demo-1")
+	require.NoError(t, os.Mkdir(d.dir, 0o700))
+	for name, to := range map[string]*string{"redis-server": &d.tools.redis, "ffmpeg": &d.tools.ffmpeg, "ffprobe": &d.tools.ffprobe} {
+		path, err := exec.LookPath(name)
+		require.NoError(t, err, "scripts/deps test installs it")
+		*to = path
+	}
+	t.Cleanup(func() { assert.NoError(t, d.close()) })
+	return d
+}
+
+func TestRedisIsPrivate(t *testing.T) {
+	d := newTestDemo(t)
+	require.NoError(t, d.startRedis(t.Context()))
+	require.NoError(t, pingRedis(t.Context(), d.redisAddr, d.secrets.redis))
+	assert.Error(t, pingRedis(t.Context(), d.redisAddr, "another"))
+	assert.DirExists(t, filepath.Join(d.dir, "appendonlydir"))
+	info, err := os.Stat(filepath.Join(d.dir, "redis.conf"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+}
+
+func TestNoSecretIsInAProcessList(t *testing.T) {
+	d := newTestDemo(t)
+	d.redisAddr, d.files = "127.0.0.1:1", "127.0.0.1:2"
+	require.NoError(t, d.startRoom(t.Context()))
+	for _, s := range []service{d.redis(), d.apiService(), d.workerService()} {
+		p, err := s.program("127.0.0.1:3")
+		require.NoError(t, err)
+		line := p.path + " " + strings.Join(p.args, " ")
+		for _, secret := range []string{d.secrets.redis.Reveal(), d.secrets.api.Reveal(), d.secrets.sdk.Reveal(), d.secrets.seal.Reveal()} {
+			assert.NotContains(t, line, secret, s.name)
+		}
+		assert.NotContains(t, strings.Join(p.env, " "), d.secrets.api.Reveal(), "the API gets the key's digest")
+	}
+}
+
+func TestOurOwnSettingsDoNotReachTheChildren(t *testing.T) {
+	d := newTestDemo(t)
+	d.cfg.Getenv = func(name string) string { return map[string]string{"PATH": "/bin", "ROOMCAST_SDK_KEYS": "1=x"}[name] }
+	assert.Equal(t, []string{"PATH=/bin"}, d.plainEnv())
+}
+
+func TestAProgramThatEndsEarlyIsStartedAnew(t *testing.T) {
+	d := newTestDemo(t)
+	tries := 0
+	s := service{
+		name: "flaky",
+		program: func(string) (program, error) {
+			tries++
+			return program{path: "/bin/sh", args: []string{"-c", "echo no port; exit 1"}}, nil
+		},
+		check: func(context.Context, string) error { return errors.New("not up") },
+	}
+	_, _, err := d.launch(t.Context(), s)
+	require.ErrorContains(t, err, "start flaky: ended before it was ready: flaky: exit status 1")
+	assert.Equal(t, portTries, tries)
+}
+
+func TestTheClipIsServedWithRanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	require.NoError(t, os.WriteFile(path, []byte("0123456789"), 0o600))
+	addr, closeServer, err := serveFile(path)
+	require.NoError(t, err)
+	defer closeServer()
+	defer http.DefaultClient.CloseIdleConnections()
+	r, err := http.NewRequest(http.MethodGet, "http://"+addr+"/"+clipName, nil)
+	require.NoError(t, err)
+	r.Header.Set("Range", "bytes=2-3")
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	body, _ := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	assert.Equal(t, "23", string(body))
+}
+
+func TestAMissingProgramIsNamed(t *testing.T) {
+	err := Run(t.Context(), Config{Bin: t.TempDir(), Root: t.TempDir(), Getenv: os.Getenv, Stdout: io.Discard})
+	assert.ErrorContains(t, err, "/api is not there: make build")
+	assert.Error(t, Run(t.Context(), Config{Seconds: -1}))
+}
+
+// fakeBin is a folder with an api and a worker that do as the scripts say.
+func fakeBin(t *testing.T, api, worker string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, script := range map[string]string{"api": api, "worker": worker} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700))
+	}
+	return dir
+}
+
+func TestAFailureShowsTheLogAndLeavesNothingRunning(t *testing.T) {
+	root := t.TempDir()
+	// The clip is not what this is about.
+	require.NoError(t, os.WriteFile(filepath.Join(root, "clip-1280x720-11s-clock.mp4"), nil, 0o600))
+	var out bytes.Buffer
+	err := Run(t.Context(), Config{
+		Seconds: 1, Bin: fakeBin(t, "echo no such setting >&2; exit 1", "exit 1"),
+		Root: root, Getenv: os.Getenv, Stdout: &out,
+	})
+	require.Error(t, err)
+	assert.Contains(t, out.String(), "no such setting")
+	pids, _ := exec.Command("pgrep", "-f", root).Output()
+	assert.Empty(t, string(pids))
+}
+
+func TestAnInterruptWhileStartingIsNoFailureOfAnOpenDemo(t *testing.T) {
+	for _, seconds := range []int{0, 1} {
+		ctx, cancel := context.WithCancel(t.Context())
+		root := t.TempDir()
+		cancel()
+		err := Run(ctx, Config{Seconds: seconds, Bin: fakeBin(t, "", ""), Root: root, Getenv: os.Getenv, Stdout: io.Discard})
+		if seconds == 0 {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, errInterrupted)
+		}
+		left, _ := filepath.Glob(filepath.Join(root, "demo-*"))
+		assert.Empty(t, left)
+	}
+}
+
+func TestARequestIsSignedForTheRoom(t *testing.T) {
+	d := newTestDemo(t)
+	d.files = "127.0.0.1:2"
+	r, err := d.request()
+	require.NoError(t, err)
+	assert.Equal(t, "http://127.0.0.1:2/clip.mp4", r.VideoSrc.Reveal())
+	assert.NotEmpty(t, r.UserSig.Reveal())
+}
+
+func TestACloseIsInReverseOrder(t *testing.T) {
+	var order []int
+	d := &demo{}
+	for i := range 3 {
+		d.atEnd(func() error { order = append(order, i); return nil })
+	}
+	require.NoError(t, d.close())
+	assert.Equal(t, []int{2, 1, 0}, order)
+}
+
+// soon bounds a wait on a busy machine.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
