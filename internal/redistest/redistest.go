@@ -204,7 +204,7 @@ func (s *Server) args() []string {
 
 // launch starts the process and waits until it answers or ends.
 func (s *Server) launch() error {
-	cmd := exec.Command("redis-server", s.args()...)
+	cmd := exec.CommandContext(context.Background(), "redis-server", s.args()...)
 	// The server must not outlive a killed test binary. The signal is tied to
 	// the thread that started it, which is therefore kept until its end.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -246,7 +246,7 @@ func (s *Server) waitReady(exited <-chan struct{}) error {
 	for {
 		// Somebody else's server on a taken port answers too; ours tells its
 		// process id.
-		if s.listens() {
+		if s.listens(ctx) {
 			if info, err := c.Info(ctx, "server").Result(); err == nil && s.isOurs(info) {
 				return nil
 			}
@@ -262,8 +262,9 @@ func (s *Server) waitReady(exited <-chan struct{}) error {
 }
 
 // listens keeps go-redis from logging every refused connection of a start.
-func (s *Server) listens() bool {
-	conn, err := net.DialTimeout("tcp", s.Addr(), startTimeout)
+func (s *Server) listens(ctx context.Context) bool {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", s.Addr())
 	if err != nil {
 		return false
 	}
