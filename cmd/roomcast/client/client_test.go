@@ -102,6 +102,8 @@ func TestErrorsAreSentences(t *testing.T) {
 			"the request has fields that cannot be used as they are [invalid_request]\n  roomId: is required\n  userId: is empty", true},
 		"a busy user": {409, kind, `{"detail":"anna publishes already","code":"user_busy","pushId":"p9"}`,
 			"anna publishes already (push p9) [user_busy]", true},
+		"a busy user named already": {409, kind, `{"detail":"anna publishes already, in push p9","code":"user_busy","pushId":"p9"}`,
+			"anna publishes already, in push p9 [user_busy]", true},
 		"an absent store": {503, kind, `{"detail":"Redis is away","code":"store_unavailable","retryable":true}`,
 			"Redis is away [store_unavailable]; try again later", false},
 		"terminal commands": {400, kind, `{"detail":"a\u001b]0;b\u0007","code":"x"}`, "a?]0;b? [x]", true},

@@ -44,7 +44,7 @@ func (e *Error) sentence() string {
 	p := e.Problem
 	var b strings.Builder
 	b.WriteString(p.Detail)
-	if p.PushID != "" {
+	if !strings.Contains(p.Detail, p.PushID) { // "" is in every text
 		b.WriteString(" (push " + p.PushID + ")")
 	}
 	b.WriteString(" [" + string(p.Code) + "]")

@@ -40,7 +40,7 @@ func (d *demo) play(ctx context.Context) error {
 		if err := follow.Verdict(last); err != nil || ctx.Err() != nil {
 			return err
 		}
-		d.say("push", "the clip is over; once more")
+		d.say("push", "%s; once more", last.Status)
 	}
 }
 
