@@ -31,6 +31,7 @@ const (
 	CodeRoomConflict       Code = "conflict"
 	CodeRoomUnavailable    Code = "room_unavailable"
 	CodeUserSigExpired     Code = "usersig_expired"
+	CodePoisoned           Code = "poisoned" // its workers vanished, again and again
 )
 
 // Error is every error of this package. Msg is a sentence a person can act on
@@ -76,3 +77,8 @@ var (
 	ErrStale = errors.New("a later attempt exists")
 	ErrHeld  = errors.New("another worker holds the push")
 )
+
+// ErrCrowded is what a claim is refused with while the worker runs others: a
+// push that has brought down two workers gets one of its own. The queue brings
+// it again.
+var ErrCrowded = errors.New("the push may run only in an empty worker")

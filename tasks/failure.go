@@ -70,3 +70,11 @@ func failureOf(err error) *Failure {
 	}
 	return f
 }
+
+// Poisoned is why a push with MaxStrikes failed.
+func Poisoned() Failure {
+	return Failure{
+		Code:    CodePoisoned,
+		Message: "the worker vanished each time this push was started; it is not started again",
+	}
+}

@@ -66,6 +66,7 @@ type Renewal struct {
 	State    State
 	Progress media.Progress
 	Started  time.Time     // first publish of the push; zero before
+	Settled  bool          // this attempt has published for long enough to clear the push's strikes
 	Source   *SourceReport // nil when unchanged
 	Plan     *media.Plan   // nil when unchanged
 	Warnings []Warning     // all of them; nil when unchanged
@@ -91,21 +92,53 @@ type End struct {
 	Events   []Event
 }
 
-// AttemptStore is what a worker writes to. Its errors are the Err… of claims,
-// or *Error with CodeStoreUnavailable.
+// AttemptStore is where attempts begin and end. Its errors are the Err… of
+// claims, or *Error with CodeStoreUnavailable.
 type AttemptStore interface {
-	// Claim gives the queued attempt to worker, or refuses with ErrGone,
-	// ErrEnded, ErrStale or ErrHeld. A push with desired=stop is ended as
-	// Stopped and refused with ErrEnded.
-	Claim(ctx context.Context, l Lease) (Claimed, error)
-	// Renew extends the leases of one worker; verdicts are in the order of rs.
-	Renew(ctx context.Context, rs []Renewal) ([]Verdict, error)
+	// Claim gives the queued attempt to a worker that runs others pushes
+	// beside it, or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
+	// ErrCrowded when the push has LonelyStrikes and others is not 0. A push
+	// with desired=stop is ended as Stopped and refused with ErrEnded.
+	Claim(ctx context.Context, l Lease, others int) (Claimed, error)
 	// Finish ends the push for good, or returns ErrStale.
 	Finish(ctx context.Context, l Lease, e End) error
 	// Release gives the push back: Queued under the next epoch, which it
 	// returns; or, with desired=stop, Stopped and epoch 0.
 	Release(ctx context.Context, l Lease, p media.Progress, events []Event) (next int64, err error)
 }
+
+// LeaseStore keeps the leases of running attempts. Its errors are *Error with
+// CodeStoreUnavailable.
+type LeaseStore interface {
+	// Renew says that worker lives and extends the leases of its pushes, all
+	// in one round trip; rs may be empty. Verdicts are in the order of rs. A
+	// renewal whose attempt was given a strike (its worker seemed to have
+	// vanished) takes the strike back.
+	Renew(ctx context.Context, worker string, rs []Renewal) ([]Verdict, error)
+	// Register writes the record of a running push anew after Redis has lost
+	// it: Kept, or Lost when another push has become its user or another
+	// record of it is there.
+	Register(ctx context.Context, r Registration) (Verdict, error)
+}
+
+// Registration is all that a record is made of.
+type Registration struct {
+	Push     Push // with State, Epoch and Worker of the attempt
+	Envelope string
+	Events   []Event
+}
+
+// Strikes. A push gets one when the worker of an attempt vanishes before the
+// attempt has settled.
+const (
+	// LonelyStrikes is from how many on a push runs only in an otherwise
+	// empty worker.
+	LonelyStrikes = 2
+	// MaxStrikes is with how many a push has Failed as CodePoisoned.
+	MaxStrikes = 3
+	// SettleTime is how long an attempt publishes before it counts as sound.
+	SettleTime = 10 * time.Second
+)
 
 // Expired is a push whose lease ran out, as the sweeper sees it.
 type Expired struct {
@@ -114,16 +147,35 @@ type Expired struct {
 	Push   Push
 }
 
+// Taken is what a takeover made of a push.
+type Taken struct {
+	State State // Queued, Stopped, or Failed as CodePoisoned
+	Next  int64 // of Queued: the epoch of the next attempt
+}
+
+// Waiting says why a push is still queued.
+type Waiting string
+
+// The reasons for waiting.
+const (
+	WaitingForWorker Waiting = "no_worker"
+	WaitingForSlot   Waiting = "no_free_slot"
+)
+
 // SweepStore finds and takes over pushes whose worker is not there.
 type SweepStore interface {
 	// Expired lists pushes whose lease is over by Redis time, at most limit.
 	Expired(ctx context.Context, limit int) ([]Expired, error)
-	// Takeover moves an expired, held push to Queued under the next epoch,
-	// or ends it as Stopped (epoch 0) when desired=stop. It returns ErrHeld
-	// when the lease has changed since it was seen.
-	Takeover(ctx context.Context, e Expired) (next int64, err error)
-	// Defer sets a queued push's next check to after grace from now.
-	Defer(ctx context.Context, e Expired, grace time.Duration) error
+	// Takeover moves an expired push to Queued under the next epoch, ends it
+	// as Stopped when desired=stop, or as Failed when a held push gets its
+	// last strike. It returns ErrHeld when the lease has changed since it was
+	// seen.
+	Takeover(ctx context.Context, e Expired) (Taken, error)
+	// Defer sets a queued push's next check to after grace from now and notes
+	// why it waits; a new reason is a warning event.
+	Defer(ctx context.Context, e Expired, grace time.Duration, why Waiting) error
+	// Workers counts the workers that have renewed within their lease.
+	Workers(ctx context.Context) (int, error)
 }
 
 // Queue rings the doorbell.
@@ -131,6 +183,16 @@ type Queue interface {
 	// Enqueue adds attempt t.Epoch of push t.ID; resume puts it before new
 	// pushes. Adding what is there already is no error.
 	Enqueue(ctx context.Context, t Task, resume bool) error
+}
+
+// Bells knows what the queue holds.
+type Bells interface {
+	// Waits says whether t's task waits for a worker: pending, or about to be
+	// tried again. A task that is active, ended or unknown does not.
+	Waits(ctx context.Context, t Task) (bool, error)
+	// Orphans counts tasks that the queue calls active and nobody runs. They
+	// are left to the queue's own recovery.
+	Orphans(ctx context.Context) (int, error)
 }
 
 // Sealer keeps secrets in an envelope bound to their push.

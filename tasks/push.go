@@ -56,6 +56,8 @@ type Push struct {
 	Progress  *media.Progress // nil before the first attempt publishes
 	Warnings  []Warning
 	Failure   *Failure // of a failed push
+	Strikes   int      // workers that vanished under it, one after another
+	Waiting   Waiting  // of a queued push: why, once it has waited for long
 }
 
 // SourceReport is what the source turned out to be, as shown to clients.
