@@ -12,29 +12,32 @@ import (
 // attempt is one run of a push in this worker: what the media tells and what
 // the store has been told. It is the media's Observer.
 type attempt struct {
-	lease   Lease
-	push    Push
-	secrets Secrets
-	meter   *media.Meter
-	log     *slog.Logger
-	kick    func() // asks for a renew now rather than at the next second
+	lease    Lease
+	push     Push
+	envelope string // sealed secrets, to register the push anew
+	secrets  Secrets
+	meter    *media.Meter
+	log      *slog.Logger
+	kick     func() // asks for a renew now rather than at the next second
 
 	ctx    context.Context // of the media: never asynq's; cancelled with a cause
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the attempt has ended and is written down
 
-	mu       sync.Mutex
-	state    State
-	started  time.Time
-	source   *SourceReport // nil once the store has it
-	plan     *media.Plan
-	warnings []Warning // all; warned says whether the store lacks some
-	warned   bool
-	events   []Event // those the store lacks
-	seq      int64
-	live     bool
-	renewed  time.Time     // when the last successful renew was sent
-	fresh    chan struct{} // closed and replaced at every successful renew
+	mu         sync.Mutex
+	state      State
+	started    time.Time
+	publishing time.Time // since when the state is that
+	source     *SourceReport
+	plan       *media.Plan
+	planned    bool      // the store lacks source and plan
+	warnings   []Warning // all; warned says whether the store lacks some
+	warned     bool
+	events     []Event // those the store lacks
+	seq        int64
+	live       bool
+	renewed    time.Time     // when the last successful renew was sent
+	fresh      chan struct{} // closed and replaced at every successful renew
 }
 
 func newAttempt(base context.Context, l Lease, p Push) *attempt {
@@ -51,7 +54,7 @@ func (a *attempt) Planned(info media.SourceInfo, live bool, plan media.Plan) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.live = live
-	a.source, a.plan = reportOf(info, live), &plan
+	a.source, a.plan, a.planned = reportOf(info, live), &plan, true
 	a.log.Info("source opened", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan)
 }
 
@@ -90,6 +93,9 @@ func (a *attempt) moveLocked(s State) {
 		return
 	}
 	a.state = s
+	if s == Publishing {
+		a.publishing = time.Now()
+	}
 	a.log.Info("push state", "state", s)
 	a.kick()
 }
@@ -106,12 +112,37 @@ func (a *attempt) renewal(now time.Time) Renewal {
 	defer a.mu.Unlock()
 	r := Renewal{
 		Lease: a.lease, State: a.state, Progress: a.meter.Snapshot(now), Started: a.started,
-		Source: a.source, Plan: a.plan, Events: a.events[:len(a.events):len(a.events)],
+		Settled: a.settledLocked(now), Events: a.events[:len(a.events):len(a.events)],
+	}
+	if a.planned {
+		r.Source, r.Plan = a.source, a.plan
 	}
 	if a.warned {
 		r.Warnings = a.warnings[:len(a.warnings):len(a.warnings)]
 	}
 	return r
+}
+
+// settledLocked says whether the attempt has published for SettleTime on end.
+func (a *attempt) settledLocked(now time.Time) bool {
+	return a.state == Publishing && now.Sub(a.publishing) >= SettleTime
+}
+
+// settled says whether the attempt counts as sound.
+func (a *attempt) settled(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.settledLocked(now)
+}
+
+// registration returns all that a record is made of.
+func (a *attempt) registration(now time.Time) Registration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, progress := a.push, a.meter.Snapshot(now)
+	p.State, p.Desired, p.Epoch, p.Worker = a.state, DesiredRun, a.lease.Epoch, a.lease.Worker
+	p.StartedAt, p.Source, p.Plan, p.Warnings, p.Progress = a.started, a.source, a.plan, a.warnings, &progress
+	return Registration{Push: p, Envelope: a.envelope, Events: a.events}
 }
 
 // accepted notes that the store has taken r, which was sent at now.
@@ -120,7 +151,7 @@ func (a *attempt) accepted(r Renewal, now time.Time) {
 	defer a.mu.Unlock()
 	a.events = a.events[len(r.Events):]
 	if r.Source == a.source {
-		a.source, a.plan = nil, nil
+		a.planned = false
 	}
 	if len(r.Warnings) == len(a.warnings) {
 		a.warned = false

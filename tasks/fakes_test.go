@@ -12,13 +12,14 @@ import (
 
 // fakeStore is an AttemptStore of one worker's world, in memory.
 type fakeStore struct {
-	mu       sync.Mutex
-	pushes   map[string]Push
-	verdicts map[string]Verdict
-	away     bool // every call fails
-	renewals []Renewal
-	ends     map[string]End
-	released map[string]int64
+	mu         sync.Mutex
+	pushes     map[string]Push
+	verdicts   map[string]Verdict
+	away       bool // every call fails
+	renewals   []Renewal
+	registered []Registration
+	ends       map[string]End
+	released   map[string]int64
 }
 
 func newFakeStore(ps ...Push) *fakeStore {
@@ -37,7 +38,7 @@ func (s *fakeStore) set(change func(s *fakeStore)) {
 	change(s)
 }
 
-func (s *fakeStore) Claim(_ context.Context, l Lease) (Claimed, error) {
+func (s *fakeStore) Claim(_ context.Context, l Lease, others int) (Claimed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
@@ -53,13 +54,15 @@ func (s *fakeStore) Claim(_ context.Context, l Lease) (Claimed, error) {
 		return Claimed{}, ErrEnded
 	case p.Worker != "":
 		return Claimed{}, ErrHeld
+	case p.Strikes >= LonelyStrikes && others > 0:
+		return Claimed{}, ErrCrowded
 	}
 	p.Worker, p.State = l.Worker, Starting
 	s.pushes[l.ID] = p
 	return Claimed{Push: p, Envelope: "sealed"}, nil
 }
 
-func (s *fakeStore) Renew(_ context.Context, rs []Renewal) ([]Verdict, error) {
+func (s *fakeStore) Renew(_ context.Context, _ string, rs []Renewal) ([]Verdict, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
@@ -71,6 +74,17 @@ func (s *fakeStore) Renew(_ context.Context, rs []Renewal) ([]Verdict, error) {
 	}
 	s.renewals = append(s.renewals, rs...)
 	return verdicts, nil
+}
+
+func (s *fakeStore) Register(_ context.Context, r Registration) (Verdict, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return Gone, errAway
+	}
+	s.registered = append(s.registered, r)
+	delete(s.verdicts, r.Push.ID)
+	return Kept, nil
 }
 
 func (s *fakeStore) Finish(_ context.Context, l Lease, e End) error {
@@ -213,7 +227,7 @@ type world struct {
 func newWorld(p Player, pushes ...Push) *world {
 	w := &world{store: newFakeStore(pushes...)}
 	w.worker = NewWorker(WorkerConfig{
-		Name: "w1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Queue: &w.queue,
+		Name: "w1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Queue: &w.queue,
 		Resume: &w.resume, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())

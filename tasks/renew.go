@@ -32,12 +32,10 @@ func (w *Worker) Run(ctx context.Context) {
 // Close ends what is left without giving it back; Drain comes before it.
 func (w *Worker) Close() { w.cancel(media.ErrDraining) }
 
-// renew sends one renew for all pushes and carries out the verdicts.
+// renew says that this worker lives, sends what its pushes have to say and
+// carries out the verdicts.
 func (w *Worker) renew(ctx context.Context) {
 	attempts := w.snapshot()
-	if len(attempts) == 0 {
-		return
-	}
 	now := time.Now()
 	renewals := make([]Renewal, len(attempts))
 	for i, a := range attempts {
@@ -45,15 +43,29 @@ func (w *Worker) renew(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	verdicts, err := w.Store.Renew(ctx, renewals)
+	verdicts, err := w.Leases.Renew(ctx, w.Name, renewals)
 	if err != nil {
 		w.Log.Warn("renew failed", "pushes", len(attempts), "error", err)
 		w.enforceCap(attempts)
 		return
 	}
 	for i, a := range attempts {
+		if verdicts[i] == Gone {
+			verdicts[i] = w.restore(ctx, a, now)
+		}
 		w.obey(a, verdicts[i], renewals[i])
 	}
+}
+
+// restore writes the record of a running push anew: Redis has lost it.
+func (w *Worker) restore(ctx context.Context, a *attempt, now time.Time) Verdict {
+	v, err := w.Leases.Register(ctx, a.registration(now))
+	if err != nil {
+		a.log.Warn("record is gone and could not be written anew", "error", err)
+		return Gone
+	}
+	a.log.Warn("record was gone", "kept", v == Kept)
+	return v
 }
 
 func (w *Worker) snapshot() []*attempt {
@@ -73,8 +85,10 @@ func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {
 	case Stop:
 		a.accepted(r, r.Progress.UpdatedAt)
 		a.cancel(media.ErrStopped)
-	case Lost, Gone:
+	case Lost:
 		a.cancel(media.ErrLost)
+	case Gone: // tried again with the next renew, up to the cap
+		w.enforceCap([]*attempt{a})
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/roomcast/roomcast/media"
 )
 
@@ -119,17 +118,11 @@ func (w *Worker) release(ctx context.Context, a *attempt) error {
 
 // persist calls write until it succeeds, is refused, or the worker ends.
 func (w *Worker) persist(a *attempt, write func(context.Context) error) {
-	_, err := backoff.Retry(w.base, func() (struct{}, error) {
+	err := retryWhile(w.base, isAway, func() error {
 		ctx, cancel := context.WithTimeout(w.base, storeTime)
 		defer cancel()
-		err := write(ctx)
-		if err != nil && CodeOf(err) != CodeStoreUnavailable {
-			err = backoff.Permanent(err)
-		}
-		return struct{}{}, err
-	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
-		InitialInterval: 100 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 2 * time.Second,
-	}), backoff.WithMaxElapsedTime(0))
+		return write(ctx)
+	})
 	if err != nil {
 		a.log.Warn("end of the attempt not written", "error", err)
 	}

@@ -9,6 +9,9 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
+// startTime is how long a Start waits for a Redis that fails over.
+const startTime = 10 * time.Second
+
 // abortTime bounds the clean-up after a failed enqueue.
 const abortTime = 5 * time.Second
 
@@ -48,15 +51,33 @@ func (s *Service) Start(ctx context.Context, r Request) (Push, error) {
 	if err != nil {
 		return Push{}, err
 	}
-	push, created, err := s.Pushes.Create(ctx, n)
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	push, created, err := s.create(ctx, n)
 	if err != nil || !created {
 		return push, err
 	}
-	if err := s.Queue.Enqueue(ctx, TaskOf(push), false); err != nil {
+	if err := s.ring(ctx, push); err != nil {
 		return Push{}, s.abort(ctx, push, err)
 	}
 	s.Log.Info("push accepted", "push_id", push.ID, "room_id", spec.RoomID, "source_host", spec.SourceHost)
 	return push, nil
+}
+
+// create stores n, waiting out a Redis that fails over: with the id given,
+// trying again cannot make two.
+func (s *Service) create(ctx context.Context, n NewPush) (p Push, created bool, err error) {
+	err = retryWhile(ctx, isAway, func() (err error) {
+		p, created, err = s.Pushes.Create(ctx, n)
+		return err
+	})
+	return p, created, err
+}
+
+// ring enqueues p's attempt; doing it twice rings once.
+func (s *Service) ring(ctx context.Context, p Push) error {
+	always := func(error) bool { return true }
+	return retryWhile(ctx, always, func() error { return s.Queue.Enqueue(ctx, TaskOf(p), false) })
 }
 
 func (s *Service) newPush(r Request, spec Spec, secrets Secrets) (NewPush, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -16,12 +17,16 @@ type fakePushes struct {
 	created []NewPush
 	aborted []Failure
 	err     error
+	away    time.Time // until then the store is away
 	replay  bool
 }
 
 func (s *fakePushes) Create(_ context.Context, n NewPush) (Push, bool, error) {
 	if s.err != nil {
 		return Push{}, false, s.err
+	}
+	if time.Now().Before(s.away) {
+		return Push{}, false, errAway
 	}
 	s.created = append(s.created, n)
 	return n.Push, !s.replay, nil
@@ -137,11 +142,36 @@ func TestARefusedRequestReachesNeitherStoreNorQueue(t *testing.T) {
 }
 
 func TestAFailedEnqueueAbortsThePush(t *testing.T) {
-	d := newDesk()
-	d.queue.err = errors.New("away")
-	_, err := d.service.Start(t.Context(), request())
-	require.Equal(t, CodeQueueUnavailable, CodeOf(err))
-	require.Len(t, d.pushes.aborted, 1)
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk()
+		d.queue.err = errors.New("away")
+		begin := time.Now()
+		_, err := d.service.Start(t.Context(), request())
+		require.Equal(t, CodeQueueUnavailable, CodeOf(err))
+		require.Len(t, d.pushes.aborted, 1)
+		require.InDelta(t, startTime, time.Since(begin), float64(3*time.Second))
+	})
+}
+
+func TestACreateWaitsOutAFailover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk()
+		d.pushes.away = time.Now().Add(5 * time.Second)
+		_, err := d.service.Start(t.Context(), request())
+		require.NoError(t, err)
+		require.Len(t, d.pushes.created, 1)
+	})
+}
+
+func TestACreateThatIsRefusedIsNotTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk()
+		d.pushes.err = &Error{Code: CodeUserBusy, Msg: "busy"}
+		begin := time.Now()
+		_, err := d.service.Start(t.Context(), request())
+		require.Equal(t, CodeUserBusy, CodeOf(err))
+		require.Zero(t, time.Since(begin))
+	})
 }
 
 func TestARepeatedRequestIsNotRungAgain(t *testing.T) {

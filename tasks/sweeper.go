@@ -7,27 +7,37 @@ import (
 	"time"
 )
 
-// sweepEvery is how often a sweeper looks for expired leases.
-const sweepEvery = time.Second
+const (
+	// sweepEvery is how often a sweeper looks for expired leases.
+	sweepEvery = 500 * time.Millisecond
+	// sweepBatch is how many expired pushes one look handles.
+	sweepBatch = 200
+	// queuedGrace is when a push that is still queued is looked at again.
+	queuedGrace = 10 * time.Second
+	// countEvery is how often the queue's orphans are counted.
+	countEvery = time.Minute
+)
 
-// sweepBatch is how many expired pushes one look handles.
-const sweepBatch = 200
-
-// queuedGrace is when a push that is still queued is looked at again.
-const queuedGrace = 10 * time.Second
-
-// Sweeper takes over pushes whose worker is not there any more. One runs in
-// every worker and every API, so that stops end although no worker lives.
+// Sweeper takes over pushes whose worker is not there any more, and sees to
+// queued ones whose task is lost. One runs in every worker and every API, so
+// that stops end although no worker lives.
 type Sweeper struct {
 	Store SweepStore
 	Queue Queue
+	Bells Bells
+	Lease time.Duration
 	Log   *slog.Logger
 
-	seen map[string]int64 // expiry at the look before, by push id
+	seen    map[string]int64 // expiry at the look before, by push id
+	ended   time.Time        // of the last look
+	hold    time.Time        // nothing is taken over before
+	counted time.Time        // when orphans were counted last
+	orphans int
 }
 
 // Run sweeps until ctx ends.
 func (s *Sweeper) Run(ctx context.Context) {
+	s.holdOff("just started")
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
@@ -41,48 +51,114 @@ func (s *Sweeper) Run(ctx context.Context) {
 }
 
 // sweep takes over what was expired at two looks in a row with the same
-// expiry: one look alone could have met a renew that is on its way.
+// expiry: one look alone could have met a renew that is on its way. After any
+// trouble with Redis, or a stall of our own, leases look older than their
+// workers are, so nothing is taken over until those had time to renew.
 func (s *Sweeper) sweep(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	expired, err := s.Store.Expired(ctx, sweepBatch)
-	if err != nil {
-		s.Log.Warn("sweep failed", "error", err)
-		s.seen = nil
-		return
+	begin := time.Now()
+	if !s.ended.IsZero() && begin.Sub(s.ended) > sweepEvery+s.stall() {
+		s.holdOff("this process stood still")
 	}
+	expired, err := s.Store.Expired(ctx, sweepBatch)
+	s.ended = time.Now()
+	switch {
+	case err != nil:
+		s.Log.Warn("sweep failed", "error", err)
+		s.holdOff("the store failed")
+	case s.ended.Sub(begin) > s.stall():
+		s.holdOff("the store stood still")
+	case s.ended.Before(s.hold):
+		s.seen = nil
+	default:
+		s.look(ctx, expired)
+		s.countOrphans(ctx)
+	}
+}
+
+// stall is what counts as standing still.
+func (s *Sweeper) stall() time.Duration { return s.Lease / 3 }
+
+func (s *Sweeper) holdOff(why string) {
+	if time.Now().After(s.hold) {
+		s.Log.Info("no takeovers for a while", "reason", why, "for", 2*s.Lease)
+	}
+	s.hold, s.seen = time.Now().Add(2*s.Lease), nil
+}
+
+func (s *Sweeper) look(ctx context.Context, expired []Expired) {
 	before := s.seen
 	s.seen = make(map[string]int64, len(expired))
 	for _, e := range expired {
-		if before[e.ID] == e.Expiry {
-			s.handle(ctx, e)
-		} else {
+		switch {
+		case before[e.ID] != e.Expiry:
 			s.seen[e.ID] = e.Expiry
+		case e.Push.State == Queued && e.Push.Desired == DesiredRun:
+			s.heal(ctx, e)
+		default:
+			s.takeOver(ctx, e)
 		}
 	}
 }
 
-func (s *Sweeper) handle(ctx context.Context, e Expired) {
-	log := s.Log.With("push_id", e.ID)
-	if e.Push.State == Queued {
-		if err := s.Store.Defer(ctx, e, queuedGrace); err != nil && !errors.Is(err, ErrHeld) {
-			log.Warn("queued push could not be deferred", "error", err)
-		}
+// heal sees to a push that has been queued for long: it waits on while its
+// task does; a task that is lost, or that a worker took and never claimed, is
+// replaced by one of a new epoch.
+func (s *Sweeper) heal(ctx context.Context, e Expired) {
+	waits, err := s.Bells.Waits(ctx, TaskOf(e.Push))
+	if err != nil {
+		s.Log.Warn("queue could not be asked", "push_id", e.ID, "error", err)
 		return
 	}
-	next, err := s.Store.Takeover(ctx, e)
+	if !waits {
+		s.takeOver(ctx, e)
+		return
+	}
+	workers, err := s.Store.Workers(ctx)
+	why := WaitingForSlot
+	if workers == 0 {
+		why = WaitingForWorker
+	}
+	if err == nil {
+		err = s.Store.Defer(ctx, e, queuedGrace, why)
+	}
+	if err != nil && !errors.Is(err, ErrHeld) {
+		s.Log.Warn("queued push could not be deferred", "push_id", e.ID, "error", err)
+	}
+}
+
+func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
+	log := s.Log.With("push_id", e.ID, "epoch", e.Push.Epoch, "worker", e.Push.Worker)
+	taken, err := s.Store.Takeover(ctx, e)
 	switch {
-	case errors.Is(err, ErrHeld): // renewed, or another sweeper was first
+	case errors.Is(err, ErrHeld), errors.Is(err, ErrEnded), errors.Is(err, ErrGone): // renewed, or another sweeper was first
+		return
 	case err != nil:
 		log.Warn("takeover failed", "error", err)
-	case next == 0:
-		log.Info("stop ended without its worker")
-	default:
-		log.Warn("worker vanished, push taken over", "worker", e.Push.Worker, "next_epoch", next)
-		p := e.Push
-		p.Epoch = next
-		if err := s.Queue.Enqueue(ctx, TaskOf(p), true); err != nil {
-			log.Error("next attempt could not be enqueued", "next_epoch", next, "error", err)
-		}
+		return
+	}
+	log.Warn("push taken over", "was", e.Push.State, "state", taken.State, "next_epoch", taken.Next)
+	if taken.State != Queued {
+		return
+	}
+	p := e.Push
+	p.Epoch = taken.Next
+	if err := s.Queue.Enqueue(ctx, TaskOf(p), true); err != nil {
+		log.Error("next attempt could not be enqueued", "next_epoch", taken.Next, "error", err)
+	}
+}
+
+// countOrphans tells of tasks that the queue calls active and nobody runs;
+// the queue's own recovery brings them back, and their claim is refused.
+func (s *Sweeper) countOrphans(ctx context.Context) {
+	if time.Since(s.counted) < countEvery {
+		return
+	}
+	s.counted = time.Now()
+	n, err := s.Bells.Orphans(ctx)
+	if err == nil && n != s.orphans {
+		s.Log.Info("orphaned tasks in the queue", "count", n)
+		s.orphans = n
 	}
 }

@@ -5,40 +5,53 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// fakeSweeps is a SweepStore whose expired pushes are set by hand.
+// fakeSweeps is a SweepStore and Bells whose answers are set by hand.
 type fakeSweeps struct {
 	expired  []Expired
 	err      error
-	next     int64
+	delay    time.Duration // of Expired
 	taken    []string
-	deferred []string
+	become   Taken
+	deferred []Waiting
+	workers  int
+	waits    bool
 }
 
-func (s *fakeSweeps) Expired(context.Context, int) ([]Expired, error) { return s.expired, s.err }
+func (s *fakeSweeps) Expired(context.Context, int) ([]Expired, error) {
+	time.Sleep(s.delay)
+	return s.expired, s.err
+}
 
-func (s *fakeSweeps) Takeover(_ context.Context, e Expired) (int64, error) {
+func (s *fakeSweeps) Takeover(_ context.Context, e Expired) (Taken, error) {
 	s.taken = append(s.taken, e.ID)
-	return s.next, nil
+	return s.become, nil
 }
 
-func (s *fakeSweeps) Defer(_ context.Context, e Expired, _ time.Duration) error {
-	s.deferred = append(s.deferred, e.ID)
+func (s *fakeSweeps) Defer(_ context.Context, _ Expired, _ time.Duration, why Waiting) error {
+	s.deferred = append(s.deferred, why)
 	return nil
 }
 
-func newSweep(next int64, state State) (*fakeSweeps, *fakeQueue, *Sweeper) {
-	store := &fakeSweeps{next: next, expired: []Expired{{ID: "a", Expiry: 100, Push: Push{ID: "a", Epoch: 1, State: state, Worker: "w1"}}}}
+func (s *fakeSweeps) Workers(context.Context) (int, error)      { return s.workers, nil }
+func (s *fakeSweeps) Waits(context.Context, Task) (bool, error) { return s.waits, nil }
+func (s *fakeSweeps) Orphans(context.Context) (int, error)      { return 0, nil }
+
+// newSweep returns a sweeper that finds push "a" expired in this state.
+func newSweep(state State) (*fakeSweeps, *fakeQueue, *Sweeper) {
+	push := Push{ID: "a", Epoch: 1, State: state, Desired: DesiredRun, Worker: "w1"}
+	store := &fakeSweeps{become: Taken{State: Queued, Next: 2}, expired: []Expired{{ID: "a", Expiry: 100, Push: push}}}
 	queue := &fakeQueue{}
-	return store, queue, &Sweeper{Store: store, Queue: queue, Log: slog.New(slog.DiscardHandler)}
+	return store, queue, &Sweeper{Store: store, Queue: queue, Bells: store, Lease: 3 * time.Second, Log: slog.New(slog.DiscardHandler)}
 }
 
 func TestASweeperTakesOverAfterTwoLooksAtTheSameExpiry(t *testing.T) {
-	store, queue, s := newSweep(2, Publishing)
+	store, queue, s := newSweep(Publishing)
 	s.sweep(t.Context())
 	require.Empty(t, store.taken)
 	s.sweep(t.Context())
@@ -48,35 +61,72 @@ func TestASweeperTakesOverAfterTwoLooksAtTheSameExpiry(t *testing.T) {
 }
 
 func TestARenewBetweenTheLooksStartsThemAnew(t *testing.T) {
-	store, _, s := newSweep(2, Publishing)
+	store, _, s := newSweep(Publishing)
 	s.sweep(t.Context())
 	store.expired[0].Expiry = 200
 	s.sweep(t.Context())
 	require.Empty(t, store.taken)
 }
 
-func TestAnErrorOfTheStoreStartsTheLooksAnew(t *testing.T) {
-	store, _, s := newSweep(2, Publishing)
-	s.sweep(t.Context())
-	store.err = errors.New("away")
-	s.sweep(t.Context())
-	store.err = nil
-	s.sweep(t.Context())
-	require.Empty(t, store.taken)
+func TestNothingIsTakenOverForTwoLeasesAfterTrouble(t *testing.T) {
+	for name, trouble := range map[string]func(store *fakeSweeps, s *Sweeper){
+		"an error of the store": func(store *fakeSweeps, s *Sweeper) {
+			store.err = errors.New("away")
+			s.sweep(context.Background())
+			store.err = nil
+		},
+		"a store that stands still": func(store *fakeSweeps, s *Sweeper) {
+			store.delay = 1500 * time.Millisecond
+			s.sweep(context.Background())
+			store.delay = 0
+		},
+		"a stall of the process": func(_ *fakeSweeps, s *Sweeper) {
+			time.Sleep(10 * time.Second)
+			s.sweep(context.Background())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, _, s := newSweep(Publishing)
+				s.sweep(t.Context())
+				trouble(store, s)
+				begin := time.Now()
+				for len(store.taken) == 0 {
+					time.Sleep(sweepEvery)
+					s.sweep(t.Context())
+				}
+				require.InDelta(t, 6.5, time.Since(begin).Seconds(), 0.6)
+			})
+		})
+	}
 }
 
-func TestAStopWithoutItsWorkerRingsNobody(t *testing.T) {
-	store, queue, s := newSweep(0, Stopping)
+func TestWhatATakeoverHasEndedIsNotRung(t *testing.T) {
+	for _, end := range []State{Stopped, Failed} {
+		store, queue, s := newSweep(Stopping)
+		store.become = Taken{State: end}
+		s.sweep(t.Context())
+		s.sweep(t.Context())
+		require.Equal(t, []string{"a"}, store.taken)
+		require.Empty(t, queue.rung)
+	}
+}
+
+func TestAQueuedPushWhoseTaskWaitsIsToldWhyAndLookedAtLater(t *testing.T) {
+	for workers, why := range map[int]Waiting{0: WaitingForWorker, 3: WaitingForSlot} {
+		store, _, s := newSweep(Queued)
+		store.waits, store.workers = true, workers
+		s.sweep(t.Context())
+		s.sweep(t.Context())
+		require.Empty(t, store.taken)
+		require.Equal(t, []Waiting{why}, store.deferred)
+	}
+}
+
+func TestAQueuedPushWhoseTaskIsLostGetsANewOne(t *testing.T) {
+	store, queue, s := newSweep(Queued)
 	s.sweep(t.Context())
 	s.sweep(t.Context())
 	require.Equal(t, []string{"a"}, store.taken)
-	require.Empty(t, queue.rung)
-}
-
-func TestAQueuedPushIsLookedAtLater(t *testing.T) {
-	store, _, s := newSweep(2, Queued)
-	s.sweep(t.Context())
-	s.sweep(t.Context())
-	require.Empty(t, store.taken)
-	require.Equal(t, []string{"a"}, store.deferred)
+	require.Len(t, queue.rung, 1)
 }

@@ -22,6 +22,7 @@ type WorkerConfig struct {
 	Lease    time.Duration
 	RenewCap time.Duration // how long a push goes on without a successful renew
 	Store    AttemptStore
+	Leases   LeaseStore
 	Queue    Queue
 	Resume   ResumeStore
 	Sealer   Sealer
@@ -40,6 +41,7 @@ type Worker struct {
 	mu       sync.Mutex
 	attempts map[string]*attempt // by push id
 	slots    int                 // taken, those about to claim included
+	lonely   *attempt            // has strikes: nothing else is started beside it
 	draining bool
 	idle     *sync.Cond // no slot is taken
 }
@@ -88,14 +90,23 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	if a := w.attempts[t.ID]; a != nil && a.lease.Epoch >= t.Epoch {
 		return a, nil
 	}
-	if w.draining {
+	switch {
+	case w.draining:
 		return nil, ErrDraining
-	}
-	if w.slots >= w.Slots {
+	case w.slots >= w.Slots:
 		return nil, ErrFull
+	case w.lonely != nil && !w.lonely.settled(time.Now()):
+		return nil, ErrCrowded
 	}
 	w.slots++
 	return nil, nil
+}
+
+// others is how many pushes hold a slot beside the one that asks.
+func (w *Worker) others() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.slots - 1
 }
 
 func (w *Worker) leave() {
@@ -112,7 +123,7 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	lease := Lease{ID: t.ID, Epoch: t.Epoch, Worker: w.Name}
 	log := w.Log.With("push_id", t.ID, "epoch", t.Epoch)
 	sent := time.Now()
-	claimed, err := w.Store.Claim(ctx, lease)
+	claimed, err := w.Store.Claim(ctx, lease, w.others())
 	switch {
 	case errors.Is(err, ErrGone), errors.Is(err, ErrEnded), errors.Is(err, ErrStale), errors.Is(err, ErrHeld):
 		log.Info("attempt not taken", "reason", err)
@@ -122,6 +133,7 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	}
 	secrets, err := w.Sealer.Open(t.ID, claimed.Envelope)
 	a := newAttempt(w.base, lease, claimed.Push)
+	a.envelope = claimed.Envelope
 	a.log, a.kick, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.kickRenew, sent
 	a.meter = media.NewMeter(lastPosition(claimed.Push))
 	if err != nil {
@@ -140,6 +152,9 @@ func (w *Worker) register(a *attempt) error {
 		older := w.attempts[a.lease.ID]
 		if older == nil {
 			w.attempts[a.lease.ID] = a
+			if a.push.Strikes >= LonelyStrikes {
+				w.lonely = a
+			}
 			if w.draining {
 				a.cancel(media.ErrDraining)
 			}
@@ -157,6 +172,9 @@ func (w *Worker) forget(a *attempt) {
 	defer w.mu.Unlock()
 	if w.attempts[a.lease.ID] == a {
 		delete(w.attempts, a.lease.ID)
+	}
+	if w.lonely == a {
+		w.lonely = nil
 	}
 	close(a.done)
 	a.cancel(nil)

@@ -285,3 +285,54 @@ func TestALaterAttemptStartsWhereThePushStood(t *testing.T) {
 		require.InDelta(t, 44, end.Progress.Position.Seconds(), 0.2)
 	})
 }
+
+func TestARecordThatIsGoneIsWrittenAnewAndThePushGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(10*time.Second), queued("a"))
+		defer w.close()
+		done := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(3500 * time.Millisecond)
+		w.store.set(func(s *fakeStore) { s.verdicts["a"] = Gone })
+		require.NoError(t, <-done)
+		require.Len(t, w.store.registered, 1)
+		r := w.store.registered[0]
+		require.Equal(t, Publishing, r.Push.State)
+		require.Equal(t, "w1", r.Push.Worker)
+		require.Equal(t, "sealed", r.Envelope)
+		require.Equal(t, "vod", r.Push.Source.Kind)
+		end, _ := w.store.ended("a")
+		require.Equal(t, Completed, end.State)
+	})
+}
+
+func TestAPushWithTwoStrikesRunsAloneUntilItHasSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		struck := queued("a")
+		struck.Strikes = LonelyStrikes
+		w := newWorld(playFor(30*time.Second), struck, queued("b"))
+		defer w.close()
+		b := w.handle(Task{ID: "b", Epoch: 1})
+		synctest.Wait()
+		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 1}), ErrCrowded)
+		require.NoError(t, <-b)
+		a := w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		w.store.set(func(s *fakeStore) { s.pushes["c"] = queued("c") })
+		require.ErrorIs(t, <-w.handle(Task{ID: "c", Epoch: 1}), ErrCrowded)
+		time.Sleep(SettleTime)
+		c := w.handle(Task{ID: "c", Epoch: 1})
+		require.NoError(t, <-a)
+		require.NoError(t, <-c)
+	})
+}
+
+func TestAnAttemptSettlesAfterTenSecondsOfPublishing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(20*time.Second), queued("a"))
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		for i, r := range w.store.renewals {
+			require.Equal(t, i >= 10, r.Settled, i)
+		}
+	})
+}

@@ -57,7 +57,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		return nil, err
 	}
 	service.Pushes, service.Stops, service.Queue = records, records, bell
-	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Log: log}
+	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log}
 	p.handler = api.New(api.Config{
 		Pushes:  service,
 		History: service,

@@ -132,7 +132,7 @@ func work(ctx context.Context, cfg config.Config, p parts) error {
 	bell := queue.New(p.client)
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
-		Queue: bell, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
+		Queue: bell, Leases: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
 	})
 	server := queue.NewServer(p.client, queue.Config{
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
@@ -148,7 +148,7 @@ func work(ctx context.Context, cfg config.Config, p parts) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	sweeper := tasks.Sweeper{Store: records, Queue: bell, Log: p.log}
+	sweeper := tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(p.client), Lease: cfg.Lease, Log: p.log}
 	running.Go(func() { worker.Run(background) })
 	running.Go(func() { sweeper.Run(background) })
 	running.Go(func() { nudge(background, records, worker) })
