@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -58,6 +59,26 @@ type Push struct {
 	Failure   *Failure // of a failed push
 	Strikes   int      // workers that vanished under it, one after another
 	Waiting   Waiting  // of a queued push: why, once it has waited for long
+}
+
+// Message says the reason in words.
+func (w Waiting) Message() string {
+	switch w {
+	case WaitingForWorker:
+		return "no worker is running; the push starts when one does"
+	case WaitingForSlot:
+		return "all workers are full; the push starts when a slot is free"
+	}
+	return ""
+}
+
+// AllWarnings returns the push's warnings and, while it is queued, why it
+// waits.
+func (p Push) AllWarnings() []Warning {
+	if p.State != Queued || p.Waiting == "" {
+		return p.Warnings
+	}
+	return append(slices.Clone(p.Warnings), Warning{Code: string(p.Waiting), Message: p.Waiting.Message()})
 }
 
 // SourceReport is what the source turned out to be, as shown to clients.

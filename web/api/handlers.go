@@ -18,7 +18,7 @@ import (
 
 const (
 	maxBody        = 64 << 10
-	changeTimeout  = 10 * time.Second
+	changeTimeout  = 20 * time.Second // a start waits 10 s for a Redis that fails over, and may have to clean up
 	templateAnswer = "Async run task submitted"
 	// templateIDHeader is where clients of the serverless template look for
 	// the push id.

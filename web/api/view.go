@@ -70,7 +70,7 @@ func viewPush(p tasks.Push) push {
 		ClientRole: p.Spec.ClientRole, Redis: p.Spec.Redis, Mode: p.Spec.Mode, ResumeScope: p.Spec.ResumeScope,
 		Attempt: p.Epoch, Worker: p.Worker,
 		CreatedAt: stamp(p.CreatedAt), StartedAt: stamp(p.StartedAt), EndedAt: stamp(p.EndedAt),
-		Source: p.Source, Plan: p.Plan, Progress: viewProgress(p.Progress), Warnings: p.Warnings, Error: p.Failure,
+		Source: p.Source, Plan: p.Plan, Progress: viewProgress(p.Progress), Warnings: p.AllWarnings(), Error: p.Failure,
 	}
 }
 
