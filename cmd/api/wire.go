@@ -63,7 +63,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		History: service,
 		Keys:    apiKeys(cfg.APIKeys),
 		Health:  health.Handler(health.Check{Name: "redis", Run: func(ctx context.Context) error { return client.Ping(ctx).Err() }}),
-		Monitor: monitor.New(client),
+		Monitor: monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),
 		Log:     log,
 	})
 	return p, nil

@@ -1,16 +1,20 @@
 // Package monitor serves asynqmon, the page of the queue, in a way that fits
-// Roomcast: it changes nothing, shows no payload as it is, and needs nothing
-// from another host. Who may see it is its caller's to decide.
+// Roomcast: its Cancel and Delete stop a push for good, nothing else can be
+// changed from it, it shows no payload as it is, and it needs nothing from
+// another host. Who may see it is its caller's to decide.
 package monitor
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"strings"
 
+	"github.com/hibiken/asynq"
 	"github.com/hibiken/asynqmon"
 
 	"github.com/roomcast/roomcast/internal/redisconn"
@@ -29,38 +33,63 @@ type shared struct{ client redisconn.Client }
 
 func (s shared) MakeRedisClient() any { return s.client }
 
+// Pushes finds and stops pushes. Its errors are *tasks.Error; stopping a push
+// that has ended is none.
+type Pushes interface {
+	Get(ctx context.Context, id string) (tasks.Push, error)
+	Stop(ctx context.Context, id string) (tasks.Push, error)
+}
+
+// Config is what New needs.
+type Config struct {
+	Client redisconn.Client // where the queues are; stays the caller's to close
+	Pushes Pushes
+	Log    *slog.Logger
+}
+
 // Monitor is the page and what it asks for.
 type Monitor struct {
 	asynqmon http.Handler
 	index    page
+	buttons  http.Handler
+	origin   *http.CrossOriginProtection
 }
 
-// New returns a Monitor of the queues on client, which stays the caller's to
-// close.
-func New(client redisconn.Client) *Monitor {
+// New returns a Monitor of cfg's queues.
+func New(cfg Config) *Monitor {
 	h := asynqmon.New(asynqmon.Options{
 		RootPath:         Root,
-		RedisConnOpt:     shared{client},
+		RedisConnOpt:     shared{cfg.Client},
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(formatPayload),
 		ResultFormatter:  asynqmon.ResultFormatterFunc(func(string, []byte) string { return "" }),
-		ReadOnly:         true,
 	})
-	return &Monitor{asynqmon: h, index: newPage(fetch(h, Root+"/").body.Bytes())}
+	b := &buttons{pushes: cfg.Pushes, inspector: asynq.NewInspectorFromRedisClient(cfg.Client), log: cfg.Log}
+	return &Monitor{
+		asynqmon: h,
+		index:    newPage(fetch(h, Root+"/").body.Bytes()),
+		buttons:  b.routes(),
+		origin:   http.NewCrossOriginProtection(),
+	}
 }
 
-// ServeHTTP answers GET and HEAD. asynqmon's ReadOnly hides its buttons and
-// refuses changes as well; this does not depend on it.
+// ServeHTTP hands what reads to asynqmon and what changes to our buttons:
+// asynqmon itself is never asked to change anything. A browser sends the
+// password of HTTP Basic along with whatever another site makes it send, so a
+// change must come from our own page or from no page at all.
 func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		problem.Write(w, &tasks.Error{Code: problem.CodeReadOnly, Msg: "the monitor only shows; stop a push with DELETE /v1/pushes/{id}"})
-		return
-	}
-	if strings.HasPrefix(r.URL.Path, Root+"/api/") {
+	switch {
+	case m.origin.Check(r) != nil:
+		problem.Write(w, &tasks.Error{Code: problem.CodeCrossSite, Msg: "another site's page may not change anything here"})
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		m.buttons.ServeHTTP(w, r)
+	case strings.HasPrefix(r.URL.Path, Root+"/api/"):
 		m.asynqmon.ServeHTTP(w, r)
-		return
+	case r.URL.Path == noticePath:
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		_, _ = w.Write(notice)
+	default:
+		m.serveAsset(w, r)
 	}
-	m.serveAsset(w, r)
 }
 
 // serveAsset answers with a file of asynqmon's; its page, which it gives for

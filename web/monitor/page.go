@@ -3,6 +3,7 @@ package monitor
 import (
 	"bytes"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -10,10 +11,17 @@ import (
 	"unicode"
 )
 
+// notice says on the page why a button had no effect.
+//
+//go:embed notice.js
+var notice []byte
+
+const noticePath = Root + "/notice.js"
+
 // page is asynqmon's only HTML page.
 type page struct {
 	original []byte
-	clean    []byte // without links to other hosts
+	clean    []byte // without links to other hosts, with notice
 	policy   string // its Content-Security-Policy
 }
 
@@ -25,9 +33,11 @@ var (
 
 // newPage takes the fonts of another host out of the page, so that it also
 // opens where there is no other host, and the manifest, which browsers fetch
-// without the password. Its own inline scripts are allowed by their hashes.
+// without the password; it puts our notice in. The page's own inline scripts
+// are allowed by their hashes.
 func newPage(html []byte) page {
 	p := page{original: html, clean: manifestLink.ReplaceAll(foreignLink.ReplaceAll(html, nil), nil)}
+	p.clean = bytes.Replace(p.clean, []byte("</head>"), []byte(`<script src="`+noticePath+`"></script></head>`), 1)
 	scripts := "'self'"
 	for _, m := range inlineScript.FindAllSubmatch(p.clean, -1) {
 		sum := sha256.Sum256(m[1])

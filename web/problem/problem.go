@@ -16,7 +16,7 @@ const (
 	CodeUnauthorized         tasks.Code = "unauthorized"           // no API key, or an unknown one
 	CodeCrossSite            tasks.Code = "cross_site"             // a browser was sent here by another site
 	CodeWrongHost            tasks.Code = "wrong_host"             // without keys, only loopback names are served
-	CodeReadOnly             tasks.Code = "read_only"              // the queue monitor changes nothing
+	CodeMonitorReadOnly      tasks.Code = "monitor_read_only"      // the queue monitor stops pushes and changes nothing else
 	CodeNoRoute              tasks.Code = "no_route"               // no such address
 	CodeMethodNotAllowed     tasks.Code = "method_not_allowed"     // see Allow
 	CodeBodyTooLarge         tasks.Code = "body_too_large"         // over 64 KiB
@@ -45,7 +45,7 @@ var table = map[tasks.Code]entry{
 	CodeUnauthorized:            {http.StatusUnauthorized, "API key required", 0},
 	CodeCrossSite:               {http.StatusForbidden, "Cross-site request", 0},
 	CodeWrongHost:               {http.StatusMisdirectedRequest, "Wrong host", 0},
-	CodeReadOnly:                {http.StatusMethodNotAllowed, "Read only", 0},
+	CodeMonitorReadOnly:         {http.StatusForbidden, "The monitor is read-only", 0},
 	CodeNoRoute:                 {http.StatusNotFound, "No such address", 0},
 	CodeMethodNotAllowed:        {http.StatusMethodNotAllowed, "Method not allowed", 0},
 	CodeBodyTooLarge:            {http.StatusRequestEntityTooLarge, "Body too large", 0},

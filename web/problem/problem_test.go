@@ -53,7 +53,7 @@ func TestStatusOfEveryRequestCode(t *testing.T) {
 		tasks.CodeSourceBlocked: 403, tasks.CodeNotFound: 404, tasks.CodeUserBusy: 409,
 		tasks.CodeIdempotencyReused: 422, tasks.CodeStoreUnavailable: 503, tasks.CodeQueueUnavailable: 503,
 		tasks.CodeInternal: 500, problem.CodeUnauthorized: 401, problem.CodeCrossSite: 403,
-		problem.CodeWrongHost: 421, problem.CodeReadOnly: 405, problem.CodeNoRoute: 404,
+		problem.CodeWrongHost: 421, problem.CodeMonitorReadOnly: 403, problem.CodeNoRoute: 404,
 		problem.CodeMethodNotAllowed: 405, problem.CodeBodyTooLarge: 413, problem.CodeUnsupportedMediaType: 415,
 	} {
 		p := problem.Of(&tasks.Error{Code: code, Msg: "a sentence"})

@@ -1,0 +1,44 @@
+// asynqmon tells nobody but the browser's console why a click had no effect.
+// This says it on the page.
+(() => {
+  "use strict";
+  let box, timer;
+
+  function say(text) {
+    if (!box) {
+      box = document.createElement("div");
+      box.setAttribute("role", "alert");
+      box.style.cssText =
+        "position:fixed;left:50%;bottom:24px;transform:translateX(-50%);z-index:2000;max-width:36em;padding:12px 16px;" +
+        "border-radius:4px;background:#b71c1c;color:#fff;font:14px/1.4 Roboto,Helvetica,Arial,sans-serif;box-shadow:0 2px 8px #0006";
+      document.body.append(box);
+    }
+    box.textContent = text;
+    box.hidden = false;
+    clearTimeout(timer);
+    timer = setTimeout(() => (box.hidden = true), 8000);
+  }
+
+  // reason is the sentence of a problem, or how many tasks of a batch failed.
+  function reason(xhr) {
+    let body = {};
+    try {
+      body = JSON.parse(xhr.responseText) ?? {};
+    } catch {}
+    if (xhr.status >= 400) return body.detail || `The server answered ${xhr.status}.`;
+    const failed = (body.error_ids ?? body.failed_ids ?? []).length;
+    return failed > 0 ? `It failed for ${failed} of the tasks. The log of the API says why.` : "";
+  }
+
+  const open = XMLHttpRequest.prototype.open;
+  XMLHttpRequest.prototype.open = function (method, ...rest) {
+    if (!/^(get|head)$/i.test(method)) {
+      this.addEventListener("load", () => {
+        const text = reason(this);
+        if (text) say(text);
+      });
+      this.addEventListener("error", () => say("The server cannot be reached."));
+    }
+    return open.call(this, method, ...rest);
+  };
+})();
