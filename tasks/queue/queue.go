@@ -35,14 +35,14 @@ const (
 
 // Queue rings the doorbell. It is safe for concurrent use.
 type Queue struct {
-	client *asynq.Client
+	rdb redis.UniversalClient
 }
 
 var _ tasks.Queue = (*Queue)(nil)
 
 // New returns a Queue on rdb, which stays the caller's to close.
 func New(rdb redis.UniversalClient) *Queue {
-	return &Queue{client: asynq.NewClientFromRedisClient(rdb)}
+	return &Queue{rdb: rdb}
 }
 
 // TaskID names attempt epoch of push id in asynq: one attempt, one task.
@@ -62,14 +62,15 @@ func (q *Queue) Enqueue(ctx context.Context, t tasks.Task, resume bool) error {
 	if resume {
 		name = QueueResume
 	}
-	_, err = q.client.EnqueueContext(ctx, asynq.NewTask(TaskType, payload),
+	// A client remembers that it has listed a queue in asynq:queues. Redis may
+	// have lost that, and then the inspector would never find the task; a new
+	// one costs a round trip.
+	client := asynq.NewClientFromRedisClient(q.rdb)
+	_, err = client.EnqueueContext(ctx, asynq.NewTask(TaskType, payload),
 		asynq.TaskID(TaskID(t.ID, t.Epoch)), asynq.Queue(name),
 		asynq.Timeout(taskTimeout), asynq.MaxRetry(taskMaxRetry))
 	if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) || errors.Is(err, asynq.ErrDuplicateTask) {
 		return nil
 	}
-	return &tasks.Error{
-		Code: tasks.CodeQueueUnavailable, Msg: "the queue cannot be reached; try again",
-		Retryable: true, Err: err,
-	}
+	return unavailable(err)
 }

@@ -53,6 +53,8 @@ func refusal(r reply) error {
 		return tasks.ErrStale
 	case "held":
 		return tasks.ErrHeld
+	case "crowded":
+		return tasks.ErrCrowded
 	case "illegal":
 		return internal("the push cannot leave state "+r.first()+" that way", nil)
 	default:

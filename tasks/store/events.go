@@ -50,6 +50,12 @@ func entries(epoch int64, events []tasks.Event) []entry {
 	return list
 }
 
+// eventsJSON is the form in which scripts take events.
+func eventsJSON(epoch int64, events []tasks.Event) string {
+	text, _ := json.Marshal(entries(epoch, events)) // strings and numbers always marshal
+	return string(text)
+}
+
 // Events returns a push's history, oldest first; CodeNotFound without a record.
 func (s *Store) Events(ctx context.Context, id string) ([]tasks.Event, error) {
 	pipe := s.client.Pipeline()

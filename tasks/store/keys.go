@@ -15,6 +15,7 @@ import (
 //	{roomcast}:events:<id>          stream  its history, capped at about 1000
 //	{roomcast}:secret:<id>          string  sealed secrets; deleted at the push's end
 //	{roomcast}:live                 zset    id → end of lease, or of the grace of a queued push
+//	{roomcast}:workers              zset    worker → end of its presence
 //	{roomcast}:user:<app>:<user>    string  id of the push that publishes as this user; no TTL
 //	{roomcast}:idem:<sha256 of key> string  "<digest of body> <id>"; TTL 24 h
 //	{roomcast}:index:active         zset    ids of pushes that have not ended ┐ score 0:
@@ -32,6 +33,7 @@ import (
 const (
 	prefix      = "{roomcast}:"
 	keyLive     = prefix + "live"
+	keyWorkers  = prefix + "workers"
 	keyEnded    = prefix + "ended"
 	keyActive   = prefix + "index:active"
 	keyAll      = prefix + "index:all"

@@ -148,9 +148,7 @@ func TestSweepTakesOverOnceAndOnlyWhatHasExpired(t *testing.T) {
 	require.ErrorIs(t, err, tasks.ErrHeld, "it was renewed since")
 
 	seen = expired(t, s, 1)[0]
-	next, err := s.Takeover(ctx(t), seen)
-	require.NoError(t, err)
-	require.EqualValues(t, 2, next)
+	require.EqualValues(t, 2, takeover(t, s, seen))
 	_, err = s.Takeover(ctx(t), seen)
 	require.ErrorIs(t, err, tasks.ErrHeld, "another sweeper was first")
 	expired(t, s, 0)
@@ -163,9 +161,9 @@ func TestSweepEndsWhatIsToStopAndNeverQueuesIt(t *testing.T) {
 	claim(t, s, p, "w1")
 	_, err := s.Stop(ctx(t), p.ID)
 	require.NoError(t, err)
-	next, err := s.Takeover(ctx(t), expired(t, s, 1)[0])
+	taken, err := s.Takeover(ctx(t), expired(t, s, 1)[0])
 	require.NoError(t, err)
-	require.Zero(t, next)
+	require.Equal(t, tasks.Taken{State: tasks.Stopped}, taken)
 	require.Equal(t, []tasks.State{tasks.Queued, tasks.Starting, tasks.Stopping, tasks.Stopped}, states(t, s, p.ID))
 	requireEnded(t, rdb, p)
 }
@@ -174,15 +172,13 @@ func TestSweepOfAQueuedPush(t *testing.T) {
 	s, rdb := fresh(t, store.Config{Grace: short})
 	p := create(t, s, "u")
 	seen := expired(t, s, 1)[0]
-	require.NoError(t, s.Defer(ctx(t), seen, time.Hour))
-	require.ErrorIs(t, s.Defer(ctx(t), seen, time.Hour), tasks.ErrHeld)
+	require.NoError(t, s.Defer(ctx(t), seen, time.Hour, tasks.WaitingForSlot))
+	require.ErrorIs(t, s.Defer(ctx(t), seen, time.Hour, tasks.WaitingForSlot), tasks.ErrHeld)
 	expired(t, s, 0)
 	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(5, p.ID)).Err())
-	next, err := s.Takeover(ctx(t), expired(t, s, 1)[0])
-	require.NoError(t, err)
-	require.EqualValues(t, 2, next, "its task was lost: a new attempt gets a new one")
+	require.EqualValues(t, 2, takeover(t, s, expired(t, s, 1)[0]), "its task was lost: a new attempt gets a new one")
 	claim(t, s, get(t, s, p.ID), "w")
-	require.ErrorIs(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID}, time.Hour), tasks.ErrHeld)
+	require.ErrorIs(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID}, time.Hour, tasks.WaitingForSlot), tasks.ErrHeld)
 }
 
 func TestSweepForgetsLeasesWithoutAPush(t *testing.T) {
@@ -211,8 +207,7 @@ func TestStoreWorksOnAClusterAndUnderANarrowACL(t *testing.T) {
 			_, _, err = s.Create(ctx(t), newPush(t, "u"))
 			require.Equal(t, tasks.CodeUserBusy, tasks.CodeOf(err))
 			claim(t, s, p, "w")
-			next, err := s.Takeover(ctx(t), expired(t, s, 1)[0])
-			require.NoError(t, err)
+			next := takeover(t, s, expired(t, s, 1)[0])
 			l := claim(t, s, tasks.Push{ID: p.ID, Epoch: next}, "w")
 			require.Equal(t, tasks.Kept, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
 			_, err = s.Stop(ctx(t), p.ID)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -39,8 +40,13 @@ const (
 	fieldReconnect = "reconnects"
 	fieldLateness  = "lateness_p99_ms"
 	fieldProgress  = "progress_at"
+	fieldStrikes   = "strikes"
+	fieldWaiting   = "waiting" // of a queued push
 	// Only the scripts use claimed_at, last_epoch and last_worker (who left
-	// the push last), event_epoch and event_seq (the last event stored).
+	// the push last), event_epoch and event_seq (the last event stored),
+	// renew_seq (the last renew of the attempt), struck (the epochs whose
+	// strike counts), settled_epoch (the last attempt that settled) and
+	// taken_by (the token of the last takeover).
 )
 
 // flat is fields and values in turn, as HSET takes them.
@@ -100,6 +106,31 @@ func newRecord(p tasks.Push, idem string) (flat, error) {
 		return f, f.addJSON(fieldWarnings, p.Warnings)
 	}
 	return f, nil
+}
+
+// restoredRecord returns the fields of a running push whose record was lost.
+func restoredRecord(p tasks.Push) (flat, error) {
+	f, err := newRecord(p, "")
+	errs := []error{err}
+	f.add(fieldState, string(p.State))
+	f.add(fieldDesired, string(p.Desired))
+	f.addInt(fieldCreated, p.CreatedAt.UnixMilli())
+	if !p.StartedAt.IsZero() {
+		f.addInt(fieldStarted, p.StartedAt.UnixMilli())
+	}
+	if p.Strikes > 0 {
+		f.addInt(fieldStrikes, int64(p.Strikes))
+	}
+	if p.Progress != nil {
+		f.addProgress(*p.Progress)
+	}
+	if p.Source != nil {
+		errs = append(errs, f.addJSON(fieldSource, p.Source))
+	}
+	if p.Plan != nil {
+		errs = append(errs, f.addJSON(fieldPlan, p.Plan))
+	}
+	return f, errors.Join(errs...)
 }
 
 // reader reads a record's fields and keeps the first error.
@@ -165,6 +196,10 @@ func readPush(record map[string]string) (tasks.Push, error) {
 		CreatedAt: r.time(fieldCreated),
 		StartedAt: r.time(fieldStarted),
 		EndedAt:   r.time(fieldEnded),
+		Strikes:   int(r.int(fieldStrikes)),
+	}
+	if p.State == tasks.Queued {
+		p.Waiting = tasks.Waiting(record[fieldWaiting])
 	}
 	r.json(fieldSpec, &p.Spec)
 	r.json(fieldSource, &p.Source)

@@ -17,6 +17,7 @@ var luaFiles embed.FS
 // scripts are the store's scripts, each with the tables and lib.lua before it.
 type scripts struct {
 	create, claim, renew, finish, release, stop, abort *redis.Script
+	register, workers                                  *redis.Script
 	expired, takeover, deferred, forget, due           *redis.Script
 }
 
@@ -27,6 +28,7 @@ func newScripts() scripts {
 		create: with("create"), claim: with("claim"), renew: with("renew"),
 		finish: with("finish"), release: with("release"), stop: with("stop"), abort: with("abort"),
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
+		register: with("register"), workers: with("workers"),
 		forget: with("forget"), due: with("due"),
 	}
 }

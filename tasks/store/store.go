@@ -32,16 +32,18 @@ type Config struct {
 
 // Store is the truth about pushes. It is safe for concurrent use.
 type Store struct {
-	client   redis.UniversalClient
-	cfg      Config
-	scripts  scripts
-	lastTrim atomic.Int64 // Unix ms of this process
+	client    redis.UniversalClient
+	cfg       Config
+	scripts   scripts
+	lastTrim  atomic.Int64 // Unix ms of this process
+	lastRenew atomic.Int64 // see nextRenew
 }
 
 var (
 	_ tasks.PushStore    = (*Store)(nil)
 	_ tasks.StopStore    = (*Store)(nil)
 	_ tasks.AttemptStore = (*Store)(nil)
+	_ tasks.LeaseStore   = (*Store)(nil)
 	_ tasks.SweepStore   = (*Store)(nil)
 )
 

@@ -76,17 +76,26 @@ func lease(p tasks.Push, worker string) tasks.Lease {
 func claim(t testing.TB, s *store.Store, p tasks.Push, worker string) tasks.Lease {
 	t.Helper()
 	l := lease(p, worker)
-	_, err := s.Claim(ctx(t), l)
+	_, err := s.Claim(ctx(t), l, 0)
 	require.NoError(t, err)
 	return l
 }
 
 func renew(t testing.TB, s *store.Store, r tasks.Renewal) tasks.Verdict {
 	t.Helper()
-	verdicts, err := s.Renew(ctx(t), []tasks.Renewal{r})
+	verdicts, err := s.Renew(ctx(t), "w", []tasks.Renewal{r})
 	require.NoError(t, err)
 	require.Len(t, verdicts, 1)
 	return verdicts[0]
+}
+
+// takeover makes the push queued again and returns its next epoch.
+func takeover(t testing.TB, s *store.Store, e tasks.Expired) int64 {
+	t.Helper()
+	taken, err := s.Takeover(ctx(t), e)
+	require.NoError(t, err)
+	require.Equal(t, tasks.Queued, taken.State)
+	return taken.Next
 }
 
 func get(t testing.TB, s *store.Store, id string) tasks.Push {
@@ -315,7 +324,7 @@ func TestUnknownPushIsNotFoundEverywhere(t *testing.T) {
 	_, err = s.Events(ctx(t), id)
 	require.Equal(t, tasks.CodeNotFound, tasks.CodeOf(err))
 	l := tasks.Lease{ID: id, Epoch: 1, Worker: "w"}
-	_, err = s.Claim(ctx(t), l)
+	_, err = s.Claim(ctx(t), l, 0)
 	require.ErrorIs(t, err, tasks.ErrGone)
 	require.Equal(t, tasks.Gone, renew(t, s, tasks.Renewal{Lease: l}))
 	require.ErrorIs(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Completed}), tasks.ErrGone)
@@ -332,7 +341,7 @@ func TestRedisAwayIsStoreUnavailableAndRetryable(t *testing.T) {
 	own.Kill()
 	_, getErr := s.Get(ctx(t), p.ID)
 	_, _, createErr := s.Create(ctx(t), newPush(t, "v"))
-	_, renewErr := s.Renew(ctx(t), []tasks.Renewal{{Lease: lease(p, "w")}})
+	_, renewErr := s.Renew(ctx(t), "w", []tasks.Renewal{{Lease: lease(p, "w")}})
 	_, listErr := s.List(ctx(t), tasks.Filter{})
 	_, expiredErr := s.Expired(ctx(t), 1)
 	_, eventsErr := s.Events(ctx(t), p.ID)

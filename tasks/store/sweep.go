@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -14,13 +15,17 @@ import (
 const (
 	trimEvery = 30 * time.Second
 	trimLimit = 200
+	// longestGrace is more than any grace that Defer is called with.
+	longestGrace = time.Minute
 )
 
 // Expired lists pushes whose lease, or whose grace while queued, is over by
 // Redis time, at most limit, the longest expired first. Entries without a
 // push that could go on are dropped on the way.
 func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
-	flatList, err := s.scripts.expired.Run(ctx, s.client, []string{keyLive}, limit).StringSlice()
+	longest := max(s.cfg.Lease, s.cfg.Grace, longestGrace)
+	flatList, err := s.scripts.expired.Run(ctx, s.client, []string{keyLive},
+		limit, 2*longest.Milliseconds(), longest.Milliseconds()).StringSlice()
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -61,24 +66,35 @@ func (s *Store) forget(ctx context.Context, id string) error {
 	return err
 }
 
-// Takeover moves an expired push to Queued under the next epoch, or ends it as
-// Stopped (epoch 0) when desired=stop. A push that is queued already gets the
-// next epoch too: its task was lost. It returns ErrHeld when the lease has
-// changed since it was seen, ErrEnded or ErrGone when there is nothing to take.
-func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (next int64, err error) {
-	r, err := s.run(ctx, s.scripts.takeover, pushKeys(e.ID, ownerOf(e.Push.Spec)),
-		e.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), e.Expiry)
-	if err != nil {
-		return 0, err
+// Takeover moves an expired push to Queued under the next epoch, ends it as
+// Stopped when desired=stop, or as Failed when a push that was held gets its
+// last strike. A push that is queued already gets the next epoch and no
+// strike: its task was lost. It returns ErrHeld when the lease has changed
+// since it was seen, ErrEnded or ErrGone when there is nothing to take.
+func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, error) {
+	var failure flat
+	if err := failure.addJSON(fieldFailure, tasks.Poisoned()); err != nil {
+		return tasks.Taken{}, err
 	}
-	return nextEpoch(r)
+	keys := append(pushKeys(e.ID, ownerOf(e.Push.Spec)), keyWorkers)
+	r, err := s.run(ctx, s.scripts.takeover, keys,
+		e.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), e.Expiry,
+		rand.Text(), tasks.MaxStrikes, failure[1])
+	if err != nil {
+		return tasks.Taken{}, err
+	}
+	if r.code != "ok" || len(r.values) < 2 {
+		return tasks.Taken{}, refusal(r)
+	}
+	next, err := epochOf(r.values[1])
+	return tasks.Taken{State: tasks.State(r.first()), Next: next}, err
 }
 
-// Defer sets a queued push's next check to after grace from now; ErrHeld when
-// it has changed since it was seen.
-func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration) error {
-	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID)},
-		e.ID, grace.Milliseconds(), e.Expiry)
+// Defer sets a queued push's next check to after grace from now and notes why
+// it waits; ErrHeld when it has changed since it was seen.
+func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration, why tasks.Waiting) error {
+	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyEvents(e.ID)},
+		e.ID, grace.Milliseconds(), e.Expiry, string(why), waitingMessage(why))
 	if err != nil {
 		return err
 	}
@@ -86,6 +102,22 @@ func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration)
 		return refusal(r)
 	}
 	return nil
+}
+
+func waitingMessage(why tasks.Waiting) string {
+	switch why {
+	case tasks.WaitingForWorker:
+		return "no worker is running, so nobody can start this push; start a worker"
+	case tasks.WaitingForSlot:
+		return "all workers are full; the push starts when another one ends or a worker is added"
+	}
+	return string(why)
+}
+
+// Workers counts the workers that have renewed within their lease.
+func (s *Store) Workers(ctx context.Context) (int, error) {
+	n, err := s.scripts.workers.Run(ctx, s.client, []string{keyWorkers}).Int()
+	return n, storeError(err)
 }
 
 // records reads many records in one round trip; an empty map is none.

@@ -1,9 +1,10 @@
 -- claim gives a queued attempt to a worker.
 --
 -- KEYS 1–10 as in lib.lua
--- ARGV 1 id, 2 retention ms, 3 lease ms, 4 epoch, 5 worker
+-- ARGV 1 id, 2 retention ms, 3 lease ms, 4 epoch, 5 worker, 6 how many other
+--      pushes the worker runs, 7 strikes from which on a push runs alone
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
---      · {'held'}
+--      · {'held'} · {'crowded'}: it stays queued
 -- A repeated call of the same worker within one lease of its claim, before it
 -- has renewed (the reply was lost), answers 'ok' again. A push that is to stop
 -- is ended unless somebody holds it with a lease that runs.
@@ -35,9 +36,10 @@ if rec.epoch == epoch and rec.worker == worker and rec.state == 'starting' then
   if until_ms == claimed + lease and t <= until_ms then return given() end
 end
 if rec.worker ~= '' or not may(rec.state, 'starting') then return {'held'} end
+if rec.strikes >= tonumber(ARGV[7]) and tonumber(ARGV[6]) > 0 then return {'crowded'} end
 
-rec.epoch = epoch
-redis.call('HSET', k.push, 'epoch', int(epoch), 'worker', worker, 'claimed_at', int(t))
+hold(k, rec, epoch, worker)
+redis.call('HSET', k.push, 'claimed_at', int(t))
 redis.call('ZADD', k.live, int(t + lease), rec.id)
 enter(k, rec, 'starting', '', t)
 return given()

@@ -1,10 +1,17 @@
--- defer sets when a queued push is looked at again.
+-- defer sets when a queued push is looked at again, and notes why it waits. A
+-- new reason is a warning in its history.
 --
--- KEYS 1 live, 2 record
--- ARGV 1 id, 2 grace ms, 3 lease end ms as the caller saw it
+-- KEYS 1 live, 2 record, 3 events
+-- ARGV 1 id, 2 grace ms, 3 lease end ms as the caller saw it, 4 reason, 5 what
+--      that means, in a sentence
 -- Result {'ok'} · {'held'}: it has changed, or is not queued
+local t = now()
 local lease_end = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '-1')
 local rec = load(KEYS[2])
 if lease_end ~= tonumber(ARGV[3]) or not rec or rec.state ~= 'queued' then return {'held'} end
-redis.call('ZADD', KEYS[1], int(now() + tonumber(ARGV[2])), ARGV[1])
+redis.call('ZADD', KEYS[1], int(t + tonumber(ARGV[2])), ARGV[1])
+if rec.waiting ~= ARGV[4] then
+  redis.call('HSET', KEYS[2], 'waiting', ARGV[4])
+  warning_event(KEYS[3], rec.epoch, ARGV[4], ARGV[5], t)
+end
 return {'ok'}

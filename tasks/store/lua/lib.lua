@@ -28,12 +28,15 @@ end
 -- load returns the fields that decisions rest on, or nil without a record.
 local function load(push)
   local v = redis.call('HMGET', push, 'id', 'state', 'desired', 'epoch', 'worker',
-    'last_epoch', 'last_worker', 'event_epoch', 'event_seq')
+    'last_epoch', 'last_worker', 'event_epoch', 'event_seq',
+    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting')
   if not v[1] or not v[2] then return nil end
   return {
     id = v[1], state = v[2], desired = v[3] or 'run', epoch = tonumber(v[4]) or 0, worker = v[5] or '',
     last_epoch = tonumber(v[6]) or 0, last_worker = v[7] or '',
     event_epoch = tonumber(v[8]) or 0, event_seq = tonumber(v[9]) or 0,
+    strikes = tonumber(v[10]) or 0, struck = v[11] or '', settled = tonumber(v[12]) or 0,
+    renew_seq = tonumber(v[13]) or 0, waiting = v[14] or '',
   }
 end
 
@@ -74,6 +77,10 @@ local function state_event(k, state, epoch, message, t)
   event(k.events, fields)
 end
 
+local function warning_event(events, epoch, code, message, t)
+  event(events, {'at', int(t), 'type', 'warning', 'code', code, 'message', message, 'epoch', int(epoch)})
+end
+
 -- attempt_events appends what an attempt reports, each event once by (epoch,
 -- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …}.
 local function attempt_events(k, rec, epoch, list)
@@ -104,6 +111,42 @@ local function enter(k, rec, state, message, t)
   redis.call('HSET', k.push, 'state', state)
   state_event(k, state, rec.epoch, message, t)
   rec.state = state
+end
+
+-- hold makes an attempt the record's: epoch and worker are its own, and it is
+-- known by no older renew than this one.
+local function hold(k, rec, epoch, worker)
+  rec.epoch, rec.worker, rec.renew_seq = epoch, worker, 0
+  redis.call('HSET', k.push, 'epoch', int(epoch), 'worker', worker, 'renew_seq', '0')
+  redis.call('HDEL', k.push, 'waiting')
+end
+
+-- strike notes that the worker of the present attempt vanished before the
+-- attempt had settled. struck lists the epochs whose strike counts, so that
+-- one can be taken back.
+local function strike(k, rec)
+  rec.strikes = rec.strikes + 1
+  rec.struck = rec.struck .. (rec.struck == '' and '' or ',') .. int(rec.epoch)
+  redis.call('HSET', k.push, 'strikes', int(rec.strikes), 'struck', rec.struck)
+end
+
+-- unstrike takes back the strike of an attempt, once.
+local function unstrike(k, rec, epoch)
+  local rest, found = {}, false
+  for e in string.gmatch(rec.struck, '%d+') do
+    if not found and tonumber(e) == epoch then found = true else rest[#rest + 1] = e end
+  end
+  if not found or TERMINAL[rec.state] then return end
+  rec.strikes, rec.struck = math.max(rec.strikes - 1, 0), table.concat(rest, ',')
+  redis.call('HSET', k.push, 'strikes', int(rec.strikes), 'struck', rec.struck)
+end
+
+-- settle clears the strikes of a push whose present attempt has published for
+-- long enough.
+local function settle(k, rec)
+  if rec.settled == rec.epoch and rec.strikes == 0 then return end
+  rec.strikes, rec.struck, rec.settled = 0, '', rec.epoch
+  redis.call('HSET', k.push, 'strikes', '0', 'struck', '', 'settled_epoch', int(rec.epoch))
 end
 
 -- requeue gives a push to whoever comes: the next attempt, with time until

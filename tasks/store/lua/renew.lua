@@ -1,29 +1,46 @@
--- renew extends the leases of one worker and writes what has changed.
+-- renew says that a worker lives, extends its leases and writes what has
+-- changed.
 --
--- KEYS 1 live, then for each push its record and its events
--- ARGV 1 lease ms, then for each push a JSON object: e epoch, w worker,
---      s state, t started_at ms or '', f array of fields and values,
---      v array of events as attempt_events() takes them
+-- KEYS 1 live, 2 workers, then for each push its record and its events
+-- ARGV 1 lease ms, 2 worker, 3 number of the renew, rising with every one this
+--      worker sends, then for each push a JSON object: e epoch, w worker,
+--      s state, t started_at ms or '', d whether it has settled, f array of
+--      fields and values, v array of events as attempt_events() takes them
 -- Result an integer for each push: 0 kept, 1 stop, 2 lost, 3 gone
+-- A renew that arrives after a later one of the same worker (Redis stood
+-- still, the worker gave up waiting and sent the next) changes nothing.
 local KEPT, STOP, LOST, GONE = 0, 1, 2, 3
 local RUNNING = {starting = true, publishing = true, reconnecting = true}
 local t = now()
-local lease = tonumber(ARGV[1])
+local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
+
+-- write puts down what the attempt tells of itself, state excepted; it returns
+-- the last state among its events.
+local function write(k, rec, a)
+  set_fields(k.push, a.f)
+  if a.t ~= '' then redis.call('HSETNX', k.push, 'started_at', a.t) end
+  redis.call('HSET', k.push, 'renew_seq', int(seq))
+  redis.call('ZADD', KEYS[1], int(t + lease), rec.id)
+  if a.d then settle(k, rec) end
+  return attempt_events(k, rec, a.e, a.v)
+end
 
 local function renew(k, a)
   local rec = load(k.push)
   if not rec then return GONE end
-  if not owns(rec, a.e, a.w) then return LOST end
+  if not owns(rec, a.e, a.w) then
+    unstrike(k, rec, a.e) -- it lives, so it was only cut off
+    return LOST
+  end
+  local verdict = rec.desired == 'stop' and STOP or KEPT
   local repaired = rec.epoch < a.e or rec.worker == ''
   if repaired then
-    rec.epoch = a.e
-    redis.call('HSET', k.push, 'epoch', int(a.e), 'worker', a.w)
+    hold(k, rec, a.e, a.w)
+  elseif seq < rec.renew_seq then
+    return verdict
   end
-  set_fields(k.push, a.f)
-  if a.t ~= '' then redis.call('HSETNX', k.push, 'started_at', a.t) end
-  redis.call('ZADD', KEYS[1], int(t + lease), rec.id)
-  local told = attempt_events(k, rec, a.e, a.v)
-  if rec.desired == 'stop' then return STOP end
+  local told = write(k, rec, a)
+  if verdict == STOP then return STOP end
   local legal = may(rec.state, a.s) or (repaired and reach(rec.state, a.s))
   if a.s ~= rec.state and RUNNING[a.s] and legal then
     redis.call('HSET', k.push, 'state', a.s)
@@ -32,9 +49,15 @@ local function renew(k, a)
   return KEPT
 end
 
+-- A clock set back (another server's, after a failover) must not leave workers
+-- alive for ever: an end later than a renew could have written is not true.
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', int(t))
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. int(t + 2 * lease), '+inf')
+redis.call('ZADD', KEYS[2], int(t + lease), ARGV[2])
+
 local verdicts = {}
-for i = 2, #ARGV do
-  local at = (i - 1) * 2
-  verdicts[i - 1] = renew({push = KEYS[at], events = KEYS[at + 1]}, cjson.decode(ARGV[i]))
+for i = 4, #ARGV do
+  local at = (i - 4) * 2 + 3
+  verdicts[i - 3] = renew({push = KEYS[at], events = KEYS[at + 1]}, cjson.decode(ARGV[i]))
 end
 return verdicts

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// renewPart is how many pushes one call of the script renews: few enough that
+// Redis is never held for long.
+const renewPart = 200
+
+// nextRenew numbers this process's renews, so that Redis knows their order.
+// The numbers rise even if the clock does not, and over restarts.
+func (s *Store) nextRenew() int64 {
+	for {
+		last := s.lastRenew.Load()
+		next := max(last+1, time.Now().UnixMicro())
+		if s.lastRenew.CompareAndSwap(last, next) {
+			return next
+		}
+	}
+}
+
+// Renew says that worker lives, extends its leases and writes what has changed;
+// rs may be empty, verdicts are in its order. After an error none, some or all
+// of it may have happened; renewing again with the same events is safe. A
+// worker's renews may overtake each other: one that arrives after a later one
+// changes nothing.
+func (s *Store) Renew(ctx context.Context, worker string, rs []tasks.Renewal) ([]tasks.Verdict, error) {
+	seq := s.nextRenew()
+	var calls []renewCall
+	for start := 0; start < max(len(rs), 1); start += renewPart {
+		call, err := s.renewCall(worker, seq, rs[start:min(start+renewPart, len(rs))])
+		if err != nil {
+			return nil, err
+		}
+		calls = append(calls, call)
+	}
+	replies, err := s.runAll(ctx, calls)
+	if err != nil {
+		return nil, err
+	}
+	verdicts := make([]tasks.Verdict, 0, len(rs))
+	for _, reply := range replies {
+		for _, v := range reply {
+			verdicts = append(verdicts, tasks.Verdict(v))
+		}
+	}
+	if len(verdicts) != len(rs) {
+		return nil, internal("a renew answered for another number of pushes", nil)
+	}
+	return verdicts, nil
+}
+
+type renewCall struct {
+	keys []string
+	args []any
+}
+
+// renewal is one attempt's part as lua/renew.lua reads it.
+type renewal struct {
+	Epoch   int64   `json:"e"`
+	Worker  string  `json:"w"`
+	State   string  `json:"s"`
+	Started string  `json:"t"`
+	Settled bool    `json:"d"`
+	Fields  flat    `json:"f"`
+	Events  []entry `json:"v"`
+}
+
+func (s *Store) renewCall(worker string, seq int64, rs []tasks.Renewal) (renewCall, error) {
+	call := renewCall{keys: []string{keyLive, keyWorkers}, args: []any{s.cfg.Lease.Milliseconds(), worker, seq}}
+	for _, r := range rs {
+		text, err := renewArg(r)
+		if err != nil {
+			return renewCall{}, err
+		}
+		call.keys = append(call.keys, keyPush(r.Lease.ID), keyEvents(r.Lease.ID))
+		call.args = append(call.args, text)
+	}
+	return call, nil
+}
+
+func renewArg(r tasks.Renewal) (string, error) {
+	fields := flat{}
+	if !r.Started.IsZero() { // a push has no progress before it publishes
+		fields.addProgress(r.Progress)
+	}
+	var errs []error
+	if r.Source != nil {
+		errs = append(errs, fields.addJSON(fieldSource, r.Source))
+	}
+	if r.Plan != nil {
+		errs = append(errs, fields.addJSON(fieldPlan, r.Plan))
+	}
+	if r.Warnings != nil {
+		errs = append(errs, fields.addJSON(fieldWarnings, r.Warnings))
+	}
+	arg := renewal{
+		Epoch: r.Lease.Epoch, Worker: r.Lease.Worker, State: string(r.State), Settled: r.Settled,
+		Fields: fields, Events: entries(r.Lease.Epoch, r.Events),
+	}
+	if !r.Started.IsZero() {
+		arg.Started = strconv.FormatInt(r.Started.UnixMilli(), 10)
+	}
+	text, err := json.Marshal(arg)
+	return string(text), errors.Join(append(errs, err)...)
+}
+
+// runAll calls the renew script for every part in one round trip, two when the
+// server does not know the script yet.
+func (s *Store) runAll(ctx context.Context, calls []renewCall) ([][]int64, error) {
+	replies, err := s.runPipelined(ctx, calls, s.scripts.renew.EvalSha)
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
+		replies, err = s.runPipelined(ctx, calls, s.scripts.renew.Eval)
+	}
+	if err != nil {
+		return nil, storeError(err)
+	}
+	return replies, nil
+}
+
+type evaluate func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd
+
+func (s *Store) runPipelined(ctx context.Context, calls []renewCall, eval evaluate) ([][]int64, error) {
+	pipe := s.client.Pipeline()
+	cmds := make([]*redis.Cmd, len(calls))
+	for i, call := range calls {
+		cmds[i] = eval(ctx, pipe, call.keys, call.args...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	replies := make([][]int64, len(cmds))
+	for i, cmd := range cmds {
+		var err error
+		if replies[i], err = cmd.Int64Slice(); err != nil {
+			return nil, err
+		}
+	}
+	return replies, nil
+}
