@@ -37,6 +37,7 @@ type Store struct {
 	scripts   scripts
 	lastTrim  atomic.Int64 // Unix ms of this process
 	lastRenew atomic.Int64 // see nextRenew
+	clock     clock
 }
 
 var (

@@ -17,27 +17,23 @@ const (
 	trimLimit = 200
 	// longestGrace is more than any grace that Defer is called with.
 	longestGrace = time.Minute
+	// leastJump is the least difference of clocks that counts.
+	leastJump = 500 * time.Millisecond
 )
 
 // Expired lists pushes whose lease, or whose grace while queued, is over by
 // Redis time, at most limit, the longest expired first. Entries without a
-// push that could go on are dropped on the way.
+// push that could go on are dropped on the way. When the clock of Redis has
+// jumped since the last call, so that leases look older or younger than they
+// are, it returns CodeStoreUnavailable once.
 func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
-	longest := max(s.cfg.Lease, s.cfg.Grace, longestGrace)
-	flatList, err := s.scripts.expired.Run(ctx, s.client, []string{keyLive},
-		limit, 2*longest.Milliseconds(), longest.Milliseconds()).StringSlice()
+	found, err := s.expired(ctx, limit)
 	if err != nil {
-		return nil, storeError(err)
+		return nil, err
 	}
-	var found []tasks.Expired
-	var ids []string
-	for i := 0; i+1 < len(flatList); i += 2 {
-		expiry, err := strconv.ParseFloat(flatList[i+1], 64)
-		if err != nil {
-			return nil, internal("a lease is not a number", err)
-		}
-		ids = append(ids, flatList[i])
-		found = append(found, tasks.Expired{ID: flatList[i], Expiry: int64(expiry)})
+	ids := make([]string, len(found))
+	for i, e := range found {
+		ids[i] = e.ID
 	}
 	records, err := s.records(ctx, ids)
 	if err != nil {
@@ -59,6 +55,48 @@ func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error)
 		kept = append(kept, e)
 	}
 	return kept, nil
+}
+
+// expired lists ids and lease ends.
+func (s *Store) expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
+	longest := max(s.cfg.Lease, s.cfg.Grace, longestGrace)
+	begin := time.Now()
+	list, err := s.scripts.expired.Run(ctx, s.client, []string{keyLive},
+		limit, 2*longest.Milliseconds(), longest.Milliseconds()).StringSlice()
+	if err != nil {
+		return nil, storeError(err)
+	}
+	numbers, err := evenNumbers(list)
+	if err != nil {
+		return nil, err
+	}
+	if jump := s.clock.jump(begin, time.Now(), time.UnixMilli(numbers[0])); jump > max(s.cfg.Lease/3, leastJump) {
+		return nil, &tasks.Error{
+			Code: tasks.CodeStoreUnavailable, Msg: "the clock of Redis has jumped by " + jump.String(), Retryable: true,
+		}
+	}
+	var found []tasks.Expired
+	for i := 1; i+1 < len(list); i += 2 {
+		found = append(found, tasks.Expired{ID: list[i], Expiry: numbers[i+1]})
+	}
+	return found, nil
+}
+
+// evenNumbers reads now and, after each id, the end of its lease; the ids in
+// between stay 0.
+func evenNumbers(list []string) ([]int64, error) {
+	if len(list) == 0 {
+		return nil, internal("a script of the store answered nothing", nil)
+	}
+	numbers := make([]int64, len(list))
+	for i := 0; i < len(list); i += 2 {
+		n, err := strconv.ParseFloat(list[i], 64)
+		if err != nil {
+			return nil, internal("a lease is not a number", err)
+		}
+		numbers[i] = int64(n)
+	}
+	return numbers, nil
 }
 
 func (s *Store) forget(ctx context.Context, id string) error {

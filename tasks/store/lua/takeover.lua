@@ -44,6 +44,7 @@ if rec.state ~= 'queued' then
   local alive = (tonumber(redis.call('ZSCORE', KEYS[11], rec.worker)) or 0) > t
   if not alive and rec.settled ~= rec.epoch then
     strike(k, rec)
+    message = 'its worker vanished, strike ' .. int(rec.strikes) .. ' of ' .. ARGV[6]
     if rec.strikes >= tonumber(ARGV[6]) then return ended('failed', ARGV[7]) end
   end
 end
