@@ -33,6 +33,7 @@
   const open = XMLHttpRequest.prototype.open;
   XMLHttpRequest.prototype.open = function (method, ...rest) {
     if (!/^(get|head)$/i.test(method)) {
+      if (box) box.hidden = true; // it spoke of the click before
       this.addEventListener("load", () => {
         const text = reason(this);
         if (text) say(text);
