@@ -117,6 +117,29 @@ func (p *process) waitLine(t testing.TB, msg string) logLine {
 	}
 }
 
+// count is how many lines with this message have been logged.
+func (p *process) count(msg string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, line := range p.lines {
+		if line["msg"] == msg {
+			n++
+		}
+	}
+	return n
+}
+
+// alive says whether it has not ended.
+func (p *process) alive() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
 func (p *process) kill() {

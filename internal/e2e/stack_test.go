@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,7 +41,11 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	build := exec.Command("go", "build", "-race", "-o", dir, "../../cmd/api", "../../cmd/worker")
+	args := []string{"build", "-o", dir, "../../cmd/api", "../../cmd/worker"}
+	if !full { // the race detector would be what is measured
+		args = slices.Insert(args, 1, "-race")
+	}
+	build := exec.Command("go", args...)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		log.Print(err)
@@ -56,6 +61,9 @@ type options struct {
 	workers int      // 1 when 0, none when negative
 	allow   string   // ROOMCAST_SOURCE_ALLOW; all of loopback when empty
 	env     []string // further settings of api and worker
+	redis   redistest.Config
+	url     string // ROOMCAST_REDIS_URL; a Redis of the stack's own when empty
+	forget  bool   // the stand-in room keeps no packets, only counts
 }
 
 // stack is Roomcast running: Redis, the API, workers and a room.
@@ -71,9 +79,17 @@ type stack struct {
 
 func newStack(t testing.TB, o options) *stack {
 	t.Helper()
-	s := &stack{t: t, redis: redistest.New(t, redistest.Config{})}
+	s := &stack{t: t}
+	if o.url == "" {
+		s.redis = redistest.New(t, o.redis)
+		o.url = s.redis.URL()
+	}
 	if o.room == "" {
-		room, err := fakeroom.Start(fakeroom.Config{Keys: map[uint32]string{appID: appKey}, RecordAll: true})
+		cfg := fakeroom.Config{Keys: map[uint32]string{appID: appKey}, RecordAll: true}
+		if o.forget {
+			cfg.RecordAll, cfg.Keep = false, -1
+		}
+		room, err := fakeroom.Start(cfg)
 		require.NoError(t, err)
 		t.Cleanup(room.Close)
 		s.room, o.room = room, room.URL()
@@ -83,14 +99,12 @@ func newStack(t testing.TB, o options) *stack {
 	}
 	key := sha256.Sum256([]byte(apiKey))
 	s.env = append([]string{
-		"ROOMCAST_REDIS_URL=" + s.redis.URL(), "ROOMCAST_LISTEN=127.0.0.1:0", "ROOMCAST_WORKER_LISTEN=127.0.0.1:0",
+		"ROOMCAST_REDIS_URL=" + o.url, "ROOMCAST_LISTEN=127.0.0.1:0", "ROOMCAST_WORKER_LISTEN=127.0.0.1:0",
 		"ROOMCAST_API_KEYS=test:" + hex.EncodeToString(key[:]),
 		"ROOMCAST_SECRET_KEY=" + base64.StdEncoding.EncodeToString(key[:]),
 		"ROOMCAST_RTMP_ENDPOINT=" + o.room, "ROOMCAST_SOURCE_ALLOW=" + o.allow,
 	}, o.env...)
-	s.api = start(t, filepath.Join(bin, "api"), s.env...)
-	addr, _ := s.api.waitLine(t, "listening")["addr"].(string)
-	s.url = "http://" + addr
+	s.startAPI()
 	for range max(o.workers, 1) {
 		if o.workers >= 0 {
 			s.addWorker()
@@ -99,9 +113,21 @@ func newStack(t testing.TB, o options) *stack {
 	return s
 }
 
-func (s *stack) addWorker() *process {
+// startAPI starts the API, again at the address it had.
+func (s *stack) startAPI() {
 	s.t.Helper()
-	w := start(s.t, filepath.Join(bin, "worker"), s.env...)
+	s.api = start(s.t, filepath.Join(bin, "api"), s.env...)
+	addr, _ := s.api.waitLine(s.t, "listening")["addr"].(string)
+	if s.url == "" {
+		s.url = "http://" + addr
+		s.env = append(s.env, "ROOMCAST_LISTEN="+addr)
+	}
+}
+
+// addWorker starts a worker; env overrides settings of the stack.
+func (s *stack) addWorker(env ...string) *process {
+	s.t.Helper()
+	w := start(s.t, filepath.Join(bin, "worker"), slices.Concat(s.env, env)...)
 	w.waitLine(s.t, "worker started")
 	s.workers = append(s.workers, w)
 	return w
@@ -117,28 +143,54 @@ type answer struct {
 
 func (s *stack) do(method, path string, body any) answer {
 	s.t.Helper()
+	a, err := s.ask(call{method: method, path: path, body: body})
+	require.NoError(s.t, err)
+	return a
+}
+
+// call is a request to the API.
+type call struct {
+	method, path string
+	body         any
+	key          string // Idempotency-Key
+	url          string // of the API; the present one when empty
+}
+
+// ask does a call; the API may be away. It may be called from any goroutine.
+func (s *stack) ask(c call) (answer, error) {
 	var reader io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		require.NoError(s.t, err)
+	if c.body != nil {
+		text, err := json.Marshal(c.body)
+		if err != nil {
+			return answer{}, err
+		}
 		reader = bytes.NewReader(text)
+	}
+	if c.url == "" {
+		c.url = s.url
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, s.url+path, reader)
-	require.NoError(s.t, err)
+	r, err := http.NewRequestWithContext(ctx, c.method, c.url+c.path, reader)
+	if err != nil {
+		return answer{}, err
+	}
 	r.Header.Set("Authorization", "Bearer "+apiKey)
-	if body != nil {
+	if c.body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	if c.key != "" {
+		r.Header.Set("Idempotency-Key", c.key)
+	}
 	resp, err := http.DefaultClient.Do(r)
-	require.NoError(s.t, err)
+	if err != nil {
+		return answer{}, err
+	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(resp.Body)
-	require.NoError(s.t, err)
 	a := answer{code: resp.StatusCode, header: resp.Header, raw: string(raw)}
 	_ = json.Unmarshal(raw, &a.body)
-	return a
+	return a, err
 }
 
 // fields is a request's body.
