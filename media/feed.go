@@ -13,7 +13,6 @@ const (
 	lookaheadSpan   = time.Second
 	lookaheadVideos = 60 // packets of a file
 	lookaheadLive   = 8  // packets of a live source: each costs viewers its duration
-	lookaheadMost   = 2000
 )
 
 // Queue limits. A file is read ahead by a second, which hides a slow server; a
@@ -24,12 +23,20 @@ const (
 	queueBytes = 8 << 20
 )
 
+// A source that gives no packet for this long has stalled, though it may still
+// drip bytes. A playlist's segments last up to some ten seconds each.
+const (
+	stalledAfter    = 10 * time.Second
+	stalledSegments = 30 * time.Second
+)
+
 // feed is one opening of a source: a goroutine reads it into a queue, in the
 // form that a room takes.
 type feed struct {
 	source     Source
 	info       SourceInfo
-	live       bool
+	live       bool // has no end
+	realtime   bool // comes as fast as it is made: nothing to pace, and what lags is dropped
 	conformers []conformer
 	queue      *packetQueue
 	cancel     context.CancelCauseFunc
@@ -50,6 +57,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, position time.Dura
 	}
 	f := &feed{source: source, info: source.Info(), cancel: cancel}
 	f.live = r.Mode == ModeLive || (r.Mode != ModeVOD && f.info.Live)
+	f.realtime = f.live && !f.segmented()
 	if position > 0 && !f.live {
 		if err := source.Seek(position); err != nil {
 			cancel(err)
@@ -62,12 +70,24 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, position time.Dura
 	}
 	f.gate = newStartGate(f.info.Tracks)
 	limits := queueLimits{span: fileAhead, bytes: queueBytes}
-	if f.live {
+	if f.realtime {
 		limits = queueLimits{span: liveBehind, bytes: queueBytes, drop: true}
 	}
 	f.queue = newPacketQueue(limits)
 	f.reading.Go(func() { f.queue.fail(f.read(ctx)) })
 	return f, nil
+}
+
+// segmented says whether the source comes in bursts, a playlist's segment at a
+// time: it is paced even when it is live.
+func (f *feed) segmented() bool { return f.info.Container == "hls" }
+
+// patience is how long no packet may come before the source has stalled.
+func (f *feed) patience() time.Duration {
+	if f.segmented() {
+		return stalledSegments
+	}
+	return stalledAfter
 }
 
 // close ends the reading and the source.
@@ -87,6 +107,7 @@ func (f *feed) read(ctx context.Context) error {
 			return f.readError(ctx, err)
 		}
 		if p.Corrupt && f.info.Tracks[p.Track].Type == Video {
+			f.queue.lose()
 			continue
 		}
 		if err := f.queue.put(ctx, p, f.gate.isKey(p)); err != nil {
@@ -111,7 +132,8 @@ func (f *feed) readError(ctx context.Context, err error) error {
 func (f *feed) look(ctx context.Context) (seen, error) {
 	var s seen
 	var watch orderWatch
-	for !f.seenEnough(s) {
+	held := 0
+	for !f.seenEnough(s) && held < queueBytes {
 		p, err := f.get(ctx)
 		if errors.Is(err, io.EOF) && len(f.held) > 0 {
 			break
@@ -119,7 +141,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 		if err != nil {
 			return s, noMedia(err)
 		}
-		f.held = append(f.held, p)
+		f.held, held = append(f.held, p), held+len(p.Data)
 		if f.info.Tracks[p.Track].Type == Video {
 			s.note(p, watch.reordered(p))
 		}
@@ -135,12 +157,12 @@ func (f *feed) seenEnough(s seen) bool {
 		return false
 	}
 	limit := lookaheadVideos
-	if f.live {
+	if f.realtime {
 		limit = lookaheadLive
 	}
 	ready := f.configured() && (f.gate.audioOnly || s.pictures > 0)
 	span := f.held[len(f.held)-1].DTS - f.held[0].DTS
-	return len(f.held) > lookaheadMost || ready && (s.pictures >= limit || span > lookaheadSpan)
+	return ready && (s.pictures >= limit || span > lookaheadSpan)
 }
 
 func noMedia(err error) error {
@@ -196,7 +218,7 @@ func (f *feed) take(ctx context.Context) (Packet, error) {
 // get returns the next packet in FLV's form.
 func (f *feed) get(ctx context.Context) (Packet, error) {
 	for {
-		p, err := f.queue.get(ctx)
+		p, err := f.queue.get(ctx, f.patience())
 		if err != nil {
 			return p, err
 		}

@@ -14,6 +14,7 @@ const maxSlip = time.Second
 type pacer struct {
 	anchor time.Time     // when base was, or would have been, sent
 	base   time.Duration // DTS at anchor
+	newest time.Duration // highest DTS so far
 	timer  *time.Timer
 }
 
@@ -24,7 +25,7 @@ func (p *pacer) reset() { p.anchor = time.Time{} }
 func (p *pacer) wait(ctx context.Context, dts time.Duration) (late time.Duration, err error) {
 	now := time.Now()
 	if p.anchor.IsZero() {
-		p.anchor, p.base = now, dts
+		p.anchor, p.base, p.newest = now, dts, dts
 	}
 	due := p.anchor.Add(dts - p.base)
 	if ahead := due.Sub(now); ahead > 0 {
@@ -34,9 +35,12 @@ func (p *pacer) wait(ctx context.Context, dts time.Duration) (late time.Duration
 		now = time.Now()
 	}
 	late = now.Sub(due)
-	if late > maxSlip {
+	// A packet that only stands late in the file, behind one of the other
+	// track with a higher DTS, says nothing about the clock.
+	if late > maxSlip && dts >= p.newest {
 		p.anchor = p.anchor.Add(late)
 	}
+	p.newest = max(p.newest, dts)
 	return late, nil
 }
 

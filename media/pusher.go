@@ -59,8 +59,9 @@ func (p *Pusher) Play(ctx context.Context, job Job) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		r.giveUp(ctx, KindOf(err))
-		wait, ok := r.retries.next(KindOf(err))
+		kind := r.kindOf(err)
+		r.giveUp(ctx, kind)
+		wait, ok := r.retries.next(kind)
 		if !ok {
 			return err
 		}
@@ -70,6 +71,16 @@ func (p *Pusher) Play(ctx context.Context, job Job) error {
 			return err
 		}
 	}
+}
+
+// kindOf is KindOf, but for a source that was there before: it may come back
+// under the same address, so it is not gone for good.
+func (r *run) kindOf(err error) Kind {
+	kind := KindOf(err)
+	if kind == KindSourceNotFound && r.planned {
+		return KindSourceUnavailable
+	}
+	return kind
 }
 
 // run is one Play: the opened source, the open room, and the clock between
@@ -180,9 +191,12 @@ func (r *run) step(ctx context.Context) error {
 		return &Error{Kind: KindSourceUnsupported, Op: "read source", Err: errors.New("the video began to have B-frames in mid-stream")}
 	}
 	position := p.PTS - r.feed.info.StartTime
+	if p.NoPTS {
+		position = p.DTS - r.feed.info.StartTime
+	}
 	p = r.restamp.restamp(p)
 	var late time.Duration
-	if !r.feed.live {
+	if !r.feed.realtime {
 		if late, err = r.pacer.wait(ctx, p.DTS); err != nil {
 			return err
 		}
@@ -224,14 +238,14 @@ func (r *run) sentPacket(p Packet, position, late time.Duration) {
 
 // giveUp closes what an error of kind leaves useless. A file is opened again
 // at the position when its room went, so that nothing of it is left out; a
-// live source is kept and goes on at its next keyframe.
+// stream is kept and goes on at its next keyframe.
 func (r *run) giveUp(ctx context.Context, kind Kind) {
 	if !kind.ofRoom() {
 		r.closeFeed()
 		return
 	}
 	r.closeRoom(ctx)
-	if r.feed != nil && !r.feed.live {
+	if r.feed != nil && !r.feed.realtime {
 		r.closeFeed()
 	}
 }

@@ -365,3 +365,104 @@ func TestAnEmptySourceIsNotMedia(t *testing.T) {
 func TestAnErrorThatIsNotOursIsInternal(t *testing.T) {
 	require.Equal(t, KindInternal, KindOf(errors.New("x")))
 }
+
+// shifted gives out a clip's audio a while after the video that belongs to it.
+type shifted struct {
+	*fakeSource
+	by    time.Duration
+	queue []Packet
+}
+
+func (s *shifted) ReadPacket() (Packet, error) {
+	for {
+		if len(s.queue) > 0 && s.queue[0].DTS+s.by <= s.next {
+			p := s.queue[0]
+			s.queue = s.queue[1:]
+			return p, nil
+		}
+		p, err := s.fakeSource.ReadPacket()
+		if err != nil || p.Track == 0 {
+			return p, err
+		}
+		s.queue = append(s.queue, p)
+	}
+}
+
+func TestAudioThatStandsLateInTheFileDoesNotHoldUpTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			return &shifted{fakeSource: &fakeSource{ctx: ctx, info: clip(10 * time.Second)}, by: 1500 * time.Millisecond}, nil
+		})
+		begin := time.Now()
+		require.NoError(t, (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room}).Play(t.Context(), s.job))
+		require.InDelta(t, 10, time.Since(begin).Seconds(), 0.1)
+	})
+}
+
+func TestALivePlaylistIsPacedAlthoughItsSegmentsComeInBursts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource {
+			info := clip(20 * time.Second)
+			info.Container, info.Live = "hls", true
+			return fakeSource{info: info}
+		})
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		begin := time.Now()
+		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))
+		require.InDelta(t, 20, time.Since(begin).Seconds(), 0.1)
+		require.Len(t, s.room.got, 1000)
+	})
+}
+
+func TestASourceThatWasThereBeforeIsWaitedForWhenItIsNotFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opens := 0
+		s := newStage(whole(10 * time.Second))
+		open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			switch opens++; opens {
+			case 1:
+				return &fakeSource{ctx: ctx, info: clip(10 * time.Second), failAt: 5 * time.Second, err: &Error{Kind: KindSourceUnavailable}}, nil
+			case 2, 3:
+				return nil, &Error{Kind: KindSourceNotFound, Op: "open source"}
+			}
+			return &fakeSource{ctx: ctx, info: clip(10 * time.Second)}, nil
+		})
+		s.job.Retry = func(k Kind) Retry {
+			if k == KindSourceNotFound {
+				return Retry{}
+			}
+			return Retry{First: time.Second, Max: time.Second, For: time.Minute}
+		}
+		require.NoError(t, (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room}).Play(t.Context(), s.job))
+		require.Equal(t, 4, opens)
+	})
+}
+
+func TestTheLookAheadIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		info := clip(time.Hour)
+		info.Tracks[0].Extradata = nil // never known: no parameter sets come
+		f, err := openFeed(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			return &fat{&fakeSource{ctx: ctx, info: info}}, nil
+		}), SourceRequest{}, 0)
+		require.NoError(t, err)
+		defer f.close()
+		_, err = f.look(t.Context())
+		require.Equal(t, KindSourceInvalid, KindOf(err))
+		held := 0
+		for _, p := range f.held {
+			held += len(p.Data)
+		}
+		require.Less(t, held, queueBytes+(1<<20))
+	})
+}
+
+// fat makes every packet 100 KiB.
+type fat struct{ *fakeSource }
+
+func (s *fat) ReadPacket() (Packet, error) {
+	p, err := s.fakeSource.ReadPacket()
+	p.Data = append(p.Data, make([]byte, 100<<10)...)
+	return p, err
+}

@@ -26,6 +26,7 @@ type packetQueue struct {
 	bytes   int
 	err     error // why no more packets come; io.EOF at the end
 	dropped int64
+	newest  [2]time.Duration // DTS of the newest packet of each track
 	// seekingKey is set while a live queue that had no keyframe to go on from
 	// throws packets away until one comes.
 	seekingKey bool
@@ -51,6 +52,9 @@ func (q *packetQueue) put(ctx context.Context, p Packet, isKey bool) error {
 		return nil
 	}
 	q.packets = append(q.packets, p)
+	if !p.NoDTS {
+		q.newest[p.Track] = p.DTS
+	}
 	q.bytes += len(p.Data)
 	full := q.fullLocked()
 	q.mu.Unlock()
@@ -101,8 +105,10 @@ func (q *packetQueue) fail(err error) {
 }
 
 // get returns the oldest packet, waiting for one; after the last one it
-// returns the error given to fail. A ctx that has ended wins.
-func (q *packetQueue) get(ctx context.Context) (Packet, error) {
+// returns the error given to fail, and after patience without one an *Error of
+// KindSourceStalled. A ctx that has ended wins.
+func (q *packetQueue) get(ctx context.Context, patience time.Duration) (Packet, error) {
+	var stalled <-chan time.Time
 	for {
 		if ctx.Err() != nil {
 			return Packet{}, context.Cause(ctx)
@@ -111,9 +117,16 @@ func (q *packetQueue) get(ctx context.Context) (Packet, error) {
 		if ok || err != nil {
 			return p, err
 		}
+		if stalled == nil {
+			t := time.NewTimer(patience)
+			defer t.Stop()
+			stalled = t.C
+		}
 		select {
 		case <-q.filled:
 		case <-ctx.Done():
+		case <-stalled:
+			return Packet{}, &Error{Kind: KindSourceStalled, Op: "read source", Err: ErrStalled}
 		}
 	}
 }
@@ -137,6 +150,13 @@ func (q *packetQueue) tryGet() (Packet, bool, error) {
 	return p, true, nil
 }
 
+// lose counts a packet that was thrown away before it came here.
+func (q *packetQueue) lose() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.dropped++
+}
+
 // takeDropped returns how many packets were thrown away since it was asked
 // last.
 func (q *packetQueue) takeDropped() int64 {
@@ -151,11 +171,21 @@ func (q *packetQueue) fullLocked() bool {
 	return q.spanLocked() > q.limits.span || q.bytes > q.limits.bytes
 }
 
+// spanLocked is the longest media time queued of a track: tracks need not be
+// at the same DTS.
 func (q *packetQueue) spanLocked() time.Duration {
-	if q.head == len(q.packets) {
-		return 0
+	var span time.Duration
+	var found [2]bool
+	for _, p := range q.packets[q.head:] {
+		if !p.NoDTS && !found[p.Track] {
+			found[p.Track] = true
+			span = max(span, q.newest[p.Track]-p.DTS)
+		}
+		if found[0] && found[1] {
+			break
+		}
 	}
-	return (q.packets[len(q.packets)-1].DTS - q.packets[q.head].DTS).Abs()
+	return span
 }
 
 func signal(c chan struct{}) {

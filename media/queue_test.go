@@ -33,12 +33,12 @@ func TestAFilesQueueLetsTheReaderWaitUntilHalfOfItIsFree(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 26, put, "a second and one packet, the last put is still waiting")
 		for i := range 100 {
-			p, err := q.get(t.Context())
+			p, err := q.get(t.Context(), time.Minute)
 			require.NoError(t, err)
 			require.Equal(t, at(i).DTS, p.DTS)
 		}
 		require.NoError(t, <-done)
-		_, err := q.get(t.Context())
+		_, err := q.get(t.Context(), time.Minute)
 		require.ErrorIs(t, err, io.EOF)
 		require.Zero(t, q.takeDropped())
 	})
@@ -66,7 +66,7 @@ func TestALiveQueueGoesOnAtTheNewestKeyframe(t *testing.T) {
 	for i := 60; i < 80; i++ {
 		require.NoError(t, q.put(t.Context(), at(i), i%25 == 0))
 	}
-	p, err := q.get(t.Context())
+	p, err := q.get(t.Context(), time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, at(75).DTS, p.DTS)
 	require.EqualValues(t, 15, q.takeDropped())
@@ -78,4 +78,25 @@ func TestAQueueIsBoundedInBytes(t *testing.T) {
 		require.NoError(t, q.put(t.Context(), at(i), true))
 		require.LessOrEqual(t, q.bytes, 1100)
 	}
+}
+
+func TestAQueueThatGetsNothingHasStalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newPacketQueue(queueLimits{span: time.Second, bytes: 1 << 20})
+		begin := time.Now()
+		_, err := q.get(t.Context(), 10*time.Second)
+		require.Equal(t, KindSourceStalled, KindOf(err))
+		require.Equal(t, 10*time.Second, time.Since(begin))
+	})
+}
+
+func TestTracksFarApartDoNotFillAQueue(t *testing.T) {
+	q := newPacketQueue(queueLimits{span: 2 * time.Second, bytes: 1 << 20, drop: true})
+	for i := range 40 {
+		p := at(i)
+		p.Track = i % 2
+		p.DTS += time.Duration(p.Track) * time.Hour
+		require.NoError(t, q.put(t.Context(), p, i%20 == 0))
+	}
+	require.Zero(t, q.takeDropped())
 }

@@ -1,5 +1,8 @@
 package libav
 
+// #include "demux.h"
+import "C"
+
 import (
 	"errors"
 	"io"
@@ -29,6 +32,9 @@ func (s *Source) Seek(pos time.Duration) error {
 		pos = min(pos, s.info.Duration)
 	}
 	target := s.info.StartTime + pos
+	if s.forwardOnly() {
+		return s.readTo(target)
+	}
 	for from, step := target, seekStep; ; from, step = from-step, 2*step {
 		from = max(from, s.info.StartTime)
 		if err := s.jump(from); err != nil {
@@ -40,6 +46,32 @@ func (s *Source) Seek(pos time.Duration) error {
 		ok, err := s.settle(target, from < target)
 		if err != nil || ok || from == s.info.StartTime {
 			return err
+		}
+	}
+}
+
+// forwardOnly says whether the server gives the source from its beginning only
+// (no range requests).
+func (s *Source) forwardOnly() bool { return C.rc_seekable(cFormat(s.format)) == 0 }
+
+// readTo reads on to target and drops what comes before. It goes as fast as
+// the server gives, and never back.
+func (s *Source) readTo(target time.Duration) error {
+	if s.video >= 0 {
+		_, err := s.settle(target, true)
+		return err
+	}
+	for {
+		p, err := s.read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if p.NoDTS || p.DTS+p.Duration >= target {
+			s.pending = []media.Packet{p}
+			return nil
 		}
 	}
 }
