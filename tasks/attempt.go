@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,7 +84,9 @@ func (a *attempt) Warned(code, message string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Warn("push warning", "code", code, "detail", message)
-	a.warnings, a.warned = append(a.warnings, Warning{Code: code, Message: message}), true
+	if w := (Warning{Code: code, Message: message}); !slices.Contains(a.warnings, w) {
+		a.warnings, a.warned = append(a.warnings, w), true
+	}
 	a.eventLocked(Event{Type: EventWarning, Code: code, Message: message})
 	a.kick()
 }

@@ -41,7 +41,7 @@ type Error struct {
 	Msg       string
 	Retryable bool
 	Fields    []FieldError // of CodeInvalidRequest and the UserSig codes
-	Holder    string       // of CodeUserBusy: the push id that holds the user
+	Holder    string       // the push id that holds the user (CodeUserBusy), or that may yet start (CodeQueueUnavailable)
 	Err       error
 }
 

@@ -28,20 +28,23 @@ func (a *attempt) resumeTarget() ResumeTarget {
 type resumeKeeper struct {
 	store    ResumeStore
 	attempt  *attempt
+	lease    time.Duration
 	troubled bool
 }
 
-func newResumeKeeper(s ResumeStore, a *attempt) *resumeKeeper {
-	return &resumeKeeper{store: s, attempt: a}
+func newResumeKeeper(s ResumeStore, a *attempt, lease time.Duration) *resumeKeeper {
+	return &resumeKeeper{store: s, attempt: a, lease: lease}
 }
 
 // wanted says whether there is anything to keep: of a push with redis:true
-// whose source is not live, once it publishes.
+// whose source has an end, once it publishes, and while the push is ours. An
+// attempt without a fresh lease may have a successor, whose record it is.
 func (k *resumeKeeper) wanted() bool {
 	a := k.attempt
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.push.Spec.Redis && !a.live && !a.started.IsZero()
+	recorded := a.push.Spec.Redis && a.source != nil && !a.live && !a.started.IsZero()
+	return recorded && time.Since(a.renewed) < k.lease && !errors.Is(context.Cause(a.ctx), media.ErrLost)
 }
 
 func (k *resumeKeeper) run(ctx context.Context) {
@@ -62,11 +65,27 @@ func (k *resumeKeeper) run(ctx context.Context) {
 	}
 }
 
-// finish writes the last position; finished says that the source is over.
-func (k *resumeKeeper) finish(finished bool) {
-	if k.wanted() {
-		k.save(context.Background(), finished)
+// finishTime is how long the end of an attempt waits for its last position.
+const finishTime = 200 * time.Millisecond
+
+// finish writes the last position; finished says that the source is over. A
+// server that hangs is not waited for: the returned channel is closed when the
+// write is done with.
+func (k *resumeKeeper) finish(finished bool) <-chan struct{} {
+	done := make(chan struct{})
+	if !k.wanted() {
+		close(done)
+		return done
 	}
+	go func() {
+		defer close(done)
+		k.save(context.Background(), finished)
+	}()
+	select {
+	case <-done:
+	case <-time.After(finishTime):
+	}
+	return done
 }
 
 func (k *resumeKeeper) save(ctx context.Context, finished bool) {

@@ -11,36 +11,44 @@ import (
 
 // run plays a claimed attempt to its end and writes down how it ended.
 func (w *Worker) run(a *attempt) {
+	secrets, err := w.Sealer.Open(a.lease.ID, a.envelope)
+	if err != nil {
+		w.end(a, &media.Error{Kind: media.KindInternal, Op: "open envelope", Err: err})
+		return
+	}
+	a.secrets = secrets
 	start := w.startPosition(a)
 	a.meter.MoveTo(start)
 	a.log.Info("attempt started", "position", start)
-	keeper := newResumeKeeper(w.Resume, a)
+	keeper := newResumeKeeper(w.Resume, a, w.Lease)
 	var watching sync.WaitGroup
 	watch, stopWatching := context.WithCancel(context.Background())
 	watching.Go(func() { logProgress(watch, a) })
 	watching.Go(func() { keeper.run(watch) })
-	err := w.Player.Play(a.ctx, media.Job{
-		Source: media.SourceRequest{
-			URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: a.push.Spec.Mode,
-		},
-		Destination: media.Destination{
-			SDKAppID: a.push.Spec.SDKAppID, RoomID: a.push.Spec.RoomID,
-			UserID: a.push.Spec.UserID, UserSig: a.secrets.UserSig,
-		},
-		Start: start, Meter: a.meter, Observer: a, Retry: retryOf, Log: a.log,
-		MayOpenRoom: func(ctx context.Context) error { return a.mayOpenRoom(ctx, w.Lease) },
-	})
+	err = w.Player.Play(a.ctx, w.job(a, start))
 	stopWatching()
 	watching.Wait()
-	keeper.finish(err == nil)
+	saved := keeper.finish(err == nil)
 	w.end(a, err)
+	<-saved
+}
+
+// job returns what the player is to do.
+func (w *Worker) job(a *attempt, start time.Duration) media.Job {
+	spec := a.push.Spec
+	return media.Job{
+		Source:      media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: spec.Mode},
+		Destination: media.Destination{SDKAppID: spec.SDKAppID, RoomID: spec.RoomID, UserID: spec.UserID, UserSig: a.secrets.UserSig},
+		Start:       start, Meter: a.meter, Observer: a, Retry: retryOf, Log: a.log,
+		MayOpenRoom: func(ctx context.Context) error { return a.mayOpenRoom(ctx, w.Lease) },
+	}
 }
 
 // startPosition returns where a's source is to begin: where the last attempt
 // of this push stood, else, for a push with redis:true, where the last push of
 // this source did.
 func (w *Worker) startPosition(a *attempt) time.Duration {
-	if a.lease.Epoch > 1 {
+	if !a.push.StartedAt.IsZero() {
 		return lastPosition(a.push)
 	}
 	spec := a.push.Spec
@@ -49,9 +57,9 @@ func (w *Worker) startPosition(a *attempt) time.Duration {
 	}
 	r, found, err := w.Resume.Load(a.ctx, a.resumeTarget(), spec.ResumeKey)
 	switch {
-	case err != nil:
+	case err != nil && a.ctx.Err() == nil:
 		a.Warned(warnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
-	case found && !r.Finished:
+	case err == nil && found && !r.Finished:
 		return r.Position
 	}
 	return 0
@@ -83,12 +91,34 @@ func (w *Worker) end(a *attempt, err error) {
 		a.log.Error("attempt failed", "kind", media.KindOf(err), "error", err)
 		write = w.finisher(a, Failed, failureOf(err))
 	}
-	w.persist(a, write)
+	w.persist(a, func(ctx context.Context) error {
+		if err := w.tell(ctx, a); err != nil {
+			return err
+		}
+		return write(ctx)
+	})
+}
+
+// tell renews a once more if it has something to say that its end does not
+// carry: what the source was, and warnings.
+func (w *Worker) tell(ctx context.Context, a *attempt) error {
+	r := a.renewal(time.Now())
+	if r.Source == nil && r.Warnings == nil {
+		return nil
+	}
+	verdicts, err := w.Leases.Renew(ctx, w.Name, []Renewal{r})
+	if err != nil {
+		return err
+	}
+	if verdicts[0] == Kept || verdicts[0] == Stop {
+		a.accepted(r, r.Progress.UpdatedAt)
+	}
+	return nil
 }
 
 func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context) error {
-	end := End{State: s, Failure: f, Progress: a.meter.Snapshot(time.Now()), Events: a.pendingEvents()}
 	return func(ctx context.Context) error {
+		end := End{State: s, Failure: f, Progress: a.meter.Snapshot(time.Now()), Events: a.pendingEvents()}
 		err := w.Store.Finish(ctx, a.lease, end)
 		if err == nil {
 			a.log.Info("attempt ended", "state", s, "position", end.Progress.Position)

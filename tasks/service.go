@@ -114,6 +114,8 @@ func (s *Service) abort(ctx context.Context, p Push, cause error) error {
 	err := s.Stops.Abort(ctx, p.ID, Failure{Code: failed.Code, Message: failed.Msg, Retryable: true})
 	if err != nil {
 		s.Log.Error("push could not be aborted", "push_id", p.ID, "error", err)
+		failed.Msg = "the push could neither be put into the queue nor be taken back; it may yet start by itself: ask for it by its id"
+		failed.Holder = p.ID
 	}
 	return failed
 }

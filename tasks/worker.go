@@ -131,22 +131,17 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	case err != nil:
 		return nil, err
 	}
-	secrets, err := w.Sealer.Open(t.ID, claimed.Envelope)
 	a := newAttempt(w.base, lease, claimed.Push)
 	a.envelope = claimed.Envelope
 	a.log, a.kick, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.kickRenew, sent
 	a.meter = media.NewMeter(lastPosition(claimed.Push))
-	if err != nil {
-		w.end(a, &media.Error{Kind: media.KindInternal, Op: "open envelope", Err: err})
-		return nil, nil
-	}
-	a.secrets = secrets
-	return a, w.register(a)
+	w.register(a)
+	return a, nil
 }
 
 // register makes a known to the renewer. A push whose older attempt is still
 // ending here waits for it: there is one publisher at a time.
-func (w *Worker) register(a *attempt) error {
+func (w *Worker) register(a *attempt) {
 	for {
 		w.mu.Lock()
 		older := w.attempts[a.lease.ID]
@@ -159,7 +154,7 @@ func (w *Worker) register(a *attempt) error {
 				a.cancel(media.ErrDraining)
 			}
 			w.mu.Unlock()
-			return nil
+			return
 		}
 		w.mu.Unlock()
 		older.cancel(media.ErrLost)

@@ -277,7 +277,7 @@ func TestTroubleWithAResumeRecordIsAWarningAndNoMore(t *testing.T) {
 func TestALaterAttemptStartsWhereThePushStood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := queued("a")
-		p.Epoch, p.Progress = 2, &media.Progress{Position: 42 * time.Second}
+		p.Epoch, p.StartedAt, p.Progress = 2, time.Now(), &media.Progress{Position: 42 * time.Second}
 		w := newWorld(playFor(2*time.Second), p)
 		defer w.close()
 		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 2}))
@@ -334,5 +334,50 @@ func TestAnAttemptSettlesAfterTenSecondsOfPublishing(t *testing.T) {
 		for i, r := range w.store.renewals {
 			require.Equal(t, i >= 10, r.Settled, i)
 		}
+	})
+}
+
+func TestALaterAttemptOfAPushThatNeverPublishedReadsTheResumeRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := queued("a")
+		p.Epoch, p.Spec.Redis = 2, true
+		w := newWorld(playFor(2*time.Second), p)
+		defer w.close()
+		w.resume.records = map[string]ResumeRecord{"k": {Position: time.Hour}}
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 2}))
+		end, _ := w.store.ended("a")
+		require.Greater(t, end.Progress.Position, time.Hour)
+	})
+}
+
+func TestALostAttemptLeavesTheResumeRecordAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := queued("a")
+		p.Spec.Redis = true
+		w := newWorld(playFor(time.Hour), p)
+		defer w.close()
+		done := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2500 * time.Millisecond)
+		w.store.set(func(s *fakeStore) { s.away = true })
+		time.Sleep(5 * time.Second)
+		require.Less(t, w.resume.all()["k"].Position, 6*time.Second, "not saved without a fresh lease")
+		require.NoError(t, w.resume.Save(t.Context(), ResumeTarget{}, "k", ResumeRecord{Position: time.Minute}))
+		w.store.set(func(s *fakeStore) { s.away = false; s.verdicts["a"] = Lost })
+		require.NoError(t, <-done)
+		require.Equal(t, time.Minute, w.resume.all()["k"].Position)
+	})
+}
+
+func TestWhatTheSourceWasIsKnownOfAnAttemptThatFailedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playerFunc(func(_ context.Context, job media.Job) error {
+			job.Observer.Planned(media.SourceInfo{Container: "mov"}, false, media.Plan{Video: &media.TrackPlan{Action: media.Transcode, Reason: "B-frames"}})
+			return &media.Error{Kind: media.KindSourceUnsupported, Op: "plan"}
+		}), queued("a"))
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		require.Equal(t, "B-frames", w.store.renewals[0].Plan.Video.Reason)
+		end, _ := w.store.ended("a")
+		require.Equal(t, Failed, end.State)
 	})
 }
