@@ -1,0 +1,181 @@
+package store_test
+
+import (
+	"context"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/internal/redisconn"
+	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/store"
+)
+
+// recorder keeps the scripts that a client has called, so that a test can call
+// them again later: a command whose reply was lost, or that stood in a
+// connection's buffer for long.
+type recorder struct{ calls [][]any }
+
+func (r *recorder) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (r *recorder) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		r.note(cmd)
+		return next(ctx, cmd)
+	}
+}
+
+func (r *recorder) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		for _, cmd := range cmds {
+			r.note(cmd)
+		}
+		return next(ctx, cmds)
+	}
+}
+
+func (r *recorder) note(cmd redis.Cmder) {
+	if cmd.Name() == "evalsha" {
+		r.calls = append(r.calls, slices.Clone(cmd.Args()))
+	}
+}
+
+// last returns the latest call.
+func (r *recorder) last() []any { return r.calls[len(r.calls)-1] }
+
+// recorded is fresh with a recorder.
+func recorded(t testing.TB, cfg store.Config) (*store.Store, redisconn.Client, *recorder) {
+	t.Helper()
+	_, rdb := fresh(t, cfg)
+	if cfg.Lease == 0 {
+		cfg.Lease = long
+	}
+	r, client := &recorder{}, server.Client(t)
+	client.AddHook(r)
+	return store.New(client, cfg), rdb, r
+}
+
+func again(t testing.TB, rdb redisconn.Client, call []any) any {
+	t.Helper()
+	got, err := rdb.Do(ctx(t), call...).Result()
+	require.NoError(t, err)
+	return got
+}
+
+func TestRenewThatArrivesAfterALaterOneChangesNothing(t *testing.T) {
+	s, rdb, calls := recorded(t, store.Config{})
+	p := create(t, s, "u")
+	l := claim(t, s, p, "w")
+	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Progress: progress(time.Second)})
+	early := calls.last()
+	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Reconnecting, Started: time.Now(), Progress: progress(2 * time.Second)})
+	late := calls.last()
+	want := get(t, s, p.ID)
+	history := states(t, s, p.ID)
+	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(1, p.ID)).Err())
+
+	require.Equal(t, []any{int64(tasks.Kept)}, again(t, rdb, early))
+	require.Equal(t, want, get(t, s, p.ID))
+	require.Equal(t, history, states(t, s, p.ID))
+	require.EqualValues(t, 1, rdb.ZScore(ctx(t), "{roomcast}:live", p.ID).Val(), "the lease, too")
+
+	require.Equal(t, []any{int64(tasks.Kept)}, again(t, rdb, late), "one repeated is the same renew")
+	require.Greater(t, rdb.ZScore(ctx(t), "{roomcast}:live", p.ID).Val(), 1.0)
+
+	_, err := s.Stop(ctx(t), p.ID)
+	require.NoError(t, err)
+	require.Equal(t, []any{int64(tasks.Stop)}, again(t, rdb, early), "a stop is told all the same")
+}
+
+func TestRenewOfAnEarlierAttemptOfTheSameWorkerIsLost(t *testing.T) {
+	s, rdb, calls := recorded(t, store.Config{})
+	p := create(t, s, "u")
+	l := claim(t, s, p, "w")
+	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing})
+	early := calls.last()
+	next, err := s.Release(ctx(t), l, progress(0), nil)
+	require.NoError(t, err)
+	claim(t, s, tasks.Push{ID: p.ID, Epoch: next}, "w")
+	want := get(t, s, p.ID)
+	require.Equal(t, []any{int64(tasks.Lost)}, again(t, rdb, early))
+	require.Equal(t, want, get(t, s, p.ID))
+}
+
+func TestTakeoverWhoseReplyWasLostAnswersTheSameUntilSomebodyClaims(t *testing.T) {
+	s, rdb, calls := recorded(t, store.Config{})
+	p := create(t, s, "u")
+	claim(t, s, p, "w")
+	vanish(t, s, rdb, p)
+	call := calls.last()
+	require.Equal(t, []any{"ok", "queued", "2"}, again(t, rdb, call))
+	require.Equal(t, 1, get(t, s, p.ID).Strikes, "one strike")
+	_, err := s.Takeover(ctx(t), tasks.Expired{ID: p.ID, Expiry: 1, Push: p})
+	require.ErrorIs(t, err, tasks.ErrHeld, "another sweeper's call is another")
+	claim(t, s, get(t, s, p.ID), "w")
+	require.Equal(t, []any{"held"}, again(t, rdb, call))
+}
+
+func TestWorkersAreCountedWhileTheyRenew(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	count := func() int {
+		n, err := s.Workers(ctx(t))
+		require.NoError(t, err)
+		return n
+	}
+	require.Zero(t, count())
+	for _, worker := range []string{"a", "b", "a"} {
+		none, err := s.Renew(ctx(t), worker, nil)
+		require.NoError(t, err)
+		require.Empty(t, none)
+	}
+	require.Equal(t, 2, count())
+	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:workers", z(1, "a"), z(9e15, "far")).Err())
+	_, err := s.Renew(ctx(t), "b", nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"b"}, rdb.ZRange(ctx(t), "{roomcast}:workers", 0, -1).Val(), "others are forgotten")
+	require.Equal(t, 1, count())
+}
+
+func TestLeaseThatAClockSetBackMadeEndlessIsCut(t *testing.T) {
+	s, rdb := fresh(t, store.Config{Lease: short, Grace: short})
+	p := create(t, s, "u")
+	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(9e15, p.ID)).Err())
+	expired(t, s, 0)
+	left := rdb.ZScore(ctx(t), "{roomcast}:live", p.ID).Val() - float64(time.Now().UnixMilli())
+	require.InDelta(t, time.Minute.Milliseconds(), left, 60_000)
+}
+
+func TestQueuedPushSaysWhyItWaitsOnceForEachReason(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := create(t, s, "u")
+	require.Empty(t, get(t, s, p.ID).Waiting)
+	for _, why := range []tasks.Waiting{
+		tasks.WaitingForWorker, tasks.WaitingForWorker, tasks.WaitingForSlot, tasks.WaitingForSlot,
+	} {
+		expire(t, rdb, p.ID)
+		require.NoError(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID, Expiry: 1, Push: p}, time.Hour, why))
+		require.Equal(t, why, get(t, s, p.ID).Waiting)
+	}
+	var codes []string
+	events, err := s.Events(ctx(t), p.ID)
+	require.NoError(t, err)
+	for _, e := range events {
+		if e.Type == tasks.EventWarning {
+			codes = append(codes, e.Code)
+			require.NotEmpty(t, e.Message)
+			require.EqualValues(t, 1, e.Epoch)
+		}
+	}
+	require.Equal(t, []string{"no_worker", "no_free_slot"}, codes)
+	l := claim(t, s, p, "w")
+	require.Empty(t, get(t, s, p.ID).Waiting)
+	_, err = s.Release(ctx(t), l, progress(0), nil)
+	require.NoError(t, err)
+	require.Empty(t, get(t, s, p.ID).Waiting, "it has not waited for long yet")
+}
