@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -59,6 +62,17 @@ func TestRedisTrueGoesOnWhereTheLastPushStopped(t *testing.T) {
 		s.waitStatus(id, "completed")
 		require.Less(t, s.startOf(short.URL+"/s", "c2", fields{"redis": true}), gop)
 	})
+}
+
+func TestAServerWithoutRangeRequestsCanBeResumedToo(t *testing.T) {
+	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 30, GOPSeconds: gop.Seconds(), Container: "flv"})
+	data, err := os.ReadFile(clip)
+	require.NoError(t, err)
+	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(data) }))
+	t.Cleanup(files.Close)
+	s := newStack(t, options{})
+	stopped := s.playTo(files.URL+"/a.flv", "u1", 7*time.Second, fields{"redis": true})
+	requireWithinAGOP(t, stopped, s.startOf(files.URL+"/a.flv", "u2", fields{"redis": true}))
 }
 
 func requireWithinAGOP(t testing.TB, stopped, again time.Duration) {
