@@ -172,10 +172,12 @@ func noMedia(err error) error {
 	return err
 }
 
-// configured says whether every track's decoder configuration is known.
+// configured says whether the decoder configuration of every track that could
+// be copied is known.
 func (f *feed) configured() bool {
-	for _, c := range f.conformers {
-		if c.config() == nil {
+	for i, c := range f.conformers {
+		codec := f.info.Tracks[i].Codec
+		if c.config() == nil && (codec == H264 || codec == AAC) {
 			return false
 		}
 	}

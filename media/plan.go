@@ -1,8 +1,11 @@
 package media
 
 import (
+	"errors"
 	"fmt"
+	"iter"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,6 +31,31 @@ type TrackPlan struct {
 type Plan struct {
 	Video *TrackPlan `json:"video,omitempty"`
 	Audio *TrackPlan `json:"audio,omitempty"`
+}
+
+// String is the plan for a log: "video copy, audio transcode (codec opus)".
+func (p Plan) String() string {
+	var parts []string
+	for name, t := range p.tracks() {
+		part := name + " " + string(t.Action)
+		if t.Action != Copy {
+			part += " (" + t.Reason + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// tracks yields the tracks there are, with their names.
+func (p Plan) tracks() iter.Seq2[string, *TrackPlan] {
+	return func(yield func(string, *TrackPlan) bool) {
+		if p.Video != nil && !yield("video", p.Video) {
+			return
+		}
+		if p.Audio != nil {
+			yield("audio", p.Audio)
+		}
+	}
 }
 
 // seen is what the first packets of a source showed; codec parameters alone
@@ -95,16 +123,15 @@ func (r Rules) audioProblem(t Track) string {
 // re-encoded, or nil.
 func (p Plan) copyable() error {
 	var problems []string
-	for name, t := range map[string]*TrackPlan{"video": p.Video, "audio": p.Audio} {
-		if t != nil && t.Action != Copy {
+	for name, t := range p.tracks() {
+		if t.Action != Copy {
 			problems = append(problems, name+": "+t.Reason)
 		}
 	}
 	if len(problems) == 0 {
 		return nil
 	}
-	slices.Sort(problems)
-	return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: fmt.Errorf("needs re-encoding (%q)", problems)}
+	return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: errors.New("needs re-encoding: " + strings.Join(problems, "; "))}
 }
 
 // keyInterval returns the longest distance between the keyframes seen, 0 when

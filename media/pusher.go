@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -40,6 +41,9 @@ type Pusher struct {
 	Dialer Dialer
 	Door   Door
 }
+
+// endedEarly is how much of its length a source may leave out at its end.
+const endedEarly = 2 * time.Second
 
 // leaveTime bounds an unpublish: a room that does not read must not hold up a
 // stop.
@@ -214,8 +218,12 @@ func (r *run) playOut(ctx context.Context) error {
 	if _, err := r.pacer.wait(ctx, r.restamp.next); err != nil {
 		return err
 	}
-	if d := r.feed.info.Duration; d > 0 {
-		r.job.Meter.MoveTo(d)
+	length := r.feed.info.Duration
+	if missing := length - r.position; missing > endedEarly && !r.feed.live {
+		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short",
+			r.position.Round(time.Second), length.Round(time.Second)))
+	} else if length > 0 {
+		r.job.Meter.MoveTo(length)
 	}
 	return io.EOF
 }

@@ -466,3 +466,14 @@ func (s *fat) ReadPacket() (Packet, error) {
 	p.Data = append(p.Data, make([]byte, 100<<10)...)
 	return p, err
 }
+
+func TestASourceThatEndsBeforeItsLengthIsNotSaidToHaveBeenPlayedWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource {
+			return fakeSource{info: clip(20 * time.Second), failAt: 5 * time.Second, err: io.EOF}
+		})
+		require.NoError(t, s.play(t.Context()))
+		require.Contains(t, s.seen.lines, "warned ended_early")
+		require.Less(t, s.job.Meter.Snapshot(time.Now()).Position, 6*time.Second)
+	})
+}

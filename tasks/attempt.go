@@ -56,7 +56,7 @@ func (a *attempt) Planned(info media.SourceInfo, live bool, plan media.Plan) {
 	defer a.mu.Unlock()
 	a.live = live
 	a.source, a.plan, a.planned = reportOf(info, live), &plan, true
-	a.log.Info("source opened", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan)
+	a.log.Info("source opened", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan.String())
 }
 
 // Publishing implements media.Observer.
@@ -74,8 +74,8 @@ func (a *attempt) Reconnecting(err error, wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Warn("reconnecting", "kind", media.KindOf(err), "error", err, "wait", wait)
-	o := outcomeOf(media.KindOf(err))
-	a.eventLocked(Event{Type: EventReconnect, Code: string(o.code), Message: o.message})
+	f := failureOf(err)
+	a.eventLocked(Event{Type: EventReconnect, Code: string(f.Code), Message: f.Message + "; trying again"})
 	a.moveLocked(Reconnecting)
 }
 

@@ -38,13 +38,13 @@ func outcomeOf(k media.Kind) outcome {
 	case media.KindSourceUnsupported:
 		return outcome{code: CodeSourceUnsupported, message: "the room does not take the source as it is"}
 	case media.KindSourceUnavailable, media.KindSourceStalled, media.KindSourceEnded:
-		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached, or stopped sending, and did not come back", retry: retrySource, again: true}
+		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached, or stopped sending", retry: retrySource, again: true}
 	case media.KindRoomDenied:
 		return outcome{code: CodeRoomDenied, message: "the room refuses this publisher"}
 	case media.KindRoomConflict:
 		return outcome{code: CodeRoomConflict, message: "another publisher uses this userId", retry: retryConflict, again: true}
 	case media.KindRoomUnavailable, media.KindRoomClosed, media.KindRoomNotAllowed:
-		return outcome{code: CodeRoomUnavailable, message: "the room could not be reached, or closed the connection, and did not take it again", retry: retryRoom, again: true}
+		return outcome{code: CodeRoomUnavailable, message: "the room could not be reached, or closed the connection", retry: retryRoom, again: true}
 	case media.KindUserSigExpired:
 		return outcome{code: CodeUserSigExpired, message: "the userSig ran out; start the push again with a new one"}
 	case media.KindInternal:
@@ -55,18 +55,18 @@ func outcomeOf(k media.Kind) outcome {
 // retryOf is outcomeOf as a media.RetryPolicy.
 func retryOf(k media.Kind) media.Retry { return outcomeOf(k).retry }
 
-// failureOf says why err failed a push, with the room's or the plan's own
-// words where there are some.
+// failureOf says why err failed a push: what it means, and the room's words or
+// the inner cause, which a media.Error keeps free of secrets.
 func failureOf(err error) *Failure {
 	o := outcomeOf(media.KindOf(err))
 	f := &Failure{Code: o.code, Message: o.message, Retryable: o.again}
 	e, ok := errors.AsType[*media.Error](err)
 	switch {
-	case !ok:
+	case !ok || e.Kind == media.KindInternal:
 	case e.Code != "" || e.Words != "":
 		f.Message += "; the room said " + e.Code + ": " + e.Words
-	case e.Kind == media.KindSourceUnsupported && e.Err != nil:
-		f.Message += ": " + e.Err.Error()
+	case e.Err != nil:
+		f.Message += " (" + e.Err.Error() + ")"
 	}
 	return f
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/logging"
 	"github.com/roomcast/roomcast/internal/process"
+	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/web/api"
 )
 
@@ -30,6 +31,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	for _, w := range warnings {
 		log.Warn("unknown setting", "detail", w.String())
 	}
+	redisconn.LogTo(log)
 	p, err := wire(ctx, cfg, log)
 	if err != nil {
 		return err

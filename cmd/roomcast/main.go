@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,11 +15,9 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-var version string // set by the Makefile
-
 func main() {
-	process.Main(func(ctx context.Context, _ []string, stdout io.Writer) error {
-		return run(ctx, os.Args[1:], os.Getenv, stdout, os.Stderr)
+	process.Main(func(ctx context.Context, _ []string, stderr io.Writer) error {
+		return run(ctx, os.Args[1:], os.Getenv, os.Stdout, stderr)
 	})
 }
 
@@ -67,7 +64,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		kong.UsageOnError(),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { done = true }),
-		kong.Vars{"version": cmp.Or(version, process.Version())},
+		kong.Vars{"version": process.Version()},
 		kong.Resolvers(fromEnvironment(getenv)),
 	)
 	if err != nil {

@@ -31,16 +31,17 @@ const (
 )
 
 // run works until ctx ends, and then gives its pushes back.
-func run(ctx context.Context, environ []string, stdout io.Writer) error {
+func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	egress.ClearProxyEnv()
 	cfg, warnings, err := config.Load(environ)
 	if err != nil {
 		return err
 	}
-	log := logging.New(stdout, cfg.LogLevel, cfg.LogFormat)
+	log := logging.New(stderr, cfg.LogLevel, cfg.LogFormat)
 	for _, w := range warnings {
 		log.Warn("unknown setting", "detail", w.String())
 	}
+	redisconn.LogTo(log)
 	if err := libav.CheckVersion(); err != nil {
 		return err
 	}

@@ -42,8 +42,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// toolNames begin with Prefix and belong to the build scripts.
-var toolNames = []string{Prefix + "CACHE"}
+// toolNames begin with Prefix and belong to the build scripts and the client.
+var toolNames = []string{
+	Prefix + "CACHE", Prefix + "API", Prefix + "API_KEY", Prefix + "APP", Prefix + "USERSIG", Prefix + "SDK_KEY",
+}
 
 // Load reads environ, entries of the form name=value. Its error is an *Error.
 func Load(environ []string) (Config, []Warning, error) {

@@ -70,7 +70,7 @@ func (d *Door) Check(dest media.Destination, now time.Time) error {
 func (d *Door) check(dest media.Destination, now time.Time) (UserSig, error) {
 	var app error
 	if dest.SDKAppID == 0 {
-		app = &media.DestinationProblem{Field: "sdkAppId", Reason: media.BadApp, Detail: "must be the app's number, not 0"}
+		app = &media.DestinationProblem{Field: "sdkAppId", Reason: media.BadApp, Detail: "is required: the number of the TRTC application"}
 	}
 	sig, err := d.checkUserSig(dest, now)
 	return sig, errors.Join(app, CheckRoom(dest.RoomID), CheckUser(dest.UserID), err)

@@ -19,7 +19,7 @@ import (
 
 const (
 	defaultRedisPort = 6379
-	targetPoolSize   = 2
+	targetPoolSize   = 1
 )
 
 // parseAllow reads the operator's list: host:port → whether TLS is used.
