@@ -41,7 +41,7 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	args := []string{"build", "-o", dir, "../../cmd/api", "../../cmd/worker"}
+	args := []string{"build", "-o", dir, "../../cmd/api", "../../cmd/worker", "../../cmd/roomcast"}
 	if !full { // the race detector would be what is measured
 		args = slices.Insert(args, 1, "-race")
 	}
