@@ -2,6 +2,19 @@
 // one Lua script (lua/*.lua): who owns a push is told by its record's epoch and
 // worker, for how long by the lease in the zset `live`, both in Redis TIME.
 // The keys are described in keys.go, the record's fields in record.go.
+//
+// Every script may be called twice, and late: a reply is lost, a connection
+// stands still while its caller has given up. What decides then is the epoch
+// and the worker; among a worker's renews their number, among takeovers their
+// token.
+//
+// What Redis loses, the store cannot know. After a flush a worker registers
+// what it runs; after a return of older data a renew repairs the older record.
+// Not guaranteed then: a push that was queued is gone with a flush; a stop or
+// an end that was lost is undone (the sweeper runs such a push again, from the
+// position in its record); an attempt whose claim was lost, but not its task,
+// may be given to a second worker, and the first is told Lost at its next
+// renew; idempotency keys are forgotten.
 package store
 
 import (
