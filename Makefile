@@ -15,7 +15,7 @@ LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 # What a command that links FFmpeg starts with. scripts/ffmpeg builds the libraries the first time.
 WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
 
-.PHONY: help deps ffmpeg env build test check format generate tidy vet lint demo doctor clean
+.PHONY: help deps ffmpeg env build test chaos check format generate tidy vet lint demo doctor clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,10 @@ build: ## build bin/api, bin/worker and bin/roomcast
 test: ## install what is missing, then run every Go test (PACKAGES=./media/... for some)
 	@$(DEPS)
 	$(WITH_FFMPEG) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+
+chaos: ## run the table of faults at full size, which takes about an hour; its figures are the RESULT lines
+	@$(DEPS)
+	$(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -timeout 3h -v -run '^TestChaos' ./internal/e2e
 
 check: format generate tidy vet lint ## everything but the tests: format, generated files, go.mod, vet, lint
 

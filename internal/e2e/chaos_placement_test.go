@@ -103,7 +103,7 @@ func (c *crowd) killClaimants(id string, fetched <-chan string) int {
 				c.addWorker()
 			}
 		case <-time.After(100 * time.Millisecond):
-			if status := c.get(id)["status"]; status == "failed" || status == "stopped" || status == "completed" {
+			if ended(c.get(id)) {
 				return deaths
 			}
 		case <-limit:

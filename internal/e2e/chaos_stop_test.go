@@ -96,6 +96,7 @@ func TestChaosAStopInEveryState(t *testing.T) {
 			beside(t)
 			c := newCrowd(t, options{env: []string{"ROOMCAST_WORKER_SLOTS=4"}})
 			c.everyState()
+			c.calm()
 			become(c.workers[0])
 			at := time.Now()
 			for _, id := range c.ids {
@@ -183,6 +184,7 @@ func TestChaosAStopDuringATakeover(t *testing.T) {
 			c.publish(n)
 			old := c.workers[0]
 			c.addWorker()
+			c.calm()
 			at := time.Now()
 			become(old)
 			var times figures

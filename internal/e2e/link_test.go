@@ -60,12 +60,32 @@ func (l *link) cut() {
 	}
 }
 
+func (l *link) isCut() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.down:
+		return true
+	default:
+		return false
+	}
+}
+
 func (l *link) heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = make(chan struct{})
 	for c := range l.conns {
 		_ = c.Close()
+	}
+}
+
+// hangUp ends the connections of now in an orderly way (FIN), without a word.
+func (l *link) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		_ = c.(*net.TCPConn).CloseWrite()
 	}
 }
 

@@ -117,17 +117,17 @@ func (p *process) waitLine(t testing.TB, msg string) logLine {
 	}
 }
 
-// count is how many lines with this message have been logged.
-func (p *process) count(msg string) int {
+// named returns the lines with this message that have been logged.
+func (p *process) named(msg string) []logLine {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := 0
+	var found []logLine
 	for _, line := range p.lines {
 		if line["msg"] == msg {
-			n++
+			found = append(found, line)
 		}
 	}
-	return n
+	return found
 }
 
 // alive says whether it has not ended.

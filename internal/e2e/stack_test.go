@@ -74,6 +74,7 @@ type stack struct {
 	api     *process
 	workers []*process
 	url     string
+	since   time.Time // of the API's start
 	env     []string
 }
 
@@ -118,6 +119,7 @@ func (s *stack) startAPI() {
 	s.t.Helper()
 	s.api = start(s.t, filepath.Join(bin, "api"), s.env...)
 	addr, _ := s.api.waitLine(s.t, "listening")["addr"].(string)
+	s.since = time.Now()
 	if s.url == "" {
 		s.url = "http://" + addr
 		s.env = append(s.env, "ROOMCAST_LISTEN="+addr)
