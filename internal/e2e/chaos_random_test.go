@@ -88,6 +88,7 @@ var faults = []fault{
 }
 
 func TestChaosRandomFaultsLoseDoubleAndUndoNothing(t *testing.T) {
+	beside(t)
 	seed := seedOf(t)
 	c := newChaos(t, seed)
 	t.Cleanup(func() {

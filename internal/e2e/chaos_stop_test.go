@@ -67,7 +67,7 @@ func (s *stack) requireNobodyPublishes() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool { return len(s.room.Publishers()) == 0 }, patience, 20*time.Millisecond)
 	before := len(s.room.Sessions())
-	<-time.After(sized().reconnectNone)
+	<-time.After(sized().quiet)
 	require.Empty(s.t, s.room.Publishers())
 	require.Len(s.t, s.room.Sessions(), before)
 }
@@ -91,6 +91,7 @@ var conditions = map[string]func(*process){
 }
 
 func TestChaosAStopInEveryState(t *testing.T) {
+	beside(t)
 	for name, become := range conditions {
 		t.Run(name, func(t *testing.T) {
 			beside(t)
@@ -162,7 +163,7 @@ func (c *crowd) requireNoneComesBack() {
 	c.addWorker("ROOMCAST_WORKER_SLOTS=20")
 	marker := c.push(c.files.URL+"/a", "marker", "marker", nil) // comes last in the queue
 	c.waitStatus(marker, "publishing")
-	<-time.After(sized().reconnectNone)
+	<-time.After(sized().quiet)
 	for u, id := range c.ids {
 		require.Equal(c.t, "stopped", c.get(id)["status"], u)
 		require.LessOrEqual(c.t, len(c.of(u)), 1, "%s came back: %v", u, c.room.History())
@@ -173,6 +174,7 @@ func (c *crowd) requireNoneComesBack() {
 }
 
 func TestChaosAStopDuringATakeover(t *testing.T) {
+	beside(t)
 	for name, become := range conditions {
 		if name == "of a worker that lives" {
 			continue // nothing is taken over
@@ -241,7 +243,7 @@ func TestChaosACancelInAsynqStopsForGood(t *testing.T) {
 	ended, err := c.room.WaitEnded(patient(t), "u0")
 	require.NoError(t, err)
 	require.Equal(t, fakeroom.EndUnpublished, ended.End)
-	<-time.After(2*time.Second + sized().reconnectNone) // asynq brings the task back after about a second
+	<-time.After(2*time.Second + sized().quiet) // asynq brings the task back after about a second
 	require.Equal(t, "stopped", c.get(c.ids["u0"])["status"])
 	require.Len(t, c.of("u0"), 1)
 	require.True(t, c.now()["u1"].Live())

@@ -18,29 +18,29 @@ var full = os.Getenv("CHAOS") == "full"
 
 // size is how hard the tests of faults try.
 type size struct {
-	pushes        int
-	rolling       int // pushes under rolling restarts
-	rounds        int
-	outages       []time.Duration // of Redis
-	freeze        time.Duration   // of a worker
-	pairs         int             // of create and stop
-	faults        int             // at random
-	population    int             // pushes under random faults
-	clip          float64         // seconds; no push may reach its end
-	tolerance     time.Duration   // factor on the limits of time: a busy machine, the race detector
-	reconnectNone time.Duration   // how long nothing may happen
+	pushes     int
+	rolling    int // pushes under rolling restarts
+	rounds     int
+	outages    []time.Duration // of Redis
+	freeze     time.Duration   // of a worker
+	pairs      int             // of create and stop
+	faults     int             // at random
+	population int             // pushes under random faults
+	clip       float64         // seconds; no push may reach its end
+	tolerance  time.Duration   // factor on the limits of time: a busy machine, the race detector
+	quiet      time.Duration   // how long nothing may happen
 }
 
 var (
 	ci = size{
 		pushes: 5, rolling: 5, rounds: 2, outages: []time.Duration{2 * time.Second, 8 * time.Second},
 		freeze: 8 * time.Second, pairs: 40, faults: 20, population: 5, clip: 300, tolerance: 2,
-		reconnectNone: 3 * time.Second,
+		quiet: 3 * time.Second,
 	}
 	whole = size{
 		pushes: 20, rolling: 30, rounds: 3, outages: []time.Duration{2 * time.Second, 8 * time.Second, 40 * time.Second},
 		freeze: time.Minute, pairs: 500, faults: 200, population: 20, clip: 1800, tolerance: 1,
-		reconnectNone: 10 * time.Second,
+		quiet: 10 * time.Second,
 	}
 )
 
@@ -136,7 +136,7 @@ func (c *crowd) again(before map[string]fakeroom.Session) map[string]fakeroom.Se
 	return after
 }
 
-// counts of what happened to a user in the room.
+// events counts what happened to a user in the room.
 func (c *crowd) events(user string, kind fakeroom.EventKind) int {
 	n := 0
 	for _, e := range c.room.History() {

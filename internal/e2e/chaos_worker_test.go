@@ -158,7 +158,7 @@ func TestChaosAFrozenWorkerIsReplacedAndStopsWhenItWakes(t *testing.T) {
 	owners := c.owners()
 	frozen.signal(syscall.SIGCONT)
 	c.requireGivesUp(frozen, time.Now())
-	<-time.After(sized().reconnectNone)
+	<-time.After(sized().quiet)
 	for _, u := range c.users {
 		require.Len(t, c.of(u), 2, "the old worker came back into the room: %v", c.room.History())
 		require.LessOrEqual(t, c.events(u, fakeroom.EventKick), 1, "kicking back and forth")
@@ -216,7 +216,7 @@ func TestChaosAFrozenWorkerLeavesARoomThatKicksNobody(t *testing.T) {
 	result(t, "left the room %v after it woke, the new owner publishes %v after", took.Round(time.Millisecond), time.Since(woken).Round(time.Millisecond))
 	require.LessOrEqual(t, took, time.Second*sized().tolerance)
 	asked := publishes(nginx, "r") // refused ones count
-	<-time.After(sized().reconnectNone)
+	<-time.After(sized().quiet)
 	require.Equal(t, asked, publishes(nginx, "r"))
 	require.EqualValues(t, 2, s.get(id)["attempt"])
 }
@@ -262,6 +262,7 @@ func TestChaosAPushOutlivesAConnectionThatIsHungUp(t *testing.T) {
 
 // A worker that is cut off from Redis alone.
 func TestChaosAWorkerCutOffFromRedis(t *testing.T) {
+	beside(t)
 	for name, test := range map[string]func(*testing.T, *crowd, *link){
 		"keeps its connection until the new owner comes":   testCutOffWithAnother,
 		"opens no connection":                              testCutOffWithoutARoom,
@@ -292,10 +293,10 @@ func testCutOffWithAnother(t *testing.T, c *crowd, l *link) {
 		gaps = append(gaps, sessions[0].Video.MaxGap)
 		require.GreaterOrEqual(t, sessions[0].EndedAt, after[u].StartedAt.Add(-time.Second), "it went before the new owner came")
 	}
-	<-time.After(sized().reconnectNone)
+	<-time.After(sized().quiet)
 	owners := c.owners()
 	l.heal()
-	<-time.After(lease + sized().reconnectNone)
+	<-time.After(lease + sized().quiet)
 	for _, u := range c.users {
 		require.Len(t, c.of(u), 2, "%v", c.room.History())
 		require.LessOrEqual(t, c.events(u, fakeroom.EventKick), 1)
@@ -311,7 +312,7 @@ func testCutOffWithoutARoom(t *testing.T, c *crowd, l *link) {
 	l.cut()
 	<-time.After(lease + time.Second)
 	c.room.Cut("")
-	<-time.After(sized().reconnectNone)
+	<-time.After(sized().quiet)
 	for _, u := range c.users {
 		require.Len(t, c.of(u), 1, "it opened a room without a lease")
 	}
@@ -321,7 +322,7 @@ func testCutOffWithoutARoom(t *testing.T, c *crowd, l *link) {
 	for _, s := range c.again(before) {
 		times = append(times, firstAt(s).Sub(healed))
 	}
-	<-time.After(sized().reconnectNone)
+	<-time.After(sized().quiet)
 	c.requireNeverDoubled()
 	c.requireProgress()
 	result(t, "%d pushes, no reconnect while cut off; publishing %v after it healed", len(c.users), times)
