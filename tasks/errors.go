@@ -41,7 +41,7 @@ type Error struct {
 	Msg       string
 	Retryable bool
 	Fields    []FieldError // of CodeInvalidRequest and the UserSig codes
-	Holder    string       // the push id that holds the user (CodeUserBusy), or that may yet start (CodeQueueUnavailable)
+	Holder    string       // the push id that holds the user (CodeUserBusy), or that may yet start (CodeStoreUnavailable, CodeQueueUnavailable)
 	Err       error
 }
 

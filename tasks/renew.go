@@ -46,6 +46,7 @@ func (w *Worker) renew(ctx context.Context) {
 	verdicts, err := w.Leases.Renew(ctx, w.Name, renewals)
 	if err != nil {
 		w.Log.Warn("renew failed", "pushes", len(attempts), "error", err)
+		w.noteTrouble(now)
 		w.enforceCap(attempts)
 		return
 	}
@@ -55,6 +56,12 @@ func (w *Worker) renew(ctx context.Context) {
 		}
 		w.obey(a, verdicts[i], renewals[i])
 	}
+}
+
+func (w *Worker) noteTrouble(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = at
 }
 
 // restore writes the record of a running push anew: Redis has lost it.

@@ -54,11 +54,19 @@ func (s *Service) Start(ctx context.Context, r Request) (Push, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	push, created, err := s.create(ctx, n)
-	if err != nil || !created {
+	switch {
+	case isAway(err): // a create whose answer never came may have happened
+		return Push{}, s.abort(ctx, n.Push, &Error{
+			Code: CodeStoreUnavailable, Retryable: true, Err: err, Msg: "Redis is away; try again in a moment",
+		})
+	case err != nil || !created:
 		return push, err
 	}
 	if err := s.ring(ctx, push); err != nil {
-		return Push{}, s.abort(ctx, push, err)
+		return Push{}, s.abort(ctx, push, &Error{
+			Code: CodeQueueUnavailable, Retryable: true, Err: err,
+			Msg: "the push could not be put into the queue; try again in a moment",
+		})
 	}
 	s.Log.Info("push accepted", "push_id", push.ID, "room_id", spec.RoomID, "source_host", spec.SourceHost)
 	return push, nil
@@ -102,22 +110,19 @@ func (s *Service) newPush(r Request, spec Spec, secrets Secrets) (NewPush, error
 	return n, nil
 }
 
-// abort ends a push whose attempt could not be enqueued. Should the task be
-// in the queue after all, its claim finds the push ended.
-func (s *Service) abort(ctx context.Context, p Push, cause error) error {
+// abort ends a push that was, or may have been, recorded and is not going to
+// be rung, and returns why. Should its task be in the queue after all, the
+// claim finds the push ended.
+func (s *Service) abort(ctx context.Context, p Push, why *Error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
 	defer cancel()
-	failed := &Error{
-		Code: CodeQueueUnavailable, Retryable: true, Err: cause,
-		Msg: "the push could not be put into the queue; try again in a moment",
-	}
-	err := s.Stops.Abort(ctx, p.ID, Failure{Code: failed.Code, Message: failed.Msg, Retryable: true})
-	if err != nil {
+	err := s.Stops.Abort(ctx, p.ID, Failure{Code: why.Code, Message: why.Msg, Retryable: true})
+	if err != nil && CodeOf(err) != CodeNotFound {
 		s.Log.Error("push could not be aborted", "push_id", p.ID, "error", err)
-		failed.Msg = "the push could neither be put into the queue nor be taken back; it may yet start by itself: ask for it by its id"
-		failed.Holder = p.ID
+		why.Msg = "Redis is away; the push could be neither started nor taken back and may yet start by itself: ask for it by its id"
+		why.Holder = p.ID
 	}
-	return failed
+	return why
 }
 
 // Stop asks for the end of a push, in any state, and returns what it has

@@ -192,3 +192,13 @@ func TestANumericRoomIsWarnedAbout(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "string_room", p.Warnings[0].Code)
 }
+
+func TestACreateWhoseAnswerNeverCameIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk()
+		d.pushes.away = time.Now().Add(time.Hour)
+		_, err := d.service.Start(t.Context(), request())
+		require.Equal(t, CodeStoreUnavailable, CodeOf(err))
+		require.Len(t, d.pushes.aborted, 1)
+	})
+}

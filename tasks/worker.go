@@ -43,6 +43,7 @@ type Worker struct {
 	slots    int                 // taken, those about to claim included
 	lonely   *attempt            // has strikes: nothing else is started beside it
 	draining bool
+	troubled time.Time  // last renew that failed
 	idle     *sync.Cond // no slot is taken
 }
 
@@ -51,6 +52,7 @@ type Worker struct {
 var (
 	ErrFull     = errors.New("all slots of this worker are taken")
 	ErrDraining = errors.New("this worker is going away")
+	ErrUnsure   = errors.New("this worker was cut off from Redis a moment ago")
 )
 
 // NewWorker returns a Worker; Run makes it renew.
@@ -93,6 +95,10 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	switch {
 	case w.draining:
 		return nil, ErrDraining
+	case time.Since(w.troubled) < w.Lease:
+		// Redis may have come back without its last writes: whoever runs a
+		// push has a renew's time to say so before it can be claimed anew.
+		return nil, ErrUnsure
 	case w.slots >= w.Slots:
 		return nil, ErrFull
 	case w.lonely != nil && !w.lonely.settled(time.Now()):

@@ -381,3 +381,18 @@ func TestWhatTheSourceWasIsKnownOfAnAttemptThatFailedAtOnce(t *testing.T) {
 		require.Equal(t, Failed, end.State)
 	})
 }
+
+func TestNothingIsClaimedForALeaseAfterARenewFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Second), queued("a"))
+		defer w.close()
+		w.store.set(func(s *fakeStore) { s.away = true })
+		time.Sleep(1500 * time.Millisecond)
+		w.store.set(func(s *fakeStore) { s.away = false })
+		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 1}), ErrUnsure)
+		time.Sleep(3 * time.Second)
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		_, ended := w.store.ended("a")
+		require.True(t, ended)
+	})
+}
