@@ -152,7 +152,11 @@ func (a *attempt) registration(now time.Time) Registration {
 func (a *attempt) accepted(r Renewal, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.events = a.events[len(r.Events):]
+	if n := len(r.Events); n > 0 { // another renewal may have taken some of them before
+		for len(a.events) > 0 && a.events[0].Seq <= r.Events[n-1].Seq {
+			a.events = a.events[1:]
+		}
+	}
 	if r.Source == a.source {
 		a.planned = false
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -113,6 +114,13 @@ func (s *fakeStore) ended(id string) (End, bool) {
 	defer s.mu.Unlock()
 	e, ok := s.ends[id]
 	return e, ok
+}
+
+// renewed returns all renewals so far.
+func (s *fakeStore) renewed() []Renewal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.renewals)
 }
 
 // events returns all events that were renewed, in order.

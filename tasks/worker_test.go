@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,11 +20,11 @@ func TestAnAttemptPlaysToItsEndAndCompletes(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, Completed, end.State)
 		require.Zero(t, w.worker.Running())
-		first := w.store.renewals[0]
+		first := w.store.renewed()[0]
 		require.Equal(t, Publishing, first.State)
 		require.Equal(t, "vod", first.Source.Kind)
-		require.GreaterOrEqual(t, len(w.store.renewals), 5, "one renew a second")
-		require.Nil(t, w.store.renewals[2].Source, "what the store has is not sent again")
+		require.GreaterOrEqual(t, len(w.store.renewed()), 5, "one renew a second")
+		require.Nil(t, w.store.renewed()[2].Source, "what the store has is not sent again")
 	})
 }
 
@@ -331,7 +332,7 @@ func TestAnAttemptSettlesAfterTenSecondsOfPublishing(t *testing.T) {
 		w := newWorld(playFor(20*time.Second), queued("a"))
 		defer w.close()
 		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
-		for i, r := range w.store.renewals {
+		for i, r := range w.store.renewed() {
 			require.Equal(t, i >= 10, r.Settled, i)
 		}
 	})
@@ -376,7 +377,7 @@ func TestWhatTheSourceWasIsKnownOfAnAttemptThatFailedAtOnce(t *testing.T) {
 		}), queued("a"))
 		defer w.close()
 		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
-		require.Equal(t, "B-frames", w.store.renewals[0].Plan.Video.Reason)
+		require.Equal(t, "B-frames", w.store.renewed()[0].Plan.Video.Reason)
 		end, _ := w.store.ended("a")
 		require.Equal(t, Failed, end.State)
 	})
@@ -395,4 +396,17 @@ func TestNothingIsClaimedForALeaseAfterARenewFailed(t *testing.T) {
 		_, ended := w.store.ended("a")
 		require.True(t, ended)
 	})
+}
+
+func TestTwoRenewalsOfTheSameEventsTakeThemOnce(t *testing.T) {
+	a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, queued("a"))
+	a.meter, a.log, a.kick = media.NewMeter(0), slog.New(slog.DiscardHandler), func() {}
+	a.Warned("one", "")
+	now := time.Now()
+	first, second := a.renewal(now), a.renewal(now)
+	a.Warned("two", "")
+	a.accepted(first, now)
+	a.accepted(second, now)
+	require.Len(t, a.pendingEvents(), 1)
+	require.Equal(t, "two", a.pendingEvents()[0].Code)
 }
