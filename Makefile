@@ -41,7 +41,7 @@ test: ## install what is missing, then run every Go test (PACKAGES=./media/... f
 	@$(DEPS)
 	$(WITH_FFMPEG) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
-chaos: ## run the table of faults at full size, which takes about an hour; its figures are the RESULT lines
+chaos: ## run the table of faults at full size, in about 20 minutes; its figures are the RESULT lines
 	@$(DEPS)
 	$(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -timeout 3h -v -run '^TestChaos' ./internal/e2e
 
