@@ -120,7 +120,7 @@ func (f *feed) readError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, io.EOF) && f.live:
+	case isEnd(err) && f.live:
 		return &Error{Kind: KindSourceEnded, Op: "read source", Err: errors.New("the stream ended")}
 	default:
 		return err
@@ -135,7 +135,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 	held := 0
 	for !f.seenEnough(s) && held < queueBytes {
 		p, err := f.get(ctx)
-		if errors.Is(err, io.EOF) && len(f.held) > 0 {
+		if isEnd(err) && len(f.held) > 0 {
 			break
 		}
 		if err != nil {
@@ -165,8 +165,14 @@ func (f *feed) seenEnough(s seen) bool {
 	return ready && (s.pictures >= limit || span > lookaheadSpan)
 }
 
+// isEnd says whether err is a source's end: io.EOF, but not inside an *Error.
+func isEnd(err error) bool {
+	_, fault := errors.AsType[*Error](err)
+	return !fault && errors.Is(err, io.EOF)
+}
+
 func noMedia(err error) error {
-	if errors.Is(err, io.EOF) {
+	if isEnd(err) {
 		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("no packet in it")}
 	}
 	return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 )
@@ -57,7 +56,7 @@ func (p *Pusher) Play(ctx context.Context, job Job) error {
 	defer r.leave(ctx)
 	for {
 		err := r.play(ctx)
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, errPlayedOut) {
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -184,7 +183,7 @@ func (r *run) openRoom(ctx context.Context) error {
 func (r *run) step(ctx context.Context) error {
 	p, err := r.feed.next(ctx)
 	r.job.Meter.dropped(r.feed.takeDropped())
-	if errors.Is(err, io.EOF) {
+	if isEnd(err) {
 		return r.playOut(ctx)
 	}
 	if err != nil {
@@ -212,8 +211,12 @@ func (r *run) step(ctx context.Context) error {
 	return nil
 }
 
+// errPlayedOut says that the source is over and all of it was sent. It is not
+// io.EOF: that also stands inside errors of connections.
+var errPlayedOut = errors.New("played out")
+
 // playOut waits until the last picture has been shown for its time, and
-// returns io.EOF.
+// returns errPlayedOut.
 func (r *run) playOut(ctx context.Context) error {
 	if _, err := r.pacer.wait(ctx, r.restamp.next); err != nil {
 		return err
@@ -225,7 +228,7 @@ func (r *run) playOut(ctx context.Context) error {
 	} else if length > 0 {
 		r.job.Meter.MoveTo(length)
 	}
-	return io.EOF
+	return errPlayedOut
 }
 
 func (r *run) sentPacket(p Packet, position, late time.Duration) {

@@ -284,7 +284,7 @@ func TestABrokenRoomIsDialledAgainAndTheFileGoesOnAtItsKeyframe(t *testing.T) {
 			if p.DTS < 4500*time.Millisecond {
 				return nil
 			}
-			return &Error{Kind: KindRoomClosed, Op: "publish"}
+			return &Error{Kind: KindRoomClosed, Op: "publish", Err: io.EOF} // hung up in order
 		}
 		require.NoError(t, s.play(t.Context()))
 		require.Equal(t, 2, s.room.dials)
@@ -300,7 +300,7 @@ func TestABrokenSourceIsOpenedAgainWhileTheRoomStaysOpen(t *testing.T) {
 		s := newStage(func(opens int) fakeSource {
 			f := fakeSource{info: clip(10 * time.Second)}
 			if opens == 0 {
-				f.failAt, f.err = 5*time.Second, &Error{Kind: KindSourceUnavailable, Op: "read source"}
+				f.failAt, f.err = 5*time.Second, &Error{Kind: KindSourceUnavailable, Op: "read source", Err: io.EOF}
 			}
 			return f
 		})

@@ -163,7 +163,9 @@ func (a *attempt) accepted(r Renewal, now time.Time) {
 	if len(r.Warnings) == len(a.warnings) {
 		a.warned = false
 	}
-	a.renewed = now
+	if now.After(a.renewed) {
+		a.renewed = now
+	}
 	close(a.fresh)
 	a.fresh = make(chan struct{})
 }

@@ -46,7 +46,7 @@ func (w *Worker) renew(ctx context.Context) {
 	verdicts, err := w.Leases.Renew(ctx, w.Name, renewals)
 	if err != nil {
 		w.Log.Warn("renew failed", "pushes", len(attempts), "error", err)
-		w.noteTrouble(now)
+		w.noteTrouble(time.Now())
 		w.enforceCap(attempts)
 		return
 	}

@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -25,12 +26,23 @@ func (w *Worker) run(a *attempt) {
 	watch, stopWatching := context.WithCancel(context.Background())
 	watching.Go(func() { logProgress(watch, a) })
 	watching.Go(func() { keeper.run(watch) })
-	err = w.Player.Play(a.ctx, w.job(a, start))
+	err = w.play(a, start)
 	stopWatching()
 	watching.Wait()
 	saved := keeper.finish(err == nil)
 	w.end(a, err)
 	<-saved
+}
+
+// play plays a's source; a panic of the media is a fault of this push alone.
+func (w *Worker) play(a *attempt, start time.Duration) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			a.log.Error("panic", "fault", fault, "stack", string(debug.Stack()))
+			err = &media.Error{Kind: media.KindInternal, Op: "play", Err: errors.New("panic")}
+		}
+	}()
+	return w.Player.Play(a.ctx, w.job(a, start))
 }
 
 // job returns what the player is to do.
@@ -95,7 +107,11 @@ func (w *Worker) end(a *attempt, err error) {
 		if err := w.tell(ctx, a); err != nil {
 			return err
 		}
-		return write(ctx)
+		err := write(ctx)
+		if errors.Is(err, ErrGone) && w.restore(ctx, a, time.Now()) != Lost {
+			err = write(ctx) // Redis had lost the record; a push is not to be lost with it
+		}
+		return err
 	})
 }
 

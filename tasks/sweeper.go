@@ -61,15 +61,16 @@ func (s *Sweeper) sweep(ctx context.Context) {
 	if !s.ended.IsZero() && begin.Sub(s.ended) > sweepEvery+s.stall() {
 		s.holdOff("this process stood still")
 	}
+	defer func() { s.ended = time.Now() }()
 	expired, err := s.Store.Expired(ctx, sweepBatch)
-	s.ended = time.Now()
+	now := time.Now()
 	switch {
 	case err != nil:
 		s.Log.Warn("sweep failed", "error", err)
 		s.holdOff("the store failed")
-	case s.ended.Sub(begin) > s.stall():
+	case now.Sub(begin) > s.stall():
 		s.holdOff("the store stood still")
-	case s.ended.Before(s.hold):
+	case now.Before(s.hold):
 		s.seen = nil
 	default:
 		s.look(ctx, expired)
@@ -144,6 +145,8 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 	}
 	p := e.Push
 	p.Epoch = taken.Next
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime) // the sweep's own may be over
+	defer cancel()
 	if err := s.Queue.Enqueue(ctx, TaskOf(p), true); err != nil {
 		log.Error("next attempt could not be enqueued", "next_epoch", taken.Next, "error", err)
 	}

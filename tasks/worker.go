@@ -37,11 +37,11 @@ type Worker struct {
 	base   context.Context // parent of every attempt's context
 	cancel context.CancelCauseFunc
 	kicks  chan struct{} // capacity 1
+	claims sync.Mutex    // held from the look at who runs here until the claimed attempt does
 
 	mu       sync.Mutex
 	attempts map[string]*attempt // by push id
 	slots    int                 // taken, those about to claim included
-	lonely   *attempt            // has strikes: nothing else is started beside it
 	draining bool
 	troubled time.Time  // last renew that failed
 	idle     *sync.Cond // no slot is taken
@@ -101,18 +101,29 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 		return nil, ErrUnsure
 	case w.slots >= w.Slots:
 		return nil, ErrFull
-	case w.lonely != nil && !w.lonely.settled(time.Now()):
-		return nil, ErrCrowded
 	}
 	w.slots++
 	return nil, nil
 }
 
-// others is how many pushes hold a slot beside the one that asks.
-func (w *Worker) others() int {
+// others counts the pushes that one with strikes may not run beside, or says
+// that one with strikes runs here and has not settled. Pushes that had strikes
+// and have settled do not count: a crash cannot strike them any more.
+func (w *Worker) others(id string) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.slots - 1
+	now, n := time.Now(), 0
+	for _, a := range w.attempts {
+		struck, settled := a.push.Strikes >= LonelyStrikes, a.settled(now)
+		switch {
+		case a.lease.ID == id || struck && settled:
+		case struck:
+			return 0, ErrCrowded
+		default:
+			n++
+		}
+	}
+	return n, nil
 }
 
 func (w *Worker) leave() {
@@ -125,11 +136,18 @@ func (w *Worker) leave() {
 }
 
 // claim makes the attempt ours, or returns nil when there is nothing to run.
+// One claim at a time, so that what it finds running is what runs.
 func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
+	w.claims.Lock()
+	defer w.claims.Unlock()
+	others, err := w.others(t.ID)
+	if err != nil {
+		return nil, err
+	}
 	lease := Lease{ID: t.ID, Epoch: t.Epoch, Worker: w.Name}
 	log := w.Log.With("push_id", t.ID, "epoch", t.Epoch)
 	sent := time.Now()
-	claimed, err := w.Store.Claim(ctx, lease, w.others())
+	claimed, err := w.Store.Claim(ctx, lease, others)
 	switch {
 	case errors.Is(err, ErrGone), errors.Is(err, ErrEnded), errors.Is(err, ErrStale), errors.Is(err, ErrHeld):
 		log.Info("attempt not taken", "reason", err)
@@ -153,9 +171,6 @@ func (w *Worker) register(a *attempt) {
 		older := w.attempts[a.lease.ID]
 		if older == nil {
 			w.attempts[a.lease.ID] = a
-			if a.push.Strikes >= LonelyStrikes {
-				w.lonely = a
-			}
 			if w.draining {
 				a.cancel(media.ErrDraining)
 			}
@@ -173,9 +188,6 @@ func (w *Worker) forget(a *attempt) {
 	defer w.mu.Unlock()
 	if w.attempts[a.lease.ID] == a {
 		delete(w.attempts, a.lease.ID)
-	}
-	if w.lonely == a {
-		w.lonely = nil
 	}
 	close(a.done)
 	a.cancel(nil)

@@ -11,6 +11,17 @@ type clock struct {
 	mu sync.Mutex
 	// At the last call Redis read its clock, as redis, between begin and end.
 	begin, end, redis time.Time
+	run               string // of the server, changes with every start of one
+}
+
+// restarted says whether another server than at the last call answers: it was
+// restarted, or another took over. Its leases may be those of a while ago.
+func (c *clock) restarted(run string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.run
+	c.run = run
+	return before != "" && run != before
 }
 
 // jump returns by how much more, or less, than ours the time of Redis has

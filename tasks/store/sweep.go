@@ -66,9 +66,16 @@ func (s *Store) expired(ctx context.Context, limit int) ([]tasks.Expired, error)
 	if err != nil {
 		return nil, storeError(err)
 	}
+	if len(list) == 0 {
+		return nil, internal("a script of the store answered nothing", nil)
+	}
+	run, list := list[0], list[1:]
 	numbers, err := evenNumbers(list)
 	if err != nil {
 		return nil, err
+	}
+	if s.clock.restarted(run) {
+		return nil, &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "Redis was restarted, or another server took over", Retryable: true}
 	}
 	if jump := s.clock.jump(begin, time.Now(), time.UnixMilli(numbers[0])); jump > max(s.cfg.Lease/3, leastJump) {
 		return nil, &tasks.Error{
