@@ -17,8 +17,9 @@ type Job struct {
 	Observer    Observer
 	Retry       RetryPolicy
 	// MayOpenRoom waits until this worker may open a room connection, that is
-	// until its lease is fresh, or returns ctx's cause.
-	MayOpenRoom func(ctx context.Context) error
+	// until its lease is fresh, or returns ctx's cause. The context it returns
+	// ends when that is no longer so; the caller cancels it.
+	MayOpenRoom func(ctx context.Context) (context.Context, context.CancelFunc, error)
 	Log         *slog.Logger
 }
 
@@ -162,14 +163,19 @@ func (r *run) openRoom(ctx context.Context) error {
 	if r.room != nil {
 		return nil
 	}
-	if err := r.job.MayOpenRoom(ctx); err != nil {
+	leased, cancel, err := r.job.MayOpenRoom(ctx)
+	if err != nil {
 		return err
 	}
+	defer cancel()
 	address, err := r.Door.Address(r.job.Destination, time.Now())
 	if err != nil {
 		return err
 	}
-	room, err := r.Dialer.Dial(ctx, address, r.feed.tracks())
+	room, err := r.Dialer.Dial(leased, address, r.feed.tracks())
+	if err != nil && leased.Err() != nil && ctx.Err() == nil {
+		return &Error{Kind: KindRoomNotAllowed, Op: "publish", Err: context.Cause(leased)}
+	}
 	if err != nil {
 		return err
 	}

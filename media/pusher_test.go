@@ -171,8 +171,11 @@ func newStage(source func(opens int) fakeSource) *stage {
 	s := &stage{source: source}
 	s.job = Job{
 		Meter: NewMeter(0), Observer: &s.seen, Log: slog.New(slog.DiscardHandler),
-		Retry:       func(Kind) Retry { return Retry{First: 100 * time.Millisecond, Max: time.Second, For: time.Minute} },
-		MayOpenRoom: func(context.Context) error { return nil },
+		Retry: func(Kind) Retry { return Retry{First: 100 * time.Millisecond, Max: time.Second, For: time.Minute} },
+		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+			leased, cancel := context.WithCancel(ctx)
+			return leased, cancel, nil
+		},
 	}
 	return s
 }
@@ -330,7 +333,9 @@ func TestTryingAgainEndsWhenThePolicySaysSo(t *testing.T) {
 func TestTheRoomIsNotOpenedBeforeTheLeaseAllowsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(time.Second))
-		s.job.MayOpenRoom = func(ctx context.Context) error { return sleep(ctx, 3*time.Second) }
+		s.job.MayOpenRoom = func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+			return ctx, func() {}, sleep(ctx, 3*time.Second)
+		}
 		begin := time.Now()
 		require.NoError(t, s.play(t.Context()))
 		require.Equal(t, 3*time.Second, s.room.begin.Sub(begin))

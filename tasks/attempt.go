@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -177,23 +178,55 @@ func (a *attempt) sinceRenewed(now time.Time) time.Duration {
 	return now.Sub(a.renewed)
 }
 
+// errLeaseAged is why a dial ends that outlasts the lease.
+var errLeaseAged = errors.New("the lease could not be renewed meanwhile")
+
 // mayOpenRoom waits until the lease is fresh: only who holds one may open a
-// room.
-func (a *attempt) mayOpenRoom(ctx context.Context, lease time.Duration) error {
+// room. The returned context ends when the lease is not fresh any more, so that
+// a dial that hangs does not publish beside a successor; the caller cancels it.
+func (a *attempt) mayOpenRoom(ctx context.Context, lease time.Duration) (context.Context, context.CancelFunc, error) {
 	for {
-		a.mu.Lock()
-		fresh, next := time.Since(a.renewed) < lease, a.fresh
-		a.mu.Unlock()
-		if fresh {
-			return nil
+		left, next := a.leaseLeft(lease)
+		if left > 0 {
+			break
 		}
 		a.kick()
 		select {
 		case <-next:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, nil, context.Cause(ctx)
 		}
 	}
+	leased, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for {
+			left, next := a.leaseLeft(lease)
+			if left <= 0 {
+				cancel(errLeaseAged)
+				return
+			}
+			t := time.NewTimer(left)
+			select {
+			case <-t.C:
+			case <-next:
+			case <-leased.Done():
+			}
+			t.Stop()
+			if leased.Err() != nil {
+				return
+			}
+		}
+	})
+	return leased, func() { cancel(nil); watching.Wait() }, nil
+}
+
+// leaseLeft returns for how long the lease is fresh, and what is closed at the
+// next renew.
+func (a *attempt) leaseLeft(lease time.Duration) (time.Duration, <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return lease - time.Since(a.renewed), a.fresh
 }
 
 // pendingEvents returns the events that the store lacks.

@@ -180,9 +180,11 @@ func TestTheRoomMayBeOpenedOnlyWithAFreshLease(t *testing.T) {
 		opened := make(chan time.Time, 1)
 		w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {
 			time.Sleep(10 * time.Second)
-			if err := job.MayOpenRoom(ctx); err != nil {
+			_, cancel, err := job.MayOpenRoom(ctx)
+			if err != nil {
 				return err
 			}
+			cancel()
 			opened <- time.Now()
 			return nil
 		}), queued("a"))
@@ -409,4 +411,30 @@ func TestTwoRenewalsOfTheSameEventsTakeThemOnce(t *testing.T) {
 	a.accepted(second, now)
 	require.Len(t, a.pendingEvents(), 1)
 	require.Equal(t, "two", a.pendingEvents()[0].Code)
+}
+
+func TestADialEndsWhenTheLeaseAges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dialled := make(chan time.Duration, 1)
+		w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {
+			leased, cancel, err := job.MayOpenRoom(ctx)
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			begin := time.Now()
+			<-leased.Done()
+			dialled <- time.Since(begin)
+			return nil
+		}), queued("a"))
+		defer w.close()
+		done := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(10500 * time.Millisecond)
+		require.Empty(t, dialled, "renewed every second, it may take its time")
+		w.store.set(func(s *fakeStore) { s.away = true })
+		synctest.Wait()
+		require.InDelta(t, 13, (<-dialled).Seconds(), 0.6)
+		w.store.set(func(s *fakeStore) { s.away = false })
+		require.NoError(t, <-done)
+	})
 }
