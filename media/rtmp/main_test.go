@@ -118,6 +118,23 @@ func (r *room) header() error {
 	return nil
 }
 
+// ping asks and reads on to the answer. gortmplib's connection is for one
+// goroutine: its Read writes, too.
+func (r *room) ping(i int) error {
+	if err := r.Write(&message.UserControlPingRequest{ServerTime: uint32(i)}); err != nil {
+		return err
+	}
+	for {
+		m, err := r.Read()
+		if err != nil {
+			return err
+		}
+		if _, ok := m.(*message.UserControlPingResponse); ok {
+			return nil
+		}
+	}
+}
+
 func (r *room) say(name string, id int, args ...any) error {
 	return r.Write(&message.CommandAMF0{ChunkStreamID: 3, Name: name, CommandID: id, Arguments: args})
 }

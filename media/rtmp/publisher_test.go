@@ -313,22 +313,9 @@ func TestAPongSharesTheConnectionWithPackets(t *testing.T) {
 	const pings = 200
 	pongs := make(chan int, 1)
 	p := open(t, &Dialer{}, func(r *room) {
-		go func() {
-			for i := range pings {
-				if r.Write(&message.UserControlPingRequest{ServerTime: uint32(i)}) != nil {
-					return
-				}
-			}
-		}()
 		n := 0
-		for n < pings {
-			m, err := r.Read()
-			if err != nil {
-				break
-			}
-			if _, ok := m.(*message.UserControlPingResponse); ok {
-				n++
-			}
+		for n < pings && r.ping(n) == nil {
+			n++
 		}
 		pongs <- n
 		silent(r.conn)
