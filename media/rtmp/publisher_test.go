@@ -310,7 +310,7 @@ func TestPingsAndWindowsAreAnswered(t *testing.T) {
 }
 
 func TestAPongSharesTheConnectionWithPackets(t *testing.T) {
-	const pings = 200
+	const pings = 20
 	pongs := make(chan int, 1)
 	p := open(t, &Dialer{}, func(r *room) {
 		n := 0
