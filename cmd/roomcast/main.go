@@ -1,4 +1,4 @@
-// Roomcast's command line: it starts, lists, follows and stops pushes through
+// Command roomcast is Roomcast's command line: it starts, lists, follows and stops pushes through
 // the HTTP API, prints UserSigs, and runs the whole service as a demo.
 package main
 
