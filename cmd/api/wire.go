@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/health"
@@ -20,9 +19,6 @@ import (
 	"github.com/roomcast/roomcast/web/api"
 	"github.com/roomcast/roomcast/web/monitor"
 )
-
-// checkTimeout bounds the check of Redis at the start.
-const checkTimeout = 10 * time.Second
 
 // parts is what a running API is made of.
 type parts struct {
@@ -46,10 +42,11 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 			p.close()
 		}
 	}()
-	client, err := p.connect(ctx, cfg)
+	client, err := redisconn.Open(ctx, redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-api"}, log)
 	if err != nil {
 		return nil, err
 	}
+	p.closers = append(p.closers, func() { _ = client.Close() })
 	records := store.New(client, store.Config{Lease: cfg.Lease, Retention: cfg.Retention})
 	bell := queue.New(client)
 	service, err := p.service(cfg, client)
@@ -67,25 +64,6 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		Log:     log,
 	})
 	return p, nil
-}
-
-// connect opens our Redis and checks that it can be relied on.
-func (p *parts) connect(ctx context.Context, cfg config.Config) (redisconn.Client, error) {
-	client, err := redisconn.New(redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-api"})
-	if err != nil {
-		return nil, fmt.Errorf("ROOMCAST_REDIS_URL: %w", err)
-	}
-	p.closers = append(p.closers, func() { _ = client.Close() })
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	warnings, err := redisconn.CheckServer(ctx, client)
-	if err != nil {
-		return nil, fmt.Errorf("check Redis: %w", err)
-	}
-	for _, w := range warnings {
-		p.log.Warn("redis could not be checked in full", "warning", w)
-	}
-	return client, nil
 }
 
 // service makes what requests are checked and sealed with; the stores are the

@@ -25,10 +25,8 @@ import (
 	"github.com/roomcast/roomcast/tasks/store"
 )
 
-const (
-	checkTime = 10 * time.Second // of Redis at the start
-	drainTime = 30 * time.Second // for all pushes to be given back
-)
+// drainTime is how long all pushes may take to be given back.
+const drainTime = 30 * time.Second
 
 // run works until ctx ends, and then gives its pushes back.
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
@@ -45,7 +43,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err := libav.CheckVersion(); err != nil {
 		return err
 	}
-	client, err := connect(ctx, cfg, log)
+	client, err := redisconn.Open(ctx, redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-worker"}, log)
 	if err != nil {
 		return err
 	}
@@ -56,24 +54,6 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}
 	defer closePlayer()
 	return work(ctx, cfg, parts{client: client, player: player, log: log})
-}
-
-func connect(ctx context.Context, cfg config.Config, log *slog.Logger) (redisconn.Client, error) {
-	client, err := redisconn.New(redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-worker"})
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-	warnings, err := redisconn.CheckServer(ctx, client)
-	for _, w := range warnings {
-		log.Warn("redis", "detail", w)
-	}
-	if err != nil {
-		_ = client.Close()
-		return nil, err
-	}
-	return client, nil
 }
 
 // newPlayer puts the media together; the returned func closes it.

@@ -3,9 +3,11 @@ package redisconn
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -14,6 +16,29 @@ const (
 	minMajor, minMinor = 6, 2
 	policyWanted       = "noeviction"
 )
+
+// checkTime bounds Open's look at the server.
+const checkTime = 10 * time.Second
+
+// Open returns a client for cfg after CheckServer has found the server sound;
+// what could not be checked goes to log. The caller closes it.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (Client, error) {
+	client, err := New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("ROOMCAST_REDIS_URL: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	warnings, err := CheckServer(ctx, client)
+	if err != nil {
+		_ = client.Close()
+		return nil, fmt.Errorf("check Redis: %w", err)
+	}
+	for _, w := range warnings {
+		log.Warn("redis could not be checked in full", "warning", w)
+	}
+	return client, nil
+}
 
 // CheckServer verifies that Redis answers, is version 6.2 or later and never
 // evicts keys; on a cluster, that every master does. What it cannot find out
