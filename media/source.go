@@ -46,6 +46,11 @@ type Track struct {
 	Width, Height int     // pixels, video only
 	FPS           float64 // frames per second, 0 when unknown, video only
 	PixelFormat   string  // as FFmpeg names it: "yuv420p"; video only
+	// Rotation is by how many degrees the picture has to be turned clockwise
+	// before it is shown: 0, 90, 180 or 270; video only.
+	Rotation int
+	// HDR says that the transfer function is PQ or HLG; video only.
+	HDR bool
 	SampleRate    int     // hertz, audio only
 	Channels      int     // audio only
 }
@@ -70,6 +75,9 @@ type Packet struct {
 	Keyframe     bool
 	Corrupt      bool
 	Data         []byte
+	// Extradata is the track's new decoder configuration, from this packet on;
+	// nil where it has not changed.
+	Extradata []byte
 }
 
 // Source is an opened source. Its methods are called from one goroutine.

@@ -1,0 +1,59 @@
+package media
+
+import "time"
+
+// VideoOutput says what re-encoded video is to be. It is the same for a whole
+// push: a room's picture keeps its size.
+type VideoOutput struct {
+	// Width and Height are pixels, both even. A picture of another shape is
+	// fitted in and padded with black.
+	Width, Height int
+	FPS           float64 // at most; a slower source keeps its rate
+	Bitrate       BitsPerSecond
+	KeyInterval   time.Duration // from keyframe to keyframe, at most
+}
+
+// AudioOutput says what re-encoded audio is to be: AAC-LC.
+type AudioOutput struct {
+	SampleRate int // hertz
+	Channels   int // 1 or 2
+	Bitrate    BitsPerSecond
+	Volume     int // percent: 100 leaves it, 0 is silence, 200 at most
+}
+
+// Transcoder re-encodes one track. What comes out is one stream for the whole
+// life of the Transcoder, however often the input changes. Its methods are
+// called from one goroutine.
+//
+// Packets go in with the room's times (DTS rises; PTS may be missing), in the
+// order of decoding, with data as the source carries it; they come out with
+// the room's times in the order of PTS, DTS equal to PTS, in FLV's form.
+type Transcoder interface {
+	// Output describes what comes out, Extradata in FLV's form included. It is
+	// known from the start and does not change.
+	Output() Track
+	// Input says that the packets from here on are of another track: of a
+	// source opened anew, or with other parameters. What the old decoder still
+	// held comes out.
+	Input(t Track) ([]Packet, error)
+	// Transcode takes one packet and returns what is ready, which may be
+	// nothing. A packet that cannot be decoded is skipped up to the next
+	// keyframe and counted by Damaged; an error is the end of the Transcoder.
+	Transcode(p Packet) ([]Packet, error)
+	// SkipBefore leaves out everything that is shown or heard before t (room
+	// time): decoded, but not encoded.
+	SkipBefore(t time.Duration)
+	// Flush returns what is still inside; the Transcoder can go on after it.
+	Flush() ([]Packet, error)
+	// Damaged returns how many packets could not be decoded since it was asked
+	// last.
+	Damaged() int64
+	Close()
+}
+
+// Transcoders makes Transcoders. Errors are *Error: KindSourceUnsupported
+// where there is no decoder for the track.
+type Transcoders interface {
+	Video(t Track, to VideoOutput) (Transcoder, error)
+	Audio(t Track, to AudioOutput) (Transcoder, error)
+}
