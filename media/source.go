@@ -50,9 +50,9 @@ type Track struct {
 	// before it is shown: 0, 90, 180 or 270; video only.
 	Rotation int
 	// HDR says that the transfer function is PQ or HLG; video only.
-	HDR bool
-	SampleRate    int     // hertz, audio only
-	Channels      int     // audio only
+	HDR        bool
+	SampleRate int // hertz, audio only
+	Channels   int // audio only
 }
 
 // SourceInfo is what a source turned out to be.
