@@ -3,7 +3,9 @@ package media
 import (
 	"bytes"
 	"errors"
+	"slices"
 
+	"github.com/bluenviron/mediacommon/v2/pkg/bits"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 )
@@ -41,10 +43,20 @@ func (c asIs) conform(data []byte) ([]byte, error) { return data, nil }
 func (c asIs) config() []byte                      { return c }
 
 // annexB turns H.264 with start codes (ITU-T H.264, Annex B) into the length
-// prefixed form. Parameter sets leave the stream for the avcC.
-type annexB struct{ sps, pps []byte }
+// prefixed form. Parameter sets leave the stream for the avcC; one with the id
+// of an earlier one takes its place.
+type annexB struct {
+	sps, pps []parameterSet
+	avcc     []byte // made of the sets; nil when they have changed
+}
 
-var errParameterSetChanged = errors.New("the H.264 parameter sets changed in mid-stream")
+type parameterSet struct {
+	id   uint32
+	unit []byte
+}
+
+// maxParameterSets is as many as an avcC has room for (5 bits).
+const maxParameterSets = 31
 
 func (c *annexB) conform(data []byte) ([]byte, error) {
 	if len(data) == 0 {
@@ -56,11 +68,7 @@ func (c *annexB) conform(data []byte) ([]byte, error) {
 	}
 	kept := make(h264.AVCC, 0, len(units))
 	for _, unit := range units {
-		keep, err := c.take(unit)
-		if err != nil {
-			return nil, err
-		}
-		if keep {
+		if c.take(unit) {
 			kept = append(kept, unit)
 		}
 	}
@@ -72,42 +80,80 @@ func (c *annexB) conform(data []byte) ([]byte, error) {
 
 // take keeps parameter sets for the avcC and says whether unit stays in the
 // stream.
-func (c *annexB) take(unit []byte) (keep bool, err error) {
+func (c *annexB) take(unit []byte) (keep bool) {
 	unit = bytes.TrimRight(unit, "\x00") // trailing_zero_8bits (B.1.1)
 	if len(unit) == 0 {
-		return false, nil
+		return false
 	}
-	set := &c.sps
 	switch h264.NALUType(unit[0] & 0x1f) {
 	case h264.NALUTypeAccessUnitDelimiter, h264.NALUTypeFillerData:
-		return false, nil
-	case h264.NALUTypePPS:
-		set = &c.pps
 	case h264.NALUTypeSPS:
+		// The id follows profile, constraints and level (7.3.2.1.1).
+		c.sps = c.note(c.sps, unit, 4)
+	case h264.NALUTypePPS:
+		c.pps = c.note(c.pps, unit, 1)
 	default:
-		return true, nil
+		return true
 	}
-	if *set == nil {
-		*set = bytes.Clone(unit)
+	return false
+}
+
+// note puts unit, whose id begins at byte at, among the sets.
+func (c *annexB) note(sets []parameterSet, unit []byte, at int) []parameterSet {
+	position := 8 * at
+	if len(unit) <= at {
+		return sets
 	}
-	if !bytes.Equal(*set, unit) {
-		return false, errParameterSetChanged
+	id, err := bits.ReadGolombUnsigned(unit, &position)
+	if err != nil {
+		return sets
 	}
-	return false, nil
+	i := slices.IndexFunc(sets, func(s parameterSet) bool { return s.id == id })
+	switch {
+	case i >= 0 && bytes.Equal(sets[i].unit, unit):
+		return sets
+	case i >= 0:
+		sets[i].unit = bytes.Clone(unit)
+	case len(sets) < maxParameterSets:
+		sets = append(sets, parameterSet{id, bytes.Clone(unit)})
+	}
+	c.avcc = nil
+	return sets
 }
 
 func (c *annexB) config() []byte {
-	if len(c.sps) < 4 || len(c.pps) == 0 {
+	if len(c.sps) == 0 || len(c.pps) == 0 {
 		return nil
 	}
-	b := []byte{1, c.sps[1], c.sps[2], c.sps[3], 0xff, 0xe1, byte(len(c.sps) >> 8), byte(len(c.sps))}
-	b = append(b, c.sps...)
-	b = append(b, 1, byte(len(c.pps)>>8), byte(len(c.pps)))
-	return append(b, c.pps...)
+	if c.avcc == nil {
+		first := c.sps[0].unit
+		b := []byte{1, first[1], first[2], first[3], 0xff, 0xe0 | byte(len(c.sps))}
+		b = appendSets(b, c.sps)
+		b = append(b, byte(len(c.pps)))
+		c.avcc = appendSets(b, c.pps)
+	}
+	return c.avcc
+}
+
+func appendSets(b []byte, sets []parameterSet) []byte {
+	for _, s := range sets {
+		b = append(b, byte(len(s.unit)>>8), byte(len(s.unit)))
+		b = append(b, s.unit...)
+	}
+	return b
 }
 
 // adts strips ADTS headers (ISO/IEC 13818-7, 6.2) off AAC frames.
-type adts struct{ asc []byte }
+type adts struct {
+	header adtsHeader // of which asc was made
+	asc    []byte
+}
+
+type adtsHeader struct {
+	kind       mpeg4audio.ObjectType
+	sampleRate int
+	channels   uint8
+}
 
 func (c *adts) conform(data []byte) ([]byte, error) {
 	var frames mpeg4audio.ADTSPackets
@@ -118,14 +164,14 @@ func (c *adts) conform(data []byte) ([]byte, error) {
 		return nil, errors.New("more than one ADTS frame in a packet")
 	}
 	f := frames[0]
-	if c.asc == nil {
+	if h := (adtsHeader{f.Type, f.SampleRate, f.ChannelConfig}); c.asc == nil || h != c.header {
 		asc, err := mpeg4audio.AudioSpecificConfig{
 			Type: f.Type, SampleRate: f.SampleRate, ChannelConfig: f.ChannelConfig,
 		}.Marshal()
 		if err != nil {
 			return nil, err
 		}
-		c.asc = asc
+		c.asc, c.header = asc, h
 	}
 	return f.AU, nil
 }

@@ -17,23 +17,29 @@ func unhex(t testing.TB, s string) []byte {
 func TestAnnexBBecomesLengthPrefixedWithItsParameterSetsInTheConfig(t *testing.T) {
 	c := newConformer(Track{Codec: H264})
 	require.Nil(t, c.config())
-	data, err := c.conform(unhex(t, "0000000109f0"+"000000016742001e"+"0000000168ce3880"+"00000165aabb"))
+	data, err := c.conform(unhex(t, "0000000109f0"+"000000016742001e80"+"0000000168ce3880"+"00000165aabb"))
 	require.NoError(t, err)
 	require.Equal(t, unhex(t, "0000000365aabb"), data)
-	require.Equal(t, unhex(t, "0142001effe100046742001e01000468ce3880"), c.config())
+	require.Equal(t, unhex(t, "0142001effe100056742001e8001000468ce3880"), c.config())
 }
 
 func TestParameterSetsInTheExtradataAreUsed(t *testing.T) {
-	c := newConformer(Track{Codec: H264, Extradata: unhex(t, "000000016742001e0000000168ce3880")})
+	c := newConformer(Track{Codec: H264, Extradata: unhex(t, "000000016742001e800000000168ce3880")})
 	require.NotNil(t, c.config())
-	_, err := c.conform(unhex(t, "000000016742001e000000000168ce388000"))
+	_, err := c.conform(unhex(t, "000000016742001e80000000000168ce388000"))
 	require.NoError(t, err, "zeros after a unit are no part of it")
 }
 
-func TestNewParameterSetsInMidStreamAreNoticed(t *testing.T) {
-	c := newConformer(Track{Codec: H264, Extradata: unhex(t, "000000016742001e0000000168ce3880")})
-	_, err := c.conform(unhex(t, "000000016742001f"+"00000165aabb"))
-	require.ErrorIs(t, err, errParameterSetChanged)
+func TestNewParameterSetsTakeThePlaceOfThoseWithTheirID(t *testing.T) {
+	c := newConformer(Track{Codec: H264, Extradata: unhex(t, "000000016742001e80"+"0000000168ce3880")})
+	before := c.config()
+	_, err := c.conform(unhex(t, "000000016742001f80"+"00000165aabb"))
+	require.NoError(t, err)
+	require.Equal(t, unhex(t, "0142001fffe100056742001f8001000468ce3880"), c.config())
+	require.NotEqual(t, before, c.config())
+	_, err = c.conform(unhex(t, "00000001684e3880"+"00000165aabb"))
+	require.NoError(t, err)
+	require.Equal(t, unhex(t, "0142001fffe100056742001f8002000468ce38800004684e3880"), c.config(), "another id comes beside it")
 }
 
 func TestAVCCAndAnAudioConfigPassAsTheyAre(t *testing.T) {

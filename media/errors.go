@@ -22,6 +22,7 @@ const (
 	KindSourceEnded                    // a live source ended
 	KindRoomDenied                     // the room refuses this signature, user or room
 	KindRoomConflict                   // the user's name is in use
+	KindRoomKicked                     // another publisher took the user's place in the room
 	KindRoomUnavailable                // refused, reset, DNS, time-out
 	KindRoomClosed                     // the room closed a running connection
 	KindUserSigExpired                 // the signature ran out and no key is known
@@ -40,6 +41,7 @@ var kindNames = [...]string{
 	KindSourceEnded:        "source_ended",
 	KindRoomDenied:         "room_denied",
 	KindRoomConflict:       "room_conflict",
+	KindRoomKicked:         "room_kicked",
 	KindRoomUnavailable:    "room_unavailable",
 	KindRoomClosed:         "room_closed",
 	KindUserSigExpired:     "usersig_expired",
@@ -60,7 +62,7 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 // ofRoom says whether it is the room's side that failed, not the source's.
 func (k Kind) ofRoom() bool {
 	switch k {
-	case KindRoomDenied, KindRoomConflict, KindRoomUnavailable, KindRoomClosed, KindUserSigExpired, KindRoomNotAllowed:
+	case KindRoomDenied, KindRoomConflict, KindRoomKicked, KindRoomUnavailable, KindRoomClosed, KindUserSigExpired, KindRoomNotAllowed:
 		return true
 	case KindInternal, KindSourceBlocked, KindSourceUnauthorized, KindSourceNotFound, KindSourceInvalid,
 		KindSourceUnsupported, KindSourceUnavailable, KindSourceStalled, KindSourceEnded:

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,8 +32,7 @@ const (
 	stalledSegments = 30 * time.Second
 )
 
-// feed is one opening of a source: a goroutine reads it into a queue, in the
-// form that a room takes.
+// feed is one opening of a source: a goroutine reads it into a queue.
 type feed struct {
 	source     Source
 	info       SourceInfo
@@ -40,26 +41,35 @@ type feed struct {
 	conformers []conformer
 	queue      *packetQueue
 	cancel     context.CancelCauseFunc
+	release    context.CancelFunc // of a context made for this feed; may be nil
 	reading    sync.WaitGroup
 	gate       *startGate
-	held       []Packet // looked at already, and not yet given out
-	damaged    int64    // packets that could not be parsed
+	until      time.Duration // position to end at; 0: the source's end
+	held       []Packet      // looked at already, and not yet given out
+	corrupt    atomic.Int64  // pictures left out because they, or those they are made of, are damaged
+	ended      chan struct{} // closed when all of the source has been read
 }
 
-// openFeed opens the source at position and starts reading it. ctx bounds the
-// feed's life.
-func openFeed(ctx context.Context, o Opener, r SourceRequest, position time.Duration) (*feed, error) {
+// part is what of a source a feed plays.
+type part struct {
+	from  time.Duration // position; live sources ignore it
+	until time.Duration // position; 0: the source's end
+}
+
+// openFeed opens the source where part begins and starts reading it. ctx
+// bounds the feed's life.
+func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	source, err := o.Open(ctx, r)
 	if err != nil {
 		cancel(err)
 		return nil, err
 	}
-	f := &feed{source: source, info: source.Info(), cancel: cancel}
+	f := &feed{source: source, info: source.Info(), cancel: cancel, until: part.until, ended: make(chan struct{})}
 	f.live = r.Mode == ModeLive || (r.Mode != ModeVOD && f.info.Live)
 	f.realtime = f.live && !f.segmented()
-	if position > 0 && !f.live {
-		if err := source.Seek(position); err != nil {
+	if part.from > 0 && !f.live {
+		if err := source.Seek(part.from); err != nil {
 			cancel(err)
 			source.Close()
 			return nil, err
@@ -95,25 +105,57 @@ func (f *feed) close() {
 	f.cancel(errFeedClosed)
 	f.reading.Wait()
 	f.source.Close()
+	if f.release != nil {
+		f.release()
+	}
 }
 
 var errFeedClosed = errors.New("the source is not needed any more")
 
-// read fills the queue until the source or ctx ends, and returns why.
+// read fills the queue until the source, its part or ctx ends, and returns
+// why. After a damaged picture none goes on before the next keyframe: those
+// between are made of it.
 func (f *feed) read(ctx context.Context) error {
+	damaged := false
 	for {
 		p, err := f.source.ReadPacket()
+		if err == nil && f.beyond(p) {
+			err = io.EOF
+		}
 		if err != nil {
+			if isEnd(err) {
+				close(f.ended)
+			}
 			return f.readError(ctx, err)
 		}
-		if p.Corrupt && f.info.Tracks[p.Track].Type == Video {
-			f.queue.lose()
-			continue
+		if video := f.info.Tracks[p.Track].Type == Video; video {
+			damaged = p.Corrupt || (damaged && !p.Keyframe)
+			if damaged {
+				f.corrupt.Add(1)
+				continue
+			}
 		}
 		if err := f.queue.put(ctx, p, f.gate.isKey(p)); err != nil {
 			return err
 		}
 	}
+}
+
+// readThrough says whether all of the source has been read.
+func (f *feed) readThrough() bool {
+	select {
+	case <-f.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// beyond says whether p lies behind the end of what is to be played. DTS tell:
+// pictures that are shown before the end may follow one that is shown after.
+func (f *feed) beyond(p Packet) bool {
+	leads := f.gate.audioOnly || p.Track == f.gate.video
+	return f.until > 0 && !f.live && leads && !p.NoDTS && p.DTS-f.info.StartTime >= f.until
 }
 
 func (f *feed) readError(ctx context.Context, err error) error {
@@ -134,7 +176,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 	var watch orderWatch
 	held := 0
 	for !f.seenEnough(s) && held < queueBytes {
-		p, err := f.get(ctx)
+		p, err := f.queue.get(ctx, f.patience())
 		if isEnd(err) && len(f.held) > 0 {
 			break
 		}
@@ -142,12 +184,10 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			return s, noMedia(err)
 		}
 		f.held, held = append(f.held, p), held+len(p.Data)
+		_, _ = f.conformers[p.Track].conform(p.Data) // for the parameter sets in it
 		if f.info.Tracks[p.Track].Type == Video {
 			s.note(p, watch.reordered(p))
 		}
-	}
-	if !f.configured() {
-		return s, &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("no decoder configuration in it")}
 	}
 	return s, nil
 }
@@ -190,18 +230,23 @@ func (f *feed) configured() bool {
 	return true
 }
 
-// tracks returns the source's tracks with extradata in FLV's form.
-func (f *feed) tracks() []Track {
-	tracks := make([]Track, len(f.info.Tracks))
-	for i, t := range f.info.Tracks {
-		t.Extradata = f.conformers[i].config()
-		tracks[i] = t
+// track returns the source's track of a type, nil when it has none.
+func (f *feed) track(m MediaType) *Track {
+	for i := range f.info.Tracks {
+		if f.info.Tracks[i].Type == m {
+			return &f.info.Tracks[i]
+		}
 	}
-	return tracks
+	return nil
 }
 
-// next returns the next packet the room can be given: none before the first
-// keyframe. io.EOF is the source's end.
+// conformer returns what brings the packets of a track into FLV's form.
+func (f *feed) conformer(m MediaType) conformer {
+	return f.conformers[slices.IndexFunc(f.info.Tracks, func(t Track) bool { return t.Type == m })]
+}
+
+// next returns the next packet from the first keyframe on. io.EOF is the
+// source's end.
 func (f *feed) next(ctx context.Context) (Packet, error) {
 	for {
 		p, err := f.take(ctx)
@@ -220,93 +265,5 @@ func (f *feed) take(ctx context.Context) (Packet, error) {
 		f.held = f.held[1:]
 		return p, nil
 	}
-	return f.get(ctx)
-}
-
-// get returns the next packet in FLV's form.
-func (f *feed) get(ctx context.Context) (Packet, error) {
-	for {
-		p, err := f.queue.get(ctx, f.patience())
-		if err != nil {
-			return p, err
-		}
-		p.Data, err = f.conformers[p.Track].conform(p.Data)
-		if errors.Is(err, errParameterSetChanged) {
-			return p, &Error{Kind: KindSourceUnsupported, Op: "read source", Err: err}
-		}
-		if err == nil && len(p.Data) > 0 {
-			return p, nil
-		}
-		f.damaged++
-	}
-}
-
-// takeDropped returns how many packets never reached the room since it was
-// asked last.
-func (f *feed) takeDropped() int64 {
-	n := f.queue.takeDropped() + f.damaged
-	f.damaged = 0
-	return n
-}
-
-// startGate holds a room's feed shut until a packet that a decoder can start
-// with: a video keyframe, or anything where there is no video. Audio from
-// before the first picture is left out.
-type startGate struct {
-	video     int // index of the video track
-	audioOnly bool
-	open      bool
-	from      time.Duration // PTS of the first picture
-}
-
-func newStartGate(tracks []Track) *startGate {
-	g := &startGate{audioOnly: true}
-	for i, t := range tracks {
-		if t.Type == Video {
-			g.video, g.audioOnly = i, false
-		}
-	}
-	return g
-}
-
-func (g *startGate) isKey(p Packet) bool {
-	return g.audioOnly || (p.Track == g.video && p.Keyframe)
-}
-
-func (g *startGate) pass(p Packet) bool {
-	if !g.open {
-		if !g.isKey(p) {
-			return false
-		}
-		g.open, g.from = true, p.PTS
-		return true
-	}
-	return g.audioOnly || p.Track == g.video || p.PTS+p.Duration > g.from
-}
-
-// shut makes the gate wait for a keyframe again.
-func (g *startGate) shut() { g.open = false }
-
-// orderWatch notices B-frames: pictures whose PTS do not rise in the order of
-// their DTS. A constant distance between PTS and DTS is none.
-type orderWatch struct {
-	any  bool
-	last time.Duration
-}
-
-func (w *orderWatch) reordered(p Packet) bool {
-	if p.NoPTS {
-		return false
-	}
-	back := w.any && p.PTS < w.last && w.last-p.PTS < lookaheadSpan
-	w.any, w.last = true, p.PTS
-	return back
-}
-
-func (s *seen) note(p Packet, reordered bool) {
-	s.pictures++
-	s.reordered = s.reordered || reordered
-	if p.Keyframe {
-		s.keys = append(s.keys, p.PTS)
-	}
+	return f.queue.get(ctx, f.patience())
 }

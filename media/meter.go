@@ -76,6 +76,19 @@ func (m *Meter) MoveTo(position time.Duration) {
 	m.progress.Position = position
 }
 
+// moveTo sets the position within a play of the source.
+func (m *Meter) moveTo(position time.Duration, play int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Position, m.progress.Loop = position, play
+}
+
+func (m *Meter) setPlayed(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Played = d
+}
+
 func (m *Meter) setDuration(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

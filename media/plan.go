@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -27,7 +28,7 @@ type TrackPlan struct {
 	Reason string `json:"reason"`
 }
 
-// Plan is the decision for a source; a nil track means the source has none.
+// Plan is the decision for a push; a nil track means the room gets none.
 type Plan struct {
 	Video *TrackPlan `json:"video,omitempty"`
 	Audio *TrackPlan `json:"audio,omitempty"`
@@ -58,6 +59,24 @@ func (p Plan) tracks() iter.Seq2[string, *TrackPlan] {
 	}
 }
 
+// of returns the plan of a type's track, nil when there is none.
+func (p Plan) of(m MediaType) *TrackPlan {
+	if m == Video {
+		return p.Video
+	}
+	return p.Audio
+}
+
+// with returns the plan with another decision for a type's track.
+func (p Plan) with(m MediaType, t TrackPlan) Plan {
+	if m == Video {
+		p.Video = &t
+	} else {
+		p.Audio = &t
+	}
+	return p
+}
+
 // seen is what the first packets of a source showed; codec parameters alone
 // mislead about reordering.
 type seen struct {
@@ -66,17 +85,31 @@ type seen struct {
 	keys      []time.Duration // PTS of the keyframes
 }
 
-// plan decides for each track of a source from its parameters and its first
-// packets.
-func (r Rules) plan(tracks []Track, s seen) Plan {
+func (s *seen) note(p Packet, reordered bool) {
+	s.pictures++
+	s.reordered = s.reordered || reordered
+	if p.Keyframe {
+		s.keys = append(s.keys, p.PTS)
+	}
+}
+
+// plan decides for each track of a source from its parameters, its first
+// packets and what was asked for.
+func (r Rules) plan(tracks []Track, s seen, o Options) Plan {
 	var p Plan
 	for _, t := range tracks {
 		switch t.Type {
 		case Video:
-			p.Video = decide(r.videoProblem(t, s))
+			p.Video = decide(cmp.Or(r.videoProblem(t, s), o.videoReason(t, r)))
 		case Audio:
-			p.Audio = decide(r.audioProblem(t))
+			p.Audio = decide(cmp.Or(r.audioProblem(t), o.audioReason(t)))
 		}
+	}
+	if p.Audio == nil && p.Video != nil && o.FillAudio {
+		p.Audio = &TrackPlan{Action: Fill, Reason: "the source has no audio: silence"}
+	}
+	if p.Video == nil && p.Audio != nil && o.FillVideo {
+		p.Video = &TrackPlan{Action: Fill, Reason: "the source has no video: black"}
 	}
 	return p
 }
@@ -95,14 +128,18 @@ func (r Rules) videoProblem(t Track, s seen) string {
 	case !slices.Contains(r.Video, t.Codec):
 		return fmt.Sprintf("codec %s", t.Codec)
 	case s.reordered && !r.BFrames:
-		return "B-frames"
+		return reasonBFrames
 	case t.PixelFormat != "" && !slices.Contains(r.PixelFormats, t.PixelFormat):
 		return fmt.Sprintf("pixel format %s", t.PixelFormat)
 	case r.MaxWidth > 0 && long > r.MaxWidth, r.MaxHeight > 0 && short > r.MaxHeight:
 		return fmt.Sprintf("size %dx%d", t.Width, t.Height)
+	case t.Rotation != 0:
+		return fmt.Sprintf("turned by %d degrees", t.Rotation)
 	}
 	return ""
 }
+
+const reasonBFrames = "B-frames"
 
 // audioProblem says why the room does not take t as it is; empty when it does.
 func (r Rules) audioProblem(t Track) string {
@@ -119,12 +156,45 @@ func (r Rules) audioProblem(t Track) string {
 	return ""
 }
 
+// reasonAsked is why a track is re-encoded that need not be.
+const reasonAsked = "asked for"
+
+// videoReason says why the request wants t re-encoded, empty when it is what
+// was asked for already.
+func (o Options) videoReason(t Track, r Rules) string {
+	want := r.videoOutput(t, o.Video)
+	switch w := o.Video; {
+	case o.Transcode == TranscodeAlways:
+		return reasonAsked
+	case (w.Width > 0 || w.Height > 0) && (want.Width != t.Width || want.Height != t.Height):
+		return fmt.Sprintf("%s %dx%d", reasonAsked, want.Width, want.Height)
+	case w.FPS > 0 && (t.FPS == 0 || t.FPS > w.FPS+0.01):
+		return fmt.Sprintf("%s %g frames a second", reasonAsked, w.FPS)
+	case w.Bitrate > 0 && (t.Bitrate == 0 || t.Bitrate > w.Bitrate):
+		return fmt.Sprintf("%s %d kb/s", reasonAsked, w.Bitrate/1000)
+	}
+	return ""
+}
+
+// audioReason is videoReason for audio.
+func (o Options) audioReason(t Track) string {
+	switch w := o.Audio; {
+	case o.Transcode == TranscodeAlways:
+		return reasonAsked
+	case w.volume() != 100:
+		return fmt.Sprintf("volume %d %%", w.volume())
+	case w.Bitrate > 0 && (t.Bitrate == 0 || t.Bitrate > w.Bitrate):
+		return fmt.Sprintf("%s %d kb/s", reasonAsked, w.Bitrate/1000)
+	}
+	return ""
+}
+
 // copyable returns an *Error that names every track that would have to be
 // re-encoded, or nil.
 func (p Plan) copyable() error {
 	var problems []string
 	for name, t := range p.tracks() {
-		if t.Action != Copy {
+		if t.Action == Transcode {
 			problems = append(problems, name+": "+t.Reason)
 		}
 	}

@@ -33,7 +33,7 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		"another profile": {track: Track{Type: Audio, Codec: AAC, Profile: "HE-AAC"}, reason: "AAC profile HE-AAC"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := rules.plan([]Track{c.track}, c.seen)
+			plan := rules.plan([]Track{c.track}, c.seen, Options{})
 			got := plan.Video
 			if c.track.Type == Audio {
 				got = plan.Audio

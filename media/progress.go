@@ -12,5 +12,7 @@ type Progress struct {
 	DroppedPackets int64
 	Reconnects     int64
 	LatenessP99    time.Duration // how late packets left, over the last seconds
+	Loop           int           // how many plays of the source are over
+	Played         time.Duration // time in the room, all attempts together
 	UpdatedAt      time.Time
 }

@@ -150,13 +150,6 @@ func (q *packetQueue) tryGet() (Packet, bool, error) {
 	return p, true, nil
 }
 
-// lose counts a packet that was thrown away before it came here.
-func (q *packetQueue) lose() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.dropped++
-}
-
 // takeDropped returns how many packets were thrown away since it was asked
 // last.
 func (q *packetQueue) takeDropped() int64 {

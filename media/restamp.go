@@ -33,6 +33,20 @@ type trackClock struct {
 // reconnect): it goes on right after what was sent.
 func (r *restamper) cut() { r.anchored = false }
 
+// cutAt is cut for a segment of which only what comes from source time t on is
+// shown; it returns the room time of t.
+func (r *restamper) cutAt(t time.Duration) time.Duration {
+	r.anchored = true
+	r.offset = r.next - t
+	for i := range r.tracks {
+		r.tracks[i].source = t
+	}
+	return r.next
+}
+
+// position returns the source time of a room time.
+func (r *restamper) position(room time.Duration) time.Duration { return room - r.offset }
+
 // restamp returns p with the room's timestamps.
 func (r *restamper) restamp(p Packet) Packet {
 	t := &r.tracks[p.Track]

@@ -78,6 +78,11 @@ type Packet struct {
 	// Extradata is the track's new decoder configuration, from this packet on;
 	// nil where it has not changed.
 	Extradata []byte
+
+	// position in the source and number of the play of it, of what a mixer
+	// gives out.
+	position time.Duration
+	play     int
 }
 
 // Source is an opened source. Its methods are called from one goroutine.

@@ -43,6 +43,9 @@ type Transcoder interface {
 	// SkipBefore leaves out everything that is shown or heard before t (room
 	// time): decoded, but not encoded.
 	SkipBefore(t time.Duration)
+	// ForceKey makes the next picture that comes out a keyframe. Audio ignores
+	// it.
+	ForceKey()
 	// Flush returns what is still inside; the Transcoder can go on after it.
 	Flush() ([]Packet, error)
 	// Damaged returns how many packets could not be decoded since it was asked
@@ -56,4 +59,7 @@ type Transcoder interface {
 type Transcoders interface {
 	Video(t Track, to VideoOutput) (Transcoder, error)
 	Audio(t Track, to AudioOutput) (Transcoder, error)
+	// Black returns a track of black pictures and one group of its packets,
+	// times from zero, Duration set, that can be sent over and over.
+	Black(to VideoOutput) (Track, []Packet, error)
 }

@@ -20,7 +20,7 @@ type outcome struct {
 // user whose connection broke stays in it (about 90 s), and some more.
 var (
 	retrySource   = media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
-	retryRoom     = media.Retry{First: 100 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
+	retryRoom     = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
 	retryConflict = media.Retry{First: time.Second, Max: 5 * time.Second, For: 95 * time.Second}
 )
 
@@ -43,6 +43,8 @@ func outcomeOf(k media.Kind) outcome {
 		return outcome{code: CodeRoomDenied, message: "the room refuses this publisher"}
 	case media.KindRoomConflict:
 		return outcome{code: CodeRoomConflict, message: "another publisher uses this userId", retry: retryConflict, again: true}
+	case media.KindRoomKicked:
+		return outcome{code: CodeRoomConflict, message: "another publisher with this userId took the push's place in the room", again: true}
 	case media.KindRoomUnavailable, media.KindRoomClosed, media.KindRoomNotAllowed:
 		return outcome{code: CodeRoomUnavailable, message: "the room could not be reached, or closed the connection", retry: retryRoom, again: true}
 	case media.KindUserSigExpired:

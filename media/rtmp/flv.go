@@ -2,6 +2,7 @@ package rtmp
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bluenviron/gortmplib/pkg/amf0"
@@ -29,13 +30,11 @@ type tracks struct {
 func newTracks(list []media.Track) (*tracks, error) {
 	seen := map[media.MediaType]bool{}
 	for i, t := range list {
-		switch {
-		case seen[t.Type]:
+		if seen[t.Type] {
 			return nil, fmt.Errorf("track %d: a second %s track", i, t.Type)
-		case t.Type == media.Video && (t.Codec != media.H264 || len(t.Extradata) < 7 || t.Extradata[0] != 1):
-			return nil, fmt.Errorf("track %d: want h264 with avcC, got %q with %d bytes", i, t.Codec, len(t.Extradata))
-		case t.Type == media.Audio && (t.Codec != media.AAC || len(t.Extradata) < 2):
-			return nil, fmt.Errorf("track %d: want aac with AudioSpecificConfig, got %q with %d bytes", i, t.Codec, len(t.Extradata))
+		}
+		if err := checkConfig(t); err != nil {
+			return nil, fmt.Errorf("track %d: %w", i, err)
 		}
 		seen[t.Type] = true
 	}
@@ -43,10 +42,33 @@ func newTracks(list []media.Track) (*tracks, error) {
 		return nil, fmt.Errorf("no track")
 	}
 	return &tracks{
-		list:  list,
+		list:  slices.Clone(list), // reconfigure writes to it
 		audio: chunkStream{id: csidAudio, kind: typeAudio},
 		video: chunkStream{id: csidVideo, kind: typeVideo},
 	}, nil
+}
+
+// checkConfig says what is wrong with a track's codec and decoder
+// configuration.
+func checkConfig(t media.Track) error {
+	switch {
+	case t.Type == media.Video && (t.Codec != media.H264 || len(t.Extradata) < 7 || t.Extradata[0] != 1):
+		return fmt.Errorf("want h264 with avcC, got %q with %d bytes", t.Codec, len(t.Extradata))
+	case t.Type == media.Audio && (t.Codec != media.AAC || len(t.Extradata) < 2):
+		return fmt.Errorf("want aac with AudioSpecificConfig, got %q with %d bytes", t.Codec, len(t.Extradata))
+	}
+	return nil
+}
+
+// reconfigure takes a track's new decoder configuration.
+func (ts *tracks) reconfigure(i int, extradata []byte) error {
+	t := ts.list[i]
+	t.Extradata = extradata
+	if err := checkConfig(t); err != nil {
+		return fmt.Errorf("track %d: %w", i, err)
+	}
+	ts.list[i] = t
+	return nil
 }
 
 // metadata is the onMetaData of the tracks (E.5).
@@ -76,8 +98,8 @@ func (ts *tracks) metadata() amf0.Data {
 	return amf0.Data{"@setDataFrame", "onMetaData", values}
 }
 
-// appendConfig adds the sequence header of track i: at the start, and wherever
-// a packet could one day carry new extradata.
+// appendConfig adds the sequence header of track i: at the start, and before a
+// packet that brings a new one.
 func (ts *tracks) appendConfig(b []byte, c *chunker, i int) []byte {
 	t := ts.list[i]
 	if t.Type == media.Video {

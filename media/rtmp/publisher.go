@@ -77,8 +77,16 @@ func (p *publisher) WritePacket(ctx context.Context, pkt media.Packet) error {
 	if err := p.ended(); err != nil {
 		return err
 	}
+	if pkt.Extradata != nil {
+		if err := p.tracks.reconfigure(pkt.Track, pkt.Extradata); err != nil {
+			return &media.Error{Kind: media.KindInternal, Op: opWrite, Err: err}
+		}
+	}
 	p.out.follow(ctx)
 	b := p.out.begin()
+	if pkt.Extradata != nil {
+		*b = p.tracks.appendConfig(*b, &p.chunks, pkt.Track)
+	}
 	*b = p.tracks.appendPacket(*b, &p.chunks, pkt)
 	if err := p.out.flush(); err != nil {
 		return p.explain(ctx, err)

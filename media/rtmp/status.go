@@ -79,8 +79,10 @@ func (c command) refusal() (status, bool) {
 func kindOfCode(code string) (kind media.Kind, found bool) {
 	word := strings.ToLower(code[strings.LastIndexByte(code, '.')+1:])
 	switch word {
-	case "badname", "kicked":
+	case "badname":
 		return media.KindRoomConflict, true
+	case "kicked":
+		return media.KindRoomKicked, true
 	case "rejected", "denied", "unauthorized", "forbidden", "expired", "invalidapp":
 		return media.KindRoomDenied, true
 	case "closed", "appshutdown":

@@ -1,0 +1,14 @@
+package media
+
+// blackVideo is the picture that a room gets for a source without one.
+var blackVideo = VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000, KeyInterval: outputKeyInterval}
+
+// black makes the lane of a source without video.
+func (m *mixer) black() (lane, error) {
+	track, group, err := m.transcoders.Black(m.rules.videoOutput(Track{Width: blackVideo.Width, Height: blackVideo.Height, FPS: blackVideo.FPS}, m.reel.options.Video))
+	if err != nil {
+		return nil, err
+	}
+	last := group[len(group)-1]
+	return &fillLane{out: track, group: group, span: last.DTS + last.Duration}, nil
+}

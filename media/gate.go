@@ -1,0 +1,57 @@
+package media
+
+import "time"
+
+// startGate holds packets back until one that a decoder can start with: a
+// video keyframe, or anything where there is no video. Audio from before the
+// first picture is left out.
+type startGate struct {
+	video     int // index of the video track
+	audioOnly bool
+	open      bool
+	from      time.Duration // PTS of the first picture
+}
+
+func newStartGate(tracks []Track) *startGate {
+	g := &startGate{audioOnly: true}
+	for i, t := range tracks {
+		if t.Type == Video {
+			g.video, g.audioOnly = i, false
+		}
+	}
+	return g
+}
+
+func (g *startGate) isKey(p Packet) bool {
+	return g.audioOnly || (p.Track == g.video && p.Keyframe)
+}
+
+func (g *startGate) pass(p Packet) bool {
+	if !g.open {
+		if !g.isKey(p) {
+			return false
+		}
+		g.open, g.from = true, max(g.from, p.PTS)
+		return true
+	}
+	return g.audioOnly || p.Track == g.video || p.PTS+p.Duration > g.from
+}
+
+// shut makes the gate wait for a keyframe again.
+func (g *startGate) shut() { g.open, g.from = false, 0 }
+
+// orderWatch notices B-frames: pictures whose PTS do not rise in the order of
+// their DTS. A constant distance between PTS and DTS is none.
+type orderWatch struct {
+	any  bool
+	last time.Duration
+}
+
+func (w *orderWatch) reordered(p Packet) bool {
+	if p.NoPTS {
+		return false
+	}
+	back := w.any && p.PTS < w.last && w.last-p.PTS < lookaheadSpan
+	w.any, w.last = true, p.PTS
+	return back
+}

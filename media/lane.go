@@ -1,0 +1,214 @@
+package media
+
+import (
+	"bytes"
+	"time"
+)
+
+// lane makes one of the room's tracks of a source's packets, which come with
+// the room's times and the source's data.
+type lane interface {
+	// track describes what the room gets, Extradata in FLV's form.
+	track() Track
+	// put takes a packet and returns what the room gets of it; a *planChange
+	// is an error that says the lane cannot go on with it.
+	put(p Packet) ([]Packet, error)
+	// flush returns what is still inside.
+	flush() ([]Packet, error)
+	// takeDamaged returns how many packets came to nothing since it was asked
+	// last.
+	takeDamaged() int64
+	close()
+}
+
+// planChange says that a track cannot be copied any more, and why.
+type planChange struct{ reason string }
+
+func (c *planChange) Error() string { return c.reason }
+
+// copyLane brings packets into FLV's form and otherwise leaves them alone.
+type copyLane struct {
+	rules   Rules
+	out     Track
+	conform conformer
+	order   orderWatch
+	gop     gopBuffer // of the video, as the source carries it
+	shape   Track     // out as its decoder configuration has it
+	damaged int64
+	one     [1]Packet
+}
+
+func newCopyLane(r Rules, t Track, c conformer) *copyLane {
+	t.Extradata = c.config()
+	return &copyLane{rules: r, out: t, conform: c, shape: t.configured(t.Extradata)}
+}
+
+func (l *copyLane) track() Track             { return l.out }
+func (l *copyLane) flush() ([]Packet, error) { return nil, nil }
+func (l *copyLane) close()                   {}
+
+func (l *copyLane) takeDamaged() int64 {
+	n := l.damaged
+	l.damaged = 0
+	return n
+}
+
+// input goes on with a source opened anew. The room's track stays what it is:
+// another size or rate is a *planChange.
+func (l *copyLane) input(t Track, c conformer) error {
+	if err := sameTrack(l.shape, t.configured(c.config())); err != nil {
+		return err
+	}
+	l.conform, l.order, l.gop = c, orderWatch{}, gopBuffer{}
+	return nil
+}
+
+func (l *copyLane) put(p Packet) ([]Packet, error) {
+	if p.NoPTS {
+		p.PTS, p.NoPTS = p.DTS, false
+	}
+	video := l.out.Type == Video
+	if video && l.order.reordered(p) && !l.rules.BFrames {
+		return nil, &planChange{reasonBFrames}
+	}
+	if p.Extradata != nil {
+		l.conform = newConformer(Track{Type: l.out.Type, Codec: l.out.Codec, Extradata: p.Extradata})
+	}
+	raw := p
+	data, err := l.conform.conform(p.Data)
+	if err != nil || len(data) == 0 {
+		l.damaged++
+		return nil, nil
+	}
+	p.Data, p.Extradata = data, nil
+	if config := l.conform.config(); !bytes.Equal(config, l.out.Extradata) && config != nil {
+		if err := l.reconfigure(config); err != nil {
+			return nil, err
+		}
+		p.Extradata = config
+	}
+	if video {
+		l.gop.add(raw)
+	}
+	l.one[0] = p
+	return l.one[:], nil
+}
+
+// reconfigure takes a new decoder configuration if it leaves the track what it
+// is to viewers.
+func (l *copyLane) reconfigure(config []byte) error {
+	shape := l.out.configured(config)
+	if err := sameTrack(l.shape, shape); err != nil {
+		return err
+	}
+	l.shape, l.out.Extradata = shape, config
+	return nil
+}
+
+// Limits of what is kept of a copied video to begin decoding with.
+const (
+	gopSpan  = 10 * time.Second
+	gopBytes = 16 << 20
+)
+
+// gopBuffer keeps a video's packets from its last keyframe on, so that a
+// decoder can begin in the middle of what is being copied. A GOP beyond the
+// limits is not kept at all.
+type gopBuffer struct {
+	packets []Packet
+	bytes   int
+	over    bool
+}
+
+func (b *gopBuffer) add(p Packet) {
+	if p.Keyframe {
+		clear(b.packets)
+		b.packets, b.bytes, b.over = b.packets[:0], 0, false
+	}
+	if b.over || (len(b.packets) == 0 && !p.Keyframe) {
+		return
+	}
+	b.packets, b.bytes = append(b.packets, p), b.bytes+len(p.Data)
+	if b.bytes > gopBytes || p.DTS-b.packets[0].DTS > gopSpan {
+		b.packets, b.over = nil, true
+	}
+}
+
+// codeLane re-encodes.
+type codeLane struct {
+	Transcoder
+	// told says that the room knows what comes out; else the first packet
+	// carries it.
+	told bool
+}
+
+func (l *codeLane) track() Track             { return l.Output() }
+func (l *codeLane) flush() ([]Packet, error) { return l.mark(l.Flush()) }
+func (l *codeLane) takeDamaged() int64       { return l.Damaged() }
+func (l *codeLane) close()                   { l.Close() }
+
+func (l *codeLane) put(p Packet) ([]Packet, error) { return l.mark(l.Transcode(p)) }
+
+func (l *codeLane) input(t Track) ([]Packet, error) { return l.mark(l.Input(t)) }
+
+func (l *codeLane) mark(out []Packet, err error) ([]Packet, error) {
+	if !l.told && len(out) > 0 {
+		l.told, out[0].Extradata = true, l.Output().Extradata
+	}
+	return out, err
+}
+
+// fillLane makes a track that the source does not have: silence or black, one
+// group of packets over and over.
+type fillLane struct {
+	out   Track
+	group []Packet      // times from zero
+	span  time.Duration // of the group
+	begun bool
+	base  time.Duration // room time of the present group
+	next  int           // index into group
+}
+
+func (l *fillLane) track() Track                 { return l.out }
+func (l *fillLane) put(Packet) ([]Packet, error) { return nil, nil }
+func (l *fillLane) flush() ([]Packet, error)     { return nil, nil }
+func (l *fillLane) takeDamaged() int64           { return 0 }
+func (l *fillLane) close()                       {}
+
+// until returns the packets that are due at room time t, from where the lane
+// was before.
+func (l *fillLane) until(t time.Duration) []Packet {
+	if !l.begun {
+		l.begun, l.base = true, t
+	}
+	var out []Packet
+	for {
+		p := l.group[l.next]
+		at := l.base + p.DTS
+		if at > t {
+			return out
+		}
+		p.PTS, p.DTS = at+p.PTS-p.DTS, at
+		if t-at < fillGap { // a longer one was a gap of the source, too
+			out = append(out, p)
+		}
+		if l.next++; l.next == len(l.group) {
+			l.next, l.base = 0, l.base+l.span
+		}
+	}
+}
+
+// fillGap is how much is made up for at once.
+const fillGap = time.Second
+
+func silence() *fillLane {
+	const frame = 1024 * time.Second / outputSampleRate
+	return &fillLane{
+		out: Track{
+			Type: Audio, Codec: AAC, Profile: "LC", SampleRate: outputSampleRate, Channels: outputChannels,
+			Extradata: silentConfig,
+		},
+		group: []Packet{{Duration: frame, Keyframe: true, Data: silentFrame}},
+		span:  frame,
+	}
+}

@@ -1,0 +1,442 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// mixer is the one place that decides what the room gets next. It takes the
+// packets of a feed, gives them the room's times, and makes each of the room's
+// tracks of them: copied, re-encoded, or filled in. Feeds come and go (loops,
+// reconnects); the room's tracks and times go on.
+//
+// One goroutine at a time uses it, but for the methods that say otherwise.
+type mixer struct {
+	mixerConfig
+	feed    *feed
+	lanes   [2]lane // by MediaType; nil: the room has no such track
+	plan    Plan
+	planned bool
+	// sources are the tracks of the feed as they are now, by MediaType.
+	sources [2]*Track
+	restamp restamper
+	weave   interleaver
+	ready   []Packet      // decided, and not yet given out
+	exact   time.Duration // room time before which a new feed's media is left out
+	shown   [2]time.Duration
+	wantKey atomic.Bool
+	dropped atomic.Int64
+	bad     int64 // damaged packets not counted yet
+	damage  damage
+}
+
+// mixerConfig is what a mixer works with.
+type mixerConfig struct {
+	rules       Rules
+	reel        *reel
+	transcoders Transcoders // nil: nothing can be re-encoded
+	// planned is told the plan whenever it has changed.
+	onPlan func(f *feed, p Plan)
+}
+
+// load goes on with another feed, which is the mixer's from now on.
+func (m *mixer) load(o opened) error {
+	f := o.feed
+	plan := m.rules.plan(f.info.Tracks, o.seen, m.reel.options)
+	for _, t := range f.info.Tracks {
+		if tp := plan.of(t.Type); tp.Action == Copy && f.conformer(t.Type).config() == nil {
+			*tp = TrackPlan{Action: Transcode, Reason: "no decoder configuration in it"}
+		}
+	}
+	m.closeFeed()
+	m.feed = f
+	if m.transcoders == nil || m.reel.options.Transcode == TranscodeNever {
+		if err := plan.copyable(); err != nil {
+			m.announce(f, plan)
+			return err
+		}
+	}
+	m.sources = [2]*Track{f.track(Video), f.track(Audio)}
+	m.restamp.cut()
+	m.exact = 0
+	prepare := m.open
+	if m.planned {
+		prepare = m.adapt
+	}
+	if err := prepare(plan); err != nil {
+		return err
+	}
+	if m.coding(Video) && o.from > 0 && !f.live {
+		m.exact = m.restamp.cutAt(o.from + f.info.StartTime)
+		m.skipBefore(m.exact)
+	}
+	return nil
+}
+
+// open makes the lanes, for the whole push.
+func (m *mixer) open(plan Plan) error {
+	m.announce(m.feed, plan)
+	for _, media := range []MediaType{Video, Audio} {
+		l, err := m.lane(media, plan)
+		if err != nil {
+			return err
+		}
+		m.lanes[media] = l
+	}
+	m.plan, m.planned = plan, true
+	return nil
+}
+
+func (m *mixer) announce(f *feed, plan Plan) { m.onPlan(f, plan) }
+
+// lane makes the lane that plan wants for a type, nil for none.
+func (m *mixer) lane(media MediaType, plan Plan) (lane, error) {
+	tp, source := plan.of(media), m.sources[media]
+	switch {
+	case tp == nil || tp.Action == Drop:
+		return nil, nil
+	case tp.Action == Copy:
+		return newCopyLane(m.rules, *source, m.feed.conformer(media)), nil
+	case tp.Action == Fill && media == Audio:
+		return silence(), nil
+	case tp.Action == Fill:
+		return m.black()
+	case media == Video:
+		return m.codeVideo(*source, m.rules.videoOutput(*source, m.reel.options.Video))
+	default:
+		return m.codeAudio(*source, audioOutput(m.reel.options.Audio))
+	}
+}
+
+func (m *mixer) codeVideo(t Track, to VideoOutput) (*codeLane, error) {
+	coder, err := m.transcoders.Video(t, to)
+	if err != nil {
+		return nil, err
+	}
+	return &codeLane{Transcoder: coder, told: true}, nil
+}
+
+func (m *mixer) codeAudio(t Track, to AudioOutput) (*codeLane, error) {
+	coder, err := m.transcoders.Audio(t, to)
+	if err != nil {
+		return nil, err
+	}
+	return &codeLane{Transcoder: coder, told: true}, nil
+}
+
+// adapt brings the lanes that there are to a new feed.
+func (m *mixer) adapt(plan Plan) error {
+	for _, media := range []MediaType{Video, Audio} {
+		source := m.sources[media]
+		if source == nil || m.lanes[media] == nil {
+			continue
+		}
+		if err := m.adaptLane(media, *source, plan.of(media)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mixer) adaptLane(media MediaType, t Track, tp *TrackPlan) error {
+	switch l := m.lanes[media].(type) {
+	case *codeLane:
+		out, err := l.input(t)
+		m.take(media, out)
+		return err
+	case *copyLane:
+		reason := tp.Reason
+		if tp.Action == Copy {
+			err := l.input(t, m.feed.conformer(media))
+			if err == nil {
+				return nil
+			}
+			reason = err.Error()
+		}
+		return m.recode(media, reason)
+	default: // it was filled, and now the source has it
+		return m.recode(media, "the source has "+media.String()+" now")
+	}
+}
+
+// recode goes over to re-encoding a track in the middle of the push. What the
+// room was told of it (size, rate) stays.
+func (m *mixer) recode(media MediaType, reason string) error {
+	if m.transcoders == nil || m.reel.options.Transcode == TranscodeNever {
+		return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: fmt.Errorf("%s: %s, in mid-stream", media, reason)}
+	}
+	old, source := m.lanes[media], *m.sources[media]
+	var l *codeLane
+	var err error
+	if out := old.track(); media == Video {
+		to := m.rules.videoOutput(source, m.reel.options.Video)
+		to.Width, to.Height = out.Width&^1, out.Height&^1
+		l, err = m.codeVideo(source, to)
+	} else {
+		to := audioOutput(m.reel.options.Audio)
+		to.SampleRate, to.Channels = out.SampleRate, min(max(out.Channels, 1), outputChannels)
+		l, err = m.codeAudio(source, to)
+	}
+	if err != nil {
+		return err
+	}
+	l.told = false
+	old.close()
+	m.lanes[media] = l
+	if m.shown[media] > 0 {
+		l.SkipBefore(m.shown[media] + tick)
+	}
+	m.setPlan(media, TrackPlan{Action: Transcode, Reason: reason})
+	return nil
+}
+
+func (m *mixer) setPlan(media MediaType, tp TrackPlan) {
+	m.plan = m.plan.with(media, tp)
+	m.announce(m.feed, m.plan)
+}
+
+// coding says whether a track is being re-encoded.
+func (m *mixer) coding(media MediaType) bool {
+	_, ok := m.lanes[media].(*codeLane)
+	return ok
+}
+
+// busy says whether making packets takes noticeable time: then it is done
+// ahead.
+func (m *mixer) busy() bool { return m.coding(Video) || m.coding(Audio) }
+
+func (m *mixer) skipBefore(t time.Duration) {
+	for _, l := range m.lanes {
+		if l, ok := l.(*codeLane); ok {
+			l.SkipBefore(t)
+		}
+	}
+}
+
+// tracks returns the room's tracks; a packet's Track is an index into them.
+func (m *mixer) tracks() []Track {
+	var tracks []Track
+	for _, l := range m.lanes {
+		if l != nil {
+			tracks = append(tracks, l.track())
+		}
+	}
+	return tracks
+}
+
+// index returns a type's index into tracks.
+func (m *mixer) index(media MediaType) int {
+	if media == Audio && m.lanes[Video] != nil {
+		return 1
+	}
+	return 0
+}
+
+// next returns the next packet the room is to get: room times, its position
+// in the source, a Track of tracks. io.EOF is the end of the last play.
+func (m *mixer) next(ctx context.Context) (Packet, error) {
+	for {
+		if p, ok := m.pop(); ok {
+			return p, nil
+		}
+		if err := m.work(ctx); err != nil {
+			return Packet{}, err
+		}
+	}
+}
+
+// work takes one packet from the feed.
+func (m *mixer) work(ctx context.Context) error {
+	if m.feed.readThrough() {
+		m.reel.prepare(ctx)
+	}
+	p, err := m.feed.next(ctx)
+	m.lose(m.feed.queue.takeDropped())
+	m.bad += m.feed.corrupt.Swap(0)
+	switch {
+	case err == nil:
+		return m.put(p)
+	case !isEnd(err) || m.finish():
+		return ignoreEnd(err)
+	case m.reel.more():
+		return m.rewind(ctx)
+	default:
+		return err
+	}
+}
+
+// ignoreEnd is for an end that has been dealt with.
+func ignoreEnd(err error) error {
+	if isEnd(err) {
+		return nil
+	}
+	return err
+}
+
+// rewind goes on with the next play.
+func (m *mixer) rewind(ctx context.Context) error {
+	next := m.reel.next(ctx)
+	if next.err != nil {
+		return next.err
+	}
+	return m.load(next)
+}
+
+// finish brings out what is still inside at the end of a feed; false when
+// there was nothing.
+func (m *mixer) finish() bool {
+	for media, l := range m.lanes {
+		if l != nil {
+			out, err := l.flush()
+			if err == nil {
+				m.take(MediaType(media), out)
+			}
+		}
+	}
+	m.weave.flush()
+	return len(m.ready) > 0 || m.weave.has()
+}
+
+// put takes a packet of the feed.
+func (m *mixer) put(p Packet) error {
+	media := m.feed.info.Tracks[p.Track].Type
+	l := m.lanes[media]
+	if l == nil {
+		return nil
+	}
+	if p.Extradata != nil {
+		m.renew(media, p.Extradata)
+	}
+	p = m.restamp.restamp(p)
+	if m.exact > 0 && !m.coding(media) && p.PTS < m.exact {
+		return nil // sound from before the picture goes on
+	}
+	if media == Video && m.coding(Video) && m.wantKey.CompareAndSwap(true, false) {
+		l.(*codeLane).ForceKey()
+	}
+	out, err := l.put(p)
+	if change, ok := errors.AsType[*planChange](err); ok {
+		out, err = m.change(media, change.reason, p)
+	}
+	if err != nil {
+		return err
+	}
+	m.take(media, out)
+	lost := m.bad + l.takeDamaged()
+	m.bad = 0
+	m.lose(lost)
+	return m.damage.note(p.DTS, lost)
+}
+
+// change re-encodes from here on, beginning to decode at the last keyframe.
+func (m *mixer) change(media MediaType, reason string, p Packet) ([]Packet, error) {
+	old, _ := m.lanes[media].(*copyLane)
+	before := slices.Clone(old.gop.packets)
+	if err := m.recode(media, reason); err != nil {
+		return nil, err
+	}
+	var all []Packet
+	for _, p := range append(before, p) {
+		out, err := m.lanes[media].put(p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, out...)
+	}
+	return all, nil
+}
+
+// renew notes a new decoder configuration of the source.
+func (m *mixer) renew(media MediaType, extradata []byte) {
+	t := *m.sources[media]
+	t.Extradata = extradata
+	m.sources[media] = &t
+}
+
+func (m *mixer) lose(n int64) {
+	if n > 0 {
+		m.dropped.Add(n)
+	}
+}
+
+// takeDropped returns how many packets of the source came to nothing since it
+// was asked last. It may be called beside the other methods.
+func (m *mixer) takeDropped() int64 { return m.dropped.Swap(0) }
+
+// startWithKey makes the next picture one that viewers can start with, if it
+// is in our hands. It may be called beside the other methods.
+func (m *mixer) startWithKey() { m.wantKey.Store(true) }
+
+// take passes on what a lane made, and fills in the other track up to there.
+func (m *mixer) take(media MediaType, out []Packet) {
+	for _, p := range out {
+		if m.beyond(p) {
+			continue
+		}
+		m.shown[media] = max(m.shown[media], p.PTS)
+		if l, ok := m.lanes[1-media].(*fillLane); ok {
+			for _, filled := range l.until(p.DTS) {
+				m.give(1-media, filled)
+			}
+		}
+		m.give(media, p)
+	}
+}
+
+// beyond says whether p is shown after the part that is to be played.
+func (m *mixer) beyond(p Packet) bool {
+	until := m.feed.until
+	return until > 0 && !m.feed.live && m.position(p) >= until
+}
+
+// position returns where in the source p is shown.
+func (m *mixer) position(p Packet) time.Duration {
+	return max(m.restamp.position(p.PTS)-m.feed.info.StartTime, 0)
+}
+
+func (m *mixer) give(media MediaType, p Packet) {
+	p.Track = m.index(media)
+	p.position, p.play = m.position(p), m.reel.plays
+	if m.busy() {
+		m.weave.push(p)
+		return
+	}
+	m.ready = append(m.ready, p)
+}
+
+func (m *mixer) pop() (Packet, bool) {
+	if p, ok := m.weave.pop(); ok {
+		return p, true
+	}
+	if len(m.ready) == 0 {
+		return Packet{}, false
+	}
+	p := m.ready[0]
+	m.ready[0] = Packet{}
+	if m.ready = m.ready[1:]; len(m.ready) == 0 {
+		m.ready = nil
+	}
+	return p, true
+}
+
+func (m *mixer) closeFeed() {
+	m.reel.drop()
+	if m.feed != nil {
+		m.feed.close()
+		m.feed = nil
+	}
+}
+
+func (m *mixer) close() {
+	m.closeFeed()
+	for i, l := range m.lanes {
+		if l != nil {
+			l.close()
+			m.lanes[i] = nil
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package media
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// reel opens the source, once for each time that it is played.
+type reel struct {
+	opener  Opener
+	request SourceRequest
+	options Options
+	plays   int         // that are over
+	coming  chan opened // capacity 1; nil while no opening for the next play is under way
+	cancel  context.CancelFunc
+	opening sync.WaitGroup
+}
+
+// opened is a feed of which the first packets have been looked at, or why
+// there is none.
+type opened struct {
+	feed *feed
+	seen seen
+	from time.Duration
+	err  error
+}
+
+// open opens the source at a position. ctx bounds the feed's life.
+func (r *reel) open(ctx context.Context, from time.Duration) opened {
+	f, err := openFeed(ctx, r.opener, r.request, part{from: from, until: r.options.EndAt})
+	if err != nil {
+		return opened{err: err}
+	}
+	s, err := f.look(ctx)
+	if err != nil {
+		f.close()
+		return opened{err: err}
+	}
+	return opened{feed: f, seen: s, from: from}
+}
+
+// more says whether the source is to be played again after this time.
+func (r *reel) more() bool {
+	return r.options.Repeat < 0 || r.plays+1 < r.options.Repeat
+}
+
+// prepare begins to open the source for its next play, so that it is there
+// when this one is over. It may be called again and again.
+func (r *reel) prepare(ctx context.Context) {
+	if r.coming != nil || !r.more() {
+		return
+	}
+	coming := make(chan opened, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	r.coming, r.cancel = coming, cancel
+	r.opening.Go(func() {
+		o := r.open(ctx, r.options.StartAt)
+		if o.feed != nil {
+			o.feed.release = cancel
+		}
+		coming <- o
+	})
+}
+
+// next returns the feed of the next play.
+func (r *reel) next(ctx context.Context) opened {
+	r.prepare(ctx)
+	defer func() { r.coming = nil }()
+	r.plays++
+	select {
+	case o := <-r.coming:
+		return o
+	case <-ctx.Done():
+		r.drop()
+		return opened{err: context.Cause(ctx)}
+	}
+}
+
+// drop gives up what is being opened.
+func (r *reel) drop() {
+	if r.coming == nil {
+		return
+	}
+	r.cancel()
+	r.opening.Wait()
+	if o := <-r.coming; o.feed != nil {
+		o.feed.close()
+	}
+	r.coming = nil
+}

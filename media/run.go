@@ -1,0 +1,275 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// run is one Play: what is mixed from the source, the open room, and the clock
+// between them. Source and room are opened anew without each other.
+type run struct {
+	*Pusher
+	job      Job
+	mix      *mixer
+	ahead    *ahead // nil: the mixer works in between
+	position time.Duration
+	source   sourceFacts
+	room     Publisher // nil: to be opened
+	gate     *startGate
+	pacer    pacer
+	retries  *retries
+	stay     stay
+}
+
+// sourceFacts are what run needs to know of an opened source; they are the same
+// in all its plays.
+type sourceFacts struct {
+	known    bool // it was there once
+	live     bool
+	realtime bool
+	duration time.Duration
+}
+
+func newRun(p *Pusher, job Job) *run {
+	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), stay: stay{played: job.Played}}
+	r.position = max(job.Start, job.Options.StartAt)
+	r.mix = &mixer{mixerConfig: mixerConfig{
+		rules:       p.Door.Rules(),
+		reel:        &reel{opener: p.Opener, request: job.Source, options: job.Options, plays: job.Loop},
+		transcoders: p.Transcoders,
+		onPlan:      func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
+	}}
+	return r
+}
+
+// kindOf is KindOf, but for a source that was there before: it may come back
+// under the same address, so it is not gone for good. A room that hangs up
+// right after a publish, again and again, has another publisher.
+func (r *run) kindOf(err error) Kind {
+	switch kind := KindOf(err); {
+	case kind == KindSourceNotFound && r.source.known:
+		return KindSourceUnavailable
+	case kind == KindRoomClosed && r.room != nil && r.stay.kickedOut(time.Now()):
+		return KindRoomKicked
+	default:
+		return kind
+	}
+}
+
+// play opens what is not open and feeds the room until something ends.
+func (r *run) play(ctx context.Context) error {
+	if err := r.openSource(ctx); err != nil {
+		return err
+	}
+	if err := r.openRoom(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := r.step(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// openSource opens the source at the position and plans what is done with it.
+func (r *run) openSource(ctx context.Context) error {
+	if r.mix.feed != nil {
+		return nil
+	}
+	o := r.mix.reel.open(ctx, r.position)
+	if o.err != nil {
+		return o.err
+	}
+	first := !r.source.known
+	r.source = sourceFacts{known: true, live: o.feed.live, realtime: o.feed.realtime, duration: o.feed.info.Duration}
+	r.job.Meter.setDuration(r.source.duration)
+	if err := r.mix.load(o); err != nil {
+		return err
+	}
+	if first {
+		r.adviseOnKeyframes(o.seen)
+	}
+	r.pacer.reset()
+	return nil
+}
+
+func (r *run) adviseOnKeyframes(s seen) {
+	limit := r.Door.Rules().MaxKeyInterval
+	if limit > 0 && s.keyInterval() > limit && !r.mix.coding(Video) {
+		r.job.Observer.Warned("long_gop", "keyframes are "+s.keyInterval().String()+
+			" apart; viewers who join wait that long for a picture")
+	}
+}
+
+// openRoom dials the room, with a signature checked now, once the lease allows
+// it.
+func (r *run) openRoom(ctx context.Context) error {
+	if r.room != nil {
+		return nil
+	}
+	leased, cancel, err := r.job.MayOpenRoom(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	address, err := r.Door.Address(r.job.Destination, time.Now())
+	if err != nil {
+		return err
+	}
+	tracks := r.mix.tracks()
+	room, err := r.Dialer.Dial(leased, address, tracks)
+	if err != nil && leased.Err() != nil && ctx.Err() == nil {
+		return &Error{Kind: KindRoomNotAllowed, Op: "publish", Err: context.Cause(leased)}
+	}
+	if err != nil {
+		return err
+	}
+	r.room, r.gate = room, newStartGate(tracks)
+	r.stay.begin(address.Expires)
+	r.mix.startWithKey()
+	r.pacer.reset()
+	return nil
+}
+
+// step gives the room what comes next when its time has come.
+func (r *run) step(ctx context.Context) error {
+	p, err := r.next(ctx)
+	r.job.Meter.dropped(r.mix.takeDropped())
+	if isEnd(err) {
+		return r.playOut(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if !r.gate.pass(p) {
+		r.job.Meter.dropped(1)
+		return nil
+	}
+	var late time.Duration
+	if !r.source.realtime {
+		if late, err = r.pacer.wait(ctx, p.DTS); err != nil {
+			return err
+		}
+	}
+	if err := r.room.WritePacket(ctx, p); err != nil {
+		return err
+	}
+	return r.sent(p, late)
+}
+
+// next returns the mixer's next packet.
+func (r *run) next(ctx context.Context) (Packet, error) {
+	if r.ahead == nil && r.mix.busy() {
+		span := codeAhead
+		if r.source.realtime {
+			span = codeAheadLive
+		}
+		r.ahead = startAhead(ctx, r.mix, span)
+	}
+	if r.ahead != nil {
+		return r.ahead.get(ctx)
+	}
+	return r.mix.next(ctx)
+}
+
+// errPlayedOut says that the source is over and all of it was sent. It is not
+// io.EOF: that also stands inside errors of connections.
+var errPlayedOut = errors.New("played out")
+
+// playOut waits until the last picture has been shown for its time, and
+// returns errPlayedOut.
+func (r *run) playOut(ctx context.Context) error {
+	if _, err := r.pacer.wait(ctx, r.mix.restamp.next); err != nil {
+		return err
+	}
+	length := r.source.duration
+	if until := r.job.Options.EndAt; until > 0 && (length == 0 || until < length) {
+		length = until
+	}
+	if missing := length - r.position; missing > endedEarly && !r.source.live {
+		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short",
+			r.position.Round(time.Second), length.Round(time.Second)))
+	} else if length > 0 {
+		r.job.Meter.MoveTo(length)
+	}
+	return errPlayedOut
+}
+
+// sent notes what the room has taken.
+func (r *run) sent(p Packet, late time.Duration) error {
+	now := time.Now()
+	video := !r.gate.audioOnly && p.Track == r.gate.video
+	r.job.Meter.sent(now, sentPacket{bytes: r.stay.bytes(r.room.SentBytes()), late: late, picture: video})
+	if video || r.gate.audioOnly {
+		r.position = p.position
+		r.job.Meter.moveTo(p.position, p.play)
+	}
+	r.retries.sent(now)
+	if r.stay.sent(now) {
+		r.job.Observer.Publishing()
+	}
+	r.job.Meter.setPlayed(r.stay.total(now))
+	if limit := r.job.Options.MaxDuration; limit > 0 && r.stay.total(now) >= limit {
+		r.job.Observer.Warned("max_duration", "the push has been in the room for as long as it may")
+		return errPlayedOut
+	}
+	if code, message := r.stay.signature(now); code != "" {
+		r.job.Observer.Warned(code, message)
+	}
+	return nil
+}
+
+// giveUp closes what an error of kind leaves useless. A file is opened again
+// at the position when its room went, so that nothing of it is left out; a
+// stream is kept and goes on at its next keyframe.
+func (r *run) giveUp(ctx context.Context, kind Kind) {
+	if !kind.ofRoom() {
+		r.closeSource()
+		return
+	}
+	r.closeRoom(ctx)
+	if !r.source.realtime {
+		r.closeSource()
+	}
+}
+
+// leave unpublishes first: that is what viewers see.
+func (r *run) leave(ctx context.Context) {
+	r.closeRoom(ctx)
+	r.closeSource()
+	r.mix.close()
+}
+
+func (r *run) closeRoom(ctx context.Context) {
+	if r.room == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	if err := r.room.Close(ctx); err != nil {
+		r.job.Log.Debug("room closed with an error", "error", err)
+	}
+	r.room = nil
+	r.stay.end(time.Now())
+}
+
+func (r *run) closeSource() {
+	if r.ahead != nil {
+		r.ahead.stop()
+		r.ahead = nil
+	}
+	r.mix.closeFeed()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,88 @@
+package media
+
+import "time"
+
+// A room that hangs up this soon after a publish, this often in a row, does so
+// because of another publisher with our name.
+const (
+	kickSoon = 2 * time.Second
+	kickMany = 3
+)
+
+// How long before its end a signature is warned about.
+var signatureWarnings = [...]time.Duration{time.Hour, time.Minute}
+
+// stay is what a run knows of its time in the room: the present connection,
+// and all before it.
+type stay struct {
+	played  time.Duration // in earlier connections
+	since   time.Time     // first packet of this connection; zero before it
+	taken   int64         // bytes that this connection took
+	kicks   int           // connections in a row that ended too soon
+	expires time.Time     // of the signature; zero when unknown
+	warned  int           // how many of signatureWarnings have been given
+}
+
+// begin notes a new connection.
+func (s *stay) begin(expires time.Time) {
+	s.since, s.taken = time.Time{}, 0
+	if !expires.Equal(s.expires) {
+		s.expires, s.warned = expires, 0
+	}
+}
+
+// sent notes a packet and says whether it was the connection's first.
+func (s *stay) sent(now time.Time) bool {
+	if !s.since.IsZero() {
+		return false
+	}
+	s.since = now
+	return true
+}
+
+// bytes returns how many of the connection's bytes are new.
+func (s *stay) bytes(total int64) int64 {
+	n := total - s.taken
+	s.taken = total
+	return n
+}
+
+// end notes the end of the connection.
+func (s *stay) end(now time.Time) {
+	s.played, s.since = s.total(now), time.Time{}
+}
+
+// total returns for how long there was something in the room.
+func (s *stay) total(now time.Time) time.Duration {
+	if s.since.IsZero() {
+		return s.played
+	}
+	return s.played + now.Sub(s.since)
+}
+
+// kickedOut notes that the room hung up, and says whether it has done so too
+// often too soon.
+func (s *stay) kickedOut(now time.Time) bool {
+	if !s.since.IsZero() && now.Sub(s.since) >= kickSoon {
+		s.kicks = 0
+		return false
+	}
+	s.kicks++
+	return s.kicks >= kickMany
+}
+
+// signature returns a warning when the signature is about to run out.
+func (s *stay) signature(now time.Time) (code, message string) {
+	if s.expires.IsZero() || s.warned == len(signatureWarnings) {
+		return "", ""
+	}
+	left := s.expires.Sub(now)
+	if left > signatureWarnings[s.warned] {
+		return "", ""
+	}
+	for s.warned < len(signatureWarnings) && left <= signatureWarnings[s.warned] {
+		s.warned++
+	}
+	return "usersig_expires", "the userSig runs out at " + s.expires.UTC().Format(time.RFC3339) +
+		"; after that the push cannot come back into the room when its connection breaks"
+}
