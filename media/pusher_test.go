@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,13 +17,15 @@ import (
 // fakeSource plays a made-up clip: video at 25 fps with a keyframe a second,
 // audio every 20 ms.
 type fakeSource struct {
-	ctx     context.Context
-	info    SourceInfo
-	reorder bool
-	next    time.Duration
-	failAt  time.Duration // 0: never
-	err     error
-	closed  bool
+	ctx         context.Context
+	info        SourceInfo
+	reorder     bool
+	reorderFrom time.Duration
+	corruptFrom time.Duration // 0: never
+	next        time.Duration
+	failAt      time.Duration // 0: never
+	err         error
+	closed      bool
 }
 
 const (
@@ -47,6 +50,17 @@ func (s *fakeSource) Seek(pos time.Duration) error {
 
 // ReadPacket returns video at multiples of frame, and audio between.
 func (s *fakeSource) ReadPacket() (Packet, error) {
+	for {
+		p, err := s.read()
+		track := slices.IndexFunc(s.info.Tracks, func(t Track) bool { return int(t.Type) == p.Track })
+		if err != nil || track >= 0 {
+			p.Track = track
+			return p, err
+		}
+	}
+}
+
+func (s *fakeSource) read() (Packet, error) {
 	if s.ctx.Err() != nil {
 		return Packet{}, context.Cause(s.ctx)
 	}
@@ -62,9 +76,10 @@ func (s *fakeSource) ReadPacket() (Packet, error) {
 		return Packet{Track: 1, PTS: at, DTS: at, Duration: audioFrame, Data: []byte{0xaa}}, nil
 	}
 	p := Packet{Track: 0, PTS: at, DTS: at, Duration: frame, Keyframe: at%time.Second == 0, Data: []byte{0, 0, 0, 1, 0x65}}
-	if s.reorder && at%(3*frame) == 0 {
-		p.PTS += 2 * frame
+	if s.reorder && at >= s.reorderFrom && at%(3*frame) == 0 {
+		p.PTS += 3 * frame // shown after the two that follow
 	}
+	p.Corrupt = s.corruptFrom > 0 && at >= s.corruptFrom
 	return p, nil
 }
 
@@ -87,11 +102,13 @@ type fakeRoom struct {
 	closes   int
 	dialErrs []error // returned by the next dials
 	writeErr func(p Packet) error
+	always   func(p Packet) error
+	expires  time.Time
 	sent     int64
 }
 
 func (r *fakeRoom) Address(Destination, time.Time) (PublishAddress, error) {
-	return PublishAddress{}, nil
+	return PublishAddress{Expires: r.expires}, nil
 }
 
 func (r *fakeRoom) Check(Destination, time.Time) error { return nil }
@@ -123,6 +140,9 @@ func (r *fakeRoom) WritePacket(_ context.Context, p Packet) error {
 			r.writeErr = nil
 			return err
 		}
+	}
+	if r.always != nil {
+		return r.always(p)
 	}
 	r.sent += int64(len(p.Data))
 	r.got = append(r.got, arrival{p, time.Since(r.begin)})

@@ -142,7 +142,7 @@ func TestTheRoomEndsTheSession(t *testing.T) {
 		want media.Error
 	}{
 		"with a kick": {func(r *room) error { return r.status("error", "NetStream.Publish.Kicked", "user alice entered again") },
-			media.Error{Kind: media.KindRoomConflict, Code: "NetStream.Publish.Kicked", Words: "user alice entered again"}},
+			media.Error{Kind: media.KindRoomKicked, Code: "NetStream.Publish.Kicked", Words: "user alice entered again"}},
 		"with a rejection": {func(r *room) error { return r.status("error", "NetStream.Publish.Rejected", "B-frames") },
 			media.Error{Kind: media.KindRoomDenied, Code: "NetStream.Publish.Rejected", Words: "B-frames"}},
 		"with a shutdown": {func(r *room) error { return r.status("status", "NetConnection.Connect.AppShutdown", "see you") },
@@ -191,7 +191,7 @@ func TestAKickEndsABlockedWrite(t *testing.T) {
 	<-running
 	start := time.Now()
 	close(kick)
-	require.Equal(t, media.KindRoomConflict, media.KindOf(<-result))
+	require.Equal(t, media.KindRoomKicked, media.KindOf(<-result))
 	require.Less(t, time.Since(start), promise)
 }
 

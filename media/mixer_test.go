@@ -1,0 +1,280 @@
+package media
+
+import (
+	"context"
+	"io"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fakeCoder passes packets on in the order of PTS, as an encoder without
+// B-frames would, some packets late.
+type fakeCoder struct {
+	out    Track
+	delay  int // packets that stay inside
+	inside []Packet
+	skip   time.Duration
+	forced bool
+	inputs int
+	closed bool
+}
+
+func (c *fakeCoder) Output() Track              { return c.out }
+func (c *fakeCoder) SkipBefore(t time.Duration) { c.skip = t }
+func (c *fakeCoder) ForceKey()                  { c.forced = true }
+func (c *fakeCoder) Damaged() int64             { return 0 }
+func (c *fakeCoder) Close()                     { c.closed = true }
+
+func (c *fakeCoder) Input(Track) ([]Packet, error) {
+	c.inputs++
+	return c.Flush()
+}
+
+func (c *fakeCoder) Transcode(p Packet) ([]Packet, error) {
+	c.inside = append(c.inside, p)
+	slices.SortFunc(c.inside, func(a, b Packet) int { return int(a.PTS - b.PTS) })
+	return c.emit(c.delay), nil
+}
+
+func (c *fakeCoder) Flush() ([]Packet, error) { return c.emit(0), nil }
+
+func (c *fakeCoder) emit(keep int) []Packet {
+	var out []Packet
+	for len(c.inside) > keep {
+		p := c.inside[0]
+		c.inside = c.inside[1:]
+		if p.PTS < c.skip {
+			continue
+		}
+		p.DTS, p.Extradata = p.PTS, nil
+		p.Keyframe, c.forced = p.Keyframe || c.forced, false
+		out = append(out, p)
+	}
+	return out
+}
+
+// fakeCoders makes fakeCoders and remembers them.
+type fakeCoders struct {
+	made  []*fakeCoder
+	video []VideoOutput
+	audio []AudioOutput
+}
+
+func (c *fakeCoders) add(t Track, delay int) *fakeCoder {
+	coder := &fakeCoder{out: t, delay: delay}
+	c.made = append(c.made, coder)
+	return coder
+}
+
+func (c *fakeCoders) Video(_ Track, to VideoOutput) (Transcoder, error) {
+	c.video = append(c.video, to)
+	return c.add(Track{Type: Video, Codec: H264, Width: to.Width, Height: to.Height, Extradata: []byte{1, 66, 0, 31, 255, 225, 0}}, 4), nil
+}
+
+func (c *fakeCoders) Audio(_ Track, to AudioOutput) (Transcoder, error) {
+	c.audio = append(c.audio, to)
+	return c.add(Track{Type: Audio, Codec: AAC, SampleRate: to.SampleRate, Channels: to.Channels, Extradata: []byte{0x11, 0x90}}, 0), nil
+}
+
+func (c *fakeCoders) Black(to VideoOutput) (Track, []Packet, error) {
+	t := Track{Type: Video, Codec: H264, Width: to.Width, Height: to.Height, Extradata: []byte{1, 66, 0, 31, 255, 225, 0}}
+	return t, []Packet{{Keyframe: true, Duration: 500 * time.Millisecond, Data: []byte{1}}, {PTS: 500 * time.Millisecond, DTS: 500 * time.Millisecond, Duration: 500 * time.Millisecond, Data: []byte{2}}}, nil
+}
+
+// playWith plays s with transcoders.
+func (s *stage) playWith(ctx context.Context, coders Transcoders) error {
+	open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+		f := s.source(len(s.opened))
+		f.ctx = ctx
+		s.opened = append(s.opened, &f)
+		return &f, nil
+	})
+	return (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
+}
+
+// of returns what came of one track.
+func (r *fakeRoom) of(track int) []arrival {
+	return slices.DeleteFunc(slices.Clone(r.got), func(a arrival) bool { return a.Track != track })
+}
+
+func TestWhatTheRoomDoesNotTakeIsReencodedInRealTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource { return fakeSource{info: clip(10 * time.Second), reorder: true} })
+		coders := &fakeCoders{}
+		begin := time.Now()
+		require.NoError(t, s.playWith(t.Context(), coders))
+		require.InDelta(t, 10, time.Since(begin).Seconds(), 0.2)
+		requireRising(t, s.room.got)
+		require.Len(t, s.room.of(0), 250)
+		require.InDelta(t, 250, len(s.room.of(1)), 4, "sound from before the first picture is left out")
+		require.Equal(t, TrackPlan{Transcode, "B-frames"}, *s.seen.plan.Video)
+		require.Equal(t, Copy, s.seen.plan.Audio.Action)
+		require.Equal(t, []VideoOutput{{Width: 640, Height: 360, FPS: 30, Bitrate: 800_000, KeyInterval: 2 * time.Second}}, coders.video)
+		for i, p := range s.room.got[1:] {
+			require.GreaterOrEqual(t, p.DTS, s.room.got[i].DTS, "the tracks are woven by DTS")
+		}
+		require.True(t, coders.made[0].closed)
+	})
+}
+
+func TestBFramesThatBeginInMidStreamChangeThePlanAndLoseNoPicture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource {
+			return fakeSource{info: clip(10 * time.Second), reorder: true, reorderFrom: 5500 * time.Millisecond}
+		})
+		coders := &fakeCoders{}
+		require.NoError(t, s.playWith(t.Context(), coders))
+		require.Equal(t, 1, s.room.dials)
+		requireRising(t, s.room.got)
+		require.Equal(t, []string{"planned", "publishing", "planned"}, s.seen.lines)
+		require.Equal(t, TrackPlan{Transcode, "B-frames"}, *s.seen.plan.Video)
+		video := s.room.of(0)
+		require.InDelta(t, 250, len(video), 3)
+		changed := slices.IndexFunc(video, func(a arrival) bool { return a.Extradata != nil })
+		require.Positive(t, changed, "the room is told the new configuration")
+		require.InDelta(t, 5500, video[changed].DTS.Milliseconds(), 200)
+	})
+}
+
+func TestASourceWithoutAudioGetsSilenceWhenAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		info := clip(10 * time.Second)
+		info.Tracks = info.Tracks[:1]
+		s := newStage(func(int) fakeSource { return fakeSource{info: info} })
+		s.job.Options.FillAudio = true
+		require.NoError(t, s.play(t.Context()))
+		requireRising(t, s.room.got)
+		require.Equal(t, Fill, s.seen.plan.Audio.Action)
+		require.InDelta(t, 10*48000/1024, len(s.room.of(1)), 3)
+		require.Equal(t, silentFrame, s.room.of(1)[0].Data)
+	})
+}
+
+func TestASourceWithoutVideoGetsBlackWhenAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		info := clip(10 * time.Second)
+		info.Tracks = info.Tracks[1:]
+		s := newStage(func(int) fakeSource { return fakeSource{info: info} })
+		s.job.Options.FillVideo = true
+		require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+		requireRising(t, s.room.got)
+		require.InDelta(t, 20, len(s.room.of(0)), 1)
+		require.True(t, s.room.got[0].Keyframe)
+	})
+}
+
+func TestALoopGoesOnInTheSamePublishWithoutAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(4 * time.Second))
+		s.job.Options.Repeat = 3
+		begin := time.Now()
+		require.NoError(t, s.play(t.Context()))
+		require.InDelta(t, 12, time.Since(begin).Seconds(), 0.1)
+		require.Equal(t, 1, s.room.dials)
+		require.Len(t, s.room.got, 600)
+		requireRising(t, s.room.got)
+		video := s.room.of(0)
+		for i := range video[1:] {
+			require.InDelta(t, frame.Milliseconds(), (video[i+1].DTS - video[i].DTS).Milliseconds(), 20, "picture %d", i)
+		}
+		require.Equal(t, 2, s.job.Meter.Snapshot(time.Now()).Loop)
+	})
+}
+
+func TestALoopOfAReencodedPartKeepsItsEncoder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.job.Options = Options{Repeat: 3, Transcode: TranscodeAlways, StartAt: 2500 * time.Millisecond, EndAt: 5 * time.Second}
+		coders := &fakeCoders{}
+		require.NoError(t, s.playWith(t.Context(), coders))
+		requireRising(t, s.room.got)
+		require.Len(t, coders.made, 2)
+		require.Equal(t, 2, coders.made[0].inputs)
+		video := s.room.of(0)
+		require.InDelta(t, 3*62, len(video), 3, "2.5 s each, begun in the middle of a GOP")
+		for i := range video[1:] {
+			require.InDelta(t, frame.Milliseconds(), (video[i+1].DTS - video[i].DTS).Milliseconds(), 41, "picture %d", i)
+		}
+	})
+}
+
+func TestAPartOfAFileIsPlayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.job.Options = Options{StartAt: 3 * time.Second, EndAt: 7 * time.Second}
+		begin := time.Now()
+		require.NoError(t, s.play(t.Context()))
+		require.InDelta(t, 4, time.Since(begin).Seconds(), 0.1)
+		require.Len(t, s.room.got, 200)
+		require.NotContains(t, s.seen.lines, "warned ended_early")
+		require.Equal(t, 7*time.Second, s.job.Meter.Snapshot(time.Now()).Position)
+	})
+}
+
+func TestAPushEndsWhenItsTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(time.Hour))
+		s.job.Options.MaxDuration, s.job.Played = 30*time.Second, 10*time.Second
+		begin := time.Now()
+		require.NoError(t, s.play(t.Context()))
+		require.InDelta(t, 20, time.Since(begin).Seconds(), 0.1)
+		require.Contains(t, s.seen.lines, "warned max_duration")
+	})
+}
+
+func TestAReencodedFileGoesOnWhereItWasWhenTheRoomBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.job.Options.Transcode = TranscodeAlways
+		s.room.writeErr = func(p Packet) error {
+			if p.DTS < 4500*time.Millisecond {
+				return nil
+			}
+			return &Error{Kind: KindRoomClosed, Op: "publish", Err: io.EOF}
+		}
+		require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+		require.Equal(t, 2, s.room.dials)
+		requireRising(t, s.room.got)
+		again := slices.IndexFunc(s.room.got, func(a arrival) bool { return a.DTS > 4500*time.Millisecond })
+		require.True(t, s.room.got[again].Keyframe, "the encoder was asked for one")
+		require.InDelta(t, 250, len(s.room.of(0)), 3, "no picture is sent again")
+	})
+}
+
+func TestARoomThatHangsUpRightAfterThePublishIsAnothersSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(time.Hour))
+		s.room.always = func(Packet) error { return &Error{Kind: KindRoomClosed, Op: "publish", Err: io.EOF} }
+		s.job.Retry = func(k Kind) Retry {
+			if k == KindRoomKicked {
+				return Retry{}
+			}
+			return Retry{AtOnce: true, First: 500 * time.Millisecond, Max: time.Second, For: time.Minute}
+		}
+		require.Equal(t, KindRoomKicked, KindOf(s.play(t.Context())))
+		require.Equal(t, 3, s.room.dials)
+	})
+}
+
+func TestASignatureThatRunsOutIsWarnedAboutTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(2 * time.Hour))
+		s.room.expires = time.Now().Add(90 * time.Minute)
+		require.NoError(t, s.play(t.Context()))
+		require.Equal(t, []string{"planned", "publishing", "warned usersig_expires", "warned usersig_expires"}, s.seen.lines)
+	})
+}
+
+func TestASourceThatIsMostlyDamagedFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource { return fakeSource{info: clip(time.Minute), corruptFrom: 5 * time.Second} })
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		err := s.play(t.Context())
+		require.Equal(t, KindSourceInvalid, KindOf(err))
+		require.ErrorContains(t, err, "damaged")
+	})
+}
