@@ -13,6 +13,9 @@ type Job struct {
 	Source      SourceRequest
 	Destination Destination
 	Start       time.Duration // position to start from; live sources ignore it
+	Options     Options
+	Loop        int           // how many plays of the source earlier attempts have finished
+	Played      time.Duration // how long earlier attempts have published
 	Meter       *Meter
 	Observer    Observer
 	Retry       RetryPolicy

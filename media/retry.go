@@ -8,9 +8,11 @@ import (
 
 // Retry says how often an error is tried again. The zero value is: never.
 type Retry struct {
-	First time.Duration // the first wait; later ones double, with jitter
-	Max   time.Duration // the longest wait
-	For   time.Duration // how long in all, counted from the first failure
+	// AtOnce puts one try without any wait before the others.
+	AtOnce bool
+	First  time.Duration // the first wait; later ones double, with jitter
+	Max    time.Duration // the longest wait
+	For    time.Duration // how long in all, counted from the first failure
 }
 
 // RetryPolicy says how an error of a kind is tried again.
@@ -35,7 +37,8 @@ func newRetries(policy RetryPolicy) *retries { return &retries{policy: policy} }
 func (r *retries) next(k Kind) (time.Duration, bool) {
 	retry := r.policy(k)
 	now := time.Now()
-	if r.since.IsZero() {
+	first := r.since.IsZero()
+	if first {
 		r.since = now
 		r.wait = &backoff.ExponentialBackOff{
 			InitialInterval: max(retry.First, time.Millisecond), RandomizationFactor: 0.3,
@@ -46,6 +49,9 @@ func (r *retries) next(k Kind) (time.Duration, bool) {
 	r.flowing = time.Time{}
 	if now.Sub(r.since) >= retry.For {
 		return 0, false
+	}
+	if first && retry.AtOnce {
+		return 0, true
 	}
 	return min(r.wait.NextBackOff(), retry.For-now.Sub(r.since)), true
 }

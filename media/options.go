@@ -1,0 +1,59 @@
+package media
+
+import "time"
+
+// Options is what a request may ask of the playing beyond source and room. The
+// zero value asks for nothing special.
+type Options struct {
+	// StartAt and EndAt are the part of the source to play, from its start;
+	// EndAt 0 is its end. A live source has no parts.
+	StartAt, EndAt time.Duration
+	Repeat         int           // how often to play it; 0 and 1: once, RepeatForever: for ever
+	MaxDuration    time.Duration // of the push in the room, all attempts together; 0: no limit
+	Transcode      TranscodeMode // "" is auto
+	Video          VideoWish
+	Audio          AudioWish
+	FillAudio      bool // silence for a source without sound
+	FillVideo      bool // black for a source without a picture
+}
+
+// RepeatForever as Options.Repeat has no last time.
+const RepeatForever = -1
+
+// TranscodeMode says when a track is re-encoded.
+type TranscodeMode string
+
+// The modes of a request. Auto re-encodes what the room does not take as it
+// is, and what the wishes change.
+const (
+	TranscodeAuto   TranscodeMode = "auto"
+	TranscodeNever  TranscodeMode = "never"
+	TranscodeAlways TranscodeMode = "always"
+)
+
+// VideoWish is what a request asks of the picture; the plan decides what is
+// zero.
+type VideoWish struct {
+	Width, Height int // pixels; one alone keeps the shape
+	FPS           float64
+	Bitrate       BitsPerSecond
+}
+
+// AudioWish is what a request asks of the sound.
+type AudioWish struct {
+	Bitrate   BitsPerSecond // 0: the plan decides
+	Volume    int           // percent: 100 leaves it, 0 is silence; only with VolumeSet
+	VolumeSet bool
+	Mute      bool // silence, whatever Volume is
+}
+
+// Percent is how loud the sound is to be: 100 leaves it, 0 is silence.
+func (w AudioWish) Percent() int {
+	switch {
+	case w.Mute:
+		return 0
+	case w.VolumeSet:
+		return w.Volume
+	}
+	return 100
+}
