@@ -11,13 +11,16 @@ var reservedHeaders = []string{
 	"host", "connection", "content-length", "transfer-encoding", "range", "te", "upgrade", "expect",
 }
 
+// ErrHeaderName is what CheckHeader finds wrong with a name that is none.
+var ErrHeaderName = errors.New("has a name that HTTP does not allow")
+
 // CheckHeader says why a header cannot be sent to a source's server, or nil.
 // The text shows neither name nor value.
 func CheckHeader(name string, value Secret) error {
 	lower := strings.ToLower(name)
 	switch {
 	case !isToken(name):
-		return errors.New("has a name that HTTP does not allow")
+		return ErrHeaderName
 	case slices.Contains(reservedHeaders, lower) || strings.HasPrefix(lower, "proxy-"):
 		return errors.New("is one that Roomcast sets itself")
 	case !isFieldValue(value.Reveal()):
