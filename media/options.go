@@ -20,6 +20,9 @@ type Options struct {
 // RepeatForever as Options.Repeat has no last time.
 const RepeatForever = -1
 
+// PlaysOnce says whether the source is not repeated.
+func (o Options) PlaysOnce() bool { return o.Repeat == 0 || o.Repeat == 1 }
+
 // TranscodeMode says when a track is re-encoded.
 type TranscodeMode string
 

@@ -71,7 +71,7 @@ func (c *checker) checkPart(w Wishes, o *media.Options, mode media.SourceMode) {
 	}
 	c.refuseIf(o.StartAt > 0, "startAtMs", "cannot be asked of a live source")
 	c.refuseIf(o.EndAt > 0, "endAtMs", "cannot be asked of a live source")
-	c.refuseIf(!playsOnce(o.Repeat), "repeat", "cannot be asked of a live source")
+	c.refuseIf(!o.PlaysOnce(), "repeat", "cannot be asked of a live source")
 }
 
 func (c *checker) refuseIf(wrong bool, field, detail string) {
@@ -79,8 +79,6 @@ func (c *checker) refuseIf(wrong bool, field, detail string) {
 		c.add(field, detail)
 	}
 }
-
-func playsOnce(repeat int) bool { return repeat == 0 || repeat == 1 }
 
 // checkTimes checks how long a push may last and its source be away.
 func (s *Service) checkTimes(c *checker, w Wishes, spec *Spec) {
