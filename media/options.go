@@ -5,29 +5,37 @@ import "time"
 // Options is what a request may ask of the playing beyond source and room. The
 // zero value asks for nothing special.
 type Options struct {
-	// StartAt and EndAt bound the part of the source to play, counted from its
-	// start; an EndAt of 0 is its end.
+	// StartAt and EndAt are the part of the source to play, from its start;
+	// EndAt 0 is its end. A live source has no parts.
 	StartAt, EndAt time.Duration
-	Repeat         int           // how often to play it; 0 and 1: once, -1: for ever
+	Repeat         int           // how often to play it; 0 and 1: once, RepeatForever: for ever
 	MaxDuration    time.Duration // of the push in the room, all attempts together; 0: no limit
-	Transcode      TranscodeMode // empty: auto
-	Video          VideoWish     // zero fields: the plan decides
+	Transcode      TranscodeMode // "" is auto
+	Video          VideoWish
 	Audio          AudioWish
-	FillAudio      bool // silence where the source has no audio
-	FillVideo      bool // black where it has no video
+	FillAudio      bool // silence for a source without sound
+	FillVideo      bool // black for a source without a picture
 }
 
-// TranscodeMode says whether tracks may, or must, be re-encoded.
+// RepeatForever as Options.Repeat has no last time.
+const RepeatForever = -1
+
+// PlaysOnce says whether the source is not repeated.
+func (o Options) PlaysOnce() bool { return o.Repeat == 0 || o.Repeat == 1 }
+
+// TranscodeMode says when a track is re-encoded.
 type TranscodeMode string
 
-// The modes of a request. TranscodeAuto re-encodes what the room does not take.
+// The modes of a request. Auto re-encodes what the room does not take as it
+// is, and what the wishes change.
 const (
 	TranscodeAuto   TranscodeMode = "auto"
 	TranscodeNever  TranscodeMode = "never"
 	TranscodeAlways TranscodeMode = "always"
 )
 
-// VideoWish is what a request asks of the picture.
+// VideoWish is what a request asks of the picture; the plan decides what is
+// zero.
 type VideoWish struct {
 	Width, Height int // pixels; one alone keeps the shape
 	FPS           float64
@@ -36,20 +44,19 @@ type VideoWish struct {
 
 // AudioWish is what a request asks of the sound.
 type AudioWish struct {
-	Bitrate   BitsPerSecond
-	Volume    int  // percent, 0 to 200; means something only with VolumeSet
-	VolumeSet bool // without it the volume stays as it is
-	Mute      bool
+	Bitrate   BitsPerSecond // 0: the plan decides
+	Volume    int           // percent: 100 leaves it, 0 is silence; only with VolumeSet
+	VolumeSet bool
+	Mute      bool // silence, whatever Volume is
 }
 
-// volume returns the asked volume in percent.
-func (w AudioWish) volume() int {
+// Percent is how loud the sound is to be: 100 leaves it, 0 is silence.
+func (w AudioWish) Percent() int {
 	switch {
 	case w.Mute:
 		return 0
 	case w.VolumeSet:
 		return w.Volume
-	default:
-		return 100
 	}
+	return 100
 }

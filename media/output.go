@@ -97,7 +97,7 @@ func bitrateFor(pixels int, fps float64) BitsPerSecond {
 
 // audioOutput says what audio is re-encoded to.
 func audioOutput(w AudioWish) AudioOutput {
-	o := AudioOutput{SampleRate: outputSampleRate, Channels: outputChannels, Bitrate: w.Bitrate, Volume: w.volume()}
+	o := AudioOutput{SampleRate: outputSampleRate, Channels: outputChannels, Bitrate: w.Bitrate, Volume: w.Percent()}
 	if o.Bitrate == 0 {
 		o.Bitrate = outputAudio
 	}

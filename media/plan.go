@@ -181,8 +181,8 @@ func (o Options) audioReason(t Track) string {
 	switch w := o.Audio; {
 	case o.Transcode == TranscodeAlways:
 		return reasonAsked
-	case w.volume() != 100:
-		return fmt.Sprintf("volume %d %%", w.volume())
+	case w.Percent() != 100:
+		return fmt.Sprintf("volume %d %%", w.Percent())
 	case w.Bitrate > 0 && (t.Bitrate == 0 || t.Bitrate > w.Bitrate):
 		return fmt.Sprintf("%s %d kb/s", reasonAsked, w.Bitrate/1000)
 	}

@@ -2,7 +2,8 @@ package media
 
 import "time"
 
-// Progress is a snapshot of a running attempt.
+// Progress is a snapshot of a running attempt; Loop and Played count over all
+// attempts of the push.
 type Progress struct {
 	Position       time.Duration // media time of the source
 	Duration       time.Duration // 0 when unknown
@@ -12,7 +13,15 @@ type Progress struct {
 	DroppedPackets int64
 	Reconnects     int64
 	LatenessP99    time.Duration // how late packets left, over the last seconds
-	Loop           int           // how many plays of the source are over
-	Played         time.Duration // time in the room, all attempts together
+	Loop           int           // how many plays of the source are done
+	Played         time.Duration // time spent publishing
 	UpdatedAt      time.Time
+}
+
+// GoOnFrom makes the Meter stand where the attempt before stood when it told
+// p: at its position, with its loops and its time in the room.
+func (m *Meter) GoOnFrom(p Progress) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Position, m.progress.Loop, m.progress.Played = p.Position, p.Loop, p.Played
 }

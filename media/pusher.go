@@ -12,12 +12,12 @@ type Job struct {
 	Source      SourceRequest
 	Destination Destination
 	Start       time.Duration // position to start from; live sources ignore it
+	Options     Options
+	Loop        int           // how many plays of the source earlier attempts have finished
+	Played      time.Duration // how long earlier attempts have published
 	Meter       *Meter
 	Observer    Observer
 	Retry       RetryPolicy
-	Options     Options
-	Loop        int           // how many plays of the source are over already
-	Played      time.Duration // how long earlier attempts were in the room
 	// MayOpenRoom waits until this worker may open a room connection, that is
 	// until its lease is fresh, or returns ctx's cause. The context it returns
 	// ends when that is no longer so; the caller cancels it.

@@ -8,7 +8,8 @@ import (
 
 // Retry says how often an error is tried again. The zero value is: never.
 type Retry struct {
-	AtOnce bool          // the very first try does not wait
+	// AtOnce puts one try without any wait before the others.
+	AtOnce bool
 	First  time.Duration // the first wait; later ones double, with jitter
 	Max    time.Duration // the longest wait
 	For    time.Duration // how long in all, counted from the first failure

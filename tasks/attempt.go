@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -227,6 +228,23 @@ func (a *attempt) leaseLeft(lease time.Duration) (time.Duration, <-chan struct{}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return lease - time.Since(a.renewed), a.fresh
+}
+
+// isLive says whether the source has no end, as far as that is known: of one
+// that was never opened by what it was called.
+func (a *attempt) isLive() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	spec := a.push.Spec
+	return a.live || a.source == nil && (spec.Mode == media.ModeLive ||
+		spec.Mode == media.ModeAuto && strings.HasPrefix(spec.VideoSrc, "rtmp"))
+}
+
+// cutShort says whether the push ended because it had lasted long enough, and
+// not because its source was over.
+func (a *attempt) cutShort() bool {
+	limit := a.push.Spec.Options.MaxDuration
+	return limit > 0 && a.meter.Snapshot(time.Now()).Played >= limit
 }
 
 // pendingEvents returns the events that the store lacks.

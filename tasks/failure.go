@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -16,8 +17,9 @@ type outcome struct {
 	again bool
 }
 
-// Source trouble is waited out for five minutes; a room's for as long as a
-// user whose connection broke stays in it (about 90 s), and some more.
+// Source trouble is waited out for five minutes, but see attempt.retryOf; a
+// room's for as long, and a conflict for as long as a user whose connection
+// broke stays in the room (about 90 s), and some more.
 var (
 	retrySource   = media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
 	retryRoom     = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
@@ -54,8 +56,15 @@ func outcomeOf(k media.Kind) outcome {
 	return outcome{code: CodeInternal, message: "a fault inside Roomcast; its log says more under this push's id", again: true}
 }
 
-// retryOf is outcomeOf as a media.RetryPolicy.
-func retryOf(k media.Kind) media.Retry { return outcomeOf(k).retry }
+// retryOf is outcomeOf as a media.RetryPolicy; a live source may be away for as
+// long as the request says.
+func (a *attempt) retryOf(k media.Kind) media.Retry {
+	retry := outcomeOf(k).retry
+	if retry == retrySource && a.isLive() {
+		retry.For = cmp.Or(a.push.Spec.MaxIdle, DefaultMaxIdle)
+	}
+	return retry
+}
 
 // failureOf says why err failed a push: what it means, and the room's words or
 // the inner cause, which a media.Error keeps free of secrets.

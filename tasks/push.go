@@ -21,7 +21,14 @@ type Spec struct {
 	Mode        media.SourceMode
 	ResumeScope ResumeScope
 	ResumeKey   string // the resume record's key: hex SHA-256, never a URL
+	Options     media.Options
+	MaxIdle     time.Duration // how long a live source may be away; 0: DefaultMaxIdle
+	HeaderNames []string      // of the headers for the source's server, sorted; their values are Secrets
 }
+
+// DefaultMaxIdle is how long a live source may be away unless the request says
+// otherwise.
+const DefaultMaxIdle = 5 * time.Minute
 
 // ResumeScope says which pushes share a resume record.
 type ResumeScope string

@@ -29,6 +29,7 @@ type Request struct {
 	Mode          string // empty: auto
 	ResumeScope   string // empty: source
 	ResumeKey     string // replaces the source as the name of the resume record
+	Wishes        Wishes
 
 	IdempotencyKey string
 	Body           []byte // canonical body for the keyed digest; never stored
@@ -90,7 +91,8 @@ func (s *Service) check(r Request, now time.Time) (Spec, Secrets, error) {
 	s.checkDestination(&c, r, now)
 	s.checkChoices(&c, &spec)
 	s.checkResume(&c, r, &spec)
-	secrets := Secrets{VideoSrc: r.VideoSrc, UserSig: r.UserSig, RedisPassword: r.RedisPassword}
+	s.checkWishes(&c, r, &spec)
+	secrets := Secrets{VideoSrc: r.VideoSrc, UserSig: r.UserSig, RedisPassword: r.RedisPassword, Headers: r.Wishes.Headers}
 	return spec, secrets, c.err()
 }
 

@@ -29,7 +29,7 @@ func (w *Worker) run(a *attempt) {
 	err = w.play(a, start)
 	stopWatching()
 	watching.Wait()
-	saved := keeper.finish(err == nil)
+	saved := keeper.finish(err == nil && !a.cutShort())
 	w.end(a, err)
 	<-saved
 }
@@ -47,11 +47,12 @@ func (w *Worker) play(a *attempt, start time.Duration) (err error) {
 
 // job returns what the player is to do.
 func (w *Worker) job(a *attempt, start time.Duration) media.Job {
-	spec := a.push.Spec
+	spec, done := a.push.Spec, lastProgress(a.push)
 	return media.Job{
 		Source:      media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: spec.Mode},
 		Destination: media.Destination{SDKAppID: spec.SDKAppID, RoomID: spec.RoomID, UserID: spec.UserID, UserSig: a.secrets.UserSig},
-		Start:       start, Meter: a.meter, Observer: a, Retry: retryOf, Log: a.log,
+		Start:       start, Options: spec.Options, Loop: done.Loop, Played: done.Played,
+		Meter: a.meter, Observer: a, Retry: a.retryOf, Log: a.log,
 		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
 			return a.mayOpenRoom(ctx, w.Lease)
 		},
@@ -60,30 +61,41 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 
 // startPosition returns where a's source is to begin: where the last attempt
 // of this push stood, else, for a push with redis:true, where the last push of
-// this source did.
+// this source did, else at the start of the part that was asked for.
 func (w *Worker) startPosition(a *attempt) time.Duration {
+	part := a.push.Spec.Options
 	if !a.push.StartedAt.IsZero() {
-		return lastPosition(a.push)
+		return max(lastProgress(a.push).Position, part.StartAt)
 	}
 	spec := a.push.Spec
 	if !spec.Redis || spec.Mode == media.ModeLive {
-		return 0
+		return part.StartAt
 	}
 	r, found, err := w.Resume.Load(a.ctx, a.resumeTarget(), spec.ResumeKey)
 	switch {
 	case err != nil && a.ctx.Err() == nil:
 		a.Warned(warnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
 	case err == nil && found && !r.Finished:
-		return r.Position
+		return within(part, r.Position)
 	}
-	return 0
+	return part.StartAt
 }
 
-func lastPosition(p Push) time.Duration {
-	if p.Progress == nil {
-		return 0
+// within returns position, or the start of the part when it is outside of it:
+// a resume record may be of a push that played another one.
+func within(part media.Options, position time.Duration) time.Duration {
+	if position < part.StartAt || part.EndAt > 0 && position >= part.EndAt {
+		return part.StartAt
 	}
-	return p.Progress.Position
+	return position
+}
+
+// lastProgress is where p's attempt before this one stood; zero without one.
+func lastProgress(p Push) media.Progress {
+	if p.Progress == nil {
+		return media.Progress{}
+	}
+	return *p.Progress
 }
 
 // end writes down how the attempt ended. It tries until the store has it or

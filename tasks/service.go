@@ -36,7 +36,9 @@ type Service struct {
 	Door    Destinations
 	Sources SourceChecker
 	Resume  ResumeTargets
-	Log     *slog.Logger
+	// MaxDuration is how long a push may be in its room; 0 is no limit.
+	MaxDuration time.Duration
+	Log         *slog.Logger
 }
 
 // Start checks r, records the push and enqueues its first attempt. With an

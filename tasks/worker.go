@@ -158,7 +158,8 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	a := newAttempt(w.base, lease, claimed.Push)
 	a.envelope = claimed.Envelope
 	a.log, a.kick, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.kickRenew, sent
-	a.meter = media.NewMeter(lastPosition(claimed.Push))
+	a.meter = media.NewMeter(0)
+	a.meter.GoOnFrom(lastProgress(claimed.Push))
 	w.register(a)
 	return a, nil
 }

@@ -2,8 +2,14 @@
 // the ROOMCAST_ variables of the README.
 package main
 
-import "github.com/roomcast/roomcast/internal/process"
+import (
+	"os"
+
+	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/process"
+)
 
 func main() {
-	process.Main(run)
+	usage := config.Usage("api", "Serves Roomcast's HTTP API and queue monitor.")
+	process.Main(process.Daemon(usage, os.Args[1:], os.Stdout, run))
 }

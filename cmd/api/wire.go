@@ -91,7 +91,9 @@ func (p *parts) service(cfg config.Config, client redisconn.Client) (*tasks.Serv
 		return nil, fmt.Errorf("ROOMCAST_SOURCE_SCHEMES, ROOMCAST_SOURCE_ALLOW: %w", err)
 	}
 	p.closers = append(p.closers, gate.Close)
-	return &tasks.Service{Sealer: sealer, Door: door, Sources: gate, Resume: resume, Log: p.log}, nil
+	return &tasks.Service{
+		Sealer: sealer, Door: door, Sources: gate, Resume: resume, MaxDuration: cfg.MaxDuration, Log: p.log,
+	}, nil
 }
 
 func apiKeys(keys config.APIKeys) []api.Key {

@@ -25,6 +25,7 @@ func describe(p client.Push, events []client.Event) string {
 	row("source", p.VideoSrc)
 	row("", sourceOf(p.Source))
 	row("room", fmt.Sprintf("%s as %s, app %d", p.RoomID, p.UserID, p.SDKAppID))
+	row("asked for", wishesOf(p))
 	if p.Plan != nil {
 		row("video", trackPlan(p.Plan.Video))
 		row("audio", trackPlan(p.Plan.Audio))
@@ -90,7 +91,11 @@ func progressOf(p client.Push) string {
 	if p.Progress == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s, %d kb/s, %.0f fps, %d bytes sent, %d packets dropped, %d reconnects", position(p),
+	at := position(p)
+	if p.Progress.Loop != nil {
+		at += fmt.Sprintf(" of play %d", *p.Progress.Loop+1)
+	}
+	return fmt.Sprintf("%s, %d kb/s, %.0f fps, %d bytes sent, %d packets dropped, %d reconnects", at,
 		p.Progress.BitrateKbps, p.Progress.FPS, p.Progress.SentBytes, p.Progress.DroppedPackets, p.Progress.Reconnects)
 }
 

@@ -140,6 +140,10 @@ func TestWrongCommandLines(t *testing.T) {
 		"a sig on the line":      {append(push, "x", "--usersig", "canary"), "unknown flag --usersig"},
 		"a mode that is not":     {append(push, "x", "--mode", "fast"), "--mode"},
 		"everything from stdin":  {append(push, "-", "--usersig-file", "-"), "cannot both come from standard input"},
+		"a header on the line":   {append(push, "x", "--header", "canary"), `must look like "Name: value"`},
+		"a header twice":         {append(push, "x", "--header", "X: canary", "--header", "X: canary"), "header X is given twice"},
+		"no file of headers":     {append(push, "x", "--headers-file", "missing"), "read the headers"},
+		"a transcode that is no": {append(push, "x", "--transcode", "maybe"), "--transcode"},
 		"a variable not set":     {append(push, "x", "--redis-password-env", "PW"), "PW is not set"},
 		"an address that is not": {[]string{"ls", "--api", "localhost:80"}, "must look like http://"},
 	} {

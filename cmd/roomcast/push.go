@@ -32,6 +32,10 @@ type pushCmd struct {
 	Mode             string `help:"Play as: ${enum}." enum:"auto,vod,live" default:"auto"`
 	ResumeScope      string `help:"Who shares what is remembered: ${enum}." enum:"source,room" default:"source"`
 
+	ResumeKey string `help:"A name for what is remembered, instead of the source's address."`
+
+	Wishes wishFlags `embed:""`
+
 	IdempotencyKey string `help:"A word of yours; the same one again finds the first push instead of starting another."`
 	Detach         bool   `short:"d" help:"Print the id and leave."`
 }
@@ -68,9 +72,12 @@ func (p *pushCmd) request(e env) (client.Request, error) {
 		VideoSrc: media.Secret(p.Src), SDKAppID: p.App, RoomID: p.Room, UserID: p.User,
 		UserSig: media.Secret(e.getenv("ROOMCAST_USERSIG")),
 		Redis:   p.Redis, RedisHost: p.RedisHost, RedisPort: p.RedisPort,
-		Mode: p.Mode, ResumeScope: p.ResumeScope,
+		Mode: p.Mode, ResumeScope: p.ResumeScope, ResumeKey: p.ResumeKey, Wishes: p.Wishes.wishes(),
 	}
 	var err error
+	if r.Headers, err = p.Wishes.headers(); err != nil {
+		return r, err
+	}
 	if p.Src == "-" && p.UsersigFile == "-" {
 		return r, errors.New("the source and the UserSig cannot both come from standard input")
 	}

@@ -2,6 +2,14 @@
 // into their rooms. Its settings are ROOMCAST_… environment variables.
 package main
 
-import "github.com/roomcast/roomcast/internal/process"
+import (
+	"os"
 
-func main() { process.Main(run) }
+	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/process"
+)
+
+func main() {
+	usage := config.Usage("worker", "Plays pushes into their rooms.")
+	process.Main(process.Daemon(usage, os.Args[1:], os.Stdout, run))
+}

@@ -35,6 +35,8 @@ type Config struct {
 	Lease        time.Duration `env:"LEASE" envDefault:"3s" about:"how long a worker owns a push without renewing; a vanished worker's pushes start elsewhere after it"`
 	RenewCap     time.Duration `env:"RENEW_CAP" envDefault:"2m" about:"how long a push goes on while its lease cannot be renewed"`
 
+	MaxDuration time.Duration `env:"MAX_DURATION" envDefault:"0" about:"how long a push may be in its room, all attempts together; a request may ask for less; 0 is no limit"`
+
 	Retention time.Duration `env:"RETENTION" envDefault:"72h" about:"how long the record of an ended push stays"`
 	ResumeTTL time.Duration `env:"RESUME_TTL" envDefault:"720h" about:"how long a resume record stays after its last write"`
 

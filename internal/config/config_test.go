@@ -73,6 +73,8 @@ func TestLoadTakes(t *testing.T) {
 		{"lists with blanks", []string{"SOURCE_ALLOW=10.0.0.0/8 , fd00::/8,nas.lan:80,,192.0.2.1,[::1]:8080"}, func(c config.Config) any { return c.SourceAllow }, config.List{"10.0.0.0/8", "fd00::/8", "nas.lan:80", "192.0.2.1", "[::1]:8080"}},
 		{"Redis servers of requests", []string{"PROGRESS_REDIS_ALLOW=r:6379,rediss://s:6380"}, func(c config.Config) any { return c.ProgressRedisAllow }, config.List{"r:6379", "rediss://s:6380"}},
 		{"a level", []string{"LOG_LEVEL=debug"}, func(c config.Config) any { return c.LogLevel }, slog.LevelDebug},
+		{"no longest duration", []string{"MAX_DURATION=0"}, func(c config.Config) any { return c.MaxDuration }, time.Duration(0)},
+		{"a longest duration", []string{"MAX_DURATION=12h"}, func(c config.Config) any { return c.MaxDuration }, 12 * time.Hour},
 		{"an endpoint", []string{"RTMP_ENDPOINT=rtmp://127.0.0.1:1935/push"}, func(c config.Config) any { return c.RTMPEndpoint }, "rtmp://127.0.0.1:1935/push"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,6 +112,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"an endpoint with a password", "RTMP_ENDPOINT=rtmp://u:canary@a/push", "ROOMCAST_RTMP_ENDPOINT must be rtmp://"},
 		{"a level that is none", "LOG_LEVEL=loud", "ROOMCAST_LOG_LEVEL must be debug, info, warn or error"},
 		{"a format that is none", "LOG_FORMAT=xml", "ROOMCAST_LOG_FORMAT must be text or json"},
+		{"a longest duration below a second", "MAX_DURATION=1ms", "ROOMCAST_MAX_DURATION must be 0 for no limit, or a duration from 1s"},
+		{"a longest duration below nothing", "MAX_DURATION=-1h", "ROOMCAST_MAX_DURATION must be 0 for no limit, or a duration from 1s"},
 		{"no time to keep records", "RETENTION=0s", "ROOMCAST_RETENTION must be a duration from 1m"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -59,6 +59,7 @@ func (c Config) validateWorker(check checkFunc) {
 	check(c.WorkerSlots >= 1 && c.WorkerSlots <= 10000, "WORKER_SLOTS", "must be a whole number from 1 to 10000")
 	check(within(c.Lease, time.Second, time.Minute), "LEASE", "must be a duration from 1s to 1m")
 	check(within(c.RenewCap, c.Lease, time.Hour), "RENEW_CAP", "must be a duration from ROOMCAST_LEASE to 1h")
+	check(c.MaxDuration == 0 || within(c.MaxDuration, time.Second, 10*365*24*time.Hour), "MAX_DURATION", "must be 0 for no limit, or a duration from 1s, such as 12h")
 	check(within(c.Retention, time.Minute, 10*365*24*time.Hour), "RETENTION", "must be a duration from 1m, such as 72h")
 	check(within(c.ResumeTTL, time.Minute, 10*365*24*time.Hour), "RESUME_TTL", "must be a duration from 1m, such as 720h")
 }

@@ -17,7 +17,7 @@ import (
 // Redis's file, in a log at debug level, in the process list, the API or the
 // monitor.
 func TestACanaryIsFoundNowhere(t *testing.T) {
-	const password, token, user = "canary-redis-password", "canary-url-token", "canary-url-user"
+	const password, token, user, header = "canary-redis-password", "canary-url-token", "canary-url-user", "canary-header-value"
 	other := redistest.New(t, redistest.Config{Password: password})
 	s := newStack(t, options{env: []string{
 		"ROOMCAST_LOG_LEVEL=debug", "ROOMCAST_PROGRESS_REDIS_ALLOW=" + other.Addr(),
@@ -26,6 +26,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	src := strings.Replace(files.URL, "http://", "http://"+user+":"+token+"@", 1) + "/a?token=" + token
 	good := s.request(src, "r", "u", fields{
 		"redis": true, "redisHost": "127.0.0.1", "redisPort": other.Port(), "redisPassword": password,
+		"headers": fields{"X-Token": "Bearer " + header},
 	})
 	sig, _ := good["userSig"].(string)
 	a := s.do(http.MethodPost, "/v1/pushes", good)
@@ -33,7 +34,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	id, _ := a.body["id"].(string)
 	_, err := s.room.WaitMedia(patient(t), "u", 3*time.Second)
 	require.NoError(t, err)
-	missing := s.push(strings.Replace(src, "/a?", "/missing?", 1), "r", "v", nil) // errors are printed, too
+	missing := s.push(strings.Replace(src, "/a?", "/missing?", 1), "r", "v", fields{"headers": fields{"X-Token": header}}) // errors are printed, too
 	s.waitStatus(missing, "failed")
 	s.room.Cut("u")
 	_, err = s.room.WaitSession(patient(t), "u", 1)
@@ -47,10 +48,14 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	}
 	for place, text := range places {
 		require.NotEmpty(t, text, place)
-		for _, canary := range []string{sig, password, token, user} {
+		for _, canary := range []string{sig, password, token, user, header} {
 			require.NotContains(t, text, canary, place)
 		}
 	}
+	require.Contains(t, places["the push"], `"headers":["X-Token"]`)
+	refused := s.do(http.MethodPost, "/v1/pushes", s.request(src, "r", "w", fields{"headers": fields{"Host": header, "X-Token: " + header: ""}}))
+	require.Equal(t, http.StatusBadRequest, refused.code)
+	require.NotContains(t, refused.raw+s.api.log(), header)
 	s.stop(id)
 	s.waitStatus(id, "stopped")
 }

@@ -109,11 +109,6 @@ func checkAddress(address, proxy string) error {
 	return nil
 }
 
-// ourHeaders are set by libav or the Gate and cannot be asked for.
-var ourHeaders = []string{
-	"host", "connection", "content-length", "transfer-encoding", "range", "te", "upgrade", "expect",
-}
-
 // headerLines returns the request headers in HTTP's form, or KindSourceInvalid
 // for a header that is none, or is not the caller's to set.
 func headerLines(headers map[string]media.Secret) (string, error) {
@@ -124,27 +119,11 @@ func headerLines(headers map[string]media.Secret) (string, error) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		value := headers[name].Reveal()
-		lower := strings.ToLower(name)
-		if !isToken(name) || !isFieldValue(value) ||
-			slices.Contains(ourHeaders, lower) || strings.HasPrefix(lower, "proxy-") {
+		if err := media.CheckHeader(name, headers[name]); err != nil {
 			return "", &media.Error{Kind: media.KindSourceInvalid, Op: "open source",
-				Err: fmt.Errorf("header %q cannot be sent", name)}
+				Err: fmt.Errorf("header %q %w", name, err)}
 		}
-		lines.WriteString(name + ": " + value + "\r\n")
+		lines.WriteString(name + ": " + headers[name].Reveal() + "\r\n")
 	}
 	return lines.String(), nil
-}
-
-// isToken is RFC 9110, section 5.6.2.
-func isToken(s string) bool {
-	return s != "" && strings.IndexFunc(s, func(r rune) bool {
-		alnum := r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		return !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	}) < 0
-}
-
-// isFieldValue is RFC 9110, section 5.5.
-func isFieldValue(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
 }

@@ -39,6 +39,8 @@ const (
 	fieldDropped   = "dropped_packets"
 	fieldReconnect = "reconnects"
 	fieldLateness  = "lateness_p99_ms"
+	fieldLoop      = "loop"
+	fieldPlayed    = "played_ms"
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
 	fieldWaiting   = "waiting" // of a queued push
@@ -76,6 +78,8 @@ func (f *flat) addProgress(p media.Progress) {
 	f.addInt(fieldDropped, p.DroppedPackets)
 	f.addInt(fieldReconnect, p.Reconnects)
 	f.addInt(fieldLateness, p.LatenessP99.Milliseconds())
+	f.addInt(fieldLoop, int64(p.Loop))
+	f.addInt(fieldPlayed, p.Played.Milliseconds())
 	f.addInt(fieldProgress, p.UpdatedAt.UnixMilli())
 }
 
@@ -225,6 +229,8 @@ func (r *reader) progress() *media.Progress {
 		DroppedPackets: r.int(fieldDropped),
 		Reconnects:     r.int(fieldReconnect),
 		LatenessP99:    r.ms(fieldLateness),
+		Loop:           int(r.int(fieldLoop)),
+		Played:         r.ms(fieldPlayed),
 		UpdatedAt:      r.time(fieldProgress),
 	}
 }

@@ -19,8 +19,8 @@ const (
 	maxNameShown = 64
 )
 
-// nested stands for an object or array, which no field takes.
-type nested struct{}
+// nested is an object or array as it was sent.
+type nested json.RawMessage
 
 // decoder reads one JSON object into a Request and collects everything that is
 // wrong with it.
@@ -82,7 +82,7 @@ func (d *decoder) object(body []byte) error {
 		if err != nil {
 			return malformed("the body is not one JSON object", err)
 		}
-		value, err := readValue(tokens)
+		value, err := readValue(tokens, body)
 		if err != nil {
 			return err
 		}
@@ -91,8 +91,10 @@ func (d *decoder) object(body []byte) error {
 	return nil
 }
 
-// readValue returns a string, json.Number, bool, nil or nested.
-func readValue(tokens *json.Decoder) (any, error) {
+// readValue returns a string, json.Number, bool, nil or nested. body is what
+// tokens reads.
+func readValue(tokens *json.Decoder, body []byte) (any, error) {
+	var begin int64
 	for depth := 0; ; {
 		token, err := tokens.Token()
 		if err != nil {
@@ -101,7 +103,9 @@ func readValue(tokens *json.Decoder) (any, error) {
 		delim, composite := token.(json.Delim)
 		if composite {
 			if delim == '{' || delim == '[' {
-				depth++
+				if depth++; depth == 1 {
+					begin = tokens.InputOffset() - 1
+				}
 			} else {
 				depth--
 			}
@@ -112,7 +116,7 @@ func readValue(tokens *json.Decoder) (any, error) {
 		switch {
 		case depth > 0:
 		case composite:
-			return nested{}, nil
+			return nested(body[begin:tokens.InputOffset()]), nil
 		default:
 			return token, nil
 		}
@@ -142,7 +146,13 @@ func (d *decoder) member(name string, value any) {
 
 func unprintable(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
 
+// hints are for names that people try and that resemble no field's.
+var hints = map[string]string{"room": "roomId or strRoomId"}
+
 func unknown(name string) string {
+	if hint := hints[strings.ToLower(name)]; hint != "" {
+		return "is not a field; did you mean " + hint + "?"
+	}
 	if n := nearest.Name(name, fieldNames()); n != "" {
 		return "is not a field; did you mean " + n + "?"
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -66,6 +67,7 @@ func TestDecodeRequestNamesEveryBadField(t *testing.T) {
 	}{
 		{"an unknown field with a hint", `{` + least + `,"redisHots":"h"}`, []tasks.FieldError{{Field: "redisHots", Detail: "is not a field; did you mean redisHost?"}}},
 		{"an unknown field like no other", `{` + least + `,"callback":{"a":[1]}}`, []tasks.FieldError{{Field: "callback", Detail: "is not a field"}}},
+		{"a room by a shorter name", `{` + least + `,"Room":"r"}`, []tasks.FieldError{{Field: "Room", Detail: "is not a field; did you mean roomId or strRoomId?"}}},
 		{"a field twice in two spellings", `{` + least + `,"VideoSrc":"x"}`, []tasks.FieldError{{Field: "videoSrc", Detail: "is given twice; names differ in more than case"}}},
 		{"an object for a string", `{` + least + `,"userSig":{"a":"b"}}`, []tasks.FieldError{{Field: "userSig", Detail: "must be a string"}}},
 		{"a number for the source", strings.Replace(`{`+least+`}`, `"https://a.example/v.mp4?t=1"`, `1`, 1), []tasks.FieldError{{Field: "videoSrc", Detail: "must be a string"}}},
@@ -165,7 +167,8 @@ func TestEveryFieldOfARequestIsPartOfItsCanonicalBody(t *testing.T) {
 func FuzzDecodeRequest(f *testing.F) {
 	for _, seed := range []string{
 		`{` + least + `}`, `{"VideoSrc":1,"videoSrc":null}`, `{"redis":"true","redisPort":"1"}`, `{"strRoomId":7}`,
-		`{"a":{"b":[{}]}}`, `[]`, `{} {}`, "{\"userSig\":\"\xff\"}", `{"roomId":1e9}`, "\ufeff{}",
+		`{"a":{"b":[{}]}}`, `[]`, `{} {}`, "{\"userSig\":\"\xff\"}", `{"roomId":1e9}`,
+		`{` + least + `,` + everyWish + `}`, `{"headers":{"a":"b","a":"c"}}`, `{"headers":[{}],"fps":"0x1p4"}`, "\ufeff{}",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -193,6 +196,7 @@ func asBody(r tasks.Request) []byte {
 		"clientRole": r.ClientRole, "redis": r.Redis, "redisHost": r.RedisHost, "redisPassword": reveal(r.RedisPassword),
 		"mode": r.Mode, "resumeScope": r.ResumeScope, "resumeKey": r.ResumeKey,
 	}
+	maps.Copy(body, wishesAsBody(r.Wishes))
 	if r.RoomWasNumber {
 		body["roomId"] = json.RawMessage(r.RoomID)
 	}

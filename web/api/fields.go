@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -39,6 +40,22 @@ var fields = []field{
 	{"mode", false, func(r *draft, v any) string { return text(&r.Mode, v) }},
 	{"resumeScope", false, func(r *draft, v any) string { return text(&r.ResumeScope, v) }},
 	{"resumeKey", false, func(r *draft, v any) string { return textOrNumber(&r.ResumeKey, v) }},
+	{"startAtMs", false, func(r *draft, v any) string { return integer(&r.Wishes.StartAtMs, v) }},
+	{"endAtMs", false, func(r *draft, v any) string { return integer(&r.Wishes.EndAtMs, v) }},
+	{"repeat", false, func(r *draft, v any) string { return integer(&r.Wishes.Repeat, v) }},
+	{"maxDurationSec", false, func(r *draft, v any) string { return integer(&r.Wishes.MaxDurationSec, v) }},
+	{"maxIdleSec", false, func(r *draft, v any) string { return integer(&r.Wishes.MaxIdleSec, v) }},
+	{"volume", false, func(r *draft, v any) string { return integer(&r.Wishes.Volume, v) }},
+	{"mute", false, func(r *draft, v any) string { return truth(&r.Wishes.Mute, v) }},
+	{"transcode", false, func(r *draft, v any) string { return text(&r.Wishes.Transcode, v) }},
+	{"width", false, func(r *draft, v any) string { return integer(&r.Wishes.Width, v) }},
+	{"height", false, func(r *draft, v any) string { return integer(&r.Wishes.Height, v) }},
+	{"fps", false, func(r *draft, v any) string { return decimal(&r.Wishes.FPS, v) }},
+	{"videoKbps", false, func(r *draft, v any) string { return integer(&r.Wishes.VideoKbps, v) }},
+	{"audioKbps", false, func(r *draft, v any) string { return integer(&r.Wishes.AudioKbps, v) }},
+	{"fillAudio", false, func(r *draft, v any) string { return choice(&r.Wishes.FillAudio, v) }},
+	{"fillVideo", false, func(r *draft, v any) string { return truth(&r.Wishes.FillVideo, v) }},
+	{"headers", false, setHeaders},
 }
 
 // fieldOf finds a field by its lower-cased name.
@@ -108,6 +125,55 @@ func truth(to *bool, value any) string {
 	return ""
 }
 
+// choice is truth that knows whether it was given.
+func choice(to **bool, value any) string {
+	if value == "" {
+		return ""
+	}
+	var b bool
+	if complaint := truth(&b, value); complaint != "" {
+		return complaint
+	}
+	*to = &b
+	return ""
+}
+
+// integer takes a whole number of either sign as a number or a string of
+// digits; an empty string is the same as absent. What it may be is checked
+// with the rest of the request.
+func integer(to **int64, value any) string {
+	var digits string
+	if textOrNumber(&digits, value) != "" {
+		return "must be a number"
+	}
+	if digits == "" {
+		return ""
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return "must be a whole number"
+	}
+	*to = &n
+	return ""
+}
+
+// decimal is integer with a fraction.
+func decimal(to **float64, value any) string {
+	var digits string
+	if textOrNumber(&digits, value) != "" {
+		return "must be a number"
+	}
+	if digits == "" {
+		return ""
+	}
+	x, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !json.Valid([]byte(digits)) { // Go knows more numbers than JSON
+		return "must be a number"
+	}
+	*to = &x
+	return ""
+}
+
 // setRoom remembers that the room was a number: TRTC's numeric rooms are others
 // than its string rooms, and a push goes into a string room.
 func setRoom(r *draft, value any) string {
@@ -124,11 +190,19 @@ func setRedisPort(r *draft, value any) string { return whole(&r.RedisPort, value
 // canonical spells out a request so that two of the same meaning are the same
 // bytes, however their clients wrote them. It goes into a keyed digest only.
 func canonical(r tasks.Request) []byte {
-	text, err := json.Marshal([]any{
+	parts := []any{
 		r.VideoSrc.Reveal(), r.SDKAppID, r.RoomID, r.RoomWasNumber, r.UserID, r.UserSig.Reveal(),
 		r.ClientRole, r.Redis, r.RedisHost, r.RedisPort, r.RedisPassword.Reveal(),
 		r.Mode, r.ResumeScope, r.ResumeKey,
-	})
+	}
+	// A request without wishes is as it was before there were any, so that an
+	// idempotency key outlives an upgrade.
+	if w := r.Wishes; !reflect.ValueOf(w).IsZero() {
+		headers := revealed(w.Headers)
+		w.Headers = nil
+		parts = append(parts, w, headers)
+	}
+	text, err := json.Marshal(parts)
 	if err != nil {
 		panic(err) // strings, numbers and booleans always marshal
 	}

@@ -10,27 +10,28 @@ import (
 
 // push is a push as clients see it. What is absent has no member.
 type push struct {
-	ID          string              `json:"id"`
-	Status      tasks.State         `json:"status"`
-	Desired     tasks.Desired       `json:"desired"`
-	VideoSrc    string              `json:"videoSrc"`
-	SDKAppID    uint32              `json:"sdkAppId"`
-	RoomID      string              `json:"roomId"`
-	UserID      string              `json:"userId"`
-	ClientRole  string              `json:"clientRole"`
-	Redis       bool                `json:"redis"`
-	Mode        media.SourceMode    `json:"mode"`
-	ResumeScope tasks.ResumeScope   `json:"resumeScope,omitempty"`
-	Attempt     int64               `json:"attempt"`
-	Worker      string              `json:"worker,omitempty"`
-	CreatedAt   string              `json:"createdAt"`
-	StartedAt   string              `json:"startedAt,omitempty"`
-	EndedAt     string              `json:"endedAt,omitempty"`
-	Source      *tasks.SourceReport `json:"source,omitempty"`
-	Plan        *media.Plan         `json:"plan,omitempty"`
-	Progress    *progress           `json:"progress,omitempty"`
-	Warnings    []tasks.Warning     `json:"warnings,omitempty"`
-	Error       *tasks.Failure      `json:"error,omitempty"`
+	ID          string            `json:"id"`
+	Status      tasks.State       `json:"status"`
+	Desired     tasks.Desired     `json:"desired"`
+	VideoSrc    string            `json:"videoSrc"`
+	SDKAppID    uint32            `json:"sdkAppId"`
+	RoomID      string            `json:"roomId"`
+	UserID      string            `json:"userId"`
+	ClientRole  string            `json:"clientRole"`
+	Redis       bool              `json:"redis"`
+	Mode        media.SourceMode  `json:"mode"`
+	ResumeScope tasks.ResumeScope `json:"resumeScope,omitempty"`
+	wishes
+	Attempt   int64               `json:"attempt"`
+	Worker    string              `json:"worker,omitempty"`
+	CreatedAt string              `json:"createdAt"`
+	StartedAt string              `json:"startedAt,omitempty"`
+	EndedAt   string              `json:"endedAt,omitempty"`
+	Source    *tasks.SourceReport `json:"source,omitempty"`
+	Plan      *media.Plan         `json:"plan,omitempty"`
+	Progress  *progress           `json:"progress,omitempty"`
+	Warnings  []tasks.Warning     `json:"warnings,omitempty"`
+	Error     *tasks.Failure      `json:"error,omitempty"`
 }
 
 type progress struct {
@@ -42,6 +43,7 @@ type progress struct {
 	DroppedPackets int64   `json:"droppedPackets"`
 	Reconnects     int64   `json:"reconnects"`
 	LatenessMsP99  int64   `json:"latenessMsP99"`
+	Loop           *int    `json:"loop,omitempty"` // of a push that repeats
 	UpdatedAt      string  `json:"updatedAt,omitempty"`
 }
 
@@ -68,17 +70,19 @@ func viewPush(p tasks.Push) push {
 		ID: p.ID, Status: p.State, Desired: p.Desired,
 		VideoSrc: p.Spec.VideoSrc, SDKAppID: p.Spec.SDKAppID, RoomID: p.Spec.RoomID, UserID: p.Spec.UserID,
 		ClientRole: p.Spec.ClientRole, Redis: p.Spec.Redis, Mode: p.Spec.Mode, ResumeScope: p.Spec.ResumeScope,
+		wishes:  viewWishes(p.Spec),
 		Attempt: p.Epoch, Worker: p.Worker,
 		CreatedAt: stamp(p.CreatedAt), StartedAt: stamp(p.StartedAt), EndedAt: stamp(p.EndedAt),
-		Source: p.Source, Plan: p.Plan, Progress: viewProgress(p.Progress), Warnings: p.AllWarnings(), Error: p.Failure,
+		Source: p.Source, Plan: p.Plan, Progress: viewProgress(p), Warnings: p.AllWarnings(), Error: p.Failure,
 	}
 }
 
-func viewProgress(p *media.Progress) *progress {
+func viewProgress(of tasks.Push) *progress {
+	p := of.Progress
 	if p == nil {
 		return nil
 	}
-	return &progress{
+	v := &progress{
 		PositionMs:     p.Position.Milliseconds(),
 		DurationMs:     p.Duration.Milliseconds(),
 		BitrateKbps:    int64(p.Bitrate) / 1000,
@@ -89,6 +93,10 @@ func viewProgress(p *media.Progress) *progress {
 		LatenessMsP99:  p.LatenessP99.Milliseconds(),
 		UpdatedAt:      stamp(p.UpdatedAt),
 	}
+	if !of.Spec.Options.PlaysOnce() {
+		v.Loop = &p.Loop
+	}
+	return v
 }
 
 func viewPage(p tasks.Page) page {

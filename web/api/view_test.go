@@ -43,7 +43,7 @@ func youngPush() tasks.Push {
 		Spec: tasks.Spec{
 			VideoSrc: "https://a.example/v.mp4", SourceHost: "a.example", SDKAppID: 1400000000, RoomID: "r1", UserID: "anna",
 			ClientRole: "anchor", Mode: media.ModeAuto, ResumeScope: tasks.ResumeScopeSource, ResumeKey: "5ebd",
-			RedisHost: "r.example", RedisPort: 6380,
+			RedisHost: "r.example", RedisPort: 6380, Options: media.Options{Transcode: media.TranscodeAuto, FillAudio: true},
 		},
 	}
 }
@@ -69,6 +69,20 @@ func fullPush() tasks.Push {
 	return p
 }
 
+// wishingPush asked for everything that a request may.
+func wishingPush() tasks.Push {
+	p := youngPush()
+	p.Spec.Options = media.Options{
+		StartAt: 1500 * time.Millisecond, EndAt: time.Minute, Repeat: media.RepeatForever, MaxDuration: time.Hour,
+		Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 640, Height: 360, FPS: 29.97, Bitrate: 800_000},
+		Audio:     media.AudioWish{Bitrate: 96_000, Volume: 0, VolumeSet: true, Mute: true},
+		FillVideo: true,
+	}
+	p.Spec.MaxIdle, p.Spec.HeaderNames = time.Minute, []string{"Authorization", "X-Token"}
+	p.Progress = &media.Progress{Position: 2 * time.Second, Loop: 0, Played: time.Second, UpdatedAt: at(8)}
+	return p
+}
+
 func TestPushAsJSON(t *testing.T) {
 	for _, tt := range []struct {
 		name, file string
@@ -76,6 +90,7 @@ func TestPushAsJSON(t *testing.T) {
 	}{
 		{"a young push has no member for what is absent", "push_young.json", youngPush()},
 		{"a push with everything", "push_full.json", fullPush()},
+		{"a push with wishes", "push_wishes.json", wishingPush()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFace(nil)
@@ -85,6 +100,16 @@ func TestPushAsJSON(t *testing.T) {
 			assert.Equal(t, "application/json; charset=utf-8", w.Header().Get("Content-Type"))
 			golden(t, tt.file, w.Body.Bytes())
 		})
+	}
+}
+
+func TestWhatIsAskedForByDefaultIsNotShown(t *testing.T) {
+	f := newFace(nil)
+	f.push = youngPush()
+	f.push.Spec.Options.Repeat, f.push.Spec.MaxIdle = 1, tasks.DefaultMaxIdle
+	f.push.Progress = &media.Progress{Loop: 1}
+	for _, name := range []string{"startAtMs", "endAtMs", "repeat", "max", "volume", "mute", "transcode", "width", "fill", "headers", "loop"} {
+		assert.NotContains(t, f.do("GET", "/v1/pushes/"+id, "").Body.String(), `"`+name)
 	}
 }
 

@@ -22,6 +22,9 @@ type Request struct {
 	RedisPassword media.Secret
 	Mode          string
 	ResumeScope   string
+	ResumeKey     string
+	Wishes
+	Headers map[string]media.Secret // for the source's server
 }
 
 // wireRequest is a Request as it is sent, its secrets in the open.
@@ -37,40 +40,72 @@ type wireRequest struct {
 	RedisPassword string `json:"redisPassword,omitempty"`
 	Mode          string `json:"mode,omitempty"`
 	ResumeScope   string `json:"resumeScope,omitempty"`
+	ResumeKey     string `json:"resumeKey,omitempty"`
+	Wishes
+	Headers map[string]string `json:"headers,omitempty"`
+}
+
+// Wishes is what a push may ask of the playing, as in the request and in the
+// push; nil and empty is what the API does without being asked.
+type Wishes struct {
+	StartAtMs      int64   `json:"startAtMs,omitempty"`
+	EndAtMs        int64   `json:"endAtMs,omitempty"`
+	Repeat         int     `json:"repeat,omitempty"` // -1: for ever
+	MaxDurationSec int64   `json:"maxDurationSec,omitempty"`
+	MaxIdleSec     int64   `json:"maxIdleSec,omitempty"`
+	Volume         *int    `json:"volume,omitempty"` // percent
+	Mute           bool    `json:"mute,omitempty"`
+	Transcode      string  `json:"transcode,omitempty"`
+	Width          int     `json:"width,omitempty"`
+	Height         int     `json:"height,omitempty"`
+	FPS            float64 `json:"fps,omitempty"`
+	VideoKbps      int     `json:"videoKbps,omitempty"`
+	AudioKbps      int     `json:"audioKbps,omitempty"`
+	FillAudio      *bool   `json:"fillAudio,omitempty"`
+	FillVideo      bool    `json:"fillVideo,omitempty"`
 }
 
 func (r Request) wire() wireRequest {
-	return wireRequest{
+	w := wireRequest{
 		VideoSrc: r.VideoSrc.Reveal(), SDKAppID: r.SDKAppID, RoomID: r.RoomID,
 		UserID: r.UserID, UserSig: r.UserSig.Reveal(),
 		Redis: r.Redis, RedisHost: r.RedisHost, RedisPort: r.RedisPort, RedisPassword: r.RedisPassword.Reveal(),
-		Mode: r.Mode, ResumeScope: r.ResumeScope,
+		Mode: r.Mode, ResumeScope: r.ResumeScope, ResumeKey: r.ResumeKey, Wishes: r.Wishes,
 	}
+	for name, value := range r.Headers {
+		if w.Headers == nil {
+			w.Headers = map[string]string{}
+		}
+		w.Headers[name] = value.Reveal()
+	}
+	return w
 }
 
 // Push is a push as the API shows it. What is absent there is zero here.
 type Push struct {
-	ID          string              `json:"id"`
-	Status      tasks.State         `json:"status"`
-	Desired     tasks.Desired       `json:"desired"`
-	VideoSrc    string              `json:"videoSrc"` // no query, no password
-	SDKAppID    uint32              `json:"sdkAppId"`
-	RoomID      string              `json:"roomId"`
-	UserID      string              `json:"userId"`
-	ClientRole  string              `json:"clientRole,omitempty"`
-	Redis       bool                `json:"redis"`
-	Mode        string              `json:"mode,omitempty"`
-	ResumeScope string              `json:"resumeScope,omitempty"`
-	Attempt     int64               `json:"attempt,omitempty"`
-	Worker      string              `json:"worker,omitempty"`
-	CreatedAt   time.Time           `json:"createdAt"`
-	StartedAt   *time.Time          `json:"startedAt,omitempty"`
-	EndedAt     *time.Time          `json:"endedAt,omitempty"`
-	Source      *tasks.SourceReport `json:"source,omitempty"`
-	Plan        *Plan               `json:"plan,omitempty"`
-	Progress    *Progress           `json:"progress,omitempty"`
-	Warnings    []tasks.Warning     `json:"warnings,omitempty"`
-	Error       *tasks.Failure      `json:"error,omitempty"`
+	ID          string        `json:"id"`
+	Status      tasks.State   `json:"status"`
+	Desired     tasks.Desired `json:"desired"`
+	VideoSrc    string        `json:"videoSrc"` // no query, no password
+	SDKAppID    uint32        `json:"sdkAppId"`
+	RoomID      string        `json:"roomId"`
+	UserID      string        `json:"userId"`
+	ClientRole  string        `json:"clientRole,omitempty"`
+	Redis       bool          `json:"redis"`
+	Mode        string        `json:"mode,omitempty"`
+	ResumeScope string        `json:"resumeScope,omitempty"`
+	Wishes
+	Headers   []string            `json:"headers,omitempty"` // names
+	Attempt   int64               `json:"attempt,omitempty"`
+	Worker    string              `json:"worker,omitempty"`
+	CreatedAt time.Time           `json:"createdAt"`
+	StartedAt *time.Time          `json:"startedAt,omitempty"`
+	EndedAt   *time.Time          `json:"endedAt,omitempty"`
+	Source    *tasks.SourceReport `json:"source,omitempty"`
+	Plan      *Plan               `json:"plan,omitempty"`
+	Progress  *Progress           `json:"progress,omitempty"`
+	Warnings  []tasks.Warning     `json:"warnings,omitempty"`
+	Error     *tasks.Failure      `json:"error,omitempty"`
 }
 
 // Live says whether the source is known to be a live stream.
@@ -119,6 +154,7 @@ type Progress struct {
 	DroppedPackets int64      `json:"droppedPackets"`
 	Reconnects     int64      `json:"reconnects"`
 	LatenessMsP99  int64      `json:"latenessMsP99"`
+	Loop           *int       `json:"loop,omitempty"` // plays that are done, of a push that repeats
 	UpdatedAt      *time.Time `json:"updatedAt,omitempty"`
 }
 

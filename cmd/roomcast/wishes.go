@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/media"
+)
+
+// wishFlags is what a push may ask of the playing.
+type wishFlags struct {
+	StartAt     time.Duration `help:"Play from here on: 90s, 1h2m3s." placeholder:"TIME"`
+	EndAt       time.Duration `help:"Play up to here." placeholder:"TIME"`
+	Repeat      int           `help:"Play it so often; -1 is for ever."`
+	MaxDuration time.Duration `help:"Leave the room after so long." placeholder:"TIME"`
+	MaxIdle     time.Duration `help:"How long a live source may be away." placeholder:"TIME"`
+
+	Volume    *int    `help:"How loud, in percent: 0 to 200." placeholder:"N"`
+	Mute      bool    `help:"Send silence."`
+	Transcode string  `help:"Re-encode: ${enum}." enum:"auto,never,always" default:"auto"`
+	Width     int     `help:"The picture's width in pixels, even." placeholder:"N"`
+	Height    int     `help:"Its height; one of the two keeps the shape." placeholder:"N"`
+	FPS       float64 `name:"fps" help:"Frames per second." placeholder:"N"`
+	VideoKbps int     `help:"Bit rate of a picture that is re-encoded." placeholder:"N"`
+	AudioKbps int     `help:"Bit rate of sound that is re-encoded." placeholder:"N"`
+	FillAudio bool    `help:"Send silence for a source without sound." negatable:"" default:"true"`
+	FillVideo bool    `help:"Send black for a source without a picture."`
+
+	Header      []string `help:"A header for the source's server, as in \"Accept: video/mp4\"; may be repeated. Everybody on the machine can read it: see --headers-file." sep:"none" placeholder:"LINE"`
+	HeadersFile string   `help:"A file of such lines, for tokens." placeholder:"FILE"`
+}
+
+func (f *wishFlags) wishes() client.Wishes {
+	w := client.Wishes{
+		StartAtMs: f.StartAt.Milliseconds(), EndAtMs: f.EndAt.Milliseconds(), Repeat: f.Repeat,
+		MaxDurationSec: seconds(f.MaxDuration), MaxIdleSec: seconds(f.MaxIdle), Volume: f.Volume, Mute: f.Mute,
+		Width: f.Width, Height: f.Height, FPS: f.FPS, VideoKbps: f.VideoKbps, AudioKbps: f.AudioKbps, FillVideo: f.FillVideo,
+	}
+	if f.Transcode != string(media.TranscodeAuto) {
+		w.Transcode = f.Transcode
+	}
+	if !f.FillAudio {
+		w.FillAudio = &f.FillAudio
+	}
+	return w
+}
+
+// seconds rounds up: what is asked for in milliseconds is not to be nothing.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// headers returns those of the command line and of the file. Its errors show
+// none of them.
+func (f *wishFlags) headers() (map[string]media.Secret, error) {
+	lines := f.Header
+	if f.HeadersFile != "" {
+		text, err := os.ReadFile(f.HeadersFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the headers: %w", err)
+		}
+		lines = append(lines[:len(lines):len(lines)], strings.Split(string(text), "\n")...)
+	}
+	headers := map[string]media.Secret{}
+	for _, line := range lines {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return nil, errors.New(`a header must look like "Name: value"`)
+		}
+		if _, twice := headers[name]; twice {
+			return nil, fmt.Errorf("the header %s is given twice", name)
+		}
+		headers[name] = media.Secret(strings.TrimSpace(value))
+	}
+	return headers, nil
+}
+
+// wishesOf says in words what a push was asked for; empty for nothing special.
+func wishesOf(p client.Push) string {
+	var parts []string
+	add := func(asked bool, format string, args ...any) {
+		if asked {
+			parts = append(parts, fmt.Sprintf(format, args...))
+		}
+	}
+	add(p.StartAtMs > 0, "from %v", time.Duration(p.StartAtMs)*time.Millisecond)
+	add(p.EndAtMs > 0, "to %v", time.Duration(p.EndAtMs)*time.Millisecond)
+	add(p.Repeat > 0, "%d times", p.Repeat)
+	add(p.Repeat < 0, "for ever")
+	add(p.MaxDurationSec > 0, "for at most %v", time.Duration(p.MaxDurationSec)*time.Second)
+	add(p.MaxIdleSec > 0, "may be away for %v", time.Duration(p.MaxIdleSec)*time.Second)
+	add(p.Volume != nil, "volume %d %%", deref(p.Volume))
+	add(p.Mute, "mute")
+	add(p.Transcode != "", "transcode %s", p.Transcode)
+	add(p.Width > 0, "width %d", p.Width)
+	add(p.Height > 0, "height %d", p.Height)
+	add(p.FPS > 0, "%g fps", p.FPS)
+	add(p.VideoKbps > 0, "video %d kb/s", p.VideoKbps)
+	add(p.AudioKbps > 0, "audio %d kb/s", p.AudioKbps)
+	add(p.FillAudio != nil && !*p.FillAudio, "no silence filled in")
+	add(p.FillVideo, "black filled in")
+	add(len(p.Headers) > 0, "headers %s", strings.Join(p.Headers, " "))
+	return strings.Join(parts, ", ")
+}
+
+func deref(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestEveryWishHasAFlag(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "headers")
+	require.NoError(t, os.WriteFile(path, []byte("Authorization: Bearer canary\r\n\nX-B:c\n"), 0o600))
+	f := serve(t, map[string]string{"POST /v1/pushes": p1})
+	push := []string{"push", "http://h/a.mp4", "--room", "r", "--user", "u", "-d"}
+	out, err := roomcast(t.Context(), f, nil, append(push,
+		"--start-at", "1.5s", "--end-at", "1m", "--repeat=-1", "--max-duration", "1h", "--max-idle", "1500ms",
+		"--volume", "0", "--mute", "--transcode", "always", "--width", "640", "--height", "360", "--fps", "29.97",
+		"--video-kbps", "800", "--audio-kbps", "96", "--no-fill-audio", "--fill-video",
+		"--header", "Accept: a, b", "--header", "X-A:", "--headers-file", path, "--resume-key", "k")...)
+	require.NoError(t, err)
+	assert.NotContains(t, out, "canary")
+	assert.JSONEq(t, `{"videoSrc":"http://h/a.mp4","roomId":"r","userId":"u","mode":"auto","resumeScope":"source","resumeKey":"k",
+		"startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,"maxIdleSec":2,"volume":0,"mute":true,"transcode":"always",
+		"width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,"fillAudio":false,"fillVideo":true,
+		"headers":{"Accept":"a, b","X-A":"","Authorization":"Bearer canary","X-B":"c"}}`, f.body)
+
+	_, err = roomcast(t.Context(), f, nil, push...)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"videoSrc":"http://h/a.mp4","roomId":"r","userId":"u","mode":"auto","resumeScope":"source"}`, f.body,
+		"what was not asked for is left to the API")
+}
+
+func TestShowTellsWhatWasAskedFor(t *testing.T) {
+	wishing := strings.Replace(p1, `"roomId":"r"`, `"roomId":"r","startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,
+		"maxIdleSec":60,"volume":0,"mute":true,"transcode":"always","width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,
+		"fillAudio":false,"fillVideo":true,"headers":["Authorization","X-Token"]`, 1)
+	wishing = strings.Replace(wishing, `"latenessMsP99":1`, `"latenessMsP99":1,"loop":2`, 1)
+	f := serve(t, map[string]string{"GET /v1/pushes/p1": wishing, "GET /v1/pushes/p1/events": events})
+	out, err := roomcast(t.Context(), f, nil, "show", "p1")
+	require.NoError(t, err)
+	assert.Contains(t, out, "from 1.5s, to 1m0s, for ever, for at most 1h0m0s, may be away for 1m0s, volume 0 %, mute, transcode always, "+
+		"width 640, height 360, 29.97 fps, video 800 kb/s, audio 96 kb/s, no silence filled in, black filled in, headers Authorization X-Token\n")
+	assert.Contains(t, out, "1:00 / 1:00 of play 3, ")
+
+	f = serve(t, map[string]string{"GET /v1/pushes/p1": p1, "GET /v1/pushes/p1/events": events})
+	out, err = roomcast(t.Context(), f, nil, "show", "p1")
+	require.NoError(t, err)
+	assert.NotContains(t, out, "asked for")
+}

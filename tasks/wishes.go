@@ -1,0 +1,173 @@
+package tasks
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// Wishes is the part of a request beyond source and room, decoded and not yet
+// checked. What is nil, empty or false was not asked for.
+type Wishes struct {
+	StartAtMs, EndAtMs         *int64
+	Repeat                     *int64
+	MaxDurationSec, MaxIdleSec *int64
+	Transcode                  string
+	Width, Height              *int64
+	FPS                        *float64
+	VideoKbps, AudioKbps       *int64
+	Volume                     *int64
+	Mute                       bool
+	FillAudio                  *bool
+	FillVideo                  bool
+	Headers                    map[string]media.Secret // for the source's server
+}
+
+// The limits of wishes.
+const (
+	maxRepeat     = 1000
+	maxIdleSec    = 3600
+	maxSpan       = 366 * 24 * time.Hour // of every length of time: what is longer is a mistake
+	minSize       = 16
+	maxWidth      = 1920
+	maxHeight     = 1080
+	maxFPS        = 60
+	maxVolume     = 200
+	maxHeaders    = 32
+	maxHeaderSize = 8 << 10 // names and values together; servers take no more
+)
+
+// checkWishes checks what r asks beyond source and room, and fills in spec.
+func (s *Service) checkWishes(c *checker, r Request, spec *Spec) {
+	o := &spec.Options
+	c.checkPart(r.Wishes, o, spec.Mode)
+	s.checkTimes(c, r.Wishes, spec)
+	c.checkVideo(r.Wishes, &o.Video)
+	c.checkAudio(r.Wishes, &o.Audio)
+	c.checkTranscode(r.Wishes, o)
+	c.checkHeaders(r, spec)
+	o.FillAudio = r.Wishes.FillAudio == nil || *r.Wishes.FillAudio
+	o.FillVideo = r.Wishes.FillVideo
+}
+
+// checkPart checks which part of the source is played, and how often.
+func (c *checker) checkPart(w Wishes, o *media.Options, mode media.SourceMode) {
+	o.StartAt = time.Duration(c.whole("startAtMs", w.StartAtMs, 0, maxSpan.Milliseconds())) * time.Millisecond
+	o.EndAt = time.Duration(c.whole("endAtMs", w.EndAtMs, 1, maxSpan.Milliseconds())) * time.Millisecond
+	c.refuseIf(o.EndAt > 0 && o.EndAt <= o.StartAt, "endAtMs", "must be greater than startAtMs")
+	if w.Repeat != nil && *w.Repeat != media.RepeatForever && (*w.Repeat < 1 || *w.Repeat > maxRepeat) {
+		c.add("repeat", fmt.Sprintf("must be from 1 to %d, or -1 for ever", maxRepeat))
+	} else if w.Repeat != nil {
+		o.Repeat = int(*w.Repeat)
+	}
+	if mode != media.ModeLive {
+		return
+	}
+	c.refuseIf(o.StartAt > 0, "startAtMs", "cannot be asked of a live source")
+	c.refuseIf(o.EndAt > 0, "endAtMs", "cannot be asked of a live source")
+	c.refuseIf(!o.PlaysOnce(), "repeat", "cannot be asked of a live source")
+}
+
+func (c *checker) refuseIf(wrong bool, field, detail string) {
+	if wrong {
+		c.add(field, detail)
+	}
+}
+
+// checkTimes checks how long a push may last and its source be away.
+func (s *Service) checkTimes(c *checker, w Wishes, spec *Spec) {
+	longest := time.Duration(c.whole("maxDurationSec", w.MaxDurationSec, 1, int64(maxSpan/time.Second))) * time.Second
+	c.refuseIf(s.MaxDuration > 0 && longest > s.MaxDuration, "maxDurationSec",
+		fmt.Sprintf("is more than the %d seconds that the operator allows", int64(s.MaxDuration/time.Second)))
+	spec.Options.MaxDuration = cmp.Or(longest, s.MaxDuration)
+	spec.MaxIdle = time.Duration(c.whole("maxIdleSec", w.MaxIdleSec, 1, maxIdleSec)) * time.Second
+	c.refuseIf(spec.MaxIdle > 0 && spec.Mode == media.ModeVOD, "maxIdleSec", "is about live sources; leave it out with mode vod")
+}
+
+func (c *checker) checkVideo(w Wishes, v *media.VideoWish) {
+	v.Width = c.size("width", w.Width, maxWidth)
+	v.Height = c.size("height", w.Height, maxHeight)
+	if w.FPS != nil {
+		inside := *w.FPS >= 1 && *w.FPS <= maxFPS // false for NaN, too
+		c.refuseIf(!inside, "fps", fmt.Sprintf("must be from 1 to %d", maxFPS))
+		v.FPS = *w.FPS
+	}
+	v.Bitrate = media.BitsPerSecond(c.whole("videoKbps", w.VideoKbps, 64, 20000)) * 1000
+}
+
+func (c *checker) checkAudio(w Wishes, a *media.AudioWish) {
+	a.Bitrate = media.BitsPerSecond(c.whole("audioKbps", w.AudioKbps, 16, 320)) * 1000
+	if w.Volume != nil && *w.Volume != 100 {
+		a.Volume, a.VolumeSet = int(c.whole("volume", w.Volume, 0, maxVolume)), true
+	}
+	a.Mute = w.Mute
+}
+
+func (c *checker) checkTranscode(w Wishes, o *media.Options) {
+	o.Transcode = media.TranscodeMode(w.Transcode)
+	switch o.Transcode {
+	case "":
+		o.Transcode = media.TranscodeAuto
+	case media.TranscodeAuto, media.TranscodeAlways:
+	case media.TranscodeNever:
+		if o.Video != (media.VideoWish{}) || o.Audio != (media.AudioWish{}) {
+			c.add("transcode", "cannot be never with width, height, fps, videoKbps, audioKbps, volume or mute: they need re-encoding")
+		}
+	default:
+		c.add("transcode", "must be auto, never or always")
+	}
+}
+
+// whole returns a number, 0 when it was not given or is outside of its limits.
+func (c *checker) whole(field string, n *int64, least, most int64) int64 {
+	if n == nil {
+		return 0
+	}
+	if *n < least || *n > most {
+		c.add(field, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+		return 0
+	}
+	return *n
+}
+
+// size is whole for a side of a picture: 4:2:0 halves it, so it is even.
+func (c *checker) size(field string, n *int64, most int64) int {
+	size := c.whole(field, n, minSize, most)
+	c.refuseIf(size%2 != 0, field, "must be even")
+	return int(size)
+}
+
+// checkHeaders checks the headers for the source's server. What it finds names
+// them, and shows no value.
+func (c *checker) checkHeaders(r Request, spec *Spec) {
+	headers := r.Wishes.Headers
+	if len(headers) == 0 {
+		return
+	}
+	scheme, _, _ := strings.Cut(spec.VideoSrc, ":") // url.URL's String has it in lower case
+	c.refuseIf(spec.VideoSrc != "" && scheme != "http" && scheme != "https", "headers", "are sent over http and https only")
+	c.refuseIf(len(headers) > maxHeaders, "headers", fmt.Sprintf("has more than %d entries", maxHeaders))
+	names, size, seen := slices.Sorted(maps.Keys(headers)), 0, map[string]bool{}
+	for _, name := range names {
+		size += len(name) + len(headers[name])
+		lower := strings.ToLower(name)
+		err := media.CheckHeader(name, headers[name])
+		switch {
+		case errors.Is(err, media.ErrHeaderName): // which may be a whole line, value and all
+			c.add("headers", "has an entry that "+err.Error())
+		case err != nil:
+			c.add("headers", fmt.Sprintf("%.64q %s", name, err))
+		case seen[lower]:
+			c.add("headers", fmt.Sprintf("%.64q is given twice; names differ in more than case", name))
+		}
+		seen[lower] = true
+	}
+	c.refuseIf(size > maxHeaderSize, "headers", fmt.Sprintf("is longer than %d bytes", maxHeaderSize))
+	spec.HeaderNames = names
+}

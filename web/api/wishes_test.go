@@ -1,0 +1,142 @@
+package api
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/tasks"
+)
+
+const everyWish = `"startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,"maxIdleSec":60,"volume":0,"mute":true,
+	"transcode":"always","width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,"fillAudio":false,"fillVideo":true,
+	"headers":{"Authorization":"Bearer canary","X-Token":""}`
+
+// everyWishAsText is how a form sends everyWish.
+const everyWishAsText = `"startAtMs":"1500","endAtMs":"60000","repeat":"-1","maxDurationSec":"3600","maxIdleSec":"60","volume":"0","mute":"true",
+	"transcode":"always","width":"640","height":"360","fps":"29.97","videoKbps":"800","audioKbps":"96","fillAudio":"False","fillVideo":"true",
+	"headers":{"Authorization":"Bearer canary","X-Token":""}`
+
+func wished() tasks.Wishes {
+	whole := func(n int64) *int64 { return &n }
+	fps, no := 29.97, false
+	return tasks.Wishes{
+		StartAtMs: whole(1500), EndAtMs: whole(60000), Repeat: whole(-1), MaxDurationSec: whole(3600), MaxIdleSec: whole(60),
+		Volume: whole(0), Mute: true, Transcode: "always", Width: whole(640), Height: whole(360), FPS: &fps,
+		VideoKbps: whole(800), AudioKbps: whole(96), FillAudio: &no, FillVideo: true,
+		Headers: map[string]media.Secret{"Authorization": "Bearer canary", "X-Token": ""},
+	}
+}
+
+var fieldName = regexp.MustCompile(`"[a-z]\w*":`)
+
+// pascal writes the names of a body's members as newer templates do.
+func pascal(body string) string {
+	return fieldName.ReplaceAllStringFunc(body, func(name string) string {
+		return name[:1] + strings.ToUpper(name[1:2]) + name[2:]
+	})
+}
+
+func TestDecodeRequestTakesWishes(t *testing.T) {
+	for _, tt := range []struct {
+		name, members string
+		want          tasks.Wishes
+	}{
+		{"all of them", everyWish, wished()},
+		{"all as text", everyWishAsText, wished()},
+		{"all in PascalCase", pascal(everyWish), wished()},
+		{"null as absent", `"startAtMs":null,"repeat":null,"volume":null,"fps":null,"fillAudio":null,"headers":null,"mute":null`, tasks.Wishes{}},
+		{"empty strings as absent", `"startAtMs":"","volume":"","fps":"","fillAudio":"","headers":"","mute":"","transcode":""`, tasks.Wishes{}},
+		{"no header", `"headers":{}`, tasks.Wishes{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := decodeRequest([]byte(`{` + least + `,` + tt.members + `}`))
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, got.Wishes)
+		})
+	}
+}
+
+func TestDecodeRequestRefusesWishesOfTheWrongType(t *testing.T) {
+	const number, whole, truth = "must be a number", "must be a whole number", "must be true or false"
+	const object = `must be an object of strings, such as {"Authorization": "Bearer …"}`
+	cases := []struct{ field, value, want string }{
+		{"transcode", `1`, "must be a string"},
+		{"fps", `true`, number},
+		{"fps", `"NaN"`, number},
+		{"fps", `"0x1p4"`, number},
+		{"fps", `"canary"`, number},
+		{"mute", `1`, truth},
+		{"fillAudio", `"canary"`, truth},
+		{"fillVideo", `[]`, truth},
+		{"headers", `"Authorization: canary"`, object},
+		{"headers", `["canary"]`, object},
+		{"headers", `{"a":1}`, object},
+		{"headers", `{"a":null}`, object},
+		{"headers", `{"a":{"b":"canary"}}`, object},
+		{"headers", `{"a":["canary"]}`, object},
+		{"headers", `{"a":"canary","a":"canary"}`, "has a name twice"},
+		{"headers", `{"a":"canary\r\nHost: x"}`, "holds a control character or one that is not valid Unicode"},
+		{"headers", `{"a\n":"canary"}`, "holds a control character or one that is not valid Unicode"},
+	}
+	for _, field := range []string{
+		"startAtMs", "endAtMs", "repeat", "maxDurationSec", "maxIdleSec", "volume", "width", "height", "videoKbps", "audioKbps",
+	} {
+		for value, want := range map[string]string{
+			`true`: number, `{}`: number, `1.5`: whole, `1e3`: whole, `"canary"`: whole, `" 1"`: whole, `99999999999999999999`: whole,
+		} {
+			cases = append(cases, struct{ field, value, want string }{field, value, want})
+		}
+	}
+	for _, tt := range cases {
+		t.Run(tt.field+" of "+tt.value, func(t *testing.T) {
+			_, err := decodeRequest([]byte(`{` + least + `,"` + tt.field + `":` + tt.value + `}`))
+			var e *tasks.Error
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, []tasks.FieldError{{Field: tt.field, Detail: tt.want}}, e.Fields)
+			assert.NotContains(t, e.Error(), "canary")
+		})
+	}
+}
+
+func TestEveryWishIsPartOfTheCanonicalBody(t *testing.T) {
+	plain, all := string(canonical(leastRequest())), reflect.ValueOf(wished())
+	for i := range all.NumField() {
+		r := leastRequest()
+		reflect.ValueOf(&r.Wishes).Elem().Field(i).Set(all.Field(i))
+		assert.NotEqual(t, plain, string(canonical(r)), all.Type().Field(i).Name)
+	}
+	one, other := leastRequest(), leastRequest()
+	one.Wishes.Headers = map[string]media.Secret{"a": "b"}
+	other.Wishes.Headers = map[string]media.Secret{"a": "c"}
+	assert.NotEqual(t, string(canonical(one)), string(canonical(other)))
+}
+
+func TestTheREADMESaysWhatEveryFieldIs(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, table, _ := strings.Cut(string(text), "## What a request may say")
+	table, _, _ = strings.Cut(table, "\n\nNames are taken")
+	for _, f := range fields {
+		assert.Regexp(t, "(?m)^\\| [^|]*`"+f.name+"`", table)
+	}
+}
+
+// wishesAsBody is w as members of a body.
+func wishesAsBody(w tasks.Wishes) map[string]any {
+	body := map[string]any{
+		"startAtMs": w.StartAtMs, "endAtMs": w.EndAtMs, "repeat": w.Repeat, "maxDurationSec": w.MaxDurationSec,
+		"maxIdleSec": w.MaxIdleSec, "volume": w.Volume, "mute": w.Mute, "transcode": w.Transcode, "width": w.Width, "height": w.Height,
+		"fps": w.FPS, "videoKbps": w.VideoKbps, "audioKbps": w.AudioKbps, "fillAudio": w.FillAudio, "fillVideo": w.FillVideo,
+	}
+	if len(w.Headers) > 0 {
+		body["headers"] = revealed(w.Headers)
+	}
+	return body
+}
