@@ -100,6 +100,7 @@ type run struct {
 	fresh    bool      // nothing sent yet in this room connection
 	order    orderWatch
 	restamp  restamper
+	rise     rise
 	pacer    pacer
 	retries  *retries
 }
@@ -203,7 +204,11 @@ func (r *run) step(ctx context.Context) error {
 	if p.NoPTS {
 		position = p.DTS - r.feed.info.StartTime
 	}
-	p = r.restamp.restamp(p)
+	p, ok := r.rise.stamp(r.restamp.restamp(p), r.feed.info.Tracks[p.Track].Type)
+	if !ok {
+		r.job.Meter.dropped(r.rise.takeDropped())
+		return nil
+	}
 	var late time.Duration
 	if !r.feed.realtime {
 		if late, err = r.pacer.wait(ctx, p.DTS); err != nil {
