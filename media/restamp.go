@@ -67,10 +67,6 @@ type trackClock struct {
 	// reordered says that PTS do not rise: without DTS, they are not guessed
 	// from PTS alone.
 	reordered bool
-	// stepped is the source time of its last step that could have been a break
-	// and was not taken for one.
-	stepped    time.Duration
-	hasStepped bool
 }
 
 // cut says that the next packet begins a new segment (a loop, a seek, a
@@ -146,7 +142,7 @@ func (r *restamper) place(track int, dts, pts time.Duration) int {
 		best = r.wrap(track, dts)
 	}
 	if best < 0 {
-		best = r.begin(track, dts, pts)
+		best = r.begin(dts, pts)
 	}
 	t := &r.tracks[track]
 	t.segment = max(t.segment, best)
@@ -201,23 +197,9 @@ func (r *restamper) wrap(track int, dts time.Duration) int {
 
 // begin makes pts the time that is shown next, but dts never less than zero,
 // and returns the new segment's number.
-func (r *restamper) begin(track int, dts, pts time.Duration) int {
+func (r *restamper) begin(dts, pts time.Duration) int {
 	offset := max(r.next-pts, -dts)
-	other := 1 - track
-	old := r.of(other)
-	n := r.add(segment{offset: offset, from: pts + offset, lowest: dts, head: dts})
-	if old == nil {
-		return n
-	}
-	// The other track may have made the same step already, by a little less,
-	// so that it did not count as a break.
-	t, last := &r.tracks[other], old.last[other]-old.wrapped
-	if t.hasStepped && old.last[other]-t.stepped < straggling && (last-dts).Abs() < straggling {
-		s := r.at(n)
-		s.used[other], s.last[other] = true, last
-		t.segment, t.hasStepped = n, false
-	}
-	return n
+	return r.add(segment{offset: offset, from: pts + offset, lowest: dts, head: dts})
 }
 
 func (r *restamper) add(s segment) int {
@@ -241,17 +223,9 @@ func (s *segment) lower(track int, source, shift time.Duration) (time.Duration, 
 
 // note remembers p, whose DTS is source, in segment n.
 func (r *restamper) note(n int, p Packet, source time.Duration) {
-	s, t := r.at(n), &r.tracks[p.Track]
-	if s.used[p.Track] {
-		step := source - s.last[p.Track]
-		if step > 0 {
-			t.spacing = min(step, maxFrame)
-		}
-		if n == t.segment && (step < -maxJitter/2 || step > maxFrame) {
-			t.stepped, t.hasStepped = source, true
-		}
-	} else {
-		t.hasStepped = false
+	s := r.at(n)
+	if step := source - s.last[p.Track]; s.used[p.Track] && step > 0 {
+		r.tracks[p.Track].spacing = min(step, maxFrame)
 	}
 	s.used[p.Track], s.last[p.Track] = true, source
 	s.lowest, s.head = min(s.lowest, source), max(s.head, source)
