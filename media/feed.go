@@ -18,9 +18,11 @@ const (
 )
 
 // Queue limits. A file is read ahead by a second, which hides a slow server; a
-// live source may lag by two before it is taken from its newest keyframe.
+// live playlist by what it offers, which tells how its clock runs against ours;
+// another live source may lag by two before it is taken from its newest keyframe.
 const (
 	fileAhead  = time.Second
+	liveAhead  = 15 * time.Second
 	liveBehind = 2 * time.Second
 	queueBytes = 8 << 20
 )
@@ -80,8 +82,11 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 	}
 	f.gate = newStartGate(f.info.Tracks)
 	limits := queueLimits{span: fileAhead, bytes: queueBytes}
-	if f.realtime {
+	switch {
+	case f.realtime:
 		limits = queueLimits{span: liveBehind, bytes: queueBytes, drop: true}
+	case f.live:
+		limits.span = liveAhead
 	}
 	f.queue = newPacketQueue(limits)
 	f.reading.Go(func() { f.queue.fail(f.read(ctx)) })

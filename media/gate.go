@@ -26,19 +26,24 @@ func (g *startGate) isKey(p Packet) bool {
 	return g.audioOnly || (p.Track == g.video && p.Keyframe)
 }
 
+// kind returns the type of p's track.
+func (g *startGate) kind(p Packet) MediaType {
+	if !g.audioOnly && p.Track == g.video {
+		return Video
+	}
+	return Audio
+}
+
 func (g *startGate) pass(p Packet) bool {
 	if !g.open {
 		if !g.isKey(p) {
 			return false
 		}
-		g.open, g.from = true, max(g.from, p.PTS)
+		g.open, g.from = true, p.PTS
 		return true
 	}
 	return g.audioOnly || p.Track == g.video || p.PTS+p.Duration > g.from
 }
-
-// shut makes the gate wait for a keyframe again.
-func (g *startGate) shut() { g.open, g.from = false, 0 }
 
 // orderWatch notices B-frames: pictures whose PTS do not rise in the order of
 // their DTS. A constant distance between PTS and DTS is none.

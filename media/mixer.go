@@ -24,9 +24,10 @@ type mixer struct {
 	// sources are the tracks of the feed as they are now, by MediaType.
 	sources [2]*Track
 	restamp restamper
-	weave   interleaver
+	weave   *interleaver
 	ready   []Packet      // decided, and not yet given out
-	exact   time.Duration // room time before which a new feed's media is left out
+	exact   bool          // what a new feed has from before begin is left out
+	begin   time.Duration // room time
 	shown   [2]time.Duration
 	wantKey atomic.Bool
 	dropped atomic.Int64
@@ -62,7 +63,7 @@ func (m *mixer) load(o opened) error {
 	}
 	m.sources = [2]*Track{f.track(Video), f.track(Audio)}
 	m.restamp.cut()
-	m.exact = 0
+	m.exact = false
 	prepare := m.open
 	if m.planned {
 		prepare = m.adapt
@@ -71,8 +72,8 @@ func (m *mixer) load(o opened) error {
 		return err
 	}
 	if m.coding(Video) && o.from > 0 && !f.live {
-		m.exact = m.restamp.cutAt(o.from + f.info.StartTime)
-		m.skipBefore(m.exact)
+		m.exact, m.begin = true, m.restamp.cutAt(o.from+f.info.StartTime)
+		m.skipBefore(m.begin)
 	}
 	return nil
 }
@@ -88,6 +89,11 @@ func (m *mixer) open(plan Plan) error {
 		m.lanes[media] = l
 	}
 	m.plan, m.planned = plan, true
+	hold := fileHold
+	if m.feed.realtime {
+		hold = liveHold
+	}
+	m.weave = newInterleaver(len(m.tracks()), hold)
 	return nil
 }
 
@@ -146,7 +152,9 @@ func (m *mixer) adaptLane(media MediaType, t Track, tp *TrackPlan) error {
 	switch l := m.lanes[media].(type) {
 	case *codeLane:
 		out, err := l.input(t)
-		m.take(media, out)
+		if m.feed.live { // a file goes on where the room was
+			m.take(media, out)
+		}
 		return err
 	case *copyLane:
 		reason := tp.Reason
@@ -298,7 +306,10 @@ func (m *mixer) finish() bool {
 		}
 	}
 	m.weave.flush()
-	return len(m.ready) > 0 || m.weave.has()
+	for p, ok := m.weave.pop(); ok; p, ok = m.weave.pop() {
+		m.ready = append(m.ready, p)
+	}
+	return len(m.ready) > 0
 }
 
 // put takes a packet of the feed.
@@ -312,7 +323,7 @@ func (m *mixer) put(p Packet) error {
 		m.renew(media, p.Extradata)
 	}
 	p = m.restamp.restamp(p)
-	if m.exact > 0 && !m.coding(media) && p.PTS < m.exact {
+	if m.exact && !m.coding(media) && p.PTS+p.Duration <= m.begin {
 		return nil // sound from before the picture goes on
 	}
 	if media == Video && m.coding(Video) && m.wantKey.CompareAndSwap(true, false) {
@@ -427,7 +438,10 @@ func (m *mixer) closeFeed() {
 	m.reel.drop()
 	if m.feed != nil {
 		m.feed.close()
-		m.feed = nil
+		m.feed, m.ready = nil, nil
+		if m.weave != nil {
+			m.weave.clear()
+		}
 	}
 }
 

@@ -5,21 +5,57 @@ import (
 	"time"
 )
 
-// maxSlip is how far a file may fall behind before its clock is moved instead
-// of being caught up: more would reach viewers as a burst.
-const maxSlip = time.Second
+// How far a push may fall behind before its clock is moved instead of being
+// caught up. More would reach viewers as a burst; a live source that ran dry
+// must not be caught up at all, or it runs dry with its next segment again.
+const (
+	maxSlip     = time.Second
+	maxSlipLive = 300 * time.Millisecond
+)
 
 // pacer releases packets when their time has come: DTS against the monotonic
 // clock, counted from the first packet, so that nothing adds up to a drift.
+// For a live source that comes in bursts, follow makes its clock the source's.
+// The zero value is ready.
 type pacer struct {
-	anchor time.Time     // when base was, or would have been, sent
-	base   time.Duration // DTS at anchor
-	newest time.Duration // highest DTS so far
-	timer  *time.Timer
+	anchor  time.Time     // when base was, or would have been, sent
+	base    time.Duration // DTS at anchor
+	newest  time.Duration // highest DTS so far
+	timer   *time.Timer
+	slip    time.Duration
+	follows bool
+	drift   drift
 }
 
-// reset makes the next packet start the clock anew.
-func (p *pacer) reset() { p.anchor = time.Time{} }
+// reset makes the next packet start the clock anew (after a pause, a seek,
+// another source). What follow has learned is forgotten.
+func (p *pacer) reset() {
+	p.anchor = time.Time{}
+	p.follows, p.drift = false, drift{}
+}
+
+// slipped returns by how much the clock was moved in all, since the pacer was
+// made: how much longer the push takes than its media.
+func (p *pacer) slipped() time.Duration { return p.slip }
+
+// follow says how much media of a live source that comes in bursts has come and
+// not been taken; it is called before each packet is taken, so that it is told
+// when there was none. The clock then runs up to maxCorrection faster or
+// slower, so that in the long run it neither runs dry nor falls behind.
+func (p *pacer) follow(buffered time.Duration) {
+	p.follows = true
+	rate, changed := p.drift.follow(time.Now(), buffered)
+	if !changed || p.anchor.IsZero() {
+		return
+	}
+	p.anchor, p.base = p.due(p.newest), p.newest
+	p.drift.rate = rate
+}
+
+// due is when dts is to be sent.
+func (p *pacer) due(dts time.Duration) time.Time {
+	return p.anchor.Add(p.drift.scale(dts - p.base))
+}
 
 // wait returns when dts is due, with how late it is by then, or when ctx ends.
 func (p *pacer) wait(ctx context.Context, dts time.Duration) (late time.Duration, err error) {
@@ -27,7 +63,7 @@ func (p *pacer) wait(ctx context.Context, dts time.Duration) (late time.Duration
 	if p.anchor.IsZero() {
 		p.anchor, p.base, p.newest = now, dts, dts
 	}
-	due := p.anchor.Add(dts - p.base)
+	due := p.due(dts)
 	if ahead := due.Sub(now); ahead > 0 {
 		if err := p.sleep(ctx, ahead); err != nil {
 			return 0, err
@@ -35,10 +71,15 @@ func (p *pacer) wait(ctx context.Context, dts time.Duration) (late time.Duration
 		now = time.Now()
 	}
 	late = now.Sub(due)
+	limit := maxSlip
+	if p.follows {
+		limit = maxSlipLive
+	}
 	// A packet that only stands late in the file, behind one of the other
 	// track with a higher DTS, says nothing about the clock.
-	if late > maxSlip && dts >= p.newest {
+	if late > limit && dts >= p.newest {
 		p.anchor = p.anchor.Add(late)
+		p.slip += late
 	}
 	p.newest = max(p.newest, dts)
 	return late, nil
@@ -57,4 +98,63 @@ func (p *pacer) sleep(ctx context.Context, d time.Duration) error {
 		p.timer.Stop()
 		return context.Cause(ctx)
 	}
+}
+
+// How the clock of a bursty live source is followed. What is buffered goes up
+// by a segment and down again; what tells the drift is its least value over
+// several segments.
+const (
+	troughSlot  = 5 * time.Second
+	troughSlots = 6 // 30 s: at least three segments of the usual sizes
+	// The least that should be buffered is what it was at first, within these.
+	minBuffer = 2 * time.Second
+	maxBuffer = 10 * time.Second
+	// maxCorrection bounds the change of speed, correctionGain is that for each
+	// second too much or too little: 500 ppm, a bad quartz, cost 0.25 s.
+	maxCorrection  = 0.01
+	correctionGain = 0.002
+)
+
+// drift watches what is buffered and says how fast to send.
+type drift struct {
+	rate    float64 // media per second of ours, minus 1
+	target  time.Duration
+	troughs [troughSlots]time.Duration // least buffered in each of the last slots
+	slots   int                        // begun so far
+	until   time.Time                  // end of the present one
+	checked time.Time                  // when the rate was last worked out
+}
+
+// follow notes what is buffered at now, and returns the rate to go on with and
+// whether that was worked out anew: once a second.
+func (d *drift) follow(now time.Time, buffered time.Duration) (rate float64, changed bool) {
+	if !now.Before(d.until) {
+		// The first slot is that of the first burst and does not count.
+		d.slots++
+		d.until = now.Add(troughSlot)
+		d.troughs[d.slots%troughSlots] = buffered
+	}
+	slot := &d.troughs[d.slots%troughSlots]
+	*slot = min(*slot, buffered)
+	if d.slots < troughSlots+2 || now.Sub(d.checked) < time.Second {
+		return d.rate, false
+	}
+	d.checked = now
+	least := d.troughs[0]
+	for _, t := range d.troughs[1:] {
+		least = min(least, t)
+	}
+	if d.target == 0 {
+		d.target = max(minBuffer, min(least, maxBuffer))
+	}
+	rate = (least - d.target).Seconds() * correctionGain
+	return max(-maxCorrection, min(rate, maxCorrection)), true
+}
+
+// scale turns media time into ours.
+func (d *drift) scale(media time.Duration) time.Duration {
+	if d.rate == 0 {
+		return media
+	}
+	return time.Duration(float64(media) / (1 + d.rate))
 }

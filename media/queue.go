@@ -150,6 +150,13 @@ func (q *packetQueue) tryGet() (Packet, bool, error) {
 	return p, true, nil
 }
 
+// buffered returns how much media is queued.
+func (q *packetQueue) buffered() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.spanLocked()
+}
+
 // takeDropped returns how many packets were thrown away since it was asked
 // last.
 func (q *packetQueue) takeDropped() int64 {

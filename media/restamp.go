@@ -2,102 +2,295 @@ package media
 
 import "time"
 
-// Limits beyond which a timestamp is a break in the source's clock rather
-// than a gap in its content.
+// What a source's timestamps may do before they are not believed.
 const (
+	// maxBackward is how far a track's DTS may step back before that is a break
+	// of the source's clock rather than disorder in it.
 	maxBackward = 500 * time.Millisecond
-	maxForward  = 30 * time.Second
+	// maxForward is the longest gap in the content; more is a break of the
+	// clock. FFmpeg's -dts_delta_threshold draws the line at the same place.
+	maxForward = 10 * time.Second
+	// maxApart is how far apart the tracks of one clock may start.
+	maxApart = 30 * time.Second
+	// straggling is how long after a break packets of the old clock may come.
+	straggling = time.Second
+	// maxJitter is by how much a packet may miss its track's rhythm before
+	// another clock is the likelier one.
+	maxJitter = 200 * time.Millisecond
+	// maxComposition bounds PTS - DTS: 16 reordered pictures (H.264, A.3.1) at
+	// little more than three a second.
+	maxComposition = 5 * time.Second
+	// maxFrame bounds what a packet is taken to last.
+	maxFrame = time.Second
+	// maxTimestamp is where a timestamp stops being one (73 years; cameras
+	// count from 1970). Sums of two stay within 64 bits.
+	maxTimestamp = time.Duration(1 << 61)
 )
 
-// tick is the room's unit of time: RTMP counts milliseconds.
-const tick = time.Millisecond
+// Where a source's clock may start again at zero: MPEG-TS counts 33 bits of
+// 1/90000 s (ISO 13818-1, 2.4.3.7), FLV and RTMP 32 bits of milliseconds.
+const (
+	wrapTS  = time.Duration(1<<33) * time.Second / 90000
+	wrapFLV = time.Duration(1<<32) * time.Millisecond
+)
 
-// restamper turns a source's timestamps into the room's: from zero, in whole
-// milliseconds, DTS strictly rising per track for the whole push, whatever the
-// source does. Tracks share one offset, so that audio and video stay together.
+// restamper turns a source's timestamps into the room's: from zero,
+// in nanoseconds, before anything is decoded. Both tracks share one offset, so
+// that audio and video stay together; what breaks the source's clock begins a
+// new segment, with an offset of its own. Rounding, and that DTS rise, is left
+// to rise.
 type restamper struct {
-	anchored bool
-	offset   time.Duration // room time = source time + offset
-	next     time.Duration // room time at which a new segment goes on
+	next     time.Duration // room time at which a new segment goes on: the end of all before
+	segments [16]segment   // a ring: number n is at n modulo its length
+	count    int           // segments begun
+	since    int           // the first segment after the last cut
 	tracks   [2]trackClock
 }
 
-type trackClock struct {
-	used    bool
-	source  time.Duration // DTS of the last packet, source time
-	room    time.Duration // DTS of the last packet, room time
-	spacing time.Duration // between the last two packets
+// segment is a stretch of a source with one relation to the room's time.
+type segment struct {
+	offset  time.Duration // room time = source time + offset
+	wrapped time.Duration // source time = timestamp + wrapped
+	from    time.Duration // room time at which it begins
+
+	// In source time, of DTS.
+	lowest, head time.Duration // over both tracks
+	used         [2]bool
+	last         [2]time.Duration
 }
 
-// cut says that the next packet begins a new segment (after a seek, a
-// reconnect): it goes on right after what was sent.
-func (r *restamper) cut() { r.anchored = false }
+// trackClock is what is known of a track beyond its segments.
+type trackClock struct {
+	segment int           // the newest that a packet of it was in
+	spacing time.Duration // from packet to packet
+	pts     time.Duration // of the last packet that had one, as given
+	// reordered says that PTS do not rise: without DTS, they are not guessed
+	// from PTS alone.
+	reordered bool
+}
 
-// cutAt is cut for a segment of which only what comes from source time t on is
-// shown; it returns the room time of t.
+// cut says that the next packet begins a new segment (a loop, a seek, a
+// reconnect, another source): it is shown right after everything before.
+func (r *restamper) cut() {
+	r.since = r.count
+	r.tracks = [2]trackClock{}
+}
+
+// cutAt is cut for a segment of which only what is shown from source time t on
+// goes to the room: that is what goes on right after everything before. It
+// returns the room time of t.
 func (r *restamper) cutAt(t time.Duration) time.Duration {
-	r.anchored = true
-	r.offset = r.next - t
-	for i := range r.tracks {
-		r.tracks[i].source = t
-	}
+	r.cut()
+	r.add(segment{offset: r.next - t, from: r.next, lowest: t, head: t})
 	return r.next
 }
 
-// position returns the source time of a room time.
-func (r *restamper) position(room time.Duration) time.Duration { return room - r.offset }
-
-// restamp returns p with the room's timestamps.
+// restamp returns p in the room's time: DTS is set always, PTS equals it where
+// p has none (NoPTS stays) or one that cannot be true. PTS may still be below
+// DTS, and DTS step back by at most maxBackward plus the stragglers of a break.
 func (r *restamper) restamp(p Packet) Packet {
-	t := &r.tracks[p.Track]
-	dts := sourceDTS(p, t)
-	if !r.anchored {
-		r.anchor(dts)
-	} else if t.used {
-		if step := dts - t.source; step < -maxBackward || step > maxForward {
-			r.anchor(dts)
-		}
+	p.NoDTS = p.NoDTS || !believable(p.DTS)
+	p.NoPTS = p.NoPTS || !believable(p.PTS)
+	r.tracks[p.Track].watch(p)
+	dts := p.DTS
+	if p.NoDTS {
+		dts = r.guess(p)
 	}
-	pts := dts
-	if !p.NoPTS {
-		pts = max(p.PTS, dts)
+	shift, ok := composition(p, dts)
+	n := r.place(p.Track, dts, dts+shift)
+	s := r.at(n)
+	source := dts + s.wrapped
+	if shift < 0 {
+		source, shift = s.lower(p.Track, source, shift)
 	}
-	room := max(dts+r.offset, 0).Truncate(tick)
-	if t.used && room <= t.room {
-		room = t.room + tick
-	}
-	shift := pts - dts
-	r.note(t, dts, room)
-	p.DTS, p.PTS = room, room+shift.Truncate(tick)
-	p.NoDTS, p.NoPTS = false, false
+	r.note(n, p, source)
+	p.DTS = source + s.offset
+	p.PTS = p.DTS + shift
+	p.NoDTS, p.NoPTS = false, !ok
+	r.next = max(r.next, max(p.PTS, p.DTS)+r.length(p))
 	return p
 }
 
-// anchor makes dts the time at which the segment goes on.
-func (r *restamper) anchor(dts time.Duration) {
-	r.anchored = true
-	r.offset = r.next - dts
-	for i := range r.tracks {
-		r.tracks[i].source = dts
+// position returns the source time that was made into room: of the segment
+// that was in force then, if it is among the last few.
+func (r *restamper) position(room time.Duration) time.Duration {
+	if r.count == 0 {
+		return room
 	}
+	n := r.count - 1
+	for n > 0 && n > r.count-len(r.segments) && r.at(n).from > room {
+		n--
+	}
+	return room - r.at(n).offset
 }
 
-func (r *restamper) note(t *trackClock, dts, room time.Duration) {
-	if step := dts - t.source; t.used && step > 0 {
-		t.spacing = min(step, time.Second)
+func (r *restamper) at(n int) *segment { return &r.segments[n%len(r.segments)] }
+
+// oldest is the number of the oldest segment that packets may belong to.
+func (r *restamper) oldest() int { return max(r.since, r.count-len(r.segments)) }
+
+// of returns the segment that track is in, or nil.
+func (r *restamper) of(track int) *segment {
+	n := r.tracks[track].segment
+	if n < r.oldest() || n >= r.count || !r.at(n).used[track] {
+		return nil
 	}
-	t.used, t.source, t.room = true, dts, room
-	r.next = max(r.next, room+max(t.spacing, tick))
+	return r.at(n)
 }
 
-// sourceDTS returns p's DTS, or the best guess where the container gave none.
-func sourceDTS(p Packet, t *trackClock) time.Duration {
+// place returns the number of the segment that dts belongs to: of those it
+// could be in, the one whose time it is nearest to.
+func (r *restamper) place(track int, dts, pts time.Duration) int {
+	best, least := -1, time.Duration(0)
+	for n := r.oldest(); n < r.count; n++ {
+		if d, ok := r.distance(n, track, dts); ok && (best < 0 || d < least) {
+			best, least = n, d
+		}
+	}
+	if best < 0 {
+		best = r.wrap(track, dts)
+	}
+	if best < 0 {
+		best = r.begin(dts, pts)
+	}
+	t := &r.tracks[track]
+	t.segment = max(t.segment, best)
+	return best
+}
+
+// distance says whether dts can belong to segment n, and how far it is from
+// what is expected there.
+func (r *restamper) distance(n, track int, dts time.Duration) (time.Duration, bool) {
+	s, t := r.at(n), &r.tracks[track]
+	source, newest := dts+s.wrapped, r.at(r.count-1)
+	now := r.of(track)
 	switch {
-	case !p.NoDTS:
-		return p.DTS
-	case t.used:
-		return t.source + max(p.Duration, t.spacing, tick)
-	default:
-		return p.PTS
+	case now == nil || n > t.segment: // not come to it yet
+		return s.outside(source), s.outside(source) <= maxApart
+	case n == t.segment:
+		ok := source >= s.last[track]-maxBackward && source <= s.head+maxForward
+		if s != newest && newest.settled() && newest.outside(dts+newest.wrapped) < straggling {
+			ok = false // too long ago for a straggler
+		}
+		return max(0, (source-s.last[track]-t.spacing).Abs()-maxJitter), ok
+	default: // gone on from it
+		d := (source - s.last[track]).Abs()
+		return d, s.used[track] && !r.at(t.segment).settled() && d < straggling
 	}
 }
+
+// outside is how far source lies outside of what the segment has had.
+func (s *segment) outside(source time.Duration) time.Duration {
+	return max(0, s.lowest-source, source-s.head)
+}
+
+// settled says that the segment has gone on for so long that packets of an
+// older one are none of its stragglers.
+func (s *segment) settled() bool { return s.head-s.lowest >= straggling }
+
+// wrap begins a segment where the clock of the one that track is in has
+// started again at zero, and returns its number, or -1: source time goes on.
+func (r *restamper) wrap(track int, dts time.Duration) int {
+	s := r.of(track)
+	if s == nil {
+		return -1
+	}
+	for _, by := range [...]time.Duration{wrapTS, -wrapTS, wrapFLV, -wrapFLV} {
+		source := dts + s.wrapped + by
+		if source >= s.last[track]-maxBackward && source <= s.head+maxForward {
+			return r.add(segment{offset: s.offset, wrapped: s.wrapped + by, from: source + s.offset, lowest: source, head: source})
+		}
+	}
+	return -1
+}
+
+// begin makes pts the time that is shown next, but dts never less than zero,
+// and returns the new segment's number.
+func (r *restamper) begin(dts, pts time.Duration) int {
+	offset := max(r.next-pts, -dts)
+	return r.add(segment{offset: offset, from: pts + offset, lowest: dts, head: dts})
+}
+
+func (r *restamper) add(s segment) int {
+	n := r.count
+	r.count++
+	*r.at(n) = s
+	return n
+}
+
+// lower brings a DTS that is above its PTS down to it, as far as the track's
+// DTS allow: PTS are what is seen and heard.
+func (s *segment) lower(track int, source, shift time.Duration) (time.Duration, time.Duration) {
+	pts := source + shift
+	if s.used[track] {
+		source = min(source, max(pts, s.last[track]))
+	} else {
+		source = pts
+	}
+	return source, pts - source
+}
+
+// note remembers p, whose DTS is source, in segment n.
+func (r *restamper) note(n int, p Packet, source time.Duration) {
+	s := r.at(n)
+	if step := source - s.last[p.Track]; s.used[p.Track] && step > 0 {
+		r.tracks[p.Track].spacing = min(step, maxFrame)
+	}
+	s.used[p.Track], s.last[p.Track] = true, source
+	s.lowest, s.head = min(s.lowest, source), max(s.head, source)
+}
+
+// watch looks for pictures whose PTS do not rise.
+func (t *trackClock) watch(p Packet) {
+	if !p.NoPTS {
+		t.reordered = t.reordered || (p.PTS < t.pts && t.pts-p.PTS < maxFrame)
+		t.pts = p.PTS
+	}
+}
+
+// length is how long p is shown or heard.
+func (r *restamper) length(p Packet) time.Duration {
+	if p.Duration > 0 && p.Duration <= maxFrame {
+		return p.Duration
+	}
+	return max(r.tracks[p.Track].spacing, tick)
+}
+
+// guess returns a DTS for a packet without one.
+func (r *restamper) guess(p Packet) time.Duration {
+	s, t := r.of(p.Track), &r.tracks[p.Track]
+	switch {
+	case !p.NoPTS && (s == nil || !t.reordered):
+		return p.PTS
+	case s == nil && r.count > r.oldest():
+		newest := r.at(r.count - 1)
+		return newest.head - newest.wrapped
+	case s == nil:
+		return 0
+	}
+	last := s.last[p.Track] - s.wrapped
+	dts := last + r.length(p)
+	if p.NoPTS {
+		return dts
+	}
+	if back := last - p.PTS; back > 0 && back <= maxBackward {
+		return last
+	}
+	return max(min(dts, p.PTS), p.PTS-maxBackward)
+}
+
+// composition returns PTS - DTS, and whether PTS can be true.
+func composition(p Packet, dts time.Duration) (time.Duration, bool) {
+	if p.NoPTS {
+		return 0, false
+	}
+	// One of the two may have wrapped before the other.
+	for _, by := range [...]time.Duration{0, wrapTS, -wrapTS, wrapFLV, -wrapFLV} {
+		if c := p.PTS - dts + by; c >= -maxBackward && c <= maxComposition {
+			return c, true
+		}
+	}
+	return 0, false
+}
+
+func believable(at time.Duration) bool { return at >= -maxTimestamp && at <= maxTimestamp }

@@ -18,6 +18,7 @@ type run struct {
 	source   sourceFacts
 	room     Publisher // nil: to be opened
 	gate     *startGate
+	rise     rise
 	pacer    pacer
 	retries  *retries
 	stay     stay
@@ -147,6 +148,11 @@ func (r *run) step(ctx context.Context) error {
 		r.job.Meter.dropped(1)
 		return nil
 	}
+	p, ok := r.rise.stamp(p, r.gate.kind(p))
+	r.job.Meter.dropped(r.rise.takeDropped())
+	if !ok {
+		return nil
+	}
 	var late time.Duration
 	if !r.source.realtime {
 		if late, err = r.pacer.wait(ctx, p.DTS); err != nil {
@@ -168,10 +174,22 @@ func (r *run) next(ctx context.Context) (Packet, error) {
 		}
 		r.ahead = startAhead(ctx, r.mix, span)
 	}
+	if r.source.live && !r.source.realtime {
+		r.pacer.follow(r.buffered())
+	}
 	if r.ahead != nil {
 		return r.ahead.get(ctx)
 	}
 	return r.mix.next(ctx)
+}
+
+// buffered returns how much of a live source has come and not been sent.
+func (r *run) buffered() time.Duration {
+	media := r.mix.feed.queue.buffered()
+	if r.ahead != nil {
+		media += r.ahead.queue.buffered()
+	}
+	return media
 }
 
 // errPlayedOut says that the source is over and all of it was sent. It is not
@@ -200,7 +218,7 @@ func (r *run) playOut(ctx context.Context) error {
 // sent notes what the room has taken.
 func (r *run) sent(p Packet, late time.Duration) error {
 	now := time.Now()
-	video := !r.gate.audioOnly && p.Track == r.gate.video
+	video := r.gate.kind(p) == Video
 	r.job.Meter.sent(now, sentPacket{bytes: r.stay.bytes(r.room.SentBytes()), late: late, picture: video})
 	if video || r.gate.audioOnly {
 		r.position = p.position

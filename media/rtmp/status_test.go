@@ -17,7 +17,7 @@ func TestTheKindOfARefusal(t *testing.T) {
 	}{
 		"a name in use is a conflict":                 {"NetStream.Publish.BadName", "Already publishing", media.KindRoomConflict},
 		"a name in use is one whatever the words say": {"NetStream.Publish.BadName", "rejected", media.KindRoomConflict},
-		"a kick says so":                        {"NetStream.Publish.Kicked", "", media.KindRoomKicked},
+		"a kick says so":                              {"NetStream.Publish.Kicked", "", media.KindRoomKicked},
 		"a rejected connect is a denial":              {"NetConnection.Connect.Rejected", "", media.KindRoomDenied},
 		"a denied publish is a denial":                {"NetStream.Publish.Denied", "", media.KindRoomDenied},
 		"a rejected publish is a denial":              {"NetStream.Publish.Rejected", "", media.KindRoomDenied},
