@@ -41,16 +41,32 @@ func (o *output) String() string {
 // start runs a program that Debian has in the named package.
 func start(t testing.TB, debianPackage, name string, args ...string) *Process {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%s is not installed: apt-get install -y %s", name, debianPackage)
+	return startCmd(t, debianPackage, command(t, name, args))
+}
+
+// startIn runs ffmpeg in a folder.
+func startIn(t testing.TB, dir string, args []string) *Process {
+	t.Helper()
+	cmd := command(t, "ffmpeg", args)
+	cmd.Dir = dir
+	return startCmd(t, "ffmpeg", cmd)
+}
+
+// command is not bound to t.Context: that ends before the clean-ups, which
+// interrupt.
+func command(t testing.TB, name string, args []string) *exec.Cmd {
+	return exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
+}
+
+func startCmd(t testing.TB, debianPackage string, cmd *exec.Cmd) *Process {
+	t.Helper()
+	if cmd.Err != nil {
+		t.Fatalf("%s is not installed: apt-get install -y %s", cmd.Path, debianPackage)
 	}
-	// Not bound to t.Context: that ends before the clean-ups, which interrupt.
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", name, err)
+		t.Fatalf("start %s: %v", cmd.Path, err)
 	}
 	go func() {
 		p.err = p.cmd.Wait()

@@ -1,0 +1,129 @@
+package matrix
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// atOnce is how many pushes run beside each other: each takes as long as its
+// clip.
+const atOnce = 8
+
+// full is the matrix at full size: every sample to every room, and the samples
+// that packages carry.
+var full = os.Getenv("CHAOS") == "full"
+
+// forNginx are the kinds that nginx gets in a short run.
+var forNginx = map[string]bool{
+	"mp4, baseline": true, "mp4, high with B-frames": true, "webm, vp9 and opus": true, "ts, clock wraps": true,
+	"phone video, rotated by 90": true, "hls, aes-128": true, "live rtmp": true, "m4a, audio only": true,
+}
+
+// pool calls act for every sample as a subtest, n at once.
+func pool(t *testing.T, n int, samples []mediatest.Sample, act func(t *testing.T, i int, s mediatest.Sample)) {
+	t.Helper()
+	next := make(chan int)
+	var running sync.WaitGroup
+	for range n {
+		running.Go(func() {
+			for i := range next {
+				t.Run(samples[i].Name, func(t *testing.T) { act(t, i, samples[i]) })
+			}
+		})
+	}
+	for i := range samples {
+		next <- i
+	}
+	close(next)
+	running.Wait()
+}
+
+// made makes what is not there yet: not beside pushes, which would be late.
+func made(t *testing.T, samples []mediatest.Sample) {
+	t.Helper()
+	t.Run("made", func(t *testing.T) {
+		pool(t, 2, samples, func(t *testing.T, _ int, s mediatest.Sample) { s.Path(t) })
+	})
+}
+
+func TestEverySampleReachesTheStandInRoom(t *testing.T) {
+	samples := mediatest.Corpus()
+	made(t, samples)
+	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
+	r := startStandIn(t)
+	pool(t, atOnce, samples, func(t *testing.T, i int, s mediatest.Sample) {
+		pushed(t, trial{sample: s, room: r, user: fmt.Sprintf("u%d", i), nginx: nginx})
+	})
+}
+
+func TestSamplesReachNginx(t *testing.T) {
+	var samples []mediatest.Sample
+	for _, s := range mediatest.Corpus() {
+		if full || forNginx[s.Name] {
+			samples = append(samples, s)
+		}
+	}
+	require.GreaterOrEqual(t, len(samples), len(forNginx))
+	made(t, samples)
+	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
+	pool(t, atOnce, samples, func(t *testing.T, i int, s mediatest.Sample) {
+		pushed(t, trial{sample: s, room: foreign{nginx}, user: fmt.Sprintf("u%d", i), nginx: nginx})
+	})
+}
+
+// trial is one sample on its way into one room.
+type trial struct {
+	sample mediatest.Sample
+	room   room
+	user   string
+	nginx  *mediatest.Nginx // where rtmp sources are pulled from
+}
+
+// pushed plays a sample into a room and judges what came of it. What it finds
+// is told with the plan and the report.
+func pushed(t *testing.T, tr trial) {
+	t.Helper()
+	s, fails := today(tr.sample)
+	pusher, err := newPusher(tr.room.endpoint())
+	require.NoError(t, err)
+	d := &diary{}
+	err = play(t.Context(), pusher, job(s, s.Source(t, tr.nginx), tr.user, d), d, s.Serve.Live())
+	t.Logf("%s\n%v", s.Name, d)
+	plan, planned := d.plan()
+	require.True(t, planned || err != nil)
+	if planned {
+		checkTrack(t, "video", s.Video, plan.Video)
+		checkTrack(t, "audio", s.Audio, plan.Audio)
+	}
+	if fails {
+		require.Equal(t, media.KindSourceUnsupported, media.KindOf(err), "%v", err)
+		return
+	}
+	require.NoError(t, err)
+	path, complaints := tr.room.tape(t, tr.user)
+	report := mediatest.Judge(t, path)
+	t.Logf("%s:\n%v", path, report)
+	assert.Empty(t, complaints, "the room's own words")
+	assert.Empty(t, report.Problems(s.Tape))
+}
+
+func checkTrack(t *testing.T, name string, want mediatest.TrackWant, got *media.TrackPlan) {
+	t.Helper()
+	switch {
+	case got == nil:
+		assert.Empty(t, want.Action, "%s: nothing is planned", name)
+	default:
+		assert.Equal(t, want.Action, string(got.Action), "%s: %s", name, got.Reason)
+		assert.Contains(t, got.Reason, want.Reason, name)
+	}
+}

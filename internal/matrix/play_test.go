@@ -1,0 +1,138 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/libav"
+	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/roomcast/roomcast/media/rtmp"
+	"github.com/roomcast/roomcast/media/trtc"
+)
+
+const (
+	appID  = 1400000001
+	appKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+)
+
+// openGate leads to where the address says: the guard has tests of its own.
+type openGate struct{}
+
+func (openGate) Open(_ context.Context, url media.Secret) (media.Way, error) {
+	return media.Way{URL: url}, nil
+}
+
+// newPusher puts together what a worker does.
+func newPusher(endpoint string) (*media.Pusher, error) {
+	door, err := trtc.New(trtc.Config{Keys: map[uint32]media.Secret{appID: appKey}, Endpoint: endpoint})
+	if err != nil {
+		return nil, err
+	}
+	return &media.Pusher{
+		Opener: libav.NewOpener(libav.Config{Gate: openGate{}, Log: slog.New(slog.DiscardHandler)}),
+		Dialer: &rtmp.Dialer{},
+		Door:   door,
+	}, nil
+}
+
+// diary is what an Observer was told.
+type diary struct {
+	published func() // called once; nil for nothing
+
+	mu       sync.Mutex
+	info     media.SourceInfo
+	plans    []media.Plan
+	warnings []string
+	retries  []string
+}
+
+func (d *diary) note(act func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	act()
+}
+
+func (d *diary) Planned(info media.SourceInfo, _ bool, p media.Plan) {
+	d.note(func() { d.info, d.plans = info, append(d.plans, p) })
+}
+func (d *diary) Publishing() {
+	if d.published != nil {
+		d.published()
+	}
+}
+func (d *diary) Reconnecting(err error, _ time.Duration) {
+	d.note(func() { d.retries = append(d.retries, err.Error()) })
+}
+func (d *diary) Warned(code, message string) {
+	d.note(func() { d.warnings = append(d.warnings, code+": "+message) })
+}
+
+// String is everything for a log.
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var b strings.Builder
+	fmt.Fprintf(&b, "container %s, %v long\n", d.info.Container, d.info.Duration)
+	for _, t := range d.info.Tracks {
+		fmt.Fprintf(&b, "track %s %s %s %dx%d %.4g fps %s, %d Hz, %d channels\n",
+			t.Type, t.Codec, t.Profile, t.Width, t.Height, t.FPS, t.PixelFormat, t.SampleRate, t.Channels)
+	}
+	for _, p := range d.plans {
+		fmt.Fprintf(&b, "plan: %s\n", p)
+	}
+	for _, w := range d.warnings {
+		fmt.Fprintf(&b, "warned: %s\n", w)
+	}
+	for _, r := range d.retries {
+		fmt.Fprintf(&b, "reconnecting: %s\n", r)
+	}
+	return b.String()
+}
+
+func (d *diary) plan() (media.Plan, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.plans) == 0 {
+		return media.Plan{}, false
+	}
+	return d.plans[0], true
+}
+
+// job is a sample's push; nothing is tried again, so that every trouble shows.
+func job(s mediatest.Sample, source, user string, d *diary) media.Job {
+	return media.Job{
+		Source:      media.SourceRequest{URL: media.Secret(source), Mode: media.SourceMode(s.Mode)},
+		Destination: media.Destination{SDKAppID: appID, RoomID: user, UserID: user},
+		Meter:       media.NewMeter(0),
+		Observer:    d,
+		Retry:       func(media.Kind) media.Retry { return media.Retry{} },
+		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+			leased, cancel := context.WithCancel(ctx)
+			return leased, cancel, nil
+		},
+		Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// liveShare is how long a live source is played.
+const liveShare = 5 * time.Second
+
+// play pushes a sample to its end, a live one until the room has had its share.
+func play(ctx context.Context, p *media.Pusher, j media.Job, d *diary, live bool) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if live {
+		d.published = func() { time.AfterFunc(liveShare, func() { cancel(media.ErrStopped) }) }
+	}
+	err := p.Play(ctx, j)
+	if live && errors.Is(err, media.ErrStopped) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,198 @@
+package mediatest
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Serving is how a sample reaches the one who plays it.
+type Serving string
+
+// The servings. The live ones go on, over and over, until their test ends.
+const (
+	ByFile      Serving = "file"       // http with ranges
+	ByPlainFile Serving = "plain file" // http without ranges: nobody can seek
+	ByFolder    Serving = "folder"     // http, the name is a playlist
+	ByLiveHLS   Serving = "live hls"   // a playlist written in real time
+	ByRTMP      Serving = "rtmp"       // from nginx, in real time
+	ByHTTPFLV   Serving = "http-flv"   // a response without an end
+)
+
+// Live says whether the sample has no end when it is served so.
+func (s Serving) Live() bool { return s == ByLiveHLS || s == ByRTMP || s == ByHTTPFLV }
+
+// TrackWant is what a push should do with a track: the words of package media.
+// The zero value is a track that is not there.
+type TrackWant struct {
+	Action string // copy, transcode or fill
+	Reason string // a part of the plan's words; empty for a copy
+	// Later is a part of the reason for which a copy becomes a transcode in
+	// mid-stream.
+	Later string
+}
+
+// Sample is one clip of the corpus: what it is and what should become of it.
+type Sample struct {
+	Name  string // a few words; unique
+	Serve Serving
+	Video TrackWant
+	Audio TrackWant
+	Tape  TapeWant // what the room should have got
+	// Mode is the request's: vod where the container cannot say so.
+	Mode string
+
+	file  string // what is asked for, in the sample's folder
+	steps [][]string
+}
+
+// verbs are the steps that are not ffmpeg's: join makes its first file of the
+// others' bytes, write makes a file of its second argument, drop removes files.
+var verbs = map[string]func(dir string, args []string) error{
+	"join": func(dir string, args []string) error {
+		var all []byte
+		for _, name := range args[1:] {
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				return err
+			}
+			all = append(all, data...)
+		}
+		return os.WriteFile(filepath.Join(dir, args[0]), all, 0o600)
+	},
+	"write": func(dir string, args []string) error {
+		return os.WriteFile(filepath.Join(dir, args[0]), []byte(args[1]), 0o600)
+	},
+	"drop": func(dir string, args []string) error {
+		for _, name := range args {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+}
+
+// Path makes the sample, once per machine, and returns the path of its file or
+// playlist, alone in a folder named for the recipe.
+func (s Sample) Path(t testing.TB) string {
+	t.Helper()
+	var recipe strings.Builder
+	for _, step := range s.steps {
+		recipe.WriteString(strings.Join(step, "\x00") + "\x01")
+	}
+	sum := sha256.Sum256([]byte(recipe.String()))
+	root := filepath.Join(os.TempDir(), "roomcast-clips", "corpus")
+	dir := filepath.Join(root, fmt.Sprintf("%x", sum[:12]))
+	path := filepath.Join(dir, s.file)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if err := os.MkdirAll(root, 0o777); err != nil {
+		t.Fatalf("make %q: %v", s.Name, err)
+	}
+	part, err := os.MkdirTemp(root, "part-")
+	if err != nil {
+		t.Fatalf("make %q: %v", s.Name, err)
+	}
+	defer func() { _ = os.RemoveAll(part) }()
+	for _, step := range s.steps {
+		s.run(t, part, step)
+	}
+	// Atomic: others see all or nothing. Who comes second finds the folder full.
+	if err := os.Rename(part, dir); err != nil {
+		if _, there := os.Stat(path); there != nil {
+			t.Fatalf("make %q: %v", s.Name, err)
+		}
+	}
+	return path
+}
+
+func (s Sample) run(t testing.TB, dir string, step []string) {
+	t.Helper()
+	if act, ok := verbs[step[0]]; ok {
+		if err := act(dir, step[1:]); err != nil {
+			t.Fatalf("make %q: %s: %v", s.Name, step[0], err)
+		}
+		return
+	}
+	args := append([]string{"-nostdin", "-y", "-v", "error"}, step...)
+	p := startIn(t, dir, args)
+	if err := p.Wait(2 * time.Minute); err != nil {
+		t.Fatalf("make %q: ffmpeg %s: %v\n%s", s.Name, strings.Join(args, " "), err, p.Output())
+	}
+}
+
+// piece is one run of ffmpeg that makes flash and beep: a white picture and a
+// tone of 1 kHz for 80 ms, half a second after each full second, on a moving
+// picture and a quiet hum. Zero fields get the defaults named here.
+type piece struct {
+	size    string  // "320x180"
+	rate    string  // "30"
+	seconds float64 // 4
+	video   string  // encoder options; none leaves the picture out
+	filter  string  // after the picture was drawn
+	audio   string  // encoder options; none leaves the sound out
+	hertz   int     // 48000
+	layout  string  // "stereo"
+	// The sound begins at from, on the picture's clock, and ends at to.
+	from, to float64
+	out      string // muxer options and the file
+}
+
+// The picture's clock is a millisecond off: a frame's time is rounded.
+const (
+	flashOn = "lt(mod(t+0.501,1),0.08)"
+	beep    = "0.02*sin(440*PI*%[1]s)+0.6*sin(2000*PI*%[1]s)*lt(mod(%[1]s+0.5,1),0.08)"
+)
+
+// args are the arguments with which ffmpeg makes the piece.
+func (p piece) args() []string {
+	if p.seconds == 0 {
+		p.seconds = 4
+	}
+	var inputs, outputs []string
+	if p.video != None {
+		inputs = append(inputs, "-f", "lavfi", "-i", p.picture())
+		outputs = append(outputs, strings.Fields(p.video)...)
+	}
+	if p.audio != None {
+		inputs = append(inputs, "-f", "lavfi", "-i", p.sound())
+		outputs = append(outputs, strings.Fields(p.audio)...)
+	}
+	return append(append(inputs, outputs...), strings.Fields(p.out)...)
+}
+
+func (p piece) picture() string {
+	graph := fmt.Sprintf("testsrc2=s=%s:r=%s:d=%g,drawbox=x=0:y=0:w=iw:h=ih:c=white:t=fill:enable='%s'",
+		orElse(p.size, "320x180"), orElse(p.rate, "30"), p.seconds, flashOn)
+	if p.filter != "" {
+		graph += "," + p.filter
+	}
+	return graph
+}
+
+func (p piece) sound() string {
+	to := p.to
+	if to == 0 {
+		to = p.seconds
+	}
+	hertz := p.hertz
+	if hertz == 0 {
+		hertz = 48000
+	}
+	clock := fmt.Sprintf("(t+%g)", p.from)
+	return fmt.Sprintf("aevalsrc='%s':s=%d:d=%g,aformat=channel_layouts=%s,asetpts=PTS+%g/TB",
+		fmt.Sprintf(beep, clock), hertz, to-p.from, orElse(p.layout, "stereo"), p.from)
+}
+
+func orElse(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}

@@ -1,0 +1,74 @@
+package mediatest
+
+import (
+	"strings"
+	"time"
+)
+
+// playlists are HLS with an end.
+func playlists() []Sample {
+	vod := func(name, options string) Sample {
+		return piece{video: baseline, audio: aac, out: segments + options + " a.m3u8"}.sample("hls, "+name, copied, copied).served(ByFolder)
+	}
+	crypt := vod("aes-128", "-hls_key_info_file key.info").after(
+		[]string{"write", "k.bin", "0123456789abcdef"}, []string{"write", "key.info", "k.bin\nk.bin\n"})
+	return []Sample{
+		vod("ts", ""), vod("fmp4", "-hls_segment_type fmp4"), crypt,
+		discontinuous(), variants(), separate(),
+	}
+}
+
+// discontinuous is a playlist of two recordings, each with a clock of its own.
+func discontinuous() Sample {
+	part := func(name string) []string {
+		return piece{video: baseline, audio: aac, seconds: 2, out: "-f mpegts " + name}.args()
+	}
+	list := strings.Join([]string{"#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2", "#EXTINF:2.0,", "1.ts",
+		"#EXT-X-DISCONTINUITY", "#EXTINF:2.0,", "2.ts", "#EXT-X-ENDLIST", ""}, "\n")
+	s := piece{video: baseline, audio: aac, out: "a.m3u8"}.sample("hls, discontinuity", copied, copied).served(ByFolder)
+	s.steps = [][]string{part("1.ts"), part("2.ts"), {"write", "a.m3u8", list}}
+	return s
+}
+
+// variants is a playlist of two sizes: the larger one is to be taken.
+func variants() Sample {
+	list := strings.Join([]string{"#EXTM3U",
+		`#EXT-X-STREAM-INF:BANDWIDTH=300000,RESOLUTION=160x90`, "small.m3u8",
+		`#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=320x180`, "large.m3u8", ""}, "\n")
+	p := piece{video: baseline, audio: aac, out: "a.m3u8"}
+	s := p.sample("hls, variants", copied, copied).served(ByFolder)
+	small, large := p, p
+	small.size, small.out, large.out = "160x90", segments+"small.m3u8", segments+"large.m3u8"
+	s.steps = [][]string{small.args(), large.args(), {"write", "a.m3u8", list}}
+	return s
+}
+
+// separate is a playlist whose sound has a playlist of its own.
+func separate() Sample {
+	list := strings.Join([]string{"#EXTM3U",
+		`#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="main",DEFAULT=YES,AUTOSELECT=YES,URI="sound.m3u8"`,
+		`#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=320x180,AUDIO="a"`, "picture.m3u8", ""}, "\n")
+	s := piece{video: baseline, audio: aac, out: "a.m3u8"}.sample("hls, separate audio", copied, copied).served(ByFolder)
+	s.steps = [][]string{
+		// As far behind as the sound's priming is long: both playlists begin at 0.
+		piece{video: baseline, audio: None, out: "-output_ts_offset 0.021333 " + segments + "picture.m3u8"}.args(),
+		piece{video: None, audio: aac, out: segments + "sound.m3u8"}.args(),
+		{"write", "a.m3u8", list},
+	}
+	return s
+}
+
+// streams are sources in real time, and programs with more than one sound.
+func streams() []Sample {
+	live := func(name string, by Serving) Sample {
+		return piece{video: baseline, audio: aac, out: "-f flv a.flv"}.sample(name, copied, copied).served(by).
+			shaped(func(w *TapeWant) { w.Open, w.Duration, w.Flashes, w.Beeps = true, 4*time.Second, 3, 3 })
+	}
+	twoSounds := piece{video: baseline, audio: "-map 0:v -map 1:a -map 1:a -c:a:0 aac -c:a:1 mp2", out: ts}
+	return []Sample{
+		twoSounds.sample("ts, two sounds", copied, copied),
+		live("live hls", ByLiveHLS), live("live rtmp", ByRTMP), live("live http-flv", ByHTTPFLV),
+		piece{video: adaptive, audio: aac, out: "-f flv a.flv"}.sample("live rtmp, B-frames", transcoded("B-frames"), copied).served(ByRTMP).
+			shaped(func(w *TapeWant) { w.Open, w.Duration, w.Flashes, w.Beeps = true, 4*time.Second, 3, 3 }),
+	}
+}

@@ -1,0 +1,127 @@
+package mediatest
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Source serves the sample as its Serving says until the end of the test and
+// returns its address. nginx is where ByRTMP publishes to; others need none.
+func (s Sample) Source(t testing.TB, nginx *Nginx) string {
+	t.Helper()
+	path := s.Path(t)
+	dir, name := filepath.Split(path)
+	switch s.Serve {
+	case ByPlainFile:
+		return serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { plain(w, r, path) })) + "/" + name
+	case ByLiveHLS:
+		return serveLive(t, path)
+	case ByHTTPFLV:
+		return serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { endless(w, r, path) })) + "/live.flv"
+	case ByRTMP:
+		return publishLive(t, nginx, path)
+	case ByFile, ByFolder:
+	}
+	return serveHandler(t, http.FileServer(http.Dir(dir))) + "/" + name
+}
+
+func serveHandler(t testing.TB, h http.Handler) string {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+	return srv.URL
+}
+
+// plain serves a file to somebody who cannot seek.
+func plain(w http.ResponseWriter, r *http.Request, path string) {
+	f, err := os.Open(path)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	defer func() { _ = f.Close() }()
+	w.Header().Set("Accept-Ranges", "none")
+	_, _ = io.Copy(w, f)
+}
+
+// loop are ffmpeg's arguments to play a file over and over in real time.
+func loop(path string) []string {
+	return []string{"-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", path, "-c", "copy"}
+}
+
+// endless answers with the file, over and over, in real time.
+func endless(w http.ResponseWriter, r *http.Request, path string) {
+	w.Header().Set("Content-Type", "video/x-flv")
+	cmd := exec.CommandContext(r.Context(), "ffmpeg", append(loop(path), "-flush_packets", "1", "-f", "flv", "pipe:1")...)
+	cmd.Stdout = flushing{w}
+	_ = cmd.Run() // ends with the request
+}
+
+// flushing sends every write at once.
+type flushing struct{ http.ResponseWriter }
+
+func (f flushing) Write(p []byte) (int, error) {
+	n, err := f.ResponseWriter.Write(p)
+	if err == nil {
+		err = http.NewResponseController(f.ResponseWriter).Flush()
+	}
+	return n, err
+}
+
+// serveLive writes a playlist in real time and returns its address when three
+// segments are there.
+func serveLive(t testing.TB, path string) string {
+	t.Helper()
+	dir := t.TempDir()
+	list := filepath.Join(dir, "live.m3u8")
+	p := startIn(t, dir, append(loop(path), "-f", "hls", "-hls_time", "1", "-hls_list_size", "6",
+		"-hls_flags", "delete_segments+temp_file", list))
+	pollFor(t, "three segments", func() bool {
+		text, _ := os.ReadFile(list)
+		return strings.Count(string(text), ".ts") >= 3
+	}, p)
+	t.Cleanup(p.Kill) // before the folder goes
+	return serveHandler(t, http.FileServer(http.Dir(dir))) + "/live.m3u8"
+}
+
+// pollFor waits until cond holds: a program's files give no sign.
+func pollFor(t testing.TB, what string, cond func() bool, p *Process) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-p.Done():
+			t.Fatalf("wait for %s: ffmpeg has ended\n%s", what, p.Output())
+		case <-ctx.Done():
+			t.Fatalf("wait for %s: %v\n%s", what, context.Cause(ctx), p.Output())
+		}
+	}
+}
+
+// publishLive publishes the file, over and over, to nginx and returns where it
+// can be pulled from.
+func publishLive(t testing.TB, nginx *Nginx, path string) string {
+	t.Helper()
+	name := "live_" + rand.Text()
+	address := nginx.RTMP + "/live/" + name
+	p := startIn(t, t.TempDir(), append(loop(path), "-f", "flv", address))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := nginx.WaitEvent(ctx, "publish", name); err != nil {
+		t.Fatalf("%v\n%s", err, p.Output())
+	}
+	return address
+}

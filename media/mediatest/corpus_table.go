@@ -1,0 +1,241 @@
+package mediatest
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Encoder options. A GOP is a second at 30 frames.
+const (
+	x264     = "-c:v libx264 -preset ultrafast -g 30 -keyint_min 30 -sc_threshold 0 -pix_fmt yuv420p "
+	baseline = x264 + "-profile:v baseline"
+	bFrames  = "-c:v libx264 -preset veryfast -g 30 -keyint_min 30 -sc_threshold 0 -pix_fmt yuv420p -bf 3 "
+	adaptive = bFrames + "-x264-params b-adapt=0"
+	aac      = "-c:a aac -b:a 96k"
+	x265     = "-c:v libx265 -preset ultrafast -g 30 -x265-params log-level=error -tag:v hvc1 "
+
+	faststart = "-movflags +faststart a.mp4"
+	matroska  = "-f matroska a.mkv"
+	ts        = "-f mpegts a.ts"
+	segments  = "-f hls -hls_time 1 -hls_list_size 0 "
+)
+
+var (
+	copied = TrackWant{Action: "copy"}
+	absent = TrackWant{}
+	filled = TrackWant{Action: "fill"}
+)
+
+func transcoded(reason string) TrackWant { return TrackWant{Action: "transcode", Reason: reason} }
+
+// until is a copy that becomes a transcode in mid-stream.
+func until(reason string) TrackWant { return TrackWant{Action: "copy", Later: reason} }
+
+// sample is a piece as a sample of its own, served as a file.
+func (p piece) sample(name string, video, audio TrackWant) Sample {
+	fields := strings.Fields(p.out)
+	s := Sample{Name: name, Serve: ByFile, Video: video, Audio: audio,
+		file: fields[len(fields)-1], steps: [][]string{p.args()}}
+	return s.taped(p.tape(s))
+}
+
+// tape is what the room should get of the piece.
+func (p piece) tape(s Sample) TapeWant {
+	if p.seconds == 0 {
+		p.seconds = 4
+	}
+	w := TapeWant{Duration: time.Duration(p.seconds * float64(time.Second)), Lead: flashLead, Tail: flashLead}
+	if p.video != None {
+		w.Flashes = int(p.seconds)
+		if s.Video == copied {
+			w.Size = orElse(p.size, "320x180")
+		}
+	}
+	to := p.to
+	if to == 0 {
+		to = p.seconds
+	}
+	if p.audio != None {
+		w.Beeps = int(to) - int(p.from+0.5)
+	}
+	return w
+}
+
+func (s Sample) taped(w TapeWant) Sample              { s.Tape = w; return s }
+func (s Sample) served(by Serving) Sample             { s.Serve = by; return s }
+func (s Sample) as(mode string) Sample                { s.Mode = mode; return s }
+func (s Sample) asked(file string) Sample             { s.file = file; return s }
+func (s Sample) then(steps ...[]string) Sample        { s.steps = slices.Concat(s.steps, steps); return s }
+func (s Sample) after(steps ...[]string) Sample       { s.steps = slices.Concat(steps, s.steps); return s }
+func (s Sample) shaped(change func(*TapeWant)) Sample { change(&s.Tape); return s }
+
+func ffmpegStep(line string) []string { return strings.Fields(line) }
+
+// Corpus returns the generated samples: every kind of source that people bring
+// and that libav can be asked to read, each of 5 s and 480 lines at most.
+func Corpus() []Sample {
+	return slices.Concat(pictures(), codecs(), sounds(), clocks(), changes(), playlists(), streams())
+}
+
+// pictures are H.264 in all its kinds.
+func pictures() []Sample {
+	mp4 := func(name, video string, want TrackWant) Sample {
+		return piece{video: video, audio: aac, out: faststart}.sample(name, want, copied)
+	}
+	rotated := func(degrees string) Sample {
+		return piece{video: baseline, audio: aac, out: "u.mp4"}.sample("phone video, rotated by "+degrees, transcoded("rot"), copied).
+			then(ffmpegStep("-i u.mp4 -c copy -metadata:s:v:0 rotate="+degrees+" "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
+			shaped(func(w *TapeWant) { w.Portrait = degrees != "180" })
+	}
+	return []Sample{
+		mp4("mp4, baseline", baseline, copied),
+		piece{video: baseline, audio: aac, out: "a.mp4"}.sample("mp4, moov at the end", copied, copied),
+		mp4("mp4, no ranges", baseline, copied).served(ByPlainFile),
+		mp4("mp4, high with B-frames", adaptive, transcoded("B-frames")),
+		mp4("mp4, open GOP", bFrames+"-x264-params open-gop=1:b-adapt=0", transcoded("B-frames")),
+		mp4("mp4, long GOP", baseline+" -g 900 -keyint_min 900", copied),
+		piece{video: baseline + " -fps_mode passthrough", filter: "select='lt(mod(n,30),20)'", audio: aac, out: faststart}.
+			sample("mp4, variable frame rate", copied, copied).shaped(func(w *TapeWant) { w.Tail = 167 * time.Millisecond }),
+		piece{rate: "50", video: baseline, audio: aac, out: faststart}.sample("mp4, 50 fps", copied, copied),
+		piece{rate: "60", video: baseline, audio: aac, out: faststart}.sample("mp4, 60 fps", copied, copied),
+		piece{rate: "30000/1001", video: baseline, audio: aac, out: faststart}.sample("mp4, 29.97 fps", copied, copied).
+			shaped(func(w *TapeWant) { w.Duration = 4004 * time.Millisecond }),
+		piece{rate: "20", video: baseline, audio: aac, out: faststart}.sample("mp4, 20 fps", copied, copied),
+		piece{size: "270x480", video: baseline, audio: aac, out: faststart}.sample("mp4, portrait", copied, copied),
+		rotated("90"), rotated("180"), rotated("270"),
+		piece{filter: "setsar=4/3", video: baseline, audio: aac, out: faststart}.sample("mp4, anamorphic", copied, copied),
+		piece{filter: "setfield=tff", video: x264 + "-flags +ilme+ildct", audio: aac, out: faststart}.
+			sample("mp4, interlaced", copied, copied),
+		mp4("mp4, 10 bit", x264+"-pix_fmt yuv420p10le -profile:v high10", transcoded("yuv420p10le")),
+		mp4("mp4, 4:2:2", x264+"-pix_fmt yuv422p -profile:v high422", transcoded("yuv422p")),
+		mp4("mp4, 4:4:4", x264+"-pix_fmt yuv444p -profile:v high444", transcoded("yuv444p")),
+		piece{video: baseline, audio: None, out: faststart}.sample("mp4, video only", copied, filled),
+		piece{video: baseline, audio: aac, out: "-movflags frag_keyframe+empty_moov+default_base_moof a.mp4"}.
+			sample("mp4, fragmented", copied, copied),
+		piece{video: baseline, audio: aac, out: "a.mov"}.sample("mov", copied, copied),
+		piece{video: baseline, audio: aac, out: "-f flv a.flv"}.sample("flv", copied, copied),
+		piece{video: baseline, audio: aac, out: matroska}.sample("mkv", copied, copied),
+		piece{video: baseline, audio: aac, out: ts}.sample("ts", copied, copied),
+		piece{video: baseline, audio: None, out: ts}.sample("ts, video only", copied, filled),
+		piece{video: adaptive, audio: aac, out: ts}.sample("ts, B-frames", transcoded("B-frames"), copied),
+	}
+}
+
+// codecs are pictures that are not H.264.
+func codecs() []Sample {
+	pq := "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc "
+	vp9 := "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 30 -b:v 300k"
+	return []Sample{
+		piece{video: x265, audio: aac, out: faststart}.sample("mp4, hevc", transcoded("hevc"), copied),
+		piece{video: x265 + pq, audio: aac, out: faststart}.sample("mp4, hevc with HDR", transcoded("hevc"), copied),
+		piece{video: x265, audio: aac, out: ts}.sample("ts, hevc", transcoded("hevc"), copied),
+		piece{video: "-c:v libvpx -deadline realtime -cpu-used 8 -g 30 -b:v 300k", audio: "-c:a libvorbis", out: "a.webm"}.
+			sample("webm, vp8 and vorbis", transcoded("vp8"), transcoded("vorbis")),
+		piece{video: vp9, audio: "-c:a libopus", out: "a.webm"}.
+			sample("webm, vp9 and opus", transcoded("vp9"), transcoded("opus")),
+		piece{size: "427x239", video: vp9, audio: "-c:a libopus", out: "a.webm"}.
+			sample("webm, odd size", transcoded("vp9"), transcoded("opus")),
+		piece{video: "-c:v libaom-av1 -usage realtime -cpu-used 8 -g 30 -b:v 300k", audio: "-c:a libopus", out: "a.webm"}.
+			sample("webm, av1 and opus", transcoded("av1"), transcoded("opus")),
+		piece{video: "-c:v mpeg4 -vtag XVID -bf 2 -b:v 500k", audio: "-c:a libmp3lame", out: "a.avi"}.
+			sample("avi, mpeg-4 asp and mp3", transcoded("mpeg4"), transcoded("mp3")),
+		piece{rate: "24", video: "-c:v mpeg2video -bf 2 -b:v 800k", audio: "-c:a mp2", out: ts}.
+			sample("ts, mpeg-2 and mp2", transcoded("mpeg2video"), transcoded("mp2")),
+		piece{video: "-c:v mjpeg -pix_fmt yuvj420p", audio: "-c:a pcm_s16le", out: "a.mov"}.
+			sample("mov, mjpeg and pcm", transcoded("mjpeg"), transcoded("pcm_s16le")),
+	}
+}
+
+// sounds are all kinds of sound, with a picture and without.
+func sounds() []Sample {
+	mkv := func(name, audio, reason string) Sample {
+		return piece{video: baseline, audio: audio, out: matroska}.sample("mkv, "+name, copied, transcoded(reason))
+	}
+	only := func(name, audio, out string, want TrackWant) Sample {
+		return piece{video: None, audio: audio, out: out}.sample(name+", audio only", absent, want)
+	}
+	return []Sample{
+		mkv("opus", "-c:a libopus", "opus"), mkv("vorbis", "-c:a libvorbis", "vorbis"), mkv("flac", "-c:a flac", "flac"),
+		mkv("mp3", "-c:a libmp3lame", "mp3"), mkv("pcm", "-c:a pcm_s16le", "pcm_s16le"),
+		piece{video: baseline, audio: "-c:a ac3", layout: "5.1", out: matroska}.sample("mkv, ac3 5.1", copied, transcoded("ac3")),
+		piece{video: baseline, audio: aac, layout: "5.1", out: faststart}.sample("mp4, aac 5.1", copied, transcoded("6 channels")),
+		piece{video: baseline, audio: aac, layout: "mono", hertz: 8000, out: faststart}.
+			sample("mp4, mono of 8 kHz", copied, copied),
+		piece{video: baseline, audio: aac, hertz: 44100, out: faststart}.sample("mp4, 44.1 kHz", copied, copied),
+		piece{video: baseline, audio: aac, hertz: 96000, out: faststart}.sample("mp4, 96 kHz", copied, transcoded("96000 Hz")),
+		only("mp3", "-c:a libmp3lame", "a.mp3", transcoded("mp3")),
+		only("m4a", aac, "a.m4a", copied), only("aac", aac, "-f adts a.aac", copied),
+		only("wav", "-c:a pcm_s16le", "a.wav", transcoded("pcm_s16le")),
+		only("flac", "-c:a flac", "a.flac", transcoded("flac")),
+		only("ogg", "-c:a libvorbis", "a.ogg", transcoded("vorbis")),
+		only("opus", "-c:a libopus", "a.opus", transcoded("opus")),
+		piece{video: None, audio: "-c:a libmp3lame", out: "u.mp3"}.sample("mp3 with a cover picture", absent, transcoded("mp3")).
+			then(ffmpegStep("-f lavfi -i testsrc2=s=64x64:d=1:r=1 -frames:v 1 cover.png"),
+				ffmpegStep("-i u.mp3 -i cover.png -map 0 -map 1 -c copy -disposition:v attached_pic a.mp3"),
+				ffmpegStep("drop u.mp3 cover.png")).asked("a.mp3"),
+	}
+}
+
+// clocks are timestamps as they should not be.
+func clocks() []Sample {
+	whole := piece{video: baseline, audio: aac, out: ts}
+	jump := func(name, offset string) Sample {
+		first, second := whole, whole
+		first.seconds, first.out = 2, "-f mpegts 1.ts"
+		second.seconds, second.out = 2, "-output_ts_offset "+offset+" -f mpegts 2.ts"
+		s := whole.sample(name, copied, copied)
+		s.steps = [][]string{first.args(), second.args(), ffmpegStep("join a.ts 1.ts 2.ts"), ffmpegStep("drop 1.ts 2.ts")}
+		return s
+	}
+	wrapping := whole
+	wrapping.out = "-output_ts_offset 95440.3 " + ts // 2^33 ticks of 90 kHz are 95443.7 s
+	late, early := piece{video: baseline, audio: aac, from: 2, out: faststart}, piece{video: baseline, audio: aac, to: 2, out: faststart}
+	lateTS, delayed := late, late
+	lateTS.out, delayed.from = ts, 0.25
+	return []Sample{
+		wrapping.sample("ts, clock wraps", copied, copied),
+		jump("ts, clock jumps ahead", "100"),
+		jump("ts, clock jumps back", "-1"),
+		late.sample("mp4, audio starts 2 s late", copied, copied),
+		lateTS.sample("ts, audio starts 2 s late", copied, copied),
+		delayed.sample("mp4, audio delayed by an edit list", copied, copied),
+		early.sample("mp4, audio ends early", copied, copied),
+		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, edit list cuts into a GOP", copied, copied).
+			then(ffmpegStep("-ss 1.3 -i u.mp4 -c copy "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
+			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 }),
+		piece{video: baseline, audio: aac, out: "u.ts", seconds: 5}.sample("ts, cut within a GOP", copied, copied).
+			then(ffmpegStep("-i u.ts -c copy -bsf:v noise=drop=lt(n\\,10) "+ts), ffmpegStep("drop u.ts")).asked("a.ts").
+			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 }),
+	}
+}
+
+// changes are sources that become something else on the way.
+func changes() []Sample {
+	first := piece{video: baseline, audio: aac, seconds: 2, out: "-f mpegts 1.ts"}
+	second := piece{video: baseline, audio: aac, seconds: 2, out: "-output_ts_offset 2 -f mpegts 2.ts"}
+	joined := func(name string, p piece, video, audio TrackWant) Sample {
+		s := piece{video: baseline, audio: aac, out: ts}.sample(name, video, audio)
+		s.steps = [][]string{first.args(), p.args(), ffmpegStep("join a.ts 1.ts 2.ts"), ffmpegStep("drop 1.ts 2.ts")}
+		s.Tape.Size = "320x180"
+		return s
+	}
+	flv := func(name string, p piece) Sample {
+		s := joined(name, p, until("resolution"), copied).asked("a.flv")
+		list := "file 1.ts\nfile 2.ts\n"
+		s.steps = append(s.steps[:2], []string{"write", "l.txt", list},
+			ffmpegStep("-f concat -i l.txt -c copy -f flv a.flv"), ffmpegStep("drop l.txt 1.ts 2.ts"))
+		return s
+	}
+	sized, setup, late, rate := second, second, second, second
+	sized.size, setup.video, late.video, rate.hertz = "240x180", baseline+" -refs 3 -level 4.0", adaptive, 44100
+	return []Sample{
+		joined("ts, resolution changes", sized, until("resolution"), copied),
+		flv("flv, resolution changes", sized),
+		joined("ts, new SPS of the same size", setup, until("parameter"), copied),
+		joined("ts, B-frames begin with a new SPS", late, until("B-frames"), copied),
+		joined("ts, sample rate changes", rate, copied, until("sample rate")),
+		piece{video: adaptive + " -force_key_frames expr:lt(t,2)", audio: aac, out: "-f flv a.flv"}.
+			sample("flv, B-frames begin in mid-stream", until("B-frames"), copied),
+	}
+}
