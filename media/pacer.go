@@ -107,8 +107,10 @@ const (
 	troughSlot  = 5 * time.Second
 	troughSlots = 6 // 30 s: at least three segments of the usual sizes
 	// The least that should be buffered is what it was at first, within these.
+	// A queue must hold more than maxBuffer, or a source that is fast looks as
+	// if it were not.
 	minBuffer = 2 * time.Second
-	maxBuffer = 10 * time.Second
+	maxBuffer = 6 * time.Second
 	// maxCorrection bounds the change of speed, correctionGain is that for each
 	// second too much or too little: 500 ppm, a bad quartz, cost 0.25 s.
 	maxCorrection  = 0.01
