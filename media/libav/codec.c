@@ -1,0 +1,120 @@
+#include "codec.h"
+
+#include <libavutil/channel_layout.h>
+#include <libavutil/mem.h>
+#include <libavutil/samplefmt.h>
+#include <string.h>
+
+const AVCodec *rc_decoder(const char *codec)
+{
+	const AVCodecDescriptor *d = avcodec_descriptor_get_by_name(codec);
+	return d ? avcodec_find_decoder(d->id) : NULL;
+}
+
+void rc_set_up(AVCodecContext *c, int channels)
+{
+	c->pkt_timebase = (AVRational){1, 1000000000};
+	if (channels > 0)
+		av_channel_layout_default(&c->ch_layout, channels);
+}
+
+static int add_extradata(AVPacket *p, rc_bytes extra)
+{
+	uint8_t *d;
+	if (!extra.size)
+		return 0;
+	d = av_packet_new_side_data(p, AV_PKT_DATA_NEW_EXTRADATA, extra.size);
+	if (!d)
+		return AVERROR(ENOMEM);
+	memcpy(d, extra.data, extra.size);
+	return 0;
+}
+
+int rc_send(AVCodecContext *c, rc_bytes data, rc_bytes extra, const rc_stamp *stamp)
+{
+	AVPacket *p = av_packet_alloc();
+	int ret;
+	if (!p)
+		return AVERROR(ENOMEM);
+	ret = av_new_packet(p, data.size);
+	if (ret >= 0)
+		ret = add_extradata(p, extra);
+	if (ret >= 0) {
+		memcpy(p->data, data.data, data.size);
+		p->pts = stamp->pts;
+		p->dts = stamp->dts;
+		p->duration = stamp->duration;
+		p->flags = stamp->flags;
+		p->time_base = c->pkt_timebase;
+		ret = avcodec_send_packet(c, p);
+	}
+	av_packet_free(&p);
+	return ret;
+}
+
+static void describe_sound(AVFrame *f, rc_frame *d)
+{
+	int channels = f->ch_layout.nb_channels;
+	if (f->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC && channels > 0) {
+		av_channel_layout_uninit(&f->ch_layout);
+		av_channel_layout_default(&f->ch_layout, channels);
+	}
+	d->samples = f->nb_samples;
+	d->rate = f->sample_rate;
+	d->channels = channels;
+	d->layout = f->ch_layout.order == AV_CHANNEL_ORDER_NATIVE ? f->ch_layout.u.mask : 0;
+}
+
+void rc_describe(AVFrame *f, rc_frame *d)
+{
+	memset(d, 0, sizeof(*d));
+	d->pts = f->best_effort_timestamp;
+	d->duration = f->duration;
+	d->format = f->format;
+	d->corrupt = (f->flags & AV_FRAME_FLAG_CORRUPT) || f->decode_error_flags;
+	if (f->nb_samples) {
+		describe_sound(f, d);
+		return;
+	}
+	d->width = f->width;
+	d->height = f->height;
+	d->sar_num = f->sample_aspect_ratio.num;
+	d->sar_den = f->sample_aspect_ratio.den;
+	d->range = f->color_range;
+	d->space = f->colorspace;
+	d->transfer = f->color_trc;
+	d->interlaced = !!(f->flags & AV_FRAME_FLAG_INTERLACED);
+}
+
+int rc_write(AVAudioFifo *fifo, const AVFrame *f, int skip, int count)
+{
+	uint8_t *planes[AV_NUM_DATA_POINTERS] = {0};
+	size_t offset = (size_t)skip * av_get_bytes_per_sample(f->format);
+	if (!av_sample_fmt_is_planar(f->format) || f->ch_layout.nb_channels > AV_NUM_DATA_POINTERS)
+		return AVERROR_BUG;
+	for (int i = 0; i < f->ch_layout.nb_channels; i++)
+		planes[i] = f->data[i] + offset;
+	return av_audio_fifo_write(fifo, (void **)planes, count);
+}
+
+int rc_write_silence(AVAudioFifo *fifo, AVFrame *f, int count)
+{
+	int ret = av_frame_make_writable(f);
+	if (ret < 0)
+		return ret;
+	av_samples_set_silence(f->data, 0, f->nb_samples, f->ch_layout.nb_channels, f->format);
+	while (count > 0 && ret >= 0) {
+		int n = FFMIN(count, f->nb_samples);
+		ret = av_audio_fifo_write(fifo, (void **)f->data, n);
+		count -= n;
+	}
+	return ret;
+}
+
+int rc_read_block(AVAudioFifo *fifo, AVFrame *f)
+{
+	int ret = av_frame_make_writable(f);
+	if (ret < 0)
+		return ret;
+	return av_audio_fifo_read(fifo, (void **)f->data, f->nb_samples);
+}

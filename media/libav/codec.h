@@ -1,0 +1,59 @@
+#ifndef ROOMCAST_CODEC_H
+#define ROOMCAST_CODEC_H
+
+#include <libavcodec/avcodec.h>
+#include <libavutil/audio_fifo.h>
+#include <stdint.h>
+
+// What go-astiav does not show of decoders and frames, one call a frame.
+
+// rc_stamp is what rc_send says of a packet. Times are nanoseconds,
+// AV_NOPTS_VALUE when there is none.
+typedef struct rc_stamp {
+	int64_t pts, dts, duration;
+	int flags; // AV_PKT_FLAG_*
+} rc_stamp;
+
+// rc_bytes borrows memory for one call.
+typedef struct rc_bytes {
+	const uint8_t *data;
+	int size;
+} rc_bytes;
+
+// rc_decoder returns the decoder of a codec by the codec's name, NULL if there
+// is none.
+const AVCodec *rc_decoder(const char *codec);
+
+// rc_set_up brings what a decoder must know before it is opened: times in
+// nanoseconds, the number of channels (0 for video).
+void rc_set_up(AVCodecContext *c, int channels);
+
+// rc_send copies a packet once and gives it to the decoder, with extra as its
+// new configuration if there is one. It returns 0 or an AVERROR.
+int rc_send(AVCodecContext *c, rc_bytes data, rc_bytes extra, const rc_stamp *stamp);
+
+// rc_frame is what matters of a decoded frame. pts is libav's best guess.
+typedef struct rc_frame {
+	int64_t pts, duration;
+	int format, corrupt;
+	int width, height, sar_num, sar_den, range, space, transfer, interlaced;
+	int samples, rate, channels;
+	uint64_t layout;
+} rc_frame;
+
+// rc_describe fills d in. A sound frame without a channel layout gets the usual
+// one for its number of channels.
+void rc_describe(AVFrame *f, rc_frame *d);
+
+// rc_write appends count samples of f, from skip on.
+int rc_write(AVAudioFifo *fifo, const AVFrame *f, int skip, int count);
+
+// rc_write_silence appends count samples of silence, with the room of f, which
+// it overwrites.
+int rc_write_silence(AVAudioFifo *fifo, AVFrame *f, int count);
+
+// rc_read_block fills f, which has room for it, with as many samples as it has room
+// for.
+int rc_read_block(AVAudioFifo *fifo, AVFrame *f);
+
+#endif

@@ -1,0 +1,214 @@
+package libav
+
+// #include <stdlib.h>
+// #include "codec.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	// longestWait is for how long a decoder waits for a keyframe. Some streams
+	// have none that the container marks: they refresh the picture bit by bit.
+	longestWait = 10 * time.Second
+	// farthestPTS is how far a PTS may be from its DTS to be believed.
+	farthestPTS = 10 * time.Second
+	// mostPixels bounds the memory that a picture from outside may ask for.
+	mostPixels = "40000000"
+	// bigPicture is from how many pixels on one thread may not keep up.
+	bigPicture = 1920 * 1088
+)
+
+// nanoseconds is the time base of everything between the decoder and the encoder.
+var nanoseconds = astiav.NewRational(1, int(time.Second))
+
+// decoder turns packets of one track into frames. It begins with a keyframe,
+// and again after a packet that cannot be decoded.
+type decoder struct {
+	codec *astiav.CodecContext
+	frame *astiav.Frame
+	info  C.rc_frame
+	track media.Track
+
+	waiting bool // for a keyframe
+	waits   bool // waitedAt is set
+	since   time.Duration
+	damaged int64
+}
+
+// frames takes the decoder's frames, which are described in its info. A frame
+// is the decoder's own.
+type frames func(f *astiav.Frame) error
+
+func newDecoder(t media.Track) (*decoder, error) {
+	name := C.CString(string(t.Codec))
+	defer C.free(unsafe.Pointer(name))
+	const op = "open decoder"
+	found := C.rc_decoder(name)
+	if found == nil {
+		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: fmt.Errorf("no decoder for %s %q", t.Type, t.Codec)}
+	}
+	d := &decoder{track: t, waiting: t.Type == media.Video}
+	if err := d.open(astiav.FindDecoderByName(C.GoString(found.name))); err != nil {
+		d.close()
+		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: fmt.Errorf("%s: %w", t.Codec, err)}
+	}
+	return d, nil
+}
+
+var errNoMemory = errors.New("out of memory")
+
+func (d *decoder) open(codec *astiav.Codec) error {
+	d.codec, d.frame = astiav.AllocCodecContext(codec), astiav.AllocFrame()
+	if d.codec == nil || d.frame == nil {
+		return errNoMemory
+	}
+	c, t := d.codec, d.track
+	if len(t.Extradata) > 0 {
+		if err := c.SetExtraData(t.Extradata); err != nil {
+			return err
+		}
+	}
+	c.SetWidth(t.Width)
+	c.SetHeight(t.Height)
+	c.SetSampleRate(t.SampleRate)
+	c.SetBitRate(int64(t.Bitrate))
+	c.SetThreadCount(decoderThreads(t))
+	C.rc_set_up(d.c(), C.int(t.Channels))
+	options := astiav.NewDictionary()
+	defer options.Free()
+	if t.Type == media.Video {
+		if err := options.Set("max_pixels", mostPixels, 0); err != nil {
+			return err
+		}
+	}
+	return c.Open(codec, options)
+}
+
+// decoderThreads is 1 where that keeps up: more cost CPU to agree with each
+// other, and frame threads hold pictures back.
+func decoderThreads(t media.Track) int {
+	if t.Type == media.Video && t.Width*t.Height > bigPicture {
+		return min(4, runtime.GOMAXPROCS(0))
+	}
+	return 1
+}
+
+func (d *decoder) c() *C.AVCodecContext { return (*C.AVCodecContext)(d.codec.UnsafePointer()) }
+
+// decode gives a packet to the decoder and its frames to each. The error is
+// that of each; what the decoder cannot use is counted.
+func (d *decoder) decode(p media.Packet, each frames) error {
+	if len(p.Data) == 0 || d.wait(p) {
+		return nil
+	}
+	if code := d.send(p); code < 0 {
+		d.damage()
+		if code == int(astiav.ErrEof) {
+			return nil
+		}
+	}
+	return d.receive(each)
+}
+
+// wait says whether p comes before the keyframe that is waited for.
+func (d *decoder) wait(p media.Packet) bool {
+	if !d.waiting {
+		return false
+	}
+	if !d.waits {
+		d.waits, d.since = true, p.DTS
+	}
+	if !p.Keyframe && p.DTS-d.since < longestWait {
+		return true
+	}
+	d.waiting, d.waits = false, false
+	return false
+}
+
+// damage counts a packet and, in video, waits for the next keyframe.
+func (d *decoder) damage() {
+	d.damaged++
+	d.waiting = d.track.Type == media.Video
+}
+
+func (d *decoder) send(p media.Packet) int {
+	stamp := C.rc_stamp{pts: C.AV_NOPTS_VALUE, dts: C.AV_NOPTS_VALUE, duration: C.int64_t(max(p.Duration, 0))}
+	if !p.NoDTS {
+		stamp.dts = C.int64_t(p.DTS)
+	}
+	if !p.NoPTS && (p.NoDTS || (p.PTS-p.DTS).Abs() < farthestPTS) {
+		stamp.pts = C.int64_t(p.PTS)
+	}
+	if p.Keyframe {
+		stamp.flags |= C.AV_PKT_FLAG_KEY
+	}
+	if p.Corrupt {
+		stamp.flags |= C.AV_PKT_FLAG_CORRUPT
+	}
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	return int(C.rc_send(d.c(), borrow(&pin, p.Data), borrow(&pin, p.Extradata), &stamp))
+}
+
+// borrow lends Go's memory to C for one call.
+func borrow(pin *runtime.Pinner, b []byte) C.rc_bytes {
+	if len(b) == 0 {
+		return C.rc_bytes{}
+	}
+	first := unsafe.SliceData(b)
+	pin.Pin(first)
+	return C.rc_bytes{data: (*C.uint8_t)(first), size: C.int(len(b))}
+}
+
+// receive gives each what the decoder has ready.
+func (d *decoder) receive(each frames) error {
+	for {
+		err := d.codec.ReceiveFrame(d.frame)
+		switch {
+		case errors.Is(err, astiav.ErrEagain), errors.Is(err, astiav.ErrEof):
+			return nil
+		case err != nil:
+			d.damage()
+			return nil
+		}
+		if err := d.give(each); err != nil {
+			return err
+		}
+	}
+}
+
+func (d *decoder) give(each frames) error {
+	defer d.frame.Unref()
+	C.rc_describe((*C.AVFrame)(d.frame.UnsafePointer()), &d.info)
+	return each(d.frame)
+}
+
+// drain gives each what the decoder held back and makes it ready for a new
+// beginning.
+func (d *decoder) drain(each frames) error {
+	if err := d.codec.SendPacket(nil); err != nil && !errors.Is(err, astiav.ErrEof) {
+		return nil // an earlier error of the decoder's, counted then
+	}
+	err := d.receive(each)
+	C.avcodec_flush_buffers(d.c())
+	d.waiting, d.waits = d.track.Type == media.Video, false
+	return err
+}
+
+func (d *decoder) close() {
+	if d.frame != nil {
+		d.frame.Free()
+	}
+	if d.codec != nil {
+		d.codec.Free()
+	}
+}

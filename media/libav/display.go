@@ -1,0 +1,29 @@
+package libav
+
+// #include <libavutil/pixfmt.h>
+import "C"
+
+import (
+	"math"
+
+	"github.com/asticode/go-astiav"
+)
+
+// rotation is by how many degrees the container says to turn the picture
+// clockwise: the nearest of 0, 90, 180 and 270.
+func rotation(p *astiav.CodecParameters) int {
+	m, ok := p.SideData().DisplayMatrix().Get()
+	if !ok {
+		return 0
+	}
+	turn := m.Rotation()
+	if math.IsNaN(turn) { // a matrix of zeros
+		return 0
+	}
+	return (int(math.Round(turn/90))*90%360 + 360) % 360
+}
+
+// isHDR says that a transfer function is PQ or HLG (ITU-R BT.2100).
+func isHDR(t astiav.ColorTransferCharacteristic) bool {
+	return t == C.AVCOL_TRC_SMPTE2084 || t == C.AVCOL_TRC_ARIB_STD_B67
+}

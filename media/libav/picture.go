@@ -1,0 +1,132 @@
+package libav
+
+// #include <libavutil/pixdesc.h>
+// #include "codec.h"
+import "C"
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+// picture is what of a decoded picture decides about its filters.
+type picture struct {
+	width, height  int
+	sarNum, sarDen int
+	format         astiav.PixelFormat
+	rangeOf        astiav.ColorRange
+	space          astiav.ColorSpace
+	transfer       astiav.ColorTransferCharacteristic
+	interlaced     bool
+	rotation       int
+}
+
+// hdPicture is from how many lines on a picture without a word about it has
+// the colours of BT.709 rather than BT.601.
+const hdPicture = 720
+
+func newPicture(info *C.rc_frame, rotation int) picture {
+	p := picture{
+		width: int(info.width), height: int(info.height),
+		sarNum: int(info.sar_num), sarDen: int(info.sar_den),
+		format: astiav.PixelFormat(info.format), rangeOf: astiav.ColorRange(info._range),
+		space: astiav.ColorSpace(info.space), transfer: astiav.ColorTransferCharacteristic(info.transfer),
+		interlaced: info.interlaced != 0, rotation: rotation,
+	}
+	if p.sarNum <= 0 || p.sarDen <= 0 || p.aspect() > 16 || p.aspect() < 1./16 {
+		p.sarNum, p.sarDen = 1, 1
+	}
+	return p
+}
+
+// aspect is the shape of a pixel.
+func (p picture) aspect() float64 { return float64(p.sarNum) / float64(p.sarDen) }
+
+// hdr says that the picture has more light than a room's screen.
+func (p picture) hdr() bool { return isHDR(p.transfer) }
+
+// matrix is the picture's, or the usual one for its size.
+func (p picture) matrix() astiav.ColorSpace {
+	switch p.space {
+	case C.AVCOL_SPC_UNSPECIFIED, C.AVCOL_SPC_RESERVED:
+		return matrixOf(p.height)
+	case C.AVCOL_SPC_BT470BG:
+		return C.AVCOL_SPC_SMPTE170M // the same numbers
+	}
+	return p.space
+}
+
+func matrixOf(height int) astiav.ColorSpace {
+	if height >= hdPicture {
+		return C.AVCOL_SPC_BT709
+	}
+	return C.AVCOL_SPC_SMPTE170M
+}
+
+// size is a number of pixels by a number of lines.
+type size struct{ width, height int }
+
+// fit returns the size, even, in which the picture, turned upright, fills as
+// much of the output as its shape allows.
+func (p picture) fit(to media.VideoOutput) size {
+	width, height := float64(p.width)*p.aspect(), float64(p.height)
+	if p.rotation%180 != 0 {
+		width, height = height, width
+	}
+	scale := min(float64(to.Width)/width, float64(to.Height)/height)
+	return size{even(width*scale, to.Width), even(height*scale, to.Height)}
+}
+
+// even rounds to an even number from 2 to most; what is a hair short of most is most.
+func even(v float64, most int) int {
+	n := int(math.Round(v/2)) * 2
+	if most-n <= 2 {
+		return most
+	}
+	return max(2, n)
+}
+
+// chain returns the filters that make an output of the picture, in libav's
+// language; nothing when it is one already.
+func (p picture) chain(to media.VideoOutput) string {
+	var filters []string
+	if p.interlaced {
+		filters = append(filters, "bwdif=mode=send_frame:deint=interlaced")
+	}
+	inner := p.fit(to)
+	filters = append(filters, p.scale(inner, to)...)
+	if turn, ok := turns[p.rotation]; ok {
+		filters = append(filters, turn)
+	}
+	if inner != (size{to.Width, to.Height}) {
+		x, y := (to.Width-inner.width)/4*2, (to.Height-inner.height)/4*2 // even: the colours are half size
+		filters = append(filters, fmt.Sprintf("pad=%d:%d:%d:%d:black", to.Width, to.Height, x, y))
+	}
+	return strings.Join(filters, ",")
+}
+
+// turns are the filters that turn clockwise by so many degrees.
+var turns = map[int]string{90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}
+
+// scale brings size, colours and format to the output's, before the turn.
+func (p picture) scale(inner size, to media.VideoOutput) []string {
+	if p.rotation%180 != 0 {
+		inner.width, inner.height = inner.height, inner.width
+	}
+	same := inner == size{p.width, p.height} && p.format == astiav.PixelFormatYuv420P && p.rangeOf != astiav.ColorRangeJpeg
+	if same && p.matrix() == matrixOf(to.Height) && !p.hdr() {
+		return nil
+	}
+	s := fmt.Sprintf("scale=%d:%d:flags=bicubic:out_range=tv:out_color_matrix=%s", inner.width, inner.height, matrixOf(to.Height).Name())
+	if p.space == C.AVCOL_SPC_UNSPECIFIED && !p.hdr() {
+		s += ":in_color_matrix=" + p.matrix().Name()
+	}
+	if p.hdr() {
+		s += ":out_primaries=bt709:out_transfer=bt709:intent=perceptual"
+	}
+	return []string{s, "format=yuv420p", "setsar=1"}
+}

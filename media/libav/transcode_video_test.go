@@ -1,0 +1,242 @@
+package libav
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+// testPicture is ffmpeg's input: a moving test picture.
+func testPicture(width, height, rate int, seconds string) []string {
+	return []string{"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=%d:duration=%s", width, height, rate, seconds)}
+}
+
+func withArgs(a []string, b ...string) []string { return append(append([]string(nil), a...), b...) }
+
+func TestEveryVideoCodecBecomesH264WithoutBFrames(t *testing.T) {
+	noLeak(t)
+	for file, args := range map[string][]string{
+		"h264.mp4":      {"-c:v", "libx264", "-bf", "3", "-preset", "veryfast"},
+		"hevc.mp4":      {"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none"},
+		"hevc10.mkv":    {"-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-x265-params", "log-level=none"},
+		"vp8.webm":      {"-c:v", "libvpx", "-deadline", "realtime"},
+		"vp9.webm":      {"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"},
+		"av1.mkv":       {"-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime"},
+		"mpeg4.avi":     {"-c:v", "mpeg4", "-bf", "2"},
+		"mpeg2.ts":      {"-c:v", "mpeg2video", "-bf", "2"},
+		"mpeg1.mkv":     {"-c:v", "mpeg1video"},
+		"mjpeg.mov":     {"-c:v", "mjpeg", "-pix_fmt", "yuvj422p"},
+		"theora.ogg":    {"-c:v", "libtheora"},
+		"flv1.flv":      {"-c:v", "flv"},
+		"msmpeg4v3.avi": {"-c:v", "msmpeg4"},
+		"wmv2.asf":      {"-c:v", "wmv2"},
+		"prores.mov":    {"-c:v", "prores_ks"},
+		"dv.avi":        {"-c:v", "dvvideo", "-s", "720x576", "-r", "25"},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			path := made(t, "v-"+file, withArgs(testPicture(320, 180, 25, "2"), args...)...)
+			out := video(t, path, smallVideo)
+			require.InDelta(t, 50, len(out.packets), 1)
+			require.InDelta(t, 2, out.end().Seconds()-out.packets[0].PTS.Seconds(), 0.05)
+			require.Len(t, grey(t, flv(t, out), 320, 180), len(out.packets), "all decode without a word")
+			s := probeVideo(t, out)
+			require.Equal(t, []any{"h264", "High", 320, 180, "yuv420p", "1:1", "tv"},
+				[]any{s.Codec, s.Profile, s.Width, s.Height, s.Format, s.SAR, s.Range})
+			require.Zero(t, s.BFrames)
+		})
+	}
+}
+
+type probedVideo struct {
+	Codec   string `json:"codec_name"`
+	Profile string `json:"profile"`
+	Width   int    `json:"width"`
+	Height  int    `json:"height"`
+	BFrames int    `json:"has_b_frames"`
+	Format  string `json:"pix_fmt"`
+	SAR     string `json:"sample_aspect_ratio"`
+	Range   string `json:"color_range"`
+	Space   string `json:"color_space"`
+	Rate    string `json:"r_frame_rate"`
+}
+
+func probeVideo(tb testing.TB, r recoded) probedVideo {
+	tb.Helper()
+	raw := tool(tb, "ffprobe", "-v", "error", "-show_streams", "-of", "json", flv(tb, r))
+	var found struct{ Streams []probedVideo }
+	require.NoError(tb, json.Unmarshal(raw, &found))
+	require.Len(tb, found.Streams, 1)
+	types := tool(tb, "ffprobe", "-v", "error", "-show_entries", "frame=pict_type", "-of", "csv=p=0", flv(tb, r))
+	require.NotContains(tb, string(types), "B")
+	return found.Streams[0]
+}
+
+func TestKeyframesComeRegularly(t *testing.T) {
+	path := made(t, "keys.mp4", withArgs(testPicture(320, 180, 25, "7"), "-c:v", "libx264", "-g", "1000")...)
+	out := video(t, path, smallVideo)
+	var keys []time.Duration
+	for _, p := range out.packets {
+		if p.Keyframe {
+			keys = append(keys, p.PTS-out.packets[0].PTS)
+		}
+	}
+	require.Equal(t, []time.Duration{0, 2 * time.Second, 4 * time.Second, 6 * time.Second}, keys)
+}
+
+func TestTheRateIsCappedAndNotRaised(t *testing.T) {
+	for rate, want := range map[int]int{10: 20, 24: 48, 30: 60, 50: 60, 60: 60} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			path := made(t, fmt.Sprintf("rate%d.mp4", rate), withArgs(testPicture(320, 180, rate, "2"), "-c:v", "libx264")...)
+			require.InDelta(t, want, len(video(t, path, smallVideo).packets), 1)
+		})
+	}
+}
+
+func TestTheBitRateIsKept(t *testing.T) {
+	path := made(t, "noise.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30:duration=6,noise=alls=60:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "20")
+	to := smallVideo
+	to.Width, to.Height, to.Bitrate = 640, 360, 800_000
+	total := 0
+	out := video(t, path, to)
+	for _, p := range out.packets {
+		total += len(p.Data)
+	}
+	require.InEpsilon(t, 800_000, float64(total)*8/out.end().Seconds(), 0.15)
+}
+
+// white has a white upper left corner on grey.
+func white(t *testing.T, name string, args ...string) string {
+	return made(t, name, withArgs([]string{"-f", "lavfi", "-i",
+		"color=gray:size=320x180:rate=10:duration=1,drawbox=x=0:y=0:w=80:h=60:color=white:t=fill"}, args...)...)
+}
+
+func TestRotationIsApplied(t *testing.T) {
+	// An untouched picture has the white corner at the upper left.
+	upright := white(t, "upright.mp4", "-c:v", "libx264")
+	for turn, want := range map[string]struct {
+		rotation, x, y int
+		wide           bool
+	}{
+		"0":   {0, 0, 0, true},
+		"90":  {270, 0, 1, false}, // Debian's ffmpeg writes the angle anticlockwise
+		"180": {180, 1, 1, true},
+		"270": {90, 1, 0, false},
+	} {
+		t.Run(turn, func(t *testing.T) {
+			path := made(t, "turn"+turn+".mp4", "-i", upright, "-c", "copy", "-metadata:s:v", "rotate="+turn)
+			in := read(t, path)
+			require.Equal(t, want.rotation, in.info.Tracks[0].Rotation)
+			to := smallVideo
+			picture := grey(t, flv(t, video(t, path, to)), 320, 180)[5]
+			left, width := 0, 320
+			if !want.wide { // 180 x 320 in 320 x 180: 102 wide, in the middle
+				left, width = 109, 102
+				require.InDelta(t, 0, mean(picture, 320, 0, 0, 100, 180), 2, "black on the left")
+				require.InDelta(t, 0, mean(picture, 320, 220, 0, 100, 180), 2, "black on the right")
+			}
+			x, y := left+2+want.x*(width-14), 2+want.y*(180-14)
+			require.Greater(t, mean(picture, 320, x, y, 10, 10), 220.0)
+		})
+	}
+}
+
+func TestAnotherShapeIsPaddedWithBlack(t *testing.T) {
+	for name, c := range map[string]struct {
+		size, sar string
+		lit       [4]int // x, y, width, height
+	}{
+		"4:3":               {"240x180", "1", [4]int{40, 0, 240, 180}},
+		"square pixels not": {"160x180", "2", [4]int{0, 0, 320, 180}},
+		"wide":              {"640x180", "1", [4]int{0, 46, 320, 90}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := made(t, "shape-"+c.size+".mp4", "-f", "lavfi", "-i", "color=white:size="+c.size+":rate=10:duration=1,setsar="+c.sar, "-c:v", "libx264")
+			picture := grey(t, flv(t, video(t, path, smallVideo)), 320, 180)[3]
+			x, y, w, h := c.lit[0], c.lit[1], c.lit[2], c.lit[3]
+			require.Greater(t, mean(picture, 320, x+4, y+4, w-8, h-8), 230.0)
+			lit := mean(picture, 320, 0, 0, 320, 180)
+			require.InDelta(t, 255*float64(w*h)/(320*180), lit, 4)
+		})
+	}
+}
+
+func TestTheSourceMayChangeItsSizeInMidStream(t *testing.T) {
+	first := read(t, made(t, "change1.ts", withArgs(testPicture(320, 180, 25, "1"), "-c:v", "libx264", "-bf", "2")...))
+	second := read(t, made(t, "change2.ts", withArgs(testPicture(240, 240, 25, "1"), "-c:v", "libx264", "-bf", "2")...))
+	packets := first.of(t, media.Video)
+	after := second.of(t, media.Video)
+	for i := range after {
+		after[i].PTS += time.Second
+		after[i].DTS += time.Second
+	}
+	track, _ := first.track(t, media.Video)
+	other, _ := second.track(t, media.Video)
+	t.Run("in the stream", func(t *testing.T) {
+		tc := newVideo(t, track, smallVideo)
+		out := recoded{tc.Output(), through(t, tc, append(packets[:len(packets):len(packets)], after...))}
+		out.check(t)
+		require.Len(t, grey(t, flv(t, out), 320, 180), 50)
+		require.Zero(t, tc.Damaged())
+	})
+	t.Run("as another source", func(t *testing.T) {
+		tc := newVideo(t, track, smallVideo)
+		out := recoded{track: tc.Output()}
+		for _, p := range packets {
+			got, err := tc.Transcode(p)
+			require.NoError(t, err)
+			out.packets = append(out.packets, got...)
+		}
+		got, err := tc.Input(other)
+		require.NoError(t, err)
+		out.packets = append(out.packets, got...)
+		require.Len(t, out.packets, 25, "what the decoder held back came")
+		out.packets = append(out.packets, through(t, tc, after)...)
+		out.check(t)
+		require.Len(t, grey(t, flv(t, out), 320, 180), 50)
+	})
+}
+
+func TestWhatComesBeforeIsLeftOut(t *testing.T) {
+	in := read(t, made(t, "h264.mp4", withArgs(testPicture(320, 180, 25, "2"), "-c:v", "libx264", "-bf", "3")...))
+	track, _ := in.track(t, media.Video)
+	tc := newVideo(t, track, smallVideo)
+	tc.SkipBefore(time.Second)
+	out := recoded{tc.Output(), through(t, tc, in.of(t, media.Video))}
+	out.check(t)
+	require.Equal(t, time.Second, out.packets[0].PTS)
+	require.Len(t, out.packets, 25)
+	// It goes on after a flush.
+	tc.SkipBefore(0)
+	later := in.of(t, media.Video)
+	for i := range later {
+		later[i].PTS += 10 * time.Second
+		later[i].DTS += 10 * time.Second
+	}
+	require.Len(t, through(t, tc, later), 50)
+}
+
+func TestPicturesWithoutATimeGetOne(t *testing.T) {
+	in := read(t, made(t, "nopts.mp4", withArgs(testPicture(320, 180, 25, "2"), "-c:v", "libx264", "-bf", "0")...))
+	track, _ := in.track(t, media.Video)
+	packets := in.of(t, media.Video)
+	for i := range packets {
+		packets[i].PTS, packets[i].NoPTS = 0, true
+	}
+	out := recoded{packets: through(t, newVideo(t, track, smallVideo), packets)}
+	out.check(t)
+	require.Len(t, out.packets, 50)
+	require.Equal(t, packets[49].DTS, out.packets[49].PTS)
+}
+
+func TestInterlacedPicturesAreDeinterlaced(t *testing.T) {
+	path := made(t, "interlaced.ts", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=50:duration=2,interlace", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-b:v", "4M")
+	out := video(t, path, smallVideo)
+	require.Len(t, out.packets, 50)
+	report := string(toolStderr(t, "-i", flv(t, out), "-vf", "idet", "-f", "null", "-"))
+	require.Regexp(t, `Multi frame detection: TFF:\s+[0-3] BFF:\s+[0-3] Progressive`, report)
+}
