@@ -72,6 +72,8 @@ func newPlayer(cfg config.Config, log *slog.Logger) (*media.Pusher, func(), erro
 		Opener: libav.NewOpener(libav.Config{Gate: way{gate}, Log: log}),
 		Dialer: &rtmp.Dialer{Log: log},
 		Door:   door,
+
+		Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: log}),
 	}
 	return player, func() { gate.Close(); endLog() }, nil
 }

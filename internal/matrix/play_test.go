@@ -38,6 +38,8 @@ func newPusher(endpoint string) (*media.Pusher, error) {
 		Opener: libav.NewOpener(libav.Config{Gate: openGate{}, Log: slog.New(slog.DiscardHandler)}),
 		Dialer: &rtmp.Dialer{},
 		Door:   door,
+
+		Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: slog.New(slog.DiscardHandler)}),
 	}, nil
 }
 
@@ -109,6 +111,7 @@ func job(s mediatest.Sample, source, user string, d *diary) media.Job {
 	return media.Job{
 		Source:      media.SourceRequest{URL: media.Secret(source), Mode: media.SourceMode(s.Mode)},
 		Destination: media.Destination{SDKAppID: appID, RoomID: user, UserID: user},
+		Options:     media.Options{FillAudio: true},
 		Meter:       media.NewMeter(0),
 		Observer:    d,
 		Retry:       func(media.Kind) media.Retry { return media.Retry{} },

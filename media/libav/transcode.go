@@ -117,6 +117,12 @@ func (t *transcoder) drain(all bool) error {
 
 func (t *transcoder) SkipBefore(at time.Duration) { t.stage.skipBefore(at) }
 
+func (t *transcoder) ForceKey() {
+	if v, ok := t.stage.(*videoStage); ok {
+		v.forceKey()
+	}
+}
+
 func (t *transcoder) Damaged() int64 {
 	n := t.damaged
 	t.damaged = 0
@@ -147,11 +153,16 @@ func (t *transcoder) Close() {
 	t.scope.close()
 }
 
+func (ts *Transcoders) newScope() *scope {
+	s := &scope{log: ts.log}
+	s.handle = cgo.NewHandle(s)
+	return s
+}
+
 // make puts a transcoder together; begin makes its stage and says what comes
 // out.
 func (ts *Transcoders) make(in media.Track, begin func(t *transcoder) error) (media.Transcoder, error) {
-	t := &transcoder{scope: &scope{log: ts.log}}
-	t.scope.handle = cgo.NewHandle(t.scope)
+	t := &transcoder{scope: ts.newScope()}
 	_, err := t.do(func() (err error) {
 		if t.decoder, err = newDecoder(in); err != nil {
 			return err

@@ -124,6 +124,9 @@ func (v *videoStage) drain(bool) error {
 
 func (v *videoStage) skipBefore(t time.Duration) { v.skip = t }
 
+// forceKey makes the next picture a keyframe.
+func (v *videoStage) forceKey() { v.keys.began = false }
+
 func (v *videoStage) close() {
 	v.graph.close()
 	v.encoder.close()
