@@ -1,15 +1,10 @@
 package matrix
 
-import (
-	"slices"
-	"strings"
-
-	"github.com/roomcast/roomcast/media/mediatest"
-)
+import "github.com/roomcast/roomcast/media/mediatest"
 
 // copyOnly says that the pusher cannot re-encode yet: what needs it is expected
-// to fail with source_unsupported. Delete this file, and what the compiler then
-// complains about, when it can.
+// to fail with source_unsupported, and the gaps below to be there. Once it can,
+// it becomes false, and then this file goes, with the calls of today and gap.
 const copyOnly = true
 
 // today turns what a sample should become into what becomes of it without
@@ -28,14 +23,21 @@ func today(s mediatest.Sample) (mediatest.Sample, bool) {
 	return s, fails
 }
 
-// gaps are the samples of which today's copy path makes something wrong, with
-// what is wrong. They are not judged.
-var gaps = map[string]string{}
-
-func gap(name string) (string, bool) {
-	why, ok := gaps[name]
-	return why, ok && copyOnly
+// gaps are the samples that today's copy path gets wrong, and how. A gap that
+// is no more fails its test.
+var gaps = map[string]string{
+	"phone video, rotated by 90":   "rotation is not looked at",
+	"phone video, rotated by 180":  "rotation is not looked at",
+	"phone video, rotated by 270":  "rotation is not looked at",
+	"mp4, no ranges and no length": "libav says EIO after the last chunk of a response",
+	"ts, no ranges and no length":  "libav says EIO after the last chunk of a response",
+	"mp4, long GOP":                "the look-ahead ends before a second keyframe that is too far away",
+	"flv, resolution changes":      "new extradata of a container is not looked at: the room sees it first",
+	"ts, sample rate changes":      "the first AudioSpecificConfig is kept: the sound is broken from there on",
+	"hls, discontinuity":           "the position follows the clock of the segments: told as ended early",
 }
 
-var _ = slices.Contains[[]string]
-var _ = strings.Contains
+func gap(s mediatest.Sample) (string, bool) {
+	why, ok := gaps[s.Name]
+	return why, ok && copyOnly
+}

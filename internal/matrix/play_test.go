@@ -106,6 +106,18 @@ func (d *diary) plan() (media.Plan, bool) {
 	return d.plans[0], true
 }
 
+// warning is the code of the warning there was, of all when there were more.
+func (d *diary) warning() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var codes []string
+	for _, w := range d.warnings {
+		code, _, _ := strings.Cut(w, ":")
+		codes = append(codes, code)
+	}
+	return strings.Join(codes, " ")
+}
+
 // job is a sample's push; nothing is tried again, so that every trouble shows.
 func job(s mediatest.Sample, source, user string, d *diary) media.Job {
 	return media.Job{

@@ -17,6 +17,7 @@ type Serving string
 const (
 	ByFile      Serving = "file"       // http with ranges
 	ByPlainFile Serving = "plain file" // http without ranges: nobody can seek
+	ByChunks    Serving = "chunks"     // the same, and of a length not told
 	ByFolder    Serving = "folder"     // http, the name is a playlist
 	ByLiveHLS   Serving = "live hls"   // a playlist written in real time
 	ByRTMP      Serving = "rtmp"       // from nginx, in real time
@@ -45,6 +46,8 @@ type Sample struct {
 	Tape  TapeWant // what the room should have got
 	// Mode is the request's: vod where the container cannot say so.
 	Mode string
+	// Warned is the code of the warning it deserves; empty for none.
+	Warned string
 
 	file  string // what is asked for, in the sample's folder
 	steps [][]string
@@ -161,7 +164,7 @@ func (p piece) args() []string {
 		outputs = append(outputs, strings.Fields(p.video)...)
 	}
 	if p.audio != None {
-		inputs = append(inputs, "-f", "lavfi", "-i", p.sound())
+		inputs = append(inputs, "-itsoffset", fmt.Sprint(p.from), "-f", "lavfi", "-i", p.sound())
 		outputs = append(outputs, strings.Fields(p.audio)...)
 	}
 	return append(append(inputs, outputs...), strings.Fields(p.out)...)
@@ -186,8 +189,8 @@ func (p piece) sound() string {
 		hertz = 48000
 	}
 	clock := fmt.Sprintf("(t+%g)", p.from)
-	return fmt.Sprintf("aevalsrc='%s':s=%d:d=%g,aformat=channel_layouts=%s,asetpts=PTS+%g/TB",
-		fmt.Sprintf(beep, clock), hertz, to-p.from, orElse(p.layout, "stereo"), p.from)
+	return fmt.Sprintf("aevalsrc='%s':s=%d:d=%g,aformat=channel_layouts=%s",
+		fmt.Sprintf(beep, clock), hertz, to-p.from, orElse(p.layout, "stereo"))
 }
 
 func orElse(s, def string) string {

@@ -64,7 +64,7 @@ func streams() []Sample {
 		return piece{video: baseline, audio: aac, out: "-f flv a.flv"}.sample(name, copied, copied).served(by).
 			shaped(func(w *TapeWant) { w.Open, w.Duration, w.Flashes, w.Beeps = true, 4*time.Second, 3, 3 })
 	}
-	twoSounds := piece{video: baseline, audio: "-map 0:v -map 1:a -map 1:a -c:a:0 aac -c:a:1 mp2", out: ts}
+	twoSounds := piece{video: baseline, audio: "-map 0:v -map 1:a -map 1:a -c:a aac -b:a:1 64k", out: ts}
 	return []Sample{
 		twoSounds.sample("ts, two sounds", copied, copied),
 		live("live hls", ByLiveHLS), live("live rtmp", ByRTMP), live("live http-flv", ByHTTPFLV),

@@ -3,12 +3,12 @@ package mediatest
 import (
 	"context"
 	"crypto/rand"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +21,8 @@ func (s Sample) Source(t testing.TB, nginx *Nginx) string {
 	path := s.Path(t)
 	dir, name := filepath.Split(path)
 	switch s.Serve {
-	case ByPlainFile:
-		return serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { plain(w, r, path) })) + "/" + name
+	case ByPlainFile, ByChunks:
+		return serveHandler(t, plain{path, s.Serve == ByPlainFile}) + "/" + name
 	case ByLiveHLS:
 		return serveLive(t, path)
 	case ByHTTPFLV:
@@ -41,16 +41,23 @@ func serveHandler(t testing.TB, h http.Handler) string {
 	return srv.URL
 }
 
-// plain serves a file to somebody who cannot seek.
-func plain(w http.ResponseWriter, r *http.Request, path string) {
-	f, err := os.Open(path)
+// plain serves a file to somebody who cannot seek, with its length or without.
+type plain struct {
+	path   string
+	length bool
+}
+
+func (p plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	data, err := os.ReadFile(p.path)
 	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
-	defer func() { _ = f.Close() }()
 	w.Header().Set("Accept-Ranges", "none")
-	_, _ = io.Copy(w, f)
+	if p.length {
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	}
+	_, _ = w.Write(data)
 }
 
 // loop are ffmpeg's arguments to play a file over and over in real time.

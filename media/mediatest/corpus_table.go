@@ -64,6 +64,7 @@ func (p piece) tape(s Sample) TapeWant {
 
 func (s Sample) taped(w TapeWant) Sample              { s.Tape = w; return s }
 func (s Sample) served(by Serving) Sample             { s.Serve = by; return s }
+func (s Sample) warned(code string) Sample            { s.Warned = code; return s }
 func (s Sample) as(mode string) Sample                { s.Mode = mode; return s }
 func (s Sample) asked(file string) Sample             { s.file = file; return s }
 func (s Sample) then(steps ...[]string) Sample        { s.steps = slices.Concat(s.steps, steps); return s }
@@ -92,9 +93,10 @@ func pictures() []Sample {
 		mp4("mp4, baseline", baseline, copied),
 		piece{video: baseline, audio: aac, out: "a.mp4"}.sample("mp4, moov at the end", copied, copied),
 		mp4("mp4, no ranges", baseline, copied).served(ByPlainFile),
+		mp4("mp4, no ranges and no length", baseline, copied).served(ByChunks),
 		mp4("mp4, high with B-frames", adaptive, transcoded("B-frames")),
 		mp4("mp4, open GOP", bFrames+"-x264-params open-gop=1:b-adapt=0", transcoded("B-frames")),
-		mp4("mp4, long GOP", baseline+" -g 900 -keyint_min 900", copied),
+		mp4("mp4, long GOP", baseline+" -g 900 -keyint_min 900", copied).warned("long_gop"),
 		piece{video: baseline + " -fps_mode passthrough", filter: "select='lt(mod(n,30),20)'", audio: aac, out: faststart}.
 			sample("mp4, variable frame rate", copied, copied).shaped(func(w *TapeWant) { w.Tail = 167 * time.Millisecond }),
 		piece{rate: "50", video: baseline, audio: aac, out: faststart}.sample("mp4, 50 fps", copied, copied),
@@ -117,6 +119,7 @@ func pictures() []Sample {
 		piece{video: baseline, audio: aac, out: "-f flv a.flv"}.sample("flv", copied, copied),
 		piece{video: baseline, audio: aac, out: matroska}.sample("mkv", copied, copied),
 		piece{video: baseline, audio: aac, out: ts}.sample("ts", copied, copied),
+		piece{video: baseline, audio: aac, out: ts}.sample("ts, no ranges and no length", copied, copied).served(ByChunks),
 		piece{video: baseline, audio: None, out: ts}.sample("ts, video only", copied, filled),
 		piece{video: adaptive, audio: aac, out: ts}.sample("ts, B-frames", transcoded("B-frames"), copied),
 	}

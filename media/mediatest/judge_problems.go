@@ -2,6 +2,7 @@ package mediatest
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,8 @@ func (r Report) Problems(want TapeWant) []string {
 	found := problems(r.Faults())
 	found.unless(want.Flashes == 0 || r.Video != nil, "there is no video")
 	found.unless(want.Beeps == 0 || r.Audio != nil, "there is no audio")
+	found.unless(r.OffsetMax().Abs() <= maxOffset, "beep and flash are up to %v apart (median %v)", r.OffsetMax(), r.OffsetP50())
+	found.unless(!r.Black(), "the picture is black: mean luma %.0f", r.Luma)
 	r.counts(want, &found)
 	r.edges(want, &found)
 	if r.Video != nil && len(r.Sizes) > 0 {
@@ -42,7 +45,6 @@ func (r Report) Faults() []string {
 		found.unless(slices.Contains([]string{"yuv420p", "yuvj420p"}, r.PixelFormat), "the pixel format is %s", r.PixelFormat)
 		found.unless(r.BFrames == 0, "%d B-frames", r.BFrames)
 		found.unless(len(r.Sizes) == 1, "the picture's size is not constant: %v", r.Sizes)
-		found.unless(r.Luma > blackLuma, "the picture is black: mean luma %.0f", r.Luma)
 		v.faults("video", maxVideoGap, &found)
 	}
 	if a := r.Audio; a != nil {
@@ -51,7 +53,6 @@ func (r Report) Faults() []string {
 		a.faults("audio", maxAudioGap, &found)
 	}
 	found.unless(r.Video != nil || r.Audio != nil, "nothing was recorded")
-	found.unless(r.OffsetMax().Abs() <= maxOffset, "beep and flash are up to %v apart (median %v)", r.OffsetMax(), r.OffsetP50())
 	found.unless(len(r.Errors) == 0, "the decoder complains %d times: %s",
 		len(r.Errors), strings.Join(r.Errors[:min(len(r.Errors), lineOfReports)], "; "))
 	return found
@@ -67,7 +68,7 @@ func (r Report) counts(want TapeWant, found *problems) {
 	enough := func(got, wanted int) bool { return got == wanted || want.Open && got > wanted }
 	found.unless(enough(len(r.Flashes), want.Flashes), "%d flashes, not %d", len(r.Flashes), want.Flashes)
 	found.unless(enough(len(r.Beeps), want.Beeps), "%d beeps, not %d", len(r.Beeps), want.Beeps)
-	length := r.end() - r.begin()
+	length := r.Length()
 	if want.Open {
 		found.unless(length >= want.Duration-maxLength, "%v long, not at least %v", length, want.Duration)
 		return
@@ -91,24 +92,18 @@ func (r Report) edges(want TapeWant, found *problems) {
 		"%v of the end after the last %s, not %v: it was cut", tail, what, want.Tail)
 }
 
-func (r Report) begin() time.Duration {
-	first := time.Duration(-1)
-	for _, t := range []*TrackReport{r.Video, r.Audio} {
-		if t != nil && (first < 0 || t.First < first) {
-			first = t.First
-		}
-	}
-	return first
-}
+// Black says that there is a picture and nothing to be seen in it.
+func (r Report) Black() bool { return r.Video != nil && r.Luma <= blackLuma }
 
-func (r Report) end() time.Duration {
-	var end time.Duration
+// Length is from the first packet to the end of the last.
+func (r Report) Length() time.Duration {
+	first, end := time.Duration(math.MaxInt64), time.Duration(0)
 	for _, t := range []*TrackReport{r.Video, r.Audio} {
 		if t != nil {
-			end = max(end, t.End)
+			first, end = min(first, t.First), max(end, t.End)
 		}
 	}
-	return end
+	return max(end-first, 0)
 }
 
 func parseSize(s string) (width, height int) {
