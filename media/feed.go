@@ -191,7 +191,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 		f.held, held = append(f.held, p), held+len(p.Data)
 		_, _ = f.conformers[p.Track].conform(p.Data) // for the parameter sets in it
 		if f.info.Tracks[p.Track].Type == Video {
-			s.note(p, watch.reordered(p))
+			s.note(watch.reordered(p))
 		}
 	}
 	return s, nil

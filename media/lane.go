@@ -85,7 +85,7 @@ func (l *copyLane) put(p Packet) ([]Packet, error) {
 		if err := l.reconfigure(config); err != nil {
 			return nil, err
 		}
-		p.Extradata = config
+		p = p.announcing(l.out)
 	}
 	if video {
 		l.gop.add(raw)
@@ -140,6 +140,8 @@ type codeLane struct {
 	// told says that the room knows what comes out; else the first packet
 	// carries it.
 	told bool
+	// shape is what the room was told before.
+	shape Track
 }
 
 func (l *codeLane) track() Track             { return l.Output() }
@@ -153,7 +155,10 @@ func (l *codeLane) input(t Track) ([]Packet, error) { return l.mark(l.Input(t)) 
 
 func (l *codeLane) mark(out []Packet, err error) ([]Packet, error) {
 	if !l.told && len(out) > 0 {
-		l.told, out[0].Extradata = true, l.Output().Extradata
+		l.told = true
+		if t := l.Output(); t.Type == Video || sameTrack(l.shape, t.configured(t.Extradata)) != nil {
+			out[0] = out[0].announcing(t)
+		}
 	}
 	return out, err
 }

@@ -28,6 +28,9 @@ type mixer struct {
 	ready   []Packet      // decided, and not yet given out
 	exact   bool          // what a new feed has from before begin is left out
 	begin   time.Duration // room time
+	from    time.Duration // position that the feed was opened at
+	shift   time.Duration // from the feed's clock to positions
+	shifted bool          // shift is known
 	shown   [2]time.Duration
 	wantKey atomic.Bool
 	dropped atomic.Int64
@@ -63,7 +66,7 @@ func (m *mixer) load(o opened) error {
 	}
 	m.sources = [2]*Track{f.track(Video), f.track(Audio)}
 	m.restamp.cut()
-	m.exact = false
+	m.exact, m.shift, m.shifted, m.from = false, 0, false, o.from
 	prepare := m.open
 	if m.planned {
 		prepare = m.adapt
@@ -192,7 +195,7 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	if err != nil {
 		return err
 	}
-	l.told = false
+	l.told, l.shape = false, old.track().configured(old.track().Extradata)
 	old.close()
 	m.lanes[media] = l
 	if m.shown[media] > 0 {
@@ -406,8 +409,20 @@ func (m *mixer) beyond(p Packet) bool {
 
 // position returns where in the source p is shown.
 func (m *mixer) position(p Packet) time.Duration {
-	return max(m.restamp.position(p.PTS)-m.feed.info.StartTime, 0)
+	at := m.restamp.position(p.PTS) - m.feed.info.StartTime
+	if !m.shifted {
+		m.shifted = true
+		// A playlist's segments may each have a clock of their own: what was
+		// sought says where we are.
+		if off := m.from - at; off.Abs() > maxSeekError && !m.feed.live {
+			m.shift = off
+		}
+	}
+	return max(at+m.shift, 0)
 }
+
+// maxSeekError is how far before what was sought a keyframe may lie.
+const maxSeekError = 30 * time.Second
 
 func (m *mixer) give(media MediaType, p Packet) {
 	p.Track = m.index(media)

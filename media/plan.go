@@ -7,7 +7,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Action is what is done with a track.
@@ -81,16 +80,12 @@ func (p Plan) with(m MediaType, t TrackPlan) Plan {
 // mislead about reordering.
 type seen struct {
 	pictures  int
-	reordered bool            // PTS do not rise in the order of DTS: B-frames
-	keys      []time.Duration // PTS of the keyframes
+	reordered bool // PTS do not rise in the order of DTS: B-frames
 }
 
-func (s *seen) note(p Packet, reordered bool) {
+func (s *seen) note(reordered bool) {
 	s.pictures++
 	s.reordered = s.reordered || reordered
-	if p.Keyframe {
-		s.keys = append(s.keys, p.PTS)
-	}
 }
 
 // plan decides for each track of a source from its parameters, its first
@@ -134,7 +129,7 @@ func (r Rules) videoProblem(t Track, s seen) string {
 	case r.MaxWidth > 0 && long > r.MaxWidth, r.MaxHeight > 0 && short > r.MaxHeight:
 		return fmt.Sprintf("size %dx%d", t.Width, t.Height)
 	case t.Rotation != 0:
-		return fmt.Sprintf("turned by %d degrees", t.Rotation)
+		return fmt.Sprintf("rotated by %d degrees", t.Rotation)
 	}
 	return ""
 }
@@ -202,14 +197,4 @@ func (p Plan) copyable() error {
 		return nil
 	}
 	return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: errors.New("needs re-encoding: " + strings.Join(problems, "; "))}
-}
-
-// keyInterval returns the longest distance between the keyframes seen, 0 when
-// fewer than two were.
-func (s seen) keyInterval() time.Duration {
-	var longest time.Duration
-	for i := 1; i < len(s.keys); i++ {
-		longest = max(longest, s.keys[i]-s.keys[i-1])
-	}
-	return longest
 }

@@ -50,6 +50,7 @@ type restamper struct {
 // segment is a stretch of a source with one relation to the room's time.
 type segment struct {
 	offset  time.Duration // room time = source time + offset
+	content time.Duration // offset of the first segment after a cut: what is shown goes on through breaks of the clock
 	wrapped time.Duration // source time = timestamp + wrapped
 	from    time.Duration // room time at which it begins
 
@@ -111,8 +112,9 @@ func (r *restamper) restamp(p Packet) Packet {
 	return p
 }
 
-// position returns the source time that was made into room: of the segment
-// that was in force then, if it is among the last few.
+// position returns the source time that was made into room, if its segment is
+// among the last few. Where the source's clock broke, it counts on as if it had
+// not.
 func (r *restamper) position(room time.Duration) time.Duration {
 	if r.count == 0 {
 		return room
@@ -121,7 +123,7 @@ func (r *restamper) position(room time.Duration) time.Duration {
 	for n > 0 && n > r.count-len(r.segments) && r.at(n).from > room {
 		n--
 	}
-	return room - r.at(n).offset
+	return room - r.at(n).content
 }
 
 func (r *restamper) at(n int) *segment { return &r.segments[n%len(r.segments)] }
@@ -213,6 +215,10 @@ func (r *restamper) begin(dts, pts time.Duration) int {
 
 func (r *restamper) add(s segment) int {
 	n := r.count
+	s.content = s.offset
+	if n > r.since {
+		s.content = r.at(n - 1).content
+	}
 	r.count++
 	*r.at(n) = s
 	return n

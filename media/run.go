@@ -21,6 +21,7 @@ type run struct {
 	rise     rise
 	pacer    pacer
 	retries  *retries
+	keys     keyWatch
 	stay     stay
 }
 
@@ -35,6 +36,7 @@ type sourceFacts struct {
 
 func newRun(p *Pusher, job Job) *run {
 	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), stay: stay{played: job.Played}}
+	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position = max(job.Start, job.Options.StartAt)
 	r.mix = &mixer{mixerConfig: mixerConfig{
 		rules:       p.Door.Rules(),
@@ -83,25 +85,13 @@ func (r *run) openSource(ctx context.Context) error {
 	if o.err != nil {
 		return o.err
 	}
-	first := !r.source.known
 	r.source = sourceFacts{known: true, live: o.feed.live, realtime: o.feed.realtime, duration: o.feed.info.Duration}
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
 		return err
 	}
-	if first {
-		r.adviseOnKeyframes(o.seen)
-	}
 	r.pacer.reset()
 	return nil
-}
-
-func (r *run) adviseOnKeyframes(s seen) {
-	limit := r.Door.Rules().MaxKeyInterval
-	if limit > 0 && s.keyInterval() > limit && !r.mix.coding(Video) {
-		r.job.Observer.Warned("long_gop", "keyframes are "+s.keyInterval().String()+
-			" apart; viewers who join wait that long for a picture")
-	}
 }
 
 // openRoom dials the room, with a signature checked now, once the lease allows
@@ -220,6 +210,10 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	now := time.Now()
 	video := r.gate.kind(p) == Video
 	r.job.Meter.sent(now, sentPacket{bytes: r.stay.bytes(r.room.SentBytes()), late: late, picture: video})
+	if video && r.keys.tooFar(p) {
+		r.job.Observer.Warned("long_gop", "keyframes are more than "+r.keys.limit.String()+
+			" apart; viewers who join wait that long for a picture")
+	}
 	if video || r.gate.audioOnly {
 		r.position = p.position
 		r.job.Meter.moveTo(p.position, p.play)

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
@@ -41,16 +42,62 @@ func (t Track) configured(config []byte) Track {
 	return t
 }
 
-// firstSPS returns the first sequence parameter set of an avcC (ISO/IEC
-// 14496-15, 5.3.3.1), nil when there is none.
+// announcing returns p with t's decoder configuration. A picture carries its
+// parameter sets in itself as well (ISO/IEC 14496-15, 5.3.4.1.2 allows it):
+// parsers that have begun look for them there.
+func (p Packet) announcing(t Track) Packet {
+	p.Extradata = t.Extradata
+	if t.Type == Video {
+		p.Data = append(parameterSetsOf(t.Extradata), p.Data...)
+	}
+	return p
+}
+
+// parameterSetsOf returns the parameter sets of an avcC (ISO/IEC 14496-15,
+// 5.3.3.1) as units with lengths of four bytes, as far as they can be read.
+func parameterSetsOf(config []byte) []byte {
+	var units []byte
+	eachSet(config, func(unit []byte) {
+		units = binary.BigEndian.AppendUint32(units, uint32(len(unit)))
+		units = append(units, unit...)
+	})
+	return units
+}
+
+// firstSPS returns the first sequence parameter set of an avcC, nil when there
+// is none.
 func firstSPS(config []byte) []byte {
-	const head = 8 // up to and with the length of the first set
-	if len(config) < head || config[5]&0x1f == 0 {
-		return nil
+	var first []byte
+	eachSet(config, func(unit []byte) {
+		if first == nil && h264.NALUType(unit[0]&0x1f) == h264.NALUTypeSPS {
+			first = unit
+		}
+	})
+	return first
+}
+
+// eachSet calls f for each sequence and picture parameter set of an avcC.
+func eachSet(config []byte, f func(unit []byte)) {
+	const head = 5 // before the number of sequence parameter sets
+	if len(config) <= head {
+		return
 	}
-	length := int(config[6])<<8 | int(config[7])
-	if len(config) < head+length {
-		return nil
+	rest := config[head:]
+	for _, mask := range []byte{0x1f, 0xff} {
+		if len(rest) == 0 {
+			return
+		}
+		n := int(rest[0] & mask)
+		for rest = rest[1:]; n > 0; n-- {
+			if len(rest) < 2 {
+				return
+			}
+			length := int(binary.BigEndian.Uint16(rest))
+			if length == 0 || len(rest) < 2+length {
+				return
+			}
+			f(rest[2 : 2+length])
+			rest = rest[2+length:]
+		}
 	}
-	return config[head : head+length]
 }

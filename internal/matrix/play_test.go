@@ -97,13 +97,14 @@ func (d *diary) String() string {
 	return b.String()
 }
 
-func (d *diary) plan() (media.Plan, bool) {
+// plan returns the first and the last plan.
+func (d *diary) plan() (first, last media.Plan, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.plans) == 0 {
-		return media.Plan{}, false
+		return media.Plan{}, media.Plan{}, false
 	}
-	return d.plans[0], true
+	return d.plans[0], d.plans[len(d.plans)-1], true
 }
 
 // warning is the code of the warning there was, of all when there were more.

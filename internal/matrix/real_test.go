@@ -45,20 +45,16 @@ func realRun(t *testing.T, real mediatest.RealSample, r room, user string) (foun
 	path := real.Path(t)
 	name := "a" + filepath.Ext(path)
 	source := mediatest.Serve(t, map[string]string{name: path}).URL + "/" + name
-	s, fails := today(real.Sample())
+	s := real.Sample()
 	pusher, err := newPusher(r.endpoint())
 	require.NoError(t, err)
 	d := &diary{}
 	err = play(t.Context(), pusher, job(s, source, user, d), d, real.Duration == 0)
 	account = d.String() + fmt.Sprintf("ended: %v\n", err)
-	if plan, ok := d.plan(); ok && real.Fails == "" {
+	if plan, _, ok := d.plan(); ok && real.Fails == "" {
 		found = append(checkTrack("video", s.Video, plan.Video), checkTrack("audio", s.Audio, plan.Audio)...)
 	}
-	want := real.Fails
-	if fails {
-		want = media.KindSourceUnsupported.String()
-	}
-	if want != "" {
+	if want := real.Fails; want != "" {
 		if got := media.KindOf(err).String(); err == nil || got != want {
 			found = append(found, fmt.Sprintf("it should have failed with %s, not: %v", want, err))
 		}

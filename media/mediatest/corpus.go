@@ -37,6 +37,14 @@ type TrackWant struct {
 	Later string
 }
 
+// AtTheEnd is what the push should do with the track at its end.
+func (w TrackWant) AtTheEnd() TrackWant {
+	if w.Later != "" {
+		return TrackWant{Action: "transcode", Reason: w.Later}
+	}
+	return w
+}
+
 // Sample is one clip of the corpus: what it is and what should become of it.
 type Sample struct {
 	Name  string // a few words; unique
@@ -46,6 +54,8 @@ type Sample struct {
 	Tape  TapeWant // what the room should have got
 	// Mode is the request's: vod where the container cannot say so.
 	Mode string
+	// Renewed says that the room gets new parameter sets in mid-stream.
+	Renewed bool
 	// Warned is the code of the warning it deserves; empty for none.
 	Warned string
 
