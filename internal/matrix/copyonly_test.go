@@ -34,6 +34,7 @@ var gaps = map[string]string{
 	"mp4, long GOP":                "the look-ahead ends before a second keyframe that is too far away",
 	"flv, resolution changes":      "new extradata of a container is not looked at: the room sees it first",
 	"ts, sample rate changes":      "the first AudioSpecificConfig is kept: the sound is broken from there on",
+	"forensics, mpeg":              "libav has no mpegvideo demuxer, by which it would know the stream: the picture is lost",
 	"hls, discontinuity":           "the position follows the clock of the segments: told as ended early",
 }
 

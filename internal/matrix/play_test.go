@@ -104,6 +104,13 @@ func (d *diary) plan() (media.Plan, bool) {
 	return d.plans[0], true
 }
 
+// last is the plan in force at the end.
+func (d *diary) last() media.Plan {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.plans[len(d.plans)-1]
+}
+
 // warning is the code of the warning there was, of all when there were more.
 func (d *diary) warning() string {
 	d.mu.Lock()
