@@ -43,7 +43,7 @@ test: ## install what is missing, then run every Go test (PACKAGES=./media/... f
 
 chaos: ## run the table of faults at full size, in about 20 minutes; its figures are the RESULT lines
 	@$(DEPS)
-	$(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -timeout 3h -v -run '^TestChaos' ./internal/e2e
+	$(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -p 1 -timeout 3h -v -run '^TestChaos' ./internal/e2e ./internal/matrix
 
 check: format generate tidy vet lint ## everything but the tests: format, generated files, go.mod, vet, lint
 
