@@ -126,7 +126,7 @@ func (p picture) scale(inner size, to media.VideoOutput) []string {
 		s += ":in_color_matrix=" + p.matrix().Name()
 	}
 	if p.hdr() {
-		s += ":out_primaries=bt709:out_transfer=bt709:intent=perceptual"
+		s += ":out_primaries=bt709:out_transfer=bt709:intent=relative_colorimetric"
 	}
 	return []string{s, "format=yuv420p", "setsar=1"}
 }

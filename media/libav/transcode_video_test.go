@@ -33,7 +33,6 @@ func TestEveryVideoCodecBecomesH264WithoutBFrames(t *testing.T) {
 		"theora.ogg":    {"-c:v", "libtheora"},
 		"flv1.flv":      {"-c:v", "flv"},
 		"msmpeg4v3.avi": {"-c:v", "msmpeg4"},
-		"wmv2.asf":      {"-c:v", "wmv2"},
 		"prores.mov":    {"-c:v", "prores_ks"},
 		"dv.avi":        {"-c:v", "dvvideo", "-s", "720x576", "-r", "25"},
 	} {
