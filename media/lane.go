@@ -207,13 +207,12 @@ func (l *fillLane) until(t time.Duration) []Packet {
 const fillGap = time.Second
 
 func silence() *fillLane {
-	const frame = 1024 * time.Second / outputSampleRate
 	return &fillLane{
 		out: Track{
 			Type: Audio, Codec: AAC, Profile: "LC", SampleRate: outputSampleRate, Channels: outputChannels,
-			Extradata: silentConfig,
+			Extradata: []byte(SilentAACConfig),
 		},
-		group: []Packet{{Duration: frame, Keyframe: true, Data: silentFrame}},
-		span:  frame,
+		group: []Packet{{Duration: SilentAACDuration, Keyframe: true, Data: []byte(SilentAAC)}},
+		span:  SilentAACDuration,
 	}
 }

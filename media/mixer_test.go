@@ -150,7 +150,7 @@ func TestASourceWithoutAudioGetsSilenceWhenAskedFor(t *testing.T) {
 		requireRising(t, s.room.got)
 		require.Equal(t, Fill, s.seen.plan.Audio.Action)
 		require.InDelta(t, 10*48000/1024, len(s.room.of(1)), 3)
-		require.Equal(t, silentFrame, s.room.of(1)[0].Data)
+		require.Equal(t, []byte(SilentAAC), s.room.of(1)[0].Data)
 	})
 }
 

@@ -1,8 +1,12 @@
 package media
 
-// One AAC-LC frame of silence, 1024 samples at 48 kHz in stereo, and its
-// AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1 and 4.4.2.1).
-var (
-	silentConfig = []byte{0x11, 0x90}
-	silentFrame  = []byte{0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c}
+import "time"
+
+// One AAC-LC frame of silence, 48 kHz stereo, as FLV carries it, and the
+// AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) it goes with, which is the one
+// of re-encoded audio of that form.
+const (
+	SilentAAC         = "\x21\x10\x04\x60\x8c\x1c"
+	SilentAACConfig   = "\x11\x90\x56\xe5\x00"
+	SilentAACDuration = 1024 * time.Second / 48000
 )

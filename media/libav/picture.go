@@ -112,21 +112,23 @@ func (p picture) chain(to media.VideoOutput) string {
 // turns are the filters that turn clockwise by so many degrees.
 var turns = map[int]string{90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}
 
-// scale brings size, colours and format to the output's, before the turn.
+// scale brings size, colours and format to the output's, before the turn. An
+// HDR picture keeps its colours: what they become is the toneMap's.
 func (p picture) scale(inner size, to media.VideoOutput) []string {
 	if p.rotation%180 != 0 {
 		inner.width, inner.height = inner.height, inner.width
 	}
+	s := fmt.Sprintf("scale=%d:%d:flags=bicubic:out_range=tv", inner.width, inner.height)
+	if p.hdr() {
+		return []string{s, "format=yuv420p10le", "setsar=1"}
+	}
 	same := inner == size{p.width, p.height} && p.format == astiav.PixelFormatYuv420P && p.rangeOf != astiav.ColorRangeJpeg
-	if same && p.matrix() == matrixOf(to.Height) && !p.hdr() {
+	if same && p.matrix() == matrixOf(to.Height) {
 		return nil
 	}
-	s := fmt.Sprintf("scale=%d:%d:flags=bicubic:out_range=tv:out_color_matrix=%s", inner.width, inner.height, matrixOf(to.Height).Name())
-	if p.space == C.AVCOL_SPC_UNSPECIFIED && !p.hdr() {
+	s += ":out_color_matrix=" + matrixOf(to.Height).Name()
+	if p.space == C.AVCOL_SPC_UNSPECIFIED {
 		s += ":in_color_matrix=" + p.matrix().Name()
-	}
-	if p.hdr() {
-		s += ":out_primaries=bt709:out_transfer=bt709:intent=perceptual"
 	}
 	return []string{s, "format=yuv420p", "setsar=1"}
 }

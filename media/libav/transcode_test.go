@@ -244,3 +244,5 @@ func toolStderr(tb testing.TB, args ...string) []byte {
 	require.NoError(tb, err, string(out))
 	return out
 }
+
+func clipPath(name string) string { return filepath.Join(clips.dir, name) }

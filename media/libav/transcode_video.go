@@ -20,7 +20,8 @@ type videoStage struct {
 
 	graph      *graph // nil while pictures need nothing done
 	shape      picture
-	interlaced bool // a picture of this shape was
+	interlaced bool     // a picture of this shape was
+	tone       *toneMap // nil while pictures are SDR
 }
 
 // newVideoStage returns the stage and what comes out of it. coded is to with
@@ -84,6 +85,12 @@ func (v *videoStage) prepare(p picture) error {
 	}
 	chain := p.chain(v.to)
 	v.shape, v.interlaced = p, p.interlaced
+	if p.hdr() {
+		var err error
+		if v.tone, err = newToneMap(p.transfer, v.to); err != nil {
+			return err
+		}
+	}
 	if chain == "" {
 		return nil
 	}
@@ -101,6 +108,12 @@ func (v *videoStage) prepare(p picture) error {
 
 // encode makes a keyframe of the picture when it is time for one.
 func (v *videoStage) encode(f *astiav.Frame) error {
+	if v.tone != nil {
+		var err error
+		if f, err = v.tone.sdr(f); err != nil {
+			return err
+		}
+	}
 	at := time.Duration(f.Pts())
 	f.SetPictureType(astiav.PictureTypeNone) // the source's is not to be ours
 	if v.keys.due(at) {
@@ -119,7 +132,10 @@ func (v *videoStage) encode(f *astiav.Frame) error {
 func (v *videoStage) drain(bool) error {
 	g := v.graph
 	v.graph, v.shape, v.interlaced = nil, picture{}, false
-	return g.finish(v.encode)
+	err := g.finish(v.encode)
+	v.tone.close()
+	v.tone = nil
+	return err
 }
 
 func (v *videoStage) skipBefore(t time.Duration) { v.skip = t }
@@ -129,6 +145,7 @@ func (v *videoStage) forceKey() { v.keys.began = false }
 
 func (v *videoStage) close() {
 	v.graph.close()
+	v.tone.close()
 	v.encoder.close()
 }
 

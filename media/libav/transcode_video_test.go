@@ -33,7 +33,6 @@ func TestEveryVideoCodecBecomesH264WithoutBFrames(t *testing.T) {
 		"theora.ogg":    {"-c:v", "libtheora"},
 		"flv1.flv":      {"-c:v", "flv"},
 		"msmpeg4v3.avi": {"-c:v", "msmpeg4"},
-		"wmv2.asf":      {"-c:v", "wmv2"},
 		"prores.mov":    {"-c:v", "prores_ks"},
 		"dv.avi":        {"-c:v", "dvvideo", "-s", "720x576", "-r", "25"},
 	} {
@@ -239,4 +238,37 @@ func TestInterlacedPicturesAreDeinterlaced(t *testing.T) {
 	require.Len(t, out.packets, 50)
 	report := string(toolStderr(t, "-i", flv(t, out), "-vf", "idet", "-f", "null", "-"))
 	require.Regexp(t, `Multi frame detection: TFF:\s+[0-3] BFF:\s+[0-3] Progressive`, report)
+}
+
+func TestHDRBecomesSDR(t *testing.T) {
+	plain := made(t, "sdr.mp4", withArgs(testPicture(320, 180, 25, "1"), "-c:v", "libx264")...)
+	want := grey(t, flv(t, video(t, plain, smallVideo)), 320, 180)[10]
+	for name, transfer := range map[string]string{"pq": "smpte2084", "hlg": "arib-std-b67"} {
+		t.Run(name, func(t *testing.T) {
+			path := made(t, name+".mp4", withArgs(testPicture(320, 180, 25, "1"),
+				"-vf", "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv,zscale=t=linear:npl=203,format=gbrpf32le,"+
+					"zscale=p=bt2020:t="+transfer+":m=bt2020nc:r=tv:npl=203,format=yuv420p10le",
+				"-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
+				"log-level=none:colorprim=bt2020:transfer="+transfer+":colormatrix=bt2020nc")...)
+			require.True(t, read(t, path).info.Tracks[0].HDR)
+			got := grey(t, flv(t, video(t, path, smallVideo)), 320, 180)[10]
+			require.InDelta(t, mean(want, 320, 0, 0, 320, 180), mean(got, 320, 0, 0, 320, 180), 16, "as bright")
+			low, high := extremes(got)
+			require.Less(t, low, 30.0, "black stays black")
+			require.Greater(t, high, 190.0, "yellow stays bright")
+		})
+	}
+	require.False(t, read(t, plain).info.Tracks[0].HDR)
+}
+
+// extremes are the means of the darkest and the lightest square of 20 pixels.
+func extremes(picture []byte) (low, high float64) {
+	low = 255
+	for y := 0; y+20 <= 180; y += 4 {
+		for x := 0; x+20 <= 320; x += 4 {
+			m := mean(picture, 320, x, y, 20, 20)
+			low, high = min(low, m), max(high, m)
+		}
+	}
+	return low, high
 }

@@ -1,0 +1,50 @@
+package libav
+
+import (
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+func TestBlackCanBeRepeatedForEver(t *testing.T) {
+	noLeak(t)
+	track, gop, err := NewTranscoders(TranscodeConfig{}).Black(smallVideo)
+	require.NoError(t, err)
+	require.Len(t, gop, 60)
+	out := recoded{track: track}
+	for i := range 10 {
+		for _, p := range gop {
+			require.Equal(t, p.PTS == 0, p.Keyframe)
+			p.PTS += time.Duration(i) * 2 * time.Second
+			p.DTS = p.PTS
+			out.packets = append(out.packets, p)
+		}
+	}
+	out.check(t)
+	pictures := grey(t, flv(t, out), 320, 180)
+	require.Len(t, pictures, 600)
+	for _, p := range pictures {
+		require.Zero(t, mean(p, 320, 0, 0, 320, 180))
+	}
+}
+
+func TestSilentAACIsSilentAndOfTheEncodersForm(t *testing.T) {
+	in := beeps(t)
+	to := roomAudio
+	tc := newAudio(t, in.info.Tracks[0], to)
+	require.Equal(t, []byte(media.SilentAACConfig), tc.Output().Extradata)
+	out := recoded{track: tc.Output()}
+	for i := range 100 {
+		at := time.Duration(i) * media.SilentAACDuration
+		out.packets = append(out.packets, media.Packet{PTS: at, DTS: at, Data: []byte(media.SilentAAC), Keyframe: true})
+	}
+	for _, v := range samples(t, flv(t, out)) {
+		require.Zero(t, v)
+	}
+	to.Volume = 0
+	for _, p := range audio(t, clipPath("beeps.wav"), to).packets[2:] {
+		require.Equal(t, []byte(media.SilentAAC), p.Data)
+	}
+}
