@@ -45,6 +45,7 @@ func (r Report) Faults() []string {
 		found.unless(slices.Contains([]string{"yuv420p", "yuvj420p"}, r.PixelFormat), "the pixel format is %s", r.PixelFormat)
 		found.unless(r.BFrames == 0, "%d B-frames", r.BFrames)
 		found.unless(len(r.Sizes) == 1, "the picture's size is not constant: %v", r.Sizes)
+		found.unless(v.KeyFirst, "the first picture is no keyframe")
 		v.faults("video", maxVideoGap, &found)
 	}
 	if a := r.Audio; a != nil {
