@@ -50,8 +50,8 @@ func pool(t *testing.T, n int, samples []mediatest.Sample, act func(t *testing.T
 	running.Wait()
 }
 
-// made makes what is not there yet: not beside pushes, which would be late.
-func made(t *testing.T, samples []mediatest.Sample) {
+// prepare makes what is not there yet: not beside pushes, which would be late.
+func prepare(t *testing.T, samples []mediatest.Sample) {
 	t.Helper()
 	t.Run("made", func(t *testing.T) {
 		pool(t, 2, samples, func(t *testing.T, _ int, s mediatest.Sample) { s.Path(t) })
@@ -60,7 +60,7 @@ func made(t *testing.T, samples []mediatest.Sample) {
 
 func TestChaosTheCorpusReachesTheStandInRoom(t *testing.T) {
 	samples := mediatest.Corpus()
-	made(t, samples)
+	prepare(t, samples)
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 	r := startStandIn(t)
 	pool(t, atOnce, samples, func(t *testing.T, i int, s mediatest.Sample) {
@@ -76,7 +76,7 @@ func TestChaosTheCorpusReachesNginx(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, len(samples), len(forNginx))
-	made(t, samples)
+	prepare(t, samples)
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 	pool(t, atOnce, samples, func(t *testing.T, i int, s mediatest.Sample) {
 		pushed(t, trial{sample: s, room: foreign{nginx}, user: fmt.Sprintf("u%d", i), nginx: nginx})
@@ -89,6 +89,10 @@ type trial struct {
 	room   room
 	user   string
 	nginx  *mediatest.Nginx // where rtmp sources are pulled from
+
+	source string                          // an address that is served already
+	share  bool                            // only the begin is played
+	judge  func(mediatest.Report) []string // Report.Problems when nil
 }
 
 // pushed plays a sample into a room and judges what came of it.
@@ -123,16 +127,18 @@ func tell(t *testing.T, v verdict) {
 func (tr trial) run(t *testing.T) (found []string, account string) {
 	t.Helper()
 	s := tr.sample
-	pusher, err := newPusher(tr.room.endpoint())
-	require.NoError(t, err)
-	d := &diary{}
-	err = play(t.Context(), pusher, job(s, s.Source(t, tr.nginx), tr.user, d), d, s.Serve.Live())
-	account = d.String()
-	if first, last, ok := d.plan(); ok {
+	d, err := tr.play(t, s)
+	account = d.String() + fmt.Sprintf("ended with: %v\n", err)
+	if first, last, ok := d.plan(); ok && s.Fails == "" {
 		found = slices.Concat(checkTrack("video", s.Video, first.Video), checkTrack("audio", s.Audio, first.Audio),
 			checkTrack("later video", s.Video.AtTheEnd(), last.Video), checkTrack("later audio", s.Audio.AtTheEnd(), last.Audio))
 	}
-	if err != nil {
+	switch {
+	case s.Fails != "" && (err == nil || media.KindOf(err).String() != s.Fails):
+		return append(found, fmt.Sprintf("it should have failed with %s, not: %v", s.Fails, err)), account
+	case s.Fails != "":
+		return found, account
+	case err != nil:
 		return append(found, "it failed: "+err.Error()), account
 	}
 	if w := d.warning(); w != s.Warned {
@@ -143,7 +149,23 @@ func (tr trial) run(t *testing.T) (found []string, account string) {
 	if s.Renewed {
 		complaints = slices.DeleteFunc(complaints, func(c string) bool { return strings.Contains(c, "a new SPS of the same size") })
 	}
-	return slices.Concat(found, complaints, report.Problems(s.Tape)), account + report.String()
+	judge := tr.judge
+	if judge == nil {
+		judge = func(r mediatest.Report) []string { return r.Problems(s.Tape) }
+	}
+	return slices.Concat(found, complaints, made(s, report), judge(report)), account + report.String()
+}
+
+// play plays the sample into the room.
+func (tr trial) play(t *testing.T, s mediatest.Sample) (*diary, error) {
+	t.Helper()
+	pusher, err := newPusher(tr.room.endpoint())
+	require.NoError(t, err)
+	if tr.source == "" {
+		tr.source = s.Source(t, tr.nginx)
+	}
+	d := &diary{}
+	return d, play(t.Context(), pusher, job(tr.source, tr.user, d), d, s.Serve.Live() || tr.share)
 }
 
 // checkTrack says in which way a track's plan is not what is wanted.
@@ -155,4 +177,24 @@ func checkTrack(name string, want mediatest.TrackWant, got *media.TrackPlan) []s
 		return []string{fmt.Sprintf("%s: the plan is %q (%s), not %q (%s)", name, got.Action, got.Reason, want.Action, want.Reason)}
 	}
 	return nil
+}
+
+// maxKeyGap is the longest GOP of ours, and a frame.
+const maxKeyGap = 2*time.Second + 40*time.Millisecond
+
+// made says in which way the tracks are not those planned: what we encode has
+// a form of its own.
+func made(s mediatest.Sample, r mediatest.Report) []string {
+	var found []string
+	if (s.Video.Action != "") != (r.Video != nil) || (s.Audio.Action != "") != (r.Audio != nil) {
+		found = append(found, "the room's tracks are not those planned")
+	}
+	ours := func(w mediatest.TrackWant) bool { return w.Action == "transcode" || w.Action == "fill" }
+	if ours(s.Video) && r.Video != nil && r.Video.KeyGap > maxKeyGap {
+		found = append(found, fmt.Sprintf("our keyframes are %v apart", r.Video.KeyGap))
+	}
+	if ours(s.Audio) && (r.SampleRate != "48000" || r.Channels != 2) {
+		found = append(found, fmt.Sprintf("our audio is of %s Hz with %d channels", r.SampleRate, r.Channels))
+	}
+	return found
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/libav"
-	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/trtc"
 )
@@ -120,9 +119,9 @@ func (d *diary) warning() string {
 }
 
 // job is a sample's push; nothing is tried again, so that every trouble shows.
-func job(s mediatest.Sample, source, user string, d *diary) media.Job {
+func job(source, user string, d *diary) media.Job {
 	return media.Job{
-		Source:      media.SourceRequest{URL: media.Secret(source), Mode: media.SourceMode(s.Mode)},
+		Source:      media.SourceRequest{URL: media.Secret(source)},
 		Destination: media.Destination{SDKAppID: appID, RoomID: user, UserID: user},
 		Options:     media.Options{FillAudio: true},
 		Meter:       media.NewMeter(0),

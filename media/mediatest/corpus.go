@@ -52,10 +52,11 @@ type Sample struct {
 	Video TrackWant
 	Audio TrackWant
 	Tape  TapeWant // what the room should have got
-	// Mode is the request's: vod where the container cannot say so.
-	Mode string
 	// Renewed says that the room gets new parameter sets in mid-stream.
 	Renewed bool
+	// Fails is the name of the media.Kind with which it should fail; empty for
+	// one that plays.
+	Fails string
 	// Warned is the code of the warning it deserves; empty for none.
 	Warned string
 

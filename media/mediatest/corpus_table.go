@@ -64,8 +64,8 @@ func (p piece) tape(s Sample) TapeWant {
 
 func (s Sample) taped(w TapeWant) Sample              { s.Tape = w; return s }
 func (s Sample) served(by Serving) Sample             { s.Serve = by; return s }
+func (s Sample) failing(kind string) Sample           { s.Fails = kind; return s }
 func (s Sample) warned(code string) Sample            { s.Warned = code; return s }
-func (s Sample) as(mode string) Sample                { s.Mode = mode; return s }
 func (s Sample) asked(file string) Sample             { s.file = file; return s }
 func (s Sample) then(steps ...[]string) Sample        { s.steps = slices.Concat(s.steps, steps); return s }
 func (s Sample) after(steps ...[]string) Sample       { s.steps = slices.Concat(steps, s.steps); return s }
@@ -93,6 +93,8 @@ func pictures() []Sample {
 		mp4("mp4, baseline", baseline, copied),
 		piece{video: baseline, audio: aac, out: "a.mp4"}.sample("mp4, moov at the end", copied, copied),
 		mp4("mp4, no ranges", baseline, copied).served(ByPlainFile),
+		piece{video: baseline, audio: aac, out: "a.mp4"}.sample("mp4, moov at the end, no ranges", copied, copied).served(ByPlainFile).
+			failing("source_unsupported"),
 		mp4("mp4, no ranges and no length", baseline, copied).served(ByChunks),
 		mp4("mp4, high with B-frames", adaptive, transcoded("B-frames")),
 		mp4("mp4, open GOP", bFrames+"-x264-params open-gop=1:b-adapt=0", transcoded("B-frames")),

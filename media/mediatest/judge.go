@@ -44,6 +44,10 @@ type TrackReport struct {
 	Backward   int // packets whose DTS is not above the one before
 	Early      int // packets shown before they are decoded: PTS under DTS
 	Gap        time.Duration
+	// KeyGap is the longest time from keyframe to keyframe, and from the last
+	// one to the end.
+	KeyGap   time.Duration
+	KeyFirst bool // begins with a keyframe
 }
 
 // Report is what Judge found in a recording.
@@ -88,8 +92,8 @@ func (r Report) String() string {
 		if t == nil {
 			continue
 		}
-		fmt.Fprintf(&b, "%s %s %s, %d packets, %v to %v, longest gap %v, %d backward, %d early\n",
-			name, t.Codec, t.Profile, t.Packets, t.First, t.End, t.Gap, t.Backward, t.Early)
+		fmt.Fprintf(&b, "%s %s %s, %d packets, %v to %v, longest gap %v, keyframes %v apart, %d backward, %d early\n",
+			name, t.Codec, t.Profile, t.Packets, t.First, t.End, t.Gap, t.KeyGap, t.Backward, t.Early)
 	}
 	fmt.Fprintf(&b, "%s %s, %d B-frames, mean luma %.0f; %s Hz, %d channels\n",
 		strings.Join(r.Sizes, " then "), r.PixelFormat, r.BFrames, r.Luma, r.SampleRate, r.Channels)
@@ -156,7 +160,19 @@ func trackReport(m Media, kind string) *TrackReport {
 		slices.Sort(steps)
 		r.End += steps[len(steps)/2]
 	}
+	r.keys(packets)
 	return r
+}
+
+func (r *TrackReport) keys(packets []Packet) {
+	r.KeyFirst = packets[0].Keyframe()
+	last := r.First
+	for _, p := range packets {
+		if p.Keyframe() {
+			r.KeyGap, last = max(r.KeyGap, p.PTS.Duration()-last), p.PTS.Duration()
+		}
+	}
+	r.KeyGap = max(r.KeyGap, r.End-last)
 }
 
 // offsets pairs each beep with the flash next to it, if one is near.

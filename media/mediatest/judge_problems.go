@@ -45,6 +45,7 @@ func (r Report) Faults() []string {
 		found.unless(slices.Contains([]string{"yuv420p", "yuvj420p"}, r.PixelFormat), "the pixel format is %s", r.PixelFormat)
 		found.unless(r.BFrames == 0, "%d B-frames", r.BFrames)
 		found.unless(len(r.Sizes) == 1, "the picture's size is not constant: %v", r.Sizes)
+		found.unless(v.KeyFirst, "the first picture is no keyframe")
 		v.faults("video", maxVideoGap, &found)
 	}
 	if a := r.Audio; a != nil {
@@ -58,10 +59,10 @@ func (r Report) Faults() []string {
 	return found
 }
 
-func (t *TrackReport) faults(name string, maxGap time.Duration, found *problems) {
-	found.unless(t.Backward == 0, "%s: %d times the DTS does not rise", name, t.Backward)
-	found.unless(t.Early == 0, "%s: %d packets have a PTS under their DTS", name, t.Early)
-	found.unless(t.Gap <= maxGap, "%s: a gap of %v", name, t.Gap)
+func (r *TrackReport) faults(name string, maxGap time.Duration, found *problems) {
+	found.unless(r.Backward == 0, "%s: %d times the DTS does not rise", name, r.Backward)
+	found.unless(r.Early == 0, "%s: %d packets have a PTS under their DTS", name, r.Early)
+	found.unless(r.Gap <= maxGap, "%s: a gap of %v", name, r.Gap)
 }
 
 func (r Report) counts(want TapeWant, found *problems) {

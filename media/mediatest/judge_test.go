@@ -47,6 +47,7 @@ func TestTheJudgeFindsNothingInASoundRecording(t *testing.T) {
 	require.Len(t, r.Offsets, 4)
 	require.Less(t, r.OffsetMax().Abs(), 3*time.Millisecond)
 	require.Equal(t, 120, r.Video.Packets)
+	require.InDelta(t, 1, r.Video.KeyGap.Seconds(), 0.01)
 	require.Equal(t, []string{"320x180"}, r.Sizes)
 	require.Equal(t, "48000", r.SampleRate)
 	require.Equal(t, 2, r.Channels)
@@ -64,6 +65,7 @@ func TestTheJudgeFindsWhatIsBroken(t *testing.T) {
 		"a missing last flash":  {"-i in -t 3 -c copy out", "3 flashes, not 4"},
 		"a missing first GOP":   {"-i in -ss 1 -c copy out", "3 flashes, not 4"},
 		"a late first picture":  {"-i in -vf select='gt(t,0.3)' -fps_mode passthrough" + reencode, "the begin is not the source's"},
+		"a begin within a GOP":  {"-i in -c copy -bsf:v noise=drop=lt(n\\,10) out", "the first picture is no keyframe"},
 		"no picture":            {"-i in -vn -c copy out", "there is no video"},
 		"no sound":              {"-i in -an -c copy out", "there is no audio"},
 		"a silent sound":        {"-i in -af volume=0 -c:v copy out", "0 beeps, not 4"},

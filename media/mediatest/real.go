@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,32 +87,40 @@ func (c carrier) fetch() (string, error) {
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(part) }()
-	download, unpack := []string{"apt-get", "download", "-q", c.name}, []string{"dpkg-deb", "-x"}
-	if c.npm {
-		download, unpack = []string{"npm", "pack", "--silent", c.name}, []string{"tar", "-xzf"}
-	}
-	if err := inFolder(part, download...); err != nil {
+	unpacked, err := c.into(part)
+	if err != nil {
 		return "", err
 	}
-	archive, _ := filepath.Glob(filepath.Join(part, "*"))
+	if err := os.Rename(unpacked, dir); err != nil {
+		if _, there := os.Stat(dir); there != nil { // else another process was faster
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// into downloads the package into a folder and returns where it is unpacked.
+func (c carrier) into(dir string) (string, error) {
+	download := []string{"apt-get", "download", "-q", c.name}
+	if c.npm {
+		download = []string{"npm", "pack", "--silent", c.name}
+	}
+	if err := inFolder(dir, download...); err != nil {
+		return "", err
+	}
+	archive, _ := filepath.Glob(filepath.Join(dir, "*"))
 	if len(archive) != 1 {
 		return "", fmt.Errorf("fetch %s: %d files came", c.name, len(archive))
 	}
-	unpacked := filepath.Join(part, "x")
+	unpacked := filepath.Join(dir, "x")
 	if err := os.Mkdir(unpacked, 0o777); err != nil {
 		return "", err
 	}
-	args := append(slices.Clone(unpack), archive[0], unpacked)
+	unpack := []string{"dpkg-deb", "-x", archive[0], unpacked}
 	if c.npm {
-		args = append(unpack, archive[0], "-C", unpacked)
+		unpack = []string{"tar", "-xzf", archive[0], "-C", unpacked}
 	}
-	if err := inFolder(part, args...); err != nil {
-		return "", err
-	}
-	if err := os.Rename(unpacked, dir); err != nil && !os.IsExist(err) {
-		return "", err
-	}
-	return dir, nil
+	return unpacked, inFolder(dir, unpack...)
 }
 
 func inFolder(dir string, args ...string) error {
@@ -166,5 +173,5 @@ func RealSamples() []RealSample {
 
 // Sample returns it as a sample: judged by Report.Faults and its length.
 func (s RealSample) Sample() Sample {
-	return Sample{Name: s.Name, Serve: ByFile, Video: s.Video, Audio: s.Audio, Tape: TapeWant{Duration: s.Duration}}
+	return Sample{Name: s.Name, Serve: ByFile, Fails: s.Fails, Video: s.Video, Audio: s.Audio, Tape: TapeWant{Duration: s.Duration}}
 }
