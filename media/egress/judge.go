@@ -73,6 +73,9 @@ func (w *Way) judge(t target, answer *http.Response) error {
 	switch {
 	case answer.StatusCode >= http.StatusBadRequest:
 		w.note(t, answerError(t, answer.StatusCode))
+		if answer.StatusCode == http.StatusUnauthorized {
+			echoRange(answer.Header, answer.Request.Header)
+		}
 		return nil
 	case redirect:
 		if to := answer.Header.Get("Location"); to != "" {

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -83,6 +84,7 @@ func (p *proxy) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if w == nil || !w.begin() {
 		rw.Header().Set("Proxy-Authenticate", `Basic realm="roomcast"`)
 		rw.Header().Set("Connection", "close")
+		echoRange(rw.Header(), r.Header)
 		rw.WriteHeader(http.StatusProxyAuthRequired)
 		return
 	}
@@ -108,6 +110,16 @@ func (p *proxy) authenticate(r *http.Request) *Way {
 		return nil
 	}
 	return w
+}
+
+// echoRange tells libav in a demand for a password that it would get the range
+// it asked for: it gives up on an offset that is not the one it asked for, also
+// in such an answer (http_connect in http.c).
+func echoRange(answer, request http.Header) {
+	from, _, _ := strings.Cut(strings.TrimPrefix(request.Get("Range"), "bytes="), "-")
+	if n, err := strconv.ParseInt(from, 10, 64); err == nil && n > 0 {
+		answer.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", n, n, n+1))
+	}
 }
 
 // refuse answers for a source that was not connected to. The reason is in the
