@@ -33,6 +33,7 @@ func edit(t target, text []byte) ([]byte, error) {
 	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
 	lines = oneVariant(lines)
 	var out bytes.Buffer
+	var parts splitter
 	for i, line := range lines {
 		if needsLicence(line) {
 			return nil, errLicence
@@ -40,9 +41,34 @@ func edit(t target, text []byte) ([]byte, error) {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		out.WriteString(markLine(t, line))
+		out.WriteString(parts.split(markLine(t, line)))
 	}
 	return out.Bytes(), nil
+}
+
+// splitter gives byte ranges of one file different addresses, by a fragment
+// that no server sees. libav reads adjacent ranges of the same address as one
+// (segment_reusable in hls.c), and of fragmented MP4 then ends after the first.
+type splitter struct {
+	ranged bool // the next address is a byte range
+	odd    bool
+}
+
+func (s *splitter) split(line string) string {
+	switch {
+	case strings.HasPrefix(line, "#EXT-X-BYTERANGE:"):
+		s.ranged = true
+	case line == "" || strings.HasPrefix(line, "#") || !s.ranged:
+	case strings.Contains(line, "#"):
+		s.ranged = false
+	default:
+		s.ranged, s.odd = false, !s.odd
+		if s.odd {
+			return line + "#odd"
+		}
+		return line + "#even"
+	}
+	return line
 }
 
 func markLine(t target, line string) string {

@@ -69,6 +69,14 @@ func TestAPlaylistsAddressesAreMarked(t *testing.T) {
 		"#EXTINF:2,https://not.example\nhttp://s.example:73979/1.ts\n#EXTINF:2,\n2.ts\n#EXTINF:2,\n/3.ts", string(out))
 }
 
+func TestAdjacentByteRangesHaveDifferentAddresses(t *testing.T) {
+	out, err := edit(target{scheme: "http", host: "a", port: 80}, []byte("#EXTM3U\n#EXTINF:2,\n"+
+		"#EXT-X-BYTERANGE:9@0\na.m4s\n#EXT-X-BYTERANGE:9\n#EXTINF:2,\na.m4s\n#EXTINF:2,\nb.m4s\n#EXT-X-BYTERANGE:1@2\na.m4s\n"))
+	require.NoError(t, err)
+	require.Equal(t, "#EXTM3U\n#EXTINF:2,\n"+
+		"#EXT-X-BYTERANGE:9@0\na.m4s#odd\n#EXT-X-BYTERANGE:9\n#EXTINF:2,\na.m4s#even\n#EXTINF:2,\nb.m4s\n#EXT-X-BYTERANGE:1@2\na.m4s#odd\n", string(out))
+}
+
 func TestAPlaylistForPlayersWithALicenceIsEncrypted(t *testing.T) {
 	for key, licence := range map[string]bool{
 		`METHOD=NONE`:            false,
