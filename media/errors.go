@@ -14,8 +14,11 @@ const (
 	KindInternal           Kind = iota // a fault of ours
 	KindSourceBlocked                  // the guard does not let us connect there
 	KindSourceUnauthorized             // 401, 403
-	KindSourceNotFound                 // 404, 410, an unknown stream
-	KindSourceInvalid                  // not media, or no usable track
+	KindSourceNotFound                 // 404, an unknown stream
+	KindSourceGone                     // 410: was there, and will not come back
+	KindSourceInvalid                  // not media
+	KindSourceNoTrack                  // media, but no video or audio track that can be read
+	KindSourceEncrypted                // DRM: encrypted for players with a licence
 	KindSourceUnsupported              // media the room cannot take by copy
 	KindSourceUnavailable              // refused, reset, DNS, 5xx, time-out
 	KindSourceStalled                  // no media progress although connected
@@ -34,7 +37,10 @@ var kindNames = [...]string{
 	KindSourceBlocked:      "source_blocked",
 	KindSourceUnauthorized: "source_unauthorized",
 	KindSourceNotFound:     "source_not_found",
+	KindSourceGone:         "source_gone",
 	KindSourceInvalid:      "source_invalid",
+	KindSourceNoTrack:      "source_no_track",
+	KindSourceEncrypted:    "source_encrypted",
 	KindSourceUnsupported:  "source_unsupported",
 	KindSourceUnavailable:  "source_unavailable",
 	KindSourceStalled:      "source_stalled",
@@ -64,8 +70,8 @@ func (k Kind) ofRoom() bool {
 	switch k {
 	case KindRoomDenied, KindRoomConflict, KindRoomKicked, KindRoomUnavailable, KindRoomClosed, KindUserSigExpired, KindRoomNotAllowed:
 		return true
-	case KindInternal, KindSourceBlocked, KindSourceUnauthorized, KindSourceNotFound, KindSourceInvalid,
-		KindSourceUnsupported, KindSourceUnavailable, KindSourceStalled, KindSourceEnded:
+	case KindInternal, KindSourceBlocked, KindSourceUnauthorized, KindSourceNotFound, KindSourceGone,
+		KindSourceInvalid, KindSourceNoTrack, KindSourceEncrypted, KindSourceUnsupported, KindSourceUnavailable, KindSourceStalled, KindSourceEnded:
 	}
 	return false
 }

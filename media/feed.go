@@ -22,7 +22,7 @@ const (
 // another live source may lag by two before it is taken from its newest keyframe.
 const (
 	fileAhead  = time.Second
-	liveAhead  = 15 * time.Second
+	liveAhead  = 30 * time.Second
 	liveBehind = 2 * time.Second
 	queueBytes = 8 << 20
 )

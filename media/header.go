@@ -8,7 +8,8 @@ import (
 
 // reservedHeaders are set by libav or the Gate and cannot be asked for.
 var reservedHeaders = []string{
-	"host", "connection", "content-length", "transfer-encoding", "range", "te", "upgrade", "expect",
+	"host", "connection", "keep-alive", "content-length", "transfer-encoding", "range", "te", "trailer",
+	"upgrade", "expect", "accept-encoding",
 }
 
 // ErrHeaderName is what CheckHeader finds wrong with a name that is none.

@@ -2,23 +2,32 @@ package media
 
 import "context"
 
+// TLSPort is how https is told to libav, which does no TLS itself: an http
+// address whose port is TLSPort+p means https on port p. The Gate's proxy does
+// the TLS, so that it sees every request and answer.
+const TLSPort = 1 << 16
+
 // Way is a checked way out to one source: an address libav can open without
 // looking up a name, and what it needs to know to go there.
 type Way struct {
-	// URL is what libav opens: the source's own behind a proxy, or a relay's.
+	// URL is what libav opens: the source's own behind a proxy (see TLSPort), or
+	// a relay's.
 	URL Secret
 	// Options are libav's protocol options: http_proxy, rtmp_tcurl.
 	Options map[string]Secret
 	// Refusal says why the guard turned a connection of this way down; nil when
-	// it did not. It may be asked at any time until Close. A nil func is a way
+	// it did not: also for an HTTP error status, which libav tells less well. It
+	// may be asked at any time until Close. A nil func is a way
 	// that refuses nothing.
 	Refusal func() error
 	// Close ends the way and its connections. A nil func has nothing to close.
 	Close func()
 }
 
-// Gate is the only way out to a source. ctx bounds the life of the Way, not
-// only the call; Open returns when ctx ends. Errors are *Error of a source kind.
+// Gate is the only way out to a source. It uses the request's URL and Headers,
+// and sends the headers to the URL's own origin (scheme, host and port) alone.
+// ctx bounds the life of the Way, not only the call; Open returns when ctx ends.
+// Errors are *Error of a source kind.
 type Gate interface {
-	Open(ctx context.Context, url Secret) (Way, error)
+	Open(ctx context.Context, r SourceRequest) (Way, error)
 }

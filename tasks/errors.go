@@ -24,7 +24,10 @@ const (
 	CodeSourceBlocked      Code = "source_blocked"
 	CodeSourceUnauthorized Code = "source_unauthorized"
 	CodeSourceNotFound     Code = "source_not_found"
+	CodeSourceGone         Code = "source_gone"
 	CodeSourceInvalid      Code = "source_invalid"
+	CodeSourceNoTrack      Code = "source_no_track"
+	CodeSourceEncrypted    Code = "source_encrypted" // DRM
 	CodeSourceUnsupported  Code = "source_unsupported"
 	CodeSourceUnavailable  Code = "source_unavailable"
 	CodeRoomDenied         Code = "room_denied"

@@ -35,8 +35,14 @@ func outcomeOf(k media.Kind) outcome {
 		return outcome{code: CodeSourceUnauthorized, message: "the source's server refuses access; check its signature, token or password"}
 	case media.KindSourceNotFound:
 		return outcome{code: CodeSourceNotFound, message: "the source is not there"}
+	case media.KindSourceGone:
+		return outcome{code: CodeSourceGone, message: "the source was there and is gone for good, says its server"}
 	case media.KindSourceInvalid:
 		return outcome{code: CodeSourceInvalid, message: "the source is not a video or audio that can be read"}
+	case media.KindSourceNoTrack:
+		return outcome{code: CodeSourceNoTrack, message: "the source holds no video or audio track that can be read"}
+	case media.KindSourceEncrypted:
+		return outcome{code: CodeSourceEncrypted, message: "the source is encrypted (DRM) for players that hold a licence"}
 	case media.KindSourceUnsupported:
 		return outcome{code: CodeSourceUnsupported, message: "the room does not take the source as it is"}
 	case media.KindSourceUnavailable, media.KindSourceStalled, media.KindSourceEnded:

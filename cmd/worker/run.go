@@ -81,8 +81,8 @@ func newPlayer(cfg config.Config, log *slog.Logger) (*media.Pusher, func(), erro
 // way makes an egress.Gate a media.Gate.
 type way struct{ gate *egress.Gate }
 
-func (w way) Open(ctx context.Context, url media.Secret) (media.Way, error) {
-	opened, err := w.gate.Open(ctx, url)
+func (w way) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
+	opened, err := w.gate.Open(ctx, r)
 	if err != nil {
 		return media.Way{}, err
 	}

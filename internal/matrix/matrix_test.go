@@ -159,13 +159,11 @@ func (tr trial) run(t *testing.T) (found []string, account string) {
 // play plays the sample into the room.
 func (tr trial) play(t *testing.T, s mediatest.Sample) (*diary, error) {
 	t.Helper()
-	pusher, err := newPusher(tr.room.endpoint())
-	require.NoError(t, err)
 	if tr.source == "" {
 		tr.source = s.Source(t, tr.nginx)
 	}
 	d := &diary{}
-	return d, play(t.Context(), pusher, job(tr.source, tr.user, d), d, s.Serve.Live() || tr.share)
+	return d, play(t.Context(), newPusher(t, tr.room.endpoint()), job(tr.source, tr.user, d), d, s.Serve.Live() || tr.share)
 }
 
 // checkTrack says in which way a track's plan is not what is wanted.

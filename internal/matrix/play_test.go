@@ -7,12 +7,15 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/trtc"
+	"github.com/stretchr/testify/require"
 )
 
 const (
@@ -20,26 +23,32 @@ const (
 	appKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
-// openGate leads to where the address says: the guard has tests of its own.
-type openGate struct{}
+// gate makes an egress.Gate a media.Gate.
+type gate struct{ *egress.Gate }
 
-func (openGate) Open(_ context.Context, url media.Secret) (media.Way, error) {
-	return media.Way{URL: url}, nil
+func (g gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
+	w, err := g.Gate.Open(ctx, r)
+	if err != nil {
+		return media.Way{}, err
+	}
+	return media.Way{URL: w.URL, Options: w.Options, Refusal: w.Refusal, Close: w.Close}, nil
 }
 
 // newPusher puts together what a worker does.
-func newPusher(endpoint string) (*media.Pusher, error) {
+func newPusher(t *testing.T, endpoint string) *media.Pusher {
+	t.Helper()
 	door, err := trtc.New(trtc.Config{Keys: map[uint32]media.Secret{appID: appKey}, Endpoint: endpoint})
-	if err != nil {
-		return nil, err
-	}
+	require.NoError(t, err)
+	out, err := egress.New(egress.Config{Allow: []string{"127.0.0.0/8"}})
+	require.NoError(t, err)
+	t.Cleanup(out.Close)
 	return &media.Pusher{
-		Opener: libav.NewOpener(libav.Config{Gate: openGate{}, Log: slog.New(slog.DiscardHandler)}),
+		Opener: libav.NewOpener(libav.Config{Gate: gate{out}, Log: slog.New(slog.DiscardHandler)}),
 		Dialer: &rtmp.Dialer{},
 		Door:   door,
 
 		Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: slog.New(slog.DiscardHandler)}),
-	}, nil
+	}
 }
 
 // diary is what an Observer was told.

@@ -16,7 +16,6 @@ const (
 	maxURL          = 4000 // MAX_URL_SIZE in http.c, less what a proxy request adds
 	maxRTMPPath     = 1000 // path and tcUrl in rtmpproto.c (1024), less scheme and port
 	maxRTMPUserInfo = 99   // auth in rtmpproto.c
-	maxHTTPSHost    = 125  // buf in tls.c, less the proxy's own address and password
 	maxHost         = 253  // RFC 1035, section 2.3.4
 )
 
@@ -133,15 +132,25 @@ func (a address) checkRest() error {
 		if _, err := url.Parse(a.raw); err != nil {
 			return invalid(a.target, errSyntax)
 		}
-		if a.scheme == "https" && len(a.host) > maxHTTPSHost {
-			return invalid(a.target, errLong)
-		}
 	default:
 		if len(a.path)+len(a.host) > maxRTMPPath || len(a.userInfo) > maxRTMPUserInfo {
 			return invalid(a.target, errLong)
 		}
 	}
 	return nil
+}
+
+// marked is the whole as libav gets it: see media.TLSPort.
+func (a address) marked() string {
+	if a.scheme != "https" {
+		return a.raw
+	}
+	return "http://" + a.userInfo + a.markedHost() + a.path
+}
+
+// markedHost is the target's host and port in an http address for libav.
+func (t target) markedHost() string {
+	return net.JoinHostPort(t.host, strconv.Itoa(media.TLSPort+int(t.port)))
 }
 
 // parseAuthority reads host[:port], [v6] or [v6]:port.

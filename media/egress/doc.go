@@ -3,5 +3,7 @@
 // proxy per Gate, rtmp and rtmps through one relay per Way, each behind a
 // password made for one attempt. Names are resolved and checked at the moment
 // of dialling, and the checked address itself is dialled, so redirects,
-// playlist entries, keys and rebinding names all pass the same check.
+// playlist entries, keys and rebinding names all pass the same check. TLS ends
+// here, so every request's headers and every answer's status and playlist are
+// seen.
 package egress

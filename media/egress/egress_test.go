@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +33,10 @@ type names struct {
 
 func newNames(answers map[string][][]string) *names {
 	return &names{answers: answers, asked: make(map[string]int)}
+}
+
+func newNamesFor(host, addr string) *names {
+	return newNames(map[string][][]string{host: {{addr}}})
 }
 
 func (n *names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
@@ -60,7 +65,7 @@ func newGate(t testing.TB, c Config) *Gate {
 
 func openWay(t testing.TB, g *Gate, url string) *Way {
 	t.Helper()
-	w, err := g.Open(context.Background(), media.Secret(url))
+	w, err := g.Open(context.Background(), media.SourceRequest{URL: media.Secret(url)})
 	require.NoError(t, err)
 	t.Cleanup(w.Close)
 	return w
@@ -74,7 +79,27 @@ func viaProxy(t testing.TB, w *Way) *http.Client {
 	require.NoError(t, err)
 	transport := &http.Transport{Proxy: http.ProxyURL(proxy), DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: testTime}
+	return &http.Client{Transport: marking{transport}, Timeout: testTime}
+}
+
+// marking sends https as libav gets it: in http with a marked port.
+type marking struct{ *http.Transport }
+
+func (m marking) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme == "https" {
+		r = r.Clone(r.Context())
+		port := r.URL.Port()
+		if port == "" {
+			port = "443"
+		}
+		n, err := strconv.Atoi(port)
+		if err != nil {
+			return nil, err
+		}
+		r.URL.Scheme, r.URL.Host = "http", net.JoinHostPort(r.URL.Hostname(), strconv.Itoa(media.TLSPort+n))
+		r.Host = r.URL.Host
+	}
+	return m.Transport.RoundTrip(r)
 }
 
 // inside is a server behind the gate that nobody may reach.

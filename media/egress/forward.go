@@ -27,16 +27,16 @@ var hopByHop = []string{
 	"Proxy-Authentication-Info", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
-// forward answers a plain http request: one connection to the source for each,
+// forward answers a request of libav's: one connection to the source for each,
 // so that each is resolved and checked anew.
 func (p *proxy) forward(w *Way, rw http.ResponseWriter, r *http.Request) {
-	if r.URL.Scheme != "http" || r.ContentLength != 0 || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
-		t := target{}
-		w.note(t, invalid(t, errRequest))
-		refuse(rw, invalid(t, errRequest))
+	t, err := p.check(r)
+	if err != nil {
+		w.note(t, err)
+		refuse(rw, err)
 		return
 	}
-	source, err := p.connect(w, r, "http")
+	source, err := w.dial(r.Context(), t)
 	if err != nil {
 		refuse(rw, err)
 		return
@@ -47,9 +47,8 @@ func (p *proxy) forward(w *Way, rw http.ResponseWriter, r *http.Request) {
 		_ = source.Close()
 		_ = control.SetWriteDeadline(time.Unix(1, 0)) // libav may not be reading
 	})()
-	answer, err := exchange(source, outgoing(r))
+	answer, err := exchange(source, outgoing(r, t, w))
 	if err != nil {
-		t, _ := p.parse("http", r.URL.Host)
 		if err = unavailable(t, err); r.Context().Err() == nil {
 			w.note(t, err)
 		}
@@ -57,13 +56,28 @@ func (p *proxy) forward(w *Way, rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = answer.Body.Close() }()
+	if err := w.judge(t, answer); err != nil {
+		if r.Context().Err() == nil {
+			w.note(t, err)
+		}
+		refuse(rw, err)
+		return
+	}
 	deliver(rw, control, answer)
 }
 
-// outgoing is r as the source gets it: on a connection of its own, the target
-// byte for byte as libav wrote it, since it may be signed.
-func outgoing(r *http.Request) *http.Request {
-	u := &url.URL{Scheme: "http", Host: r.URL.Host}
+// check returns where r leads.
+func (p *proxy) check(r *http.Request) (target, error) {
+	if r.URL.Scheme != "http" || r.ContentLength != 0 || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
+		return target{}, invalid(target{}, errRequest)
+	}
+	return p.parse(r.URL.Host)
+}
+
+// outgoing is r as t gets it: on a connection of its own, the path byte for
+// byte as libav wrote it, since it may be signed.
+func outgoing(r *http.Request, t target, w *Way) *http.Request {
+	u := &url.URL{Scheme: "http", Host: t.hostPort()}
 	// RequestURI is absolute here: scheme://authority, then the target.
 	_, rest, _ := strings.Cut(r.RequestURI, "://")
 	path := "/"
@@ -79,14 +93,31 @@ func outgoing(r *http.Request) *http.Request {
 		u.Opaque = path
 	}
 	out := &http.Request{
-		Method: r.Method, URL: u, Host: r.Host, Header: r.Header.Clone(), Close: true,
+		Method: r.Method, URL: u, Host: t.hostHeader(), Header: r.Header.Clone(), Close: true,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	stripHopByHop(out.Header)
+	out.Header.Del("Accept-Encoding") // media is compressed already
+	if t == w.to {
+		for name, value := range w.headers {
+			out.Header.Set(name, value.Reveal())
+		}
+	}
 	if _, ok := out.Header["User-Agent"]; !ok {
 		out.Header.Set("User-Agent", "") // or net/http adds its own
 	}
 	return out
+}
+
+// hostHeader leaves a scheme's own port out, as clients do.
+func (t target) hostHeader() string {
+	if t.port != carried[t.scheme] {
+		return t.hostPort()
+	}
+	if t.addr.Is6() {
+		return "[" + t.host + "]"
+	}
+	return t.host
 }
 
 func stripHopByHop(h http.Header) {

@@ -141,13 +141,13 @@ func TestAClientThatLeavesEndsTheSourceConnection(t *testing.T) {
 	for _, start := range []func(http.Handler) *httptest.Server{httptest.NewServer, httptest.NewTLSServer} {
 		arrived, left = make(chan struct{}), make(chan struct{})
 		origin := start(http.HandlerFunc(handler))
-		w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+		w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, TLSRoots: roots(origin)}), origin.URL)
 		ctx, cancel := context.WithCancel(t.Context())
 		c := viaProxy(t, w)
-		trust(c, origin)
 		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, origin.URL, nil)
 		resp, err := c.Do(req)
 		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, resp.StatusCode, "%v", w.Refusal())
 		<-arrived
 		cancel()
 		<-left

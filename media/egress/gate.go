@@ -47,8 +47,7 @@ type Config struct {
 	// DialTimeout bounds look-up, connection and TLS handshake together;
 	// 0 means 10 s.
 	DialTimeout time.Duration
-	// TLSRoots verify rtmps sources; nil means the system's. TLS of https is
-	// libav's own, end to end.
+	// TLSRoots verify https and rtmps sources; nil means the system's.
 	TLSRoots *x509.CertPool
 	// Log gets hosts and ports, never more of an address; nil means none.
 	Log *slog.Logger
@@ -131,22 +130,27 @@ func (g *Gate) parse(raw media.Secret) (address, error) {
 
 func (g *Gate) carries(scheme string) bool { return slices.Contains(g.schemes, scheme) }
 
-// Open makes the way for one attempt at raw. The way ends with ctx, or with
-// its Close, which the caller owes. The errors are CheckURL's; nothing is
-// resolved or dialled before libav asks for it.
-func (g *Gate) Open(ctx context.Context, raw media.Secret) (*Way, error) {
-	a, err := g.parse(raw)
+// Open makes the way for one attempt at r.URL, to whose origin alone it sends
+// r.Headers. The way ends with ctx, or with its Close, which the caller owes.
+// The errors are CheckURL's and CheckHeaders'; nothing is resolved or dialled
+// before libav asks for it.
+func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (*Way, error) {
+	a, err := g.parse(r.URL)
 	if err != nil {
 		return nil, err
 	}
+	if err := CheckHeaders(r.Headers); err != nil {
+		return nil, err
+	}
 	ctx, w := newWay(ctx, g, a.target)
+	w.headers, w.playlists = r.Headers, namesPlaylist(a.path)
 	if err := g.register(w); err != nil {
 		w.cancel()
 		return nil, err
 	}
 	switch a.scheme {
 	case "http", "https":
-		w.URL = media.Secret(a.raw)
+		w.URL = media.Secret(a.marked())
 		w.Options = map[string]media.Secret{"http_proxy": g.proxy.url(w)}
 	default:
 		if err := w.openRelay(ctx, a); err != nil {

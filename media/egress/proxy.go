@@ -1,15 +1,16 @@
 package egress
 
 import (
-	"bufio"
 	"context"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,10 +24,11 @@ const (
 	proxyHeaderBytes = 64 << 10
 )
 
-var errRequest = errors.New("the proxy takes GET and HEAD of http addresses, and CONNECT")
+var errRequest = errors.New("the proxy takes GET and HEAD of http addresses")
 
 // proxy is the loopback forward proxy that all http and https input of a
-// process goes through. It follows no redirects: libav does, through it.
+// process goes through. It does the TLS of https, and follows no redirects:
+// libav does, through it.
 type proxy struct {
 	gate    *Gate
 	server  *http.Server
@@ -82,16 +84,13 @@ func (p *proxy) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if w == nil || !w.begin() {
 		rw.Header().Set("Proxy-Authenticate", `Basic realm="roomcast"`)
 		rw.Header().Set("Connection", "close")
+		echoRange(rw.Header(), r.Header)
 		rw.WriteHeader(http.StatusProxyAuthRequired)
 		return
 	}
 	defer w.running.Done()
 	ctx, cancel := w.bind(r.Context())
 	defer cancel()
-	if r.Method == http.MethodConnect {
-		p.tunnel(w, rw, r.WithContext(ctx))
-		return
-	}
 	p.forward(w, rw, r.WithContext(ctx))
 }
 
@@ -113,6 +112,16 @@ func (p *proxy) authenticate(r *http.Request) *Way {
 	return w
 }
 
+// echoRange tells libav in a demand for a password that it would get the range
+// it asked for: it gives up on an offset that is not the one it asked for, also
+// in such an answer (http_connect in http.c).
+func echoRange(answer, request http.Header) {
+	from, _, _ := strings.Cut(strings.TrimPrefix(request.Get("Range"), "bytes="), "-")
+	if n, err := strconv.ParseInt(from, 10, 64); err == nil && n > 0 {
+		answer.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", n, n, n+1))
+	}
+}
+
 // refuse answers for a source that was not connected to. The reason is in the
 // way; libav sees the status.
 func refuse(rw http.ResponseWriter, err error) {
@@ -127,8 +136,15 @@ func refuse(rw http.ResponseWriter, err error) {
 	rw.WriteHeader(status)
 }
 
-// parse is the check of an address libav asks for: the same as a request's.
-func (p *proxy) parse(scheme, authority string) (target, error) {
+// parse is the check of an address libav asks for: the same as a request's. A
+// port from media.TLSPort on means https.
+func (p *proxy) parse(authority string) (target, error) {
+	scheme := "http"
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 {
+		if n, err := strconv.Atoi(authority[i+1:]); err == nil && n > media.TLSPort {
+			scheme, authority = "https", authority[:i+1]+strconv.Itoa(n-media.TLSPort)
+		}
+	}
 	t, err := parseAuthority(scheme, authority)
 	if err != nil {
 		return t, err
@@ -137,47 +153,4 @@ func (p *proxy) parse(scheme, authority string) (target, error) {
 		return t, blocked(t, errScheme)
 	}
 	return t, nil
-}
-
-// tunnel answers a CONNECT: TLS inside it is libav's.
-func (p *proxy) tunnel(w *Way, rw http.ResponseWriter, r *http.Request) {
-	source, err := p.connect(w, r, "https")
-	if err != nil {
-		refuse(rw, err)
-		return
-	}
-	client, early, err := http.NewResponseController(rw).Hijack()
-	if err != nil {
-		_ = source.Close()
-		return
-	}
-	_ = client.SetDeadline(time.Time{})
-	if _, err = client.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err == nil {
-		err = passEarly(source, early.Reader)
-	}
-	if err != nil {
-		_ = source.Close()
-		_ = client.Close()
-		return
-	}
-	join(r.Context(), client, source)
-}
-
-// passEarly sends what the server had read beyond the CONNECT.
-func passEarly(source net.Conn, early *bufio.Reader) error {
-	data, err := early.Peek(early.Buffered())
-	if err == nil && len(data) > 0 {
-		_, err = source.Write(data)
-	}
-	return err
-}
-
-// connect checks and dials where r leads, and notes it in w when it cannot.
-func (p *proxy) connect(w *Way, r *http.Request, scheme string) (net.Conn, error) {
-	t, err := p.parse(scheme, r.URL.Host)
-	if err != nil {
-		w.note(t, err)
-		return nil, err
-	}
-	return w.dial(r.Context(), t)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -71,7 +72,7 @@ func TestTheProxyPassesRequestsAndAnswers(t *testing.T) {
 	require.NotContains(t, seen, "X-Mine")
 	require.NotContains(t, seen, "Upgrade")
 	require.NotContains(t, seen, "X-Forwarded")
-	require.NoError(t, w.Refusal())
+	requireKind(t, media.KindSourceNotFound, w.Refusal()) // an error status is a reason
 
 	resp, got := get(t, viaProxy(t, w), speak(t, "HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"+
 		"Keep-Alive: timeout=9\r\nProxy-Authenticate: Basic\r\nX-End: 1\r\n\r\nx"))
@@ -138,6 +139,7 @@ func TestWithoutThePasswordNothingIsDialled(t *testing.T) {
 	} {
 		for _, line := range []string{
 			"GET http://%[1]s/ HTTP/1.1\r\nHost: %[1]s\r\n%[2]s\r\n",
+			"GET http://127.0.0.1:65979/ HTTP/1.1\r\nHost: %[1]s\r\n%[2]s\r\n",
 			"CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n%[2]s\r\n",
 		} {
 			resp := rawRequest(t, g.proxy.address, fmt.Sprintf(line, secret.listener.Addr(), header))
@@ -160,6 +162,7 @@ func TestRequestsThatAreNotForAProxyAreRefused(t *testing.T) {
 		"POST http://" + at + "/ HTTP/1.1\r\nHost: " + at + "\r\n",
 		"DELETE http://" + at + "/ HTTP/1.1\r\nHost: " + at + "\r\n",
 		"GET http://" + at + "/ HTTP/1.1\r\nHost: " + at + "\r\nContent-Length: 1\r\n",
+		"CONNECT " + at + " HTTP/1.1\r\nHost: " + at + "\r\n",
 		"GET http:///x HTTP/1.1\r\nHost: " + at + "\r\n",
 	} {
 		resp := rawRequest(t, w.gate.proxy.address, head+auth+"\r\n")
@@ -183,13 +186,9 @@ func TestInsideThroughTheProxyIsRefused(t *testing.T) {
 	} {
 		w := openWay(t, g, origin.URL)
 		resp, err := viaProxy(t, w).Get(link)
-		if strings.HasPrefix(link, "https") {
-			require.ErrorContains(t, err, "Forbidden")
-		} else {
-			require.NoError(t, err)
-			_ = resp.Body.Close()
-			require.Equal(t, http.StatusForbidden, resp.StatusCode)
-		}
+		require.NoError(t, err)
+		_ = resp.Body.Close()
+		require.Equal(t, http.StatusForbidden, resp.StatusCode)
 		requireKind(t, media.KindSourceBlocked, w.Refusal())
 		require.NotContains(t, w.Refusal().Error(), "canary")
 	}
@@ -235,37 +234,43 @@ func TestRefusalTellsFailureFromBlockAndForgetsWhatPassed(t *testing.T) {
 	requireKind(t, media.KindSourceBlocked, w.Refusal())
 }
 
-func trust(c *http.Client, origin *httptest.Server) {
+// roots trusts origin's certificate, if it has one.
+func roots(origin *httptest.Server) *x509.CertPool {
+	pool := x509.NewCertPool()
 	if cert := origin.Certificate(); cert != nil {
-		transport := c.Transport.(*http.Transport)
-		transport.TLSClientConfig = origin.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-		transport.TLSClientConfig.RootCAs.AddCert(cert)
+		pool.AddCert(cert)
 	}
+	return pool
 }
 
-func TestTLSPassesThroughATunnel(t *testing.T) {
+func TestTLSIsDoneByTheProxyAndVerified(t *testing.T) {
 	body := strings.Repeat("x", 1<<20)
-	names := make(chan string, 1)
+	type seen struct{ name, host string }
+	requests := make(chan seen, 1)
 	origin := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		names <- r.TLS.ServerName
+		requests <- seen{r.TLS.ServerName, r.Host}
 		_, _ = io.WriteString(rw, body)
 	}))
+	origin.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	defer origin.Close()
-	g := newGate(t, Config{Allow: []string{"127.0.0.1"}, Resolver: newNamesFor("example.com", "127.0.0.1")})
+	resolver := newNames(map[string][][]string{"example.com": {{"127.0.0.1"}}, "other.example": {{"127.0.0.1"}}})
+	g := newGate(t, Config{Allow: []string{"127.0.0.1"}, Resolver: resolver, TLSRoots: roots(origin)})
 	u, _ := url.Parse(origin.URL)
 	link := "https://example.com:" + u.Port()
-	w := openWay(t, g, link)
-	c := viaProxy(t, w)
-	trust(c, origin)
-	_, got := get(t, c, link)
+	w := openWay(t, g, link+"/a?b")
+	require.True(t, strings.HasPrefix(w.URL.Reveal(), "http://example.com:"), "libav gets no https")
+	_, got := get(t, viaProxy(t, w), link)
 	require.True(t, body == got)
-	require.Equal(t, "example.com", <-names)
+	require.Equal(t, seen{"example.com", "example.com:" + u.Port()}, <-requests)
 	require.NoError(t, w.Refusal())
-}
 
-func newNamesFor(host, addr string) *names {
-	return newNames(map[string][][]string{host: {{addr}}})
+	resp, _ := get(t, viaProxy(t, w), "https://other.example:"+u.Port())
+	require.Equal(t, http.StatusBadGateway, resp.StatusCode, "the certificate is for another name")
+	require.ErrorIs(t, w.Refusal(), errCertificate)
+	stranger := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Resolver: resolver, TLSRoots: x509.NewCertPool()}), link)
+	resp, _ = get(t, viaProxy(t, stranger), link)
+	require.Equal(t, http.StatusBadGateway, resp.StatusCode, "nobody vouches for the certificate")
+	require.ErrorIs(t, stranger.Refusal(), errCertificate)
 }
 
 // stuck is an origin that answers a head and then nothing.
@@ -298,7 +303,7 @@ func requireEnds(t *testing.T, g *Gate, link string, left chan struct{}, end fun
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	w, err := g.Open(ctx, media.Secret(link))
+	w, err := g.Open(ctx, media.SourceRequest{URL: media.Secret(link)})
 	require.NoError(t, err)
 	c := viaProxy(t, w)
 	resp, err := c.Get(link)
@@ -319,7 +324,7 @@ func TestAClosedGateOpensNoWay(t *testing.T) {
 	g := newGate(t, Config{})
 	g.Close()
 	for _, raw := range []media.Secret{"http://example.com/", "rtmp://example.com/a/b"} {
-		_, err := g.Open(t.Context(), raw)
+		_, err := g.Open(t.Context(), media.SourceRequest{URL: raw})
 		requireKind(t, media.KindInternal, err)
 	}
 }

@@ -332,7 +332,7 @@ func TestTheEndOfAWayEndsItsRelay(t *testing.T) {
 				g := newGate(t, Config{Allow: []string{"127.0.0.1"}})
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				w, err := g.Open(ctx, media.Secret("rtmp://"+at+"/live/key"))
+				w, err := g.Open(ctx, media.SourceRequest{URL: media.Secret("rtmp://" + at + "/live/key")})
 				require.NoError(t, err)
 				_, rw := player(t, w, w.Options["rtmp_flashver"].Reveal())
 				<-reached

@@ -13,8 +13,8 @@ import (
 
 // Way is the way out for one attempt. Its methods are safe for concurrent use.
 type Way struct {
-	// URL is what libav opens: the source's own for http and https, the
-	// relay's on loopback for rtmp and rtmps.
+	// URL is what libav opens: the source's own for http and https (see
+	// media.TLSPort), the relay's on loopback for rtmp and rtmps.
 	URL media.Secret
 	// Options go into the options of that open, unchanged: http_proxy, or
 	// rtmp_tcurl and rtmp_flashver.
@@ -22,8 +22,9 @@ type Way struct {
 
 	gate     *Gate
 	to       target
-	user     string // the proxy user; not secret
-	password string // 128 random bits
+	headers  map[string]media.Secret // for the origin to, and no other
+	user     string                  // the proxy user; not secret
+	password string                  // 128 random bits
 	running  sync.WaitGroup
 
 	done   <-chan struct{}                   // closed when the way has ended
@@ -31,11 +32,13 @@ type Way struct {
 	cancel context.CancelFunc                // ends the way
 	idle   func() bool                       // stops shut from running at the way's end
 
-	mu       sync.Mutex
-	ended    bool
-	listener net.Listener // the relay's
-	blocked  error        // the first address refused by the rules
-	failure  error        // the last connection that failed, until one succeeds
+	mu        sync.Mutex
+	ended     bool
+	listener  net.Listener // the relay's
+	blocked   error        // the first address refused by the rules
+	failure   error        // the last connection or request that failed, until one succeeds
+	playlists bool         // the source is one, or may be
+	turns     int          // redirects since the last other answer
 }
 
 // newWay returns a way that ends with ctx, and the context of its life.
@@ -71,9 +74,9 @@ func (w *Way) bind(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // Refusal returns the typed reason why this way led nowhere, or nil: libav
 // sees only a 403, a 502 or a closed connection. A connection the rules
-// refused (KindSourceBlocked) is kept for good; one that failed
-// (KindSourceUnavailable) until another succeeds, so that an error after it is
-// libav's own to explain.
+// refused (KindSourceBlocked) and an encrypted playlist (KindSourceEncrypted)
+// are kept for good; a connection that failed or an error status until another
+// request succeeds, so that an error after it is libav's own to explain.
 func (w *Way) Refusal() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,7 +99,7 @@ func (w *Way) note(t target, err error) {
 	case err == nil:
 		w.failure = nil
 		log.Debug("source connected")
-	case media.KindOf(err) == media.KindSourceBlocked:
+	case lasting(media.KindOf(err)):
 		if w.blocked == nil {
 			log.Warn("source refused", "error", err)
 			w.blocked = err
@@ -107,10 +110,28 @@ func (w *Way) note(t target, err error) {
 	}
 }
 
+// lasting says whether a later success does not undo a failure of kind k.
+func lasting(k media.Kind) bool {
+	return k == media.KindSourceBlocked || k == media.KindSourceEncrypted
+}
+
+// turn counts a redirect, or an answer that is none, and says whether it was
+// one too many.
+func (w *Way) turn(redirect bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !redirect {
+		w.turns = 0
+		return false
+	}
+	w.turns++
+	return w.turns > maxTurns
+}
+
 // dial connects to t; ctx is one that bind returned.
 func (w *Way) dial(ctx context.Context, t target) (net.Conn, error) {
 	dial := w.gate.dial
-	if t.scheme == "rtmps" {
+	if t.scheme == "rtmps" || t.scheme == "https" {
 		dial = w.gate.dialTLS
 	}
 	conn, err := dial(ctx, t)

@@ -64,6 +64,9 @@ static void answer(rc_reader *r, const AVPacket *p)
 	r->size = p->size;
 	r->stream = p->stream_index;
 	r->flags = p->flags;
+	size_t size = 0;
+	r->extradata = av_packet_get_side_data(p, AV_PKT_DATA_NEW_EXTRADATA, &size);
+	r->extradata_size = (int)size;
 }
 
 int rc_read(rc_reader *r)
@@ -80,8 +83,14 @@ int rc_read(rc_reader *r)
 	if (ret == AVERROR_EOF && rc_io_error(r->format) < 0)
 		ret = rc_io_error(r->format);
 	rc_log_leave();
+	rc_watch *watch = r->format->opaque;
+	if (rc_fatal(watch) < 0)
+		return rc_fatal(watch);
 	if (ret < 0)
 		return ret;
+	watch->failures = 0;
+	if (av_packet_get_side_data(r->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
+		return RC_ERROR_ENCRYPTED;
 	answer(r, r->packet);
 	return 0;
 }
@@ -91,32 +100,65 @@ typedef int (*io_open_func)(AVFormatContext *, AVIOContext **, const char *, int
 // open_default is libavformat's own io_open, the same for every context.
 static _Atomic(io_open_func) open_default;
 
-static int scheme_allowed(const char *url)
+// most_failures is how many segments in a row may be missing.
+enum { most_failures = 3 };
+
+// failed notes that a playlist's entry could not be opened. libav would go on
+// with the next one: right where a live stream misses a segment, wrong where a
+// recording would be skipped through while its server is away or refuses.
+static void failed(AVFormatContext *s, int error)
 {
-	return av_strstart(url, "http://", NULL) || av_strstart(url, "https://", NULL);
+	rc_watch *watch = s->opaque;
+	int recorded = s->duration > 0;
+	int missing = error == AVERROR_HTTP_NOT_FOUND || error == AVERROR_HTTP_OTHER_4XX;
+
+	if (error == AVERROR_EXIT)
+		return;
+	if (++watch->failures >= most_failures || (recorded && !missing))
+		atomic_store(&watch->fatal, error);
 }
 
 // A playlist may not name httpproxy (which connects to any host and port
-// itself) although https through our proxy needs that protocol whitelisted.
+// itself), nor https: the Gate's proxy does the TLS, and has marked what it may.
 static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
 {
 	const char *inner = url;
 	int nested = av_strstart(url, "crypto+", &inner) || av_strstart(url, "crypto:", &inner);
-	if (!scheme_allowed(inner) && (nested || !av_strstart(url, "rtmp://", NULL) || strcmp(url, s->url))) {
+	int first = !strcmp(url, s->url);
+	if (!av_strstart(inner, "http://", NULL) && (nested || !av_strstart(url, "rtmp://", NULL) || !first)) {
 		av_log(s, AV_LOG_ERROR, "address in the source refused: scheme not allowed\n");
 		return AVERROR(EINVAL);
 	}
 	if (flags & AVIO_FLAG_WRITE)
 		return AVERROR(EINVAL);
-	return atomic_load(&open_default)(s, pb, url, flags, options);
+	int ret = atomic_load(&open_default)(s, pb, url, flags, options);
+	if (ret < 0 && !first)
+		failed(s, ret);
+	return ret;
 }
 
-void rc_guard(AVFormatContext *format)
+static int interrupted(void *opaque)
 {
-	if (format->io_open != guarded_open) {
-		atomic_store(&open_default, format->io_open);
-		format->io_open = guarded_open;
-	}
+	rc_watch *watch = opaque;
+	return rc_fatal(watch) < 0 || watch->inner.callback(watch->inner.opaque);
+}
+
+rc_watch *rc_guard(AVFormatContext *format)
+{
+	rc_watch *watch = av_mallocz(sizeof(*watch));
+	if (!watch)
+		return NULL;
+	watch->inner = format->interrupt_callback;
+	format->interrupt_callback = (AVIOInterruptCB){interrupted, watch};
+	format->opaque = watch;
+	atomic_store(&open_default, format->io_open);
+	format->io_open = guarded_open;
+	return watch;
+}
+
+int rc_fatal(const rc_watch *watch)
+{
+	return watch ? atomic_load(&watch->fatal) : 0;
 }
 
 int rc_io_error(const AVFormatContext *format)

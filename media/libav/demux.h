@@ -17,7 +17,21 @@ typedef struct rc_reader {
 	int64_t pts, dts, duration;
 	const uint8_t *data;
 	int size, stream, flags;
+	const uint8_t *extradata; // a new decoder configuration, NULL when it has not changed
+	int extradata_size;
 } rc_reader;
+
+// What rc_read answers to a packet that a player needs a licence for.
+#define RC_ERROR_ENCRYPTED FFERRTAG('R', 'C', 'D', 'R')
+
+// rc_watch counts what a playlist leads to and cannot be opened, and interrupts
+// libav, which would try the next segment for ever. Go frees it with av_free,
+// after the context.
+typedef struct rc_watch {
+	AVIOInterruptCB inner; // the caller's own interrupt
+	int failures;          // since the last packet
+	_Atomic int fatal;     // the AVERROR that ended it, 0 for none
+} rc_watch;
 
 rc_reader *rc_reader_new(AVFormatContext *format, uintptr_t scope);
 void rc_reader_free(rc_reader *r);
@@ -29,9 +43,13 @@ int rc_read(rc_reader *r);
 // rc_choose makes every stream but these two cost nothing.
 void rc_choose(rc_reader *r, int video, int audio);
 
-// rc_guard lets the context open http, https and rtmp addresses only (also
-// under crypto, for AES-128), whatever the playlist says.
-void rc_guard(AVFormatContext *format);
+// rc_guard lets the context open http and rtmp addresses only (http also under
+// crypto, for AES-128), whatever the playlist says. Its interrupt callback must
+// be set before. It returns NULL when memory is out.
+rc_watch *rc_guard(AVFormatContext *format);
+
+// rc_fatal returns the error that made the watch interrupt libav, or 0.
+int rc_fatal(const rc_watch *watch);
 
 // rc_io_error returns the error of the context's connection, 0 if it has none.
 int rc_io_error(const AVFormatContext *format);

@@ -2,6 +2,7 @@ package libav
 
 // #include <errno.h>
 // #include <libavutil/error.h>
+// #include "demux.h"
 import "C"
 
 import (
@@ -18,7 +19,7 @@ var kinds = map[astiav.Error]media.Kind{
 	astiav.ErrHttpUnauthorized: media.KindSourceUnauthorized,
 	astiav.ErrHttpForbidden:    media.KindSourceUnauthorized,
 	astiav.ErrHttpNotFound:     media.KindSourceNotFound,
-	astiav.ErrHttpOther4Xx:     media.KindSourceNotFound, // 410 among them
+	astiav.ErrHttpOther4Xx:     media.KindSourceNotFound,
 	astiav.ErrHttpBadRequest:   media.KindSourceNotFound,
 	astiav.ErrEnoent:           media.KindSourceNotFound,
 	// libav's RTMP client answers EPERM to every "error" status of the server:
@@ -48,6 +49,8 @@ var kinds = map[astiav.Error]media.Kind{
 	// A format or protocol that is not on our lists.
 	-C.EINVAL: media.KindSourceInvalid,
 	-C.ERANGE: media.KindSourceInvalid,
+
+	C.RC_ERROR_ENCRYPTED: media.KindSourceEncrypted,
 
 	astiav.ErrBug:            media.KindInternal,
 	astiav.ErrBug2:           media.KindInternal,
@@ -82,6 +85,9 @@ func (s *Source) failure(op string, err error) error {
 	if ended != nil {
 		return ended
 	}
+	if code := C.rc_fatal(s.watch); code < 0 {
+		err = astiav.Error(code)
+	}
 	return &media.Error{Kind: kindOf(err), Op: op, Err: err}
 }
 
@@ -102,8 +108,15 @@ func (s *Source) refusal(op string) error {
 // readError is failure for ReadPacket, where the end of the source is io.EOF.
 func (s *Source) readError(code int) error {
 	err := astiav.Error(code)
-	if err == astiav.ErrEof && s.life.ctx.Err() == nil && s.refusal("read source") == nil {
+	if err == astiav.ErrEof && s.life.ctx.Err() == nil && s.whole() {
 		return io.EOF
 	}
 	return s.failure("read source", err)
+}
+
+// whole says whether nothing was in the way of a source that has ended. A
+// segment that is missing at its end is not: others are skipped as well.
+func (s *Source) whole() bool {
+	refused := s.refusal("read source")
+	return refused == nil || media.KindOf(refused) == media.KindSourceNotFound
 }

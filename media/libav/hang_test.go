@@ -75,7 +75,7 @@ func dripping(body []byte, atOnce int) func(net.Conn, <-chan struct{}) {
 // hangingGate is a name server that never answers.
 type hangingGate struct{}
 
-func (hangingGate) Open(ctx context.Context, _ media.Secret) (media.Way, error) {
+func (hangingGate) Open(ctx context.Context, _ media.SourceRequest) (media.Way, error) {
 	<-ctx.Done()
 	return media.Way{}, context.Cause(ctx)
 }
@@ -90,7 +90,6 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 		url  func(*testing.T) string
 	}{
 		{"a source that accepts and never answers", &passGate{}, func(t *testing.T) string { return "http://" + listen(t, silent) + "/a.mp4" }},
-		{"a source that hangs in the TLS handshake", &passGate{}, func(t *testing.T) string { return "https://" + listen(t, silent) + "/a.mp4" }},
 		{"a source that drips", &passGate{}, func(t *testing.T) string { return "http://" + listen(t, dripping(body, 20)) + "/a.flv" }},
 		{"an rtmp server that accepts and never answers", &passGate{}, func(t *testing.T) string { return "rtmp://" + listen(t, silent) + "/live/a" }},
 		{"a name that never resolves", hangingGate{}, func(*testing.T) string { return "http://never.invalid/a.mp4" }},

@@ -1,20 +1,15 @@
 package libav
 
 import (
-	"bufio"
-	"encoding/pem"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
 )
 
@@ -77,61 +72,4 @@ func TestAStreamOfUnknownLengthIsLive(t *testing.T) {
 	source, err := open(t, s.URL+"/a.ts")
 	require.NoError(t, err)
 	require.True(t, source.Info().Live)
-}
-
-// connectProxy is a forward proxy that leads every CONNECT to one address.
-func connectProxy(t *testing.T, to string, connects *atomic.Int32) string {
-	t.Helper()
-	return listen(t, func(c net.Conn, quit <-chan struct{}) {
-		from := bufio.NewReader(c)
-		r, err := http.ReadRequest(from)
-		if err != nil || r.Method != http.MethodConnect {
-			return
-		}
-		if r.Header.Get("Proxy-Authorization") == "" {
-			_, _ = io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"w\"\r\n\r\n")
-			return
-		}
-		connects.Add(1)
-		server, err := net.Dial("tcp", to)
-		if err != nil {
-			return
-		}
-		defer server.Close()
-		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
-		done := make(chan struct{}, 2)
-		go func() { _, _ = io.Copy(server, from); done <- struct{}{} }()
-		go func() { _, _ = io.Copy(c, server); done <- struct{}{} }()
-		select {
-		case <-done:
-		case <-quit:
-		}
-	})
-}
-
-func TestHTTPSGoesThroughTheProxyAndIsVerified(t *testing.T) {
-	clip(t, "plain.mp4")
-	s := httptest.NewTLSServer(http.FileServer(http.Dir(clips.dir)))
-	s.Config.ErrorLog = nil
-	t.Cleanup(s.Close)
-	var connects atomic.Int32
-	gate := &passGate{options: map[string]media.Secret{
-		"http_proxy": media.Secret("http://w:pw@" + connectProxy(t, s.Listener.Addr().String(), &connects)),
-	}}
-	// httptest's certificate is for example.com: a name nobody looks up here.
-	request := media.SourceRequest{URL: "https://example.com/plain.mp4"}
-	_, err := openWith(t, gate, request)
-	require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), "nobody vouches for the certificate: %v", err)
-
-	bundle := filepath.Join(t.TempDir(), "ca.pem")
-	raw := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	require.NoError(t, os.WriteFile(bundle, raw, 0o600))
-	t.Setenv("SSL_CERT_FILE", bundle)
-	source, err := openWith(t, gate, request)
-	require.NoError(t, err)
-	require.Len(t, source.Info().Tracks, 2)
-	require.NotZero(t, connects.Load())
-
-	_, err = openWith(t, gate, media.SourceRequest{URL: "https://other.example/plain.mp4"})
-	require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), "the certificate is for another name: %v", err)
 }

@@ -25,9 +25,9 @@ type passGate struct {
 	closed  int
 }
 
-func (g *passGate) Open(_ context.Context, url media.Secret) (media.Way, error) {
+func (g *passGate) Open(_ context.Context, r media.SourceRequest) (media.Way, error) {
 	return media.Way{
-		URL: url, Options: g.options,
+		URL: r.URL, Options: g.options,
 		Refusal: func() error { return g.refusal },
 		Close:   func() { g.closed++ },
 	}, nil

@@ -45,18 +45,14 @@ func NewOpener(c Config) *Opener {
 // its end every blocking call returns within 200 ms. Errors are *media.Error,
 // or wrap ctx's cause.
 func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source, error) {
-	headers, err := headerLines(r.Headers)
-	if err != nil {
-		return nil, err
-	}
 	l := newLife(ctx, r.ProbeTimeout)
-	way, err := o.gate.Open(l.ctx, r.URL)
+	way, err := o.gate.Open(l.ctx, r)
 	if err != nil {
 		defer l.close()
 		return nil, l.gateError(err)
 	}
 	s := &Source{life: l, way: way, scope: newScope(o.log, r, way)}
-	if err := s.open(headers); err != nil {
+	if err := s.open(); err != nil {
 		s.Close()
 		return nil, err
 	}

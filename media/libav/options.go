@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,11 +24,9 @@ const (
 )
 
 // schemes holds what is pinned on every context, by the scheme libav opens.
-// httpproxy is libav's way to reach https through the Gate's proxy; demux.c
-// keeps playlists from naming it.
+// https is not among them: the Gate's proxy does the TLS.
 var schemes = map[string]map[string]string{
-	"http":  httpOptions(),
-	"https": httpOptions(),
+	"http": httpOptions(),
 	"rtmp": {
 		"protocol_whitelist": "rtmp,tcp",
 		"format_whitelist":   rtmpFormats,
@@ -43,18 +40,21 @@ var schemes = map[string]map[string]string{
 
 func httpOptions() map[string]string {
 	return map[string]string{
-		"protocol_whitelist": "http,https,httpproxy,tcp,tls,crypto",
+		"protocol_whitelist": "http,tcp,crypto",
 		"format_whitelist":   fileFormats,
 		// Segments are named as their makers like: what they hold is checked
 		// by format_whitelist, where they come from by the Gate.
 		"extension_picky":   "0",
-		"tls_verify":        "1",
 		"max_redirects":     "8",
 		"reconnect":         "0", // reconnecting is the caller's
 		"user_agent":        userAgent,
 		"analyzeduration":   micros(3 * time.Second),
 		"enable_drefs":      "0", // mov: no references to other files
 		"use_absolute_path": "0",
+		// HLS: every address is opened by io_open, where it is checked. What a
+		// connection to loopback costs is little.
+		"http_persistent": "0",
+		"http_multiple":   "0",
 	}
 }
 
@@ -62,7 +62,7 @@ func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
 
 // openOptions returns the address and the options for OpenInput. The caller
 // frees the dictionary.
-func openOptions(way media.Way, headers string) (string, *astiav.Dictionary, error) {
+func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
 	const op = "open source"
 	scheme, rest, ok := strings.Cut(way.URL.Reveal(), ":")
 	scheme = strings.ToLower(scheme)
@@ -80,9 +80,6 @@ func openOptions(way media.Way, headers string) (string, *astiav.Dictionary, err
 	set("probesize", "2500000")
 	for key, value := range way.Options {
 		set(key, value.Reveal())
-	}
-	if headers != "" && scheme != "rtmp" {
-		set("headers", headers)
 	}
 	for key, value := range pinned { // last: nothing overrides them
 		set(key, value)
@@ -107,23 +104,4 @@ func checkAddress(address, proxy string) error {
 		return errNotLoopback
 	}
 	return nil
-}
-
-// headerLines returns the request headers in HTTP's form, or KindSourceInvalid
-// for a header that is none, or is not the caller's to set.
-func headerLines(headers map[string]media.Secret) (string, error) {
-	var lines strings.Builder
-	names := make([]string, 0, len(headers))
-	for name := range headers {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if err := media.CheckHeader(name, headers[name]); err != nil {
-			return "", &media.Error{Kind: media.KindSourceInvalid, Op: "open source",
-				Err: fmt.Errorf("header %q %w", name, err)}
-		}
-		lines.WriteString(name + ": " + headers[name].Reveal() + "\r\n")
-	}
-	return lines.String(), nil
 }

@@ -1,9 +1,11 @@
 package libav
 
 // #include "demux.h"
+// #include <libavutil/mem.h>
 import "C"
 
 import (
+	"bytes"
 	"errors"
 	"runtime"
 	"sync"
@@ -21,10 +23,12 @@ type Source struct {
 	scope  *scope
 	format *astiav.FormatContext // nil inside after a failed OpenInput
 	reader *C.rc_reader
+	watch  *C.rc_watch // the format's; outlives it
 	info   media.SourceInfo
 	// video and audio are libav's indices of the chosen streams, -1 for none.
 	video, audio int
 	tracks       map[int]int // libav's index to ours
+	configs      [][]byte    // each track's present decoder configuration
 	pending      []media.Packet
 	once         sync.Once
 }
@@ -37,9 +41,9 @@ func cFormat(f *astiav.FormatContext) *C.AVFormatContext {
 	return *(**C.AVFormatContext)(unsafe.Pointer(f))
 }
 
-func (s *Source) open(headers string) error {
+func (s *Source) open() error {
 	const op = "open source"
-	address, options, err := openOptions(s.way, headers)
+	address, options, err := openOptions(s.way)
 	if err != nil {
 		return err
 	}
@@ -48,7 +52,9 @@ func (s *Source) open(headers string) error {
 		return &media.Error{Kind: media.KindInternal, Op: op, Err: errors.New("out of memory")}
 	}
 	s.format.SetIOInterrupter(s.life.interrupter)
-	C.rc_guard(cFormat(s.format))
+	if s.watch = C.rc_guard(cFormat(s.format)); s.watch == nil {
+		return &media.Error{Kind: media.KindInternal, Op: op, Err: errors.New("out of memory")}
+	}
 	if err := s.scope.run(func() error { return s.format.OpenInput(address, nil, options) }); err != nil {
 		return s.failure(op, err)
 	}
@@ -73,12 +79,21 @@ func (s *Source) probe() error {
 		if code := C.rc_io_error(cFormat(s.format)); code < 0 {
 			return s.failure(op, astiav.Error(code))
 		}
-		return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errors.New("no usable video or audio track")}
+		return &media.Error{Kind: s.trackless(), Op: op, Err: errors.New("no usable video or audio track")}
 	}
 	if !s.life.probed() {
 		return s.failure(op, errProbe)
 	}
 	return nil
+}
+
+// trackless says what a source without a usable track is: media, when libav
+// found streams in it.
+func (s *Source) trackless() media.Kind {
+	if s.format.NbStreams() > 0 {
+		return media.KindSourceNoTrack
+	}
+	return media.KindSourceInvalid
 }
 
 // Info returns what the source turned out to be.
@@ -134,7 +149,20 @@ func (s *Source) packet() media.Packet {
 		data := unsafe.Slice((*byte)(unsafe.Pointer(r.data)), int(r.size))
 		p.Data = append([]byte(nil), data...)
 	}
+	if r.extradata_size > 0 {
+		p.Extradata = s.changed(p.Track, C.GoBytes(unsafe.Pointer(r.extradata), r.extradata_size))
+	}
 	return p
+}
+
+// changed returns a decoder configuration unless it is the track's present one:
+// FLV senders repeat theirs.
+func (s *Source) changed(track int, config []byte) []byte {
+	if bytes.Equal(config, s.configs[track]) {
+		return nil
+	}
+	s.configs[track] = config
+	return config
 }
 
 // Close frees everything, once. It does not wait for the source: what libav
@@ -147,6 +175,8 @@ func (s *Source) Close() {
 		if s.format != nil {
 			_ = s.scope.run(func() error { s.format.CloseInput(); return nil })
 		}
+		C.av_free(unsafe.Pointer(s.watch))
+		s.watch = nil
 		s.life.close()
 		s.scope.close()
 		if s.way.Close != nil {

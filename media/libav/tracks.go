@@ -37,6 +37,7 @@ func (s *Source) choose() {
 func (s *Source) addTrack(stream *astiav.Stream, t media.Track) {
 	s.tracks[stream.Index()] = len(s.info.Tracks)
 	s.info.Tracks = append(s.info.Tracks, t)
+	s.configs = append(s.configs, t.Extradata)
 }
 
 // describe fills in what Info says of the whole source.
@@ -91,11 +92,27 @@ func (s *Source) usable(t astiav.MediaType) func(*astiav.Stream) bool {
 	}
 }
 
-// betterVideo prefers the container's default, then pixels, then bit rate.
+// What the room takes without scaling, either way round.
+const (
+	mostLong  = 1920
+	mostShort = 1080
+)
+
+// oversize is by how many pixels a picture is too big, 0 when it fits.
+func oversize(width, height int) int {
+	if max(width, height) <= mostLong && min(width, height) <= mostShort {
+		return 0
+	}
+	return width * height
+}
+
+// betterVideo prefers the container's default, then what fits the room, then
+// pixels, then bit rate.
 func betterVideo(a, b *astiav.Stream) int {
 	p, q := a.CodecParameters(), b.CodecParameters()
 	return cmp.Or(
 		preferred(a)-preferred(b),
+		oversize(q.Width(), q.Height())-oversize(p.Width(), p.Height()),
 		p.Width()*p.Height()-q.Width()*q.Height(),
 		cmp.Compare(p.BitRate(), q.BitRate()),
 	)

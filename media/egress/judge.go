@@ -1,0 +1,212 @@
+package egress
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	maxTurns = 8 // redirects before an answer; libav's max_redirects is the same
+	// maxPlaylist is what a playlist may hold. Ten hours in segments of two
+	// seconds are some 2 MB.
+	maxPlaylist = 4 << 20
+	opAnswer    = "read the source's answer"
+)
+
+var (
+	errTurns    = errors.New("the source redirects without end")
+	errEncoding = errors.New("the source compresses its answer in a way that was not asked for")
+	errPlaylist = errors.New("the playlist is longer than 4 MiB")
+)
+
+// statusKinds is what an error status says of the source. What is not in it is
+// KindSourceNotFound below 500 and KindSourceUnavailable from there on.
+var statusKinds = map[int]media.Kind{
+	http.StatusUnauthorized:      media.KindSourceUnauthorized,
+	http.StatusPaymentRequired:   media.KindSourceUnauthorized,
+	http.StatusForbidden:         media.KindSourceUnauthorized,
+	http.StatusProxyAuthRequired: media.KindSourceUnauthorized,
+	http.StatusGone:              media.KindSourceGone,
+	http.StatusRequestTimeout:    media.KindSourceUnavailable,
+	http.StatusTooEarly:          media.KindSourceUnavailable,
+	http.StatusTooManyRequests:   media.KindSourceUnavailable,
+	// There is nothing at this offset: of an empty file, or of one that ends
+	// before its index says.
+	http.StatusRequestedRangeNotSatisfiable: media.KindSourceInvalid,
+
+	http.StatusUnavailableForLegalReasons: media.KindSourceUnauthorized,
+}
+
+// answerError is an error status in words.
+func answerError(t target, status int) error {
+	kind, known := statusKinds[status]
+	switch {
+	case known:
+	case status >= http.StatusInternalServerError:
+		kind = media.KindSourceUnavailable
+	default:
+		kind = media.KindSourceNotFound
+	}
+	text := "the server answered " + strconv.Itoa(status)
+	if words := http.StatusText(status); words != "" {
+		text += " " + words
+	}
+	return &media.Error{Kind: kind, Op: opAnswer, Err: described(t, errors.New(text))}
+}
+
+// judge notes what an answer's head says and makes it fit for libav: redirects
+// and playlists in marked addresses, nothing compressed. An error means that
+// libav gets none of it.
+func (w *Way) judge(t target, answer *http.Response) error {
+	redirect := answer.StatusCode/100 == 3
+	if w.turn(redirect && answer.Header.Get("Location") != "") {
+		return answerFailure(media.KindSourceInvalid, t, errTurns)
+	}
+	switch {
+	case answer.StatusCode >= http.StatusBadRequest:
+		w.note(t, answerError(t, answer.StatusCode))
+		if answer.StatusCode == http.StatusUnauthorized {
+			echoRange(answer.Header, answer.Request.Header)
+		}
+		return nil
+	case redirect:
+		if to := answer.Header.Get("Location"); to != "" {
+			answer.Header.Set("Location", markLink(t, to))
+		}
+		return nil
+	}
+	if err := decompress(answer); err != nil {
+		return answerFailure(media.KindSourceInvalid, t, err)
+	}
+	if answer.Request.Method == http.MethodHead {
+		return nil
+	}
+	return w.judgeBody(t, answer)
+}
+
+// judgeBody reads a playlist whole and leaves everything else unread. Where no
+// playlist can be, the head goes on to libav without waiting for the body.
+func (w *Way) judgeBody(t target, answer *http.Response) error {
+	if !w.listed(answer.Header.Get("Content-Type")) {
+		return nil
+	}
+	body := bufio.NewReader(answer.Body)
+	part := answer.Header.Get("Content-Range")
+	if !beginsWith(body, playlistHead) || part != "" && !strings.HasPrefix(part, "bytes 0-") {
+		answer.Body = readCloser{body, answer.Body}
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(body, maxPlaylist+1))
+	switch {
+	case err != nil:
+		return unavailable(t, plainCause(err))
+	case len(text) > maxPlaylist:
+		return answerFailure(media.KindSourceInvalid, t, errPlaylist)
+	}
+	text, err = edit(t, text)
+	if err != nil {
+		return answerFailure(media.KindSourceEncrypted, t, err)
+	}
+	answer.Body = readCloser{bytes.NewReader(text), answer.Body}
+	answer.StatusCode = http.StatusOK // also where libav asked for the range from 0
+	answer.ContentLength = int64(len(text))
+	answer.Header.Del("Content-Range")
+	answer.Header.Del("Accept-Ranges")
+	answer.Header.Set("Content-Length", strconv.Itoa(len(text)))
+	return nil
+}
+
+// beginsWith looks no further than the first byte that differs: a source may
+// be slow.
+func beginsWith(body *bufio.Reader, text string) bool {
+	for n := range len(text) {
+		head, err := body.Peek(n + 1)
+		if err != nil || head[n] != text[n] {
+			return false
+		}
+	}
+	return true
+}
+
+// listed says whether an answer may be a playlist. libav takes the first one
+// by its type or by its address's extension (hls_probe in hls.c), and those
+// it leads to whatever they are called.
+func (w *Way) listed(contentType string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.playlists = w.playlists || strings.Contains(strings.ToLower(contentType), "mpegurl")
+	return w.playlists
+}
+
+// namesPlaylist says whether path, which may have a query, ends as a
+// playlist's does.
+func namesPlaylist(path string) bool {
+	path, _, _ = strings.Cut(path, "#")
+	path, _, _ = strings.Cut(path, "?")
+	path = strings.ToLower(path)
+	return strings.HasSuffix(path, ".m3u8") || strings.HasSuffix(path, ".m3u") || strings.HasSuffix(path, ".hls")
+}
+
+func answerFailure(k media.Kind, t target, cause error) error {
+	return &media.Error{Kind: k, Op: opAnswer, Err: described(t, cause)}
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// decompress undoes gzip, which some servers send unasked. What grows without
+// end ends at maxPlaylist, or is media libav reads as it comes.
+func decompress(answer *http.Response) error {
+	switch strings.ToLower(answer.Header.Get("Content-Encoding")) {
+	case "", "identity":
+		return nil
+	case "gzip", "x-gzip":
+	default:
+		return errEncoding
+	}
+	answer.Header.Del("Content-Encoding")
+	answer.Header.Del("Content-Length")
+	answer.Header.Del("Content-Range")
+	answer.Header.Del("Accept-Ranges")
+	answer.ContentLength = -1
+	if answer.Request.Method == http.MethodHead {
+		return nil
+	}
+	plain, err := gzip.NewReader(answer.Body)
+	if err != nil {
+		return errEncoding
+	}
+	answer.Body = readCloser{plain, answer.Body}
+	return nil
+}
+
+// markLink makes a redirect or a playlist's entry at t one for libav, which
+// knows http alone: see media.TLSPort. Relative ones stay, but for //host/path.
+// Nothing of it is encoded anew: it may be signed.
+func markLink(t target, link string) string {
+	scheme, rest, ok := strings.Cut(link, "://")
+	if inner, found := strings.CutPrefix(link, "//"); found {
+		scheme, rest, ok = t.scheme, inner, true
+	}
+	if !ok || !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
+		return link
+	}
+	if strings.EqualFold(scheme, "http") {
+		return "http://" + rest
+	}
+	a, err := parseAddress("https://" + rest)
+	if err != nil {
+		return link // libav refuses https
+	}
+	return a.marked()
+}

@@ -1,0 +1,152 @@
+package egress
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const master = `#EXTM3U
+#EXT-X-VERSION:6
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="low",NAME="a",URI="low.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="high",NAME="a, b",URI="https://cdn.example/high.m3u8?x=1,2"
+#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="s",URI="s.m3u8"
+#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,RESOLUTION=640x360,URI="i.m3u8"
+`
+
+func streamInf(resolution, codecs, audio, uri string) string {
+	return "#EXT-X-STREAM-INF:BANDWIDTH=900,CODECS=\"" + codecs + "\",AUDIO=\"" + audio + "\",RESOLUTION=" + resolution + "\n" + uri + "\n"
+}
+
+func TestTheBestVariantThatFitsIsLeft(t *testing.T) {
+	small, full, tall := streamInf("640x360", "avc1.4d,mp4a", "low", "s.m3u8"), streamInf("1920x1080", "avc1,mp4a", "high", "f.m3u8"),
+		streamInf("1080x1920", "hvc1,mp4a", "high", "t.m3u8")
+	huge, giant := streamInf("3840x2160", "avc1", "high", "h.m3u8"), streamInf("7680x4320", "avc1", "high", "g.m3u8")
+	unsized := "#EXT-X-STREAM-INF:BANDWIDTH=1\nu.m3u8\n"
+	for name, c := range map[string]struct {
+		variants string
+		left     []string
+	}{
+		"the biggest that fits":            {small + huge + full, []string{"f.m3u8"}},
+		"upright fits as well":             {small + tall, []string{"t.m3u8"}},
+		"of one size, what can be copied":  {tall + full, []string{"f.m3u8"}},
+		"too big all of them, the smaller": {giant + huge, []string{"h.m3u8"}},
+		"sound alone is not the best":      {unsized + small, []string{"s.m3u8"}},
+		"no sizes, no choice":              {unsized + unsized, []string{"u.m3u8", "u.m3u8"}},
+		"an unsized one may fit":           {unsized + huge, []string{"u.m3u8", "h.m3u8"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := edit(target{scheme: "http", host: "a", port: 80}, []byte(master+c.variants))
+			require.NoError(t, err)
+			var left []string
+			for _, v := range variants(strings.Split(string(out), "\n")) {
+				left = append(left, strings.Split(string(out), "\n")[v.uri])
+			}
+			require.Equal(t, c.left, left)
+			if len(left) == 1 {
+				require.NotContains(t, string(out), "SUBTITLES")
+				require.NotContains(t, string(out), "I-FRAME")
+				require.Equal(t, 1, strings.Count(string(out), "TYPE=AUDIO"), "the others' sound")
+			}
+		})
+	}
+}
+
+func TestAPlaylistsAddressesAreMarked(t *testing.T) {
+	out, err := edit(target{scheme: "https", host: "a.example", port: 443}, []byte("#EXTM3U\r\n"+
+		"#EXT-X-KEY:METHOD=AES-128,URI=\"https://k.example/k?a=b\",IV=0x1\r\n#EXT-X-MAP:URI=\"//m.example/i.mp4\"\r\n"+
+		"#EXTINF:2,https://not.example\r\nhttps://s.example:8443/1.ts\r\n#EXTINF:2,\r\n2.ts\r\n#EXTINF:2,\r\n/3.ts"))
+	require.NoError(t, err)
+	require.Equal(t, "#EXTM3U\n"+
+		"#EXT-X-KEY:METHOD=AES-128,URI=\"http://k.example:65979/k?a=b\",IV=0x1\n#EXT-X-MAP:URI=\"http://m.example:65979/i.mp4\"\n"+
+		"#EXTINF:2,https://not.example\nhttp://s.example:73979/1.ts\n#EXTINF:2,\n2.ts\n#EXTINF:2,\n/3.ts", string(out))
+}
+
+func TestAdjacentByteRangesHaveDifferentAddresses(t *testing.T) {
+	out, err := edit(target{scheme: "http", host: "a", port: 80}, []byte("#EXTM3U\n#EXTINF:2,\n"+
+		"#EXT-X-BYTERANGE:9@0\na.m4s\n#EXT-X-BYTERANGE:9\n#EXTINF:2,\na.m4s\n#EXTINF:2,\nb.m4s\n#EXT-X-BYTERANGE:1@2\na.m4s\n"))
+	require.NoError(t, err)
+	require.Equal(t, "#EXTM3U\n#EXTINF:2,\n"+
+		"#EXT-X-BYTERANGE:9@0\na.m4s#odd\n#EXT-X-BYTERANGE:9\n#EXTINF:2,\na.m4s#even\n#EXTINF:2,\nb.m4s\n#EXT-X-BYTERANGE:1@2\na.m4s#odd\n", string(out))
+}
+
+func TestAPlaylistForPlayersWithALicenceIsEncrypted(t *testing.T) {
+	for key, licence := range map[string]bool{
+		`METHOD=NONE`:            false,
+		`METHOD=AES-128,URI="k"`: false,
+		`METHOD=AES-128,URI="k",KEYFORMAT="identity"`: false,
+		`METHOD=SAMPLE-AES,URI="k"`:                   false,
+		`METHOD=SAMPLE-AES,URI="skd://k"`:             true,
+		`METHOD=SAMPLE-AES,URI="k",KEYFORMAT="com.apple.streamingkeydelivery",KEYFORMATVERSIONS="1"`: true,
+		`METHOD=SAMPLE-AES-CTR,URI="data:,x",KEYFORMAT="urn:uuid:edef8ba9"`:                          true,
+	} {
+		origin := newOrigin(t, func(rw http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(rw, "#EXTM3U\n#EXT-X-KEY:"+key+"\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n")
+		})
+		w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL+"/a.m3u8")
+		get(t, viaProxy(t, w), origin.URL+"/a.m3u8")
+		if licence {
+			requireKind(t, media.KindSourceEncrypted, w.Refusal())
+		} else {
+			require.NoError(t, w.Refusal(), key)
+		}
+	}
+}
+
+func TestPlaylistsAndCompressionAreBounded(t *testing.T) {
+	line := "#EXTINF:2,\n" + strings.Repeat("a", 1000) + ".ts\n"
+	zip := func(text string) string {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = io.WriteString(z, text)
+		_ = z.Close()
+		return b.String()
+	}
+	huge, bomb := "#EXTM3U\n"+strings.Repeat(line, 10_000), "#EXTM3U\n"+strings.Repeat("\n", 100<<20)
+	for name, c := range map[string]struct {
+		encoding, body string
+		kind           media.Kind
+	}{
+		"10 MB":             {"", huge, media.KindSourceInvalid},
+		"a gzip bomb":       {"gzip", zip(bomb), media.KindSourceInvalid},
+		"gzip that is none": {"gzip", "#EXTM3U\n", media.KindSourceInvalid},
+		"brotli":            {"br", "xxxx", media.KindSourceInvalid},
+		"gzip unasked":      {"gzip", zip("#EXTM3U\n" + line), media.KindInternal},
+	} {
+		origin := newOrigin(t, func(rw http.ResponseWriter, r *http.Request) {
+			if c.encoding != "" {
+				rw.Header().Set("Content-Encoding", c.encoding)
+			}
+			_, _ = io.WriteString(rw, c.body)
+		})
+		w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL+"/a.m3u8")
+		_, body := get(t, viaProxy(t, w), origin.URL+"/a.m3u8")
+		if c.kind == media.KindInternal {
+			require.NoError(t, w.Refusal(), name)
+			require.Equal(t, "#EXTM3U\n"+line, body)
+			continue
+		}
+		requireKind(t, c.kind, w.Refusal())
+		require.Empty(t, body)
+	}
+}
+
+func FuzzEdit(f *testing.F) {
+	f.Add([]byte(master + streamInf("640x360", "avc1", "low", "https://a/b")))
+	f.Add([]byte("#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		out, err := edit(target{scheme: "https", host: "a", port: 443}, text)
+		if err == nil {
+			again, err := edit(target{scheme: "https", host: "a", port: 443}, out)
+			require.NoError(t, err)
+			require.Equal(t, string(out), string(again), "an edited playlist needs no more")
+		}
+	})
+}
