@@ -108,6 +108,30 @@ func TestTheBitRateIsKept(t *testing.T) {
 	require.InEpsilon(t, 800_000, float64(total)*8/out.end().Seconds(), 0.15)
 }
 
+func TestTheBitRateIsKeptWithAFasterSource(t *testing.T) {
+	noise := func(rate int) source {
+		return read(t, made(t, fmt.Sprintf("noise%d.mp4", rate), "-f", "lavfi", "-i",
+			fmt.Sprintf("testsrc2=size=320x180:rate=%d:duration=6,noise=alls=60:allf=t", rate), "-c:v", "libx264", "-preset", "ultrafast", "-crf", "20"))
+	}
+	slow, fast := noise(10), noise(30)
+	tc := newVideo(t, slow.info.Tracks[0], smallVideo)
+	for i, in := range []source{slow, fast} {
+		_, err := tc.Input(in.info.Tracks[0])
+		require.NoError(t, err)
+		total := 0
+		for _, p := range in.packets {
+			p.PTS += time.Duration(i) * 10 * time.Second
+			p.DTS += time.Duration(i) * 10 * time.Second
+			out, err := tc.Transcode(p)
+			require.NoError(t, err)
+			for _, o := range out {
+				total += len(o.Data)
+			}
+		}
+		require.InEpsilon(t, 500_000, float64(total)*8/6, 0.2)
+	}
+}
+
 // white has a white upper left corner on grey.
 func white(t *testing.T, name string, args ...string) string {
 	return made(t, name, withArgs([]string{"-f", "lavfi", "-i",
