@@ -193,6 +193,9 @@ func (d *decoder) receive(each frames) error {
 func (d *decoder) give(each frames) error {
 	defer d.frame.Unref()
 	C.rc_describe((*C.AVFrame)(d.frame.UnsafePointer()), &d.info)
+	if d.info.corrupt != 0 { // what libav could patch is shown
+		d.damaged++
+	}
 	if d.last != int64NoPTS && time.Duration(d.info.pts-d.last).Abs() > farthestPTS {
 		d.info.pts = int64NoPTS
 	}
