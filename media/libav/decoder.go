@@ -19,8 +19,9 @@ const (
 	// longestWait is for how long a decoder waits for a keyframe. Some streams
 	// have none that the container marks: they refresh the picture bit by bit.
 	longestWait = 10 * time.Second
+	mostWaiting = 600 // packets, for streams without times
 	// farthestPTS is how far a PTS may be from its DTS to be believed.
-	farthestPTS = 10 * time.Second
+	farthestPTS = 30 * time.Second
 	// mostPixels bounds the memory that a picture from outside may ask for.
 	mostPixels = "40000000"
 	// bigPicture is from how many pixels on one thread may not keep up.
@@ -39,8 +40,9 @@ type decoder struct {
 	track media.Track
 
 	waiting bool // for a keyframe
-	waits   bool // waitedAt is set
+	waited  int  // packets left out
 	since   time.Duration
+	last    C.int64_t // DTS given to libav
 	damaged int64
 }
 
@@ -124,13 +126,14 @@ func (d *decoder) wait(p media.Packet) bool {
 	if !d.waiting {
 		return false
 	}
-	if !d.waits {
-		d.waits, d.since = true, p.DTS
+	if d.waited == 0 {
+		d.since = p.DTS
 	}
-	if !p.Keyframe && p.DTS-d.since < longestWait {
+	if !p.Keyframe && p.DTS-d.since < longestWait && d.waited < mostWaiting {
+		d.waited++
 		return true
 	}
-	d.waiting, d.waits = false, false
+	d.waiting, d.waited = false, 0
 	return false
 }
 
@@ -154,6 +157,7 @@ func (d *decoder) send(p media.Packet) int {
 	if p.Corrupt {
 		stamp.flags |= C.AV_PKT_FLAG_CORRUPT
 	}
+	d.last = stamp.dts
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	return int(C.rc_send(d.c(), borrow(&pin, p.Data), borrow(&pin, p.Extradata), &stamp))
@@ -189,6 +193,12 @@ func (d *decoder) receive(each frames) error {
 func (d *decoder) give(each frames) error {
 	defer d.frame.Unref()
 	C.rc_describe((*C.AVFrame)(d.frame.UnsafePointer()), &d.info)
+	if d.info.corrupt != 0 { // what libav could patch is shown
+		d.damaged++
+	}
+	if d.last != int64NoPTS && time.Duration(d.info.pts-d.last).Abs() > farthestPTS {
+		d.info.pts = int64NoPTS
+	}
 	return each(d.frame)
 }
 
@@ -200,7 +210,7 @@ func (d *decoder) drain(each frames) error {
 	}
 	err := d.receive(each)
 	C.avcodec_flush_buffers(d.c())
-	d.waiting, d.waits = d.track.Type == media.Video, false
+	d.waiting, d.waited = d.track.Type == media.Video, 0
 	return err
 }
 

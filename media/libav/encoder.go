@@ -87,7 +87,7 @@ const (
 
 func newVideoEncoder(to media.VideoOutput) (*encoder, error) {
 	rate := rational(to.FPS)
-	interval := max(1, int(to.KeyInterval.Seconds()*to.FPS))
+	interval := max(2, int(to.KeyInterval.Seconds()*to.FPS))
 	return openEncoder("libx264", map[string]string{
 		"preset": "veryfast", "tune": "zerolatency", "profile": "high",
 		"forced-idr": "1", "sc_threshold": "0", "keyint_min": "1", "x264-params": "annexb=0",

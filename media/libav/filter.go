@@ -112,6 +112,15 @@ func (g *graph) finish(each frames) error {
 	return g.push(nil, each)
 }
 
+// onlyMemory leaves of a graph's error only the one that is not the input's
+// fault.
+func onlyMemory(err error) error {
+	if errors.Is(err, errNoMemory) {
+		return err
+	}
+	return nil
+}
+
 func (g *graph) close() {
 	if g == nil {
 		return

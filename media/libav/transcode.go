@@ -187,9 +187,7 @@ func (ts *Transcoders) Video(t media.Track, to media.VideoOutput) (media.Transco
 	return ts.make(t, func(tc *transcoder) (err error) {
 		tc.output.Type = media.Video
 		coded := to
-		if t.FPS > 0 {
-			coded.FPS = min(t.FPS, to.FPS) // what the bit rate is shared among
-		}
+		coded.FPS = expectedFPS(t.FPS, to) // what the bit rate is shared among
 		tc.stage, tc.output, err = newVideoStage(to, coded, tc.emit)
 		return err
 	})

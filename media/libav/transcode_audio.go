@@ -6,7 +6,6 @@ import "C"
 import (
 	"fmt"
 	"time"
-	"unsafe"
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
@@ -96,12 +95,17 @@ func (a *audioStage) frame(f *astiav.Frame, d *decoder) error {
 	if err := a.prepare(sound{i.format, i.rate, i.channels, i.layout}, f.ChannelLayout()); err != nil {
 		return err
 	}
+	if a.graph == nil {
+		d.damaged++
+		return nil
+	}
 	return a.graph.push(f, a.place)
 }
 
-// prepare makes the filters that sound of this shape needs.
+// prepare makes the filters that sound of this shape needs; none are there
+// after it when the shape is beyond them.
 func (a *audioStage) prepare(s sound, layout astiav.ChannelLayout) error {
-	if a.graph != nil && a.shape == s {
+	if a.shape == s {
 		return nil
 	}
 	if err := a.drain(false); err != nil {
@@ -113,7 +117,7 @@ func (a *audioStage) prepare(s sound, layout astiav.ChannelLayout) error {
 		b.SetChannelLayout(layout)
 	})
 	a.graph, a.shape = g, s
-	return err
+	return onlyMemory(err)
 }
 
 // chain is the same for every input. The sum of channels is scaled down so that
@@ -250,7 +254,7 @@ func (a *audioStage) packet(p *astiav.Packet) {
 // brings that out of the encoder.
 func (a *audioStage) drain(all bool) error {
 	g := a.graph
-	a.graph = nil
+	a.graph, a.shape = nil, sound{}
 	if err := g.finish(a.place); err != nil || !all {
 		return err
 	}
@@ -291,4 +295,4 @@ func (a *audioStage) close() {
 	a.encoder.close()
 }
 
-func cFrame(f *astiav.Frame) *C.AVFrame { return (*C.AVFrame)(unsafe.Pointer(f.UnsafePointer())) }
+func cFrame(f *astiav.Frame) *C.AVFrame { return (*C.AVFrame)(f.UnsafePointer()) }

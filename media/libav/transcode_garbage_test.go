@@ -169,6 +169,20 @@ func TestAfterAPacketThatCannotBeDecodedTheNextKeyframeComesFirst(t *testing.T) 
 	require.Equal(t, in.packets[key].PTS, out[4].PTS)
 }
 
+func TestAPatchedPictureIsShownAndCounted(t *testing.T) {
+	in := mixed(t)[0] // H.264
+	tc := transcoderFor(t, in.info.Tracks[0])
+	defer tc.Close()
+	packets := in.of(t, media.Video)
+	for i := range packets {
+		if i == 12 { // half of it is gone
+			packets[i].Data = append([]byte(nil), packets[i].Data[:len(packets[i].Data)/2]...)
+		}
+	}
+	require.Len(t, through(t, tc, packets), len(packets))
+	require.Positive(t, tc.Damaged())
+}
+
 func TestACodecWithoutADecoderIsUnsupported(t *testing.T) {
 	for _, codec := range []media.Codec{"", "none", "hap", "cook"} {
 		_, err := NewTranscoders(TranscodeConfig{}).Video(media.Track{Codec: codec}, smallVideo)

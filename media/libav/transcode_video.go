@@ -12,6 +12,8 @@ type videoStage struct {
 	to      media.VideoOutput
 	emit    func(media.Packet)
 	encoder *encoder
+	coded   float64 // frames per second that the encoder counts with
+	tuned   float64 // and those that come
 	keys    keyTimes
 	cap     rateCap
 	skip    time.Duration
@@ -19,6 +21,7 @@ type videoStage struct {
 	began   bool          // last is set
 
 	graph      *graph // nil while pictures need nothing done
+	beyond     bool   // nothing can be done with pictures of this shape
 	shape      picture
 	interlaced bool     // a picture of this shape was
 	tone       *toneMap // nil while pictures are SDR
@@ -32,7 +35,7 @@ func newVideoStage(to, coded media.VideoOutput, emit func(media.Packet)) (stage,
 		return nil, media.Track{Type: media.Video}, err
 	}
 	v := &videoStage{
-		to: to, emit: emit, encoder: e,
+		to: to, emit: emit, encoder: e, coded: coded.FPS, tuned: coded.FPS,
 		keys: keyTimes{interval: to.KeyInterval},
 		cap:  rateCap{interval: time.Duration(float64(time.Second) / to.FPS)},
 	}
@@ -55,13 +58,38 @@ func (v *videoStage) frame(f *astiav.Frame, d *decoder) error {
 	}
 	f.SetPts(int64(at))
 	v.last, v.began = at, true
+	v.tune(d.track.FPS)
 	if err := v.prepare(newPicture(&d.info, d.track.Rotation)); err != nil {
 		return err
 	}
-	if v.graph == nil {
-		return v.encode(f)
+	switch {
+	case v.graph != nil:
+		return v.graph.push(f, v.encode)
+	case v.beyond:
+		d.damaged++
+		return nil
 	}
-	return v.graph.push(f, v.encode)
+	return v.encode(f)
+}
+
+// tune keeps the bit rate with a source of another frame rate, 0 for one that
+// is not known: the encoder shares it among as many pictures as it was told.
+func (v *videoStage) tune(fps float64) {
+	if fps = expectedFPS(fps, v.to); fps == v.tuned {
+		return
+	}
+	v.tuned = fps
+	rate := int64(float64(v.to.Bitrate) * v.coded / fps)
+	v.encoder.codec.SetBitRate(rate)
+	v.encoder.codec.SetRateControlMaxRate(rate)
+}
+
+// expectedFPS is what comes of a source with so many frames per second.
+func expectedFPS(fps float64, to media.VideoOutput) float64 {
+	if fps > 0 {
+		return min(fps, to.FPS)
+	}
+	return to.FPS
 }
 
 // time is when the picture is shown, and whether it is to be shown at all: it
@@ -102,8 +130,8 @@ func (v *videoStage) prepare(p picture) error {
 		b.SetColorSpace(p.space)
 		b.SetColorRange(p.rangeOf)
 	})
-	v.graph = g
-	return err
+	v.graph, v.beyond = g, err != nil
+	return onlyMemory(err)
 }
 
 // encode makes a keyframe of the picture when it is time for one.
@@ -131,7 +159,7 @@ func (v *videoStage) encode(f *astiav.Frame) error {
 // drain ends the filters. The encoder holds nothing back.
 func (v *videoStage) drain(bool) error {
 	g := v.graph
-	v.graph, v.shape, v.interlaced = nil, picture{}, false
+	v.graph, v.shape, v.interlaced, v.beyond = nil, picture{}, false, false
 	err := g.finish(v.encode)
 	v.tone.close()
 	v.tone = nil

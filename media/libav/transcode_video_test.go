@@ -108,6 +108,30 @@ func TestTheBitRateIsKept(t *testing.T) {
 	require.InEpsilon(t, 800_000, float64(total)*8/out.end().Seconds(), 0.15)
 }
 
+func TestTheBitRateIsKeptWithAFasterSource(t *testing.T) {
+	noise := func(rate int) source {
+		return read(t, made(t, fmt.Sprintf("noise%d.mp4", rate), "-f", "lavfi", "-i",
+			fmt.Sprintf("testsrc2=size=320x180:rate=%d:duration=6,noise=alls=60:allf=t", rate), "-c:v", "libx264", "-preset", "ultrafast", "-crf", "20"))
+	}
+	slow, fast := noise(10), noise(30)
+	tc := newVideo(t, slow.info.Tracks[0], smallVideo)
+	for i, in := range []source{slow, fast} {
+		_, err := tc.Input(in.info.Tracks[0])
+		require.NoError(t, err)
+		total := 0
+		for _, p := range in.packets {
+			p.PTS += time.Duration(i) * 10 * time.Second
+			p.DTS += time.Duration(i) * 10 * time.Second
+			out, err := tc.Transcode(p)
+			require.NoError(t, err)
+			for _, o := range out {
+				total += len(o.Data)
+			}
+		}
+		require.InEpsilon(t, 500_000, float64(total)*8/6, 0.2)
+	}
+}
+
 // white has a white upper left corner on grey.
 func white(t *testing.T, name string, args ...string) string {
 	return made(t, name, withArgs([]string{"-f", "lavfi", "-i",
@@ -132,12 +156,14 @@ func TestRotationIsApplied(t *testing.T) {
 			require.Equal(t, want.rotation, in.info.Tracks[0].Rotation)
 			to := smallVideo
 			picture := grey(t, flv(t, video(t, path, to)), 320, 180)[5]
-			left, width := 0, 320
+			left, width, fit := 0, 320, "null"
 			if !want.wide { // 180 x 320 in 320 x 180: 102 wide, in the middle
-				left, width = 109, 102
+				left, width, fit = 108, 102, "scale=102:180,pad=320:180:108:0,format=yuv420p"
 				require.InDelta(t, 0, mean(picture, 320, 0, 0, 100, 180), 2, "black on the left")
 				require.InDelta(t, 0, mean(picture, 320, 220, 0, 100, 180), 2, "black on the right")
 			}
+			foreign := tool(t, "ffmpeg", "-v", "error", "-nostdin", "-i", path, "-frames:v", "1", "-vf", fit+",format=gray", "-f", "rawvideo", "-")
+			require.Less(t, difference(foreign, picture), 4.0, "as Debian's ffmpeg shows it")
 			x, y := left+2+want.x*(width-14), 2+want.y*(180-14)
 			require.Greater(t, mean(picture, 320, x, y, 10, 10), 220.0)
 		})
@@ -271,4 +297,13 @@ func extremes(picture []byte) (low, high float64) {
 		}
 	}
 	return low, high
+}
+
+// difference is the mean of how far the pixels are apart.
+func difference(a, b []byte) float64 {
+	sum := 0
+	for i := range a {
+		sum += max(int(a[i]), int(b[i])) - min(int(a[i]), int(b[i]))
+	}
+	return float64(sum) / float64(len(a))
 }
