@@ -27,6 +27,8 @@ func newConformer(t Track) conformer {
 		c := &annexB{}
 		_, _ = c.conform(t.Extradata) // takes the parameter sets, if any
 		return c
+	case t.Codec == H264:
+		return newAVCC(t.Extradata)
 	case t.Codec == AAC && len(t.Extradata) == 0:
 		return &adts{}
 	default:
@@ -41,6 +43,52 @@ type asIs []byte
 
 func (c asIs) conform(data []byte) ([]byte, error) { return data, nil }
 func (c asIs) config() []byte                      { return c }
+
+// avcc passes H.264 that is in FLV's form already, and notices parameter sets
+// in the stream that are not those of the avcC (an encoder was changed, and its
+// muxer left them there).
+type avcc struct {
+	sets   annexB
+	length int    // bytes of a unit's length
+	given  []byte // the avcC; nil once the sets have changed
+}
+
+func newAVCC(config []byte) *avcc {
+	c := &avcc{length: int(config[4]&3) + 1, given: config}
+	eachSet(config, func(unit []byte) { c.sets.take(unit) })
+	_ = c.sets.config()
+	return c
+}
+
+func (c *avcc) conform(data []byte) ([]byte, error) {
+	for rest := data; len(rest) > c.length; {
+		n := 0
+		for _, b := range rest[:c.length] {
+			n = n<<8 | int(b)
+		}
+		if rest = rest[c.length:]; n <= 0 || n > len(rest) {
+			break // not ours to judge
+		}
+		switch h264.NALUType(rest[0] & 0x1f) {
+		case h264.NALUTypeSPS, h264.NALUTypePPS:
+			c.sets.take(rest[:n])
+		}
+		rest = rest[n:]
+	}
+	if c.given != nil && c.sets.avcc == nil && c.sets.config() != nil {
+		c.given = nil
+	}
+	return data, nil
+}
+
+func (c *avcc) config() []byte {
+	if c.given != nil {
+		return c.given
+	}
+	made := c.sets.config()
+	made[4] = 0xfc | byte(c.length-1)
+	return made
+}
 
 // annexB turns H.264 with start codes (ITU-T H.264, Annex B) into the length
 // prefixed form. Parameter sets leave the stream for the avcC; one with the id

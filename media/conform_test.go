@@ -55,6 +55,18 @@ func TestAVCCAndAnAudioConfigPassAsTheyAre(t *testing.T) {
 	}
 }
 
+func TestParameterSetsInsideAVCCReplaceThoseOfTheAVCC(t *testing.T) {
+	c := newConformer(Track{Codec: H264, Extradata: unhex(t, "0142001effe100056742001e8001000468ce3880")})
+	data := unhex(t, "000000056742001e80"+"0000000465aabbcc")
+	got, err := c.conform(data)
+	require.NoError(t, err)
+	require.Equal(t, data, got)
+	require.Equal(t, unhex(t, "0142001effe100056742001e8001000468ce3880"), c.config(), "they are the same")
+	_, err = c.conform(unhex(t, "000000056742001f80"+"0000000465aabbcc"))
+	require.NoError(t, err)
+	require.Equal(t, unhex(t, "0142001fffe100056742001f8001000468ce3880"), c.config())
+}
+
 func TestADTSHeadersAreStripped(t *testing.T) {
 	c := newConformer(Track{Codec: AAC})
 	data, err := c.conform(unhex(t, "fff14c80015ffc"+"010203"))

@@ -407,14 +407,18 @@ func (m *mixer) beyond(p Packet) bool {
 	return until > 0 && !m.feed.live && m.position(p) >= until
 }
 
-// position returns where in the source p is shown.
+// position returns where in the source p is shown. The segments of a playlist
+// may each have a clock of their own: what was sought says where we are, and
+// what was shown since.
 func (m *mixer) position(p Packet) time.Duration {
-	at := m.restamp.position(p.PTS) - m.feed.info.StartTime
+	at, elapsed := m.restamp.position(p.PTS)
+	if m.feed.segmented() {
+		at = elapsed
+	}
+	at -= m.feed.info.StartTime
 	if !m.shifted {
 		m.shifted = true
-		// A playlist's segments may each have a clock of their own: what was
-		// sought says where we are.
-		if off := m.from - at; off.Abs() > maxSeekError && !m.feed.live {
+		if off := m.from - at; off.Abs() > maxSeekError && m.feed.segmented() && !m.feed.live {
 			m.shift = off
 		}
 	}

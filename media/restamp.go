@@ -113,17 +113,17 @@ func (r *restamper) restamp(p Packet) Packet {
 }
 
 // position returns the source time that was made into room, if its segment is
-// among the last few. Where the source's clock broke, it counts on as if it had
-// not.
-func (r *restamper) position(room time.Duration) time.Duration {
+// among the last few. Where the source's clock broke, elapsed counts on as if
+// it had not; position breaks, too.
+func (r *restamper) position(room time.Duration) (position, elapsed time.Duration) {
 	if r.count == 0 {
-		return room
+		return room, room
 	}
 	n := r.count - 1
 	for n > 0 && n > r.count-len(r.segments) && r.at(n).from > room {
 		n--
 	}
-	return room - r.at(n).content
+	return room - r.at(n).offset, room - r.at(n).content
 }
 
 func (r *restamper) at(n int) *segment { return &r.segments[n%len(r.segments)] }

@@ -163,7 +163,9 @@ func (tr trial) play(t *testing.T, s mediatest.Sample) (*diary, error) {
 		tr.source = s.Source(t, tr.nginx)
 	}
 	d := &diary{}
-	return d, play(t.Context(), newPusher(t, tr.room.endpoint()), job(tr.source, tr.user, d), d, s.Serve.Live() || tr.share)
+	j := job(tr.source, tr.user, d)
+	j.Source.Mode = media.SourceMode(s.Mode)
+	return d, play(t.Context(), newPusher(t, tr.room.endpoint()), j, d, s.Serve.Live() || tr.share)
 }
 
 // checkTrack says in which way a track's plan is not what is wanted.

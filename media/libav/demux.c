@@ -175,6 +175,14 @@ int rc_seekable(const AVFormatContext *format)
 	return !!(format->pb->seekable & AVIO_SEEKABLE_NORMAL);
 }
 
+int rc_at_end(const AVFormatContext *format)
+{
+	if (!format->pb)
+		return 0;
+	int64_t size = avio_size(format->pb);
+	return avio_feof(format->pb) || (size > 0 && avio_tell(format->pb) >= size);
+}
+
 int rc_channels(const AVFormatContext *format, int stream)
 {
 	return format->streams[stream]->codecpar->ch_layout.nb_channels;

@@ -44,7 +44,9 @@ func httpOptions() map[string]string {
 		"format_whitelist":   fileFormats,
 		// Segments are named as their makers like: what they hold is checked
 		// by format_whitelist, where they come from by the Gate.
-		"extension_picky":   "0",
+		"extension_picky": "0",
+		// Without it libav 9.0 takes the end of the last chunk for an error.
+		"multiple_requests": "1",
 		"max_redirects":     "8",
 		"reconnect":         "0", // reconnecting is the caller's
 		"user_agent":        userAgent,

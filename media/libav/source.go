@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -58,8 +59,15 @@ func (s *Source) open() error {
 	if err := s.scope.run(func() error { return s.format.OpenInput(address, nil, options) }); err != nil {
 		return s.failure(op, err)
 	}
+	// An mp4 whose index stands behind its media has been read to its end by
+	// now, and its media cannot be gone back to.
+	if s.forwardOnly() && strings.Contains(s.format.InputFormat().Name(), "mp4") && C.rc_at_end(cFormat(s.format)) != 0 {
+		return &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: errIndexAtEnd}
+	}
 	return s.probe()
 }
+
+var errIndexAtEnd = errors.New("its index is at its end, and its server gives it from the beginning only: move the index (ffmpeg -movflags +faststart) or use a server with range requests")
 
 // probe learns what the tracks are and chooses.
 func (s *Source) probe() error {

@@ -52,6 +52,8 @@ type Sample struct {
 	Video TrackWant
 	Audio TrackWant
 	Tape  TapeWant // what the room should have got
+	// Mode is the request's: vod where the server cannot say so.
+	Mode string
 	// Renewed says that the room gets new parameter sets in mid-stream.
 	Renewed bool
 	// Fails is the name of the media.Kind with which it should fail; empty for

@@ -121,7 +121,7 @@ func pictures() []Sample {
 		piece{video: baseline, audio: aac, out: "-f flv a.flv"}.sample("flv", copied, copied),
 		piece{video: baseline, audio: aac, out: matroska}.sample("mkv", copied, copied),
 		piece{video: baseline, audio: aac, out: ts}.sample("ts", copied, copied),
-		piece{video: baseline, audio: aac, out: ts}.sample("ts, no ranges and no length", copied, copied).served(ByChunks),
+		piece{video: baseline, audio: aac, out: ts}.sample("ts, no ranges and no length", copied, copied).served(ByChunks).as("vod"),
 		piece{video: baseline, audio: None, out: ts}.sample("ts, video only", copied, filled),
 		piece{video: adaptive, audio: aac, out: ts}.sample("ts, B-frames", transcoded("B-frames"), copied),
 	}
@@ -213,6 +213,12 @@ func clocks() []Sample {
 			then(ffmpegStep("-i u.ts -c copy -bsf:v noise=drop=lt(n\\,10) "+ts), ffmpegStep("drop u.ts")).asked("a.ts").
 			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 }),
 	}
+}
+
+// as asks for a mode of playing.
+func (s Sample) as(mode string) Sample {
+	s.Mode = mode
+	return s
 }
 
 // changes are sources that become something else on the way.

@@ -141,7 +141,7 @@ func (r *pcmReader) frame(line string) []loudness {
 // What counts as a flash and as a beep.
 const (
 	leastRise  = 15.0 // of the mean luma, from one picture to the next
-	leastBeep  = 0.1  // RMS, full scale is 1
+	leastBeep  = 0.04 // RMS, full scale is 1
 	betweenTwo = flashLead
 	// A beep is a tenth of every second.
 	beepPercentile = 95
