@@ -145,11 +145,12 @@ type Expired struct {
 	ID     string
 	Expiry int64 // the lease's end as stored, Unix ms of Redis; compared and set on takeover
 	Push   Push
+	Damage error // why parts of the record cannot be read; Push is the rest of it
 }
 
 // Taken is what a takeover made of a push.
 type Taken struct {
-	State State // Queued, Stopped, or Failed as CodePoisoned
+	State State // Queued, Stopped, or Failed: poisoned or damaged
 	Next  int64 // of Queued: the epoch of the next attempt
 }
 
@@ -168,7 +169,7 @@ type SweepStore interface {
 	Expired(ctx context.Context, limit int) ([]Expired, error)
 	// Takeover moves an expired push to Queued under the next epoch, ends it
 	// as Stopped when desired=stop, or as Failed when a held push gets its
-	// last strike. It returns ErrHeld when the lease has changed since it was
+	// last strike or the record is damaged. It returns ErrHeld when the lease has changed since it was
 	// seen.
 	Takeover(ctx context.Context, e Expired) (Taken, error)
 	// Defer sets a queued push's next check to after grace from now and notes

@@ -95,7 +95,7 @@ func (s *Sweeper) look(ctx context.Context, expired []Expired) {
 		switch {
 		case before[e.ID] != e.Expiry:
 			s.seen[e.ID] = e.Expiry
-		case e.Push.State == Queued && e.Push.Desired == DesiredRun:
+		case e.Damage == nil && e.Push.State == Queued && e.Push.Desired == DesiredRun:
 			s.heal(ctx, e)
 		default:
 			s.takeOver(ctx, e)
@@ -137,6 +137,10 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 		return
 	case err != nil:
 		log.Warn("takeover failed", "error", err)
+		return
+	}
+	if e.Damage != nil {
+		log.Error("push ended, its record is damaged", "state", taken.State, "error", e.Damage)
 		return
 	}
 	log.Warn("push taken over", "was", e.Push.State, "state", taken.State, "next_epoch", taken.Next)

@@ -27,8 +27,11 @@ func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int) (tasks.Cla
 	if r.code != "ok" || len(r.values) == 0 {
 		return tasks.Claimed{}, refusal(r)
 	}
-	p, err := readPush(fields(r.values[1:]))
-	return tasks.Claimed{Push: p, Envelope: r.first()}, err
+	p, err := readPush(l.ID, fields(r.values[1:]))
+	if err != nil { // nobody renews it, so that the sweeper ends it soon
+		return tasks.Claimed{}, internal("the record of push "+l.ID+" is damaged", err)
+	}
+	return tasks.Claimed{Push: p, Envelope: r.first()}, nil
 }
 
 // Finish ends the push for good; ErrStale when a later attempt exists or the

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/roomcast/roomcast/tasks"
 )
 
@@ -41,17 +39,13 @@ func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error)
 	}
 	kept := found[:0]
 	for i, e := range found {
-		p, err := readPush(records[i])
-		if err != nil {
-			continue // a damaged record must not stop the sweep of the others
-		}
-		if p.ID == "" || p.State.Terminal() {
+		e.Push, e.Damage = readPush(e.ID, records[i])
+		if len(records[i]) == 0 || e.Push.State.Terminal() {
 			if err := s.forget(ctx, e.ID); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		e.Push = p
 		kept = append(kept, e)
 	}
 	return kept, nil
@@ -114,12 +108,15 @@ func (s *Store) forget(ctx context.Context, id string) error {
 // Takeover moves an expired push to Queued under the next epoch, ends it as
 // Stopped when desired=stop, or as Failed when a push that was held gets its
 // last strike. A push that is queued already gets the next epoch and no
-// strike: its task was lost. It returns ErrHeld when the lease has changed
+// strike: its task was lost. One with Damage ends as Failed. It returns ErrHeld when the lease has changed
 // since it was seen, ErrEnded or ErrGone when there is nothing to take.
 func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, error) {
 	var failure flat
 	if err := failure.addJSON(fieldFailure, tasks.Poisoned()); err != nil {
 		return tasks.Taken{}, err
+	}
+	if e.Damage != nil {
+		return s.endDamaged(ctx, e)
 	}
 	keys := append(pushKeys(e.ID, ownerOf(e.Push.Spec)), keyWorkers)
 	r, err := s.run(ctx, s.scripts.takeover, keys,
@@ -163,26 +160,6 @@ func waitingMessage(why tasks.Waiting) string {
 func (s *Store) Workers(ctx context.Context) (int, error) {
 	n, err := s.scripts.workers.Run(ctx, s.client, []string{keyWorkers}).Int()
 	return n, storeError(err)
-}
-
-// records reads many records in one round trip; an empty map is none.
-func (s *Store) records(ctx context.Context, ids []string) ([]map[string]string, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	pipe := s.client.Pipeline()
-	cmds := make([]*redis.MapStringStringCmd, len(ids))
-	for i, id := range ids {
-		cmds[i] = pipe.HGetAll(ctx, keyPush(id))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, storeError(err)
-	}
-	records := make([]map[string]string, len(ids))
-	for i, cmd := range cmds {
-		records[i] = cmd.Val()
-	}
-	return records, nil
 }
 
 // Trim takes pushes whose records have expired out of the indexes, at most a

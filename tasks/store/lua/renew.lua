@@ -18,6 +18,9 @@ local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
 -- the last state among its events.
 local function write(k, rec, a)
   set_fields(k.push, a.f)
+  if rec.broken then
+    redis.call('HSET', k.push, 'id', rec.id, 'state', rec.state, 'desired', rec.desired)
+  end
   if a.t ~= '' then redis.call('HSETNX', k.push, 'started_at', a.t) end
   redis.call('HSET', k.push, 'renew_seq', int(seq))
   redis.call('ZADD', KEYS[1], int(t + lease), rec.id)
@@ -58,6 +61,8 @@ redis.call('ZADD', KEYS[2], int(t + lease), ARGV[2])
 local verdicts = {}
 for i = 4, #ARGV do
   local at = (i - 4) * 2 + 3
-  verdicts[i - 3] = renew({push = KEYS[at], events = KEYS[at + 1]}, cjson.decode(ARGV[i]))
+  -- What fails for one (its key holds something else) must not fail the others.
+  local ok, verdict = pcall(renew, {push = KEYS[at], events = KEYS[at + 1]}, cjson.decode(ARGV[i]))
+  verdicts[i - 3] = ok and verdict or GONE
 end
 return verdicts
