@@ -20,13 +20,17 @@ const (
 )
 
 // Expired lists pushes whose lease, or whose grace while queued, is over by
-// Redis time, at most limit, the longest expired first. Entries without a
+// Redis time, at most limit: first those that a worker held, then queued ones,
+// of each the longest expired first. Entries without a
 // push that could go on are dropped on the way. When the clock of Redis has
 // jumped since the last call, so that leases look older or younger than they
 // are, it returns CodeStoreUnavailable once.
 func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
-	found, err := s.expired(ctx, limit)
+	found, err := s.allExpired(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if found, err = s.heldFirst(ctx, found, limit); err != nil {
 		return nil, err
 	}
 	ids := make([]string, len(found))
@@ -51,12 +55,12 @@ func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error)
 	return kept, nil
 }
 
-// expired lists ids and lease ends.
-func (s *Store) expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
+// expiredPage lists scanPage ids and lease ends, but for the first skip.
+func (s *Store) expiredPage(ctx context.Context, skip int) ([]tasks.Expired, error) {
 	longest := max(s.cfg.Lease, s.cfg.Grace, longestGrace)
 	begin := time.Now()
 	list, err := s.scripts.expired.Run(ctx, s.client, []string{keyLive},
-		limit, 2*longest.Milliseconds(), longest.Milliseconds()).StringSlice()
+		scanPage, 2*longest.Milliseconds(), longest.Milliseconds(), skip).StringSlice()
 	if err != nil {
 		return nil, storeError(err)
 	}
