@@ -21,6 +21,7 @@ type fakeStore struct {
 	registered []Registration
 	ends       map[string]End
 	released   map[string]int64
+	late       int // so many renewals more are late
 }
 
 func newFakeStore(ps ...Push) *fakeStore {
@@ -72,6 +73,13 @@ func (s *fakeStore) Renew(_ context.Context, _ string, rs []Renewal) ([]Verdict,
 	verdicts := make([]Verdict, len(rs))
 	for i, r := range rs {
 		verdicts[i] = s.verdicts[r.Lease.ID]
+		switch {
+		case r.Over:
+			verdicts[i] = Lost
+		case s.late > 0:
+			s.late--
+			verdicts[i] = Late
+		}
 	}
 	s.renewals = append(s.renewals, rs...)
 	return verdicts, nil

@@ -71,6 +71,10 @@ type Renewal struct {
 	Plan     *media.Plan   // nil when unchanged
 	Warnings []Warning     // all of them; nil when unchanged
 	Events   []Event       // new ones; stored once by Epoch and Seq
+	// Over says that the attempt has ended without the store's knowing: it
+	// asks for no lease and only takes back a strike. Its verdict is Lost, or
+	// Gone.
+	Over bool
 }
 
 // Verdict is what a renew answers for one push.
@@ -82,6 +86,7 @@ const (
 	Stop                // extended, but somebody wants it stopped
 	Lost                // another attempt owns the push, or it has ended
 	Gone                // there is no record of it
+	Late                // ours, but a later renewal was there first; nothing of this one was written
 )
 
 // End is how an attempt ended a push.

@@ -128,8 +128,12 @@ func (w *Worker) tell(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	if verdicts[0] == Kept || verdicts[0] == Stop {
+	switch verdicts[0] {
+	case Kept, Stop:
 		a.accepted(r, r.Progress.UpdatedAt)
+	case Late: // the worker's own renew came between
+		return w.tell(ctx, a)
+	case Lost, Gone:
 	}
 	return nil
 }

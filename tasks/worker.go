@@ -45,6 +45,7 @@ type Worker struct {
 	draining bool
 	troubled time.Time  // last renew that failed
 	idle     *sync.Cond // no slot is taken
+	unheard  unheard
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -180,6 +181,7 @@ func (w *Worker) register(a *attempt) {
 		w.mu.Unlock()
 		older.cancel(media.ErrLost)
 		<-older.done
+		w.unheard.add(older.lease)
 	}
 }
 

@@ -33,7 +33,7 @@ func (s *Store) nextRenew() int64 {
 // rs may be empty, verdicts are in its order. After an error none, some or all
 // of it may have happened; renewing again with the same events is safe. A
 // worker's renews may overtake each other: one that arrives after a later one
-// changes nothing.
+// changes nothing and is told Late.
 func (s *Store) Renew(ctx context.Context, worker string, rs []tasks.Renewal) ([]tasks.Verdict, error) {
 	seq := s.nextRenew()
 	var calls []renewCall
@@ -72,6 +72,7 @@ type renewal struct {
 	State   string  `json:"s"`
 	Started string  `json:"t"`
 	Settled bool    `json:"d"`
+	Over    bool    `json:"o,omitempty"`
 	Fields  flat    `json:"f"`
 	Events  []entry `json:"v"`
 }
@@ -111,7 +112,7 @@ func renewArg(r tasks.Renewal) (string, error) {
 		})
 	}
 	arg := renewal{
-		Epoch: r.Lease.Epoch, Worker: r.Lease.Worker, State: string(r.State), Settled: r.Settled,
+		Epoch: r.Lease.Epoch, Worker: r.Lease.Worker, State: string(r.State), Settled: r.Settled, Over: r.Over,
 		Fields: fields, Events: entries(r.Lease.Epoch, events),
 	}
 	if !r.Started.IsZero() {

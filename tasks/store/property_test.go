@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type world struct {
 	epochs   map[string]int64
 	terminal map[string]tasks.State
 	user     int
+	history  history
 	copy     map[string]string // of Redis, by key; nil before the first
 }
 
@@ -43,6 +45,7 @@ func c() context.Context { return context.Background() }
 func (w *world) forget() {
 	w.told, w.stopped = map[string]map[int64]string{}, map[string]bool{}
 	w.epochs, w.terminal = map[string]int64{}, map[string]tasks.State{}
+	w.history.forget()
 }
 
 func (w *world) worker() string {
@@ -106,6 +109,7 @@ func (w *world) claim() {
 // keep notes that worker was told that it owns p's epoch.
 func (w *world) keep(worker string, p tasks.Push) {
 	w.runs[worker][p.ID] = p
+	w.history.begin(worker, p)
 	w.kept(worker, p)
 }
 
@@ -125,12 +129,90 @@ func (w *world) obey(worker string, p tasks.Push, v tasks.Verdict) {
 		w.kept(worker, p)
 	case tasks.Lost:
 		w.drop(worker, p.ID)
-	case tasks.Stop, tasks.Gone:
+	case tasks.Stop, tasks.Gone, tasks.Late:
 	}
 }
 
 func (w *world) renew() {
+	r := w.renewal(w.worker())
+	verdicts, err := w.s.Renew(c(), r.worker, r.rs)
+	require.NoError(w.t, err)
+	w.answered(r, verdicts)
+}
+
+// standStill lets a renew wait in its connection, to arrive later. Another that
+// was put together before it may be numbered and sent after it.
+func (w *world) standStill() {
 	worker := w.worker()
+	other := w.renewal(worker)
+	r := w.renewal(worker)
+	w.calls.hold = true
+	_, err := w.s.Renew(c(), r.worker, r.rs)
+	w.calls.hold = false
+	require.Error(w.t, err)
+	r.call = w.calls.last()
+	w.calls.calls = w.calls.calls[:len(w.calls.calls)-1]
+	w.history.standing = append(w.history.standing, r)
+	if rapid.Bool().Draw(w.t, "overtaken") {
+		verdicts, err := w.s.Renew(c(), other.worker, other.rs)
+		require.NoError(w.t, err)
+		w.answered(other, verdicts)
+	}
+}
+
+// arrive lets a renew that stood still arrive, and its worker read the answer.
+func (w *world) arrive() {
+	n := len(w.history.standing)
+	if n == 0 {
+		return
+	}
+	i := rapid.IntRange(0, n-1).Draw(w.t, "arrives")
+	r := w.history.standing[i]
+	w.history.standing = slices.Delete(slices.Clone(w.history.standing), i, i+1)
+	reply, err := w.rdb.Do(c(), r.call...).Int64Slice()
+	require.NoError(w.t, err)
+	w.calls.calls = append(w.calls.calls, r.call)
+	verdicts := make([]tasks.Verdict, len(reply))
+	for i, v := range reply {
+		verdicts[i] = tasks.Verdict(v)
+	}
+	w.answered(r, verdicts)
+}
+
+// sent is a renew of a worker.
+type sent struct {
+	worker string
+	ps     []tasks.Push
+	rs     []tasks.Renewal
+	call   []any
+}
+
+func (w *world) answered(r sent, verdicts []tasks.Verdict) {
+	for i, v := range verdicts {
+		p := r.ps[i]
+		if now, runs := w.runs[r.worker][p.ID]; !runs || now.Epoch != p.Epoch {
+			continue // the worker has forgotten the attempt meanwhile
+		}
+		if v == tasks.Kept || v == tasks.Stop {
+			w.history.accepted(r.worker, p, r.rs[i].Events)
+		}
+		w.obey(r.worker, p, v)
+	}
+}
+
+// unheard ends an attempt without telling the store more than that it lived.
+func (w *world) unheard() {
+	worker, p, ok := w.run()
+	if !ok {
+		return
+	}
+	w.drop(worker, p.ID)
+	verdicts, err := w.s.Renew(c(), worker, []tasks.Renewal{{Lease: lease(p, worker), Over: true}})
+	require.NoError(w.t, err)
+	require.Contains(w.t, []tasks.Verdict{tasks.Lost, tasks.Gone}, verdicts[0])
+}
+
+func (w *world) renewal(worker string) sent {
 	var rs []tasks.Renewal
 	var ps []tasks.Push
 	for _, id := range w.ids {
@@ -143,13 +225,10 @@ func (w *world) renew() {
 			Lease:    lease(p, worker),
 			State:    rapid.SampledFrom([]tasks.State{tasks.Starting, tasks.Publishing, tasks.Reconnecting}).Draw(w.t, "state"),
 			Progress: progress(time.Second), Started: time.Now(), Settled: rapid.Bool().Draw(w.t, "settled"),
+			Events: w.history.happen(worker, p, rapid.Bool().Draw(w.t, "event")),
 		})
 	}
-	verdicts, err := w.s.Renew(c(), worker, rs)
-	require.NoError(w.t, err)
-	for i, v := range verdicts {
-		w.obey(worker, ps[i], v)
-	}
+	return sent{worker: worker, ps: ps, rs: rs}
 }
 
 func (w *world) register() {
@@ -158,7 +237,9 @@ func (w *world) register() {
 		return
 	}
 	p.State, p.Worker, p.Desired = tasks.Publishing, worker, tasks.DesiredRun
-	v, err := w.s.Register(c(), tasks.Registration{Push: p, Envelope: "sealed"})
+	v, err := w.s.Register(c(), tasks.Registration{
+		Push: p, Envelope: "sealed", Events: w.history.happen(worker, p, false),
+	})
 	require.NoError(w.t, err)
 	w.obey(worker, p, v)
 }
@@ -185,7 +266,11 @@ func (w *world) finish() {
 	if end.State == tasks.Failed {
 		end.Failure = &tasks.Failure{Code: tasks.CodeInternal, Message: "m"}
 	}
+	end.Events = w.history.happen(worker, p, rapid.Bool().Draw(w.t, "event"))
 	err := w.s.Finish(c(), lease(p, worker), end)
+	if err == nil {
+		w.history.accepted(worker, p, end.Events)
+	}
 	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrStale) {
 		require.NoError(w.t, err)
 	}
@@ -197,7 +282,11 @@ func (w *world) release() {
 	if !ok {
 		return
 	}
-	_, err := w.s.Release(c(), lease(p, worker), media.Progress{}, nil)
+	events := w.history.happen(worker, p, rapid.Bool().Draw(w.t, "event"))
+	_, err := w.s.Release(c(), lease(p, worker), media.Progress{}, events)
+	if err == nil {
+		w.history.accepted(worker, p, events)
+	}
 	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrStale) {
 		require.NoError(w.t, err)
 	}
@@ -291,6 +380,7 @@ func (w *world) check() {
 		pushes[id] = p
 		w.checkHistory(p)
 		w.checkKeys(p)
+		w.checkEvents(p)
 	}
 	for user := range 2 {
 		holder := w.rdb.Get(c(), fmt.Sprintf("{roomcast}:user:1400000001:u%d", user)).Val()
@@ -355,10 +445,12 @@ func TestWhateverHappensInWhateverOrder(t *testing.T) {
 			"create": w.create, "claim": w.claim, "renew": w.renew, "register": w.register, "stop": w.stop,
 			"finish": w.finish, "release": w.release, "time passes": w.pass, "look": w.look, "sweep": w.sweep,
 			"late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
+			"stand still": w.standStill, "arrive": w.arrive, "unheard": w.unheard,
 		}
 		names := []string{
 			"create", "create", "claim", "claim", "claim", "renew", "renew", "renew", "register", "stop", "finish", "release",
 			"time passes", "time passes", "look", "look", "sweep", "sweep", "late", "late", "flush", "save", "lose",
+			"stand still", "stand still", "arrive", "arrive", "unheard",
 		}
 		for range rapid.IntRange(1, 100).Draw(rt, "acts") {
 			acts[rapid.SampledFrom(names).Draw(rt, "act")]()

@@ -14,7 +14,10 @@ if rec.last_epoch == epoch and rec.last_worker == worker then
   if rec.state == 'queued' and rec.epoch == epoch + 1 then return {'ok', int(rec.epoch)} end
   if rec.state == 'stopped' then return {'ok', '0'} end
 end
-if not owns(rec, epoch, worker) then return {'stale'} end
+if not owns(rec, epoch, worker) then
+  unstrike(k, rec, epoch) -- its worker lives, so it was only cut off
+  return {'stale'}
+end
 local stop = rec.desired == 'stop'
 local to = stop and 'stopped' or 'queued'
 if rec.state ~= to and not reach(rec.state, to) then return {'illegal', rec.state} end
