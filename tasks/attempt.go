@@ -24,6 +24,7 @@ type attempt struct {
 
 	ctx    context.Context // of the media: never asynq's; cancelled with a cause
 	cancel context.CancelCauseFunc
+	begun  time.Time
 	done   chan struct{} // closed when the attempt has ended and is written down
 
 	mu         sync.Mutex
@@ -44,7 +45,7 @@ type attempt struct {
 
 func newAttempt(base context.Context, l Lease, p Push) *attempt {
 	a := &attempt{
-		lease: l, push: p, done: make(chan struct{}), state: Starting, started: p.StartedAt,
+		lease: l, push: p, done: make(chan struct{}), begun: time.Now(), state: Starting, started: p.StartedAt,
 		warnings: p.Warnings, renewed: time.Now(), fresh: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancelCause(base)

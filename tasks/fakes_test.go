@@ -21,6 +21,8 @@ type fakeStore struct {
 	registered []Registration
 	ends       map[string]End
 	released   map[string]int64
+	reserve    bool // what Reserve answers
+	asked      []Reservation
 	late       int // so many renewals more are late
 }
 
@@ -83,6 +85,16 @@ func (s *fakeStore) Renew(_ context.Context, _ string, rs []Renewal) ([]Verdict,
 	}
 	s.renewals = append(s.renewals, rs...)
 	return verdicts, nil
+}
+
+func (s *fakeStore) Reserve(_ context.Context, r Reservation) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return false, errAway
+	}
+	s.asked = append(s.asked, r)
+	return s.reserve, nil
 }
 
 func (s *fakeStore) Register(_ context.Context, r Registration) (Verdict, error) {
@@ -243,7 +255,7 @@ type world struct {
 func newWorld(p Player, pushes ...Push) *world {
 	w := &world{store: newFakeStore(pushes...)}
 	w.worker = NewWorker(WorkerConfig{
-		Name: "w1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Queue: &w.queue,
+		Name: "w1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Places: w.store, Queue: &w.queue,
 		Resume: &w.resume, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -53,9 +53,13 @@ func (s *Sweeper) heal(ctx context.Context, e Expired, workers int) {
 }
 
 // reason says why a push waits that nobody has claimed for long.
-func reason(_ Push, workers int) Waiting {
-	if workers == 0 {
+func reason(p Push, workers int) Waiting {
+	switch {
+	case workers == 0:
 		return WaitingForWorker
+	case p.Strikes >= LonelyStrikes:
+		return WaitingForEmpty
+	default:
+		return WaitingForSlot
 	}
-	return WaitingForSlot
 }

@@ -166,6 +166,7 @@ type Waiting string
 const (
 	WaitingForWorker Waiting = "no_worker"
 	WaitingForSlot   Waiting = "no_free_slot"
+	WaitingForEmpty  Waiting = "needs_empty_worker" // it has LonelyStrikes
 )
 
 // SweepStore finds and takes over pushes whose worker is not there.

@@ -55,6 +55,7 @@ func (w *Worker) renew(ctx context.Context) {
 		return
 	}
 	w.unheard.drop(unheard)
+	defer w.keepReserved(ctx)
 	for i, a := range attempts {
 		if verdicts[i] == Gone {
 			verdicts[i] = w.restore(ctx, a, now)

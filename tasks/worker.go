@@ -23,6 +23,7 @@ type WorkerConfig struct {
 	RenewCap time.Duration // how long a push goes on without a successful renew
 	Store    AttemptStore
 	Leases   LeaseStore
+	Places   PlaceStore
 	Queue    Queue
 	Resume   ResumeStore
 	Sealer   Sealer
@@ -46,6 +47,7 @@ type Worker struct {
 	troubled time.Time  // last renew that failed
 	idle     *sync.Cond // no slot is taken
 	unheard  unheard
+	reserved reservation
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -107,26 +109,6 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	return nil, nil
 }
 
-// others counts the pushes that one with strikes may not run beside, or says
-// that one with strikes runs here and has not settled. Pushes that had strikes
-// and have settled do not count: a crash cannot strike them any more.
-func (w *Worker) others(id string) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now, n := time.Now(), 0
-	for _, a := range w.attempts {
-		struck, settled := a.push.Strikes >= LonelyStrikes, a.settled(now)
-		switch {
-		case a.lease.ID == id || struck && settled:
-		case struck:
-			return 0, ErrCrowded
-		default:
-			n++
-		}
-	}
-	return n, nil
-}
-
 func (w *Worker) leave() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -141,7 +123,7 @@ func (w *Worker) leave() {
 func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	w.claims.Lock()
 	defer w.claims.Unlock()
-	others, err := w.others(t.ID)
+	others, err := w.place(t)
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +135,9 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	case errors.Is(err, ErrGone), errors.Is(err, ErrEnded), errors.Is(err, ErrStale), errors.Is(err, ErrHeld):
 		log.Info("attempt not taken", "reason", err)
 		return nil, nil
+	case errors.Is(err, ErrCrowded):
+		w.crowded(ctx, t.ID)
+		return nil, err
 	case err != nil:
 		return nil, err
 	}

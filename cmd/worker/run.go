@@ -113,7 +113,7 @@ func work(ctx context.Context, cfg config.Config, p parts) error {
 	bell := queue.New(p.client)
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
-		Queue: bell, Leases: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
+		Queue: bell, Leases: records, Places: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
 	})
 	server := queue.NewServer(p.client, queue.Config{
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,

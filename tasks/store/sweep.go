@@ -140,7 +140,7 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 // it waits; ErrHeld when it has changed since it was seen.
 func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration, why tasks.Waiting) error {
 	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyEvents(e.ID)},
-		e.ID, grace.Milliseconds(), e.Expiry, string(why), waitingMessage(why))
+		e.ID, grace.Milliseconds(), e.Expiry, string(why), why.Message())
 	if err != nil {
 		return err
 	}
@@ -148,16 +148,6 @@ func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration,
 		return refusal(r)
 	}
 	return nil
-}
-
-func waitingMessage(why tasks.Waiting) string {
-	switch why {
-	case tasks.WaitingForWorker:
-		return "no worker is running, so nobody can start this push; start a worker"
-	case tasks.WaitingForSlot:
-		return "all workers are full; the push starts when another one ends or a worker is added"
-	}
-	return string(why)
 }
 
 // Workers counts the workers that have renewed within their lease.
