@@ -57,7 +57,7 @@ func TestAReservedWorkerOpensWhenItIsToldSoOrCannotAsk(t *testing.T) {
 				require.NoError(t, err)
 				w.store.set(func(s *fakeStore) { s.away = false })
 				w.close()
-				<-a
+				require.NoError(t, <-a)
 			})
 		})
 	}

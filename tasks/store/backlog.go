@@ -53,6 +53,6 @@ func (s *Store) heldFirst(ctx context.Context, all []tasks.Expired, limit int) (
 			}
 		}
 	}
-	list := append(held, queued...)
-	return list[:min(limit, len(list))], nil
+	all = slices.Concat(held, queued)
+	return all[:min(limit, len(all))], nil
 }
