@@ -2,9 +2,11 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/roomcast/roomcast/tasks"
 )
@@ -79,4 +81,76 @@ func (w *world) checkEvents(p tasks.Push) {
 	for name := range w.history.wrote[p.ID] {
 		require.Equal(w.t, 1, seen[name], "event %s of %s was said to be written", name, p.ID)
 	}
+}
+
+// standStill lets a renew wait in its connection, to arrive later. Another that
+// was put together before it may be numbered and sent after it.
+func (w *world) standStill() {
+	worker := w.worker()
+	other := w.renewal(worker)
+	r := w.renewal(worker)
+	w.calls.hold = true
+	_, err := w.s.Renew(c(), r.worker, r.rs)
+	w.calls.hold = false
+	require.Error(w.t, err)
+	r.call = w.calls.last()
+	w.calls.calls = w.calls.calls[:len(w.calls.calls)-1]
+	w.history.standing = append(w.history.standing, r)
+	if rapid.Bool().Draw(w.t, "overtaken") {
+		verdicts, err := w.s.Renew(c(), other.worker, other.rs)
+		require.NoError(w.t, err)
+		w.answered(other, verdicts)
+	}
+}
+
+// arrive lets a renew that stood still arrive, and its worker read the answer.
+func (w *world) arrive() {
+	n := len(w.history.standing)
+	if n == 0 {
+		return
+	}
+	i := rapid.IntRange(0, n-1).Draw(w.t, "arrives")
+	r := w.history.standing[i]
+	w.history.standing = slices.Delete(slices.Clone(w.history.standing), i, i+1)
+	reply, err := w.rdb.Do(c(), r.call...).Int64Slice()
+	require.NoError(w.t, err)
+	w.calls.calls = append(w.calls.calls, r.call)
+	verdicts := make([]tasks.Verdict, len(reply))
+	for i, v := range reply {
+		verdicts[i] = tasks.Verdict(v)
+	}
+	w.answered(r, verdicts)
+}
+
+// sent is a renew of a worker.
+type sent struct {
+	worker string
+	ps     []tasks.Push
+	rs     []tasks.Renewal
+	call   []any
+}
+
+func (w *world) answered(r sent, verdicts []tasks.Verdict) {
+	for i, v := range verdicts {
+		p := r.ps[i]
+		if now, runs := w.runs[r.worker][p.ID]; !runs || now.Epoch != p.Epoch {
+			continue // the worker has forgotten the attempt meanwhile
+		}
+		if v == tasks.Kept || v == tasks.Stop {
+			w.history.accepted(r.worker, p, r.rs[i].Events)
+		}
+		w.obey(r.worker, p, v)
+	}
+}
+
+// unheard ends an attempt without telling the store more than that it lived.
+func (w *world) unheard() {
+	worker, p, ok := w.run()
+	if !ok {
+		return
+	}
+	w.drop(worker, p.ID)
+	verdicts, err := w.s.Renew(c(), worker, []tasks.Renewal{{Lease: lease(p, worker), Over: true}})
+	require.NoError(w.t, err)
+	require.Contains(w.t, []tasks.Verdict{tasks.Lost, tasks.Gone}, verdicts[0])
 }
