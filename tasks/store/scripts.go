@@ -18,6 +18,7 @@ var luaFiles embed.FS
 type scripts struct {
 	create, claim, renew, finish, release, stop, abort *redis.Script
 	register, workers                                  *redis.Script
+	announce, ready                                    *redis.Script
 	expired, takeover, deferred, forget, due           *redis.Script
 }
 
@@ -30,6 +31,7 @@ func newScripts() scripts {
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
 		register: with("register"), workers: with("workers"),
 		forget: with("forget"), due: with("due"),
+		announce: with("announce"), ready: with("ready"),
 	}
 }
 

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/queue"
+)
+
+// The budget of a drain, from the signal to the end of the process. README
+// tells operators to allow for 5 s more.
+const (
+	// drainTime is all of it.
+	drainTime = 20 * time.Second
+	// givingBackTime is how much of it the pushes have to be written down.
+	givingBackTime = 14 * time.Second
+	// stoppingTime is how long the rooms wait for the queue to stop: about
+	// 0.1 s while Redis answers.
+	stoppingTime = time.Second
+)
+
+// drain gives all pushes back: nothing is taken any more, the pushes are
+// handed over, and then the queue is let go. Redis may hang in any of it.
+func drain(server *queue.Server, worker *tasks.Worker, log *slog.Logger) {
+	begin := time.Now()
+	log.Info("draining", "pushes", worker.Running())
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	worker.Refuse()
+	within(ctx, stoppingTime, server.Stop)
+	leaving, cancelLeaving := context.WithTimeout(ctx, givingBackTime)
+	defer cancelLeaving()
+	worker.Drain(leaving)
+	left := worker.Running()
+	worker.Close()
+	orderly := within(ctx, drainTime, server.Shutdown)
+	log.Info("worker ended", "after", time.Since(begin), "not_given_back", left, "orderly", orderly)
+}
+
+// within calls f and waits for it, but no longer than limit and until ctx ends;
+// it says whether f has returned. The end of the process is the end of an f
+// that has not: it hangs in Redis, and nothing interrupts it there.
+func within(ctx context.Context, limit time.Duration, f func()) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
