@@ -26,15 +26,16 @@ type world struct {
 	rdb   redisconn.Client
 	calls *recorder
 
-	ids      []string
-	runs     map[string]map[string]tasks.Push // worker → push id → what it believes to run
-	seen     [2][]tasks.Expired               // of the sweepers' last looks
-	told     map[string]map[int64]string      // push id → epoch → who was told Kept
-	stopped  map[string]bool                  // a stop was acknowledged
-	epochs   map[string]int64
-	terminal map[string]tasks.State
-	user     int
-	copy     map[string]string // of Redis, by key; nil before the first
+	ids       []string
+	runs      map[string]map[string]tasks.Push // worker → push id → what it believes to run
+	seen      [2][]tasks.Expired               // of the sweepers' last looks
+	told      map[string]map[int64]string      // push id → epoch → who was told Kept
+	stopped   map[string]bool                  // a stop was acknowledged
+	epochs    map[string]int64
+	terminal  map[string]tasks.State
+	user      int
+	announced map[string]int64  // push id → the attempt that was announced last
+	copy      map[string]string // of Redis, by key; nil before the first
 }
 
 func c() context.Context { return context.Background() }
@@ -93,14 +94,52 @@ func (w *world) claim() {
 		return // its registry says so
 	}
 	p.Epoch = max(p.Epoch-int64(rapid.IntRange(0, 1).Draw(w.t, "stale")), 1)
+	if next := w.announced[p.ID]; next != 0 && rapid.Bool().Draw(w.t, "the announced one") {
+		p.Epoch = next
+	}
 	got, err := w.s.Claim(c(), lease(p, worker), len(w.runs[worker]))
 	if err == nil {
 		w.keep(worker, got.Push)
 		return
 	}
+	if errors.Is(err, tasks.ErrHandover) {
+		w.prepare(worker, p.ID, got.Push)
+		return
+	}
 	if !errors.Is(err, tasks.ErrCrowded) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
 		w.t.Fatalf("claim: %v", err)
 	}
+}
+
+// prepare is what a worker does that may prepare: it is told of a push that
+// another one runs and that is not to stop.
+func (w *world) prepare(worker, id string, p tasks.Push) {
+	require.Equal(w.t, p.Epoch+1, w.announced[id], "prepared and never announced")
+	require.NotEmpty(w.t, p.Worker)
+	require.Equal(w.t, tasks.DesiredRun, p.Desired)
+	require.False(w.t, w.stopped[id], "prepared after an acknowledged stop")
+	require.NoError(w.t, w.s.Ready(c(), tasks.Lease{ID: id, Epoch: p.Epoch + 1, Worker: worker}))
+	h, err := w.s.Handover(c(), id, p.Epoch+1)
+	require.NoError(w.t, err)
+	require.Equal(w.t, tasks.Handover{Stands: true, Heir: worker}, h)
+}
+
+// announce is the beginning of a drain.
+func (w *world) announce() {
+	worker, p, ok := w.run()
+	if !ok {
+		return
+	}
+	before, _ := w.s.Get(c(), p.ID)
+	announced, err := w.s.Announce(c(), lease(p, worker))
+	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrStale) {
+		require.NoError(w.t, err)
+	}
+	if announced {
+		w.announced[p.ID] = p.Epoch + 1
+	}
+	after, _ := w.s.Get(c(), p.ID)
+	require.Equal(w.t, before, after, "an announcement moved something")
 }
 
 // keep notes that worker was told that it owns p's epoch.
@@ -348,17 +387,18 @@ func TestWhateverHappensInWhateverOrder(t *testing.T) {
 		calls.calls = nil
 		w := &world{
 			t: rt, s: store.New(client, store.Config{Lease: long, Grace: long}), rdb: plain, calls: calls,
-			runs: map[string]map[string]tasks.Push{"w1": {}, "w2": {}, "w3": {}},
+			announced: map[string]int64{},
+			runs:      map[string]map[string]tasks.Push{"w1": {}, "w2": {}, "w3": {}},
 		}
 		w.forget()
 		acts := map[string]func(){
 			"create": w.create, "claim": w.claim, "renew": w.renew, "register": w.register, "stop": w.stop,
 			"finish": w.finish, "release": w.release, "time passes": w.pass, "look": w.look, "sweep": w.sweep,
-			"late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
+			"announce": w.announce, "late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
 		}
 		names := []string{
 			"create", "create", "claim", "claim", "claim", "renew", "renew", "renew", "register", "stop", "finish", "release",
-			"time passes", "time passes", "look", "look", "sweep", "sweep", "late", "late", "flush", "save", "lose",
+			"announce", "announce", "release", "time passes", "time passes", "look", "look", "sweep", "sweep", "late", "late", "flush", "save", "lose",
 		}
 		for range rapid.IntRange(1, 100).Draw(rt, "acts") {
 			acts[rapid.SampledFrom(names).Draw(rt, "act")]()
