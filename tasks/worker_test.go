@@ -49,7 +49,6 @@ func TestAStoreThatIsAwayAtTheClaimBringsTheTaskBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(playFor(time.Hour), queued("a"))
 		defer w.close()
-		synctest.Wait() // the first renew has been answered
 		w.store.set(func(s *fakeStore) { s.away = true })
 		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 1}), errAway)
 		require.Zero(t, w.worker.slots)
