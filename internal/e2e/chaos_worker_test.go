@@ -66,8 +66,10 @@ func TestChaosAWorkerToldToEndHandsItsPushesOver(t *testing.T) {
 	before := c.now()
 	require.Zero(t, c.workers[0].end(t))
 	gaps := c.gaps(before, c.again(before))
-	result(t, "%d pushes, gap in the room %v, exit 0", len(c.users), gaps)
+	warm := prepared(c.workers[0])
+	result(t, "%d pushes, %d of them prepared before, gap in the room %v, exit 0", len(c.users), warm, gaps)
 	gaps.requireWithin(t, 300*time.Millisecond, time.Second)
+	require.NotZero(t, warm)
 	c.requireNeverDoubled()
 	for _, u := range c.users {
 		sessions := c.of(u)
