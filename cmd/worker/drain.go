@@ -9,11 +9,11 @@ import (
 	"github.com/roomcast/roomcast/tasks/queue"
 )
 
-// The budget of a drain, from the signal to the end of the process. README
-// tells operators to allow for 5 s more.
+// The budget of a drain. What the process then still has to close may hang in
+// Redis for another 2 s; README tells operators to allow for 25 s.
 const (
 	// drainTime is all of it.
-	drainTime = 20 * time.Second
+	drainTime = 18 * time.Second
 	// givingBackTime is how much of it the pushes have to be written down.
 	givingBackTime = 14 * time.Second
 	// stoppingTime is how long the rooms wait for the queue to stop: about
@@ -22,8 +22,9 @@ const (
 )
 
 // drain gives all pushes back: nothing is taken any more, the pushes are
-// handed over, and then the queue is let go. Redis may hang in any of it.
-func drain(server *queue.Server, worker *tasks.Worker, log *slog.Logger) {
+// handed over, and then the queue is let go; endBackground lets the renewing end
+// once it is not needed. Redis may hang in any of it.
+func drain(server *queue.Server, worker *tasks.Worker, endBackground func(), log *slog.Logger) {
 	begin := time.Now()
 	log.Info("draining", "pushes", worker.Running())
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
@@ -35,6 +36,7 @@ func drain(server *queue.Server, worker *tasks.Worker, log *slog.Logger) {
 	worker.Drain(leaving)
 	left := worker.Running()
 	worker.Close()
+	endBackground()
 	orderly := within(ctx, drainTime, server.Shutdown)
 	log.Info("worker ended", "after", time.Since(begin), "not_given_back", left, "orderly", orderly)
 }

@@ -134,7 +134,7 @@ func work(ctx context.Context, cfg config.Config, p parts) error {
 	}
 	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", health.addr)
 	<-ctx.Done()
-	drain(server, worker, p.log)
+	drain(server, worker, cancel, p.log)
 	return nil
 }
 

@@ -58,6 +58,7 @@ func TestChaosAnHeirThatDiesCostsNoPush(t *testing.T) {
 	c := newCrowd(t, options{})
 	c.publish(sized().pushes)
 	heir := c.addWorker()
+	c.calm()
 	before := c.now()
 	c.workers[0].signal(syscall.SIGTERM)
 	heir.waitLine(t, "attempt prepares")
@@ -69,6 +70,7 @@ func TestChaosAnHeirThatDiesCostsNoPush(t *testing.T) {
 	c.requireNeverDoubled()
 	c.requireProgress()
 	result(t, "%d pushes, gap in the room %v", len(c.users), gaps)
+	gaps.requireWithin(t, 5*time.Second, 6*time.Second)
 }
 
 // The worker that leaves dies while another one has prepared its pushes.

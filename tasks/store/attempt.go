@@ -71,7 +71,8 @@ func (s *Store) Release(ctx context.Context, l tasks.Lease, p media.Progress, ev
 	}
 	progress, eventsText := lastWords(l, p, events)
 	r, err := s.run(ctx, s.scripts.release, pushKeys(l.ID, o),
-		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, progress, eventsText)
+		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, progress, eventsText,
+		min(s.cfg.Lease, s.cfg.Grace).Milliseconds())
 	if err != nil {
 		return 0, err
 	}

@@ -165,3 +165,17 @@ func TestAPushWithStrikesIsNotPreparedBesideOthers(t *testing.T) {
 	_, err := s.Claim(ctx(t), next, 1)
 	require.ErrorIs(t, err, tasks.ErrCrowded)
 }
+
+func TestAnAnnouncedPushIsLookedAfterSoonOnceItIsReleased(t *testing.T) {
+	s, rdb := fresh(t, store.Config{Grace: 10 * long})
+	for name, announced := range map[string]bool{"announced": true, "not announced": false} {
+		l, _ := handing(t, s)
+		if announced {
+			announce(t, s, l)
+		}
+		_, err := s.Release(ctx(t), l, media.Progress{}, nil)
+		require.NoError(t, err)
+		end := time.UnixMilli(int64(rdb.ZScore(ctx(t), "{roomcast}:live", l.ID).Val()))
+		require.Equal(t, announced, time.Until(end) <= long, name)
+	}
+}
