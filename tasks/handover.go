@@ -79,10 +79,10 @@ func (w *Worker) inherit(ctx context.Context, a *attempt) {
 }
 
 func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
+	ctx, cancel := context.WithTimeout(ctx, heirTime*w.Lease)
+	defer cancel()
 	t := time.NewTicker(handoverPoll)
 	defer t.Stop()
-	limit := time.NewTimer(heirTime * w.Lease)
-	defer limit.Stop()
 	for {
 		h, err := w.Handovers.Handover(ctx, a.lease.ID, a.lease.Epoch)
 		if err == nil && !h.Stands {
@@ -92,8 +92,6 @@ func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
 		}
 		select {
 		case <-t.C:
-		case <-limit.C:
-			return errNotHandedOver
 		case <-a.ctx.Done():
 			return context.Cause(a.ctx)
 		case <-ctx.Done():
