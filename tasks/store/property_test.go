@@ -94,9 +94,23 @@ func (w *world) claim() {
 		return // its registry says so
 	}
 	p.Epoch = max(p.Epoch-int64(rapid.IntRange(0, 1).Draw(w.t, "stale")), 1)
-	if next := w.announced[p.ID]; next != 0 && rapid.Bool().Draw(w.t, "the announced one") {
-		p.Epoch = next
+	w.try(worker, p)
+}
+
+// heir is a worker that has heard the bell of an announced attempt.
+func (w *world) heir() {
+	worker := w.worker()
+	for _, id := range w.ids {
+		next := w.announced[id]
+		if _, has := w.runs[worker][id]; next != 0 && !has && rapid.Bool().Draw(w.t, "this one") {
+			w.try(worker, tasks.Push{ID: id, Epoch: next})
+			return
+		}
 	}
+}
+
+// try lets worker claim the attempt p.Epoch.
+func (w *world) try(worker string, p tasks.Push) {
 	got, err := w.s.Claim(c(), lease(p, worker), len(w.runs[worker]))
 	if err == nil {
 		w.keep(worker, got.Push)
@@ -106,7 +120,7 @@ func (w *world) claim() {
 		w.prepare(worker, p.ID, got.Push)
 		return
 	}
-	if !errors.Is(err, tasks.ErrCrowded) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
+	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrCrowded) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
 		w.t.Fatalf("claim: %v", err)
 	}
 }
@@ -396,11 +410,11 @@ func TestWhateverHappensInWhateverOrder(t *testing.T) {
 		acts := map[string]func(){
 			"create": w.create, "claim": w.claim, "renew": w.renew, "register": w.register, "stop": w.stop,
 			"finish": w.finish, "release": w.release, "time passes": w.pass, "look": w.look, "sweep": w.sweep,
-			"announce": w.announce, "late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
+			"announce": w.announce, "heir": w.heir, "late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
 		}
 		names := []string{
 			"create", "create", "claim", "claim", "claim", "renew", "renew", "renew", "register", "stop", "finish", "release",
-			"announce", "announce", "announce", "claim", "release", "time passes", "time passes", "look", "look", "sweep", "sweep", "late", "late", "flush", "save", "lose",
+			"announce", "announce", "heir", "heir", "heir", "release", "time passes", "time passes", "look", "look", "sweep", "sweep", "late", "late", "flush", "save", "lose",
 		}
 		for range rapid.IntRange(1, 100).Draw(rt, "acts") {
 			acts[rapid.SampledFrom(names).Draw(rt, "act")]()
