@@ -138,24 +138,29 @@ func (w *world) prepare(worker, id string, p tasks.Push) {
 	require.Equal(w.t, tasks.Handover{Stands: true, Heir: worker}, h)
 }
 
-// announce is the beginning of a drain.
+// announce is the beginning of a drain; its bell may be heard at once, and a
+// stop may come between.
 func (w *world) announce() {
-	worker, p, ok := w.run()
-	if !ok {
+	before, ok := w.push()
+	if !ok || before.Worker == "" {
 		return
 	}
 	_, err := w.s.Renew(c(), "idle", nil) // somebody is there to prepare
 	require.NoError(w.t, err)
-	before, _ := w.s.Get(c(), p.ID)
-	announced, err := w.s.Announce(c(), lease(p, worker))
-	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrStale) {
-		require.NoError(w.t, err)
-	}
-	if announced {
-		w.announced[p.ID] = p.Epoch + 1
-	}
-	after, _ := w.s.Get(c(), p.ID)
+	announced, err := w.s.Announce(c(), lease(before, before.Worker))
+	require.NoError(w.t, err)
+	after, _ := w.s.Get(c(), before.ID)
 	require.Equal(w.t, before, after, "an announcement moved something")
+	if !announced {
+		return
+	}
+	w.announced[before.ID] = before.Epoch + 1
+	if rapid.Bool().Draw(w.t, "stopped at once") {
+		_, err := w.s.Stop(c(), before.ID)
+		require.NoError(w.t, err)
+		w.stopped[before.ID] = true
+	}
+	w.heir()
 }
 
 // keep notes that worker was told that it owns p's epoch.
