@@ -20,7 +20,11 @@ type Job struct {
 	// until its lease is fresh, or returns ctx's cause. The context it returns
 	// ends when that is no longer so; the caller cancels it.
 	MayOpenRoom func(ctx context.Context) (context.Context, context.CancelFunc, error)
-	Log         *slog.Logger
+	// TakeOver, unless nil, is called once, when the source is open and before
+	// the room is: it waits until the push is this attempt's and returns the
+	// position to go on from, or ctx's cause.
+	TakeOver func(ctx context.Context) (time.Duration, error)
+	Log      *slog.Logger
 }
 
 // Observer is told what happens in an attempt. Its methods must not block.
@@ -162,6 +166,9 @@ func (r *run) plan(f *feed, s seen) error {
 func (r *run) openRoom(ctx context.Context) error {
 	if r.room != nil {
 		return nil
+	}
+	if err := r.takeOver(ctx); err != nil {
+		return err
 	}
 	leased, cancel, err := r.job.MayOpenRoom(ctx)
 	if err != nil {

@@ -21,6 +21,7 @@ type attempt struct {
 	meter    *media.Meter
 	log      *slog.Logger
 	kick     func() // asks for a renew now rather than at the next second
+	heir     *heir  // of an attempt that prepares before it is claimed; else nil
 
 	ctx    context.Context // of the media: never asynq's; cancelled with a cause
 	cancel context.CancelCauseFunc

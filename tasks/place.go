@@ -3,6 +3,8 @@ package tasks
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -49,22 +51,23 @@ type reservation struct {
 }
 
 // place counts the pushes that one with strikes may not run beside, or refuses
-// t because one with strikes runs here and has not settled, or is to. A push
+// l because one with strikes runs here and has not settled, or is to. A push
 // that is not new has viewers who wait: it is taken in spite of a reservation.
-func (w *Worker) place(t Task) (int, error) {
+func (w *Worker) place(l Lease) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	others, err := w.othersLocked(t.ID, now)
+	others, err := w.othersLocked(l.ID, now)
 	r := w.reserved
-	if err == nil && t.Epoch == 1 && r.id != "" && r.id != t.ID && now.Sub(r.since) < w.Lease {
+	if err == nil && l.Epoch == 1 && r.id != "" && r.id != l.ID && now.Sub(r.since) < w.Lease {
 		return 0, ErrReserved
 	}
 	return others, err
 }
 
 // othersLocked does not count pushes that had strikes and have settled: a crash
-// cannot strike them any more.
+// cannot strike them any more. A source that is being prepared counts: it can
+// bring the worker down before it is claimed.
 func (w *Worker) othersLocked(id string, now time.Time) (int, error) {
 	n := 0
 	for _, a := range w.attempts {
@@ -74,6 +77,11 @@ func (w *Worker) othersLocked(id string, now time.Time) (int, error) {
 		case struck && now.Sub(a.begun) < lonelyTime:
 			return 0, ErrCrowded
 		default:
+			n++
+		}
+	}
+	for other := range w.preparing {
+		if other != id {
 			n++
 		}
 	}
@@ -91,8 +99,12 @@ func (w *Worker) crowded(ctx context.Context, id string) {
 }
 
 // keepReserved asks again for what this worker keeps itself for, if anything.
+// One that is going away does not, so that another is reserved soon.
 func (w *Worker) keepReserved(ctx context.Context) {
 	w.mu.Lock()
+	if w.draining {
+		w.reserved = reservation{}
+	}
 	id := w.reserved.id
 	w.mu.Unlock()
 	if id != "" {
@@ -122,14 +134,18 @@ func (w *Worker) reserve(ctx context.Context, id string) {
 	}
 }
 
-// emptyIn is how long the pushes beside id still take. Among workers whose
+// emptyIn is how long the pushes beside id still take, those that are being
+// prepared included. Among workers whose
 // pushes have no known end, one with fewer is sooner empty.
 func (w *Worker) emptyIn(id string, now time.Time) time.Duration {
 	var longest, endless time.Duration
-	for _, a := range w.snapshot() {
+	w.mu.Lock()
+	beside := slices.AppendSeq(slices.Collect(maps.Values(w.attempts)), maps.Values(w.preparing))
+	w.mu.Unlock()
+	for _, a := range beside {
 		left, known := a.left(now)
 		switch {
-		case a.lease.ID == id || a.push.Strikes >= LonelyStrikes && a.settled(now):
+		case a.lease.ID == id || a.settled(now) && a.push.Strikes >= LonelyStrikes:
 		case known:
 			longest = max(longest, left)
 		default:

@@ -53,7 +53,7 @@ func TestAReservedWorkerOpensWhenItIsToldSoOrCannotAsk(t *testing.T) {
 				require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 3}), ErrCrowded)
 				w.store.set(change)
 				time.Sleep(3500 * time.Millisecond)
-				_, err := w.worker.place(Task{ID: "c", Epoch: 1})
+				_, err := w.worker.place(Lease{ID: "c", Epoch: 1})
 				require.NoError(t, err)
 				w.store.set(func(s *fakeStore) { s.away = false })
 				w.close()
@@ -61,6 +61,25 @@ func TestAReservedWorkerOpensWhenItIsToldSoOrCannotAsk(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAReservedWorkerThatGoesAwayAsksNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Hour), queued("a"), lonely("b"))
+		defer w.close()
+		a := w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		w.store.set(func(s *fakeStore) { s.reserve = true })
+		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 3}), ErrCrowded)
+		time.Sleep(2500 * time.Millisecond)
+		w.worker.Refuse()
+		asked := len(w.store.asked)
+		require.Equal(t, 3, asked)
+		time.Sleep(5 * time.Second)
+		require.Len(t, w.store.asked, asked)
+		w.worker.Close()
+		require.NoError(t, <-a)
+	})
 }
 
 func TestAReservedWorkerTakesAPushThatHasViewers(t *testing.T) {

@@ -103,13 +103,35 @@ type AttemptStore interface {
 	// Claim gives the queued attempt to a worker that runs others pushes
 	// beside it, or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
 	// ErrCrowded when the push has LonelyStrikes and others is not 0. A push
-	// with desired=stop is ended as Stopped and refused with ErrEnded.
+	// with desired=stop is ended as Stopped and refused with ErrEnded. With
+	// ErrHandover comes what the announced attempt may prepare from.
 	Claim(ctx context.Context, l Lease, others int) (Claimed, error)
 	// Finish ends the push for good, or returns ErrStale.
 	Finish(ctx context.Context, l Lease, e End) error
 	// Release gives the push back: Queued under the next epoch, which it
 	// returns; or, with desired=stop, Stopped and epoch 0.
 	Release(ctx context.Context, l Lease, p media.Progress, events []Event) (next int64, err error)
+}
+
+// Handover is how far the handing over of a push is.
+type Handover struct {
+	Stands bool   // its owner has announced the attempt and still runs it
+	Heir   string // the worker that has prepared the attempt; empty before
+}
+
+// HandoverStore lets the next attempt of a push prepare while the present one
+// still publishes. It moves no ownership: that is Release and Claim. Its errors
+// are ErrGone and ErrStale, or *Error with CodeStoreUnavailable.
+type HandoverStore interface {
+	// Announce says that l's worker is about to release the push, so that a
+	// claim of the next epoch is answered with ErrHandover. It returns false
+	// when the push is to be released without: no other worker is there, or
+	// the push is to stop or has strikes.
+	Announce(ctx context.Context, l Lease) (bool, error)
+	// Ready notes that l, the announced attempt, needs nothing but the claim.
+	Ready(ctx context.Context, l Lease) error
+	// Handover returns how it stands with the attempt next of push id.
+	Handover(ctx context.Context, id string, next int64) (Handover, error)
 }
 
 // LeaseStore keeps the leases of running attempts. Its errors are *Error with

@@ -14,10 +14,12 @@ const storeTime = 3 * time.Second
 const renewEvery = time.Second
 
 // Run renews the leases of the worker's pushes until ctx ends: once a second,
-// and at once when something has changed.
+// and at once when something has changed. The first renew tells the others that
+// this worker is there: they may hand over to it.
 func (w *Worker) Run(ctx context.Context) {
 	t := time.NewTicker(renewEvery)
 	defer t.Stop()
+	w.renew(ctx)
 	for {
 		select {
 		case <-t.C:

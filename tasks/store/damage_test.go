@@ -65,6 +65,27 @@ func TestDamagedRecordEndsAsFailedAndFreesWhatItHeld(t *testing.T) {
 	}
 }
 
+func TestDamagedRecordIsNotPreparedByTheNextAttempt(t *testing.T) {
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			s, rdb := fresh(t, store.Config{})
+			l, next := handing(t, s)
+			announce(t, s, l)
+			damage(t, rdb, get(t, s, l.ID))
+			_, err := s.Claim(ctx(t), next, 0)
+			require.Error(t, err)
+			require.NotErrorIs(t, err, tasks.ErrHandover)
+			expire(t, rdb, l.ID)
+			taken, err := s.Takeover(ctx(t), expired(t, s, 1)[0])
+			require.NoError(t, err)
+			require.Equal(t, tasks.Taken{State: tasks.Failed}, taken)
+			_, err = s.Announce(ctx(t), l)
+			require.ErrorIs(t, err, tasks.ErrStale)
+			require.ErrorIs(t, s.Ready(ctx(t), next), tasks.ErrStale)
+		})
+	}
+}
+
 func TestDamagedRecordIsShownAndListedAsFarAsItCanBeRead(t *testing.T) {
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {

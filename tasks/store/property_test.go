@@ -26,16 +26,17 @@ type world struct {
 	rdb   redisconn.Client
 	calls *recorder
 
-	ids      []string
-	runs     map[string]map[string]tasks.Push // worker → push id → what it believes to run
-	seen     [2][]tasks.Expired               // of the sweepers' last looks
-	told     map[string]map[int64]string      // push id → epoch → who was told Kept
-	stopped  map[string]bool                  // a stop was acknowledged
-	epochs   map[string]int64
-	terminal map[string]tasks.State
-	user     int
-	history  history
-	copy     map[string]string // of Redis, by key; nil before the first
+	ids       []string
+	runs      map[string]map[string]tasks.Push // worker → push id → what it believes to run
+	seen      [2][]tasks.Expired               // of the sweepers' last looks
+	told      map[string]map[int64]string      // push id → epoch → who was told Kept
+	stopped   map[string]bool                  // a stop was acknowledged
+	epochs    map[string]int64
+	terminal  map[string]tasks.State
+	user      int
+	announced map[string]int64 // push id → the attempt that was announced last
+	history   history
+	copy      map[string]string // of Redis, by key; nil before the first
 }
 
 func c() context.Context { return context.Background() }
@@ -95,12 +96,21 @@ func (w *world) claim() {
 		return // its registry says so
 	}
 	p.Epoch = max(p.Epoch-int64(rapid.IntRange(0, 1).Draw(w.t, "stale")), 1)
+	w.try(worker, p)
+}
+
+// try lets worker claim the attempt p.Epoch.
+func (w *world) try(worker string, p tasks.Push) {
 	got, err := w.s.Claim(c(), lease(p, worker), len(w.runs[worker]))
 	if err == nil {
 		w.keep(worker, got.Push)
 		return
 	}
-	if !errors.Is(err, tasks.ErrCrowded) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
+	if errors.Is(err, tasks.ErrHandover) {
+		w.prepare(worker, p.ID, got.Push)
+		return
+	}
+	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrCrowded) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
 		w.t.Fatalf("claim: %v", err)
 	}
 }
@@ -365,19 +375,20 @@ func TestWhateverHappensInWhateverOrder(t *testing.T) {
 		calls.calls = nil
 		w := &world{
 			t: rt, s: store.New(client, store.Config{Lease: long, Grace: long}), rdb: plain, calls: calls,
-			runs: map[string]map[string]tasks.Push{"w1": {}, "w2": {}, "w3": {}},
+			announced: map[string]int64{},
+			runs:      map[string]map[string]tasks.Push{"w1": {}, "w2": {}, "w3": {}},
 		}
 		w.forget()
 		acts := map[string]func(){
 			"create": w.create, "claim": w.claim, "renew": w.renew, "register": w.register, "stop": w.stop,
 			"finish": w.finish, "release": w.release, "time passes": w.pass, "look": w.look, "sweep": w.sweep,
-			"late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
+			"announce": w.announce, "heir": w.heir, "late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
 			"stand still": w.standStill, "arrive": w.arrive, "unheard": w.unheard,
 		}
 		names := []string{
 			"create", "create", "claim", "claim", "claim", "renew", "renew", "renew", "register", "stop", "finish", "release",
-			"time passes", "time passes", "look", "look", "sweep", "sweep", "late", "late", "flush", "save", "lose",
-			"stand still", "stand still", "arrive", "arrive", "unheard",
+			"announce", "announce", "heir", "heir", "heir", "release", "time passes", "time passes", "look", "look", "sweep", "sweep",
+			"late", "late", "flush", "save", "lose", "stand still", "stand still", "arrive", "arrive", "unheard",
 		}
 		for range rapid.IntRange(1, 100).Draw(rt, "acts") {
 			acts[rapid.SampledFrom(names).Draw(rt, "act")]()

@@ -42,7 +42,8 @@ const (
 	fieldLateness  = "lateness_p99_ms"
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
-	fieldWaiting   = "waiting" // of a queued push
+	fieldWaiting   = "waiting"  // of a queued push
+	fieldHandover  = "handover" // announced epoch and, once it is ready, its worker
 	// Only the scripts use claimed_at, last_epoch and last_worker (who left
 	// the push last), event_epoch and event_seq (the last event stored),
 	// renew_seq (the last renew of the attempt), struck (the epochs whose

@@ -13,6 +13,15 @@ import (
 
 const reserved = "{roomcast}:reserved"
 
+// appear lets workers be there.
+func appear(t *testing.T, s *store.Store, workers ...string) {
+	t.Helper()
+	for _, w := range workers {
+		_, err := s.Renew(ctx(t), w, nil)
+		require.NoError(t, err)
+	}
+}
+
 // fleet lets workers be there, and a push with two strikes wait.
 func fleet(t *testing.T, workers ...string) (*store.Store, redisconn.Client, tasks.Push) {
 	t.Helper()
@@ -22,10 +31,7 @@ func fleet(t *testing.T, workers ...string) (*store.Store, redisconn.Client, tas
 		claim(t, s, get(t, s, p.ID), "w0")
 		vanish(t, s, rdb, p)
 	}
-	for _, w := range workers {
-		_, err := s.Renew(ctx(t), w, nil)
-		require.NoError(t, err)
-	}
+	appear(t, s, workers...)
 	return s, rdb, get(t, s, p.ID)
 }
 

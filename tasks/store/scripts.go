@@ -18,6 +18,7 @@ var luaFiles embed.FS
 type scripts struct {
 	create, claim, renew, finish, release, stop, abort *redis.Script
 	register, workers, damaged, reserve                *redis.Script
+	announce, ready                                    *redis.Script
 	expired, takeover, deferred, forget, due           *redis.Script
 }
 
@@ -29,8 +30,8 @@ func newScripts() scripts {
 		finish: with("finish"), release: with("release"), stop: with("stop"), abort: with("abort"),
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
 		register: with("register"), workers: with("workers"), damaged: with("damaged"),
-		reserve: with("reserve"),
-		forget:  with("forget"), due: with("due"),
+		reserve: with("reserve"), announce: with("announce"), ready: with("ready"),
+		forget: with("forget"), due: with("due"),
 	}
 }
 

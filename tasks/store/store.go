@@ -60,6 +60,8 @@ var (
 	_ tasks.AttemptStore = (*Store)(nil)
 	_ tasks.LeaseStore   = (*Store)(nil)
 	_ tasks.SweepStore   = (*Store)(nil)
+
+	_ tasks.HandoverStore = (*Store)(nil)
 )
 
 // New returns a Store on client, which stays the caller's to close.

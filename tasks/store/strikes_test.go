@@ -120,6 +120,10 @@ func TestAttemptThatEndedWhileItWasCutOffTakesItsStrikeBackOnce(t *testing.T) {
 			_, err := s.Release(ctx(t), l, progress(0), nil)
 			require.ErrorIs(t, err, tasks.ErrStale)
 		},
+		"with an announcement": func(t *testing.T, s *store.Store, l tasks.Lease) {
+			_, err := s.Announce(ctx(t), l)
+			require.ErrorIs(t, err, tasks.ErrStale)
+		},
 		"with a renewal that is over": func(t *testing.T, s *store.Store, l tasks.Lease) {
 			require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, Over: true}))
 		},

@@ -30,7 +30,7 @@ end
 local function load(push)
   local v = redis.call('HMGET', push, 'id', 'state', 'desired', 'epoch', 'worker',
     'last_epoch', 'last_worker', 'event_epoch', 'event_seq',
-    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting')
+    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover')
   if not v[1] and not v[2] and redis.call('EXISTS', push) == 0 then return nil end
   local state, desired = v[2], v[3]
   if not state or not MOVES[state] then state = (v[5] or '') == '' and 'queued' or 'starting' end
@@ -42,6 +42,7 @@ local function load(push)
     event_epoch = tonumber(v[8]) or 0, event_seq = tonumber(v[9]) or 0,
     strikes = tonumber(v[10]) or 0, struck = v[11] or '', settled = tonumber(v[12]) or 0,
     renew_seq = tonumber(v[13]) or 0, waiting = v[14] or '',
+    announced = tonumber(string.match(v[15] or '', '^%d+')) or 0,
   }
 end
 

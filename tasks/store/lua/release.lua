@@ -2,7 +2,8 @@
 --
 -- KEYS 1–10 as in lib.lua
 -- ARGV 1 id, 2 retention ms, 3 grace ms, 4 epoch, 5 worker, 6 JSON array of
---      fields and values, 7 JSON array of events
+--      fields and values, 7 JSON array of events, 8 grace ms of a push whose
+--      next attempt was announced: who prepared it claims at once, or is gone
 -- Result {'ok', next epoch}, 0 when the push was to stop and is now stopped ·
 --      {'gone'} · {'stale'} · {'illegal', state}
 -- A repeated call (its reply was lost) answers the same until somebody claims.
@@ -31,4 +32,5 @@ if stop then
   finish(k, rec, 'stopped', '', t)
   return {'ok', '0'}
 end
-return {'ok', int(requeue(k, rec, tonumber(ARGV[3]), 'released by its worker', t))}
+local grace = tonumber(rec.announced == epoch + 1 and ARGV[8] or ARGV[3])
+return {'ok', int(requeue(k, rec, grace, 'released by its worker', t))}
