@@ -65,8 +65,6 @@ func (m *mixer) load(o opened) error {
 		}
 	}
 	m.sources = [2]*Track{f.track(Video), f.track(Audio)}
-	m.restamp.cut()
-	m.exact, m.shift, m.shifted, m.from = false, 0, false, o.from
 	prepare := m.open
 	if m.planned {
 		prepare = m.adapt
@@ -74,11 +72,20 @@ func (m *mixer) load(o opened) error {
 	if err := prepare(plan); err != nil {
 		return err
 	}
-	if m.coding(Video) && o.from > 0 && !f.live {
-		m.exact, m.begin = true, m.restamp.cutAt(o.from+f.info.StartTime)
-		m.skipBefore(m.begin)
-	}
+	m.align(o.from)
 	return nil
+}
+
+// align makes what the feed gives next go on right after all that was shown. A
+// picture that is re-encoded begins at from, others at the keyframe before it.
+func (m *mixer) align(from time.Duration) {
+	m.exact, m.shift, m.shifted, m.from = false, 0, false, from
+	if !m.coding(Video) || from <= 0 || m.feed.live {
+		m.restamp.cut()
+		return
+	}
+	m.exact, m.begin = true, m.restamp.cutAt(from+m.feed.info.StartTime)
+	m.skipBefore(m.begin)
 }
 
 // open makes the lanes, for the whole push.

@@ -22,7 +22,11 @@ type Job struct {
 	// until its lease is fresh, or returns ctx's cause. The context it returns
 	// ends when that is no longer so; the caller cancels it.
 	MayOpenRoom func(ctx context.Context) (context.Context, context.CancelFunc, error)
-	Log         *slog.Logger
+	// TakeOver, unless nil, is called once, when the source is open and before
+	// the room is: it waits until the push is this attempt's and returns where
+	// the one before stood, or ctx's cause.
+	TakeOver func(ctx context.Context) (Progress, error)
+	Log      *slog.Logger
 }
 
 // Observer is told what happens in an attempt. Its methods must not block.

@@ -100,6 +100,9 @@ func (r *run) openRoom(ctx context.Context) error {
 	if r.room != nil {
 		return nil
 	}
+	if err := r.takeOver(ctx); err != nil {
+		return err
+	}
 	leased, cancel, err := r.job.MayOpenRoom(ctx)
 	if err != nil {
 		return err

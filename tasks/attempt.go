@@ -22,9 +22,11 @@ type attempt struct {
 	meter    *media.Meter
 	log      *slog.Logger
 	kick     func() // asks for a renew now rather than at the next second
+	heir     *heir  // of an attempt that prepares before it is claimed; else nil
 
 	ctx    context.Context // of the media: never asynq's; cancelled with a cause
 	cancel context.CancelCauseFunc
+	begun  time.Time
 	done   chan struct{} // closed when the attempt has ended and is written down
 
 	mu         sync.Mutex
@@ -45,7 +47,7 @@ type attempt struct {
 
 func newAttempt(base context.Context, l Lease, p Push) *attempt {
 	a := &attempt{
-		lease: l, push: p, done: make(chan struct{}), state: Starting, started: p.StartedAt,
+		lease: l, push: p, done: make(chan struct{}), begun: time.Now(), state: Starting, started: p.StartedAt,
 		warnings: p.Warnings, renewed: time.Now(), fresh: make(chan struct{}),
 	}
 	a.ctx, a.cancel = context.WithCancelCause(base)

@@ -85,3 +85,7 @@ var (
 // push that has brought down two workers gets one of its own. The queue brings
 // it again.
 var ErrCrowded = errors.New("the push may run only in an empty worker")
+
+// ErrHandover is what a claim is refused with while the owner of the push,
+// which has announced this attempt, still publishes.
+var ErrHandover = errors.New("the push is being handed over")

@@ -88,6 +88,14 @@ func failureOf(err error) *Failure {
 	return f
 }
 
+// Damaged is why a push failed whose record cannot be read.
+func Damaged() Failure {
+	return Failure{
+		Code: CodeInternal, Retryable: true,
+		Message: "the record of this push was damaged, so that it could not go on; start it again",
+	}
+}
+
 // Poisoned is why a push with MaxStrikes failed.
 func Poisoned() Failure {
 	return Failure{

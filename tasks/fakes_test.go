@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"testing/synctest"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -21,10 +22,16 @@ type fakeStore struct {
 	registered []Registration
 	ends       map[string]End
 	released   map[string]int64
+	reserve    bool // what Reserve answers
+	asked      []Reservation
+	late       int               // so many renewals more are late
+	announced  map[string]int64  // push id → the attempt that may prepare
+	heirs      map[string]string // push id → who is ready
+	alone      bool              // there is no other worker to hand over to
 }
 
 func newFakeStore(ps ...Push) *fakeStore {
-	s := &fakeStore{pushes: map[string]Push{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{}}
+	s := &fakeStore{pushes: map[string]Push{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{}, announced: map[string]int64{}, heirs: map[string]string{}}
 	for _, p := range ps {
 		s.pushes[p.ID] = p
 	}
@@ -53,12 +60,14 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, others int) (Claimed, erro
 		return Claimed{}, ErrStale
 	case p.State.Terminal():
 		return Claimed{}, ErrEnded
+	case p.Worker != "" && p.Epoch+1 == l.Epoch && s.announced[l.ID] == l.Epoch && p.Desired == DesiredRun:
+		return Claimed{Push: p, Envelope: "sealed"}, ErrHandover
 	case p.Worker != "":
 		return Claimed{}, ErrHeld
 	case p.Strikes >= LonelyStrikes && others > 0:
 		return Claimed{}, ErrCrowded
 	}
-	p.Worker, p.State = l.Worker, Starting
+	p.Worker, p.State, p.Epoch = l.Worker, Starting, l.Epoch
 	s.pushes[l.ID] = p
 	return Claimed{Push: p, Envelope: "sealed"}, nil
 }
@@ -72,9 +81,26 @@ func (s *fakeStore) Renew(_ context.Context, _ string, rs []Renewal) ([]Verdict,
 	verdicts := make([]Verdict, len(rs))
 	for i, r := range rs {
 		verdicts[i] = s.verdicts[r.Lease.ID]
+		switch {
+		case r.Over:
+			verdicts[i] = Lost
+		case s.late > 0:
+			s.late--
+			verdicts[i] = Late
+		}
 	}
 	s.renewals = append(s.renewals, rs...)
 	return verdicts, nil
+}
+
+func (s *fakeStore) Reserve(_ context.Context, r Reservation) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return false, errAway
+	}
+	s.asked = append(s.asked, r)
+	return s.reserve, nil
 }
 
 func (s *fakeStore) Register(_ context.Context, r Registration) (Verdict, error) {
@@ -98,13 +124,24 @@ func (s *fakeStore) Finish(_ context.Context, l Lease, e End) error {
 	return nil
 }
 
-func (s *fakeStore) Release(_ context.Context, l Lease, _ media.Progress, _ []Event) (int64, error) {
+func (s *fakeStore) Release(_ context.Context, l Lease, progress media.Progress, _ []Event) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
 		return 0, errAway
 	}
 	s.released[l.ID] = l.Epoch + 1
+	p := s.pushes[l.ID]
+	p.State, p.Worker, p.Epoch, p.Progress = Queued, "", l.Epoch+1, &progress
+	if p.StartedAt.IsZero() {
+		p.StartedAt = time.Now()
+	}
+	s.pushes[l.ID] = p
+	if p.Desired == DesiredStop {
+		p.State = Stopped
+		s.pushes[l.ID] = p
+		return 0, nil
+	}
 	return l.Epoch + 1, nil
 }
 
@@ -234,14 +271,19 @@ type world struct {
 
 func newWorld(p Player, pushes ...Push) *world {
 	w := &world{store: newFakeStore(pushes...)}
-	w.worker = NewWorker(WorkerConfig{
-		Name: "w1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Queue: &w.queue,
-		Resume: &w.resume, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
-	})
+	w.worker = NewWorker(w.config("w1", p))
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
 	w.ran.Go(func() { w.worker.Run(ctx) })
+	synctest.Wait() // the first renew has been answered
 	return w
+}
+
+func (w *world) config(name string, p Player) WorkerConfig {
+	return WorkerConfig{
+		Name: name, Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Places: w.store,
+		Queue: &w.queue, Resume: &w.resume, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
+	}
 }
 
 func (w *world) close() {

@@ -71,6 +71,10 @@ type Renewal struct {
 	Plan     *media.Plan   // nil when unchanged
 	Warnings []Warning     // all of them; nil when unchanged
 	Events   []Event       // new ones; stored once by Epoch and Seq
+	// Over says that the attempt has ended without the store's knowing: it
+	// asks for no lease and only takes back a strike. Its verdict is Lost, or
+	// Gone.
+	Over bool
 }
 
 // Verdict is what a renew answers for one push.
@@ -82,6 +86,7 @@ const (
 	Stop                // extended, but somebody wants it stopped
 	Lost                // another attempt owns the push, or it has ended
 	Gone                // there is no record of it
+	Late                // ours, but a later renewal was there first; nothing of this one was written
 )
 
 // End is how an attempt ended a push.
@@ -98,13 +103,35 @@ type AttemptStore interface {
 	// Claim gives the queued attempt to a worker that runs others pushes
 	// beside it, or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
 	// ErrCrowded when the push has LonelyStrikes and others is not 0. A push
-	// with desired=stop is ended as Stopped and refused with ErrEnded.
+	// with desired=stop is ended as Stopped and refused with ErrEnded. With
+	// ErrHandover comes what the announced attempt may prepare from.
 	Claim(ctx context.Context, l Lease, others int) (Claimed, error)
 	// Finish ends the push for good, or returns ErrStale.
 	Finish(ctx context.Context, l Lease, e End) error
 	// Release gives the push back: Queued under the next epoch, which it
 	// returns; or, with desired=stop, Stopped and epoch 0.
 	Release(ctx context.Context, l Lease, p media.Progress, events []Event) (next int64, err error)
+}
+
+// Handover is how far the handing over of a push is.
+type Handover struct {
+	Stands bool   // its owner has announced the attempt and still runs it
+	Heir   string // the worker that has prepared the attempt; empty before
+}
+
+// HandoverStore lets the next attempt of a push prepare while the present one
+// still publishes. It moves no ownership: that is Release and Claim. Its errors
+// are ErrGone and ErrStale, or *Error with CodeStoreUnavailable.
+type HandoverStore interface {
+	// Announce says that l's worker is about to release the push, so that a
+	// claim of the next epoch is answered with ErrHandover. It returns false
+	// when the push is to be released without: no other worker is there, or
+	// the push is to stop or has strikes.
+	Announce(ctx context.Context, l Lease) (bool, error)
+	// Ready notes that l, the announced attempt, needs nothing but the claim.
+	Ready(ctx context.Context, l Lease) error
+	// Handover returns how it stands with the attempt next of push id.
+	Handover(ctx context.Context, id string, next int64) (Handover, error)
 }
 
 // LeaseStore keeps the leases of running attempts. Its errors are *Error with
@@ -145,11 +172,12 @@ type Expired struct {
 	ID     string
 	Expiry int64 // the lease's end as stored, Unix ms of Redis; compared and set on takeover
 	Push   Push
+	Damage error // why parts of the record cannot be read; Push is the rest of it
 }
 
 // Taken is what a takeover made of a push.
 type Taken struct {
-	State State // Queued, Stopped, or Failed as CodePoisoned
+	State State // Queued, Stopped, or Failed: poisoned or damaged
 	Next  int64 // of Queued: the epoch of the next attempt
 }
 
@@ -160,6 +188,7 @@ type Waiting string
 const (
 	WaitingForWorker Waiting = "no_worker"
 	WaitingForSlot   Waiting = "no_free_slot"
+	WaitingForEmpty  Waiting = "needs_empty_worker" // it has LonelyStrikes
 )
 
 // SweepStore finds and takes over pushes whose worker is not there.
@@ -168,7 +197,7 @@ type SweepStore interface {
 	Expired(ctx context.Context, limit int) ([]Expired, error)
 	// Takeover moves an expired push to Queued under the next epoch, ends it
 	// as Stopped when desired=stop, or as Failed when a held push gets its
-	// last strike. It returns ErrHeld when the lease has changed since it was
+	// last strike or the record is damaged. It returns ErrHeld when the lease has changed since it was
 	// seen.
 	Takeover(ctx context.Context, e Expired) (Taken, error)
 	// Defer sets a queued push's next check to after grace from now and notes

@@ -74,7 +74,10 @@ func (w Waiting) Message() string {
 	case WaitingForWorker:
 		return "no worker is running; the push starts when one does"
 	case WaitingForSlot:
-		return "all workers are full; the push starts when a slot is free"
+		return "all workers are full; the push starts when another one ends or a worker is added"
+	case WaitingForEmpty:
+		return "two workers vanished while they ran this push, so it starts only in a worker without others: " +
+			"one is kept free of new pushes for it, or add a worker"
 	}
 	return ""
 }

@@ -14,10 +14,12 @@ const storeTime = 3 * time.Second
 const renewEvery = time.Second
 
 // Run renews the leases of the worker's pushes until ctx ends: once a second,
-// and at once when something has changed.
+// and at once when something has changed. The first renew tells the others that
+// this worker is there: they may hand over to it.
 func (w *Worker) Run(ctx context.Context) {
 	t := time.NewTicker(renewEvery)
 	defer t.Stop()
+	w.renew(ctx)
 	for {
 		select {
 		case <-t.C:
@@ -41,6 +43,10 @@ func (w *Worker) renew(ctx context.Context) {
 	for i, a := range attempts {
 		renewals[i] = a.renewal(now)
 	}
+	unheard := w.unheard.list()
+	for _, l := range unheard {
+		renewals = append(renewals, Renewal{Lease: l, Over: true})
+	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	verdicts, err := w.Leases.Renew(ctx, w.Name, renewals)
@@ -50,9 +56,14 @@ func (w *Worker) renew(ctx context.Context) {
 		w.enforceCap(attempts)
 		return
 	}
+	w.unheard.drop(unheard)
+	defer w.keepReserved(ctx)
 	for i, a := range attempts {
 		if verdicts[i] == Gone {
 			verdicts[i] = w.restore(ctx, a, now)
+			// What this renewal carried may have come after the record was
+			// written: it goes with the next.
+			renewals[i] = Renewal{Progress: renewals[i].Progress}
 		}
 		w.obey(a, verdicts[i], renewals[i])
 	}
@@ -96,6 +107,8 @@ func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {
 		a.cancel(media.ErrLost)
 	case Gone: // tried again with the next renew, up to the cap
 		w.enforceCap([]*attempt{a})
+	case Late: // nothing was written, a stop perhaps not told
+		w.kickRenew()
 	}
 }
 
@@ -105,6 +118,7 @@ func (w *Worker) enforceCap(attempts []*attempt) {
 	for _, a := range attempts {
 		if a.sinceRenewed(time.Now()) > w.RenewCap {
 			a.cancel(media.ErrLost)
+			w.unheard.add(a.lease)
 		}
 	}
 }

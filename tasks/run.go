@@ -20,12 +20,17 @@ func (w *Worker) run(a *attempt) {
 	a.secrets = secrets
 	start := w.startPosition(a)
 	a.meter.MoveTo(start)
-	a.log.Info("attempt started", "position", start)
 	keeper := newResumeKeeper(w.Resume, a, w.Lease)
 	var watching sync.WaitGroup
 	watch, stopWatching := context.WithCancel(context.Background())
 	watching.Go(func() { logProgress(watch, a) })
 	watching.Go(func() { keeper.run(watch) })
+	if a.heir != nil {
+		a.log.Info("attempt prepares", "position", start)
+		watching.Go(func() { w.inherit(watch, a) })
+	} else {
+		a.log.Info("attempt started", "position", start)
+	}
 	err = w.play(a, start)
 	stopWatching()
 	watching.Wait()
@@ -48,7 +53,7 @@ func (w *Worker) play(a *attempt, start time.Duration) (err error) {
 // job returns what the player is to do.
 func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 	spec, done := a.push.Spec, lastProgress(a.push)
-	return media.Job{
+	job := media.Job{
 		Source:      media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: spec.Mode},
 		Destination: media.Destination{SDKAppID: spec.SDKAppID, RoomID: spec.RoomID, UserID: spec.UserID, UserSig: a.secrets.UserSig},
 		Start:       start, Options: spec.Options, Loop: done.Loop, Played: done.Played,
@@ -57,6 +62,10 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 			return a.mayOpenRoom(ctx, w.Lease)
 		},
 	}
+	if a.heir != nil {
+		job.TakeOver = func(ctx context.Context) (media.Progress, error) { return w.takeOver(ctx, a) }
+	}
+	return job
 }
 
 // startPosition returns where a's source is to begin: where the last attempt
@@ -102,6 +111,10 @@ func lastProgress(p Push) media.Progress {
 // has given the push to another: until then the lease is renewed, so nobody
 // takes over what is over.
 func (w *Worker) end(a *attempt, err error) {
+	if !a.owned() {
+		a.log.Info("attempt was prepared in vain", "error", err)
+		return
+	}
 	var write func(ctx context.Context) error
 	switch cause := context.Cause(a.ctx); {
 	case err == nil:
@@ -140,8 +153,12 @@ func (w *Worker) tell(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	if verdicts[0] == Kept || verdicts[0] == Stop {
+	switch verdicts[0] {
+	case Kept, Stop:
 		a.accepted(r, r.Progress.UpdatedAt)
+	case Late: // the worker's own renew came between
+		return w.tell(ctx, a)
+	case Lost, Gone:
 	}
 	return nil
 }

@@ -12,8 +12,6 @@ const (
 	sweepEvery = 500 * time.Millisecond
 	// sweepBatch is how many expired pushes one look handles.
 	sweepBatch = 200
-	// queuedGrace is when a push that is still queued is looked at again.
-	queuedGrace = 10 * time.Second
 	// countEvery is how often the queue's orphans are counted.
 	countEvery = time.Minute
 )
@@ -91,42 +89,18 @@ func (s *Sweeper) holdOff(why string) {
 func (s *Sweeper) look(ctx context.Context, expired []Expired) {
 	before := s.seen
 	s.seen = make(map[string]int64, len(expired))
+	var queued []Expired
 	for _, e := range expired {
 		switch {
 		case before[e.ID] != e.Expiry:
 			s.seen[e.ID] = e.Expiry
-		case e.Push.State == Queued && e.Push.Desired == DesiredRun:
-			s.heal(ctx, e)
+		case e.Damage == nil && e.Push.State == Queued && e.Push.Desired == DesiredRun:
+			queued = append(queued, e)
 		default:
 			s.takeOver(ctx, e)
 		}
 	}
-}
-
-// heal sees to a push that has been queued for long: it waits on while its
-// task does; a task that is lost, or that a worker took and never claimed, is
-// replaced by one of a new epoch.
-func (s *Sweeper) heal(ctx context.Context, e Expired) {
-	waits, err := s.Bells.Waits(ctx, TaskOf(e.Push))
-	if err != nil {
-		s.Log.Warn("queue could not be asked", "push_id", e.ID, "error", err)
-		return
-	}
-	if !waits {
-		s.takeOver(ctx, e)
-		return
-	}
-	workers, err := s.Store.Workers(ctx)
-	why := WaitingForSlot
-	if workers == 0 {
-		why = WaitingForWorker
-	}
-	if err == nil {
-		err = s.Store.Defer(ctx, e, queuedGrace, why)
-	}
-	if err != nil && !errors.Is(err, ErrHeld) {
-		s.Log.Warn("queued push could not be deferred", "push_id", e.ID, "error", err)
-	}
+	s.healAll(ctx, queued)
 }
 
 func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
@@ -137,6 +111,10 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 		return
 	case err != nil:
 		log.Warn("takeover failed", "error", err)
+		return
+	}
+	if e.Damage != nil {
+		log.Error("push ended, its record is damaged", "state", taken.State, "error", e.Damage)
 		return
 	}
 	log.Warn("push taken over", "was", e.Push.State, "state", taken.State, "next_epoch", taken.Next)

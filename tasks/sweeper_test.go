@@ -1,9 +1,11 @@
 package tasks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +123,21 @@ func TestAQueuedPushWhoseTaskWaitsIsToldWhyAndLookedAtLater(t *testing.T) {
 		require.Empty(t, store.taken)
 		require.Equal(t, []Waiting{why}, store.deferred)
 	}
+}
+
+func TestADamagedPushIsEndedThoughItsTaskWaitsAndLoggedOnce(t *testing.T) {
+	store, queue, s := newSweep(Queued)
+	var text bytes.Buffer
+	s.Log = slog.New(slog.NewTextHandler(&text, nil))
+	store.waits, store.become = true, Taken{State: Failed}
+	store.expired[0].Damage = errors.New("field epoch: not a number")
+	s.sweep(t.Context())
+	s.sweep(t.Context())
+	require.Equal(t, []string{"a"}, store.taken)
+	require.Empty(t, queue.rung)
+	store.expired = nil
+	s.sweep(t.Context())
+	require.Equal(t, 1, strings.Count(text.String(), "field epoch"))
 }
 
 func TestAQueuedPushWhoseTaskIsLostGetsANewOne(t *testing.T) {

@@ -17,17 +17,19 @@ type Player interface {
 
 // WorkerConfig is what a Worker needs.
 type WorkerConfig struct {
-	Name     string // unique among all workers, a new one for every process
-	Slots    int    // pushes at once
-	Lease    time.Duration
-	RenewCap time.Duration // how long a push goes on without a successful renew
-	Store    AttemptStore
-	Leases   LeaseStore
-	Queue    Queue
-	Resume   ResumeStore
-	Sealer   Sealer
-	Player   Player
-	Log      *slog.Logger
+	Name      string // unique among all workers, a new one for every process
+	Slots     int    // pushes at once
+	Lease     time.Duration
+	RenewCap  time.Duration // how long a push goes on without a successful renew
+	Store     AttemptStore
+	Leases    LeaseStore
+	Places    PlaceStore
+	Handovers HandoverStore // nil: no attempt prepares before it is claimed
+	Queue     Queue
+	Resume    ResumeStore
+	Sealer    Sealer
+	Player    Player
+	Log       *slog.Logger
 }
 
 // Worker runs attempts: it is the registry of those in this process, and the
@@ -39,12 +41,15 @@ type Worker struct {
 	kicks  chan struct{} // capacity 1
 	claims sync.Mutex    // held from the look at who runs here until the claimed attempt does
 
-	mu       sync.Mutex
-	attempts map[string]*attempt // by push id
-	slots    int                 // taken, those about to claim included
-	draining bool
-	troubled time.Time  // last renew that failed
-	idle     *sync.Cond // no slot is taken
+	mu        sync.Mutex
+	attempts  map[string]*attempt // by push id
+	preparing map[string]*attempt // by push id; not claimed yet
+	slots     int                 // taken, those about to claim included
+	draining  bool
+	troubled  time.Time  // last renew that failed
+	idle      *sync.Cond // no slot is taken
+	unheard   unheard
+	reserved  reservation
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -57,7 +62,9 @@ var (
 
 // NewWorker returns a Worker; Run makes it renew.
 func NewWorker(c WorkerConfig) *Worker {
-	w := &Worker{WorkerConfig: c, kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}}
+	w := &Worker{
+		WorkerConfig: c, kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
+	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())
 	w.idle = sync.NewCond(&w.mu)
 	return w
@@ -82,7 +89,7 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	}
 	defer w.forget(a)
 	w.run(a)
-	return nil
+	return a.outcome()
 }
 
 // admit takes a slot, or returns the attempt that runs here already.
@@ -92,38 +99,33 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	if a := w.attempts[t.ID]; a != nil && a.lease.Epoch >= t.Epoch {
 		return a, nil
 	}
-	switch {
-	case w.draining:
-		return nil, ErrDraining
-	case time.Since(w.troubled) < w.Lease:
-		// Redis may have come back without its last writes: whoever runs a
-		// push has a renew's time to say so before it can be claimed anew.
-		return nil, ErrUnsure
-	case w.slots >= w.Slots:
+	if err := w.refusalLocked(); err != nil {
+		return nil, err
+	}
+	if w.slots >= w.Slots {
 		return nil, ErrFull
 	}
 	w.slots++
 	return nil, nil
 }
 
-// others counts the pushes that one with strikes may not run beside, or says
-// that one with strikes runs here and has not settled. Pushes that had strikes
-// and have settled do not count: a crash cannot strike them any more.
-func (w *Worker) others(id string) (int, error) {
+// refusal says why this worker claims nothing now.
+func (w *Worker) refusal() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now, n := time.Now(), 0
-	for _, a := range w.attempts {
-		struck, settled := a.push.Strikes >= LonelyStrikes, a.settled(now)
-		switch {
-		case a.lease.ID == id || struck && settled:
-		case struck:
-			return 0, ErrCrowded
-		default:
-			n++
-		}
+	return w.refusalLocked()
+}
+
+func (w *Worker) refusalLocked() error {
+	switch {
+	case w.draining:
+		return ErrDraining
+	case time.Since(w.troubled) < w.Lease:
+		// Redis may have come back without its last writes: whoever runs a
+		// push has a renew's time to say so before it can be claimed anew.
+		return ErrUnsure
 	}
-	return n, nil
+	return nil
 }
 
 func (w *Worker) leave() {
@@ -140,19 +142,15 @@ func (w *Worker) leave() {
 func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	w.claims.Lock()
 	defer w.claims.Unlock()
-	others, err := w.others(t.ID)
-	if err != nil {
-		return nil, err
-	}
 	lease := Lease{ID: t.ID, Epoch: t.Epoch, Worker: w.Name}
 	log := w.Log.With("push_id", t.ID, "epoch", t.Epoch)
 	sent := time.Now()
-	claimed, err := w.Store.Claim(ctx, lease, others)
+	claimed, err := w.take(ctx, lease)
 	switch {
-	case errors.Is(err, ErrGone), errors.Is(err, ErrEnded), errors.Is(err, ErrStale), errors.Is(err, ErrHeld):
+	case isTaken(err):
 		log.Info("attempt not taken", "reason", err)
 		return nil, nil
-	case err != nil:
+	case err != nil && (!errors.Is(err, ErrHandover) || w.Handovers == nil):
 		return nil, err
 	}
 	a := newAttempt(w.base, lease, claimed.Push)
@@ -160,8 +158,24 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	a.log, a.kick, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.kickRenew, sent
 	a.meter = media.NewMeter(0)
 	a.meter.GoOnFrom(lastProgress(claimed.Push))
+	if err != nil {
+		return w.prepare(a)
+	}
 	w.register(a)
 	return a, nil
+}
+
+// take asks the store for l if there is a place for it here; w.claims is held.
+func (w *Worker) take(ctx context.Context, l Lease) (Claimed, error) {
+	others, err := w.place(l)
+	if err != nil {
+		return Claimed{}, err
+	}
+	claimed, err := w.Store.Claim(ctx, l, others)
+	if errors.Is(err, ErrCrowded) {
+		w.crowded(ctx, l.ID)
+	}
+	return claimed, err
 }
 
 // register makes a known to the renewer. A push whose older attempt is still
@@ -172,6 +186,9 @@ func (w *Worker) register(a *attempt) {
 		older := w.attempts[a.lease.ID]
 		if older == nil {
 			w.attempts[a.lease.ID] = a
+			if w.preparing[a.lease.ID] == a {
+				delete(w.preparing, a.lease.ID)
+			}
 			if w.draining {
 				a.cancel(media.ErrDraining)
 			}
@@ -181,6 +198,7 @@ func (w *Worker) register(a *attempt) {
 		w.mu.Unlock()
 		older.cancel(media.ErrLost)
 		<-older.done
+		w.unheard.add(older.lease)
 	}
 }
 
@@ -189,6 +207,9 @@ func (w *Worker) forget(a *attempt) {
 	defer w.mu.Unlock()
 	if w.attempts[a.lease.ID] == a {
 		delete(w.attempts, a.lease.ID)
+	}
+	if w.preparing[a.lease.ID] == a {
+		delete(w.preparing, a.lease.ID)
 	}
 	close(a.done)
 	a.cancel(nil)
@@ -199,26 +220,6 @@ func (w *Worker) Running() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.attempts)
-}
-
-// Drain gives every push back and returns when all have ended here, or ctx
-// has. Run must go on until then.
-func (w *Worker) Drain(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.idle.Broadcast()
-	})
-	defer stop()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.draining = true
-	for _, a := range w.attempts {
-		a.cancel(media.ErrDraining)
-	}
-	for w.slots > 0 && ctx.Err() == nil {
-		w.idle.Wait()
-	}
 }
 
 // Nudge asks the store at once what is wanted of the worker's pushes: the fast

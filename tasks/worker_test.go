@@ -49,7 +49,7 @@ func TestAStoreThatIsAwayAtTheClaimBringsTheTaskBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(playFor(time.Hour), queued("a"))
 		defer w.close()
-		w.store.away = true
+		w.store.set(func(s *fakeStore) { s.away = true })
 		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 1}), errAway)
 		require.Zero(t, w.worker.slots)
 	})

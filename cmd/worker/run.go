@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -24,9 +23,6 @@ import (
 	"github.com/roomcast/roomcast/tasks/secret"
 	"github.com/roomcast/roomcast/tasks/store"
 )
-
-// drainTime is how long all pushes may take to be given back.
-const drainTime = 30 * time.Second
 
 // run works until ctx ends, and then gives its pushes back.
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
@@ -115,7 +111,7 @@ func work(ctx context.Context, cfg config.Config, p parts) error {
 	bell := queue.New(p.client)
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
-		Queue: bell, Leases: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
+		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
 	})
 	server := queue.NewServer(p.client, queue.Config{
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
@@ -140,21 +136,8 @@ func work(ctx context.Context, cfg config.Config, p parts) error {
 	}
 	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", health.addr)
 	<-ctx.Done()
-	drain(server, worker, p.log)
+	drain(server, worker, cancel, p.log)
 	return nil
-}
-
-// drain gives all pushes back: no task is taken any more, the rooms are left,
-// and then the queue is let go.
-func drain(server *queue.Server, worker *tasks.Worker, log *slog.Logger) {
-	log.Info("draining", "pushes", worker.Running())
-	server.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	worker.Drain(ctx)
-	worker.Close()
-	server.Shutdown()
-	log.Info("worker ended")
 }
 
 // nudge passes on the fast path of stops.

@@ -51,6 +51,8 @@ type Server struct {
 
 	cancel context.CancelCauseFunc // of the handlers' context
 
+	refused repeats
+
 	mu       sync.Mutex
 	closed   bool
 	handlers sync.WaitGroup
@@ -134,7 +136,11 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) error {
 		return media.ErrDraining
 	}
 	defer s.handlers.Done()
-	return s.cfg.Handler(ctx, t)
+	if err := s.cfg.Handler(ctx, t); err != nil {
+		return err
+	}
+	s.refused.forget(TaskID(t.ID, t.Epoch))
+	return nil
 }
 
 // handleError sees every task that did not end with nil, before asynq writes
@@ -148,7 +154,9 @@ func (s *Server) handleError(ctx context.Context, task *asynq.Task, err error) {
 	}
 	log := s.cfg.Log.With("push_id", t.ID, "epoch", t.Epoch)
 	if !cancelledFromOutside(ctx, err) {
-		log.Warn("queue task will be delivered again", "error", err)
+		if s.refused.changed(TaskID(t.ID, t.Epoch), err.Error()) {
+			log.Warn("queue task will be delivered again, perhaps more than once", "error", err)
+		}
 		return
 	}
 	log.Info("queue task was cancelled from outside")

@@ -12,7 +12,8 @@ import (
 // Claim gives the queued attempt to l.Worker, which runs others pushes, or
 // refuses with ErrGone, ErrEnded, ErrStale, ErrHeld or ErrCrowded. A push with
 // desired=stop is ended as Stopped and refused with ErrEnded, unless another
-// worker's lease still runs.
+// worker's lease still runs. With ErrHandover it returns what an attempt that
+// was announced may prepare from.
 func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int) (tasks.Claimed, error) {
 	o, err := s.owner(ctx, l.ID)
 	if err != nil {
@@ -24,10 +25,16 @@ func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int) (tasks.Cla
 	if err != nil {
 		return tasks.Claimed{}, err
 	}
-	if r.code != "ok" || len(r.values) == 0 {
+	if (r.code != "ok" && r.code != "handover") || len(r.values) == 0 {
 		return tasks.Claimed{}, refusal(r)
 	}
-	p, err := readPush(fields(r.values[1:]))
+	p, err := readPush(l.ID, fields(r.values[1:]))
+	if err != nil { // no attempt of it is renewed, so that the sweeper ends it soon
+		return tasks.Claimed{}, internal("the record of push "+l.ID+" is damaged", err)
+	}
+	if r.code == "handover" {
+		err = tasks.ErrHandover
+	}
 	return tasks.Claimed{Push: p, Envelope: r.first()}, err
 }
 
@@ -67,7 +74,8 @@ func (s *Store) Release(ctx context.Context, l tasks.Lease, p media.Progress, ev
 	}
 	progress, eventsText := lastWords(l, p, events)
 	r, err := s.run(ctx, s.scripts.release, pushKeys(l.ID, o),
-		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, progress, eventsText)
+		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, progress, eventsText,
+		min(s.cfg.Lease, s.cfg.Grace).Milliseconds())
 	if err != nil {
 		return 0, err
 	}

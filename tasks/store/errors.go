@@ -55,6 +55,8 @@ func refusal(r reply) error {
 		return tasks.ErrHeld
 	case "crowded":
 		return tasks.ErrCrowded
+	case "handover":
+		return tasks.ErrHandover
 	case "illegal":
 		return internal("the push cannot leave state "+r.first()+" that way", nil)
 	default:

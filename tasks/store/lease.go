@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -32,7 +33,7 @@ func (s *Store) nextRenew() int64 {
 // rs may be empty, verdicts are in its order. After an error none, some or all
 // of it may have happened; renewing again with the same events is safe. A
 // worker's renews may overtake each other: one that arrives after a later one
-// changes nothing.
+// changes nothing and is told Late.
 func (s *Store) Renew(ctx context.Context, worker string, rs []tasks.Renewal) ([]tasks.Verdict, error) {
 	seq := s.nextRenew()
 	var calls []renewCall
@@ -71,6 +72,7 @@ type renewal struct {
 	State   string  `json:"s"`
 	Started string  `json:"t"`
 	Settled bool    `json:"d"`
+	Over    bool    `json:"o,omitempty"`
 	Fields  flat    `json:"f"`
 	Events  []entry `json:"v"`
 }
@@ -80,7 +82,7 @@ func (s *Store) renewCall(worker string, seq int64, rs []tasks.Renewal) (renewCa
 	for _, r := range rs {
 		text, err := renewArg(r)
 		if err != nil {
-			return renewCall{}, err
+			return renewCall{}, internal("a renewal could not be written", err)
 		}
 		call.keys = append(call.keys, keyPush(r.Lease.ID), keyEvents(r.Lease.ID))
 		call.args = append(call.args, text)
@@ -103,15 +105,21 @@ func renewArg(r tasks.Renewal) (string, error) {
 	if r.Warnings != nil {
 		errs = append(errs, fields.addJSON(fieldWarnings, r.Warnings))
 	}
+	events := r.Events
+	if err := errors.Join(errs...); err != nil { // that part is left out; the lease is worth more
+		events = append(slices.Clone(events), tasks.Event{
+			At: time.Now(), Type: tasks.EventWarning, Code: warnIncomplete, Message: messageIncomplete + err.Error(),
+		})
+	}
 	arg := renewal{
-		Epoch: r.Lease.Epoch, Worker: r.Lease.Worker, State: string(r.State), Settled: r.Settled,
-		Fields: fields, Events: entries(r.Lease.Epoch, r.Events),
+		Epoch: r.Lease.Epoch, Worker: r.Lease.Worker, State: string(r.State), Settled: r.Settled, Over: r.Over,
+		Fields: fields, Events: entries(r.Lease.Epoch, events),
 	}
 	if !r.Started.IsZero() {
 		arg.Started = strconv.FormatInt(r.Started.UnixMilli(), 10)
 	}
 	text, err := json.Marshal(arg)
-	return string(text), errors.Join(append(errs, err)...)
+	return string(text), err
 }
 
 // runAll calls the renew script for every part in one round trip, two when the

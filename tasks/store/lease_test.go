@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"testing"
@@ -18,7 +19,12 @@ import (
 // recorder keeps the scripts that a client has called, so that a test can call
 // them again later: a command whose reply was lost, or that stood in a
 // connection's buffer for long.
-type recorder struct{ calls [][]any }
+type recorder struct {
+	calls [][]any
+	hold  bool // pipelines stand still: they are kept and not sent
+}
+
+var errHeldUp = errors.New("the connection stands still")
 
 func (r *recorder) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
@@ -35,6 +41,12 @@ func (r *recorder) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		for _, cmd := range cmds {
 			r.note(cmd)
+			if r.hold {
+				cmd.SetErr(errHeldUp)
+			}
+		}
+		if r.hold {
+			return errHeldUp
 		}
 		return next(ctx, cmds)
 	}
@@ -80,7 +92,7 @@ func TestRenewThatArrivesAfterALaterOneChangesNothing(t *testing.T) {
 	history := states(t, s, p.ID)
 	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(1, p.ID)).Err())
 
-	require.Equal(t, []any{int64(tasks.Kept)}, again(t, rdb, early))
+	require.Equal(t, []any{int64(tasks.Late)}, again(t, rdb, early))
 	require.Equal(t, want, get(t, s, p.ID))
 	require.Equal(t, history, states(t, s, p.ID))
 	require.EqualValues(t, 1, rdb.ZScore(ctx(t), "{roomcast}:live", p.ID).Val(), "the lease, too")
@@ -90,7 +102,8 @@ func TestRenewThatArrivesAfterALaterOneChangesNothing(t *testing.T) {
 
 	_, err := s.Stop(ctx(t), p.ID)
 	require.NoError(t, err)
-	require.Equal(t, []any{int64(tasks.Stop)}, again(t, rdb, early), "a stop is told all the same")
+	require.Equal(t, []any{int64(tasks.Late)}, again(t, rdb, early), "what it carried is not taken for written")
+	require.Equal(t, tasks.Stop, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}), "the next one is told")
 }
 
 func TestRenewOfAnEarlierAttemptOfTheSameWorkerIsLost(t *testing.T) {

@@ -135,8 +135,7 @@ func (s *Store) fill(ctx context.Context, page *tasks.Page, b batch) (used int, 
 			gone = append(gone, b.ids[i])
 			continue
 		}
-		// A damaged record must not hide the others; Get tells of it.
-		if p, err := readPush(record); err == nil && matches(p, b.filter) {
+		if p := show(b.ids[i], record); matches(p, b.filter) {
 			page.Pushes = append(page.Pushes, p)
 		}
 	}

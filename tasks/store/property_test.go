@@ -26,15 +26,17 @@ type world struct {
 	rdb   redisconn.Client
 	calls *recorder
 
-	ids      []string
-	runs     map[string]map[string]tasks.Push // worker → push id → what it believes to run
-	seen     [2][]tasks.Expired               // of the sweepers' last looks
-	told     map[string]map[int64]string      // push id → epoch → who was told Kept
-	stopped  map[string]bool                  // a stop was acknowledged
-	epochs   map[string]int64
-	terminal map[string]tasks.State
-	user     int
-	copy     map[string]string // of Redis, by key; nil before the first
+	ids       []string
+	runs      map[string]map[string]tasks.Push // worker → push id → what it believes to run
+	seen      [2][]tasks.Expired               // of the sweepers' last looks
+	told      map[string]map[int64]string      // push id → epoch → who was told Kept
+	stopped   map[string]bool                  // a stop was acknowledged
+	epochs    map[string]int64
+	terminal  map[string]tasks.State
+	user      int
+	announced map[string]int64 // push id → the attempt that was announced last
+	history   history
+	copy      map[string]string // of Redis, by key; nil before the first
 }
 
 func c() context.Context { return context.Background() }
@@ -43,6 +45,7 @@ func c() context.Context { return context.Background() }
 func (w *world) forget() {
 	w.told, w.stopped = map[string]map[int64]string{}, map[string]bool{}
 	w.epochs, w.terminal = map[string]int64{}, map[string]tasks.State{}
+	w.history.forget()
 }
 
 func (w *world) worker() string {
@@ -93,12 +96,21 @@ func (w *world) claim() {
 		return // its registry says so
 	}
 	p.Epoch = max(p.Epoch-int64(rapid.IntRange(0, 1).Draw(w.t, "stale")), 1)
+	w.try(worker, p)
+}
+
+// try lets worker claim the attempt p.Epoch.
+func (w *world) try(worker string, p tasks.Push) {
 	got, err := w.s.Claim(c(), lease(p, worker), len(w.runs[worker]))
 	if err == nil {
 		w.keep(worker, got.Push)
 		return
 	}
-	if !errors.Is(err, tasks.ErrCrowded) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
+	if errors.Is(err, tasks.ErrHandover) {
+		w.prepare(worker, p.ID, got.Push)
+		return
+	}
+	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrCrowded) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
 		w.t.Fatalf("claim: %v", err)
 	}
 }
@@ -106,6 +118,7 @@ func (w *world) claim() {
 // keep notes that worker was told that it owns p's epoch.
 func (w *world) keep(worker string, p tasks.Push) {
 	w.runs[worker][p.ID] = p
+	w.history.begin(worker, p)
 	w.kept(worker, p)
 }
 
@@ -125,12 +138,18 @@ func (w *world) obey(worker string, p tasks.Push, v tasks.Verdict) {
 		w.kept(worker, p)
 	case tasks.Lost:
 		w.drop(worker, p.ID)
-	case tasks.Stop, tasks.Gone:
+	case tasks.Stop, tasks.Gone, tasks.Late:
 	}
 }
 
 func (w *world) renew() {
-	worker := w.worker()
+	r := w.renewal(w.worker())
+	verdicts, err := w.s.Renew(c(), r.worker, r.rs)
+	require.NoError(w.t, err)
+	w.answered(r, verdicts)
+}
+
+func (w *world) renewal(worker string) sent {
 	var rs []tasks.Renewal
 	var ps []tasks.Push
 	for _, id := range w.ids {
@@ -143,13 +162,10 @@ func (w *world) renew() {
 			Lease:    lease(p, worker),
 			State:    rapid.SampledFrom([]tasks.State{tasks.Starting, tasks.Publishing, tasks.Reconnecting}).Draw(w.t, "state"),
 			Progress: progress(time.Second), Started: time.Now(), Settled: rapid.Bool().Draw(w.t, "settled"),
+			Events: w.history.happen(worker, p, rapid.Bool().Draw(w.t, "event")),
 		})
 	}
-	verdicts, err := w.s.Renew(c(), worker, rs)
-	require.NoError(w.t, err)
-	for i, v := range verdicts {
-		w.obey(worker, ps[i], v)
-	}
+	return sent{worker: worker, ps: ps, rs: rs}
 }
 
 func (w *world) register() {
@@ -158,7 +174,9 @@ func (w *world) register() {
 		return
 	}
 	p.State, p.Worker, p.Desired = tasks.Publishing, worker, tasks.DesiredRun
-	v, err := w.s.Register(c(), tasks.Registration{Push: p, Envelope: "sealed"})
+	v, err := w.s.Register(c(), tasks.Registration{
+		Push: p, Envelope: "sealed", Events: w.history.happen(worker, p, false),
+	})
 	require.NoError(w.t, err)
 	w.obey(worker, p, v)
 }
@@ -185,7 +203,11 @@ func (w *world) finish() {
 	if end.State == tasks.Failed {
 		end.Failure = &tasks.Failure{Code: tasks.CodeInternal, Message: "m"}
 	}
+	end.Events = w.history.happen(worker, p, rapid.Bool().Draw(w.t, "event"))
 	err := w.s.Finish(c(), lease(p, worker), end)
+	if err == nil {
+		w.history.accepted(worker, p, end.Events)
+	}
 	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrStale) {
 		require.NoError(w.t, err)
 	}
@@ -197,7 +219,11 @@ func (w *world) release() {
 	if !ok {
 		return
 	}
-	_, err := w.s.Release(c(), lease(p, worker), media.Progress{}, nil)
+	events := w.history.happen(worker, p, rapid.Bool().Draw(w.t, "event"))
+	_, err := w.s.Release(c(), lease(p, worker), media.Progress{}, events)
+	if err == nil {
+		w.history.accepted(worker, p, events)
+	}
 	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrStale) {
 		require.NoError(w.t, err)
 	}
@@ -291,6 +317,7 @@ func (w *world) check() {
 		pushes[id] = p
 		w.checkHistory(p)
 		w.checkKeys(p)
+		w.checkEvents(p)
 	}
 	for user := range 2 {
 		holder := w.rdb.Get(c(), fmt.Sprintf("{roomcast}:user:1400000001:u%d", user)).Val()
@@ -348,17 +375,20 @@ func TestWhateverHappensInWhateverOrder(t *testing.T) {
 		calls.calls = nil
 		w := &world{
 			t: rt, s: store.New(client, store.Config{Lease: long, Grace: long}), rdb: plain, calls: calls,
-			runs: map[string]map[string]tasks.Push{"w1": {}, "w2": {}, "w3": {}},
+			announced: map[string]int64{},
+			runs:      map[string]map[string]tasks.Push{"w1": {}, "w2": {}, "w3": {}},
 		}
 		w.forget()
 		acts := map[string]func(){
 			"create": w.create, "claim": w.claim, "renew": w.renew, "register": w.register, "stop": w.stop,
 			"finish": w.finish, "release": w.release, "time passes": w.pass, "look": w.look, "sweep": w.sweep,
-			"late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
+			"announce": w.announce, "heir": w.heir, "late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
+			"stand still": w.standStill, "arrive": w.arrive, "unheard": w.unheard,
 		}
 		names := []string{
 			"create", "create", "claim", "claim", "claim", "renew", "renew", "renew", "register", "stop", "finish", "release",
-			"time passes", "time passes", "look", "look", "sweep", "sweep", "late", "late", "flush", "save", "lose",
+			"announce", "announce", "heir", "heir", "heir", "release", "time passes", "time passes", "look", "look", "sweep", "sweep",
+			"late", "late", "flush", "save", "lose", "stand still", "stand still", "arrive", "arrive", "unheard",
 		}
 		for range rapid.IntRange(1, 100).Draw(rt, "acts") {
 			acts[rapid.SampledFrom(names).Draw(rt, "act")]()

@@ -3,7 +3,8 @@ package store
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,7 +44,8 @@ const (
 	fieldPlayed    = "played_ms"
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
-	fieldWaiting   = "waiting" // of a queued push
+	fieldWaiting   = "waiting"  // of a queued push
+	fieldHandover  = "handover" // announced epoch and, once it is ready, its worker
 	// Only the scripts use claimed_at, last_epoch and last_worker (who left
 	// the push last), event_epoch and event_seq (the last event stored),
 	// renew_seq (the last renew of the attempt), struck (the epochs whose
@@ -137,10 +139,10 @@ func restoredRecord(p tasks.Push) (flat, error) {
 	return f, errors.Join(errs...)
 }
 
-// reader reads a record's fields and keeps the first error.
+// reader reads a record's fields and notes those it cannot.
 type reader struct {
 	fields map[string]string
-	err    error
+	damage damage
 }
 
 func (r *reader) int(name string) int64 {
@@ -160,6 +162,9 @@ func (r *reader) float(name string) float64 {
 	}
 	x, err := strconv.ParseFloat(text, 64)
 	r.note(name, err)
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return 0 // JSON has no such numbers
+	}
 	return x
 }
 
@@ -183,18 +188,55 @@ func (r *reader) json(name string, value any) {
 }
 
 func (r *reader) note(name string, err error) {
-	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("field %s: %w", name, err)
+	if err != nil {
+		r.damage.note(name, err)
 	}
 }
 
-// readPush makes a Push of a record.
-func readPush(record map[string]string) (tasks.Push, error) {
+// state returns the record's state; one that nobody knows is read as the
+// scripts do (load() in lua/lib.lua).
+func (r *reader) state() tasks.State {
+	state := tasks.State(r.fields[fieldState])
+	if slices.Contains(tasks.States(), state) {
+		return state
+	}
+	r.note(fieldState, errUnknown)
+	if r.fields[fieldWorker] == "" {
+		return tasks.Queued
+	}
+	return tasks.Starting
+}
+
+func (r *reader) desired() tasks.Desired {
+	switch d := tasks.Desired(r.fields[fieldDesired]); d {
+	case tasks.DesiredRun, tasks.DesiredStop:
+		return d
+	default:
+		r.note(fieldDesired, errUnknown)
+		return tasks.DesiredRun
+	}
+}
+
+// identity notes what a record without which scripts cannot work lacks.
+func (r *reader) identity() {
+	if _, ok := r.fields[noHash]; ok {
+		r.note("", errNoHash)
+	}
+	for _, name := range []string{fieldID, fieldApp, fieldUser, fieldSpec} {
+		if r.fields[name] == "" {
+			r.note(name, errMissing)
+		}
+	}
+}
+
+// readPush makes a Push of push id's record. With an error, a *damage, it is
+// what could be read.
+func readPush(id string, record map[string]string) (tasks.Push, error) {
 	r := &reader{fields: record}
 	p := tasks.Push{
-		ID:        record[fieldID],
-		State:     tasks.State(record[fieldState]),
-		Desired:   tasks.Desired(record[fieldDesired]),
+		ID:        id,
+		State:     r.state(),
+		Desired:   r.desired(),
 		Epoch:     r.int(fieldEpoch),
 		Worker:    record[fieldWorker],
 		CreatedAt: r.time(fieldCreated),
@@ -213,10 +255,10 @@ func readPush(record map[string]string) (tasks.Push, error) {
 	if record[fieldProgress] != "" {
 		p.Progress = r.progress()
 	}
-	if r.err != nil {
-		return tasks.Push{}, internal("the record of push "+p.ID+" is damaged", r.err)
+	if !p.State.Terminal() { // what has ended needs no more than it has
+		r.identity()
 	}
-	return p, nil
+	return p, r.damage.errOrNil()
 }
 
 func (r *reader) progress() *media.Progress {

@@ -19,6 +19,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,8 @@ var (
 	_ tasks.AttemptStore = (*Store)(nil)
 	_ tasks.LeaseStore   = (*Store)(nil)
 	_ tasks.SweepStore   = (*Store)(nil)
+
+	_ tasks.HandoverStore = (*Store)(nil)
 )
 
 // New returns a Store on client, which stays the caller's to close.
@@ -145,21 +148,22 @@ func createRefusal(r reply) error {
 	}
 }
 
-// Get returns a push, or CodeNotFound.
+// Get returns a push, or CodeNotFound. Of a damaged record it returns what can
+// be read, with a warning.
 func (s *Store) Get(ctx context.Context, id string) (tasks.Push, error) {
-	record, err := s.client.HGetAll(ctx, keyPush(id)).Result()
+	records, err := s.records(ctx, []string{id})
 	if err != nil {
-		return tasks.Push{}, storeError(err)
+		return tasks.Push{}, err
 	}
-	if record[fieldID] == "" {
+	if len(records[0]) == 0 {
 		return tasks.Push{}, notFound(id)
 	}
-	return readPush(record)
+	return show(id, records[0]), nil
 }
 
 // owner reads what a push's keys depend on; ErrGone without a record.
 func (s *Store) owner(ctx context.Context, id string) (owner, error) {
-	values, err := s.client.HMGet(ctx, keyPush(id), fieldApp, fieldRoom, fieldUser, fieldIdem).Result()
+	values, err := s.client.HMGet(ctx, keyPush(id), fieldApp, fieldRoom, fieldUser, fieldIdem, fieldSpec).Result()
 	if err != nil {
 		return owner{}, storeError(err)
 	}
@@ -167,10 +171,18 @@ func (s *Store) owner(ctx context.Context, id string) (owner, error) {
 		t, _ := values[i].(string)
 		return t
 	}
-	if text(0) == "" {
+	o := owner{app: text(0), room: text(1), user: text(2), idem: text(3)}
+	if o.app != "" && o.user != "" {
+		return o, nil
+	}
+	var spec tasks.Spec // says the same, if the record is damaged
+	switch err := json.Unmarshal([]byte(text(4)), &spec); {
+	case err == nil:
+		o.app, o.room, o.user = appText(spec.SDKAppID), spec.RoomID, spec.UserID
+	case o == owner{} && text(4) == "":
 		return owner{}, tasks.ErrGone
 	}
-	return owner{app: text(0), room: text(1), user: text(2), idem: text(3)}, nil
+	return o, nil
 }
 
 // Stop makes desired=stop durable in any state, tells workers at once, and
@@ -181,7 +193,7 @@ func (s *Store) Stop(ctx context.Context, id string) (tasks.Push, error) {
 		var r reply
 		r, err = s.run(ctx, s.scripts.stop, pushKeys(id, o), id, s.cfg.Retention.Milliseconds(), stopChannel)
 		if err == nil && r.code == "ok" {
-			return readPush(fields(r.values))
+			return show(id, fields(r.values)), nil
 		}
 		if err == nil {
 			err = refusal(r)

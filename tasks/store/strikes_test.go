@@ -111,6 +111,50 @@ func TestWorkerThatWasOnlyCutOffTakesItsStrikeBackOnce(t *testing.T) {
 	require.Zero(t, get(t, s, p.ID).Strikes)
 }
 
+func TestAttemptThatEndedWhileItWasCutOffTakesItsStrikeBackOnce(t *testing.T) {
+	for name, back := range map[string]func(t *testing.T, s *store.Store, l tasks.Lease){
+		"with its end": func(t *testing.T, s *store.Store, l tasks.Lease) {
+			require.ErrorIs(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Completed}), tasks.ErrStale)
+		},
+		"with its release": func(t *testing.T, s *store.Store, l tasks.Lease) {
+			_, err := s.Release(ctx(t), l, progress(0), nil)
+			require.ErrorIs(t, err, tasks.ErrStale)
+		},
+		"with an announcement": func(t *testing.T, s *store.Store, l tasks.Lease) {
+			_, err := s.Announce(ctx(t), l)
+			require.ErrorIs(t, err, tasks.ErrStale)
+		},
+		"with a renewal that is over": func(t *testing.T, s *store.Store, l tasks.Lease) {
+			require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, Over: true}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, rdb := fresh(t, store.Config{})
+			p := create(t, s, "u")
+			first := claim(t, s, p, "w1")
+			vanish(t, s, rdb, p)
+			claim(t, s, get(t, s, p.ID), "w2")
+			vanish(t, s, rdb, p)
+			require.Equal(t, 2, get(t, s, p.ID).Strikes)
+			for range 3 {
+				back(t, s, first)
+				require.Equal(t, 1, get(t, s, p.ID).Strikes)
+			}
+		})
+	}
+}
+
+func TestRenewalThatIsOverExtendsNoLease(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := create(t, s, "u")
+	l := claim(t, s, p, "w")
+	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(1, p.ID)).Err())
+	want := get(t, s, p.ID)
+	require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Over: true}))
+	require.Equal(t, want, get(t, s, p.ID))
+	require.EqualValues(t, 1, rdb.ZScore(ctx(t), "{roomcast}:live", p.ID).Val())
+}
+
 func TestStrikeOfAPoisonedPushIsNotTakenBack(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := create(t, s, "u")

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/roomcast/roomcast/tasks"
 )
 
@@ -22,13 +20,17 @@ const (
 )
 
 // Expired lists pushes whose lease, or whose grace while queued, is over by
-// Redis time, at most limit, the longest expired first. Entries without a
+// Redis time, at most limit: first those that a worker held, then queued ones,
+// of each the longest expired first. Entries without a
 // push that could go on are dropped on the way. When the clock of Redis has
 // jumped since the last call, so that leases look older or younger than they
 // are, it returns CodeStoreUnavailable once.
 func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
-	found, err := s.expired(ctx, limit)
+	found, err := s.allExpired(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if found, err = s.heldFirst(ctx, found, limit); err != nil {
 		return nil, err
 	}
 	ids := make([]string, len(found))
@@ -41,28 +43,24 @@ func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error)
 	}
 	kept := found[:0]
 	for i, e := range found {
-		p, err := readPush(records[i])
-		if err != nil {
-			continue // a damaged record must not stop the sweep of the others
-		}
-		if p.ID == "" || p.State.Terminal() {
+		e.Push, e.Damage = readPush(e.ID, records[i])
+		if len(records[i]) == 0 || e.Push.State.Terminal() {
 			if err := s.forget(ctx, e.ID); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		e.Push = p
 		kept = append(kept, e)
 	}
 	return kept, nil
 }
 
-// expired lists ids and lease ends.
-func (s *Store) expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
+// expiredPage lists scanPage ids and lease ends, but for the first skip.
+func (s *Store) expiredPage(ctx context.Context, skip int) ([]tasks.Expired, error) {
 	longest := max(s.cfg.Lease, s.cfg.Grace, longestGrace)
 	begin := time.Now()
 	list, err := s.scripts.expired.Run(ctx, s.client, []string{keyLive},
-		limit, 2*longest.Milliseconds(), longest.Milliseconds()).StringSlice()
+		scanPage, 2*longest.Milliseconds(), longest.Milliseconds(), skip).StringSlice()
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -114,12 +112,15 @@ func (s *Store) forget(ctx context.Context, id string) error {
 // Takeover moves an expired push to Queued under the next epoch, ends it as
 // Stopped when desired=stop, or as Failed when a push that was held gets its
 // last strike. A push that is queued already gets the next epoch and no
-// strike: its task was lost. It returns ErrHeld when the lease has changed
+// strike: its task was lost. One with Damage ends as Failed. It returns ErrHeld when the lease has changed
 // since it was seen, ErrEnded or ErrGone when there is nothing to take.
 func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, error) {
 	var failure flat
 	if err := failure.addJSON(fieldFailure, tasks.Poisoned()); err != nil {
 		return tasks.Taken{}, err
+	}
+	if e.Damage != nil {
+		return s.endDamaged(ctx, e)
 	}
 	keys := append(pushKeys(e.ID, ownerOf(e.Push.Spec)), keyWorkers)
 	r, err := s.run(ctx, s.scripts.takeover, keys,
@@ -139,7 +140,7 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 // it waits; ErrHeld when it has changed since it was seen.
 func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration, why tasks.Waiting) error {
 	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyEvents(e.ID)},
-		e.ID, grace.Milliseconds(), e.Expiry, string(why), waitingMessage(why))
+		e.ID, grace.Milliseconds(), e.Expiry, string(why), why.Message())
 	if err != nil {
 		return err
 	}
@@ -149,40 +150,10 @@ func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration,
 	return nil
 }
 
-func waitingMessage(why tasks.Waiting) string {
-	switch why {
-	case tasks.WaitingForWorker:
-		return "no worker is running, so nobody can start this push; start a worker"
-	case tasks.WaitingForSlot:
-		return "all workers are full; the push starts when another one ends or a worker is added"
-	}
-	return string(why)
-}
-
 // Workers counts the workers that have renewed within their lease.
 func (s *Store) Workers(ctx context.Context) (int, error) {
 	n, err := s.scripts.workers.Run(ctx, s.client, []string{keyWorkers}).Int()
 	return n, storeError(err)
-}
-
-// records reads many records in one round trip; an empty map is none.
-func (s *Store) records(ctx context.Context, ids []string) ([]map[string]string, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	pipe := s.client.Pipeline()
-	cmds := make([]*redis.MapStringStringCmd, len(ids))
-	for i, id := range ids {
-		cmds[i] = pipe.HGetAll(ctx, keyPush(id))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, storeError(err)
-	}
-	records := make([]map[string]string, len(ids))
-	for i, cmd := range cmds {
-		records[i] = cmd.Val()
-	}
-	return records, nil
 }
 
 // Trim takes pushes whose records have expired out of the indexes, at most a

@@ -4,7 +4,9 @@
 -- ARGV 1 id, 2 retention ms, 3 lease ms, 4 epoch, 5 worker, 6 how many other
 --      pushes the worker runs, 7 strikes from which on a push runs alone
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
---      · {'held'} · {'crowded'}: it stays queued
+--      · {'held'} · {'crowded'}: it stays queued · {'handover', envelope, field,
+--      value, …}: not given; its owner has announced this attempt, which may
+--      prepare until the push is released
 -- A repeated call of the same worker within one lease of its claim, before it
 -- has renewed (the reply was lost), answers 'ok' again. A push that is to stop
 -- is ended unless somebody holds it with a lease that runs.
@@ -24,22 +26,29 @@ if rec.desired == 'stop' and not held then
 end
 if rec.epoch > epoch then return {'stale'} end
 
-local function given()
+local function given(word)
   local result = redis.call('HGETALL', k.push)
   table.insert(result, 1, redis.call('GET', k.secret) or '')
-  table.insert(result, 1, 'ok')
+  table.insert(result, 1, word)
   return result
+end
+local crowded = rec.strikes >= tonumber(ARGV[7]) and tonumber(ARGV[6]) > 0
+
+if held and rec.desired ~= 'stop' and rec.epoch + 1 == epoch then
+  if rec.announced ~= epoch then return {'held'} end
+  if crowded then return {'crowded'} end
+  return given('handover')
 end
 
 if rec.epoch == epoch and rec.worker == worker and rec.state == 'starting' then
   local claimed = tonumber(redis.call('HGET', k.push, 'claimed_at') or '0')
-  if until_ms == claimed + lease and t <= until_ms then return given() end
+  if until_ms == claimed + lease and t <= until_ms then return given('ok') end
 end
 if rec.worker ~= '' or not may(rec.state, 'starting') then return {'held'} end
-if rec.strikes >= tonumber(ARGV[7]) and tonumber(ARGV[6]) > 0 then return {'crowded'} end
+if crowded then return {'crowded'} end
 
 hold(k, rec, epoch, worker)
 redis.call('HSET', k.push, 'claimed_at', int(t))
 redis.call('ZADD', k.live, int(t + lease), rec.id)
 enter(k, rec, 'starting', '', t)
-return given()
+return given('ok')

@@ -11,7 +11,10 @@ local epoch, worker, state, failure = tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[
 local rec = load(k.push)
 if not rec then return {'gone'} end
 if TERMINAL[rec.state] and rec.last_epoch == epoch and rec.last_worker == worker then return {'ok'} end
-if not owns(rec, epoch, worker) then return {'stale'} end
+if not owns(rec, epoch, worker) then
+  unstrike(k, rec, epoch) -- its worker lives, so it was only cut off
+  return {'stale'}
+end
 
 if rec.desired == 'stop' then state, failure = 'stopped', '' end
 local behind = rec.epoch < epoch or rec.worker == ''

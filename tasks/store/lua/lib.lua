@@ -25,18 +25,24 @@ local function keyset()
   }
 end
 
--- load returns the fields that decisions rest on, or nil without a record.
+-- load returns the fields that decisions rest on, or nil without a record. What
+-- is damaged is read as what it may have been, with broken = true.
 local function load(push)
   local v = redis.call('HMGET', push, 'id', 'state', 'desired', 'epoch', 'worker',
     'last_epoch', 'last_worker', 'event_epoch', 'event_seq',
-    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting')
-  if not v[1] or not v[2] then return nil end
+    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover')
+  if not v[1] and not v[2] and redis.call('EXISTS', push) == 0 then return nil end
+  local state, desired = v[2], v[3]
+  if not state or not MOVES[state] then state = (v[5] or '') == '' and 'queued' or 'starting' end
+  if desired ~= 'stop' then desired = state == 'stopping' and 'stop' or 'run' end
   return {
-    id = v[1], state = v[2], desired = v[3] or 'run', epoch = tonumber(v[4]) or 0, worker = v[5] or '',
+    broken = not v[1] or state ~= v[2] or desired ~= v[3],
+    id = v[1] or string.match(push, '([^:]*)$'), state = state, desired = desired, epoch = tonumber(v[4]) or 0, worker = v[5] or '',
     last_epoch = tonumber(v[6]) or 0, last_worker = v[7] or '',
     event_epoch = tonumber(v[8]) or 0, event_seq = tonumber(v[9]) or 0,
     strikes = tonumber(v[10]) or 0, struck = v[11] or '', settled = tonumber(v[12]) or 0,
     renew_seq = tonumber(v[13]) or 0, waiting = v[14] or '',
+    announced = tonumber(string.match(v[15] or '', '^%d+')) or 0,
   }
 end
 

@@ -2,7 +2,8 @@
 --
 -- KEYS 1–10 as in lib.lua
 -- ARGV 1 id, 2 retention ms, 3 grace ms, 4 epoch, 5 worker, 6 JSON array of
---      fields and values, 7 JSON array of events
+--      fields and values, 7 JSON array of events, 8 grace ms of a push whose
+--      next attempt was announced: who prepared it claims at once, or is gone
 -- Result {'ok', next epoch}, 0 when the push was to stop and is now stopped ·
 --      {'gone'} · {'stale'} · {'illegal', state}
 -- A repeated call (its reply was lost) answers the same until somebody claims.
@@ -14,7 +15,10 @@ if rec.last_epoch == epoch and rec.last_worker == worker then
   if rec.state == 'queued' and rec.epoch == epoch + 1 then return {'ok', int(rec.epoch)} end
   if rec.state == 'stopped' then return {'ok', '0'} end
 end
-if not owns(rec, epoch, worker) then return {'stale'} end
+if not owns(rec, epoch, worker) then
+  unstrike(k, rec, epoch) -- its worker lives, so it was only cut off
+  return {'stale'}
+end
 local stop = rec.desired == 'stop'
 local to = stop and 'stopped' or 'queued'
 if rec.state ~= to and not reach(rec.state, to) then return {'illegal', rec.state} end
@@ -28,4 +32,5 @@ if stop then
   finish(k, rec, 'stopped', '', t)
   return {'ok', '0'}
 end
-return {'ok', int(requeue(k, rec, tonumber(ARGV[3]), 'released by its worker', t))}
+local grace = tonumber(rec.announced == epoch + 1 and ARGV[8] or ARGV[3])
+return {'ok', int(requeue(k, rec, grace, 'released by its worker', t))}

@@ -4,12 +4,16 @@
 -- KEYS 1 live, 2 workers, then for each push its record and its events
 -- ARGV 1 lease ms, 2 worker, 3 number of the renew, rising with every one this
 --      worker sends, then for each push a JSON object: e epoch, w worker,
---      s state, t started_at ms or '', d whether it has settled, f array of
---      fields and values, v array of events as attempt_events() takes them
--- Result an integer for each push: 0 kept, 1 stop, 2 lost, 3 gone
+--      s state, t started_at ms or '', d whether it has settled, o whether it is
+--      over, f array of fields and values, v array of events as
+--      attempt_events() takes them
+-- Result an integer for each push: 0 kept, 1 stop, 2 lost, 3 gone, 4 late
 -- A renew that arrives after a later one of the same worker (Redis stood
--- still, the worker gave up waiting and sent the next) changes nothing.
-local KEPT, STOP, LOST, GONE = 0, 1, 2, 3
+-- still, the worker gave up waiting and sent the next; or two were under way
+-- at once) changes nothing and answers late, even if the push is to stop: what
+-- it carried is not written, and the next one tells. One that is over takes a
+-- strike back and changes nothing else.
+local KEPT, STOP, LOST, GONE, LATE = 0, 1, 2, 3, 4
 local RUNNING = {starting = true, publishing = true, reconnecting = true}
 local t = now()
 local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
@@ -18,6 +22,9 @@ local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
 -- the last state among its events.
 local function write(k, rec, a)
   set_fields(k.push, a.f)
+  if rec.broken then
+    redis.call('HSET', k.push, 'id', rec.id, 'state', rec.state, 'desired', rec.desired)
+  end
   if a.t ~= '' then redis.call('HSETNX', k.push, 'started_at', a.t) end
   redis.call('HSET', k.push, 'renew_seq', int(seq))
   redis.call('ZADD', KEYS[1], int(t + lease), rec.id)
@@ -28,7 +35,7 @@ end
 local function renew(k, a)
   local rec = load(k.push)
   if not rec then return GONE end
-  if not owns(rec, a.e, a.w) then
+  if a.o or not owns(rec, a.e, a.w) then
     unstrike(k, rec, a.e) -- it lives, so it was only cut off
     return LOST
   end
@@ -37,7 +44,7 @@ local function renew(k, a)
   if repaired then
     hold(k, rec, a.e, a.w)
   elseif seq < rec.renew_seq then
-    return verdict
+    return LATE
   end
   local told = write(k, rec, a)
   if verdict == STOP then return STOP end
@@ -58,6 +65,8 @@ redis.call('ZADD', KEYS[2], int(t + lease), ARGV[2])
 local verdicts = {}
 for i = 4, #ARGV do
   local at = (i - 4) * 2 + 3
-  verdicts[i - 3] = renew({push = KEYS[at], events = KEYS[at + 1]}, cjson.decode(ARGV[i]))
+  -- What fails for one (its key holds something else) must not fail the others.
+  local ok, verdict = pcall(renew, {push = KEYS[at], events = KEYS[at + 1]}, cjson.decode(ARGV[i]))
+  verdicts[i - 3] = ok and verdict or GONE
 end
 return verdicts

@@ -1,0 +1,112 @@
+package media
+
+import (
+	"context"
+	"time"
+)
+
+// maxSkip is how much of a source is read and left out rather than sought.
+const maxSkip = 10 * time.Second
+
+// takeOver waits until the push is this attempt's and brings the source, which
+// was opened while the attempt before still played it, to where that one
+// stood.
+func (r *run) takeOver(ctx context.Context) error {
+	if r.job.TakeOver == nil {
+		return nil
+	}
+	stood, err := r.job.TakeOver(ctx)
+	if err != nil {
+		return err
+	}
+	r.job.TakeOver = nil
+	r.stay.played, r.mix.reel.plays = stood.Played, stood.Loop
+	if r.source.live {
+		return r.mix.feed.skipToNewest(ctx)
+	}
+	r.position = max(stood.Position, r.job.Options.StartAt)
+	reached, err := r.mix.feed.skipTo(ctx, r.position)
+	if err != nil {
+		return err
+	}
+	if reached {
+		r.mix.align(r.position)
+		return nil
+	}
+	r.closeSource()
+	return r.openSource(ctx)
+}
+
+// skipTo leaves out what comes before the last keyframe at or before position.
+// It returns false when that keyframe is not ahead, or so far that the source
+// is better sought; the feed is of no use then.
+func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error) {
+	target := f.info.StartTime + position
+	var kept []Packet
+	found := false
+	for {
+		p, err := f.take(ctx)
+		if isEnd(err) { // the feed says so again after what is kept
+			break
+		}
+		if err != nil {
+			return false, err
+		}
+		if !p.NoDTS && target-p.DTS > maxSkip {
+			return false, nil
+		}
+		if f.gate.isKey(p) && shownAt(p) <= target {
+			found, kept = true, kept[:0]
+		}
+		kept = append(kept, p)
+		if f.isPast(p, target) {
+			break
+		}
+	}
+	f.held = append(kept, f.held...)
+	return found, nil
+}
+
+// isPast says whether no keyframe at or before target can follow p. A track
+// that is ahead of the other says nothing yet.
+func (f *feed) isPast(p Packet, target time.Duration) bool {
+	if f.gate.audioOnly || p.Track == f.gate.video {
+		return !p.NoDTS && p.DTS > target
+	}
+	return !p.NoDTS && p.DTS > target+maxSkip
+}
+
+func shownAt(p Packet) time.Duration {
+	if p.NoPTS {
+		return p.DTS
+	}
+	return p.PTS
+}
+
+// skipToNewest leaves out what of a live source has piled up before its newest
+// keyframe. A playlist's burst is not piled up: it is played at its own pace.
+func (f *feed) skipToNewest(ctx context.Context) error {
+	if !f.realtime {
+		return nil
+	}
+	var kept []Packet
+	for range len(f.held) + f.queue.waiting() {
+		p, err := f.take(ctx)
+		if err != nil {
+			return err
+		}
+		if f.gate.isKey(p) {
+			kept = kept[:0]
+		}
+		kept = append(kept, p)
+	}
+	f.held = append(kept, f.held...)
+	return nil
+}
+
+// waiting counts the packets that are there to be got.
+func (q *packetQueue) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.packets) - q.head
+}

@@ -1,0 +1,95 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// handedOver lets the push be ours after a while, at position.
+func handedOver(after, position time.Duration) func(context.Context) (Progress, error) {
+	return func(ctx context.Context) (Progress, error) {
+		select {
+		case <-time.After(after):
+			return Progress{Position: position}, nil
+		case <-ctx.Done():
+			return Progress{}, context.Cause(ctx)
+		}
+	}
+}
+
+func TestAPreparedSourceGoesOnAtTheKeyframeBeforeTheFinalPosition(t *testing.T) {
+	for name, c := range map[string]struct {
+		start, final time.Duration
+		opens        int
+		from         time.Duration
+	}{
+		"that has not moved":                     {3300 * time.Millisecond, 3300 * time.Millisecond, 1, 3 * time.Second},
+		"a second on":                            {3300 * time.Millisecond, 4700 * time.Millisecond, 1, 4 * time.Second},
+		"on a keyframe":                          {3300 * time.Millisecond, 5 * time.Second, 1, 5 * time.Second},
+		"beyond all that was read ahead":         {0, 9900 * time.Millisecond, 1, 9 * time.Second},
+		"far away, where it is opened anew":      {0, 31500 * time.Millisecond, 2, 31 * time.Second},
+		"before its own, where it is opened new": {8 * time.Second, 2500 * time.Millisecond, 2, 2 * time.Second},
+		"at the very end":                        {38 * time.Second, 39980 * time.Millisecond, 1, 39 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(whole(40 * time.Second))
+				s.job.Start, s.job.TakeOver = c.start, handedOver(1200*time.Millisecond, c.final)
+				begin := time.Now()
+				require.NoError(t, s.play(t.Context()))
+				left := 40*time.Second - c.from
+				require.Len(t, s.room.got, int(left/audioFrame))
+				require.True(t, s.room.got[0].Keyframe)
+				requireRising(t, s.room.got)
+				require.Len(t, s.opened, c.opens)
+				require.InDelta(t, (left + 1200*time.Millisecond).Seconds(), time.Since(begin).Seconds(), 0.05)
+				require.Equal(t, 40*time.Second, s.job.Meter.Snapshot(time.Now()).Position)
+			})
+		})
+	}
+}
+
+func TestAPreparedStreamGoesOnAtItsNewestKeyframe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(1500 * time.Millisecond))
+		s.job.Source.Mode, s.job.TakeOver = ModeLive, handedOver(time.Second, time.Hour)
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))
+		require.Len(t, s.room.got, 25)
+		require.True(t, s.room.got[0].Keyframe)
+	})
+}
+
+func TestAPreparedAttemptThatIsNotWantedNeverOpensTheRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.job.TakeOver = handedOver(time.Hour, 0)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(3*time.Second, func() { cancel(ErrLost) })
+		require.ErrorIs(t, s.play(ctx), ErrLost)
+		require.Zero(t, s.room.dials)
+		require.True(t, s.opened[0].closed)
+	})
+}
+
+func TestASourceThatFailsWhileItWaitsIsOpenedAgainAtTheFinalPosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(opens int) fakeSource {
+			f := fakeSource{info: clip(20 * time.Second)}
+			if opens == 0 {
+				f.failAt = 4 * time.Second
+				f.err = &Error{Kind: KindSourceUnavailable, Op: "read source", Err: errors.New("reset")}
+			}
+			return f
+		})
+		s.job.Start, s.job.TakeOver = 3*time.Second, handedOver(time.Second, 6*time.Second)
+		require.NoError(t, s.play(t.Context()))
+		require.Len(t, s.opened, 2)
+		require.Len(t, s.room.got, 14*50)
+	})
+}

@@ -1,0 +1,155 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// errNotHandedOver sends the task of an attempt back that was prepared and
+// never released: the push must not lose its bell.
+var errNotHandedOver = errors.New("the push was prepared here and not released in time")
+
+// heirTime is how many leases an attempt waits prepared: its predecessor may
+// vanish meanwhile, and the sweeper needs one and a bit.
+const heirTime = 2
+
+// heir is what an attempt has that is prepared while its predecessor still
+// publishes. Until it is claimed it is none of the worker's attempts: nobody
+// renews it, and it may not open the room.
+type heir struct {
+	claimed chan struct{}  // closed with the claim
+	from    media.Progress // where the predecessor stood; known with the claim
+	refused error          // why it was never claimed
+}
+
+// prepare enters an attempt that may prepare and is not ours yet.
+func (w *Worker) prepare(a *attempt) (*attempt, error) {
+	a.heir = &heir{claimed: make(chan struct{}), refused: errNotHandedOver}
+	a.renewed = time.Time{} // no lease
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.draining:
+		return nil, ErrDraining
+	case w.preparing[a.lease.ID] != nil:
+		return nil, errNotHandedOver
+	}
+	w.preparing[a.lease.ID] = a
+	return a, nil
+}
+
+// owned says whether a is this worker's by a claim.
+func (a *attempt) owned() bool {
+	if a.heir == nil {
+		return true
+	}
+	select {
+	case <-a.heir.claimed:
+		return true
+	default:
+		return false
+	}
+}
+
+// outcome is what Handle answers for an attempt that has ended here.
+func (a *attempt) outcome() error {
+	if a.owned() || isTaken(a.heir.refused) {
+		return nil
+	}
+	return a.heir.refused
+}
+
+// isTaken says whether a claim was refused because there is nothing to claim.
+func isTaken(err error) bool {
+	return errors.Is(err, ErrGone) || errors.Is(err, ErrEnded) || errors.Is(err, ErrStale) || errors.Is(err, ErrHeld)
+}
+
+// inherit claims a as soon as its predecessor has released it, whether or not
+// it is prepared by then, and ends it when that does not happen in time.
+func (w *Worker) inherit(ctx context.Context, a *attempt) {
+	if err := w.awaitRelease(ctx, a); err != nil {
+		a.heir.refused = err
+		a.log.Info("attempt not taken", "reason", err)
+		a.cancel(media.ErrLost)
+	}
+}
+
+func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
+	ctx, cancel := context.WithTimeout(ctx, heirTime*w.Lease)
+	defer cancel()
+	t := time.NewTicker(handoverPoll)
+	defer t.Stop()
+	for {
+		h, err := w.Handovers.Handover(ctx, a.lease.ID, a.lease.Epoch)
+		if err == nil && !h.Stands {
+			if err := w.claimPrepared(ctx, a); !errors.Is(err, ErrHandover) {
+				return err
+			}
+		}
+		select {
+		case <-t.C:
+		case <-a.ctx.Done():
+			return context.Cause(a.ctx)
+		case <-ctx.Done():
+			return errNotHandedOver
+		}
+	}
+}
+
+// claimPrepared makes a ours, by the rules of any claim.
+func (w *Worker) claimPrepared(ctx context.Context, a *attempt) error {
+	w.claims.Lock()
+	defer w.claims.Unlock()
+	if err := w.refusal(); err != nil {
+		return err
+	}
+	// A claim whose answer nobody awaits would leave the push without anybody
+	// until its lease is over.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	sent := time.Now()
+	claimed, err := w.take(ctx, a.lease)
+	if err != nil {
+		return err
+	}
+	a.inherits(claimed.Push, sent)
+	w.register(a)
+	a.log.Info("attempt started", "position", a.heir.from.Position, "prepared", true)
+	close(a.heir.claimed)
+	return nil
+}
+
+// inherits takes over what has changed in the record since a was prepared.
+func (a *attempt) inherits(p Push, sent time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	own := a.warnings
+	a.started, a.renewed, a.warnings = p.StartedAt, sent, slices.Clone(p.Warnings)
+	for _, w := range own {
+		if !slices.Contains(a.warnings, w) {
+			a.warnings = append(a.warnings, w)
+		}
+	}
+	a.push.Strikes, a.heir.from = p.Strikes, lastProgress(p)
+	a.meter.GoOnFrom(a.heir.from)
+}
+
+// takeOver is the media's hook: the source is open, and what is missing is the
+// claim.
+func (w *Worker) takeOver(ctx context.Context, a *attempt) (media.Progress, error) {
+	if !a.owned() {
+		if err := w.Handovers.Ready(ctx, a.lease); err != nil {
+			a.log.Debug("attempt could not be announced as ready", "error", err)
+		}
+	}
+	select {
+	case <-a.heir.claimed:
+		return a.heir.from, nil
+	case <-ctx.Done():
+		return media.Progress{}, context.Cause(ctx)
+	}
+}

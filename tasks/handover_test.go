@@ -1,0 +1,365 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+func (s *fakeStore) Announce(_ context.Context, l Lease) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return false, errAway
+	}
+	if s.alone || s.pushes[l.ID].Desired == DesiredStop {
+		return false, nil
+	}
+	s.announced[l.ID] = l.Epoch + 1
+	return true, nil
+}
+
+func (s *fakeStore) Ready(_ context.Context, l Lease) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return errAway
+	}
+	s.heirs[l.ID] = l.Worker
+	return nil
+}
+
+func (s *fakeStore) Handover(_ context.Context, id string, next int64) (Handover, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return Handover{}, errAway
+	}
+	p := s.pushes[id]
+	return Handover{
+		Stands: p.Worker != "" && p.Epoch+1 == next && s.announced[id] == next && p.Desired == DesiredRun, Heir: s.heirs[id],
+	}, nil
+}
+
+// rings is a Queue whose bells can be heard.
+type rings chan Task
+
+func (r rings) Enqueue(_ context.Context, t Task, _ bool) error {
+	r <- t
+	return nil
+}
+
+// pair is two workers on one store: one publishes a and b, the other is idle.
+type pair struct {
+	*world
+	bells rings
+	other *Worker
+	plays sync.Map // epoch → time at which the room was opened
+	open  time.Duration
+	fault error // of opening the source in the other worker
+}
+
+// second plays like playFor, but opens its source for a while first and then
+// asks for the push, as the media does.
+func (p *pair) second(ctx context.Context, job media.Job) error {
+	select {
+	case <-time.After(p.open):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if p.fault != nil {
+		return p.fault
+	}
+	if job.TakeOver != nil {
+		stood, err := job.TakeOver(ctx)
+		if err != nil {
+			return err
+		}
+		job.Start = stood.Position
+	}
+	_, cancel, err := job.MayOpenRoom(ctx)
+	if err != nil {
+		return err
+	}
+	cancel()
+	p.plays.Store(time.Now(), job.Start)
+	return playFor(time.Hour)(ctx, job)
+}
+
+func (p *pair) opened() (n int, at time.Time, from time.Duration) {
+	p.plays.Range(func(k, v any) bool {
+		n++
+		at, _ = k.(time.Time)
+		from, _ = v.(time.Duration)
+		return true
+	})
+	return n, at, from
+}
+
+func newPair(pushes ...Push) *pair {
+	p := &pair{world: newWorld(playFor(time.Hour), pushes...), bells: make(rings, 10), open: 300 * time.Millisecond}
+	p.other = NewWorker(p.config("w2", playerFunc(p.second)))
+	for _, w := range []*Worker{p.worker, p.other} {
+		w.Handovers, w.Queue = p.store, p.bells
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	stop := p.stop
+	p.stop = func() { stop(); cancel() }
+	p.ran.Go(func() { p.other.Run(ctx) })
+	return p
+}
+
+func (p *pair) close() {
+	p.other.Close()
+	p.world.close()
+}
+
+// drain ends the first worker in the background; the channel is closed then.
+func (p *pair) drain() chan struct{} {
+	done := make(chan struct{})
+	go func() { defer close(done); p.worker.Drain(context.Background()) }()
+	return done
+}
+
+// hear gives the next bell to the other worker.
+func (p *pair) hear(t *testing.T) chan error {
+	t.Helper()
+	done := make(chan error, 1)
+	bell := <-p.bells
+	require.EqualValues(t, 2, bell.Epoch)
+	go func() { done <- p.other.Handle(context.Background(), bell) }()
+	return done
+}
+
+func TestTheNextAttemptIsPreparedBeforeThisOneLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		first := p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(5 * time.Second)
+		begin := time.Now()
+		drained := p.drain()
+		next := p.hear(t)
+		time.Sleep(200 * time.Millisecond)
+		require.Equal(t, 1, p.worker.Running(), "it publishes while the source is opened elsewhere")
+		require.Zero(t, p.other.Running(), "what is not claimed is not renewed")
+		<-drained
+		require.NoError(t, <-first)
+		require.InDelta(t, 0.3, time.Since(begin).Seconds(), 0.02)
+		time.Sleep(100 * time.Millisecond)
+		n, at, from := p.opened()
+		require.Equal(t, 1, n)
+		require.Less(t, at.Sub(begin), 340*time.Millisecond)
+		require.InDelta(t, 5.3, from.Seconds(), 0.11, "the final position, not that of the announcement")
+		require.Equal(t, 1, p.other.Running())
+		require.Empty(t, p.other.preparing)
+		p.other.Close()
+		require.NoError(t, <-next)
+	})
+}
+
+func TestADrainWaitsForNobodyWhenThereIsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.store.alone = true
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		begin := time.Now()
+		<-p.drain()
+		require.Zero(t, time.Since(begin))
+		require.EqualValues(t, 2, (<-p.bells).Epoch)
+	})
+}
+
+func TestADrainWaitsASecondForAnHeirAndNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		begin := time.Now()
+		<-p.drain()
+		require.InDelta(t, warmTime.Seconds(), time.Since(begin).Seconds(), 0.02)
+		require.Len(t, p.bells, 2, "one before and one after: a queue keeps one of them")
+		next := p.hear(t)
+		time.Sleep(time.Second)
+		require.Equal(t, 1, p.other.Running())
+		p.other.Close()
+		require.NoError(t, <-next)
+	})
+}
+
+func TestAnHeirWhoseSourceIsNotOpenYetClaimsAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.open = 2 * time.Second
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		drained := p.drain()
+		next := p.hear(t)
+		<-drained
+		time.Sleep(50 * time.Millisecond)
+		require.Equal(t, 1, p.other.Running(), "a push without an owner would look lost")
+		n, _, _ := p.opened()
+		require.Zero(t, n)
+		time.Sleep(2 * time.Second)
+		n, _, _ = p.opened()
+		require.Equal(t, 1, n)
+		p.other.Close()
+		require.NoError(t, <-next)
+	})
+}
+
+func TestAnHeirGivesItsTaskBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		during func(p *pair)
+		want   error
+		fault  error
+	}{
+		"when the release does not come":   {func(*pair) {}, errNotHandedOver, nil},
+		"when it is drained itself":        {func(p *pair) { p.other.Drain(context.Background()) }, media.ErrDraining, nil},
+		"when its source cannot be opened": {func(*pair) {}, errNotHandedOver, errors.New("no")},
+		"when Redis is away for too long":  {func(p *pair) { p.store.set(func(s *fakeStore) { s.away = true }) }, errNotHandedOver, nil},
+		"when another has claimed meanwhile": {func(p *pair) {
+			p.store.set(func(s *fakeStore) { s.pushes["a"] = Push{ID: "a", Epoch: 3, Worker: "w3"} })
+		}, nil, nil},
+		"when the push is to stop": {func(p *pair) { p.store.set(toStop) }, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair(Push{ID: "a", State: Publishing, Desired: DesiredRun, Epoch: 1, Worker: "w0", StartedAt: time.Now()})
+				defer p.close()
+				p.store.announced["a"], p.fault = 2, c.fault
+				done := make(chan error, 1)
+				go func() { done <- p.other.Handle(context.Background(), Task{ID: "a", Epoch: 2}) }()
+				synctest.Wait()
+				c.during(p)
+				err := <-done
+				require.ErrorIs(t, err, c.want)
+				require.Equal(t, c.want == nil, err == nil, "nil is the end of the task")
+				n, _, _ := p.opened()
+				require.Zero(t, n, "the room was opened without a claim")
+				require.Empty(t, p.other.preparing)
+				require.Zero(t, p.other.slots)
+				require.Empty(t, p.store.ends)
+			})
+		})
+	}
+}
+
+func toStop(s *fakeStore) {
+	p := s.pushes["a"]
+	p.Desired = DesiredStop
+	s.pushes["a"] = p
+}
+
+func TestAStopWhileAnHeirPreparesEndsThePushAndTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.open = time.Minute
+		first := p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2500 * time.Millisecond)
+		begin := time.Now()
+		drained := p.drain()
+		next := p.hear(t)
+		time.Sleep(100 * time.Millisecond)
+		p.store.set(func(s *fakeStore) { toStop(s); s.verdicts["a"] = Stop })
+		p.worker.Nudge("a")
+		require.NoError(t, <-first)
+		<-drained
+		require.Less(t, time.Since(begin), 150*time.Millisecond)
+		end, _ := p.store.ended("a")
+		require.Equal(t, Stopped, end.State)
+		require.NoError(t, <-next)
+		n, _, _ := p.opened()
+		require.Zero(t, n)
+	})
+}
+
+func TestAnHeirClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		drained := p.drain()
+		next := p.hear(t)
+		synctest.Wait()
+		p.other.noteTrouble(time.Now())
+		<-drained
+		require.ErrorIs(t, <-next, ErrUnsure)
+	})
+}
+
+func TestAPushThatRunsAloneIsNotPreparedBesideAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		struck := queued("b")
+		struck.Strikes = LonelyStrikes
+		p := newPair(queued("a"), struck)
+		defer p.close()
+		p.open = 800 * time.Millisecond
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		drained := p.drain()
+		next := p.hear(t)
+		synctest.Wait()
+		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "b", Epoch: 1}), ErrCrowded, "a source that is being opened is a neighbour")
+		<-drained
+		time.Sleep(50 * time.Millisecond)
+		p.other.Close()
+		require.NoError(t, <-next)
+	})
+}
+
+func TestAReservedWorkerIsAnHeirAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"), queued("b"), lonely("c"))
+		defer p.close()
+		p.open = 500 * time.Millisecond
+		p.handle(Task{ID: "a", Epoch: 1})
+		b := make(chan error, 1)
+		go func() { b <- p.other.Handle(context.Background(), Task{ID: "b", Epoch: 1}) }()
+		time.Sleep(2 * time.Second)
+		p.store.set(func(s *fakeStore) { s.reserve = true })
+		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "c", Epoch: 3}), ErrCrowded)
+		drained := p.drain()
+		next := p.hear(t)
+		synctest.Wait()
+		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "d", Epoch: 1}), ErrFull, "what is prepared has a slot")
+		<-drained
+		time.Sleep(50 * time.Millisecond)
+		require.Equal(t, 2, p.other.Running())
+		n, _, _ := p.opened()
+		require.Equal(t, 2, n)
+		p.other.Close()
+		require.NoError(t, <-next)
+		require.NoError(t, <-b)
+	})
+}
+
+func TestAWorkerThatPreparesIsNotEmptySoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"), lonely("c"))
+		defer p.close()
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		drained := p.drain()
+		next := p.hear(t)
+		synctest.Wait()
+		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "c", Epoch: 3}), ErrCrowded)
+		require.Greater(t, p.store.asked[0].EmptyIn, ReserveTime, "nobody knows yet what it prepares")
+		<-drained
+		time.Sleep(50 * time.Millisecond)
+		p.other.Close()
+		require.NoError(t, <-next)
+	})
+}

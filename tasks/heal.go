@@ -1,0 +1,65 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// queuedGrace is when a push that is still queued is looked at again.
+	queuedGrace = 10 * time.Second
+	// healTime bounds what one look does for queued pushes, so that the next
+	// look for vanished workers is not late; the rest comes with that.
+	healTime = sweepEvery
+)
+
+// healAll sees to pushes that have been queued for long, at least one of them.
+func (s *Sweeper) healAll(ctx context.Context, queued []Expired) {
+	if len(queued) == 0 {
+		return
+	}
+	begin := time.Now()
+	workers, err := s.Store.Workers(ctx)
+	if err != nil {
+		s.Log.Warn("workers could not be counted", "error", err)
+		return
+	}
+	for i, e := range queued {
+		if i > 0 && time.Since(begin) > healTime {
+			s.seen[e.ID] = e.Expiry
+			continue
+		}
+		s.heal(ctx, e, workers)
+	}
+}
+
+// heal sees to one: it waits on while its task does; a task that is lost, or
+// that a worker took and never claimed, is replaced by one of a new epoch.
+func (s *Sweeper) heal(ctx context.Context, e Expired, workers int) {
+	waits, err := s.Bells.Waits(ctx, TaskOf(e.Push))
+	if err != nil {
+		s.Log.Warn("queue could not be asked", "push_id", e.ID, "error", err)
+		return
+	}
+	if !waits {
+		s.takeOver(ctx, e)
+		return
+	}
+	err = s.Store.Defer(ctx, e, queuedGrace, reason(e.Push, workers))
+	if err != nil && !errors.Is(err, ErrHeld) {
+		s.Log.Warn("queued push could not be deferred", "push_id", e.ID, "error", err)
+	}
+}
+
+// reason says why a push waits that nobody has claimed for long.
+func reason(p Push, workers int) Waiting {
+	switch {
+	case workers == 0:
+		return WaitingForWorker
+	case p.Strikes >= LonelyStrikes:
+		return WaitingForEmpty
+	default:
+		return WaitingForSlot
+	}
+}

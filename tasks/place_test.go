@@ -1,0 +1,160 @@
+package tasks
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// lonely is a queued push that must run alone.
+func lonely(id string) Push {
+	p := queued(id)
+	p.Strikes, p.Epoch = LonelyStrikes, 3
+	return p
+}
+
+func TestAReservedWorkerEmptiesAndThenRunsTheLonelyPush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(20*time.Second), queued("a"), lonely("b"), queued("c"))
+		defer w.close()
+		a := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(5 * time.Second)
+		w.store.set(func(s *fakeStore) { s.reserve = true })
+		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 3}), ErrCrowded)
+		require.ErrorIs(t, <-w.handle(Task{ID: "c", Epoch: 1}), ErrReserved)
+		time.Sleep(10 * time.Second)
+		require.ErrorIs(t, <-w.handle(Task{ID: "c", Epoch: 1}), ErrReserved, "it asks again in time")
+		require.NoError(t, <-a)
+		b := w.handle(Task{ID: "b", Epoch: 3})
+		synctest.Wait()
+		require.Equal(t, 1, w.worker.Running())
+		w.store.set(func(s *fakeStore) { s.reserve = false })
+		require.NoError(t, <-b)
+		require.NoError(t, <-w.handle(Task{ID: "c", Epoch: 1}))
+	})
+}
+
+func TestAReservedWorkerOpensWhenItIsToldSoOrCannotAsk(t *testing.T) {
+	for name, change := range map[string]func(s *fakeStore){
+		"told so":    func(s *fakeStore) { s.reserve = false },
+		"cannot ask": func(s *fakeStore) { s.away = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(playFor(time.Hour), queued("a"), lonely("b"), queued("c"))
+				a := w.handle(Task{ID: "a", Epoch: 1})
+				synctest.Wait()
+				w.store.set(func(s *fakeStore) { s.reserve = true })
+				require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 3}), ErrCrowded)
+				w.store.set(change)
+				time.Sleep(3500 * time.Millisecond)
+				_, err := w.worker.place(Lease{ID: "c", Epoch: 1})
+				require.NoError(t, err)
+				w.store.set(func(s *fakeStore) { s.away = false })
+				w.close()
+				require.NoError(t, <-a)
+			})
+		})
+	}
+}
+
+func TestAReservedWorkerThatGoesAwayAsksNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Hour), queued("a"), lonely("b"))
+		defer w.close()
+		a := w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		w.store.set(func(s *fakeStore) { s.reserve = true })
+		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 3}), ErrCrowded)
+		time.Sleep(2500 * time.Millisecond)
+		w.worker.Refuse()
+		asked := len(w.store.asked)
+		require.Equal(t, 3, asked)
+		time.Sleep(5 * time.Second)
+		require.Len(t, w.store.asked, asked)
+		w.worker.Close()
+		require.NoError(t, <-a)
+	})
+}
+
+func TestAReservedWorkerTakesAPushThatHasViewers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		resumed := queued("c")
+		resumed.Epoch = 2
+		w := newWorld(playFor(5*time.Second), queued("a"), lonely("b"), resumed)
+		defer w.close()
+		a := w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		w.store.set(func(s *fakeStore) { s.reserve = true })
+		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 3}), ErrCrowded)
+		require.NoError(t, <-w.handle(Task{ID: "c", Epoch: 2}))
+		require.NoError(t, <-a)
+	})
+}
+
+func TestAWorkerSaysWhenItWillBeEmpty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Minute), queued("a"), lonely("b"))
+		defer w.close()
+		a := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(20 * time.Second)
+		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 3}), ErrCrowded)
+		require.InDelta(t, 40, w.store.asked[0].EmptyIn.Seconds(), 1)
+		require.NoError(t, <-a)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playerFunc(func(_ context.Context, job media.Job) error {
+			job.Observer.Planned(media.SourceInfo{}, true, media.Plan{})
+			time.Sleep(time.Minute)
+			return nil
+		}), queued("a"), lonely("b"))
+		defer w.close()
+		a := w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 3}), ErrCrowded)
+		require.Greater(t, w.store.asked[0].EmptyIn, ReserveTime, "nobody knows")
+		require.NoError(t, <-a)
+	})
+}
+
+func TestALonelyPushThatDoesNotSettleOpensItsWorkerAfterAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		restless := playerFunc(func(ctx context.Context, job media.Job) error {
+			for range 30 {
+				job.Observer.Publishing()
+				time.Sleep(5 * time.Second)
+				job.Observer.Reconnecting(&media.Error{Kind: media.KindSourceStalled, Op: "read"}, time.Second)
+				time.Sleep(5 * time.Second)
+			}
+			return nil
+		})
+		w := newWorld(restless, lonely("b"), queued("c"))
+		defer w.close()
+		b := w.handle(Task{ID: "b", Epoch: 3})
+		time.Sleep(50 * time.Second)
+		require.ErrorIs(t, <-w.handle(Task{ID: "c", Epoch: 1}), ErrCrowded)
+		time.Sleep(11 * time.Second)
+		c := w.handle(Task{ID: "c", Epoch: 1})
+		synctest.Wait()
+		require.Equal(t, 2, w.worker.Running())
+		require.NoError(t, <-b)
+		require.NoError(t, <-c)
+	})
+}
+
+func TestAPushThatMustRunAloneIsToldSo(t *testing.T) {
+	for workers, why := range map[int]Waiting{0: WaitingForWorker, 3: WaitingForEmpty} {
+		store, _, s := newSweep(Queued)
+		store.expired[0].Push.Strikes = LonelyStrikes
+		store.waits, store.workers = true, workers
+		s.sweep(t.Context())
+		s.sweep(t.Context())
+		require.Equal(t, []Waiting{why}, store.deferred)
+	}
+	require.NotEmpty(t, WaitingForEmpty.Message())
+}

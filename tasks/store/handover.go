@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// Announce says that l's worker is about to release the push, so that the next
+// attempt may prepare. It returns false when there is nobody to prepare it, or
+// nothing to be prepared: no other worker is present, the push is to stop or
+// has strikes. It returns ErrStale or ErrGone when the push is not l's.
+func (s *Store) Announce(ctx context.Context, l tasks.Lease) (bool, error) {
+	r, err := s.run(ctx, s.scripts.announce, []string{keyPush(l.ID), keyWorkers}, l.Epoch, l.Worker)
+	if err != nil {
+		return false, err
+	}
+	if r.code != "ok" && r.code != "cold" {
+		return false, refusal(r)
+	}
+	return r.code == "ok", nil
+}
+
+// Ready notes that l, the announced attempt, needs nothing but the claim;
+// ErrStale or ErrGone when the push is not being handed over to it any more.
+func (s *Store) Ready(ctx context.Context, l tasks.Lease) error {
+	r, err := s.run(ctx, s.scripts.ready, []string{keyPush(l.ID)}, l.Epoch, l.Worker)
+	if err != nil {
+		return err
+	}
+	if r.code != "ok" {
+		return refusal(r)
+	}
+	return nil
+}
+
+// Handover returns how it stands with attempt next of push id. It is only a
+// look: Claim decides.
+func (s *Store) Handover(ctx context.Context, id string, next int64) (tasks.Handover, error) {
+	values, err := s.client.HMGet(ctx, keyPush(id), fieldState, fieldDesired, fieldEpoch, fieldWorker, fieldHandover).Result()
+	if err != nil {
+		return tasks.Handover{}, storeError(err)
+	}
+	var text [5]string
+	for i, v := range values {
+		text[i], _ = v.(string)
+	}
+	state, desired, worker := tasks.State(text[0]), tasks.Desired(text[1]), text[3]
+	announced, heir, _ := strings.Cut(text[4], " ")
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	return tasks.Handover{
+		Stands: state != "" && !state.Terminal() && desired == tasks.DesiredRun && worker != "" &&
+			text[2] == number(next-1) && announced == number(next),
+		Heir: heir,
+	}, nil
+}

@@ -1,0 +1,18 @@
+package store
+
+import (
+	"context"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+var _ tasks.PlaceStore = (*Store)(nil)
+
+// Reserve keeps r.Worker free of new pushes for r.ID; see tasks.PlaceStore. It
+// holds for a lease.
+func (s *Store) Reserve(ctx context.Context, r tasks.Reservation) (bool, error) {
+	n, err := s.scripts.reserve.Run(ctx, s.client, []string{keyReserved, keyPush(r.ID), keyWorkers},
+		r.ID, r.Worker, max(r.EmptyIn, 0).Milliseconds(), tasks.LonelyStrikes, s.cfg.Lease.Milliseconds(),
+		tasks.ReserveTime.Milliseconds(), tasks.ReserveRest.Milliseconds()).Int()
+	return n == 1, storeError(err)
+}
