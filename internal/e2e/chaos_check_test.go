@@ -50,15 +50,29 @@ func (c *chaos) requireAllPublish() {
 		c.ids[u] = w.id
 		if w.stopping {
 			require.NotZero(c.t, w.stopped, "the stop of %s was never promised", u)
-			require.Equal(c.t, "stopped", c.waitStatus(w.id, "stopped", "failed", "completed")["status"], u)
+			c.requireStopped(u, w)
 			continue
 		}
 		p := c.waitFor(w.id, "publishing of "+u, func(p map[string]any) bool {
 			s, _ := c.room.Session(u)
 			return p["status"] == "publishing" && s.ID != 0 && s.Live() || ended(p)
 		})
-		require.False(c.t, ended(p), "%s is lost: %v", u, p)
+		require.True(c.t, !ended(p) || w.thrownOut(p), "%s is lost: %v", u, p)
 	}
+}
+
+// requireStopped waits until w has ended, by the stop or because its user was
+// thrown out before.
+func (c *chaos) requireStopped(user string, w *wish) {
+	c.t.Helper()
+	p := c.waitStatus(w.id, "stopped", "failed", "completed")
+	require.True(c.t, p["status"] == "stopped" || w.thrownOut(p), "%s: %v", user, p)
+}
+
+// thrownOut says whether p failed because another publisher came.
+func (w *wish) thrownOut(p map[string]any) bool {
+	failure, _ := p["error"].(map[string]any)
+	return w.kicked && p["status"] == "failed" && failure["code"] == "conflict"
 }
 
 // ended says whether a push is over.
@@ -162,7 +176,7 @@ func (c *chaos) stopEverything() {
 		c.stop(c.wishes[u].id)
 	}
 	for _, u := range c.users {
-		require.Equal(c.t, "stopped", c.waitStatus(c.wishes[u].id, "stopped", "failed", "completed")["status"])
+		c.requireStopped(u, c.wishes[u])
 	}
 	c.requireNobodyPublishes()
 }

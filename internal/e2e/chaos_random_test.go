@@ -64,6 +64,7 @@ type wish struct {
 	created  time.Time // of the answer; zero before
 	stopping bool      // a stop is being asked for
 	stopped  time.Time // of the answer; zero before
+	kicked   bool      // another publisher took the user's place: the push may fail
 }
 
 // fault is a kind of trouble: do returns false when it is not possible now.
@@ -321,6 +322,9 @@ func (c *chaos) cutUser() bool {
 
 func (c *chaos) kickUser() bool {
 	u := c.users[c.random.IntN(len(c.users))]
+	c.mu.Lock()
+	c.wishes[u].kicked = true
+	c.mu.Unlock()
 	c.note("kick %s: %d", u, c.room.Kick(u))
 	return true
 }

@@ -150,7 +150,7 @@ func TestALivePlaylistIsPlayedInRealTime(t *testing.T) {
 	s.waitStatus(id, "stopped")
 }
 
-func TestASourceTheRoomCannotTakeFailsWithItsReason(t *testing.T) {
+func TestASourceThatMayNotBeReencodedFailsWithItsReason(t *testing.T) {
 	s := newStack(t, options{})
 	for name, c := range map[string]struct {
 		spec   mediatest.Spec
@@ -163,7 +163,8 @@ func TestASourceTheRoomCannotTakeFailsWithItsReason(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, c.spec)})
-			push := s.waitStatus(s.push(files.URL+"/a", name, name, nil), "failed", "completed", "stopped")
+			id := s.push(files.URL+"/a", name, name, fields{"transcode": "never"})
+			push := s.waitStatus(id, "failed", "completed", "stopped")
 			failure, _ := push["error"].(map[string]any)
 			require.Equal(t, "source_unsupported", failure["code"])
 			require.Contains(t, failure["message"], c.reason)
