@@ -23,8 +23,9 @@ const (
 
 // drain gives all pushes back: nothing is taken any more, the pushes are
 // handed over, and then the queue is let go; endBackground lets the renewing end
-// once it is not needed. Redis may hang in any of it.
-func drain(server *queue.Server, worker *tasks.Worker, endBackground func(), log *slog.Logger) {
+// once it is not needed. Redis may hang in any of it; false says that it did,
+// and that the queue still works.
+func drain(server *queue.Server, worker *tasks.Worker, endBackground func(), log *slog.Logger) bool {
 	begin := time.Now()
 	log.Info("draining", "pushes", worker.Running())
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
@@ -39,6 +40,7 @@ func drain(server *queue.Server, worker *tasks.Worker, endBackground func(), log
 	endBackground()
 	orderly := within(ctx, drainTime, server.Shutdown)
 	log.Info("worker ended", "after", time.Since(begin), "not_given_back", left, "orderly", orderly)
+	return orderly
 }
 
 // within calls f and waits for it, but no longer than limit and until ctx ends;

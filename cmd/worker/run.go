@@ -43,13 +43,19 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = client.Close() }()
+	orderly := true
+	defer func() {
+		if orderly { // or asynq, which still works with it, panics
+			_ = client.Close()
+		}
+	}()
 	player, closePlayer, err := newPlayer(cfg, log)
 	if err != nil {
 		return err
 	}
 	defer closePlayer()
-	return work(ctx, cfg, parts{client: client, player: player, log: log})
+	orderly, err = work(ctx, cfg, parts{client: client, player: player, log: log})
+	return err
 }
 
 // newPlayer puts the media together; the returned func closes it.
@@ -92,19 +98,20 @@ type parts struct {
 	log    *slog.Logger
 }
 
-// work runs the worker, its queue, the sweeper and the health server.
-func work(ctx context.Context, cfg config.Config, p parts) error {
+// work runs the worker, its queue, the sweeper and the health server. orderly
+// says whether nothing of them goes on.
+func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err error) {
 	keys, err := secret.ParseKeys(cfg.SecretKey.Reveal())
 	if err != nil {
-		return err
+		return true, err
 	}
 	sealer, err := secret.New(keys...)
 	if err != nil {
-		return err
+		return true, err
 	}
 	resume, err := store.NewResume(p.client, store.ResumeConfig{Allow: cfg.ProgressRedisAllow, TTL: cfg.ResumeTTL})
 	if err != nil {
-		return err
+		return true, err
 	}
 	defer resume.Close()
 	records := store.New(p.client, store.Config{Lease: cfg.Lease, Retention: cfg.Retention})
@@ -119,7 +126,7 @@ func work(ctx context.Context, cfg config.Config, p parts) error {
 	})
 	health, err := listenHealth(cfg.WorkerListen, p, worker)
 	if err != nil {
-		return err
+		return true, err
 	}
 	defer health.close()
 
@@ -132,12 +139,11 @@ func work(ctx context.Context, cfg config.Config, p parts) error {
 	running.Go(func() { sweeper.Run(background) })
 	running.Go(func() { nudge(background, records, worker) })
 	if err := server.Start(); err != nil {
-		return err
+		return true, err
 	}
 	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", health.addr)
 	<-ctx.Done()
-	drain(server, worker, cancel, p.log)
-	return nil
+	return drain(server, worker, cancel, p.log), nil
 }
 
 // nudge passes on the fast path of stops.
