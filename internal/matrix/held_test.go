@@ -16,13 +16,15 @@ import (
 
 // held is what this process holds.
 type held struct {
-	resident, c, heap int // bytes: of the process, of its C code, of Go's live objects
-	files, goroutines int
+	// Bytes: of the process, of its C code, of what C's allocator keeps besides,
+	// of Go's live objects, of all that Go has from the system.
+	resident, c, kept, heap, system int
+	files, goroutines               int
 }
 
 func (h held) String() string {
-	return fmt.Sprintf("%.1f MiB resident, %.2f MiB in C, %.2f MiB in Go, %d descriptors, %d goroutines",
-		mib(h.resident), mib(h.c), mib(h.heap), h.files, h.goroutines)
+	return fmt.Sprintf("%.1f MiB resident, %.2f MiB in C (%.1f kept), %.2f MiB in Go (of %.1f), %d descriptors, %d goroutines",
+		mib(h.resident), mib(h.c), mib(h.kept), mib(h.heap), mib(h.system), h.files, h.goroutines)
 }
 
 func mib(bytes int) float64 { return float64(bytes) / (1 << 20) }
@@ -39,8 +41,9 @@ func hold(t testing.TB) held {
 	require.NoError(t, err)
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
+	used, kept := libav.Heap()
 	return held{
-		resident: pages * os.Getpagesize(), c: libav.HeapInUse(), heap: int(m.HeapAlloc),
+		resident: pages * os.Getpagesize(), c: used, kept: kept, heap: int(m.HeapAlloc), system: int(m.Sys - m.HeapReleased),
 		files: len(files), goroutines: runtime.NumGoroutine(),
 	}
 }

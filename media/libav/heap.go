@@ -2,16 +2,21 @@ package libav
 
 // #include <malloc.h>
 //
-// static size_t heap_in_use(void) {
+// static void heap(size_t *used, size_t *kept) {
+//     *used = *kept = 0;
 // #ifdef __GLIBC__
 //     struct mallinfo2 m = mallinfo2();
-//     return m.uordblks + m.hblkhd;
-// #else
-//     return 0;
+//     *used = m.uordblks + m.hblkhd;
+//     *kept = m.fordblks;
 // #endif
 // }
 import "C"
 
-// HeapInUse is how many bytes the process's C code has allocated and not freed,
-// over all arenas of its allocator; 0 where the C library does not tell.
-func HeapInUse() int { return int(C.heap_in_use()) }
+// Heap is how many bytes the process's C code has allocated and not freed, and
+// how many its allocator keeps besides, of which some are not resident. Both
+// are 0 where the C library does not tell.
+func Heap() (used, kept int) {
+	var u, k C.size_t
+	C.heap(&u, &k)
+	return int(u), int(k)
+}
