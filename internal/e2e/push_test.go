@@ -102,12 +102,7 @@ func TestEveryContainerIsPlayedToItsEnd(t *testing.T) {
 // decodeSession decodes what the stand-in room got.
 func decodeSession(t testing.TB, room *fakeroom.Server, id int) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "room.flv")
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	require.NoError(t, room.WriteFLV(f, id))
-	require.NoError(t, f.Close())
-	mediatest.Decode(t, path)
+	mediatest.Decode(t, recording(t, room, id))
 }
 
 func TestALiveStreamIsPlayedFromItsNewest(t *testing.T) {
@@ -150,7 +145,7 @@ func TestALivePlaylistIsPlayedInRealTime(t *testing.T) {
 	s.waitStatus(id, "stopped")
 }
 
-func TestASourceTheRoomCannotTakeFailsWithItsReason(t *testing.T) {
+func TestASourceTheRoomCannotTakeFailsWithItsReasonWhenNothingMayBeReencoded(t *testing.T) {
 	s := newStack(t, options{})
 	for name, c := range map[string]struct {
 		spec   mediatest.Spec
@@ -163,7 +158,7 @@ func TestASourceTheRoomCannotTakeFailsWithItsReason(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, c.spec)})
-			push := s.waitStatus(s.push(files.URL+"/a", name, name, nil), "failed", "completed", "stopped")
+			push := s.waitStatus(s.push(files.URL+"/a", name, name, fields{"transcode": "never"}), "failed", "completed", "stopped")
 			failure, _ := push["error"].(map[string]any)
 			require.Equal(t, "source_unsupported", failure["code"])
 			require.Contains(t, failure["message"], c.reason)
