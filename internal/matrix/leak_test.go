@@ -26,15 +26,21 @@ type aPush struct {
 	user    string        // that the room treats in its own way
 }
 
-const (
-	shortly = 600 * time.Millisecond
-	denied  = "denied" // a user that the room refuses
-)
+// denied is a user that the room refuses.
+const denied = "denied"
 
-// shortPushes are the kinds; errors is a server that answers by status.
+// shortly is how long a push is.
+func shortly() time.Duration {
+	if full {
+		return 600 * time.Millisecond
+	}
+	return 300 * time.Millisecond
+}
+
+// shortPushes are the kinds; broken is a server without a video.
 func shortPushes(broken string) []aPush {
 	to := func(o media.Options) media.Options {
-		o.EndAt, o.FillAudio = o.StartAt+shortly, true
+		o.EndAt, o.FillAudio = o.StartAt+shortly(), true
 		return o
 	}
 	always := media.Options{Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 160, Height: 90, FPS: 15},
