@@ -15,7 +15,7 @@ LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 # What a command that links FFmpeg starts with. scripts/ffmpeg builds the libraries the first time.
 WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
 
-.PHONY: help deps ffmpeg env build test chaos check format generate tidy vet lint demo doctor clean
+.PHONY: help deps ffmpeg env build test chaos bench check format generate tidy vet lint demo doctor clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,9 +41,16 @@ test: ## install what is missing, then run every Go test (PACKAGES=./media/... f
 	@$(DEPS)
 	$(WITH_FFMPEG) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
-chaos: ## run the table of faults at full size, in about 20 minutes; its figures are the RESULT lines
+chaos: ## faults, the corpus, leaks and a long soak at full size, in about 50 minutes; ends with their RESULT lines
 	@$(DEPS)
-	$(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -p 1 -timeout 3h -v -run '^TestChaos' ./internal/e2e ./internal/matrix
+	@dir=$$(mktemp -d) && { $(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -p 1 -timeout 3h -v -run '^TestChaos' \
+		./internal/e2e ./internal/matrix; echo $$? >"$$dir/exit"; } 2>&1 | tee "$$dir/log"; \
+	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
+
+bench: ## what transcoding costs against the ffmpeg program, and how late the packets of a hundred pushes are
+	@$(DEPS)
+	$(WITH_FFMPEG) $(GO) test -run '^$$' -bench '^Benchmark(Transcode|AHundredPushes)$$' -benchtime 3x -p 1 -timeout 1h \
+		./media/libav ./internal/matrix
 
 check: format generate tidy vet lint ## everything but the tests: format, generated files, go.mod, vet, lint
 

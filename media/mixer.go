@@ -32,6 +32,7 @@ type mixer struct {
 	shift   time.Duration // from the feed's clock to positions
 	shifted bool          // shift is known
 	shown   [2]time.Duration
+	ends    time.Duration // room time at which what was shown ends
 	wantKey atomic.Bool
 	dropped atomic.Int64
 	bad     int64 // damaged packets not counted yet
@@ -190,7 +191,7 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	old, source := m.lanes[media], *m.sources[media]
 	var l *codeLane
 	var err error
-	if out := old.track(); media == Video {
+	if out := old.track().configured(old.track().Extradata); media == Video {
 		to := m.rules.videoOutput(source, m.reel.options.Video)
 		to.Width, to.Height = out.Width&^1, out.Height&^1
 		l, err = m.codeVideo(source, to)
@@ -231,6 +232,20 @@ func (m *mixer) skipBefore(t time.Duration) {
 	for _, l := range m.lanes {
 		if l, ok := l.(*codeLane); ok {
 			l.SkipBefore(t)
+		}
+	}
+}
+
+// skipBeyond keeps what lies behind the part that is played out of the
+// encoders: what they made of it would be missing between the plays.
+func (m *mixer) skipBeyond(p Packet) {
+	end := time.Duration(0)
+	if until := m.feed.until; until > 0 && !m.feed.live {
+		end = p.PTS + until - m.position(p)
+	}
+	for _, l := range m.lanes {
+		if l, ok := l.(*codeLane); ok {
+			l.SkipFrom(end)
 		}
 	}
 }
@@ -301,7 +316,19 @@ func (m *mixer) rewind(ctx context.Context) error {
 	if next.err != nil {
 		return next.err
 	}
+	m.forgetBeyond()
 	return m.load(next)
+}
+
+// forgetBeyond makes the next play go on where the part that is played ends,
+// although the restamper has seen more: pictures out of order, of which some
+// are shown behind the end, and sound that lay behind it.
+func (m *mixer) forgetBeyond() {
+	if m.feed.until == 0 || m.feed.live {
+		return
+	}
+	end := m.restamp.next - max(m.position(Packet{PTS: m.restamp.next})-m.feed.until, 0)
+	m.restamp.next = min(m.restamp.next, max(end, m.ends))
 }
 
 // finish brings out what is still inside at the end of a feed; false when
@@ -339,6 +366,7 @@ func (m *mixer) put(p Packet) error {
 	if media == Video && m.coding(Video) && m.wantKey.CompareAndSwap(true, false) {
 		l.(*codeLane).ForceKey()
 	}
+	m.skipBeyond(p)
 	out, err := l.put(p)
 	if change, ok := errors.AsType[*planChange](err); ok {
 		out, err = m.change(media, change.reason, p)
@@ -399,6 +427,7 @@ func (m *mixer) take(media MediaType, out []Packet) {
 			continue
 		}
 		m.shown[media] = max(m.shown[media], p.PTS)
+		m.ends = max(m.ends, p.PTS+min(p.Duration, maxFrame))
 		if l, ok := m.lanes[1-media].(*fillLane); ok {
 			for _, filled := range l.until(p.DTS) {
 				m.give(1-media, filled)

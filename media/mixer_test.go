@@ -18,6 +18,7 @@ type fakeCoder struct {
 	delay  int // packets that stay inside
 	inside []Packet
 	skip   time.Duration
+	until  time.Duration
 	forced bool
 	inputs int
 	closed bool
@@ -25,6 +26,7 @@ type fakeCoder struct {
 
 func (c *fakeCoder) Output() Track              { return c.out }
 func (c *fakeCoder) SkipBefore(t time.Duration) { c.skip = t }
+func (c *fakeCoder) SkipFrom(t time.Duration)   { c.until = t }
 func (c *fakeCoder) ForceKey()                  { c.forced = true }
 func (c *fakeCoder) Damaged() int64             { return 0 }
 func (c *fakeCoder) Close()                     { c.closed = true }
@@ -47,7 +49,7 @@ func (c *fakeCoder) emit(keep int) []Packet {
 	for len(c.inside) > keep {
 		p := c.inside[0]
 		c.inside = c.inside[1:]
-		if p.PTS < c.skip {
+		if p.PTS < c.skip || c.until > 0 && p.PTS >= c.until {
 			continue
 		}
 		p.DTS, p.Extradata = p.PTS, nil

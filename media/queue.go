@@ -51,6 +51,7 @@ func (q *packetQueue) put(ctx context.Context, p Packet, isKey bool) error {
 		q.mu.Unlock()
 		return nil
 	}
+	q.compactLocked()
 	q.packets = append(q.packets, p)
 	if !p.NoDTS {
 		q.newest[p.Track] = p.DTS
@@ -94,6 +95,17 @@ func (q *packetQueue) dropLocked(isKey bool) {
 	q.dropped += int64(len(q.packets) - q.head)
 	q.packets, q.head, q.bytes = q.packets[:0], 0, 0
 	q.seekingKey = !isKey
+}
+
+// compactLocked takes back what has been read: a queue that is never empty
+// would grow for ever.
+func (q *packetQueue) compactLocked() {
+	if len(q.packets) < cap(q.packets) || q.head < len(q.packets)/2 {
+		return
+	}
+	n := copy(q.packets, q.packets[q.head:])
+	clear(q.packets[n:])
+	q.packets, q.head = q.packets[:n], 0
 }
 
 // fail says that no more packets come, and why.

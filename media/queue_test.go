@@ -100,3 +100,17 @@ func TestTracksFarApartDoNotFillAQueue(t *testing.T) {
 	}
 	require.Zero(t, q.takeDropped())
 }
+
+func TestAQueueThatIsNeverEmptyStaysSmall(t *testing.T) {
+	q := newPacketQueue(queueLimits{span: time.Minute, bytes: 1 << 20})
+	for i := range 10 {
+		require.NoError(t, q.put(t.Context(), at(i), false))
+	}
+	for i := range 10_000 {
+		require.NoError(t, q.put(t.Context(), at(10+i), false))
+		p, err := q.get(t.Context(), time.Minute)
+		require.NoError(t, err)
+		require.Equal(t, at(i).DTS, p.DTS)
+	}
+	require.LessOrEqual(t, cap(q.packets), 64)
+}

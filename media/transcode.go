@@ -43,6 +43,9 @@ type Transcoder interface {
 	// SkipBefore leaves out everything that is shown or heard before t (room
 	// time): decoded, but not encoded.
 	SkipBefore(t time.Duration)
+	// SkipFrom leaves out everything that is shown or heard at t (room time) or
+	// later, until it is called again; 0 leaves out nothing.
+	SkipFrom(t time.Duration)
 	// ForceKey makes the next picture that comes out a keyframe. Audio ignores
 	// it.
 	ForceKey()

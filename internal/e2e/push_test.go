@@ -102,12 +102,7 @@ func TestEveryContainerIsPlayedToItsEnd(t *testing.T) {
 // decodeSession decodes what the stand-in room got.
 func decodeSession(t testing.TB, room *fakeroom.Server, id int) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "room.flv")
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	require.NoError(t, room.WriteFLV(f, id))
-	require.NoError(t, f.Close())
-	mediatest.Decode(t, path)
+	mediatest.Decode(t, recording(t, room, id))
 }
 
 func TestALiveStreamIsPlayedFromItsNewest(t *testing.T) {

@@ -50,6 +50,14 @@ func pool(t *testing.T, n int, samples []mediatest.Sample, act func(t *testing.T
 	running.Wait()
 }
 
+// beside lets a test run beside others in a short run.
+func beside(t *testing.T) {
+	t.Helper()
+	if !full {
+		t.Parallel()
+	}
+}
+
 // prepare makes what is not there yet: not beside pushes, which would be late.
 func prepare(t *testing.T, samples []mediatest.Sample) {
 	t.Helper()
@@ -69,6 +77,7 @@ func TestChaosTheCorpusReachesTheStandInRoom(t *testing.T) {
 }
 
 func TestChaosTheCorpusReachesNginx(t *testing.T) {
+	beside(t)
 	var samples []mediatest.Sample
 	for _, s := range mediatest.Corpus() {
 		if full || forNginx[s.Name] {

@@ -35,7 +35,7 @@ func (g gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error
 }
 
 // newPusher puts together what a worker does.
-func newPusher(t *testing.T, endpoint string) *media.Pusher {
+func newPusher(t testing.TB, endpoint string) *media.Pusher {
 	t.Helper()
 	door, err := trtc.New(trtc.Config{Keys: map[uint32]media.Secret{appID: appKey}, Endpoint: endpoint})
 	require.NoError(t, err)

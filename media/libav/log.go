@@ -72,9 +72,11 @@ func SetLogger(log *slog.Logger) (stop func()) {
 var installOnce = sync.OnceFunc(func() {
 	C.av_log_set_level(C.AV_LOG_QUIET)
 	C.rc_log_install()
+	boundArenas()
 })
 
-// installLog keeps libav from writing to standard error, where it would print
+// installLog sets up what is one for the process: it bounds the arenas of C and
+// keeps libav from writing to standard error, where it would print
 // whole URLs.
 func installLog() { installOnce() }
 

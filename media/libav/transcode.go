@@ -44,6 +44,7 @@ type stage interface {
 	// holds, too.
 	drain(all bool) error
 	skipBefore(t time.Duration)
+	skipFrom(t time.Duration) // 0: nothing
 	close()
 }
 
@@ -116,6 +117,7 @@ func (t *transcoder) drain(all bool) error {
 }
 
 func (t *transcoder) SkipBefore(at time.Duration) { t.stage.skipBefore(at) }
+func (t *transcoder) SkipFrom(at time.Duration)   { t.stage.skipFrom(at) }
 
 func (t *transcoder) ForceKey() {
 	if v, ok := t.stage.(*videoStage); ok {

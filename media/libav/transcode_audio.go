@@ -42,6 +42,7 @@ type audioStage struct {
 	next  int64 // position after the last sample in fifo
 	began bool  // next is set
 	skip  int64
+	until int64 // position of the end; 0: none
 	// held are the positions of the blocks in the encoder. It is one behind: the
 	// packet it gives for a block carries the sound of the block before.
 	held []int64
@@ -148,6 +149,12 @@ func (a *audioStage) time(position int64) time.Duration {
 // place puts sound where its timestamp says.
 func (a *audioStage) place(f *astiav.Frame) error {
 	start, count := a.position(time.Duration(f.Pts())), int64(f.NbSamples())
+	if a.until > 0 {
+		count = min(count, a.until-start)
+	}
+	if count <= 0 {
+		return nil
+	}
 	if !a.began {
 		a.begin(start)
 	}
@@ -283,6 +290,9 @@ func (a *audioStage) skipBefore(t time.Duration) {
 		a.held[i] = noPosition
 	}
 }
+
+// skipFrom cuts what is heard from t on.
+func (a *audioStage) skipFrom(t time.Duration) { a.until = a.position(t) }
 
 func (a *audioStage) close() {
 	a.graph.close()

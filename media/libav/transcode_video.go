@@ -17,6 +17,7 @@ type videoStage struct {
 	keys    keyTimes
 	cap     rateCap
 	skip    time.Duration
+	until   time.Duration // 0: no end
 	last    time.Duration // of the picture that came last
 	began   bool          // last is set
 
@@ -99,7 +100,8 @@ func (v *videoStage) time(d *decoder) (time.Duration, bool) {
 	if d.info.pts == int64NoPTS {
 		at = v.last + max(v.cap.interval, time.Duration(d.info.duration))
 	}
-	return at, at >= v.skip && (!v.began || at > v.last)
+	over := v.until > 0 && at >= v.until
+	return at, at >= v.skip && !over && (!v.began || at > v.last)
 }
 
 // prepare makes the filters that a picture of this shape needs.
@@ -167,6 +169,7 @@ func (v *videoStage) drain(bool) error {
 }
 
 func (v *videoStage) skipBefore(t time.Duration) { v.skip = t }
+func (v *videoStage) skipFrom(t time.Duration)   { v.until = t }
 
 // forceKey makes the next picture a keyframe.
 func (v *videoStage) forceKey() { v.keys.began = false }

@@ -3,6 +3,7 @@ package libav
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -224,6 +225,20 @@ func TestTheSourceMayChangeItsSizeInMidStream(t *testing.T) {
 		out.check(t)
 		require.Len(t, grey(t, flv(t, out), 320, 180), 50)
 	})
+}
+
+func TestWhatComesBehindTheEndIsLeftOutOfPictureAndSound(t *testing.T) {
+	in := read(t, made(t, "both.mp4", slices.Concat(testPicture(320, 180, 25, "2"), []string{"-f", "lavfi", "-i", "sine=sample_rate=48000:duration=2"},
+		withArgs(nil, "-c:v", "libx264", "-bf", "3", "-c:a", "aac"))...))
+	picture, _ := in.track(t, media.Video)
+	sound, _ := in.track(t, media.Audio)
+	video, audio := newVideo(t, picture, smallVideo), newAudio(t, sound, roomAudio)
+	for _, tc := range []media.Transcoder{video, audio} {
+		tc.SkipFrom(time.Second)
+	}
+	require.Len(t, through(t, video, in.of(t, media.Video)), 25)
+	heard := through(t, audio, in.of(t, media.Audio))
+	require.InDelta(t, time.Second.Seconds(), heard[len(heard)-1].PTS.Seconds(), 0.045)
 }
 
 func TestWhatComesBeforeIsLeftOut(t *testing.T) {

@@ -22,19 +22,21 @@ func (s Sample) Source(t testing.TB, nginx *Nginx) string {
 	dir, name := filepath.Split(path)
 	switch s.Serve {
 	case ByPlainFile, ByChunks:
-		return serveHandler(t, plain{path, s.Serve == ByPlainFile}) + "/" + name
+		return ServeHandler(t, plain{path, s.Serve == ByPlainFile}) + "/" + name
 	case ByLiveHLS:
 		return serveLive(t, path)
 	case ByHTTPFLV:
-		return serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { endless(w, r, path) })) + "/live.flv"
+		return ServeHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { endless(w, r, path) })) + "/live.flv"
 	case ByRTMP:
 		return publishLive(t, nginx, path)
 	case ByFile, ByFolder:
 	}
-	return serveHandler(t, http.FileServer(http.Dir(dir))) + "/" + name
+	return ServeHandler(t, http.FileServer(http.Dir(dir))) + "/" + name
 }
 
-func serveHandler(t testing.TB, h http.Handler) string {
+// ServeHandler serves h on loopback until the end of the test and returns its
+// address.
+func ServeHandler(t testing.TB, h http.Handler) string {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
@@ -97,7 +99,7 @@ func serveLive(t testing.TB, path string) string {
 		return strings.Count(string(text), ".ts") >= 3
 	}, p)
 	t.Cleanup(p.Kill) // before the folder goes
-	return serveHandler(t, http.FileServer(http.Dir(dir))) + "/live.m3u8"
+	return ServeHandler(t, http.FileServer(http.Dir(dir))) + "/live.m3u8"
 }
 
 // pollFor waits until cond holds: a program's files give no sign.
