@@ -41,6 +41,7 @@ const (
 	fieldLateness  = "lateness_p99_ms"
 	fieldLoop      = "loop"
 	fieldPlayed    = "played_ms"
+	fieldSlipped   = "slipped_ms"
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
 	fieldWaiting   = "waiting" // of a queued push
@@ -80,6 +81,7 @@ func (f *flat) addProgress(p media.Progress) {
 	f.addInt(fieldLateness, p.LatenessP99.Milliseconds())
 	f.addInt(fieldLoop, int64(p.Loop))
 	f.addInt(fieldPlayed, p.Played.Milliseconds())
+	f.addInt(fieldSlipped, p.Slipped.Milliseconds())
 	f.addInt(fieldProgress, p.UpdatedAt.UnixMilli())
 }
 
@@ -231,6 +233,7 @@ func (r *reader) progress() *media.Progress {
 		LatenessP99:    r.ms(fieldLateness),
 		Loop:           int(r.int(fieldLoop)),
 		Played:         r.ms(fieldPlayed),
+		Slipped:        r.ms(fieldSlipped),
 		UpdatedAt:      r.time(fieldProgress),
 	}
 }
