@@ -83,3 +83,34 @@ func TestAChangedPlanIsAnEventAndWhatIsShown(t *testing.T) {
 		require.Equal(t, &coded, renewed[0].Plan)
 	})
 }
+
+func TestTroubleShowsAsReconnectingWithItsReasonUntilThePushPublishesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		player := playerFunc(func(ctx context.Context, job media.Job) error {
+			job.Observer.Publishing()
+			for range 2 { // once for the source, once for the room: the media calls these
+				job.Observer.Reconnecting(&media.Error{Kind: media.KindSourceStalled, Op: "read source", Err: media.ErrStalled}, time.Second)
+				time.Sleep(2 * time.Second)
+				job.Observer.Publishing()
+				time.Sleep(2 * time.Second)
+			}
+			return context.Cause(ctx)
+		})
+		w := newWorld(player, queued("a"))
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		var states []State
+		for _, r := range w.store.renewed() {
+			if len(states) == 0 || states[len(states)-1] != r.State {
+				states = append(states, r.State)
+			}
+		}
+		require.Contains(t, states, Reconnecting)
+		require.Equal(t, Publishing, states[len(states)-1])
+		end, _ := w.store.ended("a")
+		events := eventsOf(append(w.store.events(), end.Events...), EventReconnect)
+		require.Len(t, events, 2)
+		require.Equal(t, string(CodeSourceUnavailable), events[0].Code)
+		require.Contains(t, events[0].Message, "trying again")
+	})
+}

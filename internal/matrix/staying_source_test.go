@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,27 +22,47 @@ func text(body string) http.HandlerFunc {
 const licensed = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://a\",KEYFORMAT=\"com.apple.streamingkeydelivery\",KEYFORMATVERSIONS=\"1\"\n" +
 	"#EXTINF:4,\na.ts\n#EXT-X-ENDLIST\n"
 
-const subtitles = "1\n00:00:00,000 --> 00:00:02,000\nHello\n\n2\n00:00:02,000 --> 00:00:04,000\nthere\n"
+// madeBy serves what ffmpeg makes with args.
+func madeBy(t *testing.T, args ...string) http.HandlerFunc {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	p := mediatest.FFmpeg(t, append(append([]string{"-nostdin", "-v", "error"}, args...), path)...)
+	require.NoError(t, p.Wait(time.Minute), p.Output())
+	return func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, path) }
+}
+
+// words are subtitles.
+func words(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.srt")
+	require.NoError(t, os.WriteFile(path, []byte("1\n00:00:00,000 --> 00:00:02,000\nHello\n"), 0o600))
+	return path
+}
 
 func TestASourceThatCannotBeHelpedFailsAtOnceWithACodeOfItsOwn(t *testing.T) {
 	for name, c := range map[string]struct {
-		file string
 		act  http.HandlerFunc
 		code tasks.Code
 	}{
-		"401":             {"a.mp4", answers(401), tasks.CodeSourceUnauthorized},
-		"403":             {"a.mp4", answers(403), tasks.CodeSourceUnauthorized},
-		"404":             {"a.mp4", answers(404), tasks.CodeSourceNotFound},
-		"410":             {"a.mp4", answers(410), tasks.CodeSourceGone},
-		"not media":       {"a.mp4", text("<html><body>Sign in</body></html>"), tasks.CodeSourceInvalid},
-		"no usable track": {"a.srt", text(subtitles), tasks.CodeSourceNoTrack},
-		"DRM":             {"a.m3u8", text(licensed), tasks.CodeSourceEncrypted},
+		"401":             {answers(401), tasks.CodeSourceUnauthorized},
+		"403":             {answers(403), tasks.CodeSourceUnauthorized},
+		"404":             {answers(404), tasks.CodeSourceNotFound},
+		"410":             {answers(410), tasks.CodeSourceGone},
+		"not media":       {text("<html><body>Sign in</body></html>"), tasks.CodeSourceInvalid},
+		"no usable track": {madeBy(t, "-i", words(t), "-c:s", "mov_text"), tasks.CodeSourceNoTrack},
+		"a licence":       {text(licensed), tasks.CodeSourceEncrypted},
+		"common encryption": {madeBy(t, "-i", moving(t, 2), "-c", "copy", "-encryption_scheme", "cenc-aes-ctr",
+			"-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8"), tasks.CodeSourceEncrypted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHostile(t, moving(t, 2), 2*time.Second)
 			h.fail(c.act)
-			s := newStay(t, startStandIn(t), "http://"+h.address+"/"+c.file)
+			address := h.url()
+			if name == "a licence" {
+				address = strings.Replace(address, ".mp4", ".m3u8", 1)
+			}
+			s := newStay(t, startStandIn(t), address)
 			s.job.Retry = func(k media.Kind) media.Retry { return tasks.RetryOf(k, false, 0) }
 			require.Equal(t, c.code, s.start().failed().Code, s.err)
 			require.Empty(t, s.retries())
@@ -130,9 +151,7 @@ func TestASourceThatOnlyDripsHasStalledAndIsTriedAgain(t *testing.T) {
 	s := newStay(t, startStandIn(t), h.url())
 	begin := time.Now()
 	s.start().has(2 * time.Second)
-	h.mu.Lock()
-	h.act = nil // the next request is answered well
-	h.mu.Unlock()
+	h.next(nil)
 	s.retried(1)
 	require.Contains(t, s.retries()[0], "source_stalled")
 	require.InDelta(t, 13, time.Since(begin).Seconds(), 5)
@@ -181,7 +200,6 @@ func TestASourceThatIsMostlyCorruptFails(t *testing.T) {
 	t.Parallel()
 	s := newStay(t, startStandIn(t), mediatest.Serve(t, map[string]string{"a.ts": holed(t, 1<<20, 3)}).URL+"/a.ts")
 	f := s.start().failed()
-	t.Log(s.progress(), s.diary)
 	require.Equal(t, tasks.CodeSourceInvalid, f.Code, s.err)
 	require.Contains(t, f.Message, "damaged")
 	require.Empty(t, s.retries())

@@ -27,6 +27,7 @@ type stay struct {
 	pusher *media.Pusher
 	job    media.Job
 	diary  *diary
+	cancel context.CancelCauseFunc
 	done   chan error
 	err    error // once over
 }
@@ -62,6 +63,7 @@ func newStay(t *testing.T, room standIn, source string) *stay {
 // start plays until the test is over.
 func (s *stay) start() *stay {
 	ctx, cancel := context.WithCancelCause(context.Background())
+	s.cancel = cancel
 	var running sync.WaitGroup
 	running.Go(func() { s.done <- s.pusher.Play(ctx, s.job) })
 	s.t.Cleanup(func() { cancel(media.ErrStopped); running.Wait() })
@@ -252,6 +254,13 @@ func resets(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+// next answers requests to come with act, and leaves those that run alone.
+func (h *hostile) next(act http.HandlerFunc) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.act = act
+}
+
 // hangs takes a request and does not answer it.
 func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
@@ -266,4 +275,15 @@ func shortDialer() media.Dialer { return &rtmp.Dialer{Timeout: time.Second} }
 func moving(t testing.TB, seconds float64) string {
 	t.Helper()
 	return mediatest.Clip(t, mediatest.Spec{Seconds: seconds, Width: 320, Height: 180})
+}
+
+// asking is hangs that says so.
+func asking(asked chan<- struct{}) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		hangs(w, r)
+	}
 }
