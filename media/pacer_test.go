@@ -205,7 +205,7 @@ func BenchmarkPacers(b *testing.B) {
 			packets := muxed(length, 0)
 			playing.Go(func() {
 				var p pacer
-				p.sleep(b.Context(), time.Duration(i)*331*time.Microsecond) // not all at once
+				_ = p.sleep(b.Context(), time.Duration(i)*331*time.Microsecond) // not all at once
 				for _, packet := range packets {
 					l, err := p.wait(b.Context(), packet.DTS)
 					if err != nil {

@@ -61,6 +61,8 @@ func (r *reel) prepare(ctx context.Context) {
 		}
 		if o.feed != nil {
 			o.feed.release = cancel
+		} else {
+			cancel()
 		}
 		coming <- o
 	})

@@ -65,6 +65,9 @@ func (r *run) kindOf(err error) Kind {
 
 // play opens what is not open and feeds the room until something ends.
 func (r *run) play(ctx context.Context) error {
+	if r.overtime(time.Now()) {
+		return errPlayedOut
+	}
 	if err := r.openSource(ctx); err != nil {
 		return err
 	}
@@ -240,14 +243,25 @@ func (r *run) sent(p Packet, late time.Duration) error {
 		r.job.Observer.Publishing()
 	}
 	r.job.Meter.setPlayed(r.stay.total(now))
-	if limit := r.job.Options.MaxDuration; limit > 0 && r.stay.total(now) >= limit {
-		r.job.Observer.Warned("max_duration", "the push has been in the room for as long as it may")
+	if r.overtime(now) {
 		return errPlayedOut
 	}
 	if code, message := r.stay.signature(now); code != "" {
 		r.job.Observer.Warned(code, message)
 	}
 	return nil
+}
+
+// overtime says, and tells, that the push has been in the room for as long as
+// it may.
+func (r *run) overtime(now time.Time) bool {
+	limit, played := r.job.Options.MaxDuration, r.stay.total(now)
+	if limit <= 0 || played < limit {
+		return false
+	}
+	r.job.Meter.setPlayed(played)
+	r.job.Observer.Warned("max_duration", "the push has been in the room for as long as it may")
+	return true
 }
 
 // giveUp closes what an error of kind leaves useless. A file is opened again

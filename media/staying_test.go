@@ -372,3 +372,21 @@ func TestAConnectionThatLastedWithoutAPacketIsNoKick(t *testing.T) {
 		require.False(t, s.kickedOut(now))
 	}
 }
+
+func TestATimeThatIsOverEndsAPushWhoseSourceIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(opens int) fakeSource {
+			f := fakeSource{info: clip(time.Hour), failAt: 5 * time.Second, err: &Error{Kind: KindSourceUnavailable}}
+			if opens > 0 {
+				f.failAt = time.Nanosecond
+			}
+			return f
+		})
+		s.job.Options.MaxDuration = 20 * time.Second
+		begin := time.Now()
+		require.NoError(t, s.play(t.Context()))
+		require.InDelta(t, 20, time.Since(begin).Seconds(), 2)
+		require.Contains(t, s.seen.lines, "warned max_duration")
+		require.GreaterOrEqual(t, s.job.Meter.Snapshot(time.Now()).Played, 20*time.Second)
+	})
+}
