@@ -3,6 +3,8 @@ package media
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -25,7 +27,7 @@ type ahead struct {
 func startAhead(ctx context.Context, m *mixer, span time.Duration) *ahead {
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &ahead{queue: newPacketQueue(queueLimits{span: span, bytes: queueBytes}), cancel: cancel}
-	a.working.Go(func() { a.queue.fail(a.work(ctx, m)) })
+	a.working.Go(func() { a.queue.fail(caught(func() error { return a.work(ctx, m) })) })
 	return a
 }
 
@@ -49,8 +51,20 @@ const forever = 1 << 62 * time.Nanosecond
 
 var errNotNeeded = errors.New("not needed any more")
 
-// stop ends the work; what was made and not taken is lost.
-func (a *ahead) stop() {
+// stop ends the work; what was made and not taken is lost, and counted.
+func (a *ahead) stop() int64 {
 	a.cancel(errNotNeeded)
 	a.working.Wait()
+	return a.queue.left()
+}
+
+// caught makes an error of a panic in f: in a goroutine of its own, it would
+// end every push of the worker.
+func caught(f func() error) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = &Error{Kind: KindInternal, Op: "play", Err: fmt.Errorf("panic: %v\n%s", fault, debug.Stack())}
+		}
+	}()
+	return f()
 }

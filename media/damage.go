@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// When a source counts as too damaged to go on with: more than half of its
-// packets within damageSpan, and not just a few.
+// When a source counts as too damaged to go on with: more than half of a
+// track's packets within damageSpan, and not just a few.
 const (
 	damageSpan = 10 * time.Second
 	damageMany = 100
 )
 
-// damage watches how much of a source comes to nothing.
+// damage watches how much of a track comes to nothing.
 type damage struct {
 	since     time.Duration // room time
 	good, bad int64
 }
 
-// note counts one packet, and bad ones before it. Its error is an *Error of
+// note counts packets up to room time at. Its error is an *Error of
 // KindSourceInvalid.
-func (d *damage) note(at time.Duration, bad int64) error {
+func (d *damage) note(at time.Duration, good, bad int64) error {
 	if at-d.since > damageSpan || at < d.since {
 		*d = damage{since: at}
 	}
-	d.good, d.bad = d.good+1, d.bad+bad
+	d.good, d.bad = d.good+good, d.bad+bad
 	if d.bad >= damageMany && d.bad > d.good {
 		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("most of it is damaged")}
 	}

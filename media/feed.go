@@ -89,7 +89,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 		limits.span = liveAhead
 	}
 	f.queue = newPacketQueue(limits)
-	f.reading.Go(func() { f.queue.fail(f.read(ctx)) })
+	f.reading.Go(func() { f.queue.fail(caught(func() error { return f.read(ctx) })) })
 	return f, nil
 }
 

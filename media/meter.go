@@ -89,6 +89,12 @@ func (m *Meter) setPlayed(d time.Duration) {
 	m.progress.Played = d
 }
 
+func (m *Meter) setSlipped(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Slipped = d
+}
+
 func (m *Meter) setDuration(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -35,8 +35,7 @@ type mixer struct {
 	ends    time.Duration // room time at which what was shown ends
 	wantKey atomic.Bool
 	dropped atomic.Int64
-	bad     int64 // damaged packets not counted yet
-	damage  damage
+	damage  [2]damage // by MediaType
 }
 
 // mixerConfig is what a mixer works with.
@@ -59,7 +58,7 @@ func (m *mixer) load(o opened) error {
 	}
 	m.closeFeed()
 	m.feed = f
-	if m.transcoders == nil || m.reel.options.Transcode == TranscodeNever {
+	if !m.mayRecode() {
 		if err := plan.copyable(); err != nil {
 			m.announce(f, plan)
 			return err
@@ -148,11 +147,15 @@ func (m *mixer) codeAudio(t Track, to AudioOutput) (*codeLane, error) {
 // adapt brings the lanes that there are to a new feed.
 func (m *mixer) adapt(plan Plan) error {
 	for _, media := range []MediaType{Video, Audio} {
-		source := m.sources[media]
-		if source == nil || m.lanes[media] == nil {
-			continue
+		var err error
+		switch source := m.sources[media]; {
+		case m.lanes[media] == nil:
+		case source == nil:
+			err = m.adaptNone(media)
+		default:
+			err = m.adaptLane(media, *source, plan.of(media))
 		}
-		if err := m.adaptLane(media, *source, plan.of(media)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -178,15 +181,15 @@ func (m *mixer) adaptLane(media MediaType, t Track, tp *TrackPlan) error {
 		}
 		return m.recode(media, reason)
 	default: // it was filled, and now the source has it
-		return m.recode(media, "the source has "+media.String()+" now")
+		return m.unfill(media, t, tp)
 	}
 }
 
 // recode goes over to re-encoding a track in the middle of the push. What the
 // room was told of it (size, rate) stays.
 func (m *mixer) recode(media MediaType, reason string) error {
-	if m.transcoders == nil || m.reel.options.Transcode == TranscodeNever {
-		return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: fmt.Errorf("%s: %s, in mid-stream", media, reason)}
+	if !m.mayRecode() {
+		return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: fmt.Errorf("needs re-encoding from the middle on: %s: %s", media, reason)}
 	}
 	old, source := m.lanes[media], *m.sources[media]
 	var l *codeLane
@@ -216,6 +219,10 @@ func (m *mixer) recode(media MediaType, reason string) error {
 func (m *mixer) setPlan(media MediaType, tp TrackPlan) {
 	m.plan = m.plan.with(media, tp)
 	m.announce(m.feed, m.plan)
+}
+
+func (m *mixer) mayRecode() bool {
+	return m.transcoders != nil && m.reel.options.Transcode != TranscodeNever
 }
 
 // coding says whether a track is being re-encoded.
@@ -289,10 +296,12 @@ func (m *mixer) work(ctx context.Context) error {
 	}
 	p, err := m.feed.next(ctx)
 	m.lose(m.feed.queue.takeDropped())
-	m.bad += m.feed.corrupt.Swap(0)
+	if err := m.spoiled(Video, m.restamp.next, m.feed.corrupt.Swap(0)); err != nil {
+		return err
+	}
 	switch {
 	case err == nil:
-		return m.put(p)
+		return m.put(ctx, p)
 	case !isEnd(err) || m.finish():
 		return ignoreEnd(err)
 	case m.reel.more():
@@ -350,7 +359,7 @@ func (m *mixer) finish() bool {
 }
 
 // put takes a packet of the feed.
-func (m *mixer) put(p Packet) error {
+func (m *mixer) put(ctx context.Context, p Packet) error {
 	media := m.feed.info.Tracks[p.Track].Type
 	l := m.lanes[media]
 	if l == nil {
@@ -369,27 +378,42 @@ func (m *mixer) put(p Packet) error {
 	m.skipBeyond(p)
 	out, err := l.put(p)
 	if change, ok := errors.AsType[*planChange](err); ok {
-		out, err = m.change(media, change.reason, p)
+		out, err = m.change(ctx, media, change.reason, p)
 	}
 	if err != nil {
 		return err
 	}
 	m.take(media, out)
-	lost := m.bad + l.takeDamaged()
-	m.bad = 0
-	m.lose(lost)
-	return m.damage.note(p.DTS, lost)
+	if err := m.damage[media].note(p.DTS, 1, 0); err != nil {
+		return err
+	}
+	return m.spoiled(media, p.DTS, m.lanes[media].takeDamaged())
+}
+
+// spoiled counts n packets that came to nothing because they are damaged.
+func (m *mixer) spoiled(media MediaType, at time.Duration, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	m.lose(n)
+	return m.damage[media].note(at, 0, n)
 }
 
 // change re-encodes from here on, beginning to decode at the last keyframe.
-func (m *mixer) change(media MediaType, reason string, p Packet) ([]Packet, error) {
+func (m *mixer) change(ctx context.Context, media MediaType, reason string, p Packet) ([]Packet, error) {
 	old, _ := m.lanes[media].(*copyLane)
 	before := slices.Clone(old.gop.packets)
+	if p.Keyframe { // a decoder can begin here, and could not with what was before another configuration
+		before = nil
+	}
 	if err := m.recode(media, reason); err != nil {
 		return nil, err
 	}
 	var all []Packet
 	for _, p := range append(before, p) {
+		if ctx.Err() != nil { // a GOP may take seconds
+			return nil, context.Cause(ctx)
+		}
 		out, err := m.lanes[media].put(p)
 		if err != nil {
 			return nil, err

@@ -162,6 +162,13 @@ func (q *packetQueue) tryGet() (Packet, bool, error) {
 	return p, true, nil
 }
 
+// left returns how many packets are queued.
+func (q *packetQueue) left() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return int64(len(q.packets) - q.head)
+}
+
 // buffered returns how much media is queued.
 func (q *packetQueue) buffered() time.Duration {
 	q.mu.Lock()

@@ -55,9 +55,14 @@ func (r *reel) prepare(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	r.coming, r.cancel = coming, cancel
 	r.opening.Go(func() {
-		o := r.open(ctx, r.options.StartAt)
+		var o opened
+		if err := caught(func() error { o = r.open(ctx, r.options.StartAt); return o.err }); err != nil {
+			o = opened{err: err}
+		}
 		if o.feed != nil {
 			o.feed.release = cancel
+		} else {
+			cancel()
 		}
 		coming <- o
 	})

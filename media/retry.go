@@ -22,12 +22,40 @@ type RetryPolicy func(Kind) Retry
 // one.
 const settled = 10 * time.Second
 
+// side is whose trouble a failure is. Each has patience of its own: a source
+// is not waited for the less because the room was away just before, nor a name
+// in use because the connection had broken.
+type side int
+
+const (
+	sourceSide side = iota
+	roomSide
+	nameSide
+	sides
+)
+
+func (k Kind) side() side {
+	switch {
+	case k == KindRoomConflict:
+		return nameSide
+	case k.ofRoom():
+		return roomSide
+	default:
+		return sourceSide
+	}
+}
+
 // retries is where one attempt stands in trying again.
 type retries struct {
-	policy  RetryPolicy
-	since   time.Time // first failure of the present trouble; zero in good times
-	flowing time.Time // first packet after the last failure
-	wait    *backoff.ExponentialBackOff
+	policy   RetryPolicy
+	troubles [sides]trouble
+	flowing  time.Time // first packet after the last failure
+}
+
+// trouble is one side's.
+type trouble struct {
+	since time.Time // first failure; zero in good times
+	wait  *backoff.ExponentialBackOff
 }
 
 func newRetries(policy RetryPolicy) *retries { return &retries{policy: policy} }
@@ -35,36 +63,36 @@ func newRetries(policy RetryPolicy) *retries { return &retries{policy: policy} }
 // next returns how long to wait before trying again after an error of kind k,
 // or false when that is over.
 func (r *retries) next(k Kind) (time.Duration, bool) {
-	retry := r.policy(k)
+	retry, t := r.policy(k), &r.troubles[k.side()]
 	now := time.Now()
-	first := r.since.IsZero()
+	first := t.since.IsZero()
 	if first {
-		r.since = now
-		r.wait = &backoff.ExponentialBackOff{
+		t.since = now
+		t.wait = &backoff.ExponentialBackOff{
 			InitialInterval: max(retry.First, time.Millisecond), RandomizationFactor: 0.3,
 			Multiplier: 2, MaxInterval: max(retry.Max, time.Millisecond),
 		}
-		r.wait.Reset()
+		t.wait.Reset()
 	}
 	r.flowing = time.Time{}
-	if now.Sub(r.since) >= retry.For {
+	if now.Sub(t.since) >= retry.For {
 		return 0, false
 	}
 	if first && retry.AtOnce {
 		return 0, true
 	}
-	return min(r.wait.NextBackOff(), retry.For-now.Sub(r.since)), true
+	return min(t.wait.NextBackOff(), retry.For-now.Sub(t.since)), true
 }
 
 // sent notes that a packet reached the room.
 func (r *retries) sent(now time.Time) {
-	if r.since.IsZero() {
+	if r.troubles == [sides]trouble{} {
 		return
 	}
 	if r.flowing.IsZero() {
 		r.flowing = now
 	}
 	if now.Sub(r.flowing) >= settled {
-		r.since = time.Time{}
+		r.troubles = [sides]trouble{}
 	}
 }

@@ -15,6 +15,8 @@ type run struct {
 	mix      *mixer
 	ahead    *ahead // nil: the mixer works in between
 	position time.Duration
+	plays    int  // of the source, done before position
+	away     bool // something broke, and nothing has been sent since
 	source   sourceFacts
 	room     Publisher // nil: to be opened
 	gate     *startGate
@@ -35,12 +37,12 @@ type sourceFacts struct {
 }
 
 func newRun(p *Pusher, job Job) *run {
-	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), stay: stay{played: job.Played}}
+	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position = max(job.Start, job.Options.StartAt)
 	r.mix = &mixer{mixerConfig: mixerConfig{
 		rules:       p.Door.Rules(),
-		reel:        &reel{opener: p.Opener, request: job.Source, options: job.Options, plays: job.Loop},
+		reel:        &reel{opener: p.Opener, request: job.Source, options: job.Options},
 		transcoders: p.Transcoders,
 		onPlan:      func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
 	}}
@@ -63,6 +65,9 @@ func (r *run) kindOf(err error) Kind {
 
 // play opens what is not open and feeds the room until something ends.
 func (r *run) play(ctx context.Context) error {
+	if r.overtime(time.Now()) {
+		return errPlayedOut
+	}
 	if err := r.openSource(ctx); err != nil {
 		return err
 	}
@@ -81,10 +86,13 @@ func (r *run) openSource(ctx context.Context) error {
 	if r.mix.feed != nil {
 		return nil
 	}
+	// What was made of the next play and not sent is made again.
+	r.mix.reel.plays = r.plays
 	o := r.mix.reel.open(ctx, r.position)
 	if o.err != nil {
 		return o.err
 	}
+	r.warnOfParts(o.feed)
 	r.source = sourceFacts{known: true, live: o.feed.live, realtime: o.feed.realtime, duration: o.feed.info.Duration}
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
@@ -92,6 +100,16 @@ func (r *run) openSource(ctx context.Context) error {
 	}
 	r.pacer.reset()
 	return nil
+}
+
+// warnOfParts tells once that a source turned out to be live of which a part,
+// or more plays than one, were asked for.
+func (r *run) warnOfParts(f *feed) {
+	o := r.job.Options
+	if asked := o.StartAt > 0 || o.EndAt > 0 || !o.PlaysOnce(); asked && f.live && !r.source.known {
+		r.job.Observer.Warned("live_has_no_parts",
+			"the source is live: it is played from now on, without regard to startAtMs, endAtMs and repeat")
+	}
 }
 
 // openRoom dials the room, with a signature checked now, once the lease allows
@@ -121,7 +139,7 @@ func (r *run) openRoom(ctx context.Context) error {
 		return err
 	}
 	r.room, r.gate = room, newStartGate(tracks)
-	r.stay.begin(address.Expires)
+	r.stay.begin(time.Now(), address.Expires)
 	r.mix.startWithKey()
 	r.pacer.reset()
 	return nil
@@ -151,6 +169,7 @@ func (r *run) step(ctx context.Context) error {
 		if late, err = r.pacer.wait(ctx, p.DTS); err != nil {
 			return err
 		}
+		r.job.Meter.setSlipped(r.pacer.slipped())
 	}
 	if err := r.room.WritePacket(ctx, p); err != nil {
 		return err
@@ -218,16 +237,16 @@ func (r *run) sent(p Packet, late time.Duration) error {
 			" apart; viewers who join wait that long for a picture")
 	}
 	if video || r.gate.audioOnly {
-		r.position = p.position
+		r.position, r.plays = p.position, p.play
 		r.job.Meter.moveTo(p.position, p.play)
 	}
 	r.retries.sent(now)
-	if r.stay.sent(now) {
+	if first := r.stay.sent(now); first || r.away {
+		r.away = false
 		r.job.Observer.Publishing()
 	}
 	r.job.Meter.setPlayed(r.stay.total(now))
-	if limit := r.job.Options.MaxDuration; limit > 0 && r.stay.total(now) >= limit {
-		r.job.Observer.Warned("max_duration", "the push has been in the room for as long as it may")
+	if r.overtime(now) {
 		return errPlayedOut
 	}
 	if code, message := r.stay.signature(now); code != "" {
@@ -236,18 +255,35 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	return nil
 }
 
+// overtime says, and tells, that the push has been in the room for as long as
+// it may.
+func (r *run) overtime(now time.Time) bool {
+	limit, played := r.job.Options.MaxDuration, r.stay.total(now)
+	if limit <= 0 || played < limit {
+		return false
+	}
+	r.job.Meter.setPlayed(played)
+	r.job.Observer.Warned("max_duration", "the push has been in the room for as long as it may")
+	return true
+}
+
 // giveUp closes what an error of kind leaves useless. A file is opened again
-// at the position when its room went, so that nothing of it is left out; a
-// stream is kept and goes on at its next keyframe.
+// at the position when its room went, so that nothing of it is left out, but
+// not when nothing of it was taken yet; a stream is kept and goes on at its
+// next keyframe.
 func (r *run) giveUp(ctx context.Context, kind Kind) {
-	if !kind.ofRoom() {
+	r.away = true
+	begun := r.room != nil
+	switch {
+	case !kind.ofRoom():
 		r.closeSource()
 		return
-	}
-	r.closeRoom(ctx)
-	if !r.source.realtime {
+	case r.source.realtime: // the tracks may change while the mixer works
+		r.job.Meter.dropped(r.stopAhead())
+	case begun || r.source.live:
 		r.closeSource()
 	}
+	r.closeRoom(ctx)
 }
 
 // leave unpublishes first: that is what viewers see.
@@ -271,11 +307,19 @@ func (r *run) closeRoom(ctx context.Context) {
 }
 
 func (r *run) closeSource() {
-	if r.ahead != nil {
-		r.ahead.stop()
-		r.ahead = nil
-	}
+	r.stopAhead()
 	r.mix.closeFeed()
+}
+
+// stopAhead takes the mixer back from ahead, and returns how many packets that
+// it has made are lost.
+func (r *run) stopAhead() int64 {
+	if r.ahead == nil {
+		return 0
+	}
+	lost := r.ahead.stop()
+	r.ahead = nil
+	return lost
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

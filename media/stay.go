@@ -16,6 +16,7 @@ var signatureWarnings = [...]time.Duration{time.Hour, time.Minute}
 // and all before it.
 type stay struct {
 	played  time.Duration // in earlier connections
+	opened  time.Time     // when this connection began to publish
 	since   time.Time     // first packet of this connection; zero before it
 	taken   int64         // bytes that this connection took
 	kicks   int           // connections in a row that ended too soon
@@ -24,8 +25,8 @@ type stay struct {
 }
 
 // begin notes a new connection.
-func (s *stay) begin(expires time.Time) {
-	s.since, s.taken = time.Time{}, 0
+func (s *stay) begin(now, expires time.Time) {
+	s.opened, s.since, s.taken = now, time.Time{}, 0
 	if !expires.Equal(s.expires) {
 		s.expires, s.warned = expires, 0
 	}
@@ -63,7 +64,7 @@ func (s *stay) total(now time.Time) time.Duration {
 // kickedOut notes that the room hung up, and says whether it has done so too
 // often too soon.
 func (s *stay) kickedOut(now time.Time) bool {
-	if !s.since.IsZero() && now.Sub(s.since) >= kickSoon {
+	if now.Sub(s.opened) >= kickSoon {
 		s.kicks = 0
 		return false
 	}

@@ -59,8 +59,20 @@ func (a *attempt) Planned(info media.SourceInfo, live bool, plan media.Plan) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.live = live
+	if before := a.planBefore(); before == nil || before.String() != plan.String() {
+		a.eventLocked(Event{Type: EventPlan, Message: plan.String()})
+	}
 	a.source, a.plan, a.planned = reportOf(info, live), &plan, true
-	a.log.Info("source opened", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan.String())
+	a.log.Info("planned", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan.String())
+}
+
+// planBefore is the plan that clients were shown last, in this attempt or the
+// one before; nil for none.
+func (a *attempt) planBefore() *media.Plan {
+	if a.plan != nil {
+		return a.plan
+	}
+	return a.push.Plan
 }
 
 // Publishing implements media.Observer.
@@ -78,7 +90,7 @@ func (a *attempt) Reconnecting(err error, wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Warn("reconnecting", "kind", media.KindOf(err), "error", err, "wait", wait)
-	f := failureOf(err)
+	f := FailureOf(err)
 	a.eventLocked(Event{Type: EventReconnect, Code: string(f.Code), Message: f.Message + "; trying again"})
 	a.moveLocked(Reconnecting)
 }

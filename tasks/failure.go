@@ -62,19 +62,24 @@ func outcomeOf(k media.Kind) outcome {
 	return outcome{code: CodeInternal, message: "a fault inside Roomcast; its log says more under this push's id", again: true}
 }
 
-// retryOf is outcomeOf as a media.RetryPolicy; a live source may be away for as
-// long as the request says.
-func (a *attempt) retryOf(k media.Kind) media.Retry {
+// RetryOf is how an error of kind k is tried again. A live source may be away
+// for maxIdle (0: DefaultMaxIdle), which files ignore.
+func RetryOf(k media.Kind, live bool, maxIdle time.Duration) media.Retry {
 	retry := outcomeOf(k).retry
-	if retry == retrySource && a.isLive() {
-		retry.For = cmp.Or(a.push.Spec.MaxIdle, DefaultMaxIdle)
+	if retry == retrySource && live {
+		retry.For = cmp.Or(maxIdle, DefaultMaxIdle)
 	}
 	return retry
 }
 
-// failureOf says why err failed a push: what it means, and the room's words or
+// retryOf is RetryOf as a media.RetryPolicy.
+func (a *attempt) retryOf(k media.Kind) media.Retry {
+	return RetryOf(k, a.isLive(), a.push.Spec.MaxIdle)
+}
+
+// FailureOf says why err failed a push: what it means, and the room's words or
 // the inner cause, which a media.Error keeps free of secrets.
-func failureOf(err error) *Failure {
+func FailureOf(err error) *Failure {
 	o := outcomeOf(media.KindOf(err))
 	f := &Failure{Code: o.code, Message: o.message, Retryable: o.again}
 	e, ok := errors.AsType[*media.Error](err)

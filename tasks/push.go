@@ -133,6 +133,7 @@ const (
 	EventState     EventType = "state"
 	EventWarning   EventType = "warning"
 	EventReconnect EventType = "reconnect"
+	EventPlan      EventType = "plan" // what is done with the source, whenever that has changed
 )
 
 // Event is one line of a push's history.

@@ -128,7 +128,7 @@ func (w *Worker) end(a *attempt, err error) {
 		write = func(ctx context.Context) error { return w.release(ctx, a) }
 	default:
 		a.log.Error("attempt failed", "kind", media.KindOf(err), "error", err)
-		write = w.finisher(a, Failed, failureOf(err))
+		write = w.finisher(a, Failed, FailureOf(err))
 	}
 	w.persist(a, func(ctx context.Context) error {
 		if err := w.tell(ctx, a); err != nil {

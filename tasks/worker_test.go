@@ -271,9 +271,9 @@ func TestTroubleWithAResumeRecordIsAWarningAndNoMore(t *testing.T) {
 		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
 		end, _ := w.store.ended("a")
 		require.Equal(t, Completed, end.State)
-		events := append(w.store.events(), end.Events...)
-		require.Len(t, events, 2, "one for the read, one for the first write")
-		require.Equal(t, warnResume, events[0].Code)
+		warnings := eventsOf(append(w.store.events(), end.Events...), EventWarning)
+		require.Len(t, warnings, 2, "one for the read, one for the first write")
+		require.Equal(t, warnResume, warnings[0].Code)
 	})
 }
 

@@ -147,7 +147,7 @@ const undoneAfter = lease + time.Second
 func ownerOf(s fakeroom.Session, attempts []attempt) (attempt, bool) {
 	var newest attempt
 	for _, a := range attempts {
-		if a.user == s.User && a.by.room.owns(s.Remote) && a.at.Before(s.StartedAt) && a.epoch > newest.epoch {
+		if a.user == s.User && a.by.room.Owns(s.Remote) && a.at.Before(s.StartedAt) && a.epoch > newest.epoch {
 			newest = a
 		}
 	}

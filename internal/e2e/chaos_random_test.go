@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomcast/roomcast/internal/link"
 	"github.com/roomcast/roomcast/internal/redistest"
 	"github.com/stretchr/testify/require"
 )
@@ -31,7 +32,7 @@ func seedOf(t *testing.T) uint64 {
 // hand is a worker with networks of its own to Redis and to the room.
 type hand struct {
 	*process
-	redis, room *link
+	redis, room *link.Link
 	name        string // as the store knows it
 	gone        bool   // killed or told to end by us
 	frozen      bool
@@ -133,8 +134,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 // hire starts a worker. Redis must be there.
 func (c *chaos) hire() {
 	c.t.Helper()
-	h := &hand{redis: newLink(c.t, c.redis.Addr()), room: newLink(c.t, c.room.Addr())}
-	h.process = c.addWorker("ROOMCAST_REDIS_URL=redis://"+h.redis.addr()+"/0", "ROOMCAST_RTMP_ENDPOINT=rtmp://"+h.room.addr()+"/push")
+	h := &hand{redis: link.New(c.t, c.redis.Addr()), room: link.New(c.t, c.room.Addr())}
+	h.process = c.addWorker("ROOMCAST_REDIS_URL=redis://"+h.redis.Addr()+"/0", "ROOMCAST_RTMP_ENDPOINT=rtmp://"+h.room.Addr()+"/push")
 	h.name, _ = h.waitLine(c.t, "worker started")["worker"].(string)
 	c.hands = append(c.hands, h)
 }
@@ -201,7 +202,7 @@ func (c *chaos) repair() {
 // push as poisoned, and rightly so.
 func (c *chaos) victim(deadly bool) *hand {
 	able := slices.DeleteFunc(slices.Clone(c.hands), func(h *hand) bool {
-		return h.gone || h.frozen || h.redis.isCut() || deadly && c.holdsStruck(h)
+		return h.gone || h.frozen || h.redis.IsCut() || deadly && c.holdsStruck(h)
 	})
 	if len(able) == 0 {
 		return nil
@@ -219,7 +220,7 @@ func (c *chaos) holdsStruck(h *hand) bool {
 			continue
 		}
 		s, ok := c.room.Session(a.user)
-		if !ok || !s.Live() || !h.room.owns(s.Remote) || s.Media() < settled {
+		if !ok || !s.Live() || !h.room.Owns(s.Remote) || s.Media() < settled {
 			return true
 		}
 	}
@@ -274,10 +275,10 @@ func (c *chaos) cutWorker() bool {
 	}
 	d := c.between(500*time.Millisecond, 8*time.Second)
 	c.note("cut %s off Redis for %v", h.name, d)
-	h.redis.cut()
+	h.redis.Cut()
 	c.later(d, func() {
 		c.note("heal %s", h.name)
-		h.redis.heal()
+		h.redis.Heal()
 	})
 	return true
 }

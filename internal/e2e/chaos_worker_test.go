@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomcast/roomcast/internal/link"
 	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/stretchr/testify/require"
@@ -253,11 +254,11 @@ func TestChaosAPushOutlivesTheAPI(t *testing.T) {
 func TestChaosAPushOutlivesAConnectionThatIsHungUp(t *testing.T) {
 	beside(t)
 	c := newCrowd(t, options{workers: -1})
-	l := newLink(t, c.room.Addr())
-	c.addWorker(fmt.Sprintf("ROOMCAST_RTMP_ENDPOINT=rtmp://%s/push", l.addr()))
+	l := link.New(t, c.room.Addr())
+	c.addWorker(fmt.Sprintf("ROOMCAST_RTMP_ENDPOINT=rtmp://%s/push", l.Addr()))
 	c.publish(sized().pushes)
 	before := c.now()
-	l.hangUp()
+	l.HangUp()
 	gaps := c.gaps(before, c.again(before))
 	c.requireNeverDoubled()
 	c.requireProgress()
@@ -267,7 +268,7 @@ func TestChaosAPushOutlivesAConnectionThatIsHungUp(t *testing.T) {
 // A worker that is cut off from Redis alone.
 func TestChaosAWorkerCutOffFromRedis(t *testing.T) {
 	beside(t)
-	for name, test := range map[string]func(*testing.T, *crowd, *link){
+	for name, test := range map[string]func(*testing.T, *crowd, *link.Link){
 		"keeps its connection until the new owner comes":   testCutOffWithAnother,
 		"opens no connection":                              testCutOffWithoutARoom,
 		"stops at its cap and is back with the next owner": testCutOffToItsCap,
@@ -275,20 +276,20 @@ func TestChaosAWorkerCutOffFromRedis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			beside(t)
 			c := newCrowd(t, options{workers: -1, env: []string{"ROOMCAST_RENEW_CAP=10s"}})
-			l := newLink(t, c.redis.Addr())
-			c.addWorker(fmt.Sprintf("ROOMCAST_REDIS_URL=redis://%s/0", l.addr()))
+			l := link.New(t, c.redis.Addr())
+			c.addWorker(fmt.Sprintf("ROOMCAST_REDIS_URL=redis://%s/0", l.Addr()))
 			c.publish(sized().pushes)
 			test(t, c, l)
 		})
 	}
 }
 
-func testCutOffWithAnother(t *testing.T, c *crowd, l *link) {
+func testCutOffWithAnother(t *testing.T, c *crowd, l *link.Link) {
 	c.addWorker()
 	c.calm()
 	before := c.now()
 	at := time.Now()
-	l.cut()
+	l.Cut()
 	after := c.again(before)
 	var times, gaps figures
 	for _, u := range c.users {
@@ -299,7 +300,7 @@ func testCutOffWithAnother(t *testing.T, c *crowd, l *link) {
 	}
 	<-time.After(sized().quiet)
 	owners := c.owners()
-	l.heal()
+	l.Heal()
 	<-time.After(lease + sized().quiet)
 	for _, u := range c.users {
 		require.Len(t, c.of(u), 2, "%v", c.room.History())
@@ -311,9 +312,9 @@ func testCutOffWithAnother(t *testing.T, c *crowd, l *link) {
 	result(t, "%d pushes, new owner publishes %v after the cut; longest gap before %v; one kick each, none back", len(c.users), times, gaps.max())
 }
 
-func testCutOffWithoutARoom(t *testing.T, c *crowd, l *link) {
+func testCutOffWithoutARoom(t *testing.T, c *crowd, l *link.Link) {
 	before := c.now()
-	l.cut()
+	l.Cut()
 	<-time.After(lease + time.Second)
 	c.room.Cut("")
 	<-time.After(sized().quiet)
@@ -321,7 +322,7 @@ func testCutOffWithoutARoom(t *testing.T, c *crowd, l *link) {
 		require.Len(t, c.of(u), 1, "it opened a room without a lease")
 	}
 	healed := time.Now()
-	l.heal()
+	l.Heal()
 	var times figures
 	for _, s := range c.again(before) {
 		times = append(times, firstAt(s).Sub(healed))
@@ -332,10 +333,10 @@ func testCutOffWithoutARoom(t *testing.T, c *crowd, l *link) {
 	result(t, "%d pushes, no reconnect while cut off; publishing %v after it healed", len(c.users), times)
 }
 
-func testCutOffToItsCap(t *testing.T, c *crowd, l *link) {
+func testCutOffToItsCap(t *testing.T, c *crowd, l *link.Link) {
 	before := c.now()
 	at := time.Now()
-	l.cut()
+	l.Cut()
 	var times figures
 	for _, u := range c.users {
 		s, err := c.room.WaitEnded(patient(t), u)
@@ -345,7 +346,7 @@ func testCutOffToItsCap(t *testing.T, c *crowd, l *link) {
 		require.Greater(t, s.EndedAt.Sub(at), 8*time.Second, "before its cap")
 	}
 	times.requireWithin(t, 14*time.Second, 14*time.Second)
-	l.heal()
+	l.Heal()
 	c.again(before)
 	c.requireNeverDoubled()
 	c.requireProgress()

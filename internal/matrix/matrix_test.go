@@ -1,9 +1,11 @@
 package matrix
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +17,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// What is parallel here waits far more than it works. The command line wins.
+	_ = flag.Set("test.parallel", strconv.Itoa(atOnce))
+	goleak.VerifyTestMain(m)
+}
 
 // atOnce is how many pushes run beside each other: each takes as long as its
 // clip.

@@ -42,6 +42,7 @@ const (
 	fieldLateness  = "lateness_p99_ms"
 	fieldLoop      = "loop"
 	fieldPlayed    = "played_ms"
+	fieldSlipped   = "slipped_ms"
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
 	fieldWaiting   = "waiting"  // of a queued push
@@ -82,6 +83,7 @@ func (f *flat) addProgress(p media.Progress) {
 	f.addInt(fieldLateness, p.LatenessP99.Milliseconds())
 	f.addInt(fieldLoop, int64(p.Loop))
 	f.addInt(fieldPlayed, p.Played.Milliseconds())
+	f.addInt(fieldSlipped, p.Slipped.Milliseconds())
 	f.addInt(fieldProgress, p.UpdatedAt.UnixMilli())
 }
 
@@ -273,6 +275,7 @@ func (r *reader) progress() *media.Progress {
 		LatenessP99:    r.ms(fieldLateness),
 		Loop:           int(r.int(fieldLoop)),
 		Played:         r.ms(fieldPlayed),
+		Slipped:        r.ms(fieldSlipped),
 		UpdatedAt:      r.time(fieldProgress),
 	}
 }

@@ -43,6 +43,8 @@ type progress struct {
 	DroppedPackets int64   `json:"droppedPackets"`
 	Reconnects     int64   `json:"reconnects"`
 	LatenessMsP99  int64   `json:"latenessMsP99"`
+	SlippedMs      int64   `json:"slippedMs"`
+	PlayedMs       int64   `json:"playedMs"`
 	Loop           *int    `json:"loop,omitempty"` // of a push that repeats
 	UpdatedAt      string  `json:"updatedAt,omitempty"`
 }
@@ -91,6 +93,8 @@ func viewProgress(of tasks.Push) *progress {
 		DroppedPackets: p.DroppedPackets,
 		Reconnects:     p.Reconnects,
 		LatenessMsP99:  p.LatenessP99.Milliseconds(),
+		SlippedMs:      p.Slipped.Milliseconds(),
+		PlayedMs:       p.Played.Milliseconds(),
 		UpdatedAt:      stamp(p.UpdatedAt),
 	}
 	if !of.Spec.Options.PlaysOnce() {

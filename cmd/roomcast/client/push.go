@@ -154,6 +154,8 @@ type Progress struct {
 	DroppedPackets int64      `json:"droppedPackets"`
 	Reconnects     int64      `json:"reconnects"`
 	LatenessMsP99  int64      `json:"latenessMsP99"`
+	SlippedMs      int64      `json:"slippedMs"`      // by how much the push takes longer than its media
+	PlayedMs       int64      `json:"playedMs"`       // time in the room, all attempts together
 	Loop           *int       `json:"loop,omitempty"` // plays that are done, of a push that repeats
 	UpdatedAt      *time.Time `json:"updatedAt,omitempty"`
 }

@@ -1,4 +1,6 @@
-package e2e
+// Package link is a network for tests, between a process and a server, that can
+// be cut.
+package link
 
 import (
 	"context"
@@ -10,26 +12,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// link is a network between a process and a server: it carries TCP until it is
+// Link is a network between a process and a server: it carries TCP until it is
 // cut. A cut one swallows everything without a word, as a broken network does;
 // healing resets the connections of before.
-type link struct {
+type Link struct {
 	listener net.Listener
 	upstream string
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
-	down   chan struct{}         // closed while cut; replaced by heal
+	down   chan struct{}         // closed while cut; replaced by Heal
 	conns  map[net.Conn]struct{} // both ends
 	mine   map[string]struct{}   // local addresses of connections to upstream
 }
 
-func newLink(t testing.TB, upstream string) *link {
+// New starts a link to upstream, a TCP address, that ends with the test.
+func New(t testing.TB, upstream string) *Link {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	l := &link{
+	l := &Link{
 		listener: listener, upstream: upstream, down: make(chan struct{}),
 		conns: map[net.Conn]struct{}{}, mine: map[string]struct{}{},
 	}
@@ -38,19 +41,20 @@ func newLink(t testing.TB, upstream string) *link {
 	return l
 }
 
-func (l *link) addr() string { return l.listener.Addr().String() }
+// Addr is where it listens.
+func (l *Link) Addr() string { return l.listener.Addr().String() }
 
-// owns says whether a connection that the upstream sees as this remote address
+// Owns says whether a connection that the upstream sees as this remote address
 // came over this link.
-func (l *link) owns(remote string) bool {
+func (l *Link) Owns(remote string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, ok := l.mine[remote]
 	return ok
 }
 
-// cut ends the traffic, heal lets new connections through.
-func (l *link) cut() {
+// Cut ends the traffic without a word, until Heal.
+func (l *Link) Cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -60,7 +64,8 @@ func (l *link) cut() {
 	}
 }
 
-func (l *link) isCut() bool {
+// IsCut says whether it is cut.
+func (l *Link) IsCut() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -71,7 +76,8 @@ func (l *link) isCut() bool {
 	}
 }
 
-func (l *link) heal() {
+// Heal lets new connections through and resets those of before.
+func (l *Link) Heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = make(chan struct{})
@@ -80,8 +86,18 @@ func (l *link) heal() {
 	}
 }
 
-// hangUp ends the connections of now in an orderly way (FIN), without a word.
-func (l *link) hangUp() {
+// Reset breaks the connections of now; new ones get through.
+func (l *Link) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		_ = c.(*net.TCPConn).SetLinger(0)
+		_ = c.Close()
+	}
+}
+
+// HangUp ends the connections of now in an orderly way (FIN), without a word.
+func (l *Link) HangUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.conns {
@@ -89,7 +105,7 @@ func (l *link) hangUp() {
 	}
 }
 
-func (l *link) close() {
+func (l *Link) close() {
 	l.mu.Lock()
 	l.closed = true
 	_ = l.listener.Close()
@@ -100,7 +116,7 @@ func (l *link) close() {
 	l.running.Wait()
 }
 
-func (l *link) accept() {
+func (l *Link) accept() {
 	for {
 		near, err := l.listener.Accept()
 		if err != nil {
@@ -117,7 +133,7 @@ func (l *link) accept() {
 }
 
 // keep notes a connection, under l.mu.
-func (l *link) keep(c net.Conn) bool {
+func (l *Link) keep(c net.Conn) bool {
 	if l.closed {
 		_ = c.Close()
 		return false
@@ -126,14 +142,14 @@ func (l *link) keep(c net.Conn) bool {
 	return true
 }
 
-func (l *link) drop(c net.Conn) {
+func (l *Link) drop(c net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns, c)
 	_ = c.Close()
 }
 
-func (l *link) carry(near net.Conn, down <-chan struct{}) {
+func (l *Link) carry(near net.Conn, down <-chan struct{}) {
 	defer l.drop(near)
 	select {
 	case <-down: // its packets go nowhere

@@ -1,0 +1,392 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// inRealTime is a source that gives its packets when they are made.
+type inRealTime struct {
+	*fakeSource
+	begin time.Time
+}
+
+func (s *inRealTime) ReadPacket() (Packet, error) {
+	p, err := s.fakeSource.ReadPacket()
+	if err == nil {
+		err = sleep(s.ctx, time.Until(s.begin.Add(p.DTS)))
+	}
+	return p, err
+}
+
+// playFrom plays what open gives.
+func (s *stage) playFrom(ctx context.Context, open openerFunc, coders Transcoders) error {
+	return (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
+}
+
+// once makes the room fail with kind at the first packet from dts on.
+func (r *fakeRoom) breakAt(dts time.Duration, kind Kind) {
+	r.writeErr = func(p Packet) error {
+		if p.DTS < dts {
+			return nil
+		}
+		return &Error{Kind: kind, Op: "publish", Err: io.EOF}
+	}
+}
+
+func TestTheRoomsTroubleDoesNotUseUpThePatienceWithTheSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRetries(func(Kind) Retry { return Retry{First: time.Second, Max: time.Second, For: time.Minute} })
+		waits(r, KindRoomUnavailable)
+		begin := time.Now()
+		waits(r, KindRoomConflict)
+		require.Equal(t, time.Minute, time.Since(begin), "a name in use has patience of its own, too")
+		begin = time.Now()
+		waits(r, KindSourceUnavailable)
+		require.Equal(t, time.Minute, time.Since(begin))
+		_, ok := r.next(KindSourceStalled)
+		require.False(t, ok, "all trouble of the source is one")
+	})
+}
+
+func TestAPushIsPublishingAgainWhenItsSourceIsBackInTheSameSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(opens int) fakeSource {
+			f := fakeSource{info: clip(10 * time.Second)}
+			if opens == 0 {
+				f.failAt, f.err = 5*time.Second, &Error{Kind: KindSourceUnavailable, Op: "read source", Err: io.EOF}
+			}
+			return f
+		})
+		require.NoError(t, s.play(t.Context()))
+		require.Equal(t, []string{"planned", "publishing", "reconnecting source_unavailable", "publishing"}, s.seen.lines)
+		require.Equal(t, 1, s.room.dials)
+	})
+}
+
+func TestARoomThatBreaksWhileTheNextPlayIsMadeAheadCostsNoPlay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(4 * time.Second))
+		s.job.Options = Options{Repeat: 3, Transcode: TranscodeAlways}
+		s.room.breakAt(3500*time.Millisecond, KindRoomClosed)
+		require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+		require.Equal(t, 2, s.room.dials)
+		require.InDelta(t, 300, len(s.room.of(0)), 5)
+		require.Equal(t, 2, s.job.Meter.Snapshot(time.Now()).Loop)
+	})
+}
+
+func TestALoopWhoseNextOpeningFailsIsPlayedAsOftenAsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.Repeat = 3
+		opens := 0
+		open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			if opens++; opens == 2 {
+				return nil, &Error{Kind: KindSourceUnavailable, Op: "open source"}
+			}
+			return &fakeSource{ctx: ctx, info: clip(4 * time.Second)}, nil
+		})
+		require.NoError(t, s.playFrom(t.Context(), open, nil))
+		require.Equal(t, 1, s.room.dials)
+		requireRising(t, s.room.got)
+		require.InDelta(t, 325, len(s.room.of(0)), 3, "three plays, and the last second of the first again")
+	})
+}
+
+func TestAStopWhileALoopsNextOpeningHangsIsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.Repeat = RepeatForever
+		opens := 0
+		open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			if opens++; opens > 1 {
+				<-ctx.Done()
+				return nil, context.Cause(ctx)
+			}
+			return &fakeSource{ctx: ctx, info: clip(4 * time.Second)}, nil
+		})
+		for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+			opens, s.job.Options.Transcode = 0, mode
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(6*time.Second, func() { cancel(ErrStopped) })
+			begin := time.Now()
+			require.ErrorIs(t, s.playFrom(ctx, open, &fakeCoders{}), ErrStopped)
+			require.Equal(t, 6*time.Second, time.Since(begin))
+		}
+	})
+}
+
+// slowCoders take 50 ms for each picture.
+type slowCoders struct{ fakeCoders }
+
+type slowCoder struct{ Transcoder }
+
+func (c slowCoder) Transcode(p Packet) ([]Packet, error) {
+	time.Sleep(50 * time.Millisecond)
+	return c.Transcoder.Transcode(p)
+}
+
+func (c *slowCoders) Video(t Track, to VideoOutput) (Transcoder, error) {
+	coder, err := c.fakeCoders.Video(t, to)
+	return slowCoder{coder}, err
+}
+
+func TestAStopWhileAGroupOfPicturesIsDecodedIsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource {
+			return fakeSource{info: clip(10 * time.Second), reorder: true, reorderFrom: 5800 * time.Millisecond}
+		})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(6*time.Second, func() { cancel(ErrStopped) }) // 20 pictures take a second from about 5.7 s on
+		begin := time.Now()
+		require.ErrorIs(t, s.playWith(ctx, &slowCoders{}), ErrStopped)
+		require.LessOrEqual(t, time.Since(begin), 6*time.Second+200*time.Millisecond)
+	})
+}
+
+func TestARoomThatDoesNotTakeUsYetCostsAFileNoSecondOpening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(4 * time.Second))
+		for range 3 {
+			s.room.dialErrs = append(s.room.dialErrs, &Error{Kind: KindRoomConflict, Op: "publish"})
+		}
+		require.NoError(t, s.play(t.Context()))
+		require.Len(t, s.opened, 1)
+		require.Len(t, s.room.got, 200)
+	})
+}
+
+func TestASlowRoomMakesAFileSlipItsClockAndThatIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.room.writeErr = func(p Packet) error {
+			if p.DTS == 2*time.Second {
+				time.Sleep(3 * time.Second)
+			}
+			return nil
+		}
+		require.NoError(t, s.play(t.Context()))
+		require.InDelta(t, 3, s.job.Meter.Snapshot(time.Now()).Slipped.Seconds(), 0.1)
+	})
+}
+
+func TestASlowRoomMakesALiveSourceDropToItsNextKeyframe(t *testing.T) {
+	for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(nil)
+			s.job.Source.Mode, s.job.Options.Transcode = ModeLive, mode
+			s.job.Retry = func(Kind) Retry { return Retry{} }
+			s.room.writeErr = func(p Packet) error {
+				if p.DTS >= 5*time.Second && p.DTS < 5100*time.Millisecond {
+					time.Sleep(5 * time.Second)
+					s.room.writeErr = nil
+				}
+				return nil
+			}
+			open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+				return &inRealTime{&fakeSource{ctx: ctx, info: clip(30 * time.Second)}, time.Now()}, nil
+			})
+			require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), open, &fakeCoders{})))
+			requireRising(t, s.room.got)
+			require.Equal(t, 1, s.room.dials)
+			p := s.job.Meter.Snapshot(time.Now())
+			require.InDelta(t, 1500-len(s.room.got), p.DroppedPackets, 12)
+			require.Positive(t, p.DroppedPackets)
+			last := s.room.got[len(s.room.got)-1]
+			require.InDelta(t, 30, last.at.Seconds(), 2.5, "it is not further behind than its queue")
+		})
+	}
+}
+
+func TestALiveSourceIsKeptWhileTheRoomIsAway(t *testing.T) {
+	for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(nil)
+			s.job.Source.Mode, s.job.Options.Transcode = ModeLive, mode
+			s.job.Retry = func(k Kind) Retry {
+				if !k.ofRoom() {
+					return Retry{}
+				}
+				return Retry{First: 4 * time.Second, Max: 4 * time.Second, For: time.Minute}
+			}
+			s.room.breakAt(5*time.Second, KindRoomClosed)
+			opens := 0
+			open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+				opens++
+				return &inRealTime{&fakeSource{ctx: ctx, info: clip(30 * time.Second)}, time.Now()}, nil
+			})
+			require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), open, &fakeCoders{})))
+			require.Equal(t, 1, opens)
+			require.Equal(t, 2, s.room.dials)
+			requireRising(t, s.room.got)
+			again := slices.IndexFunc(s.room.got, func(a arrival) bool { return a.at > 5500*time.Millisecond })
+			require.Positive(t, again)
+			require.True(t, s.room.got[again].Keyframe)
+			require.Zero(t, s.room.got[again].Track)
+			require.Positive(t, s.job.Meter.Snapshot(time.Now()).DroppedPackets)
+		})
+	}
+}
+
+func TestASourceThatTurnsOutToBeLiveHasNoParts(t *testing.T) {
+	for name, o := range map[string]Options{
+		"a start": {StartAt: time.Second}, "an end": {EndAt: time.Second}, "repeats": {Repeat: 2}, "nothing": {Repeat: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(func(int) fakeSource {
+					info := clip(time.Second)
+					info.Live = true
+					return fakeSource{info: info}
+				})
+				tries := 0
+				s.job.Options = o
+				s.job.Retry = func(Kind) Retry { tries++; return Retry{For: time.Duration(2-tries) * time.Minute} }
+				require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))
+				told := slices.DeleteFunc(s.seen.lines, func(l string) bool { return l != "warned live_has_no_parts" })
+				want := 1
+				if name == "nothing" {
+					want = 0
+				}
+				require.Len(t, told, want)
+			})
+		})
+	}
+}
+
+func TestAPlanThatChangesFailsWithItsReasonWhereNothingMayBeReencoded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource {
+			return fakeSource{info: clip(10 * time.Second), reorder: true, reorderFrom: 5500 * time.Millisecond}
+		})
+		s.job.Options.Transcode = TranscodeNever
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		err := s.playWith(t.Context(), &fakeCoders{})
+		require.Equal(t, KindSourceUnsupported, KindOf(err))
+		require.ErrorContains(t, err, "needs re-encoding from the middle on: video: B-frames")
+	})
+}
+
+// panicking transcoders have a fault.
+type panicking struct{ fakeCoders }
+
+type panickingCoder struct{ Transcoder }
+
+func (panickingCoder) Transcode(Packet) ([]Packet, error) { panic("a fault") }
+
+func (c *panicking) Video(t Track, to VideoOutput) (Transcoder, error) {
+	coder, err := c.fakeCoders.Video(t, to)
+	return panickingCoder{coder}, err
+}
+
+func TestAPanicInAGoroutineOfAPushIsItsOwnFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(4 * time.Second))
+		s.job.Options.Transcode = TranscodeAlways
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		err := s.playWith(t.Context(), &panicking{})
+		require.Equal(t, KindInternal, KindOf(err))
+		require.ErrorContains(t, err, "a fault")
+	})
+}
+
+func TestASourceWhosePicturesAreAllDamagedFailsHoweverMuchSoundItHas(t *testing.T) {
+	for name, tracks := range map[string]int{"with sound": 2, "without": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				info := clip(time.Minute)
+				info.Tracks = info.Tracks[:tracks]
+				s := newStage(func(int) fakeSource { return fakeSource{info: info, corruptFrom: 5 * time.Second} })
+				s.job.Retry = func(Kind) Retry { return Retry{} }
+				err := s.play(t.Context())
+				require.Equal(t, KindSourceInvalid, KindOf(err))
+				require.ErrorContains(t, err, "damaged")
+			})
+		})
+	}
+}
+
+// without makes the second opening one that lacks a track.
+func without(media MediaType) func(int) fakeSource {
+	return func(opens int) fakeSource {
+		f := fakeSource{info: clip(20 * time.Second)}
+		switch opens {
+		case 0:
+			f.failAt = 5 * time.Second
+		case 1:
+			f.failAt = 10 * time.Second
+			f.info.Tracks = []Track{f.info.Tracks[1-media]}
+		}
+		f.err = &Error{Kind: KindSourceUnavailable, Op: "read source", Err: errors.New("reset")}
+		return f
+	}
+}
+
+func TestSoundThatASourceComesBackWithoutIsSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(without(Audio))
+		s.job.Options.FillAudio = true
+		require.NoError(t, s.play(t.Context()))
+		requireRising(t, s.room.got)
+		audio := s.room.of(1)
+		silent := slices.DeleteFunc(slices.Clone(audio), func(a arrival) bool { return a.Data[0] == 0xaa })
+		require.InDelta(t, 6*48000/1024, len(silent), 10, "from the keyframe at 4 s to 10 s")
+		require.EqualValues(t, 0xaa, audio[len(audio)-1].Data[0], "and then it is copied again")
+		require.Equal(t, []string{
+			"planned", "publishing", "reconnecting source_unavailable", "planned", "publishing",
+			"reconnecting source_unavailable", "planned", "publishing",
+		}, s.seen.lines)
+		require.Equal(t, Copy, s.seen.plan.Audio.Action)
+		require.Equal(t, 1, s.room.dials)
+	})
+}
+
+func TestAPictureThatASourceComesBackWithoutIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(without(Video))
+		require.NoError(t, s.play(t.Context()))
+		require.Len(t, s.opened, 3)
+		for _, f := range s.opened {
+			require.True(t, f.closed)
+		}
+		requireRising(t, s.room.got)
+		require.Equal(t, 1, s.room.dials)
+		require.InDelta(t, 20*25+25, len(s.room.of(0)), 2)
+	})
+}
+
+func TestAConnectionThatLastedWithoutAPacketIsNoKick(t *testing.T) {
+	var s stay
+	now := time.Now()
+	for range 2 * kickMany {
+		s.begin(now, time.Time{})
+		now = now.Add(kickSoon)
+		require.False(t, s.kickedOut(now))
+	}
+}
+
+func TestATimeThatIsOverEndsAPushWhoseSourceIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(opens int) fakeSource {
+			f := fakeSource{info: clip(time.Hour), failAt: 5 * time.Second, err: &Error{Kind: KindSourceUnavailable}}
+			if opens > 0 {
+				f.failAt = time.Nanosecond
+			}
+			return f
+		})
+		s.job.Options.MaxDuration = 20 * time.Second
+		begin := time.Now()
+		require.NoError(t, s.play(t.Context()))
+		require.InDelta(t, 20, time.Since(begin).Seconds(), 2)
+		require.Contains(t, s.seen.lines, "warned max_duration")
+		require.GreaterOrEqual(t, s.job.Meter.Snapshot(time.Now()).Played, 20*time.Second)
+	})
+}

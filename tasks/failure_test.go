@@ -1,0 +1,116 @@
+package tasks
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+func eventsOf(events []Event, kind EventType) []Event {
+	return slices.DeleteFunc(slices.Clone(events), func(e Event) bool { return e.Type != kind })
+}
+
+func TestWhatEachKindOfFaultMeansForAPush(t *testing.T) {
+	const minute = time.Minute
+	for kind, want := range map[media.Kind]struct {
+		code  Code
+		retry time.Duration // of a file
+		live  time.Duration // with maxIdle 2 min
+	}{
+		media.KindInternal:           {CodeInternal, 0, 0},
+		media.KindSourceBlocked:      {CodeSourceBlocked, 0, 0},
+		media.KindSourceUnauthorized: {CodeSourceUnauthorized, 0, 0},
+		media.KindSourceNotFound:     {CodeSourceNotFound, 0, 0},
+		media.KindSourceGone:         {CodeSourceGone, 0, 0},
+		media.KindSourceInvalid:      {CodeSourceInvalid, 0, 0},
+		media.KindSourceNoTrack:      {CodeSourceNoTrack, 0, 0},
+		media.KindSourceEncrypted:    {CodeSourceEncrypted, 0, 0},
+		media.KindSourceUnsupported:  {CodeSourceUnsupported, 0, 0},
+		media.KindSourceUnavailable:  {CodeSourceUnavailable, 5 * minute, 2 * minute},
+		media.KindSourceStalled:      {CodeSourceUnavailable, 5 * minute, 2 * minute},
+		media.KindSourceEnded:        {CodeSourceUnavailable, 5 * minute, 2 * minute},
+		media.KindRoomDenied:         {CodeRoomDenied, 0, 0},
+		media.KindRoomConflict:       {CodeRoomConflict, 95 * time.Second, 95 * time.Second},
+		media.KindRoomKicked:         {CodeRoomConflict, 0, 0},
+		media.KindRoomUnavailable:    {CodeRoomUnavailable, 5 * minute, 5 * minute},
+		media.KindRoomClosed:         {CodeRoomUnavailable, 5 * minute, 5 * minute},
+		media.KindRoomNotAllowed:     {CodeRoomUnavailable, 5 * minute, 5 * minute},
+		media.KindUserSigExpired:     {CodeUserSigExpired, 0, 0},
+	} {
+		t.Run(kind.String(), func(t *testing.T) {
+			require.Equal(t, want.code, FailureOf(&media.Error{Kind: kind}).Code)
+			require.Equal(t, want.retry, RetryOf(kind, false, 2*minute).For)
+			require.Equal(t, want.live, RetryOf(kind, true, 2*minute).For)
+		})
+	}
+	require.Equal(t, DefaultMaxIdle, RetryOf(media.KindSourceEnded, true, 0).For)
+	source, room := RetryOf(media.KindSourceStalled, false, 0), RetryOf(media.KindRoomClosed, false, 0)
+	require.Equal(t, media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * minute}, source)
+	require.True(t, room.AtOnce)
+	require.Equal(t, 500*time.Millisecond, room.First)
+}
+
+func TestAChangedPlanIsAnEventAndWhatIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := queued("a")
+		copied := media.Plan{Video: &media.TrackPlan{Action: media.Copy, Reason: "as it is"}}
+		coded := media.Plan{Video: &media.TrackPlan{Action: media.Transcode, Reason: "B-frames"}}
+		p.Plan = &copied // of the attempt before
+		player := playerFunc(func(ctx context.Context, job media.Job) error {
+			for _, plan := range []media.Plan{copied, coded, coded} {
+				job.Observer.Planned(media.SourceInfo{Container: "mov"}, false, plan)
+			}
+			job.Observer.Publishing()
+			select {
+			case <-time.After(3 * time.Second):
+			case <-ctx.Done():
+			}
+			return nil
+		})
+		w := newWorld(player, p)
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		end, _ := w.store.ended("a")
+		plans := eventsOf(append(w.store.events(), end.Events...), EventPlan)
+		require.Len(t, plans, 1, "the first is that of the attempt before, the third that of the second")
+		require.Equal(t, "video transcode (B-frames)", plans[0].Message)
+		renewed := w.store.renewed()
+		require.Equal(t, &coded, renewed[0].Plan)
+	})
+}
+
+func TestTroubleShowsAsReconnectingWithItsReasonUntilThePushPublishesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		player := playerFunc(func(ctx context.Context, job media.Job) error {
+			job.Observer.Publishing()
+			for range 2 { // once for the source, once for the room: the media calls these
+				job.Observer.Reconnecting(&media.Error{Kind: media.KindSourceStalled, Op: "read source", Err: media.ErrStalled}, time.Second)
+				time.Sleep(2 * time.Second)
+				job.Observer.Publishing()
+				time.Sleep(2 * time.Second)
+			}
+			return context.Cause(ctx)
+		})
+		w := newWorld(player, queued("a"))
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		var states []State
+		for _, r := range w.store.renewed() {
+			if len(states) == 0 || states[len(states)-1] != r.State {
+				states = append(states, r.State)
+			}
+		}
+		require.Contains(t, states, Reconnecting)
+		require.Equal(t, Publishing, states[len(states)-1])
+		end, _ := w.store.ended("a")
+		events := eventsOf(append(w.store.events(), end.Events...), EventReconnect)
+		require.Len(t, events, 2)
+		require.Equal(t, string(CodeSourceUnavailable), events[0].Code)
+		require.Contains(t, events[0].Message, "trying again")
+	})
+}
