@@ -200,6 +200,10 @@ func (w *Worker) persist(a *attempt, write func(context.Context) error) {
 		defer cancel()
 		return write(ctx)
 	})
+	if isTaken(err) { // another attempt's room connection may have ended this one first
+		a.log.Warn("attempt lost", "reason", err)
+		return
+	}
 	if err != nil {
 		a.log.Warn("end of the attempt not written", "error", err)
 	}
