@@ -30,6 +30,8 @@ import (
 
 // These tests play sources as a worker does: libav behind the real gate.
 
+var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
+
 // local resolves every name to loopback.
 type local struct{}
 
@@ -53,7 +55,7 @@ func open(t *testing.T, r media.SourceRequest, trusted ...*httptest.Server) (med
 	for _, s := range trusted {
 		roots.AddCert(s.Certificate())
 	}
-	g, err := egress.New(egress.Config{Allow: []string{"127.0.0.0/8"}, Resolver: local{}, TLSRoots: roots})
+	g, err := egress.New(egress.Config{Schemes: everyScheme, Allow: []string{"127.0.0.0/8"}, Resolver: local{}, TLSRoots: roots})
 	require.NoError(t, err)
 	t.Cleanup(g.Close)
 	s, err := libav.NewOpener(libav.Config{Gate: gate{g}, Log: slog.New(slog.DiscardHandler)}).Open(t.Context(), r)

@@ -6,6 +6,7 @@ import "C"
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -54,11 +55,13 @@ func (s *Source) describe() {
 	s.info.Live = isLive(s.way.URL, s.info, int(C.rc_seekable(cFormat(s.format))))
 }
 
-// isLive is true for rtmp, for a playlist without an end, and for a download
+var liveSchemes = []string{"rtmp:", "rtsp:", "srt:"}
+
+// isLive is true for rtmp, rtsp and srt, for a playlist without an end, and for a download
 // of unknown length that cannot go back.
 func isLive(url media.Secret, info media.SourceInfo, seekable int) bool {
 	switch {
-	case len(url) >= 4 && url[:4] == "rtmp":
+	case slices.ContainsFunc(liveSchemes, func(s string) bool { return strings.HasPrefix(url.Reveal(), s) }):
 		return true
 	case info.Container == "hls":
 		return info.Duration == 0
