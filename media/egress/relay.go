@@ -61,12 +61,13 @@ func (w *Way) own(socket io.Closer) bool {
 // way's password, and only then dials the source and turns into a pipe.
 type rtmpRelay struct {
 	way      *Way
+	address  address
 	flashVer string // with the password; the source gets spaces in its place
 }
 
 // openRTMP starts a relay for a and sets w's URL and Options.
 func (w *Way) openRTMP(ctx context.Context, a address) error {
-	r := &rtmpRelay{way: w, flashVer: flashVersion + w.password}
+	r := &rtmpRelay{way: w, address: a, flashVer: flashVersion + w.password}
 	at, err := w.relay(ctx, r.handle)
 	if err != nil {
 		return err
@@ -151,7 +152,9 @@ func (r *rtmpRelay) handle(ctx context.Context, client net.Conn) {
 		r.way.note(r.way.to, unavailable(r.way.to, err))
 		return
 	}
-	join(ctx, client, source)
+	join(ctx, client, source, &verdictReader{from: source, refuse: func(code, words string) {
+		r.way.note(r.way.to, rtmpRefusal(r.address, code, words))
+	}})
 }
 
 // admit reads client up to its connect command and returns those bytes, the

@@ -3,6 +3,7 @@ package mediatest
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -148,6 +149,10 @@ func ServeSRT(t testing.TB, path, query string) string {
 	}
 	address := "srt://" + c.LocalAddr().String()
 	_ = c.Close()
-	startIn(t, t.TempDir(), append(loop(path), "-f", "mpegts", address+"?mode=listener&"+query))
+	p := startIn(t, t.TempDir(), append(loop(path), "-f", "mpegts", address+"?mode=listener&"+query))
+	pollFor(t, "the listener", func() bool {
+		table, _ := os.ReadFile("/proc/net/udp")
+		return strings.Contains(string(table), fmt.Sprintf(":%04X ", c.LocalAddr().(*net.UDPAddr).Port))
+	}, p)
 	return address
 }
