@@ -183,7 +183,7 @@ int rc_at_end(const AVFormatContext *format)
 	return avio_feof(format->pb) || (size > 0 && avio_tell(format->pb) >= size);
 }
 
-int rc_channels(const AVFormatContext *format, int stream)
+rc_parameters rc_parameters_at(const AVFormatContext *format, int stream)
 {
-	return format->streams[stream]->codecpar->ch_layout.nb_channels;
+	return rc_parameters_of(format->streams[stream]->codecpar);
 }

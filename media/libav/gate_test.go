@@ -156,6 +156,12 @@ func TestKindsOfFilesPlayToTheirEndAndSeek(t *testing.T) {
 		"flac":            sound("flac", "flac"),
 		"ogg opus":        sound("opus", "ogg"),
 		"ogg vorbis":      sound("vorbis", "ogg"),
+		"wmv":             {VideoCodec: "wmv2", AudioCodec: "wmav2", Container: "asf"},
+		"wma":             sound("wmav1", "asf"),
+		"aiff":            sound("pcm_s16be", "aiff"),
+		"caf alac":        sound("alac", "caf"),
+		"wav adpcm":       sound("adpcm_ms", "wav"),
+		"mov adpcm":       sound("adpcm_ima_qt", "mov"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			clip := mediatest.Clip(t, spec)
