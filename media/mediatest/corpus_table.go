@@ -179,7 +179,7 @@ func sounds() []Sample {
 		only("wma", "-c:a wmav2 -b:a 128k", "-f asf a.wma", transcoded("wmav2")),
 		only("aiff", "-c:a pcm_s16be", "a.aiff", transcoded("pcm_s16be")),
 		only("caf, alac", "-c:a alac", "a.caf", transcoded("alac")),
-		only("wav, adpcm", "-c:a adpcm_ms", "a.wav", transcoded("adpcm_ms")),
+		only("wav, adpcm", "-c:a adpcm_ima_wav", "a.wav", transcoded("adpcm_ima_wav")),
 		only("opus", "-c:a libopus", "a.opus", transcoded("opus")),
 		piece{video: None, audio: "-c:a libmp3lame", out: "u.mp3"}.sample("mp3 with a cover picture", absent, transcoded("mp3")).
 			then(ffmpegStep("-f lavfi -i testsrc2=s=64x64:d=1:r=1 -frames:v 1 cover.png"),
