@@ -113,6 +113,9 @@ func (w *Way) judgeBody(t target, answer *http.Response) error {
 	if !w.listed(answer.Header.Get("Content-Type")) {
 		return nil
 	}
+	if err := w.judgeInitial(t, answer); err != nil {
+		return err
+	}
 	body := bufio.NewReader(answer.Body)
 	part := answer.Header.Get("Content-Range")
 	if !beginsWith(body, playlistHead) || part != "" && !strings.HasPrefix(part, "bytes 0-") {
@@ -127,6 +130,7 @@ func (w *Way) judgeBody(t target, answer *http.Response) error {
 		return answerFailure(media.KindSourceInvalid, t, errPlaylist)
 	}
 	w.remember(t, answer.Request, text)
+	w.listInitials(t, answer.Request, text)
 	text, err = edit(t, text)
 	if err != nil {
 		return answerFailure(media.KindSourceEncrypted, t, err)

@@ -35,12 +35,13 @@ type Way struct {
 
 	mu        sync.Mutex
 	ended     bool
-	listener  io.Closer           // the relay's
-	blocked   error               // the first address refused by the rules
-	failure   error               // the last connection or request that failed, until one succeeds
-	playlists bool                // the source is one, or may be
-	turns     int                 // redirects since the last other answer
-	standIns  map[string]*standIn // of a master playlist, by address
+	listener  io.Closer            // the relay's
+	blocked   error                // the first address refused by the rules
+	failure   error                // the last connection or request that failed, until one succeeds
+	playlists bool                 // the source is one, or may be
+	turns     int                  // redirects since the last other answer
+	standIns  map[string]*standIn  // of a master playlist, by address
+	initials  map[string]*initials // of media playlists, by the addresses of both
 }
 
 // newWay returns a way that ends with ctx, and the context of its life.
