@@ -19,13 +19,12 @@ import (
 
 // RTSP 1.0, RFC 2326, its media interleaved (section 10.12).
 
-const mostPending = 16 // requests without an answer
+const mostPending = 16 // requests without an answer; some sources leave those that keep a session alive
 
 var (
 	errNotRTSP      = errors.New("the source did not answer as an RTSP server")
 	errRedirect     = errors.New("the source redirects, which is not followed for rtsp")
 	errTransport    = errors.New("the source does not send its media over TCP")
-	errUnanswered   = errors.New("too many requests without an answer")
 	errUnauthorized = errors.New("no password")
 )
 
@@ -225,10 +224,8 @@ func (s *rtspSession) request(m *rtspMessage) error {
 func (s *rtspSession) dispatch(q *rtspRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.pending) >= mostPending {
-		return errUnanswered
-	}
 	s.serial++
+	delete(s.pending, s.serial-mostPending)
 	s.pending[s.serial] = q
 	q.message.set("CSeq", strconv.Itoa(s.serial))
 	q.message.remove("Authorization")

@@ -178,3 +178,25 @@ func TestPortsOfRTSPAndSRT(t *testing.T) {
 		}
 	}
 }
+
+func TestAnRTSPSourceMayLeaveRequestsUnanswered(t *testing.T) {
+	at := rtspSource(t, func(m *rtspMessage) string {
+		if strings.HasPrefix(m.start, "GET_PARAMETER") {
+			return ""
+		}
+		return "RTSP/1.0 200 OK\r\nCSeq: CSEQ\r\n\r\n"
+	})
+	w := openWay(t, newGate(t, Config{Schemes: everyScheme, Allow: []string{"127.0.0.1"}}), "rtsp://"+at+"/a")
+	c := newRTSPClient(t, w)
+	_, err := c.ask("OPTIONS", c.uri(), c.at.User)
+	require.NoError(t, err)
+	password, _ := c.at.User.Password()
+	for range 3 * mostPending {
+		m := &rtspMessage{start: "GET_PARAMETER " + c.uri() + " RTSP/1.0"}
+		m.add("Authorization", (&challenge{basic: true}).answer(c.at.User.Username(), password, nil))
+		_, err = c.Write(m.bytes())
+		require.NoError(t, err)
+	}
+	_, err = c.ask("OPTIONS", c.uri(), c.at.User)
+	require.NoError(t, err)
+}
