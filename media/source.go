@@ -53,6 +53,12 @@ type Track struct {
 	HDR        bool
 	SampleRate int // hertz, audio only
 	Channels   int // audio only
+
+	// What some decoders have to be told besides, as the container says it, 0
+	// where it says nothing.
+	BlockAlign    int // bytes, audio only
+	BitsPerSample int // as coded
+	CodecTag      uint32
 }
 
 // SourceInfo is what a source turned out to be.

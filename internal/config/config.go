@@ -26,7 +26,7 @@ type Config struct {
 	SDKKeys   SDKKeys      `env:"SDK_KEYS" about:"SDK secret keys of TRTC applications, to check UserSigs in full and to mint missing ones: appid=key, comma separated"`
 
 	RTMPEndpoint       string `env:"RTMP_ENDPOINT" about:"where rooms are, rtmp(s)://host[:port]/app; empty: Tencent's own, by app id"`
-	SourceSchemes      List   `env:"SOURCE_SCHEMES" envDefault:"http,https,rtmp,rtmps" about:"schemes a source may have"`
+	SourceSchemes      List   `env:"SOURCE_SCHEMES" envDefault:"http,https,rtmp,rtmps" about:"schemes a source may have; rtsp and srt may be added"`
 	SourceAllow        List   `env:"SOURCE_ALLOW" about:"sources beyond public addresses on the usual ports: networks (10.0.0.0/8), addresses and host:port"`
 	ProgressRedisAllow List   `env:"PROGRESS_REDIS_ALLOW" about:"Redis servers a request may name for its resume record: host:port, redis://host:port or rediss://host:port"`
 

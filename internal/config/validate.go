@@ -13,7 +13,7 @@ import (
 
 const secretKeySize = 32
 
-var knownSchemes = []string{"http", "https", "rtmp", "rtmps"}
+var knownSchemes = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
 
 // validate checks what each value alone does not tell. The shape of addresses
 // is checked here so that all problems come at once; the adapters that use

@@ -39,7 +39,7 @@ func newPusher(t testing.TB, endpoint string) *media.Pusher {
 	t.Helper()
 	door, err := trtc.New(trtc.Config{Keys: map[uint32]media.Secret{appID: appKey}, Endpoint: endpoint})
 	require.NoError(t, err)
-	out, err := egress.New(egress.Config{Allow: []string{"127.0.0.0/8"}})
+	out, err := egress.New(egress.Config{Schemes: []string{"http", "rtmp", "rtsp", "srt"}, Allow: []string{"127.0.0.0/8"}})
 	require.NoError(t, err)
 	t.Cleanup(out.Close)
 	return &media.Pusher{

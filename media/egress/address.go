@@ -30,8 +30,8 @@ var (
 	errLong        = errors.New("the address is too long")
 	errHost        = errors.New("the host is not a name in ASCII letters (use the punycode form) or an IP address")
 	errPortNumber  = errors.New("the port is not a number from 1 to 65535")
-	errScheme      = errors.New("sources of this scheme are not allowed")
-	errNotCarried  = errors.New("a source is http, https, rtmp or rtmps")
+	errScheme      = errors.New("sources of this scheme are not enabled in ROOMCAST_SOURCE_SCHEMES")
+	errNotCarried  = errors.New("a source is http, https, rtmp, rtmps, rtsp or srt")
 	errOddNumber   = errors.New("an IPv4 address must be written as four decimal numbers")
 	errOddAddress  = errors.New("IPv6 zones and IPv4 addresses inside IPv6 ones are not allowed")
 	errPort        = errors.New("the port is not allowed")
@@ -107,7 +107,7 @@ func parseAddress(raw string) (address, error) {
 		return a, invalid(a.target, errSyntax)
 	}
 	a.scheme = strings.ToLower(scheme)
-	if carried[a.scheme] == 0 {
+	if _, ok := carried[a.scheme]; !ok {
 		return a, blocked(a.target, errNotCarried)
 	}
 	a.raw = a.scheme + "://" + rest
@@ -131,6 +131,10 @@ func (a address) checkRest() error {
 	case "http", "https":
 		if _, err := url.Parse(a.raw); err != nil {
 			return invalid(a.target, errSyntax)
+		}
+	case "srt":
+		if _, err := a.srtOptions(); err != nil {
+			return invalid(a.target, err)
 		}
 	default:
 		if len(a.path)+len(a.host) > maxRTMPPath || len(a.userInfo) > maxRTMPUserInfo {

@@ -99,8 +99,9 @@ func TestSchemesWithoutAWayAreBlocked(t *testing.T) {
 	narrow := newGate(t, Config{Schemes: []string{"https"}})
 	require.NoError(t, narrow.CheckURL("https://example.com/x"))
 	requireKind(t, media.KindSourceBlocked, narrow.CheckURL("http://example.com/x"))
-	_, err := New(Config{Schemes: []string{"http", "rtsp"}})
-	require.ErrorContains(t, err, `"rtsp"`)
+	_, err := New(Config{Schemes: []string{"http", "gopher"}})
+	require.ErrorContains(t, err, `"gopher"`)
+	require.ErrorContains(t, g.CheckURL("rtsp://example.com/x"), "ROOMCAST_SOURCE_SCHEMES")
 }
 
 func TestPublicSourcesPassTheRequest(t *testing.T) {

@@ -101,6 +101,14 @@ func (g *Gate) allowed(t target, addrs []netip.Addr) ([]netip.Addr, error) {
 	return kept[:min(len(kept), maxAddresses)], nil
 }
 
+// network is what net.Dial calls the way t is reached.
+func (t target) network() string {
+	if t.scheme == "srt" {
+		return "udp"
+	}
+	return "tcp"
+}
+
 // connect tries addrs in order and shares the time that ctx leaves among them.
 func connect(ctx context.Context, t target, addrs []netip.Addr) (net.Conn, error) {
 	var last error
@@ -110,7 +118,7 @@ func connect(ctx context.Context, t target, addrs []netip.Addr) (net.Conn, error
 			share = max(time.Until(deadline)/time.Duration(len(addrs)-i), minAddressTime)
 		}
 		d := net.Dialer{Timeout: share}
-		conn, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(a, t.port).String())
+		conn, err := d.DialContext(ctx, t.network(), netip.AddrPortFrom(a, t.port).String())
 		if err == nil {
 			return conn, nil
 		}

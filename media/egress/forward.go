@@ -36,6 +36,12 @@ func (p *proxy) forward(w *Way, rw http.ResponseWriter, r *http.Request) {
 		refuse(rw, err)
 		return
 	}
+	out := outgoing(r, t, w)
+	if to := w.instead(addressKey(t, out), false); to != "" {
+		rw.Header().Set("Location", markLink(t, to))
+		rw.WriteHeader(http.StatusFound)
+		return
+	}
 	source, err := w.dial(r.Context(), t)
 	if err != nil {
 		refuse(rw, err)
@@ -47,7 +53,7 @@ func (p *proxy) forward(w *Way, rw http.ResponseWriter, r *http.Request) {
 		_ = source.Close()
 		_ = control.SetWriteDeadline(time.Unix(1, 0)) // libav may not be reading
 	})()
-	answer, err := exchange(source, outgoing(r, t, w))
+	answer, err := exchange(source, out)
 	if err != nil {
 		if err = unavailable(t, err); r.Context().Err() == nil {
 			w.note(t, err)

@@ -21,8 +21,9 @@ const (
 	maxLookups         = 256 // look-ups under way at once, hung ones included
 )
 
-// carried is every scheme the gate has a way for, with its default port.
-var carried = map[string]uint16{"http": 80, "https": 443, "rtmp": 1935, "rtmps": 443}
+// carried is every scheme the gate has a way for, with its default port; srt
+// has none.
+var carried = map[string]uint16{"http": 80, "https": 443, "rtmp": 1935, "rtmps": 443, "rtsp": 554, "srt": 0}
 
 var errClosed = errors.New("the gate is closed")
 
@@ -35,8 +36,8 @@ type Resolver interface {
 // Config says where the gate leads. The zero value leads to public addresses
 // only.
 type Config struct {
-	// Schemes a source may have; empty means http, https, rtmp and rtmps,
-	// which are also the only ones there is a way for.
+	// Schemes a source may have; empty means http, https, rtmp and rtmps.
+	// There is a way for rtsp and srt as well.
 	Schemes []string
 	// Allow is ROOMCAST_SOURCE_ALLOW: what is open beyond public addresses on
 	// the usual ports. An entry is a network (10.0.0.0/8, fd00::/8) or an
@@ -103,7 +104,7 @@ func checkSchemes(list []string) ([]string, error) {
 	}
 	for _, s := range list {
 		if _, ok := carried[s]; !ok {
-			return nil, fmt.Errorf("source scheme %q: there is a way out for http, https, rtmp and rtmps only", s)
+			return nil, fmt.Errorf("source scheme %q: there is a way out for http, https, rtmp, rtmps, rtsp and srt only", s)
 		}
 	}
 	return slices.Clone(list), nil
@@ -148,17 +149,26 @@ func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (*Way, error) {
 		w.cancel()
 		return nil, err
 	}
+	if err := w.lead(ctx, a); err != nil {
+		w.Close()
+		return nil, &media.Error{Kind: media.KindInternal, Op: opDial, Err: err}
+	}
+	return w, nil
+}
+
+// lead sets w's URL and Options, and starts the relay they lead to.
+func (w *Way) lead(ctx context.Context, a address) error {
 	switch a.scheme {
 	case "http", "https":
 		w.URL = media.Secret(a.marked())
-		w.Options = map[string]media.Secret{"http_proxy": g.proxy.url(w)}
-	default:
-		if err := w.openRelay(ctx, a); err != nil {
-			w.Close()
-			return nil, &media.Error{Kind: media.KindInternal, Op: opDial, Err: err}
-		}
+		w.Options = map[string]media.Secret{"http_proxy": w.gate.proxy.url(w)}
+		return nil
+	case "rtsp":
+		return w.openRTSP(ctx, a)
+	case "srt":
+		return w.openSRT(ctx, a)
 	}
-	return w, nil
+	return w.openRTMP(ctx, a)
 }
 
 func (g *Gate) register(w *Way) error {

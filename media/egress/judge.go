@@ -71,6 +71,8 @@ func (w *Way) judge(t target, answer *http.Response) error {
 		return answerFailure(media.KindSourceInvalid, t, errTurns)
 	}
 	switch {
+	case answer.StatusCode >= http.StatusBadRequest && answer.StatusCode != http.StatusUnauthorized && w.divert(t, answer):
+		return nil
 	case answer.StatusCode >= http.StatusBadRequest:
 		w.note(t, answerError(t, answer.StatusCode))
 		if answer.StatusCode == http.StatusUnauthorized {
@@ -92,11 +94,27 @@ func (w *Way) judge(t target, answer *http.Response) error {
 	return w.judgeBody(t, answer)
 }
 
+// divert makes of an error a redirect to what may stand in, if there is such.
+func (w *Way) divert(t target, answer *http.Response) bool {
+	to := w.instead(addressKey(t, answer.Request), true)
+	if to == "" {
+		return false
+	}
+	w.gate.cfg.Log.Warn("another variant is taken", "host", t.host, "status", answer.StatusCode)
+	_ = answer.Body.Close()
+	answer.StatusCode, answer.Body, answer.ContentLength = http.StatusFound, http.NoBody, 0
+	answer.Header = http.Header{"Location": {markLink(t, to)}, "Content-Length": {"0"}}
+	return true
+}
+
 // judgeBody reads a playlist whole and leaves everything else unread. Where no
 // playlist can be, the head goes on to libav without waiting for the body.
 func (w *Way) judgeBody(t target, answer *http.Response) error {
 	if !w.listed(answer.Header.Get("Content-Type")) {
 		return nil
+	}
+	if err := w.judgeInitial(t, answer); err != nil {
+		return err
 	}
 	body := bufio.NewReader(answer.Body)
 	part := answer.Header.Get("Content-Range")
@@ -111,6 +129,8 @@ func (w *Way) judgeBody(t target, answer *http.Response) error {
 	case len(text) > maxPlaylist:
 		return answerFailure(media.KindSourceInvalid, t, errPlaylist)
 	}
+	w.remember(t, answer.Request, text)
+	w.listInitials(t, answer.Request, text)
 	text, err = edit(t, text)
 	if err != nil {
 		return answerFailure(media.KindSourceEncrypted, t, err)

@@ -44,8 +44,9 @@ type (
 
 // join copies both ways until either side or ctx ends, and closes both. A
 // client that has left takes the source's connection with it at once; a source
-// that has ended leaves the client time to read what was sent.
-func join(ctx context.Context, client, source net.Conn) {
+// that has ended leaves the client time to read what was sent. from is how
+// source is read.
+func join(ctx context.Context, client, source net.Conn, from io.Reader) {
 	defer context.AfterFunc(ctx, func() {
 		_ = client.Close()
 		_ = source.Close()
@@ -56,7 +57,7 @@ func join(ctx context.Context, client, source net.Conn) {
 		copyCommands(source, client)
 		_ = source.Close()
 	}()
-	_, _ = copyMedia(client, source)
+	_, _ = copyMedia(client, from)
 	if half, ok := client.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}

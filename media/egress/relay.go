@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -21,36 +22,61 @@ const (
 
 var errNotRTMP = errors.New("the source did not answer as an RTMP server")
 
-// relay is the loopback RTMP server of one way. It reads a connection up to
-// its connect command, which carries the way's password, and only then dials
-// the source and turns into a pipe.
+// relay is the loopback server of one way.
 type relay struct {
-	way      *Way
-	flashVer string // with the password; the source gets spaces in its place
-	slots    chan struct{}
+	way    *Way
+	slots  chan struct{}
+	handle func(ctx context.Context, client net.Conn) // closes client
 }
 
-// openRelay starts a relay for a and sets w's URL and Options.
-func (w *Way) openRelay(ctx context.Context, a address) error {
+// relay starts a relay on a free port and returns its host:port.
+func (w *Way) relay(ctx context.Context, handle func(context.Context, net.Conn)) (string, error) {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("start the relay: %w", err)
+		return "", fmt.Errorf("start the relay: %w", err)
 	}
+	if !w.own(listener) {
+		return "", context.Cause(ctx)
+	}
+	r := &relay{way: w, slots: make(chan struct{}, relayConns), handle: handle}
+	go r.serve(ctx, listener)
+	return listener.Addr().String(), nil
+}
+
+// own admits one more goroutine to the way (see begin), whose socket the way
+// closes at its end: at once when it has ended already.
+func (w *Way) own(socket io.Closer) bool {
 	w.mu.Lock()
-	w.listener = listener
+	w.listener = socket
 	w.mu.Unlock()
 	if !w.begin() {
-		_ = listener.Close()
-		return ctx.Err()
+		_ = socket.Close()
+		return false
 	}
-	r := &relay{way: w, flashVer: flashVersion + w.password, slots: make(chan struct{}, relayConns)}
-	w.URL = media.Secret("rtmp://" + a.userInfo + listener.Addr().String() + a.path)
+	return true
+}
+
+// rtmpRelay reads a connection up to its connect command, which carries the
+// way's password, and only then dials the source and turns into a pipe.
+type rtmpRelay struct {
+	way      *Way
+	address  address
+	flashVer string // with the password; the source gets spaces in its place
+}
+
+// openRTMP starts a relay for a and sets w's URL and Options.
+func (w *Way) openRTMP(ctx context.Context, a address) error {
+	r := &rtmpRelay{way: w, address: a, flashVer: flashVersion + w.password}
+	at, err := w.relay(ctx, r.handle)
+	if err != nil {
+		return err
+	}
+	w.URL = media.Secret("rtmp://" + a.userInfo + at + a.path)
 	w.Options = map[string]media.Secret{
 		"rtmp_tcurl":    media.Secret(a.target.String() + "/" + appOf(a.path)),
 		"rtmp_flashver": media.Secret(r.flashVer),
 	}
-	go r.serve(ctx, listener)
 	return nil
 }
 
@@ -109,7 +135,7 @@ func (r *relay) serve(ctx context.Context, listener net.Listener) {
 	}
 }
 
-func (r *relay) handle(ctx context.Context, client net.Conn) {
+func (r *rtmpRelay) handle(ctx context.Context, client net.Conn) {
 	defer func() { _ = client.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = client.Close() })()
 	head, err := r.admit(client)
@@ -126,12 +152,14 @@ func (r *relay) handle(ctx context.Context, client net.Conn) {
 		r.way.note(r.way.to, unavailable(r.way.to, err))
 		return
 	}
-	join(ctx, client, source)
+	join(ctx, client, source, &verdictReader{from: source, refuse: func(code, words string) {
+		r.way.note(r.way.to, rtmpRefusal(r.address, code, words))
+	}})
 }
 
 // admit reads client up to its connect command and returns those bytes, the
 // password blanked out of them.
-func (r *relay) admit(client net.Conn) ([]byte, error) {
+func (r *rtmpRelay) admit(client net.Conn) ([]byte, error) {
 	_ = client.SetDeadline(time.Now().Add(relayPhaseTime))
 	keys, _, err := handshake.DoServer(client, false)
 	if err != nil {
@@ -151,7 +179,7 @@ func (r *relay) admit(client net.Conn) ([]byte, error) {
 }
 
 // greet does the handshake with the source and sends it head.
-func (r *relay) greet(ctx context.Context, source net.Conn, head []byte) error {
+func (r *rtmpRelay) greet(ctx context.Context, source net.Conn, head []byte) error {
 	stop := context.AfterFunc(ctx, func() { _ = source.Close() })
 	defer stop()
 	_ = source.SetDeadline(time.Now().Add(relayPhaseTime))

@@ -14,6 +14,18 @@ import (
 // openPorts are those a source may have without being listed.
 var openPorts = []uint16{80, 443, 1935, 8080, 8443}
 
+// usualPort says whether t's port is one its scheme may have without being
+// listed. There is no usual one for srt: it has all that are nobody's by birth.
+func (t target) usualPort() bool {
+	switch t.scheme {
+	case "rtsp":
+		return t.port == 554 || t.port == 8554
+	case "srt":
+		return t.port >= 1024
+	}
+	return slices.Contains(openPorts, t.port)
+}
+
 type namePort struct {
 	name string
 	port uint16
@@ -125,7 +137,7 @@ func (r *rules) dial(t target, a netip.Addr) error {
 	if r.public.SafeAddr(a) != nil {
 		return errAddressRule
 	}
-	if !slices.Contains(openPorts, t.port) {
+	if !t.usualPort() {
 		return errPort
 	}
 	return nil
@@ -154,7 +166,7 @@ func (r *rules) static(t target) error {
 			return blocked(t, errAddressRule)
 		}
 	}
-	if slices.Contains(openPorts, t.port) || len(r.networks) > 0 {
+	if t.usualPort() || len(r.networks) > 0 {
 		return nil
 	}
 	for ap := range r.addrPorts {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -14,10 +15,10 @@ import (
 // Way is the way out for one attempt. Its methods are safe for concurrent use.
 type Way struct {
 	// URL is what libav opens: the source's own for http and https (see
-	// media.TLSPort), the relay's on loopback for rtmp and rtmps.
+	// media.TLSPort), the relay's on loopback for all others.
 	URL media.Secret
 	// Options go into the options of that open, unchanged: http_proxy, or
-	// rtmp_tcurl and rtmp_flashver.
+	// rtmp_tcurl and rtmp_flashver, or those of srt.
 	Options map[string]media.Secret
 
 	gate     *Gate
@@ -34,11 +35,13 @@ type Way struct {
 
 	mu        sync.Mutex
 	ended     bool
-	listener  net.Listener // the relay's
-	blocked   error        // the first address refused by the rules
-	failure   error        // the last connection or request that failed, until one succeeds
-	playlists bool         // the source is one, or may be
-	turns     int          // redirects since the last other answer
+	listener  io.Closer            // the relay's
+	blocked   error                // the first address refused by the rules
+	failure   error                // the last connection or request that failed, until one succeeds
+	playlists bool                 // the source is one, or may be
+	turns     int                  // redirects since the last other answer
+	standIns  map[string]*standIn  // of a master playlist, by address
+	initials  map[string]*initials // of media playlists, by the addresses of both
 }
 
 // newWay returns a way that ends with ctx, and the context of its life.

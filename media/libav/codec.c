@@ -11,11 +11,24 @@ const AVCodec *rc_decoder(const char *codec)
 	return d ? avcodec_find_decoder(d->id) : NULL;
 }
 
-void rc_set_up(AVCodecContext *c, int channels)
+rc_parameters rc_parameters_of(const AVCodecParameters *p)
+{
+	return (rc_parameters){
+		.channels = p->ch_layout.nb_channels,
+		.block_align = p->block_align,
+		.bits_per_sample = p->bits_per_coded_sample,
+		.tag = p->codec_tag,
+	};
+}
+
+void rc_set_up(AVCodecContext *c, rc_parameters p)
 {
 	c->pkt_timebase = (AVRational){1, 1000000000};
-	if (channels > 0)
-		av_channel_layout_default(&c->ch_layout, channels);
+	c->block_align = p.block_align;
+	c->bits_per_coded_sample = p.bits_per_sample;
+	c->codec_tag = p.tag;
+	if (p.channels > 0)
+		av_channel_layout_default(&c->ch_layout, p.channels);
 }
 
 static int add_extradata(AVPacket *p, rc_bytes extra)

@@ -24,9 +24,18 @@ typedef struct rc_bytes {
 // is none.
 const AVCodec *rc_decoder(const char *codec);
 
-// rc_set_up brings what a decoder must know before it is opened: times in
-// nanoseconds, the number of channels (0 for video).
-void rc_set_up(AVCodecContext *c, int channels);
+// rc_parameters is what a decoder must know before it is opened and go-astiav
+// does not show: 0 where the container says nothing.
+typedef struct rc_parameters {
+	int channels, block_align, bits_per_sample;
+	uint32_t tag;
+} rc_parameters;
+
+// rc_parameters_of reads them of a stream.
+rc_parameters rc_parameters_of(const AVCodecParameters *p);
+
+// rc_set_up gives them to a decoder, whose times are nanoseconds.
+void rc_set_up(AVCodecContext *c, rc_parameters p);
 
 // rc_send copies a packet once and gives it to the decoder, with extra as its
 // new configuration if there is one. It returns 0 or an AVERROR.

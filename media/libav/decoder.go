@@ -84,7 +84,10 @@ func (d *decoder) open(codec *astiav.Codec) error {
 	c.SetSampleRate(t.SampleRate)
 	c.SetBitRate(int64(t.Bitrate))
 	c.SetThreadCount(decoderThreads(t))
-	C.rc_set_up(d.c(), C.int(t.Channels))
+	C.rc_set_up(d.c(), C.rc_parameters{
+		channels: C.int(t.Channels), block_align: C.int(t.BlockAlign),
+		bits_per_sample: C.int(t.BitsPerSample), tag: C.uint32_t(t.CodecTag),
+	})
 	options := astiav.NewDictionary()
 	defer options.Free()
 	if t.Type == media.Video {

@@ -125,7 +125,7 @@ static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, i
 	const char *inner = url;
 	int nested = av_strstart(url, "crypto+", &inner) || av_strstart(url, "crypto:", &inner);
 	int first = !strcmp(url, s->url);
-	if (!av_strstart(inner, "http://", NULL) && (nested || !av_strstart(url, "rtmp://", NULL) || !first)) {
+	if (!av_strstart(inner, "http://", NULL) && (nested || !first || !(av_strstart(url, "rtmp://", NULL) || av_strstart(url, "srt://", NULL)))) {
 		av_log(s, AV_LOG_ERROR, "address in the source refused: scheme not allowed\n");
 		return AVERROR(EINVAL);
 	}
@@ -183,7 +183,7 @@ int rc_at_end(const AVFormatContext *format)
 	return avio_feof(format->pb) || (size > 0 && avio_tell(format->pb) >= size);
 }
 
-int rc_channels(const AVFormatContext *format, int stream)
+rc_parameters rc_parameters_at(const AVFormatContext *format, int stream)
 {
-	return format->streams[stream]->codecpar->ch_layout.nb_channels;
+	return rc_parameters_of(format->streams[stream]->codecpar);
 }

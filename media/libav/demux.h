@@ -1,6 +1,8 @@
 #ifndef ROOMCAST_DEMUX_H
 #define ROOMCAST_DEMUX_H
 
+#include "codec.h"
+
 #include <libavformat/avformat.h>
 #include <stdint.h>
 
@@ -43,7 +45,7 @@ int rc_read(rc_reader *r);
 // rc_choose makes every stream but these two cost nothing.
 void rc_choose(rc_reader *r, int video, int audio);
 
-// rc_guard lets the context open http and rtmp addresses only (http also under
+// rc_guard lets the context open http, rtmp and srt addresses only (http also under
 // crypto, for AES-128), whatever the playlist says. Its interrupt callback must
 // be set before. It returns NULL when memory is out.
 rc_watch *rc_guard(AVFormatContext *format);
@@ -61,6 +63,6 @@ int rc_seekable(const AVFormatContext *format);
 // rc_at_end says whether all of the context's connection has been read.
 int rc_at_end(const AVFormatContext *format);
 
-int rc_channels(const AVFormatContext *format, int stream);
+rc_parameters rc_parameters_at(const AVFormatContext *format, int stream);
 
 #endif

@@ -30,6 +30,8 @@ import (
 
 // These tests play sources as a worker does: libav behind the real gate.
 
+var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
+
 // local resolves every name to loopback.
 type local struct{}
 
@@ -53,7 +55,7 @@ func open(t *testing.T, r media.SourceRequest, trusted ...*httptest.Server) (med
 	for _, s := range trusted {
 		roots.AddCert(s.Certificate())
 	}
-	g, err := egress.New(egress.Config{Allow: []string{"127.0.0.0/8"}, Resolver: local{}, TLSRoots: roots})
+	g, err := egress.New(egress.Config{Schemes: everyScheme, Allow: []string{"127.0.0.0/8"}, Resolver: local{}, TLSRoots: roots})
 	require.NoError(t, err)
 	t.Cleanup(g.Close)
 	s, err := libav.NewOpener(libav.Config{Gate: gate{g}, Log: slog.New(slog.DiscardHandler)}).Open(t.Context(), r)
@@ -154,6 +156,12 @@ func TestKindsOfFilesPlayToTheirEndAndSeek(t *testing.T) {
 		"flac":            sound("flac", "flac"),
 		"ogg opus":        sound("opus", "ogg"),
 		"ogg vorbis":      sound("vorbis", "ogg"),
+		"wmv":             {VideoCodec: "wmv2", AudioCodec: "wmav2", Container: "asf"},
+		"wma":             sound("wmav1", "asf"),
+		"aiff":            sound("pcm_s16be", "aiff"),
+		"caf alac":        sound("alac", "caf"),
+		"wav adpcm":       sound("adpcm_ms", "wav"),
+		"mov adpcm":       sound("adpcm_ima_qt", "mov"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			clip := mediatest.Clip(t, spec)

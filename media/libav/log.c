@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include <libavutil/log.h>
+#include <srt/srt.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -30,4 +31,9 @@ static void receive(void *object, int level, const char *format, va_list args)
 	roomcastLogLine(scope, level, (char *)item, text);
 }
 
-void rc_log_install(void) { av_log_set_callback(receive); }
+// libsrt prints to standard error by itself; what it says comes back as errors.
+void rc_log_install(void)
+{
+	av_log_set_callback(receive);
+	srt_setloglevel(LOG_CRIT);
+}

@@ -14,13 +14,15 @@ import (
 
 // Demuxers a source may be read with, by FFmpeg's names.
 const (
-	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,hls,aac,ac3,eac3,mp3,wav,flac,ogg"
+	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,hls,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf"
 	rtmpFormats = "flv,live_flv"
 )
 
 const (
 	userAgent   = "Roomcast/1"
 	readTimeout = 15 * time.Second
+	// What the Gate has for a look-up (egress.Config.DialTimeout).
+	srtConnectTime = 10 * time.Second
 )
 
 // schemes holds what is pinned on every context, by the scheme libav opens.
@@ -35,6 +37,27 @@ var schemes = map[string]map[string]string{
 		// stream's metadata promised and that does not come costs this long.
 		"analyzeduration": micros(1500 * time.Millisecond),
 		"fpsprobesize":    "3",
+	},
+	// The Gate's relay speaks RTSP for libav: see media/egress/rtsp.go.
+	"rtsp": {
+		"protocol_whitelist":  "tcp",
+		"format_whitelist":    "rtsp",
+		"rtsp_transport":      "tcp",
+		"allowed_media_types": "video+audio",
+		"timeout":             micros(readTimeout),
+		"user_agent":          userAgent,
+		"analyzeduration":     micros(3 * time.Second),
+		"fpsprobesize":        "3",
+	},
+	"srt": {
+		"protocol_whitelist": "srt",
+		"format_whitelist":   "mpegts",
+		"mode":               "caller",
+		"transtype":          "live",
+		"connect_timeout":    fmt.Sprint(srtConnectTime.Milliseconds()),
+		"timeout":            micros(readTimeout),
+		"analyzeduration":    micros(3 * time.Second),
+		"fpsprobesize":       "3",
 	},
 }
 

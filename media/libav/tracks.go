@@ -6,6 +6,7 @@ import "C"
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -54,11 +55,13 @@ func (s *Source) describe() {
 	s.info.Live = isLive(s.way.URL, s.info, int(C.rc_seekable(cFormat(s.format))))
 }
 
-// isLive is true for rtmp, for a playlist without an end, and for a download
+var liveSchemes = []string{"rtmp:", "rtsp:", "srt:"}
+
+// isLive is true for rtmp, rtsp and srt, for a playlist without an end, and for a download
 // of unknown length that cannot go back.
 func isLive(url media.Secret, info media.SourceInfo, seekable int) bool {
 	switch {
-	case len(url) >= 4 && url[:4] == "rtmp":
+	case slices.ContainsFunc(liveSchemes, func(s string) bool { return strings.HasPrefix(url.Reveal(), s) }):
 		return true
 	case info.Container == "hls":
 		return info.Duration == 0
@@ -159,13 +162,15 @@ func (s *Source) related(streams []*astiav.Stream, video *astiav.Stream) []*asti
 	return found
 }
 
-func (s *Source) channels(stream *astiav.Stream) int {
-	return int(C.rc_channels(cFormat(s.format), C.int(stream.Index())))
+func (s *Source) parameters(stream *astiav.Stream) C.rc_parameters {
+	return C.rc_parameters_at(cFormat(s.format), C.int(stream.Index()))
 }
+
+func (s *Source) channels(stream *astiav.Stream) int { return int(s.parameters(stream).channels) }
 
 func (s *Source) videoTrack(stream *astiav.Stream) media.Track {
 	p := stream.CodecParameters()
-	t := track(media.Video, p)
+	t := s.track(media.Video, stream)
 	t.Width, t.Height = p.Width(), p.Height()
 	t.FPS = frameRate(stream)
 	if f := p.PixelFormat(); f != astiav.PixelFormatNone {
@@ -177,17 +182,20 @@ func (s *Source) videoTrack(stream *astiav.Stream) media.Track {
 
 func (s *Source) audioTrack(stream *astiav.Stream) media.Track {
 	p := stream.CodecParameters()
-	t := track(media.Audio, p)
+	t := s.track(media.Audio, stream)
 	t.SampleRate, t.Channels = p.SampleRate(), s.channels(stream)
 	return t
 }
 
-func track(m media.MediaType, p *astiav.CodecParameters) media.Track {
+func (s *Source) track(m media.MediaType, stream *astiav.Stream) media.Track {
+	p, more := stream.CodecParameters(), s.parameters(stream)
 	t := media.Track{
 		Type:    m,
 		Codec:   media.Codec(p.CodecID().Name()),
 		Profile: p.ProfileName(),
 		Bitrate: media.BitsPerSecond(p.BitRate()),
+
+		BlockAlign: int(more.block_align), BitsPerSample: int(more.bits_per_sample), CodecTag: uint32(more.tag),
 	}
 	if extra := p.ExtraData(); len(extra) > 0 {
 		t.Extradata = extra

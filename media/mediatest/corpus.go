@@ -22,10 +22,19 @@ const (
 	ByLiveHLS   Serving = "live hls"   // a playlist written in real time
 	ByRTMP      Serving = "rtmp"       // from nginx, in real time
 	ByHTTPFLV   Serving = "http-flv"   // a response without an end
+	ByRTSP      Serving = "rtsp"       // from a server, in real time
+	BySRT       Serving = "srt"        // from ffmpeg, in real time, to one player
 )
 
 // Live says whether the sample has no end when it is served so.
-func (s Serving) Live() bool { return s == ByLiveHLS || s == ByRTMP || s == ByHTTPFLV }
+func (s Serving) Live() bool {
+	switch s {
+	case ByLiveHLS, ByRTMP, ByHTTPFLV, ByRTSP, BySRT:
+		return true
+	case ByFile, ByPlainFile, ByChunks, ByFolder:
+	}
+	return false
+}
 
 // TrackWant is what a push should do with a track: the words of package media.
 // The zero value is a track that is not there.

@@ -67,7 +67,7 @@ func streams() []Sample {
 	twoSounds := piece{video: baseline, audio: "-map 0:v -map 1:a -map 1:a -c:a aac -b:a:1 64k", out: ts}
 	return []Sample{
 		twoSounds.sample("ts, two sounds", copied, copied),
-		live("live hls", ByLiveHLS), live("live rtmp", ByRTMP), live("live http-flv", ByHTTPFLV),
+		live("live hls", ByLiveHLS), live("live rtmp", ByRTMP), live("live http-flv", ByHTTPFLV), live("live rtsp", ByRTSP), live("live srt", BySRT),
 		piece{video: adaptive, audio: aac, out: "-f flv a.flv"}.sample("live rtmp, B-frames", transcoded("B-frames"), copied).served(ByRTMP).
 			shaped(func(w *TapeWant) { w.Open, w.Duration, w.Flashes, w.Beeps = true, 4*time.Second, 3, 3 }),
 	}

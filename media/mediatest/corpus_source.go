@@ -3,6 +3,8 @@ package mediatest
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,6 +31,10 @@ func (s Sample) Source(t testing.TB, nginx *Nginx) string {
 		return ServeHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { endless(w, r, path) })) + "/live.flv"
 	case ByRTMP:
 		return publishLive(t, nginx, path)
+	case ByRTSP:
+		return StartRTSP(t, "", "").Publish(t, path, "live")
+	case BySRT:
+		return ServeSRT(t, path, "")
 	case ByFile, ByFolder:
 	}
 	return ServeHandler(t, http.FileServer(http.Dir(dir))) + "/" + name
@@ -132,5 +138,23 @@ func publishLive(t testing.TB, nginx *Nginx, path string) string {
 	if _, err := nginx.WaitEvent(ctx, "publish", name); err != nil {
 		t.Fatalf("%v\n%s", err, p.Output())
 	}
+	return address
+}
+
+// ServeSRT plays the file over and over in real time to the first who calls and
+// returns its address. query is what the listener asks for: "passphrase=...".
+func ServeSRT(t testing.TB, path, query string) string {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "srt://" + c.LocalAddr().String()
+	_ = c.Close()
+	p := startIn(t, t.TempDir(), append(loop(path), "-f", "mpegts", address+"?mode=listener&"+query))
+	pollFor(t, "the listener", func() bool {
+		table, _ := os.ReadFile("/proc/net/udp")
+		return strings.Contains(string(table), fmt.Sprintf(":%04X ", c.LocalAddr().(*net.UDPAddr).Port))
+	}, p)
 	return address
 }

@@ -145,6 +145,8 @@ func codecs() []Sample {
 			sample("webm, av1 and opus", transcoded("av1"), transcoded("opus")),
 		piece{video: "-c:v mpeg4 -vtag XVID -bf 2 -b:v 500k", audio: "-c:a libmp3lame", out: "a.avi"}.
 			sample("avi, mpeg-4 asp and mp3", transcoded("mpeg4"), transcoded("mp3")),
+		piece{video: "-c:v wmv2 -b:v 900k -g 30", audio: "-c:a wmav2 -b:a 128k", out: "-f asf a.wmv"}.
+			sample("wmv", transcoded("wmv2"), transcoded("wmav2")),
 		piece{rate: "24", video: "-c:v mpeg2video -bf 2 -b:v 800k", audio: "-c:a mp2", out: ts}.
 			sample("ts, mpeg-2 and mp2", transcoded("mpeg2video"), transcoded("mp2")),
 		piece{video: "-c:v mjpeg -pix_fmt yuvj420p", audio: "-c:a pcm_s16le", out: "a.mov"}.
@@ -174,6 +176,10 @@ func sounds() []Sample {
 		only("wav", "-c:a pcm_s16le", "a.wav", transcoded("pcm_s16le")),
 		only("flac", "-c:a flac", "a.flac", transcoded("flac")),
 		only("ogg", "-c:a libvorbis", "a.ogg", transcoded("vorbis")),
+		only("wma", "-c:a wmav2 -b:a 128k", "-f asf a.wma", transcoded("wmav2")),
+		only("aiff", "-c:a pcm_s16be", "a.aiff", transcoded("pcm_s16be")),
+		only("caf, alac", "-c:a alac", "a.caf", transcoded("alac")),
+		only("wav, adpcm", "-c:a adpcm_ima_wav", "a.wav", transcoded("adpcm_ima_wav")),
 		only("opus", "-c:a libopus", "a.opus", transcoded("opus")),
 		piece{video: None, audio: "-c:a libmp3lame", out: "u.mp3"}.sample("mp3 with a cover picture", absent, transcoded("mp3")).
 			then(ffmpegStep("-f lavfi -i testsrc2=s=64x64:d=1:r=1 -frames:v 1 cover.png"),
