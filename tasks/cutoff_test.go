@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,7 +89,8 @@ func TestAnEventThatCameWhileTheRecordWasWrittenAnewIsSentAgain(t *testing.T) {
 		w.store.set(func(s *fakeStore) { s.verdicts["a"] = Gone })
 		a.Warned("one", "")
 		time.Sleep(5 * time.Second)
-		require.Len(t, w.store.events(), 2, "with the renewal that found the record gone, and with the next")
+		told := slices.DeleteFunc(w.store.events(), func(e Event) bool { return e.Type != EventWarning })
+		require.Len(t, told, 2, "with the renewal that found the record gone, and with the next")
 		require.NoError(t, <-done)
 	})
 }
