@@ -1,6 +1,127 @@
 package media
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// lane makes the lane that plan wants for a type, nil for none.
+func (m *mixer) lane(media MediaType, plan Plan) (lane, error) {
+	tp, source := plan.of(media), m.sources[media]
+	switch {
+	case tp == nil || tp.Action == Drop:
+		return nil, nil
+	case tp.Action == Copy:
+		return newCopyLane(m.rules, *source, m.feed.conformer(media)), nil
+	case tp.Action == Fill && media == Audio:
+		return silence(), nil
+	case tp.Action == Fill:
+		return m.black()
+	case media == Video:
+		return m.codeVideo(*source, m.rules.videoOutput(*source, m.reel.options.Video))
+	default:
+		return m.codeAudio(*source, audioOutput(m.reel.options.Audio))
+	}
+}
+
+func (m *mixer) codeVideo(t Track, to VideoOutput) (*codeLane, error) {
+	coder, err := m.transcoders.Video(t, to)
+	if err != nil {
+		return nil, err
+	}
+	return &codeLane{Transcoder: coder, told: true}, nil
+}
+
+func (m *mixer) codeAudio(t Track, to AudioOutput) (*codeLane, error) {
+	coder, err := m.transcoders.Audio(t, to)
+	if err != nil {
+		return nil, err
+	}
+	return &codeLane{Transcoder: coder, told: true}, nil
+}
+
+// adapt brings the lanes that there are to a new feed.
+func (m *mixer) adapt(plan Plan) error {
+	for _, media := range []MediaType{Video, Audio} {
+		var err error
+		switch source := m.sources[media]; {
+		case m.lanes[media] == nil:
+		case source == nil:
+			err = m.adaptNone(media)
+		default:
+			err = m.adaptLane(media, *source, plan.of(media))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mixer) adaptLane(media MediaType, t Track, tp *TrackPlan) error {
+	switch l := m.lanes[media].(type) {
+	case *codeLane:
+		out, err := l.input(t)
+		if m.feed.live { // a file goes on where the room was
+			m.take(media, out)
+		}
+		return err
+	case *copyLane:
+		reason := tp.Reason
+		if tp.Action == Copy {
+			err := l.input(t, m.feed.conformer(media))
+			if err == nil {
+				return nil
+			}
+			reason = err.Error()
+		}
+		return m.recode(media, reason)
+	default: // it was filled, and now the source has it
+		return m.unfill(media, t, tp)
+	}
+}
+
+// recode goes over to re-encoding a track in the middle of the push. What the
+// room was told of it (size, rate) stays.
+func (m *mixer) recode(media MediaType, reason string) error {
+	if !m.mayRecode() {
+		return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: fmt.Errorf("needs re-encoding from the middle on: %s: %s", media, reason)}
+	}
+	old, source := m.lanes[media], *m.sources[media]
+	var l *codeLane
+	var err error
+	if out := old.track().configured(old.track().Extradata); media == Video {
+		to := m.rules.videoOutput(source, m.reel.options.Video)
+		to.Width, to.Height = out.Width&^1, out.Height&^1
+		l, err = m.codeVideo(source, to)
+	} else {
+		to := audioOutput(m.reel.options.Audio)
+		to.SampleRate, to.Channels = out.SampleRate, min(max(out.Channels, 1), outputChannels)
+		l, err = m.codeAudio(source, to)
+	}
+	if err != nil {
+		return err
+	}
+	l.told, l.shape = false, old.track().configured(old.track().Extradata)
+	old.close()
+	m.lanes[media] = l
+	if m.shown[media] > 0 {
+		l.SkipBefore(m.shown[media] + tick)
+	}
+	m.setPlan(media, TrackPlan{Action: Transcode, Reason: reason})
+	return nil
+}
+
+func (m *mixer) setPlan(media MediaType, tp TrackPlan) {
+	m.plan = m.plan.with(media, tp)
+	m.onPlan(m.feed, m.plan)
+}
+
+func (m *mixer) mayRecode() bool {
+	return m.transcoders != nil && m.reel.options.Transcode != TranscodeNever
+}
 
 // adaptNone is for a track of the room's that a source opened anew does not
 // have. A picture is waited for: it may take its sender a while to come back
@@ -44,4 +165,35 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 		return nil
 	}
 	return m.recode(media, "the source has "+media.String()+" now")
+}
+
+// change re-encodes from here on, beginning to decode at the last keyframe.
+func (m *mixer) change(ctx context.Context, media MediaType, reason string, p Packet) ([]Packet, error) {
+	old, _ := m.lanes[media].(*copyLane)
+	before := slices.Clone(old.gop.packets)
+	if p.Keyframe { // a decoder can begin here, and could not with what was before another configuration
+		before = nil
+	}
+	if err := m.recode(media, reason); err != nil {
+		return nil, err
+	}
+	var all []Packet
+	for _, p := range append(before, p) {
+		if ctx.Err() != nil { // a GOP may take seconds
+			return nil, context.Cause(ctx)
+		}
+		out, err := m.lanes[media].put(p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, out...)
+	}
+	return all, nil
+}
+
+// renew notes a new decoder configuration of the source.
+func (m *mixer) renew(media MediaType, extradata []byte) {
+	t := *m.sources[media]
+	t.Extradata = extradata
+	m.sources[media] = &t
 }
