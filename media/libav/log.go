@@ -123,11 +123,19 @@ func roomcastLogLine(handle C.uintptr_t, level C.int, item, text *C.char) {
 	if !ok {
 		return
 	}
-	l := logLine{slogLevel(level), C.GoString(item), C.GoString(text), sc, leftOut}
+	l := logLine{sc.level(level), C.GoString(item), C.GoString(text), sc, leftOut}
 	select {
 	case r.lines <- l:
 	default:
 	}
+}
+
+// level is a line's level for slog.
+func (s *scope) level(level C.int) slog.Level {
+	if l := slogLevel(level); l != slog.LevelInfo || !s.chatty {
+		return l
+	}
+	return slog.LevelDebug
 }
 
 func (r *logReceiver) run() {
@@ -168,6 +176,9 @@ type scope struct {
 	secrets []string
 	handle  cgo.Handle
 	limit   rateLimit
+	// chatty makes what is said at the level of information a detail: encoders
+	// sum up their work when they are closed.
+	chatty bool
 }
 
 // newScope returns the scope of one source. Its owner closes it.

@@ -156,7 +156,7 @@ func (t *transcoder) Close() {
 }
 
 func (ts *Transcoders) newScope() *scope {
-	s := &scope{log: ts.log}
+	s := &scope{log: ts.log, chatty: true}
 	s.handle = cgo.NewHandle(s)
 	return s
 }
