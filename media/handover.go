@@ -21,7 +21,7 @@ func (r *run) takeOver(ctx context.Context) error {
 	}
 	r.job.TakeOver = nil
 	r.stay.played, r.plays, r.mix.reel.plays = stood.Played, stood.Loop, stood.Loop
-	if r.source.live {
+	if !r.mix.feed.seeks {
 		return r.mix.feed.skipToNewest(ctx)
 	}
 	r.position = max(stood.Position, r.job.Options.StartAt)

@@ -94,7 +94,7 @@ func (s *timeless) ReadPacket() (Packet, error) {
 
 func TestAPreparedStreamGoesOnAtItsNewestKeyframe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(whole(1500 * time.Millisecond))
+		s := newStage(func(int) fakeSource { return fakeSource{info: stream(1500 * time.Millisecond)} })
 		s.job.Source.Mode, s.job.TakeOver = ModeLive, handedOver(time.Second, time.Hour)
 		s.job.Retry = func(Kind) Retry { return Retry{} }
 		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))

@@ -78,7 +78,7 @@ func (m *mixer) load(o opened) error {
 // picture that is re-encoded begins at from, others at the keyframe before it.
 func (m *mixer) align(from time.Duration) {
 	m.exact, m.shift, m.shifted, m.from = false, 0, false, from
-	if !m.coding(Video) || from <= 0 || m.feed.live {
+	if !m.coding(Video) || from <= 0 || !m.feed.seeks {
 		m.restamp.cut()
 		return
 	}
