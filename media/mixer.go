@@ -302,6 +302,9 @@ func (m *mixer) take(media MediaType, out []Packet) {
 		m.shown[media] = max(m.shown[media], p.PTS)
 		m.ends = max(m.ends, p.PTS+min(p.Duration, maxFrame))
 		if l, ok := m.lanes[1-media].(*fillLane); ok {
+			if media == Audio && m.wantKey.CompareAndSwap(true, false) {
+				l.restart()
+			}
 			for _, filled := range l.until(p.DTS) {
 				m.give(1-media, filled)
 			}
