@@ -169,6 +169,31 @@ func TestASourceWithoutVideoGetsBlackWhenAskedFor(t *testing.T) {
 	})
 }
 
+// overshot is a source that goes to its last keyframe when it is sought beyond
+// its end.
+type overshot struct{ *fakeSource }
+
+func (s overshot) Seek(pos time.Duration) error {
+	return s.fakeSource.Seek(min(pos, s.info.Duration-frame))
+}
+
+func TestALoopOfNothingFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options = Options{StartAt: 20 * time.Second, Repeat: RepeatForever, Transcode: TranscodeAlways}
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		opens := 0
+		open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			opens++
+			return overshot{&fakeSource{ctx: ctx, info: clip(10 * time.Second)}}, nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.Equal(t, KindSourceInvalid, KindOf(s.playFrom(ctx, open, &fakeCoders{})))
+		require.LessOrEqual(t, opens, 2)
+	})
+}
+
 func TestBlackBeginsWithAKeyframeWhereverTheRoomBreaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		info := clip(10 * time.Second)
