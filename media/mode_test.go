@@ -48,3 +48,21 @@ func TestAStreamThatIsPlayedAsAFileComesBackWithoutASeek(t *testing.T) {
 		})
 	}
 }
+
+func TestAStreamThatHasBecomeItsRecordingIsNotPlayedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(opens int) fakeSource {
+			f := fakeSource{info: stream(10 * time.Second)}
+			f.info.Container = "hls"
+			f.info.Live = opens == 0
+			return f
+		})
+		s.job.Retry = func(Kind) Retry { return Retry{First: time.Second, Max: time.Second, For: time.Minute} }
+		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))
+		require.Len(t, s.room.got, 10*50)
+		require.Greater(t, len(s.opened), 2, "another stream may come")
+		for _, f := range s.opened {
+			require.True(t, f.closed)
+		}
+	})
+}

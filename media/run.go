@@ -93,8 +93,12 @@ func (r *run) openSource(ctx context.Context) error {
 	if o.err != nil {
 		return o.err
 	}
-	r.warnOfParts(o.feed)
 	f := o.feed
+	if r.source.live && !f.live {
+		f.close()
+		return errNowRecorded
+	}
+	r.warnOfParts(f)
 	r.source = sourceFacts{known: true, live: f.live, realtime: f.realtime, bursty: f.bursty, duration: f.info.Duration}
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
@@ -103,6 +107,10 @@ func (r *run) openSource(ctx context.Context) error {
 	r.pacer.reset()
 	return nil
 }
+
+// errNowRecorded is a live playlist that has got its end: opened anew, it would
+// play from its beginning.
+var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: errors.New("the stream ended, and its recording is in its place")}
 
 // warnOfParts tells once that a source turned out to be live of which a part,
 // or more plays than one, were asked for.
