@@ -65,4 +65,10 @@ func TestAStreamThatHasBecomeItsRecordingIsNotPlayedAgain(t *testing.T) {
 			require.True(t, f.closed)
 		}
 	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.job.WasLive, s.job.Retry = true, func(Kind) Retry { return Retry{} }
+		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())), "nor by the attempt after")
+		require.Zero(t, s.room.dials)
+	})
 }

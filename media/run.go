@@ -40,7 +40,7 @@ type sourceFacts struct {
 func newRun(p *Pusher, job Job) *run {
 	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
-	r.position = max(job.Start, job.Options.StartAt)
+	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
 	r.mix = &mixer{mixerConfig: mixerConfig{
 		rules:       p.Door.Rules(),
 		reel:        &reel{opener: p.Opener, request: job.Source, options: job.Options},

@@ -250,9 +250,12 @@ func (a *attempt) isLive() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	spec := a.push.Spec
-	return a.live || a.source == nil && (spec.Mode == media.ModeLive ||
+	return a.live || a.source == nil && (a.wasLive() || spec.Mode == media.ModeLive ||
 		spec.Mode == media.ModeAuto && strings.HasPrefix(spec.VideoSrc, "rtmp"))
 }
+
+// wasLive says whether the source was live to an attempt before this one.
+func (a *attempt) wasLive() bool { return a.push.Source != nil && a.push.Source.Kind == "live" }
 
 // cutShort says whether the push ended because it had lasted long enough, and
 // not because its source was over.

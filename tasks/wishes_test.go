@@ -246,6 +246,18 @@ func TestAnAttemptStartsWithinThePartThatWasAskedFor(t *testing.T) {
 	}
 }
 
+func TestALiveSourceStaysOneToTheNextAttempt(t *testing.T) {
+	for kind, live := range map[string]bool{"live": true, "vod": false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := queued("a")
+			p.Epoch, p.Source, p.Spec.MaxIdle = 2, &SourceReport{Kind: kind}, time.Hour
+			_, job := played(t, p, nil, nil)
+			require.Equal(t, live, job.WasLive)
+			require.Equal(t, live, job.Retry(media.KindSourceUnavailable).For == time.Hour)
+		})
+	}
+}
+
 func TestAPushThatHasLastedLongEnoughHasNotFinishedItsSource(t *testing.T) {
 	for name, c := range map[string]struct {
 		played   time.Duration
