@@ -295,6 +295,8 @@ func TestALiveSourceMayBeAwayForAsLongAsTheRequestSays(t *testing.T) {
 		"a live source without a wish":  {Spec{Mode: media.ModeAuto}, "live", 0, 5 * time.Minute},
 		"one that never came":           {Spec{Mode: media.ModeLive}, "", time.Second, time.Second},
 		"a stream that never came":      {rtmp, "", time.Second, time.Second},
+		"a camera that never came":      {Spec{VideoSrc: "rtsp://h/a", Mode: media.ModeAuto}, "", time.Second, time.Second},
+		"a caller's that never came":    {Spec{VideoSrc: "srt://h:9000", Mode: media.ModeAuto}, "", time.Second, time.Second},
 		"a stream played as a file":     {Spec{VideoSrc: rtmp.VideoSrc, Mode: media.ModeVOD}, "", time.Second, 5 * time.Minute},
 		"what may be a file":            {Spec{VideoSrc: "https://h/a", Mode: media.ModeAuto}, "", time.Second, 5 * time.Minute},
 		"a stream that has proved none": {rtmp, "vod", time.Second, 5 * time.Minute},
