@@ -93,9 +93,9 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	var l *codeLane
 	var err error
 	if out := old.track().configured(old.track().Extradata); media == Video {
-		to := m.rules.videoOutput(source, m.reel.options.Video)
-		to.Width, to.Height = out.Width&^1, out.Height&^1
-		l, err = m.codeVideo(source, to)
+		wish := m.reel.options.Video
+		wish.Width, wish.Height = out.Width&^1, out.Height&^1
+		l, err = m.codeVideo(source, m.rules.videoOutput(source, wish))
 	} else {
 		to := audioOutput(m.reel.options.Audio)
 		to.SampleRate, to.Channels = out.SampleRate, min(max(out.Channels, 1), outputChannels)

@@ -40,6 +40,8 @@ type feed struct {
 	info       SourceInfo
 	live       bool // has no end
 	realtime   bool // comes as fast as it is made: nothing to pace, and what lags is dropped
+	bursty     bool // comes as fast as it is made, but a playlist's segment at a time: its clock is followed
+	seeks      bool // goes to a position
 	conformers []conformer
 	queue      *packetQueue
 	cancel     context.CancelCauseFunc
@@ -69,8 +71,10 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 	}
 	f := &feed{source: source, info: source.Info(), cancel: cancel, until: part.until, ended: make(chan struct{})}
 	f.live = r.Mode == ModeLive || (r.Mode != ModeVOD && f.info.Live)
-	f.realtime = f.live && !f.segmented()
-	if part.from > 0 && !f.live {
+	recorded := !f.info.Live && f.info.Duration > 0 // it is all there, though played as live
+	f.realtime, f.bursty = f.live && !recorded && !f.segmented(), f.live && !recorded && f.segmented()
+	f.seeks = !f.live && !f.info.Live
+	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
 			cancel(err)
 			source.Close()
@@ -85,7 +89,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 	switch {
 	case f.realtime:
 		limits = queueLimits{span: liveBehind, bytes: queueBytes, drop: true}
-	case f.live:
+	case f.bursty:
 		limits.span = liveAhead
 	}
 	f.queue = newPacketQueue(limits)
@@ -93,8 +97,8 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 	return f, nil
 }
 
-// segmented says whether the source comes in bursts, a playlist's segment at a
-// time: it is paced even when it is live.
+// segmented says whether the source comes a playlist's segment at a time: it
+// is paced even when it is live.
 func (f *feed) segmented() bool { return f.info.Container == "hls" }
 
 // patience is how long no packet may come before the source has stalled.

@@ -20,8 +20,8 @@ func (r *run) takeOver(ctx context.Context) error {
 		return err
 	}
 	r.job.TakeOver = nil
-	r.stay.played, r.mix.reel.plays = stood.Played, stood.Loop
-	if r.source.live {
+	r.stay.played, r.plays, r.mix.reel.plays = stood.Played, stood.Loop, stood.Loop
+	if !r.mix.feed.seeks {
 		return r.mix.feed.skipToNewest(ctx)
 	}
 	r.position = max(stood.Position, r.job.Options.StartAt)
@@ -70,10 +70,10 @@ func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error)
 // isPast says whether no keyframe at or before target can follow p. A track
 // that is ahead of the other says nothing yet.
 func (f *feed) isPast(p Packet, target time.Duration) bool {
-	if f.gate.audioOnly || p.Track == f.gate.video {
-		return !p.NoDTS && p.DTS > target
+	if (f.gate.audioOnly || p.Track == f.gate.video) && !p.NoDTS {
+		return p.DTS > target
 	}
-	return !p.NoDTS && p.DTS > target+maxSkip
+	return shownAt(p) > target+maxSkip
 }
 
 func shownAt(p Packet) time.Duration {

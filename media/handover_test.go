@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,9 +55,46 @@ func TestAPreparedSourceGoesOnAtTheKeyframeBeforeTheFinalPosition(t *testing.T) 
 	}
 }
 
+func TestAPreparedAttemptCountsThePlaysThatEndedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.job.Start, s.job.Options.Repeat = 9500*time.Millisecond, 2
+		s.job.TakeOver = func(context.Context) (Progress, error) {
+			return Progress{Position: 500 * time.Millisecond, Loop: 1}, nil
+		}
+		require.NoError(t, s.play(t.Context()))
+		require.Len(t, s.opened, 2)
+		require.Len(t, s.room.got, 500, "the last play, once")
+		require.Equal(t, 1, s.job.Meter.Snapshot(time.Now()).Loop)
+	})
+}
+
+func TestAPreparedSourceWithoutDTSIsNotReadToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.TakeOver = handedOver(time.Second, 3*time.Second)
+		open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			return &timeless{fakeSource{ctx: ctx, info: clip(time.Hour), failAt: time.Minute, err: io.ErrNoProgress}}, nil
+		})
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		begin := time.Now()
+		require.Error(t, s.playFrom(t.Context(), open, nil))
+		require.InDelta(t, 58, time.Since(begin).Seconds(), 1)
+	})
+}
+
+// timeless has no DTS.
+type timeless struct{ fakeSource }
+
+func (s *timeless) ReadPacket() (Packet, error) {
+	p, err := s.fakeSource.ReadPacket()
+	p.DTS, p.NoDTS = 0, true
+	return p, err
+}
+
 func TestAPreparedStreamGoesOnAtItsNewestKeyframe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(whole(1500 * time.Millisecond))
+		s := newStage(func(int) fakeSource { return fakeSource{info: stream(1500 * time.Millisecond)} })
 		s.job.Source.Mode, s.job.TakeOver = ModeLive, handedOver(time.Second, time.Hour)
 		s.job.Retry = func(Kind) Retry { return Retry{} }
 		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))

@@ -203,6 +203,9 @@ func (l *fillLane) until(t time.Duration) []Packet {
 	}
 }
 
+// restart begins the group anew, with its keyframe.
+func (l *fillLane) restart() { l.base, l.next = l.base+l.group[l.next].DTS, 0 }
+
 // fillGap is how much is made up for at once.
 const fillGap = time.Second
 

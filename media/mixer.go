@@ -29,6 +29,7 @@ type mixer struct {
 	from    time.Duration // position that the feed was opened at
 	shift   time.Duration // from the feed's clock to positions
 	shifted bool          // shift is known
+	given   bool          // the feed has led to a packet
 	shown   [2]time.Duration
 	ends    time.Duration // room time at which what was shown ends
 	wantKey atomic.Bool
@@ -77,8 +78,8 @@ func (m *mixer) load(o opened) error {
 // align makes what the feed gives next go on right after all that was shown. A
 // picture that is re-encoded begins at from, others at the keyframe before it.
 func (m *mixer) align(from time.Duration) {
-	m.exact, m.shift, m.shifted, m.from = false, 0, false, from
-	if !m.coding(Video) || from <= 0 || m.feed.live {
+	m.exact, m.given, m.shift, m.shifted, m.from = false, false, 0, false, from
+	if !m.coding(Video) || from <= 0 || !m.feed.seeks {
 		m.restamp.cut()
 		return
 	}
@@ -201,6 +202,9 @@ func ignoreEnd(err error) error {
 
 // rewind goes on with the next play.
 func (m *mixer) rewind(ctx context.Context) error {
+	if !m.given && m.from == m.reel.options.StartAt { // the source would be opened over and over
+		return &Error{Kind: KindSourceInvalid, Op: "play", Err: errors.New("there is nothing in the part that was asked for")}
+	}
 	next := m.reel.next(ctx)
 	if next.err != nil {
 		return next.err
@@ -302,6 +306,9 @@ func (m *mixer) take(media MediaType, out []Packet) {
 		m.shown[media] = max(m.shown[media], p.PTS)
 		m.ends = max(m.ends, p.PTS+min(p.Duration, maxFrame))
 		if l, ok := m.lanes[1-media].(*fillLane); ok {
+			if media == Audio && m.wantKey.CompareAndSwap(true, false) {
+				l.restart()
+			}
 			for _, filled := range l.until(p.DTS) {
 				m.give(1-media, filled)
 			}
@@ -338,7 +345,7 @@ func (m *mixer) position(p Packet) time.Duration {
 const maxSeekError = 30 * time.Second
 
 func (m *mixer) give(media MediaType, p Packet) {
-	p.Track = m.index(media)
+	m.given, p.Track = true, m.index(media)
 	p.position, p.play = m.position(p), m.reel.plays
 	if m.busy() {
 		m.weave.push(p)

@@ -169,6 +169,67 @@ func TestASourceWithoutVideoGetsBlackWhenAskedFor(t *testing.T) {
 	})
 }
 
+// overshot is a source that goes to its last keyframe when it is sought beyond
+// its end.
+type overshot struct{ *fakeSource }
+
+func (s overshot) Seek(pos time.Duration) error {
+	return s.fakeSource.Seek(min(pos, s.info.Duration-frame))
+}
+
+func TestALoopOfNothingFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options = Options{StartAt: 20 * time.Second, Repeat: RepeatForever, Transcode: TranscodeAlways}
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		opens := 0
+		open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			opens++
+			return overshot{&fakeSource{ctx: ctx, info: clip(10 * time.Second)}}, nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.Equal(t, KindSourceInvalid, KindOf(s.playFrom(ctx, open, &fakeCoders{})))
+		require.LessOrEqual(t, opens, 2)
+	})
+}
+
+func TestBlackBeginsWithAKeyframeWhereverTheRoomBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		info := clip(10 * time.Second)
+		info.Tracks = info.Tracks[1:]
+		s := newStage(func(int) fakeSource { return fakeSource{info: info} })
+		s.job.Options.FillVideo = true
+		s.room.breakAt(5300*time.Millisecond, KindRoomClosed)
+		require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+		require.Equal(t, 2, s.room.dials)
+		requireRising(t, s.room.got)
+		again := slices.IndexFunc(s.room.got, func(a arrival) bool { return a.DTS >= 5300*time.Millisecond })
+		require.True(t, s.room.got[again].Keyframe)
+		require.Zero(t, s.room.got[again].Track)
+		require.GreaterOrEqual(t, len(s.room.of(1)), 245, "no sound waits for the next group of pictures")
+	})
+}
+
+func TestAPictureOfAnotherSizeIsReencodedAtTheBitRateOfItsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(opens int) fakeSource {
+			f := fakeSource{info: clip(4 * time.Second)}
+			if opens == 0 {
+				f.failAt, f.err = 2*time.Second, &Error{Kind: KindSourceUnavailable, Op: "read source", Err: io.ErrNoProgress}
+			} else {
+				f.info.Tracks[0].Width, f.info.Tracks[0].Height = 160, 90
+			}
+			return f
+		})
+		coders := &fakeCoders{}
+		require.NoError(t, s.playWith(t.Context(), coders))
+		require.Len(t, coders.video, 1)
+		require.Equal(t, [2]int{640, 360}, [2]int{coders.video[0].Width, coders.video[0].Height})
+		require.Equal(t, BitsPerSecond(800_000), coders.video[0].Bitrate)
+	})
+}
+
 func TestALoopGoesOnInTheSamePublishWithoutAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(4 * time.Second))

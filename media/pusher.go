@@ -15,6 +15,7 @@ type Job struct {
 	Options     Options
 	Loop        int           // how many plays of the source earlier attempts have finished
 	Played      time.Duration // how long earlier attempts have published
+	WasLive     bool          // to an earlier attempt the source was live
 	Meter       *Meter
 	Observer    Observer
 	Retry       RetryPolicy

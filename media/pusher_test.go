@@ -40,10 +40,20 @@ func clip(length time.Duration) SourceInfo {
 	}}
 }
 
+// stream is what libav calls live.
+func stream(length time.Duration) SourceInfo {
+	info := clip(length)
+	info.Live = true
+	return info
+}
+
 func (s *fakeSource) Info() SourceInfo { return s.info }
 func (s *fakeSource) Close()           { s.closed = true }
 
 func (s *fakeSource) Seek(pos time.Duration) error {
+	if s.info.Live {
+		return &Error{Kind: KindInternal, Op: "seek", Err: errors.ErrUnsupported}
+	}
 	s.next = pos.Truncate(time.Second)
 	return nil
 }
@@ -265,7 +275,7 @@ func TestASourceStartsAtTheKeyframeBeforeThePosition(t *testing.T) {
 
 func TestALiveSourceIgnoresThePositionAndIsNotPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(func(int) fakeSource { return fakeSource{info: clip(time.Second)} })
+		s := newStage(func(int) fakeSource { return fakeSource{info: stream(time.Second)} })
 		s.job.Source.Mode, s.job.Start = ModeLive, 500*time.Millisecond
 		s.job.Retry = func(Kind) Retry { return Retry{} }
 		begin := time.Now()

@@ -33,13 +33,14 @@ type sourceFacts struct {
 	known    bool // it was there once
 	live     bool
 	realtime bool
+	bursty   bool
 	duration time.Duration
 }
 
 func newRun(p *Pusher, job Job) *run {
 	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
-	r.position = max(job.Start, job.Options.StartAt)
+	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
 	r.mix = &mixer{mixerConfig: mixerConfig{
 		rules:       p.Door.Rules(),
 		reel:        &reel{opener: p.Opener, request: job.Source, options: job.Options},
@@ -92,8 +93,13 @@ func (r *run) openSource(ctx context.Context) error {
 	if o.err != nil {
 		return o.err
 	}
-	r.warnOfParts(o.feed)
-	r.source = sourceFacts{known: true, live: o.feed.live, realtime: o.feed.realtime, duration: o.feed.info.Duration}
+	f := o.feed
+	if r.source.live && !f.live {
+		f.close()
+		return errNowRecorded
+	}
+	r.warnOfParts(f)
+	r.source = sourceFacts{known: true, live: f.live, realtime: f.realtime, bursty: f.bursty, duration: f.info.Duration}
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
 		return err
@@ -102,13 +108,22 @@ func (r *run) openSource(ctx context.Context) error {
 	return nil
 }
 
+// errNowRecorded is a live playlist that has got its end: opened anew, it would
+// play from its beginning.
+var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: errors.New("the stream ended, and its recording is in its place")}
+
 // warnOfParts tells once that a source turned out to be live of which a part,
 // or more plays than one, were asked for.
 func (r *run) warnOfParts(f *feed) {
+	const code = "live_has_no_parts"
 	o := r.job.Options
-	if asked := o.StartAt > 0 || o.EndAt > 0 || !o.PlaysOnce(); asked && f.live && !r.source.known {
-		r.job.Observer.Warned("live_has_no_parts",
-			"the source is live: it is played from now on, without regard to startAtMs, endAtMs and repeat")
+	asked := o.StartAt > 0 || o.EndAt > 0 || !o.PlaysOnce()
+	switch {
+	case r.source.known:
+	case f.live && asked:
+		r.job.Observer.Warned(code, "the source is live: it is played from now on, without regard to startAtMs, endAtMs and repeat")
+	case !f.seeks && o.StartAt > 0:
+		r.job.Observer.Warned(code, "the source cannot go to a position: it is played from where it begins, without regard to startAtMs")
 	}
 }
 
@@ -186,7 +201,7 @@ func (r *run) next(ctx context.Context) (Packet, error) {
 		}
 		r.ahead = startAhead(ctx, r.mix, span)
 	}
-	if r.source.live && !r.source.realtime {
+	if r.source.bursty {
 		r.pacer.follow(r.buffered())
 	}
 	if r.ahead != nil {

@@ -192,7 +192,7 @@ func TestASlowRoomMakesALiveSourceDropToItsNextKeyframe(t *testing.T) {
 				return nil
 			}
 			open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
-				return &inRealTime{&fakeSource{ctx: ctx, info: clip(30 * time.Second)}, time.Now()}, nil
+				return &inRealTime{&fakeSource{ctx: ctx, info: stream(30 * time.Second)}, time.Now()}, nil
 			})
 			require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), open, &fakeCoders{})))
 			requireRising(t, s.room.got)
@@ -221,7 +221,7 @@ func TestALiveSourceIsKeptWhileTheRoomIsAway(t *testing.T) {
 			opens := 0
 			open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
 				opens++
-				return &inRealTime{&fakeSource{ctx: ctx, info: clip(30 * time.Second)}, time.Now()}, nil
+				return &inRealTime{&fakeSource{ctx: ctx, info: stream(30 * time.Second)}, time.Now()}, nil
 			})
 			require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), open, &fakeCoders{})))
 			require.Equal(t, 1, opens)

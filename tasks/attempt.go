@@ -250,9 +250,18 @@ func (a *attempt) isLive() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	spec := a.push.Spec
-	return a.live || a.source == nil && (spec.Mode == media.ModeLive ||
-		spec.Mode == media.ModeAuto && strings.HasPrefix(spec.VideoSrc, "rtmp"))
+	return a.live || a.source == nil && (a.wasLive() || spec.Mode == media.ModeLive ||
+		spec.Mode == media.ModeAuto && liveScheme(spec.VideoSrc))
 }
+
+// liveScheme says whether an address is one of a scheme that has streams alone.
+func liveScheme(address string) bool {
+	scheme, _, _ := strings.Cut(address, ":")
+	return slices.Contains([]string{"rtmp", "rtmps", "rtsp", "srt"}, scheme)
+}
+
+// wasLive says whether the source was live to an attempt before this one.
+func (a *attempt) wasLive() bool { return a.push.Source != nil && a.push.Source.Kind == "live" }
 
 // cutShort says whether the push ended because it had lasted long enough, and
 // not because its source was over.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 const (
@@ -155,14 +157,25 @@ func (w *Worker) emptyIn(id string, now time.Time) time.Duration {
 	return longest + endless
 }
 
-// left returns how much of the source is still to play, if that is known.
+// left returns how long the push still takes, all its plays together, if that
+// is known.
 func (a *attempt) left(now time.Time) (left time.Duration, known bool) {
 	a.mu.Lock()
 	source, live := a.source, a.live
 	a.mu.Unlock()
-	if source == nil || live || source.DurationMs == 0 {
-		return 0, false
+	o, done := a.push.Spec.Options, a.meter.Snapshot(now)
+	if known = source != nil && !live && source.DurationMs > 0 && o.Repeat != media.RepeatForever; known {
+		whole := time.Duration(source.DurationMs) * time.Millisecond
+		if o.EndAt > 0 {
+			whole = min(whole, o.EndAt)
+		}
+		left = max(whole-done.Position, 0)
+		for play := done.Loop + 1; play < o.Repeat && left < ever; play++ {
+			left += max(whole-o.StartAt, 0)
+		}
 	}
-	whole := time.Duration(source.DurationMs) * time.Millisecond
-	return max(whole-a.meter.Snapshot(now).Position, 0), true
+	if rest := max(o.MaxDuration-done.Played, 0); o.MaxDuration > 0 && (!known || rest < left) {
+		left, known = rest, true
+	}
+	return left, known
 }

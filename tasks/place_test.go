@@ -122,6 +122,36 @@ func TestAWorkerSaysWhenItWillBeEmpty(t *testing.T) {
 	})
 }
 
+func TestWhatIsLeftOfAPushCountsAllItsPlays(t *testing.T) {
+	file := &SourceReport{Kind: "vod", DurationMs: time.Minute.Milliseconds()}
+	for name, c := range map[string]struct {
+		source  *SourceReport
+		options media.Options
+		left    time.Duration
+		known   bool
+	}{
+		"a file":                 {file, media.Options{}, 40 * time.Second, true},
+		"a part of it":           {file, media.Options{EndAt: 30 * time.Second}, 10 * time.Second, true},
+		"three plays":            {file, media.Options{Repeat: 3, StartAt: 10 * time.Second}, 90 * time.Second, true},
+		"plays without end":      {file, media.Options{Repeat: media.RepeatForever}, 0, false},
+		"these, for a while":     {file, media.Options{Repeat: media.RepeatForever, MaxDuration: time.Minute}, 30 * time.Second, true},
+		"a stream, for a while":  {&SourceReport{Kind: "live"}, media.Options{MaxDuration: time.Minute}, 30 * time.Second, true},
+		"more time than it asks": {file, media.Options{MaxDuration: time.Hour}, 40 * time.Second, true},
+		"a stream":               {&SourceReport{Kind: "live"}, media.Options{}, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := queued("a")
+			p.Spec.Options = c.options
+			a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, p)
+			a.meter, a.source, a.live = media.NewMeter(0), c.source, c.source.Kind == "live"
+			a.meter.GoOnFrom(media.Progress{Position: 20 * time.Second, Loop: 1, Played: 30 * time.Second})
+			left, known := a.left(time.Now())
+			require.Equal(t, c.known, known)
+			require.Equal(t, c.left, left)
+		})
+	}
+}
+
 func TestALonelyPushThatDoesNotSettleOpensItsWorkerAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		restless := playerFunc(func(ctx context.Context, job media.Job) error {

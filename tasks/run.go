@@ -57,7 +57,8 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 		Source:      media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: spec.Mode},
 		Destination: media.Destination{SDKAppID: spec.SDKAppID, RoomID: spec.RoomID, UserID: spec.UserID, UserSig: a.secrets.UserSig},
 		Start:       start, Options: spec.Options, Loop: done.Loop, Played: done.Played,
-		Meter: a.meter, Observer: a, Retry: a.retryOf, Log: a.log,
+		WasLive: a.wasLive(),
+		Meter:   a.meter, Observer: a, Retry: a.retryOf, Log: a.log,
 		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
 			return a.mayOpenRoom(ctx, w.Lease)
 		},

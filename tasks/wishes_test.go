@@ -246,6 +246,18 @@ func TestAnAttemptStartsWithinThePartThatWasAskedFor(t *testing.T) {
 	}
 }
 
+func TestALiveSourceStaysOneToTheNextAttempt(t *testing.T) {
+	for kind, live := range map[string]bool{"live": true, "vod": false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := queued("a")
+			p.Epoch, p.Source, p.Spec.MaxIdle = 2, &SourceReport{Kind: kind}, time.Hour
+			_, job := played(t, p, nil, nil)
+			require.Equal(t, live, job.WasLive)
+			require.Equal(t, live, job.Retry(media.KindSourceUnavailable).For == time.Hour)
+		})
+	}
+}
+
 func TestAPushThatHasLastedLongEnoughHasNotFinishedItsSource(t *testing.T) {
 	for name, c := range map[string]struct {
 		played   time.Duration
@@ -283,6 +295,8 @@ func TestALiveSourceMayBeAwayForAsLongAsTheRequestSays(t *testing.T) {
 		"a live source without a wish":  {Spec{Mode: media.ModeAuto}, "live", 0, 5 * time.Minute},
 		"one that never came":           {Spec{Mode: media.ModeLive}, "", time.Second, time.Second},
 		"a stream that never came":      {rtmp, "", time.Second, time.Second},
+		"a camera that never came":      {Spec{VideoSrc: "rtsp://h/a", Mode: media.ModeAuto}, "", time.Second, time.Second},
+		"a caller's that never came":    {Spec{VideoSrc: "srt://h:9000", Mode: media.ModeAuto}, "", time.Second, time.Second},
 		"a stream played as a file":     {Spec{VideoSrc: rtmp.VideoSrc, Mode: media.ModeVOD}, "", time.Second, 5 * time.Minute},
 		"what may be a file":            {Spec{VideoSrc: "https://h/a", Mode: media.ModeAuto}, "", time.Second, 5 * time.Minute},
 		"a stream that has proved none": {rtmp, "vod", time.Second, 5 * time.Minute},

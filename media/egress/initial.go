@@ -107,6 +107,8 @@ func descriptions(section []byte) []byte {
 			size := int(binary.BigEndian.Uint32(section[at-4:]))
 			if end := at - 4 + size; size >= 8 && end > at && end <= len(section) {
 				found = append(found, section[at:end]...)
+				at = end // what is inside is in it already: boxes that overlap would add up
+				continue
 			}
 		}
 		at += 4

@@ -1,0 +1,74 @@
+package media
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAFileThatIsPlayedAsLiveIsPacedAllTheSame(t *testing.T) {
+	for _, container := range []string{"mov", "hls"} {
+		t.Run(container, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				info := clip(3 * time.Minute)
+				info.Container = container
+				s := newStage(func(int) fakeSource { return fakeSource{info: info} })
+				s.job.Source.Mode = ModeLive
+				s.job.Retry = func(Kind) Retry { return Retry{} }
+				begin := time.Now()
+				require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))
+				require.InDelta(t, 180, time.Since(begin).Seconds(), 0.1)
+				require.Len(t, s.room.got, 180*50)
+				require.Zero(t, s.job.Meter.Snapshot(time.Now()).DroppedPackets)
+			})
+		})
+	}
+}
+
+func TestAStreamThatIsPlayedAsAFileComesBackWithoutASeek(t *testing.T) {
+	for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(func(opens int) fakeSource {
+				f := fakeSource{info: stream(10 * time.Second)}
+				if opens == 0 {
+					f.failAt, f.err = 5*time.Second, &Error{Kind: KindSourceUnavailable, Op: "read source", Err: errors.New("reset")}
+				}
+				return f
+			})
+			s.job.Source.Mode, s.job.Options.Transcode, s.job.Options.StartAt = ModeVOD, mode, time.Second
+			s.job.Retry = func(Kind) Retry { return Retry{AtOnce: true, For: time.Minute} }
+			require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+			require.Len(t, s.opened, 2)
+			require.InDelta(t, 15*50, len(s.room.got), 100)
+			requireRising(t, s.room.got)
+			require.Contains(t, s.seen.lines, "warned live_has_no_parts")
+		})
+	}
+}
+
+func TestAStreamThatHasBecomeItsRecordingIsNotPlayedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(opens int) fakeSource {
+			f := fakeSource{info: stream(10 * time.Second)}
+			f.info.Container = "hls"
+			f.info.Live = opens == 0
+			return f
+		})
+		s.job.Retry = func(Kind) Retry { return Retry{First: time.Second, Max: time.Second, For: time.Minute} }
+		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))
+		require.Len(t, s.room.got, 10*50)
+		require.Greater(t, len(s.opened), 2, "another stream may come")
+		for _, f := range s.opened {
+			require.True(t, f.closed)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Second))
+		s.job.WasLive, s.job.Retry = true, func(Kind) Retry { return Retry{} }
+		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())), "nor by the attempt after")
+		require.Zero(t, s.room.dials)
+	})
+}
