@@ -26,6 +26,19 @@ func (m *mixer) lane(media MediaType, plan Plan) (lane, error) {
 	}
 }
 
+// withoutSound is the plan for sound that cannot be decoded: the picture goes on
+// without it.
+func (m *mixer) withoutSound(err error) *TrackPlan {
+	reason := fmt.Sprintf("codec %s cannot be decoded", m.sources[Audio].Codec)
+	if e, ok := errors.AsType[*Error](err); ok && e.Err != nil {
+		reason += " (" + e.Err.Error() + ")"
+	}
+	if m.reel.options.FillAudio {
+		return &TrackPlan{Action: Fill, Reason: reason + ": silence"}
+	}
+	return &TrackPlan{Action: Drop, Reason: reason}
+}
+
 func (m *mixer) codeVideo(t Track, to VideoOutput) (*codeLane, error) {
 	coder, err := m.transcoders.Video(t, to)
 	if err != nil {
@@ -164,7 +177,11 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 	if !m.mayRecode() {
 		return nil
 	}
-	return m.recode(media, "the source has "+media.String()+" now")
+	err := m.recode(media, "the source has "+media.String()+" now")
+	if KindOf(err) == KindSourceUnsupported && err != nil {
+		return nil
+	}
+	return err
 }
 
 // change re-encodes from here on, beginning to decode at the last keyframe.

@@ -89,14 +89,19 @@ func (m *mixer) align(from time.Duration) {
 
 // open makes the lanes, for the whole push.
 func (m *mixer) open(plan Plan) error {
-	m.onPlan(m.feed, plan)
 	for _, media := range []MediaType{Video, Audio} {
 		l, err := m.lane(media, plan)
+		if media == Audio && m.lanes[Video] != nil && KindOf(err) == KindSourceUnsupported && err != nil {
+			plan.Audio = m.withoutSound(err)
+			l, err = m.lane(media, plan)
+		}
 		if err != nil {
+			m.onPlan(m.feed, plan)
 			return err
 		}
 		m.lanes[media] = l
 	}
+	m.onPlan(m.feed, plan)
 	m.plan, m.planned = plan, true
 	hold := fileHold
 	if m.feed.realtime {

@@ -2,6 +2,7 @@ package media
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"testing"
@@ -64,6 +65,7 @@ type fakeCoders struct {
 	made  []*fakeCoder
 	video []VideoOutput
 	audio []AudioOutput
+	deaf  bool // there is no decoder for audio
 }
 
 func (c *fakeCoders) add(t Track, delay int) *fakeCoder {
@@ -78,6 +80,9 @@ func (c *fakeCoders) Video(_ Track, to VideoOutput) (Transcoder, error) {
 }
 
 func (c *fakeCoders) Audio(_ Track, to AudioOutput) (Transcoder, error) {
+	if c.deaf {
+		return nil, &Error{Kind: KindSourceUnsupported, Op: "transcode audio", Err: errors.New("no decoder")}
+	}
 	c.audio = append(c.audio, to)
 	return c.add(Track{Type: Audio, Codec: AAC, SampleRate: to.SampleRate, Channels: to.Channels, Extradata: []byte{0x11, 0x90}}, 0), nil
 }
@@ -140,6 +145,24 @@ func TestBFramesThatBeginInMidStreamChangeThePlanAndLoseNoPicture(t *testing.T) 
 		require.Positive(t, changed, "the room is told the new configuration")
 		require.InDelta(t, 5500, video[changed].DTS.Milliseconds(), 200)
 	})
+}
+
+func TestSoundThatCannotBeDecodedIsLeftOutOrMadeUp(t *testing.T) {
+	for fill, action := range map[bool]Action{true: Fill, false: Drop} {
+		synctest.Test(t, func(t *testing.T) {
+			info := clip(3 * time.Second)
+			info.Tracks[1].Codec = "qcelp"
+			s := newStage(func(int) fakeSource { return fakeSource{info: info} })
+			s.job.Options = Options{FillAudio: fill, Repeat: 2}
+			require.NoError(t, s.playWith(t.Context(), &fakeCoders{deaf: true}))
+			require.Equal(t, TrackPlan{Copy, "the room takes it as it is"}, *s.seen.plan.Video)
+			require.Equal(t, action, s.seen.plan.Audio.Action)
+			require.Contains(t, s.seen.plan.Audio.Reason, "codec qcelp cannot be decoded (no decoder)")
+			require.Len(t, s.room.of(0), 150)
+			require.Equal(t, fill, len(s.room.of(1)) > 0)
+			requireRising(t, s.room.got)
+		})
+	}
 }
 
 func TestASourceWithoutAudioGetsSilenceWhenAskedFor(t *testing.T) {

@@ -389,6 +389,22 @@ func TestAFileThatFellBehindSlipsItsClockInsteadOfBursting(t *testing.T) {
 	})
 }
 
+func TestAPushThatKeepsFallingBehindSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(time.Minute))
+		last := time.Duration(0)
+		s.room.writeErr = func(p Packet) error {
+			if p.DTS-last >= 5*time.Second {
+				last = p.DTS
+				time.Sleep(2 * time.Second) // the room does not read
+			}
+			return nil
+		}
+		require.NoError(t, s.play(t.Context()))
+		require.Equal(t, []string{"planned", "publishing", "warned too_slow"}, s.seen.lines)
+	})
+}
+
 func TestAnEmptySourceIsNotMedia(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(0))

@@ -24,6 +24,7 @@ type run struct {
 	pacer    pacer
 	retries  *retries
 	keys     keyWatch
+	slow     bool // its user has been told so
 	stay     stay
 }
 
@@ -242,6 +243,9 @@ func (r *run) playOut(ctx context.Context) error {
 	return errPlayedOut
 }
 
+// tooSlow is how long a push may stand still in all before its user is told.
+const tooSlow = 10 * time.Second
+
 // sent notes what the room has taken.
 func (r *run) sent(p Packet, late time.Duration) error {
 	now := time.Now()
@@ -259,6 +263,11 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	if first := r.stay.sent(now); first || r.away {
 		r.away = false
 		r.job.Observer.Publishing()
+	}
+	if !r.slow && r.pacer.slipped() >= tooSlow {
+		r.slow = true
+		r.job.Observer.Warned("too_slow", "the picture had to wait for "+tooSlow.String()+
+			" in all: the source, the room or this machine is too slow for it")
 	}
 	r.job.Meter.setPlayed(r.stay.total(now))
 	if r.overtime(now) {
