@@ -17,6 +17,8 @@ import (
 const (
 	workers    = 3
 	morePushes = 6 // beside the demo's
+	tag        = "compose-test" // of the images, so that a stack that runs here keeps its own
+	base       = "debian:trixie-slim"
 	mb         = 1000 * 1000
 
 	// What images may have: the API in all, the worker more than its base.
@@ -64,16 +66,17 @@ func imageSize(ctx context.Context, name string) (int64, error) {
 
 func small(ctx context.Context, _ *stack) (string, error) {
 	sizes := map[string]int64{}
-	for _, name := range []string{"debian:trixie-slim", "roomcast-api", "roomcast-worker", "roomcast-demo"} {
+	for _, name := range []string{base, "roomcast-api:" + tag, "roomcast-worker:" + tag, "roomcast-demo:" + tag} {
 		size, err := imageSize(ctx, name)
 		if err != nil {
 			return "", err
 		}
 		sizes[name] = size
 	}
-	api, over := sizes["roomcast-api"], sizes["roomcast-worker"]-sizes["debian:trixie-slim"]
+	api, worker, demo := sizes["roomcast-api:"+tag], sizes["roomcast-worker:"+tag], sizes["roomcast-demo:"+tag]
+	over := worker - sizes[base]
 	words := fmt.Sprintf(": api %d MB, worker %d MB, which is %d MB over its base, demo %d MB",
-		api/mb, sizes["roomcast-worker"]/mb, over/mb, sizes["roomcast-demo"]/mb)
+		api/mb, worker/mb, over/mb, demo/mb)
 	if api > apiLimit || over > workerLimit {
 		return "", errors.New("too big" + words)
 	}

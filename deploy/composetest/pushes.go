@@ -184,21 +184,7 @@ func (s *stack) replaced(ctx context.Context, limit time.Duration, end func(cont
 	if err := end(gone); err != nil {
 		return "", err
 	}
-	var after []stage.Session
-	err = wait(ctx, time.Minute, func(ctx context.Context) error {
-		if after, err = s.sessions(ctx); err != nil {
-			return err
-		}
-		for _, u := range hit {
-			if len(of(after, u)) == len(of(before, u)) {
-				return fmt.Errorf("%s has not come back", u)
-			}
-		}
-		if err := s.publishing(ctx); err != nil {
-			return err
-		}
-		return s.inRealTime(ctx, 3*time.Second)
-	})
+	after, err := s.backAgain(ctx, before, hit)
 	if err != nil {
 		return "", err
 	}
@@ -217,6 +203,25 @@ func (s *stack) replaced(ctx context.Context, limit time.Duration, end func(cont
 		return "", fmt.Errorf("viewers missed %v", longest)
 	}
 	return fmt.Sprintf(": %d of %d pushes, viewers missed %.2f s at most", len(hit), len(s.pushes), longest.Seconds()), nil
+}
+
+// backAgain waits until every push publishes, those of the users hit by
+// another connection than before, and returns what the room has seen then.
+func (s *stack) backAgain(ctx context.Context, before []stage.Session, hit []string) (after []stage.Session, err error) {
+	return after, wait(ctx, time.Minute, func(ctx context.Context) error {
+		if after, err = s.sessions(ctx); err != nil {
+			return err
+		}
+		for _, u := range hit {
+			if len(of(after, u)) == len(of(before, u)) {
+				return fmt.Errorf("%s has not come back", u)
+			}
+		}
+		if err := s.publishing(ctx); err != nil {
+			return err
+		}
+		return s.inRealTime(ctx, 3*time.Second)
+	})
 }
 
 // gap is what viewers miss between two sessions.
