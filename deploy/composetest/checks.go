@@ -16,7 +16,7 @@ import (
 
 const (
 	workers    = 3
-	morePushes = 6 // beside the demo's
+	morePushes = 6              // beside the demo's
 	tag        = "compose-test" // of the images, so that a stack that runs here keeps its own
 	base       = "debian:trixie-slim"
 	mb         = 1000 * 1000

@@ -207,8 +207,9 @@ func (s *stack) replaced(ctx context.Context, limit time.Duration, end func(cont
 
 // backAgain waits until every push publishes, those of the users hit by
 // another connection than before, and returns what the room has seen then.
-func (s *stack) backAgain(ctx context.Context, before []stage.Session, hit []string) (after []stage.Session, err error) {
-	return after, wait(ctx, time.Minute, func(ctx context.Context) error {
+func (s *stack) backAgain(ctx context.Context, before []stage.Session, hit []string) ([]stage.Session, error) {
+	var after []stage.Session
+	err := wait(ctx, time.Minute, func(ctx context.Context) (err error) {
 		if after, err = s.sessions(ctx); err != nil {
 			return err
 		}
@@ -222,6 +223,7 @@ func (s *stack) backAgain(ctx context.Context, before []stage.Session, hit []str
 		}
 		return s.inRealTime(ctx, 3*time.Second)
 	})
+	return after, err
 }
 
 // gap is what viewers miss between two sessions.
