@@ -65,6 +65,11 @@ func imageSize(ctx context.Context, name string) (int64, error) {
 }
 
 func small(ctx context.Context, _ *stack) (string, error) {
+	if _, err := imageSize(ctx, base); err != nil {
+		if _, err := output(ctx, "docker", "pull", "--quiet", base); err != nil { // BuildKit keeps bases to itself
+			return "", err
+		}
+	}
 	sizes := map[string]int64{}
 	for _, name := range []string{base, "roomcast-api:" + tag, "roomcast-worker:" + tag, "roomcast-demo:" + tag} {
 		size, err := imageSize(ctx, name)
