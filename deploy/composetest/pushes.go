@@ -170,8 +170,8 @@ func stopWorker(ctx context.Context, s *stack) (string, error) {
 	return fmt.Sprintf("%s; it was gone after %.1f s", words, took.Seconds()), err
 }
 
-// replaced ends the busiest worker and waits until its pushes publish again.
-// No other push may notice.
+// replaced ends the busiest worker, waits until its pushes publish again and
+// starts it anew. No other push may notice.
 func (s *stack) replaced(ctx context.Context, limit time.Duration, end func(container) error) (string, error) {
 	before, err := s.sessions(ctx)
 	if err != nil {
@@ -201,6 +201,12 @@ func (s *stack) replaced(ctx context.Context, limit time.Duration, end func(cont
 	}
 	if longest > limit {
 		return "", fmt.Errorf("viewers missed %v", longest)
+	}
+	if _, err := output(ctx, "docker", "start", gone.ID); err != nil {
+		return "", err
+	}
+	if _, err := healthy(ctx, s); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf(": %d of %d pushes, viewers missed %.2f s at most", len(hit), len(s.pushes), longest.Seconds()), nil
 }

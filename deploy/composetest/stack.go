@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,7 +52,8 @@ func newStack(d docker) (*stack, error) {
 	s.environ = slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "ROOMCAST_") || strings.HasPrefix(v, "COMPOSE_")
 	})
-	s.environ = append(s.environ, "ROOMCAST_PUBLISH="+apiAddr, "ROOMCAST_DEMO_PUBLISH="+reportAddr, "ROOMCAST_TAG="+tag)
+	s.environ = append(s.environ, "ROOMCAST_PUBLISH="+apiAddr, "ROOMCAST_DEMO_PUBLISH="+reportAddr, "ROOMCAST_TAG="+tag,
+		"ROOMCAST_WORKER_SLOTS="+strconv.Itoa(slots))
 	s.report = "http://" + reportAddr + "/sessions"
 	if _, err := output(context.Background(), "scripts/env-file", s.envFile()); err != nil {
 		return nil, errors.Join(err, s.forget())
