@@ -17,6 +17,7 @@ import (
 const (
 	workers    = 3
 	morePushes = 6              // beside the demo's
+	slots      = 4              // of a worker: one cannot hold all pushes, two can
 	tag        = "compose-test" // of the images, so that a stack that runs here keeps its own
 	base       = "debian:trixie-slim"
 	mb         = 1000 * 1000
