@@ -123,8 +123,11 @@ func refusesStrangers(ctx context.Context, s *stack) (string, error) {
 		}
 		_, err = c.List(ctx, client.Filter{})
 		c.CloseIdle()
+		if err == nil {
+			return "", errors.New("the API answers a stranger")
+		}
 		if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != http.StatusUnauthorized {
-			return "", fmt.Errorf("the API answers %v", err)
+			return "", fmt.Errorf("the API does not ask for a key: %w", err)
 		}
 	}
 	return "", nil

@@ -38,7 +38,7 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer s.forget()
+	defer func() { err = errors.Join(err, s.forget()) }()
 	fmt.Printf("      engine %s, %s, project %s\n", d.engine, d.composeVersion, s.project)
 	defer func() {
 		if err != nil {
