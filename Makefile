@@ -16,7 +16,7 @@ LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 # What a command that links FFmpeg starts with. scripts/ffmpeg builds the libraries the first time.
 WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
 
-.PHONY: help deps ffmpeg env build api roomcast worker test chaos check format generate tidy vet lint demo doctor env-file compose-test clean
+.PHONY: help deps ffmpeg env build test chaos check format generate tidy vet lint demo doctor clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,7 @@ env: ## print what plain go build needs: eval "$(make -s env)"
 
 build: api roomcast worker ## build bin/api, bin/worker and bin/roomcast, which are targets too
 
+.PHONY: api roomcast worker
 api roomcast:
 	$(PURE_BUILD) -o $(BIN)/$@ ./cmd/$@
 
@@ -77,6 +78,7 @@ demo: build ## run the demo (DEMO_SECONDS=10 runs it without a terminal)
 doctor: ## say what this machine lacks and the command that fixes it
 	@scripts/doctor
 
+.PHONY: env-file compose-test
 env-file: ## write .env with random secrets for docker-compose.yml, once
 	@scripts/env-file
 
