@@ -10,7 +10,8 @@ DEPS         ?= scripts/deps
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GO_LDFLAGS   ?= -s -w -X github.com/roomcast/roomcast/internal/process.version=$(VERSION)
 
-PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(GO_LDFLAGS)'
+# nomsgpack: gin's codec for a format that the API does not speak is 6 MB.
+PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags '$(GO_LDFLAGS)'
 LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 # What a command that links FFmpeg starts with. scripts/ffmpeg builds the libraries the first time.
 WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
@@ -18,7 +19,7 @@ WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
 .PHONY: help deps ffmpeg env build test chaos bench check format generate tidy vet lint demo doctor clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 deps: ## install the Debian packages that are missing, for building and for the tests
 	@$(DEPS)
@@ -31,10 +32,14 @@ env: ## print what plain go build needs: eval "$(make -s env)"
 	@$(DEPS) build
 	@scripts/env
 
-build: ## build bin/api, bin/worker and bin/roomcast
+build: api roomcast worker ## build bin/api, bin/worker and bin/roomcast, which are targets too
+
+.PHONY: api roomcast worker
+api roomcast:
+	$(PURE_BUILD) -o $(BIN)/$@ ./cmd/$@
+
+worker:
 	@$(DEPS) build
-	$(PURE_BUILD) -o $(BIN)/api ./cmd/api
-	$(PURE_BUILD) -o $(BIN)/roomcast ./cmd/roomcast
 	$(WITH_FFMPEG) $(GO) build -trimpath -ldflags '$(GO_LDFLAGS)' -o $(BIN)/worker ./cmd/worker
 
 test: ## install what is missing, then run every Go test (PACKAGES=./media/... for some)
@@ -79,6 +84,14 @@ demo: build ## run the demo (DEMO_SECONDS=10 runs it without a terminal)
 
 doctor: ## say what this machine lacks and the command that fixes it
 	@scripts/doctor
+
+.PHONY: env-file compose-test
+env-file: ## write .env with random secrets for docker-compose.yml, once
+	@scripts/env-file
+
+compose-test: ## build the images, start docker-compose.yml with its demo, and kill, stop and restart parts of it
+	@$(GO) build -trimpath -o $(BIN)/composetest ./deploy/composetest
+	@$(BIN)/composetest
 
 clean: ## remove what build made; the FFmpeg cache stays
 	rm -rf $(BIN)

@@ -38,6 +38,7 @@ var layers = []layer{
 	{"web/*", "web/* tasks media internal/nearest internal/redisconn", "imports point from web to tasks to media; adapters are wired by cmd"},
 	{"tasks/*", "tasks media internal/redisconn", "an adapter imports only its parent"},
 	{"tasks", "media", "imports point from tasks to media; adapters are wired by cmd"},
+	{"deploy/*", "cmd/*/* media tasks internal/*", "it looks at a stack from outside, as a client does"},
 	{"media/*", "media", "an adapter imports only its parent"},
 	{"media", "", "media stands at the bottom"},
 	{"internal/*", "internal/* media", "internal is shared by mains and knows no domain but media.Secret"},

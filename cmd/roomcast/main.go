@@ -36,6 +36,7 @@ type cli struct {
 	Usersig usersigCmd `cmd:"" help:"Print a UserSig, made with the app's key from ROOMCAST_SDK_KEY, or ROOMCAST_SDK_KEYS (appid=key,…)."`
 	Doctor  doctorCmd  `cmd:"" help:"Say whether the API can be reached and works, and what to do if not."`
 	Demo    demoCmd    `cmd:"" help:"Run everything on this machine: Redis, a stand-in room, API, worker, and a push of a sample clip."`
+	Stage   stageCmd   `cmd:"" help:"The demo's parts, each by itself."`
 }
 
 // env is what commands work with.

@@ -6,7 +6,8 @@ import "strings"
 // about, a sentence, and every setting with its default.
 func Usage(name, about string) string {
 	var b strings.Builder
-	b.WriteString("Usage: " + name + "\n\n" + about + " It takes no arguments; everything is set by environment variables:\n")
+	b.WriteString("Usage: " + name + "\n\n" + about + " It takes no arguments; everything is set by environment variables.\n" +
+		"--version says which build it is, --health by its exit code whether the one that runs here lives.\n")
 	for _, s := range Describe() {
 		b.WriteString("\n  " + s.Name)
 		if s.Default != "" {

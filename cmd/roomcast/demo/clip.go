@@ -62,6 +62,16 @@ func (d *demo) clip(ctx context.Context, seconds int) (string, error) {
 	return path, os.Rename(part, path) // atomic: another demo sees all or nothing
 }
 
+// WriteClip makes the sample clip of so many seconds at path, with the ffmpeg
+// on PATH.
+func WriteClip(ctx context.Context, path string, seconds int) error {
+	out, err := exec.CommandContext(ctx, "ffmpeg", clipArgs(seconds, path)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("make a clip: %w\n%s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
 func clipArgs(seconds int, out string) []string {
 	gop := strconv.Itoa(2 * clipFPS)
 	return []string{
