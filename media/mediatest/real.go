@@ -37,6 +37,8 @@ type RealSample struct {
 	// Fails is the name of the media.Kind with which it should fail; empty for
 	// one that plays.
 	Fails string
+	// Warned is the code of the warning it deserves; empty for none.
+	Warned string
 
 	Dark bool // black from begin to end
 
@@ -141,11 +143,11 @@ func RealSamples() []RealSample {
 		{Name: "imageio, short", from: imageio, files: []string{"realshort.mp4"}, Duration: ms(1199), Video: copied, Audio: copied},
 		{Name: "mux.js, segment", from: muxjs, files: []string{"test-segment.ts"}, Duration: ms(8933), Video: copied, Audio: copied},
 		{Name: "mux.js, promised audio", from: muxjs, files: []string{"test-no-audio-segment.ts"}, Duration: ms(8933), Video: copied, Audio: filled},
-		{Name: "mux.js, captions", from: muxjs, files: []string{"sintel-captions.ts"}, Duration: ms(10119), Video: copied, Audio: copied},
+		{Name: "mux.js, captions", from: muxjs, files: []string{"sintel-captions.ts"}, Duration: ms(10119), Video: copied, Audio: copied, Warned: "long_gop"},
 		{Name: "mux.js, captions in channels", from: muxjs, files: []string{"multi-channel-608-captions.ts"}, Duration: ms(6039), Video: copied, Audio: filled},
 		{Name: "mux.js, tables in the middle", from: muxjs, files: []string{"test-middle-pat-pmt.ts"}, Duration: ms(620), Dark: true, Video: copied, Audio: copied},
 		{Name: "mux.js, aac", from: muxjs, files: []string{"test-aac-segment.aac"}, Video: absent, Audio: copied},
-		{Name: "mux.js, dash segment", from: muxjs, files: []string{"dash-608-captions-init.mp4", "dash-608-captions-seg.m4s"}, Video: copied, Audio: filled},
+		{Name: "mux.js, dash segment", from: muxjs, files: []string{"dash-608-captions-init.mp4", "dash-608-captions-seg.m4s"}, Video: copied, Audio: filled, Warned: "long_gop"},
 		{Name: "mux.js, malformed sei", from: muxjs, files: []string{"malformed-sei-init.mp4", "malformed-sei.m4s"}, Video: copied, Audio: copied},
 		{Name: "mux.js, a scrap", from: muxjs, files: []string{"test-stuffed-pes.ts"}, Fails: "source_invalid"},
 		{Name: "gnome, vp8", from: gnomeDocs, files: []string{"display-dual-monitors.webm"}, Video: transcoded("vp8"), Audio: filled},
@@ -159,19 +161,19 @@ func RealSamples() []RealSample {
 		{Name: "forensics, avi", from: forensics, files: []string{"movie2/movie-hello.avi"}, Duration: ms(8360), Video: copied, Audio: copied},
 		{Name: "forensics, mp4", from: forensics, files: []string{"movie2/movie-hello.mp4"}, Duration: ms(8320), Video: copied, Audio: copied},
 		{Name: "forensics, mpeg", from: forensics, files: []string{"movie2/movie-hello.mpeg"}, Duration: ms(8317), Video: transcoded("mpeg2video"), Audio: transcoded("mp2")},
-		{Name: "forensics, theora", from: forensics, files: []string{"movie2/movie-hello.ogg"}, Fails: "source_unsupported"},
-		{Name: "mimetype, 3gp", from: mimetype, files: []string{"3gp.3gp"}, Fails: "source_unsupported"},
-		{Name: "mimetype, asf", from: mimetype, files: []string{"asf.asf"}, Fails: "source_invalid"},
-		{Name: "mimetype, sorenson flv", from: mimetype, files: []string{"flv.flv"}, Fails: "source_unsupported"},
-		{Name: "mimetype, mkv", from: mimetype, files: []string{"mkv.mkv"}, Duration: ms(3600), Video: transcoded("mpeg4"), Audio: transcoded("6 channels")},
+		{Name: "forensics, theora", from: forensics, files: []string{"movie2/movie-hello.ogg"}, Duration: ms(8342), Video: transcoded("theora"), Audio: transcoded("vorbis")},
+		{Name: "mimetype, 3gp", from: mimetype, files: []string{"3gp.3gp"}, Duration: ms(5533), Video: transcoded("h263"), Audio: transcoded("amr_nb")},
+		{Name: "mimetype, asf", from: mimetype, files: []string{"asf.asf"}, Duration: ms(4407), Video: transcoded("wmv2"), Audio: transcoded("wmav2")},
+		{Name: "mimetype, sorenson flv", from: mimetype, files: []string{"flv.flv"}, Duration: ms(5560), Video: transcoded("flv1"), Audio: transcoded("mp3")},
+		{Name: "mimetype, mkv", from: mimetype, files: []string{"mkv.mkv"}, Duration: ms(5880), Video: transcoded("mpeg4"), Audio: transcoded("6 channels")},
 		{Name: "mimetype, mov", from: mimetype, files: []string{"mov.mov"}, Duration: ms(5599), Video: transcoded("B-frames"), Audio: copied},
-		{Name: "mimetype, mp4", from: mimetype, files: []string{"mp4.mp4"}, Duration: ms(5568), Video: copied, Audio: copied},
-		{Name: "mimetype, theora", from: mimetype, files: []string{"ogg.ogv"}, Fails: "source_unsupported"},
+		{Name: "mimetype, mp4", from: mimetype, files: []string{"mp4.mp4"}, Duration: ms(5568), Video: copied, Audio: copied, Warned: "long_gop"},
+		{Name: "mimetype, theora", from: mimetype, files: []string{"ogg.ogv"}, Duration: ms(5547), Video: transcoded("theora"), Audio: transcoded("vorbis")},
 		{Name: "mimetype, webm", from: mimetype, files: []string{"webm.webm"}, Duration: ms(5568), Video: transcoded("vp8"), Audio: transcoded("vorbis")},
 	}
 }
 
 // Sample returns it as a sample: judged by Report.Faults and its length.
 func (s RealSample) Sample() Sample {
-	return Sample{Name: s.Name, Serve: ByFile, Fails: s.Fails, Video: s.Video, Audio: s.Audio, Tape: TapeWant{Duration: s.Duration}}
+	return Sample{Name: s.Name, Serve: ByFile, Fails: s.Fails, Warned: s.Warned, Video: s.Video, Audio: s.Audio, Tape: TapeWant{Duration: s.Duration}}
 }
