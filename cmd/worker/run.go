@@ -71,24 +71,13 @@ func newPlayer(cfg config.Config, log *slog.Logger) (*media.Pusher, func(), erro
 	}
 	endLog := libav.SetLogger(log)
 	player := &media.Pusher{
-		Opener: libav.NewOpener(libav.Config{Gate: way{gate}, Log: log}),
+		Opener: libav.NewOpener(libav.Config{Gate: gate, Log: log}),
 		Dialer: &rtmp.Dialer{Log: log},
 		Door:   door,
 
 		Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: log}),
 	}
 	return player, func() { gate.Close(); endLog() }, nil
-}
-
-// way makes an egress.Gate a media.Gate.
-type way struct{ gate *egress.Gate }
-
-func (w way) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
-	opened, err := w.gate.Open(ctx, r)
-	if err != nil {
-		return media.Way{}, err
-	}
-	return media.Way{URL: opened.URL, Options: opened.Options, Refusal: opened.Refusal, Close: opened.Close}, nil
 }
 
 // parts is what work puts together.

@@ -58,7 +58,7 @@ func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *media.P
 	door, err := trtc.New(trtc.Config{Endpoint: room.URL()})
 	require.NoError(t, err)
 	return &media.Pusher{
-		Opener: libav.NewOpener(libav.Config{Gate: way{gate}, Log: slog.New(slog.DiscardHandler)}),
+		Opener: libav.NewOpener(libav.Config{Gate: gate, Log: slog.New(slog.DiscardHandler)}),
 		Dialer: &rtmp.Dialer{}, Door: door,
 	}
 }

@@ -23,17 +23,6 @@ const (
 	appKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
-// gate makes an egress.Gate a media.Gate.
-type gate struct{ *egress.Gate }
-
-func (g gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
-	w, err := g.Gate.Open(ctx, r)
-	if err != nil {
-		return media.Way{}, err
-	}
-	return media.Way{URL: w.URL, Options: w.Options, Refusal: w.Refusal, Close: w.Close}, nil
-}
-
 // newPusher puts together what a worker does.
 func newPusher(t testing.TB, endpoint string) *media.Pusher {
 	t.Helper()
@@ -43,7 +32,7 @@ func newPusher(t testing.TB, endpoint string) *media.Pusher {
 	require.NoError(t, err)
 	t.Cleanup(out.Close)
 	return &media.Pusher{
-		Opener: libav.NewOpener(libav.Config{Gate: gate{out}, Log: slog.New(slog.DiscardHandler)}),
+		Opener: libav.NewOpener(libav.Config{Gate: out, Log: slog.New(slog.DiscardHandler)}),
 		Dialer: &rtmp.Dialer{},
 		Door:   door,
 

@@ -63,9 +63,9 @@ func newGate(t testing.TB, c Config) *Gate {
 	return g
 }
 
-func openWay(t testing.TB, g *Gate, url string) *Way {
+func openWay(t testing.TB, g *Gate, url string) *way {
 	t.Helper()
-	w, err := g.Open(context.Background(), media.SourceRequest{URL: media.Secret(url)})
+	w, err := g.open(context.Background(), media.SourceRequest{URL: media.Secret(url)})
 	require.NoError(t, err)
 	t.Cleanup(w.Close)
 	return w
@@ -73,7 +73,7 @@ func openWay(t testing.TB, g *Gate, url string) *Way {
 
 // viaProxy is an http.Client that goes through w and follows no redirect by
 // itself; libav's following is that of a second request.
-func viaProxy(t testing.TB, w *Way) *http.Client {
+func viaProxy(t testing.TB, w *way) *http.Client {
 	t.Helper()
 	proxy, err := url.Parse(w.Options["http_proxy"].Reveal())
 	require.NoError(t, err)

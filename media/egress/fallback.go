@@ -15,7 +15,7 @@ type standIn struct {
 
 // remember keeps which variants of a master playlist at t may stand in for each
 // other, the next best for each.
-func (w *Way) remember(t target, request *http.Request, text []byte) {
+func (w *way) remember(t target, request *http.Request, text []byte) {
 	base, err := url.Parse(addressKey(t, request))
 	if err != nil {
 		return
@@ -52,7 +52,7 @@ func addressKey(t target, request *http.Request) string {
 
 // instead returns the address to ask in the place of key, empty for none.
 // failed says that key has just been asked in vain.
-func (w *Way) instead(key string, failed bool) string {
+func (w *way) instead(key string, failed bool) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.standIns[key]

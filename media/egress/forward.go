@@ -29,7 +29,7 @@ var hopByHop = []string{
 
 // forward answers a request of libav's: one connection to the source for each,
 // so that each is resolved and checked anew.
-func (p *proxy) forward(w *Way, rw http.ResponseWriter, r *http.Request) {
+func (p *proxy) forward(w *way, rw http.ResponseWriter, r *http.Request) {
 	t, err := p.check(r)
 	if err != nil {
 		w.note(t, err)
@@ -82,7 +82,7 @@ func (p *proxy) check(r *http.Request) (target, error) {
 
 // outgoing is r as t gets it: on a connection of its own, the path byte for
 // byte as libav wrote it, since it may be signed.
-func outgoing(r *http.Request, t target, w *Way) *http.Request {
+func outgoing(r *http.Request, t target, w *way) *http.Request {
 	u := &url.URL{Scheme: "http", Host: t.hostPort()}
 	// RequestURI is absolute here: scheme://authority, then the target.
 	_, rest, _ := strings.Cut(r.RequestURI, "://")

@@ -65,7 +65,7 @@ type Gate struct {
 	mu     sync.Mutex
 	closed bool
 	serial uint64
-	ways   map[string]*Way // by proxy user
+	ways   map[string]*way // by proxy user
 }
 
 // New checks c and starts the forward proxy on a free loopback port.
@@ -90,7 +90,7 @@ func New(c Config) (*Gate, error) {
 	g := &Gate{
 		cfg: c, schemes: schemes, rules: rules,
 		lookups: make(chan struct{}, maxLookups),
-		ways:    make(map[string]*Way),
+		ways:    make(map[string]*way),
 	}
 	if g.proxy, err = startProxy(g); err != nil {
 		return nil, fmt.Errorf("start the forward proxy: %w", err)
@@ -131,11 +131,21 @@ func (g *Gate) parse(raw media.Secret) (address, error) {
 
 func (g *Gate) carries(scheme string) bool { return slices.Contains(g.schemes, scheme) }
 
+var _ media.Gate = (*Gate)(nil)
+
 // Open makes the way for one attempt at r.URL, to whose origin alone it sends
 // r.Headers. The way ends with ctx, or with its Close, which the caller owes.
 // The errors are CheckURL's and CheckHeaders'; nothing is resolved or dialled
 // before libav asks for it.
-func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (*Way, error) {
+func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
+	w, err := g.open(ctx, r)
+	if err != nil {
+		return media.Way{}, err
+	}
+	return media.Way{URL: w.URL, Options: w.Options, Refusal: w.Refusal, Close: w.Close}, nil
+}
+
+func (g *Gate) open(ctx context.Context, r media.SourceRequest) (*way, error) {
 	a, err := g.parse(r.URL)
 	if err != nil {
 		return nil, err
@@ -157,7 +167,7 @@ func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (*Way, error) {
 }
 
 // lead sets w's URL and Options, and starts the relay they lead to.
-func (w *Way) lead(ctx context.Context, a address) error {
+func (w *way) lead(ctx context.Context, a address) error {
 	switch a.scheme {
 	case "http", "https":
 		w.URL = media.Secret(a.marked())
@@ -171,7 +181,7 @@ func (w *Way) lead(ctx context.Context, a address) error {
 	return w.openRTMP(ctx, a)
 }
 
-func (g *Gate) register(w *Way) error {
+func (g *Gate) register(w *way) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -184,13 +194,13 @@ func (g *Gate) register(w *Way) error {
 	return nil
 }
 
-func (g *Gate) forget(w *Way) {
+func (g *Gate) forget(w *way) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.ways, w.user)
 }
 
-func (g *Gate) way(user string) *Way {
+func (g *Gate) way(user string) *way {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.ways[user]
@@ -201,7 +211,7 @@ func (g *Gate) way(user string) *Way {
 func (g *Gate) Close() {
 	g.mu.Lock()
 	g.closed = true
-	open := make([]*Way, 0, len(g.ways))
+	open := make([]*way, 0, len(g.ways))
 	for _, w := range g.ways {
 		open = append(open, w)
 	}

@@ -23,7 +23,7 @@ func TestHeadersGoToTheSourcesOriginAlone(t *testing.T) {
 	t.Cleanup(func() { plain.Close(); other.Close(); secure.Close() })
 	g := newGate(t, Config{Allow: []string{"127.0.0.1"}, TLSRoots: roots(secure)})
 	for _, own := range []*httptest.Server{plain, secure} {
-		w, err := g.Open(t.Context(), media.SourceRequest{URL: media.Secret(own.URL + "/a"), Headers: map[string]media.Secret{
+		w, err := g.open(t.Context(), media.SourceRequest{URL: media.Secret(own.URL + "/a"), Headers: map[string]media.Secret{
 			"Authorization": "Bearer canary", "cookie": "a=canary", "User-Agent": "mine",
 		}})
 		require.NoError(t, err)

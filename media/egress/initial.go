@@ -32,7 +32,7 @@ type initials struct {
 
 // listInitials keeps which addresses are initialization sections of the
 // playlist at t.
-func (w *Way) listInitials(t target, request *http.Request, text []byte) {
+func (w *way) listInitials(t target, request *http.Request, text []byte) {
 	key := addressKey(t, request)
 	base, err := url.Parse(key)
 	if err != nil || !bytes.Contains(text, []byte("#EXT-X-MAP:")) {
@@ -66,7 +66,7 @@ func (w *Way) listInitials(t target, request *http.Request, text []byte) {
 
 // judgeInitial reads an initialization section and refuses one of another
 // encoding than the first of its playlist.
-func (w *Way) judgeInitial(t target, answer *http.Response) error {
+func (w *way) judgeInitial(t target, answer *http.Response) error {
 	w.mu.Lock()
 	own := w.initials[addressKey(t, answer.Request)]
 	w.mu.Unlock()

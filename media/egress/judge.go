@@ -65,7 +65,7 @@ func answerError(t target, status int) error {
 // judge notes what an answer's head says and makes it fit for libav: redirects
 // and playlists in marked addresses, nothing compressed. An error means that
 // libav gets none of it.
-func (w *Way) judge(t target, answer *http.Response) error {
+func (w *way) judge(t target, answer *http.Response) error {
 	redirect := answer.StatusCode/100 == 3
 	if w.turn(redirect && answer.Header.Get("Location") != "") {
 		return answerFailure(media.KindSourceInvalid, t, errTurns)
@@ -95,7 +95,7 @@ func (w *Way) judge(t target, answer *http.Response) error {
 }
 
 // divert makes of an error a redirect to what may stand in, if there is such.
-func (w *Way) divert(t target, answer *http.Response) bool {
+func (w *way) divert(t target, answer *http.Response) bool {
 	to := w.instead(addressKey(t, answer.Request), true)
 	if to == "" {
 		return false
@@ -109,7 +109,7 @@ func (w *Way) divert(t target, answer *http.Response) bool {
 
 // judgeBody reads a playlist whole and leaves everything else unread. Where no
 // playlist can be, the head goes on to libav without waiting for the body.
-func (w *Way) judgeBody(t target, answer *http.Response) error {
+func (w *way) judgeBody(t target, answer *http.Response) error {
 	if !w.listed(answer.Header.Get("Content-Type")) {
 		return nil
 	}
@@ -159,7 +159,7 @@ func beginsWith(body *bufio.Reader, text string) bool {
 // listed says whether an answer may be a playlist. libav takes the first one
 // by its type or by its address's extension (hls_probe in hls.c), and those
 // it leads to whatever they are called.
-func (w *Way) listed(contentType string) bool {
+func (w *way) listed(contentType string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.playlists = w.playlists || strings.Contains(strings.ToLower(contentType), "mpegurl")

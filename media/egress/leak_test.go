@@ -27,14 +27,14 @@ func TestAHundredWaysLeaveNothingBehind(t *testing.T) {
 	before := descriptors(t)
 	g := newGate(t, Config{Allow: []string{"127.0.0.1"}})
 	for range 100 {
-		w, err := g.Open(t.Context(), media.SourceRequest{URL: media.Secret(origin.URL)})
+		w, err := g.open(t.Context(), media.SourceRequest{URL: media.Secret(origin.URL)})
 		require.NoError(t, err)
 		c := viaProxy(t, w)
 		get(t, c, origin.URL)
 		c.CloseIdleConnections()
 		w.Close()
 
-		w, err = g.Open(t.Context(), media.SourceRequest{URL: media.Secret("rtmp://" + at + "/live/key")})
+		w, err = g.open(t.Context(), media.SourceRequest{URL: media.Secret("rtmp://" + at + "/live/key")})
 		require.NoError(t, err)
 		conn, rw := player(t, w, w.Options["rtmp_flashver"].Reveal())
 		_, err = rw.Read()

@@ -74,7 +74,7 @@ func (p *proxy) close() {
 
 // url is libav's http_proxy option for w. libav sends the password only after
 // a 407 that asks for it.
-func (p *proxy) url(w *Way) media.Secret {
+func (p *proxy) url(w *way) media.Secret {
 	u := url.URL{Scheme: "http", User: url.UserPassword(w.user, w.password), Host: p.address}
 	return media.Secret(u.String())
 }
@@ -95,7 +95,7 @@ func (p *proxy) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 }
 
 // authenticate returns the way whose user and password r carries, or nil.
-func (p *proxy) authenticate(r *http.Request) *Way {
+func (p *proxy) authenticate(r *http.Request) *way {
 	scheme, encoded, _ := strings.Cut(r.Header.Get("Proxy-Authorization"), " ")
 	if !strings.EqualFold(scheme, "Basic") {
 		return nil

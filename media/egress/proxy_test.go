@@ -286,10 +286,10 @@ func stuck(t testing.TB) (*httptest.Server, chan struct{}) {
 func TestTheEndOfAWayEndsItsConnectionsAndPassword(t *testing.T) {
 	origin, left := stuck(t)
 	g := newGate(t, Config{Allow: []string{"127.0.0.1"}})
-	for name, end := range map[string]func(*Way, context.CancelFunc){
-		"Close":      func(w *Way, _ context.CancelFunc) { w.Close() },
-		"ctx":        func(_ *Way, cancel context.CancelFunc) { cancel() },
-		"Gate.Close": func(w *Way, _ context.CancelFunc) { g.Close() },
+	for name, end := range map[string]func(*way, context.CancelFunc){
+		"Close":      func(w *way, _ context.CancelFunc) { w.Close() },
+		"ctx":        func(_ *way, cancel context.CancelFunc) { cancel() },
+		"Gate.Close": func(w *way, _ context.CancelFunc) { g.Close() },
 	} {
 		if name == "Gate.Close" {
 			defer func() { requireEnds(t, g, origin.URL, left, end) }() // last: the gate is shared
@@ -299,11 +299,11 @@ func TestTheEndOfAWayEndsItsConnectionsAndPassword(t *testing.T) {
 	}
 }
 
-func requireEnds(t *testing.T, g *Gate, link string, left chan struct{}, end func(*Way, context.CancelFunc)) {
+func requireEnds(t *testing.T, g *Gate, link string, left chan struct{}, end func(*way, context.CancelFunc)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	w, err := g.Open(ctx, media.SourceRequest{URL: media.Secret(link)})
+	w, err := g.open(ctx, media.SourceRequest{URL: media.Secret(link)})
 	require.NoError(t, err)
 	c := viaProxy(t, w)
 	resp, err := c.Get(link)

@@ -24,13 +24,13 @@ var errNotRTMP = errors.New("the source did not answer as an RTMP server")
 
 // relay is the loopback server of one way.
 type relay struct {
-	way    *Way
+	way    *way
 	slots  chan struct{}
 	handle func(ctx context.Context, client net.Conn) // closes client
 }
 
 // relay starts a relay on a free port and returns its host:port.
-func (w *Way) relay(ctx context.Context, handle func(context.Context, net.Conn)) (string, error) {
+func (w *way) relay(ctx context.Context, handle func(context.Context, net.Conn)) (string, error) {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -46,7 +46,7 @@ func (w *Way) relay(ctx context.Context, handle func(context.Context, net.Conn))
 
 // own admits one more goroutine to the way (see begin), whose socket the way
 // closes at its end: at once when it has ended already.
-func (w *Way) own(socket io.Closer) bool {
+func (w *way) own(socket io.Closer) bool {
 	w.mu.Lock()
 	w.listener = socket
 	w.mu.Unlock()
@@ -60,13 +60,13 @@ func (w *Way) own(socket io.Closer) bool {
 // rtmpRelay reads a connection up to its connect command, which carries the
 // way's password, and only then dials the source and turns into a pipe.
 type rtmpRelay struct {
-	way      *Way
+	way      *way
 	address  address
 	flashVer string // with the password; the source gets spaces in its place
 }
 
 // openRTMP starts a relay for a and sets w's URL and Options.
-func (w *Way) openRTMP(ctx context.Context, a address) error {
+func (w *way) openRTMP(ctx context.Context, a address) error {
 	r := &rtmpRelay{way: w, address: a, flashVer: flashVersion + w.password}
 	at, err := w.relay(ctx, r.handle)
 	if err != nil {

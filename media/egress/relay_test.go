@@ -42,7 +42,7 @@ func connectOf(app, flashVer, tcURL string) *message.CommandAMF0 {
 }
 
 // player dials the relay of w and speaks as libav does, up to connect.
-func player(t testing.TB, w *Way, flashVer string) (net.Conn, *message.ReadWriter) {
+func player(t testing.TB, w *way, flashVer string) (net.Conn, *message.ReadWriter) {
 	t.Helper()
 	u, err := url.Parse(w.URL.Reveal())
 	require.NoError(t, err)
@@ -275,7 +275,7 @@ func TestMediaPassesTheRelay(t *testing.T) {
 	}
 }
 
-func requireUnits(t *testing.T, w *Way, units int) {
+func requireUnits(t *testing.T, w *way, units int) {
 	t.Helper()
 	u, err := url.Parse(w.URL.Reveal())
 	require.NoError(t, err)
@@ -332,7 +332,7 @@ func TestTheEndOfAWayEndsItsRelay(t *testing.T) {
 				g := newGate(t, Config{Allow: []string{"127.0.0.1"}})
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				w, err := g.Open(ctx, media.SourceRequest{URL: media.Secret("rtmp://" + at + "/live/key")})
+				w, err := g.open(ctx, media.SourceRequest{URL: media.Secret("rtmp://" + at + "/live/key")})
 				require.NoError(t, err)
 				_, rw := player(t, w, w.Options["rtmp_flashver"].Reveal())
 				<-reached

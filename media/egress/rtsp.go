@@ -32,7 +32,7 @@ var (
 // lead libav elsewhere does not reach it, and the source's password is the
 // relay's to send.
 type rtspRelay struct {
-	way      *Way
+	way      *way
 	at       string // its own address, as libav names it
 	source   string // the source's, in its place
 	password string // the source's, from the URL
@@ -40,7 +40,7 @@ type rtspRelay struct {
 }
 
 // openRTSP starts a relay for a and sets w's URL.
-func (w *Way) openRTSP(ctx context.Context, a address) error {
+func (w *way) openRTSP(ctx context.Context, a address) error {
 	r := &rtspRelay{way: w, source: "rtsp://" + a.hostHeader()}
 	user, password, _ := strings.Cut(strings.TrimSuffix(a.userInfo, "@"), ":")
 	r.user, r.password = unescaped(user), unescaped(password)

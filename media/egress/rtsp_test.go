@@ -25,7 +25,7 @@ type rtspClient struct {
 	cseq int
 }
 
-func newRTSPClient(t testing.TB, w *Way) *rtspClient {
+func newRTSPClient(t testing.TB, w *way) *rtspClient {
 	t.Helper()
 	u, err := url.Parse(w.URL.Reveal())
 	require.NoError(t, err)

@@ -88,13 +88,13 @@ func checkSRT(options map[string]media.Secret) error {
 // srtRelay passes the datagrams of one flow between libav and the source. A
 // datagram carries no password of ours: libav is told by its socket.
 type srtRelay struct {
-	way   *Way
+	way   *way
 	local *net.UDPConn
 	peer  netip.AddrPort // libav's
 }
 
 // openSRT starts a relay for a and sets w's URL and Options.
-func (w *Way) openSRT(ctx context.Context, a address) error {
+func (w *way) openSRT(ctx context.Context, a address) error {
 	options, err := a.srtOptions()
 	if err != nil {
 		return err // the address has been checked

@@ -70,7 +70,7 @@ func udp(t testing.TB) *net.UDPConn {
 }
 
 // srtWay is a way to a source of the test's, and libav's socket on it.
-func srtWay(t testing.TB) (w *Way, source *net.UDPConn, caller net.Conn) {
+func srtWay(t testing.TB) (w *way, source *net.UDPConn, caller net.Conn) {
 	t.Helper()
 	source = udp(t)
 	g := newGate(t, Config{Schemes: everyScheme, Allow: []string{"127.0.0.1"}})

@@ -12,8 +12,8 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// Way is the way out for one attempt. Its methods are safe for concurrent use.
-type Way struct {
+// way is the way out for one attempt. Its methods are safe for concurrent use.
+type way struct {
 	// URL is what libav opens: the source's own for http and https (see
 	// media.TLSPort), the relay's on loopback for all others.
 	URL media.Secret
@@ -45,10 +45,10 @@ type Way struct {
 }
 
 // newWay returns a way that ends with ctx, and the context of its life.
-func newWay(ctx context.Context, g *Gate, to target) (context.Context, *Way) {
+func newWay(ctx context.Context, g *Gate, to target) (context.Context, *way) {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
-	w := &Way{gate: g, to: to, password: base64.RawURLEncoding.EncodeToString(random[:])}
+	w := &way{gate: g, to: to, password: base64.RawURLEncoding.EncodeToString(random[:])}
 	ctx, w.cancel = context.WithCancel(ctx)
 	w.done = ctx.Done()
 	w.after = func(f func()) func() bool { return context.AfterFunc(ctx, f) }
@@ -56,7 +56,7 @@ func newWay(ctx context.Context, g *Gate, to target) (context.Context, *Way) {
 }
 
 // over says whether the way has ended.
-func (w *Way) over() bool {
+func (w *way) over() bool {
 	select {
 	case <-w.done:
 		return true
@@ -66,7 +66,7 @@ func (w *Way) over() bool {
 }
 
 // bind returns a context that ends with ctx or the way.
-func (w *Way) bind(ctx context.Context) (context.Context, context.CancelFunc) {
+func (w *way) bind(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := w.after(cancel)
 	return ctx, func() {
@@ -80,7 +80,7 @@ func (w *Way) bind(ctx context.Context) (context.Context, context.CancelFunc) {
 // refused (KindSourceBlocked) and an encrypted playlist (KindSourceEncrypted)
 // are kept for good; a connection that failed or an error status until another
 // request succeeds, so that an error after it is libav's own to explain.
-func (w *Way) Refusal() error {
+func (w *way) Refusal() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.blocked != nil {
@@ -91,7 +91,7 @@ func (w *Way) Refusal() error {
 
 // note remembers the outcome of one connection. Failures that follow from the
 // way's own end say nothing about the source.
-func (w *Way) note(t target, err error) {
+func (w *way) note(t target, err error) {
 	if err != nil && w.over() {
 		return
 	}
@@ -120,7 +120,7 @@ func lasting(k media.Kind) bool {
 
 // turn counts a redirect, or an answer that is none, and says whether it was
 // one too many.
-func (w *Way) turn(redirect bool) bool {
+func (w *way) turn(redirect bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !redirect {
@@ -132,7 +132,7 @@ func (w *Way) turn(redirect bool) bool {
 }
 
 // dial connects to t; ctx is one that bind returned.
-func (w *Way) dial(ctx context.Context, t target) (net.Conn, error) {
+func (w *way) dial(ctx context.Context, t target) (net.Conn, error) {
 	dial := w.gate.dial
 	if t.scheme == "rtmps" || t.scheme == "https" {
 		dial = w.gate.dialTLS
@@ -145,7 +145,7 @@ func (w *Way) dial(ctx context.Context, t target) (net.Conn, error) {
 }
 
 // begin admits one more goroutine to the way; it must call w.running.Done.
-func (w *Way) begin() bool {
+func (w *way) begin() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended {
@@ -156,7 +156,7 @@ func (w *Way) begin() bool {
 }
 
 // shut makes everything on the way end and its password worthless.
-func (w *Way) shut() {
+func (w *way) shut() {
 	w.mu.Lock()
 	w.ended = true
 	listener := w.listener
@@ -170,17 +170,17 @@ func (w *Way) shut() {
 
 // Close ends the relay and every connection of the way and returns when their
 // goroutines have ended. It is idempotent.
-func (w *Way) Close() {
+func (w *way) Close() {
 	w.idle()
 	w.shut()
 	w.running.Wait()
 }
 
 // String names the source by scheme, host and port, all a log may show.
-func (w *Way) String() string { return "way to " + w.to.String() }
+func (w *way) String() string { return "way to " + w.to.String() }
 
 // GoString is String: the fields hold secrets.
-func (w *Way) GoString() string { return w.String() }
+func (w *way) GoString() string { return w.String() }
 
 // LogValue is String.
-func (w *Way) LogValue() slog.Value { return slog.StringValue(w.String()) }
+func (w *way) LogValue() slog.Value { return slog.StringValue(w.String()) }

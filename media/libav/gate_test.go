@@ -39,16 +39,6 @@ func (local) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) 
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
 
-type gate struct{ *egress.Gate }
-
-func (g gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
-	w, err := g.Gate.Open(ctx, r)
-	if err != nil {
-		return media.Way{}, err
-	}
-	return media.Way{URL: w.URL, Options: w.Options, Refusal: w.Refusal, Close: w.Close}, nil
-}
-
 func open(t *testing.T, r media.SourceRequest, trusted ...*httptest.Server) (media.Source, error) {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -58,7 +48,7 @@ func open(t *testing.T, r media.SourceRequest, trusted ...*httptest.Server) (med
 	g, err := egress.New(egress.Config{Schemes: everyScheme, Allow: []string{"127.0.0.0/8"}, Resolver: local{}, TLSRoots: roots})
 	require.NoError(t, err)
 	t.Cleanup(g.Close)
-	s, err := libav.NewOpener(libav.Config{Gate: gate{g}, Log: slog.New(slog.DiscardHandler)}).Open(t.Context(), r)
+	s, err := libav.NewOpener(libav.Config{Gate: g, Log: slog.New(slog.DiscardHandler)}).Open(t.Context(), r)
 	if err == nil {
 		t.Cleanup(s.Close)
 	}
