@@ -40,15 +40,14 @@ func (m *mixer) withoutSound(err error) *TrackPlan {
 }
 
 func (m *mixer) codeVideo(t Track, to VideoOutput) (*codeLane, error) {
-	coder, err := m.transcoders.Video(t, to)
-	if err != nil {
-		return nil, err
-	}
-	return &codeLane{Transcoder: coder, told: true}, nil
+	return coded(m.transcoders.Video(t, to))
 }
 
 func (m *mixer) codeAudio(t Track, to AudioOutput) (*codeLane, error) {
-	coder, err := m.transcoders.Audio(t, to)
+	return coded(m.transcoders.Audio(t, to))
+}
+
+func coded(coder Transcoder, err error) (*codeLane, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +104,8 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	old, source := m.lanes[media], *m.sources[media]
 	var l *codeLane
 	var err error
-	if out := old.track().configured(old.track().Extradata); media == Video {
+	out := old.track().shape()
+	if media == Video {
 		wish := m.reel.options.Video
 		wish.Width, wish.Height = out.Width&^1, out.Height&^1
 		l, err = m.codeVideo(source, m.rules.videoOutput(source, wish))
@@ -117,7 +117,7 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	if err != nil {
 		return err
 	}
-	l.told, l.shape = false, old.track().configured(old.track().Extradata)
+	l.told, l.shape = false, out
 	old.close()
 	m.lanes[media] = l
 	if m.shown[media] > 0 {
@@ -150,7 +150,7 @@ func (m *mixer) adaptNone(media MediaType) error {
 	}
 	quiet := silence()
 	told := old.track()
-	if !m.reel.options.FillAudio || sameTrack(told.configured(told.Extradata), quiet.out.configured(quiet.out.Extradata)) != nil {
+	if !m.reel.options.FillAudio || sameTrack(told.shape(), quiet.out.shape()) != nil {
 		return nil
 	}
 	old.close()
@@ -167,7 +167,7 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 	told := m.lanes[media].track()
 	if tp.Action == Copy {
 		l := newCopyLane(m.rules, t, m.feed.conformer(media))
-		if sameTrack(told.configured(told.Extradata), l.shape) == nil {
+		if sameTrack(told.shape(), l.shape) == nil {
 			l.out.Extradata = told.Extradata
 			m.lanes[media] = l
 			m.setPlan(media, *tp)
@@ -178,7 +178,7 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 		return nil
 	}
 	err := m.recode(media, "the source has "+media.String()+" now")
-	if KindOf(err) == KindSourceUnsupported && err != nil {
+	if KindOf(err) == KindSourceUnsupported {
 		return nil
 	}
 	return err

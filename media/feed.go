@@ -48,7 +48,7 @@ type feed struct {
 	release    context.CancelFunc // of a context made for this feed; may be nil
 	reading    sync.WaitGroup
 	gate       *startGate
-	until      time.Duration // position to end at; 0: the source's end
+	until      time.Duration // position to end at; 0: the source's end, and of a live source always
 	held       []Packet      // looked at already, and not yet given out
 	corrupt    atomic.Int64  // pictures left out because they, or those they are made of, are damaged
 	ended      chan struct{} // closed when all of the source has been read
@@ -69,11 +69,14 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 		cancel(err)
 		return nil, err
 	}
-	f := &feed{source: source, info: source.Info(), cancel: cancel, until: part.until, ended: make(chan struct{})}
+	f := &feed{source: source, info: source.Info(), cancel: cancel, ended: make(chan struct{})}
 	f.live = r.Mode == ModeLive || (r.Mode != ModeVOD && f.info.Live)
 	recorded := !f.info.Live && f.info.Duration > 0 // it is all there, though played as live
 	f.realtime, f.bursty = f.live && !recorded && !f.segmented(), f.live && !recorded && f.segmented()
 	f.seeks = !f.live && !f.info.Live
+	if !f.live {
+		f.until = part.until
+	}
 	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
 			cancel(err)
@@ -164,7 +167,7 @@ func (f *feed) readThrough() bool {
 // pictures that are shown before the end may follow one that is shown after.
 func (f *feed) beyond(p Packet) bool {
 	leads := f.gate.audioOnly || p.Track == f.gate.video
-	return f.until > 0 && !f.live && leads && !p.NoDTS && p.DTS-f.info.StartTime >= f.until
+	return f.until > 0 && leads && !p.NoDTS && p.DTS-f.info.StartTime >= f.until
 }
 
 func (f *feed) readError(ctx context.Context, err error) error {

@@ -40,7 +40,7 @@ type copyLane struct {
 
 func newCopyLane(r Rules, t Track, c conformer) *copyLane {
 	t.Extradata = c.config()
-	return &copyLane{rules: r, out: t, conform: c, shape: t.configured(t.Extradata)}
+	return &copyLane{rules: r, out: t, conform: c, shape: t.shape()}
 }
 
 func (l *copyLane) track() Track             { return l.out }
@@ -156,7 +156,7 @@ func (l *codeLane) input(t Track) ([]Packet, error) { return l.mark(l.Input(t)) 
 func (l *codeLane) mark(out []Packet, err error) ([]Packet, error) {
 	if !l.told && len(out) > 0 {
 		l.told = true
-		if t := l.Output(); t.Type == Video || sameTrack(l.shape, t.configured(t.Extradata)) != nil {
+		if t := l.Output(); t.Type == Video || sameTrack(l.shape, t.shape()) != nil {
 			out[0] = out[0].announcing(t)
 		}
 	}

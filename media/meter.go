@@ -102,6 +102,9 @@ func (m *Meter) setDuration(d time.Duration) {
 }
 
 func (m *Meter) dropped(n int64) {
+	if n == 0 { // as after nearly every packet
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.DroppedPackets += n

@@ -91,7 +91,7 @@ func (m *mixer) align(from time.Duration) {
 func (m *mixer) open(plan Plan) error {
 	for _, media := range []MediaType{Video, Audio} {
 		l, err := m.lane(media, plan)
-		if media == Audio && m.lanes[Video] != nil && KindOf(err) == KindSourceUnsupported && err != nil {
+		if media == Audio && m.lanes[Video] != nil && KindOf(err) == KindSourceUnsupported {
 			plan.Audio = m.withoutSound(err)
 			l, err = m.lane(media, plan)
 		}
@@ -133,8 +133,8 @@ func (m *mixer) skipBefore(t time.Duration) {
 // encoders: what they made of it would be missing between the plays.
 func (m *mixer) skipBeyond(p Packet) {
 	end := time.Duration(0)
-	if until := m.feed.until; until > 0 && !m.feed.live {
-		end = p.PTS + until - m.position(p)
+	if m.feed.until > 0 {
+		end = p.PTS + m.feed.until - m.position(p)
 	}
 	for _, l := range m.lanes {
 		if l, ok := l.(*codeLane); ok {
@@ -222,7 +222,7 @@ func (m *mixer) rewind(ctx context.Context) error {
 // although the restamper has seen more: pictures out of order, of which some
 // are shown behind the end, and sound that lay behind it.
 func (m *mixer) forgetBeyond() {
-	if m.feed.until == 0 || m.feed.live {
+	if m.feed.until == 0 {
 		return
 	}
 	end := m.restamp.next - max(m.position(Packet{PTS: m.restamp.next})-m.feed.until, 0)
@@ -324,8 +324,7 @@ func (m *mixer) take(media MediaType, out []Packet) {
 
 // beyond says whether p is shown after the part that is to be played.
 func (m *mixer) beyond(p Packet) bool {
-	until := m.feed.until
-	return until > 0 && !m.feed.live && m.position(p) >= until
+	return m.feed.until > 0 && m.position(p) >= m.feed.until
 }
 
 // position returns where in the source p is shown. The segments of a playlist

@@ -24,6 +24,9 @@ func sameTrack(out, t Track) error {
 	return nil
 }
 
+// shape returns t as its own decoder configuration has it.
+func (t Track) shape() Track { return t.configured(t.Extradata) }
+
 // configured returns t with what a decoder configuration in FLV's form says
 // of it; what cannot be read leaves t as it is.
 func (t Track) configured(config []byte) Track {
