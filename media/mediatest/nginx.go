@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -101,29 +102,44 @@ func (n *Nginx) start(t testing.TB, cfg NginxConfig, hooks string) error {
 	}
 	n.proc = start(t, "nginx-light libnginx-mod-rtmp", "nginx", "-p", n.dir, "-c", path, "-e", "stderr")
 	t.Cleanup(n.Stop)
-	return errors.Join(n.listens(httpPort), n.listens(rtmpPort))
+	return n.serves()
 }
 
-// listens waits until nginx accepts on the port or has ended: it gives no sign
-// of its own.
-func (n *Nginx) listens(port int) error {
+// serves waits until nginx answers or has ended. It serves nothing before it
+// has all of its ports; until then another nginx may answer on one.
+func (n *Nginx) serves() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			return conn.Close()
+		if n.answers(ctx) {
+			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-n.proc.Done():
 			return errors.New("nginx has ended")
 		case <-ctx.Done():
-			return fmt.Errorf("nginx does not listen: %w", err)
+			return errors.New("nginx does not answer")
 		}
 	}
+}
+
+// answers says whether it is this nginx that answers on its HTTP port.
+func (n *Nginx) answers(ctx context.Context) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.HTTP+"/whose", nil)
+	if err != nil {
+		return false
+	}
+	r.Close = true
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+	return err == nil && string(body) == n.dir
 }
 
 func freePort(t testing.TB) int {
