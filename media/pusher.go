@@ -27,7 +27,9 @@ type Job struct {
 	// the room is: it waits until the push is this attempt's and returns where
 	// the one before stood, or ctx's cause.
 	TakeOver func(ctx context.Context) (Progress, error)
-	Log      *slog.Logger
+	// Log receives what is said of the attempt, by its source and its encoders
+	// too. Required.
+	Log *slog.Logger
 }
 
 // Observer is told what happens in an attempt. Its methods must not block.

@@ -42,12 +42,15 @@ func newRun(p *Pusher, job Job) *run {
 	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
+	job.Source.Log = job.Log
 	r.mix = &mixer{mixerConfig: mixerConfig{
-		rules:       p.Door.Rules(),
-		reel:        &reel{opener: p.Opener, request: job.Source, options: job.Options},
-		transcoders: p.Transcoders,
-		onPlan:      func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
+		rules:  p.Door.Rules(),
+		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options},
+		onPlan: func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
 	}}
+	if p.Transcoders != nil {
+		r.mix.transcoders = p.Transcoders.With(job.Log)
+	}
 	return r
 }
 

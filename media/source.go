@@ -2,6 +2,7 @@ package media
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -122,6 +123,8 @@ type SourceRequest struct {
 	Mode    SourceMode
 	// ProbeTimeout bounds opening and probing together; 0 means 15 s.
 	ProbeTimeout time.Duration
+	// Log receives what is said of the source; nil: the Opener's own log.
+	Log *slog.Logger
 }
 
 // Opener opens sources. ctx bounds the life of the returned Source, not only

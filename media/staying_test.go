@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -281,6 +282,8 @@ type panicking struct{ fakeCoders }
 type panickingCoder struct{ Transcoder }
 
 func (panickingCoder) Transcode(Packet) ([]Packet, error) { panic("a fault") }
+
+func (c *panicking) With(*slog.Logger) Transcoders { return c }
 
 func (c *panicking) Video(t Track, to VideoOutput) (Transcoder, error) {
 	coder, err := c.fakeCoders.Video(t, to)

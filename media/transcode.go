@@ -1,6 +1,9 @@
 package media
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // VideoOutput says what re-encoded video is to be. It is the same for a whole
 // push: a room's picture keeps its size.
@@ -65,4 +68,6 @@ type Transcoders interface {
 	// Black returns a track of black pictures and one group of its packets,
 	// times from zero, Duration set, that can be sent over and over.
 	Black(to VideoOutput) (Track, []Packet, error)
+	// With returns Transcoders of which log receives what is said of their work.
+	With(log *slog.Logger) Transcoders
 }

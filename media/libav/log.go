@@ -182,8 +182,11 @@ type scope struct {
 }
 
 // newScope returns the scope of one source. Its owner closes it.
-func newScope(log *slog.Logger, r media.SourceRequest, way media.Way) *scope {
-	s := &scope{log: log, secrets: secretsOf(r, way)}
+func (o *Opener) newScope(r media.SourceRequest, way media.Way) *scope {
+	s := &scope{log: o.log, secrets: secretsOf(r, way)}
+	if r.Log != nil {
+		s.log = r.Log
+	}
 	s.handle = cgo.NewHandle(s)
 	return s
 }

@@ -90,6 +90,30 @@ func TestLinesGoToTheirSourceWithoutSecrets(t *testing.T) {
 	}
 }
 
+func TestLinesOfAPushCarryWhatItsLogWasBoundTo(t *testing.T) {
+	main, mainLines := record(slog.LevelDebug, "main")
+	stop := SetLogger(main)
+	defer stop()
+	clip(t, "plain.ts")
+	source, err := NewOpener(Config{Gate: &passGate{}, Log: main}).Open(t.Context(), media.SourceRequest{
+		URL: media.Secret(serve(t) + "/plain.ts"), Log: main.With("push_id", "source's"),
+	})
+	require.NoError(t, err)
+	track := source.Info().Tracks[0]
+	source.Close()
+	coder, err := NewTranscoders(TranscodeConfig{Log: main}).With(main.With("push_id", "coder's")).Video(track, smallVideo)
+	require.NoError(t, err)
+	coder.Close()
+	stop()
+	whose := map[any]int{}
+	for _, line := range mainLines(t) {
+		whose[line["push_id"]]++
+	}
+	require.Positive(t, whose["source's"])
+	require.Positive(t, whose["coder's"])
+	require.Len(t, whose, 2, "every line knew its push")
+}
+
 func TestLevelsAreMapped(t *testing.T) {
 	push, pushLines := record(slog.LevelDebug, "push")
 	warn, _ := record(slog.LevelWarn, "main")

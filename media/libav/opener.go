@@ -12,8 +12,8 @@ import (
 type Config struct {
 	// Gate is the way out to sources. Required.
 	Gate media.Gate
-	// Log receives libav's lines about the sources of this Opener, once
-	// SetLogger was called; nil is slog.Default.
+	// Log receives libav's lines about the sources of this Opener whose requests
+	// name no log, once SetLogger was called; nil is slog.Default.
 	Log *slog.Logger
 }
 
@@ -51,7 +51,7 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 		defer l.close()
 		return nil, l.gateError(err)
 	}
-	s := &Source{life: l, way: way, scope: newScope(o.log, r, way)}
+	s := &Source{life: l, way: way, scope: o.newScope(r, way)}
 	if err := s.open(); err != nil {
 		s.Close()
 		return nil, err

@@ -34,6 +34,9 @@ func NewTranscoders(c TranscodeConfig) *Transcoders {
 	return &Transcoders{log: c.Log}
 }
 
+// With returns Transcoders whose lines go to log.
+func (ts *Transcoders) With(log *slog.Logger) media.Transcoders { return &Transcoders{log: log} }
+
 // stage is what happens to frames between decoder and room. Its packets go to
 // the func it was made with.
 type stage interface {
