@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,7 @@ type soak struct {
 	all    sync.WaitGroup
 
 	mu      sync.Mutex
+	samples map[string]string       // by user
 	meters  map[string]*media.Meter // by user
 	diaries map[string]*diary
 	ended   []string // who, and why
@@ -67,7 +69,7 @@ func TestChaosManyMixedPushesGoOnForLong(t *testing.T) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var holdings []held
-	var lateness []time.Duration // every push's p99 of ten seconds
+	var lateness []late
 	for now := began; now.Sub(began) < length; now = <-tick.C {
 		if settling := length / 5; now.Sub(began) >= settling {
 			holdings, lateness = append(holdings, hold(t)), append(lateness, s.lateness()...)
@@ -76,11 +78,12 @@ func TestChaosManyMixedPushesGoOnForLong(t *testing.T) {
 	}
 	sessions, users := s.room.Sessions(), len(s.meters)
 	s.stop()
-	slices.Sort(lateness)
+	slices.SortFunc(lateness, func(a, b late) int { return cmp.Compare(a.by, b.by) })
+	middle, worst := lateness[len(lateness)/2], lateness[len(lateness)-1]
 	third := len(holdings) / 3
 	first, last := typical(holdings[:third]), typical(holdings[len(holdings)-third:])
-	t.Logf("RESULT %d pushes for %v: p99 of lateness %v in the median window of 10 s, %v in the worst of %d; at first %v; at last %v",
-		users, length, lateness[len(lateness)/2], lateness[len(lateness)-1], len(lateness), first, last)
+	t.Logf("RESULT %d pushes for %v: p99 of lateness %v in the median window of 10 s, %v in the worst of %d (%s); at first %v; at last %v",
+		users, length, middle.by, worst.by, len(lateness), worst.sample, first, last)
 	require.Empty(t, s.ended, "ended or connected again")
 	require.Len(t, sessions, users, "one session each")
 	for _, session := range sessions {
@@ -89,7 +92,7 @@ func TestChaosManyMixedPushesGoOnForLong(t *testing.T) {
 	}
 	requireFlat(t, first, last, limits)
 	if full { // else the race detector is what is measured
-		require.LessOrEqual(t, lateness[len(lateness)/2], 20*time.Millisecond)
+		require.LessOrEqual(t, middle.by, 20*time.Millisecond)
 	}
 }
 
@@ -113,7 +116,7 @@ func startSoak(t *testing.T) *soak {
 	require.NoError(t, err)
 	t.Cleanup(room.Close)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	s := &soak{room: standIn{room}, cancel: cancel, meters: map[string]*media.Meter{}, diaries: map[string]*diary{}}
+	s := &soak{room: standIn{room}, cancel: cancel, samples: map[string]string{}, meters: map[string]*media.Meter{}, diaries: map[string]*diary{}}
 	t.Cleanup(s.stop)
 	pusher := newPusher(t, room.URL())
 	for _, p := range parts {
@@ -132,7 +135,7 @@ func (s *soak) add(ctx context.Context, pusher *media.Pusher, p aPart, source st
 	user, d := fmt.Sprintf("u%d", len(s.meters)), &diary{}
 	j := job(source, user, d)
 	j.Options = p.options
-	s.meters[user], s.diaries[user] = j.Meter, d
+	s.samples[user], s.meters[user], s.diaries[user] = p.sample, j.Meter, d
 	s.all.Go(func() {
 		err := pusher.Play(ctx, j)
 		s.mu.Lock()
@@ -154,12 +157,17 @@ func (s *soak) stop() {
 	s.diaries = nil
 }
 
-// lateness is the p99 of each push over the last ten seconds.
-func (s *soak) lateness() []time.Duration {
-	var all []time.Duration
+// late is a push's p99 of lateness over ten seconds.
+type late struct {
+	sample string
+	by     time.Duration
+}
+
+func (s *soak) lateness() []late {
+	var all []late
 	now := time.Now()
-	for _, m := range s.meters {
-		all = append(all, m.Snapshot(now).LatenessP99)
+	for user, m := range s.meters {
+		all = append(all, late{s.samples[user], m.Snapshot(now).LatenessP99})
 	}
 	return all
 }
