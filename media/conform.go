@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"slices"
 
@@ -54,7 +55,7 @@ type avcc struct {
 }
 
 func newAVCC(config []byte) *avcc {
-	c := &avcc{length: int(config[4]&3) + 1, given: config}
+	c := &avcc{length: lengthSize(config), given: config}
 	eachSet(config, func(unit []byte) { c.sets.take(unit) })
 	_ = c.sets.config()
 	return c
@@ -110,28 +111,35 @@ func (c *annexB) conform(data []byte) ([]byte, error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
-	var units h264.AnnexB
-	if err := units.Unmarshal(data); err != nil {
-		return nil, err
+	start := bytes.Index(data, startCode)
+	if start < 0 || len(bytes.TrimLeft(data[:start], "\x00")) > 0 {
+		return nil, errors.New("no start code where a unit begins")
 	}
-	kept := make(h264.AVCC, 0, len(units))
-	for _, unit := range units {
-		if c.take(unit) {
-			kept = append(kept, unit)
+	kept := make([]byte, 0, len(data)+len(data)/64)
+	for rest := data[start:]; len(rest) > 0; {
+		unit := rest[len(startCode):]
+		if n := bytes.Index(unit, startCode); n >= 0 {
+			unit, rest = unit[:n], unit[n:]
+		} else {
+			rest = nil
+		}
+		if unit = c.take(unit); unit != nil {
+			kept = binary.BigEndian.AppendUint32(kept, uint32(len(unit)))
+			kept = append(kept, unit...)
 		}
 	}
-	if len(kept) == 0 {
-		return nil, nil
-	}
-	return kept.Marshal()
+	return kept, nil
 }
 
-// take keeps parameter sets for the avcC and says whether unit stays in the
-// stream.
-func (c *annexB) take(unit []byte) (keep bool) {
-	unit = bytes.TrimRight(unit, "\x00") // trailing_zero_8bits (B.1.1)
+// startCode is start_code_prefix_one_3bytes (ITU-T H.264, B.1.1).
+var startCode = []byte{0, 0, 1}
+
+// take keeps parameter sets for the avcC and returns what of unit stays in the
+// stream, nil for nothing.
+func (c *annexB) take(unit []byte) []byte {
+	unit = bytes.TrimRight(unit, "\x00") // trailing_zero_8bits, and the zero_byte of the next start code (B.1.1)
 	if len(unit) == 0 {
-		return false
+		return nil
 	}
 	switch h264.NALUType(unit[0] & 0x1f) {
 	case h264.NALUTypeAccessUnitDelimiter, h264.NALUTypeFillerData:
@@ -141,9 +149,9 @@ func (c *annexB) take(unit []byte) (keep bool) {
 	case h264.NALUTypePPS:
 		c.pps = c.note(c.pps, unit, 1)
 	default:
-		return true
+		return unit
 	}
-	return false
+	return nil
 }
 
 // note puts unit, whose id begins at byte at, among the sets.

@@ -75,6 +75,36 @@ func TestADTSHeadersAreStripped(t *testing.T) {
 	require.Equal(t, unhex(t, "1190"), c.config(), "AAC LC, 48 kHz, stereo")
 }
 
+func TestAPictureMayHaveAnyNumberOfSlices(t *testing.T) {
+	c := newConformer(Track{Codec: H264})
+	var annexB, want []byte
+	for n := range 200 { // an encoder that fills packets of a network makes many
+		unit := []byte{0x41, 0xaa, byte(n), 0x80}
+		annexB = append(append(annexB, 0, 0, 1), unit...)
+		want = append(append(want, 0, 0, 0, byte(len(unit))), unit...)
+	}
+	got, err := c.conform(annexB)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+func TestWhatHasNoStartCodeIsDamaged(t *testing.T) {
+	for _, data := range [][]byte{{1, 2, 3}, {1, 0, 0, 1, 0x65, 1}, {0, 0}} {
+		_, err := newConformer(Track{Codec: H264}).conform(data)
+		require.Error(t, err, "%x", data)
+	}
+}
+
+func TestAPictureAnnouncesParameterSetsInLengthsOfItsOwnSizeAlone(t *testing.T) {
+	config := unhex(t, "0142001effe100056742001e8001000468ce3880")
+	long := Packet{Data: []byte{0, 0, 0, 1, 0x65}}.announcing(Track{Type: Video, Extradata: config})
+	require.Equal(t, unhex(t, "000000056742001e80"+"0000000468ce3880"+"0000000165"), long.Data)
+	config[4] = 0xfd // two bytes
+	short := Packet{Data: []byte{0, 1, 0x65}}.announcing(Track{Type: Video, Extradata: config})
+	require.Equal(t, []byte{0, 1, 0x65}, short.Data)
+	require.Equal(t, config, short.Extradata)
+}
+
 func FuzzConform(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 0x67, 1, 2, 3}, []byte{0, 0, 1, 0x65})
 	f.Add([]byte{0xff, 0xf1, 0x4c, 0x80, 1, 0x5f, 0xfc, 1}, []byte{})

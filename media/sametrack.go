@@ -50,10 +50,19 @@ func (t Track) configured(config []byte) Track {
 // parsers that have begun look for them there.
 func (p Packet) announcing(t Track) Packet {
 	p.Extradata = t.Extradata
-	if t.Type == Video {
+	if t.Type == Video && lengthSize(t.Extradata) == 4 {
 		p.Data = append(parameterSetsOf(t.Extradata), p.Data...)
 	}
 	return p
+}
+
+// lengthSize is how many bytes tell a unit's length, by an avcC (ISO/IEC
+// 14496-15, 5.3.3.1); 0 when it cannot be read.
+func lengthSize(config []byte) int {
+	if len(config) < 5 {
+		return 0
+	}
+	return int(config[4]&3) + 1
 }
 
 // parameterSetsOf returns the parameter sets of an avcC (ISO/IEC 14496-15,
