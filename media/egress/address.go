@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/roomcast/roomcast/media"
 )
@@ -117,6 +118,9 @@ func parseAddress(raw string) (address, error) {
 	}
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		a.userInfo, authority = authority[:i+1], authority[i+1:]
+	}
+	if strings.ContainsFunc(unescaped(a.userInfo), unicode.IsControl) { // it would end a line of a header
+		return a, invalid(a.target, errChars)
 	}
 	var err error
 	if a.target, err = parseAuthority(a.scheme, authority); err != nil {

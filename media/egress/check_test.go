@@ -68,6 +68,7 @@ func TestURLsThatAreNoSourceAreInvalid(t *testing.T) {
 		"host with a comma":         "rtmp://a,b/canary",
 		"host with an empty label":  "http://a..b/canary",
 		"host too long":             "http://" + strings.Repeat("a.", 127) + "aa/canary",
+		"a line end for a user":     "rtsp://user%0d%0aX:canary@example.com/",
 		"a port for the gate alone": "http://example.com:65979/canary",
 		"unclosed bracket":          "http://[::1/canary",
 		"text after bracket":        "http://[::1]canary/",

@@ -68,6 +68,9 @@ func sha256Hex(s string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// quoted escapes what stands between quotes (RFC 9110, 5.6.4).
+var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // answer is the Authorization for q.
 func (c *challenge) answer(user, password string, q *rtspRequest) string {
 	if c.basic {
@@ -76,7 +79,7 @@ func (c *challenge) answer(user, password string, q *rtspRequest) string {
 	realm, nonce := c.values["realm"], c.values["nonce"]
 	own := c.hash(user + ":" + realm + ":" + password)
 	act := c.hash(q.method + ":" + q.uri)
-	line := fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s"`, user, realm, nonce, q.uri)
+	line := fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s"`, quoted.Replace(user), realm, nonce, q.uri)
 	if _, asked := c.values["qop"]; asked {
 		c.counted++
 		count, client := fmt.Sprintf("%08x", c.counted), rand.Text()

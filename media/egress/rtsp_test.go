@@ -200,3 +200,8 @@ func TestAnRTSPSourceMayLeaveRequestsUnanswered(t *testing.T) {
 	_, err = c.ask("OPTIONS", c.uri(), c.at.User)
 	require.NoError(t, err)
 }
+
+func TestAUserWithQuotesStaysWithinItsQuotes(t *testing.T) {
+	line := newChallenge([]string{`Digest realm="r", nonce="n"`}).answer(`a", uri="b\`, "p", &rtspRequest{method: "DESCRIBE", uri: "rtsp://h/x"})
+	require.Contains(t, line, `username="a\", uri=\"b\\", realm="r"`)
+}
