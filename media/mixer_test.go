@@ -358,6 +358,16 @@ func TestASignatureThatRunsOutIsWarnedAboutTwice(t *testing.T) {
 	})
 }
 
+func TestTheWarningOfASignatureSaysWhatComesAfterIt(t *testing.T) {
+	now := time.Now()
+	for renewable, want := range map[bool]string{true: "a new one is minted", false: "cannot come back"} {
+		var s stay
+		s.begin(now, PublishAddress{Expires: now.Add(time.Minute), Renewable: renewable})
+		_, message := s.signature(now)
+		require.Contains(t, message, want)
+	}
+}
+
 func TestASourceThatIsMostlyDamagedFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(int) fakeSource { return fakeSource{info: clip(time.Minute), corruptFrom: 5 * time.Second} })

@@ -21,6 +21,8 @@ type PublishAddress struct {
 	URL Secret
 	// Expires is when its signature runs out; zero when unknown.
 	Expires time.Time
+	// Renewable says that another signature is made when it has run out.
+	Renewable bool
 }
 
 // Door knows the way into a kind of room.

@@ -158,7 +158,7 @@ func (r *run) openRoom(ctx context.Context) error {
 		return err
 	}
 	r.room, r.gate = room, newStartGate(tracks)
-	r.stay.begin(time.Now(), address.Expires)
+	r.stay.begin(time.Now(), address)
 	r.mix.startWithKey()
 	r.pacer.reset()
 	return nil

@@ -21,14 +21,15 @@ type stay struct {
 	taken   int64         // bytes that this connection took
 	kicks   int           // connections in a row that ended too soon
 	expires time.Time     // of the signature; zero when unknown
+	renews  bool          // another one is made when it has run out
 	warned  int           // how many of signatureWarnings have been given
 }
 
 // begin notes a new connection.
-func (s *stay) begin(now, expires time.Time) {
-	s.opened, s.since, s.taken = now, time.Time{}, 0
-	if !expires.Equal(s.expires) {
-		s.expires, s.warned = expires, 0
+func (s *stay) begin(now time.Time, a PublishAddress) {
+	s.opened, s.since, s.taken, s.renews = now, time.Time{}, 0, a.Renewable
+	if !a.Expires.Equal(s.expires) {
+		s.expires, s.warned = a.Expires, 0
 	}
 }
 
@@ -84,6 +85,9 @@ func (s *stay) signature(now time.Time) (code, message string) {
 	for s.warned < len(signatureWarnings) && left <= signatureWarnings[s.warned] {
 		s.warned++
 	}
-	return "usersig_expires", "the userSig runs out at " + s.expires.UTC().Format(time.RFC3339) +
-		"; after that the push cannot come back into the room when its connection breaks"
+	then := "the push cannot come back into the room when its connection breaks"
+	if s.renews {
+		then = "a new one is minted when the connection to the room breaks"
+	}
+	return "usersig_expires", "the userSig runs out at " + s.expires.UTC().Format(time.RFC3339) + "; after that " + then
 }

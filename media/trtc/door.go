@@ -100,7 +100,8 @@ func checkEndpoint(endpoint string) error {
 func (d *Door) Address(dest media.Destination, now time.Time) (media.PublishAddress, error) {
 	const op = "room address"
 	sig, err := d.check(dest, now)
-	if _, mintable := d.keys[dest.SDKAppID]; err != nil && kindOf(err) == media.KindUserSigExpired && mintable {
+	_, mintable := d.keys[dest.SDKAppID]
+	if err != nil && kindOf(err) == media.KindUserSigExpired && mintable {
 		dest.UserSig, err = "", nil // it ran out during the push
 	}
 	if err != nil {
@@ -120,7 +121,7 @@ func (d *Door) Address(dest media.Destination, now time.Time) (media.PublishAddr
 		"?sdkappid=" + strconv.FormatUint(uint64(dest.SDKAppID), 10) +
 		"&userid=" + dest.UserID +
 		"&usersig=" + dest.UserSig.Reveal()
-	return media.PublishAddress{URL: media.Secret(address), Expires: sig.Expires}, nil
+	return media.PublishAddress{URL: media.Secret(address), Expires: sig.Expires, Renewable: mintable}, nil
 }
 
 func (d *Door) endpointOf(app uint32) string {
