@@ -185,7 +185,8 @@ func (f *feed) readError(ctx context.Context, err error) error {
 // single packet is not media.
 func (f *feed) look(ctx context.Context) (seen, error) {
 	var s seen
-	var watch orderWatch
+	var order orderWatch
+	var cuts cutWatch
 	held := 0
 	for !f.seenEnough(s) && held < queueBytes {
 		p, err := f.queue.get(ctx, f.patience())
@@ -198,7 +199,9 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 		f.held, held = append(f.held, p), held+len(p.Data)
 		_, _ = f.conformers[p.Track].conform(p.Data) // for the parameter sets in it
 		if f.info.Tracks[p.Track].Type == Video {
-			s.note(watch.reordered(p))
+			s.pictures++
+			s.reordered = order.reordered(p) || s.reordered
+			s.cut = cuts.cut(p) || s.cut
 		}
 	}
 	return s, nil

@@ -32,6 +32,7 @@ type copyLane struct {
 	out     Track
 	conform conformer
 	order   orderWatch
+	cuts    cutWatch
 	gop     gopBuffer // of the video, as the source carries it
 	shape   Track     // out as its decoder configuration has it
 	damaged int64
@@ -59,7 +60,7 @@ func (l *copyLane) input(t Track, c conformer) error {
 	if err := sameTrack(l.shape, t.configured(c.config())); err != nil {
 		return err
 	}
-	l.conform, l.order, l.gop = c, orderWatch{}, gopBuffer{}
+	l.conform, l.order, l.cuts, l.gop = c, orderWatch{}, cutWatch{}, gopBuffer{}
 	return nil
 }
 
@@ -70,6 +71,9 @@ func (l *copyLane) put(p Packet) ([]Packet, error) {
 	video := l.out.Type == Video
 	if video && l.order.reordered(p) && !l.rules.BFrames {
 		return nil, &planChange{reasonBFrames}
+	}
+	if video && l.cuts.cut(p) {
+		return nil, &planChange{reasonCut}
 	}
 	if p.Extradata != nil {
 		l.conform = newConformer(Track{Type: l.out.Type, Codec: l.out.Codec, Extradata: p.Extradata})

@@ -27,6 +27,7 @@ type mixer struct {
 	exact   bool          // what a new feed has from before begin is left out
 	begin   time.Duration // room time
 	from    time.Duration // position that the feed was opened at
+	cut     bool          // the feed began with pictures that the container leaves out
 	shift   time.Duration // from the feed's clock to positions
 	shifted bool          // shift is known
 	given   bool          // the feed has led to a packet
@@ -56,7 +57,7 @@ func (m *mixer) load(o opened) error {
 		}
 	}
 	m.closeFeed()
-	m.feed = f
+	m.feed, m.cut = f, o.seen.cut
 	if !m.mayRecode() {
 		if err := plan.copyable(); err != nil {
 			m.onPlan(f, plan)
@@ -76,10 +77,11 @@ func (m *mixer) load(o opened) error {
 }
 
 // align makes what the feed gives next go on right after all that was shown. A
-// picture that is re-encoded begins at from, others at the keyframe before it.
+// picture that is re-encoded begins at from, others at the keyframe before it,
+// which may lie before the source's first picture, too.
 func (m *mixer) align(from time.Duration) {
 	m.exact, m.given, m.shift, m.shifted, m.from = false, false, 0, false, from
-	if !m.coding(Video) || from <= 0 || !m.feed.seeks {
+	if !m.coding(Video) || from <= 0 && !m.cut || !m.feed.seeks {
 		m.restamp.cut()
 		return
 	}

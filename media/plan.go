@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Action is what is done with a track.
@@ -81,11 +82,25 @@ func (p Plan) with(m MediaType, t TrackPlan) Plan {
 type seen struct {
 	pictures  int
 	reordered bool // PTS do not rise in the order of DTS: B-frames
+	cut       bool // the container leaves out pictures that others are made of
 }
 
-func (s *seen) note(reordered bool) {
-	s.pictures++
-	s.reordered = s.reordered || reordered
+// leftOutShown is how much may be shown, by copy, of what the container leaves out.
+const leftOutShown = 100 * time.Millisecond
+
+// cutWatch looks for pictures that the container leaves out.
+type cutWatch struct {
+	within bool
+	from   time.Duration // PTS
+}
+
+// cut says whether p is one of more than may be shown.
+func (w *cutWatch) cut(p Packet) bool {
+	if p.Discard && !w.within {
+		w.from = p.PTS
+	}
+	w.within = p.Discard
+	return p.Discard && p.PTS-w.from > leftOutShown
 }
 
 // plan decides for each track of a source from its parameters, its first
@@ -124,17 +139,24 @@ func (r Rules) videoProblem(t Track, s seen) string {
 		return fmt.Sprintf("codec %s", t.Codec)
 	case s.reordered && !r.BFrames:
 		return reasonBFrames
+	case s.cut:
+		return reasonCut
 	case t.PixelFormat != "" && !slices.Contains(r.PixelFormats, t.PixelFormat):
 		return fmt.Sprintf("pixel format %s", t.PixelFormat)
 	case r.MaxWidth > 0 && long > r.MaxWidth, r.MaxHeight > 0 && short > r.MaxHeight:
 		return fmt.Sprintf("size %dx%d", t.Width, t.Height)
+	case t.HDR:
+		return "HDR"
 	case t.Rotation != 0:
 		return fmt.Sprintf("rotated by %d degrees", t.Rotation)
 	}
 	return ""
 }
 
-const reasonBFrames = "B-frames"
+const (
+	reasonBFrames = "B-frames"
+	reasonCut     = "the edit list cuts into a group of pictures"
+)
 
 // audioProblem says why the room does not take t as it is; empty when it does.
 func (r Rules) audioProblem(t Track) string {

@@ -25,6 +25,8 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		"another codec":   {track: Track{Type: Video, Codec: "hevc"}, reason: "codec hevc"},
 		"B-frames":        {track: video, seen: seen{reordered: true}, reason: "B-frames"},
 		"10 bit":          {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p10le"}, reason: "pixel format yuv420p10le"},
+		"HDR in 8 bit":    {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p", HDR: true}, reason: "HDR"},
+		"a cut":           {track: video, seen: seen{cut: true}, reason: "the edit list cuts into a group of pictures"},
 		"4K":              {track: Track{Type: Video, Codec: H264, Width: 3840, Height: 2160}, reason: "size 3840x2160"},
 		"stereo AAC":      {track: audio},
 		"another audio":   {track: Track{Type: Audio, Codec: "opus"}, reason: "codec opus"},

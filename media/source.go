@@ -81,7 +81,10 @@ type Packet struct {
 	Duration     time.Duration // 0 when unknown
 	Keyframe     bool
 	Corrupt      bool
-	Data         []byte
+	// Discard says that the container leaves the picture out (an edit list): it
+	// is there to decode others with. Of video only.
+	Discard bool
+	Data    []byte
 	// Extradata is the track's new decoder configuration, from this packet on;
 	// nil where it has not changed.
 	Extradata []byte

@@ -160,6 +160,9 @@ func (d *decoder) send(p media.Packet) int {
 	if p.Corrupt {
 		stamp.flags |= C.AV_PKT_FLAG_CORRUPT
 	}
+	if p.Discard {
+		stamp.flags |= C.AV_PKT_FLAG_DISCARD
+	}
 	d.last = stamp.dts
 	var pin runtime.Pinner
 	defer pin.Unpin()

@@ -212,9 +212,17 @@ func clocks() []Sample {
 		lateTS.sample("ts, audio starts 2 s late", copied, copied),
 		delayed.sample("mp4, audio delayed by an edit list", copied, copied),
 		early.sample("mp4, audio ends early", copied, copied),
-		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, edit list cuts into a GOP", copied, copied).
+		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, edit list cuts into a GOP", transcoded("edit list"), copied).
 			then(ffmpegStep("-ss 1.3 -i u.mp4 -c copy "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
-			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 }),
+			shaped(func(w *TapeWant) {
+				w.Duration, w.Lead, w.Flashes, w.Beeps = 3700*time.Millisecond, 200*time.Millisecond, 4, 4
+			}),
+		piece{video: baseline + " -g 900 -keyint_min 900", audio: aac, out: "u.mp4", seconds: 5}.
+			sample("mp4, edit list leaves the end of a long GOP", transcoded("edit list"), copied).
+			then(ffmpegStep("-ss 3.3 -i u.mp4 -c copy "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
+			shaped(func(w *TapeWant) {
+				w.Duration, w.Lead, w.Flashes, w.Beeps = 1700*time.Millisecond, 200*time.Millisecond, 2, 2
+			}),
 		piece{video: baseline, audio: aac, out: "u.ts", seconds: 5}.sample("ts, cut within a GOP", copied, copied).
 			then(ffmpegStep("-i u.ts -c copy -bsf:v noise=drop=lt(n\\,10) "+ts), ffmpegStep("drop u.ts")).asked("a.ts").
 			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 }),
