@@ -97,13 +97,7 @@ func (c *fakeCoders) Black(to VideoOutput) (Track, []Packet, error) {
 
 // playWith plays s with transcoders.
 func (s *stage) playWith(ctx context.Context, coders Transcoders) error {
-	open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
-		f := s.source(len(s.opened))
-		f.ctx = ctx
-		s.opened = append(s.opened, &f)
-		return &f, nil
-	})
-	return (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
+	return (&Pusher{Opener: openerFunc(s.open), Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
 }
 
 // of returns what came of one track.

@@ -210,14 +210,15 @@ func newStage(source func(opens int) fakeSource) *stage {
 	return s
 }
 
+func (s *stage) open(ctx context.Context, _ SourceRequest) (Source, error) {
+	f := s.source(len(s.opened))
+	f.ctx = ctx
+	s.opened = append(s.opened, &f)
+	return &f, nil
+}
+
 func (s *stage) play(ctx context.Context) error {
-	open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
-		f := s.source(len(s.opened))
-		f.ctx = ctx
-		s.opened = append(s.opened, &f)
-		return &f, nil
-	})
-	return (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room}).Play(ctx, s.job)
+	return (&Pusher{Opener: openerFunc(s.open), Dialer: &s.room, Door: &s.room}).Play(ctx, s.job)
 }
 
 func whole(length time.Duration) func(int) fakeSource {

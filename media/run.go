@@ -94,6 +94,9 @@ func (r *run) openSource(ctx context.Context) error {
 	// What was made of the next play and not sent is made again.
 	r.mix.reel.plays = r.plays
 	o := r.mix.reel.open(ctx, r.position)
+	if o.err != nil && r.source.live {
+		return away(o.err)
+	}
 	if o.err != nil {
 		return o.err
 	}
@@ -110,6 +113,18 @@ func (r *run) openSource(ctx context.Context) error {
 	}
 	r.pacer.reset()
 	return nil
+}
+
+// away is err, but for a live source that gave nothing when it was opened
+// again: while its sender is away a server may answer with a stream that is
+// empty.
+func away(err error) error {
+	switch KindOf(err) {
+	case KindSourceInvalid, KindSourceNoTrack:
+		return &Error{Kind: KindSourceUnavailable, Op: "open source again", Err: err}
+	default:
+		return err
+	}
 }
 
 // errNowRecorded is a live playlist that has got its end: opened anew, it would

@@ -2,13 +2,17 @@ package libav
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +74,40 @@ func dripping(body []byte, atOnce int) func(net.Conn, <-chan struct{}) {
 			}
 		}
 	}
+}
+
+func TestASeekOnASourceThatOnlyDripsHasStalled(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(clip(t, "plain.mp4"))
+	require.NoError(t, err)
+	var drips atomic.Bool
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from := 0
+		_, _ = fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
+		if !drips.Load() {
+			http.ServeContent(w, r, "a.mp4", time.Time{}, bytes.NewReader(data))
+			return
+		}
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(data)-1, len(data)))
+		w.WriteHeader(http.StatusPartialContent)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for _, b := range data[from:] {
+			_, _ = w.Write([]byte{b})
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-tick.C:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}))
+	t.Cleanup(s.Close)
+	source, err := open(t, s.URL+"/a.mp4")
+	require.NoError(t, err)
+	defer source.Close()
+	drips.Store(true)
+	require.Equal(t, media.KindSourceStalled, media.KindOf(source.Seek(8*time.Second)))
 }
 
 // hangingGate is a name server that never answers.

@@ -1,6 +1,7 @@
 package libav
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,6 +30,34 @@ func answer(t *testing.T, status int, body []byte) string {
 	}))
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+// encryptedWebM is a WebM whose picture needs a licence, as far as its header
+// tells: the track's name gives way to a ContentEncodings of its length
+// (RFC 9559, 5.1.4.1.31).
+func encryptedWebM(t *testing.T) []byte {
+	t.Helper()
+	name := strings.Repeat("n", 33)
+	path := filepath.Join(t.TempDir(), "a.webm")
+	ffmpeg(t, "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=1", "-c:v", "libvpx", "-metadata:s:v", "title="+name, path)
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	encodings := append([]byte{
+		0x6d, 0x80, 0x80 | 33, // ContentEncodings
+		0x62, 0x40, 0x80 | 30, // ContentEncoding
+		0x50, 0x33, 0x81, 1, // its type: encryption
+		0x50, 0x35, 0x80 | 23, // ContentEncryption
+		0x47, 0xe1, 0x81, 5, // AES
+		0x47, 0xe2, 0x80 | 16, // the key's id
+	}, make([]byte, 16)...)
+	plain := append([]byte{0x53, 0x6e, 0x80 | 33}, name...)
+	require.Equal(t, 1, bytes.Count(data, plain))
+	return bytes.Replace(data, plain, encodings, 1)
+}
+
+func TestAWebMThatNeedsALicenceIsSaidToBeEncrypted(t *testing.T) {
+	_, err := open(t, answer(t, 200, encryptedWebM(t))+"/a.webm")
+	require.Equal(t, media.KindSourceEncrypted, media.KindOf(err), "%v", err)
 }
 
 func TestHTTPStatusBecomesAKind(t *testing.T) {

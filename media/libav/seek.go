@@ -16,6 +16,12 @@ const (
 	seekStep = 2 * time.Second // how far to go back when no keyframe was found; doubles
 	// seekHeld bounds what is read ahead in search of the last keyframe.
 	seekHeld = 32 << 20
+	// A seek has stalled when libav does not come back for jumpStalled (it may
+	// have to look through a file that has no index), or gives no packet for
+	// readStalled, of a playlist readStalledHLS, while the source may still drip.
+	jumpStalled    = time.Minute
+	readStalled    = 10 * time.Second
+	readStalledHLS = 30 * time.Second
 )
 
 var errNotSeekable = errors.New("a live source cannot be sought")
@@ -32,6 +38,11 @@ func (s *Source) Seek(pos time.Duration) error {
 		pos = min(pos, s.info.Duration)
 	}
 	target := s.info.StartTime + pos
+	s.stall = time.AfterFunc(jumpStalled, func() { s.life.cancel(media.ErrStalled) })
+	defer func() {
+		s.stall.Stop()
+		s.stall = nil
+	}()
 	if s.forwardOnly() {
 		return s.readTo(target)
 	}
@@ -85,6 +96,7 @@ func (s *Source) jump(to time.Duration) error {
 	}
 	base := s.format.Streams()[index].TimeBase()
 	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
+	s.stall.Reset(jumpStalled)
 	err := s.scope.run(func() error {
 		return s.format.SeekFrame(index, ts, astiav.NewSeekFlags(astiav.SeekFlagBackward))
 	})

@@ -31,6 +31,7 @@ type Source struct {
 	tracks       map[int]int // libav's index to ours
 	configs      [][]byte    // each track's present decoder configuration
 	pending      []media.Packet
+	stall        *time.Timer // of a seek under way, else nil
 	once         sync.Once
 }
 
@@ -83,6 +84,9 @@ func (s *Source) probe() error {
 		return &media.Error{Kind: media.KindInternal, Op: op, Err: errors.New("out of memory")}
 	}
 	s.choose()
+	if s.encrypted() {
+		return &media.Error{Kind: media.KindSourceEncrypted, Op: op, Err: errors.New("its tracks are encrypted")}
+	}
 	if len(s.info.Tracks) == 0 {
 		if code := C.rc_io_error(cFormat(s.format)); code < 0 {
 			return s.failure(op, astiav.Error(code))
@@ -93,6 +97,18 @@ func (s *Source) probe() error {
 		return s.failure(op, errProbe)
 	}
 	return nil
+}
+
+// encrypted says whether a chosen track cannot be decoded without a licence, as
+// Matroska (and WebM) tells by a ContentEncKeyID.
+func (s *Source) encrypted() bool {
+	for index := range s.tracks {
+		m := s.format.Streams()[index].Metadata()
+		if m != nil && m.Get("enc_key_id", nil, 0) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // trackless says what a source without a usable track is: media, when libav
@@ -120,6 +136,9 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 }
 
 func (s *Source) read() (media.Packet, error) {
+	if s.stall != nil {
+		s.stall.Reset(s.patience())
+	}
 	for {
 		code := astiav.Error(C.rc_read(s.reader))
 		switch {
@@ -132,6 +151,14 @@ func (s *Source) read() (media.Packet, error) {
 			return media.Packet{}, s.readError(int(code))
 		}
 	}
+}
+
+// patience is for how long a read of a seek may give nothing.
+func (s *Source) patience() time.Duration {
+	if s.info.Container == "hls" {
+		return readStalledHLS
+	}
+	return readStalled
 }
 
 // packet copies the reader's answer into Go.

@@ -1,0 +1,54 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A server of live streams may answer while the sender is away: with nothing
+// but a header, or a playlist without a segment.
+func TestALiveSourceThatIsEmptyWhileItsSenderIsAwayIsWaitedFor(t *testing.T) {
+	for _, kind := range []Kind{KindSourceInvalid, KindSourceNoTrack} {
+		t.Run(kind.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(func(int) fakeSource {
+					ended := &Error{Kind: KindSourceUnavailable, Op: "read source", Err: errors.New("reset")}
+					return fakeSource{info: stream(time.Minute), failAt: 5 * time.Second, err: ended}
+				})
+				s.job.Retry = func(k Kind) Retry {
+					if k == KindSourceUnavailable {
+						return Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
+					}
+					return Retry{}
+				}
+				opens := 0
+				err := s.playFrom(t.Context(), func(ctx context.Context, r SourceRequest) (Source, error) {
+					if opens++; opens > 1 && opens < 5 {
+						return nil, &Error{Kind: kind, Op: "probe source", Err: errors.New("nothing in it")}
+					}
+					if opens > 5 {
+						return nil, &Error{Kind: KindSourceBlocked, Op: "open source", Err: errors.New("that is enough")}
+					}
+					return s.open(ctx, r)
+				}, nil)
+				require.ErrorContains(t, err, "that is enough")
+				require.Equal(t, 1, s.room.dials)
+			})
+		})
+	}
+}
+
+func TestASourceThatHasNothingTheFirstTimeFailsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(time.Second))
+		err := s.playFrom(t.Context(), func(context.Context, SourceRequest) (Source, error) {
+			return nil, &Error{Kind: KindSourceInvalid, Op: "probe source", Err: errors.New("nothing in it")}
+		}, nil)
+		require.Equal(t, KindSourceInvalid, KindOf(err))
+	})
+}
