@@ -102,10 +102,12 @@ type End struct {
 type AttemptStore interface {
 	// Claim gives the queued attempt to a worker that runs others pushes
 	// beside it, or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
-	// ErrCrowded when the push has LonelyStrikes and others is not 0. A push
-	// with desired=stop is ended as Stopped and refused with ErrEnded. With
-	// ErrHandover comes what the announced attempt may prepare from.
-	Claim(ctx context.Context, l Lease, others int) (Claimed, error)
+	// ErrCrowded when the push has LonelyStrikes and others is not 0, or
+	// ErrNoKey when its envelope was sealed with another than these keys
+	// (Sealer.Keys). A push with desired=stop is ended as Stopped and refused
+	// with ErrEnded. With ErrHandover comes what the announced attempt may
+	// prepare from.
+	Claim(ctx context.Context, l Lease, others int, keys ...string) (Claimed, error)
 	// Finish ends the push for good, or returns ErrStale.
 	Finish(ctx context.Context, l Lease, e End) error
 	// Release gives the push back: Queued under the next epoch, which it
@@ -189,6 +191,7 @@ const (
 	WaitingForWorker Waiting = "no_worker"
 	WaitingForSlot   Waiting = "no_free_slot"
 	WaitingForEmpty  Waiting = "needs_empty_worker" // it has LonelyStrikes
+	WaitingForKey    Waiting = "no_key"             // a worker refused it with ErrNoKey
 )
 
 // SweepStore finds and takes over pushes whose worker is not there.
@@ -228,6 +231,8 @@ type Bells interface {
 type Sealer interface {
 	Seal(pushID string, s Secrets) (string, error)
 	Open(pushID, envelope string) (Secrets, error)
+	// Keys are the ids of the keys that open, as envelopes name them.
+	Keys() []string
 	// Digest is a keyed digest, hex.
 	Digest(data []byte) string
 }

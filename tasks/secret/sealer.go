@@ -16,6 +16,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/roomcast/roomcast/media"
@@ -152,6 +154,9 @@ func (s *Sealer) open(pushID, envelope string) ([]byte, error) {
 	}
 	return plain, nil
 }
+
+// Keys returns the ids of all keys, sorted.
+func (s *Sealer) Keys() []string { return slices.Sorted(maps.Keys(s.aeads)) }
 
 // Digest returns the HMAC-SHA256 of data in hex, under a key derived from the
 // first secret key.

@@ -107,6 +107,15 @@ func TestRotatedKeysOpenOldAndSealNew(t *testing.T) {
 	require.ErrorIs(t, err, secret.ErrUnknownKey)
 }
 
+func TestEveryEnvelopeNamesOneOfTheKeys(t *testing.T) {
+	s := sealer(t, key(1), key(2))
+	envelope, err := s.Seal(pushID, secrets)
+	require.NoError(t, err)
+	require.Len(t, s.Keys(), 2)
+	require.Contains(t, s.Keys(), strings.Split(envelope, ".")[1])
+	require.NotContains(t, sealer(t, key(3)).Keys(), strings.Split(envelope, ".")[1])
+}
+
 func TestDigestIsKeyed(t *testing.T) {
 	a, b := sealer(t, key(1)), sealer(t, key(2))
 	require.Equal(t, a.Digest([]byte("body")), a.Digest([]byte("body")))

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -10,18 +11,20 @@ import (
 )
 
 // Claim gives the queued attempt to l.Worker, which runs others pushes, or
-// refuses with ErrGone, ErrEnded, ErrStale, ErrHeld or ErrCrowded. A push with
-// desired=stop is ended as Stopped and refused with ErrEnded, unless another
-// worker's lease still runs. With ErrHandover it returns what an attempt that
-// was announced may prepare from.
-func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int) (tasks.Claimed, error) {
+// refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, ErrCrowded, or ErrNoKey
+// when another than these keys sealed the envelope (none: any is good). A push
+// with desired=stop is ended as Stopped and refused with ErrEnded, unless
+// another worker's lease still runs. With ErrHandover it returns what an attempt
+// that was announced may prepare from.
+func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int, keys ...string) (tasks.Claimed, error) {
 	o, err := s.owner(ctx, l.ID)
 	if err != nil {
 		return tasks.Claimed{}, err
 	}
 	r, err := s.run(ctx, s.scripts.claim, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Lease.Milliseconds(), l.Epoch, l.Worker,
-		others, tasks.LonelyStrikes)
+		others, tasks.LonelyStrikes,
+		strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.WaitingForKey.Message())
 	if err != nil {
 		return tasks.Claimed{}, err
 	}

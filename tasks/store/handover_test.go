@@ -155,6 +155,19 @@ func TestThePreparedAttemptOfAVanishedOwnerIsTheSweepersNext(t *testing.T) {
 	require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
 }
 
+func TestAnAttemptIsNotPreparedWhereItCannotBeOpened(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	l, next := handing(t, s)
+	announce(t, s, l)
+	require.NoError(t, rdb.Set(ctx(t), "{roomcast}:secret:"+l.ID, "v1.0a0a0a0a.nonce.sealed", 0).Err())
+	_, err := s.Claim(ctx(t), next, 0, "0b0b0b0b")
+	require.ErrorIs(t, err, tasks.ErrNoKey)
+	require.Equal(t, tasks.Handover{Stands: true}, handover(t, s, next))
+	require.Empty(t, get(t, s, l.ID).AllWarnings(), "it does not wait: it publishes")
+	_, err = s.Claim(ctx(t), next, 0, "0a0a0a0a")
+	require.ErrorIs(t, err, tasks.ErrHandover)
+}
+
 func TestAPushWithStrikesIsNotPreparedBesideOthers(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	l, next := handing(t, s)

@@ -87,6 +87,13 @@ local function warning_event(events, epoch, code, message, t)
   event(events, {'at', int(t), 'type', 'warning', 'code', code, 'message', message, 'epoch', int(epoch)})
 end
 
+-- waits notes why a queued push waits. A new reason is a warning in its history.
+local function waits(k, rec, why, message, t)
+  if rec.waiting == why then return end
+  redis.call('HSET', k.push, 'waiting', why)
+  warning_event(k.events, rec.epoch, why, message, t)
+end
+
 -- attempt_events appends what an attempt reports, each event once by (epoch,
 -- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …}.
 local function attempt_events(k, rec, epoch, list)
