@@ -237,7 +237,7 @@ type fakeSealer struct{}
 func (fakeSealer) Seal(string, Secrets) (string, error) { return "sealed", nil }
 func (fakeSealer) Open(string, string) (Secrets, error) { return Secrets{VideoSrc: "http://a/b"}, nil }
 func (fakeSealer) Keys() []string                       { return []string{"key"} }
-func (fakeSealer) Digest(data []byte) string            { return string(data) }
+func (fakeSealer) Digests(data []byte) []string         { return []string{string(data)} }
 
 // playerFunc is a Player.
 type playerFunc func(ctx context.Context, job media.Job) error

@@ -11,9 +11,11 @@ import (
 type NewPush struct {
 	Push     Push
 	Envelope string // sealed Secrets
-	// IdempotencyKey and BodyDigest come together or not at all; the digest
-	// is a keyed one.
-	IdempotencyKey, BodyDigest string
+	// IdempotencyKey and BodyDigests come together or not at all. Of the
+	// digests, Sealer.Digests, the first is stored and any of them is the body
+	// of before.
+	IdempotencyKey string
+	BodyDigests    []string
 }
 
 // Filter selects pushes for a list, newest first. Zero fields do not select.
@@ -36,11 +38,19 @@ type Page struct {
 // CodeUserBusy, CodeIdempotencyReused, CodeStoreUnavailable.
 type PushStore interface {
 	// Create stores a push, or returns the one stored before under the same
-	// idempotency key and digest, with created false.
+	// idempotency key and one of the digests, with created false.
 	Create(ctx context.Context, n NewPush) (p Push, created bool, err error)
 	Get(ctx context.Context, id string) (Push, error)
 	List(ctx context.Context, f Filter) (Page, error)
 	Events(ctx context.Context, id string) ([]Event, error)
+}
+
+// RepeatStore knows what was stored under an idempotency key. Its errors are
+// *Error: CodeIdempotencyReused, CodeStoreUnavailable.
+type RepeatStore interface {
+	// Repeated returns the push that was stored under key with one of these
+	// digests, found false when there is none.
+	Repeated(ctx context.Context, key string, digests []string) (p Push, found bool, err error)
 }
 
 // StopStore ends pushes from outside an attempt.
@@ -233,8 +243,9 @@ type Sealer interface {
 	Open(pushID, envelope string) (Secrets, error)
 	// Keys are the ids of the keys that open, as envelopes name them.
 	Keys() []string
-	// Digest is a keyed digest, hex.
-	Digest(data []byte) string
+	// Digests are keyed digests, hex, one by each key; the first is that of the
+	// key that seals.
+	Digests(data []byte) []string
 }
 
 // ResumeTarget is the Redis a resume record lives in; the zero value is our

@@ -38,7 +38,7 @@ end
 -- none is given, to be failed by who cannot read it.
 local function foreign()
   local key = string.match(redis.call('GET', k.secret) or '', '^[^.]*%.([^.]*)%.')
-  return key and ARGV[8] ~= '' and not string.find(' ' .. ARGV[8] .. ' ', ' ' .. key .. ' ', 1, true)
+  return key and ARGV[8] ~= '' and not listed(ARGV[8], key)
 end
 local crowded = rec.strikes >= tonumber(ARGV[7]) and tonumber(ARGV[6]) > 0
 

@@ -17,6 +17,11 @@ local function now()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
+-- listed says whether a word is one of a list, separated by spaces.
+local function listed(list, word)
+  return word ~= nil and string.find(' ' .. list .. ' ', ' ' .. word .. ' ', 1, true) ~= nil
+end
+
 local function keyset()
   return {
     push = KEYS[1], events = KEYS[2], live = KEYS[3], secret = KEYS[4], user = KEYS[5],
