@@ -155,6 +155,15 @@ func (s *Service) Stop(ctx context.Context, id string) (Push, error) {
 	return p, err
 }
 
+// StopSurely asks for the end of a push and waits out a Redis that is away,
+// until ctx ends. It returns the last error of s.
+func StopSurely(ctx context.Context, s StopStore, id string) error {
+	return retryWhile(ctx, isAway, func() error {
+		_, err := s.Stop(ctx, id)
+		return err
+	})
+}
+
 // Get returns a push, or an *Error with CodeNotFound.
 func (s *Service) Get(ctx context.Context, id string) (Push, error) {
 	return s.Pushes.Get(ctx, id)
