@@ -78,7 +78,7 @@ func (s *Store) Release(ctx context.Context, l tasks.Lease, p media.Progress, ev
 	progress, eventsText := lastWords(l, p, events)
 	r, err := s.run(ctx, s.scripts.release, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, progress, eventsText,
-		min(s.cfg.Lease, s.cfg.Grace).Milliseconds())
+		s.announcedGrace().Milliseconds())
 	if err != nil {
 		return 0, err
 	}
@@ -87,6 +87,11 @@ func (s *Store) Release(ctx context.Context, l tasks.Lease, p media.Progress, ev
 	}
 	return epochOf(r.first())
 }
+
+// announcedGrace is how long a push waits for an attempt that was announced
+// before the sweeper looks: it was rung for before, and whoever heard that claims
+// at once.
+func (s *Store) announcedGrace() time.Duration { return min(s.cfg.Lease, s.cfg.Grace) }
 
 func epochOf(text string) (int64, error) {
 	next, err := strconv.ParseInt(text, 10, 64)
