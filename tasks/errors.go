@@ -86,6 +86,10 @@ var (
 // it again.
 var ErrCrowded = errors.New("the push may run only in an empty worker")
 
+// ErrNoKey is what a claim is refused with by a worker that could not open the
+// push's secrets. The queue brings it again, elsewhere if it can.
+var ErrNoKey = errors.New("this worker does not have the secret key that the push was sealed with: check its ROOMCAST_SECRET_KEY")
+
 // ErrHandover is what a claim is refused with while the owner of the push,
 // which has announced this attempt, still publishes.
 var ErrHandover = errors.New("the push is being handed over")

@@ -17,9 +17,9 @@ type outcome struct {
 	again bool
 }
 
-// Source trouble is waited out for five minutes, but see attempt.retryOf; a
-// room's for as long, and a conflict for as long as a user whose connection
-// broke stays in the room (about 90 s), and some more.
+// Source trouble is waited out for five minutes, but see RetryOf; a room's for
+// as long, and a conflict for as long as a user whose connection broke stays in
+// the room (about 90 s), and some more, but see Worker.retryOf.
 var (
 	retrySource   = media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
 	retryRoom     = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
@@ -72,9 +72,21 @@ func RetryOf(k media.Kind, live bool, maxIdle time.Duration) media.Retry {
 	return retry
 }
 
-// retryOf is RetryOf as a media.RetryPolicy.
-func (a *attempt) retryOf(k media.Kind) media.Retry {
-	return RetryOf(k, a.isLive(), a.push.Spec.MaxIdle)
+// leaveTime is how much later than its cap a worker that is cut off from Redis
+// has left a room: the renew that fails may hang before.
+const leaveTime = 10 * time.Second
+
+// retryOf is RetryOf for a's errors. The worker of an attempt before a may be
+// cut off from Redis: it keeps the name of the user up to its cap, in rooms
+// that do not kick it.
+func (w *Worker) retryOf(a *attempt) media.RetryPolicy {
+	return func(k media.Kind) media.Retry {
+		retry := RetryOf(k, a.isLive(), a.push.Spec.MaxIdle)
+		if k == media.KindRoomConflict && a.lease.Epoch > 1 {
+			retry.For = max(retry.For, w.RenewCap+2*w.Lease+leaveTime)
+		}
+		return retry
+	}
 }
 
 // FailureOf says why err failed a push: what it means, and the room's words or

@@ -55,6 +55,32 @@ func TestWhatEachKindOfFaultMeansForAPush(t *testing.T) {
 	require.Equal(t, 500*time.Millisecond, room.First)
 }
 
+// A worker that is cut off from Redis holds the user's name up to its cap.
+func TestALaterAttemptWaitsForTheNameLongerThanACutOffWorkerHoldsIt(t *testing.T) {
+	const least = 95 * time.Second
+	for name, c := range map[string]struct {
+		epoch     int64
+		renewCap  time.Duration
+		more, max time.Duration
+	}{
+		"the first attempt has no predecessor": {epoch: 1, renewCap: time.Hour, more: least - 1, max: least},
+		"the default cap":                      {epoch: 2, renewCap: 2 * time.Minute, more: 2*time.Minute + 6*time.Second, max: 3 * time.Minute},
+		"a short cap":                          {epoch: 2, renewCap: 10 * time.Second, more: least - 1, max: least},
+		"a long cap":                           {epoch: 9, renewCap: time.Hour, more: time.Hour + 6*time.Second, max: time.Hour + time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := NewWorker(WorkerConfig{Lease: 3 * time.Second, RenewCap: c.renewCap})
+			retry := w.retryOf(newAttempt(t.Context(), Lease{ID: "a", Epoch: c.epoch}, queued("a")))
+			got := retry(media.KindRoomConflict)
+			require.Greater(t, got.For, c.more)
+			require.LessOrEqual(t, got.For, c.max)
+			require.Equal(t, RetryOf(media.KindRoomConflict, false, 0).Max, got.Max)
+			require.Equal(t, RetryOf(media.KindRoomClosed, false, 0), retry(media.KindRoomClosed))
+			require.Zero(t, retry(media.KindRoomKicked))
+		})
+	}
+}
+
 func TestAChangedPlanIsAnEventAndWhatIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := queued("a")

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -28,6 +29,7 @@ type fakeStore struct {
 	announced  map[string]int64  // push id → the attempt that may prepare
 	heirs      map[string]string // push id → who is ready
 	alone      bool              // there is no other worker to hand over to
+	sealedBy   string            // id of the key of every envelope; "key" when empty
 }
 
 func newFakeStore(ps ...Push) *fakeStore {
@@ -46,13 +48,14 @@ func (s *fakeStore) set(change func(s *fakeStore)) {
 	change(s)
 }
 
-func (s *fakeStore) Claim(_ context.Context, l Lease, others int) (Claimed, error) {
+func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string) (Claimed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
 		return Claimed{}, errAway
 	}
 	p, ok := s.pushes[l.ID]
+	foreign := !slices.Contains(keys, cmp.Or(s.sealedBy, "key"))
 	switch {
 	case !ok:
 		return Claimed{}, ErrGone
@@ -60,6 +63,8 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, others int) (Claimed, erro
 		return Claimed{}, ErrStale
 	case p.State.Terminal():
 		return Claimed{}, ErrEnded
+	case foreign && p.Worker == "", foreign && s.announced[l.ID] == l.Epoch:
+		return Claimed{}, ErrNoKey
 	case p.Worker != "" && p.Epoch+1 == l.Epoch && s.announced[l.ID] == l.Epoch && p.Desired == DesiredRun:
 		return Claimed{Push: p, Envelope: "sealed"}, ErrHandover
 	case p.Worker != "":
@@ -231,7 +236,8 @@ type fakeSealer struct{}
 
 func (fakeSealer) Seal(string, Secrets) (string, error) { return "sealed", nil }
 func (fakeSealer) Open(string, string) (Secrets, error) { return Secrets{VideoSrc: "http://a/b"}, nil }
-func (fakeSealer) Digest(data []byte) string            { return string(data) }
+func (fakeSealer) Keys() []string                       { return []string{"key"} }
+func (fakeSealer) Digests(data []byte) []string         { return []string{string(data)} }
 
 // playerFunc is a Player.
 type playerFunc func(ctx context.Context, job media.Job) error

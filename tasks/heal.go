@@ -57,6 +57,8 @@ func reason(p Push, workers int) Waiting {
 	switch {
 	case workers == 0:
 		return WaitingForWorker
+	case p.Waiting == WaitingForKey: // known until somebody claims
+		return WaitingForKey
 	case p.Strikes >= LonelyStrikes:
 		return WaitingForEmpty
 	default:

@@ -188,3 +188,36 @@ func TestAPushThatMustRunAloneIsToldSo(t *testing.T) {
 	}
 	require.NotEmpty(t, WaitingForEmpty.Message())
 }
+
+func TestAWorkerWithoutTheKeyOfAPushSendsItsTaskBack(t *testing.T) {
+	for name, change := range map[string]func(s *fakeStore){
+		"queued": func(*fakeStore) {},
+		"published elsewhere before": func(s *fakeStore) {
+			p := s.pushes["a"]
+			p.StartedAt = time.Now()
+			s.pushes["a"] = p
+		},
+		"being handed over": func(s *fakeStore) {
+			p := s.pushes["a"]
+			p.State, p.Worker, p.Epoch = Publishing, "w2", 6
+			s.pushes["a"], s.announced["a"] = p, 7
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := queued("a")
+				p.Epoch = 7
+				w := newWorld(playFor(time.Hour), p)
+				defer w.close()
+				w.worker.Handovers = w.store
+				w.store.set(func(s *fakeStore) { s.sealedBy = "another"; change(s) })
+				require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 7}), ErrNoKey)
+				_, ended := w.store.ended("a")
+				require.False(t, ended, "the push is lost")
+				require.Empty(t, w.store.released)
+				require.Empty(t, w.store.heirs)
+				require.Zero(t, w.worker.slots)
+			})
+		})
+	}
+}

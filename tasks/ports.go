@@ -11,9 +11,11 @@ import (
 type NewPush struct {
 	Push     Push
 	Envelope string // sealed Secrets
-	// IdempotencyKey and BodyDigest come together or not at all; the digest
-	// is a keyed one.
-	IdempotencyKey, BodyDigest string
+	// IdempotencyKey and BodyDigests come together or not at all. Of the
+	// digests, Sealer.Digests, the first is stored and any of them is the body
+	// of before.
+	IdempotencyKey string
+	BodyDigests    []string
 }
 
 // Filter selects pushes for a list, newest first. Zero fields do not select.
@@ -36,11 +38,19 @@ type Page struct {
 // CodeUserBusy, CodeIdempotencyReused, CodeStoreUnavailable.
 type PushStore interface {
 	// Create stores a push, or returns the one stored before under the same
-	// idempotency key and digest, with created false.
+	// idempotency key and one of the digests, with created false.
 	Create(ctx context.Context, n NewPush) (p Push, created bool, err error)
 	Get(ctx context.Context, id string) (Push, error)
 	List(ctx context.Context, f Filter) (Page, error)
 	Events(ctx context.Context, id string) ([]Event, error)
+}
+
+// RepeatStore knows what was stored under an idempotency key. Its errors are
+// *Error: CodeIdempotencyReused, CodeStoreUnavailable.
+type RepeatStore interface {
+	// Repeated returns the push that was stored under key with one of these
+	// digests, found false when there is none.
+	Repeated(ctx context.Context, key string, digests []string) (p Push, found bool, err error)
 }
 
 // StopStore ends pushes from outside an attempt.
@@ -102,10 +112,12 @@ type End struct {
 type AttemptStore interface {
 	// Claim gives the queued attempt to a worker that runs others pushes
 	// beside it, or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
-	// ErrCrowded when the push has LonelyStrikes and others is not 0. A push
-	// with desired=stop is ended as Stopped and refused with ErrEnded. With
-	// ErrHandover comes what the announced attempt may prepare from.
-	Claim(ctx context.Context, l Lease, others int) (Claimed, error)
+	// ErrCrowded when the push has LonelyStrikes and others is not 0, or
+	// ErrNoKey when its envelope was sealed with another than these keys
+	// (Sealer.Keys). A push with desired=stop is ended as Stopped and refused
+	// with ErrEnded. With ErrHandover comes what the announced attempt may
+	// prepare from.
+	Claim(ctx context.Context, l Lease, others int, keys ...string) (Claimed, error)
 	// Finish ends the push for good, or returns ErrStale.
 	Finish(ctx context.Context, l Lease, e End) error
 	// Release gives the push back: Queued under the next epoch, which it
@@ -189,6 +201,7 @@ const (
 	WaitingForWorker Waiting = "no_worker"
 	WaitingForSlot   Waiting = "no_free_slot"
 	WaitingForEmpty  Waiting = "needs_empty_worker" // it has LonelyStrikes
+	WaitingForKey    Waiting = "no_key"             // a worker refused it with ErrNoKey
 )
 
 // SweepStore finds and takes over pushes whose worker is not there.
@@ -228,8 +241,11 @@ type Bells interface {
 type Sealer interface {
 	Seal(pushID string, s Secrets) (string, error)
 	Open(pushID, envelope string) (Secrets, error)
-	// Digest is a keyed digest, hex.
-	Digest(data []byte) string
+	// Keys are the ids of the keys that open, as envelopes name them.
+	Keys() []string
+	// Digests are keyed digests, hex, one by each key; the first is that of the
+	// key that seals.
+	Digests(data []byte) []string
 }
 
 // ResumeTarget is the Redis a resume record lives in; the zero value is our

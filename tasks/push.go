@@ -78,6 +78,9 @@ func (w Waiting) Message() string {
 	case WaitingForEmpty:
 		return "two workers vanished while they ran this push, so it starts only in a worker without others: " +
 			"one is kept free of new pushes for it, or add a worker"
+	case WaitingForKey:
+		return "a worker does not have the secret key that this push was sealed with (ROOMCAST_SECRET_KEY); " +
+			"the push starts in one that does"
 	}
 	return ""
 }

@@ -58,7 +58,7 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 		Destination: media.Destination{SDKAppID: spec.SDKAppID, RoomID: spec.RoomID, UserID: spec.UserID, UserSig: a.secrets.UserSig},
 		Start:       start, Options: spec.Options, Loop: done.Loop, Played: done.Played,
 		WasLive: a.wasLive(),
-		Meter:   a.meter, Observer: a, Retry: a.retryOf, Log: a.log,
+		Meter:   a.meter, Observer: a, Retry: w.retryOf(a), Log: a.log,
 		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
 			return a.mayOpenRoom(ctx, w.Lease)
 		},

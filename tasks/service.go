@@ -30,6 +30,7 @@ type ResumeTargets interface {
 // Service starts, stops and shows pushes. It is safe for concurrent use.
 type Service struct {
 	Pushes  PushStore
+	Repeats RepeatStore
 	Stops   StopStore
 	Queue   Queue
 	Sealer  Sealer
@@ -44,17 +45,16 @@ type Service struct {
 // Start checks r, records the push and enqueues its first attempt. With an
 // idempotency key seen before it returns the push of then. Errors are *Error.
 func (s *Service) Start(ctx context.Context, r Request) (Push, error) {
-	now := time.Now()
-	spec, secrets, err := s.check(r, now)
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	spec, secrets, err := s.check(r, time.Now())
 	if err != nil {
-		return Push{}, err
+		return s.repeated(ctx, r, err)
 	}
 	n, err := s.newPush(r, spec, secrets)
 	if err != nil {
 		return Push{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTime)
-	defer cancel()
 	push, created, err := s.create(ctx, n)
 	switch {
 	case isAway(err): // a create whose answer never came may have happened
@@ -72,6 +72,24 @@ func (s *Service) Start(ctx context.Context, r Request) (Push, error) {
 	}
 	s.Log.Info("push accepted", "push_id", push.ID, "room_id", spec.RoomID, "source_host", spec.SourceHost)
 	return push, nil
+}
+
+// repeated returns the push that r has started before, or why r is refused now:
+// a userSig may have run out since, or the operator's lists have changed.
+func (s *Service) repeated(ctx context.Context, r Request, why error) (Push, error) {
+	if r.IdempotencyKey == "" {
+		return Push{}, why
+	}
+	var p Push
+	var found bool
+	err := retryWhile(ctx, isAway, func() (err error) {
+		p, found, err = s.Repeats.Repeated(ctx, r.IdempotencyKey, s.Sealer.Digests(r.Body))
+		return err
+	})
+	if err == nil && !found {
+		err = why
+	}
+	return p, err
 }
 
 // create stores n, waiting out a Redis that fails over: with the id given,
@@ -107,7 +125,7 @@ func (s *Service) newPush(r Request, spec Spec, secrets Secrets) (NewPush, error
 			spec.RoomID + ", which in TRTC is another room than the numeric one"}}
 	}
 	if r.IdempotencyKey != "" {
-		n.IdempotencyKey, n.BodyDigest = r.IdempotencyKey, s.Sealer.Digest(r.Body)
+		n.IdempotencyKey, n.BodyDigests = r.IdempotencyKey, s.Sealer.Digests(r.Body)
 	}
 	return n, nil
 }
@@ -135,6 +153,15 @@ func (s *Service) Stop(ctx context.Context, id string) (Push, error) {
 		s.Log.Info("stop accepted", "push_id", id, "status", p.State)
 	}
 	return p, err
+}
+
+// StopSurely asks for the end of a push and waits out a Redis that is away,
+// until ctx ends. It returns the last error of s.
+func StopSurely(ctx context.Context, s StopStore, id string) error {
+	return retryWhile(ctx, isAway, func() error {
+		_, err := s.Stop(ctx, id)
+		return err
+	})
 }
 
 // Get returns a push, or an *Error with CodeNotFound.

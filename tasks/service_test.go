@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,18 @@ type fakePushes struct {
 	err     error
 	away    time.Time // until then the store is away
 	replay  bool
+	before  map[string]string // idempotency key → body of a push that was started before
+}
+
+func (s *fakePushes) Repeated(_ context.Context, key string, digests []string) (Push, bool, error) {
+	if time.Now().Before(s.away) {
+		return Push{}, false, errAway
+	}
+	body, found := s.before[key]
+	if found && !slices.Contains(digests, body) {
+		return Push{}, false, &Error{Code: CodeIdempotencyReused}
+	}
+	return Push{ID: "before"}, found, nil
 }
 
 func (s *fakePushes) Create(_ context.Context, n NewPush) (Push, bool, error) {
@@ -60,7 +73,7 @@ type desk struct {
 func newDesk() *desk {
 	d := &desk{}
 	d.service = &Service{
-		Pushes: &d.pushes, Stops: &d.pushes, Queue: &d.queue, Sealer: fakeSealer{}, Door: fakeDoor{},
+		Pushes: &d.pushes, Repeats: &d.pushes, Stops: &d.pushes, Queue: &d.queue, Sealer: fakeSealer{}, Door: fakeDoor{},
 		Sources: fakeSources{}, Resume: &fakeResume{}, Log: slog.New(slog.DiscardHandler),
 	}
 	return d
@@ -182,7 +195,39 @@ func TestARepeatedRequestIsNotRungAgain(t *testing.T) {
 	_, err := d.service.Start(t.Context(), r)
 	require.NoError(t, err)
 	require.Empty(t, d.queue.rung)
-	require.Equal(t, "body", d.pushes.created[0].BodyDigest)
+	require.Equal(t, []string{"body"}, d.pushes.created[0].BodyDigests)
+}
+
+func TestARepeatIsAnsweredThoughItsRequestWouldBeRefusedNow(t *testing.T) {
+	expired := &media.DestinationProblem{Field: "userSig", Reason: media.ExpiredUserSig, Detail: "ran out"}
+	for name, c := range map[string]struct {
+		key, body string
+		want      Code // empty: the push of before
+	}{
+		"the same body":          {"key", "body", ""},
+		"another body":           {"key", "other", CodeIdempotencyReused},
+		"a key that is new":      {"other", "body", CodeExpiredUserSig},
+		"a request without keys": {"", "body", CodeExpiredUserSig},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, r := newDesk(), request()
+				d.pushes.before = map[string]string{"key": "body"}
+				d.pushes.away = time.Now().Add(3 * time.Second) // a failover
+				d.service.Door = fakeDoor{expired}
+				r.IdempotencyKey, r.Body = c.key, []byte(c.body)
+				p, err := d.service.Start(t.Context(), r)
+				if c.want == "" {
+					require.NoError(t, err)
+					require.Equal(t, "before", p.ID)
+				} else {
+					require.Equal(t, c.want, CodeOf(err))
+				}
+				require.Empty(t, d.pushes.created)
+				require.Empty(t, d.queue.rung)
+			})
+		})
+	}
 }
 
 func TestANumericRoomIsWarnedAbout(t *testing.T) {

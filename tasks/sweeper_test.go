@@ -125,6 +125,17 @@ func TestAQueuedPushWhoseTaskWaitsIsToldWhyAndLookedAtLater(t *testing.T) {
 	}
 }
 
+func TestAPushThatWaitsForItsKeySaysSoUntilNoWorkerIsThere(t *testing.T) {
+	for workers, why := range map[int]Waiting{0: WaitingForWorker, 3: WaitingForKey} {
+		store, _, s := newSweep(Queued)
+		store.waits, store.workers = true, workers
+		store.expired[0].Push.Waiting = WaitingForKey
+		s.sweep(t.Context())
+		s.sweep(t.Context())
+		require.Equal(t, []Waiting{why}, store.deferred)
+	}
+}
+
 func TestADamagedPushIsEndedThoughItsTaskWaitsAndLoggedOnce(t *testing.T) {
 	store, queue, s := newSweep(Queued)
 	var text bytes.Buffer

@@ -171,7 +171,7 @@ func (w *Worker) take(ctx context.Context, l Lease) (Claimed, error) {
 	if err != nil {
 		return Claimed{}, err
 	}
-	claimed, err := w.Store.Claim(ctx, l, others)
+	claimed, err := w.Store.Claim(ctx, l, others, w.Sealer.Keys()...)
 	if errors.Is(err, ErrCrowded) {
 		w.crowded(ctx, l.ID)
 	}

@@ -194,6 +194,50 @@ func TestABadRequestIsRefusedAndNothingIsEnqueued(t *testing.T) {
 	}
 }
 
+// keyed asks for a push with an Idempotency-Key and returns status and id.
+func (i *instance) keyed(body, key string) (int, string) {
+	i.t.Helper()
+	r, err := http.NewRequestWithContext(i.t.Context(), "POST", i.base+"/v1/pushes", strings.NewReader(body))
+	require.NoError(i.t, err)
+	r.Header.Set("Authorization", "Bearer "+apiKey)
+	r.Header.Set("Idempotency-Key", key)
+	w, err := http.DefaultClient.Do(r)
+	require.NoError(i.t, err)
+	defer w.Body.Close()
+	var answer struct{ ID, Code string }
+	require.NoError(i.t, json.NewDecoder(w.Body).Decode(&answer))
+	return w.StatusCode, answer.ID + answer.Code
+}
+
+func TestTheSameKeyAndBodyAreTheSamePushThoughSettingsChange(t *testing.T) {
+	redis := redistest.New(t, redistest.Config{})
+	secrets := func(ns ...byte) string {
+		var keys []string
+		for _, n := range ns {
+			keys = append(keys, base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{n}, 32)))
+		}
+		return "ROOMCAST_SECRET_KEY=" + strings.Join(keys, ",")
+	}
+	status, id := start(t, redis, secrets(9)).keyed(request(""), "k")
+	require.Equal(t, 202, status, id)
+	for _, tt := range []struct{ name, setting string }{
+		{"the source's scheme is not allowed any more", "ROOMCAST_SOURCE_SCHEMES=http"},
+		{"the application's key is not there any more", "ROOMCAST_SDK_KEYS="},
+		{"a new secret key is there", secrets(9, 8)},
+		{"a new secret key seals", secrets(8, 9)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			i := start(t, redis, tt.setting)
+			status, again := i.keyed(request(""), "k")
+			assert.Equal(t, 202, status)
+			assert.Equal(t, id, again)
+			status, code := i.keyed(request(`,"redis":true`), "k")
+			assert.Equal(t, 422, status)
+			assert.Equal(t, "idempotency_key_reused", code)
+		})
+	}
+}
+
 func TestReadinessFollowsRedis(t *testing.T) {
 	redis := redistest.New(t, redistest.Config{})
 	i := start(t, redis)

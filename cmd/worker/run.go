@@ -142,9 +142,10 @@ func nudge(ctx context.Context, s *store.Store, w *tasks.Worker) {
 	}
 }
 
-// stopForGood makes a cancel in asynq's tools our durable stop.
-func stopForGood(ctx context.Context, s *store.Store, t tasks.Task, log *slog.Logger) {
-	if _, err := s.Stop(ctx, t.ID); err != nil {
+// stopForGood makes a cancel in asynq's tools our durable stop. Nobody cancels
+// again when Redis is failing over just then, so that it is tried until ctx ends.
+func stopForGood(ctx context.Context, s tasks.StopStore, t tasks.Task, log *slog.Logger) {
+	if err := tasks.StopSurely(ctx, s, t.ID); err != nil {
 		log.Error("cancel in the queue could not be made a stop", "push_id", t.ID, "error", err)
 	}
 }

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,6 +46,29 @@ func TestChaosAPushWaitsForAWorkerAndSaysSo(t *testing.T) {
 	c.addWorker()
 	c.waitStatus(id, "publishing")
 	result(t, "said after %v, started with a worker", said.Round(time.Millisecond))
+}
+
+// A worker with another secret key, as after a rotation in the wrong order, must
+// not lose what it cannot open: neither a new push nor one that is handed over.
+func TestChaosAWorkerWithoutTheSecretKeyLosesNoPush(t *testing.T) {
+	beside(t)
+	c := newCrowd(t, options{workers: -1})
+	c.addWorker("ROOMCAST_SECRET_KEY=" + base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	id := c.add("u", c.files.URL+"/a")
+	c.requireWarned(id, "no_key")
+	require.Equal(t, "queued", c.get(id)["status"])
+	right := c.addWorker()
+	c.waitStatus(id, "publishing")
+	require.Zero(t, right.end(t))
+	c.waitFor(id, "the next attempt wait, and say why", func(p map[string]any) bool {
+		return p["status"] == "queued" && p["attempt"] == 2.0 && strings.Contains(fmt.Sprint(p["warnings"]), "no_key")
+	})
+	c.addWorker()
+	push := c.waitStatus(id, "publishing")
+	require.EqualValues(t, 2, push["attempt"])
+	require.Empty(t, c.workers[0].named("attempt started"))
+	c.requireNeverDoubled()
+	result(t, "it waited for a worker with the key, twice")
 }
 
 // requireWarned waits for a warning event of a push that waits.

@@ -23,6 +23,7 @@ type size struct {
 	rounds     int
 	outages    []time.Duration // of Redis
 	freeze     time.Duration   // of a worker
+	renewCap   time.Duration   // of one that is cut off from Redis in a room that kicks nobody
 	pairs      int             // of create and stop
 	faults     int             // at random
 	population int             // pushes under random faults
@@ -34,12 +35,12 @@ type size struct {
 var (
 	ci = size{
 		pushes: 5, rolling: 5, rounds: 2, outages: []time.Duration{2 * time.Second, 8 * time.Second},
-		freeze: 8 * time.Second, pairs: 40, faults: 20, population: 5, clip: 300, tolerance: 2,
+		freeze: 8 * time.Second, renewCap: 10 * time.Second, pairs: 40, faults: 20, population: 5, clip: 300, tolerance: 2,
 		quiet: 3 * time.Second,
 	}
 	whole = size{
 		pushes: 20, rolling: 30, rounds: 3, outages: []time.Duration{2 * time.Second, 8 * time.Second, 40 * time.Second},
-		freeze: time.Minute, pairs: 500, faults: 200, population: 20, clip: 1800, tolerance: 1,
+		freeze: time.Minute, renewCap: 2 * time.Minute, pairs: 500, faults: 200, population: 20, clip: 1800, tolerance: 1,
 		quiet: 10 * time.Second,
 	}
 )

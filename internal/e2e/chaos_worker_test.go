@@ -226,6 +226,41 @@ func TestChaosAFrozenWorkerLeavesARoomThatKicksNobody(t *testing.T) {
 	require.EqualValues(t, 2, s.get(id)["attempt"])
 }
 
+// In this room a worker that is cut off holds the user's name up to its cap, and
+// the new owner has to wait for as long.
+func TestChaosAWorkerCutOffFromRedisHoldsARoomThatKicksNobody(t *testing.T) {
+	beside(t)
+	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
+	s := newStack(t, options{
+		room: nginx.RTMP + "/push", workers: -1, env: []string{fmt.Sprintf("ROOMCAST_RENEW_CAP=%v", sized().renewCap)},
+	})
+	l := link.New(t, s.redis.Addr())
+	old := s.addWorker(fmt.Sprintf("ROOMCAST_REDIS_URL=redis://%s/0", l.Addr()))
+	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 300, Width: 320, Height: 180, FPS: 15})})
+	id := s.push(files.URL+"/a", "r", "u", nil)
+	s.waitFor(id, "progress", func(p map[string]any) bool { return positionMs(p) > 1000 })
+	s.addWorker()
+	cut := time.Now()
+	l.Cut()
+	s.waitFor(id, "a refusal of the new owner", func(p map[string]any) bool {
+		return p["attempt"] == 2.0 && p["status"] == "reconnecting"
+	})
+	<-time.After(time.Until(cut.Add(sized().renewCap - lease)))
+	require.Empty(t, old.named("attempt lost"), "it left before its cap")
+	require.Equal(t, "reconnecting", s.get(id)["status"])
+	s.waitFor(id, "publishing, by the new owner", func(p map[string]any) bool {
+		return p["status"] == "publishing" && p["attempt"] == 2.0
+	})
+	healed := time.Since(cut).Round(time.Millisecond)
+	require.NotEmpty(t, old.named("attempt lost"))
+	l.Heal()
+	asked := publishes(nginx, "r") // refused ones count
+	<-time.After(lease + sized().quiet)
+	require.Equal(t, asked, publishes(nginx, "r"))
+	require.EqualValues(t, 2, s.waitStatus(id, "publishing")["attempt"])
+	result(t, "the new owner publishes %v after the cut, with a cap of %v; nobody came back", healed, sized().renewCap)
+}
+
 func publishes(nginx *mediatest.Nginx, room string) int {
 	n := 0
 	for _, e := range nginx.Events() {

@@ -16,6 +16,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/roomcast/roomcast/media"
@@ -37,15 +39,15 @@ var (
 // Sealer seals with its first key and opens with all of them. It is safe for
 // concurrent use.
 type Sealer struct {
-	seal   string // id of the sealing key
-	aeads  map[string]cipher.AEAD
-	digest []byte
+	seal    string // id of the sealing key
+	aeads   map[string]cipher.AEAD
+	digests [][]byte // keys of digests, in the order of the secret keys
 }
 
 var _ tasks.Sealer = (*Sealer)(nil)
 
-// New returns a Sealer; it needs at least one key. The first key seals and
-// digests, so that keys are rotated by putting the new one first.
+// New returns a Sealer; it needs at least one key. The first key seals, and its
+// digest is the first, so that keys are rotated by putting the new one first.
 func New(keys ...Key) (*Sealer, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("no secret key")
@@ -60,11 +62,11 @@ func New(keys ...Key) (*Sealer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("secret key: %w", err)
 		}
-		s.aeads[key.id()] = aead
-	}
-	var err error
-	if s.digest, err = hkdf.Key(sha256.New, keys[0][:], nil, digestInfo, sha256.Size); err != nil {
-		return nil, fmt.Errorf("derive digest key: %w", err)
+		digest, err := hkdf.Key(sha256.New, key[:], nil, digestInfo, sha256.Size)
+		if err != nil {
+			return nil, fmt.Errorf("derive digest key: %w", err)
+		}
+		s.aeads[key.id()], s.digests = aead, append(s.digests, digest)
 	}
 	return s, nil
 }
@@ -153,12 +155,19 @@ func (s *Sealer) open(pushID, envelope string) ([]byte, error) {
 	return plain, nil
 }
 
-// Digest returns the HMAC-SHA256 of data in hex, under a key derived from the
-// first secret key.
-func (s *Sealer) Digest(data []byte) string {
-	mac := hmac.New(sha256.New, s.digest)
-	mac.Write(data)
-	return hex.EncodeToString(mac.Sum(nil))
+// Keys returns the ids of all keys, sorted.
+func (s *Sealer) Keys() []string { return slices.Sorted(maps.Keys(s.aeads)) }
+
+// Digests returns HMAC-SHA256s of data in hex, under keys derived from the
+// secret keys, in their order.
+func (s *Sealer) Digests(data []byte) []string {
+	all := make([]string, len(s.digests))
+	for i, key := range s.digests {
+		mac := hmac.New(sha256.New, key)
+		mac.Write(data)
+		all[i] = hex.EncodeToString(mac.Sum(nil))
+	}
+	return all
 }
 
 func internal(msg string, err error) error {

@@ -107,12 +107,26 @@ func TestRotatedKeysOpenOldAndSealNew(t *testing.T) {
 	require.ErrorIs(t, err, secret.ErrUnknownKey)
 }
 
-func TestDigestIsKeyed(t *testing.T) {
+func TestEveryEnvelopeNamesOneOfTheKeys(t *testing.T) {
+	s := sealer(t, key(1), key(2))
+	envelope, err := s.Seal(pushID, secrets)
+	require.NoError(t, err)
+	require.Len(t, s.Keys(), 2)
+	require.Contains(t, s.Keys(), strings.Split(envelope, ".")[1])
+	require.NotContains(t, sealer(t, key(3)).Keys(), strings.Split(envelope, ".")[1])
+}
+
+func TestDigestsAreKeyed(t *testing.T) {
 	a, b := sealer(t, key(1)), sealer(t, key(2))
-	require.Equal(t, a.Digest([]byte("body")), a.Digest([]byte("body")))
-	require.NotEqual(t, a.Digest([]byte("body")), a.Digest([]byte("bodY")))
-	require.NotEqual(t, a.Digest([]byte("body")), b.Digest([]byte("body")))
-	require.Len(t, a.Digest(nil), 64)
+	require.Equal(t, a.Digests([]byte("body")), a.Digests([]byte("body")))
+	require.NotEqual(t, a.Digests([]byte("body")), a.Digests([]byte("bodY")))
+	require.NotEqual(t, a.Digests([]byte("body")), b.Digests([]byte("body")))
+	require.Len(t, a.Digests(nil)[0], 64)
+}
+
+func TestRotatedKeysKnowABodyByTheOldKey(t *testing.T) {
+	before, after := sealer(t, key(1)).Digests([]byte("body")), sealer(t, key(2)).Digests([]byte("body"))
+	require.Equal(t, append(after, before...), sealer(t, key(2), key(1)).Digests([]byte("body")))
 }
 
 func TestParseKey(t *testing.T) {

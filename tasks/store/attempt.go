@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -10,18 +11,20 @@ import (
 )
 
 // Claim gives the queued attempt to l.Worker, which runs others pushes, or
-// refuses with ErrGone, ErrEnded, ErrStale, ErrHeld or ErrCrowded. A push with
-// desired=stop is ended as Stopped and refused with ErrEnded, unless another
-// worker's lease still runs. With ErrHandover it returns what an attempt that
-// was announced may prepare from.
-func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int) (tasks.Claimed, error) {
+// refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, ErrCrowded, or ErrNoKey
+// when another than these keys sealed the envelope (none: any is good). A push
+// with desired=stop is ended as Stopped and refused with ErrEnded, unless
+// another worker's lease still runs. With ErrHandover it returns what an attempt
+// that was announced may prepare from.
+func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int, keys ...string) (tasks.Claimed, error) {
 	o, err := s.owner(ctx, l.ID)
 	if err != nil {
 		return tasks.Claimed{}, err
 	}
 	r, err := s.run(ctx, s.scripts.claim, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Lease.Milliseconds(), l.Epoch, l.Worker,
-		others, tasks.LonelyStrikes)
+		others, tasks.LonelyStrikes,
+		strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.WaitingForKey.Message())
 	if err != nil {
 		return tasks.Claimed{}, err
 	}
@@ -75,7 +78,7 @@ func (s *Store) Release(ctx context.Context, l tasks.Lease, p media.Progress, ev
 	progress, eventsText := lastWords(l, p, events)
 	r, err := s.run(ctx, s.scripts.release, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, progress, eventsText,
-		min(s.cfg.Lease, s.cfg.Grace).Milliseconds())
+		s.announcedGrace().Milliseconds())
 	if err != nil {
 		return 0, err
 	}
@@ -84,6 +87,11 @@ func (s *Store) Release(ctx context.Context, l tasks.Lease, p media.Progress, ev
 	}
 	return epochOf(r.first())
 }
+
+// announcedGrace is how long a push waits for an attempt that was announced
+// before the sweeper looks: it was rung for before, and whoever heard that claims
+// at once.
+func (s *Store) announcedGrace() time.Duration { return min(s.cfg.Lease, s.cfg.Grace) }
 
 func epochOf(text string) (int64, error) {
 	next, err := strconv.ParseInt(text, 10, 64)

@@ -70,6 +70,59 @@ func TestClaimRefuses(t *testing.T) {
 	}
 }
 
+func TestAPushIsNotGivenToAWorkerThatCannotOpenIt(t *testing.T) {
+	s, _ := fresh(t, store.Config{})
+	n := newPush(t, "u")
+	n.Envelope = "v1.0a0a0a0a.nonce.sealed"
+	p, _, err := s.Create(ctx(t), n)
+	require.NoError(t, err)
+	for range 3 {
+		_, err = s.Claim(ctx(t), lease(p, "w1"), 0, "0b0b0b0b", "0a0a0a0")
+		require.ErrorIs(t, err, tasks.ErrNoKey)
+	}
+	got := get(t, s, p.ID)
+	require.Equal(t, tasks.Queued, got.State)
+	require.EqualValues(t, 1, got.Epoch)
+	require.Zero(t, got.Strikes)
+	require.Equal(t, tasks.WaitingForKey, got.Waiting)
+	require.Equal(t, "no_key", got.AllWarnings()[0].Code)
+	events, err := s.Events(ctx(t), p.ID)
+	require.NoError(t, err)
+	require.Len(t, events, 2, "queued, and one warning")
+
+	claimed, err := s.Claim(ctx(t), lease(p, "w2"), 0, "0b0b0b0b", "0a0a0a0a")
+	require.NoError(t, err)
+	require.Equal(t, n.Envelope, claimed.Envelope)
+	require.Empty(t, get(t, s, p.ID).AllWarnings())
+	_, err = s.Claim(ctx(t), lease(p, "w1"), 0, "0b0b0b0b")
+	require.ErrorIs(t, err, tasks.ErrHeld, "its task is done with")
+}
+
+func TestAPushThatNoWorkerCanOpenIsStoppedAtOnce(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	n := newPush(t, "u")
+	n.Envelope = "v1.0a0a0a0a.nonce.sealed"
+	p, _, err := s.Create(ctx(t), n)
+	require.NoError(t, err)
+	_, err = s.Claim(ctx(t), lease(p, "w1"), 0, "0b0b0b0b")
+	require.ErrorIs(t, err, tasks.ErrNoKey)
+	_, err = s.Stop(ctx(t), p.ID)
+	require.NoError(t, err)
+	_, err = s.Claim(ctx(t), lease(p, "w1"), 0, "0b0b0b0b")
+	require.ErrorIs(t, err, tasks.ErrEnded)
+	requireEnded(t, rdb, get(t, s, p.ID))
+}
+
+func TestAnEnvelopeThatIsNoneIsGivenToBeFailed(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	for name, envelope := range map[string]string{"garbage": "garbage", "nothing": ""} {
+		p := create(t, s, newID(t))
+		require.NoError(t, rdb.Set(ctx(t), "{roomcast}:secret:"+p.ID, envelope, 0).Err())
+		_, err := s.Claim(ctx(t), lease(p, "w"), 0, "0b0b0b0b")
+		require.NoError(t, err, name)
+	}
+}
+
 func TestClaimOfALaterAttemptRepairsAnOlderRecord(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := create(t, s, "u")

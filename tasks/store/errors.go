@@ -55,6 +55,8 @@ func refusal(r reply) error {
 		return tasks.ErrHeld
 	case "crowded":
 		return tasks.ErrCrowded
+	case "no_key":
+		return tasks.ErrNoKey
 	case "handover":
 		return tasks.ErrHandover
 	case "illegal":

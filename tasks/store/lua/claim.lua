@@ -2,10 +2,12 @@
 --
 -- KEYS 1–10 as in lib.lua
 -- ARGV 1 id, 2 retention ms, 3 lease ms, 4 epoch, 5 worker, 6 how many other
---      pushes the worker runs, 7 strikes from which on a push runs alone
+--      pushes the worker runs, 7 strikes from which on a push runs alone, 8 ids
+--      of the keys that the worker opens envelopes with ('' for any), 9 waiting
+--      reason of a push that it cannot open, 10 what that means, in a sentence
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
---      · {'held'} · {'crowded'}: it stays queued · {'handover', envelope, field,
---      value, …}: not given; its owner has announced this attempt, which may
+--      · {'held'} · {'crowded'}, {'no_key'}: it stays queued · {'handover',
+--      envelope, field, value, …}: not given; its owner has announced this attempt, which may
 --      prepare until the push is released
 -- A repeated call of the same worker within one lease of its claim, before it
 -- has renewed (the reply was lost), answers 'ok' again. A push that is to stop
@@ -32,10 +34,17 @@ local function given(word)
   table.insert(result, 1, word)
   return result
 end
+-- An envelope says which key sealed it: v1.<key>.<nonce>.<ciphertext>. What is
+-- none is given, to be failed by who cannot read it.
+local function foreign()
+  local key = string.match(redis.call('GET', k.secret) or '', '^[^.]*%.([^.]*)%.')
+  return key and ARGV[8] ~= '' and not listed(ARGV[8], key)
+end
 local crowded = rec.strikes >= tonumber(ARGV[7]) and tonumber(ARGV[6]) > 0
 
 if held and rec.desired ~= 'stop' and rec.epoch + 1 == epoch then
   if rec.announced ~= epoch then return {'held'} end
+  if foreign() then return {'no_key'} end
   if crowded then return {'crowded'} end
   return given('handover')
 end
@@ -45,6 +54,10 @@ if rec.epoch == epoch and rec.worker == worker and rec.state == 'starting' then
   if until_ms == claimed + lease and t <= until_ms then return given('ok') end
 end
 if rec.worker ~= '' or not may(rec.state, 'starting') then return {'held'} end
+if foreign() then
+  waits(k, rec, ARGV[9], ARGV[10], t)
+  return {'no_key'}
+end
 if crowded then return {'crowded'} end
 
 hold(k, rec, epoch, worker)

@@ -2,9 +2,10 @@
 --
 -- KEYS 1–10 as in lib.lua, 11 idempotency, 12 index of all, 13 of the room,
 --      14 of the app, 15 of the user, 16 record of the user's holder (ARGV 7)
--- ARGV 1 id, 2 retention ms, 3 grace ms, 4 envelope, 5 body digest ('' without
---      an idempotency key), 6 idempotency TTL ms, 7 holder the caller has seen
---      ('' at first), 8 push under the idempotency key whose record the caller
+-- ARGV 1 id, 2 retention ms, 3 grace ms, 4 envelope, 5 digests that the body
+--      may be known by, of which the first is stored ('' without an
+--      idempotency key), 6 idempotency TTL ms, 7 holder the caller has seen (''
+--      at first), 8 push under the idempotency key whose record the caller
 --      found gone ('' at first), 9 created_at ms (0: now), 10 JSON array of
 --      fields and values of the record
 -- Result {'created', created_at} · {'same', id} under the idempotency key ·
@@ -20,7 +21,7 @@ if ARGV[5] ~= '' then
   local seen = redis.call('GET', KEYS[11])
   if seen then
     local digest, other = string.match(seen, '^([^ ]*) (.*)$')
-    if digest ~= ARGV[5] then return {'reused'} end
+    if not listed(ARGV[5], digest) then return {'reused'} end
     if other ~= ARGV[8] then return {'same', other} end
   end
 end
@@ -39,7 +40,7 @@ set_fields(k.push, cjson.decode(ARGV[10]))
 redis.call('HSET', k.push, 'id', id, 'state', 'queued', 'desired', 'run', 'worker', '', 'created_at', created)
 redis.call('SET', k.secret, ARGV[4])
 redis.call('SET', k.user, id)
-if ARGV[5] ~= '' then redis.call('SET', KEYS[11], ARGV[5] .. ' ' .. id, 'PX', ARGV[6]) end
+if ARGV[5] ~= '' then redis.call('SET', KEYS[11], string.match(ARGV[5], '^%S+') .. ' ' .. id, 'PX', ARGV[6]) end
 redis.call('ZADD', k.live, int(t + tonumber(ARGV[3])), id)
 redis.call('ZADD', k.active, 0, id)
 for i = 12, 15 do redis.call('ZADD', KEYS[i], 0, id) end

@@ -10,8 +10,5 @@ local lease_end = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '-1')
 local rec = load(KEYS[2])
 if lease_end ~= tonumber(ARGV[3]) or not rec or rec.state ~= 'queued' then return {'held'} end
 redis.call('ZADD', KEYS[1], int(t + tonumber(ARGV[2])), ARGV[1])
-if rec.waiting ~= ARGV[4] then
-  redis.call('HSET', KEYS[2], 'waiting', ARGV[4])
-  warning_event(KEYS[3], rec.epoch, ARGV[4], ARGV[5], t)
-end
+waits({push = KEYS[2], events = KEYS[3]}, rec, ARGV[4], ARGV[5], t)
 return {'ok'}

@@ -17,6 +17,11 @@ local function now()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
+-- listed says whether a word is one of a list, separated by spaces.
+local function listed(list, word)
+  return word ~= nil and string.find(' ' .. list .. ' ', ' ' .. word .. ' ', 1, true) ~= nil
+end
+
 local function keyset()
   return {
     push = KEYS[1], events = KEYS[2], live = KEYS[3], secret = KEYS[4], user = KEYS[5],
@@ -85,6 +90,13 @@ end
 
 local function warning_event(events, epoch, code, message, t)
   event(events, {'at', int(t), 'type', 'warning', 'code', code, 'message', message, 'epoch', int(epoch)})
+end
+
+-- waits notes why a queued push waits. A new reason is a warning in its history.
+local function waits(k, rec, why, message, t)
+  if rec.waiting == why then return end
+  redis.call('HSET', k.push, 'waiting', why)
+  warning_event(k.events, rec.epoch, why, message, t)
 end
 
 -- attempt_events appends what an attempt reports, each event once by (epoch,

@@ -7,7 +7,8 @@
 -- KEYS 1–10 as in lib.lua, 11 workers
 -- ARGV 1 id, 2 retention ms, 3 grace ms, 4 lease end ms as the caller saw it,
 --      5 token of this call, 6 strikes with which it fails, 7 that failure as
---      JSON
+--      JSON, 8 grace ms of a push whose next attempt was announced: who prepared
+--      it claims at once, or died with the owner
 -- Result {'ok', state, next epoch or '0'} · {'gone'} · {'ended'} · {'held'}:
 --      the lease has changed, or is not over
 -- A repeated call with the same token (its reply was lost) answers the same
@@ -48,5 +49,6 @@ if rec.state ~= 'queued' then
     if rec.strikes >= tonumber(ARGV[6]) then return ended('failed', ARGV[7]) end
   end
 end
+local grace = tonumber(rec.announced == rec.epoch + 1 and ARGV[8] or ARGV[3])
 redis.call('HSET', k.push, 'last_epoch', int(rec.epoch), 'last_worker', '', 'taken_by', ARGV[5])
-return {'ok', 'queued', int(requeue(k, rec, tonumber(ARGV[3]), message, t))}
+return {'ok', 'queued', int(requeue(k, rec, grace, message, t))}
