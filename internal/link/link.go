@@ -1,30 +1,43 @@
 // Package link is a network for tests, between a process and a server, that can
-// be cut.
+// be cut, slowed down and broken. Toxiproxy carries what goes over it.
 package link
 
 import (
 	"context"
-	"io"
 	"net"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/stream"
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 )
 
 // Link is a network between a process and a server: it carries TCP until it is
 // cut. A cut one swallows everything without a word, as a broken network does;
 // healing resets the connections of before.
+//
+// It accepts and dials itself, and leaves the rest to toxiproxy's links and
+// toxics. Toxiproxy's own Proxy tells nobody the addresses it dials from, which
+// Owns compares; its reset_peer ends connections that are there already in
+// order, and not before there is something for them; and to close them all it
+// closes its listener, whose port may be taken before it listens again.
 type Link struct {
+	t        testing.TB
 	listener net.Listener
 	upstream string
+	server   *toxiproxy.ApiServer // not listening
+	toxics   *toxiproxy.ToxicCollection
 	running  sync.WaitGroup
+	cut      atomic.Bool
 
 	mu     sync.Mutex
 	closed bool
-	down   chan struct{}         // closed while cut; replaced by Heal
-	conns  map[net.Conn]struct{} // both ends
-	mine   map[string]struct{}   // local addresses of connections to upstream
+	conns  []*conn  // all there ever were
+	added  []string // toxics, by name
 }
 
 // New starts a link to upstream, a TCP address, that ends with the test.
@@ -32,9 +45,11 @@ func New(t testing.TB, upstream string) *Link {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics log where no logger of ours reaches
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	l := &Link{
-		listener: listener, upstream: upstream, down: make(chan struct{}),
-		conns: map[net.Conn]struct{}{}, mine: map[string]struct{}{},
+		t: t, listener: listener, upstream: upstream, server: server,
+		toxics: toxiproxy.NewProxy(server, t.Name(), listener.Addr().String(), upstream).Toxics,
 	}
 	l.running.Go(l.accept)
 	t.Cleanup(l.close)
@@ -49,50 +64,24 @@ func (l *Link) Addr() string { return l.listener.Addr().String() }
 func (l *Link) Owns(remote string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, ok := l.mine[remote]
-	return ok
-}
-
-// Cut ends the traffic without a word, until Heal.
-func (l *Link) Cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case <-l.down:
-	default:
-		close(l.down)
+	for _, c := range l.conns {
+		if c.far != nil && c.far.LocalAddr().String() == remote {
+			return true
+		}
 	}
-}
-
-// IsCut says whether it is cut.
-func (l *Link) IsCut() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case <-l.down:
-		return true
-	default:
-		return false
-	}
-}
-
-// Heal lets new connections through and resets those of before.
-func (l *Link) Heal() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.down = make(chan struct{})
-	for c := range l.conns {
-		_ = c.Close()
-	}
+	return false
 }
 
 // Reset breaks the connections of now; new ones get through.
 func (l *Link) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for c := range l.conns {
-		_ = c.(*net.TCPConn).SetLinger(0)
-		_ = c.Close()
+	l.reset()
+}
+
+func (l *Link) reset() {
+	for _, c := range l.conns {
+		c.reset()
 	}
 }
 
@@ -100,8 +89,8 @@ func (l *Link) Reset() {
 func (l *Link) HangUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for c := range l.conns {
-		_ = c.(*net.TCPConn).CloseWrite()
+	for _, c := range l.conns {
+		c.hangUp()
 	}
 }
 
@@ -109,9 +98,8 @@ func (l *Link) close() {
 	l.mu.Lock()
 	l.closed = true
 	_ = l.listener.Close()
-	for c := range l.conns {
-		_ = c.Close()
-	}
+	l.reset()
+	l.clean() // a slow link would be slow to end
 	l.mu.Unlock()
 	l.running.Wait()
 }
@@ -122,83 +110,42 @@ func (l *Link) accept() {
 		if err != nil {
 			return
 		}
-		l.mu.Lock()
-		down := l.down
-		kept := l.keep(near)
-		l.mu.Unlock()
-		if kept {
-			l.running.Go(func() { l.carry(near, down) })
-		}
+		l.running.Go(func() { l.carry(&conn{cut: &l.cut, near: near.(*net.TCPConn)}) })
 	}
 }
 
-// keep notes a connection, under l.mu.
-func (l *Link) keep(c net.Conn) bool {
-	if l.closed {
-		_ = c.Close()
-		return false
-	}
-	l.conns[c] = struct{}{}
-	return true
-}
-
-func (l *Link) drop(c net.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.conns, c)
-	_ = c.Close()
-}
-
-func (l *Link) carry(near net.Conn, down <-chan struct{}) {
-	defer l.drop(near)
-	select {
-	case <-down: // its packets go nowhere
-		_, _ = io.Copy(io.Discard, near)
-		return
-	default:
-	}
-	far, err := new(net.Dialer).DialContext(context.Background(), "tcp", l.upstream)
-	if err != nil {
-		return
-	}
-	defer l.drop(far)
-	l.mu.Lock()
-	kept := l.keep(far)
-	l.mine[far.LocalAddr().String()] = struct{}{}
-	l.mu.Unlock()
-	if !kept {
-		return
-	}
-	var both sync.WaitGroup
-	both.Go(func() { pipe(far, near, down) })
-	both.Go(func() { pipe(near, far, down) })
-	both.Wait()
-}
-
-// pipe carries one direction until its end, which it passes on, or until the
-// link is cut: then it reads on and passes on nothing.
-func pipe(to, from net.Conn, down <-chan struct{}) {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		select {
-		case <-down:
-			if err != nil {
-				return
-			}
-			continue
-		default:
-		}
-		if n > 0 {
-			if _, werr := to.Write(buf[:n]); werr != nil {
-				_ = from.(*net.TCPConn).SetLinger(0)
-				_ = from.Close()
-				return
-			}
-		}
+// carry gives a new connection to toxiproxy. The server hears nothing of one
+// that comes while the link is cut.
+func (l *Link) carry(c *conn) {
+	if !l.cut.Load() {
+		far, err := new(net.Dialer).DialContext(context.Background(), "tcp", l.upstream)
 		if err != nil {
-			_ = to.(*net.TCPConn).CloseWrite()
+			_ = c.near.Close()
 			return
 		}
+		c.far = far.(*net.TCPConn)
 	}
+	if l.start(c) {
+		c.flows.Wait()
+		c.end()
+	}
+}
+
+// start returns false for a connection that leads nowhere any more.
+func (l *Link) start(c *conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || c.far == nil && !l.cut.Load() {
+		c.reset()
+		return false
+	}
+	name := strconv.Itoa(len(l.conns)) // an address may come again too soon
+	l.conns = append(l.conns, c)
+	c.flows.Add(1)
+	l.toxics.StartLink(l.server, name+"upstream", c.near, &sink{c, c.far}, stream.Upstream)
+	if c.far != nil {
+		c.flows.Add(1)
+		l.toxics.StartLink(l.server, name+"downstream", c.far, &sink{c, c.near}, stream.Downstream)
+	}
+	return true
 }

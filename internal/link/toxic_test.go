@@ -1,0 +1,78 @@
+package link
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// load is what the tests send, and it is easy to see whether all of it came.
+var load = bytes.Repeat([]byte("0123456789"), 10_000)
+
+// takes returns how long the load is on its way.
+func takes(t *testing.T, from, to *net.TCPConn) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	_, err := from.Write(load)
+	require.NoError(t, err)
+	arrives(t, to)
+	return time.Since(begin)
+}
+
+func arrives(t *testing.T, to *net.TCPConn) {
+	t.Helper()
+	require.NoError(t, to.SetReadDeadline(time.Now().Add(patience)))
+	got := make([]byte, len(load))
+	_, err := io.ReadFull(to, got)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(load, got))
+}
+
+func TestAToxicTakesEffectBothWays(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind       string
+		attributes map[string]int
+		least      time.Duration
+	}{
+		"slow":       {"bandwidth", map[string]int{"rate": 200}, 400 * time.Millisecond},
+		"late":       {"latency", map[string]int{"latency": 300}, 300 * time.Millisecond},
+		"in morsels": {"slicer", map[string]int{"average_size": 1000, "delay": 3000}, 250 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUpstream(t)
+			l := New(t, u.address())
+			l.Add(c.kind, c.attributes)
+			client, server := open(t, l, u)
+			require.Greater(t, takes(t, client, server), c.least)
+			require.Greater(t, takes(t, server, client), c.least)
+		})
+	}
+}
+
+func TestALinkThatIsCleanedCarriesOnAndLosesNothing(t *testing.T) {
+	u := newUpstream(t)
+	l := New(t, u.address())
+	client, server := open(t, l, u)
+	for range 2 {
+		l.Add("bandwidth", map[string]int{"rate": 1}) // 100 s
+		_, err := server.Write(load)
+		require.NoError(t, err)
+		l.Clean()
+		arrives(t, client)
+	}
+}
+
+func TestACutLinkIsStillSlowWhenItHeals(t *testing.T) {
+	u := newUpstream(t)
+	l := New(t, u.address())
+	l.Add("bandwidth", map[string]int{"rate": 200})
+	l.Cut()
+	l.Heal()
+	client, server := open(t, l, u)
+	require.Greater(t, takes(t, client, server), 400*time.Millisecond)
+}
