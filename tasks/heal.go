@@ -20,7 +20,11 @@ func (s *Sweeper) healAll(ctx context.Context, queued []Expired) {
 		return
 	}
 	begin := time.Now()
-	workers, err := s.Store.Workers(ctx)
+	var workers int
+	err := s.call(ctx, func(ctx context.Context) (err error) {
+		workers, err = s.Store.Workers(ctx)
+		return err
+	})
 	if err != nil {
 		s.Log.Warn("workers could not be counted", "error", err)
 		return
@@ -31,13 +35,20 @@ func (s *Sweeper) healAll(ctx context.Context, queued []Expired) {
 			continue
 		}
 		s.heal(ctx, e, workers)
+		if s.trouble != "" {
+			return
+		}
 	}
 }
 
 // heal sees to one: it waits on while its task does; a task that is lost, or
 // that a worker took and never claimed, is replaced by one of a new epoch.
 func (s *Sweeper) heal(ctx context.Context, e Expired, workers int) {
-	waits, err := s.Bells.Waits(ctx, TaskOf(e.Push))
+	var waits bool
+	err := s.call(ctx, func(ctx context.Context) (err error) {
+		waits, err = s.Bells.Waits(ctx, TaskOf(e.Push))
+		return err
+	})
 	if err != nil {
 		s.Log.Warn("queue could not be asked", "push_id", e.ID, "error", err)
 		return
@@ -46,7 +57,9 @@ func (s *Sweeper) heal(ctx context.Context, e Expired, workers int) {
 		s.takeOver(ctx, e)
 		return
 	}
-	err = s.Store.Defer(ctx, e, queuedGrace, reason(e.Push, workers))
+	err = s.call(ctx, func(ctx context.Context) error {
+		return s.Store.Defer(ctx, e, queuedGrace, reason(e.Push, workers))
+	})
 	if err != nil && !errors.Is(err, ErrHeld) {
 		s.Log.Warn("queued push could not be deferred", "push_id", e.ID, "error", err)
 	}

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,6 +13,9 @@ const (
 	sweepEvery = 500 * time.Millisecond
 	// sweepBatch is how many expired pushes one look handles.
 	sweepBatch = 200
+	// lookTime is how long one look begins new takeovers, so that it is never
+	// far behind what it has read.
+	lookTime = 2 * time.Second
 	// countEvery is how often the queue's orphans are counted.
 	countEvery = time.Minute
 )
@@ -28,6 +32,8 @@ type Sweeper struct {
 
 	seen    map[string]int64 // expiry at the look before, by push id
 	ended   time.Time        // of the last look
+	beat    time.Time        // when a look was last seen to go on
+	trouble string           // of the present look, "" for none
 	hold    time.Time        // nothing is taken over before
 	counted time.Time        // when orphans were counted last
 	orphans int
@@ -53,27 +59,57 @@ func (s *Sweeper) Run(ctx context.Context) {
 // trouble with Redis, or a stall of our own, leases look older than their
 // workers are, so nothing is taken over until those had time to renew.
 func (s *Sweeper) sweep(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	begin := time.Now()
-	if !s.ended.IsZero() && begin.Sub(s.ended) > sweepEvery+s.stall() {
+	s.beat, s.trouble = time.Now(), ""
+	if !s.ended.IsZero() && s.beat.Sub(s.ended) > sweepEvery+s.stall() {
 		s.holdOff("this process stood still")
 	}
 	defer func() { s.ended = time.Now() }()
-	expired, err := s.Store.Expired(ctx, sweepBatch)
-	now := time.Now()
+	var expired []Expired
+	err := s.call(ctx, func(ctx context.Context) (err error) {
+		expired, err = s.Store.Expired(ctx, sweepBatch)
+		return err
+	})
 	switch {
 	case err != nil:
 		s.Log.Warn("sweep failed", "error", err)
-		s.holdOff("the store failed")
-	case now.Sub(begin) > s.stall():
-		s.holdOff("the store stood still")
-	case now.Before(s.hold):
+		s.trouble = cmp.Or(s.trouble, "Redis failed")
+	case s.trouble != "":
+	case s.beat.Before(s.hold):
 		s.seen = nil
 	default:
 		s.look(ctx, expired)
 		s.countOrphans(ctx)
 	}
+	if s.trouble != "" && ctx.Err() == nil {
+		s.holdOff(s.trouble)
+	}
+}
+
+// call makes one call of the store or the queue. It notes trouble when that
+// cannot be reached, and when the call, or this process since the last one,
+// took so long that leases may look older than their workers are.
+func (s *Sweeper) call(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	err := do(ctx)
+	now := time.Now()
+	switch {
+	case now.Sub(s.beat) > s.stall():
+		s.trouble = "Redis or this process stood still"
+	case unreachable(err):
+		s.trouble = "Redis failed"
+	}
+	s.beat = now
+	return err
+}
+
+// unreachable says whether an error is about Redis, and not about one push
+// that has changed or is damaged.
+func unreachable(err error) bool {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code != CodeInternal
+	}
+	return err != nil && !errors.Is(err, ErrHeld) && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrGone)
 }
 
 // stall is what counts as standing still.
@@ -86,18 +122,23 @@ func (s *Sweeper) holdOff(why string) {
 	s.hold, s.seen = time.Now().Add(2*s.Lease), nil
 }
 
+// look deals with what is expired until there is trouble. What it has no time
+// for is left to the next look, which need not see it twice again.
 func (s *Sweeper) look(ctx context.Context, expired []Expired) {
-	before := s.seen
+	begin, before := time.Now(), s.seen
 	s.seen = make(map[string]int64, len(expired))
 	var queued []Expired
 	for _, e := range expired {
 		switch {
-		case before[e.ID] != e.Expiry:
+		case before[e.ID] != e.Expiry, time.Since(begin) > lookTime:
 			s.seen[e.ID] = e.Expiry
 		case e.Damage == nil && e.Push.State == Queued && e.Push.Desired == DesiredRun:
 			queued = append(queued, e)
 		default:
 			s.takeOver(ctx, e)
+		}
+		if s.trouble != "" {
+			return
 		}
 	}
 	s.healAll(ctx, queued)
@@ -105,7 +146,11 @@ func (s *Sweeper) look(ctx context.Context, expired []Expired) {
 
 func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 	log := s.Log.With("push_id", e.ID, "epoch", e.Push.Epoch, "worker", e.Push.Worker)
-	taken, err := s.Store.Takeover(ctx, e)
+	var taken Taken
+	err := s.call(ctx, func(ctx context.Context) (err error) {
+		taken, err = s.Store.Takeover(ctx, e)
+		return err
+	})
 	switch {
 	case errors.Is(err, ErrHeld), errors.Is(err, ErrEnded), errors.Is(err, ErrGone): // renewed, or another sweeper was first
 		return
@@ -123,9 +168,10 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 	}
 	p := e.Push
 	p.Epoch = taken.Next
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime) // the sweep's own may be over
-	defer cancel()
-	if err := s.Queue.Enqueue(ctx, TaskOf(p), true); err != nil {
+	err = s.call(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		return s.Queue.Enqueue(ctx, TaskOf(p), true)
+	})
+	if err != nil {
 		log.Error("next attempt could not be enqueued", "next_epoch", taken.Next, "error", err)
 	}
 }
@@ -133,11 +179,15 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 // countOrphans tells of tasks that the queue calls active and nobody runs;
 // the queue's own recovery brings them back, and their claim is refused.
 func (s *Sweeper) countOrphans(ctx context.Context) {
-	if time.Since(s.counted) < countEvery {
+	if s.trouble != "" || time.Since(s.counted) < countEvery {
 		return
 	}
 	s.counted = time.Now()
-	n, err := s.Bells.Orphans(ctx)
+	var n int
+	err := s.call(ctx, func(ctx context.Context) (err error) {
+		n, err = s.Bells.Orphans(ctx)
+		return err
+	})
 	if err == nil && n != s.orphans {
 		s.Log.Info("orphaned tasks in the queue", "count", n)
 		s.orphans = n
