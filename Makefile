@@ -49,7 +49,7 @@ test: ## install what is missing, then run every Go test (PACKAGES=./media/... f
 chaos: ## faults, the corpus, leaks and a long soak at full size, in about 50 minutes; ends with their RESULT lines
 	@$(DEPS)
 	@dir=$$(mktemp -d) && { $(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -p 1 -timeout 3h -v -run '^TestChaos' \
-		./internal/e2e ./internal/matrix; echo $$? >"$$dir/exit"; } 2>&1 | tee "$$dir/log"; \
+		./internal/e2e ./internal/matrix ./tasks/queue; echo $$? >"$$dir/exit"; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 
 bench: ## what transcoding costs against the ffmpeg program, and how late the packets of a hundred pushes are
