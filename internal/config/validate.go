@@ -11,7 +11,12 @@ import (
 	"time"
 )
 
-const secretKeySize = 32
+const (
+	secretKeySize = 32
+	// leastLease lets a worker, which renews once a second, miss one renew
+	// before its lease is over.
+	leastLease = 3 * time.Second
+)
 
 var knownSchemes = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
 
@@ -57,7 +62,7 @@ func (c Config) validateWorker(check checkFunc) {
 	_, port, err := net.SplitHostPort(c.WorkerListen)
 	check(c.WorkerListen == WorkerListenOff || err == nil && isPort(port, 0), "WORKER_LISTEN", "must be host:port or off")
 	check(c.WorkerSlots >= 1 && c.WorkerSlots <= 10000, "WORKER_SLOTS", "must be a whole number from 1 to 10000")
-	check(within(c.Lease, time.Second, time.Minute), "LEASE", "must be a duration from 1s to 1m")
+	check(within(c.Lease, leastLease, time.Minute), "LEASE", "must be a duration from 3s to 1m: a worker renews once a second, and may miss one")
 	check(within(c.RenewCap, c.Lease, time.Hour), "RENEW_CAP", "must be a duration from ROOMCAST_LEASE to 1h")
 	check(c.MaxDuration == 0 || within(c.MaxDuration, time.Second, 10*365*24*time.Hour), "MAX_DURATION", "must be 0 for no limit, or a duration from 1s, such as 12h")
 	check(within(c.Retention, time.Minute, 10*365*24*time.Hour), "RETENTION", "must be a duration from 1m, such as 72h")
