@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -249,8 +250,13 @@ func TestReadinessFollowsRedis(t *testing.T) {
 	assert.Equal(t, 503, status)
 	assert.Equal(t, "application/problem+json", header.Get("Content-Type"))
 	assert.Contains(t, body, "waiting for redis")
-	status, _, _ = i.do("GET", "/readyz", "")
-	assert.Equal(t, 200, status)
+	admin := redis.Client(t)
+	for replicas, want := range map[int]int{1: 503, 0: 200} {
+		require.NoError(t, admin.ConfigSet(t.Context(), "min-replicas-to-write", strconv.Itoa(replicas)).Err())
+		status, _, _ = i.do("GET", "/readyz", "")
+		assert.Equal(t, want, status, "a Redis that wants %d replicas and has none", replicas)
+	}
+	require.NoError(t, admin.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err())
 	status, _, _ = i.do("GET", "/healthz", "")
 	assert.Equal(t, 200, status)
 }

@@ -59,7 +59,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		Pushes:  service,
 		History: service,
 		Keys:    apiKeys(cfg.APIKeys),
-		Health:  health.Handler(health.Check{Name: "redis", Run: func(ctx context.Context) error { return client.Ping(ctx).Err() }}),
+		Health:  health.Handler(health.Check{Name: "redis", Run: records.Writable}),
 		Monitor: monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),
 		Log:     log,
 	})

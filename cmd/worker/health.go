@@ -23,8 +23,9 @@ type healthServer struct {
 	ended  chan struct{}
 }
 
-// listenHealth serves /healthz, /readyz and /metrics on addr.
-func listenHealth(addr string, p parts, w *tasks.Worker) (*healthServer, error) {
+// listenHealth serves /healthz, /readyz and /metrics on addr; redis says whether
+// Redis can be used.
+func listenHealth(addr string, redis func(context.Context) error, w *tasks.Worker) (*healthServer, error) {
 	if addr == config.WorkerListenOff {
 		return &healthServer{addr: addr}, nil
 	}
@@ -41,9 +42,7 @@ func listenHealth(addr string, p parts, w *tasks.Worker) (*healthServer, error) 
 	)
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.Handle("/", health.Handler(health.Check{Name: "redis", Run: func(ctx context.Context) error {
-		return p.client.Ping(ctx).Err()
-	}}))
+	mux.Handle("/", health.Handler(health.Check{Name: "redis", Run: redis}))
 	h := &healthServer{
 		addr: listener.Addr().String(), ended: make(chan struct{}),
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second},

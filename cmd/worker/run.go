@@ -113,7 +113,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, records, t, p.log) },
 	})
-	health, err := listenHealth(cfg.WorkerListen, p, worker)
+	health, err := listenHealth(cfg.WorkerListen, records.Writable, worker)
 	if err != nil {
 		return true, err
 	}

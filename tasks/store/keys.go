@@ -36,6 +36,7 @@ const (
 	keyLive     = prefix + "live"
 	keyWorkers  = prefix + "workers"
 	keyReserved = prefix + "reserved"
+	keyNone     = prefix + "none" // is never there, see Writable
 	keyEnded    = prefix + "ended"
 	keyActive   = prefix + "index:active"
 	keyAll      = prefix + "index:all"
