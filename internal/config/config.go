@@ -32,7 +32,7 @@ type Config struct {
 
 	WorkerSlots  int           `env:"WORKER_SLOTS" envDefault:"100" about:"pushes a worker runs at once"`
 	WorkerListen string        `env:"WORKER_LISTEN" envDefault:"127.0.0.1:8081" about:"address of a worker's health and metrics; off serves none"`
-	Lease        time.Duration `env:"LEASE" envDefault:"3s" about:"how long a worker, which renews once a second, owns a push without renewing, 3s to 1m; a vanished worker's pushes start elsewhere after it"`
+	Lease        time.Duration `env:"LEASE" envDefault:"3s" about:"how long a worker, which renews once a second, owns a push without renewing, 3s to 1m, the same in all processes; a vanished worker's pushes start elsewhere after it"`
 	RenewCap     time.Duration `env:"RENEW_CAP" envDefault:"2m" about:"how long a push goes on while its lease cannot be renewed"`
 
 	MaxDuration time.Duration `env:"MAX_DURATION" envDefault:"0" about:"how long a push may be in its room, all attempts together; a request may ask for less; 0 is no limit"`

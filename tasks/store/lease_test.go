@@ -135,7 +135,7 @@ func TestTakeoverWhoseReplyWasLostAnswersTheSameUntilSomebodyClaims(t *testing.T
 }
 
 func TestWorkersAreCountedWhileTheyRenew(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
+	s, rdb := fresh(t, store.Config{Lease: 20 * time.Second})
 	count := func() int {
 		n, err := s.Workers(ctx(t))
 		require.NoError(t, err)
@@ -148,20 +148,41 @@ func TestWorkersAreCountedWhileTheyRenew(t *testing.T) {
 		require.Empty(t, none)
 	}
 	require.Equal(t, 2, count())
-	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:workers", z(1, "a"), z(9e15, "far")).Err())
+	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:workers", z(1, "a"), z(9e15, "far"), z(float64(time.Now().Add(50*time.Second).UnixMilli()), "set back")).Err())
 	_, err := s.Renew(ctx(t), "b", nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"b"}, rdb.ZRange(ctx(t), "{roomcast}:workers", 0, -1).Val(), "others are forgotten")
 	require.Equal(t, 1, count())
 }
 
-func TestLeaseThatAClockSetBackMadeEndlessIsCut(t *testing.T) {
-	s, rdb := fresh(t, store.Config{Lease: short, Grace: short})
-	p := create(t, s, "u")
-	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(9e15, p.ID)).Err())
-	expired(t, s, 0)
-	left := rdb.ZScore(ctx(t), "{roomcast}:live", p.ID).Val() - float64(time.Now().UnixMilli())
-	require.InDelta(t, time.Minute.Milliseconds(), left, 60_000)
+// A clock set back by as little as this keeps a dead worker's pushes from being
+// taken over for no longer than two leases, or two graces of a queued push.
+func TestLeaseThatAClockSetBackMadeLongIsCut(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lease, left, want time.Duration
+	}{
+		"one that may be a grace that has just begun": {short, 19 * time.Second, 19 * time.Second},
+		"one of a clock set back by half a minute":    {short, 30 * time.Second, 10 * time.Second},
+		"one of a clock set back by years":            {short, 1e5 * time.Hour, 10 * time.Second},
+		"one that another process's lease explains":   {20 * time.Second, 39 * time.Second, 39 * time.Second},
+		"one that no lease of ours explains":          {20 * time.Second, 50 * time.Second, 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, rdb := fresh(t, store.Config{Lease: tt.lease, Grace: short})
+			p := create(t, s, "u")
+			begin := time.Now()
+			end := begin.Add(tt.left).UnixMilli()
+			require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(float64(end), p.ID)).Err())
+			expired(t, s, 0)
+			now := int64(rdb.ZScore(ctx(t), "{roomcast}:live", p.ID).Val())
+			if tt.want == tt.left {
+				require.Equal(t, end, now, "it stays")
+				return
+			}
+			require.GreaterOrEqual(t, now, begin.Add(tt.want).UnixMilli())
+			require.LessOrEqual(t, now, time.Now().Add(tt.want).UnixMilli())
+		})
+	}
 }
 
 func TestQueuedPushSaysWhyItWaitsOnceForEachReason(t *testing.T) {

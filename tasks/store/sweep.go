@@ -13,8 +13,8 @@ import (
 const (
 	trimEvery = 30 * time.Second
 	trimLimit = 200
-	// longestGrace is more than any grace that Defer is called with.
-	longestGrace = time.Minute
+	// longestGrace is the longest grace that Defer is called with.
+	longestGrace = 10 * time.Second
 	// leastJump is the least difference of clocks that counts.
 	leastJump = 500 * time.Millisecond
 )

@@ -59,7 +59,7 @@ end
 -- A clock set back (another server's, after a failover) must not leave workers
 -- alive for ever: an end later than a renew could have written is not true.
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', int(t))
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. int(t + 2 * lease + 60000), '+inf')
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. int(t + 2 * math.max(lease, 10000)), '+inf')
 redis.call('ZADD', KEYS[2], int(t + lease), ARGV[2])
 
 local verdicts = {}
