@@ -323,10 +323,11 @@ func (c *chaos) cutUser() bool {
 
 func (c *chaos) kickUser() bool {
 	u := c.users[c.random.IntN(len(c.users))]
+	n := c.room.Kick(u)
 	c.mu.Lock()
-	c.wishes[u].kicked = true
+	c.wishes[u].kicked = c.wishes[u].kicked || n > 0
 	c.mu.Unlock()
-	c.note("kick %s: %d", u, c.room.Kick(u))
+	c.note("kick %s: %d", u, n)
 	return true
 }
 
