@@ -307,6 +307,7 @@ func TestChaosAWorkerCutOffFromRedis(t *testing.T) {
 		"keeps its connection until the new owner comes":   testCutOffWithAnother,
 		"opens no connection":                              testCutOffWithoutARoom,
 		"stops at its cap and is back with the next owner": testCutOffToItsCap,
+		"leaves at its cap what was stopped meanwhile":     testStopWhileCutOff,
 	} {
 		t.Run(name, func(t *testing.T) {
 			beside(t)
@@ -386,4 +387,33 @@ func testCutOffToItsCap(t *testing.T, c *crowd, l *link.Link) {
 	c.requireNeverDoubled()
 	c.requireProgress()
 	result(t, "%d pushes, stopped %v after the cut with a cap of 10s", len(c.users), times)
+}
+
+// A stop cannot reach the worker, so it is true of the record first and of the
+// room at the cap.
+func testStopWhileCutOff(t *testing.T, c *crowd, l *link.Link) {
+	c.calm()
+	cut := time.Now()
+	l.Cut()
+	at := time.Now()
+	for _, u := range c.users {
+		c.stop(c.ids[u])
+	}
+	stopped := c.requireStopped(at)
+	var left figures
+	for _, u := range c.users {
+		s, err := c.room.WaitEnded(patient(t), u)
+		require.NoError(t, err)
+		left = append(left, s.EndedAt.Sub(cut))
+		require.Equal(t, fakeroom.EndUnpublished, s.End)
+	}
+	left.requireWithin(t, 14*time.Second, 14*time.Second)
+	l.Heal()
+	<-time.After(lease)
+	c.requireNobodyPublishes()
+	for _, u := range c.users {
+		require.Len(t, c.of(u), 1, "%s came back: %v", u, c.room.History())
+		require.Equal(t, "stopped", c.get(c.ids[u])["status"])
+	}
+	result(t, "%d pushes, stopped %v after the stop, out of the room %v after the cut with a cap of 10s, never back", len(c.users), stopped, left)
 }
