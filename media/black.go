@@ -1,6 +1,9 @@
 package media
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+)
 
 // blackVideo is the picture that a room gets for a source without one.
 var blackVideo = VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000, KeyInterval: outputKeyInterval}
@@ -10,8 +13,9 @@ func (m *mixer) black(told Output) (lane, error) {
 	if m.transcoders == nil {
 		return nil, &Error{Kind: KindSourceUnsupported, Op: "plan", Err: errors.New("no black picture can be made")}
 	}
-	to := m.videoOutput(Track{Width: blackVideo.Width, Height: blackVideo.Height, FPS: blackVideo.FPS}, told)
-	track, group, err := m.transcoders.Black(to)
+	wish := m.videoWish(told)
+	wish.FPS = cmp.Or(wish.FPS, blackVideo.FPS)
+	track, group, err := m.transcoders.Black(m.rules.videoOutput(Track{Width: blackVideo.Width, Height: blackVideo.Height}, wish))
 	if err != nil {
 		return nil, err
 	}

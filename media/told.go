@@ -77,11 +77,17 @@ var errNoPicture = &Error{Kind: KindSourceUnavailable, Op: "open source", Err: e
 // videoOutput says what t is re-encoded to: what the room was told, else what
 // suits t and the wishes.
 func (m *mixer) videoOutput(t Track, told Output) VideoOutput {
+	return m.rules.videoOutput(t, m.videoWish(told))
+}
+
+// videoWish is what was asked of the picture, at the size that the room was
+// told.
+func (m *mixer) videoWish(told Output) VideoWish {
 	wish := m.reel.options.Video
 	if told.Width > 0 && told.Height > 0 {
 		wish.Width, wish.Height = told.Width&^1, told.Height&^1
 	}
-	return m.rules.videoOutput(t, wish)
+	return wish
 }
 
 // audioOutput is videoOutput for audio.
