@@ -16,27 +16,27 @@ func (m *mixer) lane(media MediaType, plan Plan) (lane, error) {
 	case tp.Action == Copy:
 		return newCopyLane(m.rules, *source, m.feed.conformer(media)), nil
 	case tp.Action == Fill && media == Audio:
-		return silence(), nil
+		return silence(m.audioOutput(tp.Output)), nil
 	case tp.Action == Fill:
-		return m.black()
+		return m.black(tp.Output)
 	case media == Video:
-		return m.codeVideo(*source, m.rules.videoOutput(*source, m.reel.options.Video))
+		return m.codeVideo(*source, m.videoOutput(*source, tp.Output))
 	default:
-		return m.codeAudio(*source, audioOutput(m.reel.options.Audio))
+		return m.codeAudio(*source, m.audioOutput(tp.Output))
 	}
 }
 
 // withoutSound is the plan for sound that cannot be decoded: the picture goes on
 // without it.
-func (m *mixer) withoutSound(err error) *TrackPlan {
+func (m *mixer) withoutSound(err error) TrackPlan {
 	reason := fmt.Sprintf("codec %s cannot be decoded", m.sources[Audio].Codec)
 	if e, ok := errors.AsType[*Error](err); ok && e.Err != nil {
 		reason += " (" + e.Err.Error() + ")"
 	}
 	if m.reel.options.FillAudio {
-		return &TrackPlan{Action: Fill, Reason: reason + ": silence"}
+		return TrackPlan{Action: Fill, Reason: reason + ": silence"}
 	}
-	return &TrackPlan{Action: Drop, Reason: reason}
+	return TrackPlan{Action: Drop, Reason: reason}
 }
 
 func (m *mixer) codeVideo(t Track, to VideoOutput) (*codeLane, error) {
@@ -106,13 +106,9 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	var err error
 	out := old.track().shape()
 	if media == Video {
-		wish := m.reel.options.Video
-		wish.Width, wish.Height = out.Width&^1, out.Height&^1
-		l, err = m.codeVideo(source, m.rules.videoOutput(source, wish))
+		l, err = m.codeVideo(source, m.videoOutput(source, outputOf(out)))
 	} else {
-		to := audioOutput(m.reel.options.Audio)
-		to.SampleRate, to.Channels = out.SampleRate, min(max(out.Channels, 1), outputChannels)
-		l, err = m.codeAudio(source, to)
+		l, err = m.codeAudio(source, m.audioOutput(outputOf(out)))
 	}
 	if err != nil {
 		return err
@@ -137,19 +133,18 @@ func (m *mixer) mayRecode() bool {
 }
 
 // adaptNone is for a track of the room's that a source opened anew does not
-// have. A picture is waited for: it may take its sender a while to come back
-// with it. In place of the sound there is silence, where that needs nothing
-// that viewers were not told, or nothing.
+// have. A picture is waited for. In place of the sound there is silence, where
+// that needs nothing that viewers were not told, or nothing.
 func (m *mixer) adaptNone(media MediaType) error {
 	old := m.lanes[media]
 	if _, filled := old.(*fillLane); filled {
 		return nil
 	}
 	if media == Video {
-		return &Error{Kind: KindSourceUnavailable, Op: "open source", Err: errors.New("it came back without its video")}
+		return errNoPicture
 	}
-	quiet := silence()
 	told := old.track()
+	quiet := silence(m.audioOutput(outputOf(told.shape())))
 	if !m.reel.options.FillAudio || sameTrack(told.shape(), quiet.out.shape()) != nil {
 		return nil
 	}

@@ -1,16 +1,21 @@
 package media
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+)
 
 // blackVideo is the picture that a room gets for a source without one.
 var blackVideo = VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000, KeyInterval: outputKeyInterval}
 
 // black makes the lane of a source without video.
-func (m *mixer) black() (lane, error) {
+func (m *mixer) black(told Output) (lane, error) {
 	if m.transcoders == nil {
 		return nil, &Error{Kind: KindSourceUnsupported, Op: "plan", Err: errors.New("no black picture can be made")}
 	}
-	track, group, err := m.transcoders.Black(m.rules.videoOutput(Track{Width: blackVideo.Width, Height: blackVideo.Height, FPS: blackVideo.FPS}, m.reel.options.Video))
+	wish := m.videoWish(told)
+	wish.FPS = cmp.Or(wish.FPS, blackVideo.FPS)
+	track, group, err := m.transcoders.Black(m.rules.videoOutput(Track{Width: blackVideo.Width, Height: blackVideo.Height}, wish))
 	if err != nil {
 		return nil, err
 	}

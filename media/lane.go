@@ -212,14 +212,3 @@ func (l *fillLane) restart() { l.base, l.next = l.base+l.group[l.next].DTS, 0 }
 
 // fillGap is how much is made up for at once.
 const fillGap = time.Second
-
-func silence() *fillLane {
-	return &fillLane{
-		out: Track{
-			Type: Audio, Codec: AAC, Profile: "LC", SampleRate: outputSampleRate, Channels: outputChannels,
-			Extradata: []byte(SilentAACConfig),
-		},
-		group: []Packet{{Duration: SilentAACDuration, Keyframe: true, Data: []byte(SilentAAC)}},
-		span:  SilentAACDuration,
-	}
-}

@@ -17,6 +17,7 @@ type mixer struct {
 	mixerConfig
 	feed    *feed
 	lanes   [2]lane // by MediaType; nil: the room has no such track
+	told    Plan    // whose Outputs the room knows: of the attempt before, then of this one
 	plan    Plan
 	planned bool
 	// sources are the tracks of the feed as they are now, by MediaType.
@@ -58,6 +59,9 @@ func (m *mixer) load(o opened) error {
 	}
 	m.closeFeed()
 	m.feed, m.cut = f, o.seen.cut
+	if err := m.keep(&plan); err != nil {
+		return err
+	}
 	if !m.mayRecode() {
 		if err := plan.copyable(); err != nil {
 			m.onPlan(f, plan)
@@ -94,7 +98,7 @@ func (m *mixer) open(plan Plan) error {
 	for _, media := range []MediaType{Video, Audio} {
 		l, err := m.lane(media, plan)
 		if media == Audio && m.lanes[Video] != nil && KindOf(err) == KindSourceUnsupported {
-			plan.Audio = m.withoutSound(err)
+			plan = plan.with(Audio, m.withoutSound(err))
 			l, err = m.lane(media, plan)
 		}
 		if err != nil {
@@ -102,9 +106,12 @@ func (m *mixer) open(plan Plan) error {
 			return err
 		}
 		m.lanes[media] = l
+		if l != nil && plan.output(media) == (Output{}) {
+			plan.of(media).Output = outputOf(l.track().shape())
+		}
 	}
 	m.onPlan(m.feed, plan)
-	m.plan, m.planned = plan, true
+	m.plan, m.told, m.planned = plan, plan, true
 	hold := fileHold
 	if m.feed.realtime {
 		hold = liveHold

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -29,7 +30,8 @@ var ladder = []struct {
 }
 
 // videoOutput says what t is re-encoded to: the wish, else the source's own
-// shape and size within the room's, never enlarged.
+// shape and size within the room's, never enlarged. The source's frame rate
+// decides nothing: it is a guess, and of a live source often a wrong one.
 func (r Rules) videoOutput(t Track, w VideoWish) VideoOutput {
 	width, height := t.shown()
 	switch {
@@ -41,13 +43,7 @@ func (r Rules) videoOutput(t Track, w VideoWish) VideoOutput {
 		width, height = width*w.Height/max(height, 1), w.Height
 	}
 	width, height = r.fit(width, height)
-	o := VideoOutput{Width: width, Height: height, FPS: w.FPS, Bitrate: w.Bitrate, KeyInterval: outputKeyInterval}
-	if o.FPS == 0 {
-		o.FPS = outputFPS
-		if t.FPS > 0 {
-			o.FPS = min(t.FPS, outputFPS)
-		}
-	}
+	o := VideoOutput{Width: width, Height: height, FPS: cmp.Or(w.FPS, outputFPS), Bitrate: w.Bitrate, KeyInterval: outputKeyInterval}
 	if o.Bitrate == 0 {
 		o.Bitrate = bitrateFor(width*height, o.FPS)
 	}

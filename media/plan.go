@@ -26,6 +26,8 @@ const (
 type TrackPlan struct {
 	Action Action `json:"action"`
 	Reason string `json:"reason"`
+	// Output is what the room was told of the track, zero when nothing yet.
+	Output Output `json:"output,omitzero"`
 }
 
 // Plan is the decision for a push; a nil track means the room gets none.
@@ -67,8 +69,10 @@ func (p Plan) of(m MediaType) *TrackPlan {
 	return p.Audio
 }
 
-// with returns the plan with another decision for a type's track.
+// with returns the plan with another decision for a type's track, of which the
+// room was told what it was.
 func (p Plan) with(m MediaType, t TrackPlan) Plan {
+	t.Output = p.output(m)
 	if m == Video {
 		p.Video = &t
 	} else {

@@ -16,6 +16,7 @@ type Job struct {
 	Loop        int           // how many plays of the source earlier attempts have finished
 	Played      time.Duration // how long earlier attempts have published
 	WasLive     bool          // to an earlier attempt the source was live
+	Before      Plan          // of the attempt before: its Outputs are given again; zero: the room was told nothing
 	Meter       *Meter
 	Observer    Observer
 	Retry       RetryPolicy

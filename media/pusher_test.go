@@ -109,6 +109,7 @@ type fakeRoom struct {
 	begin    time.Time
 	got      []arrival
 	dials    int
+	told     []Track // by the last dial
 	closes   int
 	dialErrs []error // returned by the next dials
 	writeErr func(p Packet) error
@@ -127,10 +128,10 @@ func (r *fakeRoom) Rules() Rules {
 	return Rules{Video: []Codec{H264}, Audio: []Codec{AAC}, PixelFormats: []string{"yuv420p"}}
 }
 
-func (r *fakeRoom) Dial(ctx context.Context, _ PublishAddress, _ []Track) (Publisher, error) {
+func (r *fakeRoom) Dial(ctx context.Context, _ PublishAddress, tracks []Track) (Publisher, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dials++
+	r.dials, r.told = r.dials+1, tracks
 	if r.begin.IsZero() {
 		r.begin = time.Now()
 	}

@@ -47,7 +47,7 @@ func newRun(p *Pusher, job Job) *run {
 		rules:  p.Door.Rules(),
 		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options},
 		onPlan: func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
-	}}
+	}, told: job.Before}
 	if p.Transcoders != nil {
 		r.mix.transcoders = p.Transcoders.With(job.Log)
 	}

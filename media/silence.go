@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
+)
 
 // One AAC-LC frame of silence, 48 kHz stereo, as FLV carries it, and the
 // AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) it goes with, which is the one
@@ -10,3 +14,29 @@ const (
 	SilentAACConfig   = "\x11\x90\x56\xe5\x00"
 	SilentAACDuration = 1024 * time.Second / 48000
 )
+
+// SilentAACMono is SilentAAC of one channel.
+const SilentAACMono = "\x01\x18\x20\x07"
+
+// silence makes a lane of it. A frame without a coefficient is the same at
+// every sample rate.
+func silence(to AudioOutput) *fillLane {
+	data, config := SilentAAC, []byte(SilentAACConfig)
+	if to.Channels == 1 {
+		data = SilentAACMono
+	}
+	if to.SampleRate != outputSampleRate || to.Channels != outputChannels {
+		c := mpeg4audio.AudioSpecificConfig{
+			Type: mpeg4audio.ObjectTypeAACLC, SampleRate: to.SampleRate, ChannelConfig: uint8(to.Channels),
+		}
+		config, _ = c.Marshal() // one of one or two channels always does
+	}
+	span := 1024 * time.Second / time.Duration(to.SampleRate)
+	return &fillLane{
+		out: Track{
+			Type: Audio, Codec: AAC, Profile: "LC", SampleRate: to.SampleRate, Channels: to.Channels, Extradata: config,
+		},
+		group: []Packet{{Duration: span, Keyframe: true, Data: []byte(data)}},
+		span:  span,
+	}
+}

@@ -11,7 +11,7 @@ type VideoOutput struct {
 	// Width and Height are pixels, both even. A picture of another shape is
 	// fitted in and padded with black.
 	Width, Height int
-	FPS           float64 // at most; a slower source keeps its rate
+	FPS           float64 // at most; a slower source, or one that varies, keeps its times
 	Bitrate       BitsPerSecond
 	KeyInterval   time.Duration // from keyframe to keyframe, at most
 }

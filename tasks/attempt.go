@@ -160,7 +160,10 @@ func (a *attempt) registration(now time.Time) Registration {
 	defer a.mu.Unlock()
 	p, progress := a.push, a.meter.Snapshot(now)
 	p.State, p.Desired, p.Epoch, p.Worker = a.state, DesiredRun, a.lease.Epoch, a.lease.Worker
-	p.StartedAt, p.Source, p.Plan, p.Warnings, p.Progress = a.started, a.source, a.plan, a.warnings, &progress
+	p.StartedAt, p.Warnings, p.Progress = a.started, a.warnings, &progress
+	if a.plan != nil { // else what the attempt before told stands
+		p.Source, p.Plan = a.source, a.plan
+	}
 	return Registration{Push: p, Envelope: a.envelope, Events: a.events}
 }
 

@@ -63,6 +63,9 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 			return a.mayOpenRoom(ctx, w.Lease)
 		},
 	}
+	if p := a.push; p.Plan != nil && !p.StartedAt.IsZero() { // a room that was never opened was told nothing
+		job.Before = *p.Plan
+	}
 	if a.heir != nil {
 		job.TakeOver = func(ctx context.Context) (media.Progress, error) { return w.takeOver(ctx, a) }
 	}

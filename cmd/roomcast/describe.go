@@ -84,7 +84,13 @@ func trackPlan(t *client.TrackPlan) string {
 	if t == nil {
 		return ""
 	}
-	return strings.TrimSuffix(t.Action+": "+t.Reason, ": ")
+	text := strings.TrimSuffix(t.Action+": "+t.Reason, ": ")
+	if o := t.Output; o.Width > 0 {
+		text += fmt.Sprintf(" (%dx%d)", o.Width, o.Height)
+	} else if o.SampleRate > 0 {
+		text += fmt.Sprintf(" (%d Hz)", o.SampleRate)
+	}
+	return text
 }
 
 func progressOf(p client.Push) string {

@@ -27,7 +27,7 @@ const (
 	p1 = `{"id":"p1","status":"completed","desired":"run","videoSrc":"http://h/a.mp4","sdkAppId":14,"roomId":"r","userId":"u","attempt":1,
 		"createdAt":"2026-11-22T10:00:00.000Z","startedAt":"2026-11-22T10:00:01.000Z","endedAt":"2026-11-22T10:01:01.000Z",
 		"source":{"kind":"vod","container":"mp4","durationMs":60000,"tracks":[{"type":"video","codec":"h264","profile":"High","width":1280,"height":720,"fps":30},{"type":"audio","codec":"aac","sampleRate":48000}]},
-		"plan":{"video":{"action":"copy","reason":"the room takes it"}},"warnings":[{"code":"string_room","message":"a string room"}],
+		"plan":{"video":{"action":"copy","reason":"the room takes it","output":{"width":1280,"height":720}},"audio":{"action":"transcode","reason":"codec opus","output":{"sampleRate":44100}}},"warnings":[{"code":"string_room","message":"a string room"}],
 		"progress":{"positionMs":60000,"durationMs":60000,"bitrateKbps":1600,"fps":30,"sentBytes":10,"droppedPackets":0,"reconnects":0,"latenessMsP99":1}}`
 	failedPush = `{"id":"p2","status":"failed","desired":"run","roomId":"r","userId":"u","createdAt":"2026-11-22T10:00:00.000Z",
 		"error":{"code":"room_denied","message":"the room refuses \u001b]0;this\u0007","retryable":false}}`
@@ -205,7 +205,7 @@ func TestShow(t *testing.T) {
 	f := serve(t, map[string]string{"GET /v1/pushes/p1": p1, "GET /v1/pushes/p1/events": events})
 	out, err := roomcast(t.Context(), f, nil, "show", "p1")
 	require.NoError(t, err)
-	for _, want := range []string{"vod mp4, h264 High 1280x720 30 fps, aac 48000 Hz", "copy: the room takes it", "r as u, app 14", "queued", "warning [redis_away]", "resume is not saved"} {
+	for _, want := range []string{"vod mp4, h264 High 1280x720 30 fps, aac 48000 Hz", "copy: the room takes it (1280x720)", "transcode: codec opus (44100 Hz)", "r as u, app 14", "queued", "warning [redis_away]", "resume is not saved"} {
 		assert.Contains(t, out, want)
 	}
 	out, err = roomcast(t.Context(), f, nil, "show", "p1", "--json")

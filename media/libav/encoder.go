@@ -85,9 +85,26 @@ const (
 	twoThreadsFrom = 1280*720 + 1
 )
 
-func newVideoEncoder(to media.VideoOutput) (*encoder, error) {
-	rate := rational(to.FPS)
-	interval := max(2, int(to.KeyInterval.Seconds()*to.FPS))
+// newVideoEncoder returns an encoder for pictures that come fps times a second,
+// as far as one knows. As many as to.FPS may come: its level allows for them.
+func newVideoEncoder(to media.VideoOutput, fps float64) (*encoder, error) {
+	if fps == to.FPS {
+		return openVideoEncoder(to, fps, 0)
+	}
+	most, err := openVideoEncoder(to, to.FPS, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer most.close()
+	const level = 3 // AVCLevelIndication (ISO/IEC 14496-15, 5.3.3.1.2)
+	return openVideoEncoder(to, fps, astiav.Level(most.codec.ExtraData()[level]))
+}
+
+// openVideoEncoder leaves it to the encoder to find the level when it is 0.
+func openVideoEncoder(to media.VideoOutput, fps float64, level astiav.Level) (*encoder, error) {
+	// Keyframes are asked for by time. The encoder, which counts pictures, must
+	// not find one due before.
+	interval := max(2, int(2*to.KeyInterval.Seconds()*to.FPS))
 	return openEncoder("libx264", map[string]string{
 		"preset": "veryfast", "tune": "zerolatency", "profile": "high",
 		"forced-idr": "1", "sc_threshold": "0", "keyint_min": "1", "x264-params": "annexb=0",
@@ -97,7 +114,10 @@ func newVideoEncoder(to media.VideoOutput) (*encoder, error) {
 		c.SetPixelFormat(astiav.PixelFormatYuv420P)
 		c.SetSampleAspectRatio(astiav.NewRational(1, 1))
 		c.SetTimeBase(nanoseconds)
-		c.SetFramerate(rate)
+		c.SetFramerate(rational(fps))
+		if level > 0 {
+			c.SetLevel(level)
+		}
 		c.SetGopSize(interval)
 		c.SetMaxBFrames(0)
 		c.SetBitRate(int64(to.Bitrate))

@@ -21,7 +21,7 @@ func (ts *Transcoders) Black(to media.VideoOutput) (media.Track, []media.Packet,
 		return media.Track{}, nil, outputError("a GOP of %v at %g fps", to.KeyInterval, to.FPS)
 	}
 	var gop []media.Packet
-	s, track, err := newVideoStage(to, to, func(p media.Packet) { gop = append(gop, p) })
+	s, track, err := newVideoStage(to, to.FPS, func(p media.Packet) { gop = append(gop, p) })
 	if err == nil {
 		defer s.close()
 		err = encodeBlack(s.(*videoStage), to)

@@ -48,3 +48,24 @@ func TestSilentAACIsSilentAndOfTheEncodersForm(t *testing.T) {
 		require.Equal(t, []byte(media.SilentAAC), p.Data)
 	}
 }
+
+func TestSilentAACIsSilentInEveryForm(t *testing.T) {
+	in := beeps(t)
+	for _, c := range []struct {
+		rate, channels int
+		data           string
+	}{{44100, 2, media.SilentAAC}, {8000, 2, media.SilentAAC}, {48000, 1, media.SilentAACMono}, {44100, 1, media.SilentAACMono}} {
+		to := roomAudio
+		to.SampleRate, to.Channels = c.rate, c.channels
+		out := recoded{track: newAudio(t, in.info.Tracks[0], to).Output()}
+		for i := range 100 {
+			at := time.Duration(i) * 1024 * time.Second / time.Duration(c.rate)
+			out.packets = append(out.packets, media.Packet{PTS: at, DTS: at, Data: []byte(c.data), Keyframe: true})
+		}
+		heard := samples(t, flv(t, out))
+		require.NotEmpty(t, heard)
+		for _, v := range heard {
+			require.Zero(t, v)
+		}
+	}
+}

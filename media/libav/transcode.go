@@ -191,9 +191,7 @@ func (ts *Transcoders) Video(t media.Track, to media.VideoOutput) (media.Transco
 	}
 	return ts.make(t, func(tc *transcoder) (err error) {
 		tc.output.Type = media.Video
-		coded := to
-		coded.FPS = expectedFPS(t.FPS, to) // what the bit rate is shared among
-		tc.stage, tc.output, err = newVideoStage(to, coded, tc.emit)
+		tc.stage, tc.output, err = newVideoStage(to, t.FPS, tc.emit)
 		return err
 	})
 }

@@ -12,8 +12,10 @@ type videoStage struct {
 	to      media.VideoOutput
 	emit    func(media.Packet)
 	encoder *encoder
-	coded   float64 // frames per second that the encoder counts with
-	tuned   float64 // and those that come
+	coded   float64       // frames per second that the encoder counts with
+	tuned   time.Duration // and how far apart they are that it has bits for
+	guess   float64       // the source's frames per second, 0 when unknown
+	pace    pace
 	keys    keyTimes
 	cap     rateCap
 	skip    time.Duration
@@ -28,27 +30,28 @@ type videoStage struct {
 	tone       *toneMap // nil while pictures are SDR
 }
 
-// newVideoStage returns the stage and what comes out of it. coded is to with
-// the frame rate that is to be expected.
-func newVideoStage(to, coded media.VideoOutput, emit func(media.Packet)) (stage, media.Track, error) {
-	e, err := newVideoEncoder(coded)
+// newVideoStage returns the stage for a source of guess frames per second, 0
+// when unknown, and what comes out of it.
+func newVideoStage(to media.VideoOutput, guess float64, emit func(media.Packet)) (stage, media.Track, error) {
+	fps := expectedFPS(guess, to)
+	e, err := newVideoEncoder(to, fps)
 	if err != nil {
 		return nil, media.Track{Type: media.Video}, err
 	}
 	v := &videoStage{
-		to: to, emit: emit, encoder: e, coded: coded.FPS, tuned: coded.FPS,
+		to: to, emit: emit, encoder: e, coded: fps, tuned: interval(fps), guess: guess, pace: newPace(guess, to),
 		keys: keyTimes{interval: to.KeyInterval},
-		cap:  rateCap{interval: time.Duration(float64(time.Second) / to.FPS)},
+		cap:  rateCap{interval: interval(to.FPS)},
 	}
-	return v, videoOutput(coded, e), nil
+	return v, videoOutput(to, fps, e), nil
 }
 
 // videoOutput describes what the encoder makes.
-func videoOutput(to media.VideoOutput, e *encoder) media.Track {
+func videoOutput(to media.VideoOutput, fps float64, e *encoder) media.Track {
 	return media.Track{
 		Type: media.Video, Codec: media.H264, Profile: "High", Bitrate: to.Bitrate,
 		Extradata: e.codec.ExtraData(),
-		Width:     to.Width, Height: to.Height, FPS: to.FPS, PixelFormat: "yuv420p",
+		Width:     to.Width, Height: to.Height, FPS: fps, PixelFormat: "yuv420p",
 	}
 }
 
@@ -58,8 +61,8 @@ func (v *videoStage) frame(f *astiav.Frame, d *decoder) error {
 		return nil
 	}
 	f.SetPts(int64(at))
+	v.tune(at, d.track.FPS)
 	v.last, v.began = at, true
-	v.tune(d.track.FPS)
 	if err := v.prepare(newPicture(&d.info, d.track.Rotation)); err != nil {
 		return err
 	}
@@ -73,24 +76,23 @@ func (v *videoStage) frame(f *astiav.Frame, d *decoder) error {
 	return v.encode(f)
 }
 
-// tune keeps the bit rate with a source of another frame rate, 0 for one that
-// is not known: the encoder shares it among as many pictures as it was told.
-func (v *videoStage) tune(fps float64) {
-	if fps = expectedFPS(fps, v.to); fps == v.tuned {
+// tune keeps the bit rate, whatever the frame rate was guessed to be: the
+// encoder counts pictures, and shares it among as many as it was told.
+func (v *videoStage) tune(at time.Duration, guess float64) {
+	switch {
+	case guess != v.guess: // another source
+		v.guess, v.pace = guess, newPace(guess, v.to)
+	case v.began:
+		v.pace.note(at - v.last)
+	}
+	const close = 20 // a twentieth: no steady source is tuned to twice
+	if (v.pace.apart - v.tuned).Abs() <= v.tuned/close {
 		return
 	}
-	v.tuned = fps
-	rate := int64(float64(v.to.Bitrate) * v.coded / fps)
+	v.tuned = v.pace.apart
+	rate := int64(float64(v.to.Bitrate) * v.coded * v.tuned.Seconds())
 	v.encoder.codec.SetBitRate(rate)
 	v.encoder.codec.SetRateControlMaxRate(rate)
-}
-
-// expectedFPS is what comes of a source with so many frames per second.
-func expectedFPS(fps float64, to media.VideoOutput) float64 {
-	if fps > 0 {
-		return min(fps, to.FPS)
-	}
-	return to.FPS
 }
 
 // time is when the picture is shown, and whether it is to be shown at all: it
@@ -98,7 +100,7 @@ func expectedFPS(fps float64, to media.VideoOutput) float64 {
 func (v *videoStage) time(d *decoder) (time.Duration, bool) {
 	at := time.Duration(d.info.pts)
 	if d.info.pts == int64NoPTS {
-		at = v.last + max(v.cap.interval, time.Duration(d.info.duration))
+		at = v.last + max(v.pace.apart, time.Duration(d.info.duration))
 	}
 	over := v.until > 0 && at >= v.until
 	return at, at >= v.skip && !over && (!v.began || at > v.last)
@@ -152,7 +154,7 @@ func (v *videoStage) encode(f *astiav.Frame) error {
 	return v.encoder.encode(f, func(p *astiav.Packet) {
 		at := time.Duration(p.Pts())
 		v.emit(media.Packet{
-			PTS: at, DTS: at, Duration: v.cap.interval,
+			PTS: at, DTS: at, Duration: v.pace.apart,
 			Keyframe: p.Flags().Has(astiav.PacketFlagKey), Data: p.Data(),
 		})
 	})
@@ -178,6 +180,42 @@ func (v *videoStage) close() {
 	v.graph.close()
 	v.tone.close()
 	v.encoder.close()
+}
+
+// slowestFPS is what a source has bits for at least: with fewer pictures, the
+// bit rate is not used up.
+const slowestFPS = 4
+
+// expectedFPS is what comes of a source of guess frames per second.
+func expectedFPS(guess float64, to media.VideoOutput) float64 {
+	if guess > 0 {
+		return min(max(guess, slowestFPS), to.FPS)
+	}
+	return to.FPS
+}
+
+func interval(fps float64) time.Duration { return time.Duration(float64(time.Second) / fps) }
+
+// pace is how far apart pictures come: at first as was guessed, then as the
+// last ones did.
+type pace struct {
+	apart   time.Duration // on average
+	most    time.Duration // that counts of a gap
+	counted int           // pictures in it, what the guess is worth included
+}
+
+// newPace begins with what was guessed. A guess below half of what may come is
+// not trusted: the first pictures would take far more bits than they have.
+func newPace(guess float64, to media.VideoOutput) pace {
+	const worth = 2
+	begin := max(expectedFPS(guess, to), to.FPS/2)
+	return pace{apart: interval(begin), most: interval(min(slowestFPS, to.FPS)), counted: worth}
+}
+
+func (p *pace) note(apart time.Duration) {
+	const over = 30 // pictures
+	p.counted = min(p.counted+1, over)
+	p.apart += (min(apart, p.most) - p.apart) / time.Duration(p.counted)
 }
 
 // rateCap leaves out pictures of a source that has more than asked for, evenly.

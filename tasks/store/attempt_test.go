@@ -165,6 +165,27 @@ func TestRenewWritesEverythingThatChanged(t *testing.T) {
 	require.Equal(t, 2*time.Second, got.Progress.Position)
 }
 
+func TestWhatTheRoomWasToldIsThereForTheNextAttempt(t *testing.T) {
+	s, _ := fresh(t, store.Config{Lease: 100 * time.Millisecond})
+	p := create(t, s, "u")
+	l := claim(t, s, p, "w")
+	plan := &media.Plan{
+		Video: &media.TrackPlan{Action: media.Transcode, Reason: "size changed to 640x480", Output: media.Output{Width: 320, Height: 180}},
+		Audio: &media.TrackPlan{Action: media.Drop, Reason: "no audio", Output: media.Output{SampleRate: 44100, Channels: 1}},
+	}
+	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Plan: plan})
+	next, err := s.Release(ctx(t), l, media.Progress{}, nil)
+	require.NoError(t, err)
+	given, err := s.Claim(ctx(t), tasks.Lease{ID: p.ID, Epoch: next, Worker: "w2"}, 0)
+	require.NoError(t, err)
+	require.Equal(t, plan, given.Push.Plan, "after a release")
+
+	next = takeover(t, s, expired(t, s, 1)[0])
+	given, err = s.Claim(ctx(t), tasks.Lease{ID: p.ID, Epoch: next, Worker: "w3"}, 0)
+	require.NoError(t, err)
+	require.Equal(t, plan, given.Push.Plan, "after a takeover")
+}
+
 func TestPushHasNoProgressBeforeItPublishes(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := create(t, s, "u")

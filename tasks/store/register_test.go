@@ -20,7 +20,7 @@ func running(t testing.TB, s *store.Store, user string) tasks.Registration {
 	p.Epoch = 3
 	renew(t, s, tasks.Renewal{
 		Lease: claim(t, s, p, "w"), State: tasks.Publishing, Started: time.Now(), Progress: progress(time.Second),
-		Source: &tasks.SourceReport{Kind: "vod"}, Plan: &media.Plan{},
+		Source: &tasks.SourceReport{Kind: "vod"}, Plan: &media.Plan{Video: &media.TrackPlan{Action: media.Copy, Output: media.Output{Width: 640, Height: 360}}},
 		Warnings: []tasks.Warning{{Code: "c", Message: "m"}},
 	})
 	return tasks.Registration{Push: get(t, s, p.ID), Envelope: "sealed"}

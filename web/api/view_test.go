@@ -57,8 +57,8 @@ func fullPush() tasks.Push {
 		{Type: "audio", Codec: "aac", Profile: "LC", SampleRate: 48000, Channels: 2, BitrateKbps: 128},
 	}}
 	p.Plan = &media.Plan{
-		Video: &media.TrackPlan{Action: media.Copy, Reason: "the room takes h264 without B-frames"},
-		Audio: &media.TrackPlan{Action: media.Copy, Reason: "the room takes aac"},
+		Video: &media.TrackPlan{Action: media.Copy, Reason: "the room takes h264 without B-frames", Output: media.Output{Width: 1280, Height: 720}},
+		Audio: &media.TrackPlan{Action: media.Copy, Reason: "the room takes aac", Output: media.Output{SampleRate: 44100, Channels: 2}},
 	}
 	p.Progress = &media.Progress{
 		Position: 7512 * time.Millisecond, Duration: time.Minute, Bitrate: 1_634_999, FPS: 29.97, SentBytes: 1_500_000,

@@ -18,7 +18,7 @@ import (
 const pushJSON = `{"id":"p1","status":"publishing","desired":"run","videoSrc":"http://h/a.mp4","sdkAppId":14,"roomId":"r",
 	"userId":"u","redis":false,"attempt":1,"createdAt":"2026-11-22T10:00:00.000Z","startedAt":"2026-11-22T10:00:01.000Z",
 	"source":{"kind":"vod","container":"mp4","durationMs":60000,"tracks":[{"type":"video","codec":"h264"}]},
-	"plan":{"video":{"action":"copy","reason":"the room takes it"}},
+	"plan":{"video":{"action":"copy","reason":"the room takes it","output":{"width":640,"height":360}}},
 	"progress":{"positionMs":1500,"durationMs":60000,"bitrateKbps":1600,"fps":30,"sentBytes":10,"droppedPackets":0,"reconnects":0,"latenessMsP99":1}}`
 
 // serve answers every request with status and body and tells what came.
@@ -59,6 +59,7 @@ func TestStartSendsTheSecretsInTheBodyAlone(t *testing.T) {
 	assert.Equal(t, "1.5s", p.Position().String())
 	assert.Equal(t, "1m0s", p.Length().String())
 	assert.Equal(t, "copy", p.Plan.Video.Action)
+	assert.Equal(t, client.Output{Width: 640, Height: 360}, p.Plan.Video.Output)
 }
 
 func TestEveryCallHasItsAddress(t *testing.T) {

@@ -142,6 +142,15 @@ type Plan struct {
 type TrackPlan struct {
 	Action string `json:"action"`
 	Reason string `json:"reason,omitempty"`
+	Output Output `json:"output,omitzero"`
+}
+
+// Output is what the room was told of a track, for the whole push.
+type Output struct {
+	Width      int `json:"width,omitempty"`
+	Height     int `json:"height,omitempty"`
+	SampleRate int `json:"sampleRate,omitempty"`
+	Channels   int `json:"channels,omitempty"`
 }
 
 // Progress is how a push goes.

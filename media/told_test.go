@@ -1,0 +1,147 @@
+package media
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// told is a plan of an attempt before: what it gave the room.
+func told(video, audio Output) Plan {
+	return Plan{Video: &TrackPlan{Action: Copy, Output: video}, Audio: &TrackPlan{Action: Copy, Output: audio}}
+}
+
+func TestAnAttemptGivesTheRoomWhatTheOneBeforeDid(t *testing.T) {
+	small, large := Output{Width: 640, Height: 360}, Output{Width: 1280, Height: 720}
+	usual, phone := Output{SampleRate: 48000, Channels: 2}, Output{SampleRate: 44100, Channels: 1}
+	mono := Output{SampleRate: 48000, Channels: 1}
+	for name, c := range map[string]struct {
+		before       Plan
+		video, audio TrackPlan
+	}{
+		"its first":        {Plan{}, TrackPlan{Action: Copy}, TrackPlan{Action: Copy}},
+		"the same source":  {told(small, usual), TrackPlan{Action: Copy}, TrackPlan{Action: Copy}},
+		"another size":     {told(large, usual), TrackPlan{Transcode, "size changed to 640x360", large}, TrackPlan{Action: Copy}},
+		"another rate":     {told(small, phone), TrackPlan{Action: Copy}, TrackPlan{Transcode, "sample rate changed to 48000 Hz", phone}},
+		"one channel more": {told(small, mono), TrackPlan{Action: Copy}, TrackPlan{Transcode, "channels changed to 2", mono}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(whole(2 * time.Second))
+				s.job.Before = c.before
+				coders := &fakeCoders{}
+				require.NoError(t, s.playWith(t.Context(), coders))
+				for _, want := range []*TrackPlan{&c.video, &c.audio} {
+					if want.Action == Copy {
+						want.Reason = "the room takes it as it is"
+					}
+				}
+				if c.video.Action == Copy {
+					c.video.Output = small
+					require.Empty(t, coders.video)
+				} else {
+					require.Equal(t, []VideoOutput{{Width: 1280, Height: 720, FPS: 30, Bitrate: 1_800_000, KeyInterval: 2 * time.Second}}, coders.video)
+				}
+				if c.audio.Action == Copy {
+					c.audio.Output = usual
+					require.Empty(t, coders.audio)
+				} else {
+					require.Equal(t, AudioOutput{c.audio.Output.SampleRate, 1, 128_000, 100}, coders.audio[0])
+				}
+				require.Equal(t, Plan{Video: &c.video, Audio: &c.audio}, s.seen.plan)
+				require.Len(t, s.room.of(0), 50)
+			})
+		})
+	}
+}
+
+func TestWhatTheRoomWasToldIsKeptWhateverHappensToTheSource(t *testing.T) {
+	before := told(Output{Width: 320, Height: 180}, Output{SampleRate: 44100, Channels: 1})
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(without(Audio))
+		s.job.Before = before
+		require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+		require.Equal(t, before.Video.Output, s.seen.plan.Video.Output)
+		require.Equal(t, before.Audio.Output, s.seen.plan.Audio.Output)
+	})
+	t.Run("a source without sound", func(t *testing.T) {
+		for _, fill := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(func(int) fakeSource {
+					f := fakeSource{info: clip(2 * time.Second)}
+					f.info.Tracks = f.info.Tracks[:1]
+					return f
+				})
+				s.job.Before, s.job.Options.FillAudio = before, fill
+				require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+				require.Equal(t, before.Audio.Output, s.seen.plan.Audio.Output)
+				if !fill {
+					require.Equal(t, Drop, s.seen.plan.Audio.Action)
+					require.Empty(t, s.room.of(1))
+					return
+				}
+				require.Equal(t, Fill, s.seen.plan.Audio.Action)
+				require.InDelta(t, 2*44100/1024, len(s.room.of(1)), 2)
+				require.Equal(t, []byte(SilentAACMono), s.room.of(1)[0].Data)
+			})
+		}
+	})
+	t.Run("a source without a picture, which is waited for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(func(opens int) fakeSource {
+				f := fakeSource{info: clip(2 * time.Second)}
+				if opens == 0 {
+					f.info.Tracks = f.info.Tracks[1:]
+				}
+				return f
+			})
+			s.job.Before = told(Output{Width: 640, Height: 360}, Output{SampleRate: 48000, Channels: 2})
+			require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+			require.Equal(t, []string{"reconnecting source_unavailable", "planned", "publishing"}, s.seen.lines)
+			require.Len(t, s.room.of(0), 50)
+			require.Equal(t, 1, s.room.dials)
+		})
+	})
+}
+
+func TestBlackHasTheSizeThatTheRoomWasTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource {
+			f := fakeSource{info: clip(2 * time.Second)}
+			f.info.Tracks = f.info.Tracks[1:]
+			return f
+		})
+		s.job.Before, s.job.Options.FillVideo = told(Output{Width: 320, Height: 240}, Output{}), true
+		require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+		require.Equal(t, Fill, s.seen.plan.Video.Action)
+		require.Equal(t, [2]int{320, 240}, [2]int{s.room.told[0].Width, s.room.told[0].Height})
+	})
+}
+
+func TestAnAttemptThatMayNotReencodeFailsWhereTheSourceDoesNotFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(2 * time.Second))
+		s.job.Before = told(Output{Width: 1280, Height: 720}, Output{})
+		s.job.Options.Transcode = TranscodeNever
+		err := s.playWith(t.Context(), &fakeCoders{})
+		require.Equal(t, KindSourceUnsupported, KindOf(err))
+		require.ErrorContains(t, err, "size changed to 640x360")
+		require.Equal(t, s.job.Before.Video.Output, s.seen.plan.Video.Output)
+		require.Zero(t, s.room.dials)
+	})
+}
+
+func TestAPreparedAttemptGivesTheRoomWhatTheOneBeforeDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(40 * time.Second))
+		s.job.Before = told(Output{Width: 320, Height: 180}, Output{})
+		s.job.Start, s.job.TakeOver = 3300*time.Millisecond, handedOver(time.Second, 31500*time.Millisecond) // it is opened anew
+		coders := &fakeCoders{}
+		require.NoError(t, s.playWith(t.Context(), coders))
+		require.Len(t, s.opened, 2)
+		require.Equal(t, [2]int{320, 180}, [2]int{s.room.told[0].Width, s.room.told[0].Height})
+		require.Len(t, coders.video, 1)
+	})
+}
