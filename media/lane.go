@@ -197,10 +197,12 @@ func (l *fillLane) until(t time.Duration) []Packet {
 		if at > t {
 			return out
 		}
-		p.PTS, p.DTS = at+p.PTS-p.DTS, at
-		if t-at < fillGap { // a longer one was a gap of the source, too
-			out = append(out, p)
+		if t-at >= fillGap { // a gap of the source, too: what follows it needs a keyframe
+			l.next, l.base = 0, t-fillGap+tick
+			continue
 		}
+		p.PTS, p.DTS = at+p.PTS-p.DTS, at
+		out = append(out, p)
 		if l.next++; l.next == len(l.group) {
 			l.next, l.base = 0, l.base+l.span
 		}
