@@ -50,6 +50,7 @@ type feed struct {
 	gate       *startGate
 	until      time.Duration // position to end at; 0: the source's end, and of a live source always
 	held       []Packet      // looked at already, and not yet given out
+	early      earlySound    // from before the gate opened
 	corrupt    atomic.Int64  // pictures left out because they, or those they are made of, are damaged
 	ended      chan struct{} // closed when all of the source has been read
 }
@@ -88,16 +89,26 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 		f.conformers = append(f.conformers, newConformer(t))
 	}
 	f.gate = newStartGate(f.info.Tracks)
+	f.queue = newPacketQueue(f.limits())
+	f.early.span = fileWeave
+	if f.realtime {
+		f.early.span = earlyLive
+	}
+	f.reading.Go(func() { f.queue.fail(caught(func() error { return f.read(ctx) })) })
+	return f, nil
+}
+
+func (f *feed) limits() queueLimits {
 	limits := queueLimits{span: fileAhead, bytes: queueBytes}
 	switch {
 	case f.realtime:
-		limits = queueLimits{span: liveBehind, bytes: queueBytes, drop: true}
+		limits.span, limits.drop = liveBehind, true
 	case f.bursty:
 		limits.span = liveAhead
+	case len(f.info.Tracks) > 1:
+		limits.weave = fileWeave
 	}
-	f.queue = newPacketQueue(limits)
-	f.reading.Go(func() { f.queue.fail(caught(func() error { return f.read(ctx) })) })
-	return f, nil
+	return limits
 }
 
 // segmented says whether the source comes a playlist's segment at a time: it
@@ -261,24 +272,31 @@ func (f *feed) conformer(m MediaType) conformer {
 }
 
 // next returns the next packet from the first keyframe on. io.EOF is the
-// source's end.
-func (f *feed) next(ctx context.Context) (Packet, error) {
+// source's end; after patience without a packet it has stalled.
+func (f *feed) next(ctx context.Context, patience time.Duration) (Packet, error) {
 	for {
-		p, err := f.take(ctx)
+		p, err := f.take(ctx, patience)
 		if err != nil {
 			return p, err
 		}
-		if f.gate.pass(p) {
+		begun := f.gate.open
+		switch passed := f.gate.pass(p); {
+		case passed && !begun:
+			f.held, f.early.packets = append(f.early.packets, f.held...), nil
 			return p, nil
+		case passed:
+			return p, nil
+		case !begun && f.gate.kind(p) == Audio:
+			f.early.add(p)
 		}
 	}
 }
 
-func (f *feed) take(ctx context.Context) (Packet, error) {
+func (f *feed) take(ctx context.Context, patience time.Duration) (Packet, error) {
 	if len(f.held) > 0 {
 		p := f.held[0]
 		f.held = f.held[1:]
 		return p, nil
 	}
-	return f.queue.get(ctx, f.patience())
+	return f.queue.get(ctx, patience)
 }

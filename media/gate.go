@@ -2,14 +2,15 @@ package media
 
 import "time"
 
-// startGate holds packets back until one that a decoder can start with: a
+// startGate leaves packets out until one that a decoder can start with: a
 // video keyframe, or anything where there is no video. Audio from before the
-// first picture is left out.
+// first picture is left out, too.
 type startGate struct {
 	video     int // index of the video track
 	audioOnly bool
 	open      bool
 	from      time.Duration // PTS of the first picture
+	heard     bool          // sound from after it has come
 }
 
 func newStartGate(tracks []Track) *startGate {
@@ -39,10 +40,39 @@ func (g *startGate) pass(p Packet) bool {
 		if !g.isKey(p) {
 			return false
 		}
-		g.open, g.from = true, p.PTS
+		g.open, g.from = true, shownAt(p)
 		return true
 	}
-	return g.audioOnly || p.Track == g.video || p.PTS+p.Duration > g.from
+	if g.kind(p) == Video || g.audioOnly || g.heard {
+		return true
+	}
+	g.heard = shownAt(p)+p.Duration > g.from
+	return g.heard
+}
+
+// Bounds of the sound that is kept of a feed until its first keyframe.
+const (
+	earlyLive  = 2 * time.Second
+	earlyBytes = 4 << 20
+)
+
+// earlySound keeps the newest sound that stands before the first keyframe:
+// where it stands says nothing about its time.
+type earlySound struct {
+	span    time.Duration // the most to keep
+	packets []Packet
+	bytes   int
+}
+
+func (e *earlySound) add(p Packet) {
+	e.packets, e.bytes = append(e.packets, p), e.bytes+len(p.Data)+packetOverhead
+	for first := &e.packets[0]; e.bytes > earlyBytes || shownAt(p)-shownAt(*first) > e.span; first = &e.packets[0] {
+		e.bytes -= len(first.Data) + packetOverhead
+		*first = Packet{}
+		if e.packets = e.packets[1:]; len(e.packets) == 0 {
+			return
+		}
+	}
 }
 
 // orderWatch notices B-frames: pictures whose PTS do not rise in the order of

@@ -2,6 +2,7 @@ package media
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -45,7 +46,7 @@ func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error)
 	var kept []Packet
 	found := false
 	for {
-		p, err := f.take(ctx)
+		p, err := f.take(ctx, f.patience())
 		if isEnd(err) { // the feed says so again after what is kept
 			break
 		}
@@ -56,7 +57,7 @@ func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error)
 			return false, nil
 		}
 		if f.gate.isKey(p) && shownAt(p) <= target {
-			found, kept = true, kept[:0]
+			found, kept = true, f.soundOf(kept)
 		}
 		kept = append(kept, p)
 		if f.isPast(p, target) {
@@ -91,17 +92,23 @@ func (f *feed) skipToNewest(ctx context.Context) error {
 	}
 	var kept []Packet
 	for range len(f.held) + f.queue.waiting() {
-		p, err := f.take(ctx)
+		p, err := f.take(ctx, f.patience())
 		if err != nil {
 			return err
 		}
 		if f.gate.isKey(p) {
-			kept = kept[:0]
+			kept = f.soundOf(kept)
 		}
 		kept = append(kept, p)
 	}
 	f.held = append(kept, f.held...)
 	return nil
+}
+
+// soundOf leaves of packets that stand before a keyframe what may be heard
+// after it.
+func (f *feed) soundOf(packets []Packet) []Packet {
+	return slices.DeleteFunc(packets, func(p Packet) bool { return f.gate.audioOnly || f.gate.kind(p) == Video })
 }
 
 // waiting counts the packets that are there to be got.

@@ -58,9 +58,14 @@ func (i *interleaver) pop() (Packet, bool) {
 	if l == nil || !i.ready(l) {
 		return Packet{}, false
 	}
+	return i.take(l), true
+}
+
+// take takes the first packet of a lane, which is not empty.
+func (i *interleaver) take(l *trackQueue) Packet {
 	p := l.take()
 	i.bytes -= len(p.Data) + packetOverhead
-	return p, true
+	return p
 }
 
 // end says that no more packets of track are expected; a push of one takes it
@@ -101,13 +106,16 @@ func (i *interleaver) lowest() *trackQueue {
 // ready says whether l's first packet, the lowest there is, need not wait for
 // the other lane.
 func (i *interleaver) ready(l *trackQueue) bool {
-	other := &i.lanes[0]
-	if l == other {
-		other = &i.lanes[1]
-	}
-	first := l.first().DTS
+	other, first := i.other(l), l.first().DTS
 	return i.flushing || other.n > 0 || other.absent || i.bytes > interleaverBytes ||
 		(other.started && first <= other.newest) || l.newest-first >= i.hold
+}
+
+func (i *interleaver) other(l *trackQueue) *trackQueue {
+	if l == &i.lanes[0] {
+		return &i.lanes[1]
+	}
+	return &i.lanes[0]
 }
 
 func (l *trackQueue) first() *Packet { return &l.ring[l.head] }

@@ -23,7 +23,8 @@ type mixer struct {
 	// sources are the tracks of the feed as they are now, by MediaType.
 	sources [2]*Track
 	restamp restamper
-	weave   *interleaver
+	intake  *intake       // of the feed
+	weave   *interleaver  // of what is made, where something is re-encoded
 	ready   []Packet      // decided, and not yet given out
 	exact   bool          // what a new feed has from before begin is left out
 	begin   time.Duration // room time
@@ -76,6 +77,7 @@ func (m *mixer) load(o opened) error {
 	if err := prepare(plan); err != nil {
 		return err
 	}
+	m.takeIn()
 	m.align(o.from)
 	return nil
 }
@@ -184,19 +186,28 @@ func (m *mixer) next(ctx context.Context) (Packet, error) {
 	}
 }
 
-// work takes one packet from the feed.
+// work makes something of the source's next packet, or takes one from the feed.
 func (m *mixer) work(ctx context.Context) error {
 	if m.feed.readThrough() {
 		m.reel.prepare(ctx)
 	}
-	p, err := m.feed.next(ctx)
+	if p, ok := m.intake.pop(); ok {
+		return m.put(ctx, p)
+	}
+	p, err := m.feed.next(ctx, m.intake.patience(m.feed.patience()))
 	m.lose(m.feed.queue.takeDropped())
-	if err := m.spoiled(Video, m.restamp.next, m.feed.corrupt.Swap(0)); err != nil {
+	if err := m.spoiled(Video, m.intake.ends, m.feed.corrupt.Swap(0)); err != nil {
 		return err
 	}
 	switch {
 	case err == nil:
-		return m.put(ctx, p)
+		m.receive(p)
+		return nil
+	case m.intake.holds() && KindOf(err) == KindSourceStalled:
+		return m.put(ctx, m.intake.force())
+	case m.intake.holds() && ctx.Err() == nil && m.complete(err):
+		m.intake.flush()
+		return nil
 	case !isEnd(err) || m.finish():
 		return ignoreEnd(err)
 	case m.reel.more():
@@ -256,17 +267,14 @@ func (m *mixer) finish() bool {
 	return len(m.ready) > 0
 }
 
-// put takes a packet of the feed.
+// put makes what the room gets of a packet of the source.
 func (m *mixer) put(ctx context.Context, p Packet) error {
 	media := m.feed.info.Tracks[p.Track].Type
 	l := m.lanes[media]
-	if l == nil {
-		return nil
-	}
 	if p.Extradata != nil {
 		m.renew(media, p.Extradata)
 	}
-	p = m.restamp.restamp(p)
+	m.intake.ends = max(m.intake.ends, max(p.PTS, p.DTS)+m.restamp.length(p))
 	if m.exact && !m.coding(media) && p.PTS+p.Duration <= m.begin {
 		return nil // sound from before the picture goes on
 	}
@@ -387,6 +395,7 @@ func (m *mixer) closeFeed() {
 	if m.feed != nil {
 		m.feed.close()
 		m.feed, m.ready = nil, nil
+		m.forgetHeld()
 		if m.weave != nil {
 			m.weave.clear()
 		}

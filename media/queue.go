@@ -13,6 +13,9 @@ type queueLimits struct {
 	// drop says what to do when it is full: let the writer wait (files), or
 	// throw away everything before the newest keyframe (live).
 	drop bool
+	// weave is how far a track may lie behind the other, in the order of the
+	// source, so that the writer goes on until it has come; 0: it does not.
+	weave time.Duration
 }
 
 // packetQueue hands packets from the goroutine that reads a source to the one
@@ -26,7 +29,10 @@ type packetQueue struct {
 	bytes   int
 	err     error // why no more packets come; io.EOF at the end
 	dropped int64
+	begun   bool             // a packet with a DTS has come
 	newest  [2]time.Duration // DTS of the newest packet of each track
+	first   [2]int           // index, at or before that of each track's oldest packet with a DTS
+	apart   time.Duration    // by how much more than is usual packets stood behind those of the other track
 	// seekingKey is set while a live queue that had no keyframe to go on from
 	// throws packets away until one comes.
 	seekingKey bool
@@ -53,9 +59,7 @@ func (q *packetQueue) put(ctx context.Context, p Packet, isKey bool) error {
 	}
 	q.compactLocked()
 	q.packets = append(q.packets, p)
-	if !p.NoDTS {
-		q.newest[p.Track] = p.DTS
-	}
+	q.noteLocked(p)
 	q.bytes += len(p.Data)
 	full := q.fullLocked()
 	q.mu.Unlock()
@@ -71,7 +75,7 @@ func (q *packetQueue) put(ctx context.Context, p Packet, isKey bool) error {
 func (q *packetQueue) waitForRoom(ctx context.Context) error {
 	for {
 		q.mu.Lock()
-		roomy := q.spanLocked() <= q.limits.span/2 && q.bytes <= q.limits.bytes/2
+		roomy := q.roomyLocked()
 		q.mu.Unlock()
 		if roomy {
 			return nil
@@ -93,7 +97,7 @@ func (q *packetQueue) dropLocked(isKey bool) {
 		return
 	}
 	q.dropped += int64(len(q.packets) - q.head)
-	q.packets, q.head, q.bytes = q.packets[:0], 0, 0
+	q.packets, q.head, q.bytes, q.first = q.packets[:0], 0, 0, [2]int{}
 	q.seekingKey = !isKey
 }
 
@@ -105,7 +109,7 @@ func (q *packetQueue) compactLocked() {
 	}
 	n := copy(q.packets, q.packets[q.head:])
 	clear(q.packets[n:])
-	q.packets, q.head = q.packets[:n], 0
+	q.packets, q.head, q.first = q.packets[:n], 0, [2]int{}
 }
 
 // fail says that no more packets come, and why.
@@ -117,8 +121,9 @@ func (q *packetQueue) fail(err error) {
 }
 
 // get returns the oldest packet, waiting for one; after the last one it
-// returns the error given to fail, and after patience without one an *Error of
-// KindSourceStalled. A ctx that has ended wins.
+// returns the error given to fail, and after patience without one, at once when
+// that is not above zero, an *Error of KindSourceStalled. A ctx that has ended
+// wins.
 func (q *packetQueue) get(ctx context.Context, patience time.Duration) (Packet, error) {
 	var stalled <-chan time.Time
 	for {
@@ -129,6 +134,9 @@ func (q *packetQueue) get(ctx context.Context, patience time.Duration) (Packet, 
 		if ok || err != nil {
 			return p, err
 		}
+		if patience <= 0 {
+			return Packet{}, errStalled
+		}
 		if stalled == nil {
 			t := time.NewTimer(patience)
 			defer t.Stop()
@@ -138,10 +146,12 @@ func (q *packetQueue) get(ctx context.Context, patience time.Duration) (Packet, 
 		case <-q.filled:
 		case <-ctx.Done():
 		case <-stalled:
-			return Packet{}, &Error{Kind: KindSourceStalled, Op: "read source", Err: ErrStalled}
+			return Packet{}, errStalled
 		}
 	}
 }
+
+var errStalled = &Error{Kind: KindSourceStalled, Op: "read source", Err: ErrStalled}
 
 func (q *packetQueue) tryGet() (Packet, bool, error) {
 	q.mu.Lock()
@@ -154,9 +164,9 @@ func (q *packetQueue) tryGet() (Packet, bool, error) {
 	q.head++
 	q.bytes -= len(p.Data)
 	if q.head == len(q.packets) {
-		q.packets, q.head = q.packets[:0], 0
+		q.packets, q.head, q.first = q.packets[:0], 0, [2]int{}
 	}
-	if q.spanLocked() <= q.limits.span/2 {
+	if q.roomyLocked() {
 		signal(q.drained)
 	}
 	return p, true, nil
@@ -171,9 +181,15 @@ func (q *packetQueue) left() int64 {
 
 // buffered returns how much media is queued.
 func (q *packetQueue) buffered() time.Duration {
+	spans := q.spans()
+	return max(spans[0], spans[1])
+}
+
+// spans returns how much media of each track is queued.
+func (q *packetQueue) spans() [2]time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.spanLocked()
+	return [2]time.Duration{q.trackLocked(0), q.trackLocked(1)}
 }
 
 // takeDropped returns how many packets were thrown away since it was asked
@@ -187,24 +203,59 @@ func (q *packetQueue) takeDropped() int64 {
 }
 
 func (q *packetQueue) fullLocked() bool {
-	return q.spanLocked() > q.limits.span || q.bytes > q.limits.bytes
+	return q.aheadLocked() > q.limits.span+q.apart || q.bytes > q.limits.bytes
+}
+
+func (q *packetQueue) roomyLocked() bool {
+	return q.aheadLocked() <= q.limits.span/2+q.apart && q.bytes <= q.limits.bytes/2
+}
+
+// noteLocked takes note of the times of a packet that was put.
+func (q *packetQueue) noteLocked(p Packet) {
+	if p.NoDTS {
+		return
+	}
+	if !q.begun {
+		q.begun, q.newest = true, [2]time.Duration{p.DTS, p.DTS}
+	}
+	q.newest[p.Track] = p.DTS
+	if late := q.newest[1-p.Track] - p.DTS; late <= q.limits.weave {
+		q.apart = max(q.apart, late-q.limits.span/2)
+	}
+}
+
+// aheadLocked is the media time queued that tells whether there is enough: that
+// of the track of which there is more, or, where they are woven, of which there
+// is less and which still comes.
+func (q *packetQueue) aheadLocked() time.Duration {
+	if q.limits.weave == 0 {
+		return q.spanLocked()
+	}
+	video, audio := q.trackLocked(0), q.trackLocked(1)
+	switch behind := q.newest[0] - q.newest[1]; {
+	case behind > q.limits.weave:
+		return video
+	case behind < -q.limits.weave:
+		return audio
+	default:
+		return min(video, audio)
+	}
 }
 
 // spanLocked is the longest media time queued of a track: tracks need not be
 // at the same DTS.
-func (q *packetQueue) spanLocked() time.Duration {
-	var span time.Duration
-	var found [2]bool
-	for _, p := range q.packets[q.head:] {
-		if !p.NoDTS && !found[p.Track] {
-			found[p.Track] = true
-			span = max(span, q.newest[p.Track]-p.DTS)
-		}
-		if found[0] && found[1] {
-			break
+func (q *packetQueue) spanLocked() time.Duration { return max(q.trackLocked(0), q.trackLocked(1)) }
+
+// trackLocked is the media time queued of a track.
+func (q *packetQueue) trackLocked(track int) time.Duration {
+	for i := max(q.first[track], q.head); i < len(q.packets); i++ {
+		q.first[track] = i
+		if p := &q.packets[i]; p.Track == track && !p.NoDTS {
+			return max(q.newest[track]-p.DTS, 0)
 		}
 	}
-	return span
+	q.first[track] = len(q.packets)
+	return 0
 }
 
 func signal(c chan struct{}) {

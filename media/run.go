@@ -231,7 +231,7 @@ func (r *run) next(ctx context.Context) (Packet, error) {
 
 // buffered returns how much of a live source has come and not been sent.
 func (r *run) buffered() time.Duration {
-	media := r.mix.feed.queue.buffered()
+	media := r.mix.buffered()
 	if r.ahead != nil {
 		media += r.ahead.queue.buffered()
 	}

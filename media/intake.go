@@ -1,0 +1,156 @@
+package media
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// How long a track is waited for that lies behind the other. Fragments of 6 s
+// are common, and hold all of one track before anything of the other.
+const (
+	// fileWeave is the most media of one track that is held for the other; a
+	// track that did not come by then is not waited for until it comes again.
+	fileWeave = 20 * time.Second
+	// weaveWait bounds the wait where a source gives its packets slowly. It is
+	// more than maxSlip: a source that is too slow for its own fragments gets
+	// the lead that it lacks.
+	weaveWait = 1500 * time.Millisecond
+)
+
+// intake brings the packets of one feed, which have the room's times, into the
+// order of their DTS, before anything is made of them. It is used by one
+// goroutine, but for span.
+type intake struct {
+	interleaver
+	video    *trackQueue // nil: there is none
+	begun    bool        // the first picture was given out
+	deadline time.Time   // of the present wait for a track; zero: there is none
+	spans    [2]atomic.Int64
+	ends     time.Duration // room time at which what was given out ends
+}
+
+// newIntake returns the intake of a source with these tracks; of a realtime
+// source nothing is held.
+func newIntake(tracks []Track, realtime bool) *intake {
+	t := &intake{interleaver: *newInterleaver(len(tracks), fileWeave)}
+	if realtime {
+		t.hold = 0
+	}
+	for i, track := range tracks {
+		if track.Type == Video {
+			t.video = &t.lanes[i]
+		}
+	}
+	return t
+}
+
+func (t *intake) push(p Packet) {
+	t.interleaver.push(p)
+	t.measure(p.Track)
+}
+
+// pop returns the packet with the lowest DTS, or false while one with a lower
+// DTS is waited for.
+func (t *intake) pop() (Packet, bool) {
+	l := t.lowest()
+	if l == nil {
+		return Packet{}, false
+	}
+	if other := t.other(l); other.n == 0 && l.newest-l.first().DTS >= t.hold {
+		other.absent = true
+	}
+	if !t.ready(l) {
+		return Packet{}, false
+	}
+	t.deadline = time.Time{}
+	return t.give(l), true
+}
+
+// force returns the packet with the lowest DTS although one with a lower DTS
+// may still come. There must be one.
+func (t *intake) force() Packet { return t.give(t.lowest()) }
+
+// give takes a packet out, the first picture first: the room begins with it.
+func (t *intake) give(l *trackQueue) Packet {
+	if t.video != nil && !t.begun && t.video.n > 0 {
+		l = t.video
+	}
+	t.begun = t.begun || l == t.video
+	p := t.take(l)
+	t.measure(p.Track)
+	return p
+}
+
+// holds says whether anything is held.
+func (t *intake) holds() bool { return t.lanes[0].n+t.lanes[1].n > 0 }
+
+// patience is how long the next packet may be waited for: usual where nothing
+// is held.
+func (t *intake) patience(usual time.Duration) time.Duration {
+	if !t.holds() {
+		return usual
+	}
+	now := time.Now()
+	if t.deadline.IsZero() {
+		t.deadline = now.Add(weaveWait)
+	}
+	return t.deadline.Sub(now)
+}
+
+// measure makes span right after a change of a track.
+func (t *intake) measure(track int) {
+	held := time.Duration(0)
+	if l := &t.lanes[track]; l.n > 0 {
+		held = l.newest - l.first().DTS
+	}
+	t.spans[track].Store(int64(held))
+}
+
+// span is how much of a track is held. It may be called beside other methods.
+func (t *intake) span(track int) time.Duration { return time.Duration(t.spans[track].Load()) }
+
+// longest is how much is held of the track of which it is more.
+func (t *intake) longest() time.Duration { return max(t.span(0), t.span(1)) }
+
+// takeIn makes the intake of a new feed.
+func (m *mixer) takeIn() {
+	tracks := m.feed.info.Tracks
+	m.intake = newIntake(tracks, m.feed.realtime)
+	m.intake.ends = m.restamp.next
+	for i, t := range tracks {
+		if m.lanes[t.Type] == nil {
+			m.intake.end(i)
+		}
+	}
+}
+
+// receive gives a packet of the feed the room's time.
+func (m *mixer) receive(p Packet) {
+	if m.lanes[m.feed.info.Tracks[p.Track].Type] != nil {
+		m.intake.push(m.restamp.restamp(p))
+	}
+}
+
+// complete says whether what is held is to be played although no more comes,
+// because of err. A file that broke is read again, from the last picture that
+// was sent: a fragment of which the other track is missing is not shown.
+func (m *mixer) complete(err error) bool {
+	return isEnd(err) || m.feed.live || m.intake.longest() <= fileAhead
+}
+
+// forgetHeld makes the next feed go on where what was given out ends.
+func (m *mixer) forgetHeld() {
+	if m.intake != nil && m.intake.clear() > 0 {
+		m.restamp.next = min(m.restamp.next, m.intake.ends)
+	}
+	m.intake = nil
+}
+
+// buffered returns how much of a live source has come and was not given out. It
+// may be called beside the other methods.
+func (m *mixer) buffered() (most time.Duration) {
+	for track, queued := range m.feed.queue.spans() {
+		most = max(most, queued+m.intake.span(track))
+	}
+	return most
+}
