@@ -160,6 +160,9 @@ func (tr trial) run(t *testing.T) (found []string, account string) {
 		found = append(found, fmt.Sprintf("warned %q, not %q", w, s.Warned))
 	}
 	path, complaints := tr.room.tape(t, tr.user)
+	if r, ok := tr.room.(standIn); ok {
+		complaints = append(complaints, r.apart(t, tr.user, s.Tape)...)
+	}
 	report := mediatest.Judge(t, path)
 	if s.Renewed {
 		complaints = slices.DeleteFunc(complaints, func(c string) bool { return strings.Contains(c, "a new SPS of the same size") })

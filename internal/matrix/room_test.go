@@ -58,6 +58,18 @@ func (r standIn) tape(t testing.TB, user string) (string, []string) {
 	return path, complaints
 }
 
+// apart says whether the tracks of what the user published came further apart
+// than they may. A live source's are not held.
+func (r standIn) apart(t testing.TB, user string, want mediatest.TapeWant) []string {
+	t.Helper()
+	session, err := r.WaitEnded(soon(t), user)
+	require.NoError(t, err)
+	if want.Apart == 0 || want.Open || session.MaxSkew <= want.Apart {
+		return nil
+	}
+	return []string{fmt.Sprintf("video and audio came %v apart", session.MaxSkew)}
+}
+
 // foreign is nginx: a room that nobody here wrote.
 type foreign struct{ *mediatest.Nginx }
 

@@ -12,8 +12,10 @@ func playlists() []Sample {
 	}
 	crypt := vod("aes-128", "-hls_key_info_file key.info").after(
 		[]string{"write", "k.bin", "0123456789abcdef"}, []string{"write", "key.info", "k.bin\nk.bin\n"})
+	long := piece{video: baseline, audio: aac, seconds: 8, out: "-f hls -hls_time 6 -hls_list_size 0 -hls_segment_type fmp4 a.m3u8"}
 	return []Sample{
 		vod("ts", ""), vod("fmp4", "-hls_segment_type fmp4"), crypt,
+		long.sample("hls, fmp4 with 6 s segments", copied, copied).served(ByFolder),
 		discontinuous(), variants(), separate(),
 	}
 }

@@ -27,6 +27,10 @@ var (
 	filled = TrackWant{Action: "fill"}
 )
 
+// together is how far apart tracks may come that are woven: a gap between two
+// pictures, of a third of a second at most, and what a decoder keeps.
+const together = 400 * time.Millisecond
+
 func transcoded(reason string) TrackWant { return TrackWant{Action: "transcode", Reason: reason} }
 
 // until is a copy that becomes a transcode in mid-stream.
@@ -45,7 +49,7 @@ func (p piece) tape(s Sample) TapeWant {
 	if p.seconds == 0 {
 		p.seconds = 4
 	}
-	w := TapeWant{Duration: time.Duration(p.seconds * float64(time.Second)), Lead: flashLead, Tail: flashLead}
+	w := TapeWant{Duration: time.Duration(p.seconds * float64(time.Second)), Lead: flashLead, Tail: flashLead, Apart: together}
 	if p.video != None {
 		w.Flashes = int(p.seconds)
 		if s.Video == copied {
@@ -117,6 +121,8 @@ func pictures() []Sample {
 		piece{video: baseline, audio: None, out: faststart}.sample("mp4, video only", copied, filled),
 		piece{video: baseline, audio: aac, out: "-movflags frag_keyframe+empty_moov+default_base_moof a.mp4"}.
 			sample("mp4, fragmented", copied, copied),
+		piece{video: baseline, audio: aac + " -map 1:a -map 0:v", out: "-movflags empty_moov+default_base_moof -frag_duration 3000000 a.mp4"}.
+			sample("mp4, fragmented, audio first", copied, copied),
 		piece{video: baseline, audio: aac, out: "a.mov"}.sample("mov", copied, copied),
 		piece{video: baseline, audio: aac, out: "-f flv a.flv"}.sample("flv", copied, copied),
 		piece{video: baseline, audio: aac, out: matroska}.sample("mkv", copied, copied),
@@ -211,7 +217,7 @@ func clocks() []Sample {
 		late.sample("mp4, audio starts 2 s late", copied, copied),
 		lateTS.sample("ts, audio starts 2 s late", copied, copied),
 		delayed.sample("mp4, audio delayed by an edit list", copied, copied),
-		early.sample("mp4, audio ends early", copied, copied),
+		early.sample("mp4, audio ends early", copied, copied).shaped(func(w *TapeWant) { w.Apart += 2 * time.Second }),
 		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, edit list cuts into a GOP", transcoded("edit list"), copied).
 			then(ffmpegStep("-ss 1.3 -i u.mp4 -c copy "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
 			shaped(func(w *TapeWant) {

@@ -33,6 +33,9 @@ type TapeWant struct {
 	Size           string // "320x180"; empty is any
 	Portrait       bool   // higher than wide
 	Open           bool   // begins and ends anywhere: a live source
+	// Apart is by how much DTS the tracks may be apart as they come into a
+	// room: a file is woven, however it has them.
+	Apart time.Duration
 }
 
 // TrackReport is what the packets of a recording's track are like.
