@@ -225,30 +225,6 @@ func ignoreEnd(err error) error {
 	return err
 }
 
-// rewind goes on with the next play.
-func (m *mixer) rewind(ctx context.Context) error {
-	if !m.given && m.from == m.reel.options.StartAt { // the source would be opened over and over
-		return &Error{Kind: KindSourceInvalid, Op: "play", Err: errors.New("there is nothing in the part that was asked for")}
-	}
-	next := m.reel.next(ctx)
-	if next.err != nil {
-		return next.err
-	}
-	m.forgetBeyond()
-	return m.load(next)
-}
-
-// forgetBeyond makes the next play go on where the part that is played ends,
-// although the restamper has seen more: pictures out of order, of which some
-// are shown behind the end, and sound that lay behind it.
-func (m *mixer) forgetBeyond() {
-	if m.feed.until == 0 {
-		return
-	}
-	end := m.restamp.next - max(m.position(Packet{PTS: m.restamp.next})-m.feed.until, 0)
-	m.restamp.next = min(m.restamp.next, max(end, m.ends))
-}
-
 // finish brings out what is still inside at the end of a feed; false when
 // there was nothing.
 func (m *mixer) finish() bool {
