@@ -60,6 +60,7 @@ static void answer(rc_reader *r, const AVPacket *p)
 	r->pts = to_nanoseconds(p->pts, base);
 	r->dts = to_nanoseconds(p->dts, base);
 	r->duration = to_nanoseconds(p->duration, base);
+	r->pos = p->pos;
 	r->data = p->data;
 	r->size = p->size;
 	r->stream = p->stream_index;

@@ -17,6 +17,7 @@ typedef struct rc_reader {
 	// The answer, valid until the next call. Times are nanoseconds,
 	// AV_NOPTS_VALUE when there is none.
 	int64_t pts, dts, duration;
+	int64_t pos; // where in the file it begins; in Ogg, its page
 	const uint8_t *data;
 	int size, stream, flags;
 	const uint8_t *extradata; // a new decoder configuration, NULL when it has not changed

@@ -90,6 +90,7 @@ func (s *Source) readTo(target time.Duration) error {
 // jump moves the demuxer to where it thinks the keyframe is.
 func (s *Source) jump(to time.Duration) error {
 	s.pending = nil
+	s.vorbis.reset()
 	index := s.video
 	if index < 0 {
 		index = s.audio

@@ -31,7 +31,8 @@ type Source struct {
 	tracks       map[int]int // libav's index to ours
 	configs      [][]byte    // each track's present decoder configuration
 	pending      []media.Packet
-	stall        *time.Timer // of a seek under way, else nil
+	stall        *time.Timer  // of a seek under way, else nil
+	vorbis       *vorbisClock // nil for most
 	once         sync.Once
 }
 
@@ -87,6 +88,7 @@ func (s *Source) probe() error {
 	if s.encrypted() {
 		return &media.Error{Kind: media.KindSourceEncrypted, Op: op, Err: errors.New("its tracks are encrypted")}
 	}
+	s.vorbis = newVorbisClock(s)
 	if len(s.info.Tracks) == 0 {
 		if code := C.rc_io_error(cFormat(s.format)); code < 0 {
 			return s.failure(op, astiav.Error(code))
@@ -136,6 +138,14 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 }
 
 func (s *Source) read() (media.Packet, error) {
+	if s.vorbis != nil {
+		return s.vorbis.read()
+	}
+	return s.demux()
+}
+
+// demux reads the next packet as libav has it.
+func (s *Source) demux() (media.Packet, error) {
 	if s.stall != nil {
 		s.stall.Reset(s.patience())
 	}
@@ -206,6 +216,7 @@ func (s *Source) changed(track int, config []byte) []byte {
 func (s *Source) Close() {
 	s.once.Do(func() {
 		s.life.interrupt()
+		s.vorbis.close()
 		C.rc_reader_free(s.reader)
 		s.reader = nil
 		if s.format != nil {
