@@ -84,6 +84,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 			source.Close()
 			return nil, err
 		}
+		f.info = source.Info()
 	}
 	for _, t := range f.info.Tracks {
 		f.conformers = append(f.conformers, newConformer(t))

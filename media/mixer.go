@@ -320,9 +320,9 @@ func (m *mixer) beyond(p Packet) bool {
 	return m.feed.until > 0 && m.position(p) >= m.feed.until
 }
 
-// position returns where in the source p is shown. The segments of a playlist
-// may each have a clock of their own: what was sought says where we are, and
-// what was shown since.
+// position returns where in the source p is shown. The segments of a live
+// playlist may each have a clock of their own: what was shown is counted, from
+// where an earlier attempt stood if the playlist is played as a recording.
 func (m *mixer) position(p Packet) time.Duration {
 	at, elapsed := m.restamp.position(p.PTS)
 	if m.feed.segmented() {
@@ -331,15 +331,16 @@ func (m *mixer) position(p Packet) time.Duration {
 	at -= m.feed.info.StartTime
 	if !m.shifted {
 		m.shifted = true
-		if off := m.from - at; off.Abs() > maxSeekError && m.feed.segmented() && !m.feed.live {
+		if off := m.from - at; off.Abs() > maxOff && m.feed.segmented() && !m.feed.live && !m.feed.seeks {
 			m.shift = off
 		}
 	}
 	return max(at+m.shift, 0)
 }
 
-// maxSeekError is how far before what was sought a keyframe may lie.
-const maxSeekError = 30 * time.Second
+// maxOff is by how much the clock of what cannot be sought may differ from where
+// it is thought to be.
+const maxOff = 30 * time.Second
 
 func (m *mixer) give(media MediaType, p Packet) {
 	m.given, p.Track = true, m.index(media)

@@ -101,7 +101,7 @@ type Packet struct {
 type Source interface {
 	Info() SourceInfo
 	// Seek moves to the keyframe at or before pos, counted from the start of
-	// the source.
+	// the source. Info may describe the same tracks otherwise after it.
 	Seek(pos time.Duration) error
 	// ReadPacket returns the next packet of a chosen track, io.EOF after the
 	// last one, or an *Error.

@@ -7,6 +7,12 @@ import "context"
 // the TLS, so that it sees every request and answer.
 const TLSPort = 1 << 16
 
+// SegmentMark stands at the end of the address of a recorded playlist's segment
+// when libav opens it: behind it where in the recording the segment begins and
+// ends, in microseconds, "#at=4000000-8000000", and a "b" when the recording
+// had a discontinuity on the way there.
+const SegmentMark = "#at="
+
 // Way is a checked way out to one source: an address libav can open without
 // looking up a name, and what it needs to know to go there.
 type Way struct {

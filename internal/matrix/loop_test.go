@@ -43,6 +43,8 @@ var loops = []aLoop{
 	{sample: "mkv, opus", from: afterKey, to: 3 * time.Second, begins: time.Second, short: true},
 	{sample: "ts", from: afterKey, to: 3 * time.Second, begins: time.Second, short: true},
 	{sample: "hls, ts", from: time.Second, to: 3 * time.Second, begins: time.Second, transcode: media.TranscodeAlways, short: true},
+	{sample: "hls, discontinuity", from: afterKey, to: 3 * time.Second, begins: time.Second, short: true},
+	{sample: "hls, discontinuity", from: 3100 * time.Millisecond, to: 4 * time.Second, begins: 3 * time.Second, short: true},
 	{sample: "m4a, audio only", to: 2 * time.Second, short: true},
 	{sample: "ts", short: true},
 	{sample: "hls, ts", short: true},

@@ -34,6 +34,7 @@ func edit(t target, text []byte) ([]byte, error) {
 	lines = oneVariant(lines)
 	var out bytes.Buffer
 	var parts splitter
+	at := newPlacer(lines)
 	for i, line := range lines {
 		if needsLicence(line) {
 			return nil, errLicence
@@ -41,7 +42,7 @@ func edit(t target, text []byte) ([]byte, error) {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		out.WriteString(parts.split(markLine(t, line)))
+		out.WriteString(at.place(parts.split(markLine(t, line))))
 	}
 	return out.Bytes(), nil
 }

@@ -77,6 +77,33 @@ func TestAdjacentByteRangesHaveDifferentAddresses(t *testing.T) {
 		"#EXT-X-BYTERANGE:9@0\na.m4s#odd\n#EXT-X-BYTERANGE:9\n#EXTINF:2,\na.m4s#even\n#EXTINF:2,\nb.m4s\n#EXT-X-BYTERANGE:1@2\na.m4s#odd\n", string(out))
 }
 
+func TestARecordingsSegmentsSayWhereTheyAre(t *testing.T) {
+	for name, c := range map[string]struct{ in, out string }{
+		"a recording": {
+			"#EXTINF:2.5,a\na.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:3\nb.ts?x#y\n#EXTINF:1,\nc.ts\n#EXT-X-ENDLIST\n",
+			"#EXTINF:2.5,a\na.ts#at=0-2500000\n#EXT-X-DISCONTINUITY\n#EXTINF:3\nb.ts?x#y#at=2500000-5500000b\n" +
+				"#EXTINF:1,\nc.ts#at=5500000-9223372036854775b\n#EXT-X-ENDLIST\n",
+		},
+		"byte ranges": {
+			"#EXTINF:2,\n#EXT-X-BYTERANGE:9@0\na.ts\n#EXTINF:2,\n#EXT-X-BYTERANGE:9\na.ts\n#EXT-X-ENDLIST",
+			"#EXTINF:2,\n#EXT-X-BYTERANGE:9@0\na.ts#odd#at=0-2000000\n#EXTINF:2,\n#EXT-X-BYTERANGE:9\na.ts#even#at=2000000-9223372036854775\n#EXT-X-ENDLIST",
+		},
+		"durations that are none": {
+			"#EXTINF:x,\na.ts\n#EXTINF:NaN,\nb.ts\n#EXTINF:1e300,\nc.ts\n#EXTINF:-1,\nd.ts\n#EXT-X-ENDLIST",
+			"#EXTINF:x,\na.ts#at=0-0\n#EXTINF:NaN,\nb.ts#at=0-0\n#EXTINF:1e300,\nc.ts#at=0-86400000000\n" +
+				"#EXTINF:-1,\nd.ts#at=86400000000-9223372036854775\n#EXT-X-ENDLIST",
+		},
+		"a live stream": {"#EXTINF:2,\na.ts\n", "#EXTINF:2,\na.ts\n"},
+		"a master":      {"#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n#EXT-X-ENDLIST", "#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n#EXT-X-ENDLIST"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := edit(target{scheme: "http", host: "a", port: 80}, []byte("#EXTM3U\n"+c.in))
+			require.NoError(t, err)
+			require.Equal(t, "#EXTM3U\n"+c.out, string(out))
+		})
+	}
+}
+
 func TestAPlaylistForPlayersWithALicenceIsEncrypted(t *testing.T) {
 	for key, licence := range map[string]bool{
 		`METHOD=NONE`:            false,

@@ -4,7 +4,9 @@
 #include <libavutil/avstring.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/mem.h>
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 static const AVRational nanoseconds = {1, 1000000000};
@@ -60,6 +62,7 @@ static void answer(rc_reader *r, const AVPacket *p)
 	r->pts = to_nanoseconds(p->pts, base);
 	r->dts = to_nanoseconds(p->dts, base);
 	r->duration = to_nanoseconds(p->duration, base);
+	r->pos = p->pos;
 	r->data = p->data;
 	r->size = p->size;
 	r->stream = p->stream_index;
@@ -118,6 +121,26 @@ static void failed(AVFormatContext *s, int error)
 		atomic_store(&watch->fatal, error);
 }
 
+// marked reads where a segment is; it returns 0 when its address does not say.
+static int marked(const char *url, rc_segment *segment)
+{
+	const char *mark = NULL;
+	for (const char *p = url; (p = strstr(p, "#at=")); p++)
+		mark = p;
+	char broken = 0;
+	if (!mark || sscanf(mark, "#at=%" SCNd64 "-%" SCNd64 "%c", &segment->begin, &segment->end, &broken) < 2)
+		return 0;
+	segment->broken = broken == 'b';
+	return 1;
+}
+
+static void note_opened(rc_watch *watch, rc_segment segment)
+{
+	if (!watch->count)
+		watch->first = segment;
+	watch->opened[watch->count++ % RC_OPENED] = segment;
+}
+
 // A playlist may not name httpproxy (which connects to any host and port
 // itself), nor https: the Gate's proxy does the TLS, and has marked what it may.
 static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
@@ -131,9 +154,16 @@ static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, i
 	}
 	if (flags & AVIO_FLAG_WRITE)
 		return AVERROR(EINVAL);
+	rc_watch *watch = s->opaque;
+	rc_segment segment;
+	int is_segment = marked(url, &segment);
+	if (is_segment && watch->from > 0 && segment.end <= watch->from)
+		return AVERROR(ENOENT); // libav goes on with the next
 	int ret = atomic_load(&open_default)(s, pb, url, flags, options);
 	if (ret < 0 && !first)
 		failed(s, ret);
+	if (ret >= 0 && is_segment)
+		note_opened(watch, segment);
 	return ret;
 }
 

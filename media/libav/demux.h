@@ -17,6 +17,7 @@ typedef struct rc_reader {
 	// The answer, valid until the next call. Times are nanoseconds,
 	// AV_NOPTS_VALUE when there is none.
 	int64_t pts, dts, duration;
+	int64_t pos; // where in the file it begins; in Ogg, its page
 	const uint8_t *data;
 	int size, stream, flags;
 	const uint8_t *extradata; // a new decoder configuration, NULL when it has not changed
@@ -26,6 +27,15 @@ typedef struct rc_reader {
 // What rc_read answers to a packet that a player needs a licence for.
 #define RC_ERROR_ENCRYPTED FFERRTAG('R', 'C', 'D', 'R')
 
+// rc_segment is where in a recording a playlist's segment is, in microseconds
+// (media.SegmentMark).
+typedef struct rc_segment {
+	int64_t begin, end;
+	int broken; // there was a discontinuity before it
+} rc_segment;
+
+enum { RC_OPENED = 16 };
+
 // rc_watch counts what a playlist leads to and cannot be opened, and interrupts
 // libav, which would try the next segment for ever. Go frees it with av_free,
 // after the context.
@@ -33,6 +43,11 @@ typedef struct rc_watch {
 	AVIOInterruptCB inner; // the caller's own interrupt
 	int failures;          // since the last packet
 	_Atomic int fatal;     // the AVERROR that ended it, 0 for none
+
+	int64_t from;                // microseconds: a segment that ends before it is not opened
+	rc_segment opened[RC_OPENED]; // the last ones, number n at n modulo their count
+	unsigned count;              // of all that were opened
+	rc_segment first;            // of them
 } rc_watch;
 
 rc_reader *rc_reader_new(AVFormatContext *format, uintptr_t scope);

@@ -25,6 +25,7 @@ type life struct {
 	ctx         context.Context
 	cancel      context.CancelCauseFunc
 	probe       *time.Timer
+	probeTime   time.Duration
 	interrupter *astiav.IOInterrupter
 	interrupted chan struct{}
 }
@@ -34,7 +35,7 @@ func newLife(parent context.Context, probeTimeout time.Duration) *life {
 		probeTimeout = defaultProbeTimeout
 	}
 	ctx, cancel := context.WithCancelCause(parent)
-	l := &life{ctx: ctx, cancel: cancel, interrupted: make(chan struct{})}
+	l := &life{ctx: ctx, cancel: cancel, probeTime: probeTimeout, interrupted: make(chan struct{})}
 	l.interrupter = astiav.NewIOInterrupter()
 	context.AfterFunc(ctx, func() { // its end is awaited by close
 		defer close(l.interrupted)
@@ -43,6 +44,9 @@ func newLife(parent context.Context, probeTimeout time.Duration) *life {
 	l.probe = time.AfterFunc(probeTimeout, func() { cancel(errProbe) })
 	return l
 }
+
+// probeAgain bounds another probe.
+func (l *life) probeAgain() { l.probe.Reset(l.probeTime) }
 
 // probed says that the source is open; it returns false when its time ran out
 // just now.

@@ -132,10 +132,11 @@ func roomcastLogLine(handle C.uintptr_t, level C.int, item, text *C.char) {
 
 // level is a line's level for slog.
 func (s *scope) level(level C.int) slog.Level {
-	if l := slogLevel(level); l != slog.LevelInfo || !s.chatty {
-		return l
+	l := slogLevel(level)
+	if l == slog.LevelInfo && s.chatty || l == slog.LevelWarn && s.hushed.Load() {
+		return slog.LevelDebug
 	}
-	return slog.LevelDebug
+	return l
 }
 
 func (r *logReceiver) run() {
@@ -179,7 +180,11 @@ type scope struct {
 	// chatty makes what is said at the level of information a detail: encoders
 	// sum up their work when they are closed.
 	chatty bool
+	hushed atomic.Bool // so are warnings
 }
+
+// hush makes warnings a detail, or ends that.
+func (s *scope) hush(on bool) { s.hushed.Store(on) }
 
 // newScope returns the scope of one source. Its owner closes it.
 func (o *Opener) newScope(r media.SourceRequest, way media.Way) *scope {

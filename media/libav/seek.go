@@ -52,18 +52,30 @@ func (s *Source) Seek(pos time.Duration) error {
 			return err
 		}
 		if s.video < 0 {
-			return nil
+			return s.soundAt(target)
 		}
-		ok, err := s.settle(target, from < target)
+		ok, err := s.settle(target, from < target || s.timeline != nil)
 		if err != nil || ok || from == s.info.StartTime {
 			return err
 		}
 	}
 }
 
+// soundAt goes on from a jump to target, which only a playlist's segment begins
+// before.
+func (s *Source) soundAt(target time.Duration) error {
+	if s.timeline == nil {
+		return nil
+	}
+	return s.passTo(target)
+}
+
 // forwardOnly says whether the server gives the source from its beginning only
-// (no range requests).
-func (s *Source) forwardOnly() bool { return C.rc_seekable(cFormat(s.format)) == 0 }
+// (no range requests). A playlist is read once, and its segments are asked for
+// as they are needed.
+func (s *Source) forwardOnly() bool {
+	return s.info.Container != "hls" && C.rc_seekable(cFormat(s.format)) == 0
+}
 
 // readTo reads on to target and drops what comes before. It goes as fast as
 // the server gives, and never back.
@@ -72,6 +84,11 @@ func (s *Source) readTo(target time.Duration) error {
 		_, err := s.settle(target, true)
 		return err
 	}
+	return s.passTo(target)
+}
+
+// passTo drops the sound before target.
+func (s *Source) passTo(target time.Duration) error {
 	for {
 		p, err := s.read()
 		if errors.Is(err, io.EOF) {
@@ -87,13 +104,15 @@ func (s *Source) readTo(target time.Duration) error {
 	}
 }
 
-// jump moves the demuxer to where it thinks the keyframe is.
+// jump moves the demuxer to where it thinks the keyframe is, or to the begin of
+// the segment of a playlist that to is in.
 func (s *Source) jump(to time.Duration) error {
-	s.pending = nil
-	index := s.video
-	if index < 0 {
-		index = s.audio
+	if s.timeline != nil {
+		return s.reopen(to)
 	}
+	s.pending = nil
+	s.vorbis.reset()
+	index := s.leading()
 	base := s.format.Streams()[index].TimeBase()
 	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
 	s.stall.Reset(jumpStalled)

@@ -31,7 +31,9 @@ type Source struct {
 	tracks       map[int]int // libav's index to ours
 	configs      [][]byte    // each track's present decoder configuration
 	pending      []media.Packet
-	stall        *time.Timer // of a seek under way, else nil
+	stall        *time.Timer  // of a seek under way, else nil
+	vorbis       *vorbisClock // nil for most
+	timeline     *timeline    // of a recorded playlist; else nil
 	once         sync.Once
 }
 
@@ -44,28 +46,47 @@ func cFormat(f *astiav.FormatContext) *C.AVFormatContext {
 }
 
 func (s *Source) open() error {
-	const op = "open source"
+	if err := s.openFormat(0); err != nil {
+		return err
+	}
+	// An mp4 whose index stands behind its media has been read to its end by
+	// now, and its media cannot be gone back to.
+	if s.forwardOnly() && strings.Contains(s.format.InputFormat().Name(), "mp4") && C.rc_at_end(cFormat(s.format)) != 0 {
+		return &media.Error{Kind: media.KindSourceUnsupported, Op: opOpen, Err: errIndexAtEnd}
+	}
+	if err := s.probe(); err != nil {
+		return err
+	}
+	s.describe()
+	s.vorbis = newVorbisClock(s)
+	if s.watch.count > 0 && !s.info.Live {
+		s.timeline = &timeline{start: s.leadTime()}
+	}
+	return nil
+}
+
+const opOpen = "open source"
+
+// openFormat opens the context. Of a playlist's segments those that end before
+// from are left out.
+func (s *Source) openFormat(from time.Duration) error {
 	address, options, err := openOptions(s.way)
 	if err != nil {
 		return err
 	}
 	defer options.Free()
 	if s.format = astiav.AllocFormatContext(); s.format == nil {
-		return &media.Error{Kind: media.KindInternal, Op: op, Err: errors.New("out of memory")}
+		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
 	s.format.SetIOInterrupter(s.life.interrupter)
 	if s.watch = C.rc_guard(cFormat(s.format)); s.watch == nil {
-		return &media.Error{Kind: media.KindInternal, Op: op, Err: errors.New("out of memory")}
+		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
+	s.watch.from = C.int64_t(from.Microseconds())
 	if err := s.scope.run(func() error { return s.format.OpenInput(address, nil, options) }); err != nil {
-		return s.failure(op, err)
+		return s.failure(opOpen, err)
 	}
-	// An mp4 whose index stands behind its media has been read to its end by
-	// now, and its media cannot be gone back to.
-	if s.forwardOnly() && strings.Contains(s.format.InputFormat().Name(), "mp4") && C.rc_at_end(cFormat(s.format)) != 0 {
-		return &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: errIndexAtEnd}
-	}
-	return s.probe()
+	return nil
 }
 
 var errIndexAtEnd = errors.New("its index is at its end, and its server gives it from the beginning only: move the index (ffmpeg -movflags +faststart) or use a server with range requests")
@@ -81,7 +102,7 @@ func (s *Source) probe() error {
 		return s.failure(op, err)
 	}
 	if s.reader = C.rc_reader_new(cFormat(s.format), C.uintptr_t(s.scope.handle)); s.reader == nil {
-		return &media.Error{Kind: media.KindInternal, Op: op, Err: errors.New("out of memory")}
+		return &media.Error{Kind: media.KindInternal, Op: op, Err: errNoMemory}
 	}
 	s.choose()
 	if s.encrypted() {
@@ -136,6 +157,23 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 }
 
 func (s *Source) read() (media.Packet, error) {
+	if s.vorbis != nil {
+		return s.vorbis.read()
+	}
+	p, err := s.demux()
+	if err == nil && s.timeline != nil {
+		p = s.timeline.place(p, s.opened())
+	}
+	return p, err
+}
+
+// opened returns the segments that were opened last.
+func (s *Source) opened() []C.rc_segment {
+	return s.watch.opened[:min(int(s.watch.count), len(s.watch.opened))]
+}
+
+// demux reads the next packet as libav has it.
+func (s *Source) demux() (media.Packet, error) {
 	if s.stall != nil {
 		s.stall.Reset(s.patience())
 	}
@@ -206,13 +244,8 @@ func (s *Source) changed(track int, config []byte) []byte {
 func (s *Source) Close() {
 	s.once.Do(func() {
 		s.life.interrupt()
-		C.rc_reader_free(s.reader)
-		s.reader = nil
-		if s.format != nil {
-			_ = s.scope.run(func() error { s.format.CloseInput(); return nil })
-		}
-		C.av_free(unsafe.Pointer(s.watch))
-		s.watch = nil
+		s.vorbis.close()
+		s.closeFormat()
 		s.life.close()
 		s.scope.close()
 		if s.way.Close != nil {
@@ -220,4 +253,15 @@ func (s *Source) Close() {
 		}
 		s.pending = nil
 	})
+}
+
+func (s *Source) closeFormat() {
+	C.rc_reader_free(s.reader)
+	s.reader = nil
+	if s.format != nil {
+		_ = s.scope.run(func() error { s.format.CloseInput(); return nil })
+		s.format = nil
+	}
+	C.av_free(unsafe.Pointer(s.watch))
+	s.watch, s.pending = nil, nil
 }

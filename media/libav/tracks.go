@@ -14,7 +14,7 @@ import (
 )
 
 // choose picks the best video and the best audio, makes all others cost
-// nothing and fills in Info.
+// nothing and fills in Info's tracks.
 func (s *Source) choose() {
 	streams := s.format.Streams()
 	video := best(streams, s.usable(astiav.MediaTypeVideo), betterVideo)
@@ -23,6 +23,7 @@ func (s *Source) choose() {
 		audio = best(streams, s.usable(astiav.MediaTypeAudio), s.betterAudio)
 	}
 	s.video, s.audio, s.tracks = -1, -1, make(map[int]int, 2)
+	s.info.Tracks, s.configs = nil, nil
 	if video != nil {
 		s.video = video.Index()
 		s.addTrack(video, s.videoTrack(video))
@@ -32,7 +33,6 @@ func (s *Source) choose() {
 		s.addTrack(audio, s.audioTrack(audio))
 	}
 	C.rc_choose(s.reader, C.int(s.video), C.int(s.audio))
-	s.describe()
 }
 
 func (s *Source) addTrack(stream *astiav.Stream, t media.Track) {
@@ -53,6 +53,24 @@ func (s *Source) describe() {
 		s.info.Duration = time.Duration(d) * time.Microsecond
 	}
 	s.info.Live = isLive(s.way.URL, s.info, int(C.rc_seekable(cFormat(s.format))))
+}
+
+// leadTime is where the video begins, or the audio where there is none; the
+// source's begin when that is not known.
+func (s *Source) leadTime() time.Duration {
+	stream := s.format.Streams()[s.leading()]
+	if t := stream.StartTime(); t != astiav.NoPtsValue {
+		return time.Duration(astiav.RescaleQ(t, stream.TimeBase(), nanoseconds))
+	}
+	return s.info.StartTime
+}
+
+// leading is libav's index of the video, or of the audio where there is none.
+func (s *Source) leading() int {
+	if s.video >= 0 {
+		return s.video
+	}
+	return s.audio
 }
 
 var liveSchemes = []string{"rtmp:", "rtsp:", "srt:"}

@@ -22,6 +22,7 @@ type videoStage struct {
 	until   time.Duration // 0: no end
 	last    time.Duration // of the picture that came last
 	began   bool          // last is set
+	still   stillPicture
 
 	graph      *graph // nil while pictures need nothing done
 	beyond     bool   // nothing can be done with pictures of this shape
@@ -138,7 +139,8 @@ func (v *videoStage) prepare(p picture) error {
 	return onlyMemory(err)
 }
 
-// encode makes a keyframe of the picture when it is time for one.
+// encode gives the picture to the encoder, and before it the last one again
+// where the source has a hole.
 func (v *videoStage) encode(f *astiav.Frame) error {
 	if v.tone != nil {
 		var err error
@@ -146,7 +148,20 @@ func (v *videoStage) encode(f *astiav.Frame) error {
 			return err
 		}
 	}
-	at := time.Duration(f.Pts())
+	for _, at := range v.still.between(time.Duration(f.Pts())) {
+		if err := v.encodeAt(v.still.frame, at); err != nil {
+			return err
+		}
+	}
+	if err := v.still.hold(f); err != nil {
+		return err
+	}
+	return v.encodeAt(f, time.Duration(f.Pts()))
+}
+
+// encodeAt makes a keyframe of the picture when it is time for one.
+func (v *videoStage) encodeAt(f *astiav.Frame, at time.Duration) error {
+	f.SetPts(int64(at))
 	f.SetPictureType(astiav.PictureTypeNone) // the source's is not to be ours
 	if v.keys.due(at) {
 		f.SetPictureType(astiav.PictureTypeI)
@@ -179,6 +194,7 @@ func (v *videoStage) forceKey() { v.keys.began = false }
 func (v *videoStage) close() {
 	v.graph.close()
 	v.tone.close()
+	v.still.close()
 	v.encoder.close()
 }
 

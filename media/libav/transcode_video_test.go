@@ -97,6 +97,32 @@ func TestTheRateIsCappedAndNotRaised(t *testing.T) {
 	}
 }
 
+func TestAHoleIsFilledWithTheLastPicture(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to float64 // no picture between
+		more     int
+		gap      float64
+	}{
+		"short, as it is": {2, 2.9, 0, 0.96},
+		"filled":          {2, 3.2, 1, 0.64},
+		"a long one, as it is, since its end is known too late": {2, 4.2, 0, 2.28},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hole := fmt.Sprintf("select='not(between(t,%g,%g))'", c.from, c.to)
+			path := made(t, fmt.Sprintf("hole%g.mkv", c.to), withArgs(testPicture(320, 180, 25, "6"), "-vf", hole, "-fps_mode", "vfr", "-c:v", "libx264")...)
+			out := video(t, path, smallVideo)
+			require.Len(t, out.packets, 150-int((c.to-c.from)*25+1.001)+c.more)
+			gap := time.Duration(0)
+			for i, p := range out.packets[1:] {
+				require.Greater(t, p.PTS, out.packets[i].PTS)
+				gap = max(gap, p.PTS-out.packets[i].PTS)
+			}
+			require.InDelta(t, c.gap, gap.Seconds(), 0.05)
+			require.Len(t, grey(t, flv(t, out), 320, 180), len(out.packets), "all decode without a word")
+		})
+	}
+}
+
 func TestTheBitRateIsKept(t *testing.T) {
 	path := made(t, "noise.mp4", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30:duration=6,noise=alls=60:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "20")
 	to := smallVideo

@@ -1,0 +1,34 @@
+package libav
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+var errOtherTracks = errors.New("the playlist goes on there with other tracks than it began with")
+
+// reopen opens a playlist at the segment that target is in. libav's own seek
+// finds it, too, and then drops packets until the clock shows the segment's
+// place in the playlist: to the end, where each segment's clock begins anew.
+func (s *Source) reopen(target time.Duration) error {
+	before := s.info.Tracks
+	s.closeFormat()
+	s.life.probeAgain()
+	// What is left out is said at the level of what failed.
+	s.scope.hush(true)
+	defer s.scope.hush(false)
+	if err := s.openFormat(target - s.info.StartTime); err != nil {
+		return err
+	}
+	if err := s.probe(); err != nil {
+		return err
+	}
+	if !slices.EqualFunc(before, s.info.Tracks, func(a, b media.Track) bool { return a.Type == b.Type && a.Codec == b.Codec }) {
+		return &media.Error{Kind: media.KindSourceUnsupported, Op: "seek", Err: errOtherTracks}
+	}
+	s.timeline.begin(s.watch.first, s.leadTime())
+	return nil
+}

@@ -1,0 +1,113 @@
+package libav
+
+// #include "demux.h"
+import "C"
+
+import (
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// When a playlist's clock is taken for another one.
+const (
+	// maxBackward and maxForward are how far a track's DTS may step within one
+	// clock, as media's restamper has it.
+	maxBackward = 500 * time.Millisecond
+	maxForward  = 10 * time.Second
+	// From minAside on what was counted has drifted away from the playlist's
+	// sum; beyond maxAside it is at no segment's begin.
+	minAside = 200 * time.Millisecond
+	maxAside = time.Second
+	// maxAstray is how far a segment's clock may be from the playlist's sum, if
+	// nothing was announced: durations may be rounded, by maxRounded of them.
+	maxAstray  = time.Second
+	maxRounded = 0.1
+)
+
+// timeline gives a recorded playlist one clock. Its segments may each have one
+// of their own, announced by a discontinuity or not: what follows upon a break
+// goes on where the track ended, or where the playlist says when that has
+// drifted away.
+type timeline struct {
+	start  time.Duration // of the leading track, at the source's begin
+	shift  time.Duration // of the clock that came last
+	tracks [2]trackTime
+}
+
+// trackTime is a track's place in the timeline.
+type trackTime struct {
+	begun   bool
+	shift   time.Duration
+	end     time.Duration // of the last packet, in the timeline
+	decoded time.Duration // its DTS
+}
+
+// begin starts anew with a segment in which the leading track begins at first,
+// by the segment's own clock.
+func (l *timeline) begin(segment C.rc_segment, first time.Duration) {
+	sum := microseconds(segment.begin)
+	apart := l.start + sum - first
+	limit := maxAstray
+	if segment.broken == 0 {
+		limit += time.Duration(maxRounded * float64(sum))
+	}
+	if apart.Abs() <= limit {
+		apart = 0
+	}
+	l.shift, l.tracks = apart, [2]trackTime{}
+}
+
+// place gives p its time in the timeline. opened are the segments that were
+// opened last.
+func (l *timeline) place(p media.Packet, opened []C.rc_segment) media.Packet {
+	t := &l.tracks[p.Track]
+	if !t.begun {
+		t.shift = l.shift
+	}
+	if !p.NoDTS {
+		if t.strays(p.DTS + t.shift) {
+			l.follow(t, p, opened)
+		}
+		t.begun, t.decoded = true, p.DTS+t.shift
+		t.end = t.decoded + p.Duration
+	}
+	if !p.NoPTS {
+		p.PTS += t.shift
+	}
+	if !p.NoDTS {
+		p.DTS += t.shift
+	}
+	return p
+}
+
+func (t *trackTime) strays(dts time.Duration) bool {
+	return t.begun && (dts < t.decoded-maxBackward || dts > t.decoded+maxForward)
+}
+
+// follow takes t to the clock of p: the other track's if that one has gone to
+// it already.
+func (l *timeline) follow(t *trackTime, p media.Packet, opened []C.rc_segment) {
+	if t.shift == l.shift || t.strays(p.DTS+l.shift) {
+		l.shift = l.listed(t.end, opened) - p.DTS
+	}
+	t.shift = l.shift
+}
+
+// listed returns at, or where the playlist says that a segment begins there
+// about.
+func (l *timeline) listed(at time.Duration, opened []C.rc_segment) time.Duration {
+	best, nearest := at, maxAside
+	for _, s := range opened {
+		begin := l.start + microseconds(s.begin)
+		if off := (begin - at).Abs(); off < nearest {
+			best, nearest = begin, off
+		}
+	}
+	if nearest < minAside {
+		return at
+	}
+	return best
+}
+
+func microseconds(n C.int64_t) time.Duration { return time.Duration(n) * time.Microsecond }
