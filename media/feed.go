@@ -15,6 +15,9 @@ const (
 	lookaheadSpan   = time.Second
 	lookaheadVideos = 60 // packets of a file
 	lookaheadLive   = 8  // packets of a live source: each costs viewers its duration
+	// longestLook is for how long a live source may keep a decoder configuration
+	// to itself.
+	longestLook = 5 * time.Second
 )
 
 // Queue limits. A file is read ahead by a second, which hides a slow server; a
@@ -51,6 +54,8 @@ type feed struct {
 	until      time.Duration // position to end at; 0: the source's end, and of a live source always
 	held       []Packet      // looked at already, and not yet given out
 	early      earlySound    // from before the gate opened
+	left       int           // pictures from before the gate opened
+	configs    configs       // of what was left out behind the queue
 	corrupt    atomic.Int64  // pictures left out because they, or those they are made of, are damaged
 	ended      chan struct{} // closed when all of the source has been read
 }
@@ -156,6 +161,7 @@ func (f *feed) read(ctx context.Context) error {
 			damaged = p.Corrupt || (damaged && !p.Keyframe)
 			if damaged {
 				f.corrupt.Add(1)
+				f.queue.lose(p)
 				continue
 			}
 		}
@@ -200,7 +206,8 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 	var order orderWatch
 	var cuts cutWatch
 	held := 0
-	for !f.seenEnough(s) && held < queueBytes {
+	begin := time.Now()
+	for !f.seenEnough(s) && held < queueBytes && (!f.realtime || time.Since(begin) < longestLook) {
 		p, err := f.queue.get(ctx, f.patience())
 		if isEnd(err) && len(f.held) > 0 {
 			break
@@ -272,6 +279,12 @@ func (f *feed) conformer(m MediaType) conformer {
 	return f.conformers[slices.IndexFunc(f.info.Tracks, func(t Track) bool { return t.Type == m })]
 }
 
+// mostBeforeKey is how many pictures may come before one that a player can begin
+// with: nearly three minutes of them, at 30 a second.
+const mostBeforeKey = 5000
+
+var errNoKey = &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("no picture in it that a player could begin with")}
+
 // next returns the next packet from the first keyframe on. io.EOF is the
 // source's end; after patience without a packet it has stalled.
 func (f *feed) next(ctx context.Context, patience time.Duration) (Packet, error) {
@@ -284,11 +297,18 @@ func (f *feed) next(ctx context.Context, patience time.Duration) (Packet, error)
 		switch passed := f.gate.pass(p); {
 		case passed && !begun:
 			f.held, f.early.packets = append(f.early.packets, f.held...), nil
+			f.configs.pass(&p)
 			return p, nil
 		case passed:
+			f.configs.pass(&p)
 			return p, nil
 		case !begun && f.gate.kind(p) == Audio:
 			f.early.add(p)
+		case !begun:
+			f.configs.lose(p)
+			if f.left++; f.left > mostBeforeKey {
+				return p, errNoKey
+			}
 		}
 	}
 }

@@ -108,7 +108,13 @@ func (f *feed) skipToNewest(ctx context.Context) error {
 // soundOf leaves of packets that stand before a keyframe what may be heard
 // after it.
 func (f *feed) soundOf(packets []Packet) []Packet {
-	return slices.DeleteFunc(packets, func(p Packet) bool { return f.gate.audioOnly || f.gate.kind(p) == Video })
+	return slices.DeleteFunc(packets, func(p Packet) bool {
+		sound := !f.gate.audioOnly && f.gate.kind(p) == Audio
+		if !sound {
+			f.configs.lose(p)
+		}
+		return !sound
+	})
 }
 
 // waiting counts the packets that are there to be got.

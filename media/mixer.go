@@ -210,6 +210,8 @@ func (m *mixer) work(ctx context.Context) error {
 		return nil
 	case !isEnd(err) || m.finish():
 		return ignoreEnd(err)
+	case !m.given && m.from == m.reel.options.StartAt: // it would be opened over and over, or be complete without a packet
+		return errNothing
 	case m.reel.more():
 		return m.rewind(ctx)
 	default:

@@ -29,6 +29,7 @@ type packetQueue struct {
 	bytes   int
 	err     error // why no more packets come; io.EOF at the end
 	dropped int64
+	configs configs
 	begun   bool             // a packet with a DTS has come
 	newest  [2]time.Duration // DTS of the newest packet of each track
 	first   [2]int           // index, at or before that of each track's oldest packet with a DTS
@@ -54,9 +55,11 @@ func (q *packetQueue) put(ctx context.Context, p Packet, isKey bool) error {
 	}
 	if q.seekingKey {
 		q.dropped++
+		q.configs.lose(p)
 		q.mu.Unlock()
 		return nil
 	}
+	q.configs.pass(&p)
 	q.compactLocked()
 	q.packets = append(q.packets, p)
 	q.noteLocked(p)
@@ -97,6 +100,9 @@ func (q *packetQueue) dropLocked(isKey bool) {
 		return
 	}
 	q.dropped += int64(len(q.packets) - q.head)
+	for _, p := range q.packets[q.head:] {
+		q.configs.lose(p)
+	}
 	q.packets, q.head, q.bytes, q.first = q.packets[:0], 0, 0, [2]int{}
 	q.seekingKey = !isKey
 }
@@ -110,6 +116,13 @@ func (q *packetQueue) compactLocked() {
 	n := copy(q.packets, q.packets[q.head:])
 	clear(q.packets[n:])
 	q.packets, q.head, q.first = q.packets[:n], 0, [2]int{}
+}
+
+// lose notes a packet that is not put.
+func (q *packetQueue) lose(p Packet) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.configs.lose(p)
 }
 
 // fail says that no more packets come, and why.

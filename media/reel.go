@@ -98,9 +98,6 @@ func (r *reel) drop() {
 
 // rewind goes on with the next play.
 func (m *mixer) rewind(ctx context.Context) error {
-	if !m.given && m.from == m.reel.options.StartAt { // the source would be opened over and over
-		return &Error{Kind: KindSourceInvalid, Op: "play", Err: errors.New("there is nothing in the part that was asked for")}
-	}
 	next := m.reel.next(ctx)
 	if next.err != nil {
 		return next.err
@@ -108,6 +105,8 @@ func (m *mixer) rewind(ctx context.Context) error {
 	m.forgetBeyond()
 	return m.load(next)
 }
+
+var errNothing = &Error{Kind: KindSourceInvalid, Op: "play", Err: errors.New("there is nothing to play in it, or in the part that was asked for")}
 
 // forgetBeyond makes the next play go on where the part that is played ends,
 // although the restamper has seen more: pictures out of order, of which some

@@ -154,6 +154,19 @@ type lookAhead struct {
 	scanning    bool // the first keyframe need not be the last before target
 }
 
+// begin leaves out all before p, but for the configuration it may need.
+func (a *lookAhead) begin(p media.Packet) media.Packet {
+	newest := p.Extradata
+	for _, q := range a.held {
+		if q.Track == p.Track && p.Extradata == nil && q.Extradata != nil {
+			newest = q.Extradata
+		}
+	}
+	p.Extradata = newest
+	a.held, a.size = nil, 0
+	return p
+}
+
 func (a *lookAhead) add(p media.Packet, video bool, target time.Duration) {
 	at := p.PTS
 	if p.NoPTS {
@@ -163,7 +176,7 @@ func (a *lookAhead) add(p media.Packet, video bool, target time.Duration) {
 	case !video:
 	case p.Keyframe && at <= target:
 		if a.scanning {
-			a.held, a.size = nil, 0
+			p = a.begin(p)
 		}
 		a.found = true
 		a.done = !a.scanning
