@@ -119,12 +119,10 @@ func (r *run) openSource(ctx context.Context) error {
 // again: while its sender is away a server may answer with a stream that is
 // empty.
 func away(err error) error {
-	switch KindOf(err) {
-	case KindSourceInvalid, KindSourceNoTrack:
+	if kind := KindOf(err); kind == KindSourceInvalid || kind == KindSourceNoTrack {
 		return &Error{Kind: KindSourceUnavailable, Op: "open source again", Err: err}
-	default:
-		return err
 	}
+	return err
 }
 
 // errNowRecorded is a live playlist that has got its end: opened anew, it would
