@@ -21,8 +21,9 @@ const (
 )
 
 // Queue limits. A file is read ahead by a second, which hides a slow server; a
-// live playlist by what it offers, which tells how its clock runs against ours;
-// another live source may lag by two before it is taken from its newest keyframe.
+// live playlist by what it offers, which tells how its clock runs against ours.
+// A live source may lag by two before it is taken from a newer keyframe: of a
+// playlist, that is what the room's slowness adds to what is offered.
 const (
 	fileAhead  = time.Second
 	liveAhead  = 30 * time.Second
@@ -43,7 +44,7 @@ type feed struct {
 	info       SourceInfo
 	live       bool // has no end
 	realtime   bool // comes as fast as it is made: nothing to pace, and what lags is dropped
-	bursty     bool // comes as fast as it is made, but a playlist's segment at a time: its clock is followed
+	bursty     bool // comes as fast as it is made, but a playlist's segment at a time: its clock is followed, what lags is left out
 	seeks      bool // goes to a position
 	conformers []conformer
 	queue      *packetQueue

@@ -36,6 +36,8 @@ type mixer struct {
 	shown   [2]time.Duration
 	ends    time.Duration // room time at which what was shown ends
 	wantKey atomic.Bool
+	overdue atomic.Int64 // time.Duration that is wanted left out, in all
+	leap    leap
 	dropped atomic.Int64
 	damage  [2]damage // by MediaType
 }
@@ -253,6 +255,9 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 		m.renew(media, p.Extradata)
 	}
 	m.intake.ends = max(m.intake.ends, max(p.PTS, p.DTS)+m.restamp.length(p))
+	if m.leaps(p) {
+		return nil
+	}
 	if m.exact && !m.coding(media) && p.PTS+p.Duration <= m.begin {
 		return nil // sound from before the picture goes on
 	}
@@ -346,7 +351,7 @@ const maxOff = 30 * time.Second
 
 func (m *mixer) give(media MediaType, p Packet) {
 	m.given, p.Track = true, m.index(media)
-	p.position, p.play = m.position(p), m.reel.plays
+	p.position, p.play, p.leftOut = m.position(p), m.reel.plays, m.leap.before(p.DTS)
 	if m.busy() {
 		m.weave.push(p)
 		return

@@ -23,6 +23,9 @@ type pacer struct {
 	newest  time.Duration // highest DTS so far
 	timer   *time.Timer
 	slip    time.Duration
+	blocked time.Duration // how much of being late now is the room's doing
+	behind  time.Duration // how much of slip is the room's doing, and was not caught up since
+	leftOut time.Duration // how much of the media was left out so far
 	follows bool
 	drift   drift
 }
@@ -31,11 +34,13 @@ type pacer struct {
 // another source). What follow has learned is forgotten.
 func (p *pacer) reset() {
 	p.anchor = time.Time{}
+	p.blocked, p.behind = 0, 0
 	p.follows, p.drift = false, drift{}
 }
 
 // slipped returns by how much the clock was moved in all, since the pacer was
-// made: how much longer the push takes than its media.
+// made: how much longer the push takes than its media, that which was left out
+// included.
 func (p *pacer) slipped() time.Duration { return p.slip }
 
 // follow says how much media of a live source that comes in bursts has come and
@@ -44,12 +49,36 @@ func (p *pacer) slipped() time.Duration { return p.slip }
 // slower, so that in the long run it neither runs dry nor falls behind.
 func (p *pacer) follow(buffered time.Duration) {
 	p.follows = true
+	p.behind = min(p.behind, buffered) // what has not come is not the room's fault
 	rate, changed := p.drift.follow(time.Now(), buffered)
 	if !changed || p.anchor.IsZero() {
 		return
 	}
+	media := p.newest - p.base
+	p.behind = max(0, p.behind-max(0, media-p.drift.scale(media)))
 	p.anchor, p.base = p.due(p.newest), p.newest
 	p.drift.rate = rate
+}
+
+// wrote says how long the room took for a packet.
+func (p *pacer) wrote(took time.Duration) { p.blocked += took }
+
+// wanted returns how much of a live source that comes in bursts should be left
+// out, in all, for the push to be where it was before the room was slow.
+func (p *pacer) wanted() time.Duration { return p.leftOut + p.behind }
+
+// skip says how much had been left out, in all, before the next packet: its
+// DTS has a gap of that length, and it is due that much earlier.
+func (p *pacer) skip(leftOut time.Duration) {
+	d := leftOut - p.leftOut
+	if d <= 0 {
+		return
+	}
+	p.leftOut = leftOut
+	if p.anchor.IsZero() {
+		return
+	}
+	p.anchor, p.slip, p.behind = p.anchor.Add(-d), p.slip-d, max(0, p.behind-d)
 }
 
 // due is when dts is to be sent.
@@ -71,6 +100,7 @@ func (p *pacer) wait(ctx context.Context, dts time.Duration) (late time.Duration
 		now = time.Now()
 	}
 	late = now.Sub(due)
+	p.blocked = max(0, min(p.blocked, late)) // the rest was caught up
 	limit := maxSlip
 	if p.follows {
 		limit = maxSlipLive
@@ -80,6 +110,7 @@ func (p *pacer) wait(ctx context.Context, dts time.Duration) (late time.Duration
 	if late > limit && dts >= p.newest {
 		p.anchor = p.anchor.Add(late)
 		p.slip += late
+		p.behind, p.blocked = p.behind+p.blocked, 0
 	}
 	p.newest = max(p.newest, dts)
 	return late, nil

@@ -15,7 +15,7 @@ type Progress struct {
 	LatenessP99    time.Duration // how late packets left, over the last seconds
 	Loop           int           // how many plays of the source are done
 	Played         time.Duration // time spent publishing
-	Slipped        time.Duration // by how much the clock was moved because the source or the room was too slow
+	Slipped        time.Duration // by how much the clock was moved because the source or the room was too slow, and has stayed so
 	UpdatedAt      time.Time
 }
 

@@ -185,6 +185,34 @@ func (q *packetQueue) tryGet() (Packet, bool, error) {
 	return p, true, nil
 }
 
+// keysWithin returns how many keys stand in the first reach of media queued. The
+// source's clock may break in between.
+func (q *packetQueue) keysWithin(reach time.Duration, by leader) (keys int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var at, last time.Duration
+	begun := false
+	for i := q.head; i < len(q.packets); i++ {
+		p := &q.packets[i]
+		if p.Track != by.track {
+			continue
+		}
+		if !p.NoDTS {
+			if step := p.DTS - last; begun && step > 0 && step < maxForward {
+				at += step
+			}
+			last, begun = p.DTS, true
+		}
+		if at > reach {
+			break
+		}
+		if by.isKey(p) {
+			keys++
+		}
+	}
+	return keys
+}
+
 // left returns how many packets are queued.
 func (q *packetQueue) left() int64 {
 	q.mu.Lock()

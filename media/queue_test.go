@@ -114,3 +114,33 @@ func TestAQueueThatIsNeverEmptyStaysSmall(t *testing.T) {
 	}
 	require.LessOrEqual(t, cap(q.packets), 64)
 }
+
+func TestKeysAreCountedWithinReach(t *testing.T) {
+	const jump = time.Hour // of the source's clock, at the third second
+	for name, c := range map[string]struct {
+		reach time.Duration
+		by    leader
+		keys  int
+	}{
+		"the first":             {reach: 900 * time.Millisecond, by: leader{picture: true}, keys: 1},
+		"several":               {reach: 2100 * time.Millisecond, by: leader{picture: true}, keys: 3},
+		"beyond a broken clock": {reach: 4 * time.Second, by: leader{picture: true}, keys: 5},
+		"not more than come":    {reach: time.Hour, by: leader{picture: true}, keys: 6},
+		"any sound":             {reach: time.Second, by: leader{track: 1}, keys: 11},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := newPacketQueue(queueLimits{span: 2 * jump, bytes: 1 << 20})
+			for i := range 60 {
+				p := Packet{DTS: time.Duration(i) * 100 * time.Millisecond, Keyframe: i%10 == 0}
+				if i >= 30 {
+					p.DTS += jump
+				}
+				sound := p
+				sound.Track, sound.Keyframe = 1, true
+				require.NoError(t, q.put(t.Context(), sound, false))
+				require.NoError(t, q.put(t.Context(), p, p.Keyframe))
+			}
+			require.Equal(t, c.keys, q.keysWithin(c.reach, c.by))
+		})
+	}
+}

@@ -198,28 +198,32 @@ func (r *run) step(ctx context.Context) error {
 	}
 	var late time.Duration
 	if !r.source.realtime {
+		r.pacer.skip(p.leftOut)
 		if late, err = r.pacer.wait(ctx, p.DTS); err != nil {
 			return err
 		}
 		r.job.Meter.setSlipped(r.pacer.slipped())
 	}
+	begin := time.Now()
 	if err := r.room.WritePacket(ctx, p); err != nil {
 		return err
 	}
+	r.pacer.wrote(time.Since(begin))
 	return r.sent(p, late)
 }
 
 // next returns the mixer's next packet.
 func (r *run) next(ctx context.Context) (Packet, error) {
+	if r.source.bursty {
+		r.pacer.follow(r.buffered())
+		r.mix.leaveOut(r.pacer.wanted())
+	}
 	if r.ahead == nil && r.mix.busy() {
 		span := codeAhead
 		if r.source.realtime {
 			span = codeAheadLive
 		}
 		r.ahead = startAhead(ctx, r.mix, span)
-	}
-	if r.source.bursty {
-		r.pacer.follow(r.buffered())
 	}
 	if r.ahead != nil {
 		return r.ahead.get(ctx)

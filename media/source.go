@@ -93,6 +93,8 @@ type Packet struct {
 	// gives out.
 	position time.Duration
 	play     int
+	// leftOut is how much a mixer had left out before it, in all.
+	leftOut time.Duration
 }
 
 // Source is an opened source. Its methods are called from one goroutine.

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -283,6 +284,52 @@ func TestASlowRoomMakesALiveStreamDropToItsNextKeyframe(t *testing.T) {
 	require.Positive(t, s.progress().DroppedPackets)
 	require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
 	require.Less(t, session.Video.Drift, 3500*time.Millisecond, "two seconds are queued, and some in the kernels")
+}
+
+func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
+	t.Parallel()
+	for name, mode := range map[string]media.TranscodeMode{"copied": media.TranscodeAuto, "re-encoded": media.TranscodeAlways} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStay(t, startSlow(t), mediatest.ServeLiveHLS(t, mediatest.Clip(t, fat(t))))
+			s.job.Options.Transcode, s.job.Options.Video.Bitrate = mode, 3_000_000
+			s.start().has(2 * time.Second)
+			s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
+			heal := time.AfterFunc(7*time.Second, s.room.Heal)
+			defer heal.Stop()
+			session := s.has(17 * time.Second)
+			require.Len(t, s.sessions(), 1, "%s", s.diary)
+			s.sound()
+			require.Positive(t, s.progress().DroppedPackets)
+			require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
+			require.Less(t, session.Video.Drift, 3500*time.Millisecond, "it is back within two seconds, and some are in the kernels")
+			require.InDelta(t, session.Video.LastDTS, session.Audio.LastDTS, float64(500*time.Millisecond), "sound has gone on with its picture")
+		})
+	}
+}
+
+// thin is a clip of about 200 kb/s.
+func thin(t *testing.T) mediatest.Spec {
+	t.Helper()
+	return mediatest.Spec{Seconds: 30, Width: 320, Height: 180, Args: []string{"-b:v", "72k", "-maxrate", "72k", "-bufsize", "72k"}}
+}
+
+func TestASlowRoomIsSentNoMoreThanTwoSecondsOfALowBitRate(t *testing.T) {
+	t.Parallel()
+	const roomBuffer = 2*(64<<10) + 8<<10 // the kernel doubles it; and what the room's reader has taken
+	path := mediatest.Clip(t, thin(t))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	s := newStay(t, startSlow(t), mediatest.Serve(t, map[string]string{"a.mp4": path}).URL+"/a.mp4")
+	s.start().has(2 * time.Second)
+	s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
+	require.Eventually(t, func() bool { return !s.moves(s.progress().SentBytes, time.Second) }, time.Minute, time.Millisecond)
+	got, sent := s.sessions()[0].Bytes(), s.progress().SentBytes
+	require.LessOrEqual(t, sent-got-roomBuffer, 2*info.Size()/30, "%d sent, of which %d came", sent, got)
+	s.room.Heal()
+	s.has(12 * time.Second)
+	s.sound()
+	require.Len(t, s.sessions(), 1, "%s", s.diary)
 }
 
 func TestARoomThatStaysSilentIsGivenUp(t *testing.T) {

@@ -26,7 +26,7 @@ func (s Sample) Source(t testing.TB, nginx *Nginx) string {
 	case ByPlainFile, ByChunks:
 		return ServeHandler(t, plain{path, s.Serve == ByPlainFile}) + "/" + name
 	case ByLiveHLS:
-		return serveLive(t, path)
+		return ServeLiveHLS(t, path)
 	case ByHTTPFLV:
 		return ServeHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { endless(w, r, path) })) + "/live.flv"
 	case ByRTMP:
@@ -92,9 +92,10 @@ func (f flushing) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// serveLive writes a playlist in real time and returns its address when three
+// ServeLiveHLS writes a playlist of a clip that is played over and over, in real
+// time, until the end of the test, and returns its address when three
 // segments are there.
-func serveLive(t testing.TB, path string) string {
+func ServeLiveHLS(t testing.TB, path string) string {
 	t.Helper()
 	dir := t.TempDir()
 	list := filepath.Join(dir, "live.m3u8")

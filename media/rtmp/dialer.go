@@ -22,8 +22,8 @@ const (
 	defaultTimeout      = 10 * time.Second
 	defaultWriteTimeout = 10 * time.Second
 
-	// sendBuffer bounds what the kernel takes for a room that reads too slowly:
-	// left alone it takes megabytes, which viewers get a minute late. The kernel
+	// sendBuffer bounds what the kernel takes for a room that reads too slowly at
+	// once: left alone it takes megabytes. backlog bounds it in time. The kernel
 	// doubles it; 4 Mb/s pass at a round trip of half a second.
 	sendBuffer = 128 << 10
 )
@@ -126,6 +126,7 @@ func (d *Dialer) start(ctx context.Context, conn net.Conn, t target, ts *tracks)
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.out = newOutput(stream, s.bytes.Writer, or(d.WriteTimeout, defaultWriteTimeout), &d.buffers)
+	s.out.backlog.watch(conn)
 	s.in = newInput(s.bytes, s.out)
 	chunkSize := max(minChunkSize, min(or(d.ChunkSize, defaultChunkSize), maxChunkSize))
 	if err := s.open(chunkSize); err != nil {

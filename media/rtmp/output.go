@@ -36,6 +36,7 @@ type output struct {
 
 	// Of the holder of the turn.
 	buf     *[]byte // nil when nothing is left to send
+	backlog backlog
 	watched <-chan struct{}
 	unwatch func() bool
 

@@ -83,6 +83,9 @@ func (p *publisher) WritePacket(ctx context.Context, pkt media.Packet) error {
 		}
 	}
 	p.out.follow(ctx)
+	if err := p.out.settle(pkt.DTS); err != nil {
+		return p.explain(ctx, err)
+	}
 	b := p.out.begin()
 	if pkt.Extradata != nil {
 		*b = p.tracks.appendConfig(*b, &p.chunks, pkt.Track)

@@ -1,0 +1,97 @@
+package rtmp
+
+import (
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What the kernel holds for a room that reads too slowly is bounded in time,
+// because it is what viewers get late: backlogSlots of media, and what is sent
+// until the next look, a slot later. A round trip of a second still passes.
+const (
+	backlogSlot  = 250 * time.Millisecond
+	backlogSlots = 4
+	// backlogPoll is how often a room that is too slow is looked at: the kernel
+	// tells of its buffer, not of this.
+	backlogPoll = 20 * time.Millisecond
+)
+
+// backlog says how much the room's machine may leave unconfirmed. The size of
+// the send buffer cannot bound it where bit rates are low: Linux fills the last
+// segment up to 64 KiB whatever that size is (tcp_sendmsg_locked looks at it,
+// and at TCP_NOTSENT_LOWAT, only before it begins another), and those are eight
+// seconds of sound. The zero value is one of a connection that cannot be asked.
+type backlog struct {
+	conn    syscall.RawConn
+	look    func(fd uintptr) // asks the kernel; made once, for it would cost an allocation
+	held    int              // what look found
+	written [backlogSlots]int64
+	slots   int           // begun so far
+	next    time.Duration // DTS at which the next one begins
+}
+
+// watch makes the backlog that of conn, where that is TCP.
+func (b *backlog) watch(conn net.Conn) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	if raw, err := tcp.SyscallConn(); err == nil {
+		b.conn = raw
+		b.look = func(fd uintptr) {
+			if n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
+				b.held = n
+			}
+		}
+	}
+}
+
+// limit returns how many of the bytes written so far the room may still have to
+// confirm before a packet of dts goes out, and whether it is time to look: once
+// a slot. Over TLS somewhat less time is allowed: the kernel counts its records.
+func (b *backlog) limit(dts time.Duration, written int64) (bytes int64, due bool) {
+	if b.conn == nil || dts < b.next {
+		return 0, false
+	}
+	oldest := &b.written[b.slots%backlogSlots]
+	bytes, due = written-*oldest, b.slots >= backlogSlots
+	*oldest, b.next = written, dts+backlogSlot
+	b.slots++
+	return bytes, due
+}
+
+// unconfirmed returns how many bytes are in the kernel or under way.
+func (b *backlog) unconfirmed() int64 {
+	b.held = 0 // of a closed connection: the next write tells
+	_ = b.conn.Control(b.look)
+	return int64(b.held)
+}
+
+// settle waits until the room has so much of what was written that a packet of
+// dts may follow. Like a write, it is cut by end and by the end of the followed
+// context, and lasts at most as long as one. The caller holds the turn.
+func (o *output) settle(dts time.Duration) error {
+	limit, due := o.backlog.limit(dts, int64(o.counter.Count()))
+	if !due || o.backlog.unconfirmed() <= limit {
+		return nil
+	}
+	poll := time.NewTicker(backlogPoll)
+	defer poll.Stop()
+	for begin := time.Now(); o.backlog.unconfirmed() > limit; <-poll.C {
+		if o.over() || time.Since(begin) >= o.timeout {
+			return os.ErrDeadlineExceeded
+		}
+	}
+	return nil
+}
+
+// over says whether no more is to be written for now.
+func (o *output) over() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cut || o.shut
+}
