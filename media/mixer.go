@@ -38,6 +38,7 @@ type mixer struct {
 	wantKey atomic.Bool
 	overdue atomic.Int64 // time.Duration that is wanted left out, in all
 	leap    leap
+	configs configs // of what was left out
 	dropped atomic.Int64
 	damage  [2]damage // by MediaType
 }
@@ -61,7 +62,7 @@ func (m *mixer) load(o opened) error {
 		}
 	}
 	m.closeFeed()
-	m.feed, m.cut = f, o.seen.cut
+	m.feed, m.cut, m.configs = f, o.seen.cut, configs{}
 	if err := m.keep(&plan); err != nil {
 		return err
 	}
@@ -256,8 +257,10 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 	}
 	m.intake.ends = max(m.intake.ends, max(p.PTS, p.DTS)+m.restamp.length(p))
 	if m.leaps(p) {
+		m.configs.lose(p)
 		return nil
 	}
+	m.configs.pass(&p)
 	if m.exact && !m.coding(media) && p.PTS+p.Duration <= m.begin {
 		return nil // sound from before the picture goes on
 	}
