@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,8 +50,8 @@ func joined(t *testing.T, spec mediatest.Spec) string {
 	out := "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n"
 	for i, part := range [][]string{{"-t", "4"}, {"-ss", "4"}} {
 		name := filepath.Join(dir, fmt.Sprintf("%d.m3u8", i))
-		args := append(part, "-i", mediatest.Clip(t, spec), "-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0")
-		ffmpeg(t, append(args, name)...)
+		ffmpeg(t, slices.Concat(part, []string{"-i", mediatest.Clip(t, spec), "-c", "copy",
+			"-f", "hls", "-hls_time", "2", "-hls_list_size", "0", name})...)
 		list, err := os.ReadFile(name)
 		require.NoError(t, err)
 		_, segments, _ := strings.Cut(string(list), "#EXTINF")
