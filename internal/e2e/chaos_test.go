@@ -35,7 +35,7 @@ type size struct {
 var (
 	ci = size{
 		pushes: 5, rolling: 5, rounds: 2, outages: []time.Duration{2 * time.Second, 8 * time.Second},
-		freeze: 8 * time.Second, renewCap: 10 * time.Second, pairs: 40, faults: 20, population: 5, clip: 300, tolerance: 2,
+		freeze: 8 * time.Second, renewCap: 10 * time.Second, pairs: 40, faults: 20, population: 5, clip: 300, tolerance: 4,
 		quiet: 3 * time.Second,
 	}
 	whole = size{
