@@ -153,7 +153,7 @@ func (f *feed) read(ctx context.Context) error {
 			err = io.EOF
 		}
 		if err != nil {
-			if isEnd(err) {
+			if isEnd(err) && !f.live {
 				close(f.ended)
 			}
 			return f.readError(ctx, err)
@@ -304,12 +304,14 @@ func (f *feed) next(ctx context.Context, patience time.Duration) (Packet, error)
 			f.configs.pass(&p)
 			return p, nil
 		case !begun && f.gate.kind(p) == Audio:
-			f.early.add(p)
+			f.early.add(p, &f.configs)
 		case !begun:
 			f.configs.lose(p)
 			if f.left++; f.left > mostBeforeKey {
 				return p, errNoKey
 			}
+		default:
+			f.configs.lose(p)
 		}
 	}
 }

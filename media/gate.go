@@ -64,10 +64,12 @@ type earlySound struct {
 	bytes   int
 }
 
-func (e *earlySound) add(p Packet) {
+// add keeps p; lost is told what is not kept any more.
+func (e *earlySound) add(p Packet, lost *configs) {
 	e.packets, e.bytes = append(e.packets, p), e.bytes+len(p.Data)+packetOverhead
 	for first := &e.packets[0]; e.bytes > earlyBytes || shownAt(p)-shownAt(*first) > e.span; first = &e.packets[0] {
 		e.bytes -= len(first.Data) + packetOverhead
+		lost.lose(*first)
 		*first = Packet{}
 		if e.packets = e.packets[1:]; len(e.packets) == 0 {
 			return

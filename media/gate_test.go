@@ -62,13 +62,14 @@ func TestSoundThatStandsBeforeTheFirstKeyframeIsKept(t *testing.T) {
 }
 
 func TestWhatIsKeptOfSoundIsBoundedInBytes(t *testing.T) {
+	var lost configs
 	e := earlySound{span: time.Hour}
 	for k := range 1000 {
-		e.add(Packet{Track: 1, PTS: time.Duration(k) * frame, Data: make([]byte, 100<<10)})
+		e.add(Packet{Track: 1, PTS: time.Duration(k) * frame, Data: make([]byte, 100<<10)}, &lost)
 		require.LessOrEqual(t, e.bytes, earlyBytes)
 	}
 	require.Equal(t, 999*frame, e.packets[len(e.packets)-1].PTS)
-	e.add(Packet{Data: make([]byte, earlyBytes)})
+	e.add(Packet{Data: make([]byte, earlyBytes)}, &lost)
 	require.Empty(t, e.packets)
 	require.Zero(t, e.bytes)
 }

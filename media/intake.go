@@ -134,9 +134,11 @@ func (m *mixer) receive(p Packet) {
 
 // complete says whether what is held is to be played although no more comes,
 // because of err. A file that broke is read again, from the last picture that
-// was sent: a fragment of which the other track is missing is not shown.
+// was sent: a fragment of which the other track is missing is not shown, unless
+// it is all there was, or a file whose server breaks off again and again would
+// never move on.
 func (m *mixer) complete(err error) bool {
-	return isEnd(err) || m.feed.live || m.intake.longest() <= fileAhead
+	return isEnd(err) || m.feed.live || !m.given || m.intake.longest() <= fileAhead
 }
 
 // forgetHeld makes the next feed go on where what was given out ends.

@@ -262,6 +262,7 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 	}
 	m.configs.pass(&p)
 	if m.exact && !m.coding(media) && p.PTS+p.Duration <= m.begin {
+		m.configs.lose(p)
 		return nil // sound from before the picture goes on
 	}
 	if media == Video && m.coding(Video) && m.wantKey.CompareAndSwap(true, false) {

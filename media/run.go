@@ -247,6 +247,7 @@ var errPlayedOut = errors.New("played out")
 // playOut waits until the last picture has been shown for its time, and
 // returns errPlayedOut.
 func (r *run) playOut(ctx context.Context) error {
+	r.mix.forgetBeyond()
 	if _, err := r.pacer.wait(ctx, r.mix.restamp.next); err != nil {
 		return err
 	}

@@ -73,7 +73,10 @@ func TestRecordedPlaylistsAreSoughtToTheKeyframeWhateverTheirClocks(t *testing.T
 		return segments(t, spec, append([]string{"-hls_time", "2"}, args...)...)
 	}
 	const key = "0123456789abcdef"
-	encrypted := oneClock("-hls_enc", "1", "-hls_enc_key_url", "key", "-hls_enc_key", key, "-hls_enc_iv", key)
+	info, at := filepath.Join(t.TempDir(), "info"), filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(at, []byte(key), 0o600))
+	require.NoError(t, os.WriteFile(info, []byte("key\n"+at+"\n"), 0o600))
+	encrypted := oneClock("-hls_key_info_file", info)
 	require.NoError(t, os.WriteFile(filepath.Join(encrypted, "key"), []byte(key), 0o600))
 	for name, dir := range map[string]string{
 		"one clock":                       oneClock(),

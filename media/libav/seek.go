@@ -107,6 +107,7 @@ func (s *Source) passTo(target time.Duration) error {
 // jump moves the demuxer to where it thinks the keyframe is, or to the begin of
 // the segment of a playlist that to is in.
 func (s *Source) jump(to time.Duration) error {
+	s.stall.Reset(jumpStalled)
 	if s.timeline != nil {
 		return s.reopen(to)
 	}
@@ -115,7 +116,6 @@ func (s *Source) jump(to time.Duration) error {
 	index := s.leading()
 	base := s.format.Streams()[index].TimeBase()
 	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
-	s.stall.Reset(jumpStalled)
 	err := s.scope.run(func() error {
 		return s.format.SeekFrame(index, ts, astiav.NewSeekFlags(astiav.SeekFlagBackward))
 	})

@@ -149,6 +149,9 @@ func (v *videoStage) encode(f *astiav.Frame) error {
 		}
 	}
 	for _, at := range v.still.between(time.Duration(f.Pts())) {
+		if at < v.skip || !v.keys.began { // viewers begin anew behind the hole
+			continue
+		}
 		if err := v.encodeAt(v.still.frame, at); err != nil {
 			return err
 		}

@@ -126,7 +126,7 @@ func Clip(t testing.TB, s Spec) string {
 	_ = part.Close()
 	defer func() { _ = os.Remove(part.Name()) }()
 	p := start(t, "ffmpeg", "ffmpeg", append(args, part.Name())...)
-	if err := p.Wait(2 * time.Minute); err != nil {
+	if err := p.Wait(10 * time.Minute); err != nil { // half an hour of pictures, on a busy machine
 		t.Fatalf("make a clip: ffmpeg %s: %v\n%s", strings.Join(args, " "), err, p.Output())
 	}
 	if err := os.Rename(part.Name(), path); err != nil { // atomic: others see all or nothing
