@@ -31,6 +31,18 @@ func TestComposePassesEverySettingOn(t *testing.T) {
 	}
 }
 
+// Two services that build one image fail each other where they are built side
+// by side: the newer plugin does that.
+func TestEachImageIsBuiltByOneService(t *testing.T) {
+	built := map[string]bool{}
+	for _, m := range regexp.MustCompile(`build: .*target: (\w+)`).FindAllStringSubmatch(text(t, "docker-compose.yml"), -1) {
+		assert.False(t, built[m[1]], "%s is built twice", m[1])
+		built[m[1]] = true
+	}
+	assert.Len(t, built, 3)
+	assert.NotContains(t, text(t, "docker-compose.yml"), "build: *")
+}
+
 // The Go that builds the images is the one go.mod asks for.
 func TestTheImagesAreBuiltWithOurGo(t *testing.T) {
 	m := regexp.MustCompile(`(?m)^go (1\.\d+)`).FindStringSubmatch(text(t, "go.mod"))

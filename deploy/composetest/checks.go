@@ -49,11 +49,14 @@ var checks = []struct {
 }
 
 func build(ctx context.Context, s *stack) (string, error) {
-	version, err := output(ctx, "git", "describe", "--tags", "--always", "--dirty")
-	if err == nil {
-		s.environ = append(s.environ, "ROOMCAST_VERSION="+version)
+	for name, command := range map[string]string{
+		"ROOMCAST_VERSION": "git describe --tags --always --dirty", "ROOMCAST_REVISION": "git rev-parse HEAD",
+	} {
+		if value, err := output(ctx, strings.Fields(command)...); err == nil {
+			s.environ = append(s.environ, name+"="+value)
+		}
 	}
-	_, err = s.compose(ctx, "build")
+	_, err := s.compose(ctx, "build")
 	return "", err
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 var errNoEngine = errors.New("compose-test: nothing was tested")
@@ -19,8 +20,13 @@ type docker struct {
 	composeVersion string
 }
 
+// engineTimeout is how long an engine may take to say that it is there.
+const engineTimeout = 20 * time.Second
+
 // findDocker takes the plugin, else docker-compose; COMPOSE names another.
 func findDocker(ctx context.Context) (docker, error) {
+	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
+	defer cancel()
 	engine, err := output(ctx, "docker", "version", "--format", "{{.Server.Version}}")
 	if err != nil {
 		return docker{}, fmt.Errorf("%w: no Docker engine answers: %w", errNoEngine, err)
@@ -46,6 +52,7 @@ func output(ctx context.Context, command ...string) (string, error) {
 func outputWith(ctx context.Context, environ []string, command ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = environ
+	cmd.WaitDelay = 10 * time.Second // what the command has started may outlive it, and holds its output
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
