@@ -296,11 +296,10 @@ func (f *feed) next(ctx context.Context, patience time.Duration) (Packet, error)
 		}
 		begun := f.gate.open
 		switch passed := f.gate.pass(p); {
-		case passed && !begun:
-			f.held, f.early.packets = append(f.early.packets, f.held...), nil
-			f.configs.pass(&p)
-			return p, nil
 		case passed:
+			if !begun {
+				f.held, f.early.packets = append(f.early.packets, f.held...), nil
+			}
 			f.configs.pass(&p)
 			return p, nil
 		case !begun && f.gate.kind(p) == Audio:
