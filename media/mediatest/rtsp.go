@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
@@ -114,15 +115,42 @@ func (s *RTSP) OnAnnounce(c *gortsplib.ServerHandlerOnAnnounceCtx) (*base.Respon
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 
+// publishedAhead is more than ffmpeg -re publishes ahead of real time at its
+// start: gortsplib works out a player's RTP-Info from the time of the last packet
+// of each track, and takes one that lies ahead for the present.
+const publishedAhead = 10 * time.Second
+
 // OnRecord implements gortsplib.ServerHandlerOnRecord.
 func (s *RTSP) OnRecord(c *gortsplib.ServerHandlerOnRecordCtx) (*base.Response, error) {
 	stream := c.Session.UserData().(*gortsplib.ServerStream)
+	silent := make(map[*description.Media]bool)
+	for _, m := range stream.Desc.Medias {
+		silent[m] = true
+	}
+	var mu sync.Mutex // packets of different media may come side by side
 	c.Session.OnPacketRTPAny(func(m *description.Media, _ format.Format, p *rtp.Packet) {
-		_ = stream.WritePacketRTP(m, p) // a player that has left
+		made, known := c.Session.PacketNTP(m, p)
+		if !known {
+			return
+		}
+		_ = stream.WritePacketRTPWithNTP(m, p, made.Add(-publishedAhead)) // fails for a player that has left
+		mu.Lock()
+		defer mu.Unlock()
+		if silent[m] {
+			delete(silent, m)
+			if len(silent) == 0 {
+				s.publish()
+			}
+		}
 	})
+	return &base.Response{StatusCode: base.StatusOK}, nil
+}
+
+// publish says that a stream can be played from now on. A player that came before
+// the first packet of each track would not be told how they belong together.
+func (s *RTSP) publish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.published)
 	s.published = make(chan struct{})
-	return &base.Response{StatusCode: base.StatusOK}, nil
 }
