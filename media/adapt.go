@@ -51,7 +51,7 @@ func coded(coder Transcoder, err error) (*codeLane, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &codeLane{Transcoder: coder, told: true}, nil
+	return &codeLane{Transcoder: coder}, nil
 }
 
 // adapt brings the lanes that there are to a new feed.
@@ -75,7 +75,7 @@ func (m *mixer) adapt(plan Plan) error {
 func (m *mixer) adaptLane(media MediaType, t Track, tp *TrackPlan) error {
 	switch l := m.lanes[media].(type) {
 	case *codeLane:
-		out, err := l.input(t)
+		out, err := l.Input(t)
 		if m.feed.live { // a file goes on where the room was
 			m.take(media, out)
 		}
@@ -113,7 +113,9 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	if err != nil {
 		return err
 	}
-	l.told, l.shape = false, out
+	if media == Audio && sameTrack(out, l.track().shape()) == nil {
+		l.told = out.Extradata
+	}
 	old.close()
 	m.lanes[media] = l
 	if m.shown[media] > 0 {

@@ -95,16 +95,6 @@ func TestWhatHasNoStartCodeIsDamaged(t *testing.T) {
 	}
 }
 
-func TestAPictureAnnouncesParameterSetsInLengthsOfItsOwnSizeAlone(t *testing.T) {
-	config := unhex(t, "0142001effe100056742001e8001000468ce3880")
-	long := Packet{Data: []byte{0, 0, 0, 1, 0x65}}.announcing(Track{Type: Video, Extradata: config})
-	require.Equal(t, unhex(t, "000000056742001e80"+"0000000468ce3880"+"0000000165"), long.Data)
-	config[4] = 0xfd // two bytes
-	short := Packet{Data: []byte{0, 1, 0x65}}.announcing(Track{Type: Video, Extradata: config})
-	require.Equal(t, []byte{0, 1, 0x65}, short.Data)
-	require.Equal(t, config, short.Extradata)
-}
-
 func FuzzConform(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 0x67, 1, 2, 3}, []byte{0, 0, 1, 0x65})
 	f.Add([]byte{0xff, 0xf1, 0x4c, 0x80, 1, 0x5f, 0xfc, 1}, []byte{})

@@ -89,7 +89,6 @@ func (l *copyLane) put(p Packet) ([]Packet, error) {
 		if err := l.reconfigure(config); err != nil {
 			return nil, err
 		}
-		p = p.announcing(l.out)
 	}
 	if video {
 		l.gop.add(raw)
@@ -141,31 +140,23 @@ func (b *gopBuffer) add(p Packet) {
 // codeLane re-encodes.
 type codeLane struct {
 	Transcoder
-	// told says that the room knows what comes out; else the first packet
-	// carries it.
-	told bool
-	// shape is what the room was told before.
-	shape Track
+	// told is the configuration of the sound that was copied before, where it
+	// does for what comes out, too: viewers are told nothing new.
+	told []byte
 }
 
-func (l *codeLane) track() Track             { return l.Output() }
-func (l *codeLane) flush() ([]Packet, error) { return l.mark(l.Flush()) }
-func (l *codeLane) takeDamaged() int64       { return l.Damaged() }
-func (l *codeLane) close()                   { l.Close() }
-
-func (l *codeLane) put(p Packet) ([]Packet, error) { return l.mark(l.Transcode(p)) }
-
-func (l *codeLane) input(t Track) ([]Packet, error) { return l.mark(l.Input(t)) }
-
-func (l *codeLane) mark(out []Packet, err error) ([]Packet, error) {
-	if !l.told && len(out) > 0 {
-		l.told = true
-		if t := l.Output(); t.Type == Video || sameTrack(l.shape, t.shape()) != nil {
-			out[0] = out[0].announcing(t)
-		}
+func (l *codeLane) track() Track {
+	t := l.Output()
+	if l.told != nil {
+		t.Extradata = l.told
 	}
-	return out, err
+	return t
 }
+
+func (l *codeLane) flush() ([]Packet, error)       { return l.Flush() }
+func (l *codeLane) takeDamaged() int64             { return l.Damaged() }
+func (l *codeLane) close()                         { l.Close() }
+func (l *codeLane) put(p Packet) ([]Packet, error) { return l.Transcode(p) }
 
 // fillLane makes a track that the source does not have: silence or black, one
 // group of packets over and over.

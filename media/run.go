@@ -20,6 +20,7 @@ type run struct {
 	source   sourceFacts
 	room     Publisher // nil: to be opened
 	gate     *startGate
+	told     *announcer // of room
 	rise     rise
 	pacer    pacer
 	retries  *retries
@@ -170,7 +171,7 @@ func (r *run) openRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.room, r.gate = room, newStartGate(tracks)
+	r.room, r.gate, r.told = room, newStartGate(tracks), newAnnouncer(tracks)
 	r.stay.begin(time.Now(), address)
 	r.mix.startWithKey()
 	r.pacer.reset()
@@ -204,6 +205,7 @@ func (r *run) step(ctx context.Context) error {
 		}
 		r.job.Meter.setSlipped(r.pacer.slipped())
 	}
+	p = r.told.announce(p, r.gate.kind(p))
 	begin := time.Now()
 	if err := r.room.WritePacket(ctx, p); err != nil {
 		return err

@@ -45,17 +45,6 @@ func (t Track) configured(config []byte) Track {
 	return t
 }
 
-// announcing returns p with t's decoder configuration. A picture carries its
-// parameter sets in itself as well (ISO/IEC 14496-15, 5.3.4.1.2 allows it):
-// parsers that have begun look for them there.
-func (p Packet) announcing(t Track) Packet {
-	p.Extradata = t.Extradata
-	if t.Type == Video && lengthSize(t.Extradata) == 4 {
-		p.Data = append(parameterSetsOf(t.Extradata), p.Data...)
-	}
-	return p
-}
-
 // lengthSize is how many bytes tell a unit's length, by an avcC (ISO/IEC
 // 14496-15, 5.3.3.1); 0 when it cannot be read.
 func lengthSize(config []byte) int {

@@ -95,6 +95,9 @@ type Packet struct {
 	play     int
 	// leftOut is how much a mixer had left out before it, in all.
 	leftOut time.Duration
+	// config is the decoder configuration it needs, in FLV's form, of what a mixer
+	// gives out.
+	config []byte
 }
 
 // Source is an opened source. Its methods are called from one goroutine.
