@@ -24,7 +24,7 @@ func (m *mixer) take(media MediaType, out []Packet) {
 
 // beyond says whether p is shown after the part that is to be played.
 func (m *mixer) beyond(p Packet) bool {
-	return m.feed.until > 0 && m.position(p) >= m.feed.until
+	return m.feed.ending.at > 0 && m.position(p) >= m.feed.ending.at
 }
 
 // position returns where in the source p is shown. The segments of a live

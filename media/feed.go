@@ -52,7 +52,7 @@ type feed struct {
 	release    context.CancelFunc // of a context made for this feed; may be nil
 	reading    sync.WaitGroup
 	gate       *startGate
-	until      time.Duration // position to end at; 0: the source's end, and of a live source always
+	ending     ending
 	held       []Packet      // looked at already, and not yet given out
 	early      earlySound    // from before the gate opened
 	left       int           // pictures from before the gate opened
@@ -81,9 +81,6 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 	recorded := !f.info.Live && f.info.Duration > 0 // it is all there, though played as live
 	f.realtime, f.bursty = f.live && !recorded && !f.segmented(), f.live && !recorded && f.segmented()
 	f.seeks = !f.live && !f.info.Live
-	if !f.live {
-		f.until = part.until
-	}
 	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
 			cancel(err)
@@ -96,6 +93,9 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 		f.conformers = append(f.conformers, newConformer(t))
 	}
 	f.gate = newStartGate(f.info.Tracks)
+	if !f.live {
+		f.ending = newEnding(f.info, part.until)
+	}
 	f.queue = newPacketQueue(f.limits())
 	f.early.span = fileWeave
 	if f.realtime {
@@ -149,7 +149,8 @@ func (f *feed) read(ctx context.Context) error {
 	damaged := false
 	for {
 		p, err := f.source.ReadPacket()
-		if err == nil && f.beyond(p) {
+		beyond := err == nil && f.ending.beyond(p)
+		if f.ending.over() {
 			err = io.EOF
 		}
 		if err != nil {
@@ -157,6 +158,9 @@ func (f *feed) read(ctx context.Context) error {
 				close(f.ended)
 			}
 			return f.readError(ctx, err)
+		}
+		if beyond {
+			continue
 		}
 		if video := f.info.Tracks[p.Track].Type == Video; video {
 			damaged = p.Corrupt || (damaged && !p.Keyframe)
@@ -180,13 +184,6 @@ func (f *feed) readThrough() bool {
 	default:
 		return false
 	}
-}
-
-// beyond says whether p lies behind the end of what is to be played. DTS tell:
-// pictures that are shown before the end may follow one that is shown after.
-func (f *feed) beyond(p Packet) bool {
-	leads := f.gate.audioOnly || p.Track == f.gate.video
-	return f.until > 0 && leads && !p.NoDTS && p.DTS-f.info.StartTime >= f.until
 }
 
 func (f *feed) readError(ctx context.Context, err error) error {

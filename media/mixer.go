@@ -147,8 +147,8 @@ func (m *mixer) skipBefore(t time.Duration) {
 // encoders: what they made of it would be missing between the plays.
 func (m *mixer) skipBeyond(p Packet) {
 	end := time.Duration(0)
-	if m.feed.until > 0 {
-		end = p.PTS + m.feed.until - m.position(p)
+	if m.feed.ending.at > 0 {
+		end = p.PTS + m.feed.ending.at - m.position(p)
 	}
 	for _, l := range m.lanes {
 		if l, ok := l.(*codeLane); ok {

@@ -112,9 +112,9 @@ var errNothing = &Error{Kind: KindSourceInvalid, Op: "play", Err: errors.New("th
 // although the restamper has seen more: pictures out of order, of which some
 // are shown behind the end, and sound that lay behind it.
 func (m *mixer) forgetBeyond() {
-	if m.feed.until == 0 {
+	if m.feed.ending.at == 0 {
 		return
 	}
-	end := m.restamp.next - max(m.position(Packet{PTS: m.restamp.next})-m.feed.until, 0)
+	end := m.restamp.next - max(m.position(Packet{PTS: m.restamp.next})-m.feed.ending.at, 0)
 	m.restamp.next = min(m.restamp.next, max(end, m.ends))
 }

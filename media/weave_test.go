@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -82,7 +83,7 @@ func requireOnTime(t *testing.T, got []arrival, most time.Duration) {
 func TestTracksOfFragmentsComeTogether(t *testing.T) {
 	for name, sound := range map[string]bool{"video first": false, "audio first": true} {
 		for _, length := range []time.Duration{time.Second, 6 * time.Second, 15 * time.Second} {
-			for _, options := range []Options{{Repeat: 2}, {Repeat: 2, Transcode: TranscodeAlways}, {StartAt: 4 * time.Second}} {
+			for _, options := range []Options{{Repeat: 2}, {Repeat: 2, Transcode: TranscodeAlways}, {StartAt: 4 * time.Second}, {Repeat: 2, EndAt: 20 * time.Second}} {
 				t.Run(name+" "+length.String()+" "+string(options.Transcode), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						s := newStage(whole(40 * time.Second))
@@ -90,7 +91,8 @@ func TestTracksOfFragmentsComeTogether(t *testing.T) {
 						s.playFragments(t, &fakeCoders{}, fragments{length: length, sound: sound})
 						requireOnTime(t, s.room.got, 0)
 						requireRising(t, s.room.got)
-						want := max(options.Repeat, 1) * int((40*time.Second-options.StartAt)/frame)
+						end := cmp.Or(options.EndAt, 40*time.Second)
+						want := max(options.Repeat, 1) * int((end-options.StartAt)/frame)
 						require.InDelta(t, want, len(s.room.of(0)), 4)
 						require.InDelta(t, want, len(s.room.of(1)), 4)
 					})
