@@ -68,8 +68,9 @@ type part struct {
 }
 
 // openFeed opens the source where part begins and starts reading it. ctx
-// bounds the feed's life.
-func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed, error) {
+// bounds the feed's life. What has left a live source's queue and not reached the
+// room is told by beyond, which may be nil.
+func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond func() time.Duration) (*feed, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	source, err := o.Open(ctx, r)
 	if err != nil {
@@ -96,7 +97,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 	if !f.live {
 		f.ending = newEnding(f.info, part.until)
 	}
-	f.queue = newPacketQueue(f.limits())
+	f.queue = newPacketQueue(f.limits(beyond))
 	f.early.span = fileWeave
 	if f.realtime {
 		f.early.span = earlyLive
@@ -105,11 +106,11 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part) (*feed,
 	return f, nil
 }
 
-func (f *feed) limits() queueLimits {
+func (f *feed) limits(beyond func() time.Duration) queueLimits {
 	limits := queueLimits{span: fileAhead, bytes: queueBytes}
 	switch {
 	case f.realtime:
-		limits.span, limits.drop = liveBehind, true
+		limits.span, limits.drop, limits.beyond = liveBehind, true, beyond
 	case f.bursty:
 		limits.span = liveAhead
 	case len(f.info.Tracks) > 1:

@@ -15,7 +15,7 @@ func (s fragments) opened(t *testing.T, mode SourceMode) *feed {
 	f, err := openFeed(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
 		s.ctx = ctx
 		return &s, nil
-	}), SourceRequest{Mode: mode}, part{})
+	}), SourceRequest{Mode: mode}, part{}, nil)
 	require.NoError(t, err)
 	return f
 }

@@ -42,13 +42,14 @@ func (m *mixer) leader() (l leader) {
 func (m *mixer) leaveOut(total time.Duration) { m.overdue.Store(int64(total)) }
 
 // leaps says whether p, which has come out of the intake, is left out. Once
-// more is wanted than a live source may lag, everything is, up to a keyframe
+// that and what is on its way to the room are more than a live source may lag,
+// everything is, up to a keyframe
 // that does not lie beyond: a picture that stands for longer would be the
 // price, and a queue that runs dry. Until there is such a keyframe all goes on.
 func (m *mixer) leaps(p Packet) bool {
 	if m.leap.keys == 0 {
 		reach := time.Duration(m.overdue.Load()) - m.leap.total
-		if reach <= liveBehind || len(m.feed.held) > 0 {
+		if reach+m.reel.onItsWay() <= liveBehind || len(m.feed.held) > 0 {
 			return false
 		}
 		if m.leap.keys = m.keysWithin(p.DTS, reach); m.leap.keys == 0 {

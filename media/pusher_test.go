@@ -116,6 +116,8 @@ type fakeRoom struct {
 	always   func(p Packet) error
 	expires  time.Time
 	sent     int64
+	// unconfirmed is what its machine leaves so.
+	unconfirmed time.Duration
 }
 
 func (r *fakeRoom) Address(Destination, time.Time) (PublishAddress, error) {
@@ -159,6 +161,8 @@ func (r *fakeRoom) WritePacket(_ context.Context, p Packet) error {
 	r.got = append(r.got, arrival{p, time.Since(r.begin)})
 	return nil
 }
+
+func (r *fakeRoom) Unconfirmed() time.Duration { return r.unconfirmed }
 
 func (r *fakeRoom) SentBytes() int64 { return r.sent }
 
@@ -498,7 +502,7 @@ func TestTheLookAheadIsBoundedInBytes(t *testing.T) {
 		info.Tracks[0].Extradata = nil // never known: no parameter sets come
 		f, err := openFeed(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
 			return &fat{&fakeSource{ctx: ctx, info: info}}, nil
-		}), SourceRequest{}, part{})
+		}), SourceRequest{}, part{}, nil)
 		require.NoError(t, err)
 		defer f.close()
 		_, err = f.look(t.Context())

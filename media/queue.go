@@ -13,6 +13,9 @@ type queueLimits struct {
 	// drop says what to do when it is full: let the writer wait (files), or
 	// throw away everything before the newest keyframe (live).
 	drop bool
+	// beyond is how much media lies behind the reader already, of a queue that
+	// drops; nil: none.
+	beyond func() time.Duration
 	// weave is how far a track may lie behind the other, in the order of the
 	// source, so that the writer goes on until it has come; 0: it does not.
 	weave time.Duration
@@ -96,7 +99,7 @@ func (q *packetQueue) dropLocked(isKey bool) {
 	if q.seekingKey && isKey {
 		q.seekingKey = false
 	}
-	if !q.fullLocked() {
+	if !q.fullLocked() && !q.lagsLocked() {
 		return
 	}
 	q.dropped += int64(len(q.packets) - q.head)
@@ -245,6 +248,12 @@ func (q *packetQueue) takeDropped() int64 {
 
 func (q *packetQueue) fullLocked() bool {
 	return q.aheadLocked() > q.limits.span+q.apart || q.bytes > q.limits.bytes
+}
+
+// lagsLocked says whether what is queued and what lies behind the reader are too
+// much together.
+func (q *packetQueue) lagsLocked() bool {
+	return q.limits.beyond != nil && q.aheadLocked() > q.limits.span-q.limits.beyond()
 }
 
 func (q *packetQueue) roomyLocked() bool {

@@ -12,10 +12,12 @@ type reel struct {
 	opener  Opener
 	request SourceRequest
 	options Options
-	plays   int         // that are over
-	coming  chan opened // capacity 1; nil while no opening for the next play is under way
-	cancel  context.CancelFunc
-	opening sync.WaitGroup
+	// unconfirmed returns how much media is on its way to the room; nil: none.
+	unconfirmed func() time.Duration
+	plays       int         // that are over
+	coming      chan opened // capacity 1; nil while no opening for the next play is under way
+	cancel      context.CancelFunc
+	opening     sync.WaitGroup
 }
 
 // opened is a feed of which the first packets have been looked at, or why
@@ -29,7 +31,7 @@ type opened struct {
 
 // open opens the source at a position. ctx bounds the feed's life.
 func (r *reel) open(ctx context.Context, from time.Duration) opened {
-	f, err := openFeed(ctx, r.opener, r.request, part{from: from, until: r.options.EndAt})
+	f, err := openFeed(ctx, r.opener, r.request, part{from: from, until: r.options.EndAt}, r.onItsWay)
 	if err != nil {
 		return opened{err: err}
 	}
@@ -39,6 +41,14 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 		return opened{err: err}
 	}
 	return opened{feed: f, seen: s, from: from}
+}
+
+// onItsWay returns how much media has left us and not reached the room.
+func (r *reel) onItsWay() time.Duration {
+	if r.unconfirmed == nil {
+		return 0
+	}
+	return r.unconfirmed()
 }
 
 // more says whether the source is to be played again after this time.

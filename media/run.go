@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,7 +19,8 @@ type run struct {
 	plays    int  // of the source, done before position
 	away     bool // something broke, and nothing has been sent since
 	source   sourceFacts
-	room     Publisher // nil: to be opened
+	room     Publisher                 // nil: to be opened
+	open     atomic.Pointer[Publisher] // room, for who does not play
 	gate     *startGate
 	told     *announcer // of room
 	rise     rise
@@ -46,7 +48,7 @@ func newRun(p *Pusher, job Job) *run {
 	job.Source.Log = job.Log
 	r.mix = &mixer{mixerConfig: mixerConfig{
 		rules:  p.Door.Rules(),
-		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options},
+		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options, unconfirmed: r.unconfirmed},
 		onPlan: func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
 	}, told: job.Before}
 	if p.Transcoders != nil {
@@ -171,6 +173,7 @@ func (r *run) openRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.open.Store(&room)
 	r.room, r.gate, r.told = room, newStartGate(tracks), newAnnouncer(tracks)
 	r.stay.begin(time.Now(), address)
 	r.mix.startWithKey()
@@ -212,6 +215,16 @@ func (r *run) step(ctx context.Context) error {
 	}
 	r.pacer.wrote(time.Since(begin))
 	return r.sent(p, late)
+}
+
+// unconfirmed returns how much media is on its way to the room. It may be called
+// beside the other methods.
+func (r *run) unconfirmed() time.Duration {
+	room := r.open.Load()
+	if room == nil {
+		return 0
+	}
+	return (*room).Unconfirmed()
 }
 
 // next returns the mixer's next packet.
@@ -350,6 +363,7 @@ func (r *run) closeRoom(ctx context.Context) {
 		r.job.Log.Debug("room closed with an error", "error", err)
 	}
 	r.room = nil
+	r.open.Store(nil)
 	r.stay.end(time.Now())
 }
 

@@ -207,6 +207,32 @@ func TestASlowRoomMakesALiveSourceDropToItsNextKeyframe(t *testing.T) {
 	}
 }
 
+func TestWhatIsOnItsWayToASlowRoomCountsAsQueued(t *testing.T) {
+	for _, onItsWay := range []time.Duration{0, 1250 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(nil)
+			s.job.Source.Mode = ModeLive
+			s.job.Retry = func(Kind) Retry { return Retry{} }
+			s.room.unconfirmed = onItsWay
+			s.room.writeErr = func(Packet) error { // it takes 25 s for 20 s of media
+				time.Sleep(audioFrame * 5 / 4)
+				return nil
+			}
+			open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+				return &inRealTime{&fakeSource{ctx: ctx, info: stream(time.Minute)}, time.Now()}, nil
+			})
+			require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), open, nil)))
+			require.Positive(t, s.job.Meter.Snapshot(time.Now()).DroppedPackets)
+			most := time.Duration(0)
+			for _, a := range s.room.got {
+				most = max(most, a.at-s.room.got[0].at-(a.DTS-s.room.got[0].DTS))
+			}
+			require.LessOrEqual(t, most, liveBehind-onItsWay+audioFrame)
+			require.Greater(t, most, liveBehind-onItsWay-300*time.Millisecond)
+		})
+	}
+}
+
 func TestALiveSourceIsKeptWhileTheRoomIsAway(t *testing.T) {
 	for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
 		synctest.Test(t, func(t *testing.T) {

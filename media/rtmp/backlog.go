@@ -3,6 +3,7 @@ package rtmp
 import (
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,7 @@ type backlog struct {
 	written [backlogSlots]int64
 	slots   int           // begun so far
 	next    time.Duration // DTS at which the next one begins
+	slow    atomic.Int64  // whole slots that were unconfirmed at the last look
 }
 
 // watch makes the backlog that of conn, where that is TCP.
@@ -64,24 +66,44 @@ func (b *backlog) limit(dts time.Duration, written int64) (bytes int64, due bool
 	return bytes, due
 }
 
-// unconfirmed returns how many bytes are in the kernel or under way.
-func (b *backlog) unconfirmed() int64 {
+// unconfirmed returns how many of the bytes written are in the kernel or under
+// way.
+func (b *backlog) unconfirmed(written int64) int64 {
 	b.held = 0 // of a closed connection: the next write tells
 	_ = b.conn.Control(b.look)
-	return int64(b.held)
+	held, slow := int64(b.held), int64(0)
+	for _, at := range b.written {
+		if sent := written - at; 0 < sent && sent <= held {
+			slow++
+		}
+	}
+	b.slow.Store(slow)
+	return held
+}
+
+// span returns how much media is unconfirmed, at most: the slots of the last
+// look, a part of one before them, and one since; 0 for less than a slot. It may
+// be called beside the other methods.
+func (b *backlog) span() time.Duration {
+	slow := b.slow.Load()
+	if slow == 0 {
+		return 0
+	}
+	return time.Duration(slow+2) * backlogSlot
 }
 
 // settle waits until the room has so much of what was written that a packet of
 // dts may follow. Like a write, it is cut by end and by the end of the followed
 // context, and lasts at most as long as one. The caller holds the turn.
 func (o *output) settle(dts time.Duration) error {
-	limit, due := o.backlog.limit(dts, int64(o.counter.Count()))
-	if !due || o.backlog.unconfirmed() <= limit {
+	written := int64(o.counter.Count())
+	limit, due := o.backlog.limit(dts, written)
+	if !due || o.backlog.unconfirmed(written) <= limit {
 		return nil
 	}
 	poll := time.NewTicker(backlogPoll)
 	defer poll.Stop()
-	for begin := time.Now(); o.backlog.unconfirmed() > limit; <-poll.C {
+	for begin := time.Now(); o.backlog.unconfirmed(written) > limit; <-poll.C {
 		if o.over() || time.Since(begin) >= o.timeout {
 			return os.ErrDeadlineExceeded
 		}

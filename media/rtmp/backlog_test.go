@@ -85,6 +85,8 @@ func TestARoomThatDoesNotReadIsSentNoMoreThanTwoSecondsAtAnyBitRate(t *testing.T
 				held := time.Duration(float64(unconfirmed(p)) / float64(c.perSecond()) * float64(time.Second))
 				t.Logf("%v held", held.Round(10*time.Millisecond))
 				require.LessOrEqual(t, held, mostQueued)
+				require.GreaterOrEqual(t, p.Unconfirmed()+2*backlogSlot, held, "it is known, but for what is little")
+				require.LessOrEqual(t, p.Unconfirmed(), 5*backlogSlot)
 				before := p.SentBytes()
 				release()
 				require.Eventually(t, func() bool { return p.SentBytes() > before+64<<10 }, time.Minute, time.Millisecond, "it goes on")

@@ -168,6 +168,8 @@ func (p *publisher) read() {
 }
 
 // SentBytes implements media.Publisher.
+func (p *publisher) Unconfirmed() time.Duration { return p.out.backlog.span() }
+
 func (p *publisher) SentBytes() int64 { return int64(p.bytes.Writer.Count()) }
 
 // Close implements media.Publisher. It takes at most 300 ms, ends a running
