@@ -175,10 +175,12 @@ func beeps(sounds []loudness) []time.Duration {
 	var found []time.Duration
 	loud := false
 	for _, s := range sounds {
-		if s.rms > most/2 && !loud {
-			found = appendApart(found, s.at)
+		switch {
+		case !loud && s.rms > most/2:
+			found, loud = appendApart(found, s.at), true
+		case s.rms <= most/4: // the tone wavers
+			loud = false
 		}
-		loud = s.rms > most/4 // the tone wavers
 	}
 	return found
 }

@@ -136,3 +136,19 @@ func TestALiveRecordingMayBeginAndEndAnywhere(t *testing.T) {
 	want.Duration = 4 * time.Second
 	require.NotEmpty(t, Judge(t, remade(t, "-i in -ss 1 -t 2.7 -c copy out")).Problems(want))
 }
+
+func TestABeepThatBeginsWithinASampleIsHeard(t *testing.T) {
+	var sounds []loudness
+	for ms := range 3000 {
+		at := time.Duration(ms) * time.Millisecond
+		rms := 0.01
+		switch beep := ms % 1000; {
+		case beep == 499: // a part of it
+			rms = 0.15
+		case beep >= 500 && beep < 600:
+			rms = 0.42
+		}
+		sounds = append(sounds, loudness{at, rms})
+	}
+	require.Equal(t, []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 2500 * time.Millisecond}, beeps(sounds))
+}
