@@ -204,6 +204,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 	var s seen
 	var order orderWatch
 	var cuts cutWatch
+	var rate rateWatch
 	held := 0
 	begin := time.Now()
 	for !f.seenEnough(s) && held < queueBytes && (!f.realtime || time.Since(begin) < longestLook) {
@@ -220,6 +221,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			s.pictures++
 			s.reordered = order.reordered(p) || s.reordered
 			s.cut = cuts.cut(p) || s.cut
+			s.fps = rate.fps(p)
 		}
 	}
 	return s, nil

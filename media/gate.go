@@ -93,6 +93,28 @@ func (w *orderWatch) reordered(p Packet) bool {
 	return back
 }
 
+// rateWatch counts pictures over the time between them.
+type rateWatch struct {
+	pictures int // with a DTS
+	first    time.Duration
+}
+
+// fps returns how many pictures a second have come, p included; 0 when that is
+// not known.
+func (w *rateWatch) fps(p Packet) float64 {
+	if p.NoDTS {
+		return 0
+	}
+	if w.pictures++; w.pictures == 1 {
+		w.first = p.DTS
+	}
+	span := p.DTS - w.first
+	if span <= 0 {
+		return 0
+	}
+	return float64(w.pictures-1) / span.Seconds()
+}
+
 // keyWatch notices once that keyframes are further apart than the room advises.
 type keyWatch struct {
 	limit time.Duration // 0: there is no advice

@@ -85,9 +85,14 @@ func (p Plan) with(m MediaType, t TrackPlan) Plan {
 // mislead about reordering.
 type seen struct {
 	pictures  int
-	reordered bool // PTS do not rise in the order of DTS: B-frames
-	cut       bool // the container leaves out pictures that others are made of
+	reordered bool    // PTS do not rise in the order of DTS: B-frames
+	cut       bool    // the container leaves out pictures that others are made of
+	fps       float64 // by their DTS; 0: not known
 }
+
+// fasterAsSeen is by how much the first pictures must be faster than what was
+// asked for: their times are rounded, and few.
+const fasterAsSeen = 1.1
 
 // leftOutShown is how much may be shown, by copy, of what the container leaves out.
 const leftOutShown = 100 * time.Millisecond
@@ -114,7 +119,7 @@ func (r Rules) plan(tracks []Track, s seen, o Options) Plan {
 	for _, t := range tracks {
 		switch t.Type {
 		case Video:
-			p.Video = decide(cmp.Or(r.videoProblem(t, s), o.videoReason(t, r)))
+			p.Video = decide(cmp.Or(r.videoProblem(t, s), o.videoReason(t, s, r)))
 		case Audio:
 			p.Audio = decide(cmp.Or(r.audioProblem(t), o.audioReason(t)))
 		}
@@ -182,14 +187,14 @@ const reasonAsked = "asked for"
 
 // videoReason says why the request wants t re-encoded, empty when it is what
 // was asked for already.
-func (o Options) videoReason(t Track, r Rules) string {
+func (o Options) videoReason(t Track, s seen, r Rules) string {
 	want := r.videoOutput(t, o.Video)
 	switch w := o.Video; {
 	case o.Transcode == TranscodeAlways:
 		return reasonAsked
 	case (w.Width > 0 || w.Height > 0) && (want.Width != t.Width || want.Height != t.Height):
 		return fmt.Sprintf("%s %dx%d", reasonAsked, want.Width, want.Height)
-	case w.FPS > 0 && (t.FPS == 0 || t.FPS > w.FPS+0.01):
+	case w.FPS > 0 && (t.FPS == 0 || t.FPS > w.FPS+0.01 || s.fps > w.FPS*fasterAsSeen):
 		return fmt.Sprintf("%s %g frames a second", reasonAsked, w.FPS)
 	case w.Bitrate > 0 && (t.Bitrate == 0 || t.Bitrate > w.Bitrate):
 		return fmt.Sprintf("%s %d kb/s", reasonAsked, w.Bitrate/1000)

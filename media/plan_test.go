@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -48,6 +49,31 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 			require.Equal(t, &TrackPlan{Action: Transcode, Reason: c.reason}, got)
 			require.Equal(t, KindSourceUnsupported, KindOf(plan.copyable()))
 			require.ErrorContains(t, plan.copyable(), c.reason)
+		})
+	}
+}
+
+func TestARateThatWasAskedForIsKeptWhateverTheSourceSays(t *testing.T) {
+	asked := Options{Video: VideoWish{FPS: 30}}
+	for name, c := range map[string]struct {
+		fps    float64 // as it says
+		shown  time.Duration
+		action Action
+	}{
+		"slower":              {fps: 25, shown: 40 * time.Millisecond, action: Copy},
+		"as asked":            {fps: 30, shown: 33 * time.Millisecond, action: Copy},
+		"faster":              {fps: 60, shown: 17 * time.Millisecond, action: Transcode},
+		"faster than it says": {fps: 15, shown: 17 * time.Millisecond, action: Transcode},
+		"without a rate":      {action: Transcode},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s seen
+			var rate rateWatch
+			for i := range 8 {
+				s.fps = rate.fps(Packet{DTS: time.Second + time.Duration(i)*c.shown})
+			}
+			plan := Rules{Video: []Codec{H264}}.plan([]Track{{Type: Video, Codec: H264, FPS: c.fps}}, s, asked)
+			require.Equal(t, c.action, plan.Video.Action)
 		})
 	}
 }
