@@ -41,6 +41,7 @@ type audioStage struct {
 
 	next  int64 // position after the last sample in fifo
 	began bool  // next is set
+	seam  bool  // the next sound is another input's: it goes exactly where its time says
 	skip  int64
 	until int64 // position of the end; 0: none
 	// held are the positions of the blocks in the encoder. It is one behind: the
@@ -159,6 +160,9 @@ func (a *audioStage) place(f *astiav.Frame) error {
 		a.begin(start)
 	}
 	limit := a.position(driftLimit)
+	if a.seam {
+		a.seam, limit = false, 0
+	}
 	drift := start - a.next
 	switch {
 	case drift > a.position(longestSilence):
@@ -261,7 +265,7 @@ func (a *audioStage) packet(p *astiav.Packet) {
 // brings that out of the encoder.
 func (a *audioStage) drain(all bool) error {
 	g := a.graph
-	a.graph, a.shape = nil, sound{}
+	a.graph, a.shape, a.seam = nil, sound{}, true
 	if err := g.finish(a.place); err != nil || !all {
 		return err
 	}

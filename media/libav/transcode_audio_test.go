@@ -171,6 +171,35 @@ func TestSoundStaysOnItsTimestamps(t *testing.T) {
 	}
 }
 
+func TestSoundOfAnotherInputGoesExactlyWhereItsTimeSays(t *testing.T) {
+	in := beeps(t)
+	track, _ := in.track(t, media.Audio)
+	for _, shift := range []time.Duration{0, 15 * time.Millisecond, -15 * time.Millisecond} {
+		t.Run(shift.String(), func(t *testing.T) {
+			tc := newAudio(t, track, roomAudio)
+			out := recoded{track: tc.Output()}
+			begun := false
+			for _, p := range in.of(t, media.Audio) {
+				if p.PTS > 2500*time.Millisecond {
+					if !begun {
+						begun = true
+						made, err := tc.Input(track)
+						require.NoError(t, err)
+						out.packets = append(out.packets, made...)
+					}
+					p.PTS, p.DTS = p.PTS+shift, p.DTS+shift
+				}
+				made, err := tc.Transcode(p)
+				require.NoError(t, err)
+				out.packets = append(out.packets, made...)
+			}
+			out.check(t)
+			before, after := heard(t, out, 2*time.Second), heard(t, out, 3*time.Second)
+			require.InDelta(t, time.Second+shift, after-before, float64(2*time.Millisecond))
+		})
+	}
+}
+
 func later(from, by time.Duration) func(time.Duration) (time.Duration, bool) {
 	return func(at time.Duration) (time.Duration, bool) {
 		if at >= from {
