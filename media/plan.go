@@ -174,6 +174,8 @@ func (r Rules) audioProblem(t Track) string {
 		return fmt.Sprintf("codec %s", t.Codec)
 	case t.Profile != "" && !slices.Contains(r.AudioProfiles, t.Profile):
 		return fmt.Sprintf("AAC profile %s", t.Profile)
+	case t.Codec == AAC && highEfficiency(t.Extradata) && !slices.Contains(r.AudioProfiles, profileHE):
+		return "AAC profile " + profileHE
 	case r.MaxChannels > 0 && t.Channels > r.MaxChannels:
 		return fmt.Sprintf("%d channels", t.Channels)
 	case r.MaxSampleRate > 0 && t.SampleRate > r.MaxSampleRate:

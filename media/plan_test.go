@@ -22,18 +22,20 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		seen   seen
 		reason string
 	}{
-		"portrait 1080p":  {track: video},
-		"another codec":   {track: Track{Type: Video, Codec: "hevc"}, reason: "codec hevc"},
-		"B-frames":        {track: video, seen: seen{reordered: true}, reason: "B-frames"},
-		"10 bit":          {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p10le"}, reason: "pixel format yuv420p10le"},
-		"HDR in 8 bit":    {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p", HDR: true}, reason: "HDR"},
-		"a cut":           {track: video, seen: seen{cut: true}, reason: "the edit list cuts into a group of pictures"},
-		"4K":              {track: Track{Type: Video, Codec: H264, Width: 3840, Height: 2160}, reason: "size 3840x2160"},
-		"stereo AAC":      {track: audio},
-		"another audio":   {track: Track{Type: Audio, Codec: "opus"}, reason: "codec opus"},
-		"surround sound":  {track: Track{Type: Audio, Codec: AAC, Channels: 6}, reason: "6 channels"},
-		"studio audio":    {track: Track{Type: Audio, Codec: AAC, SampleRate: 96000}, reason: "96000 Hz"},
-		"another profile": {track: Track{Type: Audio, Codec: AAC, Profile: "HE-AAC"}, reason: "AAC profile HE-AAC"},
+		"portrait 1080p":              {track: video},
+		"another codec":               {track: Track{Type: Video, Codec: "hevc"}, reason: "codec hevc"},
+		"B-frames":                    {track: video, seen: seen{reordered: true}, reason: "B-frames"},
+		"10 bit":                      {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p10le"}, reason: "pixel format yuv420p10le"},
+		"HDR in 8 bit":                {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p", HDR: true}, reason: "HDR"},
+		"a cut":                       {track: video, seen: seen{cut: true}, reason: "the edit list cuts into a group of pictures"},
+		"4K":                          {track: Track{Type: Video, Codec: H264, Width: 3840, Height: 2160}, reason: "size 3840x2160"},
+		"stereo AAC":                  {track: audio},
+		"another audio":               {track: Track{Type: Audio, Codec: "opus"}, reason: "codec opus"},
+		"surround sound":              {track: Track{Type: Audio, Codec: AAC, Channels: 6}, reason: "6 channels"},
+		"studio audio":                {track: Track{Type: Audio, Codec: AAC, SampleRate: 96000}, reason: "96000 Hz"},
+		"HE-AAC by its configuration": {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x2b, 0x11, 0x88, 0}}, reason: "AAC profile HE-AAC"},
+		"LC by its configuration":     {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x11, 0x90}}},
+		"another profile":             {track: Track{Type: Audio, Codec: AAC, Profile: "HE-AAC"}, reason: "AAC profile HE-AAC"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := rules.plan([]Track{c.track}, c.seen, Options{})

@@ -45,6 +45,17 @@ func (t Track) configured(config []byte) Track {
 	return t
 }
 
+// profileHE is FFmpeg's name.
+const profileHE = "HE-AAC"
+
+// highEfficiency says whether an AudioSpecificConfig tells of spectral band
+// replication, which libav finds in the sound itself: the first packets may be
+// silent and have none.
+func highEfficiency(config []byte) bool {
+	var asc mpeg4audio.AudioSpecificConfig
+	return asc.Unmarshal(config) == nil && asc.ExtensionType != 0
+}
+
 // lengthSize is how many bytes tell a unit's length, by an avcC (ISO/IEC
 // 14496-15, 5.3.3.1); 0 when it cannot be read.
 func lengthSize(config []byte) int {
