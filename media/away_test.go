@@ -52,3 +52,33 @@ func TestASourceThatHasNothingTheFirstTimeFailsAtOnce(t *testing.T) {
 		require.Equal(t, KindSourceInvalid, KindOf(err))
 	})
 }
+
+// The attempt before has played it; a proxy or a packager may not have it for a
+// while.
+func TestASourceThatWasThereBeforeIsWaitedFor(t *testing.T) {
+	for name, before := range map[string]Job{
+		"a stream": {WasLive: true},
+		"a file":   {Before: Plan{Video: &TrackPlan{Action: Copy, Output: Output{Width: 640, Height: 360}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(whole(5 * time.Second))
+				s.job.WasLive, s.job.Before = before.WasLive, before.Before
+				s.job.Retry = func(k Kind) Retry {
+					if k == KindSourceUnavailable {
+						return Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
+					}
+					return Retry{}
+				}
+				begin := time.Now()
+				err := s.playFrom(t.Context(), func(context.Context, SourceRequest) (Source, error) {
+					return nil, &Error{Kind: KindSourceNotFound, Op: "open source", Err: errors.New("HTTP 404")}
+				}, nil)
+				require.InDelta(t, 20, time.Since(begin).Seconds(), 1.5)
+				require.Equal(t, KindSourceUnavailable, KindOf(err), "it may come back: a new push may succeed")
+				require.ErrorContains(t, err, "HTTP 404")
+				require.Contains(t, s.seen.lines, "reconnecting source_unavailable")
+			})
+		})
+	}
+}

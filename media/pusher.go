@@ -76,12 +76,9 @@ func (p *Pusher) Play(ctx context.Context, job Job) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		kind := r.kindOf(err)
-		r.giveUp(ctx, kind)
-		wait, ok := r.retries.next(kind)
-		if !ok && kind == KindRoomKicked {
-			return &Error{Kind: kind, Op: "publish", Err: err}
-		}
+		err = r.judge(err)
+		r.giveUp(ctx, KindOf(err))
+		wait, ok := r.retries.next(KindOf(err))
 		if !ok {
 			return err
 		}

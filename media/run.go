@@ -45,6 +45,7 @@ func newRun(p *Pusher, job Job) *run {
 	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
+	r.source.known = job.WasLive || job.Before != Plan{}
 	job.Source.Log = job.Log
 	r.mix = &mixer{mixerConfig: mixerConfig{
 		rules:  p.Door.Rules(),
@@ -57,17 +58,17 @@ func newRun(p *Pusher, job Job) *run {
 	return r
 }
 
-// kindOf is KindOf, but for a source that was there before: it may come back
-// under the same address, so it is not gone for good. A room that hangs up
-// right after a publish, again and again, has another publisher.
-func (r *run) kindOf(err error) Kind {
+// judge is err, but for a source that was there before: it may come back under
+// the same address, so it is not gone for good. A room that hangs up right after
+// a publish, again and again, has another publisher.
+func (r *run) judge(err error) error {
 	switch kind := KindOf(err); {
 	case kind == KindSourceNotFound && r.source.known:
-		return KindSourceUnavailable
+		return &Error{Kind: KindSourceUnavailable, Op: "open source again", Err: err}
 	case kind == KindRoomClosed && r.room != nil && r.stay.kickedOut(time.Now()):
-		return KindRoomKicked
+		return &Error{Kind: KindRoomKicked, Op: "publish", Err: err}
 	default:
-		return kind
+		return err
 	}
 }
 
