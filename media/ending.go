@@ -2,36 +2,51 @@ package media
 
 import "time"
 
-// ending notices where the part of a source that is played ends: with the first
-// packet of each track behind it. Fragments hold all of one track before anything
-// of the other, which is read on for as long as it is waited for elsewhere.
+// ending notices where the part of a source that is played ends: with the track
+// that leads, and as much of the other as stands behind that in the source.
+// Fragments hold all of one track before anything of the other.
 type ending struct {
-	at    time.Duration // position; 0: the source's end, and of a live source always
-	start time.Duration // DTS of position 0
-	left  int           // tracks of which more is to be read
-	done  [2]bool
+	at     time.Duration // position; 0: the source's end, and of a live source always
+	start  time.Duration // DTS of position 0
+	leader int           // track
+	alone  bool          // there is no other
+	newest time.Duration // position of the leader
+	seen   bool          // something of the other
+	behind time.Duration // the most by which it stood behind the leader
+	since  time.Time     // the leader is over; zero: it is not
+	over   bool          // nothing of the part is left to be read
 }
 
-func newEnding(i SourceInfo, at time.Duration) ending {
-	return ending{at: at, start: i.StartTime, left: len(i.Tracks)}
+// straggle is by how much more than before the other track may stand behind.
+const straggle = time.Second
+
+func newEnding(i SourceInfo, g *startGate, at time.Duration) ending {
+	return ending{at: at, start: i.StartTime, leader: g.video, alone: len(i.Tracks) == 1}
 }
 
 // beyond says whether p lies behind the end. DTS tell: pictures that are shown
 // before the end may follow one that is shown after.
 func (e *ending) beyond(p Packet) bool {
-	at := p.DTS - e.start
-	if e.at <= 0 || p.NoDTS || at < e.at {
+	if e.at <= 0 || p.NoDTS {
 		return false
 	}
-	if !e.done[p.Track] {
-		e.done[p.Track] = true
-		e.left--
+	at := p.DTS - e.start
+	if p.Track != e.leader {
+		e.seen, e.behind = true, max(e.behind, e.newest-at)
+		e.over = e.over || !e.since.IsZero() && at >= e.at
+		return at >= e.at
 	}
-	if at >= e.at+fileWeave { // the other track has no more
-		e.left = 0
+	e.newest = at
+	if at < e.at {
+		return false
 	}
+	if e.since.IsZero() {
+		e.since = time.Now()
+	}
+	wait := fileWeave
+	if e.seen {
+		wait = min(e.behind+straggle, fileWeave)
+	}
+	e.over = e.alone || at >= e.at+wait || time.Since(e.since) >= weaveWait
 	return true
 }
-
-// over says that nothing of the part is left to be read.
-func (e *ending) over() bool { return e.at > 0 && e.left == 0 }

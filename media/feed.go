@@ -95,7 +95,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 	}
 	f.gate = newStartGate(f.info.Tracks)
 	if !f.live {
-		f.ending = newEnding(f.info, part.until)
+		f.ending = newEnding(f.info, f.gate, part.until)
 	}
 	f.queue = newPacketQueue(f.limits(beyond))
 	f.early.span = fileWeave
@@ -151,7 +151,7 @@ func (f *feed) read(ctx context.Context) error {
 	for {
 		p, err := f.source.ReadPacket()
 		beyond := err == nil && f.ending.beyond(p)
-		if f.ending.over() {
+		if f.ending.over {
 			err = io.EOF
 		}
 		if err != nil {

@@ -1,0 +1,51 @@
+package media
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// brief is a source whose sound ends early, from a server of limited speed.
+type brief struct {
+	*fakeSource
+	begin time.Time
+	sound time.Duration // until when there is some
+	speed float64       // media per time
+}
+
+func (s *brief) ReadPacket() (Packet, error) {
+	for {
+		p, err := s.fakeSource.ReadPacket()
+		if err == nil {
+			due := s.begin.Add(time.Duration(float64(p.DTS) / s.speed))
+			err = sleep(s.ctx, time.Until(due))
+		}
+		if err != nil || p.Track == 0 || p.DTS < s.sound {
+			return p, err
+		}
+	}
+}
+
+func TestAPartWhoseSoundEndsBeforeItEndsInTimeOnAnyServer(t *testing.T) {
+	for _, sound := range []time.Duration{0, 3 * time.Second, 7900 * time.Millisecond} {
+		for _, speed := range []float64{1.2, 1.9, 4, 1000} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(whole(time.Minute))
+				s.job.Options.EndAt = 8 * time.Second
+				begin := time.Now()
+				err := s.playFrom(t.Context(), func(ctx context.Context, _ SourceRequest) (Source, error) {
+					f := &fakeSource{ctx: ctx, info: clip(time.Minute)}
+					return &brief{fakeSource: f, begin: time.Now(), sound: sound, speed: speed}, nil
+				}, nil)
+				require.NoError(t, err)
+				require.InDelta(t, 8, time.Since(begin).Seconds(), 2.5, "sound of %v at %v times", sound, speed)
+				require.Len(t, s.room.of(0), 200)
+				require.InDelta(t, sound.Seconds()*25, len(s.room.of(1)), 4)
+			})
+		}
+	}
+}
