@@ -46,9 +46,9 @@ type Publisher interface {
 	// raw AAC. It returns when the packet is in the connection's buffer, when
 	// ctx ends, or with an *Error of a room kind.
 	WritePacket(ctx context.Context, p Packet) error
-	// Unconfirmed returns how much media was written and may not have reached the
-	// room's machine yet, at most, 0 for little and where that cannot be told. It may
-	// be called beside the other methods.
+	// Unconfirmed returns how much media was written and has not reached the room's
+	// machine because that is slow; 0 where it cannot be told. It may be called
+	// beside the other methods.
 	Unconfirmed() time.Duration
 	// SentBytes counts what the connection took, headers included.
 	SentBytes() int64

@@ -19,6 +19,8 @@ const (
 	// backlogPoll is how often a room that is too slow is looked at: the kernel
 	// tells of its buffer, not of this.
 	backlogPoll = 20 * time.Millisecond
+	// roundTrip is what is unconfirmed of a room that is far away and not slow.
+	roundTrip = backlogSlot
 )
 
 // backlog says how much the room's machine may leave unconfirmed. The size of
@@ -33,7 +35,11 @@ type backlog struct {
 	written [backlogSlots]int64
 	slots   int           // begun so far
 	next    time.Duration // DTS at which the next one begins
-	slow    atomic.Int64  // whole slots that were unconfirmed at the last look
+
+	// For those who do not write.
+	busy   atomic.Bool  // a packet is being written
+	looked atomic.Int64 // when, in Unix nanoseconds
+	late   atomic.Int64 // time.Duration of media that was unconfirmed then
 }
 
 // watch makes the backlog that of conn, where that is TCP.
@@ -66,30 +72,37 @@ func (b *backlog) limit(dts time.Duration, written int64) (bytes int64, due bool
 	return bytes, due
 }
 
-// unconfirmed returns how many of the bytes written are in the kernel or under
-// way.
-func (b *backlog) unconfirmed(written int64) int64 {
+// unconfirmed returns how many bytes are in the kernel or under way.
+func (b *backlog) unconfirmed() int64 {
 	b.held = 0 // of a closed connection: the next write tells
 	_ = b.conn.Control(b.look)
-	held, slow := int64(b.held), int64(0)
-	for _, at := range b.written {
-		if sent := written - at; 0 < sent && sent <= held {
-			slow++
-		}
-	}
-	b.slow.Store(slow)
-	return held
+	return int64(b.held)
 }
 
-// span returns how much media is unconfirmed, at most: the slots of the last
-// look, a part of one before them, and one since; 0 for less than a slot. It may
-// be called beside the other methods.
+// lateness returns how much of the media written is in that many bytes, beyond a
+// round trip.
+func (b *backlog) lateness(held, written int64) (late time.Duration) {
+	for _, at := range b.written {
+		if sent := written - at; 0 < sent && sent <= held {
+			late += backlogSlot
+		}
+	}
+	return max(0, late-roundTrip)
+}
+
+func (b *backlog) note(late time.Duration) {
+	b.late.Store(int64(late))
+	b.looked.Store(time.Now().UnixNano())
+}
+
+// span returns how much media is unconfirmed because the room is slow: what was
+// found at the last look, if that is not long ago. It may be called beside the
+// other methods.
 func (b *backlog) span() time.Duration {
-	slow := b.slow.Load()
-	if slow == 0 {
+	if !b.busy.Load() && time.Since(time.Unix(0, b.looked.Load())) > 2*backlogSlot {
 		return 0
 	}
-	return time.Duration(slow+2) * backlogSlot
+	return time.Duration(b.late.Load())
 }
 
 // settle waits until the room has so much of what was written that a packet of
@@ -98,12 +111,18 @@ func (b *backlog) span() time.Duration {
 func (o *output) settle(dts time.Duration) error {
 	written := int64(o.counter.Count())
 	limit, due := o.backlog.limit(dts, written)
-	if !due || o.backlog.unconfirmed(written) <= limit {
+	if !due {
 		return nil
 	}
+	held := o.backlog.unconfirmed()
+	if held <= limit {
+		o.backlog.note(o.backlog.lateness(held, written))
+		return nil
+	}
+	o.backlog.note((backlogSlots + 1) * backlogSlot)
 	poll := time.NewTicker(backlogPoll)
 	defer poll.Stop()
-	for begin := time.Now(); o.backlog.unconfirmed(written) > limit; <-poll.C {
+	for begin := time.Now(); o.backlog.unconfirmed() > limit; <-poll.C {
 		if o.over() || time.Since(begin) >= o.timeout {
 			return os.ErrDeadlineExceeded
 		}

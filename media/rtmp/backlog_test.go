@@ -149,3 +149,20 @@ func TestAWaitForASlowRoomEndsLikeAWrite(t *testing.T) {
 		})
 	}
 }
+
+func TestARoundTripIsNoSlowness(t *testing.T) {
+	var b backlog
+	for i := range b.written {
+		b.written[i] = int64(i) * 100 // a hundred bytes a slot
+	}
+	const written = 300
+	for held, late := range map[int64]time.Duration{0: 0, 99: 0, 100: 0, 199: 0, 200: backlogSlot, 300: 2 * backlogSlot} {
+		require.Equal(t, late, b.lateness(held, written), "%d bytes", held)
+	}
+	b.note(time.Second)
+	require.Equal(t, time.Second, b.span())
+	b.looked.Store(time.Now().Add(-time.Minute).UnixNano())
+	require.Zero(t, b.span(), "nothing was written for long: all has arrived")
+	b.busy.Store(true)
+	require.Equal(t, time.Second, b.span(), "a write is taking long")
+}

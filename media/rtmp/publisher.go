@@ -77,6 +77,8 @@ func (p *publisher) WritePacket(ctx context.Context, pkt media.Packet) error {
 	if err := p.ended(); err != nil {
 		return err
 	}
+	p.out.backlog.busy.Store(true)
+	defer p.out.backlog.busy.Store(false)
 	if pkt.Extradata != nil {
 		if err := p.tracks.reconfigure(pkt.Track, pkt.Extradata); err != nil {
 			return &media.Error{Kind: media.KindInternal, Op: opWrite, Err: err}
