@@ -49,3 +49,29 @@ func TestAPartWhoseSoundEndsBeforeItEndsInTimeOnAnyServer(t *testing.T) {
 		}
 	}
 }
+
+func TestAStartBehindTheEndFailsAndSaysSo(t *testing.T) {
+	for _, o := range []Options{
+		{StartAt: 5 * time.Second}, {StartAt: time.Minute, Repeat: -1}, {StartAt: time.Minute, Transcode: TranscodeAlways},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(whole(5 * time.Second))
+			s.job.Options = o
+			s.job.Retry = func(Kind) Retry { return Retry{} }
+			err := s.playWith(t.Context(), &fakeCoders{})
+			require.Equal(t, KindSourceInvalid, KindOf(err))
+			require.ErrorContains(t, err, "it ends at 5s")
+			require.Empty(t, s.room.got)
+		})
+	}
+}
+
+func TestAnAttemptThatBeginsAtTheEndOfThePartIsComplete(t *testing.T) {
+	for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(whole(10 * time.Second))
+			s.job.Start, s.job.Options.EndAt, s.job.Options.Transcode = 5*time.Second, 5*time.Second, mode
+			require.NoError(t, s.playWith(t.Context(), &fakeCoders{}))
+		})
+	}
+}

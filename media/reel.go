@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -34,6 +35,10 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 	f, err := openFeed(ctx, r.opener, r.request, part{from: from, until: r.options.EndAt}, r.onItsWay)
 	if err != nil {
 		return opened{err: err}
+	}
+	if end := f.info.Duration; f.seeks && end > 0 && end <= from && from == r.options.StartAt {
+		f.close()
+		return opened{err: &Error{Kind: KindSourceInvalid, Op: "play", Err: fmt.Errorf("it ends at %v, before the position to start at", end)}}
 	}
 	s, err := f.look(ctx)
 	if err != nil {

@@ -45,6 +45,9 @@ func newRun(p *Pusher, job Job) *run {
 	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
+	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
+		r.position = min(r.position, end-tick)
+	}
 	r.source.known = job.WasLive || job.Before != Plan{}
 	job.Source.Log = job.Log
 	r.mix = &mixer{mixerConfig: mixerConfig{
