@@ -82,3 +82,17 @@ func TestASourceThatWasThereBeforeIsWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+func TestALivePlaylistMayBeSilentForLongerThanARecordedOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		info SourceInfo
+		want time.Duration
+	}{
+		"a file":              {SourceInfo{Container: "mov"}, 10 * time.Second},
+		"a recorded playlist": {SourceInfo{Container: "hls"}, 10 * time.Second},
+		"a live playlist":     {SourceInfo{Container: "hls", Live: true}, 30 * time.Second},
+		"a stream":            {SourceInfo{Container: "flv", Live: true}, 10 * time.Second},
+	} {
+		require.Equal(t, c.want, (&feed{info: c.info}).patience(), name)
+	}
+}

@@ -32,7 +32,7 @@ const (
 )
 
 // A source that gives no packet for this long has stalled, though it may still
-// drip bytes. A playlist's segments last up to some ten seconds each.
+// drip bytes. A live playlist's segments come up to some ten seconds apart.
 const (
 	stalledAfter    = 10 * time.Second
 	stalledSegments = 30 * time.Second
@@ -125,7 +125,7 @@ func (f *feed) segmented() bool { return f.info.Container == "hls" }
 
 // patience is how long no packet may come before the source has stalled.
 func (f *feed) patience() time.Duration {
-	if f.segmented() {
+	if f.segmented() && f.info.Live {
 		return stalledSegments
 	}
 	return stalledAfter

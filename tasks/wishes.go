@@ -35,8 +35,8 @@ const (
 	maxIdleSec    = 3600
 	maxSpan       = 366 * 24 * time.Hour // of every length of time: what is longer is a mistake
 	minSize       = 16
-	maxWidth      = 1920
-	maxHeight     = 1080
+	maxSize       = 1920 // of the longer side
+	maxShortSize  = 1080 // of the shorter one
 	maxFPS        = 60
 	maxVolume     = 200
 	maxHeaders    = 32
@@ -91,8 +91,9 @@ func (s *Service) checkTimes(c *checker, w Wishes, spec *Spec) {
 }
 
 func (c *checker) checkVideo(w Wishes, v *media.VideoWish) {
-	v.Width = c.size("width", w.Width, maxWidth)
-	v.Height = c.size("height", w.Height, maxHeight)
+	v.Width = c.size("width", w.Width)
+	v.Height = c.size("height", w.Height)
+	c.refuseIf(min(v.Width, v.Height) > maxShortSize, "height", fmt.Sprintf("and width: the shorter must be at most %d", maxShortSize))
 	if w.FPS != nil {
 		inside := *w.FPS >= 1 && *w.FPS <= maxFPS // false for NaN, too
 		c.refuseIf(!inside, "fps", fmt.Sprintf("must be from 1 to %d", maxFPS))
@@ -137,8 +138,8 @@ func (c *checker) whole(field string, n *int64, least, most int64) int64 {
 }
 
 // size is whole for a side of a picture: 4:2:0 halves it, so it is even.
-func (c *checker) size(field string, n *int64, most int64) int {
-	size := c.whole(field, n, minSize, most)
+func (c *checker) size(field string, n *int64) int {
+	size := c.whole(field, n, minSize, maxSize)
 	c.refuseIf(size%2 != 0, field, "must be even")
 	return int(size)
 }

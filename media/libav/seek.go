@@ -18,10 +18,9 @@ const (
 	seekHeld = 32 << 20
 	// A seek has stalled when libav does not come back for jumpStalled (it may
 	// have to look through a file that has no index), or gives no packet for
-	// readStalled, of a playlist readStalledHLS, while the source may still drip.
-	jumpStalled    = time.Minute
-	readStalled    = 10 * time.Second
-	readStalledHLS = 30 * time.Second
+	// readStalled, while the source may still drip.
+	jumpStalled = time.Minute
+	readStalled = 10 * time.Second
 )
 
 var errNotSeekable = errors.New("a live source cannot be sought")

@@ -175,7 +175,7 @@ func (s *Source) opened() []C.rc_segment {
 // demux reads the next packet as libav has it.
 func (s *Source) demux() (media.Packet, error) {
 	if s.stall != nil {
-		s.stall.Reset(s.patience())
+		s.stall.Reset(readStalled)
 	}
 	for {
 		code := astiav.Error(C.rc_read(s.reader))
@@ -189,14 +189,6 @@ func (s *Source) demux() (media.Packet, error) {
 			return media.Packet{}, s.readError(int(code))
 		}
 	}
-}
-
-// patience is for how long a read of a seek may give nothing.
-func (s *Source) patience() time.Duration {
-	if s.info.Container == "hls" {
-		return readStalledHLS
-	}
-	return readStalled
 }
 
 // packet copies the reader's answer into Go.
