@@ -201,7 +201,8 @@ func (s *Source) packet() media.Packet {
 		Keyframe: r.flags&C.AV_PKT_FLAG_KEY != 0,
 		Corrupt:  r.flags&C.AV_PKT_FLAG_CORRUPT != 0,
 	}
-	p.Discard = r.flags&C.AV_PKT_FLAG_DISCARD != 0 && int(r.stream) == s.video
+	// Of fragments whose clock begins anew libav thinks that they are cut.
+	p.Discard = r.flags&C.AV_PKT_FLAG_DISCARD != 0 && int(r.stream) == s.video && s.info.Container != "hls"
 	if !p.NoPTS {
 		p.PTS = time.Duration(r.pts)
 	}

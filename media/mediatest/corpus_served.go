@@ -16,7 +16,7 @@ func playlists() []Sample {
 	return []Sample{
 		vod("ts", ""), vod("fmp4", "-hls_segment_type fmp4"), crypt,
 		long.sample("hls, fmp4 with 6 s segments", copied, copied).served(ByFolder),
-		discontinuous(), variants(), separate(),
+		discontinuous(), inserted(), variants(), separate(),
 	}
 }
 
@@ -29,6 +29,26 @@ func discontinuous() Sample {
 		"#EXT-X-DISCONTINUITY", "#EXTINF:2.0,", "2.ts", "#EXT-X-ENDLIST", ""}, "\n")
 	s := piece{video: baseline, audio: aac, out: "a.m3u8"}.sample("hls, discontinuity", copied, copied).served(ByFolder)
 	s.steps = [][]string{part("1.ts"), part("2.ts"), {"write", "a.m3u8", list}}
+	return s
+}
+
+// inserted is a recording with another in its middle, as advertisements come: the
+// clock of fragments begins anew with each.
+func inserted() Sample {
+	part := func(name string) []string {
+		return piece{video: baseline, audio: aac, seconds: 2, out: "-f hls -hls_list_size 0 -hls_time 1 -hls_segment_type fmp4 " +
+			"-hls_fmp4_init_filename " + name + ".mp4 -hls_segment_filename " + name + "%d.m4s " + name + ".m3u8"}.args()
+	}
+	lines := []string{"#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:1"}
+	for i, name := range []string{"x", "y"} {
+		if i > 0 {
+			lines = append(lines, "#EXT-X-DISCONTINUITY")
+		}
+		lines = append(lines, `#EXT-X-MAP:URI="`+name+`.mp4"`, "#EXTINF:1.0,", name+"0.m4s", "#EXTINF:1.0,", name+"1.m4s")
+	}
+	list := strings.Join(append(lines, "#EXT-X-ENDLIST", ""), "\n")
+	s := piece{video: baseline, audio: aac, out: "a.m3u8"}.sample("hls, fmp4, discontinuity", copied, copied).served(ByFolder)
+	s.steps = [][]string{part("x"), part("y"), {"write", "a.m3u8", list}}
 	return s
 }
 
