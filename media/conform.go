@@ -19,6 +19,8 @@ type conformer interface {
 	conform(data []byte) ([]byte, error)
 	// config returns the decoder configuration, nil until it is known.
 	config() []byte
+	// bidirectional says whether what was conformed last is a B-frame.
+	bidirectional() bool
 }
 
 // newConformer chooses by what the container gave as extradata.
@@ -44,6 +46,7 @@ type asIs []byte
 
 func (c asIs) conform(data []byte) ([]byte, error) { return data, nil }
 func (c asIs) config() []byte                      { return c }
+func (c asIs) bidirectional() bool                 { return false }
 
 // avcc passes H.264 that is in FLV's form already, and notices parameter sets
 // in the stream that are not those of the avcC (an encoder was changed, and its
@@ -52,6 +55,7 @@ type avcc struct {
 	sets   annexB
 	length int    // bytes of a unit's length
 	given  []byte // the avcC; nil once the sets have changed
+	b      bool
 }
 
 func newAVCC(config []byte) *avcc {
@@ -61,7 +65,10 @@ func newAVCC(config []byte) *avcc {
 	return c
 }
 
+func (c *avcc) bidirectional() bool { return c.b }
+
 func (c *avcc) conform(data []byte) ([]byte, error) {
+	c.b = false
 	for rest := data; len(rest) > c.length; {
 		n := 0
 		for _, b := range rest[:c.length] {
@@ -73,6 +80,8 @@ func (c *avcc) conform(data []byte) ([]byte, error) {
 		switch h264.NALUType(rest[0] & 0x1f) {
 		case h264.NALUTypeSPS, h264.NALUTypePPS:
 			c.sets.take(rest[:n])
+		default:
+			c.b = c.b || isB(rest[:n])
 		}
 		rest = rest[n:]
 	}
@@ -97,6 +106,7 @@ func (c *avcc) config() []byte {
 type annexB struct {
 	sps, pps []parameterSet
 	avcc     []byte // made of the sets; nil when they have changed
+	b        bool
 }
 
 type parameterSet struct {
@@ -107,7 +117,10 @@ type parameterSet struct {
 // maxParameterSets is as many as an avcC has room for (5 bits).
 const maxParameterSets = 31
 
+func (c *annexB) bidirectional() bool { return c.b }
+
 func (c *annexB) conform(data []byte) ([]byte, error) {
+	c.b = false
 	if len(data) == 0 {
 		return nil, nil
 	}
@@ -149,6 +162,7 @@ func (c *annexB) take(unit []byte) []byte {
 	case h264.NALUTypePPS:
 		c.pps = c.note(c.pps, unit, 1)
 	default:
+		c.b = c.b || isB(unit)
 		return unit
 	}
 	return nil
@@ -210,6 +224,8 @@ type adtsHeader struct {
 	sampleRate int
 	channels   uint8
 }
+
+func (c *adts) bidirectional() bool { return false }
 
 func (c *adts) conform(data []byte) ([]byte, error) {
 	var frames mpeg4audio.ADTSPackets

@@ -15,6 +15,9 @@ const (
 	lookaheadSpan   = time.Second
 	lookaheadVideos = 60 // packets of a file
 	lookaheadLive   = 8  // packets of a live source: each costs viewers its duration
+	// lookaheadSlow is for how long as many pictures are waited for where the first
+	// B-frame may come late: slides.
+	lookaheadSlow = 30 * time.Second
 	// longestLook is for how long a live source may keep a decoder configuration
 	// to itself.
 	longestLook = 5 * time.Second
@@ -207,7 +210,11 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 	var rate rateWatch
 	held := 0
 	begin := time.Now()
-	for !f.seenEnough(s) && held < queueBytes && (!f.realtime || time.Since(begin) < longestLook) {
+	for held < queueBytes {
+		patient := time.Since(begin) < longestLook
+		if f.seenEnough(s, patient) || f.realtime && !patient {
+			break
+		}
 		p, err := f.queue.get(ctx, f.patience())
 		if isEnd(err) && len(f.held) > 0 {
 			break
@@ -216,10 +223,10 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			return s, noMedia(err)
 		}
 		f.held, held = append(f.held, p), held+len(p.Data)
-		_, _ = f.conformers[p.Track].conform(p.Data) // for the parameter sets in it
+		_, _ = f.conformers[p.Track].conform(p.Data) // for what is in it
 		if f.info.Tracks[p.Track].Type == Video {
 			s.pictures++
-			s.reordered = order.reordered(p) || s.reordered
+			s.reordered = order.reordered(p) || f.conformers[p.Track].bidirectional() || s.reordered
 			s.cut = cuts.cut(p) || s.cut
 			s.fps = rate.fps(p)
 		}
@@ -227,7 +234,9 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 	return s, nil
 }
 
-func (f *feed) seenEnough(s seen) bool {
+// seenEnough says whether what has been looked at tells all; patient, whether
+// there is time for pictures that are far apart.
+func (f *feed) seenEnough(s seen, patient bool) bool {
 	if len(f.held) == 0 {
 		return false
 	}
@@ -237,7 +246,11 @@ func (f *feed) seenEnough(s seen) bool {
 	}
 	ready := f.configured() && (f.gate.audioOnly || s.pictures > 0)
 	span := f.held[len(f.held)-1].DTS - f.held[0].DTS
-	return ready && (s.pictures >= limit || span > lookaheadSpan)
+	most := lookaheadSpan
+	if patient && s.pictures < lookaheadLive && !s.reordered && f.mayReorder() {
+		most = lookaheadSlow
+	}
+	return ready && (s.pictures >= limit || span > most)
 }
 
 // isEnd says whether err is a source's end: io.EOF, but not inside an *Error.
@@ -263,6 +276,15 @@ func (f *feed) configured() bool {
 		}
 	}
 	return true
+}
+
+// mayReorder says whether there may be B-frames in a picture that could be copied.
+func (f *feed) mayReorder() bool {
+	if t := f.track(Video); t == nil || t.Codec != H264 {
+		return false
+	}
+	config := f.conformer(Video).config()
+	return config != nil && mayReorder(config)
 }
 
 // track returns the source's track of a type, nil when it has none.

@@ -84,6 +84,9 @@ func (l *copyLane) put(p Packet) ([]Packet, error) {
 		l.damaged++
 		return nil, nil
 	}
+	if l.conform.bidirectional() && !l.rules.BFrames {
+		return nil, &planChange{reasonBFrames}
+	}
 	p.Data, p.Extradata = data, nil
 	if config := l.conform.config(); !bytes.Equal(config, l.out.Extradata) && config != nil {
 		if err := l.reconfigure(config); err != nil {

@@ -17,9 +17,9 @@ const (
 	// maxJitter is by how much a packet may miss its track's rhythm before
 	// another clock is the likelier one.
 	maxJitter = 200 * time.Millisecond
-	// maxComposition bounds PTS - DTS: 16 reordered pictures (H.264, A.3.1) at
-	// little more than three a second.
-	maxComposition = 5 * time.Second
+	// maxComposition bounds PTS - DTS: 16 reordered pictures (H.264, A.3.1) at one
+	// a second, or the usual three of slides.
+	maxComposition = 16 * time.Second
 	// maxFrame bounds what a packet is taken to last.
 	maxFrame = time.Second
 	// maxTimestamp is where a timestamp stops being one (73 years; cameras

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bluenviron/mediacommon/v2/pkg/bits"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 )
 
@@ -19,8 +20,9 @@ const (
 	packetConfig = 0 // AVCPacketType and AACPacketType
 	packetFrame  = 1
 
-	naluIDR = 5
-	naluSPS = 7
+	naluSlice = 1
+	naluIDR   = 5
+	naluSPS   = 7
 )
 
 // tag is a parsed audio or video message.
@@ -129,8 +131,9 @@ func resolution(sps []byte) (width, height int, err error) {
 
 // accessUnit is what matters of a frame's NAL units.
 type accessUnit struct {
-	idr bool
-	sps []byte // nil when the frame carries none
+	idr           bool
+	bidirectional bool   // a B-frame, by its slices
+	sps           []byte // nil when the frame carries none
 }
 
 // parseAccessUnit walks NAL units with lengthSize-byte lengths.
@@ -154,10 +157,26 @@ func parseAccessUnit(buf []byte, lengthSize int) (accessUnit, error) {
 		switch buf[0] & 0x1f {
 		case naluIDR:
 			au.idr = true
+		case naluSlice:
+			au.bidirectional = au.bidirectional || sliceType(buf[1:size]) == 1
 		case naluSPS:
 			au.sps = bytes.Clone(buf[:size])
 		}
 		buf = buf[size:]
 	}
 	return au, nil
+}
+
+// sliceType reads the type of a slice, its header's second number, from 0 (P) to
+// 4; -1 when it cannot be read (ITU-T H.264, 7.3.3 and table 7-6).
+func sliceType(header []byte) int {
+	at := 0
+	if _, err := bits.ReadGolombUnsigned(header, &at); err != nil {
+		return -1
+	}
+	kind, err := bits.ReadGolombUnsigned(header, &at)
+	if err != nil {
+		return -1
+	}
+	return int(kind % 5)
 }

@@ -132,6 +132,8 @@ func (w *watch) nalus(s *Session, p *Packet, payload []byte) {
 		s.broken(p, err.Error())
 	case p.Keyframe && !au.idr && s.Video.Packets == 0:
 		s.broken(p, "the first keyframe has no IDR picture")
+	case au.bidirectional && !s.Broke(BFrames):
+		s.violate(BFrames, p, "the video has B-frames")
 	case au.sps != nil:
 		w.checkSPS(s, p, au.sps)
 	}

@@ -98,6 +98,17 @@ func TestBFramesAreSeenInTheOrderOfTimestamps(t *testing.T) {
 	require.GreaterOrEqual(t, s.s.Video.LastAt.Sub(s.s.StartedAt), cutAfter)
 }
 
+func TestBFramesAreSeenByTheirSlices(t *testing.T) {
+	s := testSession(Config{})
+	sent := messages(t, mediatest.Spec{BFrames: 2}, 0)
+	for _, p := range sent {
+		p.PTS = p.DTS // as of a container that has no PTS
+	}
+	v := play(s, 0, sent)
+	require.NotNil(t, v)
+	require.True(t, s.s.Broke(BFrames))
+}
+
 func TestAChangeInMidStream(t *testing.T) {
 	for name, c := range map[string]struct {
 		second mediatest.Spec

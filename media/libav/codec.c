@@ -78,11 +78,13 @@ static void describe_sound(AVFrame *f, rc_frame *d)
 	d->layout = f->ch_layout.order == AV_CHANNEL_ORDER_NATIVE ? f->ch_layout.u.mask : 0;
 }
 
-void rc_describe(AVFrame *f, rc_frame *d)
+void rc_describe(const AVCodecContext *c, AVFrame *f, rc_frame *d)
 {
 	memset(d, 0, sizeof(*d));
 	d->pts = f->best_effort_timestamp;
 	d->duration = f->duration;
+	if (f->pts == AV_NOPTS_VALUE && d->pts != AV_NOPTS_VALUE && c->codec_id == AV_CODEC_ID_H264)
+		d->pts -= c->has_b_frames * f->duration;
 	d->format = f->format;
 	d->corrupt = (f->flags & AV_FRAME_FLAG_CORRUPT) || f->decode_error_flags;
 	if (f->nb_samples) {

@@ -51,8 +51,10 @@ typedef struct rc_frame {
 } rc_frame;
 
 // rc_describe fills d in. A sound frame without a channel layout gets the usual
-// one for its number of channels.
-void rc_describe(AVFrame *f, rc_frame *d);
+// one for its number of channels. A picture whose container has no PTS (AVI) gets
+// from libav the DTS of the packet that brought it out of c, which came as many
+// pictures later as c puts in order.
+void rc_describe(const AVCodecContext *c, AVFrame *f, rc_frame *d);
 
 // rc_write appends count samples of f, from skip on.
 int rc_write(AVAudioFifo *fifo, const AVFrame *f, int skip, int count);

@@ -198,7 +198,7 @@ func (d *decoder) receive(each frames) error {
 
 func (d *decoder) give(each frames) error {
 	defer d.frame.Unref()
-	C.rc_describe((*C.AVFrame)(d.frame.UnsafePointer()), &d.info)
+	C.rc_describe(d.c(), (*C.AVFrame)(d.frame.UnsafePointer()), &d.info)
 	if d.info.corrupt != 0 { // what libav could patch is shown
 		d.damaged++
 	}

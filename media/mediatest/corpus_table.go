@@ -102,6 +102,11 @@ func pictures() []Sample {
 		mp4("mp4, no ranges and no length", baseline, copied).served(ByChunks),
 		mp4("mp4, high with B-frames", adaptive, transcoded("B-frames")),
 		mp4("mp4, open GOP", bFrames+"-x264-params open-gop=1:b-adapt=0", transcoded("B-frames")),
+		piece{rate: "2", video: adaptive, audio: aac, out: faststart}.
+			sample("mp4, 2 fps with B-frames", transcoded("B-frames"), copied).
+			shaped(func(w *TapeWant) { w.Apart = time.Second / 2 }),
+		piece{video: adaptive, audio: "-c:a libmp3lame", out: "a.avi"}.
+			sample("avi, h264 with B-frames", transcoded("B-frames"), transcoded("mp3")),
 		mp4("mp4, long GOP", baseline+" -g 900 -keyint_min 900", copied).warned("long_gop"),
 		piece{video: baseline + " -fps_mode passthrough", filter: "select='lt(mod(n,30),20)'", audio: aac, out: faststart}.
 			sample("mp4, variable frame rate", copied, copied).shaped(func(w *TapeWant) { w.Tail = 167 * time.Millisecond }),
