@@ -75,3 +75,47 @@ func TestAnAttemptThatBeginsAtTheEndOfThePartIsComplete(t *testing.T) {
 		})
 	}
 }
+
+// pictured is a source whose picture ends early.
+type pictured struct {
+	*fakeSource
+	until time.Duration
+}
+
+func (s *pictured) ReadPacket() (Packet, error) {
+	for {
+		p, err := s.fakeSource.ReadPacket()
+		if err != nil || p.Track != 0 || p.DTS < s.until {
+			return p, err
+		}
+	}
+}
+
+func TestThePositionGoesOnWithTheSoundWhereThereIsNoPicture(t *testing.T) {
+	for _, until := range []time.Duration{frame, 3 * time.Second, 20 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(whole(20 * time.Second))
+			s.job.Options.Repeat = 2
+			var positions []time.Duration
+			s.room.writeErr = func(Packet) error {
+				positions = append(positions, s.job.Meter.Snapshot(time.Now()).Position)
+				return nil
+			}
+			require.NoError(t, s.playFrom(t.Context(), func(ctx context.Context, _ SourceRequest) (Source, error) {
+				return &pictured{&fakeSource{ctx: ctx, info: clip(20 * time.Second)}, until}, nil
+			}, nil))
+			require.NotContains(t, s.seen.lines, "warned ended_early")
+			again := 0
+			for i := range positions[1:] {
+				step := positions[i+1] - positions[i]
+				if step < 0 {
+					again++
+					require.GreaterOrEqual(t, positions[i], 16*time.Second)
+					continue
+				}
+				require.LessOrEqual(t, step, 100*time.Millisecond)
+			}
+			require.Equal(t, 1, again, "the second play begins anew")
+		})
+	}
+}

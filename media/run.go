@@ -16,8 +16,9 @@ type run struct {
 	mix      *mixer
 	ahead    *ahead // nil: the mixer works in between
 	position time.Duration
-	plays    int  // of the source, done before position
-	away     bool // something broke, and nothing has been sent since
+	plays    int           // of the source, done before position
+	reached  time.Duration // position that was shown or heard up to, in this play
+	away     bool          // something broke, and nothing has been sent since
 	source   sourceFacts
 	room     Publisher                 // nil: to be opened
 	open     atomic.Pointer[Publisher] // room, for who does not play
@@ -274,9 +275,9 @@ func (r *run) playOut(ctx context.Context) error {
 	if until := r.job.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
-	if missing := length - r.position; missing > endedEarly && !r.source.live {
+	if missing := length - max(r.position, r.reached); missing > endedEarly && !r.source.live {
 		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short",
-			r.position.Round(time.Second), length.Round(time.Second)))
+			max(r.position, r.reached).Round(time.Second), length.Round(time.Second)))
 	} else if length > 0 {
 		r.job.Meter.MoveTo(length)
 	}
@@ -295,10 +296,7 @@ func (r *run) sent(p Packet, late time.Duration) error {
 		r.job.Observer.Warned("long_gop", "keyframes are more than "+r.keys.limit.String()+
 			" apart; viewers who join wait that long for a picture")
 	}
-	if video || r.gate.audioOnly {
-		r.position, r.plays = p.position, p.play
-		r.job.Meter.moveTo(p.position, p.play)
-	}
+	r.pass(p, video || r.gate.audioOnly)
 	r.retries.sent(now)
 	if first := r.stay.sent(now); first || r.away {
 		r.away = false
@@ -317,6 +315,26 @@ func (r *run) sent(p Packet, late time.Duration) error {
 		r.job.Observer.Warned(code, message)
 	}
 	return nil
+}
+
+// soundLead is by how much sound may be ahead of its picture before the push is
+// where the sound is: with a still, or where the picture has ended.
+const soundLead = 3 * time.Second
+
+// pass moves the position on to p, which leads or not.
+func (r *run) pass(p Packet, leads bool) {
+	at := p.position
+	if p.play != r.plays {
+		r.reached = 0
+	}
+	r.reached = max(r.reached, at+p.Duration)
+	if !leads {
+		if at -= soundLead; p.play != r.plays || at <= r.position {
+			return
+		}
+	}
+	r.position, r.plays = at, p.play
+	r.job.Meter.moveTo(at, p.play)
 }
 
 // overtime says, and tells, that the push has been in the room for as long as
