@@ -243,6 +243,19 @@ func TestBestTracksAreChosenAndOthersCostNothing(t *testing.T) {
 	require.Equal(t, 75, count[0])
 }
 
+func TestATrackThatCannotBeDecodedIsNotChosenBeforeOneThatCan(t *testing.T) {
+	ffmpegOnce(t, "foreign.mkv",
+		"-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "sine=sample_rate=8000",
+		"-t", "1", "-map", "0", "-map", "0", "-map", "1", "-map", "1",
+		"-c:v:0", "ffv1", "-c:v:1", "libx264", "-preset", "ultrafast", "-c:a:0", "g726", "-c:a:1", "aac",
+		"-disposition:v:0", "default", "-disposition:v:1", "0", "-disposition:a:0", "default", "-disposition:a:1", "0")
+	s, err := open(t, serve(t)+"/foreign.mkv")
+	require.NoError(t, err)
+	require.Len(t, s.Info().Tracks, 2)
+	require.Equal(t, media.H264, s.Info().Tracks[0].Codec)
+	require.Equal(t, media.AAC, s.Info().Tracks[1].Codec)
+}
+
 func TestACoverPictureIsNoVideo(t *testing.T) {
 	ffmpegOnce(t, "cover.jpg", "-f", "lavfi", "-i", "testsrc2=size=320x180", "-frames:v", "1")
 	ffmpegOnce(t, "cover.mp3",
