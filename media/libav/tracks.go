@@ -52,7 +52,21 @@ func (s *Source) describe() {
 	if d := s.format.Duration(); d > 0 {
 		s.info.Duration = time.Duration(d) * time.Microsecond
 	}
+	if begin := s.info.StartTime; begin > 0 && begin < s.info.Duration && s.toldEnd() {
+		s.info.Duration -= begin
+	}
 	s.info.Live = isLive(s.way.URL, s.info, int(C.rc_seekable(cFormat(s.format))))
+}
+
+// toldEnd says whether the container's duration is really the time of its end,
+// so that one that begins late seems longer than it is: as FFmpeg writes
+// Matroska (what is less than its start is a length all the same), and as libav
+// reads Opus in Ogg.
+func (s *Source) toldEnd() bool {
+	if s.info.Container == "ogg" {
+		return s.format.Streams()[s.leading()].CodecParameters().CodecID() == astiav.CodecIDOpus
+	}
+	return strings.HasPrefix(s.info.Container, "matroska")
 }
 
 // leadTime is where the video begins, or the audio where there is none; the
