@@ -110,6 +110,7 @@ func TestRangesAndKeptConnections(t *testing.T) {
 func TestALiveBodyComesPieceByPiece(t *testing.T) {
 	next := make(chan string)
 	origin := newOrigin(t, func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "video/x-flv")
 		_ = http.NewResponseController(rw).Flush()
 		for piece := range next {
 			_, _ = io.WriteString(rw, piece)
@@ -130,9 +131,65 @@ func TestALiveBodyComesPieceByPiece(t *testing.T) {
 	close(next)
 }
 
+func TestABodyThatMayBeAPlaylistWaitsForNoMoreThanTellsThatItIsNone(t *testing.T) {
+	next, left := make(chan string, 1), make(chan struct{})
+	origin := newOrigin(t, func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "application/octet-stream")
+		_ = http.NewResponseController(rw).Flush()
+		for {
+			select {
+			case piece := <-next:
+				_, _ = io.WriteString(rw, piece)
+				_ = http.NewResponseController(rw).Flush()
+			case <-r.Context().Done():
+				close(left)
+				return
+			}
+		}
+	})
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, origin.URL, nil)
+	next <- "#EXT-"
+	resp, err := viaProxy(t, w).Do(req)
+	require.NoError(t, err)
+	for _, piece := range []string{"#EXT-", "a", "live source"} {
+		if piece != "#EXT-" {
+			next <- piece
+		}
+		got := make([]byte, len(piece))
+		_, err := io.ReadFull(resp.Body, got)
+		require.NoError(t, err)
+		require.Equal(t, piece, string(got))
+	}
+	require.Equal(t, "application/octet-stream", resp.Header.Get("Content-Type"))
+	cancel()
+	<-left
+	_ = resp.Body.Close()
+}
+
+func TestAClientThatLeavesBeforeTheFirstByteEndsTheSourceConnection(t *testing.T) {
+	arrived, left := make(chan struct{}), make(chan struct{})
+	origin := newOrigin(t, func(rw http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(rw).Flush()
+		close(arrived)
+		<-r.Context().Done()
+		close(left)
+	})
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-arrived; cancel() }()
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, origin.URL, nil)
+	_, err := viaProxy(t, w).Do(req)
+	require.ErrorIs(t, err, context.Canceled)
+	<-left
+}
+
 func TestAClientThatLeavesEndsTheSourceConnection(t *testing.T) {
 	arrived, left := make(chan struct{}), make(chan struct{})
 	handler := func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "video/x-flv")
 		_ = http.NewResponseController(rw).Flush()
 		close(arrived)
 		<-r.Context().Done()

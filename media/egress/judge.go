@@ -116,12 +116,15 @@ func (w *way) judgeBody(t target, answer *http.Response) error {
 	if err := w.judgeInitial(t, answer); err != nil {
 		return err
 	}
+	if part := answer.Header.Get("Content-Range"); part != "" && !strings.HasPrefix(part, "bytes 0-") {
+		return nil
+	}
 	body := bufio.NewReader(answer.Body)
-	part := answer.Header.Get("Content-Range")
-	if !beginsWith(body, playlistHead) || part != "" && !strings.HasPrefix(part, "bytes 0-") {
+	if !beginsWith(body, playlistHead) {
 		answer.Body = readCloser{body, answer.Body}
 		return nil
 	}
+	w.listed(playlistType)
 	text, err := io.ReadAll(io.LimitReader(body, maxPlaylist+1))
 	switch {
 	case err != nil:
@@ -141,6 +144,7 @@ func (w *way) judgeBody(t target, answer *http.Response) error {
 	answer.Header.Del("Content-Range")
 	answer.Header.Del("Accept-Ranges")
 	answer.Header.Set("Content-Length", strconv.Itoa(len(text)))
+	answer.Header.Set("Content-Type", playlistType)
 	return nil
 }
 
@@ -156,14 +160,18 @@ func beginsWith(body *bufio.Reader, text string) bool {
 	return true
 }
 
-// listed says whether an answer may be a playlist. libav takes the first one
-// by its type or by its address's extension (hls_probe in hls.c), and those
-// it leads to whatever they are called.
+// playlistType is the one that libav knows a playlist by (hls_probe in hls.c),
+// unless by the address it was told to open. Many servers say another, or none.
+const playlistType = "application/vnd.apple.mpegurl"
+
+// listed says whether an answer may be a playlist: all that a playlist leads
+// to, and of what is not known to be one all that is not said to be media.
 func (w *way) listed(contentType string) bool {
+	contentType = strings.ToLower(contentType)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.playlists = w.playlists || strings.Contains(strings.ToLower(contentType), "mpegurl")
-	return w.playlists
+	w.playlists = w.playlists || strings.Contains(contentType, "mpegurl")
+	return w.playlists || !strings.HasPrefix(contentType, "video/") && !strings.HasPrefix(contentType, "audio/")
 }
 
 // namesPlaylist says whether path, which may have a query, ends as a

@@ -2,8 +2,10 @@ package egress
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -162,6 +164,51 @@ func TestPlaylistsAndCompressionAreBounded(t *testing.T) {
 		}
 		requireKind(t, c.kind, w.Refusal())
 		require.Empty(t, body)
+	}
+}
+
+func TestAPlaylistIsKnownByItsBody(t *testing.T) {
+	const list = "#EXTM3U\n#EXTINF:2,\nhttps://a.example/a.ts"
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	_, _ = io.WriteString(z, list)
+	_ = z.Close()
+	for name, c := range map[string]struct {
+		head   http.Header
+		body   string
+		status int
+		want   string // type; empty for the source's own, and its body
+	}{
+		"as text":                   {head: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: list, want: playlistType},
+		"as bytes":                  {head: http.Header{"Content-Type": {"binary/octet-stream"}}, body: list, want: playlistType},
+		"as nothing":                {head: http.Header{"Content-Type": nil}, body: list, want: playlistType},
+		"in a spelling of its own":  {head: http.Header{"Content-Type": {"application/x-MPEGurl"}}, body: list, want: playlistType},
+		"compressed":                {head: http.Header{"Content-Type": {"text/plain"}, "Content-Encoding": {"gzip"}}, body: zipped.String(), want: playlistType},
+		"from its begin on":         {head: http.Header{"Content-Type": {"text/plain"}, "Content-Range": {"bytes 0-9/10"}}, body: list, status: 206, want: playlistType},
+		"from its middle on":        {head: http.Header{"Content-Type": {"text/plain"}, "Content-Range": {"bytes 5-9/10"}}, body: list, status: 206},
+		"what is said to be media":  {head: http.Header{"Content-Type": {"video/mp4"}}, body: list},
+		"another text":              {head: http.Header{"Content-Type": {"text/plain"}}, body: "#EXTM3"},
+		"nothing":                   {head: http.Header{"Content-Type": {"text/plain"}}},
+		"an error that looks alike": {head: http.Header{"Content-Type": {"text/plain"}}, body: list, status: 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			origin := newOrigin(t, func(rw http.ResponseWriter, _ *http.Request) {
+				maps.Copy(rw.Header(), c.head)
+				rw.WriteHeader(cmp.Or(c.status, http.StatusOK))
+				_, _ = io.WriteString(rw, c.body)
+			})
+			w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}}), origin.URL)
+			resp, body := get(t, viaProxy(t, w), origin.URL+"/play?id=1")
+			if c.want == "" {
+				require.Equal(t, c.head.Get("Content-Type"), resp.Header.Get("Content-Type"))
+				require.Equal(t, c.body, body)
+				return
+			}
+			require.Equal(t, c.want, resp.Header.Get("Content-Type"))
+			require.Equal(t, strings.ReplaceAll(list, "https://a.example/", "http://a.example:65979/"), body)
+			require.Equal(t, int64(len(body)), resp.ContentLength)
+			require.True(t, w.listed("video/mp2t"), "what it leads to may be a playlist as well")
+		})
 	}
 }
 

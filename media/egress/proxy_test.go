@@ -277,6 +277,7 @@ func TestTLSIsDoneByTheProxyAndVerified(t *testing.T) {
 func stuck(t testing.TB) (*httptest.Server, chan struct{}) {
 	left := make(chan struct{}, 16)
 	return newOrigin(t, func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "video/x-flv")
 		_ = http.NewResponseController(rw).Flush()
 		<-r.Context().Done()
 		left <- struct{}{}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -96,6 +97,34 @@ func TestEveryContainerIsReadWhole(t *testing.T) {
 			_, err = s.ReadPacket()
 			require.ErrorIs(t, err, io.EOF, "the end stays the end")
 		})
+	}
+}
+
+func TestADurationCountsFromTheBeginOfTheSource(t *testing.T) {
+	server := serve(t)
+	for file, c := range map[string]struct{ in, out []string }{
+		"usual.mkv": {}, "usual.webm": {out: []string{"-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"}},
+		"usual.opus":  {out: []string{"-vn"}},
+		"second.mkv":  {out: []string{"-output_ts_offset", "1"}},
+		"late.mkv":    {out: []string{"-output_ts_offset", "1000"}},
+		"late.opus":   {out: []string{"-vn", "-output_ts_offset", "1000"}},
+		"late.ogg":    {out: []string{"-vn", "-c:a", "libvorbis", "-output_ts_offset", "1000"}},
+		"late.ts":     {out: []string{"-output_ts_offset", "1000"}},
+		"late.flv":    {out: []string{"-output_ts_offset", "1000"}},
+		"late.mp4":    {out: []string{"-output_ts_offset", "1000", "-avoid_negative_ts", "disabled"}},
+		"trimmed.mp4": {in: []string{"-ss", "2.5"}, out: []string{"-c", "copy", "-t", "4"}},
+	} {
+		args := slices.Concat(c.in, []string{"-i", clip(t, "plain.mp4"), "-t", "4", "-preset", "ultrafast"}, c.out)
+		ffmpegOnce(t, file, args...)
+		s, err := open(t, server+"/"+file)
+		require.NoError(t, err)
+		info := s.Info()
+		require.InDelta(t, 4, info.Duration.Seconds(), 0.1, file)
+		require.NoError(t, s.Seek(info.Duration))
+		all := readAll(t, s)
+		require.NotEmpty(t, all, file)
+		last := all[len(all)-1]
+		require.InDelta(t, info.Duration.Seconds(), (last.PTS + last.Duration - info.StartTime).Seconds(), 0.1, file)
 	}
 }
 
@@ -241,6 +270,19 @@ func TestBestTracksAreChosenAndOthersCostNothing(t *testing.T) {
 		count[p.Track]++
 	}
 	require.Equal(t, 75, count[0])
+}
+
+func TestATrackThatCannotBeDecodedIsNotChosenBeforeOneThatCan(t *testing.T) {
+	ffmpegOnce(t, "foreign.mkv",
+		"-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "sine=sample_rate=8000",
+		"-t", "1", "-map", "0", "-map", "0", "-map", "1", "-map", "1",
+		"-c:v:0", "ffv1", "-c:v:1", "libx264", "-preset", "ultrafast", "-c:a:0", "g726", "-c:a:1", "aac",
+		"-disposition:v:0", "default", "-disposition:v:1", "0", "-disposition:a:0", "default", "-disposition:a:1", "0")
+	s, err := open(t, serve(t)+"/foreign.mkv")
+	require.NoError(t, err)
+	require.Len(t, s.Info().Tracks, 2)
+	require.Equal(t, media.H264, s.Info().Tracks[0].Codec)
+	require.Equal(t, media.AAC, s.Info().Tracks[1].Codec)
 }
 
 func TestACoverPictureIsNoVideo(t *testing.T) {

@@ -52,7 +52,21 @@ func (s *Source) describe() {
 	if d := s.format.Duration(); d > 0 {
 		s.info.Duration = time.Duration(d) * time.Microsecond
 	}
+	if begin := s.info.StartTime; begin > 0 && begin < s.info.Duration && s.toldEnd() {
+		s.info.Duration -= begin
+	}
 	s.info.Live = isLive(s.way.URL, s.info, int(C.rc_seekable(cFormat(s.format))))
+}
+
+// toldEnd says whether the container's duration is really the time of its end,
+// so that one that begins late seems longer than it is: as FFmpeg writes
+// Matroska (what is less than its start is a length all the same), and as libav
+// reads Opus in Ogg.
+func (s *Source) toldEnd() bool {
+	if s.info.Container == "ogg" {
+		return s.format.Streams()[s.leading()].CodecParameters().CodecID() == astiav.CodecIDOpus
+	}
+	return strings.HasPrefix(s.info.Container, "matroska")
 }
 
 // leadTime is where the video begins, or the audio where there is none; the
@@ -127,11 +141,12 @@ func oversize(width, height int) int {
 	return width * height
 }
 
-// betterVideo prefers the container's default, then what fits the room, then
-// pixels, then bit rate.
+// betterVideo prefers what can be decoded, then the container's default, then
+// what fits the room, then pixels, then bit rate.
 func betterVideo(a, b *astiav.Stream) int {
 	p, q := a.CodecParameters(), b.CodecParameters()
 	return cmp.Or(
+		decodable(a)-decodable(b),
 		preferred(a)-preferred(b),
 		oversize(q.Width(), q.Height())-oversize(p.Width(), p.Height()),
 		p.Width()*p.Height()-q.Width()*q.Height(),
@@ -141,10 +156,20 @@ func betterVideo(a, b *astiav.Stream) int {
 
 func (s *Source) betterAudio(a, b *astiav.Stream) int {
 	return cmp.Or(
+		decodable(a)-decodable(b),
 		preferred(a)-preferred(b),
 		min(s.channels(a), 2)-min(s.channels(b), 2),
 		cmp.Compare(a.CodecParameters().BitRate(), b.CodecParameters().BitRate()),
 	)
+}
+
+// decodable is 1 for a stream that there is a decoder for, as there is for all
+// that a room takes as it is, else 0.
+func decodable(s *astiav.Stream) int {
+	if astiav.FindDecoder(s.CodecParameters().CodecID()) == nil {
+		return 0
+	}
+	return 1
 }
 
 // preferred ranks a stream by what the container says it is for.

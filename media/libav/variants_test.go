@@ -1,10 +1,12 @@
 package libav_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -72,4 +74,34 @@ func TestOfVariantsWithoutSizesTheBiggestIsPlayed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 150, count[0])
 	require.InDelta(t, 234, count[1], 4)
+}
+
+func TestAPlaylistIsPlayedWhateverItsServerCallsIt(t *testing.T) {
+	dir := segments(t, mediatest.Spec{})
+	for _, contentType := range []string{"text/plain; charset=utf-8", "application/octet-stream", ""} {
+		t.Run(contentType, func(t *testing.T) {
+			root := http.FileServer(http.Dir(dir))
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/play" {
+					root.ServeHTTP(w, r)
+					return
+				}
+				w.Header()["Content-Type"] = nil
+				if contentType != "" {
+					w.Header().Set("Content-Type", contentType)
+				}
+				http.ServeFile(w, r, filepath.Join(dir, "a.m3u8"))
+			}))
+			t.Cleanup(server.Close)
+			s, err := openURL(t, server.URL+"/play?id=1")
+			require.NoError(t, err)
+			require.Equal(t, "hls", s.Info().Container)
+			count, err := drain(s)
+			require.NoError(t, err)
+			require.Equal(t, 150, count[0])
+			require.NoError(t, s.Seek(3*time.Second))
+			_, err = drain(s)
+			require.NoError(t, err)
+		})
+	}
 }
