@@ -33,7 +33,7 @@ func startAhead(ctx context.Context, m *mixer, span time.Duration) *ahead {
 
 func (a *ahead) work(ctx context.Context, m *mixer) error {
 	for {
-		p, err := m.next(ctx)
+		p, err := m.next(ctx, ctx)
 		if err != nil {
 			return err
 		}

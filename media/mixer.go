@@ -177,27 +177,28 @@ func (m *mixer) index(media MediaType) int {
 }
 
 // next returns the next packet the room is to get: room times, its position
-// in the source, a Track of tracks. io.EOF is the end of the last play.
-func (m *mixer) next(ctx context.Context) (Packet, error) {
+// in the source, a Track of tracks. io.EOF is the end of the last play. wait,
+// a child of ctx, bounds the wait for a packet and nothing else.
+func (m *mixer) next(ctx, wait context.Context) (Packet, error) {
 	for {
 		if p, ok := m.pop(); ok {
 			return p, nil
 		}
-		if err := m.work(ctx); err != nil {
+		if err := m.work(ctx, wait); err != nil {
 			return Packet{}, err
 		}
 	}
 }
 
 // work makes something of the source's next packet, or takes one from the feed.
-func (m *mixer) work(ctx context.Context) error {
+func (m *mixer) work(ctx, wait context.Context) error {
 	if m.feed.readThrough() {
 		m.reel.prepare(ctx)
 	}
 	if p, ok := m.intake.pop(); ok {
 		return m.put(ctx, p)
 	}
-	p, err := m.feed.next(ctx, m.intake.patience(m.feed.patience()))
+	p, err := m.feed.next(wait, m.intake.patience(m.feed.patience()))
 	m.lose(m.feed.queue.takeDropped())
 	if err := m.spoiled(Video, m.intake.ends, m.feed.corrupt.Swap(0)); err != nil {
 		return err
@@ -208,7 +209,7 @@ func (m *mixer) work(ctx context.Context) error {
 		return nil
 	case m.intake.holds() && KindOf(err) == KindSourceStalled:
 		return m.put(ctx, m.intake.force())
-	case m.intake.holds() && ctx.Err() == nil && m.complete(err):
+	case m.intake.holds() && wait.Err() == nil && m.complete(err):
 		m.intake.flush()
 		return nil
 	case !isEnd(err) || m.finish():

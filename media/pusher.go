@@ -66,7 +66,9 @@ const leaveTime = 150 * time.Millisecond
 // ends (its cause, within 200 ms whatever hangs) or something cannot be helped
 // by trying again (an *Error).
 func (p *Pusher) Play(ctx context.Context, job Job) error {
-	r := newRun(p, job)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	r := newRun(p, job, end)
 	defer r.leave(ctx)
 	for {
 		err := r.play(ctx)

@@ -111,7 +111,10 @@ type fakeRoom struct {
 	dials    int
 	told     []Track // by the last dial
 	closes   int
-	dialErrs []error // returned by the next dials
+	ending   sync.Mutex    // of the two below; mu may be held for long
+	done     chan struct{} // of the last dial
+	end      error         // what it was hung up with
+	dialErrs []error       // returned by the next dials
 	writeErr func(p Packet) error
 	always   func(p Packet) error
 	expires  time.Time
@@ -142,12 +145,38 @@ func (r *fakeRoom) Dial(ctx context.Context, _ PublishAddress, tracks []Track) (
 		r.dialErrs = r.dialErrs[1:]
 		return nil, err
 	}
+	r.ending.Lock()
+	defer r.ending.Unlock()
+	r.done, r.end = make(chan struct{}), nil
 	return r, ctx.Err()
+}
+
+// hangUp ends the session as a room does.
+func (r *fakeRoom) hangUp(kind Kind) {
+	r.ending.Lock()
+	defer r.ending.Unlock()
+	r.end = &Error{Kind: kind, Op: "room connection", Err: io.EOF}
+	close(r.done)
+}
+
+func (r *fakeRoom) Done() <-chan struct{} {
+	r.ending.Lock()
+	defer r.ending.Unlock()
+	return r.done
+}
+
+func (r *fakeRoom) Err() error {
+	r.ending.Lock()
+	defer r.ending.Unlock()
+	return r.end
 }
 
 func (r *fakeRoom) WritePacket(_ context.Context, p Packet) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.Err(); err != nil {
+		return err
+	}
 	if r.writeErr != nil {
 		if err := r.writeErr(p); err != nil {
 			r.writeErr = nil
@@ -167,7 +196,12 @@ func (r *fakeRoom) Unconfirmed() time.Duration { return r.unconfirmed }
 func (r *fakeRoom) SentBytes() int64 { return r.sent }
 
 func (r *fakeRoom) Close(context.Context) error {
+	r.ending.Lock()
+	defer r.ending.Unlock()
 	r.closes++
+	if r.end == nil {
+		close(r.done)
+	}
 	return nil
 }
 

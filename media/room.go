@@ -52,6 +52,12 @@ type Publisher interface {
 	Unconfirmed() time.Duration
 	// SentBytes counts what the connection took, headers included.
 	SentBytes() int64
+	// Done is closed as soon as the room has ended the session, and at the latest
+	// when Close returns. It may be called beside the other methods, as may Err.
+	Done() <-chan struct{}
+	// Err returns what WritePacket fails with since the room ended the session, or
+	// nil.
+	Err() error
 	// Close unpublishes and closes the connection, waiting at most until ctx
 	// ends. It is idempotent.
 	Close(ctx context.Context) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -22,6 +23,9 @@ type run struct {
 	source   sourceFacts
 	room     Publisher                 // nil: to be opened
 	open     atomic.Pointer[Publisher] // room, for who does not play
+	ended    atomic.Pointer[time.Time] // when the room ended its session; nil while it has not
+	watching sync.WaitGroup            // who notes that
+	endPush  context.CancelCauseFunc   // with a cause, whatever it is waiting for
 	gate     *startGate
 	told     *announcer // of room
 	rise     rise
@@ -42,8 +46,8 @@ type sourceFacts struct {
 	duration time.Duration
 }
 
-func newRun(p *Pusher, job Job) *run {
-	r := &run{Pusher: p, job: job, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
+func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
+	r := &run{Pusher: p, job: job, endPush: endPush, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
 	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
@@ -69,7 +73,7 @@ func (r *run) judge(err error) error {
 	switch kind := KindOf(err); {
 	case kind == KindSourceNotFound && r.source.known:
 		return &Error{Kind: KindSourceUnavailable, Op: "open source again", Err: err}
-	case kind == KindRoomClosed && r.room != nil && r.stay.kickedOut(time.Now()):
+	case kind == KindRoomClosed && r.room != nil && r.stay.kickedOut(r.inRoomUntil()):
 		return &Error{Kind: KindRoomKicked, Op: "publish", Err: err}
 	default:
 		return err
@@ -87,8 +91,10 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.openRoom(ctx); err != nil {
 		return err
 	}
+	inRoom, leave := r.inRoom(ctx)
+	defer leave()
 	for {
-		if err := r.step(ctx); err != nil {
+		if err := r.step(ctx, inRoom); err != nil {
 			return err
 		}
 	}
@@ -152,43 +158,10 @@ func (r *run) warnOfParts(f *feed) {
 	}
 }
 
-// openRoom dials the room, with a signature checked now, once the lease allows
-// it.
-func (r *run) openRoom(ctx context.Context) error {
-	if r.room != nil {
-		return nil
-	}
-	if err := r.takeOver(ctx); err != nil {
-		return err
-	}
-	leased, cancel, err := r.job.MayOpenRoom(ctx)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	address, err := r.Door.Address(r.job.Destination, time.Now())
-	if err != nil {
-		return err
-	}
-	tracks := r.mix.tracks()
-	room, err := r.Dialer.Dial(leased, address, tracks)
-	if err != nil && leased.Err() != nil && ctx.Err() == nil {
-		return &Error{Kind: KindRoomNotAllowed, Op: "publish", Err: context.Cause(leased)}
-	}
-	if err != nil {
-		return err
-	}
-	r.open.Store(&room)
-	r.room, r.gate, r.told = room, newStartGate(tracks), newAnnouncer(tracks)
-	r.stay.begin(time.Now(), address)
-	r.mix.startWithKey()
-	r.pacer.reset()
-	return nil
-}
-
-// step gives the room what comes next when its time has come.
-func (r *run) step(ctx context.Context) error {
-	p, err := r.next(ctx)
+// step gives the room what comes next when its time has come, for which it waits
+// as long as inRoom lasts.
+func (r *run) step(ctx, inRoom context.Context) error {
+	p, err := r.next(ctx, inRoom)
 	r.job.Meter.dropped(r.mix.takeDropped())
 	if isEnd(err) {
 		return r.playOut(ctx)
@@ -208,7 +181,7 @@ func (r *run) step(ctx context.Context) error {
 	var late time.Duration
 	if !r.source.realtime {
 		r.pacer.skip(p.leftOut)
-		if late, err = r.pacer.wait(ctx, p.DTS); err != nil {
+		if late, err = r.pacer.wait(inRoom, p.DTS); err != nil {
 			return err
 		}
 		r.job.Meter.setSlipped(r.pacer.slipped())
@@ -222,18 +195,8 @@ func (r *run) step(ctx context.Context) error {
 	return r.sent(p, late)
 }
 
-// unconfirmed returns how much media is on its way to the room. It may be called
-// beside the other methods.
-func (r *run) unconfirmed() time.Duration {
-	room := r.open.Load()
-	if room == nil {
-		return 0
-	}
-	return (*room).Unconfirmed()
-}
-
 // next returns the mixer's next packet.
-func (r *run) next(ctx context.Context) (Packet, error) {
+func (r *run) next(ctx, inRoom context.Context) (Packet, error) {
 	if r.source.bursty {
 		r.pacer.follow(r.buffered())
 		r.mix.leaveOut(r.pacer.wanted())
@@ -246,9 +209,9 @@ func (r *run) next(ctx context.Context) (Packet, error) {
 		r.ahead = startAhead(ctx, r.mix, span)
 	}
 	if r.ahead != nil {
-		return r.ahead.get(ctx)
+		return r.ahead.get(inRoom)
 	}
-	return r.mix.next(ctx)
+	return r.mix.next(ctx, inRoom)
 }
 
 // buffered returns how much of a live source has come and not been sent.
@@ -355,7 +318,7 @@ func (r *run) overtime(now time.Time) bool {
 // next keyframe.
 func (r *run) giveUp(ctx context.Context, kind Kind) {
 	r.away = true
-	begun := r.room != nil
+	begun := r.ahead != nil || r.mix.given
 	switch {
 	case !kind.ofRoom():
 		r.closeSource()
@@ -373,20 +336,6 @@ func (r *run) leave(ctx context.Context) {
 	r.closeRoom(ctx)
 	r.closeSource()
 	r.mix.close()
-}
-
-func (r *run) closeRoom(ctx context.Context) {
-	if r.room == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
-	defer cancel()
-	if err := r.room.Close(ctx); err != nil {
-		r.job.Log.Debug("room closed with an error", "error", err)
-	}
-	r.room = nil
-	r.open.Store(nil)
-	r.stay.end(time.Now())
 }
 
 func (r *run) closeSource() {

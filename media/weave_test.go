@@ -276,7 +276,7 @@ func TestWhatIsBufferedOfALivePlaylistIsWhatWasNotGivenOut(t *testing.T) {
 		require.NoError(t, m.load(opened{feed: f}))
 		synctest.Wait()
 		for i := range 500 {
-			p, err := m.next(t.Context())
+			p, err := m.next(t.Context(), t.Context())
 			require.NoError(t, err)
 			require.InDelta(t, 12*time.Second-p.DTS, m.buffered(), float64(3*frame), "packet %d", i)
 		}

@@ -24,12 +24,19 @@ func served(t *testing.T, seconds float64) string {
 // shown is a live stream that is there.
 func shown(t *testing.T) string {
 	t.Helper()
+	address, _ := sent(t, moving(t, 60))
+	return address
+}
+
+// sent is a live stream of a clip, and its sender.
+func sent(t *testing.T, clip string) (string, *mediatest.Process) {
+	t.Helper()
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 	address := nginx.RTMP + "/live/show"
-	mediatest.FFmpegPublish(t, address, moving(t, 60))
+	sender := mediatest.FFmpegPublish(t, address, clip)
 	_, err := nginx.WaitEvent(soon(t), "publish", "show")
 	require.NoError(t, err)
-	return address
+	return address, sender
 }
 
 func TestANameInUseIsWaitedForAndThenAConflict(t *testing.T) {
@@ -227,6 +234,33 @@ func TestAKickIsAConflictAndNoFight(t *testing.T) {
 		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Cut, AfterPackets: 10})
 		require.Equal(t, tasks.CodeRoomConflict, s.start().failed().Code)
 		require.Len(t, s.sessions(), 3)
+	})
+	t.Run("it hangs up on a live stream with a keyframe in four seconds", func(t *testing.T) {
+		nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
+		s := newStay(t, startStandIn(t), nginx.RTMP+"/live/show").start()
+		_, err := nginx.WaitEvent(soon(t), "play", "show")
+		require.NoError(t, err)
+		mediatest.FFmpegPublish(t, nginx.RTMP+"/live/show", mediatest.Clip(t, mediatest.Spec{Seconds: 60, Width: 320, Height: 180, GOPSeconds: 4}))
+		s.has(2500 * time.Millisecond)
+		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Cut, AfterPackets: 2}) // the configurations
+		begin := time.Now()
+		require.Equal(t, tasks.CodeRoomConflict, s.failed().Code)
+		require.Less(t, time.Since(begin), 4*time.Second, "no keyframe is waited for")
+		require.Len(t, s.sessions(), 1+3)
+	})
+	t.Run("the room says so while a live sender is away", func(t *testing.T) {
+		address, sender := sent(t, moving(t, 60))
+		s := newStay(t, startStandIn(t), address)
+		s.start().has(time.Second)
+		sender.Interrupt()
+		s.retried(1)
+		begin := time.Now()
+		s.room.Kick(s.user)
+		f := s.failed()
+		require.Less(t, time.Since(begin), soonEnough)
+		require.Equal(t, tasks.CodeRoomConflict, f.Code)
+		require.Contains(t, f.Message, "the same user came again")
+		require.Len(t, s.sessions(), 1)
 	})
 	t.Run("it hangs up twice", func(t *testing.T) {
 		s := newStay(t, startStandIn(t), served(t, 4))

@@ -34,7 +34,7 @@ type NginxConfig struct {
 // NginxEvent is one of nginx's notices.
 type NginxEvent struct {
 	At   time.Time
-	Call string // publish, publish_done
+	Call string // publish, publish_done, and play of what is live
 	App  string
 	Name string // the stream's, without its query
 	Args url.Values
@@ -152,7 +152,7 @@ func freePort(t testing.TB) int {
 	return ln.Addr().(*net.TCPAddr).Port
 }
 
-// notice answers nginx's on_publish and on_publish_done.
+// notice answers nginx's on_publish, on_publish_done and on_play.
 func (n *Nginx) notice(_ http.ResponseWriter, r *http.Request) {
 	at := time.Now()
 	if r.ParseForm() != nil {

@@ -111,8 +111,8 @@ func (p *publisher) check(pkt media.Packet) error {
 
 // ended is nil while the session lasts.
 func (p *publisher) ended() error {
-	if e := p.fault.Load(); e != nil {
-		return e
+	if err := p.Err(); err != nil {
+		return err
 	}
 	if p.closed.Load() {
 		return &media.Error{Kind: media.KindRoomClosed, Op: opWrite, Err: net.ErrClosed}
@@ -169,9 +169,21 @@ func (p *publisher) read() {
 	}
 }
 
-// SentBytes implements media.Publisher.
+// Done implements media.Publisher.
+func (p *publisher) Done() <-chan struct{} { return p.done }
+
+// Err implements media.Publisher.
+func (p *publisher) Err() error {
+	if e := p.fault.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// Unconfirmed implements media.Publisher.
 func (p *publisher) Unconfirmed() time.Duration { return p.out.backlog.span() }
 
+// SentBytes implements media.Publisher.
 func (p *publisher) SentBytes() int64 { return int64(p.bytes.Writer.Count()) }
 
 // Close implements media.Publisher. It takes at most 300 ms, ends a running

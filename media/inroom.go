@@ -1,0 +1,108 @@
+package media
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// openRoom dials the room, with a signature checked now, once the lease allows
+// it. One that has gone while the source was away is told as such.
+func (r *run) openRoom(ctx context.Context) error {
+	if r.room != nil {
+		return r.room.Err()
+	}
+	if err := r.takeOver(ctx); err != nil {
+		return err
+	}
+	leased, cancel, err := r.job.MayOpenRoom(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	address, err := r.Door.Address(r.job.Destination, time.Now())
+	if err != nil {
+		return err
+	}
+	tracks := r.mix.tracks()
+	room, err := r.Dialer.Dial(leased, address, tracks)
+	if err != nil && leased.Err() != nil && ctx.Err() == nil {
+		return &Error{Kind: KindRoomNotAllowed, Op: "publish", Err: context.Cause(leased)}
+	}
+	if err != nil {
+		return err
+	}
+	r.open.Store(&room)
+	r.room, r.gate, r.told = room, newStartGate(tracks), newAnnouncer(tracks)
+	r.stay.begin(time.Now(), address)
+	r.watchRoom(room)
+	r.mix.startWithKey()
+	r.pacer.reset()
+	return nil
+}
+
+// watchRoom notes when the room ends its session. An end that is not tried again
+// is that of the push, whatever it is waiting for.
+func (r *run) watchRoom(room Publisher) {
+	r.ended.Store(nil)
+	r.watching.Go(func() {
+		<-room.Done()
+		now := time.Now()
+		r.ended.Store(&now)
+		if err := room.Err(); err != nil && r.job.Retry(KindOf(err)).For <= 0 {
+			r.endPush(err)
+		}
+	})
+}
+
+// inRoomUntil returns when the room ended its session, or the time if it has
+// not.
+func (r *run) inRoomUntil() time.Time {
+	if at := r.ended.Load(); at != nil {
+		return *at
+	}
+	return time.Now()
+}
+
+// inRoom returns a context that ends with the room's session, too. It bounds
+// waits, and neither the source's life, which may be longer, nor writes: their
+// context is to outlast a while without a source, or the answers that the room
+// wants meanwhile would end with it.
+func (r *run) inRoom(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	room := r.room
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-room.Done():
+			cancel(room.Err())
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() { cancel(nil); watching.Wait() }
+}
+
+// unconfirmed returns how much media is on its way to the room. It may be called
+// beside the other methods.
+func (r *run) unconfirmed() time.Duration {
+	room := r.open.Load()
+	if room == nil {
+		return 0
+	}
+	return (*room).Unconfirmed()
+}
+
+func (r *run) closeRoom(ctx context.Context) {
+	if r.room == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	if err := r.room.Close(ctx); err != nil {
+		r.job.Log.Debug("room closed with an error", "error", err)
+	}
+	r.watching.Wait()
+	r.room = nil
+	r.open.Store(nil)
+	r.stay.end(r.inRoomUntil())
+}

@@ -1,0 +1,227 @@
+package media
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// inLongGroups is a live source whose keyframes are gop apart.
+type inLongGroups struct {
+	*inRealTime
+	gop time.Duration
+}
+
+func (s *inLongGroups) ReadPacket() (Packet, error) {
+	p, err := s.inRealTime.ReadPacket()
+	p.Keyframe = p.Keyframe && p.DTS%s.gop == 0
+	return p, err
+}
+
+// dialled is told of each publish that the room accepts.
+type dialled struct {
+	*fakeRoom
+	then func()
+}
+
+func (d dialled) Dial(ctx context.Context, a PublishAddress, tracks []Track) (Publisher, error) {
+	room, err := d.fakeRoom.Dial(ctx, a, tracks)
+	if err == nil {
+		d.then()
+	}
+	return room, err
+}
+
+// hangsUpAfter makes the room hang up that long after each publish.
+func (r *fakeRoom) hangsUpAfter(d time.Duration) Dialer {
+	return dialled{r, func() { time.AfterFunc(d, func() { r.hangUp(KindRoomClosed) }) }}
+}
+
+// slowToBegin are coders that take three seconds for what they get first.
+type slowToBegin struct{ fakeCoders }
+
+type slowFirst struct {
+	Transcoder
+	begun bool
+}
+
+func (c *slowFirst) Transcode(p Packet) ([]Packet, error) {
+	if !c.begun {
+		c.begun = true
+		time.Sleep(3 * time.Second)
+	}
+	return c.Transcoder.Transcode(p)
+}
+
+func (c *slowFirst) Input(t Track) ([]Packet, error) {
+	c.begun = false
+	return c.Transcoder.Input(t)
+}
+
+func (c *slowToBegin) Video(t Track, to VideoOutput) (Transcoder, error) {
+	coder, err := c.fakeCoders.Video(t, to)
+	return &slowFirst{Transcoder: coder}, err
+}
+
+func TestARoomThatHangsUpSoonThreeTimesIsAConflictHoweverLateItHasAPicture(t *testing.T) {
+	for name, c := range map[string]struct {
+		gop  time.Duration // of a live source
+		mode TranscodeMode
+	}{
+		"a keyframe a second":     {gop: time.Second},
+		"one in four":             {gop: 4 * time.Second},
+		"one in ten":              {gop: 10 * time.Second},
+		"re-encoded, one in ten":  {gop: 10 * time.Second, mode: TranscodeAlways},
+		"a file, slow to decode":  {mode: TranscodeAlways},
+		"a file, that is as fast": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				s.job.Options.Transcode = c.mode
+				s.job.Retry = func(k Kind) Retry {
+					if k == KindRoomKicked {
+						return Retry{}
+					}
+					return Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
+				}
+				open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+					if c.gop == 0 {
+						return &fakeSource{ctx: ctx, info: clip(time.Hour)}, nil
+					}
+					return &inLongGroups{&inRealTime{&fakeSource{ctx: ctx, info: stream(time.Hour)}, time.Now()}, c.gop}, nil
+				})
+				begin := time.Now()
+				p := &Pusher{Opener: open, Dialer: s.room.hangsUpAfter(500 * time.Millisecond), Door: &s.room, Transcoders: &slowToBegin{}}
+				require.Equal(t, KindRoomKicked, KindOf(p.Play(t.Context(), s.job)))
+				require.Equal(t, kickMany, s.room.dials)
+				require.Less(t, time.Since(begin), 15*time.Second)
+			})
+		})
+	}
+}
+
+// goesAway is a live source that is there for five seconds, and then away as
+// absent makes it until it is back.
+func goesAway(back time.Duration, absent func(ctx context.Context) error) openerFunc {
+	begin := time.Now()
+	return func(ctx context.Context, _ SourceRequest) (Source, error) {
+		if now := time.Since(begin); now > 0 && now < back {
+			return nil, absent(ctx)
+		}
+		length := 5 * time.Second
+		if back > 0 && time.Since(begin) >= back {
+			length = time.Hour
+		}
+		return &inRealTime{&fakeSource{ctx: ctx, info: stream(length)}, time.Now()}, nil
+	}
+}
+
+// refused and hanging are ways to be away.
+func refused(context.Context) error { return &Error{Kind: KindSourceUnavailable, Op: "open source"} }
+
+func hanging(ctx context.Context) error {
+	if err := sleep(ctx, 30*time.Second); err != nil {
+		return err
+	}
+	return refused(ctx)
+}
+
+// silent is a live source that says nothing more from five seconds on.
+func silent(ctx context.Context, _ SourceRequest) (Source, error) {
+	s := &fakeSource{ctx: ctx, info: stream(time.Hour), failAt: 5 * time.Second}
+	return &mute{&inRealTime{s, time.Now()}}, nil
+}
+
+type mute struct{ *inRealTime }
+
+func (s *mute) ReadPacket() (Packet, error) {
+	p, err := s.inRealTime.ReadPacket()
+	if s.next >= s.failAt {
+		return Packet{}, sleep(s.ctx, forever)
+	}
+	return p, err
+}
+
+func TestAKickWhileTheSourceIsAwayEndsThePushAtOnce(t *testing.T) {
+	for _, kind := range []Kind{KindRoomKicked, KindRoomDenied} {
+		for name, open := range map[string]func() openerFunc{
+			"refused": func() openerFunc { return goesAway(time.Minute, refused) },
+			"hanging": func() openerFunc { return goesAway(time.Minute, hanging) },
+			"silent":  func() openerFunc { return silent },
+		} {
+			t.Run(kind.String()+", "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(nil)
+					s.job.Source.Mode = ModeLive
+					s.job.Retry = func(k Kind) Retry {
+						if k == kind {
+							return Retry{}
+						}
+						return Retry{First: 10 * time.Second, Max: 10 * time.Second, For: 5 * time.Minute}
+					}
+					begin := time.Now()
+					time.AfterFunc(12*time.Second, func() { s.room.hangUp(kind) })
+					require.Equal(t, kind, KindOf(s.playFrom(t.Context(), open(), nil)))
+					require.Equal(t, 12*time.Second, time.Since(begin))
+					require.Equal(t, 1, s.room.dials)
+				})
+			})
+		}
+	}
+}
+
+func TestARoomThatBreaksWhileTheSourceIsAwayIsOpenedWhenThatIsBack(t *testing.T) {
+	for name, absent := range map[string]func(context.Context) error{"refused": refused, "hanging": hanging} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				s.job.Source.Mode = ModeLive
+				s.job.Retry = func(k Kind) Retry {
+					if k.ofRoom() {
+						return Retry{AtOnce: true, First: time.Second, Max: time.Second, For: time.Minute}
+					}
+					return Retry{First: time.Second, Max: time.Second, For: 10 * time.Minute}
+				}
+				ctx, cancel := context.WithCancelCause(t.Context())
+				opens := 0
+				away := goesAway(2*time.Minute, absent)
+				open := openerFunc(func(ctx context.Context, r SourceRequest) (Source, error) {
+					source, err := away(ctx, r)
+					if err != nil {
+						return nil, err
+					}
+					if opens++; opens == 2 {
+						s.room.dialErrs = []error{&Error{Kind: KindRoomUnavailable, Op: "publish"}}
+					}
+					return source, nil
+				})
+				time.AfterFunc(12*time.Second, func() { s.room.hangUp(KindRoomClosed) })
+				time.AfterFunc(3*time.Minute, func() { cancel(ErrStopped) })
+				require.ErrorIs(t, s.playFrom(ctx, open, nil), ErrStopped)
+				require.Equal(t, 3, s.room.dials, "one, and two when the source is back: the room's patience begins then")
+				require.Equal(t, 2, opens, "what was opened is kept")
+				again := slices.IndexFunc(s.room.got, func(a arrival) bool { return a.at > 12*time.Second })
+				require.Positive(t, again)
+				require.InDelta(t, 12*time.Second+3*time.Minute-s.room.got[again].at, s.job.Meter.Snapshot(time.Now()).Played,
+					float64(time.Second), "not while there was no room")
+			})
+		})
+	}
+}
+
+func TestARoomThatBreaksWhileALiveSourceIsSilentIsOpenedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Source.Mode = ModeLive
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(7*time.Second, func() { s.room.hangUp(KindRoomClosed) })
+		time.AfterFunc(8*time.Second, func() { cancel(ErrStopped) })
+		require.ErrorIs(t, s.playFrom(ctx, silent, nil), ErrStopped)
+		require.Equal(t, 2, s.room.dials)
+	})
+}
