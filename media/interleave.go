@@ -19,7 +19,8 @@ const (
 // interleaver merges the packets of up to two tracks by DTS. Each track's
 // packets stay in their order. A decoder's delay makes pictures come out well
 // after the sound that belongs to them: that is what it waits for, but never
-// for more than hold of media or interleaverBytes.
+// for more than hold of media, or, where a track leads and has not begun,
+// interleaverBytes.
 type interleaver struct {
 	hold     time.Duration // media time a track waits for the other; may change at any time
 	lanes    [2]trackQueue
@@ -30,6 +31,7 @@ type interleaver struct {
 // trackQueue is one track's queue, a ring that grows.
 type trackQueue struct {
 	absent  bool // nothing is expected of it
+	leads   bool // the other does not begin without it: that would be left out
 	ring    []Packet
 	head, n int
 	started bool
@@ -108,7 +110,7 @@ func (i *interleaver) lowest() *trackQueue {
 func (i *interleaver) ready(l *trackQueue) bool {
 	other, first := i.other(l), l.first().DTS
 	return i.flushing || other.n > 0 || other.absent || i.bytes > interleaverBytes ||
-		(other.started && first <= other.newest) || l.newest-first >= i.hold
+		(other.started && first <= other.newest) || l.newest-first >= i.hold && (other.started || !other.leads)
 }
 
 func (i *interleaver) other(l *trackQueue) *trackQueue {

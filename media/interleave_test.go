@@ -73,6 +73,25 @@ func TestAnEndedTrackIsNotWaitedForUntilItComesAgain(t *testing.T) {
 	require.Len(t, popAll(i), 1, "the picture waits for sound again")
 }
 
+func TestATrackThatLeadsIsWaitedForUntilItHasBegun(t *testing.T) {
+	i := newInterleaver(2, time.Second)
+	i.lanes[0].leads = true
+	sound := func(from, to int) {
+		for k := from; k < to; k++ {
+			i.push(Packet{Track: 1, DTS: time.Duration(k) * frame})
+		}
+	}
+	for range 2 {
+		sound(0, 1000)
+		require.Empty(t, popAll(i))
+		i.push(Packet{})
+		require.Len(t, popAll(i), 1+1000-25, "then it is waited for as any other")
+		sound(1000, 2000)
+		require.Len(t, popAll(i), 1000)
+		i.clear() // another feed
+	}
+}
+
 func TestASingleTrackIsNotHeld(t *testing.T) {
 	i := newInterleaver(1, time.Second)
 	i.push(at(0))

@@ -80,6 +80,8 @@ func (m *mixer) load(o opened) error {
 	if err := prepare(plan); err != nil {
 		return err
 	}
+	// Viewers begin with a picture, and a decoder may keep its first for long.
+	m.weave.lanes[m.index(Video)].leads = m.coding(Video) && !f.realtime
 	m.takeIn()
 	m.align(o.from)
 	return nil
