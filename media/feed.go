@@ -58,6 +58,7 @@ type feed struct {
 	left       int           // pictures from before the gate opened
 	configs    configs       // of what was left out behind the queue
 	corrupt    atomic.Int64  // pictures left out because they, or those they are made of, are damaged
+	passedOn   bool          // another feed has the source
 	ended      chan struct{} // closed when all of the source has been read
 }
 
@@ -77,11 +78,8 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 		cancel(err)
 		return nil, err
 	}
-	f := &feed{source: source, info: source.Info(), cancel: cancel, ended: make(chan struct{})}
-	f.live = r.Mode == ModeLive || (r.Mode != ModeVOD && f.info.Live)
-	recorded := !f.info.Live && f.info.Duration > 0 // it is all there, though played as live
-	f.realtime, f.bursty = f.live && !recorded && !f.segmented(), f.live && !recorded && f.segmented()
-	f.seeks = !f.live && !f.info.Live
+	f := newFeed(source, r.Mode)
+	f.cancel = cancel
 	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
 			cancel(err)
@@ -90,20 +88,34 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 		}
 		f.info = source.Info()
 	}
+	if !f.live {
+		f.ending = newEnding(f.info, part.until)
+	}
+	f.begin(ctx, beyond)
+	return f, nil
+}
+
+func newFeed(source Source, mode SourceMode) *feed {
+	f := &feed{source: source, info: source.Info(), ended: make(chan struct{})}
+	f.live = mode == ModeLive || (mode != ModeVOD && f.info.Live)
+	recorded := !f.info.Live && f.info.Duration > 0 // it is all there, though played as live
+	f.realtime, f.bursty = f.live && !recorded && !f.segmented(), f.live && !recorded && f.segmented()
+	f.seeks = !f.live && !f.info.Live
+	return f
+}
+
+// begin starts reading the source.
+func (f *feed) begin(ctx context.Context, beyond func() time.Duration) {
 	for _, t := range f.info.Tracks {
 		f.conformers = append(f.conformers, newConformer(t))
 	}
 	f.gate = newStartGate(f.info.Tracks)
-	if !f.live {
-		f.ending = newEnding(f.info, part.until)
-	}
 	f.queue = newPacketQueue(f.limits(beyond))
 	f.early.span = fileWeave
 	if f.realtime {
 		f.early.span = earlyLive
 	}
 	f.reading.Go(func() { f.queue.fail(caught(func() error { return f.read(ctx) })) })
-	return f, nil
 }
 
 func (f *feed) limits(beyond func() time.Duration) queueLimits {
@@ -133,6 +145,9 @@ func (f *feed) patience() time.Duration {
 
 // close ends the reading and the source.
 func (f *feed) close() {
+	if f.passedOn {
+		return
+	}
 	f.cancel(errFeedClosed)
 	f.reading.Wait()
 	f.source.Close()

@@ -36,6 +36,9 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 		return opened{err: err}
 	}
 	s, err := f.look(ctx)
+	if errors.Is(err, ErrLateVideo) {
+		return r.openAgain(ctx, f)
+	}
 	if err != nil {
 		f.close()
 		return opened{err: err}

@@ -76,14 +76,12 @@ func (r *run) play(ctx context.Context) error {
 	if r.overtime(time.Now()) {
 		return errPlayedOut
 	}
-	if err := r.openSource(ctx); err != nil {
-		return err
-	}
-	if err := r.openRoom(ctx); err != nil {
-		return err
-	}
 	for {
-		if err := r.step(ctx); err != nil {
+		err := r.playOn(ctx)
+		if !errors.Is(err, ErrLateVideo) {
+			return err
+		}
+		if err := r.takeVideo(ctx); err != nil {
 			return err
 		}
 	}
