@@ -61,6 +61,7 @@ type feed struct {
 	left       int           // pictures from before the gate opened
 	configs    configs       // of what was left out behind the queue
 	corrupt    atomic.Int64  // pictures left out because they, or those they are made of, are damaged
+	passedOn   bool          // another feed has the source
 	ended      chan struct{} // closed when all of the source has been read
 }
 
@@ -80,11 +81,8 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 		cancel(err)
 		return nil, err
 	}
-	f := &feed{source: source, info: source.Info(), cancel: cancel, ended: make(chan struct{})}
-	f.live = r.Mode == ModeLive || (r.Mode != ModeVOD && f.info.Live)
-	recorded := !f.info.Live && f.info.Duration > 0 // it is all there, though played as live
-	f.realtime, f.bursty = f.live && !recorded && !f.segmented(), f.live && !recorded && f.segmented()
-	f.seeks = !f.live && !f.info.Live
+	f := newFeed(source, r.Mode)
+	f.cancel = cancel
 	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
 			cancel(err)
@@ -93,12 +91,27 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 		}
 		f.info = source.Info()
 	}
+	f.begin(ctx, part.until, beyond)
+	return f, nil
+}
+
+func newFeed(source Source, mode SourceMode) *feed {
+	f := &feed{source: source, info: source.Info(), ended: make(chan struct{})}
+	f.live = mode == ModeLive || (mode != ModeVOD && f.info.Live)
+	recorded := !f.info.Live && f.info.Duration > 0 // it is all there, though played as live
+	f.realtime, f.bursty = f.live && !recorded && !f.segmented(), f.live && !recorded && f.segmented()
+	f.seeks = !f.live && !f.info.Live
+	return f
+}
+
+// begin starts reading the source, up to a position.
+func (f *feed) begin(ctx context.Context, until time.Duration, beyond func() time.Duration) {
 	for _, t := range f.info.Tracks {
 		f.conformers = append(f.conformers, newConformer(t))
 	}
 	f.gate = newStartGate(f.info.Tracks)
 	if !f.live {
-		f.ending = newEnding(f.info, f.gate, part.until)
+		f.ending = newEnding(f.info, f.gate, until)
 	}
 	f.queue = newPacketQueue(f.limits(beyond))
 	f.early.span = fileWeave
@@ -106,7 +119,6 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 		f.early.span = earlyLive
 	}
 	f.reading.Go(func() { f.queue.fail(caught(func() error { return f.read(ctx) })) })
-	return f, nil
 }
 
 func (f *feed) limits(beyond func() time.Duration) queueLimits {
@@ -136,6 +148,9 @@ func (f *feed) patience() time.Duration {
 
 // close ends the reading and the source.
 func (f *feed) close() {
+	if f.passedOn {
+		return
+	}
 	f.cancel(errFeedClosed)
 	f.reading.Wait()
 	f.source.Close()

@@ -323,10 +323,5 @@ func (m *mixer) closeFeed() {
 
 func (m *mixer) close() {
 	m.closeFeed()
-	for i, l := range m.lanes {
-		if l != nil {
-			l.close()
-			m.lanes[i] = nil
-		}
-	}
+	m.forgetLanes()
 }

@@ -41,6 +41,9 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 		return opened{err: &Error{Kind: KindSourceInvalid, Op: "play", Err: fmt.Errorf("it ends at %v, before the position to start at", end)}}
 	}
 	s, err := f.look(ctx)
+	if errors.Is(err, ErrLateVideo) {
+		return r.openAgain(ctx, f)
+	}
 	if err != nil {
 		f.close()
 		return opened{err: err}

@@ -85,16 +85,12 @@ func (r *run) play(ctx context.Context) error {
 	if r.overtime(time.Now()) {
 		return errPlayedOut
 	}
-	if err := r.openSource(ctx); err != nil {
-		return err
-	}
-	if err := r.openRoom(ctx); err != nil {
-		return err
-	}
-	inRoom, leave := r.inRoom(ctx)
-	defer leave()
 	for {
-		if err := r.step(ctx, inRoom); err != nil {
+		err := r.playOn(ctx)
+		if !errors.Is(err, ErrLateVideo) {
+			return err
+		}
+		if err := r.takeVideo(ctx); err != nil {
 			return err
 		}
 	}

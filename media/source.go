@@ -2,6 +2,7 @@ package media
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 )
@@ -109,10 +110,14 @@ type Source interface {
 	// the source. Info may describe the same tracks otherwise after it.
 	Seek(pos time.Duration) error
 	// ReadPacket returns the next packet of a chosen track, io.EOF after the
-	// last one, or an *Error.
+	// last one, or an *Error. ErrLateVideo is no end: from then on Info has one
+	// track more, and Packet.Track counts in that.
 	ReadPacket() (Packet, error)
 	Close()
 }
+
+// ErrLateVideo says that a live source that had sound alone has a picture now.
+var ErrLateVideo = errors.New("the source has a picture now")
 
 // SourceMode says how a source is to be played.
 type SourceMode string

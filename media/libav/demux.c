@@ -44,6 +44,7 @@ void rc_choose(rc_reader *r, int video, int audio)
 {
 	r->video = video;
 	r->audio = audio;
+	r->awaits = 0;
 	for (unsigned i = 0; i < r->format->nb_streams; i++)
 		r->format->streams[i]->discard = chosen(r, (int)i) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
 }
@@ -54,6 +55,57 @@ static int64_t to_nanoseconds(int64_t t, AVRational base)
 	if (t == AV_NOPTS_VALUE || base.num <= 0 || base.den <= 0)
 		return AV_NOPTS_VALUE;
 	return av_rescale_q(t, base, nanoseconds);
+}
+
+static int is_picture(const AVStream *s)
+{
+	return s->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && s->codecpar->codec_id != AV_CODEC_ID_NONE &&
+		!(s->disposition & AV_DISPOSITION_ATTACHED_PIC);
+}
+
+void rc_await_video(rc_reader *r)
+{
+	r->awaits = 1;
+	for (unsigned i = 0; i < r->format->nb_streams; i++)
+		if (is_picture(r->format->streams[i]))
+			r->format->streams[i]->discard = AVDISCARD_DEFAULT;
+}
+
+enum { most_pixels = 40000000, most_mistaken = 8 };
+
+// learn completes the parameters of the packet's stream by decoding it, as
+// libav does with what comes while it probes. It returns 0 when it cannot.
+static int learn(rc_reader *r)
+{
+	AVStream *s = r->format->streams[r->packet->stream_index];
+	const AVCodec *codec = avcodec_find_decoder(s->codecpar->codec_id);
+	AVCodecContext *c = codec ? avcodec_alloc_context3(codec) : NULL;
+	AVFrame *f = av_frame_alloc();
+	int ok = c && f && avcodec_parameters_to_context(c, s->codecpar) >= 0;
+	if (ok) {
+		c->max_pixels = most_pixels;
+		c->thread_count = 1;
+		ok = avcodec_open2(c, codec, NULL) >= 0 && avcodec_send_packet(c, r->packet) >= 0 &&
+			avcodec_send_packet(c, NULL) >= 0 && avcodec_receive_frame(c, f) >= 0 &&
+			avcodec_parameters_from_context(s->codecpar, c) >= 0;
+	}
+	if (ok && s->avg_frame_rate.num <= 0)
+		s->avg_frame_rate = c->framerate;
+	av_frame_free(&f);
+	avcodec_free_context(&c);
+	return ok;
+}
+
+// late says whether the packet is the first of the picture that is awaited.
+static int late(rc_reader *r)
+{
+	if (!(r->packet->flags & AV_PKT_FLAG_KEY) || (r->packet->flags & AV_PKT_FLAG_CORRUPT))
+		return 0;
+	if (learn(r))
+		return 1;
+	if (++r->mistaken >= most_mistaken)
+		r->awaits = 0;
+	return 0;
 }
 
 static void answer(rc_reader *r, const AVPacket *p)
@@ -81,7 +133,13 @@ int rc_read(rc_reader *r)
 		ret = av_read_frame(r->format, r->packet);
 		if (ret < 0 || chosen(r, r->packet->stream_index))
 			break;
-		r->format->streams[r->packet->stream_index]->discard = AVDISCARD_ALL;
+		AVStream *s = r->format->streams[r->packet->stream_index];
+		if (!r->awaits || !is_picture(s))
+			s->discard = AVDISCARD_ALL;
+		else if (late(r)) {
+			ret = RC_LATE_VIDEO;
+			break;
+		}
 	}
 	if (ret == AVERROR_EOF && rc_io_error(r->format) < 0)
 		ret = rc_io_error(r->format);
@@ -95,7 +153,7 @@ int rc_read(rc_reader *r)
 	if (av_packet_get_side_data(r->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
 		return RC_ERROR_ENCRYPTED;
 	answer(r, r->packet);
-	return 0;
+	return ret;
 }
 
 typedef int (*io_open_func)(AVFormatContext *, AVIOContext **, const char *, int, AVDictionary **);
@@ -203,6 +261,14 @@ int rc_seekable(const AVFormatContext *format)
 	if (!format->pb)
 		return -1;
 	return !!(format->pb->seekable & AVIO_SEEKABLE_NORMAL);
+}
+
+int rc_flv_flags(const AVFormatContext *format)
+{
+	const AVIOContext *pb = format->pb;
+	if (!pb || pb->pos != pb->buf_end - pb->buffer || pb->pos < 9 || memcmp(pb->buffer, "FLV", 3))
+		return -1;
+	return pb->buffer[4];
 }
 
 int rc_at_end(const AVFormatContext *format)

@@ -13,6 +13,8 @@ typedef struct rc_reader {
 	AVPacket *packet;        // owned
 	uintptr_t scope;         // whose log lines these are
 	int video, audio;        // chosen stream indices, -1 for none
+	int awaits;              // a picture that comes late is reported
+	int mistaken;            // pictures that turned out to be none
 
 	// The answer, valid until the next call. Times are nanoseconds,
 	// AV_NOPTS_VALUE when there is none.
@@ -53,9 +55,20 @@ typedef struct rc_watch {
 rc_reader *rc_reader_new(AVFormatContext *format, uintptr_t scope);
 void rc_reader_free(rc_reader *r);
 
-// rc_read reads the next packet of a chosen stream; it returns 0 or an AVERROR.
-// A broken connection that a demuxer reports as the end is an error here.
+// What rc_read returns with the first keyframe of a stream that is to be chosen.
+enum { RC_LATE_VIDEO = 1 };
+
+// rc_read reads the next packet of a chosen stream; it returns 0, RC_LATE_VIDEO
+// or an AVERROR. A broken connection that a demuxer reports as the end is an
+// error here.
 int rc_read(rc_reader *r);
+
+// rc_await_video makes rc_read look for a picture, where none is chosen.
+void rc_await_video(rc_reader *r);
+
+// rc_flv_flags returns the flags of an FLV header (FLV 10.1, E.2) that has just
+// been read, -1 when it is not at hand.
+int rc_flv_flags(const AVFormatContext *format);
 
 // rc_choose makes every stream but these two cost nothing.
 void rc_choose(rc_reader *r, int video, int audio);

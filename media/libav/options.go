@@ -33,8 +33,8 @@ var schemes = map[string]map[string]string{
 		"protocol_whitelist": "rtmp,tcp",
 		"format_whitelist":   rtmpFormats,
 		"rtmp_live":          "live",
-		// Live: both tracks are there after one GOP or never. A track that the
-		// stream's metadata promised and that does not come costs this long.
+		// A track that does not come costs this long; for a picture that was
+		// promised see awaitVideo.
 		"analyzeduration": micros(1500 * time.Millisecond),
 		"fpsprobesize":    "3",
 	},
@@ -103,6 +103,7 @@ func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
 	set := func(key, value string) { _ = d.Set(key, value, astiav.NewDictionaryFlags()) } // fails out of memory only
 	set("rw_timeout", micros(readTimeout))
 	set("probesize", "2500000")
+	set("flv_full_metadata", "1") // for flvPromisesVideo
 	for key, value := range way.Options {
 		set(key, value.Reveal())
 	}

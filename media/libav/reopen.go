@@ -23,7 +23,10 @@ func (s *Source) reopen(target time.Duration) error {
 	if err := s.openFormat(target - s.info.StartTime); err != nil {
 		return err
 	}
-	if err := s.probe(); err != nil {
+	if err := s.find(); err != nil {
+		return err
+	}
+	if err := s.pick(); err != nil {
 		return err
 	}
 	if !slices.EqualFunc(before, s.info.Tracks, func(a, b media.Track) bool { return a.Type == b.Type && a.Codec == b.Codec }) {

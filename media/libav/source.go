@@ -31,6 +31,7 @@ type Source struct {
 	tracks       map[int]int // libav's index to ours
 	configs      [][]byte    // each track's present decoder configuration
 	pending      []media.Packet
+	flvFlags     int          // of its header, -1 for none
 	stall        *time.Timer  // of a seek under way, else nil
 	vorbis       *vorbisClock // nil for most
 	timeline     *timeline    // of a recorded playlist; else nil
@@ -54,10 +55,13 @@ func (s *Source) open() error {
 	if s.forwardOnly() && strings.Contains(s.format.InputFormat().Name(), "mp4") && C.rc_at_end(cFormat(s.format)) != 0 {
 		return &media.Error{Kind: media.KindSourceUnsupported, Op: opOpen, Err: errIndexAtEnd}
 	}
-	if err := s.probe(); err != nil {
+	if err := s.find(); err != nil {
 		return err
 	}
 	s.describe()
+	if err := s.pick(); err != nil {
+		return err
+	}
 	s.vorbis = newVorbisClock(s)
 	if s.watch.count > 0 && !s.info.Live {
 		s.timeline = &timeline{start: s.leadTime()}
@@ -86,36 +90,44 @@ func (s *Source) openFormat(from time.Duration) error {
 	if err := s.scope.run(func() error { return s.format.OpenInput(address, nil, options) }); err != nil {
 		return s.failure(opOpen, err)
 	}
+	s.flvFlags = int(C.rc_flv_flags(cFormat(s.format)))
 	return nil
 }
 
 var errIndexAtEnd = errors.New("its index is at its end, and its server gives it from the beginning only: move the index (ffmpeg -movflags +faststart) or use a server with range requests")
 
-// probe learns what the tracks are and chooses.
-func (s *Source) probe() error {
-	const op = "probe source"
+const opProbe = "probe source"
+
+// find learns what the tracks are.
+func (s *Source) find() error {
 	err := s.scope.run(func() error { return s.format.FindStreamInfo(nil) })
 	if err == nil && s.life.ctx.Err() != nil {
 		err = astiav.ErrExit // it had what it needed, or so it thinks
 	}
 	if err != nil {
-		return s.failure(op, err)
+		return s.failure(opProbe, err)
 	}
 	if s.reader = C.rc_reader_new(cFormat(s.format), C.uintptr_t(s.scope.handle)); s.reader == nil {
-		return &media.Error{Kind: media.KindInternal, Op: op, Err: errNoMemory}
+		return &media.Error{Kind: media.KindInternal, Op: opProbe, Err: errNoMemory}
 	}
+	return nil
+}
+
+// pick chooses the tracks.
+func (s *Source) pick() error {
 	s.choose()
+	s.awaitVideo()
 	if s.encrypted() {
-		return &media.Error{Kind: media.KindSourceEncrypted, Op: op, Err: errors.New("its tracks are encrypted")}
+		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: errors.New("its tracks are encrypted")}
 	}
 	if len(s.info.Tracks) == 0 {
 		if code := C.rc_io_error(cFormat(s.format)); code < 0 {
-			return s.failure(op, astiav.Error(code))
+			return s.failure(opProbe, astiav.Error(code))
 		}
-		return &media.Error{Kind: s.trackless(), Op: op, Err: errors.New("no usable video or audio track")}
+		return &media.Error{Kind: s.trackless(), Op: opProbe, Err: errors.New("no usable video or audio track")}
 	}
 	if !s.life.probed() {
-		return s.failure(op, errProbe)
+		return s.failure(opProbe, errProbe)
 	}
 	return nil
 }
@@ -144,8 +156,8 @@ func (s *Source) trackless() media.Kind {
 // Info returns what the source turned out to be.
 func (s *Source) Info() media.SourceInfo { return s.info }
 
-// ReadPacket returns the next packet of a chosen track, io.EOF after the last.
-// The packet is the caller's.
+// ReadPacket returns the next packet of a chosen track, io.EOF after the last,
+// media.ErrLateVideo once. The packet is the caller's.
 func (s *Source) ReadPacket() (media.Packet, error) {
 	if len(s.pending) > 0 {
 		p := s.pending[0]
@@ -180,6 +192,9 @@ func (s *Source) demux() (media.Packet, error) {
 	for {
 		code := astiav.Error(C.rc_read(s.reader))
 		switch {
+		case code == C.RC_LATE_VIDEO:
+			s.takeLateVideo()
+			return media.Packet{}, media.ErrLateVideo
 		case code >= 0:
 			return s.packet(), nil
 		case code == astiav.ErrEagain && s.life.ctx.Err() == nil:

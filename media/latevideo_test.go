@@ -1,0 +1,94 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// lateVideo is a live source that has sound alone until from.
+type lateVideo struct {
+	inRealTime
+	from time.Duration
+	both SourceInfo
+	told bool
+}
+
+func newLateVideo(ctx context.Context, from time.Duration) *lateVideo {
+	both := stream(20 * time.Second)
+	alone := both
+	alone.Tracks = both.Tracks[1:]
+	return &lateVideo{
+		inRealTime: inRealTime{fakeSource: &fakeSource{ctx: ctx, info: alone}, begin: time.Now()},
+		from:       from, both: both,
+	}
+}
+
+func (s *lateVideo) ReadPacket() (Packet, error) {
+	if !s.told && s.next >= s.from {
+		s.told, s.info = true, s.both
+		return Packet{}, ErrLateVideo
+	}
+	return s.inRealTime.ReadPacket()
+}
+
+// playLate plays a source whose picture comes at from.
+func playLate(t *testing.T, s *stage, from time.Duration) *lateVideo {
+	t.Helper()
+	var source *lateVideo
+	s.job.Retry = func(Kind) Retry { return Retry{} }
+	open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+		if source != nil {
+			return nil, errors.New("opened twice")
+		}
+		source = newLateVideo(ctx, from)
+		return source, nil
+	})
+	require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), open, &fakeCoders{})))
+	require.True(t, source.closed)
+	requireRising(t, s.room.got)
+	return source
+}
+
+func TestAPictureThatComesLateOpensTheRoomAnewAndNotTheSource(t *testing.T) {
+	for name, options := range map[string]Options{"copied": {}, "re-encoded": {Transcode: TranscodeAlways}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				s.job.Options = options
+				playLate(t, s, 10*time.Second)
+				require.Equal(t, []string{"planned", "publishing", "warned late_video", "planned", "publishing"}, s.seen.lines)
+				require.Equal(t, 2, s.room.dials)
+				require.Len(t, s.room.told, 2)
+				require.NotNil(t, s.seen.plan.Video)
+				require.InDelta(t, 10*25, len(s.room.of(1)), 5, "sound beside the picture")
+				require.InDelta(t, 2*10*25, len(s.room.of(0)), 5, "sound from before the picture, and it")
+			})
+		})
+	}
+}
+
+func TestAPictureThatComesBeforeTheRoomIsOpenIsPlannedForWithoutAWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		playLate(t, s, 500*time.Millisecond)
+		require.Equal(t, []string{"planned", "publishing"}, s.seen.lines)
+		require.Equal(t, 1, s.room.dials)
+		require.InDelta(t, 19*25, len(s.room.of(0)), 2)
+	})
+}
+
+func TestAPictureThatComesLateTakesThePlaceOfBlack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.FillVideo = true
+		playLate(t, s, 10*time.Second)
+		require.Equal(t, 1, s.room.dials)
+		require.Equal(t, Copy, s.seen.plan.Video.Action)
+		require.Greater(t, len(s.room.of(0)), 250)
+	})
+}

@@ -1,0 +1,109 @@
+package libav
+
+// #include "demux.h"
+import "C"
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+// How long, and how much, a live source's picture is waited for that it has
+// promised. Servers hold it back until a keyframe, and encoders' own GOP is up
+// to 250 pictures (x264).
+const (
+	videoWait  = 11 * time.Second
+	mostWaited = 16 << 20 // bytes of sound
+	// earlySound is how much of the sound from before the picture is kept.
+	earlySound = time.Second
+)
+
+// awaitVideo waits for the picture of a live source that has sound alone and
+// promises more. When it does not come in time, a later read tells of it.
+func (s *Source) awaitVideo() {
+	if !s.info.Live || s.video >= 0 {
+		return
+	}
+	C.rc_await_video(s.reader)
+	var sound []media.Packet
+	bytes := 0
+	for end := time.Now().Add(videoWait); s.video < 0 && bytes < mostWaited && s.promisesVideo() && time.Now().Before(end); {
+		p, err := s.demux()
+		if err != nil && s.video < 0 {
+			break // the next read says it again
+		}
+		if err == nil {
+			sound, bytes = append(sound, p), bytes+len(p.Data)
+		}
+	}
+	s.pending = append(s.recent(sound), s.pending...)
+}
+
+// recent returns what of the sound is not long past, by the picture if there is
+// one.
+func (s *Source) recent(sound []media.Packet) []media.Packet {
+	if len(sound) == 0 {
+		return nil
+	}
+	newest := sound[len(sound)-1].DTS
+	if len(s.pending) > 0 {
+		newest = s.pending[0].DTS
+	}
+	sound = slices.DeleteFunc(sound, func(p media.Packet) bool { return !p.NoDTS && p.DTS < newest-earlySound })
+	for i := range sound {
+		sound[i].Track = s.tracks[s.audio]
+	}
+	return sound
+}
+
+// takeLateVideo chooses anew, and keeps the keyframe that has just been read for
+// the next read.
+func (s *Source) takeLateVideo() {
+	s.choose()
+	s.pending = append(s.pending, s.packet())
+}
+
+// promisesVideo says whether the source has a picture that is not known yet: a
+// stream that can be decoded, or one that an FLV's header and metadata tell of.
+func (s *Source) promisesVideo() bool {
+	if slices.ContainsFunc(s.format.Streams(), func(st *astiav.Stream) bool {
+		p := st.CodecParameters()
+		return p.MediaType() == astiav.MediaTypeVideo && astiav.FindDecoder(p.CodecID()) != nil &&
+			!st.DispositionFlags().Has(astiav.DispositionFlagAttachedPic)
+	}) {
+		return true
+	}
+	return strings.Contains(s.info.Container, "flv") && flvPromisesVideo(s.flvFlags, s.metadata)
+}
+
+// metadata returns a value of the source's own metadata, empty when there is
+// none.
+func (s *Source) metadata(key string) string {
+	m := s.format.Metadata()
+	if m == nil {
+		return ""
+	}
+	entry := m.Get(key, nil, 0)
+	if entry == nil {
+		return ""
+	}
+	return entry.Value()
+}
+
+// flvPromisesVideo decides by what says more than the header's flags (FLV 10.1,
+// E.2), which servers set to both: onMetaData (E.5). nginx always has a
+// videocodecid in it, 0 where there is no video; ffmpeg names only what there is.
+func flvPromisesVideo(flags int, metadata func(key string) string) bool {
+	const hasVideo = 1
+	if id := metadata("videocodecid"); id != "" {
+		return id != "0"
+	}
+	if metadata("audiocodecid") != "" {
+		return false
+	}
+	return flags >= 0 && flags&hasVideo != 0
+}
