@@ -32,6 +32,7 @@ func (r *run) openRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.retries.works(nameSide)
 	r.open.Store(&room)
 	r.room, r.gate, r.told = room, newStartGate(tracks), newAnnouncer(tracks)
 	r.stay.begin(time.Now(), address)

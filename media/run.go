@@ -68,12 +68,13 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 
 // judge is err, but for a source that was there before: it may come back under
 // the same address, so it is not gone for good. A room that hangs up right after
-// a publish, again and again, has another publisher.
+// a publish, again and again, has another publisher, and so has one that says
+// only then that the name is in use.
 func (r *run) judge(err error) error {
 	switch kind := KindOf(err); {
 	case kind == KindSourceNotFound && r.source.known:
 		return &Error{Kind: KindSourceUnavailable, Op: "open source again", Err: err}
-	case kind == KindRoomClosed && r.room != nil && r.stay.kickedOut(r.inRoomUntil()):
+	case (kind == KindRoomClosed || kind == KindRoomConflict) && r.room != nil && r.stay.kickedOut(r.inRoomUntil()):
 		return &Error{Kind: KindRoomKicked, Op: "publish", Err: err}
 	default:
 		return err
@@ -124,6 +125,11 @@ func (r *run) openSource(ctx context.Context) error {
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
 		return err
+	}
+	// A file may break at the same place again and again, and a playlist of
+	// which nothing more comes offers its last segments.
+	if f.live && !f.bursty {
+		r.retries.works(sourceSide)
 	}
 	r.pacer.reset()
 	return nil
