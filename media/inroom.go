@@ -32,6 +32,7 @@ func (r *run) openRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.retries.works(nameSide)
 	r.open.Store(&room)
 	r.room, r.gate, r.told = room, newStartGate(tracks), newAnnouncer(tracks)
 	r.stay.begin(time.Now(), address)
@@ -62,6 +63,26 @@ func (r *run) inRoomUntil() time.Time {
 		return *at
 	}
 	return time.Now()
+}
+
+// limitStay ends the push once it has been in the room for as long as it may,
+// beginning now, if it still is then.
+func (r *run) limitStay(now time.Time) {
+	limit := r.job.Options.MaxDuration
+	if limit <= 0 {
+		return
+	}
+	r.overtime = time.AfterFunc(limit-r.stay.total(now), func() {
+		if r.ended.Load() == nil {
+			r.endPush(errOvertime)
+		}
+	})
+}
+
+// tellOvertime tells that the push ends because of that.
+func (r *run) tellOvertime() {
+	r.job.Meter.setPlayed(r.stay.total(r.inRoomUntil()))
+	r.job.Observer.Warned("max_duration", "the push has been in the room for as long as it may")
 }
 
 // inRoom returns a context that ends with the room's session, too. It bounds
@@ -102,6 +123,9 @@ func (r *run) closeRoom(ctx context.Context) {
 		r.job.Log.Debug("room closed with an error", "error", err)
 	}
 	r.watching.Wait()
+	if r.overtime != nil {
+		r.overtime.Stop()
+	}
 	r.room = nil
 	r.open.Store(nil)
 	r.stay.end(r.inRoomUntil())

@@ -67,6 +67,14 @@ func (c *slowToBegin) Video(t Track, to VideoOutput) (Transcoder, error) {
 	return &slowFirst{Transcoder: coder}, err
 }
 
+// patient tries everything again but a kick.
+func patient(k Kind) Retry {
+	if k == KindRoomKicked {
+		return Retry{}
+	}
+	return Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
+}
+
 func TestARoomThatHangsUpSoonThreeTimesIsAConflictHoweverLateItHasAPicture(t *testing.T) {
 	for name, c := range map[string]struct {
 		gop  time.Duration // of a live source
@@ -83,12 +91,7 @@ func TestARoomThatHangsUpSoonThreeTimesIsAConflictHoweverLateItHasAPicture(t *te
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(nil)
 				s.job.Options.Transcode = c.mode
-				s.job.Retry = func(k Kind) Retry {
-					if k == KindRoomKicked {
-						return Retry{}
-					}
-					return Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
-				}
+				s.job.Retry = patient
 				open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
 					if c.gop == 0 {
 						return &fakeSource{ctx: ctx, info: clip(time.Hour)}, nil
@@ -223,5 +226,27 @@ func TestARoomThatBreaksWhileALiveSourceIsSilentIsOpenedAtOnce(t *testing.T) {
 		time.AfterFunc(8*time.Second, func() { cancel(ErrStopped) })
 		require.ErrorIs(t, s.playFrom(ctx, silent, nil), ErrStopped)
 		require.Equal(t, 2, s.room.dials)
+	})
+}
+
+func TestQuickClosesWithALongStayBetweenThemAreNoKicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(10 * time.Minute))
+		s.job.Retry = patient
+		ends := []struct {
+			after time.Duration
+			kind  Kind
+		}{
+			{time.Second, KindRoomClosed}, {time.Minute, KindRoomUnavailable},
+			{time.Second, KindRoomClosed}, {time.Minute, KindRoomUnavailable},
+			{time.Second, KindRoomClosed}, {time.Second, KindRoomClosed},
+		}
+		room := dialled{&s.room, func() {
+			if n := s.room.dials - 1; n < len(ends) {
+				time.AfterFunc(ends[n].after, func() { s.room.hangUp(ends[n].kind) })
+			}
+		}}
+		require.NoError(t, (&Pusher{Opener: openerFunc(s.open), Dialer: room, Door: &s.room}).Play(t.Context(), s.job))
+		require.Equal(t, len(ends)+1, s.room.dials)
 	})
 }

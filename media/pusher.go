@@ -70,12 +70,25 @@ func (p *Pusher) Play(ctx context.Context, job Job) error {
 	defer end(nil)
 	r := newRun(p, job, end)
 	defer r.leave(ctx)
+	err := r.playOn(ctx)
+	switch {
+	case errors.Is(err, errPlayedOut):
+		return nil
+	case errors.Is(err, errOvertime):
+		r.tellOvertime()
+		return nil
+	}
+	return err
+}
+
+// playOn plays until that is over, and again after what that can help.
+func (r *run) playOn(ctx context.Context) error {
 	for {
 		err := r.play(ctx)
-		if errors.Is(err, errPlayedOut) {
-			return nil
-		}
-		if ctx.Err() != nil {
+		switch {
+		case errors.Is(err, errPlayedOut), errors.Is(err, errOvertime):
+			return err
+		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		}
 		err = r.judge(err)
@@ -84,8 +97,8 @@ func (p *Pusher) Play(ctx context.Context, job Job) error {
 		if !ok {
 			return err
 		}
-		job.Meter.reconnected()
-		job.Observer.Reconnecting(err, wait)
+		r.job.Meter.reconnected()
+		r.job.Observer.Reconnecting(err, wait)
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}

@@ -12,14 +12,14 @@ type Retry struct {
 	AtOnce bool
 	First  time.Duration // the first wait; later ones double, with jitter
 	Max    time.Duration // the longest wait
-	For    time.Duration // how long in all, counted from the first failure
+	For    time.Duration // how long in all, counted from the first failure since it worked, see retries
 }
 
 // RetryPolicy says how an error of a kind is tried again.
 type RetryPolicy func(Kind) Retry
 
-// settled is how long packets must have flowed for a failure to count as a new
-// one.
+// settled is how long packets must have flowed for a failure to be tried again
+// as the first one.
 const settled = 10 * time.Second
 
 // side is whose trouble a failure is. Each has patience of its own: a source
@@ -45,7 +45,9 @@ func (k Kind) side() side {
 	}
 }
 
-// retries is where one attempt stands in trying again.
+// retries is where one attempt stands in trying again. Once packets have flowed
+// for a while, or a side has been told to work, its patience begins anew; its
+// waits go on growing until packets have flowed.
 type retries struct {
 	policy   RetryPolicy
 	troubles [sides]trouble
@@ -54,8 +56,8 @@ type retries struct {
 
 // trouble is one side's.
 type trouble struct {
-	since time.Time // first failure; zero in good times
-	wait  *backoff.ExponentialBackOff
+	since time.Time                   // first failure; zero in good times
+	wait  *backoff.ExponentialBackOff // nil in good times that have lasted
 }
 
 func newRetries(policy RetryPolicy) *retries { return &retries{policy: policy} }
@@ -65,9 +67,11 @@ func newRetries(policy RetryPolicy) *retries { return &retries{policy: policy} }
 func (r *retries) next(k Kind) (time.Duration, bool) {
 	retry, t := r.policy(k), &r.troubles[k.side()]
 	now := time.Now()
-	first := t.since.IsZero()
-	if first {
+	if t.since.IsZero() {
 		t.since = now
+	}
+	first := t.wait == nil
+	if first {
 		t.wait = &backoff.ExponentialBackOff{
 			InitialInterval: max(retry.First, time.Millisecond), RandomizationFactor: 0.3,
 			Multiplier: 2, MaxInterval: max(retry.Max, time.Millisecond),
@@ -83,6 +87,9 @@ func (r *retries) next(k Kind) (time.Duration, bool) {
 	}
 	return min(t.wait.NextBackOff(), retry.For-now.Sub(t.since)), true
 }
+
+// works gives a side all of its patience for the next failure.
+func (r *retries) works(s side) { r.troubles[s].since = time.Time{} }
 
 // sent notes that a packet reached the room.
 func (r *retries) sent(now time.Time) {

@@ -26,6 +26,7 @@ type run struct {
 	ended    atomic.Pointer[time.Time] // when the room ended its session; nil while it has not
 	watching sync.WaitGroup            // who notes that
 	endPush  context.CancelCauseFunc   // with a cause, whatever it is waiting for
+	overtime *time.Timer               // ends the push; nil: never
 	gate     *startGate
 	told     *announcer // of room
 	rise     rise
@@ -68,12 +69,13 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 
 // judge is err, but for a source that was there before: it may come back under
 // the same address, so it is not gone for good. A room that hangs up right after
-// a publish, again and again, has another publisher.
+// a publish, again and again, has another publisher, and so has one that says
+// only then that the name is in use.
 func (r *run) judge(err error) error {
 	switch kind := KindOf(err); {
 	case kind == KindSourceNotFound && r.source.known:
 		return &Error{Kind: KindSourceUnavailable, Op: "open source again", Err: err}
-	case kind == KindRoomClosed && r.room != nil && r.stay.kickedOut(r.inRoomUntil()):
+	case (kind == KindRoomClosed || kind == KindRoomConflict) && r.room != nil && r.stay.kickedOut(r.inRoomUntil()):
 		return &Error{Kind: KindRoomKicked, Op: "publish", Err: err}
 	default:
 		return err
@@ -82,8 +84,8 @@ func (r *run) judge(err error) error {
 
 // play opens what is not open and feeds the room until something ends.
 func (r *run) play(ctx context.Context) error {
-	if r.overtime(time.Now()) {
-		return errPlayedOut
+	if limit := r.job.Options.MaxDuration; limit > 0 && r.stay.total(r.inRoomUntil()) >= limit {
+		return errOvertime
 	}
 	for {
 		err := r.playOn(ctx)
@@ -120,6 +122,11 @@ func (r *run) openSource(ctx context.Context) error {
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
 		return err
+	}
+	// A file may break at the same place again and again, and a playlist of
+	// which nothing more comes offers its last segments.
+	if f.live && !f.bursty {
+		r.retries.works(sourceSide)
 	}
 	r.pacer.reset()
 	return nil
@@ -223,6 +230,9 @@ func (r *run) buffered() time.Duration {
 // io.EOF: that also stands inside errors of connections.
 var errPlayedOut = errors.New("played out")
 
+// errOvertime says that the push has been in the room for as long as it may.
+var errOvertime = errors.New("in the room for as long as it may")
+
 // playOut waits until the last picture has been shown for its time, and
 // returns errPlayedOut.
 func (r *run) playOut(ctx context.Context) error {
@@ -257,7 +267,11 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	}
 	r.pass(p, video || r.gate.audioOnly)
 	r.retries.sent(now)
-	if first := r.stay.sent(now); first || r.away {
+	first := r.stay.sent(now)
+	if first {
+		r.limitStay(now)
+	}
+	if first || r.away {
 		r.away = false
 		r.job.Observer.Publishing()
 	}
@@ -267,9 +281,6 @@ func (r *run) sent(p Packet, late time.Duration) error {
 			" in all: the source, the room or this machine is too slow for it")
 	}
 	r.job.Meter.setPlayed(r.stay.total(now))
-	if r.overtime(now) {
-		return errPlayedOut
-	}
 	if code, message := r.stay.signature(now); code != "" {
 		r.job.Observer.Warned(code, message)
 	}
@@ -294,18 +305,6 @@ func (r *run) pass(p Packet, leads bool) {
 	}
 	r.position, r.plays = at, p.play
 	r.job.Meter.moveTo(at, p.play)
-}
-
-// overtime says, and tells, that the push has been in the room for as long as
-// it may.
-func (r *run) overtime(now time.Time) bool {
-	limit, played := r.job.Options.MaxDuration, r.stay.total(now)
-	if limit <= 0 || played < limit {
-		return false
-	}
-	r.job.Meter.setPlayed(played)
-	r.job.Observer.Warned("max_duration", "the push has been in the room for as long as it may")
-	return true
 }
 
 // giveUp closes what an error of kind leaves useless. A file is opened again

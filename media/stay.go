@@ -49,9 +49,12 @@ func (s *stay) bytes(total int64) int64 {
 	return n
 }
 
-// end notes the end of the connection.
+// end notes the end of the connection, whatever ended it.
 func (s *stay) end(now time.Time) {
 	s.played, s.since = s.total(now), time.Time{}
+	if !s.soon(now) {
+		s.kicks = 0
+	}
 }
 
 // total returns for how long there was something in the room.
@@ -65,13 +68,14 @@ func (s *stay) total(now time.Time) time.Duration {
 // kickedOut notes that the room hung up, and says whether it has done so too
 // often too soon.
 func (s *stay) kickedOut(now time.Time) bool {
-	if now.Sub(s.opened) >= kickSoon {
-		s.kicks = 0
+	if !s.soon(now) {
 		return false
 	}
 	s.kicks++
 	return s.kicks >= kickMany
 }
+
+func (s *stay) soon(now time.Time) bool { return now.Sub(s.opened) < kickSoon }
 
 // signature returns a warning when the signature is about to run out.
 func (s *stay) signature(now time.Time) (code, message string) {

@@ -403,19 +403,29 @@ func TestAConnectionThatLastedWithoutAPacketIsNoKick(t *testing.T) {
 }
 
 func TestATimeThatIsOverEndsAPushWhoseSourceIsAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStage(func(opens int) fakeSource {
-			f := fakeSource{info: clip(time.Hour), failAt: 5 * time.Second, err: &Error{Kind: KindSourceUnavailable}}
-			if opens > 0 {
-				f.failAt = time.Nanosecond
-			}
-			return f
+	for name, absent := range map[string]func(context.Context) error{"refused": refused, "hanging": hanging} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				s.job.Options.MaxDuration, s.job.Played = 25*time.Second, 5*time.Second
+				s.job.Retry = func(Kind) Retry { return Retry{First: 15 * time.Second, Max: 15 * time.Second, For: time.Minute} }
+				require.NoError(t, s.playFrom(t.Context(), goesAway(time.Minute, absent), nil))
+				require.Equal(t, 20*time.Second, time.Since(s.room.begin))
+				require.Equal(t, 25*time.Second, s.job.Meter.Snapshot(time.Now()).Played)
+				require.Equal(t, "warned max_duration", s.seen.lines[len(s.seen.lines)-1])
+			})
 		})
+	}
+}
+
+func TestATimeIsNotOverWhileThereIsNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
 		s.job.Options.MaxDuration = 20 * time.Second
+		time.AfterFunc(12*time.Second, func() { s.room.hangUp(KindRoomClosed) })
 		begin := time.Now()
-		require.NoError(t, s.play(t.Context()))
-		require.InDelta(t, 20, time.Since(begin).Seconds(), 2)
-		require.Contains(t, s.seen.lines, "warned max_duration")
-		require.GreaterOrEqual(t, s.job.Meter.Snapshot(time.Now()).Played, 20*time.Second)
+		require.NoError(t, s.playFrom(t.Context(), goesAway(30*time.Second, refused), nil))
+		require.InDelta(t, 30+8, time.Since(begin).Seconds(), 2)
+		require.Equal(t, 20*time.Second, s.job.Meter.Snapshot(time.Now()).Played)
 	})
 }
