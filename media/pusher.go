@@ -70,7 +70,7 @@ func (p *Pusher) Play(ctx context.Context, job Job) error {
 	defer end(nil)
 	r := newRun(p, job, end)
 	defer r.leave(ctx)
-	err := r.playOn(ctx)
+	err := r.playThrough(ctx)
 	switch {
 	case errors.Is(err, errPlayedOut):
 		return nil
@@ -81,8 +81,8 @@ func (p *Pusher) Play(ctx context.Context, job Job) error {
 	return err
 }
 
-// playOn plays until that is over, and again after what that can help.
-func (r *run) playOn(ctx context.Context) error {
+// playThrough plays until that is over, and again after what that can help.
+func (r *run) playThrough(ctx context.Context) error {
 	for {
 		err := r.play(ctx)
 		switch {
