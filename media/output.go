@@ -50,12 +50,14 @@ func (r Rules) videoOutput(t Track, w VideoWish) VideoOutput {
 	return o
 }
 
-// shown returns the size at which t is shown, once it is turned.
+// shown returns the size at which t is shown with square pixels, once it is
+// turned. Its lines are kept.
 func (t Track) shown() (width, height int) {
+	width, height = int(math.Round(float64(t.Width)*t.Pixels.Aspect())), t.Height
 	if t.Rotation%180 != 0 {
-		return t.Height, t.Width
+		return height, width
 	}
-	return t.Width, t.Height
+	return width, height
 }
 
 // fit brings a size within the room's limits, keeping its shape, and to even

@@ -156,6 +156,8 @@ func (r Rules) videoProblem(t Track, s seen) string {
 		return fmt.Sprintf("size %dx%d", t.Width, t.Height)
 	case t.HDR:
 		return "HDR"
+	case t.Pixels.Aspect() != 1: // a room's players take every pixel for square
+		return fmt.Sprintf("pixels of %s", t.Pixels)
 	case t.Rotation != 0:
 		return fmt.Sprintf("rotated by %d degrees", t.Rotation)
 	}

@@ -27,6 +27,8 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		"B-frames":                    {track: video, seen: seen{reordered: true}, reason: "B-frames"},
 		"10 bit":                      {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p10le"}, reason: "pixel format yuv420p10le"},
 		"HDR in 8 bit":                {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p", HDR: true}, reason: "HDR"},
+		"anamorphic":                  {track: Track{Type: Video, Codec: H264, Width: 720, Height: 576, Pixels: PixelShape{64, 45}}, reason: "pixels of 64:45"},
+		"nearly square":               {track: Track{Type: Video, Codec: H264, Width: 720, Height: 576, Pixels: PixelShape{4320, 4319}}},
 		"a cut":                       {track: video, seen: seen{cut: true}, reason: "the edit list cuts into a group of pictures"},
 		"4K":                          {track: Track{Type: Video, Codec: H264, Width: 3840, Height: 2160}, reason: "size 3840x2160"},
 		"stereo AAC":                  {track: audio},

@@ -9,13 +9,15 @@ import (
 )
 
 // sameTrack says why t cannot go on where the room was told out; nil when it
-// can. A room's picture keeps its size, its sound the rate.
+// can. A room's picture keeps its size and shape, its sound the rate.
 func sameTrack(out, t Track) error {
 	switch {
 	case t.Codec != out.Codec:
 		return &planChange{fmt.Sprintf("codec %s", t.Codec)}
 	case t.Width != out.Width || t.Height != out.Height:
 		return &planChange{fmt.Sprintf("size changed to %dx%d", t.Width, t.Height)}
+	case t.Pixels.Aspect() != out.Pixels.Aspect():
+		return &planChange{fmt.Sprintf("pixels changed to %s", t.Pixels)}
 	case t.SampleRate != out.SampleRate:
 		return &planChange{fmt.Sprintf("sample rate changed to %d Hz", t.SampleRate)}
 	case t.Channels != out.Channels && t.Channels > 0 && out.Channels > 0:
@@ -40,7 +42,7 @@ func (t Track) configured(config []byte) Track {
 	}
 	var sps h264.SPS
 	if err := sps.Unmarshal(firstSPS(config)); err == nil {
-		t.Width, t.Height = sps.Width(), sps.Height()
+		t.Width, t.Height, t.Pixels = sps.Width(), sps.Height(), pixelsOf(sps)
 	}
 	return t
 }

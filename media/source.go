@@ -48,6 +48,11 @@ type Track struct {
 	Width, Height int     // pixels, video only
 	FPS           float64 // frames per second, 0 when unknown, video only
 	PixelFormat   string  // as FFmpeg names it: "yuv420p"; video only
+	// Pixels is the shape of the picture's pixels before it is turned; video
+	// only. PixelsFixed says that the container tells it, whatever the pictures
+	// do.
+	Pixels      PixelShape
+	PixelsFixed bool
 	// Rotation is by how many degrees the picture has to be turned clockwise
 	// before it is shown: 0, 90, 180 or 270; video only.
 	Rotation int

@@ -106,6 +106,27 @@ func TestWhatTheRoomWasToldIsKeptWhateverHappensToTheSource(t *testing.T) {
 	})
 }
 
+func TestAnAnamorphicPictureIsMadeWideUnlessTheRoomWasToldAnotherSize(t *testing.T) {
+	for before, want := range map[Output]Output{
+		{}:                        {Width: 852, Height: 360},
+		{Width: 640, Height: 360}: {Width: 640, Height: 360}, // it was copied
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(func(int) fakeSource {
+				f := fakeSource{info: clip(2 * time.Second)}
+				f.info.Tracks[0].Pixels = PixelShape{4, 3}
+				return f
+			})
+			s.job.Before = told(before, Output{})
+			coders := &fakeCoders{}
+			require.NoError(t, s.playWith(t.Context(), coders))
+			require.Equal(t, "pixels of 4:3", s.seen.plan.Video.Reason)
+			require.Equal(t, want, s.seen.plan.Video.Output)
+			require.Equal(t, want, Output{Width: coders.video[0].Width, Height: coders.video[0].Height})
+		})
+	}
+}
+
 func TestBlackHasTheSizeThatTheRoomWasTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(int) fakeSource {

@@ -81,6 +81,7 @@ func (d *decoder) open(codec *astiav.Codec) error {
 	}
 	c.SetWidth(t.Width)
 	c.SetHeight(t.Height)
+	c.SetSampleAspectRatio(aspectOf(t.Pixels))
 	c.SetSampleRate(t.SampleRate)
 	c.SetBitRate(int64(t.Bitrate))
 	c.SetThreadCount(decoderThreads(t))

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
 )
 
 // rotation is by how many degrees the container says to turn the picture
@@ -21,6 +22,13 @@ func rotation(p *astiav.CodecParameters) int {
 		return 0
 	}
 	return (int(math.Round(turn/90))*90%360 + 360) % 360
+}
+
+// pixels is the shape of a stream's pixels: the container's word, which is then
+// for good, else what its pictures say.
+func (s *Source) pixels(stream *astiav.Stream) (shape media.PixelShape, fixed bool) {
+	r := s.format.GuessSampleAspectRatio(stream, nil)
+	return media.PixelShape{Width: r.Num(), Height: r.Den()}, stream.SampleAspectRatio().Num() > 0
 }
 
 // isHDR says that a transfer function is PQ or HLG (ITU-R BT.2100).

@@ -15,36 +15,41 @@ import (
 
 // picture is what of a decoded picture decides about its filters.
 type picture struct {
-	width, height  int
-	sarNum, sarDen int
-	format         astiav.PixelFormat
-	rangeOf        astiav.ColorRange
-	space          astiav.ColorSpace
-	transfer       astiav.ColorTransferCharacteristic
-	interlaced     bool
-	rotation       int
+	width, height int
+	pixels        media.PixelShape
+	format        astiav.PixelFormat
+	rangeOf       astiav.ColorRange
+	space         astiav.ColorSpace
+	transfer      astiav.ColorTransferCharacteristic
+	interlaced    bool
+	rotation      int
 }
 
 // hdPicture is from how many lines on a picture without a word about it has
 // the colours of BT.709 rather than BT.601.
 const hdPicture = 720
 
-func newPicture(info *C.rc_frame, rotation int) picture {
+// newPicture describes a decoded picture of t.
+func newPicture(info *C.rc_frame, t media.Track) picture {
 	p := picture{
-		width: int(info.width), height: int(info.height),
-		sarNum: int(info.sar_num), sarDen: int(info.sar_den),
+		width: int(info.width), height: int(info.height), pixels: t.Pixels,
 		format: astiav.PixelFormat(info.format), rangeOf: astiav.ColorRange(info._range),
 		space: astiav.ColorSpace(info.space), transfer: astiav.ColorTransferCharacteristic(info.transfer),
-		interlaced: info.interlaced != 0, rotation: rotation,
+		interlaced: info.interlaced != 0, rotation: t.Rotation,
 	}
-	if p.sarNum <= 0 || p.sarDen <= 0 || p.aspect() > 16 || p.aspect() < 1./16 {
-		p.sarNum, p.sarDen = 1, 1
+	if !t.PixelsFixed {
+		p.pixels = media.PixelShape{Width: int(info.sar_num), Height: int(info.sar_den)}
 	}
 	return p
 }
 
-// aspect is the shape of a pixel.
-func (p picture) aspect() float64 { return float64(p.sarNum) / float64(p.sarDen) }
+// aspectOf is a shape as libav has it.
+func aspectOf(s media.PixelShape) astiav.Rational {
+	if s.Aspect() == 1 {
+		return astiav.NewRational(1, 1)
+	}
+	return astiav.NewRational(s.Width, s.Height)
+}
 
 // hdr says that the picture has more light than a room's screen.
 func (p picture) hdr() bool { return isHDR(p.transfer) }
@@ -73,7 +78,7 @@ type size struct{ width, height int }
 // fit returns the size, even, in which the picture, turned upright, fills as
 // much of the output as its shape allows.
 func (p picture) fit(to media.VideoOutput) size {
-	width, height := float64(p.width)*p.aspect(), float64(p.height)
+	width, height := float64(p.width)*p.pixels.Aspect(), float64(p.height)
 	if p.rotation%180 != 0 {
 		width, height = height, width
 	}

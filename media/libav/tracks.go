@@ -219,6 +219,7 @@ func (s *Source) videoTrack(stream *astiav.Stream) media.Track {
 	if f := p.PixelFormat(); f != astiav.PixelFormatNone {
 		t.PixelFormat = f.Name()
 	}
+	t.Pixels, t.PixelsFixed = s.pixels(stream)
 	t.Rotation, t.HDR = rotation(p), isHDR(p.ColorTransferCharacteristic())
 	return t
 }

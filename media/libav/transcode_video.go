@@ -64,7 +64,7 @@ func (v *videoStage) frame(f *astiav.Frame, d *decoder) error {
 	f.SetPts(int64(at))
 	v.tune(at, d.track.FPS)
 	v.last, v.began = at, true
-	if err := v.prepare(newPicture(&d.info, d.track.Rotation)); err != nil {
+	if err := v.prepare(newPicture(&d.info, d.track)); err != nil {
 		return err
 	}
 	switch {
@@ -131,7 +131,7 @@ func (v *videoStage) prepare(p picture) error {
 		b.SetWidth(p.width)
 		b.SetHeight(p.height)
 		b.SetPixelFormat(p.format)
-		b.SetSampleAspectRatio(astiav.NewRational(p.sarNum, p.sarDen))
+		b.SetSampleAspectRatio(aspectOf(p.pixels))
 		b.SetColorSpace(p.space)
 		b.SetColorRange(p.rangeOf)
 	})

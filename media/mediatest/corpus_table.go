@@ -67,6 +67,7 @@ func (p piece) tape(s Sample) TapeWant {
 }
 
 func (s Sample) taped(w TapeWant) Sample              { s.Tape = w; return s }
+func (s Sample) sized(size string) Sample             { s.Tape.Size = size; return s }
 func (s Sample) served(by Serving) Sample             { s.Serve = by; return s }
 func (s Sample) failing(kind string) Sample           { s.Fails = kind; return s }
 func (s Sample) warned(code string) Sample            { s.Warned = code; return s }
@@ -117,7 +118,8 @@ func pictures() []Sample {
 		piece{rate: "20", video: baseline, audio: aac, out: faststart}.sample("mp4, 20 fps", copied, copied),
 		piece{size: "270x480", video: baseline, audio: aac, out: faststart}.sample("mp4, portrait", copied, copied),
 		rotated("90"), rotated("180"), rotated("270"),
-		piece{filter: "setsar=4/3", video: baseline, audio: aac, out: faststart}.sample("mp4, anamorphic", copied, copied),
+		piece{filter: "setsar=4/3", video: baseline, audio: aac, out: faststart}.sample("mp4, anamorphic", transcoded("pixels of 4:3"), copied).
+			sized("426x180"),
 		piece{filter: "setfield=tff", video: x264 + "-flags +ilme+ildct", audio: aac, out: faststart}.
 			sample("mp4, interlaced", copied, copied),
 		mp4("mp4, 10 bit", x264+"-pix_fmt yuv420p10le -profile:v high10", transcoded("yuv420p10le")),
@@ -160,6 +162,8 @@ func codecs() []Sample {
 			sample("wmv", transcoded("wmv2"), transcoded("wmav2")),
 		piece{rate: "24", video: "-c:v mpeg2video -bf 2 -b:v 800k", audio: "-c:a mp2", out: ts}.
 			sample("ts, mpeg-2 and mp2", transcoded("mpeg2video"), transcoded("mp2")),
+		piece{size: "360x288", rate: "50", filter: "tinterlace=interleave_top,setsar=64/45", video: "-c:v mpeg2video -flags +ilme+ildct -bf 2 -b:v 2M", audio: "-c:a mp2", out: ts}.
+			sample("ts, mpeg-2, interlaced and anamorphic", transcoded("mpeg2video"), transcoded("mp2")).sized("512x288"),
 		piece{video: "-c:v mjpeg -pix_fmt yuvj420p", audio: "-c:a pcm_s16le", out: "a.mov"}.
 			sample("mov, mjpeg and pcm", transcoded("mjpeg"), transcoded("pcm_s16le")),
 	}
@@ -264,7 +268,8 @@ func changes() []Sample {
 			ffmpegStep("-f concat -i l.txt -c copy -f flv a.flv"), ffmpegStep("drop l.txt 1.ts 2.ts"))
 		return s
 	}
-	sized, setup, late, rate := second, second, second, second
+	sized, setup, late, rate, wide := second, second, second, second, second
+	wide.filter = "setsar=4/3"
 	sized.size, setup.video, late.video, rate.hertz = "240x180", baseline+" -refs 3 -level 4.0", adaptive, 44100
 	bent := piece{video: adaptive + " -force_key_frames expr:lt(t,2)", audio: aac, out: "-f flv a.flv"}.
 		sample("flv, B-frames begin in mid-stream", until("B-frames"), copied)
@@ -272,6 +277,7 @@ func changes() []Sample {
 	return []Sample{
 		joined("ts, resolution changes", sized, until("size"), copied),
 		flv("flv, resolution changes", sized),
+		joined("ts, pixels become anamorphic", wide, until("pixels"), copied),
 		joined("ts, new SPS of the same size", setup, copied, copied),
 		joined("ts, B-frames begin with a new SPS", late, until("B-frames"), copied),
 		joined("ts, sample rate changes", rate, copied, until("sample rate")),
