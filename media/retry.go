@@ -10,8 +10,8 @@ import (
 type Retry struct {
 	// AtOnce puts one try without any wait before the others.
 	AtOnce bool
-	First  time.Duration // the first wait; later ones double, with jitter
-	Max    time.Duration // the longest wait
+	First  time.Duration // the first wait; later ones double; all have jitter
+	Max    time.Duration // the longest wait, jitter included
 	For    time.Duration // how long in all, counted from the first failure since it worked, see retries
 }
 
@@ -85,7 +85,7 @@ func (r *retries) next(k Kind) (time.Duration, bool) {
 	if first && retry.AtOnce {
 		return 0, true
 	}
-	return min(t.wait.NextBackOff(), retry.For-now.Sub(t.since)), true
+	return min(t.wait.NextBackOff(), t.wait.MaxInterval, retry.For-now.Sub(t.since)), true
 }
 
 // works gives a side all of its patience for the next failure.
