@@ -245,7 +245,7 @@ func TestAKickIsAConflictAndNoFight(t *testing.T) {
 		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Cut, AfterPackets: 2}) // the configurations
 		begin := time.Now()
 		require.Equal(t, tasks.CodeRoomConflict, s.failed().Code)
-		require.Less(t, time.Since(begin), 4*time.Second, "no keyframe is waited for")
+		require.Less(t, time.Since(begin), 20*time.Second, "no keyframe is waited for")
 		require.Len(t, s.sessions(), 1+3)
 	})
 	t.Run("the room says so while a live sender is away", func(t *testing.T) {
