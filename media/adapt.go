@@ -51,7 +51,7 @@ func coded(coder Transcoder, err error) (*codeLane, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &codeLane{Transcoder: coder}, nil
+	return newCodeLane(coder), nil
 }
 
 // adapt brings the lanes that there are to a new feed.

@@ -117,6 +117,7 @@ func (m *mixer) takeIn() {
 	tracks := m.feed.info.Tracks
 	m.intake = newIntake(tracks, m.feed.realtime)
 	m.intake.ends = m.restamp.next
+	m.reach = reach{heard: -forever}
 	m.leap.keys = 0
 	for i, t := range tracks {
 		if m.lanes[t.Type] == nil {

@@ -111,15 +111,17 @@ func (l *copyLane) reconfigure(config []byte) error {
 	return nil
 }
 
-// Limits of what is kept of a copied video to begin decoding with.
+// Limits of what is kept of a video to begin decoding with. Few pictures are
+// kept however long they stand.
 const (
 	gopSpan  = 10 * time.Second
 	gopBytes = 16 << 20
+	gopFew   = 60
 )
 
 // gopBuffer keeps a video's packets from its last keyframe on, so that a
-// decoder can begin in the middle of what is being copied. A GOP beyond the
-// limits is not kept at all.
+// decoder can begin in the middle of it. A GOP beyond the limits is not kept at
+// all.
 type gopBuffer struct {
 	packets []Packet
 	bytes   int
@@ -135,7 +137,7 @@ func (b *gopBuffer) add(p Packet) {
 		return
 	}
 	b.packets, b.bytes = append(b.packets, p), b.bytes+len(p.Data)
-	if b.bytes > gopBytes || p.DTS-b.packets[0].DTS > gopSpan {
+	if b.bytes > gopBytes || len(b.packets) > gopFew && p.DTS-b.packets[0].DTS > gopSpan {
 		b.packets, b.over = nil, true
 	}
 }
@@ -145,7 +147,17 @@ type codeLane struct {
 	Transcoder
 	// told is the configuration of the sound that was copied before, where it
 	// does for what comes out, too: viewers are told nothing new.
-	told []byte
+	told  []byte
+	still *still        // nil: it is sound
+	end   time.Duration // as SkipFrom was told
+}
+
+func newCodeLane(coder Transcoder) *codeLane {
+	l := &codeLane{Transcoder: coder}
+	if coder.Output().Type == Video {
+		l.still = newStill()
+	}
+	return l
 }
 
 func (l *codeLane) track() Track {
@@ -156,10 +168,59 @@ func (l *codeLane) track() Track {
 	return t
 }
 
-func (l *codeLane) flush() ([]Packet, error)       { return l.Flush() }
-func (l *codeLane) takeDamaged() int64             { return l.Damaged() }
-func (l *codeLane) close()                         { l.Close() }
-func (l *codeLane) put(p Packet) ([]Packet, error) { return l.Transcode(p) }
+func (l *codeLane) takeDamaged() int64 { return l.Damaged() }
+func (l *codeLane) close()             { l.Close() }
+
+func (l *codeLane) put(p Packet) ([]Packet, error) {
+	if l.still == nil {
+		return l.Transcode(p)
+	}
+	before, err := l.refill()
+	if err != nil {
+		return before, err
+	}
+	l.still.put(p)
+	out, err := l.Transcode(p)
+	return append(before, l.still.passed(out)...), err
+}
+
+func (l *codeLane) flush() ([]Packet, error) {
+	if l.still == nil {
+		return l.Flush()
+	}
+	var before []Packet
+	if l.still.newest > l.still.settled {
+		var err error
+		if before, err = l.refill(); err != nil {
+			return before, err
+		}
+	}
+	out, err := l.Flush()
+	l.still.emptied, l.still.settled = true, max(l.still.settled, l.still.newest)
+	return append(before, l.still.passed(out)...), err
+}
+
+func (l *codeLane) Input(t Track) ([]Packet, error) {
+	out, err := l.Transcoder.Input(t)
+	if l.still != nil {
+		l.still.passed(out)
+		l.still.restart()
+	}
+	return out, err
+}
+
+// SkipBefore begins with what stands at t.
+func (l *codeLane) SkipBefore(t time.Duration) {
+	l.Transcoder.SkipBefore(t)
+	if l.still != nil {
+		l.still.from, l.still.due = t, t // even if nothing was shown yet
+	}
+}
+
+func (l *codeLane) SkipFrom(t time.Duration) {
+	l.Transcoder.SkipFrom(t)
+	l.end = t
+}
 
 // fillLane makes a track that the source does not have: silence or black, one
 // group of packets over and over.

@@ -99,6 +99,8 @@ func (m *mixer) land(p Packet) {
 		case *codeLane:
 			if MediaType(media) == Audio {
 				l.SkipBefore(p.PTS)
+			} else {
+				l.still.from = p.PTS
 			}
 		case *fillLane:
 			_ = l.until(p.PTS)

@@ -41,6 +41,7 @@ type mixer struct {
 	configs configs // of what was left out
 	dropped atomic.Int64
 	damage  [2]damage // by MediaType
+	reach   reach     // of the feed
 }
 
 // mixerConfig is what a mixer works with.
@@ -244,6 +245,11 @@ func (m *mixer) finish() bool {
 			}
 		}
 	}
+	if l, ok := m.lanes[Video].(*codeLane); ok {
+		if out, err := l.stand(m.reach.heard); err == nil {
+			m.take(Video, out)
+		}
+	}
 	m.weave.flush()
 	for p, ok := m.weave.pop(); ok; p, ok = m.weave.pop() {
 		m.ready = append(m.ready, p)
@@ -268,10 +274,13 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 		m.configs.lose(p)
 		return nil // sound from before the picture goes on
 	}
-	if media == Video && m.coding(Video) && m.wantKey.CompareAndSwap(true, false) {
-		l.(*codeLane).ForceKey()
+	if picture, ok := m.lanes[Video].(*codeLane); ok && m.wantKey.CompareAndSwap(true, false) {
+		picture.ForceKey()
 	}
 	m.skipBeyond(p)
+	if err := m.stand(media, p); err != nil {
+		return err
+	}
 	out, err := l.put(p)
 	if change, ok := errors.AsType[*planChange](err); ok {
 		out, err = m.change(ctx, media, change.reason, p)

@@ -24,6 +24,8 @@ type fakeCoder struct {
 	forced bool
 	inputs int
 	closed bool
+	last   *Packet // that came out
+	stands *Packet // what Repeat repeats
 }
 
 func (c *fakeCoder) Output() Track              { return c.out }
@@ -51,14 +53,30 @@ func (c *fakeCoder) emit(keep int) []Packet {
 	for len(c.inside) > keep {
 		p := c.inside[0]
 		c.inside = c.inside[1:]
-		if p.PTS < c.skip || c.until > 0 && p.PTS >= c.until {
+		if c.until > 0 && p.PTS >= c.until || c.last != nil && c.out.Type == Video && p.PTS <= c.last.PTS {
 			continue
 		}
-		p.DTS, p.Extradata = p.PTS, nil
-		p.Keyframe, c.forced = p.Keyframe || c.forced, false
-		out = append(out, p)
+		if c.stands = &p; p.PTS >= c.skip {
+			out = append(out, c.show(p))
+		}
 	}
 	return out
+}
+
+func (c *fakeCoder) show(p Packet) Packet {
+	p.DTS, p.Extradata = p.PTS, nil
+	p.Keyframe, c.forced = p.Keyframe || c.forced, false
+	c.last = &p
+	return p
+}
+
+func (c *fakeCoder) Repeat(t time.Duration) ([]Packet, error) {
+	if c.stands == nil || c.last != nil && c.last.PTS >= t || t < c.skip || c.until > 0 && t >= c.until {
+		return nil, nil
+	}
+	p := *c.stands
+	p.PTS = t
+	return []Packet{c.show(p)}, nil
 }
 
 // fakeCoders makes fakeCoders and remembers them.

@@ -1,7 +1,10 @@
 package media
 
 import (
+	"cmp"
 	"context"
+	"io"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,40 +12,236 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sparse is a source of which few pictures are there.
-type sparse struct {
-	*fakeSource
-	keep func(at time.Duration) bool
+// script is a source of sound, a packet every 20 ms, and of the pictures that
+// are written down. Each picture's data is its PTS in seconds.
+type script struct {
+	info     SourceInfo
+	pictures []Packet
+	late     time.Duration // by how much pictures stand behind their sound
+	timed    bool          // it comes in its own time
+	silent   bool
+
+	ctx     context.Context
+	packets []Packet
+	begin   time.Time
 }
 
-func (s *sparse) ReadPacket() (Packet, error) {
-	for {
-		p, err := s.fakeSource.ReadPacket()
-		if err != nil || p.Track != 0 || s.keep(p.PTS) {
-			return p, err
+// shows returns keyframes that are shown at these seconds.
+func shows(seconds ...float64) (out []Packet) {
+	for _, at := range seconds {
+		pts := time.Duration(at * float64(time.Second))
+		out = append(out, Packet{PTS: pts, DTS: pts, Duration: frame, Keyframe: true, Data: []byte{0, 0, 0, 1, 0x65, byte(at)}})
+	}
+	return out
+}
+
+func moving(from, to float64) (out []Packet) {
+	for at := from; at < to-0.001; at += frame.Seconds() {
+		out = append(out, shows(at)...)
+	}
+	return out
+}
+
+func (s script) open(ctx context.Context, _ SourceRequest) (Source, error) {
+	s.ctx, s.begin = ctx, time.Now()
+	all := slices.Clone(s.pictures)
+	for at := time.Duration(0); at < s.info.Duration && !s.silent; at += audioFrame {
+		all = append(all, Packet{Track: 1, PTS: at, DTS: at, Duration: audioFrame, Data: []byte{0xaa}})
+	}
+	slices.SortStableFunc(all, func(a, b Packet) int { return cmp.Compare(s.comes(a), s.comes(b)) })
+	s.packets = all
+	if s.silent {
+		s.info.Tracks = s.info.Tracks[:1]
+	}
+	return &s, nil
+}
+
+// comes is when a packet is in the source.
+func (s *script) comes(p Packet) time.Duration {
+	if p.Track == 0 && p.DTS > 0 {
+		return p.DTS + s.late
+	}
+	return p.DTS
+}
+
+func (s *script) Info() SourceInfo { return s.info }
+func (s *script) Close()           {}
+
+func (s *script) Seek(pos time.Duration) error {
+	from := 0
+	for i, p := range s.packets {
+		if p.Track == 0 && p.Keyframe && p.PTS <= pos {
+			from = i
 		}
+	}
+	s.packets = s.packets[from:]
+	return nil
+}
+
+func (s *script) ReadPacket() (Packet, error) {
+	if len(s.packets) == 0 {
+		return Packet{}, io.EOF
+	}
+	p := s.packets[0]
+	s.packets = s.packets[1:]
+	if s.timed {
+		if err := sleep(s.ctx, time.Until(s.begin.Add(s.comes(p)))); err != nil {
+			return Packet{}, err
+		}
+	}
+	return p, nil
+}
+
+// recode plays what is scripted, re-encoded.
+func (s *stage) recode(t *testing.T, from script) error {
+	t.Helper()
+	s.job.Options.Transcode = TranscodeAlways
+	return s.playFrom(t.Context(), from.open, &fakeCoders{})
+}
+
+// requireAlways demands that there is a picture all the time, until the end, that
+// it is the right one, and that it is not sent late.
+func (r *fakeRoom) requireAlways(t *testing.T, pictures []Packet, end time.Duration) {
+	t.Helper()
+	requireRising(t, r.got)
+	right := slices.SortedFunc(slices.Values(pictures), func(a, b Packet) int { return cmp.Compare(a.PTS, b.PTS) })
+	last := r.of(0)[0].DTS
+	for i, a := range r.of(0) {
+		require.LessOrEqual(t, a.DTS-last, 2*time.Second, "picture %d", i)
+		last = a.DTS
+		for len(right) > 1 && right[1].PTS-a.DTS < tick {
+			right = right[1:]
+		}
+		require.Equal(t, right[0].Data, a.Data, "at %v", a.DTS)
+	}
+	require.Len(t, right, 1, "all are shown")
+	require.LessOrEqual(t, end-last, 1001*time.Millisecond)
+	for _, a := range r.got {
+		require.InDelta(t, (a.DTS - r.got[0].DTS).Seconds(), a.at.Seconds(), 0.2, "sent in time, track %d", a.Track)
 	}
 }
 
-// playSparse plays a source of this length, re-encoded.
-func (s *stage) playSparse(t *testing.T, info SourceInfo, keep func(at time.Duration) bool) error {
-	t.Helper()
-	s.job.Options.Transcode = TranscodeAlways
-	open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
-		return &sparse{&fakeSource{ctx: ctx, info: info}, keep}, nil
-	})
-	return s.playFrom(t.Context(), open, &fakeCoders{})
+func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
+	hole := slices.Concat(moving(0, 3), moving(12, 15))
+	ordered := func(pts, dts float64) Packet {
+		p := shows(pts)[0]
+		p.DTS, p.Keyframe = time.Duration(dts*float64(time.Second)), pts == 0
+		return p
+	}
+	for name, from := range map[string]script{
+		"one":                        {pictures: shows(0)},
+		"slides":                     {pictures: shows(0, 3, 6, 9, 12)},
+		"slides without sound":       {pictures: shows(0, 3, 6, 9, 12, 14.9), silent: true},
+		"slides at odd times":        {pictures: shows(0, 2.2, 2.4, 4.3, 7.9, 8.1, 13)},
+		"a hole":                     {pictures: hole},
+		"a hole without sound":       {pictures: hole, silent: true},
+		"two, then none":             {pictures: shows(0, 0.04)},
+		"pictures far in the file":   {pictures: moving(0, 15), late: 6 * time.Second},
+		"slides far in the file":     {pictures: shows(0, 3, 6, 9, 12), late: 6 * time.Second},
+		"slides in another order":    {pictures: []Packet{ordered(0, -4), ordered(6, -2), ordered(2, 0), ordered(4, 2), ordered(12, 4), ordered(8, 6), ordered(10, 8)}},
+		"pictures begin after sound": {pictures: shows(0.5, 3)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				from.info = clip(15 * time.Second)
+				s := newStage(nil)
+				s.job.Options.FillAudio = true
+				require.NoError(t, s.recode(t, from))
+				first := from.pictures[0].PTS
+				for i := range from.pictures { // viewers' time begins with the first
+					from.pictures[i].PTS -= first - s.room.of(0)[0].DTS
+				}
+				s.room.requireAlways(t, from.pictures, s.room.got[len(s.room.got)-1].DTS)
+				require.Zero(t, s.job.Meter.Snapshot(time.Now()).DroppedPackets)
+				require.Zero(t, s.job.Meter.Snapshot(time.Now()).Slipped)
+				require.NotContains(t, s.seen.lines, "warned ended_early")
+			})
+		})
+	}
 }
 
-func first(at time.Duration) bool { return at == 0 }
+func TestAPictureStandsWhereverAFileIsBegunAndOverLoops(t *testing.T) {
+	for name, c := range map[string]struct {
+		options  Options
+		pictures []Packet
+	}{
+		"a start in it":       {Options{StartAt: 5 * time.Second}, shows(0)},
+		"a start in slides":   {Options{StartAt: 4500 * time.Millisecond}, shows(0, 3, 6, 9)},
+		"a part of it, twice": {Options{StartAt: 5 * time.Second, EndAt: 8 * time.Second, Repeat: 2}, shows(0)},
+		"all of it, twice":    {Options{Repeat: 2}, shows(0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				s.job.Options = c.options
+				require.NoError(t, s.recode(t, script{info: clip(10 * time.Second), pictures: c.pictures}))
+				length := (cmp.Or(c.options.EndAt, 10*time.Second) - c.options.StartAt) * time.Duration(max(1, c.options.Repeat))
+				require.InDelta(t, length/audioFrame, len(s.room.of(1)), 2)
+				last := time.Duration(0)
+				for _, a := range s.room.of(0) {
+					require.LessOrEqual(t, a.DTS-last, 1001*time.Millisecond, "over the seam, too")
+					last = a.DTS
+				}
+				require.GreaterOrEqual(t, last, length-1001*time.Millisecond)
+				require.Equal(t, time.Duration(0), s.room.of(0)[0].DTS)
+				require.True(t, s.room.of(0)[0].Keyframe)
+				if len(c.pictures) > 1 {
+					require.Equal(t, byte(3), s.room.of(0)[0].Data[5], "the one that stands there")
+				}
+				requireRising(t, s.room.got)
+			})
+		})
+	}
+}
 
-func TestTheSoundOfAPictureThatItsDecoderKeepsIsNotLost(t *testing.T) {
+func TestAStandingPictureBeginsWithAKeyframeInARoomOpenedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(nil)
-		require.NoError(t, s.playSparse(t, clip(10*time.Second), first))
+		s.room.breakAt(5300*time.Millisecond, KindRoomClosed)
+		require.NoError(t, s.recode(t, script{info: clip(10 * time.Second), pictures: shows(0)}))
+		require.Equal(t, 2, s.room.dials)
 		requireRising(t, s.room.got)
-		require.Len(t, s.room.of(1), 250)
-		require.Zero(t, s.job.Meter.Snapshot(time.Now()).DroppedPackets)
-		require.True(t, s.room.got[0].Keyframe)
+		again := slices.IndexFunc(s.room.got, func(a arrival) bool { return a.DTS >= 5300*time.Millisecond })
+		require.Zero(t, s.room.got[again].Track)
+		require.True(t, s.room.got[again].Keyframe)
 	})
+}
+
+func TestALiveSourceWhosePictureIsAwayForAWhileLosesNoneAndIsNotLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		pictures := slices.Concat(moving(0, 5), moving(12, 20))
+		require.Equal(t, KindSourceEnded, KindOf(s.recodeLive(t, script{info: stream(20 * time.Second), pictures: pictures, timed: true})))
+		requireRising(t, s.room.got)
+		seen := map[time.Duration]bool{}
+		last := time.Duration(0)
+		for _, a := range s.room.of(0) {
+			require.LessOrEqual(t, a.at-last, 2100*time.Millisecond)
+			seen[a.PTS.Round(frame)], last = true, a.at
+		}
+		for _, p := range pictures[:len(pictures)-4] { // the coder keeps four
+			require.True(t, seen[p.PTS.Round(frame)], "at %v", p.PTS)
+		}
+		for _, a := range s.room.of(1) {
+			require.InDelta(t, a.DTS.Seconds(), a.at.Seconds(), 0.25)
+		}
+		for _, a := range s.room.of(0) {
+			require.LessOrEqual(t, a.at-a.DTS, 1500*time.Millisecond)
+		}
+	})
+}
+
+func TestALiveSourceWhosePictureIsBehindItsSoundKeepsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		require.Equal(t, KindSourceEnded, KindOf(s.recodeLive(t, script{info: stream(30 * time.Second), pictures: moving(0, 27), late: 3 * time.Second, timed: true})))
+		requireRising(t, s.room.got)
+		require.Greater(t, len(s.room.of(0)), 27*25-60)
+	})
+}
+
+func (s *stage) recodeLive(t *testing.T, from script) error {
+	t.Helper()
+	s.job.Retry = func(Kind) Retry { return Retry{} }
+	return s.recode(t, from)
 }

@@ -49,6 +49,11 @@ type Transcoder interface {
 	// SkipFrom leaves out everything that is shown or heard at t (room time) or
 	// later, until it is called again; 0 leaves out nothing.
 	SkipFrom(t time.Duration)
+	// Repeat shows at t (room time), once more, the picture that was shown last
+	// or, where nothing has come out since SkipBefore, that which was decoded
+	// last. Nothing comes out where there is none, or a later one was shown; what
+	// is decoded afterwards must be later than t. Audio ignores it.
+	Repeat(t time.Duration) ([]Packet, error)
 	// ForceKey makes the next picture that comes out a keyframe. Audio ignores
 	// it.
 	ForceKey()

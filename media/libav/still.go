@@ -11,11 +11,12 @@ const (
 	// that a hole in the source does not look like a stream that has stalled.
 	longestStill = time.Second
 	// longestHole is where a hole is left as it is: the sound has gone on when
-	// its end is known, and what is sent behind it would come too late.
+	// its end is known, and what is sent behind it would come too late. Who
+	// knows sooner calls Repeat.
 	longestHole = 2 * time.Second
 )
 
-// stillPicture is the picture that was shown last.
+// stillPicture is a picture that stands until the next one comes.
 type stillPicture struct {
 	frame *astiav.Frame // nil before the first
 	at    time.Duration
@@ -31,19 +32,48 @@ func (s *stillPicture) between(next time.Duration) []time.Duration {
 }
 
 // hold keeps a picture instead of the one before.
-func (s *stillPicture) hold(f *astiav.Frame) error {
+func (s *stillPicture) hold(f *astiav.Frame, at time.Duration) error {
 	if s.frame == nil {
 		if s.frame = astiav.AllocFrame(); s.frame == nil {
 			return errNoMemory
 		}
 	}
 	s.frame.Unref()
-	s.at = time.Duration(f.Pts())
+	s.at = at
 	return s.frame.Ref(f)
 }
 
-func (s *stillPicture) close() {
+func (s *stillPicture) drop() {
 	if s.frame != nil {
 		s.frame.Free()
+		s.frame = nil
 	}
+}
+
+// repeat shows the picture that stands once more: after a seek, that from before
+// the place.
+func (v *videoStage) repeat(at time.Duration) error {
+	over := v.until > 0 && at >= v.until
+	switch {
+	case at < v.skip || over || v.began && at <= v.last:
+		return nil
+	case v.before.frame != nil:
+		return v.showBefore(at)
+	case v.still.frame == nil:
+		return nil
+	}
+	v.last, v.still.at, v.skips = at, at, false
+	return v.encodeAt(v.still.frame, at)
+}
+
+// showBefore shows what was decoded and left out.
+func (v *videoStage) showBefore(at time.Duration) error {
+	f := v.before.frame
+	v.before.frame = nil
+	defer f.Free()
+	f.SetPts(int64(at))
+	if err := v.show(f, at, v.stood); err != nil || v.graph == nil {
+		return err
+	}
+	return v.drain(false) // a filter may keep it until the next one
 }

@@ -122,6 +122,15 @@ func (t *transcoder) drain(all bool) error {
 func (t *transcoder) SkipBefore(at time.Duration) { t.stage.skipBefore(at) }
 func (t *transcoder) SkipFrom(at time.Duration)   { t.stage.skipFrom(at) }
 
+func (t *transcoder) Repeat(at time.Duration) ([]media.Packet, error) {
+	return t.do(func() error {
+		if v, ok := t.stage.(*videoStage); ok {
+			return v.repeat(at)
+		}
+		return nil
+	})
+}
+
 func (t *transcoder) ForceKey() {
 	if v, ok := t.stage.(*videoStage); ok {
 		v.forceKey()

@@ -22,7 +22,10 @@ type videoStage struct {
 	until   time.Duration // 0: no end
 	last    time.Duration // of the picture that came last
 	began   bool          // last is set
-	still   stillPicture
+	still   stillPicture  // as it was encoded
+	before  stillPicture  // as it was decoded, while all is skipped
+	stood   picture       // before's shape
+	skips   bool          // nothing was shown since skip was set
 
 	graph      *graph // nil while pictures need nothing done
 	beyond     bool   // nothing can be done with pictures of this shape
@@ -58,20 +61,35 @@ func videoOutput(to media.VideoOutput, fps float64, e *encoder) media.Track {
 
 func (v *videoStage) frame(f *astiav.Frame, d *decoder) error {
 	at, ok := v.time(d)
+	if v.skips && at < v.skip && d.info.corrupt == 0 {
+		v.stood = newPicture(&d.info, d.track)
+		return v.before.hold(f, at)
+	}
 	if !ok || d.info.corrupt != 0 && !v.began || !v.cap.keep(at) {
 		return nil
 	}
 	f.SetPts(int64(at))
 	v.tune(at, d.track.FPS)
-	v.last, v.began = at, true
-	if err := v.prepare(newPicture(&d.info, d.track)); err != nil {
+	if err := v.show(f, at, newPicture(&d.info, d.track)); err != nil {
+		return err
+	}
+	if v.beyond {
+		d.damaged++
+	}
+	return nil
+}
+
+// show brings a picture of this shape to the output's form and encodes it.
+func (v *videoStage) show(f *astiav.Frame, at time.Duration, p picture) error {
+	v.last, v.began, v.skips = at, true, false
+	v.before.drop()
+	if err := v.prepare(p); err != nil {
 		return err
 	}
 	switch {
 	case v.graph != nil:
 		return v.graph.push(f, v.encode)
 	case v.beyond:
-		d.damaged++
 		return nil
 	}
 	return v.encode(f)
@@ -156,7 +174,7 @@ func (v *videoStage) encode(f *astiav.Frame) error {
 			return err
 		}
 	}
-	if err := v.still.hold(f); err != nil {
+	if err := v.still.hold(f, time.Duration(f.Pts())); err != nil {
 		return err
 	}
 	return v.encodeAt(f, time.Duration(f.Pts()))
@@ -188,8 +206,12 @@ func (v *videoStage) drain(bool) error {
 	return err
 }
 
-func (v *videoStage) skipBefore(t time.Duration) { v.skip = t }
-func (v *videoStage) skipFrom(t time.Duration)   { v.until = t }
+func (v *videoStage) skipBefore(t time.Duration) {
+	v.skip, v.skips = t, true
+	v.before.drop()
+}
+
+func (v *videoStage) skipFrom(t time.Duration) { v.until = t }
 
 // forceKey makes the next picture a keyframe.
 func (v *videoStage) forceKey() { v.keys.began = false }
@@ -197,7 +219,8 @@ func (v *videoStage) forceKey() { v.keys.began = false }
 func (v *videoStage) close() {
 	v.graph.close()
 	v.tone.close()
-	v.still.close()
+	v.still.drop()
+	v.before.drop()
 	v.encoder.close()
 }
 

@@ -144,8 +144,14 @@ func pictures() []Sample {
 func codecs() []Sample {
 	pq := "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc "
 	vp9 := "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 30 -b:v 300k"
+	// Pictures that stand are shown once a second, and flash at no time.
+	still := func(name, rate string) Sample {
+		return piece{seconds: 5, rate: rate, video: x265, audio: aac, out: faststart}.sample(name, transcoded("hevc"), copied).
+			shaped(func(w *TapeWant) { w.Flashes, w.Apart = 0, 2*time.Second })
+	}
 	return []Sample{
 		piece{video: x265, audio: aac, out: faststart}.sample("mp4, hevc", transcoded("hevc"), copied),
+		still("mp4, one hevc picture and sound", "1/5"), still("mp4, hevc slides", "1/3"),
 		piece{video: x265 + pq, audio: aac, out: faststart}.sample("mp4, hevc with HDR", transcoded("hevc"), copied),
 		piece{video: x265, audio: aac, out: ts}.sample("ts, hevc", transcoded("hevc"), copied),
 		piece{video: "-c:v libvpx -deadline realtime -cpu-used 8 -g 30 -b:v 300k", audio: "-c:a libvorbis", out: "a.webm"}.

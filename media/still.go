@@ -1,0 +1,161 @@
+package media
+
+import "time"
+
+const (
+	// stillTime is how long a re-encoded picture stands before it is sent once
+	// more: who joins waits for a keyframe, and these come with pictures.
+	stillTime = time.Second
+	// stillWait is for how much of the source a picture is waited for that should
+	// be shown already: as long as the sound is held for it.
+	stillWait = fileHold
+)
+
+// still tells of a re-encoded picture what its decoder holds, and until when
+// what came out of it stands. Times are the room's.
+type still struct {
+	gop     gopBuffer     // with it a decoder goes on that was emptied
+	emptied bool          // it was, behind gop
+	newest  time.Duration // PTS that was put in
+	settled time.Duration // no picture is inside that is to be shown until here
+	from    time.Duration // nothing is made up before
+	due     time.Duration // when the picture is to be shown again
+}
+
+func newStill() *still {
+	return &still{newest: -forever, settled: -forever, from: -forever, due: forever}
+}
+
+// restart is for a new decoder.
+func (s *still) restart() {
+	s.gop, s.emptied, s.newest, s.settled = gopBuffer{}, false, -forever, -forever
+}
+
+func (s *still) put(p Packet) {
+	s.gop.add(p)
+	if !p.Discard {
+		s.newest = max(s.newest, p.PTS)
+	}
+}
+
+// passed takes note of what came out, and returns it.
+func (s *still) passed(out []Packet) []Packet {
+	if n := len(out); n > 0 {
+		s.settled, s.due = max(s.settled, out[n-1].PTS), out[n-1].PTS+stillTime
+	}
+	return out
+}
+
+// inside returns when the first picture is to be shown that the decoder still
+// holds, forever if there is none. It is not known in a long group of pictures.
+func (s *still) inside() (first time.Duration, known bool) {
+	if s.newest <= s.settled {
+		return forever, true
+	}
+	first = forever
+	for _, p := range s.gop.packets {
+		if p.PTS > s.settled && !p.Discard {
+			first = min(first, p.PTS)
+		}
+	}
+	return first, first < forever
+}
+
+// stand keeps the picture before the viewers up to t, by when all that is shown
+// until then was put in. What the decoder holds of it is brought out: some come
+// out only when others follow. Nothing older is shown in its place.
+func (l *codeLane) stand(t time.Duration) ([]Packet, error) {
+	s := l.still
+	if t <= s.settled || t < s.from {
+		return nil, nil
+	}
+	var all []Packet
+	for {
+		first, known := s.inside()
+		if !known {
+			return all, nil
+		}
+		out, err := l.repeat(min(t, first-1))
+		if all = append(all, out...); err != nil || first > t {
+			return all, err
+		}
+		out, err = l.empty(t)
+		if all = append(all, out...); err != nil {
+			return all, err
+		}
+	}
+}
+
+// repeat shows the last picture again, as often as it is due until t.
+func (l *codeLane) repeat(t time.Duration) (all []Packet, err error) {
+	s := l.still
+	s.due = max(s.due, s.from, t-maxForward)
+	for s.due <= t {
+		out, err := l.Repeat(s.due)
+		if err != nil || len(out) == 0 {
+			return all, err
+		}
+		all = append(all, s.passed(out)...)
+	}
+	return all, nil
+}
+
+// empty brings out of the decoder what is shown until t.
+func (l *codeLane) empty(t time.Duration) ([]Packet, error) {
+	out, err := l.refill()
+	if err != nil {
+		return out, err
+	}
+	end := t + 1
+	if l.end > 0 {
+		end = min(end, l.end)
+	}
+	l.Transcoder.SkipFrom(end)
+	last, err := l.Flush()
+	l.Transcoder.SkipFrom(l.end)
+	l.still.settled, l.still.emptied = max(l.still.settled, t), true
+	return append(out, l.still.passed(last)...), err
+}
+
+// refill brings a decoder that was emptied to where it was. The pictures that it
+// has given already are not later than what was shown, and left out.
+func (l *codeLane) refill() (all []Packet, err error) {
+	if !l.still.emptied {
+		return nil, nil
+	}
+	l.still.emptied = false
+	for _, p := range l.still.gop.packets {
+		out, err := l.Transcode(p)
+		if all = append(all, l.still.passed(out)...); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// reach is how far a feed has been put into the lanes, in the room's time.
+type reach struct {
+	heard  time.Duration // the sound
+	behind time.Duration // the most by which a picture came behind it
+}
+
+// stand shows the picture again while the source goes on without one, which p
+// tells; of a realtime source only the sound does: what is made up when the next
+// picture has come is too late.
+func (m *mixer) stand(media MediaType, p Packet) error {
+	l, ok := m.lanes[Video].(*codeLane)
+	switch {
+	case !ok:
+		return nil
+	case media == Audio:
+		m.reach.heard = max(m.reach.heard, p.DTS)
+	default:
+		m.reach.behind = max(m.reach.behind, m.reach.heard-p.DTS)
+		if m.feed.realtime {
+			return nil
+		}
+	}
+	out, err := l.stand(p.DTS - m.reach.behind - stillWait)
+	m.take(Video, out)
+	return err
+}
