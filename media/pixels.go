@@ -11,7 +11,7 @@ import (
 type PixelShape struct{ Width, Height int }
 
 const (
-	nearlySquare = 1.01 // nobody sees that
+	nearlySquare = 1.03 // nobody sees that: 80:81 is common
 	oddestPixel  = 20   // beyond it is nonsense
 )
 
