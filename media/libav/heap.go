@@ -16,14 +16,38 @@ package libav
 //     mallopt(M_ARENA_MAX, most);
 // #endif
 // }
+//
+// static void trim_heap(void) {
+// #ifdef __GLIBC__
+//     malloc_trim(0);
+// #endif
+// }
 import "C"
 
-import "runtime"
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
 
 // boundArenas allows C's allocator no more arenas than threads can use at once,
 // 8 for each CPU by default: Go moves a push from thread to thread, and each
 // arena keeps what was once used of it.
 func boundArenas() { C.bound_arenas(C.int(max(2, runtime.NumCPU()))) }
+
+// trimEvery is how often the pages that C's allocator keeps go back to the system
+// at most: between the pictures of many pushes it keeps more and more of them.
+const trimEvery = time.Minute
+
+var trimmed atomic.Int64 // when they did, in Unix nanoseconds
+
+// trimHeap gives them back if that is due.
+func trimHeap() {
+	now, last := time.Now().UnixNano(), trimmed.Load()
+	if now-last >= int64(trimEvery) && trimmed.CompareAndSwap(last, now) {
+		C.trim_heap()
+	}
+}
 
 // Heap is how many bytes the process's C code has allocated and not freed, and
 // how many its allocator keeps besides, of which some are not resident. Both

@@ -260,6 +260,7 @@ func (s *Source) Close() {
 			s.way.Close()
 		}
 		s.pending = nil
+		trimHeap()
 	})
 }
 
