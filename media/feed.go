@@ -259,13 +259,17 @@ func (f *feed) seenEnough(s seen, patient bool) bool {
 	if f.realtime {
 		limit = lookaheadLive
 	}
-	ready := f.configured() && (f.gate.audioOnly || s.pictures > 0)
 	span := f.held[len(f.held)-1].DTS - f.held[0].DTS
-	most := lookaheadSpan
-	if patient && s.pictures < lookaheadLive && !s.reordered && f.mayReorder() {
-		most = lookaheadSlow
+	switch ready := f.configured() && (f.gate.audioOnly || s.pictures > 0); {
+	case !ready:
+		return false
+	case s.pictures >= limit:
+		return true
+	case span > lookaheadSpan && patient && s.pictures < lookaheadLive && !s.reordered && f.mayReorder():
+		return span > lookaheadSlow
+	default:
+		return span > lookaheadSpan
 	}
-	return ready && (s.pictures >= limit || span > most)
 }
 
 // isEnd says whether err is a source's end: io.EOF, but not inside an *Error.

@@ -2,7 +2,6 @@ package media
 
 import (
 	"context"
-	"sync"
 	"time"
 )
 
@@ -36,21 +35,28 @@ func (r *run) openRoom(ctx context.Context) error {
 	r.open.Store(&room)
 	r.room, r.gate, r.told = room, newStartGate(tracks), newAnnouncer(tracks)
 	r.stay.begin(time.Now(), address)
-	r.watchRoom(room)
+	r.watchRoom(ctx, room)
 	r.mix.startWithKey()
 	r.pacer.reset()
 	return nil
 }
 
-// watchRoom notes when the room ends its session. An end that is not tried again
-// is that of the push, whatever it is waiting for.
-func (r *run) watchRoom(room Publisher) {
+// watchRoom notes when the room ends its session, and ends inRoom then. That
+// bounds waits, and neither the source's life, which may be longer, nor writes:
+// their context is to outlast a while without a source, or the answers that the
+// room wants meanwhile would end with it. An end that is not tried again is that
+// of the push, whatever it is waiting for.
+func (r *run) watchRoom(ctx context.Context, room Publisher) {
+	inRoom, leave := context.WithCancelCause(ctx)
+	r.inRoom = inRoom
 	r.ended.Store(nil)
 	r.watching.Go(func() {
 		<-room.Done()
 		now := time.Now()
 		r.ended.Store(&now)
-		if err := room.Err(); err != nil && r.job.Retry(KindOf(err)).For <= 0 {
+		err := room.Err()
+		leave(err)
+		if err != nil && r.job.Retry(KindOf(err)).For <= 0 {
 			r.endPush(err)
 		}
 	})
@@ -83,24 +89,6 @@ func (r *run) limitStay(now time.Time) {
 func (r *run) tellOvertime() {
 	r.job.Meter.setPlayed(r.stay.total(r.inRoomUntil()))
 	r.job.Observer.Warned("max_duration", "the push has been in the room for as long as it may")
-}
-
-// inRoom returns a context that ends with the room's session, too. It bounds
-// waits, and neither the source's life, which may be longer, nor writes: their
-// context is to outlast a while without a source, or the answers that the room
-// wants meanwhile would end with it.
-func (r *run) inRoom(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	room := r.room
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		select {
-		case <-room.Done():
-			cancel(room.Err())
-		case <-ctx.Done():
-		}
-	})
-	return ctx, func() { cancel(nil); watching.Wait() }
 }
 
 // unconfirmed returns how much media is on its way to the room. It may be called

@@ -45,10 +45,8 @@ func (r *run) playOn(ctx context.Context) error {
 	if err := r.openRoom(ctx); err != nil {
 		return err
 	}
-	inRoom, leave := r.inRoom(ctx)
-	defer leave()
 	for {
-		if err := r.step(ctx, inRoom); err != nil {
+		if err := r.step(ctx); err != nil {
 			return err
 		}
 	}

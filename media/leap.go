@@ -43,9 +43,9 @@ func (m *mixer) leaveOut(total time.Duration) { m.overdue.Store(int64(total)) }
 
 // leaps says whether p, which has come out of the intake, is left out. Once
 // that and what is on its way to the room are more than a live source may lag,
-// everything is, up to a keyframe
-// that does not lie beyond: a picture that stands for longer would be the
-// price, and a queue that runs dry. Until there is such a keyframe all goes on.
+// everything is, up to a keyframe that does not lie beyond: a picture that stands
+// for longer would be the price, and a queue that runs dry. Until there is such a
+// keyframe all goes on.
 func (m *mixer) leaps(p Packet) bool {
 	if m.leap.keys == 0 {
 		reach := time.Duration(m.overdue.Load()) - m.leap.total

@@ -23,6 +23,7 @@ type run struct {
 	source   sourceFacts
 	room     Publisher                 // nil: to be opened
 	open     atomic.Pointer[Publisher] // room, for who does not play
+	inRoom   context.Context           // ends with the room's session, too
 	ended    atomic.Pointer[time.Time] // when the room ended its session; nil while it has not
 	watching sync.WaitGroup            // who notes that
 	endPush  context.CancelCauseFunc   // with a cause, whatever it is waiting for
@@ -162,9 +163,9 @@ func (r *run) warnOfParts(f *feed) {
 }
 
 // step gives the room what comes next when its time has come, for which it waits
-// as long as inRoom lasts.
-func (r *run) step(ctx, inRoom context.Context) error {
-	p, err := r.next(ctx, inRoom)
+// as long as the room's session lasts.
+func (r *run) step(ctx context.Context) error {
+	p, err := r.next(ctx)
 	r.job.Meter.dropped(r.mix.takeDropped())
 	if isEnd(err) {
 		return r.playOut(ctx)
@@ -184,7 +185,7 @@ func (r *run) step(ctx, inRoom context.Context) error {
 	var late time.Duration
 	if !r.source.realtime {
 		r.pacer.skip(p.leftOut)
-		if late, err = r.pacer.wait(inRoom, p.DTS); err != nil {
+		if late, err = r.pacer.wait(r.inRoom, p.DTS); err != nil {
 			return err
 		}
 		r.job.Meter.setSlipped(r.pacer.slipped())
@@ -199,7 +200,7 @@ func (r *run) step(ctx, inRoom context.Context) error {
 }
 
 // next returns the mixer's next packet.
-func (r *run) next(ctx, inRoom context.Context) (Packet, error) {
+func (r *run) next(ctx context.Context) (Packet, error) {
 	if r.source.bursty {
 		r.pacer.follow(r.buffered())
 		r.mix.leaveOut(r.pacer.wanted())
@@ -212,9 +213,9 @@ func (r *run) next(ctx, inRoom context.Context) (Packet, error) {
 		r.ahead = startAhead(ctx, r.mix, span)
 	}
 	if r.ahead != nil {
-		return r.ahead.get(inRoom)
+		return r.ahead.get(r.inRoom)
 	}
-	return r.mix.next(ctx, inRoom)
+	return r.mix.next(ctx, r.inRoom)
 }
 
 // buffered returns how much of a live source has come and not been sent.
@@ -244,9 +245,10 @@ func (r *run) playOut(ctx context.Context) error {
 	if until := r.job.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
-	if missing := length - max(r.position, r.reached); missing > endedEarly && !r.source.live {
+	reached := max(r.position, r.reached)
+	if missing := length - reached; missing > endedEarly && !r.source.live {
 		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short",
-			max(r.position, r.reached).Round(time.Second), length.Round(time.Second)))
+			reached.Round(time.Second), length.Round(time.Second)))
 	} else if length > 0 {
 		r.job.Meter.MoveTo(length)
 	}

@@ -40,8 +40,7 @@ func (t Track) configured(config []byte) Track {
 		}
 		return t
 	}
-	var sps h264.SPS
-	if err := sps.Unmarshal(firstSPS(config)); err == nil {
+	if sps, known := spsOf(config); known {
 		t.Width, t.Height, t.Pixels = sps.Width(), sps.Height(), pixelsOf(sps)
 	}
 	return t
@@ -78,16 +77,17 @@ func parameterSetsOf(config []byte) []byte {
 	return units
 }
 
-// firstSPS returns the first sequence parameter set of an avcC, nil when there
-// is none.
-func firstSPS(config []byte) []byte {
+// spsOf returns the first sequence parameter set of an avcC, false when there is
+// none that can be read.
+func spsOf(config []byte) (sps h264.SPS, known bool) {
 	var first []byte
 	eachSet(config, func(unit []byte) {
 		if first == nil && h264.NALUType(unit[0]&0x1f) == h264.NALUTypeSPS {
 			first = unit
 		}
 	})
-	return first
+	err := sps.Unmarshal(first)
+	return sps, err == nil
 }
 
 // eachSet calls f for each sequence and picture parameter set of an avcC.

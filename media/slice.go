@@ -28,8 +28,8 @@ func isB(unit []byte) bool {
 // mayReorder says whether pictures of an avcC may be B-frames: what their encoder
 // says (ITU-T H.264, E.2.1), else what their profile allows.
 func mayReorder(config []byte) bool {
-	var sps h264.SPS
-	if err := sps.Unmarshal(firstSPS(config)); err != nil {
+	sps, known := spsOf(config)
+	if !known {
 		return true
 	}
 	if vui := sps.VUI; vui != nil && vui.BitstreamRestriction != nil {
