@@ -20,6 +20,7 @@ const (
 	KindSourceNoTrack                  // media, but no video or audio track that can be read
 	KindSourceEncrypted                // DRM: encrypted for players with a licence
 	KindSourceUnsupported              // media the room cannot take by copy
+	KindSourceTooLarge                 // asks for more memory, pixels or time than one source may have
 	KindSourceUnavailable              // refused, reset, DNS, 5xx, time-out
 	KindSourceStalled                  // no media progress although connected
 	KindSourceEnded                    // a live source ended
@@ -42,6 +43,7 @@ var kindNames = [...]string{
 	KindSourceNoTrack:      "source_no_track",
 	KindSourceEncrypted:    "source_encrypted",
 	KindSourceUnsupported:  "source_unsupported",
+	KindSourceTooLarge:     "source_too_large",
 	KindSourceUnavailable:  "source_unavailable",
 	KindSourceStalled:      "source_stalled",
 	KindSourceEnded:        "source_ended",
@@ -71,7 +73,8 @@ func (k Kind) ofRoom() bool {
 	case KindRoomDenied, KindRoomConflict, KindRoomKicked, KindRoomUnavailable, KindRoomClosed, KindUserSigExpired, KindRoomNotAllowed:
 		return true
 	case KindInternal, KindSourceBlocked, KindSourceUnauthorized, KindSourceNotFound, KindSourceGone,
-		KindSourceInvalid, KindSourceNoTrack, KindSourceEncrypted, KindSourceUnsupported, KindSourceUnavailable, KindSourceStalled, KindSourceEnded:
+		KindSourceInvalid, KindSourceNoTrack, KindSourceEncrypted, KindSourceUnsupported, KindSourceTooLarge,
+		KindSourceUnavailable, KindSourceStalled, KindSourceEnded:
 	}
 	return false
 }
@@ -114,4 +117,5 @@ var (
 	ErrDraining = errors.New("worker is draining")
 	ErrStalled  = errors.New("source stalled")
 	ErrLost     = errors.New("lease lost to another worker")
+	ErrTooLarge = errors.New("the worker's memory was running out while the source was opened")
 )

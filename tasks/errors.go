@@ -29,6 +29,7 @@ const (
 	CodeSourceNoTrack      Code = "source_no_track"
 	CodeSourceEncrypted    Code = "source_encrypted" // DRM
 	CodeSourceUnsupported  Code = "source_unsupported"
+	CodeSourceTooLarge     Code = "source_too_large" // more memory, pixels or time than one source may have
 	CodeSourceUnavailable  Code = "source_unavailable"
 	CodeRoomDenied         Code = "room_denied"
 	CodeRoomConflict       Code = "conflict"

@@ -45,6 +45,8 @@ func outcomeOf(k media.Kind) outcome {
 		return outcome{code: CodeSourceEncrypted, message: "the source is encrypted (DRM) for players that hold a licence"}
 	case media.KindSourceUnsupported:
 		return outcome{code: CodeSourceUnsupported, message: "the room does not take the source as it is"}
+	case media.KindSourceTooLarge:
+		return outcome{code: CodeSourceTooLarge, message: "the source asks for more than one source may have of a worker"}
 	case media.KindSourceUnavailable, media.KindSourceStalled, media.KindSourceEnded:
 		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached, or stopped sending", retry: retrySource, again: true}
 	case media.KindRoomDenied:
