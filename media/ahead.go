@@ -27,7 +27,7 @@ type ahead struct {
 func startAhead(ctx context.Context, m *mixer, span time.Duration) *ahead {
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &ahead{queue: newPacketQueue(queueLimits{span: span, bytes: queueBytes}), cancel: cancel}
-	a.working.Go(func() { a.queue.fail(caught(func() error { return a.work(ctx, m) })) })
+	a.working.Go(func() { a.queue.fail(Caught(func() error { return a.work(ctx, m) })) })
 	return a
 }
 
@@ -58,9 +58,9 @@ func (a *ahead) stop() int64 {
 	return a.queue.left()
 }
 
-// caught makes an error of a panic in f: in a goroutine of its own, it would
+// Caught makes an error of a panic in f: in a goroutine of its own, it would
 // end every push of the worker.
-func caught(f func() error) (err error) {
+func Caught(f func() error) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = &Error{Kind: KindInternal, Op: "play", Err: fmt.Errorf("panic: %v\n%s", fault, debug.Stack())}

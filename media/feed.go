@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -86,8 +87,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
 			cancel(err)
-			source.Close()
-			return nil, err
+			return nil, cmp.Or(source.Close(), err)
 		}
 		f.info = source.Info()
 	}
@@ -118,7 +118,7 @@ func (f *feed) begin(ctx context.Context, until time.Duration, beyond func() tim
 	if f.realtime {
 		f.early.span = earlyLive
 	}
-	f.reading.Go(func() { f.queue.fail(caught(func() error { return f.read(ctx) })) })
+	f.reading.Go(func() { f.queue.fail(Caught(func() error { return f.read(ctx) })) })
 }
 
 func (f *feed) limits(beyond func() time.Duration) queueLimits {
@@ -146,17 +146,21 @@ func (f *feed) patience() time.Duration {
 	return stalledAfter
 }
 
-// close ends the reading and the source.
-func (f *feed) close() {
+// close ends the reading and the source. Its error says that the source does not
+// end; then its reading goes on.
+func (f *feed) close() error {
 	if f.passedOn {
-		return
+		return nil
 	}
 	f.cancel(errFeedClosed)
-	f.reading.Wait()
-	f.source.Close()
+	err := f.source.Close()
+	if err == nil {
+		f.reading.Wait()
+	}
 	if f.release != nil {
 		f.release()
 	}
+	return err
 }
 
 var errFeedClosed = errors.New("the source is not needed any more")

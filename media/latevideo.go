@@ -20,7 +20,7 @@ func (r *reel) openAgain(ctx context.Context, f *feed) opened {
 	g := f.again(ctx, r)
 	s, err := g.look(ctx)
 	if err != nil {
-		g.close()
+		r.close(g)
 		return opened{err: err}
 	}
 	return opened{feed: g, seen: s}

@@ -321,7 +321,7 @@ func (m *mixer) startWithKey() { m.wantKey.Store(true) }
 func (m *mixer) closeFeed() {
 	m.reel.drop()
 	if m.feed != nil {
-		m.feed.close()
+		m.reel.close(m.feed)
 		m.feed, m.ready = nil, nil
 		m.forgetHeld()
 		if m.weave != nil {

@@ -48,7 +48,7 @@ func stream(length time.Duration) SourceInfo {
 }
 
 func (s *fakeSource) Info() SourceInfo { return s.info }
-func (s *fakeSource) Close()           { s.closed = true }
+func (s *fakeSource) Close() error     { s.closed = true; return nil }
 
 func (s *fakeSource) Seek(pos time.Duration) error {
 	if s.info.Live {

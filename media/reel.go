@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type reel struct {
 	coming      chan opened // capacity 1; nil while no opening for the next play is under way
 	cancel      context.CancelFunc
 	opening     sync.WaitGroup
+	stuck       atomic.Bool // a feed did not end: the source is not to be opened again
 }
 
 // opened is a feed of which the first packets have been looked at, or why
@@ -37,7 +39,7 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 		return opened{err: err}
 	}
 	if end := f.info.Duration; f.seeks && end > 0 && end <= from && from == r.options.StartAt {
-		f.close()
+		r.close(f)
 		return opened{err: &Error{Kind: KindSourceInvalid, Op: "play", Err: fmt.Errorf("it ends at %v, before the position to start at", end)}}
 	}
 	s, err := f.look(ctx)
@@ -45,10 +47,17 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 		return r.openAgain(ctx, f)
 	}
 	if err != nil {
-		f.close()
+		r.close(f)
 		return opened{err: err}
 	}
 	return opened{feed: f, seen: s, from: from}
+}
+
+// close closes a feed and keeps in mind that one did not end.
+func (r *reel) close(f *feed) {
+	if err := f.close(); err != nil {
+		r.stuck.Store(true)
+	}
 }
 
 // onItsWay returns how much media has left us and not reached the room.
@@ -75,7 +84,7 @@ func (r *reel) prepare(ctx context.Context) {
 	r.coming, r.cancel = coming, cancel
 	r.opening.Go(func() {
 		var o opened
-		if err := caught(func() error { o = r.open(ctx, r.options.StartAt); return o.err }); err != nil {
+		if err := Caught(func() error { o = r.open(ctx, r.options.StartAt); return o.err }); err != nil {
 			o = opened{err: err}
 		}
 		if o.feed != nil {
@@ -109,7 +118,7 @@ func (r *reel) drop() {
 	r.cancel()
 	r.opening.Wait()
 	if o := <-r.coming; o.feed != nil {
-		o.feed.close()
+		r.close(o.feed)
 	}
 	r.coming = nil
 }

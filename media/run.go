@@ -115,7 +115,7 @@ func (r *run) openSource(ctx context.Context) error {
 	}
 	f := o.feed
 	if r.source.live && !f.live {
-		f.close()
+		r.mix.reel.close(f)
 		return errNowRecorded
 	}
 	r.warnOfParts(f)

@@ -107,8 +107,10 @@ type Packet struct {
 }
 
 // Source is an opened source. Its methods are called from one goroutine.
-// Blocking calls return within 200 ms of the end of the context that Open got;
-// Close may be called while no other method runs, once.
+// Blocking calls return within 200 ms of the end of the context that Open got.
+// Close may be called once, also while another method runs, and returns within
+// 200 ms; its error wraps ErrStuck where the other method does not end. Such a
+// source is not to be opened again.
 type Source interface {
 	Info() SourceInfo
 	// Seek moves to the keyframe at or before pos, counted from the start of
@@ -118,7 +120,7 @@ type Source interface {
 	// last one, or an *Error. ErrLateVideo is no end: from then on Info has one
 	// track more, and Packet.Track counts in that.
 	ReadPacket() (Packet, error)
-	Close()
+	Close() error
 }
 
 // ErrLateVideo says that a live source that had sound alone has a picture now.

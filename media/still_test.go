@@ -65,7 +65,7 @@ func (s *script) comes(p Packet) time.Duration {
 }
 
 func (s *script) Info() SourceInfo { return s.info }
-func (s *script) Close()           {}
+func (s *script) Close() error     { return nil }
 
 func (s *script) Seek(pos time.Duration) error {
 	from := 0

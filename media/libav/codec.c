@@ -1,4 +1,5 @@
 #include "codec.h"
+#include "budget.h"
 
 #include <libavutil/channel_layout.h>
 #include <libavutil/mem.h>
@@ -24,6 +25,7 @@ rc_parameters rc_parameters_of(const AVCodecParameters *p)
 void rc_set_up(AVCodecContext *c, rc_parameters p)
 {
 	c->pkt_timebase = (AVRational){1, 1000000000};
+	c->max_pixels = RC_MOST_PIXELS;
 	c->block_align = p.block_align;
 	c->bits_per_coded_sample = p.bits_per_sample;
 	c->codec_tag = p.tag;

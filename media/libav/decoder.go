@@ -22,8 +22,6 @@ const (
 	mostWaiting = 600 // packets, for streams without times
 	// farthestPTS is how far a PTS may be from its DTS to be believed.
 	farthestPTS = 30 * time.Second
-	// mostPixels bounds the memory that a picture from outside may ask for.
-	mostPixels = "40000000"
 	// bigPicture is from how many pixels on one thread may not keep up.
 	bigPicture = 1920 * 1088
 )
@@ -89,14 +87,7 @@ func (d *decoder) open(codec *astiav.Codec) error {
 		channels: C.int(t.Channels), block_align: C.int(t.BlockAlign),
 		bits_per_sample: C.int(t.BitsPerSample), tag: C.uint32_t(t.CodecTag),
 	})
-	options := astiav.NewDictionary()
-	defer options.Free()
-	if t.Type == media.Video {
-		if err := options.Set("max_pixels", mostPixels, 0); err != nil {
-			return err
-		}
-	}
-	return c.Open(codec, options)
+	return c.Open(codec, nil)
 }
 
 // decoderThreads is 1 where that keeps up: more cost CPU to agree with each

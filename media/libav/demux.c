@@ -1,5 +1,4 @@
 #include "demux.h"
-#include "log.h"
 
 #include <libavutil/avstring.h>
 #include <libavutil/mathematics.h>
@@ -11,7 +10,7 @@
 
 static const AVRational nanoseconds = {1, 1000000000};
 
-rc_reader *rc_reader_new(AVFormatContext *format, uintptr_t scope)
+rc_reader *rc_reader_new(AVFormatContext *format, rc_scope *scope)
 {
 	rc_reader *r = av_mallocz(sizeof(*r));
 	if (!r)
@@ -71,7 +70,7 @@ void rc_await_video(rc_reader *r)
 			r->format->streams[i]->discard = AVDISCARD_DEFAULT;
 }
 
-enum { most_pixels = 40000000, most_mistaken = 8 };
+enum { most_mistaken = 8 };
 
 // learn completes the parameters of the packet's stream by decoding it, as
 // libav does with what comes while it probes. It returns 0 when it cannot.
@@ -83,8 +82,6 @@ static int learn(rc_reader *r)
 	AVFrame *f = av_frame_alloc();
 	int ok = c && f && avcodec_parameters_to_context(c, s->codecpar) >= 0;
 	if (ok) {
-		c->max_pixels = most_pixels;
-		c->thread_count = 1;
 		ok = avcodec_open2(c, codec, NULL) >= 0 && avcodec_send_packet(c, r->packet) >= 0 &&
 			avcodec_send_packet(c, NULL) >= 0 && avcodec_receive_frame(c, f) >= 0 &&
 			avcodec_parameters_from_context(s->codecpar, c) >= 0;
@@ -127,7 +124,7 @@ static void answer(rc_reader *r, const AVPacket *p)
 int rc_read(rc_reader *r)
 {
 	int ret;
-	rc_log_enter(r->scope);
+	rc_enter(r->scope);
 	for (;;) {
 		av_packet_unref(r->packet);
 		ret = av_read_frame(r->format, r->packet);
@@ -143,7 +140,7 @@ int rc_read(rc_reader *r)
 	}
 	if (ret == AVERROR_EOF && rc_io_error(r->format) < 0)
 		ret = rc_io_error(r->format);
-	rc_log_leave();
+	rc_leave();
 	rc_watch *watch = r->format->opaque;
 	if (rc_fatal(watch) < 0)
 		return rc_fatal(watch);
@@ -228,7 +225,8 @@ static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, i
 static int interrupted(void *opaque)
 {
 	rc_watch *watch = opaque;
-	return rc_fatal(watch) < 0 || watch->inner.callback(watch->inner.opaque);
+	rc_scope *scope = rc_current();
+	return (scope && scope->spent) || rc_fatal(watch) < 0 || watch->inner.callback(watch->inner.opaque);
 }
 
 rc_watch *rc_guard(AVFormatContext *format)

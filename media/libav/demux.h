@@ -1,6 +1,7 @@
 #ifndef ROOMCAST_DEMUX_H
 #define ROOMCAST_DEMUX_H
 
+#include "budget.h"
 #include "codec.h"
 
 #include <libavformat/avformat.h>
@@ -11,7 +12,7 @@
 typedef struct rc_reader {
 	AVFormatContext *format; // borrowed
 	AVPacket *packet;        // owned
-	uintptr_t scope;         // whose log lines these are
+	rc_scope *scope;         // borrowed
 	int video, audio;        // chosen stream indices, -1 for none
 	int awaits;              // a picture that comes late is reported
 	int mistaken;            // pictures that turned out to be none
@@ -52,7 +53,7 @@ typedef struct rc_watch {
 	rc_segment first;            // of them
 } rc_watch;
 
-rc_reader *rc_reader_new(AVFormatContext *format, uintptr_t scope);
+rc_reader *rc_reader_new(AVFormatContext *format, rc_scope *scope);
 void rc_reader_free(rc_reader *r);
 
 // What rc_read returns with the first keyframe of a stream that is to be chosen.

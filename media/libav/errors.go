@@ -56,7 +56,7 @@ var kinds = map[astiav.Error]media.Kind{
 	astiav.ErrBug2:           media.KindInternal,
 	astiav.ErrExit:           media.KindInternal, // interrupted, but not by us
 	astiav.ErrOptionNotFound: media.KindInternal,
-	-C.ENOMEM:                media.KindInternal,
+	-C.ENOMEM:                media.KindSourceTooLarge,
 	-C.EMFILE:                media.KindInternal,
 	-C.ENFILE:                media.KindInternal,
 }
@@ -73,11 +73,14 @@ func kindOf(err error) media.Kind {
 }
 
 // failure turns a libav error into the package's: the end of the context wins
-// over all, then what the guard refused, then the table.
+// over all, then what was too much, then what the guard refused, then the table.
 func (s *Source) failure(op string, err error) error {
 	ended := s.life.ended(op)
 	if ended != nil && media.KindOf(ended) != media.KindSourceUnavailable {
 		return ended
+	}
+	if err := s.overspent(op); err != nil {
+		return err
 	}
 	if refused := s.refusal(op); refused != nil {
 		return refused

@@ -50,7 +50,7 @@ func open(t *testing.T, r media.SourceRequest, trusted ...*httptest.Server) (med
 	t.Cleanup(g.Close)
 	s, err := libav.NewOpener(libav.Config{Gate: g, Log: slog.New(slog.DiscardHandler)}).Open(t.Context(), r)
 	if err == nil {
-		t.Cleanup(s.Close)
+		t.Cleanup(func() { _ = s.Close() })
 	}
 	return s, err
 }

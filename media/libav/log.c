@@ -1,4 +1,5 @@
 #include "log.h"
+#include "budget.h"
 
 #include <libavutil/log.h>
 #include <srt/srt.h>
@@ -6,13 +7,6 @@
 #include <stdio.h>
 
 #include "_cgo_export.h"
-
-// libav does its work on the thread that called it, so the thread knows whose
-// line it is; the line itself does not.
-static _Thread_local uintptr_t scope;
-
-void rc_log_enter(uintptr_t s) { scope = s; }
-void rc_log_leave(void) { scope = 0; }
 
 static void receive(void *object, int level, const char *format, va_list args)
 {
@@ -28,7 +22,10 @@ static void receive(void *object, int level, const char *format, va_list args)
 		return;
 	if (class && class->item_name)
 		item = class->item_name(object);
-	roomcastLogLine(scope, level, (char *)item, text);
+	// libav does its work on the thread that called it, so the thread knows whose
+	// line it is; the line itself does not.
+	rc_scope *scope = rc_current();
+	roomcastLogLine(scope ? scope->log : 0, level, (char *)item, text);
 }
 
 // libsrt prints to standard error by itself; what it says comes back as errors.

@@ -2,6 +2,8 @@ package libav
 
 // #include <libavutil/log.h>
 // #include <stdint.h>
+// #include <stdlib.h>
+// #include "budget.h"
 // #include "log.h"
 import "C"
 
@@ -14,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/roomcast/roomcast/media"
 )
@@ -72,6 +75,7 @@ func SetLogger(log *slog.Logger) (stop func()) {
 var installOnce = sync.OnceFunc(func() {
 	C.av_log_set_level(C.AV_LOG_QUIET)
 	C.rc_log_install()
+	C.rc_bound_allocations()
 	boundArenas()
 })
 
@@ -171,11 +175,12 @@ func (l logLine) write() {
 	l.scope.log.LogAttrs(ctx, l.level, "libav says", attrs...)
 }
 
-// scope is whose log lines these are: one source's.
+// scope is whose log lines and allocations these are: one source's.
 type scope struct {
 	log     *slog.Logger
 	secrets []string
 	handle  cgo.Handle
+	c       *C.rc_scope // libav's threads know it by this
 	limit   rateLimit
 	// chatty makes what is said at the level of information a detail: encoders
 	// sum up their work when they are closed.
@@ -192,18 +197,27 @@ func (o *Opener) newScope(r media.SourceRequest, way media.Way) *scope {
 	if r.Log != nil {
 		s.log = r.Log
 	}
-	s.handle = cgo.NewHandle(s)
+	s.begin()
 	return s
 }
 
-func (s *scope) close() { s.handle.Delete() }
+func (s *scope) begin() {
+	s.handle = cgo.NewHandle(s)
+	s.c = (*C.rc_scope)(C.calloc(1, C.sizeof_rc_scope))
+	s.c.log = C.uintptr_t(s.handle)
+}
 
-// run calls libav so that its log lines are the scope's.
+func (s *scope) close() {
+	s.handle.Delete()
+	C.free(unsafe.Pointer(s.c))
+}
+
+// run calls libav so that its log lines and what it allocates are the scope's.
 func (s *scope) run(call func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	C.rc_log_enter(C.uintptr_t(s.handle))
-	defer C.rc_log_leave()
+	C.rc_enter(s.c)
+	defer C.rc_leave()
 	return call()
 }
 

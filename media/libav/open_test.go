@@ -51,7 +51,7 @@ func openWith(tb testing.TB, gate media.Gate, r media.SourceRequest) (media.Sour
 	tb.Helper()
 	s, err := NewOpener(Config{Gate: gate}).Open(tb.Context(), r)
 	if err == nil {
-		tb.Cleanup(s.Close)
+		tb.Cleanup(func() { _ = s.Close() })
 	}
 	return s, err
 }

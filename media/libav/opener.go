@@ -1,6 +1,7 @@
 package libav
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -52,9 +53,8 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 		return nil, l.gateError(err)
 	}
 	s := &Source{life: l, way: way, scope: o.newScope(r, way)}
-	if err := s.open(); err != nil {
-		s.Close()
-		return nil, err
+	if err := s.obeying(s.open); err != nil {
+		return nil, cmp.Or(s.Close(), err)
 	}
 	return s, nil
 }

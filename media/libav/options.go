@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -103,6 +104,7 @@ func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
 	set := func(key, value string) { _ = d.Set(key, value, astiav.NewDictionaryFlags()) } // fails out of memory only
 	set("rw_timeout", micros(readTimeout))
 	set("probesize", "2500000")
+	set("max_streams", strconv.Itoa(mostStreams))
 	set("flv_full_metadata", "1") // for flvPromisesVideo
 	for key, value := range way.Options {
 		set(key, value.Reveal())

@@ -36,7 +36,10 @@ func (s *Source) Seek(pos time.Duration) error {
 	if s.info.Duration > 0 {
 		pos = min(pos, s.info.Duration)
 	}
-	target := s.info.StartTime + pos
+	return s.obeying(func() error { return s.seek(s.info.StartTime + pos) })
+}
+
+func (s *Source) seek(target time.Duration) error {
 	s.stall = time.AfterFunc(jumpStalled, func() { s.life.cancel(media.ErrStalled) })
 	defer func() {
 		s.stall.Stop()

@@ -36,6 +36,7 @@ type Source struct {
 	vorbis       *vorbisClock // nil for most
 	timeline     *timeline    // of a recorded playlist; else nil
 	once         sync.Once
+	busy         sync.Mutex // held while libav works for it
 }
 
 var _ media.Source = (*Source)(nil)
@@ -86,12 +87,25 @@ func (s *Source) openFormat(from time.Duration) error {
 	if s.watch = C.rc_guard(cFormat(s.format)); s.watch == nil {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
+	s.scope.c.format, s.scope.c.held = cFormat(s.format), 0
 	s.watch.from = C.int64_t(from.Microseconds())
-	if err := s.scope.run(func() error { return s.format.OpenInput(address, nil, options) }); err != nil {
+	if err := s.scope.run(func() error { return s.openInput(address, options) }); err != nil {
 		return s.failure(opOpen, err)
+	}
+	if err := s.overspent(opOpen); err != nil {
+		return err
 	}
 	s.flvFlags = int(C.rc_flv_flags(cFormat(s.format)))
 	return nil
+}
+
+// openInput opens the context, or frees it.
+func (s *Source) openInput(address string, options *astiav.Dictionary) error {
+	err := s.format.OpenInput(address, nil, options)
+	if err != nil { // libav has freed the context
+		s.scope.c.format = nil
+	}
+	return err
 }
 
 var errIndexAtEnd = errors.New("its index is at its end, and its server gives it from the beginning only: move the index (ffmpeg -movflags +faststart) or use a server with range requests")
@@ -107,7 +121,10 @@ func (s *Source) find() error {
 	if err != nil {
 		return s.failure(opProbe, err)
 	}
-	if s.reader = C.rc_reader_new(cFormat(s.format), C.uintptr_t(s.scope.handle)); s.reader == nil {
+	if err := s.overspent(opProbe); err != nil {
+		return err
+	}
+	if s.reader = C.rc_reader_new(cFormat(s.format), s.scope.c); s.reader == nil {
 		return &media.Error{Kind: media.KindInternal, Op: opProbe, Err: errNoMemory}
 	}
 	return nil
@@ -119,6 +136,9 @@ func (s *Source) pick() error {
 	s.awaitVideo()
 	if s.encrypted() {
 		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: errors.New("its tracks are encrypted")}
+	}
+	if err := s.tooLarge(); err != nil {
+		return err
 	}
 	if len(s.info.Tracks) == 0 {
 		if code := C.rc_io_error(cFormat(s.format)); code < 0 {
@@ -159,6 +179,8 @@ func (s *Source) Info() media.SourceInfo { return s.info }
 // ReadPacket returns the next packet of a chosen track, io.EOF after the last,
 // media.ErrLateVideo once. The packet is the caller's.
 func (s *Source) ReadPacket() (media.Packet, error) {
+	s.busy.Lock()
+	defer s.busy.Unlock()
 	if len(s.pending) > 0 {
 		p := s.pending[0]
 		s.pending[0] = media.Packet{}
@@ -247,27 +269,43 @@ func (s *Source) changed(track int, config []byte) []byte {
 	return config
 }
 
-// Close frees everything, once. It does not wait for the source: what libav
-// would still say to it is cut short.
-func (s *Source) Close() {
+// Close frees everything, once, also while another method runs, which ends. It
+// does not wait for the source: what libav would still say to it is cut short.
+// When libav does not obey within obeyTime, it is left to itself and freed when
+// it does; the error wraps media.ErrStuck then.
+func (s *Source) Close() error {
+	var err error
 	s.once.Do(func() {
 		s.life.interrupt()
-		s.vorbis.close()
-		s.closeFormat()
-		s.life.close()
-		s.scope.close()
-		if s.way.Close != nil {
-			s.way.Close()
-		}
-		s.pending = nil
-		trimHeap()
+		freed := make(chan struct{})
+		go func() {
+			defer close(freed)
+			s.busy.Lock()
+			defer s.busy.Unlock()
+			s.free()
+		}()
+		err = awaitObedience(freed)
 	})
+	return err
+}
+
+func (s *Source) free() {
+	s.vorbis.close()
+	s.closeFormat()
+	s.life.close()
+	s.scope.close()
+	if s.way.Close != nil {
+		s.way.Close()
+	}
+	s.pending = nil
+	trimHeap()
 }
 
 func (s *Source) closeFormat() {
 	C.rc_reader_free(s.reader)
 	s.reader = nil
 	if s.format != nil {
+		s.scope.c.format = nil // what is freed now counts no more
 		_ = s.scope.run(func() error { s.format.CloseInput(); return nil })
 		s.format = nil
 	}

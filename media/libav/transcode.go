@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"runtime/cgo"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -169,7 +168,7 @@ func (t *transcoder) Close() {
 
 func (ts *Transcoders) newScope() *scope {
 	s := &scope{log: ts.log, chatty: true}
-	s.handle = cgo.NewHandle(s)
+	s.begin()
 	return s
 }
 

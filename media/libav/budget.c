@@ -1,0 +1,173 @@
+#include "budget.h"
+
+#include <libavcodec/avcodec.h>
+#include <libavutil/dict.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/mem.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The functions below stand before those of their names (ld's --wrap, see
+// budget.go): the linker leads libav's calls here. libav has no other place at
+// which all that a source costs passes by.
+
+static _Thread_local rc_scope *current;
+
+void rc_enter(rc_scope *scope)
+{
+	current = scope;
+	scope->searched = 0;
+}
+
+void rc_leave(void) { current = NULL; }
+rc_scope *rc_current(void) { return current; }
+
+static rc_scope *source(void) { return current && current->format ? current : NULL; }
+
+// What libav may hold for a source: little for nothing, more for what was really
+// sent. The index of an mp4 takes seven times its bytes while an edit list is
+// worked in: of twelve hours at 60 pictures a second, 285 MB for 41.
+enum {
+	most_free = 96 << 20, // whatever has been read: the pictures of a 4K decoder
+	per_byte_read = 8,
+	most_held = 304 << 20,    // in all
+	most_at_once = 128 << 20, // in one allocation, of transcoders' too
+	// A refusal of little is what libav expects least: little is refused later.
+	little = 64 << 10,
+	most_little = 24 << 20,
+};
+
+void rc_bound_allocations(void) { av_max_alloc(most_at_once); }
+
+static int64_t allowance(const rc_scope *s)
+{
+	int64_t read = s->format->pb ? s->format->pb->bytes_read : 0;
+	return most_free + FFMIN(read, (most_held - most_free) / per_byte_read) * per_byte_read;
+}
+
+static int refuses(rc_scope *s, size_t size)
+{
+	if (!s)
+		return 0;
+	int64_t most = allowance(s) + (size < little ? most_little : 0);
+	if ((int64_t)size <= most - s->held)
+		return 0;
+	if (!s->spent)
+		s->spent = RC_SPENT_MEMORY;
+	return 1;
+}
+
+static void charge(rc_scope *s, int64_t bytes)
+{
+	if (!s)
+		return;
+	s->held += bytes;
+	s->peak = FFMAX(s->peak, s->held);
+}
+
+int __real_posix_memalign(void **p, size_t align, size_t size);
+void *__real_realloc(void *p, size_t size);
+void __real_free(void *p);
+
+int __wrap_posix_memalign(void **p, size_t align, size_t size)
+{
+	rc_scope *s = source();
+	if (refuses(s, size))
+		return ENOMEM;
+	int ret = __real_posix_memalign(p, align, size);
+	if (!ret)
+		charge(s, malloc_usable_size(*p));
+	return ret;
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	rc_scope *s = source();
+	size_t before = s && p ? malloc_usable_size(p) : 0;
+	if (size > before && refuses(s, size - before))
+		return NULL;
+	void *q = __real_realloc(p, size);
+	if (q)
+		charge(s, (int64_t)malloc_usable_size(q) - (int64_t)before);
+	return q;
+}
+
+void __wrap_free(void *p)
+{
+	rc_scope *s = source();
+	if (s && p)
+		charge(s, -(int64_t)malloc_usable_size(p));
+	__real_free(p);
+}
+
+// A dictionary is searched from its beginning for every entry that is set, and
+// an entry that is added to is copied: tags by the ten thousand are minutes of
+// work.
+enum { most_entries = 1000, most_value = 64 << 10, most_appended = 8 << 10 };
+
+static int too_much(const AVDictionary *d, const char *key, const char *value, int flags)
+{
+	if (!key || !value)
+		return 0;
+	if (av_dict_count(d) >= most_entries || strlen(value) > most_value)
+		return 1;
+	if (!(flags & AV_DICT_APPEND))
+		return 0;
+	const AVDictionaryEntry *e = av_dict_get(d, key, NULL, flags);
+	return e && strlen(e->value) > most_appended;
+}
+
+int __real_av_dict_set(AVDictionary **d, const char *key, const char *value, int flags);
+
+int __wrap_av_dict_set(AVDictionary **d, const char *key, const char *value, int flags)
+{
+	if (!source() || !too_much(*d, key, value, flags))
+		return __real_av_dict_set(d, key, value, flags);
+	if (flags & AV_DICT_DONT_STRDUP_KEY)
+		av_free((char *)key);
+	if (flags & AV_DICT_DONT_STRDUP_VAL)
+		av_free((char *)value);
+	return 0;
+}
+
+// What libav decodes to find out what a stream is.
+int __real_avcodec_open2(AVCodecContext *c, const AVCodec *codec, AVDictionary **options);
+
+int __wrap_avcodec_open2(AVCodecContext *c, const AVCodec *codec, AVDictionary **options)
+{
+	if (source()) {
+		c->max_pixels = RC_MOST_PIXELS;
+		c->thread_count = 1;
+	}
+	return __real_avcodec_open2(c, codec, options);
+}
+
+int __real_av_image_check_size2(unsigned w, unsigned h, int64_t most, enum AVPixelFormat format, int offset, void *object);
+
+int __wrap_av_image_check_size2(unsigned w, unsigned h, int64_t most, enum AVPixelFormat format, int offset, void *object)
+{
+	int ret = __real_av_image_check_size2(w, h, most, format, offset, object);
+	if (ret < 0 && current && w && h && w <= INT32_MAX && h <= INT32_MAX && (int64_t)w * h > RC_MOST_PIXELS) {
+		current->width = (int)w;
+		current->height = (int)h;
+	}
+	return ret;
+}
+
+// An mp4's edit list looks through its sample table once for each edit.
+enum { most_searched = 200 * 1000 * 1000 };
+
+int __real_av_index_search_timestamp(AVStream *stream, int64_t at, int flags);
+
+int __wrap_av_index_search_timestamp(AVStream *stream, int64_t at, int flags)
+{
+	rc_scope *s = source();
+	if (s && (s->searched += avformat_index_get_entries_count(stream)) > most_searched) {
+		if (!s->spent)
+			s->spent = RC_SPENT_SEARCHES;
+		return -1;
+	}
+	return __real_av_index_search_timestamp(stream, at, flags);
+}

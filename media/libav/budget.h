@@ -1,0 +1,35 @@
+#ifndef ROOMCAST_BUDGET_H
+#define ROOMCAST_BUDGET_H
+
+#include <libavformat/avformat.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// rc_scope is whose work libav does on a thread: one source's or one
+// transcoder's. Of a source it bounds what the work may cost, since a kilobyte
+// from outside can ask for gigabytes and for minutes. Go makes and frees it.
+typedef struct rc_scope {
+	uintptr_t log;           // the handle of whose log lines these are
+	AVFormatContext *format; // of a source; NULL: nothing is bounded
+	int64_t held;            // bytes that libav has allocated for it
+	int64_t peak;            // the most that was held
+	int64_t searched;        // index entries looked through while it was opened
+	int spent;               // RC_SPENT_…: what was refused first
+	int width, height;       // a picture that was refused for its size, 0 for none
+} rc_scope;
+
+enum { RC_SPENT_NOTHING, RC_SPENT_MEMORY, RC_SPENT_SEARCHES };
+
+// RC_MOST_PIXELS is what a decoded picture may have: 5.7K all around, 5.3K of a
+// camera. Larger ones cannot be re-encoded in real time.
+#define RC_MOST_PIXELS (17 * 1000 * 1000)
+
+// rc_enter says whose work this thread does until rc_leave.
+void rc_enter(rc_scope *scope);
+void rc_leave(void);
+rc_scope *rc_current(void);
+
+// rc_bound_allocations bounds every single allocation of libav's.
+void rc_bound_allocations(void);
+
+#endif

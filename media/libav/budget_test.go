@@ -1,0 +1,108 @@
+package libav
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+func TestASourceThatDoesNotObeyIsGivenUp(t *testing.T) {
+	o := NewOpener(Config{})
+	s := &Source{life: newLife(t.Context(), time.Minute), scope: o.newScope(media.SourceRequest{}, media.Way{})}
+	release := make(chan struct{})
+	begin := time.Now()
+	time.AfterFunc(50*time.Millisecond, func() { s.life.cancel(media.ErrStopped) })
+	err := s.obeying(func() error { <-release; return nil })
+	require.ErrorIs(t, err, media.ErrStuck)
+	require.Equal(t, media.KindSourceTooLarge, media.KindOf(err))
+	require.ErrorIs(t, s.Close(), media.ErrStuck)
+	require.Less(t, time.Since(begin), 2*time.Second)
+	require.Equal(t, 1, Stuck())
+	close(release)
+	require.Eventually(t, func() bool { return Stuck() == 0 }, 5*time.Second, time.Millisecond)
+}
+
+func TestAPanicInACallIsAnError(t *testing.T) {
+	s := &Source{life: newLife(t.Context(), time.Minute)}
+	defer s.life.close()
+	err := s.obeying(func() error { panic("of a parser") })
+	require.Equal(t, media.KindInternal, media.KindOf(err))
+}
+
+// id3 is an ID3v2.4 tag of n text frames before an MP3's silence.
+func id3(frames int) []byte {
+	var b bytes.Buffer
+	for i := range frames {
+		text := fmt.Sprintf("\x03k%d\x00v", i)
+		b.WriteString("TXXX")
+		_ = binary.Write(&b, binary.BigEndian, uint32(len(text)))
+		b.Write([]byte{0, 0})
+		b.WriteString(text)
+	}
+	n := b.Len()
+	head := []byte{'I', 'D', '3', 4, 0, 0, byte(n >> 21 & 0x7f), byte(n >> 14 & 0x7f), byte(n >> 7 & 0x7f), byte(n & 0x7f)}
+	frame := make([]byte, 417) // MPEG 1 layer III, 128 kb/s, 44.1 kHz
+	copy(frame, []byte{0xff, 0xfb, 0x90, 0x64})
+	return append(append(head, b.Bytes()...), bytes.Repeat(frame, 200)...)
+}
+
+func TestTagsByTheTenThousandCostLittle(t *testing.T) {
+	s, err := openBytes(t, "a.mp3", id3(40_000))
+	require.NoError(t, err)
+	require.Len(t, s.Info().Tracks, 1)
+	require.LessOrEqual(t, int(s.scope.c.peak), 32<<20)
+}
+
+func TestWhatASourceHoldsIsGivenBack(t *testing.T) {
+	s, err := openBytes(t, "a.mp3", id3(1))
+	require.NoError(t, err)
+	for {
+		if _, err := s.ReadPacket(); err != nil {
+			break
+		}
+	}
+	held := s.scope.c.held
+	for range 20 {
+		require.NoError(t, s.Seek(0))
+		for {
+			if _, err := s.ReadPacket(); err != nil {
+				break
+			}
+		}
+	}
+	assert.InDelta(t, int64(held), int64(s.scope.c.held), 64<<10)
+}
+
+// openBytes opens data as libav would fetch it, without a Gate's rules.
+func openBytes(t *testing.T, name string, data []byte) (*Source, error) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
+	}))
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	source, err := NewOpener(Config{Gate: direct{}}).Open(ctx, media.SourceRequest{URL: media.Secret(server.URL + "/" + name)})
+	t.Cleanup(cancel)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { assert.NoError(t, source.Close()) })
+	return source.(*Source), nil
+}
+
+// direct leads to loopback without a proxy.
+type direct struct{}
+
+func (direct) Open(_ context.Context, r media.SourceRequest) (media.Way, error) {
+	return media.Way{URL: r.URL}, nil
+}

@@ -1,0 +1,67 @@
+package libav
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// obeyTime is for how long a call of libav's that was interrupted may go on
+// before its source is given up. One that takes apart what it has read already
+// asks nobody whether it may.
+const obeyTime = 150 * time.Millisecond
+
+var stuck atomic.Int64
+
+// Stuck is how many sources were given up that libav still works for. Each has
+// a thread, and what memory it has allocated.
+func Stuck() int { return int(stuck.Load()) }
+
+// errStuck is the end of a source that was given up.
+var errStuck = &media.Error{Kind: media.KindSourceTooLarge, Op: "close source", Err: media.ErrStuck}
+
+// obeying calls f, which lets libav work, in a goroutine and returns when it has
+// returned, or with an error when libav does not obey its interruption; f goes
+// on then, until which Close does not free what it uses.
+func (s *Source) obeying(f func() error) error {
+	done := make(chan error, 1)
+	begun := make(chan struct{})
+	go func() {
+		s.busy.Lock()
+		defer s.busy.Unlock()
+		close(begun)
+		done <- media.Caught(f)
+	}()
+	<-begun
+	select {
+	case err := <-done:
+		return err
+	case <-s.life.ctx.Done():
+	}
+	t := time.NewTimer(obeyTime)
+	defer t.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-t.C:
+		return errStuck
+	}
+}
+
+// awaitObedience waits for freed and counts a source that is not freed in time.
+func awaitObedience(freed <-chan struct{}) error {
+	t := time.NewTimer(obeyTime)
+	defer t.Stop()
+	select {
+	case <-freed:
+		return nil
+	case <-t.C:
+	}
+	stuck.Add(1)
+	go func() {
+		<-freed
+		stuck.Add(-1)
+	}()
+	return errStuck
+}
