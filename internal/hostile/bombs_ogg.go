@@ -6,6 +6,12 @@ import "fmt"
 // no other.
 func oggPage(flags byte, serial, number uint32, lacing, data []byte) []byte {
 	page := cat([]byte("OggS"), []byte{0, flags}, le64(0), le32(serial, number, 0), []byte{byte(len(lacing))}, lacing, data)
+	copy(page[22:], le32(oggSum(page)))
+	return page
+}
+
+// oggSum is the checksum of a page whose own is zero.
+func oggSum(page []byte) uint32 {
 	crc := uint32(0)
 	for _, c := range page {
 		crc ^= uint32(c) << 24
@@ -17,8 +23,7 @@ func oggPage(flags byte, serial, number uint32, lacing, data []byte) []byte {
 			}
 		}
 	}
-	copy(page[22:], le32(crc))
-	return page
+	return crc
 }
 
 // oggPackets puts each packet on pages of its own; the first begins the stream

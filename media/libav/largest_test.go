@@ -210,7 +210,7 @@ func (m *memory) c() int { return m.look() - m.before }
 func (m *memory) resident() int { return status(m.t, "VmHWM") - m.rss }
 
 // status returns a line of /proc/self/status, in bytes.
-func status(t *testing.T, name string) int {
+func status(t testing.TB, name string) int {
 	t.Helper()
 	raw, err := os.ReadFile("/proc/self/status")
 	require.NoError(t, err)
