@@ -179,7 +179,8 @@ func trackOf(t mp4Track, frames, delta uint32, sample []byte) Body {
 		t.tables = cat(stts(frames, delta), stsz(uint32(len(sample)), frames), stsc(frames), stco(at))
 		return cat(ftyp(), moov(2, t.box()))
 	}
-	return Body{held(made(uint32(len(made(0))+8)), box("mdat", times(int(frames), func(int) []byte { return sample })))}
+	media := int64(frames) * int64(len(sample))
+	return Body{held(made(uint32(len(made(0))+8)), head("mdat", media)), repeated(sample, media)}
 }
 
 func jpegTrack() Body {

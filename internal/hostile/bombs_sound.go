@@ -45,7 +45,7 @@ func soundBombs() []Bomb {
 		{Name: "caf: a hundred million packets", file: ".caf", body: cafPackets},
 		{Name: "caf: 200 000 texts", file: ".caf", body: cafTexts(200_000)},
 		{Name: "asf: an index of a hundred million entries", file: ".wmv", body: asfIndex},
-		{Name: "asf: 127 streams of 1 MB of configuration", file: ".wmv", body: asfStreams},
+		{Name: "asf: 127 streams of 60 kB of configuration", file: ".wmv", body: asfStreams},
 		{Name: "asf: 60 000 tags", file: ".wmv", body: asfTags(60_000)},
 		{Name: "aac: rubbish without end", file: ".aac", endless: true, body: adtsRubbish},
 	}
@@ -69,7 +69,7 @@ func id3Picture(size int) func() Body {
 func gzipPicture(size int) func() Body {
 	return func() Body {
 		var z bytes.Buffer
-		w := gzip.NewWriter(&z)
+		w, _ := gzip.NewWriterLevel(&z, gzip.BestSpeed) // a level that exists
 		n := len(pictureHead) + size
 		_, _ = w.Write(cat(id3(n+10), id3Frame("APIC", n, []byte(pictureHead))))
 		for block := zeros(1 << 20); size > 0; size -= len(block) {
@@ -195,7 +195,7 @@ var (
 )
 
 func asfVideoStream(number int, config int) []byte {
-	format := cat(le32(320, 180), []byte{2}, le16(uint16(min(40+config, 65535))), le32(uint32(40+config), 320, 180), le16(1, 24), []byte("H264"), zeros(20), zeros(config))
+	format := cat(le32(320, 180), []byte{2}, le16(uint16(40+config)), le32(uint32(40+config), 320, 180), le16(1, 24), []byte("H264"), zeros(20), zeros(config))
 	return asfObject(asfStream, asfVideo, zeros(16), zeros(8), le32(uint32(len(format)), 0), le16(uint16(number)), zeros(4), format)
 }
 
@@ -214,7 +214,7 @@ func asfIndex() Body {
 func asfStreams() Body {
 	var streams [][]byte
 	for i := range 127 {
-		streams = append(streams, asfVideoStream(i+1, 1<<20))
+		streams = append(streams, asfVideoStream(i+1, 60_000))
 	}
 	return Body{held(asf(nil, streams...))}
 }

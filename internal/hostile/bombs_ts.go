@@ -85,7 +85,7 @@ func sequence(from, n int) []int {
 
 func tsBombs() []Bomb {
 	return []Bomb{
-		{Name: "ts: 570 PIDs", Worst: true, file: ".ts", body: manyPIDs(3, 190, 300<<10)},
+		{Name: "ts: 570 PIDs", Worst: true, file: ".ts", body: manyPIDs(3, 190, 20<<10)},
 		{Name: "ts: 8000 PIDs", file: ".ts", body: manyPIDs(40, 200, 2000)},
 		{Name: "ts: 8191 programs", file: ".ts", body: programs},
 		{Name: "ts: a picture without end", file: ".ts", endless: true, body: endlessPES},
@@ -95,19 +95,21 @@ func tsBombs() []Bomb {
 	}
 }
 
-// manyPIDs has as many programs with as many streams, each of which sends size bytes.
+// manyPIDs has as many programs with as many streams, each of which sends size
+// bytes, a packet at a time.
 func manyPIDs(programs, streams, size int) func() Body {
 	return func() Body {
-		var names, tables, media []byte
+		var names, tables, starts, media []byte
 		for p := range programs {
 			first := 0x100 + p*(streams+1)
 			names = cat(names, program(p+1, first))
 			tables = append(tables, pmt(first, p+1, 0x1b, sequence(first+1, streams)...)...)
 			for s := range streams {
-				media = append(media, tsPackets(first+1+s, pes(0xe0, zeros(size)))...)
+				packets := tsPackets(first+1+s, pes(0xe0, zeros(size)))
+				starts, media = append(starts, packets[:tsSize]...), append(media, packets[tsSize:]...)
 			}
 		}
-		return Body{held(pat(names), tables, media)}
+		return Body{held(pat(names), tables, starts, media)}
 	}
 }
 

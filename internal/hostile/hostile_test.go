@@ -50,7 +50,7 @@ func TestAMutationIsTheSameEachTimeAndKnowsUnits(t *testing.T) {
 	} {
 		require.GreaterOrEqual(t, len(unitsOf(file)), 3, name)
 		changed := 0
-		for seed := range uint64(200) {
+		for seed := range uint64(60) {
 			one := Mutate(file, seed)
 			require.Equal(t, one, Mutate(file, seed), name)
 			require.LessOrEqual(t, len(one), most)
@@ -58,6 +58,6 @@ func TestAMutationIsTheSameEachTimeAndKnowsUnits(t *testing.T) {
 				changed++
 			}
 		}
-		require.Greater(t, changed, 100, name)
+		require.Greater(t, changed, 30, name)
 	}
 }
