@@ -79,7 +79,7 @@ func comments(n int) []byte {
 
 func oggBombs() []Bomb {
 	return []Bomb{
-		{Name: "ogg: a million comments", Worst: true, file: ".ogg", body: oggComments(1_000_000)},
+		{Name: "ogg: a million comments", file: ".ogg", body: oggComments(1_000_000)},
 		{Name: "ogg: 20 000 streams", file: ".ogg", body: oggStreams(20_000)},
 		{Name: "ogg: a packet that grows without end", Worst: true, file: ".ogg", endless: true, body: growingPacket},
 		{Name: "ogg: streams one after another without end", file: ".ogg", endless: true, body: chained},

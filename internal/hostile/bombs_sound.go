@@ -30,11 +30,11 @@ func soundBombs() []Bomb {
 	return []Bomb{
 		{Name: "mp3: 40 000 frames of text", Worst: true, file: ".mp3", body: texts(40_000)},
 		{Name: "mp3: a picture of 200 MB", file: ".mp3", body: id3Picture(200 << 20)},
-		{Name: "mp3: a picture of 240 MB by gzip", Worst: true, file: ".mp3", gzipped: true, body: gzipPicture(240 << 20)},
+		{Name: "mp3: a picture of 240 MB by gzip", file: ".mp3", gzipped: true, body: gzipPicture(240 << 20)},
 		{Name: "mp3: a thousand pictures of 200 kB", file: ".mp3", body: id3Pictures(1000, 200<<10)},
 		{Name: "mp3: tags without end", file: ".mp3", endless: true, body: endlessID3},
 		{Name: "mp3: an index of 65 535 entries", file: ".mp3", body: vbri},
-		{Name: "flac: a million comments", Worst: true, file: ".flac", body: flacComments(1_000_000)},
+		{Name: "flac: a million comments", file: ".flac", body: flacComments(1_000_000)},
 		{Name: "flac: an index of 16 MB", file: ".flac", body: flacBlock(3, 0xfffff0)},
 		{Name: "flac: pictures of 16 MB without end", file: ".flac", endless: true, body: flacPictures},
 		{Name: "wav: 65 535 channels", file: ".wav", body: wavOf(65535, 192_000)},
