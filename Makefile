@@ -10,6 +10,9 @@ DEPS         ?= scripts/deps
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GO_LDFLAGS   ?= -s -w -X github.com/roomcast/roomcast/internal/process.version=$(VERSION)
 
+# Targets of media/libav, one for each container.
+FUZZ_TARGETS = FuzzMP4 FuzzMatroska FuzzTS FuzzFLV FuzzAVI FuzzOgg FuzzSound FuzzASF FuzzHLS
+
 # nomsgpack: gin's codec for a format that the API does not speak is 6 MB.
 PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags '$(GO_LDFLAGS)'
 LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
@@ -46,10 +49,13 @@ test: ## install what is missing, then run every Go test (PACKAGES=./media/... f
 	@$(DEPS)
 	$(WITH_FFMPEG) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
-chaos: ## faults, the corpus, leaks and a long soak at full size, in about 50 minutes; ends with their RESULT lines
+chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at full size, in about 80 minutes; ends with their RESULT lines
 	@$(DEPS)
 	@dir=$$(mktemp -d) && { $(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -p 1 -timeout 3h -v -run '^TestChaos' \
-		./internal/e2e ./internal/matrix ./tasks/queue; echo $$? >"$$dir/exit"; } 2>&1 | tee "$$dir/log"; \
+		./internal/e2e ./internal/matrix ./tasks/queue ./media/libav; echo $$? >"$$dir/exit"; \
+		for target in $(FUZZ_TARGETS); do \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime 30s -parallel 1 ./media/libav && echo "RESULT $$target found nothing" || echo 1 >"$$dir/exit"; \
+		done; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 
 bench: ## what transcoding costs against the ffmpeg program, and how late the packets of a hundred pushes are

@@ -65,7 +65,7 @@ var unreachable = []struct{ program, dep, why string }{
 }
 
 // testOnly are imported by tests alone.
-const testOnly = "media/mediatest internal/redistest internal/link internal/e2e"
+const testOnly = "media/mediatest internal/redistest internal/link internal/e2e internal/hostile"
 
 func TestLayout(t *testing.T) {
 	packages := list(t)

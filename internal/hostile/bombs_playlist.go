@@ -1,0 +1,118 @@
+package hostile
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+)
+
+// longPath is as long as an address may be: it stands before what playlists name.
+var longPath = strings.Repeat("0123456789abcdef/", 3850/17)
+
+// playlist is a Bomb whose every address under list answers with text, all
+// others with a segment. It is written anew for each request.
+func playlist(name string, write func(w io.Writer, n int)) Bomb {
+	return Bomb{Name: name, file: ".m3u8", serve: func(w http.ResponseWriter, r *http.Request, n int) {
+		if !strings.HasSuffix(r.URL.Path, ".m3u8") {
+			_, _ = w.Write(segment())
+			return
+		}
+		w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
+		write(w, n)
+	}}
+}
+
+func segment() []byte {
+	var units [][]byte
+	for i := range 30 {
+		units = append(units, annexB([]byte{9, 0xf0}, sps(20, 12), pps(), idr(0, uint64(i))))
+	}
+	return pictureTS(units...)
+}
+
+func worst(b Bomb) Bomb { b.Worst = true; return b }
+
+func under(path string, b Bomb) Bomb { b.path = path; return b }
+
+const mediaHead = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
+
+// entries writes n lines by a format that gets a number, if it wants one.
+func entries(w io.Writer, n int, format string) {
+	if !strings.Contains(format, "%") {
+		_, _ = io.WriteString(w, strings.Repeat(format, n))
+		return
+	}
+	for i := range n {
+		_, _ = fmt.Fprintf(w, format, i)
+	}
+}
+
+// written writes a playlist of a head, n entries and an end.
+func written(head string, n int, format, end string) func(w io.Writer, _ int) {
+	return func(w io.Writer, _ int) {
+		_, _ = io.WriteString(w, head)
+		entries(w, n, format)
+		_, _ = io.WriteString(w, end)
+	}
+}
+
+func playlistBombs() []Bomb {
+	const end = "#EXT-X-ENDLIST\n"
+	grown := new(atomic.Int64)
+	return []Bomb{
+		under(longPath, worst(playlist("hls: a master of 4 MiB under a long path", written("#EXTM3U\n", 80_000, "#EXT-X-STREAM-INF:BANDWIDTH=9%d,RESOLUTION=1x1\nb\n", "")))),
+		under(longPath, worst(playlist("hls: 381 000 segments under a long path", written(mediaHead, 381_000, "#EXTINF:\nb\n", end)))),
+		playlist("hls: a master that names itself", written("#EXTM3U\n", 100, "#EXT-X-STREAM-INF:BANDWIDTH=9%d\na.m3u8\n", "")),
+		playlist("hls: 5000 renditions", written("#EXTM3U\n", 5000,
+			"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"n%[1]d\",URI=\"r%[1]d.ts\"\n", "#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"g\"\nb.ts\n")),
+		playlist("hls: an init section for each segment", written(mediaHead, 60_000, "#EXT-X-MAP:URI=\"m%[1]d.mp4\"\n#EXTINF:1,\nb%[1]d.mp4\n", end)),
+		playlist("hls: a key for each segment", written(mediaHead, 60_000, "#EXT-X-KEY:METHOD=AES-128,URI=\"k%[1]d\"\n#EXTINF:1,\nb%[1]d.ts\n", end)),
+		playlist("hls: a live playlist that grows", func(w io.Writer, _ int) {
+			_, _ = io.WriteString(w, mediaHead)
+			entries(w, int(grown.Add(1))*20_000, "#EXTINF:1,\nb%d.ts\n")
+		}),
+		playlist("hls: a line without end", func(w io.Writer, _ int) {
+			_, _ = io.WriteString(w, mediaHead+"#EXTINF:1,")
+			for block := strings.Repeat("x", 1<<16); ; {
+				if _, err := io.WriteString(w, block); err != nil {
+					return
+				}
+			}
+		}),
+		playlist("hls: a playlist without end", func(w io.Writer, _ int) {
+			_, _ = io.WriteString(w, mediaHead)
+			for block := strings.Repeat("#EXTINF:1,\nb.ts\n", 4096); ; {
+				if _, err := io.WriteString(w, block); err != nil {
+					return
+				}
+			}
+		}),
+		{Name: "hls: a playlist of 400 MB by gzip", file: ".m3u8", serve: func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
+			z := gzip.NewWriter(w)
+			_, _ = io.WriteString(z, mediaHead)
+			block := strings.Repeat("#EXTINF:1,\nb.ts\n", 65_536)
+			for range 400 {
+				if _, err := io.WriteString(z, block); err != nil {
+					return
+				}
+			}
+			_ = z.Close() // nobody is there any more
+		}},
+		{Name: "hls: segments that are bombs", file: ".m3u8", serve: serveBombSegments},
+	}
+}
+
+// serveBombSegments names, as each segment, an mp4 of many samples.
+func serveBombSegments(w http.ResponseWriter, r *http.Request, _ int) {
+	if strings.HasSuffix(r.URL.Path, ".m3u8") {
+		w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
+		written(mediaHead, 100, "#EXTINF:1,\nb%d.mp4\n", "#EXT-X-ENDLIST\n")(w, 0)
+		return
+	}
+	_, _ = w.Write(edits(60, 1_000_000)().Bytes())
+}
