@@ -1,6 +1,7 @@
 #include "budget.h"
 
 #include <libavcodec/avcodec.h>
+#include <libavutil/avstring.h>
 #include <libavutil/dict.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/mem.h>
@@ -26,24 +27,23 @@ rc_scope *rc_current(void) { return current; }
 
 static rc_scope *source(void) { return current && current->format ? current : NULL; }
 
-// What libav may hold for a source: little for nothing, more for what was really
-// sent. The index of an mp4 takes seven times its bytes while an edit list is
-// worked in: of twelve hours at 60 pictures a second, 285 MB for 41.
+// What libav may hold for a source. The index of an mp4 takes seven times its
+// bytes while an edit list is worked in: of twelve hours at 60 pictures a second,
+// 285 MB for 41. Only what was really sent of one earns that much.
 enum {
 	most_free = 96 << 20, // whatever has been read: the pictures of a 4K decoder
-	per_byte_read = 8,
-	most_held = 304 << 20,    // in all
-	most_at_once = 128 << 20, // in one allocation, of transcoders' too
+	per_byte_read = 8,    // of an mp4
+	most_held = 304 << 20,
 	// A refusal of little is what libav expects least: little is refused later.
 	little = 64 << 10,
 	most_little = 24 << 20,
 };
 
-void rc_bound_allocations(void) { av_max_alloc(most_at_once); }
+void rc_bound_allocations(void) { av_max_alloc(most_held); }
 
-static int64_t allowance(const rc_scope *s)
+static int64_t allowance(const AVFormatContext *f)
 {
-	int64_t read = s->format->pb ? s->format->pb->bytes_read : 0;
+	int64_t read = f->pb && f->iformat && av_strstart(f->iformat->name, "mov,", NULL) ? f->pb->bytes_read : 0;
 	return most_free + FFMIN(read, (most_held - most_free) / per_byte_read) * per_byte_read;
 }
 
@@ -51,7 +51,7 @@ static int refuses(rc_scope *s, size_t size)
 {
 	if (!s)
 		return 0;
-	int64_t most = allowance(s) + (size < little ? most_little : 0);
+	int64_t most = allowance(s->format) + (size < little ? most_little : 0);
 	if ((int64_t)size <= most - s->held)
 		return 0;
 	if (!s->spent)
