@@ -27,7 +27,7 @@ import (
 // run works until ctx ends, and then gives its pushes back.
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	egress.ClearProxyEnv()
-	cfg, warnings, err := config.Load(environ)
+	cfg, warnings, err := config.LoadWorker(environ)
 	if err != nil {
 		return err
 	}
