@@ -33,6 +33,7 @@ type attempt struct {
 	state      State
 	started    time.Time
 	publishing time.Time // since when the state is that
+	opened     time.Time // when this attempt published first; zero before
 	source     *SourceReport
 	plan       *media.Plan
 	planned    bool      // the store lacks source and plan
@@ -114,6 +115,9 @@ func (a *attempt) moveLocked(s State) {
 	a.state = s
 	if s == Publishing {
 		a.publishing = time.Now()
+		if a.opened.IsZero() {
+			a.opened = a.publishing
+		}
 	}
 	a.log.Info("push state", "state", s)
 	a.kick()

@@ -46,7 +46,8 @@ func outcomeOf(k media.Kind) outcome {
 	case media.KindSourceUnsupported:
 		return outcome{code: CodeSourceUnsupported, message: "the room does not take the source as it is"}
 	case media.KindSourceTooLarge:
-		return outcome{code: CodeSourceTooLarge, message: "the source asks for more than one source may have of a worker"}
+		return outcome{code: CodeSourceTooLarge, message: "the source asks for more memory, pixels, tracks or time than one source may have of a worker; " +
+			"only another file or stream will do: try writing it anew (ffmpeg -i SOURCE -c copy NEW.mp4)"}
 	case media.KindSourceUnavailable, media.KindSourceStalled, media.KindSourceEnded:
 		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached, or stopped sending", retry: retrySource, again: true}
 	case media.KindRoomDenied:

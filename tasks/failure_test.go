@@ -31,6 +31,7 @@ func TestWhatEachKindOfFaultMeansForAPush(t *testing.T) {
 		media.KindSourceNoTrack:      {CodeSourceNoTrack, 0, 0},
 		media.KindSourceEncrypted:    {CodeSourceEncrypted, 0, 0},
 		media.KindSourceUnsupported:  {CodeSourceUnsupported, 0, 0},
+		media.KindSourceTooLarge:     {CodeSourceTooLarge, 0, 0},
 		media.KindSourceUnavailable:  {CodeSourceUnavailable, 5 * minute, 2 * minute},
 		media.KindSourceStalled:      {CodeSourceUnavailable, 5 * minute, 2 * minute},
 		media.KindSourceEnded:        {CodeSourceUnavailable, 5 * minute, 2 * minute},

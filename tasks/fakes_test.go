@@ -29,7 +29,8 @@ type fakeStore struct {
 	announced  map[string]int64  // push id → the attempt that may prepare
 	heirs      map[string]string // push id → who is ready
 	alone      bool              // there is no other worker to hand over to
-	sealedBy   string            // id of the key of every envelope; "key" when empty
+	refused    map[string]Waiting
+	sealedBy   string // id of the key of every envelope; "key" when empty
 }
 
 func newFakeStore(ps ...Push) *fakeStore {
@@ -106,6 +107,19 @@ func (s *fakeStore) Reserve(_ context.Context, r Reservation) (bool, error) {
 	}
 	s.asked = append(s.asked, r)
 	return s.reserve, nil
+}
+
+func (s *fakeStore) Refused(_ context.Context, t Task, _ time.Duration, why Waiting) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return errAway
+	}
+	if s.refused == nil {
+		s.refused = map[string]Waiting{}
+	}
+	s.refused[t.ID] = why
+	return nil
 }
 
 func (s *fakeStore) Register(_ context.Context, r Registration) (Verdict, error) {

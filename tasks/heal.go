@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -65,13 +66,16 @@ func (s *Sweeper) heal(ctx context.Context, e Expired, workers int) {
 	}
 }
 
+// refusals are the reasons that a worker has told by itself.
+var refusals = []Waiting{WaitingForKey, WaitingForMemory, WaitingForRestart}
+
 // reason says why a push waits that nobody has claimed for long.
 func reason(p Push, workers int) Waiting {
 	switch {
 	case workers == 0:
 		return WaitingForWorker
-	case p.Waiting == WaitingForKey: // known until somebody claims
-		return WaitingForKey
+	case slices.Contains(refusals, p.Waiting): // known until somebody claims
+		return p.Waiting
 	case p.Strikes >= LonelyStrikes:
 		return WaitingForEmpty
 	default:

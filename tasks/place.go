@@ -35,15 +35,20 @@ type Reservation struct {
 	EmptyIn time.Duration // until the worker is empty, as far as it knows
 }
 
-// PlaceStore sees to it that one worker of the fleet at most is reserved. Its
+// PlaceStore knows which pushes wait for a worker that is free for them. Its
 // errors are *Error with CodeStoreUnavailable.
 type PlaceStore interface {
-	// Reserve says whether the worker is to keep itself free; it holds for a
+	// Reserve says whether the worker is to keep itself free, as one of the
+	// fleet at most is; it holds for a
 	// lease, so the worker asks again and again. It does not when the push
 	// does not wait any more, another worker is reserved that is empty no
 	// later, ReserveTime is over, or the worker is the only one and would not
 	// be empty within that.
 	Reserve(ctx context.Context, r Reservation) (bool, error)
+	// Refused notes why a worker does not take the queued push of t, unless it
+	// was made less than after ago or another refusal is known. A new reason
+	// is a warning event.
+	Refused(ctx context.Context, t Task, after time.Duration, why Waiting) error
 }
 
 // reservation is what a worker keeps itself for; guarded by Worker.mu.

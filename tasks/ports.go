@@ -202,6 +202,9 @@ const (
 	WaitingForSlot   Waiting = "no_free_slot"
 	WaitingForEmpty  Waiting = "needs_empty_worker" // it has LonelyStrikes
 	WaitingForKey    Waiting = "no_key"             // a worker refused it with ErrNoKey
+	// A worker refused it with ErrMemory, or ErrWorn.
+	WaitingForMemory  Waiting = "no_memory"
+	WaitingForRestart Waiting = "worker_restarts"
 )
 
 // SweepStore finds and takes over pushes whose worker is not there.

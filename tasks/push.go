@@ -81,6 +81,12 @@ func (w Waiting) Message() string {
 	case WaitingForKey:
 		return "a worker does not have the secret key that this push was sealed with (ROOMCAST_SECRET_KEY); " +
 			"the push starts in one that does"
+	case WaitingForMemory:
+		return "a worker's memory is nearly used up, so that it takes no push for the moment; the push starts when there is memory again, " +
+			"or in another worker: add one, or give them more (ROOMCAST_WORKER_MEMORY)"
+	case WaitingForRestart:
+		return "a worker has sources that cannot be ended, and takes no push until it is started anew, which it sees to itself " +
+			"once its other pushes have ended or gone to another worker; the push starts then, or in another worker: add one"
 	}
 	return ""
 }

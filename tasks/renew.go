@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -15,8 +16,12 @@ const renewEvery = time.Second
 
 // Run renews the leases of the worker's pushes until ctx ends: once a second,
 // and at once when something has changed. The first renew tells the others that
-// this worker is there: they may hand over to it.
+// this worker is there: they may hand over to it. Beside that it watches the
+// worker itself.
 func (w *Worker) Run(ctx context.Context) {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { w.watch(ctx) })
 	t := time.NewTicker(renewEvery)
 	defer t.Stop()
 	w.renew(ctx)

@@ -29,6 +29,8 @@ type WorkerConfig struct {
 	Resume    ResumeStore
 	Sealer    Sealer
 	Player    Player
+	Memory    Memory     // nil: none is watched
+	Stuck     func() int // calls of the media that go on although their push has ended; nil: there are none
 	Log       *slog.Logger
 }
 
@@ -50,6 +52,7 @@ type Worker struct {
 	idle      *sync.Cond // no slot is taken
 	unheard   unheard
 	reserved  reservation
+	guard     guard
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -64,6 +67,7 @@ var (
 func NewWorker(c WorkerConfig) *Worker {
 	w := &Worker{
 		WorkerConfig: c, kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
+		guard: newGuard(),
 	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())
 	w.idle = sync.NewCond(&w.mu)
@@ -76,6 +80,7 @@ func NewWorker(c WorkerConfig) *Worker {
 func (w *Worker) Handle(ctx context.Context, t Task) error {
 	running, err := w.admit(t)
 	if err != nil {
+		w.tellRefused(ctx, t, err)
 		return err
 	}
 	if running != nil { // delivered twice: wait with the one that runs
@@ -100,6 +105,9 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 		return a, nil
 	}
 	if err := w.refusalLocked(); err != nil {
+		return nil, err
+	}
+	if err := w.guard.refusal(); err != nil {
 		return nil, err
 	}
 	if w.slots >= w.Slots {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -34,12 +35,8 @@ func listenHealth(addr string, redis func(context.Context) error, w *tasks.Worke
 		return nil, fmt.Errorf("%sWORKER_LISTEN: %w", config.Prefix, err)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "roomcast_worker_pushes", Help: "Pushes that this worker runs.",
-		}, func() float64 { return float64(w.Running()) }),
-	)
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(gauges(w)...)
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("/", health.Handler(health.Check{Name: "redis", Run: redis}))
@@ -52,6 +49,28 @@ func listenHealth(addr string, redis func(context.Context) error, w *tasks.Worke
 		_ = h.server.Serve(listener) // ends with close
 	}()
 	return h, nil
+}
+
+// gauges are what there is to know of w.
+func gauges(w *tasks.Worker) []prometheus.Collector {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	all := []prometheus.Collector{
+		gauge("roomcast_worker_pushes", "Pushes that this worker runs.", func() float64 { return float64(w.Running()) }),
+		gauge("roomcast_worker_memory_bytes", "Memory that is taken, as the kernel counts before it kills.", func() float64 {
+			used, err := w.Memory.Used()
+			if err != nil {
+				return math.NaN()
+			}
+			return float64(used)
+		}),
+		gauge("roomcast_worker_memory_limit_bytes", "Memory that may be taken; 0: without a limit.", func() float64 { return float64(w.Memory.Limit()) }),
+	}
+	if w.Stuck != nil {
+		all = append(all, gauge("roomcast_stuck_opens", "Sources that could not be ended with their push.", func() float64 { return float64(w.Stuck()) }))
+	}
+	return all
 }
 
 func (h *healthServer) close() {

@@ -19,7 +19,7 @@ func main() {
 
 // healthy asks the worker that runs here with these settings whether it lives.
 func healthy(ctx context.Context, environ []string, _ io.Writer) error {
-	cfg, _, err := config.Load(environ)
+	cfg, _, err := config.LoadWorker(environ)
 	if err != nil {
 		return err
 	}

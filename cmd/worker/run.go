@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -24,10 +26,17 @@ import (
 	"github.com/roomcast/roomcast/tasks/store"
 )
 
-// run works until ctx ends, and then gives its pushes back.
+// errSpent ends a worker that its supervisor is to start anew.
+var errSpent = errors.New("the worker ends to be started anew: it had sources that could not be ended, and has handed over all pushes")
+
+// closingTime bounds the end of what a stuck source may still use.
+const closingTime = 2 * time.Second
+
+// run works until ctx ends, and then gives its pushes back; or until the worker
+// is spent, which is an error.
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	egress.ClearProxyEnv()
-	cfg, warnings, err := config.Load(environ)
+	cfg, warnings, err := config.LoadWorker(environ)
 	if err != nil {
 		return err
 	}
@@ -53,8 +62,8 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer closePlayer()
-	orderly, err = work(ctx, cfg, parts{client: client, player: player, log: log})
+	defer within(context.WithoutCancel(ctx), closingTime, closePlayer)
+	orderly, err = work(ctx, cfg, parts{client: client, player: player, memory: boundMemory(cfg, environ, log), log: log})
 	return err
 }
 
@@ -84,6 +93,8 @@ func newPlayer(cfg config.Config, log *slog.Logger) (*media.Pusher, func(), erro
 type parts struct {
 	client redisconn.Client
 	player tasks.Player
+	memory tasks.Memory
+	stuck  func() int // see tasks.WorkerConfig
 	log    *slog.Logger
 }
 
@@ -108,6 +119,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
+		Memory: p.memory, Stuck: p.stuck,
 	})
 	server := queue.NewServer(p.client, queue.Config{
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
@@ -131,8 +143,12 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 		return true, err
 	}
 	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", health.addr)
-	<-ctx.Done()
-	return drain(server, worker, cancel, p.log), nil
+	select {
+	case <-ctx.Done():
+	case <-worker.Spent():
+		err = errSpent
+	}
+	return drain(server, worker, cancel, p.log), err
 }
 
 // nudge passes on the fast path of stops.

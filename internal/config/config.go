@@ -17,6 +17,7 @@ const Prefix = "ROOMCAST_"
 const WorkerListenOff = "off"
 
 // Config is every setting. A variable that is set to nothing has its default.
+// Those whose type is one of secrets may be given by a file, see readFiles.
 type Config struct {
 	RedisURL media.Secret `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" about:"Redis of pushes and queue; also rediss://, redis+sentinel://, redis+cluster:// and their TLS forms. It must not evict keys (maxmemory-policy noeviction)"`
 	Listen   string       `env:"LISTEN" envDefault:"127.0.0.1:8080" about:"address of the API; must be a loopback one while API_KEYS is empty"`
@@ -31,6 +32,7 @@ type Config struct {
 	ProgressRedisAllow List   `env:"PROGRESS_REDIS_ALLOW" about:"Redis servers a request may name for its resume record: host:port, redis://host:port or rediss://host:port"`
 
 	WorkerSlots  int           `env:"WORKER_SLOTS" envDefault:"100" about:"pushes a worker runs at once"`
+	WorkerMemory Bytes         `env:"WORKER_MEMORY" about:"how much memory a worker may take, such as 2g or 1536m; by default the limit of its cgroup (a container's, a unit's), where there is one. Over 70 % it takes no new push; over 85 % it ends what it is opening"`
 	WorkerListen string        `env:"WORKER_LISTEN" envDefault:"127.0.0.1:8081" about:"address of a worker's health and metrics; off serves none"`
 	Lease        time.Duration `env:"LEASE" envDefault:"3s" about:"how long a worker, which renews once a second, owns a push without renewing, 3s to 1m, the same in all processes; a vanished worker's pushes start elsewhere after it"`
 	RenewCap     time.Duration `env:"RENEW_CAP" envDefault:"2m" about:"how long a push goes on while its lease cannot be renewed"`

@@ -48,10 +48,25 @@ var toolNames = []string{
 }
 
 // Load reads environ, entries of the form name=value. Its error is an *Error.
-func Load(environ []string) (Config, []Warning, error) {
+func Load(environ []string) (Config, []Warning, error) { return load(env.ToMap(environ)) }
+
+// ofAPI are the settings that a worker does not look at.
+var ofAPI = []string{"LISTEN", "API_KEYS", "API_KEYS" + fileSuffix}
+
+// LoadWorker is Load for a worker: it needs no API keys, whatever the API's
+// address is.
+func LoadWorker(environ []string) (Config, []Warning, error) {
 	values := env.ToMap(environ)
+	for _, name := range ofAPI {
+		delete(values, Prefix+name)
+	}
+	return load(values)
+}
+
+func load(values map[string]string) (Config, []Warning, error) {
 	var c Config
 	e := &Error{}
+	readFiles(values, e)
 	err := env.ParseWithOptions(&c, env.Options{Prefix: Prefix, Environment: values})
 	for _, cause := range unfold(err) {
 		e.Problems = append(e.Problems, describe(cause))
@@ -91,6 +106,8 @@ func describe(err error) Problem {
 		return Problem{name, "must be a whole number"}
 	case reflect.TypeFor[APIKeys](), reflect.TypeFor[SDKKeys]():
 		return Problem{name, parse.Err.Error()}
+	case reflect.TypeFor[Bytes]():
+		return Problem{name, "must be a size such as 512m, 2g or 1.5GiB"}
 	}
 	return Problem{name, "must be " + f.Tag.Get("about")}
 }
@@ -103,6 +120,9 @@ func unknown(values map[string]string) []Warning {
 	known := make([]string, 0, 20)
 	for _, s := range Describe() {
 		known = append(known, s.Name)
+		if s.File {
+			known = append(known, s.Name+fileSuffix)
+		}
 	}
 	var warnings []Warning
 	for name := range values {

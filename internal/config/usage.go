@@ -14,6 +14,9 @@ func Usage(name, about string) string {
 			b.WriteString(" (" + s.Default + ")")
 		}
 		b.WriteString("\n" + wrap(s.Meaning, "      ", 100))
+		if s.File {
+			b.WriteString("      Or " + s.Name + fileSuffix + ": the file that holds it.\n")
+		}
 	}
 	return b.String()
 }

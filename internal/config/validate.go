@@ -16,6 +16,8 @@ const (
 	// leastLease lets a worker, which renews once a second, miss one renew
 	// before its lease is over.
 	leastLease = 3 * time.Second
+	// leastMemory is some three times what a worker without pushes takes.
+	leastMemory = 128 << 20
 )
 
 var knownSchemes = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
@@ -62,6 +64,7 @@ func (c Config) validateWorker(check checkFunc) {
 	_, port, err := net.SplitHostPort(c.WorkerListen)
 	check(c.WorkerListen == WorkerListenOff || err == nil && isPort(port, 0), "WORKER_LISTEN", "must be host:port or off")
 	check(c.WorkerSlots >= 1 && c.WorkerSlots <= 10000, "WORKER_SLOTS", "must be a whole number from 1 to 10000")
+	check(c.WorkerMemory == 0 || c.WorkerMemory >= leastMemory, "WORKER_MEMORY", "must be at least 128m, such as 2g")
 	check(within(c.Lease, leastLease, time.Minute), "LEASE", "must be a duration from 3s to 1m: a worker renews once a second, and may miss one")
 	check(within(c.RenewCap, c.Lease, time.Hour), "RENEW_CAP", "must be a duration from ROOMCAST_LEASE to 1h")
 	check(c.MaxDuration == 0 || within(c.MaxDuration, time.Second, 10*365*24*time.Hour), "MAX_DURATION", "must be 0 for no limit, or a duration from 1s, such as 12h")

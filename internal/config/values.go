@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,6 +19,31 @@ type List []string
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (l *List) UnmarshalText(text []byte) error {
 	*l = entries(string(text))
+	return nil
+}
+
+// Bytes is a size; 0 for none that was given.
+type Bytes int64
+
+var byteSize = regexp.MustCompile(`^(?i)([0-9]+(?:\.[0-9]+)?) ?(?:([kmgt])i?)?b?$`)
+
+// UnmarshalText implements encoding.TextUnmarshaler. It takes what
+// docker-compose and systemd take, and like them counts in steps of 1024: 2g,
+// 512m, 1.5GiB, 1073741824.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	parts := byteSize.FindSubmatch(text)
+	if parts == nil {
+		return errors.New("is not a size")
+	}
+	n, err := strconv.ParseFloat(string(parts[1]), 64)
+	if err != nil {
+		return err
+	}
+	n *= math.Pow(1024, float64(strings.Index("bkmgt", strings.ToLower(string(parts[2])))))
+	if n < 1 || n > 1<<50 {
+		return errors.New("is not a size that memory has")
+	}
+	*b = Bytes(n)
 	return nil
 }
 

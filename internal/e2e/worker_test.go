@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"strconv"
 	"testing"
@@ -19,8 +17,6 @@ type usage struct{ goroutines, files int }
 // worker returns the usage of the first worker.
 func (s *stack) worker(t testing.TB) usage {
 	t.Helper()
-	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.workers[0].cmd.Process.Pid))
-	require.NoError(t, err)
 	addr, _ := s.workers[0].waitLine(t, "worker started")["addr"].(string)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/metrics", nil)
 	require.NoError(t, err)
@@ -29,11 +25,14 @@ func (s *stack) worker(t testing.TB) usage {
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	found := regexp.MustCompile(`(?m)^go_goroutines (\d+)$`).FindSubmatch(text)
-	require.NotNil(t, found)
-	goroutines, err := strconv.Atoi(string(found[1]))
-	require.NoError(t, err)
-	return usage{goroutines: goroutines, files: len(files)}
+	gauge := func(name string) int {
+		found := regexp.MustCompile(`(?m)^` + name + ` (\d+)$`).FindSubmatch(text)
+		require.NotNil(t, found, name)
+		n, err := strconv.Atoi(string(found[1]))
+		require.NoError(t, err)
+		return n
+	}
+	return usage{goroutines: gauge("go_goroutines"), files: gauge("process_open_fds")}
 }
 
 // holderOf returns the worker process that has claimed a push.

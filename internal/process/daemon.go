@@ -22,6 +22,9 @@ type Program struct {
 func Daemon(p Program, args []string, out io.Writer) Run {
 	return func(ctx context.Context, environ []string, stderr io.Writer) error {
 		if len(args) == 0 {
+			if err := harden(); err != nil {
+				return err
+			}
 			return p.Run(ctx, environ, stderr)
 		}
 		if len(args) == 1 {

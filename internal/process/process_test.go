@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/roomcast/roomcast/internal/process"
 )
@@ -35,6 +36,14 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(stderr, "stopping")
 			select {}
 		})
+	case "daemon":
+		process.Main(process.Daemon(process.Program{Run: func(_ context.Context, _ []string, stderr io.Writer) error {
+			dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+			var core unix.Rlimit
+			fmt.Fprintln(stderr, dumpable, err, unix.Getrlimit(unix.RLIMIT_CORE, &core), core.Max)
+			return nil
+		}}, nil, os.Stdout))
+		os.Exit(0)
 	case "failing":
 		process.Main(func(context.Context, []string, io.Writer) error { return errors.New("no redis") })
 	}
@@ -81,6 +90,12 @@ func TestAnErrorEndsTheProcessWith1(t *testing.T) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, cmd.Wait(), &exit)
 	assert.Equal(t, 1, exit.ExitCode())
+}
+
+func TestADaemonsMemoryIsReadByNobodyButRootAndLeavesNoCore(t *testing.T) {
+	cmd, out := start(t, "daemon")
+	expect(t, out, "0 <nil> <nil> 0")
+	assert.NoError(t, cmd.Wait())
 }
 
 func TestVersionIsNeverEmpty(t *testing.T) {

@@ -49,6 +49,12 @@ func trimHeap() {
 	}
 }
 
+// Trim gives them back now.
+func Trim() {
+	trimmed.Store(time.Now().UnixNano())
+	C.trim_heap()
+}
+
 // Heap is how many bytes the process's C code has allocated and not freed, and
 // how many its allocator keeps besides, of which some are not resident. Both
 // are 0 where the C library does not tell.

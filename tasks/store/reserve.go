@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	"github.com/roomcast/roomcast/tasks"
 )
@@ -15,4 +17,13 @@ func (s *Store) Reserve(ctx context.Context, r tasks.Reservation) (bool, error) 
 		r.ID, r.Worker, max(r.EmptyIn, 0).Milliseconds(), tasks.LonelyStrikes, s.cfg.Lease.Milliseconds(),
 		tasks.ReserveTime.Milliseconds(), tasks.ReserveRest.Milliseconds()).Int()
 	return n == 1, storeError(err)
+}
+
+// Refused notes why a worker does not take the queued push of t; see
+// tasks.PlaceStore.
+func (s *Store) Refused(ctx context.Context, t tasks.Task, after time.Duration, why tasks.Waiting) error {
+	_, err := s.run(ctx, s.scripts.refused, []string{keyPush(t.ID), keyEvents(t.ID)},
+		t.Epoch, after.Milliseconds(), string(why), why.Message(),
+		strings.Join([]string{string(tasks.WaitingForWorker), string(tasks.WaitingForSlot)}, " "))
+	return err
 }

@@ -106,3 +106,30 @@ func TestOnlyWorkerIsReservedIfItWillBeEmptyInTime(t *testing.T) {
 	require.False(t, reserve(t, s, p.ID, "w1", tasks.ReserveTime+time.Second))
 	require.True(t, reserve(t, s, p.ID, "w1", tasks.ReserveTime-time.Second))
 }
+
+func TestAPushThatIsRefusedForAWhileSaysWhyOnce(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := create(t, s, "u")
+	refused := func(after time.Duration, why tasks.Waiting) tasks.Waiting {
+		t.Helper()
+		require.NoError(t, s.Refused(ctx(t), tasks.TaskOf(p), after, why))
+		return get(t, s, p.ID).Waiting
+	}
+	require.Empty(t, refused(time.Hour, tasks.WaitingForMemory), "another worker may take it at once")
+	expire(t, rdb, p.ID)
+	require.NoError(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID, Expiry: 1, Push: p}, time.Hour, tasks.WaitingForSlot))
+	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForMemory))
+	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForMemory))
+	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForRestart), "two workers do not talk in turns")
+	var codes []string
+	events, err := s.Events(ctx(t), p.ID)
+	require.NoError(t, err)
+	for _, e := range events {
+		if e.Type == tasks.EventWarning {
+			codes = append(codes, e.Code)
+		}
+	}
+	require.Equal(t, []string{"no_free_slot", "no_memory"}, codes)
+	claim(t, s, p, "w")
+	require.Empty(t, refused(0, tasks.WaitingForMemory), "it waits no more")
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/memory"
+	"github.com/roomcast/roomcast/media/libav"
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// workerMemory is what this worker may take, of Go's and of libav's.
+type workerMemory struct{ *memory.Gauge }
+
+var _ tasks.Memory = workerMemory{}
+
+// Free implements tasks.Memory.
+func (workerMemory) Free() {
+	libav.Trim()
+	debug.FreeOSMemory()
+}
+
+// boundMemory reads how much memory there is and bounds Go's part of it, unless
+// the operator has.
+func boundMemory(cfg config.Config, environ []string, log *slog.Logger) workerMemory {
+	g := memory.New(int64(cfg.WorkerMemory))
+	own := slices.ContainsFunc(environ, func(s string) bool { return strings.HasPrefix(s, "GOMEMLIMIT=") })
+	if g.Limit() > 0 && !own {
+		debug.SetMemoryLimit(g.GoLimit())
+	}
+	log.Info("memory", "limit_mb", g.Limit()>>20, "go_limit_mb", debug.SetMemoryLimit(-1)>>20)
+	return workerMemory{g}
+}
