@@ -117,7 +117,6 @@ var (
 	ErrDraining = errors.New("worker is draining")
 	ErrStalled  = errors.New("source stalled")
 	ErrLost     = errors.New("lease lost to another worker")
-	ErrStuck    = errors.New("what takes the source apart could not be interrupted")
 	ErrTooLarge = errors.New("the worker's memory was running out while the source was opened")
 	// ErrStuck is no such cause, but that of an Error of KindSourceTooLarge.
 	ErrStuck = errors.New("the source could not be taken apart in time, and what takes it apart could not be interrupted")

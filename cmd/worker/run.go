@@ -63,7 +63,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	defer within(context.WithoutCancel(ctx), closingTime, closePlayer)
-	orderly, err = work(ctx, cfg, parts{client: client, player: player, memory: boundMemory(cfg, environ, log), log: log})
+	orderly, err = work(ctx, cfg, parts{client: client, player: player, memory: boundMemory(cfg, environ, log), stuck: libav.Stuck, log: log})
 	return err
 }
 

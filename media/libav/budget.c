@@ -34,9 +34,9 @@ enum {
 	most_free = 96 << 20, // whatever has been read: the pictures of a 4K decoder
 	per_byte_read = 8,    // of an mp4
 	most_held = 304 << 20,
-	// A refusal of little is what libav expects least: little is refused later.
-	little = 64 << 10,
-	most_little = 24 << 20,
+	// Little blocks count apart: nothing that people have needs many, and a
+	// refusal of one is what libav expects least.
+	most_little = 40 << 20,
 };
 
 void rc_bound_allocations(void) { av_max_alloc(most_held); }
@@ -51,19 +51,22 @@ static int refuses(rc_scope *s, size_t size)
 {
 	if (!s)
 		return 0;
-	int64_t most = allowance(s->format) + (size < little ? most_little : 0);
-	if ((int64_t)size <= most - s->held)
+	if (size < RC_LITTLE ? s->little <= most_little : (int64_t)size <= allowance(s->format) - (s->held - s->little))
 		return 0;
 	if (!s->spent)
 		s->spent = RC_SPENT_MEMORY;
 	return 1;
 }
 
-static void charge(rc_scope *s, int64_t bytes)
+// charge adds a block of so many bytes, or with sign -1 takes it away.
+static void charge(rc_scope *s, size_t block, int sign)
 {
+	int64_t bytes = sign * (int64_t)block;
 	if (!s)
 		return;
 	s->held += bytes;
+	if (block < RC_LITTLE)
+		s->little += bytes;
 	s->peak = FFMAX(s->peak, s->held);
 }
 
@@ -78,7 +81,7 @@ int __wrap_posix_memalign(void **p, size_t align, size_t size)
 		return ENOMEM;
 	int ret = __real_posix_memalign(p, align, size);
 	if (!ret)
-		charge(s, malloc_usable_size(*p));
+		charge(s, malloc_usable_size(*p), 1);
 	return ret;
 }
 
@@ -86,11 +89,13 @@ void *__wrap_realloc(void *p, size_t size)
 {
 	rc_scope *s = source();
 	size_t before = s && p ? malloc_usable_size(p) : 0;
-	if (size > before && refuses(s, size - before))
+	if (size > before && refuses(s, size < RC_LITTLE ? size : size - before))
 		return NULL;
 	void *q = __real_realloc(p, size);
-	if (q)
-		charge(s, (int64_t)malloc_usable_size(q) - (int64_t)before);
+	if (q) {
+		charge(s, before, -1);
+		charge(s, s ? malloc_usable_size(q) : 0, 1);
+	}
 	return q;
 }
 
@@ -98,7 +103,7 @@ void __wrap_free(void *p)
 {
 	rc_scope *s = source();
 	if (s && p)
-		charge(s, -(int64_t)malloc_usable_size(p));
+		charge(s, malloc_usable_size(p), -1);
 	__real_free(p);
 }
 

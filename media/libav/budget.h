@@ -12,6 +12,7 @@ typedef struct rc_scope {
 	uintptr_t log;           // the handle of whose log lines these are
 	AVFormatContext *format; // of a source; NULL: nothing is bounded
 	int64_t held;            // bytes that libav has allocated for it
+	int64_t little;          // of them in blocks below RC_LITTLE
 	int64_t peak;            // the most that was held
 	int64_t searched;        // index entries looked through while it was opened
 	int spent;               // RC_SPENT_…: what was refused first
@@ -19,6 +20,8 @@ typedef struct rc_scope {
 } rc_scope;
 
 enum { RC_SPENT_NOTHING, RC_SPENT_MEMORY, RC_SPENT_SEARCHES };
+
+enum { RC_LITTLE = 64 << 10 };
 
 // RC_MOST_PIXELS is what a decoded picture may have: 5.7K all around, 5.3K of a
 // camera. Larger ones cannot be re-encoded in real time.

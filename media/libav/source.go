@@ -87,7 +87,7 @@ func (s *Source) openFormat(from time.Duration) error {
 	if s.watch = C.rc_guard(cFormat(s.format)); s.watch == nil {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
-	s.scope.c.format, s.scope.c.held = cFormat(s.format), 0
+	s.scope.c.format, s.scope.c.held, s.scope.c.little = cFormat(s.format), 0, 0
 	s.watch.from = C.int64_t(from.Microseconds())
 	if err := s.scope.run(func() error { return s.openInput(address, options) }); err != nil {
 		return s.failure(opOpen, err)
@@ -271,8 +271,7 @@ func (s *Source) changed(track int, config []byte) []byte {
 
 // Close frees everything, once, also while another method runs, which ends. It
 // does not wait for the source: what libav would still say to it is cut short.
-// When libav does not obey within obeyTime, it is left to itself and freed when
-// it does; the error wraps media.ErrStuck then.
+// When libav does not obey in time, it is left to itself and freed when it does; the error wraps media.ErrStuck then.
 func (s *Source) Close() error {
 	var err error
 	s.once.Do(func() {
@@ -284,7 +283,8 @@ func (s *Source) Close() error {
 			defer s.busy.Unlock()
 			s.free()
 		}()
-		err = awaitObedience(freed)
+		defer trimHeap()
+		err = s.life.awaitObedience(freed)
 	})
 	return err
 }
@@ -298,7 +298,6 @@ func (s *Source) free() {
 		s.way.Close()
 	}
 	s.pending = nil
-	trimHeap()
 }
 
 func (s *Source) closeFormat() {

@@ -1,16 +1,22 @@
 package libav
 
 import (
+	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
 )
 
-// obeyTime is for how long a call of libav's that was interrupted may go on
-// before its source is given up. One that takes apart what it has read already
-// asks nobody whether it may.
-const obeyTime = 150 * time.Millisecond
+// For how long a call of libav's that was interrupted may go on before its source
+// is given up. One that takes apart what it has read already asks nobody whether
+// it may. Who stops a push is not kept waiting; else a busy machine is not to be
+// taken for a bad source.
+const (
+	obeyTime = 2 * time.Second
+	stopTime = 150 * time.Millisecond
+)
 
 var stuck atomic.Int64
 
@@ -39,24 +45,28 @@ func (s *Source) obeying(f func() error) error {
 		return err
 	case <-s.life.ctx.Done():
 	}
-	t := time.NewTimer(obeyTime)
-	defer t.Stop()
 	select {
 	case err := <-done:
 		return err
-	case <-t.C:
+	case <-s.life.givenUp():
 		return errStuck
 	}
 }
 
+// givenUp tells when a life that has ended is waited for no longer.
+func (l *life) givenUp() <-chan time.Time {
+	if errors.Is(context.Cause(l.ctx), media.ErrStopped) {
+		return time.After(stopTime)
+	}
+	return time.After(obeyTime)
+}
+
 // awaitObedience waits for freed and counts a source that is not freed in time.
-func awaitObedience(freed <-chan struct{}) error {
-	t := time.NewTimer(obeyTime)
-	defer t.Stop()
+func (l *life) awaitObedience(freed <-chan struct{}) error {
 	select {
 	case <-freed:
 		return nil
-	case <-t.C:
+	case <-l.givenUp():
 	}
 	stuck.Add(1)
 	go func() {
