@@ -202,6 +202,21 @@ func TestSystemdFindsNothingWrongWithTheUnits(t *testing.T) {
 	assert.Empty(t, string(out))
 }
 
+func TestSECURITYNamesTestsThatExist(t *testing.T) {
+	var tests strings.Builder
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			tests.WriteString(text(t, path))
+		}
+		return err
+	}))
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(text(t, "SECURITY.md"), -1)
+	assert.NotEmpty(t, named)
+	for _, name := range named {
+		assert.Contains(t, tests.String(), "\nfunc "+name[1]+"(", "SECURITY.md")
+	}
+}
+
 // The database is one of ours with one entry, as govulncheck's own are.
 func TestAKnownVulnerabilityFailsTheCheckAndAnUnreachableDatabaseDoesNot(t *testing.T) {
 	check := func(db string) (string, error) {
