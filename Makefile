@@ -16,10 +16,12 @@ FUZZ_TARGETS = FuzzMP4 FuzzMatroska FuzzTS FuzzFLV FuzzAVI FuzzOgg FuzzSound Fuz
 # nomsgpack: gin's codec for a format that the API does not speak is 6 MB.
 PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags '$(GO_LDFLAGS)'
 LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
+VULN       = $(GO) tool -modfile=tools/go.mod govulncheck
+VULN_DB   ?= https://vuln.go.dev
 # What a command that links FFmpeg starts with. scripts/ffmpeg builds the libraries the first time.
 WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
 
-.PHONY: help deps ffmpeg env build test chaos bench check format generate tidy vet lint demo doctor clean
+.PHONY: help deps ffmpeg env build test chaos bench check format generate tidy vet lint vuln demo doctor clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -63,7 +65,7 @@ bench: ## what transcoding costs against the ffmpeg program, and how late the pa
 	$(WITH_FFMPEG) $(GO) test -run '^$$' -bench '^Benchmark(Transcode|AHundredPushes)$$' -benchtime 3x -p 1 -timeout 1h \
 		./media/libav ./internal/matrix
 
-check: format generate tidy vet lint ## everything but the tests: format, generated files, go.mod, vet, lint
+check: format generate tidy vet lint vuln ## everything but the tests: format, generated files, go.mod, vet, lint, known vulnerabilities
 
 format: ## fail if a Go file is not as gofmt has it
 	@files=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs -r ls 2>/dev/null | xargs -r gofmt -l) || exit; \
@@ -83,6 +85,12 @@ vet: ## go vet
 lint: ## golangci-lint, at the version tools/go.mod pins
 	@$(DEPS) build
 	$(WITH_FFMPEG) $(LINT) run $(PACKAGES)
+
+vuln: ## fail if code that we call has a known vulnerability; where govulncheck's database cannot be reached, say so
+	@$(DEPS) build
+	@if curl --fail --silent --location --max-time 20 --output /dev/null '$(VULN_DB)/index/modules.json.gz'; then \
+		$(WITH_FFMPEG) $(VULN) -db '$(VULN_DB)' $(PACKAGES); \
+	else echo 'govulncheck: its database cannot be reached from here: not checked'; fi
 
 demo: build ## run the demo (DEMO_SECONDS=10 runs it without a terminal)
 	@$(DEPS) test

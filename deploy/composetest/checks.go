@@ -36,7 +36,7 @@ var checks = []struct {
 	{"the stack is up with three workers", up},
 	{"API, workers and Redis are healthy", healthy},
 	{"who shows no key gets nothing", refusesStrangers},
-	{"API and workers run as nobody, on a read-only root, without capabilities", contained},
+	{"API, workers and demo run as nobody, on a read-only root, without capabilities, within limits", contained},
 	{"the demo's push reaches the room", firstPicture},
 	{"six more pushes publish, picture and sound in real time", startPushes},
 	{"a worker that is killed is replaced, nobody else notices", killWorker},
@@ -145,11 +145,9 @@ func contained(ctx context.Context, s *stack) (string, error) {
 		for _, c := range all {
 			h := c.HostConfig
 			if c.Config.User != "10001:10001" || !h.ReadonlyRootfs || !slices.Contains(h.CapDrop, "ALL") ||
-				!slices.ContainsFunc(h.SecurityOpt, func(o string) bool { return strings.HasPrefix(o, "no-new-privileges") }) {
+				!slices.ContainsFunc(h.SecurityOpt, func(o string) bool { return strings.HasPrefix(o, "no-new-privileges") }) ||
+				h.PidsLimit <= 0 || service == "worker" && h.Memory == 0 {
 				return "", fmt.Errorf("%s has user %q and %+v", service, c.Config.User, h)
-			}
-			if service == "worker" && h.Memory == 0 {
-				return "", errors.New("a worker has no memory limit")
 			}
 		}
 	}

@@ -34,11 +34,15 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := newStack(d)
+	dir, err := os.MkdirTemp("", "composetest")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.forget()) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s, err := newStack(d, dir)
+	if err != nil {
+		return err
+	}
 	fmt.Printf("      engine %s, %s, project %s\n", d.engine, d.composeVersion, s.project)
 	defer func() {
 		if err != nil {

@@ -34,19 +34,16 @@ type stack struct {
 	pushes []string // ids, the demo's first
 }
 
-func newStack(d docker) (*stack, error) {
-	dir, err := os.MkdirTemp("", "composetest")
-	if err != nil {
-		return nil, err
-	}
+// newStack writes the settings of a stack into dir.
+func newStack(d docker, dir string) (*stack, error) {
 	s := &stack{docker: d, dir: dir, project: fmt.Sprintf("roomcast-test-%d", os.Getpid())}
 	apiAddr, err := freeAddr()
 	if err != nil {
-		return nil, errors.Join(err, s.forget())
+		return nil, err
 	}
 	reportAddr, err := freeAddr()
 	if err != nil {
-		return nil, errors.Join(err, s.forget())
+		return nil, err
 	}
 	// What is set here already would win over the file.
 	s.environ = slices.DeleteFunc(os.Environ(), func(v string) bool {
@@ -56,18 +53,16 @@ func newStack(d docker) (*stack, error) {
 		"ROOMCAST_WORKER_SLOTS="+strconv.Itoa(slots))
 	s.report = "http://" + reportAddr + "/sessions"
 	if _, err := output(context.Background(), "scripts/env-file", s.envFile()); err != nil {
-		return nil, errors.Join(err, s.forget())
+		return nil, err
 	}
 	if s.secrets, err = readEnv(s.envFile()); err != nil {
-		return nil, errors.Join(err, s.forget())
+		return nil, err
 	}
 	s.api, err = client.New("http://"+apiAddr, media.Secret(s.secrets["ROOMCAST_API_KEY"]))
 	return s, err
 }
 
 func (s *stack) envFile() string { return filepath.Join(s.dir, "env") }
-
-func (s *stack) forget() error { return os.RemoveAll(s.dir) }
 
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -94,8 +89,8 @@ func readEnv(path string) (map[string]string, error) {
 
 // compose runs a compose command on the project.
 func (s *stack) compose(ctx context.Context, args ...string) (string, error) {
-	command := slices.Concat(s.docker.compose,
-		[]string{"--project-name", s.project, "--env-file", s.envFile(), "--profile", "demo"}, args)
+	command := slices.Concat(s.docker.compose, []string{"--project-name", s.project, "--env-file", s.envFile(),
+		"--file", "docker-compose.yml", "--file", "deploy/compose.demo.yml"}, args)
 	return outputWith(ctx, s.environ, command...)
 }
 
@@ -109,13 +104,13 @@ type container struct {
 	}
 	Config struct {
 		User, Hostname string
-		Labels         map[string]string
 	}
 	HostConfig struct {
 		ReadonlyRootfs bool
 		CapDrop        []string
 		SecurityOpt    []string
 		Memory         int64
+		PidsLimit      int64
 	}
 }
 
