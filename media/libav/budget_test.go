@@ -106,3 +106,13 @@ type direct struct{}
 func (direct) Open(_ context.Context, r media.SourceRequest) (media.Way, error) {
 	return media.Way{URL: r.URL}, nil
 }
+
+func TestASourceThatWasClosedBetweenTwoReadsGivesNoMore(t *testing.T) {
+	s, err := openBytes(t, "a.mp3", id3(1))
+	require.NoError(t, err)
+	_, err = s.ReadPacket()
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	_, err = s.ReadPacket()
+	require.ErrorIs(t, err, errClosed)
+}

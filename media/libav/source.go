@@ -37,6 +37,7 @@ type Source struct {
 	timeline     *timeline    // of a recorded playlist; else nil
 	once         sync.Once
 	busy         sync.Mutex // held while libav works for it
+	freed        bool       // nothing is left to read from; guarded by busy
 }
 
 var _ media.Source = (*Source)(nil)
@@ -181,6 +182,9 @@ func (s *Source) Info() media.SourceInfo { return s.info }
 func (s *Source) ReadPacket() (media.Packet, error) {
 	s.busy.Lock()
 	defer s.busy.Unlock()
+	if s.freed {
+		return media.Packet{}, s.life.ended("read source")
+	}
 	if len(s.pending) > 0 {
 		p := s.pending[0]
 		s.pending[0] = media.Packet{}
@@ -290,6 +294,7 @@ func (s *Source) Close() error {
 }
 
 func (s *Source) free() {
+	s.freed = true
 	s.vorbis.close()
 	s.closeFormat()
 	s.life.close()
