@@ -8,11 +8,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -79,7 +79,7 @@ func TestAPanicInARelayEndsItsWayAlone(t *testing.T) {
 	for _, scheme := range []string{"rtmp", "rtsp", "http"} {
 		t.Run(scheme, func(t *testing.T) {
 			log, text := faultyLog(connected)
-			at := rtmpSource(t, listen(t), func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+			at := rtmpSource(t, listen(t), func(net.Conn) {})
 			w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Log: log, Schemes: []string{scheme}}), scheme+"://"+at+"/live/key")
 			switch scheme {
 			case "rtmp":
@@ -190,9 +190,15 @@ func TestAnAnswerThatIsCutShortIsNoFault(t *testing.T) {
 func TestEveryGoroutineIsGuarded(t *testing.T) {
 	unguarded := map[string]int{"proxy.go": 1, "relay.go": 1}
 	set := token.NewFileSet()
-	files, err := parser.ParseDir(set, ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	paths, err := filepath.Glob("*.go")
 	require.NoError(t, err)
-	for path, file := range files["egress"].Files {
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(set, path, nil, 0)
+		require.NoError(t, err)
 		ast.Inspect(file, func(n ast.Node) bool {
 			started, ok := n.(*ast.GoStmt)
 			if !ok {

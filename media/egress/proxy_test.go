@@ -217,7 +217,7 @@ func TestEveryRequestResolvesAnew(t *testing.T) {
 	resp, _ := get(t, c, link)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	resp, _ = get(t, c, link)
-	require.Equal(t, http.StatusForbidden, resp.StatusCode)
+	require.Equal(t, http.StatusBadGateway, resp.StatusCode)
 	secret.requireUntouched(t)
 }
 
