@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +81,47 @@ func TestASourceThatWasThereBeforeIsWaitedFor(t *testing.T) {
 				require.Contains(t, s.seen.lines, "reconnecting source_unavailable")
 			})
 		})
+	}
+}
+
+// A name may be unknown, and a certificate be renewed late, for a while.
+func TestAHostThatWasThereBeforeIsWaitedFor(t *testing.T) {
+	for _, kind := range []Kind{KindSourceHost, KindSourceTLS} {
+		for _, before := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v, there before: %v", kind, before), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(whole(5 * time.Second))
+					s.job.WasLive = before
+					s.job.Retry = func(k Kind) Retry {
+						if k == KindSourceUnavailable {
+							return Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
+						}
+						if k == KindSourceHost { // tasks.RetryOf's
+							return Retry{First: 4 * time.Second, Max: 8 * time.Second, For: 8 * time.Second}
+						}
+						return Retry{}
+					}
+					begin, tries := time.Now(), 0
+					err := s.playFrom(t.Context(), func(context.Context, SourceRequest) (Source, error) {
+						tries++
+						return nil, &Error{Kind: kind, Op: "connect to source", Err: errors.New("no address")}
+					}, nil)
+					took := time.Since(begin).Seconds()
+					switch {
+					case before:
+						require.Equal(t, KindSourceUnavailable, KindOf(err))
+						require.InDelta(t, 20, took, 1.5)
+					case kind == KindSourceHost:
+						require.Equal(t, kind, KindOf(err))
+						require.Equal(t, 3, tries)
+						require.InDelta(t, 8, took, 0.1)
+					default:
+						require.Equal(t, kind, KindOf(err))
+						require.Equal(t, 1, tries)
+					}
+				})
+			})
+		}
 	}
 }
 

@@ -13,6 +13,8 @@ type Kind int
 const (
 	KindInternal           Kind = iota // a fault of ours
 	KindSourceBlocked                  // the guard does not let us connect there
+	KindSourceHost                     // its name does not exist or leads where the guard does not let us: nobody is told which
+	KindSourceTLS                      // its certificate cannot be verified
 	KindSourceUnauthorized             // 401, 403
 	KindSourceNotFound                 // 404, an unknown stream
 	KindSourceGone                     // 410: was there, and will not come back
@@ -36,6 +38,8 @@ const (
 var kindNames = [...]string{
 	KindInternal:           "internal",
 	KindSourceBlocked:      "source_blocked",
+	KindSourceHost:         "source_host",
+	KindSourceTLS:          "source_tls",
 	KindSourceUnauthorized: "source_unauthorized",
 	KindSourceNotFound:     "source_not_found",
 	KindSourceGone:         "source_gone",
@@ -72,7 +76,7 @@ func (k Kind) ofRoom() bool {
 	switch k {
 	case KindRoomDenied, KindRoomConflict, KindRoomKicked, KindRoomUnavailable, KindRoomClosed, KindUserSigExpired, KindRoomNotAllowed:
 		return true
-	case KindInternal, KindSourceBlocked, KindSourceUnauthorized, KindSourceNotFound, KindSourceGone,
+	case KindInternal, KindSourceBlocked, KindSourceHost, KindSourceTLS, KindSourceUnauthorized, KindSourceNotFound, KindSourceGone,
 		KindSourceInvalid, KindSourceNoTrack, KindSourceEncrypted, KindSourceUnsupported, KindSourceTooLarge,
 		KindSourceUnavailable, KindSourceStalled, KindSourceEnded:
 	}

@@ -69,12 +69,13 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 }
 
 // judge is err, but for a source that was there before: it may come back under
-// the same address, so it is not gone for good. A room that hangs up right after
+// the same address, so it is not gone for good, nor are its name and its
+// certificate. A room that hangs up right after
 // a publish, again and again, has another publisher, and so has one that says
 // only then that the name is in use.
 func (r *run) judge(err error) error {
 	switch kind := KindOf(err); {
-	case kind == KindSourceNotFound && r.source.known:
+	case (kind == KindSourceNotFound || kind == KindSourceHost || kind == KindSourceTLS) && r.source.known:
 		return &Error{Kind: KindSourceUnavailable, Op: "open source again", Err: err}
 	case (kind == KindRoomClosed || kind == KindRoomConflict) && r.room != nil && r.stay.kickedOut(r.inRoomUntil()):
 		return &Error{Kind: KindRoomKicked, Op: "publish", Err: err}

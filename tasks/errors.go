@@ -22,6 +22,8 @@ const (
 // Codes of a failed push, beside those of requests.
 const (
 	CodeSourceBlocked      Code = "source_blocked"
+	CodeSourceHost         Code = "source_host" // its name does not exist, or leads where no source may be
+	CodeSourceTLS          Code = "source_tls"  // its certificate cannot be verified
 	CodeSourceUnauthorized Code = "source_unauthorized"
 	CodeSourceNotFound     Code = "source_not_found"
 	CodeSourceGone         Code = "source_gone"

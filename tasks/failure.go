@@ -21,7 +21,10 @@ type outcome struct {
 // as long, and a conflict for as long as a user whose connection broke stays in
 // the room (about 90 s), and some more, but see Worker.retryOf.
 var (
-	retrySource   = media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
+	retrySource = media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
+	// A name is tried three times: at once, after some four seconds, after eight.
+	// It may be on its way through the name servers.
+	retryHost     = media.Retry{First: 4 * time.Second, Max: 8 * time.Second, For: 8 * time.Second}
 	retryRoom     = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
 	retryConflict = media.Retry{First: time.Second, Max: 5 * time.Second, For: 95 * time.Second}
 )
@@ -31,6 +34,10 @@ func outcomeOf(k media.Kind) outcome {
 	switch k {
 	case media.KindSourceBlocked:
 		return outcome{code: CodeSourceBlocked, message: "the source, or an address it leads to, is not one that this service may connect to"}
+	case media.KindSourceHost:
+		return outcome{code: CodeSourceHost, retry: retryHost, message: "the source's host name does not exist, or leads to an address that is not public; ROOMCAST_SOURCE_ALLOW opens more"}
+	case media.KindSourceTLS:
+		return outcome{code: CodeSourceTLS, message: "the certificate of the source's server cannot be verified"}
 	case media.KindSourceUnauthorized:
 		return outcome{code: CodeSourceUnauthorized, message: "the source's server refuses access; check its signature, token or password"}
 	case media.KindSourceNotFound:

@@ -24,6 +24,8 @@ func TestWhatEachKindOfFaultMeansForAPush(t *testing.T) {
 	}{
 		media.KindInternal:           {CodeInternal, 0, 0},
 		media.KindSourceBlocked:      {CodeSourceBlocked, 0, 0},
+		media.KindSourceHost:         {CodeSourceHost, 8 * time.Second, 8 * time.Second},
+		media.KindSourceTLS:          {CodeSourceTLS, 0, 0},
 		media.KindSourceUnauthorized: {CodeSourceUnauthorized, 0, 0},
 		media.KindSourceNotFound:     {CodeSourceNotFound, 0, 0},
 		media.KindSourceGone:         {CodeSourceGone, 0, 0},
@@ -54,6 +56,12 @@ func TestWhatEachKindOfFaultMeansForAPush(t *testing.T) {
 	require.Equal(t, media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * minute}, source)
 	require.True(t, room.AtOnce)
 	require.Equal(t, 500*time.Millisecond, room.First)
+}
+
+func TestAHostNameThatLeadsNowhereSaysWhatOpensMore(t *testing.T) {
+	f := FailureOf(&media.Error{Kind: media.KindSourceHost, Op: "connect to source"})
+	require.Contains(t, f.Message, "ROOMCAST_SOURCE_ALLOW")
+	require.False(t, f.Retryable)
 }
 
 // A worker that is cut off from Redis holds the user's name up to its cap.

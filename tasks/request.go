@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -87,23 +89,25 @@ func (s *Service) check(r Request, now time.Time) (Spec, Secrets, error) {
 		ClientRole: r.ClientRole, Redis: r.Redis, RedisHost: r.RedisHost, RedisPort: r.RedisPort,
 		Mode: media.SourceMode(r.Mode), ResumeScope: ResumeScope(r.ResumeScope),
 	}
-	s.checkSource(&c, r, &spec)
+	address := s.checkSource(&c, r, &spec)
 	s.checkDestination(&c, r, now)
 	s.checkChoices(&c, &spec)
-	s.checkResume(&c, r, &spec)
+	s.checkResume(&c, r, &spec, address)
 	s.checkWishes(&c, r, &spec)
 	secrets := Secrets{VideoSrc: r.VideoSrc, UserSig: r.UserSig, RedisPassword: r.RedisPassword, Headers: r.Wishes.Headers}
 	return spec, secrets, c.err()
 }
 
-func (s *Service) checkSource(c *checker, r Request, spec *Spec) {
+// checkSource returns the source's address without user info, query and
+// fragment, not to be shown: a stream's key may be in it.
+func (s *Service) checkSource(c *checker, r Request, spec *Spec) string {
 	switch {
 	case r.VideoSrc == "":
 		c.add("videoSrc", "is required: an http(s) file or HLS playlist, or an rtmp(s) stream")
-		return
+		return ""
 	case len(r.VideoSrc) > maxVideoSrc:
 		c.add("videoSrc", fmt.Sprintf("is longer than %d bytes", maxVideoSrc))
-		return
+		return ""
 	}
 	if err := s.Sources.CheckURL(r.VideoSrc); err != nil {
 		code := CodeInvalidRequest
@@ -111,15 +115,37 @@ func (s *Service) checkSource(c *checker, r Request, spec *Spec) {
 			code = CodeSourceBlocked
 		}
 		c.addAs(code, "videoSrc", personal(err))
-		return
+		return ""
 	}
 	u, err := url.Parse(r.VideoSrc.Reveal())
 	if err != nil { // its text holds the URL
 		c.add("videoSrc", "is not a URL")
-		return
+		return ""
 	}
+	spec.VideoSrc, spec.SourceHost = shownSource(u), u.Hostname()
 	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
-	spec.VideoSrc, spec.SourceHost = u.String(), u.Hostname()
+	return u.String()
+}
+
+// shownSource is a source's address as people may see it, without what lets one
+// in: user info, query and fragment; of RTMP the stream key, which is all behind
+// the application; and parts of a path that are named values
+// (/hdnts=…/a.m3u8, /user=…&password=…).
+func shownSource(u *url.URL) string {
+	const hidden = "[redacted]"
+	if u.Path == "" {
+		return u.Scheme + "://" + u.Host
+	}
+	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
+	if strings.HasPrefix(u.Scheme, "rtmp") && len(parts) > 1 {
+		parts = []string{parts[0], hidden}
+	}
+	for i, part := range parts {
+		if strings.Contains(part, "=") || strings.Contains(strings.ToLower(part), "%3d") {
+			parts[i] = hidden
+		}
+	}
+	return u.Scheme + "://" + u.Host + "/" + strings.Join(parts, "/")
 }
 
 // checkDestination asks the door about room, user and signature.
@@ -165,11 +191,11 @@ func (s *Service) checkChoices(c *checker, spec *Spec) {
 	}
 }
 
-func (s *Service) checkResume(c *checker, r Request, spec *Spec) {
+func (s *Service) checkResume(c *checker, r Request, spec *Spec, address string) {
 	if len(r.ResumeKey) > maxResumeKey {
 		c.add("resumeKey", fmt.Sprintf("is longer than %d bytes", maxResumeKey))
 	}
-	spec.ResumeKey = resumeKey(r.ResumeKey, *spec)
+	spec.ResumeKey = resumeKey(cmp.Or(r.ResumeKey, address), *spec)
 	if r.RedisHost == "" {
 		if r.RedisPort != 0 || r.RedisPassword != "" {
 			c.add("redisHost", "is required with redisPort or redisPassword")
@@ -192,11 +218,7 @@ func (s *Service) checkResume(c *checker, r Request, spec *Spec) {
 // key or of the source's address without user info, query and fragment, so
 // that a signed URL finds the record of the same file signed anew. With the
 // scope room the app and the room follow after a line feed.
-func resumeKey(own string, spec Spec) string {
-	name := spec.VideoSrc
-	if own != "" {
-		name = own
-	}
+func resumeKey(name string, spec Spec) string {
 	if spec.ResumeScope == ResumeScopeRoom {
 		name += "\n" + strconv.FormatUint(uint64(spec.SDKAppID), 10) + "/" + spec.RoomID
 	}

@@ -97,6 +97,39 @@ func TestAPushIsRecordedAndRung(t *testing.T) {
 	require.Equal(t, media.ModeAuto, p.Spec.Mode)
 }
 
+func TestASourceIsShownWithoutWhatLetsOneIn(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://u:p@a.example/b/c.mp4?token=canary#x":              "https://a.example/b/c.mp4",
+		"https://a.example":                                         "https://a.example",
+		"https://a.example/":                                        "https://a.example/",
+		"https://a.example/a%20b/%E4.mp4":                           "https://a.example/a%20b/%E4.mp4",
+		"https://a.example/hdnts=exp=9~hmac=canary/live/a.m3u8":     "https://a.example/[redacted]/live/a.m3u8",
+		"rtmp://a.example:1935/live/canary":                         "rtmp://a.example:1935/live/[redacted]",
+		"rtmps://u:canary@a.example/live/inst/canary?auth=canary":   "rtmps://a.example/live/[redacted]",
+		"RTMP://a.example/live":                                     "rtmp://a.example/live",
+		"rtsp://a.example/user=admin&password=canary&channel=1":     "rtsp://a.example/[redacted]",
+		"rtsp://a.example/user%3Dadmin_password%3dcanary_/h264.sdp": "rtsp://a.example/[redacted]/h264.sdp",
+		"srt://a.example:9000?streamid=canary&passphrase=canary":    "srt://a.example:9000",
+	} {
+		r := request()
+		r.VideoSrc = media.Secret(raw)
+		p, err := newDesk().service.Start(t.Context(), r)
+		require.NoError(t, err, raw)
+		require.Equal(t, want, p.Spec.VideoSrc)
+	}
+}
+
+func TestTwoStreamsOfOneApplicationHaveResumeKeysOfTheirOwn(t *testing.T) {
+	key := func(src media.Secret) string {
+		r := request()
+		r.VideoSrc = src
+		p, err := newDesk().service.Start(t.Context(), r)
+		require.NoError(t, err)
+		return p.Spec.ResumeKey
+	}
+	require.NotEqual(t, key("rtmp://a.example/live/one"), key("rtmp://a.example/live/two"))
+}
+
 func TestTheResumeKeyLeavesOutWhatASignedURLChanges(t *testing.T) {
 	key := func(change func(r *Request)) string {
 		r := request()

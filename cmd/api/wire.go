@@ -86,9 +86,9 @@ func (p *parts) service(cfg config.Config, client redisconn.Client) (*tasks.Serv
 		return nil, fmt.Errorf("ROOMCAST_PROGRESS_REDIS_ALLOW: %w", err)
 	}
 	p.closers = append(p.closers, resume.Close)
-	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Log: p.log})
+	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Deny: cfg.SourceDeny, Log: p.log})
 	if err != nil {
-		return nil, fmt.Errorf("ROOMCAST_SOURCE_SCHEMES, ROOMCAST_SOURCE_ALLOW: %w", err)
+		return nil, fmt.Errorf("ROOMCAST_SOURCE_SCHEMES, ROOMCAST_SOURCE_ALLOW, ROOMCAST_SOURCE_DENY: %w", err)
 	}
 	p.closers = append(p.closers, gate.Close)
 	return &tasks.Service{

@@ -69,7 +69,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 
 // newPlayer puts the media together; the returned func closes it.
 func newPlayer(cfg config.Config, log *slog.Logger) (*media.Pusher, func(), error) {
-	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Log: log})
+	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Deny: cfg.SourceDeny, Log: log})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%sSOURCE_…: %w", config.Prefix, err)
 	}

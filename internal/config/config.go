@@ -29,6 +29,7 @@ type Config struct {
 	RTMPEndpoint       string `env:"RTMP_ENDPOINT" about:"where rooms are, rtmp(s)://host[:port]/app; empty: Tencent's own, by app id"`
 	SourceSchemes      List   `env:"SOURCE_SCHEMES" envDefault:"http,https,rtmp,rtmps" about:"schemes a source may have; rtsp and srt may be added"`
 	SourceAllow        List   `env:"SOURCE_ALLOW" about:"sources beyond public addresses on the usual ports: networks (10.0.0.0/8), addresses and host:port"`
+	SourceDeny         List   `env:"SOURCE_DENY" about:"where no source may be, whatever SOURCE_ALLOW lists: networks, addresses and names with those below them"`
 	ProgressRedisAllow List   `env:"PROGRESS_REDIS_ALLOW" about:"Redis servers a request may name for its resume record: host:port, redis://host:port or rediss://host:port"`
 
 	WorkerSlots  int           `env:"WORKER_SLOTS" envDefault:"100" about:"pushes a worker runs at once"`

@@ -56,6 +56,7 @@ func (c Config) validateSources(check checkFunc) {
 	check(len(c.SourceSchemes) > 0 && allOf(c.SourceSchemes, func(s string) bool { return slices.Contains(knownSchemes, s) }),
 		"SOURCE_SCHEMES", "may list only "+strings.Join(knownSchemes, ", "))
 	check(allOf(c.SourceAllow, isSource), "SOURCE_ALLOW", "must list networks such as 10.0.0.0/8, addresses or host:port")
+	check(allOf(c.SourceDeny, isPlace), "SOURCE_DENY", "must list networks such as 10.0.0.0/8, addresses or host names")
 	check(allOf(c.ProgressRedisAllow, isRedis), "PROGRESS_REDIS_ALLOW", "must list host:port, redis://host:port or rediss://host:port")
 	check(c.RTMPEndpoint == "" || isEndpoint(c.RTMPEndpoint), "RTMP_ENDPOINT", "must be rtmp://host[:port]/app or rtmps://host[:port]/app, without user, query or fragment")
 }
@@ -94,12 +95,16 @@ func isLoopback(listen string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-func isSource(text string) bool {
+func isSource(text string) bool { return isNetwork(text) || isHostPort(text) }
+
+func isPlace(text string) bool { return isNetwork(text) || !strings.ContainsAny(text, "/:@[] ") }
+
+func isNetwork(text string) bool {
 	if _, err := netip.ParsePrefix(text); err == nil {
 		return true
 	}
 	_, err := netip.ParseAddr(strings.Trim(text, "[]"))
-	return err == nil || isHostPort(text)
+	return err == nil
 }
 
 func isRedis(text string) bool {

@@ -35,8 +35,9 @@ var (
 	errNotCarried  = errors.New("a source is http, https, rtmp, rtmps, rtsp or srt")
 	errOddNumber   = errors.New("an IPv4 address must be written as four decimal numbers")
 	errOddAddress  = errors.New("IPv6 zones and IPv4 addresses inside IPv6 ones are not allowed")
-	errPort        = errors.New("the port is not allowed")
-	errAddressRule = errors.New("the address is not public and not on the operator's list")
+	errPort        = errors.New("the port is not one that ROOMCAST_SOURCE_ALLOW opens")
+	errAddressRule = errors.New("the address is not public, and ROOMCAST_SOURCE_ALLOW does not open it")
+	errDenied      = errors.New("the operator has closed it (ROOMCAST_SOURCE_DENY)")
 )
 
 // target is a place to connect to: all of an address that may be shown.

@@ -3,7 +3,9 @@ package egress
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
@@ -19,6 +21,7 @@ const (
 
 var (
 	errNoSuchHost  = errors.New("no such host")
+	errHostName    = errors.New("the name has no address that may be connected to")
 	errNameServer  = errors.New("the name could not be resolved")
 	errTimeout     = errors.New("timed out")
 	errFailed      = errors.New("the connection failed")
@@ -42,8 +45,9 @@ func (g *Gate) dial(ctx context.Context, t target) (net.Conn, error) {
 	addrs := []netip.Addr{t.addr}
 	if !t.addr.IsValid() {
 		var err error
-		if addrs, err = g.resolve(ctx, t.host); err != nil {
-			return nil, unavailable(t, plainCause(err))
+		addrs, err = g.resolve(ctx, t.host)
+		if err = plainCause(err); err != nil && !errors.Is(err, errNoSuchHost) {
+			return nil, unavailable(t, err)
 		}
 	}
 	allowed, err := g.allowed(t, addrs)
@@ -68,8 +72,9 @@ func (g *Gate) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	done := make(chan answer, 1)
 	go func() {
 		defer func() { <-g.lookups }()
-		addrs, err := g.cfg.Resolver.LookupNetIP(ctx, "ip", host)
-		done <- answer{addrs, err}
+		a := answer{err: errPanic}
+		guarded(g.cfg.Log, host, func() { a.addrs, a.err = g.cfg.Resolver.LookupNetIP(ctx, "ip", host) })
+		done <- a
 	}()
 	select {
 	case a := <-done:
@@ -80,23 +85,28 @@ func (g *Gate) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 }
 
 // allowed keeps the addresses that may be dialled for t; the error says why
-// none is left.
+// none is left. Of a name it is the same whether it has none or only such as
+// are not public: nobody may find out by it what names there are inside.
 func (g *Gate) allowed(t target, addrs []netip.Addr) ([]netip.Addr, error) {
-	if len(addrs) == 0 {
-		return nil, unavailable(t, errNoSuchHost)
-	}
 	kept := make([]netip.Addr, 0, len(addrs))
 	var refusal error
 	for _, a := range addrs {
 		a = a.Unmap() // Go's resolver writes IPv4 answers as mapped ones
 		if err := g.rules.dial(t, a); err != nil {
-			refusal = err
+			if refusal == nil || errors.Is(err, errPort) {
+				refusal = err
+			}
 			continue
 		}
 		kept = append(kept, a)
 	}
-	if len(kept) == 0 {
+	switch {
+	case len(kept) > 0:
+	case t.addr.IsValid() || errors.Is(refusal, errPort):
 		return nil, blocked(t, refusal)
+	default:
+		g.cfg.Log.Info("a name leads nowhere that a source may be", "host", t.host, "port", t.port, "addresses", len(addrs))
+		return nil, &media.Error{Kind: media.KindSourceHost, Op: opDial, Err: described(t, errHostName)}
 	}
 	return kept[:min(len(kept), maxAddresses)], nil
 }
@@ -152,6 +162,9 @@ func (g *Gate) dialTLS(ctx context.Context, t target) (net.Conn, error) {
 	})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
+		if refused, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			return nil, &media.Error{Kind: media.KindSourceTLS, Op: opDial, Err: described(t, certificateCause(refused.Err))}
+		}
 		return nil, unavailable(t, tlsCause(err))
 	}
 	return rawCloser{Conn: conn, raw: raw}, nil
@@ -160,6 +173,9 @@ func (g *Gate) dialTLS(ctx context.Context, t target) (net.Conn, error) {
 // plainCause reduces a network error to what may be shown: the original's text
 // can name addresses behind the gate and our name servers.
 func plainCause(err error) error {
+	if err == nil || errors.Is(err, errPanic) {
+		return err
+	}
 	if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
@@ -182,10 +198,22 @@ func plainCause(err error) error {
 	return errFailed
 }
 
-func tlsCause(err error) error {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return errCertificate
+// certificateCause is what is wrong with a certificate, in words of ours: the
+// original's hold names that are in it.
+func certificateCause(err error) error {
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return fmt.Errorf("%w: it is for another name", errCertificate)
 	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return fmt.Errorf("%w: nobody known here has signed it", errCertificate)
+	}
+	if bad, ok := errors.AsType[x509.CertificateInvalidError](err); ok && bad.Reason == x509.Expired {
+		return fmt.Errorf("%w: it has expired, or is not valid yet", errCertificate)
+	}
+	return errCertificate
+}
+
+func tlsCause(err error) error {
 	if cause := plainCause(err); !errors.Is(cause, errFailed) {
 		return cause
 	}

@@ -13,16 +13,16 @@ type standIn struct {
 	failed bool   // the variant has: it is not asked again, since another cannot be mixed in
 }
 
-// remember keeps which variants of a master playlist at t may stand in for each
+// remember keeps which variants of a master playlist may stand in for each
 // other, the next best for each.
-func (w *way) remember(t target, request *http.Request, text []byte) {
-	base, err := url.Parse(addressKey(t, request))
+func (w *way) remember(l list, most int) {
+	base, err := url.Parse(l.base)
 	if err != nil {
 		return
 	}
 	found := make(map[string]*standIn)
 	var last *standIn
-	for _, link := range standIns(strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")) {
+	for _, link := range standIns(variants(l.text, most)) {
 		to, err := base.Parse(link)
 		if err != nil {
 			continue
@@ -65,15 +65,15 @@ func (w *way) instead(key string, failed bool) string {
 	return s.next
 }
 
-// standIns returns the addresses of the variant oneVariant leaves and of those
+// standIns returns the addresses of the variant that is chosen and of those
 // that fit and sound like it, best first.
-func standIns(lines []string) []string {
-	all := slices.DeleteFunc(variants(lines), func(v variant) bool { return !v.fits() || v.width == 0 })
+func standIns(all []variant) []string {
+	all = slices.DeleteFunc(all, func(v variant) bool { return !v.fits() || v.width == 0 })
 	slices.SortStableFunc(all, func(a, b variant) int { return better(b, a) })
 	var found []string
 	for _, v := range all {
 		if v.audio == all[0].audio {
-			found = append(found, lines[v.uri])
+			found = append(found, v.uri)
 		}
 	}
 	return found

@@ -62,7 +62,7 @@ func (p *proxy) forward(w *way, rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = answer.Body.Close() }()
-	if err := w.judge(t, answer); err != nil {
+	if err := w.judge(r.Context(), t, answer); err != nil {
 		if r.Context().Err() == nil {
 			w.note(t, err)
 		}

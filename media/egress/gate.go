@@ -43,6 +43,9 @@ type Config struct {
 	// the usual ports. An entry is a network (10.0.0.0/8, fd00::/8) or an
 	// address, open on any port, or host:port, open on that port alone.
 	Allow []string
+	// Deny is ROOMCAST_SOURCE_DENY: what is closed whatever Allow says. An entry
+	// is a network, an address, or a name, with those below it.
+	Deny []string
 	// Resolver is net.DefaultResolver when nil.
 	Resolver Resolver
 	// DialTimeout bounds look-up, connection and TLS handshake together;
@@ -70,8 +73,12 @@ type Gate struct {
 
 // New checks c and starts the forward proxy on a free loopback port.
 func New(c Config) (*Gate, error) {
-	rules, err := parseRules(c.Allow)
+	rules, err := parseRules(c.Allow, c.Deny)
 	if err != nil {
+		return nil, err
+	}
+	rules.own.interfaces = net.InterfaceAddrs
+	if err := rules.own.refresh(); err != nil {
 		return nil, err
 	}
 	schemes, err := checkSchemes(c.Schemes)

@@ -3,7 +3,7 @@ package egress
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -18,12 +18,16 @@ const (
 	// maxPlaylist is what a playlist may hold. Ten hours in segments of two
 	// seconds are some 2 MB.
 	maxPlaylist = 4 << 20
-	opAnswer    = "read the source's answer"
+	// maxInitialBytes is what libav keeps of the initialization sections of live
+	// playlists, of each time they were read, until it is closed. One of 150 bytes
+	// read every two seconds comes to it in five days.
+	maxInitialBytes = 64 << 20
+	opAnswer        = "read the source's answer"
 )
 
 var (
 	errTurns    = errors.New("the source redirects without end")
-	errEncoding = errors.New("the source compresses its answer in a way that was not asked for")
+	errInitials = errors.New("the playlist has been read so often that it is opened anew")
 	errPlaylist = errors.New("the playlist is longer than 4 MiB")
 )
 
@@ -65,7 +69,7 @@ func answerError(t target, status int) error {
 // judge notes what an answer's head says and makes it fit for libav: redirects
 // and playlists in marked addresses, nothing compressed. An error means that
 // libav gets none of it.
-func (w *way) judge(t target, answer *http.Response) error {
+func (w *way) judge(ctx context.Context, t target, answer *http.Response) error {
 	redirect := answer.StatusCode/100 == 3
 	if w.turn(redirect && answer.Header.Get("Location") != "") {
 		return answerFailure(media.KindSourceInvalid, t, errTurns)
@@ -85,13 +89,28 @@ func (w *way) judge(t target, answer *http.Response) error {
 		}
 		return nil
 	}
-	if err := decompress(answer); err != nil {
+	packed, err := compressed(answer)
+	switch {
+	case err != nil:
+		return answerFailure(media.KindSourceUnsupported, t, err)
+	case answer.Request.Method == http.MethodHead:
+		return nil
+	case packed:
+		return w.judgePacked(ctx, t, answer)
+	}
+	return w.judgeBody(ctx, t, answer)
+}
+
+// judgePacked lets nothing but a playlist through, which is read whole.
+func (w *way) judgePacked(ctx context.Context, t target, answer *http.Response) error {
+	body, err := unpack(answer.Body)
+	if err != nil {
 		return answerFailure(media.KindSourceInvalid, t, err)
 	}
-	if answer.Request.Method == http.MethodHead {
-		return nil
+	if isLaterPart(answer) || !beginsWith(body, playlistHead) {
+		return answerFailure(media.KindSourceUnsupported, t, errCompressed)
 	}
-	return w.judgeBody(t, answer)
+	return w.judgePlaylist(ctx, t, answer, body)
 }
 
 // divert makes of an error a redirect to what may stand in, if there is such.
@@ -109,14 +128,14 @@ func (w *way) divert(t target, answer *http.Response) bool {
 
 // judgeBody reads a playlist whole and leaves everything else unread. Where no
 // playlist can be, the head goes on to libav without waiting for the body.
-func (w *way) judgeBody(t target, answer *http.Response) error {
+func (w *way) judgeBody(ctx context.Context, t target, answer *http.Response) error {
 	if !w.listed(answer.Header.Get("Content-Type")) {
 		return nil
 	}
 	if err := w.judgeInitial(t, answer); err != nil {
 		return err
 	}
-	if part := answer.Header.Get("Content-Range"); part != "" && !strings.HasPrefix(part, "bytes 0-") {
+	if isLaterPart(answer) {
 		return nil
 	}
 	body := bufio.NewReader(answer.Body)
@@ -124,28 +143,71 @@ func (w *way) judgeBody(t target, answer *http.Response) error {
 		answer.Body = readCloser{body, answer.Body}
 		return nil
 	}
+	return w.judgePlaylist(ctx, t, answer, body)
+}
+
+// isLaterPart says that an answer does not hold the begin.
+func isLaterPart(answer *http.Response) bool {
+	part := answer.Header.Get("Content-Range")
+	return part != "" && !strings.HasPrefix(part, "bytes 0-")
+}
+
+// judgePlaylist reads one and has libav get it edited.
+func (w *way) judgePlaylist(ctx context.Context, t target, answer *http.Response, body io.Reader) error {
 	w.listed(playlistType)
-	text, err := io.ReadAll(io.LimitReader(body, maxPlaylist+1))
+	var text strings.Builder
+	_, err := io.Copy(&text, io.LimitReader(body, maxPlaylist+1))
 	switch {
+	case errors.Is(err, errRatio):
+		return answerFailure(media.KindSourceTooLarge, t, err)
 	case err != nil:
 		return unavailable(t, plainCause(err))
-	case len(text) > maxPlaylist:
-		return answerFailure(media.KindSourceInvalid, t, errPlaylist)
+	case text.Len() > maxPlaylist:
+		return answerFailure(media.KindSourceTooLarge, t, errPlaylist)
 	}
-	w.remember(t, answer.Request, text)
-	w.listInitials(t, answer.Request, text)
-	text, err = edit(t, text)
+	done, err := w.edit(ctx, list{at: t, base: addressKey(t, answer.Request), text: text.String()})
 	if err != nil {
-		return answerFailure(media.KindSourceEncrypted, t, err)
+		return err
 	}
-	answer.Body = readCloser{bytes.NewReader(text), answer.Body}
+	answer.Body = readCloser{bytes.NewReader(done), answer.Body}
 	answer.StatusCode = http.StatusOK // also where libav asked for the range from 0
-	answer.ContentLength = int64(len(text))
+	answer.ContentLength = int64(len(done))
 	answer.Header.Del("Content-Range")
 	answer.Header.Del("Accept-Ranges")
-	answer.Header.Set("Content-Length", strconv.Itoa(len(text)))
+	answer.Header.Set("Content-Length", strconv.Itoa(len(done)))
 	answer.Header.Set("Content-Type", playlistType)
 	return nil
+}
+
+// edit makes a playlist fit for libav, and keeps what of it may be asked for
+// later.
+func (w *way) edit(ctx context.Context, l list) ([]byte, error) {
+	w.mu.Lock()
+	most := boundsOf(w.lists)
+	w.mu.Unlock()
+	done, err := edit(ctx, l, most)
+	switch {
+	case errors.Is(err, errLicence):
+		return nil, answerFailure(media.KindSourceEncrypted, l.at, err)
+	case ctx.Err() != nil:
+		return nil, unavailable(l.at, plainCause(ctx.Err()))
+	case err != nil:
+		return nil, answerFailure(media.KindSourceTooLarge, l.at, err)
+	}
+	w.remember(l, most.variants)
+	w.listInitials(l)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if done.lists > 0 {
+		w.lists = done.lists
+	}
+	if !done.over {
+		w.initialBytes += done.initials
+	}
+	if w.initialBytes > maxInitialBytes {
+		return nil, answerFailure(media.KindSourceUnavailable, l.at, errInitials)
+	}
+	return done.text, nil
 }
 
 // beginsWith looks no further than the first byte that differs: a source may
@@ -190,32 +252,6 @@ func answerFailure(k media.Kind, t target, cause error) error {
 type readCloser struct {
 	io.Reader
 	io.Closer
-}
-
-// decompress undoes gzip, which some servers send unasked. What grows without
-// end ends at maxPlaylist, or is media libav reads as it comes.
-func decompress(answer *http.Response) error {
-	switch strings.ToLower(answer.Header.Get("Content-Encoding")) {
-	case "", "identity":
-		return nil
-	case "gzip", "x-gzip":
-	default:
-		return errEncoding
-	}
-	answer.Header.Del("Content-Encoding")
-	answer.Header.Del("Content-Length")
-	answer.Header.Del("Content-Range")
-	answer.Header.Del("Accept-Ranges")
-	answer.ContentLength = -1
-	if answer.Request.Method == http.MethodHead {
-		return nil
-	}
-	plain, err := gzip.NewReader(answer.Body)
-	if err != nil {
-		return errEncoding
-	}
-	answer.Body = readCloser{plain, answer.Body}
-	return nil
 }
 
 // markLink makes a redirect or a playlist's entry at t one for libav, which

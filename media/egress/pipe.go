@@ -46,7 +46,7 @@ type (
 // client that has left takes the source's connection with it at once; a source
 // that has ended leaves the client time to read what was sent. from is how
 // source is read.
-func join(ctx context.Context, client, source net.Conn, from io.Reader) {
+func (w *way) join(ctx context.Context, client, source net.Conn, from io.Reader) {
 	defer context.AfterFunc(ctx, func() {
 		_ = client.Close()
 		_ = source.Close()
@@ -54,10 +54,10 @@ func join(ctx context.Context, client, source net.Conn, from io.Reader) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		copyCommands(source, client)
+		w.guard(func() { copyCommands(source, client) })
 		_ = source.Close()
 	}()
-	_, _ = copyMedia(client, from)
+	w.guard(func() { _, _ = copyMedia(client, from) })
 	if half, ok := client.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}

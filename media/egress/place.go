@@ -1,9 +1,7 @@
 package egress
 
 import (
-	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,36 +21,17 @@ type placer struct {
 	broken bool          // there was a discontinuity on the way
 }
 
-func newPlacer(lines []string) *placer {
-	p := &placer{last: -1}
-	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "#EXT-X-ENDLIST") }) {
-		return p
-	}
-	for _, line := range lines {
-		if strings.HasPrefix(line, "#EXTINF:") {
-			p.last++
-		}
-	}
-	return p
-}
+// longestMark is what placer and splitter add to an address at most.
+const longestMark = len("#even") + len(media.SegmentMark) + len("9223372036854775-9223372036854775b")
 
-func (p *placer) place(line string) string {
-	info, isInfo := strings.CutPrefix(line, "#EXTINF:")
-	switch {
-	case p.last < 0:
-	case isInfo:
-		p.length = segmentLength(info)
-	case strings.TrimSpace(line) == "#EXT-X-DISCONTINUITY":
-		p.broken = p.broken || p.number > 0
-	case line != "" && !strings.HasPrefix(line, "#"):
-		return line + p.mark()
-	}
-	return line
-}
+func (p *placer) discontinue() { p.broken = p.broken || p.number > 0 }
 
-// mark is for the next segment. The last one has no end, so that no position
-// is behind it.
-func (p *placer) mark() string {
+// mark marks the address of the next segment. The last one has no end, so that
+// no position is behind it.
+func (p *placer) mark(link string) string {
+	if p.last < 0 {
+		return link
+	}
 	begin := p.at
 	p.at = min(p.at+p.length, mostTime)
 	end := p.at
@@ -60,11 +39,11 @@ func (p *placer) mark() string {
 		end = time.Duration(math.MaxInt64)
 	}
 	p.number, p.length = p.number+1, 0
-	mark := fmt.Sprintf("%s%d-%d", media.SegmentMark, begin.Microseconds(), end.Microseconds())
+	link += media.SegmentMark + strconv.FormatInt(begin.Microseconds(), 10) + "-" + strconv.FormatInt(end.Microseconds(), 10)
 	if p.broken {
-		mark += "b"
+		link += "b"
 	}
-	return mark
+	return link
 }
 
 // No sum of what a hostile playlist says overflows.

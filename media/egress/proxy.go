@@ -91,7 +91,9 @@ func (p *proxy) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer w.running.Done()
 	ctx, cancel := w.bind(r.Context())
 	defer cancel()
-	p.forward(w, rw, r.WithContext(ctx))
+	if !w.guard(func() { p.forward(w, rw, r.WithContext(ctx)) }) {
+		panic(http.ErrAbortHandler) // or what has gone to libav would look whole
+	}
 }
 
 // authenticate returns the way whose user and password r carries, or nil.

@@ -130,7 +130,8 @@ func (r *relay) serve(ctx context.Context, listener net.Listener) {
 		go func() {
 			defer r.way.running.Done()
 			defer func() { <-r.slots }()
-			r.handle(ctx, conn)
+			defer func() { _ = conn.Close() }()
+			r.way.guard(func() { r.handle(ctx, conn) })
 		}()
 	}
 }
@@ -152,7 +153,7 @@ func (r *rtmpRelay) handle(ctx context.Context, client net.Conn) {
 		r.way.note(r.way.to, unavailable(r.way.to, err))
 		return
 	}
-	join(ctx, client, source, &verdictReader{from: source, refuse: func(code, words string) {
+	r.way.join(ctx, client, source, &verdictReader{from: source, refuse: func(code, words string) {
 		r.way.note(r.way.to, rtmpRefusal(r.address, code, words))
 	}})
 }

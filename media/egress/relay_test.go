@@ -168,7 +168,7 @@ func TestARelayDialsOnlyWhatTheRulesAllow(t *testing.T) {
 		_, rw := player(t, w, w.Options["rtmp_flashver"].Reveal())
 		_, err := rw.Read()
 		require.Error(t, err)
-		requireKind(t, media.KindSourceBlocked, w.Refusal())
+		requireKind(t, media.KindSourceHost, w.Refusal())
 		require.NotContains(t, w.Refusal().Error(), "canary")
 	}
 	secret.requireUntouched(t)
@@ -302,7 +302,7 @@ func requireUnits(t *testing.T, w *way, units int) {
 	}
 }
 
-func TestACertificateThatDoesNotVerifyIsUnavailable(t *testing.T) {
+func TestACertificateThatDoesNotVerifyHasItsOwnKind(t *testing.T) {
 	certificate, roots := selfSigned()
 	listener := tls.NewListener(listen(t), &tls.Config{Certificates: []tls.Certificate{certificate}})
 	_, port, _ := net.SplitHostPort(rtmpSource(t, listener, streamH264(1)))
@@ -313,7 +313,7 @@ func TestACertificateThatDoesNotVerifyIsUnavailable(t *testing.T) {
 		_, rw := player(t, w, w.Options["rtmp_flashver"].Reveal())
 		_, err := rw.Read()
 		require.Error(t, err)
-		requireKind(t, media.KindSourceUnavailable, w.Refusal())
+		requireKind(t, media.KindSourceTLS, w.Refusal())
 		require.ErrorIs(t, w.Refusal(), errCertificate)
 	}
 }

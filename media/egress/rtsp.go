@@ -135,17 +135,18 @@ type rtspSession struct {
 
 // run ends when either side does, and leaves libav time to read what was sent.
 func (s *rtspSession) run(from *bufio.Reader, first *rtspMessage) {
+	way := s.relay.way
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = s.up(from, first)
+		way.guard(func() { _ = s.up(from, first) })
 		_ = s.source.Close()
 	}()
-	err := s.down(bufio.NewReaderSize(s.source, mediaBuffer))
+	var err error
+	way.guard(func() { err = s.down(bufio.NewReaderSize(s.source, mediaBuffer)) })
 	s.mu.Lock()
 	playing := s.playing
 	s.mu.Unlock()
-	way := s.relay.way
 	if err != nil && !playing && !closedByUs(done) && way.Refusal() == nil {
 		way.note(way.to, unavailable(way.to, err))
 	}

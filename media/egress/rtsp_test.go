@@ -159,7 +159,7 @@ func TestAnRTSPRelayDialsOnlyWhatTheRulesAllow(t *testing.T) {
 	c := newRTSPClient(t, w)
 	_, err := c.ask("OPTIONS", c.uri(), c.at.User)
 	require.Error(t, err)
-	requireKind(t, media.KindSourceBlocked, w.Refusal())
+	requireKind(t, media.KindSourceHost, w.Refusal())
 	secret.requireUntouched(t)
 }
 

@@ -31,20 +31,30 @@ type namePort struct {
 	port uint16
 }
 
+// wireServer is Azure's, which every machine there reaches at this address and
+// whose answers are for the machine alone. It is no private one by its looks.
+var wireServer = netip.AddrFrom4([4]byte{168, 63, 129, 16})
+
 // rules says which addresses may be dialled: public unicast ones on the open
-// ports, and what the operator listed.
+// ports that are not the machine's own, and what the operator listed, but
+// nothing that he denied.
 type rules struct {
+	denied      []netip.Prefix
+	deniedNames map[string]bool // and those below them
+	own         ownAddresses
+
 	public    *ssrf.Guardian
 	networks  []netip.Prefix // open on any port
 	addrPorts map[netip.AddrPort]bool
 	namePorts map[namePort]bool // open whatever the name resolves to
 }
 
-func parseRules(allow []string) (*rules, error) {
+func parseRules(allow, deny []string) (*rules, error) {
 	r := &rules{
-		public:    ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork()),
-		addrPorts: make(map[netip.AddrPort]bool),
-		namePorts: make(map[namePort]bool),
+		deniedNames: make(map[string]bool),
+		public:      ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork()),
+		addrPorts:   make(map[netip.AddrPort]bool),
+		namePorts:   make(map[namePort]bool),
 	}
 	for _, entry := range allow {
 		entry = strings.TrimSpace(entry)
@@ -55,40 +65,83 @@ func parseRules(allow []string) (*rules, error) {
 			return nil, fmt.Errorf("allowed source %q: %w", entry, err)
 		}
 	}
+	for _, entry := range deny {
+		if entry = strings.TrimSpace(entry); entry == "" {
+			continue
+		}
+		if err := r.deny(entry); err != nil {
+			return nil, fmt.Errorf("denied source %q: %w", entry, err)
+		}
+	}
 	return r, nil
 }
 
-func (r *rules) add(entry string) error {
-	if strings.Contains(entry, "/") {
-		return r.addNetwork(entry)
+// deny takes a network, an address or a name.
+func (r *rules) deny(entry string) error {
+	p, err := parseNetwork(entry)
+	if err == nil {
+		r.denied = append(r.denied, p)
+		return nil
 	}
+	if strings.Contains(entry, "/") {
+		return err
+	}
+	var t target
+	if err := t.setHost(entry, false); err != nil {
+		return err
+	}
+	r.deniedNames[t.host] = true
+	return nil
+}
+
+// deniedName says whether a name, or one that it is below, is denied.
+func (r *rules) deniedName(name string) bool {
+	for {
+		if r.deniedNames[name] {
+			return true
+		}
+		_, above, ok := strings.Cut(name, ".")
+		if !ok {
+			return false
+		}
+		name = above
+	}
+}
+
+func (r *rules) add(entry string) error {
+	p, err := parseNetwork(entry)
+	switch {
+	case err == nil:
+		r.networks = append(r.networks, p)
+		return nil
+	case errors.Is(err, errNoNetwork) && !strings.Contains(entry, "/"):
+		return r.addHostPort(entry)
+	}
+	return err
+}
+
+var errNoNetwork = errors.New("not a network; write it as 10.0.0.0/8 or fd00::/8, without scheme, path or port")
+
+// parseNetwork reads 10.0.0.0/8, fd00::/8, an address, or one in brackets.
+func parseNetwork(entry string) (netip.Prefix, error) {
 	bare := entry
 	if inner, ok := strings.CutPrefix(entry, "["); ok && strings.HasSuffix(inner, "]") {
 		bare = strings.TrimSuffix(inner, "]")
 	}
 	if addr, err := netip.ParseAddr(bare); err == nil {
-		if err := plainAddr(addr); err != nil {
-			return err
-		}
-		r.networks = append(r.networks, netip.PrefixFrom(addr, addr.BitLen()))
-		return nil
+		return netip.PrefixFrom(addr, addr.BitLen()), plainAddr(addr)
 	}
-	return r.addHostPort(entry)
-}
-
-func (r *rules) addNetwork(entry string) error {
 	p, err := netip.ParsePrefix(entry)
 	if err != nil {
-		return errors.New("not a network; write it as 10.0.0.0/8 or fd00::/8, without scheme, path or port")
+		return p, errNoNetwork
 	}
 	if err := plainAddr(p.Addr()); err != nil {
-		return err
+		return p, err
 	}
 	if p != p.Masked() {
-		return fmt.Errorf("bits are set beyond the network's length; is it %s?", p.Masked())
+		return p, fmt.Errorf("bits are set beyond the network's length; is it %s?", p.Masked())
 	}
-	r.networks = append(r.networks, p)
-	return nil
+	return p, nil
 }
 
 func (r *rules) addHostPort(entry string) error {
@@ -130,11 +183,14 @@ func (r *rules) dial(t target, a netip.Addr) error {
 	if a.Zone() != "" || !a.IsValid() {
 		return errOddAddress
 	}
+	if r.deniedName(t.host) || contain(r.denied, a) {
+		return errDenied
+	}
 	if r.namePorts[namePort{t.host, t.port}] || r.listed(a, t.port) {
 		return nil
 	}
 	// A mapped address is outside 2000::/3, so SafeAddr refuses it too.
-	if r.public.SafeAddr(a) != nil {
+	if r.public.SafeAddr(a) != nil || a == wireServer || r.own.has(a) {
 		return errAddressRule
 	}
 	if !t.usualPort() {
@@ -144,8 +200,11 @@ func (r *rules) dial(t target, a netip.Addr) error {
 }
 
 func (r *rules) listed(a netip.Addr, port uint16) bool {
-	return r.addrPorts[netip.AddrPortFrom(a, port)] ||
-		slices.ContainsFunc(r.networks, func(p netip.Prefix) bool { return p.Contains(a) })
+	return r.addrPorts[netip.AddrPortFrom(a, port)] || contain(r.networks, a)
+}
+
+func contain(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // static is dial as far as it can be told before a look-up.
@@ -155,6 +214,9 @@ func (r *rules) static(t target) error {
 			return blocked(t, err)
 		}
 		return nil
+	}
+	if r.deniedName(t.host) {
+		return blocked(t, errDenied)
 	}
 	if r.namePorts[namePort{t.host, t.port}] {
 		return nil

@@ -111,13 +111,13 @@ func (w *way) openSRT(ctx context.Context, a address) error {
 	r := &srtRelay{way: w, local: local}
 	go func() {
 		defer w.running.Done()
-		r.run(ctx)
+		defer func() { _ = local.Close() }()
+		w.guard(func() { r.run(ctx) })
 	}()
 	return nil
 }
 
 func (r *srtRelay) run(ctx context.Context) {
-	defer func() { _ = r.local.Close() }()
 	first, ok := r.admit()
 	if !ok {
 		return
@@ -133,14 +133,19 @@ func (r *srtRelay) run(ctx context.Context) {
 		_ = udp.SetReadBuffer(srtBuffer)
 	}
 	r.way.note(r.way.to, unavailable(r.way.to, errSRTSilent)) // until it answers
+	r.pass(source, first)
+}
+
+// pass passes what both sides send until either has ended.
+func (r *srtRelay) pass(source net.Conn, first []byte) {
 	_, _ = source.Write(first)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.up(source)
+		r.way.guard(func() { r.up(source) })
 		_ = source.Close()
 	}()
-	r.down(source, first)
+	r.way.guard(func() { r.down(source, first) })
 	_ = r.local.Close()
 	<-done
 }

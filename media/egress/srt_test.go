@@ -180,5 +180,5 @@ func TestAnSRTRelayThatMayNotDialRefusesTheCaller(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint32(7), binary.BigEndian.Uint32(buf[srtPeerSocket:]))
 	require.Equal(t, uint32(srtRefused+1), binary.BigEndian.Uint32(buf[srtKind:]))
-	requireKind(t, media.KindSourceBlocked, w.Refusal())
+	requireKind(t, media.KindSourceHost, w.Refusal())
 }

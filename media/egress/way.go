@@ -42,6 +42,9 @@ type way struct {
 	turns     int                  // redirects since the last other answer
 	standIns  map[string]*standIn  // of a master playlist, by address
 	initials  map[string]*initials // of media playlists, by the addresses of both
+	lists     int                  // that a master playlist leads to
+	// initialBytes is what libav keeps of live playlists, see maxInitialBytes.
+	initialBytes int
 }
 
 // newWay returns a way that ends with ctx, and the context of its life.

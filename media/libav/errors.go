@@ -31,7 +31,6 @@ var kinds = map[astiav.Error]media.Kind{
 	astiav.ErrEio:                    media.KindSourceUnavailable,
 	astiav.ErrEpipe:                  media.KindSourceUnavailable,
 	astiav.ErrEtimedout:              media.KindSourceUnavailable,
-	astiav.ErrUnknown:                media.KindSourceUnavailable,
 	-C.ECONNREFUSED:                  media.KindSourceUnavailable,
 	-C.ECONNRESET:                    media.KindSourceUnavailable,
 	-C.ECONNABORTED:                  media.KindSourceUnavailable,
@@ -42,6 +41,7 @@ var kinds = map[astiav.Error]media.Kind{
 	astiav.ErrInvaliddata:      media.KindSourceInvalid,
 	astiav.ErrEof:              media.KindSourceInvalid, // while opening: nothing came
 	astiav.ErrStreamNotFound:   media.KindSourceInvalid,
+	astiav.ErrUnknown:          media.KindSourceInvalid, // a demuxer's; a server's own words are kept elsewhere
 	astiav.ErrDemuxerNotFound:  media.KindSourceInvalid,
 	astiav.ErrProtocolNotFound: media.KindSourceInvalid,
 	astiav.ErrPatchwelcome:     media.KindSourceInvalid,

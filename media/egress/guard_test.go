@@ -1,0 +1,224 @@
+package egress
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// faulty is a log whose handler panics at one message, and keeps the others:
+// so a fault comes wherever something is logged.
+type faulty struct {
+	slog.Handler
+	at string
+}
+
+func (f faulty) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == f.at {
+		panic("a source's bytes")
+	}
+	return f.Handler.Handle(ctx, r)
+}
+
+func (f faulty) WithAttrs(a []slog.Attr) slog.Handler {
+	return faulty{f.Handler.WithAttrs(a), f.at}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func faultyLog(at string) (*slog.Logger, *lockedBuffer) {
+	text := &lockedBuffer{}
+	return slog.New(faulty{slog.NewTextHandler(text, &slog.HandlerOptions{Level: slog.LevelDebug}), at}), text
+}
+
+// requireFault is what is left of a way with a panic in it.
+func requireFault(t *testing.T, w *way, log *lockedBuffer) {
+	t.Helper()
+	require.Eventually(t, w.over, testTime, time.Millisecond, "the way ends")
+	w.Close()
+	requireKind(t, media.KindInternal, w.Refusal())
+	require.Equal(t, 1, strings.Count(log.String(), "panic while a source was read"))
+	require.Contains(t, log.String(), "guard_test.go", "with the stack")
+	require.NotContains(t, log.String(), "a source's bytes")
+}
+
+func TestAPanicInARelayEndsItsWayAlone(t *testing.T) {
+	const connected = "source connected"
+	for _, scheme := range []string{"rtmp", "rtsp", "http"} {
+		t.Run(scheme, func(t *testing.T) {
+			log, text := faultyLog(connected)
+			at := rtmpSource(t, listen(t), func(net.Conn) {})
+			w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Log: log, Schemes: []string{scheme}}), scheme+"://"+at+"/live/key")
+			switch scheme {
+			case "rtmp":
+				_, rw := player(t, w, w.Options["rtmp_flashver"].Reveal())
+				_, err := rw.Read()
+				require.Error(t, err)
+			case "rtsp":
+				c := newRTSPClient(t, w)
+				_, err := c.ask("OPTIONS", c.uri(), c.at.User)
+				require.Error(t, err)
+			case "http":
+				_, err := viaProxy(t, w).Get("http://" + at + "/live/key")
+				require.Error(t, err)
+			}
+			requireFault(t, w, text)
+		})
+	}
+}
+
+func TestAPanicInAnSRTRelayEndsItsWayAlone(t *testing.T) {
+	log, text := faultyLog("source connected")
+	source := udp(t)
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Schemes: []string{"srt"}, Log: log}), "srt://"+source.LocalAddr().String())
+	caller, err := net.Dial("udp", strings.TrimPrefix(w.URL.Reveal(), "srt://"))
+	require.NoError(t, err)
+	defer caller.Close()
+	_, err = caller.Write(srtCall(7))
+	require.NoError(t, err)
+	requireFault(t, w, text)
+}
+
+// brokenConn panics when it is read from.
+type brokenConn struct{ net.Conn }
+
+func (brokenConn) Read([]byte) (int, error) { panic("a source's bytes") }
+
+// brokenWriter panics when it is written to.
+type brokenWriter struct{ net.Conn }
+
+func (brokenWriter) Write([]byte) (int, error) { panic("a source's bytes") }
+
+func TestAPanicOnTheWayToTheSourceEndsItsWayAlone(t *testing.T) {
+	for name, run := range map[string]func(w *way, broken, other net.Conn){
+		"a pipe": func(w *way, broken, other net.Conn) { w.join(context.Background(), broken, other, other) },
+		"a pipe's other side": func(w *way, broken, other net.Conn) {
+			w.join(context.Background(), other, broken, broken)
+		},
+		"an rtsp request": func(w *way, broken, other net.Conn) {
+			s := &rtspSession{relay: &rtspRelay{way: w}, client: other, source: brokenWriter{broken.(brokenConn).Conn}, pending: make(map[int]*rtspRequest)}
+			s.run(bufio.NewReader(other), &rtspMessage{start: "OPTIONS * RTSP/1.0"})
+		},
+		"an rtsp answer": func(w *way, broken, other net.Conn) {
+			s := &rtspSession{relay: &rtspRelay{way: w}, client: other, source: broken, pending: make(map[int]*rtspRequest)}
+			s.run(bufio.NewReader(other), &rtspMessage{start: "OPTIONS * RTSP/1.0"})
+		},
+		"an srt source": func(w *way, broken, _ net.Conn) {
+			local, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			require.NoError(t, err)
+			(&srtRelay{way: w, local: local}).pass(broken, []byte("x"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log, text := faultyLog("nothing")
+			w := openWay(t, newGate(t, Config{Log: log}), "http://a.example/a")
+			a, b := net.Pipe()
+			c, d := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, b) }()
+			go func() { _, _ = io.Copy(io.Discard, d) }()
+			run(w, brokenConn{a}, c)
+			requireFault(t, w, text)
+			_ = b.Close()
+			_ = d.Close()
+		})
+	}
+}
+
+type brokenResolver struct{}
+
+func (brokenResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	panic("an answer's bytes")
+}
+
+func TestAPanicInALookupIsAnError(t *testing.T) {
+	g := newGate(t, Config{Resolver: brokenResolver{}})
+	_, err := g.dial(t.Context(), name(t, "a.example", "80"))
+	requireKind(t, media.KindSourceUnavailable, err)
+	require.ErrorIs(t, err, errPanic)
+}
+
+func TestAnAnswerThatIsCutShortIsNoFault(t *testing.T) {
+	log, text := faultyLog("nothing")
+	origin := newOrigin(t, func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Length", "10")
+		_, _ = io.WriteString(rw, "x")
+	})
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Log: log}), origin.URL)
+	resp, err := viaProxy(t, w).Get(origin.URL)
+	require.NoError(t, err)
+	_, err = io.ReadAll(resp.Body)
+	require.Error(t, err)
+	_ = resp.Body.Close()
+	require.NoError(t, w.Refusal())
+	require.NotContains(t, text.String(), "panic")
+}
+
+// A goroutine that is not guarded may end the process. The two that are listed
+// read nothing.
+func TestEveryGoroutineIsGuarded(t *testing.T) {
+	unguarded := map[string]int{"proxy.go": 1, "relay.go": 1}
+	set := token.NewFileSet()
+	paths, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(set, path, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			started, ok := n.(*ast.GoStmt)
+			if !ok {
+				return true
+			}
+			guarded := false
+			ast.Inspect(started, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.SelectorExpr:
+					guarded = guarded || n.Sel.Name == "guard"
+				case *ast.Ident:
+					guarded = guarded || n.Name == "guarded"
+				}
+				return true
+			})
+			if !guarded {
+				unguarded[path]--
+				require.GreaterOrEqual(t, unguarded[path], 0, "%s", set.Position(n.Pos()))
+			}
+			return true
+		})
+	}
+}
