@@ -87,6 +87,7 @@ type seen struct {
 	pictures  int
 	reordered bool    // PTS do not rise in the order of DTS: B-frames
 	cut       bool    // the container leaves out pictures that others are made of
+	stands    bool    // a picture is shown for longer than one may stand
 	fps       float64 // by their DTS; 0: not known
 }
 

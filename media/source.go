@@ -105,6 +105,8 @@ type Packet struct {
 	play     int
 	// leftOut is how much a mixer had left out before it, in all.
 	leftOut time.Duration
+	// origin is where it comes from, of what a mixer gives out.
+	origin origin
 	// config is the decoder configuration it needs, in FLV's form, of what a mixer
 	// gives out.
 	config []byte

@@ -145,13 +145,13 @@ func codecs() []Sample {
 	pq := "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc "
 	vp9 := "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 30 -b:v 300k"
 	// Pictures that stand are shown once a second, and flash at no time.
-	still := func(name, rate string) Sample {
-		return piece{seconds: 5, rate: rate, video: x265, audio: aac, out: faststart}.sample(name, transcoded("hevc"), copied).
+	still := func(name, rate string, seconds float64) Sample {
+		return piece{seconds: seconds, rate: rate, video: x265, audio: aac, out: faststart}.sample(name, transcoded("hevc"), copied).
 			shaped(func(w *TapeWant) { w.Flashes, w.Apart = 0, 2*time.Second })
 	}
 	return []Sample{
 		piece{video: x265, audio: aac, out: faststart}.sample("mp4, hevc", transcoded("hevc"), copied),
-		still("mp4, one hevc picture and sound", "1/5"), still("mp4, hevc slides", "1/3"),
+		still("mp4, one hevc picture and sound", "1/5", 5), still("mp4, hevc slides", "1/3", 6),
 		piece{video: x265 + pq, audio: aac, out: faststart}.sample("mp4, hevc with HDR", transcoded("hevc"), copied),
 		piece{video: x265, audio: aac, out: ts}.sample("ts, hevc", transcoded("hevc"), copied),
 		piece{video: "-c:v libvpx -deadline realtime -cpu-used 8 -g 30 -b:v 300k", audio: "-c:a libvorbis", out: "a.webm"}.
@@ -235,6 +235,15 @@ func clocks() []Sample {
 		latest.sample("ts, audio starts 6 s late", copied, TrackWant{Action: "fill", Then: "copy"}),
 		delayed.sample("mp4, audio delayed by an edit list", copied, copied),
 		early.sample("mp4, audio ends early", copied, copied).shaped(func(w *TapeWant) { w.Apart += 2 * time.Second }),
+		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, picture starts 2 s late", copied, copied).
+			then(ffmpegStep("-itsoffset 2 -i u.mp4 -i u.mp4 -map 0:v -map 1:a -c copy -t 4 "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
+			shaped(func(w *TapeWant) {
+				w.Duration, w.Lead, w.Flashes, w.Beeps, w.Apart = 4*time.Second, 2500*time.Millisecond, 2, 4, longestStand
+			}),
+		still("mp4, slides 3 s apart", "1/3", 9, faststart), still("mkv, slides 3 s apart", "1/3", 9, matroska),
+		still("ts, slides 3 s apart", "1/3", 9, ts), still("mp4, one picture of 8 s", "1/8", 8, faststart),
+		piece{rate: "1/8", video: baseline, audio: None, out: faststart, seconds: 8}.
+			sample("mp4, one picture of 8 s without sound", transcoded("stands"), filled).shaped(standing),
 		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, edit list cuts into a GOP", transcoded("edit list"), copied).
 			then(ffmpegStep("-ss 1.3 -i u.mp4 -c copy "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
 			shaped(func(w *TapeWant) {
@@ -248,8 +257,20 @@ func clocks() []Sample {
 			}),
 		piece{video: baseline, audio: aac, out: "u.ts", seconds: 5}.sample("ts, cut within a GOP", copied, copied).
 			then(ffmpegStep("-i u.ts -c copy -bsf:v noise=drop=lt(n\\,10) "+ts), ffmpegStep("drop u.ts")).asked("a.ts").
-			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 }),
+			shaped(func(w *TapeWant) { // the first picture stands until the second that was cut is over
+				w.Duration, w.Flashes, w.Beeps, w.Lead, w.Apart = 5*time.Second, 4, 5, 1500*time.Millisecond, longestStand
+			}),
 	}
+}
+
+// longestStand is for how long a picture may stand in the room.
+const longestStand = 1100 * time.Millisecond
+
+func standing(w *TapeWant) { w.Flashes, w.Lead, w.Tail, w.Apart = 0, 0, 0, longestStand }
+
+// still has a picture each few seconds, which is sent again meanwhile.
+func still(name, rate string, seconds float64, out string) Sample {
+	return piece{rate: rate, video: baseline, audio: aac, out: out, seconds: seconds}.sample(name, transcoded("stands"), copied).shaped(standing)
 }
 
 // as asks for a mode of playing.
