@@ -17,7 +17,11 @@ func rotation(p *astiav.CodecParameters) int {
 	if !ok {
 		return 0
 	}
-	turn := m.Rotation()
+	return clockwise(m.Rotation())
+}
+
+// clockwise is the nearest of 0, 90, 180 and 270 to what a matrix turns by.
+func clockwise(turn float64) int {
 	if math.IsNaN(turn) { // a matrix of zeros
 		return 0
 	}
