@@ -32,7 +32,7 @@ const (
 
 var (
 	errImageBytes = fmt.Errorf("its picture has more than %d MiB", mostImage>>20)
-	errImage      = media.Sentence("the source is a picture that cannot be decoded: it is damaged, or of a kind that is not known")
+	errImage      = media.Sentence("the source is a picture that cannot be decoded: it is damaged, animated, or of a kind that is not known")
 )
 
 // image is a picture as a source: the same packet over and over, without an
@@ -86,7 +86,7 @@ func (s *Source) upright(t media.Track, p media.Packet) (degrees int, err error)
 	look := func(f *astiav.Frame) error {
 		decoded = true
 		if side := C.av_frame_get_side_data((*C.AVFrame)(f.UnsafePointer()), C.AV_FRAME_DATA_DISPLAYMATRIX); side != nil && side.size >= 9*4 {
-			degrees = clockwise(float64(C.av_display_rotation_get((*C.int32_t)(unsafe.Pointer(side.data)))))
+			degrees = clockwise(-float64(C.av_display_rotation_get((*C.int32_t)(unsafe.Pointer(side.data)))))
 		}
 		return nil
 	}
