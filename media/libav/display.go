@@ -17,11 +17,7 @@ func rotation(p *astiav.CodecParameters) int {
 	if !ok {
 		return 0
 	}
-	return clockwise(m.Rotation())
-}
-
-// clockwise is the nearest of 0, 90, 180 and 270 to what a matrix turns by.
-func clockwise(turn float64) int {
+	turn := m.Rotation()
 	if math.IsNaN(turn) { // a matrix of zeros
 		return 0
 	}

@@ -1,6 +1,5 @@
 package libav
 
-// #include <libavutil/display.h>
 // #include <libavutil/frame.h>
 import "C"
 
@@ -69,29 +68,31 @@ func (s *Source) readImage(i *image) error {
 	if len(p.Data) > mostImage {
 		return &media.Error{Kind: media.KindSourceTooLarge, Op: opProbe, Err: errImageBytes}
 	}
-	track := s.info.Tracks[p.Track]
-	track.FPS = float64(time.Second) / float64(imageInterval)
-	if track.Rotation, err = s.upright(track, p); err != nil {
+	if err := s.learnShape(p); err != nil {
 		return err
 	}
+	track := s.videoTrack(s.format.Streams()[s.video])
+	track.FPS = float64(time.Second) / float64(imageInterval)
 	i.data = p.Data
 	i.info = media.SourceInfo{Container: s.info.Container, Still: true, Tracks: []media.Track{track}}
 	return nil
 }
 
-// upright decodes the picture, and returns by how many degrees it has to be
-// turned: its EXIF says so, which libav reads with it.
-func (s *Source) upright(t media.Track, p media.Packet) (degrees int, err error) {
+// learnShape decodes the picture, and tells its stream how it has to be turned:
+// its EXIF says so, which libav reads with it.
+func (s *Source) learnShape(p media.Packet) error {
 	decoded := false
 	look := func(f *astiav.Frame) error {
 		decoded = true
-		if side := C.av_frame_get_side_data((*C.AVFrame)(f.UnsafePointer()), C.AV_FRAME_DATA_DISPLAYMATRIX); side != nil && side.size >= 9*4 {
-			degrees = clockwise(-float64(C.av_display_rotation_get((*C.int32_t)(unsafe.Pointer(side.data)))))
+		side := C.av_frame_get_side_data(cFrame(f), C.AV_FRAME_DATA_DISPLAYMATRIX)
+		if side == nil || side.size < C.size_t(unsafe.Sizeof(astiav.DisplayMatrix{})) {
+			return nil
 		}
-		return nil
+		matrix := *(*astiav.DisplayMatrix)(unsafe.Pointer(side.data))
+		return s.format.Streams()[s.video].CodecParameters().SideData().DisplayMatrix().Add(&matrix)
 	}
-	err = s.scope.run(func() error {
-		d, err := newDecoder(t)
+	err := s.scope.run(func() error {
+		d, err := newDecoder(s.info.Tracks[p.Track])
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (s *Source) upright(t media.Track, p media.Packet) (degrees int, err error)
 	if err == nil && !decoded {
 		err = &media.Error{Kind: media.KindSourceInvalid, Op: opProbe, Err: errImage}
 	}
-	return degrees, err
+	return err
 }
 
 // Info returns what the picture turned out to be.
