@@ -100,7 +100,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 func newFeed(source Source, mode SourceMode) *feed {
 	f := &feed{source: source, info: source.Info(), ended: make(chan struct{})}
 	f.live = mode == ModeLive || (mode != ModeVOD && f.info.Live)
-	recorded := !f.info.Live && f.info.Duration > 0 // it is all there, though played as live
+	recorded := !f.info.Live && (f.info.Duration > 0 || f.info.Still) // it is all there, though played as live
 	f.realtime, f.bursty = f.live && !recorded && !f.segmented(), f.live && !recorded && f.segmented()
 	f.seeks = !f.live && !f.info.Live
 	return f

@@ -72,6 +72,7 @@ type Track struct {
 type SourceInfo struct {
 	Container string        // FFmpeg's short name: "mov,mp4,m4a,3gp,3g2,mj2", "flv"
 	Live      bool          // has no end we know of and cannot be sought
+	Still     bool          // a picture: it has no end, and can be sought
 	Duration  time.Duration // 0 when unknown
 	StartTime time.Duration // timestamp of the first packet; positions count from here
 	Tracks    []Track       // the chosen ones: at most one video, at most one audio

@@ -28,6 +28,8 @@ type way struct {
 	password string                  // 128 random bits
 	running  sync.WaitGroup
 
+	found found
+
 	done   <-chan struct{}                   // closed when the way has ended
 	after  func(f func()) (stop func() bool) // context.AfterFunc for the way's end
 	cancel context.CancelFunc                // ends the way

@@ -83,7 +83,7 @@ func (s *Source) failure(op string, err error) error {
 		return err
 	}
 	if refused := s.refusal(op); refused != nil {
-		return refused
+		return s.inWords(op, refused)
 	}
 	if ended != nil {
 		return ended
@@ -91,7 +91,19 @@ func (s *Source) failure(op string, err error) error {
 	if code := C.rc_fatal(s.watch); code < 0 {
 		err = astiav.Error(code)
 	}
-	return &media.Error{Kind: kindOf(err), Op: op, Err: err}
+	return s.inWords(op, &media.Error{Kind: kindOf(err), Op: op, Err: err})
+}
+
+// inWords makes of an error that says of a source that is opened only that it is
+// no media one that says what it is.
+func (s *Source) inWords(op string, err error) error {
+	if media.KindOf(err) != media.KindSourceInvalid || op != opOpen && op != opProbe || s.way.Found == nil {
+		return err
+	}
+	if words := s.way.Found(); words != "" {
+		return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: media.Sentence(words)}
+	}
+	return err
 }
 
 func (s *Source) refusal(op string) error {

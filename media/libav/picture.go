@@ -23,6 +23,7 @@ type picture struct {
 	transfer      astiav.ColorTransferCharacteristic
 	interlaced    bool
 	rotation      int
+	transparent   bool
 }
 
 // hdPicture is from how many lines on a picture without a word about it has
@@ -36,6 +37,7 @@ func newPicture(info *C.rc_frame, t media.Track) picture {
 		format: astiav.PixelFormat(info.format), rangeOf: astiav.ColorRange(info._range),
 		space: astiav.ColorSpace(info.space), transfer: astiav.ColorTransferCharacteristic(info.transfer),
 		interlaced: info.interlaced != 0, rotation: t.Rotation,
+		transparent: C.rc_transparent(info.format) != 0,
 	}
 	if !t.PixelsFixed {
 		p.pixels = media.PixelShape{Width: int(info.sar_num), Height: int(info.sar_den)}
@@ -134,6 +136,9 @@ func (p picture) scale(inner size, to media.VideoOutput) []string {
 	s += ":out_color_matrix=" + matrixOf(to.Height).Name()
 	if p.space == C.AVCOL_SPC_UNSPECIFIED {
 		s += ":in_color_matrix=" + p.matrix().Name()
+	}
+	if p.transparent { // what is behind it is onBlack's
+		return []string{s, "format=yuva420p", "setsar=1"}
 	}
 	return []string{s, "format=yuv420p", "setsar=1"}
 }

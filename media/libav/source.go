@@ -147,7 +147,10 @@ func (s *Source) pick() error {
 		if code := C.rc_io_error(cFormat(s.format)); code < 0 {
 			return s.failure(opProbe, astiav.Error(code))
 		}
-		return &media.Error{Kind: s.trackless(), Op: opProbe, Err: errors.New("no usable video or audio track")}
+		if s.isImage() {
+			return &media.Error{Kind: media.KindSourceInvalid, Op: opProbe, Err: errImage}
+		}
+		return s.inWords(opProbe, &media.Error{Kind: s.trackless(), Op: opProbe, Err: errors.New("no usable video or audio track")})
 	}
 	if !s.life.probed() {
 		return s.failure(opProbe, errProbe)
