@@ -119,7 +119,10 @@ func (r Rules) plan(tracks []Track, s seen, o Options) Plan {
 	for _, t := range tracks {
 		switch t.Type {
 		case Video:
-			p.Video = decide(cmp.Or(r.videoProblem(t, s), o.videoReason(t, s, r)))
+			p.Video = decide(cmp.Or(r.videoProblem(t, s), o.interlacedReason(t), o.videoReason(t, s, r)))
+			if t.Interlaced && p.Video.Action == Copy {
+				p.Video.Reason = reasonFields
+			}
 		case Audio:
 			p.Audio = decide(cmp.Or(r.audioProblem(t), o.audioReason(t)))
 		}
@@ -158,6 +161,8 @@ func (r Rules) videoProblem(t Track, s seen) string {
 		return "HDR"
 	case t.Pixels.Aspect() != 1: // a room's players take every pixel for square
 		return fmt.Sprintf("pixels of %s", t.Pixels)
+	case t.Mirrored:
+		return "mirrored"
 	case t.Rotation != 0:
 		return fmt.Sprintf("rotated by %d degrees", t.Rotation)
 	}
@@ -166,6 +171,7 @@ func (r Rules) videoProblem(t Track, s seen) string {
 
 const (
 	reasonBFrames = "B-frames"
+	reasonFields  = "it is interlaced, and not to be re-encoded: players may show both fields at once"
 	reasonCut     = "the edit list cuts into a group of pictures"
 )
 
@@ -188,6 +194,15 @@ func (r Rules) audioProblem(t Track) string {
 
 // reasonAsked is why a track is re-encoded that need not be.
 const reasonAsked = "asked for"
+
+// interlacedReason says why t is re-encoded though a room takes it: its players
+// would show both fields at once. Where nothing may be re-encoded they do.
+func (o Options) interlacedReason(t Track) string {
+	if !t.Interlaced || o.Transcode == TranscodeNever {
+		return ""
+	}
+	return "interlaced"
+}
 
 // videoReason says why the request wants t re-encoded, empty when it is what
 // was asked for already.

@@ -28,6 +28,8 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		"10 bit":                      {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p10le"}, reason: "pixel format yuv420p10le"},
 		"HDR in 8 bit":                {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p", HDR: true}, reason: "HDR"},
 		"anamorphic":                  {track: Track{Type: Video, Codec: H264, Width: 720, Height: 576, Pixels: PixelShape{64, 45}}, reason: "pixels of 64:45"},
+		"mirrored":                    {track: Track{Type: Video, Codec: H264, Mirrored: true, Rotation: 180}, reason: "mirrored"},
+		"interlaced":                  {track: Track{Type: Video, Codec: H264, Interlaced: true}, reason: "interlaced"},
 		"nearly square":               {track: Track{Type: Video, Codec: H264, Width: 720, Height: 576, Pixels: PixelShape{4320, 4319}}},
 		"a cut":                       {track: video, seen: seen{cut: true}, reason: "the edit list cuts into a group of pictures"},
 		"4K":                          {track: Track{Type: Video, Codec: H264, Width: 3840, Height: 2160}, reason: "size 3840x2160"},
@@ -55,6 +57,14 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 			require.ErrorContains(t, plan.copyable(), c.reason)
 		})
 	}
+}
+
+func TestInterlacedPicturesAreCopiedWhereNothingMayBeReencoded(t *testing.T) {
+	video := Track{Type: Video, Codec: H264, Interlaced: true}
+	plan := Rules{Video: []Codec{H264}}.plan([]Track{video}, seen{}, Options{Transcode: TranscodeNever})
+	require.Equal(t, Copy, plan.Video.Action)
+	require.Contains(t, plan.Video.Reason, "interlaced")
+	require.NoError(t, plan.copyable())
 }
 
 func TestARateThatWasAskedForIsKeptWhateverTheSourceSays(t *testing.T) {

@@ -220,7 +220,9 @@ func (s *Source) videoTrack(stream *astiav.Stream) media.Track {
 		t.PixelFormat = f.Name()
 	}
 	t.Pixels, t.PixelsFixed = s.pixels(stream)
-	t.Rotation, t.HDR = rotation(p), isHDR(p.ColorTransferCharacteristic())
+	t.Mirrored, t.Rotation = upright(p)
+	t.Interlaced = s.parameters(stream).interlaced != 0
+	t.HDR = isHDR(p.ColorTransferCharacteristic())
 	return t
 }
 

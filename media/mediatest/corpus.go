@@ -76,7 +76,9 @@ type Sample struct {
 }
 
 // verbs are the steps that are not ffmpeg's: join makes its first file of the
-// others' bytes, write makes a file of its second argument, drop removes files.
+// others' bytes, write makes a file of its second argument, drop removes files,
+// show gives the pictures of an mp4 another matrix, edit gives its tracks an
+// edit list ("0-2 4-6": seconds), each in place.
 var verbs = map[string]func(dir string, args []string) error{
 	"join": func(dir string, args []string) error {
 		var all []byte
@@ -91,6 +93,16 @@ var verbs = map[string]func(dir string, args []string) error{
 	},
 	"write": func(dir string, args []string) error {
 		return os.WriteFile(filepath.Join(dir, args[0]), []byte(args[1]), 0o600)
+	},
+	"show": func(dir string, args []string) error {
+		var m [4]int8
+		if _, err := fmt.Sscan(args[1], &m[0], &m[1], &m[2], &m[3]); err != nil {
+			return err
+		}
+		return rewrite(filepath.Join(dir, args[0]), func(mp4 []byte) []byte { return show(mp4, m) })
+	},
+	"edit": func(dir string, args []string) error {
+		return rewrite(filepath.Join(dir, args[0]), func(mp4 []byte) []byte { return edit(mp4, strings.Fields(args[1])) })
 	},
 	"drop": func(dir string, args []string) error {
 		for _, name := range args {

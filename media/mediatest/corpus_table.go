@@ -94,6 +94,10 @@ func pictures() []Sample {
 			then(ffmpegStep("-i u.mp4 -c copy -metadata:s:v:0 rotate="+degrees+" "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
 			shaped(func(w *TapeWant) { w.Portrait = degrees != "180" })
 	}
+	mirrored := func(name, matrix string) Sample {
+		return piece{video: baseline, audio: aac, out: faststart}.sample("mp4, "+name, transcoded("mirrored"), copied).
+			then([]string{"show", "a.mp4", matrix}).shaped(func(w *TapeWant) { w.Portrait = name == "transposed" })
+	}
 	return []Sample{
 		mp4("mp4, baseline", baseline, copied),
 		piece{video: baseline, audio: aac, out: "a.mp4"}.sample("mp4, moov at the end", copied, copied),
@@ -121,7 +125,11 @@ func pictures() []Sample {
 		piece{filter: "setsar=4/3", video: baseline, audio: aac, out: faststart}.sample("mp4, anamorphic", transcoded("pixels of 4:3"), copied).
 			sized("426x180"),
 		piece{filter: "setfield=tff", video: x264 + "-flags +ilme+ildct", audio: aac, out: faststart}.
-			sample("mp4, interlaced", copied, copied),
+			sample("mp4, interlaced", transcoded("interlaced"), copied),
+		piece{filter: "setfield=tff", video: x264 + "-flags +ilme+ildct", audio: aac, out: ts}.
+			sample("ts, interlaced", transcoded("interlaced"), copied),
+		mp4("mp4, progressive in an interlaced stream", x264+"-x264-params fake-interlaced=1", copied),
+		mirrored("mirrored", "-1 0 0 1"), mirrored("upside down", "1 0 0 -1"), mirrored("transposed", "0 1 1 0"),
 		mp4("mp4, 10 bit", x264+"-pix_fmt yuv420p10le -profile:v high10", transcoded("yuv420p10le")),
 		mp4("mp4, 4:2:2", x264+"-pix_fmt yuv422p -profile:v high422", transcoded("yuv422p")),
 		mp4("mp4, 4:4:4", x264+"-pix_fmt yuv444p -profile:v high444", transcoded("yuv444p")),
