@@ -38,6 +38,10 @@ func TestEveryVideoCodecBecomesH264WithoutBFrames(t *testing.T) {
 		"flv1.flv":      {"-c:v", "flv"},
 		"msmpeg4v3.avi": {"-c:v", "msmpeg4"},
 		"prores.mov":    {"-c:v", "prores_ks"},
+		"p4444.mov":     {"-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"},
+		"dnxhd.mov":     {"-c:v", "dnxhd", "-s", "1920x1080", "-b:v", "120M", "-pix_fmt", "yuv422p"},
+		"dnxhr.mxf":     {"-c:v", "dnxhd", "-profile:v", "dnxhr_hqx", "-pix_fmt", "yuv422p10le"},
+		"cineform.mov":  {"-c:v", "cfhd", "-pix_fmt", "yuv422p10le"},
 		"dv.avi":        {"-c:v", "dvvideo", "-s", "720x576", "-r", "25"},
 	} {
 		t.Run(file, func(t *testing.T) {

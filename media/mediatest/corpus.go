@@ -77,7 +77,7 @@ type Sample struct {
 
 // verbs are the steps that are not ffmpeg's: join makes its first file of the
 // others' bytes, write makes a file of its second argument, drop removes files,
-// show gives the pictures of an mp4 another matrix, edit gives its tracks an
+// clock lets an FLV's timestamps begin elsewhere, show gives the pictures of an mp4 another matrix, edit gives its tracks an
 // edit list ("0-2 4-6": seconds), each in place.
 var verbs = map[string]func(dir string, args []string) error{
 	"join": func(dir string, args []string) error {
@@ -103,6 +103,12 @@ var verbs = map[string]func(dir string, args []string) error{
 	},
 	"edit": func(dir string, args []string) error {
 		return rewrite(filepath.Join(dir, args[0]), func(mp4 []byte) []byte { return edit(mp4, strings.Fields(args[1])) })
+	},
+	"clock": func(dir string, args []string) error {
+		return rewrite(filepath.Join(dir, args[0]), func(flv []byte) []byte {
+			at, _ := time.ParseDuration(args[1])
+			return FromClock(flv, at)
+		})
 	},
 	"drop": func(dir string, args []string) error {
 		for _, name := range args {

@@ -152,6 +152,10 @@ func pictures() []Sample {
 func codecs() []Sample {
 	pq := "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc "
 	vp9 := "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 30 -b:v 300k"
+	// What cameras and cutting rooms make.
+	cut := func(name, video, audio, out, reason, sound string) Sample {
+		return piece{rate: "25", video: video, audio: audio, out: out}.sample(name, transcoded(reason), transcoded(sound))
+	}
 	// Pictures that stand are shown once a second, and flash at no time.
 	still := func(name, rate string) Sample {
 		return piece{seconds: 5, rate: rate, video: x265, audio: aac, out: faststart}.sample(name, transcoded("hevc"), copied).
@@ -180,6 +184,12 @@ func codecs() []Sample {
 			sample("ts, mpeg-2, interlaced and anamorphic", transcoded("mpeg2video"), transcoded("mp2")).sized("512x288"),
 		piece{video: "-c:v mjpeg -pix_fmt yuvj420p", audio: "-c:a pcm_s16le", out: "a.mov"}.
 			sample("mov, mjpeg and pcm", transcoded("mjpeg"), transcoded("pcm_s16le")),
+		cut("mov, dnxhr", "-c:v dnxhd -profile:v dnxhr_hqx -pix_fmt yuv422p10le", "-c:a pcm_s24le", "a.mov", "dnxhd", "pcm_s24le"),
+		cut("mov, cineform", "-c:v cfhd -pix_fmt yuv422p10le", "-c:a pcm_s16le", "a.mov", "cfhd", "pcm_s16le"),
+		cut("mov, prores 4444", "-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le", "-c:a pcm_s24le", "a.mov", "prores", "pcm_s24le"),
+		cut("mxf, dnxhr", "-c:v dnxhd -profile:v dnxhr_sq -pix_fmt yuv422p", "-c:a pcm_s24le", "-f mxf a.mxf", "dnxhd", "pcm_s24le"),
+		cut("mxf, mpeg-2", "-c:v mpeg2video -b:v 2M -bf 2 -g 12", "-c:a pcm_s16le", "-f mxf a.mxf", "mpeg2video", "pcm_s16le"),
+		piece{rate: "25", video: baseline, audio: "-c:a pcm_s16le", out: "-f mxf a.mxf"}.sample("mxf, h264", copied, transcoded("pcm_s16le")),
 	}
 }
 
@@ -230,11 +240,16 @@ func clocks() []Sample {
 	}
 	wrapping := whole
 	wrapping.out = "-output_ts_offset 95440.3 " + ts // 2^33 ticks of 90 kHz are 95443.7 s
+	flv := func(name, at string) Sample {
+		return piece{video: baseline, audio: aac, out: "-f flv -flvflags no_duration_filesize a.flv"}.
+			sample("flv, clock "+name, copied, copied).then([]string{"clock", "a.flv", at})
+	}
 	late, early := piece{video: baseline, audio: aac, from: 2, out: faststart}, piece{video: baseline, audio: aac, to: 2, out: faststart}
 	lateTS, delayed := late, late
 	lateTS.out, delayed.from = ts, 0.25
 	return []Sample{
 		wrapping.sample("ts, clock wraps", copied, copied),
+		flv("begins at 20 days", "1700000s"), flv("wraps", "4294965.3s"),
 		jump("ts, clock jumps ahead", "100"),
 		jump("ts, clock jumps back", "-1"),
 		late.sample("mp4, audio starts 2 s late", copied, copied),
