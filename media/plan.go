@@ -99,17 +99,19 @@ const leftOutShown = 100 * time.Millisecond
 
 // cutWatch looks for pictures that the container leaves out.
 type cutWatch struct {
-	within bool
-	from   time.Duration // PTS
+	shown  bool          // there was one that is not left out
+	before time.Duration // how much of the others came one after the other
 }
 
-// cut says whether p is one of more than may be shown.
+// cut says whether p is one of more than may be shown: in the middle, of any.
 func (w *cutWatch) cut(p Packet) bool {
-	if p.Discard && !w.within {
-		w.from = p.PTS
+	if !p.Discard {
+		w.before, w.shown = 0, true
+		return false
 	}
-	w.within = p.Discard
-	return p.Discard && p.PTS-w.from > leftOutShown
+	over := w.shown || w.before > leftOutShown
+	w.before += p.Duration
+	return over
 }
 
 // plan decides for each track of a source from its parameters, its first

@@ -119,6 +119,7 @@ func (s *Source) jump(to time.Duration) error {
 	}
 	s.pending = nil
 	s.vorbis.reset()
+	s.edits.reset()
 	index := s.leading()
 	base := s.format.Streams()[index].TimeBase()
 	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)

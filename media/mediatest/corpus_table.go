@@ -244,6 +244,18 @@ func clocks() []Sample {
 		return piece{video: baseline, audio: aac, out: "-f flv -flvflags no_duration_filesize a.flv"}.
 			sample("flv, clock "+name, copied, copied).then([]string{"clock", "a.flv", at})
 	}
+	// Of six seconds, only these parts are to be shown.
+	edited := func(name, parts string, p piece, video, audio TrackWant) Sample {
+		p.seconds, p.out = 6, "a.mp4"
+		return p.sample("mp4, "+name, video, audio).then([]string{"edit", "a.mp4", parts}).
+			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 })
+	}
+	atKeys, within := "0-2 4-6", "0-1.2 3.2-6"
+	cut := func(name, audio string, want TrackWant) Sample {
+		s := edited("edits within GOPs"+name, within, piece{video: baseline, audio: audio}, until("edit list"), want)
+		s.Renewed = true
+		return s
+	}
 	late, early := piece{video: baseline, audio: aac, from: 2, out: faststart}, piece{video: baseline, audio: aac, to: 2, out: faststart}
 	lateTS, delayed := late, late
 	lateTS.out, delayed.from = ts, 0.25
@@ -267,6 +279,12 @@ func clocks() []Sample {
 			shaped(func(w *TapeWant) {
 				w.Duration, w.Lead, w.Flashes, w.Beeps = 1700*time.Millisecond, 200*time.Millisecond, 2, 2
 			}),
+		edited("two edits", atKeys, piece{video: baseline, audio: aac}, copied, copied),
+		edited("two edits, sound re-encoded", atKeys, piece{video: baseline, audio: aac, hertz: 96000}, copied, transcoded("96000")),
+		edited("two edits with B-frames", atKeys, piece{video: adaptive, audio: aac}, transcoded("B-frames"), copied),
+		cut("", aac, copied), cut(", all re-encoded", "-c:a libmp3lame", transcoded("mp3")),
+		edited("edits out of order", "4-6 0-2", piece{video: baseline, audio: aac}, copied, copied),
+		edited("many edits", "0-0.7 1.3-1.7 2.2-2.7 3.3-4.3 4.4-4.6 4.8-6", piece{video: baseline, audio: aac}, transcoded("edit list"), copied),
 		piece{video: baseline, audio: aac, out: "u.ts", seconds: 5}.sample("ts, cut within a GOP", copied, copied).
 			then(ffmpegStep("-i u.ts -c copy -bsf:v noise=drop=lt(n\\,10) "+ts), ffmpegStep("drop u.ts")).asked("a.ts").
 			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 }),

@@ -28,6 +28,18 @@ func Shown(t testing.TB, path string, matrix [4]int8) []byte {
 	return show(mp4, matrix)
 }
 
+// Edited returns an mp4, whose index is behind its media, with an edit list of
+// these parts: "1-2.5" is from second 1 to 2.5, "-0.5" half a second of nothing,
+// "1-2@0.5" slowed down to half.
+func Edited(t testing.TB, path string, parts []string) []byte {
+	t.Helper()
+	mp4, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return edit(mp4, parts)
+}
+
 // show writes the matrix into the first track, which is the picture.
 func show(mp4 []byte, matrix [4]int8) []byte {
 	header := bytes.Index(mp4, []byte("tkhd")) + 4
@@ -37,9 +49,7 @@ func show(mp4 []byte, matrix [4]int8) []byte {
 	return mp4
 }
 
-// edit gives every track of an mp4, whose index is behind its media, an edit
-// list of these parts: "1-2.5" is from second 1 to 2.5, "-0.5" half a second of
-// nothing, "1-2@0.5" slowed down to half.
+// edit gives every track the edit list.
 func edit(mp4 []byte, parts []string) []byte {
 	at := bytes.LastIndex(mp4, []byte("moov")) - 4
 	index := mp4[at:]
