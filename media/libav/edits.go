@@ -35,14 +35,14 @@ func (e *edits) reset() {
 	}
 }
 
-// read returns the next packet of what read gives.
-func (e *edits) read(read func() (media.Packet, error), video int) (media.Packet, error) {
+// read returns the next packet of the source.
+func (e *edits) read(s *Source) (media.Packet, error) {
 	for len(e.ready) == 0 {
-		p, err := read()
+		p, err := s.demux()
 		switch {
 		case err != nil:
 			return p, err
-		case p.Track == video:
+		case s.info.Tracks[p.Track].Type == media.Video:
 			e.picture(p)
 		default:
 			e.sound(p)

@@ -98,3 +98,16 @@ func TestAnEditedClipCanBeSought(t *testing.T) {
 		})
 	}
 }
+
+func TestTheEditsOfSoundAlone(t *testing.T) {
+	plain := made(t, "sound-at-end.mp4", "-i", clip(t, "plain.mp4"), "-vn", "-c", "copy")
+	path := filepath.Join(filepath.Dir(plain), "sound-edited.mp4")
+	require.NoError(t, os.WriteFile(path, mediatest.Edited(t, plain, []string{"0-4", "8-12"}), 0o600))
+	in := read(t, path)
+	last := in.packets[len(in.packets)-1]
+	require.InDelta(t, 8, (last.DTS + last.Duration).Seconds(), 0.05)
+	require.Less(t, in.packets[0].PTS, time.Duration(0), "decoders begin with the sound before the first")
+	for i, p := range in.packets[1:] {
+		require.Greater(t, p.DTS, in.packets[i].DTS)
+	}
+}
