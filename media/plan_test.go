@@ -38,8 +38,10 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		"surround sound":              {track: Track{Type: Audio, Codec: AAC, Channels: 6}, reason: "6 channels"},
 		"studio audio":                {track: Track{Type: Audio, Codec: AAC, SampleRate: 96000}, reason: "96000 Hz"},
 		"HE-AAC by its configuration": {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x2b, 0x11, 0x88, 0}}, reason: "AAC profile HE-AAC"},
-		"LC by its configuration":     {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x11, 0x90}}},
-		"another profile":             {track: Track{Type: Audio, Codec: AAC, Profile: "HE-AAC"}, reason: "AAC profile HE-AAC"},
+		"HE-AAC by an extension of its configuration": {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x13, 0x10, 0x56, 0xe5, 0x98}}, reason: "AAC profile HE-AAC"},
+		"an extension that is not there":              {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x13, 0x10, 0x56, 0xe5, 0}}},
+		"LC by its configuration":                     {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x11, 0x90}}},
+		"another profile":                             {track: Track{Type: Audio, Codec: AAC, Profile: "HE-AAC"}, reason: "AAC profile HE-AAC"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := rules.plan([]Track{c.track}, c.seen, Options{})

@@ -26,7 +26,7 @@ func flvFrom(t *testing.T, name string, at time.Duration, bare bool) string {
 }
 
 func TestAClockMayBeginAnywhere(t *testing.T) {
-	wrap := time.Duration(flvWrap)
+	const wrap = flvWrap
 	muxed := func(name, offset string) string {
 		return made(t, name, "-i", clip(t, "plain.flv"), "-c", "copy", "-output_ts_offset", offset)
 	}

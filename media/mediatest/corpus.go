@@ -82,7 +82,7 @@ type Sample struct {
 
 // verbs are the steps that are not ffmpeg's: join makes its first file of the
 // others' bytes, write makes a file of its second argument, drop removes files,
-// clock lets an FLV's timestamps begin elsewhere, show gives the pictures of an mp4 another matrix, edit gives its tracks an
+// clock lets an FLV's timestamps begin elsewhere, sbr makes HE-AAC of 24 kHz, show gives the pictures of an mp4 another matrix, edit gives its tracks an
 // edit list ("0-2 4-6": seconds), each in place.
 var verbs = map[string]func(dir string, args []string) error{
 	"join": func(dir string, args []string) error {
@@ -108,6 +108,9 @@ var verbs = map[string]func(dir string, args []string) error{
 	},
 	"edit": func(dir string, args []string) error {
 		return rewrite(filepath.Join(dir, args[0]), func(mp4 []byte) []byte { return edit(mp4, strings.Fields(args[1])) })
+	},
+	"sbr": func(dir string, args []string) error {
+		return rewrite(filepath.Join(dir, args[0]), sbr)
 	},
 	"clock": func(dir string, args []string) error {
 		return rewrite(filepath.Join(dir, args[0]), func(flv []byte) []byte {

@@ -210,6 +210,8 @@ func sounds() []Sample {
 			sample("mp4, mono of 8 kHz", copied, copied),
 		piece{video: baseline, audio: aac, hertz: 44100, out: faststart}.sample("mp4, 44.1 kHz", copied, copied),
 		piece{video: baseline, audio: aac, hertz: 96000, out: faststart}.sample("mp4, 96 kHz", copied, transcoded("96000 Hz")),
+		piece{video: baseline, audio: aac, hertz: 24000, out: faststart}.sample("mp4, he-aac", copied, transcoded("HE-AAC")).
+			then([]string{"sbr", "a.mp4"}),
 		only("mp3", "-c:a libmp3lame", "a.mp3", transcoded("mp3")),
 		only("m4a", aac, "a.m4a", copied), only("aac", aac, "-f adts a.aac", copied),
 		only("wav", "-c:a pcm_s16le", "a.wav", transcoded("pcm_s16le")),

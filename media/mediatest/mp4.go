@@ -40,6 +40,13 @@ func Edited(t testing.TB, path string, parts []string) []byte {
 	return edit(mp4, parts)
 }
 
+// sbr says of an mp4's AAC of 24 kHz that it is HE-AAC of 48 (ISO/IEC 14496-3,
+// 1.6.6.2: ffmpeg's configuration has the extension, and says that it is not
+// there). Its upper half is silent.
+func sbr(mp4 []byte) []byte {
+	return bytes.ReplaceAll(mp4, []byte{0x13, 0x10, 0x56, 0xe5, 0}, []byte{0x13, 0x10, 0x56, 0xe5, 0x98})
+}
+
 // show writes the matrix into the first track, which is the picture.
 func show(mp4 []byte, matrix [4]int8) []byte {
 	header := bytes.Index(mp4, []byte("tkhd")) + 4
