@@ -53,9 +53,14 @@ type Track struct {
 	// do.
 	Pixels      PixelShape
 	PixelsFixed bool
-	// Rotation is by how many degrees the picture has to be turned clockwise
-	// before it is shown: 0, 90, 180 or 270; video only.
+	// Mirrored says that left and right are to change places before the picture
+	// is shown, Rotation by how many degrees it has to be turned clockwise after
+	// that: 0, 90, 180 or 270; video only.
+	Mirrored bool
 	Rotation int
+	// Interlaced says that the pictures are of two fields, one after the other;
+	// video only.
+	Interlaced bool
 	// HDR says that the transfer function is PQ or HLG; video only.
 	HDR        bool
 	SampleRate int // hertz, audio only

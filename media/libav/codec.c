@@ -20,6 +20,7 @@ rc_parameters rc_parameters_of(const AVCodecParameters *p)
 		.block_align = p->block_align,
 		.bits_per_sample = p->bits_per_coded_sample,
 		.tag = p->codec_tag,
+		.interlaced = p->field_order > AV_FIELD_PROGRESSIVE,
 	};
 }
 

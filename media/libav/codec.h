@@ -29,6 +29,7 @@ const AVCodec *rc_decoder(const char *codec);
 typedef struct rc_parameters {
 	int channels, block_align, bits_per_sample;
 	uint32_t tag;
+	int interlaced; // pictures are of two fields
 } rc_parameters;
 
 // rc_parameters_of reads them of a stream.

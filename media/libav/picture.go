@@ -22,6 +22,7 @@ type picture struct {
 	space         astiav.ColorSpace
 	transfer      astiav.ColorTransferCharacteristic
 	interlaced    bool
+	mirrored      bool
 	rotation      int
 	transparent   bool
 }
@@ -36,7 +37,7 @@ func newPicture(info *C.rc_frame, t media.Track) picture {
 		width: int(info.width), height: int(info.height), pixels: t.Pixels,
 		format: astiav.PixelFormat(info.format), rangeOf: astiav.ColorRange(info._range),
 		space: astiav.ColorSpace(info.space), transfer: astiav.ColorTransferCharacteristic(info.transfer),
-		interlaced: info.interlaced != 0, rotation: t.Rotation,
+		interlaced: info.interlaced != 0, mirrored: t.Mirrored, rotation: t.Rotation,
 		transparent: C.rc_transparent(info.format) != 0,
 	}
 	if !t.PixelsFixed {
@@ -106,6 +107,9 @@ func (p picture) chain(to media.VideoOutput) string {
 	}
 	inner := p.fit(to)
 	filters = append(filters, p.scale(inner, to)...)
+	if p.mirrored {
+		filters = append(filters, "hflip")
+	}
 	if turn, ok := turns[p.rotation]; ok {
 		filters = append(filters, turn)
 	}
