@@ -106,6 +106,12 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Sentence is an inner cause that tells a person all there is to know: it is shown
+// alone, without what its Kind says.
+type Sentence string
+
+func (s Sentence) Error() string { return string(s) }
+
 // KindOf returns the Kind of the first Error in err's chain, or KindInternal.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {

@@ -105,7 +105,10 @@ func FailureOf(err error) *Failure {
 	o := outcomeOf(media.KindOf(err))
 	f := &Failure{Code: o.code, Message: o.message, Retryable: o.again}
 	e, ok := errors.AsType[*media.Error](err)
+	sentence, told := errors.AsType[media.Sentence](err)
 	switch {
+	case told:
+		f.Message = string(sentence)
 	case !ok || e.Kind == media.KindInternal:
 	case e.Code != "" || e.Words != "":
 		f.Message += "; the room said " + e.Code + ": " + e.Words

@@ -62,9 +62,12 @@ func (s *Source) recent(sound []media.Packet) []media.Packet {
 
 // takeLateVideo chooses anew, and keeps the keyframe that has just been read for
 // the next read.
-func (s *Source) takeLateVideo() {
-	s.choose()
+func (s *Source) takeLateVideo() error {
+	if err := s.choose(); err != nil {
+		return err
+	}
 	s.pending = append(s.pending, s.packet())
+	return nil
 }
 
 // promisesVideo says whether the source has a picture that is not known yet: a

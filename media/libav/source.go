@@ -6,6 +6,7 @@ import "C"
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"runtime"
 	"strings"
@@ -19,13 +20,14 @@ import (
 
 // Source is a source opened by libav.
 type Source struct {
-	life   *life
-	way    media.Way
-	scope  *scope
-	format *astiav.FormatContext // nil inside after a failed OpenInput
-	reader *C.rc_reader
-	watch  *C.rc_watch // the format's; outlives it
-	info   media.SourceInfo
+	request media.SourceRequest
+	life    *life
+	way     media.Way
+	scope   *scope
+	format  *astiav.FormatContext // nil inside after a failed OpenInput
+	reader  *C.rc_reader
+	watch   *C.rc_watch // the format's; outlives it
+	info    media.SourceInfo
 	// video and audio are libav's indices of the chosen streams, -1 for none.
 	video, audio int
 	tracks       map[int]int // libav's index to ours
@@ -133,7 +135,9 @@ func (s *Source) find() error {
 
 // pick chooses the tracks.
 func (s *Source) pick() error {
-	s.choose()
+	if err := s.choose(); err != nil {
+		return err
+	}
 	s.awaitVideo()
 	if s.encrypted() {
 		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: errors.New("its tracks are encrypted")}
@@ -219,8 +223,7 @@ func (s *Source) demux() (media.Packet, error) {
 		code := astiav.Error(C.rc_read(s.reader))
 		switch {
 		case code == C.RC_LATE_VIDEO:
-			s.takeLateVideo()
-			return media.Packet{}, media.ErrLateVideo
+			return media.Packet{}, cmp.Or(s.takeLateVideo(), media.ErrLateVideo)
 		case code >= 0:
 			return s.packet(), nil
 		case code == astiav.ErrEagain && s.life.ctx.Err() == nil:
