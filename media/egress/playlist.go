@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"regexp"
 	"strings"
 )
 
@@ -70,8 +69,6 @@ var (
 	errSegments  = errors.New("the playlist has too many segments")
 	errAddresses = errors.New("the playlist's addresses are too long altogether")
 )
-
-var uriAttribute = regexp.MustCompile(`URI="([^"]*)"`)
 
 // list is a playlist as it came.
 type list struct {
@@ -418,9 +415,13 @@ func (s *splitter) split(link string) string {
 
 // markLine marks the address in a tag that libav reads.
 func markLine(t target, line string) string {
-	return uriAttribute.ReplaceAllStringFunc(line, func(s string) string {
-		return `URI="` + markLink(t, s[len(`URI="`):len(s)-1]) + `"`
-	})
+	const name = `URI="`
+	before, rest, ok := strings.Cut(line, name)
+	link, after, closed := strings.Cut(rest, `"`)
+	if !ok || !closed {
+		return line
+	}
+	return before + name + markLink(t, link) + `"` + after
 }
 
 // needsLicence is true for a key that no plain request gives (RFC 8216, section

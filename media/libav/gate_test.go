@@ -194,7 +194,7 @@ func TestHTTPSPlaysThroughTheGate(t *testing.T) {
 		require.Equal(t, 150, count[0])
 	}
 	_, err = openURL(t, "https://example.com"+port+"/a.m3u8")
-	require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), "nobody vouches for it: %v", err)
+	require.Equal(t, media.KindSourceTLS, media.KindOf(err), "nobody vouches for it: %v", err)
 }
 
 func TestHLSInItsForms(t *testing.T) {

@@ -73,16 +73,25 @@ func secretsOf(r media.SourceRequest, way media.Way) []string {
 }
 
 // urlSecrets returns user info and query of an address, whole and in parts, as
-// written and unescaped. It does not need the address to parse.
+// written and unescaped, RTMP's stream key, and what looks like a token in the
+// path. It does not need the address to parse.
 func urlSecrets(address string) []string {
 	var parts []string
-	_, rest, ok := strings.Cut(address, "://")
+	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
 		return nil
 	}
 	rest, fragment, _ := strings.Cut(rest, "#")
 	rest, query, _ := strings.Cut(rest, "?")
-	authority, _, _ := strings.Cut(rest, "/")
+	authority, path, _ := strings.Cut(rest, "/")
+	if _, key, ok := strings.Cut(path, "/"); ok && strings.HasPrefix(strings.ToLower(scheme), "rtmp") {
+		parts = append(parts, key)
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if strings.Contains(part, "=") {
+			parts = append(parts, part)
+		}
+	}
 	parts = append(parts, query, fragment)
 	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, value, ok := strings.Cut(pair, "=")
