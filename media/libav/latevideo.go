@@ -41,6 +41,7 @@ func (s *Source) awaitVideo() {
 		}
 	}
 	s.pending = append(s.recent(sound), s.pending...)
+	s.delayPending()
 }
 
 // recent returns what of the sound is not long past, by the picture if there is

@@ -37,6 +37,7 @@ type Source struct {
 	stall        *time.Timer  // of a seek under way, else nil
 	vorbis       *vorbisClock // nil for most
 	timeline     *timeline    // of a recorded playlist; else nil
+	delay        soundDelay
 	once         sync.Once
 	busy         sync.Mutex // held while libav works for it
 	freed        bool       // nothing is left to read from; guarded by busy
@@ -199,6 +200,18 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 }
 
 func (s *Source) read() (media.Packet, error) {
+	if s.delays() {
+		p, err := s.readDelayed(s.readTimed)
+		if errors.Is(err, media.ErrLateVideo) {
+			s.delayPending()
+		}
+		return p, err
+	}
+	return s.readTimed()
+}
+
+// readTimed reads the next packet with the time that it has in the source.
+func (s *Source) readTimed() (media.Packet, error) {
 	if s.vorbis != nil {
 		return s.vorbis.read()
 	}
