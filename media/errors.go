@@ -125,7 +125,7 @@ func KindOf(err error) Kind {
 var (
 	ErrStopped  = errors.New("stopped by request")
 	ErrDraining = errors.New("worker is draining")
-	ErrStalled  = errors.New("source stalled")
+	ErrStalled  = errors.New("nothing to play came in time")
 	ErrLost     = errors.New("lease lost to another worker")
 	ErrTooLarge = errors.New("the worker's memory was running out while the source was opened")
 	// ErrStuck is no such cause, but that of an Error of KindSourceTooLarge.

@@ -69,6 +69,7 @@ func (p *proxy) forward(w *way, rw http.ResponseWriter, r *http.Request) {
 		refuse(rw, err)
 		return
 	}
+	w.keepHead(answer)
 	deliver(rw, control, answer)
 }
 

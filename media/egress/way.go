@@ -45,6 +45,9 @@ type way struct {
 	lists     int                  // that a master playlist leads to
 	// initialBytes is what libav keeps of live playlists, see maxInitialBytes.
 	initialBytes int
+	head         []byte // of the last answer that was the begin of something
+	headType     string // its Content-Type
+	answered     bool
 }
 
 // newWay returns a way that ends with ctx, and the context of its life.

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -112,7 +113,7 @@ func (s *Source) openInput(address string, options *astiav.Dictionary) error {
 	return err
 }
 
-var errIndexAtEnd = errors.New("its index is at its end, and its server gives it from the beginning only: move the index (ffmpeg -movflags +faststart) or use a server with range requests")
+const errIndexAtEnd = media.Sentence("the source's index is at its end, and its server gives it from the beginning only: move the index (ffmpeg -movflags +faststart) or use a server with range requests")
 
 const opProbe = "probe source"
 
@@ -150,7 +151,7 @@ func (s *Source) pick() error {
 		if code := C.rc_io_error(cFormat(s.format)); code < 0 {
 			return s.failure(opProbe, astiav.Error(code))
 		}
-		return &media.Error{Kind: s.trackless(), Op: opProbe, Err: errors.New("no usable video or audio track")}
+		return &media.Error{Kind: s.trackless(), Op: opProbe, Err: s.nothingUsable()}
 	}
 	if !s.life.probed() {
 		return s.failure(opProbe, errProbe)
@@ -168,6 +169,20 @@ func (s *Source) encrypted() bool {
 		}
 	}
 	return false
+}
+
+// nothingUsable lists what there is instead of a video or audio.
+func (s *Source) nothingUsable() error {
+	var there []string
+	for _, st := range s.info.Streams {
+		words := []string{string(st.Codec), st.LeftOut}
+		words = slices.DeleteFunc(words, func(word string) bool { return word == "" || word == "none" || word == st.Type })
+		there = append(there, strings.TrimSuffix(st.Type+" ("+strings.Join(words, ", ")+")", " ()"))
+	}
+	if len(there) == 0 {
+		return s.inWords(opProbe, astiav.ErrStreamNotFound)
+	}
+	return errors.New("it holds only: " + listed(there))
 }
 
 // trackless says what a source without a usable track is: media, when libav
