@@ -30,7 +30,9 @@ func (m *mixer) lane(media MediaType, plan Plan) (lane, error) {
 // without it.
 func (m *mixer) withoutSound(err error) TrackPlan {
 	reason := fmt.Sprintf("codec %s cannot be decoded", m.sources[Audio].Codec)
-	if e, ok := errors.AsType[*Error](err); ok && e.Err != nil {
+	if said, ok := errors.AsType[Sentence](err); ok {
+		reason = string(said)
+	} else if e, ok := errors.AsType[*Error](err); ok && e.Err != nil {
 		reason += " (" + e.Err.Error() + ")"
 	}
 	if m.reel.options.FillAudio {
@@ -112,7 +114,7 @@ func (m *mixer) follow(media MediaType, t Track) error {
 // room was told of it (size, rate) stays.
 func (m *mixer) recode(media MediaType, reason string) error {
 	if !m.mayRecode() {
-		return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: fmt.Errorf("needs re-encoding from the middle on: %s: %s", media, reason)}
+		return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: mustRecode([]string{fmt.Sprintf("%s: %s", media, reason)}, " any more")}
 	}
 	old, source := m.lanes[media], *m.sources[media]
 	var l *codeLane

@@ -60,7 +60,7 @@ func TestAStartBehindTheEndFailsAndSaysSo(t *testing.T) {
 			s.job.Retry = func(Kind) Retry { return Retry{} }
 			err := s.playWith(t.Context(), &fakeCoders{})
 			require.Equal(t, KindSourceInvalid, KindOf(err))
-			require.ErrorContains(t, err, "it ends at 5s")
+			require.ErrorContains(t, err, "the source ends at 5s")
 			require.Empty(t, s.room.got)
 		})
 	}

@@ -242,7 +242,7 @@ func (f *feed) readError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case isEnd(err) && f.live:
-		return &Error{Kind: KindSourceEnded, Op: "read source", Err: errors.New("the stream ended")}
+		return &Error{Kind: KindSourceEnded, Op: "read source"}
 	default:
 		return err
 	}
@@ -317,7 +317,7 @@ func isEnd(err error) bool {
 
 func noMedia(err error) error {
 	if isEnd(err) {
-		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("no packet in it")}
+		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("it ended before there was a picture or sound in it")}
 	}
 	return err
 }

@@ -15,6 +15,8 @@ type Options struct {
 	Audio          AudioWish
 	FillAudio      bool // silence for a source without sound
 	FillVideo      bool // black for a source without a picture
+	Choice         TrackChoice
+	AudioDelay     time.Duration // by how much later the sound is heard; below zero: earlier
 }
 
 // RepeatForever as Options.Repeat has no last time.

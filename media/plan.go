@@ -2,7 +2,6 @@ package media
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -249,5 +248,11 @@ func (p Plan) copyable() error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: errors.New("needs re-encoding: " + strings.Join(problems, "; "))}
+	return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: mustRecode(problems, "")}
+}
+
+// mustRecode says that a room does not take a source (any more) as it is.
+func mustRecode(problems []string, anyMore string) error {
+	return Sentence("the room does not take the source as it is" + anyMore + " (" + strings.Join(problems, "; ") +
+		"), and transcode: never forbids to re-encode it; auto does what is needed")
 }

@@ -40,7 +40,7 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 	}
 	if end := f.info.Duration; f.seeks && end > 0 && end <= from && from == r.options.StartAt {
 		r.close(f)
-		return opened{err: &Error{Kind: KindSourceInvalid, Op: "play", Err: fmt.Errorf("it ends at %v, before the position to start at", end)}}
+		return opened{err: &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence(fmt.Sprintf("the source ends at %v, before the position to start at (startAtMs)", end))}}
 	}
 	if o := r.options; f.info.Still && o.MaxDuration == 0 && o.EndAt == 0 && r.request.Mode != ModeLive {
 		r.close(f)
@@ -140,7 +140,7 @@ func (m *mixer) rewind(ctx context.Context) error {
 	return m.load(next)
 }
 
-var errNothing = &Error{Kind: KindSourceInvalid, Op: "play", Err: errors.New("there is nothing to play in it, or in the part that was asked for")}
+var errNothing = &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence("there is nothing to play in the source, or in the part of it that was asked for (startAtMs, endAtMs)")}
 
 // forgetBeyond makes the next play go on where the part that is played ends,
 // although the restamper has seen more: pictures out of order, of which some

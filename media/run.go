@@ -150,7 +150,7 @@ func away(err error) error {
 
 // errNowRecorded is a live playlist that has got its end: opened anew, it would
 // play from its beginning.
-var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: errors.New("the stream ended, and its recording is in its place")}
+var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: errors.New("its recording is in its place now")}
 
 // warnOfParts tells once that a source turned out to be live of which a part,
 // or more plays than one, were asked for.
@@ -271,8 +271,8 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	video := r.gate.kind(p) == Video
 	r.job.Meter.sent(now, sentPacket{bytes: r.stay.bytes(r.room.SentBytes()), late: late, picture: video})
 	if video && r.keys.tooFar(p) {
-		r.job.Observer.Warned("long_gop", "keyframes are more than "+r.keys.limit.String()+
-			" apart; viewers who join wait that long for a picture")
+		r.job.Observer.Warned("long_gop", "the source's keyframes are more than "+r.keys.limit.String()+
+			" apart; viewers who join wait that long for a picture. With transcode: always they come every two seconds")
 	}
 	r.pass(p, video || r.gate.audioOnly)
 	r.retries.sent(now)

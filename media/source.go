@@ -81,6 +81,31 @@ type SourceInfo struct {
 	Duration  time.Duration // 0 when unknown
 	StartTime time.Duration // timestamp of the first packet; positions count from here
 	Tracks    []Track       // the chosen ones: at most one video, at most one audio
+	Streams   []Stream      // all that were found
+}
+
+// Stream is one of all that a source holds, for people to choose from. Its texts
+// are the source's own.
+type Stream struct {
+	Type            string // video, audio, subtitle or data
+	Codec           Codec
+	Language, Title string
+	Channels        int  // of audio, 0 when unknown
+	Default         bool // the container prefers it
+	Program         int  // number of the transport stream's program it is in; 0: none
+	AudioTrack      int  // of audio: by which TrackChoice.Audio names it; -1: it does not
+	Chosen          bool
+	LeftOut         string // why it is not chosen: "not chosen", "unreadable", "cover", "subtitle" or "data"
+}
+
+// TrackChoice says which of a source's tracks are to be played. The zero value
+// leaves it to the Opener, which looks for the best.
+type TrackChoice struct {
+	// Audio is the number of an audio track, counted from 0 among those of the
+	// source (or of Program), or a language ("de", "deu", "zh-Hans"), or the name
+	// of one.
+	Audio   string `json:",omitempty"`
+	Program int    `json:",omitempty"` // number of a transport stream's program
 }
 
 // Packet is one coded frame of a source. Data is the packet's own: it is not
@@ -153,6 +178,11 @@ type SourceRequest struct {
 	URL     Secret // whole, with its query and user info
 	Headers map[string]Secret
 	Mode    SourceMode
+	// Choice that cannot be met is an *Error of KindSourceNoTrack.
+	Choice TrackChoice
+	// AudioDelay is by how much later the sound's packets are timed than the source
+	// has them; of a source without a picture it is ignored.
+	AudioDelay time.Duration
 	// ProbeTimeout bounds opening and probing together; 0 means 15 s.
 	ProbeTimeout time.Duration
 	// Log receives what is said of the source; nil: the Opener's own log.

@@ -295,5 +295,19 @@ func reportOf(info media.SourceInfo, live bool) *SourceReport {
 			FPS: t.FPS, SampleRate: t.SampleRate, Channels: t.Channels, BitrateKbps: int64(t.Bitrate) / 1000,
 		})
 	}
+	for _, s := range info.Streams {
+		r.Available = append(r.Available, streamReport(s))
+	}
+	return r
+}
+
+func streamReport(s media.Stream) StreamReport {
+	r := StreamReport{
+		Type: s.Type, Codec: string(s.Codec), Language: s.Language, Title: s.Title, Channels: s.Channels,
+		Program: s.Program, Default: s.Default, Chosen: s.Chosen, LeftOut: s.LeftOut,
+	}
+	if s.Type == media.Audio.String() && s.AudioTrack >= 0 {
+		r.AudioTrack = &s.AudioTrack
+	}
 	return r
 }

@@ -41,7 +41,7 @@ func outcomeOf(k media.Kind) outcome {
 	case media.KindSourceUnauthorized:
 		return outcome{code: CodeSourceUnauthorized, message: "the source's server refuses access; check its signature, token or password"}
 	case media.KindSourceNotFound:
-		return outcome{code: CodeSourceNotFound, message: "the source is not there"}
+		return outcome{code: CodeSourceNotFound, message: "the source is not there; check its address"}
 	case media.KindSourceGone:
 		return outcome{code: CodeSourceGone, message: "the source was there and is gone for good, says its server"}
 	case media.KindSourceInvalid:
@@ -51,25 +51,33 @@ func outcomeOf(k media.Kind) outcome {
 	case media.KindSourceEncrypted:
 		return outcome{code: CodeSourceEncrypted, message: "the source is encrypted (DRM) for players that hold a licence"}
 	case media.KindSourceUnsupported:
-		return outcome{code: CodeSourceUnsupported, message: "the room does not take the source as it is"}
+		return outcome{code: CodeSourceUnsupported, message: "the source cannot be played as it is"}
 	case media.KindSourceTooLarge:
 		return outcome{code: CodeSourceTooLarge, message: "the source asks for more memory, pixels, tracks or time than one source may have of a worker; " +
 			"only another file or stream will do: try writing it anew (ffmpeg -i SOURCE -c copy NEW.mp4)"}
-	case media.KindSourceUnavailable, media.KindSourceStalled, media.KindSourceEnded:
-		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached, or stopped sending", retry: retrySource, again: true}
+	case media.KindSourceUnavailable:
+		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached or read", retry: retrySource, again: true}
+	case media.KindSourceStalled:
+		return outcome{code: CodeSourceUnavailable, message: "the source is connected and sends nothing", retry: retrySource, again: true}
+	case media.KindSourceEnded:
+		return outcome{code: CodeSourceUnavailable, message: "the live source has ended", retry: retrySource, again: true}
 	case media.KindRoomDenied:
-		return outcome{code: CodeRoomDenied, message: "the room refuses this publisher"}
+		return outcome{code: CodeRoomDenied, message: "the room refuses this publisher; check sdkAppId, roomId, userId and userSig, and what the user may do there"}
 	case media.KindRoomConflict:
-		return outcome{code: CodeRoomConflict, message: "another publisher uses this userId", retry: retryConflict, again: true}
+		return outcome{code: CodeRoomConflict, message: "another publisher uses this userId in the room; stop that one, or use another userId", retry: retryConflict, again: true}
 	case media.KindRoomKicked:
-		return outcome{code: CodeRoomConflict, message: "another publisher with this userId took the push's place in the room", again: true}
-	case media.KindRoomUnavailable, media.KindRoomClosed, media.KindRoomNotAllowed:
-		return outcome{code: CodeRoomUnavailable, message: "the room could not be reached, or closed the connection", retry: retryRoom, again: true}
+		return outcome{code: CodeRoomConflict, message: "another publisher with this userId took the push's place in the room; give each publisher a userId of its own", again: true}
+	case media.KindRoomUnavailable:
+		return outcome{code: CodeRoomUnavailable, message: "the room could not be reached", retry: retryRoom, again: true}
+	case media.KindRoomClosed:
+		return outcome{code: CodeRoomUnavailable, message: "the room closed the connection", retry: retryRoom, again: true}
+	case media.KindRoomNotAllowed:
+		return outcome{code: CodeRoomUnavailable, message: "the worker may not open the room until it has reached Redis again", retry: retryRoom, again: true}
 	case media.KindUserSigExpired:
 		return outcome{code: CodeUserSigExpired, message: "the userSig ran out; start the push again with a new one"}
 	case media.KindInternal:
 	}
-	return outcome{code: CodeInternal, message: "a fault inside Roomcast; its log says more under this push's id", again: true}
+	return outcome{code: CodeInternal, message: "a fault inside Roomcast; the operator finds more in its log under this push's id", again: true}
 }
 
 // RetryOf is how an error of kind k is tried again. A live source may be away
@@ -105,7 +113,10 @@ func FailureOf(err error) *Failure {
 	o := outcomeOf(media.KindOf(err))
 	f := &Failure{Code: o.code, Message: o.message, Retryable: o.again}
 	e, ok := errors.AsType[*media.Error](err)
+	sentence, told := errors.AsType[media.Sentence](err)
 	switch {
+	case told:
+		f.Message = string(sentence)
 	case !ok || e.Kind == media.KindInternal:
 	case e.Code != "" || e.Words != "":
 		f.Message += "; the room said " + e.Code + ": " + e.Words

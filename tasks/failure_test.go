@@ -71,6 +71,11 @@ func TestAHostNameThatLeadsNowhereSaysWhatOpensMore(t *testing.T) {
 	require.False(t, f.Retryable)
 }
 
+func TestACauseThatSaysAllIsShownAlone(t *testing.T) {
+	f := FailureOf(&media.Error{Kind: media.KindSourceNoTrack, Op: "probe source", Err: media.Sentence("the source has no audio track 'fr': it has 0 (en, aac)")})
+	require.Equal(t, Failure{Code: CodeSourceNoTrack, Message: "the source has no audio track 'fr': it has 0 (en, aac)"}, *f)
+}
+
 // A worker that is cut off from Redis holds the user's name up to its cap.
 func TestALaterAttemptWaitsForTheNameLongerThanACutOffWorkerHoldsIt(t *testing.T) {
 	const least = 95 * time.Second

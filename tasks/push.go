@@ -106,6 +106,23 @@ type SourceReport struct {
 	Container  string        `json:"container"`
 	DurationMs int64         `json:"durationMs,omitempty"`
 	Tracks     []TrackReport `json:"tracks"`
+	// Available is all that was found in the source, the chosen tracks too.
+	Available []StreamReport `json:"available,omitempty"`
+}
+
+// StreamReport is one of all tracks of a source; language and title are the
+// source's own words.
+type StreamReport struct {
+	Type       string `json:"type"` // video, audio, subtitle or data
+	Codec      string `json:"codec"`
+	AudioTrack *int   `json:"audioTrack,omitempty"` // the number to ask for it by
+	Language   string `json:"language,omitempty"`
+	Title      string `json:"title,omitempty"`
+	Channels   int    `json:"channels,omitempty"`
+	Program    int    `json:"programNumber,omitempty"`
+	Default    bool   `json:"default,omitempty"` // the container prefers it
+	Chosen     bool   `json:"chosen"`
+	LeftOut    string `json:"leftOut,omitempty"` // why it is not chosen: not chosen, unreadable, cover, subtitle, data
 }
 
 // TrackReport is one track of a SourceReport.

@@ -54,7 +54,8 @@ func (w *Worker) play(a *attempt, start time.Duration) (err error) {
 func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 	spec, done := a.push.Spec, lastProgress(a.push)
 	job := media.Job{
-		Source:      media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: spec.Mode},
+		Source: media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: spec.Mode,
+			Choice: spec.Options.Choice, AudioDelay: spec.Options.AudioDelay},
 		Destination: media.Destination{SDKAppID: spec.SDKAppID, RoomID: spec.RoomID, UserID: spec.UserID, UserSig: a.secrets.UserSig},
 		Start:       start, Options: spec.Options, Loop: done.Loop, Played: done.Played,
 		WasLive: a.wasLive(),

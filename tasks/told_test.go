@@ -41,3 +41,29 @@ func TestARecordThatIsWrittenAnewKeepsWhatTheRoomWasTold(t *testing.T) {
 	require.Equal(t, before.Plan, r.Push.Plan, "the attempt has not planned yet")
 	require.Equal(t, before.Source, r.Push.Source)
 }
+
+func TestEverythingThatASourceHoldsIsReported(t *testing.T) {
+	r := reportOf(media.SourceInfo{
+		Container: "mpegts", Tracks: []media.Track{{Type: media.Audio, Codec: media.AAC}},
+		Streams: []media.Stream{
+			{Type: "audio", Codec: "aac", Language: "en", Title: "English", Channels: 2, Default: true, Program: 7, Chosen: true},
+			{Type: "subtitle", Codec: "subrip", AudioTrack: -1, LeftOut: "subtitle"},
+		},
+	}, true)
+	require.Len(t, r.Tracks, 1)
+	require.Equal(t, []StreamReport{
+		{Type: "audio", Codec: "aac", AudioTrack: new(0), Language: "en", Title: "English", Channels: 2, Default: true, Program: 7, Chosen: true},
+		{Type: "subtitle", Codec: "subrip", LeftOut: "subtitle"},
+	}, r.Available)
+}
+
+func TestTheChoiceOfTracksGoesToTheSourceOfEachAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := queued("a")
+		p.Epoch = 2
+		p.Spec.Options.Choice, p.Spec.Options.AudioDelay = media.TrackChoice{Audio: "de", Program: 7}, time.Second
+		_, job := played(t, p, nil, nil)
+		require.Equal(t, p.Spec.Options.Choice, job.Source.Choice)
+		require.Equal(t, time.Second, job.Source.AudioDelay)
+	})
+}

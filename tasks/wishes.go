@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/roomcast/roomcast/media"
 )
@@ -26,6 +28,9 @@ type Wishes struct {
 	Mute                       bool
 	FillAudio                  *bool
 	FillVideo                  bool
+	AudioTrack                 string // a number or a language
+	ProgramNumber              *int64
+	AudioDelayMs               *int64
 	Headers                    map[string]media.Secret // for the source's server
 }
 
@@ -39,6 +44,9 @@ const (
 	maxShortSize  = 1080 // of the shorter one
 	maxFPS        = 60
 	maxVolume     = 200
+	maxAudioTrack = 64        // runes, of what names an audio track
+	maxProgram    = 1<<16 - 1 // ISO 13818-1, 2.4.4.5; 0 is no program
+	maxAudioDelay = 5000      // milliseconds: what is further apart is more than a fault of lip sync
 	maxHeaders    = 32
 	maxHeaderSize = 8 << 10 // names and values together; servers take no more
 )
@@ -50,6 +58,7 @@ func (s *Service) checkWishes(c *checker, r Request, spec *Spec) {
 	s.checkTimes(c, r.Wishes, spec)
 	c.checkVideo(r.Wishes, &o.Video)
 	c.checkAudio(r.Wishes, &o.Audio)
+	c.checkChoice(r.Wishes, o)
 	c.checkTranscode(r.Wishes, o)
 	c.checkHeaders(r, spec)
 	o.FillAudio = r.Wishes.FillAudio == nil || *r.Wishes.FillAudio
@@ -108,6 +117,17 @@ func (c *checker) checkAudio(w Wishes, a *media.AudioWish) {
 		a.Volume, a.VolumeSet = int(c.whole("volume", w.Volume, 0, maxVolume)), true
 	}
 	a.Mute = w.Mute
+}
+
+// checkChoice checks which tracks are asked for, and how they are to stand
+// against each other.
+func (c *checker) checkChoice(w Wishes, o *media.Options) {
+	track := strings.TrimSpace(w.AudioTrack)
+	wrong := utf8.RuneCountInString(track) > maxAudioTrack || strings.ContainsFunc(track, func(r rune) bool { return !unicode.IsPrint(r) })
+	c.refuseIf(wrong, "audioTrack", fmt.Sprintf("must be a number, counted from 0, or a language such as de, of at most %d characters", maxAudioTrack))
+	o.Choice.Audio = track
+	o.Choice.Program = int(c.whole("programNumber", w.ProgramNumber, 1, maxProgram))
+	o.AudioDelay = time.Duration(c.whole("audioDelayMs", w.AudioDelayMs, -maxAudioDelay, maxAudioDelay)) * time.Millisecond
 }
 
 func (c *checker) checkTranscode(w Wishes, o *media.Options) {

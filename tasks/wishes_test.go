@@ -43,6 +43,7 @@ func TestWishesBecomeOptions(t *testing.T) {
 			StartAtMs: whole(1500), EndAtMs: whole(1501), Repeat: whole(-1), MaxDurationSec: whole(1), MaxIdleSec: whole(3600),
 			Volume: whole(0), Mute: true, Transcode: "always", Width: whole(1920), Height: whole(16), FPS: &fps,
 			VideoKbps: whole(20000), AudioKbps: whole(16), FillAudio: &no, FillVideo: true,
+			AudioTrack: " de ", ProgramNumber: whole(65535), AudioDelayMs: whole(-5000),
 			Headers: map[string]media.Secret{"X-Token": "canary", "Authorization": ""},
 		}
 	})
@@ -51,7 +52,7 @@ func TestWishesBecomeOptions(t *testing.T) {
 		StartAt: 1500 * time.Millisecond, EndAt: 1501 * time.Millisecond, Repeat: media.RepeatForever, MaxDuration: time.Second,
 		Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 1920, Height: 16, FPS: 59.94, Bitrate: 20_000_000},
 		Audio:     media.AudioWish{Bitrate: 16_000, VolumeSet: true, Mute: true},
-		FillVideo: true,
+		FillVideo: true, Choice: media.TrackChoice{Audio: "de", Program: 65535}, AudioDelay: -5 * time.Second,
 	}, p.Spec.Options)
 	require.Equal(t, time.Hour, p.Spec.MaxIdle)
 	require.Equal(t, []string{"Authorization", "X-Token"}, p.Spec.HeaderNames)
@@ -134,6 +135,12 @@ func TestWishesThatCannotBeMetAreRefusedByField(t *testing.T) {
 		"the end of a live source":        {func(r *Request) { r.Mode, r.Wishes.EndAtMs = "live", whole(1) }, "endAtMs: cannot be asked of a live source"},
 		"a live source again":             {func(r *Request) { r.Mode, r.Wishes.Repeat = "live", whole(-1) }, "repeat: cannot be asked of a live source"},
 		"patience with a file":            {func(r *Request) { r.Mode, r.Wishes.MaxIdleSec = "vod", whole(9) }, "maxIdleSec: is about live sources"},
+		"an endless audio track":          {func(r *Request) { r.Wishes.AudioTrack = strings.Repeat("d", 65) }, "audioTrack: must be a number, counted from 0, or a language"},
+		"an audio track of two lines":     {func(r *Request) { r.Wishes.AudioTrack = "de\nfr" }, "audioTrack: must be a number, counted from 0, or a language"},
+		"program 0":                       {func(r *Request) { r.Wishes.ProgramNumber = whole(0) }, "programNumber: must be a whole number from 1 to 65535"},
+		"a program that cannot be":        {func(r *Request) { r.Wishes.ProgramNumber = whole(65536) }, "programNumber: must be a whole number from 1 to 65535"},
+		"sound too early":                 {func(r *Request) { r.Wishes.AudioDelayMs = whole(-5001) }, "audioDelayMs: must be a whole number from -5000 to 5000"},
+		"sound too late":                  {func(r *Request) { r.Wishes.AudioDelayMs = whole(5001) }, "audioDelayMs: must be a whole number from -5000 to 5000"},
 		"a header that is ours":           {headers("Range", "canary"), `headers: "Range" is one that Roomcast sets itself`},
 		"a header of the proxy":           {headers("proxy-authorization", "canary"), `headers: "proxy-authorization" is one that Roomcast sets itself`},
 		"a header with a line feed":       {headers("X-Token", "canary\r\nHost: x"), `headers: "X-Token" has a control character in its value`},

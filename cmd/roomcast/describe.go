@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -24,6 +25,7 @@ func describe(p client.Push, events []client.Event) string {
 	row("status", statusOf(p))
 	row("source", p.VideoSrc)
 	row("", sourceOf(p.Source))
+	row("", availableOf(p.Source))
 	row("room", fmt.Sprintf("%s as %s, app %d", p.RoomID, p.UserID, p.SDKAppID))
 	row("asked for", wishesOf(p))
 	if p.Plan != nil {
@@ -78,6 +80,32 @@ func sourceOf(s *tasks.SourceReport) string {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// availableOf lists what a source holds where there is something to choose from.
+func availableOf(s *tasks.SourceReport) string {
+	if s == nil || len(s.Available) <= len(s.Tracks) {
+		return ""
+	}
+	var all []string
+	for _, t := range s.Available {
+		name := t.Type
+		if t.AudioTrack != nil {
+			name += fmt.Sprintf(" %d", *t.AudioTrack)
+		}
+		words := []string{t.Codec, t.Language, t.Title}
+		if t.Program > 0 {
+			words = append(words, fmt.Sprintf("program %d", t.Program))
+		}
+		if t.Chosen {
+			words = append(words, "chosen")
+		} else if t.LeftOut != t.Type {
+			words = append(words, t.LeftOut)
+		}
+		words = slices.DeleteFunc(words, func(word string) bool { return word == "" })
+		all = append(all, fmt.Sprintf("%s (%s)", name, strings.Join(words, ", ")))
+	}
+	return "it holds " + strings.Join(all, "; ")
 }
 
 func trackPlan(t *client.TrackPlan) string {

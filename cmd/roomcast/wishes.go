@@ -30,6 +30,10 @@ type wishFlags struct {
 	FillAudio bool    `help:"Send silence for a source without sound." negatable:"" default:"true"`
 	FillVideo bool    `help:"Send black for a source without a picture."`
 
+	AudioTrack string        `help:"Which of the source's sounds: a number, counted from 0, or a language such as de." placeholder:"TRACK"`
+	Program    int           `help:"Which program of a transport stream, by its number." placeholder:"N"`
+	AudioDelay time.Duration `help:"Lip sync: so much later the sound; -200ms is earlier." placeholder:"TIME"`
+
 	Header      []string `help:"A header for the source's server, as in \"Accept: video/mp4\"; may be repeated. Everybody on the machine can read it: see --headers-file." sep:"none" placeholder:"LINE"`
 	HeadersFile string   `help:"A file of such lines, for tokens." placeholder:"FILE"`
 }
@@ -39,6 +43,7 @@ func (f *wishFlags) wishes() client.Wishes {
 		StartAtMs: f.StartAt.Milliseconds(), EndAtMs: f.EndAt.Milliseconds(), Repeat: f.Repeat,
 		MaxDurationSec: seconds(f.MaxDuration), MaxIdleSec: seconds(f.MaxIdle), Volume: f.Volume, Mute: f.Mute,
 		Width: f.Width, Height: f.Height, FPS: f.FPS, VideoKbps: f.VideoKbps, AudioKbps: f.AudioKbps, FillVideo: f.FillVideo,
+		AudioTrack: f.AudioTrack, ProgramNumber: f.Program, AudioDelayMs: f.AudioDelay.Milliseconds(),
 	}
 	if f.Transcode != string(media.TranscodeAuto) {
 		w.Transcode = f.Transcode
@@ -104,6 +109,10 @@ func wishesOf(p client.Push) string {
 	add(p.AudioKbps > 0, "audio %d kb/s", p.AudioKbps)
 	add(p.FillAudio != nil && !*p.FillAudio, "no silence filled in")
 	add(p.FillVideo, "black filled in")
+	add(p.AudioTrack != "", "audio track %s", p.AudioTrack)
+	add(p.ProgramNumber > 0, "program %d", p.ProgramNumber)
+	add(p.AudioDelayMs > 0, "sound %d ms later", p.AudioDelayMs)
+	add(p.AudioDelayMs < 0, "sound %d ms earlier", -p.AudioDelayMs)
 	add(len(p.Headers) > 0, "headers %s", strings.Join(p.Headers, " "))
 	return strings.Join(parts, ", ")
 }

@@ -19,12 +19,14 @@ func TestEveryWishHasAFlag(t *testing.T) {
 		"--start-at", "1.5s", "--end-at", "1m", "--repeat=-1", "--max-duration", "1h", "--max-idle", "1500ms",
 		"--volume", "0", "--mute", "--transcode", "always", "--width", "640", "--height", "360", "--fps", "29.97",
 		"--video-kbps", "800", "--audio-kbps", "96", "--no-fill-audio", "--fill-video",
+		"--audio-track", "de", "--program", "2", "--audio-delay=-200ms",
 		"--header", "Accept: a, b", "--header", "X-A:", "--headers-file", path, "--resume-key", "k")...)
 	require.NoError(t, err)
 	assert.NotContains(t, out, "canary")
 	assert.JSONEq(t, `{"videoSrc":"http://h/a.mp4","roomId":"r","userId":"u","mode":"auto","resumeScope":"source","resumeKey":"k",
 		"startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,"maxIdleSec":2,"volume":0,"mute":true,"transcode":"always",
 		"width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,"fillAudio":false,"fillVideo":true,
+		"audioTrack":"de","programNumber":2,"audioDelayMs":-200,
 		"headers":{"Accept":"a, b","X-A":"","Authorization":"Bearer canary","X-B":"c"}}`, f.body)
 
 	_, err = roomcast(t.Context(), f, nil, push...)
@@ -36,14 +38,22 @@ func TestEveryWishHasAFlag(t *testing.T) {
 func TestShowTellsWhatWasAskedFor(t *testing.T) {
 	wishing := strings.Replace(p1, `"roomId":"r"`, `"roomId":"r","startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,
 		"maxIdleSec":60,"volume":0,"mute":true,"transcode":"always","width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,
-		"fillAudio":false,"fillVideo":true,"headers":["Authorization","X-Token"]`, 1)
+		"fillAudio":false,"fillVideo":true,"audioTrack":"de","programNumber":2,"audioDelayMs":-200,"headers":["Authorization","X-Token"]`, 1)
 	wishing = strings.Replace(wishing, `"latenessMsP99":1`, `"latenessMsP99":1,"loop":2`, 1)
 	f := serve(t, map[string]string{"GET /v1/pushes/p1": wishing, "GET /v1/pushes/p1/events": events})
 	out, err := roomcast(t.Context(), f, nil, "show", "p1")
 	require.NoError(t, err)
 	assert.Contains(t, out, "from 1.5s, to 1m0s, for ever, for at most 1h0m0s, may be away for 1m0s, volume 0 %, mute, transcode always, "+
-		"width 640, height 360, 29.97 fps, video 800 kb/s, audio 96 kb/s, no silence filled in, black filled in, headers Authorization X-Token\n")
+		"width 640, height 360, 29.97 fps, video 800 kb/s, audio 96 kb/s, no silence filled in, black filled in, audio track de, program 2, sound 200 ms earlier, headers Authorization X-Token\n")
 	assert.Contains(t, out, "1:00 / 1:00 of play 3, ")
+
+	choosing := strings.Replace(p1, `"sampleRate":48000}]`, `"sampleRate":48000}],"available":[{"type":"video","codec":"h264","programNumber":2,"chosen":true},
+		{"type":"audio","codec":"aac","audioTrack":0,"language":"en","chosen":true},{"type":"audio","codec":"ac3","audioTrack":1,"language":"de",
+		"title":"Deutsch","chosen":false,"leftOut":"not chosen"},{"type":"subtitle","codec":"subrip","chosen":false,"leftOut":"subtitle"}]`, 1)
+	f = serve(t, map[string]string{"GET /v1/pushes/p1": choosing, "GET /v1/pushes/p1/events": events})
+	out, err = roomcast(t.Context(), f, nil, "show", "p1")
+	require.NoError(t, err)
+	assert.Contains(t, out, "it holds video (h264, program 2, chosen); audio 0 (aac, en, chosen); audio 1 (ac3, de, Deutsch, not chosen); subtitle (subrip)\n")
 
 	f = serve(t, map[string]string{"GET /v1/pushes/p1": p1, "GET /v1/pushes/p1/events": events})
 	out, err = roomcast(t.Context(), f, nil, "show", "p1")

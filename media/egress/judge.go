@@ -63,6 +63,9 @@ func answerError(t target, status int) error {
 	if words := http.StatusText(status); words != "" {
 		text += " " + words
 	}
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		text += ": it is empty, or shorter than it says"
+	}
 	return &media.Error{Kind: kind, Op: opAnswer, Err: described(t, errors.New(text))}
 }
 

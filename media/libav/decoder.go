@@ -55,12 +55,13 @@ func newDecoder(t media.Track) (*decoder, error) {
 	const op = "open decoder"
 	found := C.rc_decoder(name)
 	if found == nil {
-		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: fmt.Errorf("no decoder for %s %q", t.Type, t.Codec)}
+		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: media.Sentence(fmt.Sprintf("the source's %s codec %s cannot be decoded by this build", t.Type, t.Codec))}
 	}
 	d := &decoder{track: t, waiting: t.Type == media.Video}
 	if err := d.open(astiav.FindDecoderByName(C.GoString(found.name))); err != nil {
 		d.close()
-		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: fmt.Errorf("%s: %w", t.Codec, err)}
+		damaged := media.Sentence(fmt.Sprintf("the source's %s (%s) cannot be decoded: it is damaged, or of a kind that this build does not know", t.Type, t.Codec))
+		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: &worded{string(damaged), errors.Join(damaged, err)}}
 	}
 	return d, nil
 }

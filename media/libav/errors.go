@@ -83,7 +83,10 @@ func (s *Source) failure(op string, err error) error {
 		return err
 	}
 	if refused := s.refusal(op); refused != nil {
-		return s.inWords(op, refused)
+		if found := s.found(op, media.KindOf(refused)); found != "" {
+			return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: found}
+		}
+		return refused
 	}
 	if ended != nil {
 		return ended
@@ -91,19 +94,82 @@ func (s *Source) failure(op string, err error) error {
 	if code := C.rc_fatal(s.watch); code < 0 {
 		err = astiav.Error(code)
 	}
-	return s.inWords(op, &media.Error{Kind: kindOf(err), Op: op, Err: err})
+	return &media.Error{Kind: kindOf(err), Op: op, Err: s.inWords(op, err)}
 }
 
-// inWords makes of an error that says of a source that is opened only that it is
-// no media one that says what it is.
+// found says what came instead of media, of a source that is opened; empty where
+// that is not known.
+func (s *Source) found(op string, k media.Kind) media.Sentence {
+	if k != media.KindSourceInvalid || op != opOpen && op != opProbe || s.way.Found == nil {
+		return ""
+	}
+	return media.Sentence(s.way.Found())
+}
+
+// worded is an error of libav's in words for people, who know neither its parts nor
+// what it calls them.
+type worded struct {
+	words string
+	err   error
+}
+
+func (w *worded) Error() string { return w.words }
+func (w *worded) Unwrap() error { return w.err }
+
+// inWords says what an error of libav's means. What the source sent instead of
+// media says more.
 func (s *Source) inWords(op string, err error) error {
-	if media.KindOf(err) != media.KindSourceInvalid || op != opOpen && op != opProbe || s.way.Found == nil {
+	opening := op == opOpen || op == opProbe
+	if found := s.found(op, kindOf(err)); found != "" {
+		return found
+	}
+	e, _ := errors.AsType[astiav.Error](err)
+	words, known := meanings[e]
+	switch {
+	case e == astiav.ErrEof && !opening:
+		words = "it ended before its time"
+	case !known && kindOf(err) == media.KindInternal:
 		return err
+	case !known:
+		words = "reading it failed: " + err.Error()
 	}
-	if words := s.way.Found(); words != "" {
-		return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: media.Sentence(words)}
-	}
-	return err
+	return &worded{words, err}
+}
+
+// meanings says what the errors are that people meet.
+var meanings = map[astiav.Error]string{
+	astiav.ErrInvaliddata:      "what it sends is damaged, or of a format that is not known here",
+	astiav.ErrUnknown:          "what it sends is damaged, or of a format that is not known here",
+	astiav.ErrDemuxerNotFound:  "what it sends is of a format that is not known here",
+	astiav.ErrPatchwelcome:     "what it sends is of a rare kind that is not known here",
+	astiav.ErrDecoderNotFound:  "what it sends is of a codec that is not known here",
+	astiav.ErrStreamNotFound:   "there is no video and no audio in it",
+	astiav.ErrEof:              "it ended before it had said what it is",
+	astiav.ErrProtocolNotFound: "it leads on to an address of a kind that is not taken",
+	-C.EINVAL:                  "what it sends is damaged, or leads on to an address that is not taken",
+	-C.ERANGE:                  "what it sends is damaged",
+	C.RC_ERROR_ENCRYPTED:       "what it sends is encrypted",
+	-C.ENOMEM:                  "it asks for more memory than one source may have; is it damaged?",
+
+	astiav.ErrHttpUnauthorized: "its server wants a user and password",
+	astiav.ErrHttpForbidden:    "its server refuses access",
+	astiav.ErrHttpNotFound:     "its server does not know it",
+	astiav.ErrHttpOther4Xx:     "its server refuses the request",
+	astiav.ErrHttpBadRequest:   "its server does not understand the request",
+	astiav.ErrHttpServerError:  "its server has a fault",
+	astiav.ErrEnoent:           "its server does not know it",
+	astiav.ErrEperm:            "its server does not know the stream, or does not give it to us",
+
+	C.AVERROR_HTTP_TOO_MANY_REQUESTS: "its server says that it is asked too often",
+	astiav.ErrEio:                    "the connection to it broke",
+	astiav.ErrEpipe:                  "the connection to it broke",
+	-C.ECONNRESET:                    "the connection to it broke",
+	-C.ECONNABORTED:                  "the connection to it broke",
+	-C.ENOTCONN:                      "the connection to it broke",
+	astiav.ErrEtimedout:              "its server did not answer in time",
+	-C.ECONNREFUSED:                  "its server refused the connection",
+	-C.EHOSTUNREACH:                  "its server cannot be reached",
+	-C.ENETUNREACH:                   "its server cannot be reached",
 }
 
 func (s *Source) refusal(op string) error {

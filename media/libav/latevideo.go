@@ -47,6 +47,7 @@ func (s *Source) awaitVideo() {
 		sound[i].Track = s.tracks[s.audio]
 	}
 	s.pending = append(sound, s.pending...)
+	s.delayPending()
 }
 
 // recent returns what of the sound is not long past, by the picture if there is
@@ -65,7 +66,9 @@ func (s *Source) recent(sound []media.Packet) []media.Packet {
 // takeLateVideo chooses anew, and keeps what has been read of the picture for the
 // next reads.
 func (s *Source) takeLateVideo(v *rival) error {
-	s.choose()
+	if err := s.choose(); err != nil {
+		return err
+	}
 	s.await()
 	for _, p := range v.held {
 		p.Track = s.tracks[s.video]

@@ -52,7 +52,7 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 		defer l.close()
 		return nil, l.gateError(err)
 	}
-	s := &Source{life: l, way: way, scope: o.newScope(r, way)}
+	s := &Source{request: r, delay: soundDelay{by: r.AudioDelay}, life: l, way: way, scope: o.newScope(r, way)}
 	if err := s.obeying(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}

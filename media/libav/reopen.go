@@ -1,14 +1,13 @@
 package libav
 
 import (
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
 )
 
-var errOtherTracks = errors.New("the playlist goes on there with other tracks than it began with")
+const errOtherTracks = media.Sentence("the source's playlist goes on, where the push is to, with other tracks than it began with, which cannot be played")
 
 // reopen opens a playlist at the segment that target is in. libav's own seek
 // finds it, too, and then drops packets until the clock shows the segment's

@@ -48,7 +48,8 @@ func (s *Source) seek(target time.Duration) error {
 	if s.forwardOnly() {
 		return s.readTo(target)
 	}
-	for from, step := target, seekStep; ; from, step = from-step, 2*step {
+	before := max(s.delay.by, 0) // where the sound is that is heard at target
+	for from, step := target-before, seekStep; ; from, step = from-step, 2*step {
 		from = max(from, s.info.StartTime)
 		if err := s.jump(from); err != nil {
 			return err
@@ -114,10 +115,11 @@ func (s *Source) passTo(target time.Duration) error {
 // the segment of a playlist that to is in.
 func (s *Source) jump(to time.Duration) error {
 	s.stall.Reset(jumpStalled)
+	s.pending = nil
+	s.delay.reset()
 	if s.timeline != nil {
 		return s.reopen(to)
 	}
-	s.pending = nil
 	s.vorbis.reset()
 	s.edits.reset()
 	index := s.leading()

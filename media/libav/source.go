@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,13 +20,14 @@ import (
 
 // Source is a source opened by libav.
 type Source struct {
-	life   *life
-	way    media.Way
-	scope  *scope
-	format *astiav.FormatContext // nil inside after a failed OpenInput
-	reader *C.rc_reader
-	watch  *C.rc_watch // the format's; outlives it
-	info   media.SourceInfo
+	request media.SourceRequest
+	life    *life
+	way     media.Way
+	scope   *scope
+	format  *astiav.FormatContext // nil inside after a failed OpenInput
+	reader  *C.rc_reader
+	watch   *C.rc_watch // the format's; outlives it
+	info    media.SourceInfo
 	// video and audio are libav's indices of the chosen streams, -1 for none.
 	video, audio int
 	tracks       map[int]int // libav's index to ours
@@ -38,6 +40,7 @@ type Source struct {
 	vorbis       *vorbisClock   // nil for most
 	edits        *edits         // nil for most
 	timeline     *timeline      // of a recorded playlist; else nil
+	delay        soundDelay
 	once         sync.Once
 	busy         sync.Mutex // held while libav works for it
 	freed        bool       // nothing is left to read from; guarded by busy
@@ -112,7 +115,7 @@ func (s *Source) openInput(address string, options *astiav.Dictionary) error {
 	return err
 }
 
-var errIndexAtEnd = errors.New("its index is at its end, and its server gives it from the beginning only: move the index (ffmpeg -movflags +faststart) or use a server with range requests")
+const errIndexAtEnd = media.Sentence("the source's index is at its end, and its server gives it from the beginning only: move the index (ffmpeg -movflags +faststart) or use a server with range requests")
 
 const opProbe = "probe source"
 
@@ -136,7 +139,9 @@ func (s *Source) find() error {
 
 // pick chooses the tracks.
 func (s *Source) pick() error {
-	s.choose()
+	if err := s.choose(); err != nil {
+		return err
+	}
 	s.awaitVideo()
 	if s.encrypted() {
 		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: errors.New("its tracks are encrypted")}
@@ -151,7 +156,7 @@ func (s *Source) pick() error {
 		if s.isImage() {
 			return &media.Error{Kind: media.KindSourceInvalid, Op: opProbe, Err: errImage}
 		}
-		return s.inWords(opProbe, &media.Error{Kind: s.trackless(), Op: opProbe, Err: errors.New("no usable video or audio track")})
+		return &media.Error{Kind: s.trackless(), Op: opProbe, Err: s.nothingUsable()}
 	}
 	if !s.life.probed() {
 		return s.failure(opProbe, errProbe)
@@ -169,6 +174,20 @@ func (s *Source) encrypted() bool {
 		}
 	}
 	return false
+}
+
+// nothingUsable lists what there is instead of a video or audio.
+func (s *Source) nothingUsable() error {
+	var there []string
+	for _, st := range s.info.Streams {
+		words := []string{string(st.Codec), st.LeftOut}
+		words = slices.DeleteFunc(words, func(word string) bool { return word == "" || word == "none" || word == st.Type })
+		there = append(there, strings.TrimSuffix(st.Type+" ("+strings.Join(words, ", ")+")", " ()"))
+	}
+	if len(there) == 0 {
+		return s.inWords(opProbe, astiav.ErrStreamNotFound)
+	}
+	return errors.New("it holds only: " + listed(there))
 }
 
 // trackless says what a source without a usable track is: media, when libav
@@ -201,6 +220,18 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 }
 
 func (s *Source) read() (media.Packet, error) {
+	if s.delays() {
+		p, err := s.readDelayed(s.readTimed)
+		if errors.Is(err, media.ErrLateVideo) {
+			s.delayPending()
+		}
+		return p, err
+	}
+	return s.readTimed()
+}
+
+// readTimed reads the next packet with the time that it has in the source.
+func (s *Source) readTimed() (media.Packet, error) {
 	if s.vorbis != nil {
 		return s.vorbis.read()
 	}

@@ -16,12 +16,22 @@ import (
 
 // choose picks the best video and the best audio, makes all others cost
 // nothing and fills in Info's tracks.
-func (s *Source) choose() {
-	streams := s.format.Streams()
+func (s *Source) choose() error {
+	streams, err := s.onOffer()
+	if err != nil {
+		return err
+	}
+	sounds, better := streams, s.betterAudio
+	if s.request.Choice.Audio != "" {
+		better = firstAudio
+		if sounds, err = s.askedAudio(streams); err != nil {
+			return err
+		}
+	}
 	video := best(streams, s.usable(astiav.MediaTypeVideo), betterVideo)
-	audio := best(s.related(streams, video), s.usable(astiav.MediaTypeAudio), s.betterAudio)
+	audio := best(s.related(sounds, video), s.usable(astiav.MediaTypeAudio), better)
 	if audio == nil {
-		audio = best(streams, s.usable(astiav.MediaTypeAudio), s.betterAudio)
+		audio = best(sounds, s.usable(astiav.MediaTypeAudio), better)
 	}
 	s.video, s.audio, s.tracks = -1, -1, make(map[int]int, 2)
 	s.info.Tracks, s.configs = nil, nil
@@ -34,6 +44,8 @@ func (s *Source) choose() {
 		s.addTrack(audio, s.audioTrack(audio))
 	}
 	C.rc_choose(s.reader, C.int(s.video), C.int(s.audio))
+	s.tell(streams)
+	return nil
 }
 
 func (s *Source) addTrack(stream *astiav.Stream, t media.Track) {
@@ -182,6 +194,11 @@ func (s *Source) betterAudio(a, b *astiav.Stream) int {
 	)
 }
 
+// firstAudio is for the sounds of one language: the first, unless it is made for few.
+func firstAudio(a, b *astiav.Stream) int {
+	return cmp.Or(decodable(a)-decodable(b), preferred(a)-preferred(b))
+}
+
 // decodable is 1 for a stream that there is a decoder for, as there is for all
 // that a room takes as it is, else 0.
 func decodable(s *astiav.Stream) int {
@@ -208,20 +225,22 @@ func preferred(s *astiav.Stream) int {
 	return rank
 }
 
-// related returns the streams of the programs video is in: an HLS variant's
-// sound rather than another's.
+// related returns those of the streams that are in a program with video: an HLS
+// variant's sound rather than another's.
 func (s *Source) related(streams []*astiav.Stream, video *astiav.Stream) []*astiav.Stream {
 	if video == nil {
 		return streams
 	}
-	var found []*astiav.Stream
+	beside := map[int]bool{}
 	for _, p := range s.format.Programs() {
 		members := p.Streams()
 		if slices.ContainsFunc(members, func(m *astiav.Stream) bool { return m.Index() == video.Index() }) {
-			found = append(found, members...)
+			for _, m := range members {
+				beside[m.Index()] = true
+			}
 		}
 	}
-	return found
+	return slices.DeleteFunc(slices.Clone(streams), func(st *astiav.Stream) bool { return !beside[st.Index()] })
 }
 
 func (s *Source) parameters(stream *astiav.Stream) C.rc_parameters {

@@ -19,6 +19,7 @@ func wishing(t testing.TB, user string) tasks.NewPush {
 		StartAt: 1500 * time.Millisecond, EndAt: time.Minute, Repeat: media.RepeatForever, MaxDuration: time.Hour,
 		Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 640, Height: 360, FPS: 29.97, Bitrate: 800_000},
 		Audio: media.AudioWish{Bitrate: 96_000, Volume: 50, VolumeSet: true, Mute: true}, FillAudio: true, FillVideo: true,
+		Choice: media.TrackChoice{Audio: "de", Program: 2}, AudioDelay: -200 * time.Millisecond,
 	}
 	n.Push.Spec.MaxIdle, n.Push.Spec.HeaderNames = time.Minute, []string{"Authorization"}
 	return n
@@ -34,7 +35,8 @@ func TestWishesStandInTheRecordUnderNamesThatStay(t *testing.T) {
 		"ClientRole":"anchor","Redis":true,"RedisHost":"","RedisPort":0,"Mode":"auto","ResumeScope":"source","ResumeKey":"abc",
 		"Options":{"StartAt":1500000000,"EndAt":60000000000,"Repeat":-1,"MaxDuration":3600000000000,"Transcode":"always",
 			"Video":{"Width":640,"Height":360,"FPS":29.97,"Bitrate":800000},
-			"Audio":{"Bitrate":96000,"Volume":50,"VolumeSet":true,"Mute":true},"FillAudio":true,"FillVideo":true},
+			"Audio":{"Bitrate":96000,"Volume":50,"VolumeSet":true,"Mute":true},"FillAudio":true,"FillVideo":true,
+			"Choice":{"Audio":"de","Program":2},"AudioDelay":-200000000},
 		"MaxIdle":60000000000,"HeaderNames":["Authorization"]}`, rdb.HGet(ctx(t), "{roomcast}:push:"+p.ID, "spec").Val())
 }
 

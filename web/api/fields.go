@@ -55,6 +55,9 @@ var fields = []field{
 	{"audioKbps", false, func(r *draft, v any) string { return integer(&r.Wishes.AudioKbps, v) }},
 	{"fillAudio", false, func(r *draft, v any) string { return choice(&r.Wishes.FillAudio, v) }},
 	{"fillVideo", false, func(r *draft, v any) string { return truth(&r.Wishes.FillVideo, v) }},
+	{"audioTrack", false, func(r *draft, v any) string { return textOrNumber(&r.Wishes.AudioTrack, v) }},
+	{"programNumber", false, func(r *draft, v any) string { return integer(&r.Wishes.ProgramNumber, v) }},
+	{"audioDelayMs", false, func(r *draft, v any) string { return integer(&r.Wishes.AudioDelayMs, v) }},
 	{"headers", false, setHeaders},
 }
 

@@ -55,6 +55,10 @@ func fullPush() tasks.Push {
 	p.Source = &tasks.SourceReport{Kind: "vod", Container: "mov,mp4", DurationMs: 60000, Tracks: []tasks.TrackReport{
 		{Type: "video", Codec: "h264", Profile: "Baseline", Width: 1280, Height: 720, FPS: 30, BitrateKbps: 1500},
 		{Type: "audio", Codec: "aac", Profile: "LC", SampleRate: 48000, Channels: 2, BitrateKbps: 128},
+	}, Available: []tasks.StreamReport{
+		{Type: "video", Codec: "h264", Default: true, Chosen: true},
+		{Type: "audio", Codec: "aac", AudioTrack: new(0), Language: "en", Channels: 2, Default: true, Chosen: true},
+		{Type: "audio", Codec: "ac3", AudioTrack: new(1), Language: "de", Title: "Deutsch", Channels: 6, LeftOut: "not chosen"},
 	}}
 	p.Plan = &media.Plan{
 		Video: &media.TrackPlan{Action: media.Copy, Reason: "the room takes h264 without B-frames", Output: media.Output{Width: 1280, Height: 720}},
@@ -76,7 +80,7 @@ func wishingPush() tasks.Push {
 		StartAt: 1500 * time.Millisecond, EndAt: time.Minute, Repeat: media.RepeatForever, MaxDuration: time.Hour,
 		Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 640, Height: 360, FPS: 29.97, Bitrate: 800_000},
 		Audio:     media.AudioWish{Bitrate: 96_000, Volume: 0, VolumeSet: true, Mute: true},
-		FillVideo: true,
+		FillVideo: true, Choice: media.TrackChoice{Audio: "de", Program: 2}, AudioDelay: -200 * time.Millisecond,
 	}
 	p.Spec.MaxIdle, p.Spec.HeaderNames = time.Minute, []string{"Authorization", "X-Token"}
 	p.Progress = &media.Progress{Position: 2 * time.Second, Loop: 0, Played: time.Second, UpdatedAt: at(8)}

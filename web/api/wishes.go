@@ -25,6 +25,9 @@ type wishes struct {
 	AudioKbps      int64               `json:"audioKbps,omitempty"`
 	FillAudio      *bool               `json:"fillAudio,omitempty"`
 	FillVideo      bool                `json:"fillVideo,omitempty"`
+	AudioTrack     string              `json:"audioTrack,omitempty"`
+	ProgramNumber  int                 `json:"programNumber,omitempty"`
+	AudioDelayMs   int64               `json:"audioDelayMs,omitempty"`
 	Headers        []string            `json:"headers,omitempty"` // names; their values are secrets
 }
 
@@ -36,6 +39,7 @@ func viewWishes(s tasks.Spec) wishes {
 		Width: o.Video.Width, Height: o.Video.Height, FPS: o.Video.FPS,
 		VideoKbps: int64(o.Video.Bitrate) / 1000, AudioKbps: int64(o.Audio.Bitrate) / 1000,
 		FillVideo: o.FillVideo, Headers: s.HeaderNames,
+		AudioTrack: o.Choice.Audio, ProgramNumber: o.Choice.Program, AudioDelayMs: o.AudioDelay.Milliseconds(),
 	}
 	if !o.PlaysOnce() {
 		w.Repeat = o.Repeat

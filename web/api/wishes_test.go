@@ -16,11 +16,13 @@ import (
 
 const everyWish = `"startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,"maxIdleSec":60,"volume":0,"mute":true,
 	"transcode":"always","width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,"fillAudio":false,"fillVideo":true,
+	"audioTrack":"de","programNumber":2,"audioDelayMs":-200,
 	"headers":{"Authorization":"Bearer canary","X-Token":""}`
 
 // everyWishAsText is how a form sends everyWish.
 const everyWishAsText = `"startAtMs":"1500","endAtMs":"60000","repeat":"-1","maxDurationSec":"3600","maxIdleSec":"60","volume":"0","mute":"true",
 	"transcode":"always","width":"640","height":"360","fps":"29.97","videoKbps":"800","audioKbps":"96","fillAudio":"False","fillVideo":"true",
+	"audioTrack":"de","programNumber":"2","audioDelayMs":"-200",
 	"headers":{"Authorization":"Bearer canary","X-Token":""}`
 
 func wished() tasks.Wishes {
@@ -30,6 +32,7 @@ func wished() tasks.Wishes {
 		StartAtMs: whole(1500), EndAtMs: whole(60000), Repeat: whole(-1), MaxDurationSec: whole(3600), MaxIdleSec: whole(60),
 		Volume: whole(0), Mute: true, Transcode: "always", Width: whole(640), Height: whole(360), FPS: &fps,
 		VideoKbps: whole(800), AudioKbps: whole(96), FillAudio: &no, FillVideo: true,
+		AudioTrack: "de", ProgramNumber: whole(2), AudioDelayMs: whole(-200),
 		Headers: map[string]media.Secret{"Authorization": "Bearer canary", "X-Token": ""},
 	}
 }
@@ -54,6 +57,7 @@ func TestDecodeRequestTakesWishes(t *testing.T) {
 		{"null as absent", `"startAtMs":null,"repeat":null,"volume":null,"fps":null,"fillAudio":null,"headers":null,"mute":null`, tasks.Wishes{}},
 		{"empty strings as absent", `"startAtMs":"","volume":"","fps":"","fillAudio":"","headers":"","mute":"","transcode":""`, tasks.Wishes{}},
 		{"no header", `"headers":{}`, tasks.Wishes{}},
+		{"an audio track by its number", `"audioTrack":1`, tasks.Wishes{AudioTrack: "1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := decodeRequest([]byte(`{` + least + `,` + tt.members + `}`))
@@ -68,6 +72,7 @@ func TestDecodeRequestRefusesWishesOfTheWrongType(t *testing.T) {
 	const object = `must be an object of strings, such as {"Authorization": "Bearer …"}`
 	cases := []struct{ field, value, want string }{
 		{"transcode", `1`, "must be a string"},
+		{"audioTrack", `true`, "must be a string"},
 		{"fps", `true`, number},
 		{"fps", `"NaN"`, number},
 		{"fps", `"0x1p4"`, number},
@@ -87,6 +92,7 @@ func TestDecodeRequestRefusesWishesOfTheWrongType(t *testing.T) {
 	}
 	for _, field := range []string{
 		"startAtMs", "endAtMs", "repeat", "maxDurationSec", "maxIdleSec", "volume", "width", "height", "videoKbps", "audioKbps",
+		"programNumber", "audioDelayMs",
 	} {
 		for value, want := range map[string]string{
 			`true`: number, `{}`: number, `1.5`: whole, `1e3`: whole, `"canary"`: whole, `" 1"`: whole, `99999999999999999999`: whole,
@@ -134,6 +140,7 @@ func wishesAsBody(w tasks.Wishes) map[string]any {
 		"startAtMs": w.StartAtMs, "endAtMs": w.EndAtMs, "repeat": w.Repeat, "maxDurationSec": w.MaxDurationSec,
 		"maxIdleSec": w.MaxIdleSec, "volume": w.Volume, "mute": w.Mute, "transcode": w.Transcode, "width": w.Width, "height": w.Height,
 		"fps": w.FPS, "videoKbps": w.VideoKbps, "audioKbps": w.AudioKbps, "fillAudio": w.FillAudio, "fillVideo": w.FillVideo,
+		"audioTrack": w.AudioTrack, "programNumber": w.ProgramNumber, "audioDelayMs": w.AudioDelayMs,
 	}
 	if len(w.Headers) > 0 {
 		body["headers"] = revealed(w.Headers)

@@ -63,6 +63,9 @@ type Wishes struct {
 	AudioKbps      int     `json:"audioKbps,omitempty"`
 	FillAudio      *bool   `json:"fillAudio,omitempty"`
 	FillVideo      bool    `json:"fillVideo,omitempty"`
+	AudioTrack     string  `json:"audioTrack,omitempty"` // a number or a language
+	ProgramNumber  int     `json:"programNumber,omitempty"`
+	AudioDelayMs   int64   `json:"audioDelayMs,omitempty"`
 }
 
 func (r Request) wire() wireRequest {

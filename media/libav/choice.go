@@ -1,0 +1,225 @@
+package libav
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+	"golang.org/x/text/language"
+)
+
+// Bounds of what is told of a source's streams.
+const (
+	mostTold   = 64
+	mostText   = 64 // runes
+	mostListed = 12 // in a sentence
+)
+
+// onOffer returns the streams that may be chosen: those of the program that was
+// asked for, or all.
+func (s *Source) onOffer() ([]*astiav.Stream, error) {
+	number := s.request.Choice.Program
+	if number == 0 {
+		return s.format.Streams(), nil
+	}
+	var there []string
+	for _, p := range s.programs() {
+		if p.ProgramNumber() == number {
+			return p.Streams(), nil
+		}
+		there = append(there, strconv.Itoa(p.ProgramNumber()))
+	}
+	if len(there) == 0 {
+		return nil, noSuchTrack("the source has no program %d: it has no programs, as only a transport stream (MPEG-TS) has; leave programNumber out", number)
+	}
+	return nil, noSuchTrack("the source has no program %d: it has %s", number, listed(there))
+}
+
+// programs returns a transport stream's programs. A playlist's are its variants.
+func (s *Source) programs() []*astiav.Program {
+	if s.info.Container != "mpegts" {
+		return nil
+	}
+	return s.format.Programs()
+}
+
+// askedAudio returns those of the streams that are the audio track that was asked
+// for: more than one, where a language has several.
+func (s *Source) askedAudio(streams []*astiav.Stream) ([]*astiav.Stream, error) {
+	asked := s.request.Choice.Audio
+	sounds := slices.DeleteFunc(slices.Clone(streams), func(st *astiav.Stream) bool { return !isAudio(st) })
+	if number, err := strconv.Atoi(asked); err == nil && number >= 0 && number < len(sounds) {
+		sounds = sounds[number : number+1]
+	} else if found := matching(sounds, asked); len(found) > 0 {
+		sounds = found
+	} else {
+		return nil, s.noAudio(sounds, "the source has no audio track '%s'", asked)
+	}
+	usable := s.usable(astiav.MediaTypeAudio)
+	if !slices.ContainsFunc(sounds, usable) {
+		return nil, s.noAudio(sounds, "nothing that can be read came of the source's audio track '%s'", asked)
+	}
+	return sounds, nil
+}
+
+// matching returns the sounds in a language, else those of a name.
+func matching(sounds []*astiav.Stream, asked string) (found []*astiav.Stream) {
+	for _, is := range []func(*astiav.Stream) bool{
+		func(st *astiav.Stream) bool { return sameLanguage(asked, told(st, "language")) },
+		func(st *astiav.Stream) bool {
+			return strings.EqualFold(asked, told(st, "title")) || strings.EqualFold(asked, told(st, "comment"))
+		},
+	} {
+		for _, st := range sounds {
+			if is(st) {
+				found = append(found, st)
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+// sameLanguage says whether a track of a language is what was asked for: "de" asks
+// for every German ("ger", "deu", "de-AT"), "zh-Hans" for Chinese in that script.
+func sameLanguage(asked, has string) bool {
+	if strings.EqualFold(asked, has) {
+		return has != ""
+	}
+	a, errA := language.Parse(asked)
+	h, errH := language.Parse(has)
+	if errA != nil || errH != nil || a == language.Und || h == language.Und {
+		return false
+	}
+	baseA, scriptA, regionA := a.Raw()
+	baseH, scriptH, regionH := h.Raw()
+	_, noScript, noRegion := language.Und.Raw()
+	return baseA == baseH &&
+		(scriptA == noScript || scriptH == noScript || scriptA == scriptH) &&
+		(regionA == noRegion || regionH == noRegion || regionA == regionH)
+}
+
+func (s *Source) noAudio(sounds []*astiav.Stream, format, asked string) error {
+	var there []string
+	for i, st := range sounds {
+		parts := []string{told(st, "language"), string(codecOf(st)), name(st)}
+		parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+		there = append(there, fmt.Sprintf("%d (%s)", i, strings.Join(parts, ", ")))
+	}
+	if len(there) == 0 {
+		return noSuchTrack(format+": it has no sound at all", asked)
+	}
+	return noSuchTrack(format+": it has %s", asked, listed(there))
+}
+
+func noSuchTrack(format string, args ...any) error {
+	return &media.Error{Kind: media.KindSourceNoTrack, Op: opProbe, Err: media.Sentence(fmt.Sprintf(format, args...))}
+}
+
+func listed(names []string) string {
+	if len(names) > mostListed {
+		names = append(names[:mostListed:mostListed], "…")
+	}
+	return strings.Join(names, ", ")
+}
+
+// tell fills in what Info says of all streams.
+func (s *Source) tell(offered []*astiav.Stream) {
+	s.info.Streams = nil
+	program := map[int]int{}
+	for _, p := range s.programs() {
+		for _, st := range p.Streams() {
+			program[st.Index()] = cmp.Or(program[st.Index()], p.ProgramNumber())
+		}
+	}
+	sounds := map[int]int{}
+	for _, st := range offered {
+		if isAudio(st) {
+			sounds[st.Index()] = len(sounds)
+		}
+	}
+	streams := s.format.Streams()
+	for _, st := range streams[:min(len(streams), mostTold)] {
+		t := media.Stream{
+			Type: typeOf(st), Codec: codecOf(st), Language: told(st, "language"), Title: name(st),
+			Default: st.DispositionFlags().Has(astiav.DispositionFlagDefault), Program: program[st.Index()], AudioTrack: -1,
+		}
+		if isAudio(st) {
+			t.Channels = s.channels(st)
+		}
+		if number, ok := sounds[st.Index()]; ok {
+			t.AudioTrack = number
+		}
+		if _, t.Chosen = s.tracks[st.Index()]; !t.Chosen {
+			t.LeftOut = s.leftOut(st)
+		}
+		s.info.Streams = append(s.info.Streams, t)
+	}
+}
+
+func (s *Source) leftOut(st *astiav.Stream) string {
+	d := st.DispositionFlags()
+	switch kind := st.CodecParameters().MediaType(); {
+	case kind != astiav.MediaTypeVideo && kind != astiav.MediaTypeAudio:
+		return typeOf(st)
+	case d.Has(astiav.DispositionFlagAttachedPic) || d.Has(astiav.DispositionFlagTimedThumbnails):
+		return "cover"
+	case !s.usable(kind)(st):
+		return "unreadable"
+	}
+	return "not chosen"
+}
+
+func typeOf(st *astiav.Stream) string {
+	switch kind := st.CodecParameters().MediaType(); kind {
+	case astiav.MediaTypeVideo, astiav.MediaTypeAudio, astiav.MediaTypeSubtitle:
+		return kind.String()
+	default:
+		return "data"
+	}
+}
+
+func isAudio(st *astiav.Stream) bool {
+	return st.CodecParameters().MediaType() == astiav.MediaTypeAudio
+}
+
+func codecOf(st *astiav.Stream) media.Codec {
+	return media.Codec(st.CodecParameters().CodecID().Name())
+}
+
+// name is what a stream is called. A playlist's NAME is in comment.
+func name(st *astiav.Stream) string { return cmp.Or(told(st, "title"), told(st, "comment")) }
+
+// told returns what a stream's metadata say under a key, cleaned.
+func told(st *astiav.Stream, key string) string {
+	m := st.Metadata()
+	if m == nil {
+		return ""
+	}
+	entry := m.Get(key, nil, 0)
+	if entry == nil {
+		return ""
+	}
+	return clean(entry.Value())
+}
+
+// clean leaves of a source's text what can be shown to people.
+func clean(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
+	if runes := []rune(text); len(runes) > mostText {
+		text = string(runes[:mostText])
+	}
+	return strings.TrimSpace(text)
+}

@@ -1,0 +1,135 @@
+package libav
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+func openDelayed(t *testing.T, name string, by time.Duration) media.Source {
+	t.Helper()
+	s, err := openWith(t, &passGate{}, media.SourceRequest{URL: media.Secret(serve(t) + "/" + name), AudioDelay: by})
+	require.NoError(t, err)
+	return s
+}
+
+// byKind separates what a source gives.
+func byKind(t *testing.T, s media.Source) (video, audio []media.Packet) {
+	t.Helper()
+	for _, p := range readAll(t, s) {
+		if s.Info().Tracks[p.Track].Type == media.Video {
+			video = append(video, p)
+		} else {
+			audio = append(audio, p)
+		}
+	}
+	return video, audio
+}
+
+func TestSoundIsTimedLaterOrEarlierThanTheSourceHasIt(t *testing.T) {
+	for _, file := range []string{"fb.mp4", "fb.ts", "fb.mkv", "fb.flv"} {
+		ffmpegOnce(t, file, "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "sine", "-t", "8",
+			"-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-c:a", "aac")
+		s, err := open(t, serve(t)+"/"+file)
+		require.NoError(t, err)
+		pictures, sound := byKind(t, s)
+		for _, by := range []time.Duration{-5 * time.Second, -130 * time.Millisecond, 20 * time.Millisecond, 300 * time.Millisecond, 5 * time.Second} {
+			t.Run(file+" "+by.String(), func(t *testing.T) {
+				s := openDelayed(t, file, by)
+				video, audio := byKind(t, s)
+				require.Equal(t, pictures, video, "the picture stays as it is")
+				want := make([]media.Packet, 0, len(sound))
+				for _, p := range sound {
+					p.PTS, p.DTS = p.PTS+by, p.DTS+by
+					if by > 0 || p.PTS+p.Duration > pictures[0].PTS {
+						want = append(want, p)
+					}
+				}
+				require.Equal(t, want, audio)
+			})
+		}
+	}
+}
+
+func TestDelayedPacketsComeInTheOrderOfTheirTimes(t *testing.T) {
+	ffmpegOnce(t, "order.flv", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "sine", "-t", "8",
+		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-c:a", "aac")
+	for _, by := range []time.Duration{-2 * time.Second, 2 * time.Second} {
+		s := openDelayed(t, "order.flv", by)
+		newest := [2]time.Duration{}
+		for _, p := range readAll(t, s) {
+			newest[p.Track] = p.DTS
+			if both := newest[0] > 0 && newest[1] > 0; both && newest[0] < 7500*time.Millisecond+min(by, 0) && newest[1] > 2100*time.Millisecond {
+				require.InDelta(t, newest[0].Seconds(), newest[1].Seconds(), 0.2, "%v: %v", by, newest)
+			}
+		}
+	}
+}
+
+func TestASeekFindsTheSoundThatIsHeardThere(t *testing.T) {
+	for _, file := range []string{"sought.mp4", "sought.ts", "sought.mkv"} {
+		ffmpegOnce(t, file, "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "sine", "-t", "12",
+			"-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-c:a", "aac")
+		for _, by := range []time.Duration{-3 * time.Second, 3 * time.Second} {
+			s := openDelayed(t, file, by)
+			require.NoError(t, s.Seek(6500*time.Millisecond))
+			video, audio := byKind(t, s)
+			start := s.Info().StartTime
+			require.InDelta(t, 6, (video[0].PTS - start).Seconds(), 0.1, "%s %v", file, by)
+			require.InDelta(t, 6, (audio[0].PTS - start).Seconds(), 0.3, "%s %v", file, by)
+			require.InDelta(t, 12+by.Seconds(), (audio[len(audio)-1].PTS - start).Seconds(), 0.2, "%s %v", file, by)
+		}
+	}
+}
+
+func TestASourceWithoutAPictureIsNotDelayed(t *testing.T) {
+	ffmpegOnce(t, "sound.m4a", "-f", "lavfi", "-i", "sine", "-t", "2", "-c:a", "aac")
+	s, err := open(t, serve(t)+"/sound.m4a")
+	require.NoError(t, err)
+	require.Equal(t, readAll(t, s), readAll(t, openDelayed(t, "sound.m4a", time.Second)))
+}
+
+// A live source's clock may begin anew; then nothing is left waiting for a time
+// that does not come.
+func TestASoundDelayLetsEverythingGoWhenTheClockBreaks(t *testing.T) {
+	for _, by := range []time.Duration{-time.Second, time.Second} {
+		d := soundDelay{by: by}
+		put := func(kind media.MediaType, at time.Duration) {
+			d.add(media.Packet{Track: int(kind), PTS: at, DTS: at, Duration: 40 * time.Millisecond}, kind)
+		}
+		for _, clock := range []time.Duration{time.Hour, 0, 30 * time.Minute} {
+			for at := time.Duration(0); at < 4*time.Second; at += 40 * time.Millisecond {
+				put(media.Video, clock+at)
+				put(media.Audio, clock+at)
+			}
+			require.Less(t, len(d.held), 30, "%v at %v", by, clock)
+		}
+		given := [2]int{}
+		for _, p := range d.ready {
+			given[p.Track]++
+		}
+		require.Equal(t, 300, given[0]+len(d.held)*map[bool]int{true: 1}[by < 0])
+		require.InDelta(t, 300, given[1]+len(d.held)*map[bool]int{true: 1}[by > 0], 26)
+	}
+}
+
+// A source that gives no picture at all still gives its sound.
+func TestSoundThatWaitsForAPictureIsGivenAtTheEnd(t *testing.T) {
+	s := &Source{video: 0, audio: 1, delay: soundDelay{by: -time.Second}, info: media.SourceInfo{Tracks: []media.Track{{Type: media.Video}, {Type: media.Audio}}}}
+	left := 3
+	next := func() (media.Packet, error) {
+		if left--; left < 0 {
+			return media.Packet{}, io.EOF
+		}
+		return media.Packet{Track: 1}, nil
+	}
+	for range 3 {
+		_, err := s.readDelayed(next)
+		require.NoError(t, err)
+	}
+	_, err := s.readDelayed(next)
+	require.ErrorIs(t, err, io.EOF)
+}
