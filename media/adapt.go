@@ -135,6 +135,9 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	m.lanes[media] = l
 	if m.shown[media] > 0 {
 		l.SkipBefore(m.shown[media] + tick)
+		if l.still != nil { // what was copied stands for its time
+			l.still.due = m.shown[media] + stillTime
+		}
 	}
 	m.setPlan(media, TrackPlan{Action: Transcode, Reason: reason})
 	return nil

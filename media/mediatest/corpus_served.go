@@ -13,7 +13,9 @@ func playlists() []Sample {
 	crypt := vod("aes-128", "-hls_key_info_file key.info").after(
 		[]string{"write", "k.bin", "0123456789abcdef"}, []string{"write", "key.info", "k.bin\nk.bin\n"})
 	long := piece{video: baseline, audio: aac, seconds: 8, out: "-f hls -hls_time 6 -hls_list_size 0 -hls_segment_type fmp4 a.m3u8"}
+	late := piece{video: baseline, audio: aac, from: 4, seconds: 8, out: "-f hls -hls_time 2 -hls_list_size 0 a.m3u8"}
 	return []Sample{
+		late.sample("hls, sound begins in the third segment", copied, TrackWant{Action: "fill", Then: "copy"}).served(ByFolder),
 		vod("ts", ""), vod("fmp4", "-hls_segment_type fmp4"), crypt,
 		long.sample("hls, fmp4 with 6 s segments", copied, copied).served(ByFolder),
 		discontinuous("hls, discontinuity", ""), discontinuous("hls, other stream numbers behind a discontinuity", "-mpegts_start_pid 0x200 "),
@@ -87,11 +89,18 @@ func streams() []Sample {
 		return piece{video: baseline, audio: aac, out: "-f flv a.flv"}.sample(name, copied, copied).served(by).
 			shaped(func(w *TapeWant) { w.Open, w.Duration, w.Flashes, w.Beeps = true, 4*time.Second, 3, 3 })
 	}
+	rtmp := func(name string, p piece, video, audio TrackWant, flashes, beeps int) Sample {
+		p.out = flvFile
+		return p.sample("live rtmp, "+name, video, audio).served(ByRTMP).renewed().
+			shaped(func(w *TapeWant) { w.Open, w.Duration, w.Flashes, w.Beeps = true, 4*time.Second, flashes, beeps })
+	}
 	twoSounds := piece{video: baseline, audio: "-map 0:v -map 1:a -map 1:a -c:a aac -b:a:1 64k", out: ts}
 	return []Sample{
 		twoSounds.sample("ts, two sounds", copied, copied),
 		live("live hls", ByLiveHLS), live("live rtmp", ByRTMP), live("live http-flv", ByHTTPFLV), live("live rtsp", ByRTSP), live("live srt", BySRT),
 		piece{video: adaptive, audio: aac, out: "-f flv a.flv"}.sample("live rtmp, B-frames", transcoded("B-frames"), copied).served(ByRTMP).
 			shaped(func(w *TapeWant) { w.Open, w.Duration, w.Flashes, w.Beeps = true, 4*time.Second, 3, 3 }),
+		rtmp("sound begins late", piece{video: baseline, audio: aac, from: 4, seconds: 8}, copied, TrackWant{Action: "fill", Then: "copy"}, 3, 1),
+		rtmp("a picture that stands", piece{video: baseline + " -fps_mode passthrough", filter: "select='lt(t,1)'", audio: aac, seconds: 6}, until("stands"), copied, 0, 3),
 	}
 }

@@ -68,9 +68,10 @@ func (p plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(data)
 }
 
-// loop are ffmpeg's arguments to play a file over and over in real time.
+// loop are ffmpeg's arguments to play a file over and over in real time: a track
+// that pauses does not hold the other up.
 func loop(path string) []string {
-	return []string{"-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", path, "-c", "copy"}
+	return []string{"-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", path, "-c", "copy", "-max_interleave_delta", "200000"}
 }
 
 // endless answers with the file, over and over, in real time.

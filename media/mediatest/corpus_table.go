@@ -18,6 +18,7 @@ const (
 	faststart = "-movflags +faststart a.mp4"
 	matroska  = "-f matroska a.mkv"
 	ts        = "-f mpegts a.ts"
+	flvFile   = "-f flv a.flv"
 	segments  = "-f hls -hls_time 1 -hls_list_size 0 "
 )
 
@@ -71,6 +72,7 @@ func (s Sample) sized(size string) Sample             { s.Tape.Size = size; retu
 func (s Sample) served(by Serving) Sample             { s.Serve = by; return s }
 func (s Sample) failing(kind string) Sample           { s.Fails = kind; return s }
 func (s Sample) warned(code string) Sample            { s.Warned = code; return s }
+func (s Sample) renewed() Sample                      { s.Renewed = true; return s }
 func (s Sample) asked(file string) Sample             { s.file = file; return s }
 func (s Sample) then(steps ...[]string) Sample        { s.steps = slices.Concat(s.steps, steps); return s }
 func (s Sample) after(steps ...[]string) Sample       { s.steps = slices.Concat(steps, s.steps); return s }
@@ -246,6 +248,17 @@ func clocks() []Sample {
 		return piece{video: baseline, audio: aac, out: "-f flv -flvflags no_duration_filesize a.flv"}.
 			sample("flv, clock "+name, copied, copied).then([]string{"clock", "a.flv", at})
 	}
+	lateSound := func(name, out string) Sample {
+		return piece{video: baseline, audio: aac, from: 3, seconds: 5, out: out}.sample(name+", audio starts 3 s late", copied, copied)
+	}
+	latePicture := func(name, out string) Sample {
+		s := piece{video: baseline, audio: aac, seconds: 5, out: out}.sample(name+", picture starts 2 s late", copied, copied)
+		s.steps = [][]string{piece{video: baseline, audio: aac, seconds: 5, out: "u.mp4"}.args(),
+			ffmpegStep("-itsoffset 2 -i u.mp4 -i u.mp4 -map 0:v -map 1:a -c copy -t 4 " + out), ffmpegStep("drop u.mp4")}
+		return s.shaped(func(w *TapeWant) {
+			w.Duration, w.Lead, w.Flashes, w.Beeps, w.Apart = 4*time.Second, 2500*time.Millisecond, 2, 4, longestStand
+		})
+	}
 	// Of six seconds, only these parts are to be shown.
 	edited := func(name, parts string, p piece, video, audio TrackWant) Sample {
 		p.seconds, p.out = 6, "a.mp4"
@@ -272,11 +285,11 @@ func clocks() []Sample {
 		latest.sample("ts, audio starts 6 s late", copied, TrackWant{Action: "fill", Then: "copy"}),
 		delayed.sample("mp4, audio delayed by an edit list", copied, copied),
 		early.sample("mp4, audio ends early", copied, copied).shaped(func(w *TapeWant) { w.Apart += 2 * time.Second }),
-		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, picture starts 2 s late", copied, copied).
-			then(ffmpegStep("-itsoffset 2 -i u.mp4 -i u.mp4 -map 0:v -map 1:a -c copy -t 4 "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
-			shaped(func(w *TapeWant) {
-				w.Duration, w.Lead, w.Flashes, w.Beeps, w.Apart = 4*time.Second, 2500*time.Millisecond, 2, 4, longestStand
-			}),
+		lateSound("mkv", matroska), lateSound("flv", flvFile),
+		latePicture("mp4", faststart), latePicture("mkv", matroska), latePicture("ts", ts), latePicture("flv", flvFile),
+		slides("mp4", faststart, transcoded("stands")), slides("mkv", matroska, until("stands")),
+		slides("ts", ts, until("stands")), slides("flv", flvFile, until("stands")),
+		recording("mp4", faststart), recording("mkv", matroska),
 		still("mp4, slides 3 s apart", "1/3", 9, faststart), still("mkv, slides 3 s apart", "1/3", 9, matroska),
 		still("ts, slides 3 s apart", "1/3", 9, ts), still("mp4, one picture of 8 s", "1/8", 8, faststart),
 		piece{rate: "1/8", video: baseline, audio: None, out: faststart, seconds: 8}.
@@ -316,6 +329,20 @@ func still(name, rate string, seconds float64, out string) Sample {
 	return piece{rate: rate, video: baseline, audio: aac, out: out, seconds: seconds}.sample(name, transcoded("stands"), copied).shaped(standing)
 }
 
+// slides are two pictures, of which the second, 6 s later, is made of the first.
+// An mp4 alone tells at its begin how long the first is shown.
+func slides(name, out string, video TrackWant) Sample {
+	return piece{video: baseline + " -g 600 -keyint_min 600 -fps_mode passthrough", filter: "select='eq(n,0)+eq(n,180)'", audio: aac, seconds: 9, out: out}.
+		sample(name+", slides of a long GOP 6 s apart", video, copied).renewed().shaped(standing)
+}
+
+// recording is of a screen on which nothing moves for 6 s.
+func recording(name, out string) Sample {
+	return piece{video: baseline + " -fps_mode passthrough", filter: "select='lt(t,2)+gte(t,8)'", audio: aac, seconds: 9, out: out}.
+		sample(name+", screen that stands for 6 s", until("stands"), copied).renewed().
+		shaped(func(w *TapeWant) { w.Flashes, w.Apart = 3, longestStand })
+}
+
 // as asks for a mode of playing.
 func (s Sample) as(mode string) Sample {
 	s.Mode = mode
@@ -345,11 +372,24 @@ func changes() []Sample {
 	sized, setup, late, rate, wide := second, second, second, second, second
 	wide.filter = "setsar=4/3"
 	sized.size, setup.video, late.video, rate.hertz = "240x180", baseline+" -refs 3 -level 4.0", adaptive, 44100
+	other := numbered
+	other.video, other.audio = x265, "-c:a libmp3lame"
+	// quiet has no sound in its second third.
+	quiet := func(name string, third piece) Sample {
+		s := piece{video: baseline, audio: aac, seconds: 6, out: ts}.sample(name, copied, copied)
+		mute := second
+		mute.audio = None
+		third.out = strings.NewReplacer("_offset 2", "_offset 4", "2.ts", "3.ts").Replace(third.out)
+		s.steps = [][]string{first.args(), mute.args(), third.args(), ffmpegStep("join a.ts 1.ts 2.ts 3.ts"), ffmpegStep("drop 1.ts 2.ts 3.ts")}
+		return s.shaped(func(w *TapeWant) { w.Beeps = 4 })
+	}
 	bent := piece{video: adaptive + " -force_key_frames expr:lt(t,2)", audio: aac, out: "-f flv a.flv"}.
 		sample("flv, B-frames begin in mid-stream", until("B-frames"), copied)
 	bent.Renewed = true
 	return []Sample{
 		joined("ts, stream numbers change", numbered, copied, copied),
+		joined("ts, stream numbers and codecs change", other, until("hevc"), until("mp3")),
+		quiet("ts, no sound in the middle", second), quiet("ts, no sound in the middle, then other stream numbers", numbered),
 		joined("ts, resolution changes", sized, until("size"), copied),
 		flv("flv, resolution changes", sized),
 		joined("ts, pixels become anamorphic", wide, until("pixels"), copied),
