@@ -198,12 +198,9 @@ func (l *codeLane) flush() ([]Packet, error) {
 	if l.still == nil {
 		return l.Flush()
 	}
-	var before []Packet
-	if l.still.newest > l.still.settled {
-		var err error
-		if before, err = l.refill(); err != nil {
-			return before, err
-		}
+	before, err := l.refillUnshown()
+	if err != nil {
+		return before, err
 	}
 	out, err := l.Flush()
 	l.still.emptied, l.still.settled = true, max(l.still.settled, l.still.newest)
@@ -211,12 +208,26 @@ func (l *codeLane) flush() ([]Packet, error) {
 }
 
 func (l *codeLane) Input(t Track) ([]Packet, error) {
-	out, err := l.Transcoder.Input(t)
-	if l.still != nil {
-		l.still.passed(out)
-		l.still.restart()
+	if l.still == nil {
+		return l.Transcoder.Input(t)
 	}
-	return out, err
+	before, err := l.refillUnshown()
+	if err != nil {
+		return before, err
+	}
+	out, err := l.Transcoder.Input(t)
+	l.still.passed(out)
+	l.still.restart()
+	return append(before, out...), err
+}
+
+// refillUnshown is for the end of what a decoder is given: what it was emptied of
+// is to be shown, too.
+func (l *codeLane) refillUnshown() ([]Packet, error) {
+	if l.still.newest <= l.still.settled {
+		return nil, nil
+	}
+	return l.refill()
 }
 
 // SkipBefore begins with what stands at t.

@@ -267,6 +267,9 @@ func (m *mixer) finish(ctx context.Context) bool {
 func (m *mixer) put(ctx context.Context, p Packet) error {
 	media := m.feed.info.Tracks[p.Track].Type
 	if p.Change != nil {
+		if err := m.stand(ctx, media, p); err != nil { // while the lane has the picture that does
+			return err
+		}
 		if err := m.follow(media, *p.Change); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package media
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -17,12 +18,13 @@ const (
 // still tells of a re-encoded picture what its decoder holds, and until when
 // what came out of it stands. Times are the room's.
 type still struct {
-	gop     gopBuffer     // with it a decoder goes on that was emptied
-	emptied bool          // it was, behind gop
-	newest  time.Duration // PTS that was put in
-	settled time.Duration // no picture is inside that is to be shown until here
-	from    time.Duration // nothing is made up before
-	due     time.Duration // when the picture is to be shown again
+	gop     gopBuffer       // with it a decoder goes on that was emptied
+	emptied bool            // it was, behind gop
+	newest  time.Duration   // PTS that was put in
+	inside  []time.Duration // PTS that were put in and are not settled
+	settled time.Duration   // no picture is inside that is to be shown until here
+	from    time.Duration   // nothing is made up before
+	due     time.Duration   // when the picture is to be shown again
 }
 
 func newStill() *still {
@@ -31,13 +33,15 @@ func newStill() *still {
 
 // restart is for a new decoder.
 func (s *still) restart() {
-	s.gop, s.emptied, s.newest, s.settled = gopBuffer{}, false, -forever, -forever
+	s.gop, s.emptied, s.newest, s.inside, s.settled = gopBuffer{}, false, -forever, nil, -forever
 }
 
 func (s *still) put(p Packet) {
 	s.gop.add(p)
 	if !p.Discard {
 		s.newest = max(s.newest, p.PTS)
+		s.settle()
+		s.inside = append(s.inside, p.PTS)
 	}
 }
 
@@ -49,19 +53,27 @@ func (s *still) passed(out []Packet) []Packet {
 	return out
 }
 
-// inside returns when the first picture is to be shown that the decoder still
-// holds, forever if there is none. It is not known in a long group of pictures.
-func (s *still) inside() (first time.Duration, known bool) {
-	if s.newest <= s.settled {
-		return forever, true
+// first returns when the first picture is to be shown that the decoder still
+// holds, forever if there is none.
+func (s *still) first() time.Duration {
+	s.settle()
+	if len(s.inside) == 0 {
+		return forever
 	}
-	first = forever
-	for _, p := range s.gop.packets {
-		if p.PTS > s.settled && !p.Discard {
-			first = min(first, p.PTS)
-		}
+	return slices.Min(s.inside)
+}
+
+// settle forgets what is not to be shown any more.
+func (s *still) settle() {
+	s.inside = slices.DeleteFunc(s.inside, func(pts time.Duration) bool { return pts <= s.settled })
+}
+
+// mayEmpty says whether the decoder can get all again that is shown after t.
+func (s *still) mayEmpty(t time.Duration) bool {
+	kept := func(pts time.Duration) bool {
+		return slices.ContainsFunc(s.gop.packets, func(p Packet) bool { return p.PTS == pts })
 	}
-	return first, first < forever
+	return len(s.gop.packets) > 0 && !slices.ContainsFunc(s.inside, func(pts time.Duration) bool { return pts > t && !kept(pts) })
 }
 
 // stand keeps the picture before the viewers up to t, by when all that is shown
@@ -74,12 +86,9 @@ func (l *codeLane) stand(t time.Duration) ([]Packet, error) {
 	}
 	var all []Packet
 	for {
-		first, known := s.inside()
-		if !known {
-			return all, nil
-		}
+		first := s.first()
 		out, err := l.repeat(min(t, first-1))
-		if all = append(all, out...); err != nil || first > t {
+		if all = append(all, out...); err != nil || first > t || !s.mayEmpty(t) {
 			return all, err
 		}
 		out, err = l.empty(t)
@@ -158,10 +167,23 @@ func (m *mixer) stand(ctx context.Context, media MediaType, p Packet) error {
 		}
 	}
 	t := p.DTS - m.reach.behind - stillWait
-	if _, copied := m.lanes[Video].(*copyLane); copied && !m.feed.realtime { // nothing is inside, and all came in order
+	if !m.feed.realtime && m.allShown(media, p) {
 		t = p.DTS - 1
 	}
 	return m.standUntil(ctx, t)
+}
+
+// allShown says whether all that is shown before p, of a file, was put in: of a
+// copied picture, which comes in order, or before one that comes after a hole.
+func (m *mixer) allShown(media MediaType, p Packet) bool {
+	switch l := m.lanes[Video].(type) {
+	case *copyLane:
+		return true
+	case *codeLane:
+		return media == Video && p.DTS-l.still.newest > stillTime
+	default:
+		return false
+	}
 }
 
 // mostStand is how long a picture may stand because its container says so.
