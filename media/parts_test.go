@@ -212,10 +212,29 @@ func (m *madeOf) faults(s *stage) []string {
 	return append(found, m.uncovered(s, begin)...)
 }
 
+// holes returns where a file that was played again and again left a hole.
+func (m *madeOf) holes(s *stage, plays time.Duration) (found []string) {
+	end := plays * (m.info.Duration - m.begins())
+	most := [2]time.Duration{longestStand + frame, smallHole + 22*time.Millisecond}
+	for media := range m.shown {
+		last := time.Duration(0)
+		for _, a := range s.room.of(media) {
+			if a.PTS-last > most[media] {
+				found = append(found, fmt.Sprintf("%v: nothing from %v until %v", MediaType(media), last, a.PTS))
+			}
+			last = a.PTS
+		}
+		if (end - last).Abs() > most[media]+plays*frame {
+			found = append(found, fmt.Sprintf("%v: the last is at %v, not before %v", MediaType(media), last, end))
+		}
+	}
+	return found
+}
+
 // uncovered returns in which way the coverage is not that of what was made.
 func (m *madeOf) uncovered(s *stage, begin time.Duration) (found []string) {
 	for media, c := range s.job.Meter.Snapshot(time.Now()).Coverage {
-		made, parts, last := time.Duration(0), 0, time.Duration(-forever)
+		made, parts, last := time.Duration(0), 0, -forever
 		for _, p := range m.shown[media] {
 			if p.PTS < begin {
 				continue
@@ -334,6 +353,25 @@ func TestWhateverAFileIsMadeOfAllOfItIsSeenAndHeard(t *testing.T) {
 		mode := rapid.SampledFrom([]TranscodeMode{TranscodeAuto, TranscodeAlways}).Draw(rt, "transcode")
 		parts := anyParts(rt)
 		if found := playParts(t, parts, mode, false); len(found) > 0 {
+			rt.Fatalf("%v\n%v", parts, found[:min(len(found), 8)])
+		}
+	})
+}
+
+func TestWhateverAFileIsMadeOfItsPlaysFollowEachOther(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		mode := rapid.SampledFrom([]TranscodeMode{TranscodeAuto, TranscodeAlways}).Draw(rt, "transcode")
+		parts := anyParts(rt)
+		var found []string
+		synctest.Test(t, func(t *testing.T) {
+			m, s := newMadeOf(parts), newStage(nil)
+			s.job.Options = Options{FillAudio: true, Transcode: mode, Repeat: 2}
+			if err := s.playFrom(t.Context(), m.open, &fakeCoders{}); err != nil {
+				found = append(found, err.Error())
+			}
+			found = slices.Concat(found, notRising(s.room.got), m.holes(s, 2))
+		})
+		if len(found) > 0 {
 			rt.Fatalf("%v\n%v", parts, found[:min(len(found), 8)])
 		}
 	})
