@@ -225,6 +225,8 @@ func (m *mixer) work(ctx, wait context.Context) error {
 	case m.intake.holds() && wait.Err() == nil && m.complete(err):
 		m.intake.flush()
 		return nil
+	case KindOf(err) == KindSourceEnded && m.finish(ctx): // the next reading says it again
+		return nil
 	case !isEnd(err) || m.finish(ctx):
 		return ignoreEnd(err)
 	case !m.given && m.from == m.reel.options.StartAt: // it would be opened over and over, or be complete without a packet

@@ -204,9 +204,6 @@ func (m *madeOf) faults(s *stage) []string {
 		if MediaType(media) == Video && s.seen.plan.Video.Reason == reasonBFrames {
 			mayLose = 2 // the picture that follows them had gone when they told that there are B-frames
 		}
-		if m.info.Live { // what is inside when it ends is not waited for
-			lost = slices.DeleteFunc(lost, func(p Packet) bool { return p.PTS >= m.info.Duration-m.inside() })
-		}
 		unless(len(lost) <= mayLose, "%v: %d of %d are not there, at %v", MediaType(media), len(lost), len(shown), times(lost))
 	}
 	return append(found, m.uncovered(s, begin)...)
@@ -233,14 +230,6 @@ func (m *madeOf) holes(s *stage, plays, breaks time.Duration) (found []string) {
 	return found
 }
 
-// inside is how much of a live source may be inside when it ends.
-func (m *madeOf) inside() time.Duration {
-	if m.timed {
-		return liveHold + (inCoder+2)*frame
-	}
-	return fileHold + hushFile + (inCoder+2)*frame
-}
-
 // uncovered returns in which way the coverage is not that of what was made.
 func (m *madeOf) uncovered(s *stage, begin time.Duration) (found []string) {
 	for media, c := range s.job.Meter.Snapshot(time.Now()).Coverage {
@@ -258,7 +247,7 @@ func (m *madeOf) uncovered(s *stage, begin time.Duration) (found []string) {
 		all, near := c.Taken+c.Held+c.Filled+c.Lost, time.Duration(parts+1)*frame
 		length := m.info.Duration - begin
 		if m.info.Live { // what is counted when it ends is what has been sent
-			length, near, made = 0, near+m.inside(), min(made, c.Taken)
+			length, made = 0, min(made, c.Taken)
 			if got := s.room.of(media); len(got) > 0 {
 				length = got[len(got)-1].PTS
 			}
@@ -346,6 +335,14 @@ func TestAHoleInAFileIsStoodThroughWhateverFollowsIt(t *testing.T) {
 func TestPicturesInsideADecoderAreShownAlthoughAKeyframeHasComeBehindThem(t *testing.T) {
 	hole := []clipPart{{length: time.Second, picture: true, bFrames: true}, {gap: 1840 * time.Millisecond, length: time.Second, picture: true, sound: true}}
 	require.Empty(t, playParts(t, hole, TranscodeAuto, "rtmp"))
+}
+
+func TestTheEndOfALiveSourceThatIsReencodedIsInTheRoom(t *testing.T) {
+	for _, live := range []string{"rtmp", "hls"} {
+		t.Run(live, func(t *testing.T) {
+			require.Empty(t, playParts(t, []clipPart{{length: 5 * time.Second, picture: true, sound: true}}, TranscodeAlways, live))
+		})
+	}
 }
 
 func TestACopiedPictureThatStandsIsSentAgainWhenASecondIsOver(t *testing.T) {
