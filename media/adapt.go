@@ -97,6 +97,19 @@ func (m *mixer) adaptLane(media MediaType, t Track, tp *TrackPlan) error {
 	}
 }
 
+// follow goes on with another stream of the source that has taken a track's part.
+func (m *mixer) follow(media MediaType, t Track) error {
+	m.sources[media] = &t
+	plan := m.rules.plan([]Track{t}, seen{}, m.reel.options)
+	l, coded := m.lanes[media].(*codeLane)
+	if !coded {
+		return m.adaptLane(media, t, plan.of(media))
+	}
+	out, err := l.Input(t)
+	m.take(media, out)
+	return err
+}
+
 // recode goes over to re-encoding a track in the middle of the push. What the
 // room was told of it (size, rate) stays.
 func (m *mixer) recode(media MediaType, reason string) error {
@@ -167,7 +180,7 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 	if tp.Action == Copy {
 		l := newCopyLane(m.rules, t, m.feed.conformer(media))
 		if sameTrack(told.shape(), l.shape) == nil {
-			l.out.Extradata = told.Extradata
+			l.told = told.Extradata
 			m.lanes[media] = l
 			m.setPlan(media, *tp)
 			return nil

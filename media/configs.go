@@ -1,20 +1,34 @@
 package media
 
-// configs carries a track's new decoder configuration from packets that are left
-// out to the next one that is not: a source tells it once.
-type configs [2][]byte
+// configs carries what packets that are left out tell of a track to the next one
+// that is not: a source tells it once.
+type configs [2]news
+
+// news is a new decoder configuration, or another stream.
+type news struct {
+	extradata []byte
+	change    *Track
+}
 
 // lose notes what p, which is left out, tells of those after it.
 func (c *configs) lose(p Packet) {
+	if p.Change != nil {
+		c[p.Track] = news{change: p.Change}
+	}
 	if p.Extradata != nil {
-		c[p.Track] = p.Extradata
+		c[p.Track].extradata = p.Extradata
 	}
 }
 
 // pass gives p what those before it told.
 func (c *configs) pass(p *Packet) {
-	if p.Extradata == nil {
-		p.Extradata = c[p.Track]
+	told := c[p.Track]
+	c[p.Track] = news{}
+	if p.Change != nil {
+		return
 	}
-	c[p.Track] = nil
+	p.Change = told.change
+	if p.Extradata == nil {
+		p.Extradata = told.extradata
+	}
 }

@@ -170,6 +170,7 @@ var errFeedClosed = errors.New("the source is not needed any more")
 // between are made of it.
 func (f *feed) read(ctx context.Context) error {
 	damaged := false
+	kinds := kindsOf(f.info.Tracks) // the reader's own: the feed's change when they are given out
 	for {
 		p, err := f.source.ReadPacket()
 		beyond := err == nil && f.ending.beyond(p)
@@ -185,7 +186,10 @@ func (f *feed) read(ctx context.Context) error {
 		if beyond {
 			continue
 		}
-		if video := f.info.Tracks[p.Track].Type == Video; video {
+		if p.Change != nil {
+			kinds[p.Track] = p.Change.Type
+		}
+		if kinds[p.Track] == Video {
 			damaged = p.Corrupt || (damaged && !p.Keyframe)
 			if damaged {
 				f.corrupt.Add(1)
@@ -197,6 +201,28 @@ func (f *feed) read(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+func kindsOf(tracks []Track) (kinds [2]MediaType) {
+	for i, t := range tracks {
+		kinds[i] = t.Type
+	}
+	return kinds
+}
+
+// accept makes a track what p, which is looked at or given out, says it is from
+// now on.
+func (f *feed) accept(p Packet) {
+	if p.Change == nil {
+		return
+	}
+	tracks, conformers := slices.Clone(f.info.Tracks), slices.Clone(f.conformers)
+	if p.Track == len(tracks) {
+		tracks, conformers = append(tracks, Track{}), append(conformers, nil)
+	}
+	tracks[p.Track], conformers[p.Track] = *p.Change, newConformer(*p.Change)
+	_, _ = conformers[p.Track].conform(p.Data) // for what is in it
+	f.info.Tracks, f.conformers = tracks, conformers
 }
 
 // readThrough says whether all of the source has been read.
@@ -242,6 +268,10 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			return s, noMedia(err)
 		}
 		f.held, held = append(f.held, p), held+len(p.Data)
+		if p.Change != nil && p.Track < len(f.conformers) {
+			break // what is known is of the stream before
+		}
+		f.accept(p)
 		_, _ = f.conformers[p.Track].conform(p.Data) // for what is in it
 		if f.info.Tracks[p.Track].Type == Video {
 			s.pictures++
@@ -361,10 +391,14 @@ func (f *feed) next(ctx context.Context, patience time.Duration) (Packet, error)
 }
 
 func (f *feed) take(ctx context.Context, patience time.Duration) (Packet, error) {
+	var p Packet
+	var err error
 	if len(f.held) > 0 {
-		p := f.held[0]
+		p = f.held[0]
 		f.held = f.held[1:]
-		return p, nil
+	} else {
+		p, err = f.queue.get(ctx, patience)
 	}
-	return f.queue.get(ctx, patience)
+	f.accept(p)
+	return p, err
 }

@@ -15,6 +15,9 @@ const (
 	// more than maxSlip: a source that is too slow for its own fragments gets
 	// the lead that it lacks.
 	weaveWait = 1500 * time.Millisecond
+	// lateLag is by how much a track that begins late may stand behind the other:
+	// what muxers hold the sound for, and twice that.
+	lateLag = time.Second
 )
 
 // intake brings the packets of one feed, which have the room's times, into the
@@ -25,16 +28,22 @@ type intake struct {
 	video    *trackQueue // nil: there is none
 	begun    bool        // the first picture was given out
 	deadline time.Time   // of the present wait for a track; zero: there is none
-	spans    [2]atomic.Int64
-	ends     time.Duration // room time at which what was given out ends
+	// lag is how much of a track is held while there is none beside it: packets of
+	// one that comes late stand behind those that they belong to.
+	lag   time.Duration
+	spans [2]atomic.Int64
+	ends  time.Duration // room time at which what was given out ends
 }
 
 // newIntake returns the intake of a source with these tracks; of a realtime
 // source nothing is held.
 func newIntake(tracks []Track, realtime bool) *intake {
 	t := &intake{interleaver: *newInterleaver(len(tracks), fileWeave)}
-	if realtime {
+	switch {
+	case realtime:
 		t.hold = 0
+	case len(tracks) == 1:
+		t.lag = lateLag
 	}
 	for i, track := range tracks {
 		if track.Type == Video {
@@ -56,8 +65,12 @@ func (t *intake) pop() (Packet, bool) {
 	if l == nil {
 		return Packet{}, false
 	}
-	if other := t.other(l); other.n == 0 && l.newest-l.first().DTS >= t.hold {
+	other := t.other(l)
+	if other.n == 0 && l.newest-l.first().DTS >= t.hold {
 		other.absent = true
+	}
+	if !other.started && l.newest-l.first().DTS < t.lag && !t.flushing {
+		return Packet{}, false
 	}
 	if !t.ready(l) {
 		return Packet{}, false

@@ -37,6 +37,9 @@ type copyLane struct {
 	shape   Track     // out as its decoder configuration has it
 	damaged int64
 	one     [1]Packet
+	// told is the configuration of what was made up before, where it does for
+	// what is copied, too: viewers are told nothing new.
+	told []byte
 }
 
 func newCopyLane(r Rules, t Track, c conformer) *copyLane {
@@ -44,7 +47,14 @@ func newCopyLane(r Rules, t Track, c conformer) *copyLane {
 	return &copyLane{rules: r, out: t, conform: c, shape: t.shape()}
 }
 
-func (l *copyLane) track() Track             { return l.out }
+func (l *copyLane) track() Track {
+	t := l.out
+	if l.told != nil {
+		t.Extradata = l.told
+	}
+	return t
+}
+
 func (l *copyLane) flush() ([]Packet, error) { return nil, nil }
 func (l *copyLane) close()                   {}
 

@@ -261,6 +261,12 @@ func (m *mixer) finish() bool {
 func (m *mixer) put(ctx context.Context, p Packet) error {
 	media := m.feed.info.Tracks[p.Track].Type
 	l := m.lanes[media]
+	if p.Change != nil {
+		if err := m.follow(media, *p.Change); err != nil {
+			return err
+		}
+		l = m.lanes[media]
+	}
 	if p.Extradata != nil {
 		m.renew(media, p.Extradata)
 	}

@@ -119,6 +119,10 @@ type Packet struct {
 	// Extradata is the track's new decoder configuration, from this packet on;
 	// nil where it has not changed.
 	Extradata []byte
+	// Change is what the track is from this packet on, where another stream of
+	// the source has taken its part; nil for most. Of a track that the source had
+	// not, Track counts one more than before.
+	Change *Track
 
 	// position in the source and number of the play of it, of what a mixer
 	// gives out.
@@ -142,8 +146,8 @@ type Source interface {
 	// the source. Info may describe the same tracks otherwise after it.
 	Seek(pos time.Duration) error
 	// ReadPacket returns the next packet of a chosen track, io.EOF after the
-	// last one, or an *Error. ErrLateVideo is no end: from then on Info has one
-	// track more, and Packet.Track counts in that.
+	// last one, or an *Error. ErrLateVideo is no end: from then on Info has a
+	// picture, too, and Packet.Track counts in its tracks.
 	ReadPacket() (Packet, error)
 	Close() error
 }

@@ -22,7 +22,7 @@ rc_reader *rc_reader_new(AVFormatContext *format, rc_scope *scope)
 	}
 	r->format = format;
 	r->scope = scope;
-	r->video = r->audio = -1;
+	r->video = r->audio = r->learned = -1;
 	return r;
 }
 
@@ -43,7 +43,6 @@ void rc_choose(rc_reader *r, int video, int audio)
 {
 	r->video = video;
 	r->audio = audio;
-	r->awaits = 0;
 	for (unsigned i = 0; i < r->format->nb_streams; i++)
 		r->format->streams[i]->discard = chosen(r, (int)i) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
 }
@@ -56,53 +55,62 @@ static int64_t to_nanoseconds(int64_t t, AVRational base)
 	return av_rescale_q(t, base, nanoseconds);
 }
 
-static int is_picture(const AVStream *s)
+void rc_follow(rc_reader *r, int video, int audio)
 {
-	return s->codecpar->codec_type == AVMEDIA_TYPE_VIDEO && s->codecpar->codec_id != AV_CODEC_ID_NONE &&
+	r->video = video;
+	r->audio = audio;
+}
+
+static int of_type(const AVStream *s, enum AVMediaType type)
+{
+	return s->codecpar->codec_type == type && s->codecpar->codec_id != AV_CODEC_ID_NONE &&
 		!(s->disposition & AV_DISPOSITION_ATTACHED_PIC);
 }
 
-void rc_await_video(rc_reader *r)
+void rc_await(rc_reader *r, int stream) { r->format->streams[stream]->discard = AVDISCARD_DEFAULT; }
+
+void rc_ignore(rc_reader *r, int stream) { r->format->streams[stream]->discard = AVDISCARD_ALL; }
+
+// time_sound makes up for what libav does not know of a packet's time.
+static void time_sound(rc_reader *r)
 {
-	r->awaits = 1;
-	for (unsigned i = 0; i < r->format->nb_streams; i++)
-		if (is_picture(r->format->streams[i]))
-			r->format->streams[i]->discard = AVDISCARD_DEFAULT;
+	if (r->duration <= 0)
+		r->duration = r->each;
+	if (r->pts == AV_NOPTS_VALUE && r->dts == AV_NOPTS_VALUE)
+		r->pts = r->dts = r->next;
+	int64_t at = r->pts == AV_NOPTS_VALUE ? r->dts : r->pts;
+	r->next = at == AV_NOPTS_VALUE ? at : at + r->duration;
 }
 
-enum { most_mistaken = 8 };
-
-// learn completes the parameters of the packet's stream by decoding it, as
-// libav does with what comes while it probes. It returns 0 when it cannot.
-static int learn(rc_reader *r)
+int rc_learn(rc_reader *r)
 {
 	AVStream *s = r->format->streams[r->packet->stream_index];
 	const AVCodec *codec = avcodec_find_decoder(s->codecpar->codec_id);
 	AVCodecContext *c = codec ? avcodec_alloc_context3(codec) : NULL;
 	AVFrame *f = av_frame_alloc();
-	int ok = c && f && avcodec_parameters_to_context(c, s->codecpar) >= 0;
-	if (ok) {
-		ok = avcodec_open2(c, codec, NULL) >= 0 && avcodec_send_packet(c, r->packet) >= 0 &&
-			avcodec_send_packet(c, NULL) >= 0 && avcodec_receive_frame(c, f) >= 0 &&
-			avcodec_parameters_from_context(s->codecpar, c) >= 0;
-	}
+	int ok;
+	rc_enter(r->scope);
+	ok = c && f && avcodec_parameters_to_context(c, s->codecpar) >= 0 && avcodec_open2(c, codec, NULL) >= 0 &&
+		avcodec_send_packet(c, r->packet) >= 0 && avcodec_send_packet(c, NULL) >= 0 &&
+		avcodec_receive_frame(c, f) >= 0 && avcodec_parameters_from_context(s->codecpar, c) >= 0;
 	if (ok && s->avg_frame_rate.num <= 0)
 		s->avg_frame_rate = c->framerate;
+	if (ok && of_type(s, AVMEDIA_TYPE_AUDIO)) {
+		r->learned = s->index;
+		r->next = AV_NOPTS_VALUE;
+		r->each = f->sample_rate > 0 ? av_rescale(f->nb_samples, 1000000000, f->sample_rate) : 0;
+		time_sound(r);
+	}
 	av_frame_free(&f);
 	avcodec_free_context(&c);
+	rc_leave();
 	return ok;
 }
 
-// late says whether the packet is the first of the picture that is awaited.
-static int late(rc_reader *r)
+// candidate says whether the packet is of a stream that may be chosen yet.
+static int candidate(const AVStream *s)
 {
-	if (!(r->packet->flags & AV_PKT_FLAG_KEY) || (r->packet->flags & AV_PKT_FLAG_CORRUPT))
-		return 0;
-	if (learn(r))
-		return 1;
-	if (++r->mistaken >= most_mistaken)
-		r->awaits = 0;
-	return 0;
+	return s->discard < AVDISCARD_ALL && (of_type(s, AVMEDIA_TYPE_VIDEO) || of_type(s, AVMEDIA_TYPE_AUDIO));
 }
 
 static void answer(rc_reader *r, const AVPacket *p)
@@ -119,6 +127,8 @@ static void answer(rc_reader *r, const AVPacket *p)
 	size_t size = 0;
 	r->extradata = av_packet_get_side_data(p, AV_PKT_DATA_NEW_EXTRADATA, &size);
 	r->extradata_size = (int)size;
+	if (r->stream == r->learned)
+		time_sound(r);
 }
 
 int rc_read(rc_reader *r)
@@ -128,15 +138,13 @@ int rc_read(rc_reader *r)
 	for (;;) {
 		av_packet_unref(r->packet);
 		ret = av_read_frame(r->format, r->packet);
+		r->candidate = 0;
 		if (ret < 0 || chosen(r, r->packet->stream_index))
 			break;
 		AVStream *s = r->format->streams[r->packet->stream_index];
-		if (!r->awaits || !is_picture(s))
-			s->discard = AVDISCARD_ALL;
-		else if (late(r)) {
-			ret = RC_LATE_VIDEO;
+		if ((r->candidate = candidate(s)))
 			break;
-		}
+		s->discard = AVDISCARD_ALL;
 	}
 	if (ret == AVERROR_EOF && rc_io_error(r->format) < 0)
 		ret = rc_io_error(r->format);

@@ -14,8 +14,11 @@ typedef struct rc_reader {
 	AVPacket *packet;        // owned
 	rc_scope *scope;         // borrowed
 	int video, audio;        // chosen stream indices, -1 for none
-	int awaits;              // a picture that comes late is reported
-	int mistaken;            // pictures that turned out to be none
+	int candidate;           // the answer is of a stream that is not chosen
+	// Of sound whose parameters were learned late, libav does not time what it
+	// splits: its stream, -1 for none, and where its next packet begins.
+	int learned;
+	int64_t each, next; // how long a packet lasts where libav does not say, 0 unknown
 
 	// The answer, valid until the next call. Times are nanoseconds,
 	// AV_NOPTS_VALUE when there is none.
@@ -56,22 +59,28 @@ typedef struct rc_watch {
 rc_reader *rc_reader_new(AVFormatContext *format, rc_scope *scope);
 void rc_reader_free(rc_reader *r);
 
-// What rc_read returns with the first keyframe of a stream that is to be chosen.
-enum { RC_LATE_VIDEO = 1 };
-
-// rc_read reads the next packet of a chosen stream; it returns 0, RC_LATE_VIDEO
-// or an AVERROR. A broken connection that a demuxer reports as the end is an
+// rc_read reads the next packet of a chosen stream, or of a candidate; it returns
+// 0 or an AVERROR. A broken connection that a demuxer reports as the end is an
 // error here.
 int rc_read(rc_reader *r);
 
-// rc_await_video makes rc_read look for a picture, where none is chosen.
-void rc_await_video(rc_reader *r);
+// rc_learn completes the parameters of the stream of the packet that was read by
+// decoding it, as libav does with what comes while it probes. It returns 0 when
+// it cannot.
+int rc_learn(rc_reader *r);
+
+// rc_await makes a stream a candidate, if it is picture or sound, that was there
+// when the tracks were chosen. Those that come later are candidates by themselves.
+void rc_await(rc_reader *r, int stream);
+
+// rc_ignore makes a candidate cost nothing.
+void rc_ignore(rc_reader *r, int stream);
 
 // rc_flv_flags returns the flags of an FLV header (FLV 10.1, E.2) that has just
 // been read, -1 when it is not at hand.
 int rc_flv_flags(const AVFormatContext *format);
 
-// rc_choose makes every stream but these two cost nothing.
+// rc_choose makes every stream that there is but these two cost nothing.
 void rc_choose(rc_reader *r, int video, int audio);
 
 // rc_guard lets the context open http, rtmp and srt addresses only (http also under
@@ -91,6 +100,9 @@ int rc_seekable(const AVFormatContext *format);
 
 // rc_at_end says whether all of the context's connection has been read.
 int rc_at_end(const AVFormatContext *format);
+
+// rc_follow goes on with other streams. Those of before are candidates.
+void rc_follow(rc_reader *r, int video, int audio);
 
 rc_parameters rc_parameters_at(const AVFormatContext *format, int stream);
 

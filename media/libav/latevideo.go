@@ -25,10 +25,10 @@ const (
 // awaitVideo waits for the picture of a live source that has sound alone and
 // promises more. When it does not come in time, a later read tells of it.
 func (s *Source) awaitVideo() {
+	s.await()
 	if !s.info.Live || s.video >= 0 {
 		return
 	}
-	C.rc_await_video(s.reader)
 	var sound []media.Packet
 	bytes := 0
 	for end := time.Now().Add(videoWait); s.video < 0 && bytes < mostWaited && s.promisesVideo() && time.Now().Before(end); {
@@ -61,14 +61,18 @@ func (s *Source) recent(sound []media.Packet) []media.Packet {
 	return sound
 }
 
-// takeLateVideo chooses anew, and keeps the keyframe that has just been read for
-// the next read.
-func (s *Source) takeLateVideo() error {
+// takeLateVideo chooses anew, and keeps what has been read of the picture for the
+// next reads.
+func (s *Source) takeLateVideo(v *rival) error {
 	if err := s.choose(); err != nil {
 		return err
 	}
-	s.pending = append(s.pending, s.packet())
-	return nil
+	s.await()
+	for _, p := range v.held {
+		p.Track = s.tracks[s.video]
+		s.pending = append(s.pending, p)
+	}
+	return media.ErrLateVideo
 }
 
 // promisesVideo says whether the source has a picture that is not known yet: a

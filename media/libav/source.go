@@ -6,7 +6,6 @@ import "C"
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"runtime"
 	"slices"
@@ -34,10 +33,12 @@ type Source struct {
 	tracks       map[int]int // libav's index to ours
 	configs      [][]byte    // each track's present decoder configuration
 	pending      []media.Packet
-	flvFlags     int          // of its header, -1 for none
-	stall        *time.Timer  // of a seek under way, else nil
-	vorbis       *vorbisClock // nil for most
-	timeline     *timeline    // of a recorded playlist; else nil
+	rivals       [2]*rival      // by media.MediaType
+	adopted      []media.Packet // held of a stream that has taken a part
+	flvFlags     int            // of its header, -1 for none
+	stall        *time.Timer    // of a seek under way, else nil
+	vorbis       *vorbisClock   // nil for most
+	timeline     *timeline      // of a recorded playlist; else nil
 	delay        soundDelay
 	once         sync.Once
 	busy         sync.Mutex // held while libav works for it
@@ -215,14 +216,15 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 }
 
 func (s *Source) read() (media.Packet, error) {
+	next := s.readTimed
 	if s.delays() {
-		p, err := s.readDelayed(s.readTimed)
-		if errors.Is(err, media.ErrLateVideo) {
-			s.delayPending()
-		}
-		return p, err
+		next = s.readDelayed
 	}
-	return s.readTimed()
+	p, err := next()
+	if errors.Is(err, media.ErrLateVideo) {
+		s.delayPending()
+	}
+	return p, err
 }
 
 // readTimed reads the next packet with the time that it has in the source.
@@ -248,12 +250,22 @@ func (s *Source) demux() (media.Packet, error) {
 		s.stall.Reset(readStalled)
 	}
 	for {
+		if len(s.adopted) > 0 {
+			p := s.adopted[0]
+			s.adopted = s.adopted[1:]
+			return p, nil
+		}
 		code := astiav.Error(C.rc_read(s.reader))
 		switch {
-		case code == C.RC_LATE_VIDEO:
-			return media.Packet{}, cmp.Or(s.takeLateVideo(), media.ErrLateVideo)
+		case code >= 0 && s.reader.candidate != 0:
+			if err := s.offer(); err != nil {
+				return media.Packet{}, err
+			}
 		case code >= 0:
-			return s.packet(), nil
+			p := s.packet()
+			s.settleRivals(p)
+			return p, nil
+		case code == astiav.ErrEof && s.adoptLast():
 		case code == astiav.ErrEagain && s.life.ctx.Err() == nil:
 			// A demuxer that was interrupted by nothing: ask again.
 			runtime.Gosched()
@@ -264,10 +276,12 @@ func (s *Source) demux() (media.Packet, error) {
 }
 
 // packet copies the reader's answer into Go.
-func (s *Source) packet() media.Packet {
+func (s *Source) packet() media.Packet { return s.packetOf(s.tracks[int(s.reader.stream)]) }
+
+func (s *Source) packetOf(track int) media.Packet {
 	r := s.reader
 	p := media.Packet{
-		Track:    s.tracks[int(r.stream)],
+		Track:    track,
 		NoPTS:    r.pts == C.AV_NOPTS_VALUE,
 		NoDTS:    r.dts == C.AV_NOPTS_VALUE,
 		Keyframe: r.flags&C.AV_PKT_FLAG_KEY != 0,
@@ -288,7 +302,7 @@ func (s *Source) packet() media.Packet {
 		data := unsafe.Slice((*byte)(unsafe.Pointer(r.data)), int(r.size))
 		p.Data = append([]byte(nil), data...)
 	}
-	if r.extradata_size > 0 {
+	if r.extradata_size > 0 && track < len(s.configs) {
 		p.Extradata = s.changed(p.Track, C.GoBytes(unsafe.Pointer(r.extradata), r.extradata_size))
 	}
 	return p
@@ -345,5 +359,5 @@ func (s *Source) closeFormat() {
 		s.format = nil
 	}
 	C.av_free(unsafe.Pointer(s.watch))
-	s.watch, s.pending = nil, nil
+	s.watch, s.pending, s.rivals, s.adopted = nil, nil, [2]*rival{}, nil
 }

@@ -44,10 +44,15 @@ type TrackWant struct {
 	// Later is a part of the reason for which a copy becomes a transcode in
 	// mid-stream.
 	Later string
+	// Then is what it becomes in mid-stream without being re-encoded.
+	Then string
 }
 
 // AtTheEnd is what the push should do with the track at its end.
 func (w TrackWant) AtTheEnd() TrackWant {
+	if w.Then != "" {
+		return TrackWant{Action: w.Then}
+	}
 	if w.Later != "" {
 		return TrackWant{Action: "transcode", Reason: w.Later}
 	}

@@ -16,19 +16,20 @@ func playlists() []Sample {
 	return []Sample{
 		vod("ts", ""), vod("fmp4", "-hls_segment_type fmp4"), crypt,
 		long.sample("hls, fmp4 with 6 s segments", copied, copied).served(ByFolder),
-		discontinuous(), inserted(), variants(), separate(),
+		discontinuous("hls, discontinuity", ""), discontinuous("hls, other stream numbers behind a discontinuity", "-mpegts_start_pid 0x200 "),
+		inserted(), variants(), separate(),
 	}
 }
 
 // discontinuous is a playlist of two recordings, each with a clock of its own.
-func discontinuous() Sample {
-	part := func(name string) []string {
-		return piece{video: baseline, audio: aac, seconds: 2, out: "-f mpegts " + name}.args()
+func discontinuous(title, second string) Sample {
+	part := func(name, options string) []string {
+		return piece{video: baseline, audio: aac, seconds: 2, out: options + "-f mpegts " + name}.args()
 	}
 	list := strings.Join([]string{"#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2", "#EXTINF:2.0,", "1.ts",
 		"#EXT-X-DISCONTINUITY", "#EXTINF:2.0,", "2.ts", "#EXT-X-ENDLIST", ""}, "\n")
-	s := piece{video: baseline, audio: aac, out: "a.m3u8"}.sample("hls, discontinuity", copied, copied).served(ByFolder)
-	s.steps = [][]string{part("1.ts"), part("2.ts"), {"write", "a.m3u8", list}}
+	s := piece{video: baseline, audio: aac, out: "a.m3u8"}.sample(title, copied, copied).served(ByFolder)
+	s.steps = [][]string{part("1.ts", ""), part("2.ts", second), {"write", "a.m3u8", list}}
 	return s
 }
 

@@ -223,14 +223,16 @@ func clocks() []Sample {
 	wrapping := whole
 	wrapping.out = "-output_ts_offset 95440.3 " + ts // 2^33 ticks of 90 kHz are 95443.7 s
 	late, early := piece{video: baseline, audio: aac, from: 2, out: faststart}, piece{video: baseline, audio: aac, to: 2, out: faststart}
-	lateTS, delayed := late, late
+	lateTS, delayed, latest := late, late, late
 	lateTS.out, delayed.from = ts, 0.25
+	latest.from, latest.seconds, latest.out = 6, 9, ts // libav looks at 3 s
 	return []Sample{
 		wrapping.sample("ts, clock wraps", copied, copied),
 		jump("ts, clock jumps ahead", "100"),
 		jump("ts, clock jumps back", "-1"),
 		late.sample("mp4, audio starts 2 s late", copied, copied),
 		lateTS.sample("ts, audio starts 2 s late", copied, copied),
+		latest.sample("ts, audio starts 6 s late", copied, TrackWant{Action: "fill", Then: "copy"}),
 		delayed.sample("mp4, audio delayed by an edit list", copied, copied),
 		early.sample("mp4, audio ends early", copied, copied).shaped(func(w *TapeWant) { w.Apart += 2 * time.Second }),
 		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, edit list cuts into a GOP", transcoded("edit list"), copied).
@@ -274,6 +276,8 @@ func changes() []Sample {
 			ffmpegStep("-f concat -i l.txt -c copy -f flv a.flv"), ffmpegStep("drop l.txt 1.ts 2.ts"))
 		return s
 	}
+	numbered := second
+	numbered.out = "-output_ts_offset 2 -mpegts_start_pid 0x200 -f mpegts 2.ts"
 	sized, setup, late, rate, wide := second, second, second, second, second
 	wide.filter = "setsar=4/3"
 	sized.size, setup.video, late.video, rate.hertz = "240x180", baseline+" -refs 3 -level 4.0", adaptive, 44100
@@ -281,6 +285,7 @@ func changes() []Sample {
 		sample("flv, B-frames begin in mid-stream", until("B-frames"), copied)
 	bent.Renewed = true
 	return []Sample{
+		joined("ts, stream numbers change", numbered, copied, copied),
 		joined("ts, resolution changes", sized, until("size"), copied),
 		flv("flv, resolution changes", sized),
 		joined("ts, pixels become anamorphic", wide, until("pixels"), copied),

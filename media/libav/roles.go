@@ -1,0 +1,191 @@
+package libav
+
+// #include "demux.h"
+import "C"
+
+import (
+	"slices"
+	"time"
+
+	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
+)
+
+// A track is the program's picture or sound, not a stream number: a stream that
+// comes later takes the part of one that has ended, or that was never there.
+const (
+	// rivalSpan is how much of another stream must come, and nothing of the one
+	// that plays the part, before it is taken. One that comes beside it is none:
+	// a second language.
+	rivalSpan  = 500 * time.Millisecond
+	rivalBytes = 4 << 20
+	// mostMistaken is how many packets of a stream may not be decoded before it
+	// is given up.
+	mostMistaken = 8
+)
+
+// rival is a stream that may take a track's part.
+type rival struct {
+	stream   int
+	held     []media.Packet
+	bytes    int
+	mistaken int
+}
+
+func (v *rival) span() time.Duration {
+	if len(v.held) == 0 {
+		return 0
+	}
+	return v.held[len(v.held)-1].DTS - v.held[0].DTS
+}
+
+// await makes the streams candidates that are announced and of which nothing is
+// known: they have not begun.
+func (s *Source) await() {
+	for _, st := range s.format.Streams() {
+		if !s.usable(st.CodecParameters().MediaType())(st) && s.asked(st) {
+			C.rc_await(s.reader, C.int(st.Index()))
+		}
+	}
+}
+
+// playing returns libav's index of the stream that plays a part, -1 for none.
+func (s *Source) playing(m media.MediaType) int {
+	if m == media.Video {
+		return s.video
+	}
+	return s.audio
+}
+
+// offer takes the packet of a candidate that has just been read. Its packets are
+// held until it is known that it takes the part; then the first of them says so.
+// The error is ErrLateVideo: of a source without a picture.
+func (s *Source) offer() error {
+	index := int(s.reader.stream)
+	stream := s.format.Streams()[index]
+	m := media.Audio
+	if stream.CodecParameters().MediaType() == astiav.MediaTypeVideo {
+		m = media.Video
+	}
+	v := s.rivals[m]
+	switch {
+	case !s.fits(stream):
+		C.rc_ignore(s.reader, C.int(index))
+		return nil
+	case v == nil:
+		v = &rival{stream: index}
+		s.rivals[m] = v
+	case v.stream != index && s.playing(m) < 0:
+		return nil // the first one is still to be known
+	case v.stream != index:
+		C.rc_ignore(s.reader, C.int(index))
+		return nil
+	}
+	if len(v.held) == 0 && !s.introduce(m, stream, v) {
+		return nil
+	}
+	v.held = append(v.held, s.packetOf(s.role(m)))
+	v.bytes += int(s.reader.size)
+	if s.playing(m) >= 0 && !s.departed(m, index) && v.span() < rivalSpan && v.bytes < rivalBytes {
+		return nil
+	}
+	return s.adopt(m)
+}
+
+// introduce says whether the packet that was read is one that a decoder can begin
+// with, and all is known of its stream.
+func (s *Source) introduce(m media.MediaType, stream *astiav.Stream, v *rival) bool {
+	const key, corrupt = C.AV_PKT_FLAG_KEY, C.AV_PKT_FLAG_CORRUPT
+	if m == media.Video && s.reader.flags&(key|corrupt) != key {
+		return false
+	}
+	kind := astiav.MediaTypeAudio
+	if m == media.Video {
+		kind = astiav.MediaTypeVideo
+	}
+	if s.usable(kind)(stream) && s.playing(m) >= 0 || C.rc_learn(s.reader) != 0 {
+		return true
+	}
+	if v.mistaken++; v.mistaken >= mostMistaken {
+		C.rc_ignore(s.reader, C.int(v.stream))
+		s.rivals[m] = nil
+	}
+	return false
+}
+
+// departed says whether the program has another stream in the place of the one
+// that plays a part (MPEG-TS: a new program map).
+func (s *Source) departed(m media.MediaType, index int) bool {
+	listed := func(stream int) bool {
+		return slices.ContainsFunc(s.format.Programs(), func(p *astiav.Program) bool {
+			return slices.ContainsFunc(p.Streams(), func(st *astiav.Stream) bool { return st.Index() == stream })
+		})
+	}
+	return listed(index) && !listed(s.playing(m))
+}
+
+// role is a type's index among Info's tracks; one that there is none of comes
+// behind them.
+func (s *Source) role(m media.MediaType) int {
+	i := slices.IndexFunc(s.info.Tracks, func(t media.Track) bool { return t.Type == m })
+	if i < 0 {
+		return len(s.info.Tracks)
+	}
+	return i
+}
+
+// adopt gives a part to its rival. What was held of it comes next.
+func (s *Source) adopt(m media.MediaType) error {
+	v := s.rivals[m]
+	s.rivals[m] = nil
+	if m == media.Video && s.video < 0 {
+		return s.takeLateVideo(v)
+	}
+	stream, role := s.format.Streams()[v.stream], s.role(m)
+	t := s.audioTrack
+	if m == media.Video {
+		t = s.videoTrack
+	}
+	track := t(stream)
+	delete(s.tracks, s.playing(m))
+	s.tracks[v.stream] = role
+	if m == media.Video {
+		s.video = v.stream
+	} else {
+		s.audio = v.stream
+	}
+	tracks := slices.Clone(s.info.Tracks) // the one before was given away
+	if role == len(tracks) {
+		tracks, s.configs = append(tracks, track), append(s.configs, nil)
+	}
+	tracks[role], s.configs[role] = track, track.Extradata
+	s.info.Tracks = tracks
+	C.rc_follow(s.reader, C.int(s.video), C.int(s.audio))
+	s.tell()
+	v.held[0].Change = &track
+	s.adopted = v.held
+	return nil
+}
+
+// settleRivals is told of a packet of a stream that plays a part: one that goes on
+// has no rival.
+func (s *Source) settleRivals(p media.Packet) {
+	m := s.info.Tracks[p.Track].Type
+	v := s.rivals[m]
+	if v == nil || len(v.held) == 0 || p.NoDTS || p.DTS <= v.held[0].DTS {
+		return
+	}
+	C.rc_ignore(s.reader, C.int(v.stream))
+	s.rivals[m] = nil
+}
+
+// adoptLast gives the parts to what is held at the source's end, and says whether
+// there was any.
+func (s *Source) adoptLast() bool {
+	for m, v := range s.rivals {
+		if v != nil && len(v.held) > 0 && s.adopt(media.MediaType(m)) == nil {
+			return true
+		}
+	}
+	return false
+}
