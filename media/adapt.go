@@ -197,17 +197,21 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 }
 
 // change re-encodes from here on, beginning to decode at the last keyframe.
-func (m *mixer) change(ctx context.Context, media MediaType, reason string, p Packet) ([]Packet, error) {
+// With p nil nothing follows yet.
+func (m *mixer) change(ctx context.Context, media MediaType, reason string, p *Packet) ([]Packet, error) {
 	old, _ := m.lanes[media].(*copyLane)
-	before := slices.Clone(old.gop.packets)
-	if p.Keyframe { // a decoder can begin here, and could not with what was before another configuration
-		before = nil
+	packets := slices.Clone(old.gop.packets)
+	switch {
+	case p != nil && p.Keyframe: // a decoder can begin here, and could not with what was before another configuration
+		packets = []Packet{*p}
+	case p != nil:
+		packets = append(packets, *p)
 	}
 	if err := m.recode(media, reason); err != nil {
 		return nil, err
 	}
 	var all []Packet
-	for _, p := range append(before, p) {
+	for _, p := range packets {
 		if ctx.Err() != nil { // a GOP may take seconds
 			return nil, context.Cause(ctx)
 		}

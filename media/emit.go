@@ -8,6 +8,9 @@ func (m *mixer) take(media MediaType, out []Packet) {
 		if m.beyond(p) {
 			continue
 		}
+		if media == Audio {
+			m.hush(p.PTS)
+		}
 		m.shown[media] = max(m.shown[media], p.PTS)
 		m.ends = max(m.ends, p.PTS+min(p.Duration, maxFrame))
 		if l, ok := m.lanes[1-media].(*fillLane); ok {
@@ -50,6 +53,7 @@ func (m *mixer) position(p Packet) time.Duration {
 const maxOff = 30 * time.Second
 
 func (m *mixer) give(media MediaType, p Packet) {
+	m.account(media, p)
 	m.given, p.Track = true, m.index(media)
 	p.position, p.play, p.leftOut = m.position(p), m.reel.plays, m.leap.before(p.DTS)
 	p.Extradata, p.config = nil, m.lanes[media].track().Extradata

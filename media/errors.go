@@ -106,8 +106,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Sentence is an inner cause that tells a person all there is to know: it is shown
-// alone, without what its Kind says.
+// Sentence is an Error's inner cause that tells a person all there is to say:
+// nothing more general is put before it. It holds no secret.
 type Sentence string
 
 func (s Sentence) Error() string { return string(s) }
@@ -125,7 +125,7 @@ func KindOf(err error) Kind {
 var (
 	ErrStopped  = errors.New("stopped by request")
 	ErrDraining = errors.New("worker is draining")
-	ErrStalled  = errors.New("nothing to play came in time")
+	ErrStalled  = errors.New("source stalled")
 	ErrLost     = errors.New("lease lost to another worker")
 	ErrTooLarge = errors.New("the worker's memory was running out while the source was opened")
 	// ErrStuck is no such cause, but that of an Error of KindSourceTooLarge.

@@ -50,6 +50,7 @@ type feed struct {
 	realtime   bool // comes as fast as it is made: nothing to pace, and what lags is dropped
 	bursty     bool // comes as fast as it is made, but a playlist's segment at a time: its clock is followed, what lags is left out
 	seeks      bool // goes to a position
+	fromBegin  bool // it is read from its begin
 	conformers []conformer
 	queue      *packetQueue
 	cancel     context.CancelCauseFunc
@@ -84,6 +85,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 	}
 	f := newFeed(source, r.Mode)
 	f.cancel = cancel
+	f.fromBegin = part.from <= 0
 	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
 			cancel(err)
@@ -98,7 +100,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 func newFeed(source Source, mode SourceMode) *feed {
 	f := &feed{source: source, info: source.Info(), ended: make(chan struct{})}
 	f.live = mode == ModeLive || (mode != ModeVOD && f.info.Live)
-	recorded := !f.info.Live && f.info.Duration > 0 // it is all there, though played as live
+	recorded := !f.info.Live && (f.info.Duration > 0 || f.info.Still) // it is all there, though played as live
 	f.realtime, f.bursty = f.live && !recorded && !f.segmented(), f.live && !recorded && f.segmented()
 	f.seeks = !f.live && !f.info.Live
 	return f
@@ -277,6 +279,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			s.pictures++
 			s.reordered = order.reordered(p) || f.conformers[p.Track].bidirectional() || s.reordered
 			s.cut = cuts.cut(p) || s.cut
+			s.stands = s.stands || p.stands()
 			s.fps = rate.fps(p)
 		}
 	}
@@ -372,10 +375,10 @@ func (f *feed) next(ctx context.Context, patience time.Duration) (Packet, error)
 		begun := f.gate.open
 		switch passed := f.gate.pass(p); {
 		case passed:
-			if !begun {
-				f.held, f.early.packets = append(f.early.packets, f.held...), nil
-			}
 			f.configs.pass(&p)
+			if !begun {
+				p = f.begins(p)
+			}
 			return p, nil
 		case !begun && f.gate.kind(p) == Audio:
 			f.early.add(p, &f.configs)
@@ -388,6 +391,37 @@ func (f *feed) next(ctx context.Context, patience time.Duration) (Packet, error)
 			f.configs.lose(p)
 		}
 	}
+}
+
+// leastLead is by how much sound must begin before the picture for the picture to
+// stand before it: less is what encoders and muxers leave.
+const leastLead = 300 * time.Millisecond
+
+// begins puts the sound from before key, the first picture, behind it, and returns
+// what comes first. Of a file from its begin no sound is left out: the first
+// picture stands until its time comes, sent again each second.
+func (f *feed) begins(key Packet) Packet {
+	early := f.early.packets
+	f.early.packets = nil
+	lead := time.Duration(0)
+	if !f.live && f.fromBegin && len(early) > 0 && !key.NoPTS && !key.NoDTS {
+		lead = shownAt(key) - shownAt(early[0])
+	}
+	if lead < leastLead {
+		f.held = append(early, f.held...)
+		return key
+	}
+	f.gate.from = shownAt(early[0])
+	var stands []Packet
+	for at := f.gate.from; at < key.DTS; at += stillTime {
+		p := key
+		p.PTS, p.DTS, p.Duration, p.origin = at, at, min(stillTime, shownAt(key)-at), held
+		stands = append(stands, p)
+		key.Extradata, key.Change = nil, nil
+	}
+	rest := append(append(stands[1:len(stands):len(stands)], early...), key)
+	f.held = append(rest, f.held...)
+	return stands[0]
 }
 
 func (f *feed) take(ctx context.Context, patience time.Duration) (Packet, error) {

@@ -44,7 +44,7 @@ func TestSoundThatStandsBeforeTheFirstKeyframeIsKept(t *testing.T) {
 	}{
 		{ModeVOD, time.Second, audioFrame, 0},
 		{ModeVOD, 15 * time.Second, audioFrame, 0},
-		{ModeVOD, time.Second, 3*time.Second + audioFrame, 3 * time.Second},
+		{ModeVOD, time.Second, audioFrame, 3 * time.Second}, // the first picture stands before its time
 		{ModeVOD, 30 * time.Second, 9980 * time.Millisecond, 0},
 		{ModeLive, time.Second, audioFrame, 0},
 		{ModeLive, 5 * time.Second, 2980 * time.Millisecond, 0},

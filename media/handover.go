@@ -42,6 +42,7 @@ func (r *run) takeOver(ctx context.Context) error {
 // It returns false when that keyframe is not ahead, or so far that the source
 // is better sought; the feed is of no use then.
 func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error) {
+	f.fromBegin = false
 	target := f.info.StartTime + position
 	var kept []Packet
 	found := false

@@ -266,7 +266,7 @@ func (l *fillLane) until(t time.Duration) []Packet {
 			l.next, l.base = 0, t-fillGap+tick
 			continue
 		}
-		p.PTS, p.DTS = at+p.PTS-p.DTS, at
+		p.PTS, p.DTS, p.origin = at+p.PTS-p.DTS, at, filled
 		out = append(out, p)
 		if l.next++; l.next == len(l.group) {
 			l.next, l.base = 0, l.base+l.span
@@ -277,5 +277,5 @@ func (l *fillLane) until(t time.Duration) []Packet {
 // restart begins the group anew, with its keyframe.
 func (l *fillLane) restart() { l.base, l.next = l.base+l.group[l.next].DTS, 0 }
 
-// fillGap is how much is made up for at once.
-const fillGap = time.Second
+// fillGap is how much is made up for at once: the longest gap in the content.
+const fillGap = maxForward

@@ -29,6 +29,7 @@ func (r *reel) openAgain(ctx context.Context, f *feed) opened {
 // forgetLanes makes the next feed decide anew what tracks the room has.
 func (m *mixer) forgetLanes() {
 	for i, l := range m.lanes {
+		m.covers[i].begun = false
 		if l != nil {
 			l.close()
 			m.lanes[i] = nil

@@ -95,6 +95,8 @@ func (m *mixer) land(p Packet) {
 	m.leap.total += m.leap.last
 	m.startWithKey()
 	for media, l := range m.lanes {
+		m.covers[media].skip(p.PTS)
+		m.shown[media] = max(m.shown[media], p.PTS-tick)
 		switch l := l.(type) {
 		case *codeLane:
 			if MediaType(media) == Audio {

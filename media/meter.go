@@ -95,6 +95,12 @@ func (m *Meter) setSlipped(d time.Duration) {
 	m.progress.Slipped = d
 }
 
+func (m *Meter) setCoverage(media MediaType, c Coverage) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Coverage[media] = c
+}
+
 func (m *Meter) setDuration(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

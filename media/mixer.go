@@ -42,6 +42,10 @@ type mixer struct {
 	dropped atomic.Int64
 	damage  [2]damage // by MediaType
 	reach   reach     // of the feed
+	covers  [2]cover  // by MediaType
+	// stands is the room time until which the source's newest picture is to be
+	// shown, as its container says.
+	stands time.Duration
 }
 
 // mixerConfig is what a mixer works with.
@@ -49,8 +53,11 @@ type mixerConfig struct {
 	rules       Rules
 	reel        *reel
 	transcoders Transcoders // nil: nothing can be re-encoded
+	meter       *Meter
 	// onPlan is told the plan whenever it has changed.
 	onPlan func(f *feed, p Plan)
+	// onHole is told of a big hole in a track of the room; nil: nobody is.
+	onHole func(media MediaType, from, hole time.Duration)
 }
 
 // load goes on with another feed, which is the mixer's from now on.
@@ -61,6 +68,9 @@ func (m *mixer) load(o opened) error {
 		if tp := plan.of(t.Type); tp.Action == Copy && f.conformer(t.Type).config() == nil {
 			*tp = TrackPlan{Action: Transcode, Reason: "no decoder configuration in it"}
 		}
+	}
+	if tp := plan.Video; tp != nil && tp.Action == Copy && o.seen.stands && m.mayRecode() {
+		*tp = TrackPlan{Action: Transcode, Reason: reasonStands}
 	}
 	m.closeFeed()
 	m.feed, m.cut, m.configs = f, o.seen.cut, configs{}
@@ -215,7 +225,7 @@ func (m *mixer) work(ctx, wait context.Context) error {
 	case m.intake.holds() && wait.Err() == nil && m.complete(err):
 		m.intake.flush()
 		return nil
-	case !isEnd(err) || m.finish():
+	case !isEnd(err) || m.finish(ctx):
 		return ignoreEnd(err)
 	case !m.given && m.from == m.reel.options.StartAt: // it would be opened over and over, or be complete without a packet
 		return errNothing
@@ -236,7 +246,7 @@ func ignoreEnd(err error) error {
 
 // finish brings out what is still inside at the end of a feed; false when
 // there was nothing.
-func (m *mixer) finish() bool {
+func (m *mixer) finish(ctx context.Context) bool {
 	for media, l := range m.lanes {
 		if l != nil {
 			out, err := l.flush()
@@ -245,11 +255,7 @@ func (m *mixer) finish() bool {
 			}
 		}
 	}
-	if l, ok := m.lanes[Video].(*codeLane); ok {
-		if out, err := l.stand(m.reach.heard); err == nil {
-			m.take(Video, out)
-		}
-	}
+	m.standOut(ctx)
 	m.weave.flush()
 	for p, ok := m.weave.pop(); ok; p, ok = m.weave.pop() {
 		m.ready = append(m.ready, p)
@@ -260,12 +266,10 @@ func (m *mixer) finish() bool {
 // put makes what the room gets of a packet of the source.
 func (m *mixer) put(ctx context.Context, p Packet) error {
 	media := m.feed.info.Tracks[p.Track].Type
-	l := m.lanes[media]
 	if p.Change != nil {
 		if err := m.follow(media, *p.Change); err != nil {
 			return err
 		}
-		l = m.lanes[media]
 	}
 	if p.Extradata != nil {
 		m.renew(media, p.Extradata)
@@ -284,12 +288,18 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 		picture.ForceKey()
 	}
 	m.skipBeyond(p)
-	if err := m.stand(media, p); err != nil {
+	if err := m.stand(ctx, media, p); err != nil {
 		return err
 	}
-	out, err := l.put(p)
+	if media == Video {
+		m.hushBehind(p.DTS)
+	}
+	if media == Video && p.stands() {
+		m.stands = p.PTS + p.Duration
+	}
+	out, err := m.lanes[media].put(p)
 	if change, ok := errors.AsType[*planChange](err); ok {
-		out, err = m.change(ctx, media, change.reason, p)
+		out, err = m.change(ctx, media, change.reason, &p)
 	}
 	if err != nil {
 		return err

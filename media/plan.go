@@ -86,6 +86,7 @@ type seen struct {
 	pictures  int
 	reordered bool    // PTS do not rise in the order of DTS: B-frames
 	cut       bool    // the container leaves out pictures that others are made of
+	stands    bool    // a picture is shown for longer than one may stand
 	fps       float64 // by their DTS; 0: not known
 }
 
@@ -98,17 +99,19 @@ const leftOutShown = 100 * time.Millisecond
 
 // cutWatch looks for pictures that the container leaves out.
 type cutWatch struct {
-	within bool
-	from   time.Duration // PTS
+	shown  bool          // there was one that is not left out
+	before time.Duration // how much of the others came one after the other
 }
 
-// cut says whether p is one of more than may be shown.
+// cut says whether p is one of more than may be shown: in the middle, of any.
 func (w *cutWatch) cut(p Packet) bool {
-	if p.Discard && !w.within {
-		w.from = p.PTS
+	if !p.Discard {
+		w.before, w.shown = 0, true
+		return false
 	}
-	w.within = p.Discard
-	return p.Discard && p.PTS-w.from > leftOutShown
+	over := w.shown || w.before > leftOutShown
+	w.before += p.Duration
+	return over
 }
 
 // plan decides for each track of a source from its parameters, its first
@@ -118,7 +121,10 @@ func (r Rules) plan(tracks []Track, s seen, o Options) Plan {
 	for _, t := range tracks {
 		switch t.Type {
 		case Video:
-			p.Video = decide(cmp.Or(r.videoProblem(t, s), o.videoReason(t, s, r)))
+			p.Video = decide(cmp.Or(r.videoProblem(t, s), o.interlacedReason(t), o.videoReason(t, s, r)))
+			if t.Interlaced && p.Video.Action == Copy {
+				p.Video.Reason = reasonFields
+			}
 		case Audio:
 			p.Audio = decide(cmp.Or(r.audioProblem(t), o.audioReason(t)))
 		}
@@ -157,6 +163,8 @@ func (r Rules) videoProblem(t Track, s seen) string {
 		return "HDR"
 	case t.Pixels.Aspect() != 1: // a room's players take every pixel for square
 		return fmt.Sprintf("pixels of %s", t.Pixels)
+	case t.Mirrored:
+		return "mirrored"
 	case t.Rotation != 0:
 		return fmt.Sprintf("rotated by %d degrees", t.Rotation)
 	}
@@ -165,6 +173,7 @@ func (r Rules) videoProblem(t Track, s seen) string {
 
 const (
 	reasonBFrames = "B-frames"
+	reasonFields  = "it is interlaced, and not to be re-encoded: players may show both fields at once"
 	reasonCut     = "the edit list cuts into a group of pictures"
 )
 
@@ -187,6 +196,15 @@ func (r Rules) audioProblem(t Track) string {
 
 // reasonAsked is why a track is re-encoded that need not be.
 const reasonAsked = "asked for"
+
+// interlacedReason says why t is re-encoded though a room takes it: its players
+// would show both fields at once. Where nothing may be re-encoded they do.
+func (o Options) interlacedReason(t Track) string {
+	if !t.Interlaced || o.Transcode == TranscodeNever {
+		return ""
+	}
+	return "interlaced"
+}
 
 // videoReason says why the request wants t re-encoded, empty when it is what
 // was asked for already.

@@ -28,6 +28,8 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		"10 bit":                      {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p10le"}, reason: "pixel format yuv420p10le"},
 		"HDR in 8 bit":                {track: Track{Type: Video, Codec: H264, PixelFormat: "yuv420p", HDR: true}, reason: "HDR"},
 		"anamorphic":                  {track: Track{Type: Video, Codec: H264, Width: 720, Height: 576, Pixels: PixelShape{64, 45}}, reason: "pixels of 64:45"},
+		"mirrored":                    {track: Track{Type: Video, Codec: H264, Mirrored: true, Rotation: 180}, reason: "mirrored"},
+		"interlaced":                  {track: Track{Type: Video, Codec: H264, Interlaced: true}, reason: "interlaced"},
 		"nearly square":               {track: Track{Type: Video, Codec: H264, Width: 720, Height: 576, Pixels: PixelShape{4320, 4319}}},
 		"a cut":                       {track: video, seen: seen{cut: true}, reason: "the edit list cuts into a group of pictures"},
 		"4K":                          {track: Track{Type: Video, Codec: H264, Width: 3840, Height: 2160}, reason: "size 3840x2160"},
@@ -36,8 +38,10 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		"surround sound":              {track: Track{Type: Audio, Codec: AAC, Channels: 6}, reason: "6 channels"},
 		"studio audio":                {track: Track{Type: Audio, Codec: AAC, SampleRate: 96000}, reason: "96000 Hz"},
 		"HE-AAC by its configuration": {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x2b, 0x11, 0x88, 0}}, reason: "AAC profile HE-AAC"},
-		"LC by its configuration":     {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x11, 0x90}}},
-		"another profile":             {track: Track{Type: Audio, Codec: AAC, Profile: "HE-AAC"}, reason: "AAC profile HE-AAC"},
+		"HE-AAC by an extension of its configuration": {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x13, 0x10, 0x56, 0xe5, 0x98}}, reason: "AAC profile HE-AAC"},
+		"an extension that is not there":              {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x13, 0x10, 0x56, 0xe5, 0}}},
+		"LC by its configuration":                     {track: Track{Type: Audio, Codec: AAC, Profile: "LC", Extradata: []byte{0x11, 0x90}}},
+		"another profile":                             {track: Track{Type: Audio, Codec: AAC, Profile: "HE-AAC"}, reason: "AAC profile HE-AAC"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := rules.plan([]Track{c.track}, c.seen, Options{})
@@ -55,6 +59,14 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 			require.ErrorContains(t, plan.copyable(), c.reason)
 		})
 	}
+}
+
+func TestInterlacedPicturesAreCopiedWhereNothingMayBeReencoded(t *testing.T) {
+	video := Track{Type: Video, Codec: H264, Interlaced: true}
+	plan := Rules{Video: []Codec{H264}}.plan([]Track{video}, seen{}, Options{Transcode: TranscodeNever})
+	require.Equal(t, Copy, plan.Video.Action)
+	require.Contains(t, plan.Video.Reason, "interlaced")
+	require.NoError(t, plan.copyable())
 }
 
 func TestARateThatWasAskedForIsKeptWhateverTheSourceSays(t *testing.T) {

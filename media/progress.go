@@ -16,7 +16,9 @@ type Progress struct {
 	Loop           int           // how many plays of the source are done
 	Played         time.Duration // time spent publishing
 	Slipped        time.Duration // by how much the clock was moved because the source or the room was too slow, and has stayed so
-	UpdatedAt      time.Time
+	// Coverage is what the room's tracks were made of in this attempt, by MediaType.
+	Coverage  [2]Coverage
+	UpdatedAt time.Time
 }
 
 // GoOnFrom makes the Meter stand where the attempt before stood when it told

@@ -42,6 +42,10 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 		r.close(f)
 		return opened{err: &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence(fmt.Sprintf("the source ends at %v, before the position to start at (startAtMs)", end))}}
 	}
+	if o := r.options; f.info.Still && o.MaxDuration == 0 && o.EndAt == 0 && r.request.Mode != ModeLive {
+		r.close(f)
+		return opened{err: errStill}
+	}
 	s, err := f.look(ctx)
 	if errors.Is(err, ErrLateVideo) {
 		return r.openAgain(ctx, f)
@@ -52,6 +56,9 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 	}
 	return opened{feed: f, seen: s, from: from}
 }
+
+var errStill = &Error{Kind: KindSourceUnsupported, Op: "play",
+	Err: Sentence("the source is a picture: say how long it is to stand with maxDurationSec, or mode: live")}
 
 // close closes a feed and keeps in mind that one did not end.
 func (r *reel) close(f *feed) {

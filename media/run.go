@@ -59,8 +59,12 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 	job.Source.Log = job.Log
 	r.mix = &mixer{mixerConfig: mixerConfig{
 		rules:  p.Door.Rules(),
+		meter:  job.Meter,
 		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options, unconfirmed: r.unconfirmed},
 		onPlan: func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
+		onHole: func(media MediaType, from, hole time.Duration) {
+			job.Observer.Warned(warnHole, holeWarning(media, from, hole))
+		},
 	}, told: job.Before}
 	if p.Transcoders != nil {
 		r.mix.transcoders = p.Transcoders.With(job.Log)
@@ -239,9 +243,11 @@ var errOvertime = errors.New("in the room for as long as it may")
 // returns errPlayedOut.
 func (r *run) playOut(ctx context.Context) error {
 	r.mix.forgetBeyond()
+	r.mix.accountEnd()
 	if _, err := r.pacer.wait(ctx, r.mix.restamp.next); err != nil {
 		return err
 	}
+	r.warnOfLosses()
 	length := r.source.duration
 	if until := r.job.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until

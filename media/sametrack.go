@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/bluenviron/mediacommon/v2/pkg/bits"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 )
@@ -54,7 +55,26 @@ const profileHE = "HE-AAC"
 // silent and have none.
 func highEfficiency(config []byte) bool {
 	var asc mpeg4audio.AudioSpecificConfig
-	return asc.Unmarshal(config) == nil && asc.ExtensionType != 0
+	return asc.Unmarshal(config) == nil && (asc.ExtensionType != 0 || extended(config))
+}
+
+// extended says whether an AudioSpecificConfig of AAC-LC has an extension behind
+// it that old decoders pass over (ISO/IEC 14496-3, 1.6.2.1: syncExtensionType,
+// the type of spectral band replication, sbrPresentFlag).
+func extended(config []byte) bool {
+	const rateAt, ownRate, plain, ownRateBits = 5, 15, 16, 24
+	at := rateAt
+	rate, err := bits.ReadBits(config, &at, 4)
+	if err != nil {
+		return false
+	}
+	at = plain
+	if rate == ownRate {
+		at += ownRateBits
+	}
+	const syncTypePresent = 0x2b7<<6 | 5<<1 | 1
+	found, err := bits.ReadBits(config, &at, 11+5+1)
+	return err == nil && found == syncTypePresent
 }
 
 // lengthSize is how many bytes tell a unit's length, by an avcC (ISO/IEC

@@ -53,9 +53,14 @@ type Track struct {
 	// do.
 	Pixels      PixelShape
 	PixelsFixed bool
-	// Rotation is by how many degrees the picture has to be turned clockwise
-	// before it is shown: 0, 90, 180 or 270; video only.
+	// Mirrored says that left and right are to change places before the picture
+	// is shown, Rotation by how many degrees it has to be turned clockwise after
+	// that: 0, 90, 180 or 270; video only.
+	Mirrored bool
 	Rotation int
+	// Interlaced says that the pictures are of two fields, one after the other;
+	// video only.
+	Interlaced bool
 	// HDR says that the transfer function is PQ or HLG; video only.
 	HDR        bool
 	SampleRate int // hertz, audio only
@@ -72,6 +77,7 @@ type Track struct {
 type SourceInfo struct {
 	Container string        // FFmpeg's short name: "mov,mp4,m4a,3gp,3g2,mj2", "flv"
 	Live      bool          // has no end we know of and cannot be sought
+	Still     bool          // a picture: it has no end, and can be sought
 	Duration  time.Duration // 0 when unknown
 	StartTime time.Duration // timestamp of the first packet; positions count from here
 	Tracks    []Track       // the chosen ones: at most one video, at most one audio
@@ -130,6 +136,8 @@ type Packet struct {
 	play     int
 	// leftOut is how much a mixer had left out before it, in all.
 	leftOut time.Duration
+	// origin is where it comes from, of what a mixer gives out.
+	origin origin
 	// config is the decoder configuration it needs, in FLV's form, of what a mixer
 	// gives out.
 	config []byte

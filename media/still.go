@@ -1,6 +1,9 @@
 package media
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 const (
 	// stillTime is how long a re-encoded picture stands before it is sent once
@@ -95,6 +98,9 @@ func (l *codeLane) repeat(t time.Duration) (all []Packet, err error) {
 		if err != nil || len(out) == 0 {
 			return all, err
 		}
+		for i := range out {
+			out[i].origin = held
+		}
 		all = append(all, s.passed(out)...)
 	}
 	return all, nil
@@ -142,20 +148,64 @@ type reach struct {
 // stand shows the picture again while the source goes on without one, which p
 // tells; of a realtime source only the sound does: what is made up when the next
 // picture has come is too late.
-func (m *mixer) stand(media MediaType, p Packet) error {
-	l, ok := m.lanes[Video].(*codeLane)
-	switch {
-	case !ok:
-		return nil
-	case media == Audio:
+func (m *mixer) stand(ctx context.Context, media MediaType, p Packet) error {
+	if media == Audio {
 		m.reach.heard = max(m.reach.heard, p.DTS)
-	default:
+	} else {
 		m.reach.behind = max(m.reach.behind, m.reach.heard-p.DTS)
 		if m.feed.realtime {
 			return nil
 		}
 	}
-	out, err := l.stand(p.DTS - m.reach.behind - stillWait)
+	t := p.DTS - m.reach.behind - stillWait
+	if _, copied := m.lanes[Video].(*copyLane); copied && !m.feed.realtime { // nothing is inside, and all came in order
+		t = p.DTS - 1
+	}
+	return m.standUntil(ctx, t)
+}
+
+// mostStand is how long a picture may stand because its container says so.
+const mostStand = time.Hour
+
+// stands says whether p is a picture that is to be shown for longer than one may
+// stand.
+func (p Packet) stands() bool { return p.Duration > longestStand && p.Duration <= mostStand }
+
+const reasonStands = "a picture stands for more than a second"
+
+// standUntil keeps the picture before the viewers up to t. A copied one cannot be
+// sent again: its track is re-encoded from here on.
+func (m *mixer) standUntil(ctx context.Context, t time.Duration) error {
+	if l, ok := m.lanes[Video].(*copyLane); ok {
+		if t-m.shown[Video] < longestStand || len(l.gop.packets) == 0 || !m.mayRecode() {
+			return nil
+		}
+		if _, err := m.change(ctx, Video, reasonStands, nil); err != nil {
+			return err
+		}
+	}
+	l, ok := m.lanes[Video].(*codeLane)
+	if !ok {
+		return nil
+	}
+	out, err := l.stand(t)
 	m.take(Video, out)
 	return err
+}
+
+// standOut keeps the last picture before the viewers for its time, and as long as
+// the sound goes on.
+func (m *mixer) standOut(ctx context.Context) {
+	end := max(m.reach.heard, m.stands)
+	if m.feed.ending.at > 0 {
+		end = min(end, m.restamp.next+m.feed.ending.at-m.position(Packet{PTS: m.restamp.next}))
+	}
+	_ = m.standUntil(ctx, end-1) // what was put in has come out
+	m.restamp.next = max(m.restamp.next, min(end, m.stands))
+	m.hush(max(end, m.ends))
+	if l, ok := m.lanes[Audio].(*fillLane); ok && l.begun {
+		for _, p := range l.until(end - 1) {
+			m.give(Audio, p)
+		}
+	}
 }

@@ -26,8 +26,9 @@ type Way struct {
 	// may be asked at any time until Close. A nil func is a way
 	// that refuses nothing.
 	Refusal func() error
-	// Found says in words what the source sent, where it can be told: "a web page
-	// (HTML)"; empty where not. It may be asked at any time. A nil func knows nothing.
+	// Found says in a sentence what came over this way, where that is not media;
+	// empty where it may be, or is not known. It may be asked at any time. A nil
+	// func knows nothing.
 	Found func() string
 	// Close ends the way and its connections. A nil func has nothing to close.
 	Close func()

@@ -120,10 +120,17 @@ func FailureOf(err error) *Failure {
 	case !ok || e.Kind == media.KindInternal:
 	case e.Code != "" || e.Words != "":
 		f.Message += "; the room said " + e.Code + ": " + e.Words
+	case isSentence(e.Err):
+		f.Message = e.Err.Error()
 	case e.Err != nil:
 		f.Message += " (" + e.Err.Error() + ")"
 	}
 	return f
+}
+
+func isSentence(err error) bool {
+	_, ok := errors.AsType[media.Sentence](err)
+	return ok
 }
 
 // Damaged is why a push failed whose record cannot be read.

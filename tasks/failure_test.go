@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,12 @@ import (
 
 func eventsOf(events []Event, kind EventType) []Event {
 	return slices.DeleteFunc(slices.Clone(events), func(e Event) bool { return e.Type != kind })
+}
+
+func TestASentenceOfTheSourceStandsAlone(t *testing.T) {
+	const says = "the source is a picture: say how long it is to stand"
+	f := FailureOf(fmt.Errorf("play: %w", &media.Error{Kind: media.KindSourceUnsupported, Op: "play", Err: media.Sentence(says)}))
+	require.Equal(t, Failure{Code: CodeSourceUnsupported, Message: says}, *f)
 }
 
 func TestWhatEachKindOfFaultMeansForAPush(t *testing.T) {

@@ -66,10 +66,10 @@ func (p *proxy) forward(w *way, rw http.ResponseWriter, r *http.Request) {
 		if r.Context().Err() == nil {
 			w.note(t, err)
 		}
+		_ = source.Close() // closing the body reads to its end, which may never come
 		refuse(rw, err)
 		return
 	}
-	w.keepHead(answer)
 	deliver(rw, control, answer)
 }
 

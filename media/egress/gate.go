@@ -149,7 +149,7 @@ func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, erro
 	if err != nil {
 		return media.Way{}, err
 	}
-	return media.Way{URL: w.URL, Options: w.Options, Refusal: w.Refusal, Found: w.Found, Close: w.Close}, nil
+	return media.Way{URL: w.URL, Options: w.Options, Refusal: w.Refusal, Found: w.found.words, Close: w.Close}, nil
 }
 
 func (g *Gate) open(ctx context.Context, r media.SourceRequest) (*way, error) {

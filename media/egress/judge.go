@@ -82,6 +82,9 @@ func (w *way) judge(ctx context.Context, t target, answer *http.Response) error 
 		return nil
 	case answer.StatusCode >= http.StatusBadRequest:
 		w.note(t, answerError(t, answer.StatusCode))
+		if isEmpty(answer) {
+			w.found.noteEmpty()
+		}
 		if answer.StatusCode == http.StatusUnauthorized {
 			echoRange(answer.Header, answer.Request.Header)
 		}
@@ -91,6 +94,9 @@ func (w *way) judge(ctx context.Context, t target, answer *http.Response) error 
 			answer.Header.Set("Location", markLink(t, to))
 		}
 		return nil
+	}
+	if replaces(answer) {
+		return &media.Error{Kind: media.KindSourceInvalid, Op: opAnswer, Err: errCamera}
 	}
 	packed, err := compressed(answer)
 	switch {
@@ -132,6 +138,9 @@ func (w *way) divert(t target, answer *http.Response) bool {
 // judgeBody reads a playlist whole and leaves everything else unread. Where no
 // playlist can be, the head goes on to libav without waiting for the body.
 func (w *way) judgeBody(ctx context.Context, t target, answer *http.Response) error {
+	if !isLaterPart(answer) {
+		w.found.note(answer)
+	}
 	if !w.listed(answer.Header.Get("Content-Type")) {
 		return nil
 	}
@@ -158,6 +167,7 @@ func isLaterPart(answer *http.Response) bool {
 // judgePlaylist reads one and has libav get it edited.
 func (w *way) judgePlaylist(ctx context.Context, t target, answer *http.Response, body io.Reader) error {
 	w.listed(playlistType)
+	w.found.lead()
 	var text strings.Builder
 	_, err := io.Copy(&text, io.LimitReader(body, maxPlaylist+1))
 	switch {

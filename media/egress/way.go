@@ -28,6 +28,8 @@ type way struct {
 	password string                  // 128 random bits
 	running  sync.WaitGroup
 
+	found found
+
 	done   <-chan struct{}                   // closed when the way has ended
 	after  func(f func()) (stop func() bool) // context.AfterFunc for the way's end
 	cancel context.CancelFunc                // ends the way
@@ -45,9 +47,6 @@ type way struct {
 	lists     int                  // that a master playlist leads to
 	// initialBytes is what libav keeps of live playlists, see maxInitialBytes.
 	initialBytes int
-	head         []byte // of the last answer that was the begin of something
-	headType     string // its Content-Type
-	answered     bool
 }
 
 // newWay returns a way that ends with ctx, and the context of its life.

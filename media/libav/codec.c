@@ -3,6 +3,7 @@
 
 #include <libavutil/channel_layout.h>
 #include <libavutil/mem.h>
+#include <libavutil/pixdesc.h>
 #include <libavutil/samplefmt.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ rc_parameters rc_parameters_of(const AVCodecParameters *p)
 		.block_align = p->block_align,
 		.bits_per_sample = p->bits_per_coded_sample,
 		.tag = p->codec_tag,
+		.interlaced = p->field_order > AV_FIELD_PROGRESSIVE,
 	};
 }
 
@@ -134,4 +136,40 @@ int rc_read_block(AVAudioFifo *fifo, AVFrame *f)
 	if (ret < 0)
 		return ret;
 	return av_audio_fifo_read(fifo, (void **)f->data, f->nb_samples);
+}
+
+int rc_transparent(int format)
+{
+	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format);
+	return d && (d->flags & AV_PIX_FMT_FLAG_ALPHA);
+}
+
+// darken brings a plane as near to black as it is transparent. Of colours, half
+// as many as of alpha, each is at the first of its four pixels.
+static void darken(AVFrame *f, int plane, int black)
+{
+	int half = plane > 0, width = (f->width + half) >> half, height = (f->height + half) >> half;
+	for (int y = 0; y < height; y++) {
+		uint8_t *line = f->data[plane] + (ptrdiff_t)y * f->linesize[plane];
+		const uint8_t *alpha = f->data[3] + (ptrdiff_t)(y << half) * f->linesize[3];
+		for (int x = 0; x < width; x++)
+			line[x] = black + (line[x] - black) * alpha[x << half] / 255;
+	}
+}
+
+int rc_on_black(AVFrame *f)
+{
+	int ret;
+	if (f->format != AV_PIX_FMT_YUVA420P)
+		return 0;
+	ret = av_frame_make_writable(f);
+	if (ret < 0)
+		return ret;
+	darken(f, 0, 16);
+	darken(f, 1, 128);
+	darken(f, 2, 128);
+	f->format = AV_PIX_FMT_YUV420P;
+	f->data[3] = NULL;
+	f->linesize[3] = 0;
+	return 0;
 }

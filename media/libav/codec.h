@@ -29,6 +29,7 @@ const AVCodec *rc_decoder(const char *codec);
 typedef struct rc_parameters {
 	int channels, block_align, bits_per_sample;
 	uint32_t tag;
+	int interlaced; // pictures are of two fields
 } rc_parameters;
 
 // rc_parameters_of reads them of a stream.
@@ -55,6 +56,13 @@ typedef struct rc_frame {
 // from libav the DTS of the packet that brought it out of c, which came as many
 // pictures later as c puts in order.
 void rc_describe(const AVCodecContext *c, AVFrame *f, rc_frame *d);
+
+// rc_transparent says whether pictures of a format have an alpha channel.
+int rc_transparent(int format);
+
+// rc_on_black makes of a yuva420p frame a yuv420p one, on black, both of limited
+// range. It returns 0 or an AVERROR.
+int rc_on_black(AVFrame *f);
 
 // rc_write appends count samples of f, from skip on.
 int rc_write(AVAudioFifo *fifo, const AVFrame *f, int skip, int count);

@@ -41,6 +41,7 @@ type decoder struct {
 	waited  int  // packets left out
 	since   time.Duration
 	last    C.int64_t // DTS given to libav
+	data    []byte    // of the last packet
 	damaged int64
 }
 
@@ -115,6 +116,13 @@ func (d *decoder) decode(p media.Packet, each frames) error {
 		}
 	}
 	return d.receive(each)
+}
+
+// again says whether p is the packet before once more, as an image gives it.
+func (d *decoder) again(p media.Packet) bool {
+	same := len(p.Data) > 0 && len(p.Data) == len(d.data) && &p.Data[0] == &d.data[0]
+	d.data = p.Data
+	return same && !p.NoPTS && !d.waiting
 }
 
 // wait says whether p comes before the keyframe that is waited for.

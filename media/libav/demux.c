@@ -3,6 +3,7 @@
 #include <libavutil/avstring.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/mem.h>
+#include <libavutil/opt.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -283,6 +284,13 @@ int rc_at_end(const AVFormatContext *format)
 		return 0;
 	int64_t size = avio_size(format->pb);
 	return avio_feof(format->pb) || (size > 0 && avio_tell(format->pb) >= size);
+}
+
+int rc_edited(const AVFormatContext *format)
+{
+	int64_t on = 0;
+	return format->iformat && av_strstart(format->iformat->name, "mov,", NULL) &&
+		av_opt_get_int(format->priv_data, "advanced_editlist", 0, &on) >= 0 && on > 0;
 }
 
 rc_parameters rc_parameters_at(const AVFormatContext *format, int stream)

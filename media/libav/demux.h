@@ -101,6 +101,11 @@ int rc_seekable(const AVFormatContext *format);
 // rc_at_end says whether all of the context's connection has been read.
 int rc_at_end(const AVFormatContext *format);
 
+// rc_edited says whether the demuxer makes of its samples what an mp4's edit list
+// says, and marks what it leaves out. Fragments have none; of those whose clock
+// begins anew it thinks that they are left out.
+int rc_edited(const AVFormatContext *format);
+
 // rc_follow goes on with other streams. Those of before are candidates.
 void rc_follow(rc_reader *r, int video, int audio);
 

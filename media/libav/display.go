@@ -10,18 +10,23 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// rotation is by how many degrees the container says to turn the picture
-// clockwise: the nearest of 0, 90, 180 and 270.
-func rotation(p *astiav.CodecParameters) int {
+// upright is how the container says to show the picture: whether mirrored (left
+// is right), and turned clockwise by how many degrees after that, the nearest of
+// 0, 90, 180 and 270.
+func upright(p *astiav.CodecParameters) (mirrored bool, rotation int) {
 	m, ok := p.SideData().DisplayMatrix().Get()
 	if !ok {
-		return 0
+		return false, 0
+	}
+	at := func(i int) int64 { return int64(int32(m[i])) }
+	if mirrored = at(0)*at(4) < at(1)*at(3); mirrored {
+		m[0], m[1] = -m[0], -m[1]
 	}
 	turn := m.Rotation()
 	if math.IsNaN(turn) { // a matrix of zeros
-		return 0
+		return false, 0
 	}
-	return (int(math.Round(turn/90))*90%360 + 360) % 360
+	return mirrored, (int(math.Round(turn/90))*90%360 + 360) % 360
 }
 
 // pixels is the shape of a stream's pixels: the container's word, which is then

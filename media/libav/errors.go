@@ -83,6 +83,9 @@ func (s *Source) failure(op string, err error) error {
 		return err
 	}
 	if refused := s.refusal(op); refused != nil {
+		if found := s.found(op, media.KindOf(refused)); found != "" {
+			return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: found}
+		}
 		return refused
 	}
 	if ended != nil {
@@ -92,6 +95,15 @@ func (s *Source) failure(op string, err error) error {
 		err = astiav.Error(code)
 	}
 	return &media.Error{Kind: kindOf(err), Op: op, Err: s.inWords(op, err)}
+}
+
+// found says what came instead of media, of a source that is opened; empty where
+// that is not known.
+func (s *Source) found(op string, k media.Kind) media.Sentence {
+	if k != media.KindSourceInvalid || op != opOpen && op != opProbe || s.way.Found == nil {
+		return ""
+	}
+	return media.Sentence(s.way.Found())
 }
 
 // worded is an error of libav's in words for people, who know neither its parts nor
@@ -108,10 +120,8 @@ func (w *worded) Unwrap() error { return w.err }
 // media says more.
 func (s *Source) inWords(op string, err error) error {
 	opening := op == opOpen || op == opProbe
-	if kindOf(err) == media.KindSourceInvalid && opening && s.way.Found != nil {
-		if found := s.way.Found(); found != "" {
-			return &worded{"it is " + found, err}
-		}
+	if found := s.found(op, kindOf(err)); found != "" {
+		return found
 	}
 	e, _ := errors.AsType[astiav.Error](err)
 	words, known := meanings[e]

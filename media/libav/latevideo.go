@@ -22,11 +22,11 @@ const (
 	earlySound = time.Second
 )
 
-// awaitVideo waits for the picture of a live source that has sound alone and
-// promises more. When it does not come in time, a later read tells of it.
+// awaitVideo waits for the picture of a source that has sound alone and promises
+// more. When it does not come in time, a later read tells of it.
 func (s *Source) awaitVideo() {
 	s.await()
-	if !s.info.Live || s.video >= 0 {
+	if s.video >= 0 {
 		return
 	}
 	var sound []media.Packet
@@ -40,7 +40,13 @@ func (s *Source) awaitVideo() {
 			sound, bytes = append(sound, p), bytes+len(p.Data)
 		}
 	}
-	s.pending = append(s.recent(sound), s.pending...)
+	if s.info.Live {
+		sound = s.recent(sound)
+	}
+	for i := range sound {
+		sound[i].Track = s.tracks[s.audio]
+	}
+	s.pending = append(sound, s.pending...)
 	s.delayPending()
 }
 
@@ -54,11 +60,7 @@ func (s *Source) recent(sound []media.Packet) []media.Packet {
 	if len(s.pending) > 0 {
 		newest = s.pending[0].DTS
 	}
-	sound = slices.DeleteFunc(sound, func(p media.Packet) bool { return !p.NoDTS && p.DTS < newest-earlySound })
-	for i := range sound {
-		sound[i].Track = s.tracks[s.audio]
-	}
-	return sound
+	return slices.DeleteFunc(sound, func(p media.Packet) bool { return !p.NoDTS && p.DTS < newest-earlySound })
 }
 
 // takeLateVideo chooses anew, and keeps what has been read of the picture for the

@@ -56,5 +56,8 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 	if err := s.obeying(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}
+	if s.isImage() {
+		return s.image(ctx)
+	}
 	return s, nil
 }

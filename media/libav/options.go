@@ -15,7 +15,8 @@ import (
 
 // Demuxers a source may be read with, by FFmpeg's names.
 const (
-	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,hls,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf"
+	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,hls,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf,mxf," +
+		"jpeg_pipe,png_pipe,webp_pipe"
 	rtmpFormats = "flv,live_flv"
 )
 

@@ -22,7 +22,9 @@ type picture struct {
 	space         astiav.ColorSpace
 	transfer      astiav.ColorTransferCharacteristic
 	interlaced    bool
+	mirrored      bool
 	rotation      int
+	transparent   bool
 }
 
 // hdPicture is from how many lines on a picture without a word about it has
@@ -35,7 +37,8 @@ func newPicture(info *C.rc_frame, t media.Track) picture {
 		width: int(info.width), height: int(info.height), pixels: t.Pixels,
 		format: astiav.PixelFormat(info.format), rangeOf: astiav.ColorRange(info._range),
 		space: astiav.ColorSpace(info.space), transfer: astiav.ColorTransferCharacteristic(info.transfer),
-		interlaced: info.interlaced != 0, rotation: t.Rotation,
+		interlaced: info.interlaced != 0, mirrored: t.Mirrored, rotation: t.Rotation,
+		transparent: C.rc_transparent(info.format) != 0,
 	}
 	if !t.PixelsFixed {
 		p.pixels = media.PixelShape{Width: int(info.sar_num), Height: int(info.sar_den)}
@@ -104,6 +107,9 @@ func (p picture) chain(to media.VideoOutput) string {
 	}
 	inner := p.fit(to)
 	filters = append(filters, p.scale(inner, to)...)
+	if p.mirrored {
+		filters = append(filters, "hflip")
+	}
 	if turn, ok := turns[p.rotation]; ok {
 		filters = append(filters, turn)
 	}
@@ -134,6 +140,9 @@ func (p picture) scale(inner size, to media.VideoOutput) []string {
 	s += ":out_color_matrix=" + matrixOf(to.Height).Name()
 	if p.space == C.AVCOL_SPC_UNSPECIFIED {
 		s += ":in_color_matrix=" + p.matrix().Name()
+	}
+	if p.transparent { // what is behind it is onBlack's
+		return []string{s, "format=yuva420p", "setsar=1"}
 	}
 	return []string{s, "format=yuv420p", "setsar=1"}
 }

@@ -57,17 +57,21 @@ func (s *Source) seek(target time.Duration) error {
 		if s.video < 0 {
 			return s.soundAt(target)
 		}
-		ok, err := s.settle(target, from < target || s.timeline != nil)
+		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps())
 		if err != nil || ok || from == s.info.StartTime {
 			return err
 		}
 	}
 }
 
-// soundAt goes on from a jump to target, which only a playlist's segment begins
+// wraps says that an FLV's clock starts again at zero on the way, about where it
+// begins: libav has its first keyframe for the last then, and does not look on.
+func (s *Source) wraps() bool { return s.info.Container == "flv" && s.info.StartTime < 0 }
+
+// soundAt goes on from a jump to target, which a playlist's segment may begin
 // before.
 func (s *Source) soundAt(target time.Duration) error {
-	if s.timeline == nil {
+	if s.timeline == nil && !s.wraps() {
 		return nil
 	}
 	return s.passTo(target)
@@ -117,6 +121,7 @@ func (s *Source) jump(to time.Duration) error {
 		return s.reopen(to)
 	}
 	s.vorbis.reset()
+	s.edits.reset()
 	index := s.leading()
 	base := s.format.Streams()[index].TimeBase()
 	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)

@@ -38,6 +38,7 @@ type Source struct {
 	flvFlags     int            // of its header, -1 for none
 	stall        *time.Timer    // of a seek under way, else nil
 	vorbis       *vorbisClock   // nil for most
+	edits        *edits         // nil for most
 	timeline     *timeline      // of a recorded playlist; else nil
 	delay        soundDelay
 	once         sync.Once
@@ -69,7 +70,7 @@ func (s *Source) open() error {
 	if err := s.pick(); err != nil {
 		return err
 	}
-	s.vorbis = newVorbisClock(s)
+	s.vorbis, s.edits = newVorbisClock(s), newEdits(s)
 	if s.watch.count > 0 && !s.info.Live {
 		s.timeline = &timeline{start: s.leadTime()}
 	}
@@ -152,6 +153,9 @@ func (s *Source) pick() error {
 		if code := C.rc_io_error(cFormat(s.format)); code < 0 {
 			return s.failure(opProbe, astiav.Error(code))
 		}
+		if s.isImage() {
+			return &media.Error{Kind: media.KindSourceInvalid, Op: opProbe, Err: errImage}
+		}
 		return &media.Error{Kind: s.trackless(), Op: opProbe, Err: s.nothingUsable()}
 	}
 	if !s.life.probed() {
@@ -232,6 +236,9 @@ func (s *Source) readTimed() (media.Packet, error) {
 	if s.vorbis != nil {
 		return s.vorbis.read()
 	}
+	if s.edits != nil {
+		return s.edits.read(s)
+	}
 	p, err := s.demux()
 	if err == nil && s.timeline != nil {
 		p = s.timeline.place(p, s.opened())
@@ -287,8 +294,7 @@ func (s *Source) packetOf(track int) media.Packet {
 		Keyframe: r.flags&C.AV_PKT_FLAG_KEY != 0,
 		Corrupt:  r.flags&C.AV_PKT_FLAG_CORRUPT != 0,
 	}
-	// Of fragments whose clock begins anew libav thinks that they are cut.
-	p.Discard = r.flags&C.AV_PKT_FLAG_DISCARD != 0 && int(r.stream) == s.video && s.info.Container != "hls"
+	p.Discard = r.flags&C.AV_PKT_FLAG_DISCARD != 0 && s.edits != nil
 	if !p.NoPTS {
 		p.PTS = time.Duration(r.pts)
 	}

@@ -66,6 +66,17 @@ func (v *videoStage) repeat(at time.Duration) error {
 	return v.encodeAt(v.still.frame, at)
 }
 
+// again shows the picture of a source that is one (image) without decoding it
+// again; shown says whether it could.
+func (v *videoStage) again(at time.Duration, guess float64) (shown bool, err error) {
+	if at < v.skip || v.still.frame == nil && v.before.frame == nil {
+		return false, nil
+	}
+	v.tune(at, guess)
+	err = v.repeat(at)
+	return v.last == at, err
+}
+
 // showBefore shows what was decoded and left out.
 func (v *videoStage) showBefore(at time.Duration) error {
 	f := v.before.frame

@@ -6,6 +6,7 @@ import "C"
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,10 +65,28 @@ func (s *Source) describe() {
 	if d := s.format.Duration(); d > 0 {
 		s.info.Duration = time.Duration(d) * time.Microsecond
 	}
+	if s.info.Container == "flv" {
+		s.info.Duration = flvLength(s.info, s.metadata("duration"))
+	}
 	if begin := s.info.StartTime; begin > 0 && begin < s.info.Duration && s.toldEnd() {
 		s.info.Duration -= begin
 	}
 	s.info.Live = isLive(s.way.URL, s.info, int(C.rc_seekable(cFormat(s.format))))
+}
+
+// An FLV's clock has 32 bits of milliseconds (FLV 10.1, E.4.1).
+const flvWrap = (1 << 32) * time.Millisecond
+
+// flvLength is how long an FLV is. libav has it from the metadata, where it is
+// told, else it is the timestamp of the last tag. No recording is longer than a
+// day: one that is said to be has the time of its end in its metadata.
+func flvLength(i media.SourceInfo, told string) time.Duration {
+	const day = 24 * time.Hour
+	seconds, _ := strconv.ParseFloat(told, 64)
+	if i.Duration == 0 || seconds > 0 && (i.Duration < day || i.Duration < i.StartTime) {
+		return i.Duration
+	}
+	return ((i.Duration-i.StartTime)%flvWrap + flvWrap) % flvWrap
 }
 
 // toldEnd says whether the container's duration is really the time of its end,
@@ -239,7 +258,9 @@ func (s *Source) videoTrack(stream *astiav.Stream) media.Track {
 		t.PixelFormat = f.Name()
 	}
 	t.Pixels, t.PixelsFixed = s.pixels(stream)
-	t.Rotation, t.HDR = rotation(p), isHDR(p.ColorTransferCharacteristic())
+	t.Mirrored, t.Rotation = upright(p)
+	t.Interlaced = s.parameters(stream).interlaced != 0
+	t.HDR = isHDR(p.ColorTransferCharacteristic())
 	return t
 }
 

@@ -84,6 +84,11 @@ func (t *transcoder) Transcode(p media.Packet) ([]media.Packet, error) {
 		if t.decoder == nil {
 			return errNoDecoder
 		}
+		if v, ok := t.stage.(*videoStage); ok && t.decoder.again(p) {
+			if shown, err := v.again(p.PTS, t.decoder.track.FPS); shown || err != nil {
+				return err
+			}
+		}
 		return t.decoder.decode(p, t.frame)
 	})
 }

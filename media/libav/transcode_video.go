@@ -1,5 +1,8 @@
 package libav
 
+// #include "codec.h"
+import "C"
+
 import (
 	"time"
 
@@ -160,6 +163,9 @@ func (v *videoStage) prepare(p picture) error {
 // encode gives the picture to the encoder, and before it the last one again
 // where the source has a hole.
 func (v *videoStage) encode(f *astiav.Frame) error {
+	if code := C.rc_on_black(cFrame(f)); code < 0 {
+		return astiav.Error(code)
+	}
 	if v.tone != nil {
 		var err error
 		if f, err = v.tone.sdr(f); err != nil {

@@ -3,11 +3,14 @@ package libav
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -35,6 +38,10 @@ func TestEveryVideoCodecBecomesH264WithoutBFrames(t *testing.T) {
 		"flv1.flv":      {"-c:v", "flv"},
 		"msmpeg4v3.avi": {"-c:v", "msmpeg4"},
 		"prores.mov":    {"-c:v", "prores_ks"},
+		"p4444.mov":     {"-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"},
+		"dnxhd.mov":     {"-c:v", "dnxhd", "-s", "1920x1080", "-b:v", "120M", "-pix_fmt", "yuv422p"},
+		"dnxhr.mxf":     {"-c:v", "dnxhd", "-profile:v", "dnxhr_hqx", "-pix_fmt", "yuv422p10le"},
+		"cineform.mov":  {"-c:v", "cfhd", "-pix_fmt", "yuv422p10le"},
 		"dv.avi":        {"-c:v", "dvvideo", "-s", "720x576", "-r", "25"},
 	} {
 		t.Run(file, func(t *testing.T) {
@@ -193,6 +200,36 @@ func TestRotationIsApplied(t *testing.T) {
 			require.Less(t, difference(foreign, picture), 4.0, "as Debian's ffmpeg shows it")
 			x, y := left+2+want.x*(width-14), 2+want.y*(180-14)
 			require.Greater(t, mean(picture, 320, x, y, 10, 10), 220.0)
+		})
+	}
+}
+
+func TestAMirroredPictureIsShownAsAPlayerShowsIt(t *testing.T) {
+	upright := white(t, "upright.mp4", "-c:v", "libx264")
+	for name, c := range map[string]struct {
+		matrix   [4]int8 // a, b, c, d of ISO/IEC 14496-12, 6.2.2
+		rotation int
+		x, y     int // where the upper left corner goes
+	}{
+		"left is right":            {[4]int8{-1, 0, 0, 1}, 0, 1, 0},
+		"upside down, as in water": {[4]int8{1, 0, 0, -1}, 180, 0, 1},
+		"transposed":               {[4]int8{0, 1, 1, 0}, 270, 0, 0},
+		"transposed the other way": {[4]int8{0, -1, -1, 0}, 90, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(filepath.Dir(upright), "shown "+name+".mp4")
+			require.NoError(t, os.WriteFile(path, mediatest.Shown(t, upright, c.matrix), 0o600))
+			in := read(t, path)
+			require.True(t, in.info.Tracks[0].Mirrored)
+			require.Equal(t, c.rotation, in.info.Tracks[0].Rotation)
+			to := smallVideo
+			if c.matrix[0] == 0 {
+				to.Width, to.Height = 180, 320
+			}
+			picture := grey(t, flv(t, video(t, path, to)), to.Width, to.Height)[5]
+			foreign := tool(t, "ffmpeg", "-v", "error", "-nostdin", "-i", path, "-frames:v", "1", "-vf", "format=gray", "-f", "rawvideo", "-")
+			require.Less(t, difference(foreign, picture), 4.0, "as Debian's ffmpeg shows it")
+			require.Greater(t, mean(picture, to.Width, 2+c.x*(to.Width-14), 2+c.y*(to.Height-14), 10, 10), 220.0)
 		})
 	}
 }

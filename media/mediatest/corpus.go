@@ -81,7 +81,9 @@ type Sample struct {
 }
 
 // verbs are the steps that are not ffmpeg's: join makes its first file of the
-// others' bytes, write makes a file of its second argument, drop removes files.
+// others' bytes, write makes a file of its second argument, drop removes files,
+// clock lets an FLV's timestamps begin elsewhere, sbr makes HE-AAC of 24 kHz, show gives the pictures of an mp4 another matrix, edit gives its tracks an
+// edit list ("0-2 4-6": seconds), each in place.
 var verbs = map[string]func(dir string, args []string) error{
 	"join": func(dir string, args []string) error {
 		var all []byte
@@ -96,6 +98,25 @@ var verbs = map[string]func(dir string, args []string) error{
 	},
 	"write": func(dir string, args []string) error {
 		return os.WriteFile(filepath.Join(dir, args[0]), []byte(args[1]), 0o600)
+	},
+	"show": func(dir string, args []string) error {
+		var m [4]int8
+		if _, err := fmt.Sscan(args[1], &m[0], &m[1], &m[2], &m[3]); err != nil {
+			return err
+		}
+		return rewrite(filepath.Join(dir, args[0]), func(mp4 []byte) []byte { return show(mp4, m) })
+	},
+	"edit": func(dir string, args []string) error {
+		return rewrite(filepath.Join(dir, args[0]), func(mp4 []byte) []byte { return edit(mp4, strings.Fields(args[1])) })
+	},
+	"sbr": func(dir string, args []string) error {
+		return rewrite(filepath.Join(dir, args[0]), sbr)
+	},
+	"clock": func(dir string, args []string) error {
+		return rewrite(filepath.Join(dir, args[0]), func(flv []byte) []byte {
+			at, _ := time.ParseDuration(args[1])
+			return FromClock(flv, at)
+		})
 	},
 	"drop": func(dir string, args []string) error {
 		for _, name := range args {

@@ -94,6 +94,10 @@ func pictures() []Sample {
 			then(ffmpegStep("-i u.mp4 -c copy -metadata:s:v:0 rotate="+degrees+" "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
 			shaped(func(w *TapeWant) { w.Portrait = degrees != "180" })
 	}
+	mirrored := func(name, matrix string) Sample {
+		return piece{video: baseline, audio: aac, out: faststart}.sample("mp4, "+name, transcoded("mirrored"), copied).
+			then([]string{"show", "a.mp4", matrix}).shaped(func(w *TapeWant) { w.Portrait = name == "transposed" })
+	}
 	return []Sample{
 		mp4("mp4, baseline", baseline, copied),
 		piece{video: baseline, audio: aac, out: "a.mp4"}.sample("mp4, moov at the end", copied, copied),
@@ -121,7 +125,11 @@ func pictures() []Sample {
 		piece{filter: "setsar=4/3", video: baseline, audio: aac, out: faststart}.sample("mp4, anamorphic", transcoded("pixels of 4:3"), copied).
 			sized("426x180"),
 		piece{filter: "setfield=tff", video: x264 + "-flags +ilme+ildct", audio: aac, out: faststart}.
-			sample("mp4, interlaced", copied, copied),
+			sample("mp4, interlaced", transcoded("interlaced"), copied),
+		piece{filter: "setfield=tff", video: x264 + "-flags +ilme+ildct", audio: aac, out: ts}.
+			sample("ts, interlaced", transcoded("interlaced"), copied),
+		mp4("mp4, progressive in an interlaced stream", x264+"-x264-params fake-interlaced=1", copied),
+		mirrored("mirrored", "-1 0 0 1"), mirrored("upside down", "1 0 0 -1"), mirrored("transposed", "0 1 1 0"),
 		mp4("mp4, 10 bit", x264+"-pix_fmt yuv420p10le -profile:v high10", transcoded("yuv420p10le")),
 		mp4("mp4, 4:2:2", x264+"-pix_fmt yuv422p -profile:v high422", transcoded("yuv422p")),
 		mp4("mp4, 4:4:4", x264+"-pix_fmt yuv444p -profile:v high444", transcoded("yuv444p")),
@@ -144,14 +152,18 @@ func pictures() []Sample {
 func codecs() []Sample {
 	pq := "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc "
 	vp9 := "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 30 -b:v 300k"
+	// What cameras and cutting rooms make.
+	cut := func(name, video, audio, out, reason, sound string) Sample {
+		return piece{rate: "25", video: video, audio: audio, out: out}.sample(name, transcoded(reason), transcoded(sound))
+	}
 	// Pictures that stand are shown once a second, and flash at no time.
-	still := func(name, rate string) Sample {
-		return piece{seconds: 5, rate: rate, video: x265, audio: aac, out: faststart}.sample(name, transcoded("hevc"), copied).
+	still := func(name, rate string, seconds float64) Sample {
+		return piece{seconds: seconds, rate: rate, video: x265, audio: aac, out: faststart}.sample(name, transcoded("hevc"), copied).
 			shaped(func(w *TapeWant) { w.Flashes, w.Apart = 0, 2*time.Second })
 	}
 	return []Sample{
 		piece{video: x265, audio: aac, out: faststart}.sample("mp4, hevc", transcoded("hevc"), copied),
-		still("mp4, one hevc picture and sound", "1/5"), still("mp4, hevc slides", "1/3"),
+		still("mp4, one hevc picture and sound", "1/5", 5), still("mp4, hevc slides", "1/3", 6),
 		piece{video: x265 + pq, audio: aac, out: faststart}.sample("mp4, hevc with HDR", transcoded("hevc"), copied),
 		piece{video: x265, audio: aac, out: ts}.sample("ts, hevc", transcoded("hevc"), copied),
 		piece{video: "-c:v libvpx -deadline realtime -cpu-used 8 -g 30 -b:v 300k", audio: "-c:a libvorbis", out: "a.webm"}.
@@ -172,6 +184,12 @@ func codecs() []Sample {
 			sample("ts, mpeg-2, interlaced and anamorphic", transcoded("mpeg2video"), transcoded("mp2")).sized("512x288"),
 		piece{video: "-c:v mjpeg -pix_fmt yuvj420p", audio: "-c:a pcm_s16le", out: "a.mov"}.
 			sample("mov, mjpeg and pcm", transcoded("mjpeg"), transcoded("pcm_s16le")),
+		cut("mov, dnxhr", "-c:v dnxhd -profile:v dnxhr_hqx -pix_fmt yuv422p10le", "-c:a pcm_s24le", "a.mov", "dnxhd", "pcm_s24le"),
+		cut("mov, cineform", "-c:v cfhd -pix_fmt yuv422p10le", "-c:a pcm_s16le", "a.mov", "cfhd", "pcm_s16le"),
+		cut("mov, prores 4444", "-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le", "-c:a pcm_s24le", "a.mov", "prores", "pcm_s24le"),
+		cut("mxf, dnxhr", "-c:v dnxhd -profile:v dnxhr_sq -pix_fmt yuv422p", "-c:a pcm_s24le", "-f mxf a.mxf", "dnxhd", "pcm_s24le"),
+		cut("mxf, mpeg-2", "-c:v mpeg2video -b:v 2M -bf 2 -g 12", "-c:a pcm_s16le", "-f mxf a.mxf", "mpeg2video", "pcm_s16le"),
+		piece{rate: "25", video: baseline, audio: "-c:a pcm_s16le", out: "-f mxf a.mxf"}.sample("mxf, h264", copied, transcoded("pcm_s16le")),
 	}
 }
 
@@ -192,6 +210,8 @@ func sounds() []Sample {
 			sample("mp4, mono of 8 kHz", copied, copied),
 		piece{video: baseline, audio: aac, hertz: 44100, out: faststart}.sample("mp4, 44.1 kHz", copied, copied),
 		piece{video: baseline, audio: aac, hertz: 96000, out: faststart}.sample("mp4, 96 kHz", copied, transcoded("96000 Hz")),
+		piece{video: baseline, audio: aac, hertz: 24000, out: faststart}.sample("mp4, he-aac", copied, transcoded("HE-AAC")).
+			then([]string{"sbr", "a.mp4"}),
 		only("mp3", "-c:a libmp3lame", "a.mp3", transcoded("mp3")),
 		only("m4a", aac, "a.m4a", copied), only("aac", aac, "-f adts a.aac", copied),
 		only("wav", "-c:a pcm_s16le", "a.wav", transcoded("pcm_s16le")),
@@ -222,12 +242,29 @@ func clocks() []Sample {
 	}
 	wrapping := whole
 	wrapping.out = "-output_ts_offset 95440.3 " + ts // 2^33 ticks of 90 kHz are 95443.7 s
+	flv := func(name, at string) Sample {
+		return piece{video: baseline, audio: aac, out: "-f flv -flvflags no_duration_filesize a.flv"}.
+			sample("flv, clock "+name, copied, copied).then([]string{"clock", "a.flv", at})
+	}
+	// Of six seconds, only these parts are to be shown.
+	edited := func(name, parts string, p piece, video, audio TrackWant) Sample {
+		p.seconds, p.out = 6, "a.mp4"
+		return p.sample("mp4, "+name, video, audio).then([]string{"edit", "a.mp4", parts}).
+			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 })
+	}
+	atKeys, within := "0-2 4-6", "0-1.2 3.2-6"
+	cut := func(name, audio string, want TrackWant) Sample {
+		s := edited("edits within GOPs"+name, within, piece{video: baseline, audio: audio}, until("edit list"), want)
+		s.Renewed = true
+		return s
+	}
 	late, early := piece{video: baseline, audio: aac, from: 2, out: faststart}, piece{video: baseline, audio: aac, to: 2, out: faststart}
 	lateTS, delayed, latest := late, late, late
 	lateTS.out, delayed.from = ts, 0.25
 	latest.from, latest.seconds, latest.out = 6, 9, ts // libav looks at 3 s
 	return []Sample{
 		wrapping.sample("ts, clock wraps", copied, copied),
+		flv("begins at 20 days", "1700000s"), flv("wraps", "4294965.3s"),
 		jump("ts, clock jumps ahead", "100"),
 		jump("ts, clock jumps back", "-1"),
 		late.sample("mp4, audio starts 2 s late", copied, copied),
@@ -235,6 +272,15 @@ func clocks() []Sample {
 		latest.sample("ts, audio starts 6 s late", copied, TrackWant{Action: "fill", Then: "copy"}),
 		delayed.sample("mp4, audio delayed by an edit list", copied, copied),
 		early.sample("mp4, audio ends early", copied, copied).shaped(func(w *TapeWant) { w.Apart += 2 * time.Second }),
+		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, picture starts 2 s late", copied, copied).
+			then(ffmpegStep("-itsoffset 2 -i u.mp4 -i u.mp4 -map 0:v -map 1:a -c copy -t 4 "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
+			shaped(func(w *TapeWant) {
+				w.Duration, w.Lead, w.Flashes, w.Beeps, w.Apart = 4*time.Second, 2500*time.Millisecond, 2, 4, longestStand
+			}),
+		still("mp4, slides 3 s apart", "1/3", 9, faststart), still("mkv, slides 3 s apart", "1/3", 9, matroska),
+		still("ts, slides 3 s apart", "1/3", 9, ts), still("mp4, one picture of 8 s", "1/8", 8, faststart),
+		piece{rate: "1/8", video: baseline, audio: None, out: faststart, seconds: 8}.
+			sample("mp4, one picture of 8 s without sound", transcoded("stands"), filled).shaped(standing),
 		piece{video: baseline, audio: aac, out: "u.mp4", seconds: 5}.sample("mp4, edit list cuts into a GOP", transcoded("edit list"), copied).
 			then(ffmpegStep("-ss 1.3 -i u.mp4 -c copy "+faststart), ffmpegStep("drop u.mp4")).asked("a.mp4").
 			shaped(func(w *TapeWant) {
@@ -246,10 +292,28 @@ func clocks() []Sample {
 			shaped(func(w *TapeWant) {
 				w.Duration, w.Lead, w.Flashes, w.Beeps = 1700*time.Millisecond, 200*time.Millisecond, 2, 2
 			}),
+		edited("two edits", atKeys, piece{video: baseline, audio: aac}, copied, copied),
+		edited("two edits, sound re-encoded", atKeys, piece{video: baseline, audio: aac, hertz: 96000}, copied, transcoded("96000")),
+		edited("two edits with B-frames", atKeys, piece{video: adaptive, audio: aac}, transcoded("B-frames"), copied),
+		cut("", aac, copied), cut(", all re-encoded", "-c:a libmp3lame", transcoded("mp3")),
+		edited("edits out of order", "4-6 0-2", piece{video: baseline, audio: aac}, copied, copied),
+		edited("many edits", "0-0.7 1.3-1.7 2.2-2.7 3.3-4.3 4.4-4.6 4.8-6", piece{video: baseline, audio: aac}, transcoded("edit list"), copied),
 		piece{video: baseline, audio: aac, out: "u.ts", seconds: 5}.sample("ts, cut within a GOP", copied, copied).
 			then(ffmpegStep("-i u.ts -c copy -bsf:v noise=drop=lt(n\\,10) "+ts), ffmpegStep("drop u.ts")).asked("a.ts").
-			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 }),
+			shaped(func(w *TapeWant) { // the first picture stands until the second that was cut is over
+				w.Duration, w.Flashes, w.Beeps, w.Lead, w.Apart = 5*time.Second, 4, 5, 1500*time.Millisecond, longestStand
+			}),
 	}
+}
+
+// longestStand is for how long a picture may stand in the room.
+const longestStand = 1100 * time.Millisecond
+
+func standing(w *TapeWant) { w.Flashes, w.Lead, w.Tail, w.Apart = 0, 0, 0, longestStand }
+
+// still has a picture each few seconds, which is sent again meanwhile.
+func still(name, rate string, seconds float64, out string) Sample {
+	return piece{rate: rate, video: baseline, audio: aac, out: out, seconds: seconds}.sample(name, transcoded("stands"), copied).shaped(standing)
 }
 
 // as asks for a mode of playing.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -43,6 +44,7 @@ const (
 	fieldLoop      = "loop"
 	fieldPlayed    = "played_ms"
 	fieldSlipped   = "slipped_ms"
+	fieldCoverage  = "coverage" // of picture and sound: taken, held, filled, lost, in ms
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
 	fieldWaiting   = "waiting"  // of a queued push
@@ -84,6 +86,7 @@ func (f *flat) addProgress(p media.Progress) {
 	f.addInt(fieldLoop, int64(p.Loop))
 	f.addInt(fieldPlayed, p.Played.Milliseconds())
 	f.addInt(fieldSlipped, p.Slipped.Milliseconds())
+	f.add(fieldCoverage, coverageText(p.Coverage))
 	f.addInt(fieldProgress, p.UpdatedAt.UnixMilli())
 }
 
@@ -263,6 +266,30 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 	return p, r.damage.errOrNil()
 }
 
+// coverageText writes eight numbers of milliseconds.
+func coverageText(tracks [2]media.Coverage) string {
+	var parts []string
+	for _, c := range tracks {
+		for _, d := range []time.Duration{c.Taken, c.Held, c.Filled, c.Lost} {
+			parts = append(parts, strconv.FormatInt(d.Milliseconds(), 10))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// coverageOf reads what coverageText wrote; what is not there is zero.
+func coverageOf(text string) (tracks [2]media.Coverage) {
+	for i, part := range strings.Fields(text) {
+		ms, err := strconv.ParseInt(part, 10, 64)
+		if err != nil || i >= 8 {
+			return [2]media.Coverage{}
+		}
+		c := &tracks[i/4]
+		*[]*time.Duration{&c.Taken, &c.Held, &c.Filled, &c.Lost}[i%4] = time.Duration(ms) * time.Millisecond
+	}
+	return tracks
+}
+
 func (r *reader) progress() *media.Progress {
 	return &media.Progress{
 		Position:       r.ms(fieldPosition),
@@ -276,6 +303,7 @@ func (r *reader) progress() *media.Progress {
 		Loop:           int(r.int(fieldLoop)),
 		Played:         r.ms(fieldPlayed),
 		Slipped:        r.ms(fieldSlipped),
+		Coverage:       coverageOf(r.fields[fieldCoverage]),
 		UpdatedAt:      r.time(fieldProgress),
 	}
 }

@@ -47,6 +47,8 @@ type progress struct {
 	PlayedMs       int64   `json:"playedMs"`
 	Loop           *int    `json:"loop,omitempty"` // of a push that repeats
 	UpdatedAt      string  `json:"updatedAt,omitempty"`
+
+	Coverage *tasks.CoverageReport `json:"coverage,omitempty"`
 }
 
 type page struct {
@@ -96,6 +98,7 @@ func viewProgress(of tasks.Push) *progress {
 		SlippedMs:      p.Slipped.Milliseconds(),
 		PlayedMs:       p.Played.Milliseconds(),
 		UpdatedAt:      stamp(p.UpdatedAt),
+		Coverage:       tasks.CoverageOf(*p),
 	}
 	if !of.Spec.Options.PlaysOnce() {
 		v.Loop = &p.Loop

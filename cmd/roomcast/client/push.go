@@ -170,6 +170,8 @@ type Progress struct {
 	PlayedMs       int64      `json:"playedMs"`       // time in the room, all attempts together
 	Loop           *int       `json:"loop,omitempty"` // plays that are done, of a push that repeats
 	UpdatedAt      *time.Time `json:"updatedAt,omitempty"`
+
+	Coverage *tasks.CoverageReport `json:"coverage,omitempty"` // what the room's tracks were made of
 }
 
 // Event is one line of a push's history.

@@ -1,0 +1,87 @@
+package libav
+
+// #include "demux.h"
+import "C"
+
+import (
+	"github.com/roomcast/roomcast/media"
+)
+
+// edits brings what libav makes of an mp4's edit list into an order that can be
+// shown. libav gives what lies outside of the edits, too, marked, as decoders may
+// need it: pictures from the keyframe before an edit on and up to one behind it,
+// sound from a second before. Their times overlap those of the edit before.
+type edits struct {
+	held  []media.Packet // pictures that are left out, from the last keyframe on
+	bytes int            // in them
+	ready []media.Packet
+	begun bool          // a picture was shown, or the source has jumped
+	prime *media.Packet // the sound before the first that is heard: decoders begin with it
+	heard bool
+}
+
+// newEdits returns nil for a source without such a list.
+func newEdits(s *Source) *edits {
+	if C.rc_edited(cFormat(s.format)) == 0 {
+		return nil
+	}
+	return &edits{}
+}
+
+// reset forgets what was read: the source has jumped.
+func (e *edits) reset() {
+	if e != nil {
+		*e = edits{begun: true}
+	}
+}
+
+// read returns the next packet of the source.
+func (e *edits) read(s *Source) (media.Packet, error) {
+	for len(e.ready) == 0 {
+		p, err := s.demux()
+		switch {
+		case err != nil:
+			return p, err
+		case s.info.Tracks[p.Track].Type == media.Video:
+			e.picture(p)
+		default:
+			e.sound(p)
+		}
+	}
+	p := e.ready[0]
+	e.ready = e.ready[1:]
+	return p, nil
+}
+
+// sound leaves out what is not to be heard.
+func (e *edits) sound(p media.Packet) {
+	switch {
+	case p.Discard && !e.heard:
+		p.Discard = false
+		e.prime = &p
+	case !p.Discard:
+		if e.prime != nil {
+			e.ready = append(e.ready, *e.prime)
+			e.prime = nil
+		}
+		e.ready, e.heard = append(e.ready, p), true
+	}
+}
+
+// picture leaves out what is not to be shown, unless others are made of it: that
+// comes with the time of the first of these. Where it is too much to be kept, and
+// before the first, it has libav's times.
+func (e *edits) picture(p media.Packet) {
+	if p.Keyframe {
+		e.held, e.bytes = nil, 0
+	}
+	for i := 0; i < len(e.held) && e.begun && !p.Discard; i++ {
+		h := &e.held[i]
+		h.PTS, h.DTS, h.NoPTS, h.NoDTS = p.PTS, p.DTS, p.NoPTS, p.NoDTS
+	}
+	e.begun = e.begun || !p.Discard
+	e.held, e.bytes = append(e.held, p), e.bytes+len(p.Data)
+	if !p.Discard || e.bytes > seekHeld {
+		e.ready, e.held, e.bytes = append(e.ready, e.held...), nil, 0
+	}
+}
