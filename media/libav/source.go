@@ -220,14 +220,15 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 }
 
 func (s *Source) read() (media.Packet, error) {
+	next := s.readTimed
 	if s.delays() {
-		p, err := s.readDelayed(s.readTimed)
-		if errors.Is(err, media.ErrLateVideo) {
-			s.delayPending()
-		}
-		return p, err
+		next = s.readDelayed
 	}
-	return s.readTimed()
+	p, err := next()
+	if errors.Is(err, media.ErrLateVideo) {
+		s.delayPending()
+	}
+	return p, err
 }
 
 // readTimed reads the next packet with the time that it has in the source.
