@@ -27,7 +27,8 @@ type life struct {
 	probe       *time.Timer
 	probeTime   time.Duration
 	interrupter *astiav.IOInterrupter
-	interrupted chan struct{}
+	interrupted chan struct{} // closed once interrupter is told
+	over        time.Time     // when that was
 }
 
 func newLife(parent context.Context, probeTimeout time.Duration) *life {
@@ -39,6 +40,7 @@ func newLife(parent context.Context, probeTimeout time.Duration) *life {
 	l.interrupter = astiav.NewIOInterrupter()
 	context.AfterFunc(ctx, func() { // its end is awaited by close
 		defer close(l.interrupted)
+		l.over = time.Now()
 		l.interrupter.Interrupt()
 	})
 	l.probe = time.AfterFunc(probeTimeout, func() { cancel(errProbe) })

@@ -15,7 +15,7 @@ import (
 // taken for a bad source.
 const (
 	obeyTime = 2 * time.Second
-	stopTime = 150 * time.Millisecond
+	stopTime = 100 * time.Millisecond
 )
 
 var stuck atomic.Int64
@@ -55,10 +55,12 @@ func (s *Source) obeying(f func() error) error {
 
 // givenUp tells when a life that has ended is waited for no longer.
 func (l *life) givenUp() <-chan time.Time {
+	<-l.interrupted
+	limit := obeyTime
 	if errors.Is(context.Cause(l.ctx), media.ErrStopped) {
-		return time.After(stopTime)
+		limit = stopTime
 	}
-	return time.After(obeyTime)
+	return time.After(limit - time.Since(l.over))
 }
 
 // awaitObedience waits for freed and counts a source that is not freed in time.
