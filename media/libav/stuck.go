@@ -16,6 +16,7 @@ import (
 const (
 	obeyTime = 2 * time.Second
 	stopTime = 100 * time.Millisecond
+	freeTime = 50 * time.Millisecond // whatever the call has had: to free a source takes a moment, too
 )
 
 var stuck atomic.Int64
@@ -60,7 +61,7 @@ func (l *life) givenUp() <-chan time.Time {
 	if errors.Is(context.Cause(l.ctx), media.ErrStopped) {
 		limit = stopTime
 	}
-	return time.After(limit - time.Since(l.over))
+	return time.After(max(limit-time.Since(l.over), freeTime))
 }
 
 // awaitObedience waits for freed and counts a source that is not freed in time.
