@@ -71,8 +71,13 @@ func (l *life) awaitObedience(freed <-chan struct{}) error {
 		return nil
 	case <-l.givenUp():
 	}
-	stuck.Add(1)
 	go func() {
+		select {
+		case <-freed: // it was the machine that was slow
+			return
+		case <-time.After(obeyTime):
+		}
+		stuck.Add(1)
 		<-freed
 		stuck.Add(-1)
 	}()
