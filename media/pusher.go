@@ -76,7 +76,7 @@ func (p *Pusher) Play(ctx context.Context, job Job) (err error) {
 	r := newRun(p, job, end)
 	defer func() {
 		r.leave(ctx)
-		if err != nil && r.mix.reel.stuck.Load() {
+		if err != nil && r.mix.reel.stuck.Load() && !errors.Is(err, ErrStopped) {
 			err = errStuck
 		}
 	}()

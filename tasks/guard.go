@@ -41,6 +41,9 @@ const (
 	// maxStuck is how many calls that cannot be ended a worker bears: each may
 	// have a core of its own.
 	maxStuck = 4
+	// wornLooks is how many looks in a row must find them: a machine that was
+	// stopped for a while is not worn.
+	wornLooks = 8
 	// handOverAgain is when a push that could not be announced is tried again;
 	// handOverPoll how often its heir is looked for, while it goes on here.
 	handOverAgain = 5 * time.Second
@@ -61,6 +64,7 @@ var (
 type guard struct {
 	short   bool // of memory
 	blind   bool // its memory could not be read
+	looks   int  // in a row that found too much stuck
 	worn    bool // by what is stuck
 	leaving map[*attempt]bool
 	spent   chan struct{} // closed once it is worn and has no push
@@ -204,7 +208,10 @@ func (w *Worker) lookAtStuck(ctx context.Context, running *sync.WaitGroup) {
 		return
 	}
 	was := w.guard.worn
-	w.guard.worn = stuck >= maxStuck
+	if w.guard.looks++; stuck < maxStuck {
+		w.guard.looks = 0
+	}
+	w.guard.worn = w.guard.looks >= wornLooks
 	switch {
 	case !was && w.guard.worn:
 		w.Log.Error("too many sources could not be ended: no new pushes, those that run are handed over", "stuck", stuck)

@@ -310,7 +310,12 @@ func TestAWornWorkerTakesNoPushUntilWhatIsStuckHasEnded(t *testing.T) {
 		require.Nil(t, running)
 		w.worker.leave()
 		calls.set(maxStuck)
-		time.Sleep(2 * mostLook)
+		time.Sleep((wornLooks - 2) * mostLook)
+		calls.set(0) // the machine had stopped for a while
+		time.Sleep(mostLook)
+		require.NoError(t, w.worker.refusal())
+		calls.set(maxStuck)
+		time.Sleep((wornLooks + 1) * mostLook)
 		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 1}), ErrWorn)
 		require.Equal(t, WaitingForRestart, w.store.refused["b"])
 		time.Sleep(time.Minute)

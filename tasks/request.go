@@ -137,8 +137,11 @@ func shownSource(u *url.URL) string {
 		return u.Scheme + "://" + u.Host
 	}
 	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
-	if strings.HasPrefix(u.Scheme, "rtmp") && len(parts) > 1 {
+	switch {
+	case strings.HasPrefix(u.Scheme, "rtmp") && len(parts) > 1:
 		parts = []string{parts[0], hidden}
+	case strings.HasPrefix(u.Scheme, "rtmp"): // it may be the key
+		parts = []string{hidden}
 	}
 	for i, part := range parts {
 		if strings.Contains(part, "=") || strings.Contains(strings.ToLower(part), "%3d") {

@@ -106,7 +106,7 @@ func TestASourceIsShownWithoutWhatLetsOneIn(t *testing.T) {
 		"https://a.example/hdnts=exp=9~hmac=canary/live/a.m3u8":     "https://a.example/[redacted]/live/a.m3u8",
 		"rtmp://a.example:1935/live/canary":                         "rtmp://a.example:1935/live/[redacted]",
 		"rtmps://u:canary@a.example/live/inst/canary?auth=canary":   "rtmps://a.example/live/[redacted]",
-		"RTMP://a.example/live":                                     "rtmp://a.example/live",
+		"RTMP://a.example/canary":                                   "rtmp://a.example/[redacted]",
 		"rtsp://a.example/user=admin&password=canary&channel=1":     "rtsp://a.example/[redacted]",
 		"rtsp://a.example/user%3Dadmin_password%3dcanary_/h264.sdp": "rtsp://a.example/[redacted]/h264.sdp",
 		"srt://a.example:9000?streamid=canary&passphrase=canary":    "srt://a.example:9000",

@@ -208,3 +208,27 @@ func TestATakeoverInTheSecondLoopKeepsLoopPositionAndWishes(t *testing.T) {
 	t.Logf("%v and %v in the room", sessions[0].Video.Wall(), sessions[1].Video.Wall())
 	require.InDelta(t, 13, total.Seconds(), 1.5)
 }
+
+func TestATrackThatWasAskedForIsPlayedOrSaidNotToBeThere(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, options{})
+	two := filepath.Join(t.TempDir(), "two.mkv")
+	out, err := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-nostdin", "-i", mediatest.Clip(t, mediatest.Spec{}), "-map", "0:v", "-map", "0:a", "-map", "0:a",
+		"-c", "copy", "-metadata:s:a:0", "language=en", "-metadata:s:a:1", "language=de", "-t", "2", two).CombinedOutput()
+	require.NoError(t, err, string(out))
+	files := mediatest.Serve(t, map[string]string{"two": two})
+
+	push, _ := s.played(files.URL+"/two", "choosing", fields{"audioTrack": "deu", "audioDelayMs": 40})
+	requireShows(t, push, fields{"audioTrack": "deu", "audioDelayMs": 40})
+	source := push["source"].(map[string]any)
+	require.Len(t, source["tracks"], 2)
+	available := source["available"].([]any)
+	require.Len(t, available, 3)
+	requireShows(t, available[1].(map[string]any), fields{"language": "en", "audioTrack": 0, "chosen": false, "leftOut": "not chosen"})
+	requireShows(t, available[2].(map[string]any), fields{"language": "de", "audioTrack": 1, "chosen": true})
+
+	push = s.waitStatus(s.push(files.URL+"/two", "room_lost", "lost", fields{"audioTrack": "fr"}), "completed", "failed", "stopped")
+	requireShows(t, push["error"].(map[string]any), fields{
+		"code": "source_no_track", "message": "the source has no audio track 'fr': it has 0 (en, aac), 1 (de, aac)", "retryable": false,
+	})
+}

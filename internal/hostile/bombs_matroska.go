@@ -71,7 +71,9 @@ func matroskaBombs() []Bomb {
 		{Name: "mkv: compressed blocks of 128 MB each", file: ".mkv", body: packedBlocks(128<<20, 8)},
 		{Name: "mkv: blocks of 256 empty frames without end", file: ".mkv", endless: true, body: emptyLaces},
 		{Name: "mkv: void without end", file: ".mkv", endless: true, body: endlessVoid},
-		{Name: "mkv: 200 000 chapters", file: ".mkv", body: mkvChaptersOf(200_000)},
+		{Name: "mkv: 200 000 chapters", file: ".mkv", body: mkvChaptersOf(200_000, false)},
+		{Name: "mkv: 100 000 chapters, the last first", file: ".mkv", body: mkvChaptersOf(100_000, true)},
+		{Name: "mkv: 400 000 cues, the last first", file: ".mkv", body: cuesBack(400_000)},
 		{Name: "mkv: a million tags within tags", file: ".mkv", body: nestedTags(50_000)},
 	}
 }
@@ -104,6 +106,13 @@ func cues(n int64) func() Body {
 		size := n * int64(len(point))
 		return holed(size, point, cluster(simpleBlock(0, zeros(500))), matroska(plainTracks()), ebmlHead(mkvCues, size))
 	}
+}
+
+// cuesBack are cues of which each belongs before all that came.
+func cuesBack(n int) func() Body {
+	return inMatroska(plainTracks(), ebml(mkvCues, times(n, func(i int) []byte {
+		return ebml(0xBB, ebmlUint(0xB3, uint64(n-i)), ebml(0xB7, ebml(0xF7, []byte{1}), ebmlUint(0xF1, uint64(i+1))))
+	})), cluster(simpleBlock(0, zeros(500))))
 }
 
 func simpleTag(i int, more ...[]byte) []byte {
@@ -177,8 +186,12 @@ func endlessVoid() Body {
 	return Body{held(matroska(plainTracks())), repeated(ebml(mkvVoid, zeros(1000)), endlessly)}
 }
 
-func mkvChaptersOf(n int) func() Body {
+func mkvChaptersOf(n int, back bool) func() Body {
 	return inMatroska(plainTracks(), ebml(mkvChapters, ebml(mkvEdition, times(n, func(i int) []byte {
-		return ebml(mkvChapter, ebmlUint(0x73C4, uint64(i+1)), ebmlUint(0x91, uint64(i)), ebml(0x80, ebml(0x85, []byte("c"))))
+		id := i + 1
+		if back {
+			id = n - i
+		}
+		return ebml(mkvChapter, ebmlUint(0x73C4, uint64(id)), ebmlUint(0x91, uint64(i)), ebml(0x80, ebml(0x85, []byte("c"))))
 	}))), cluster(simpleBlock(0, zeros(500))))
 }

@@ -61,6 +61,11 @@ func TestChaosTheSoundIsHeardAsMuchLaterAsWasAsked(t *testing.T) {
 		report := mediatest.Judge(t, path)
 		// A hole of the delay's length is what was asked for, where the other track goes on.
 		found := slices.DeleteFunc(slices.Concat(complaints, report.Faults()), func(f string) bool { return strings.Contains(f, "a gap of") })
+		if c.by > 0 && c.repeat > 1 { // the last picture, re-encoded, stands until the sound has ended; ffmpeg's null muxer rounds its time to the frame rate
+			found = slices.DeleteFunc(found, func(f string) bool {
+				return strings.Contains(f, "a new SPS of the same size") || strings.Contains(f, "complains 1 times") && strings.Contains(f, "increasing dts to muxer")
+			})
+		}
 		for _, beep := range report.Beeps {
 			if behind := nearest(report.Flashes, beep-c.by); behind.Abs() > maxApart {
 				found = append(found, fmt.Sprintf("the beep at %v is %v from where it should be", beep, behind))

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What the room takes: FACTS of TRTC, 1080p either way round.
+// What the room takes: 1080p either way round.
 const (
 	mostLong  = 1920
 	mostShort = 1080

@@ -39,6 +39,18 @@ enum {
 	most_little = 40 << 20,
 };
 
+int64_t rc_most_pixels(enum AVCodecID codec)
+{
+	switch (codec) {
+	case AV_CODEC_ID_MJPEG:
+	case AV_CODEC_ID_PNG:
+	case AV_CODEC_ID_WEBP:
+		return 50 * 1000 * 1000;
+	default:
+		return 17 * 1000 * 1000;
+	}
+}
+
 void rc_bound_allocations(void) { av_max_alloc(most_held); }
 
 static int64_t allowance(const AVFormatContext *f)
@@ -47,11 +59,13 @@ static int64_t allowance(const AVFormatContext *f)
 	return most_free + FFMIN(read, (most_held - most_free) / per_byte_read) * per_byte_read;
 }
 
-static int refuses(rc_scope *s, size_t size)
+// refuses says whether a block may not be size large, which was before.
+static int refuses(rc_scope *s, size_t before, size_t size)
 {
 	if (!s)
 		return 0;
-	if (size < RC_LITTLE ? s->little <= most_little : (int64_t)size <= allowance(s->format) - (s->held - s->little))
+	int64_t large = s->held - s->little - (before < RC_LITTLE ? 0 : before);
+	if (size < RC_LITTLE ? s->little <= most_little : large + (int64_t)size <= allowance(s->format))
 		return 0;
 	if (!s->spent)
 		s->spent = RC_SPENT_MEMORY;
@@ -77,7 +91,7 @@ void __real_free(void *p);
 int __wrap_posix_memalign(void **p, size_t align, size_t size)
 {
 	rc_scope *s = source();
-	if (refuses(s, size))
+	if (refuses(s, 0, size))
 		return ENOMEM;
 	int ret = __real_posix_memalign(p, align, size);
 	if (!ret)
@@ -89,7 +103,7 @@ void *__wrap_realloc(void *p, size_t size)
 {
 	rc_scope *s = source();
 	size_t before = s && p ? malloc_usable_size(p) : 0;
-	if (size > before && refuses(s, size < RC_LITTLE ? size : size - before))
+	if (size > before && refuses(s, before, size))
 		return NULL;
 	void *q = __real_realloc(p, size);
 	if (q) {
@@ -143,7 +157,7 @@ int __real_avcodec_open2(AVCodecContext *c, const AVCodec *codec, AVDictionary *
 int __wrap_avcodec_open2(AVCodecContext *c, const AVCodec *codec, AVDictionary **options)
 {
 	if (source()) {
-		c->max_pixels = RC_MOST_PIXELS;
+		c->max_pixels = rc_most_pixels(codec ? codec->id : c->codec_id);
 		c->thread_count = 1;
 	}
 	return __real_avcodec_open2(c, codec, options);
@@ -154,25 +168,53 @@ int __real_av_image_check_size2(unsigned w, unsigned h, int64_t most, enum AVPix
 int __wrap_av_image_check_size2(unsigned w, unsigned h, int64_t most, enum AVPixelFormat format, int offset, void *object)
 {
 	int ret = __real_av_image_check_size2(w, h, most, format, offset, object);
-	if (ret < 0 && current && w && h && w <= INT32_MAX && h <= INT32_MAX && (int64_t)w * h > RC_MOST_PIXELS) {
+	if (ret < 0 && current && w && h && w <= INT32_MAX && h <= INT32_MAX && (int64_t)w * h > most) {
 		current->width = (int)w;
 		current->height = (int)h;
 	}
 	return ret;
 }
 
-// An mp4's edit list looks through its sample table once for each edit.
+// An mp4's edit list looks through its sample table once for each edit; an entry
+// of an index that does not belong at its end moves those behind it.
 enum { most_searched = 200 * 1000 * 1000 };
+
+static int searched_out(rc_scope *s, int64_t entries)
+{
+	if (!s || (s->searched += entries) <= most_searched)
+		return 0;
+	if (!s->spent)
+		s->spent = RC_SPENT_SEARCHES;
+	return 1;
+}
 
 int __real_av_index_search_timestamp(AVStream *stream, int64_t at, int flags);
 
 int __wrap_av_index_search_timestamp(AVStream *stream, int64_t at, int flags)
 {
-	rc_scope *s = source();
-	if (s && (s->searched += avformat_index_get_entries_count(stream)) > most_searched) {
-		if (!s->spent)
-			s->spent = RC_SPENT_SEARCHES;
+	if (searched_out(source(), avformat_index_get_entries_count(stream)))
 		return -1;
-	}
 	return __real_av_index_search_timestamp(stream, at, flags);
+}
+
+int __real_av_add_index_entry(AVStream *stream, int64_t pos, int64_t at, int size, int distance, int flags);
+
+int __wrap_av_add_index_entry(AVStream *stream, int64_t pos, int64_t at, int size, int distance, int flags)
+{
+	rc_scope *s = source();
+	int count = s ? avformat_index_get_entries_count(stream) : 0;
+	const AVIndexEntry *last = count ? avformat_index_get_entry(stream, count - 1) : NULL;
+	if (last && last->timestamp > at && searched_out(s, count))
+		return -1;
+	return __real_av_add_index_entry(stream, pos, at, size, distance, flags);
+}
+
+// Chapters are looked through for each that comes.
+AVChapter *__real_avpriv_new_chapter(AVFormatContext *f, int64_t id, AVRational base, int64_t start, int64_t end, const char *title);
+
+AVChapter *__wrap_avpriv_new_chapter(AVFormatContext *f, int64_t id, AVRational base, int64_t start, int64_t end, const char *title)
+{
+	if (source() && f->nb_chapters >= most_entries)
+		return NULL;
+	return __real_avpriv_new_chapter(f, id, base, start, end, title);
 }

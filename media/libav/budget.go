@@ -1,7 +1,7 @@
 package libav
 
 // #cgo LDFLAGS: -Wl,--wrap=posix_memalign -Wl,--wrap=realloc -Wl,--wrap=free
-// #cgo LDFLAGS: -Wl,--wrap=av_dict_set -Wl,--wrap=avcodec_open2 -Wl,--wrap=av_image_check_size2 -Wl,--wrap=av_index_search_timestamp
+// #cgo LDFLAGS: -Wl,--wrap=av_dict_set -Wl,--wrap=avcodec_open2 -Wl,--wrap=av_image_check_size2 -Wl,--wrap=av_index_search_timestamp -Wl,--wrap=av_add_index_entry -Wl,--wrap=avpriv_new_chapter
 // #include "budget.h"
 import "C"
 
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
@@ -25,12 +26,12 @@ const mostStreams = 64
 
 var (
 	errMemory = errors.New("its tables and pictures need more memory than one source may have; is it damaged?")
-	errEdits  = errors.New("its edit list is too long")
+	errEdits  = errors.New("its index or its edit list is too long to be worked through, or out of order; write it anew (ffmpeg -i SOURCE -c copy NEW)")
 )
 
 // errSize is a picture that is not decoded.
-func errSize(width, height int) error {
-	return fmt.Errorf("its picture has %d × %d pixels, and %d million are the most that is decoded", width, height, C.RC_MOST_PIXELS/1_000_000)
+func errSize(width, height int, most C.int64_t) error {
+	return fmt.Errorf("its picture has %d × %d pixels, and %d million are the most that is decoded of its kind", width, height, most/1_000_000)
 }
 
 // overspent returns what the source wanted more of than it may have, nil for
@@ -45,22 +46,40 @@ func (s *Source) overspent(op string) error {
 	default:
 		return nil
 	}
+	if op == opRead && time.Since(s.since) > longRead {
+		return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: errGrown}
+	}
 	return &media.Error{Kind: media.KindSourceTooLarge, Op: op, Err: err}
 }
+
+const (
+	opRead = "read source"
+	// longRead is for how long a source must have been read for what it has come
+	// to hold to be no fault of its: libav keeps an index of all fragments. It is
+	// opened anew where it stood.
+	longRead = time.Minute
+)
+
+var errGrown = errors.New("it was read for so long that its index is opened anew")
 
 // tooLarge says that the picture is. One that no decoder was allowed to take has
 // no size of its own.
 func (s *Source) tooLarge() error {
-	var width, height int
-	switch {
-	case s.video >= 0:
-		p := s.format.Streams()[s.video].CodecParameters()
-		width, height = p.Width(), p.Height()
-	case slices.ContainsFunc(s.format.Streams(), sizeless):
-		width, height = int(s.scope.c.width), int(s.scope.c.height)
+	streams, index := s.format.Streams(), s.video
+	if index < 0 {
+		index = slices.IndexFunc(streams, sizeless)
 	}
-	if width*height <= C.RC_MOST_PIXELS {
+	if index < 0 {
 		return nil
 	}
-	return &media.Error{Kind: media.KindSourceTooLarge, Op: opProbe, Err: errSize(width, height)}
+	p := streams[index].CodecParameters()
+	width, height := max(p.Width(), 0), max(p.Height(), 0)
+	if width == 0 {
+		width, height = int(s.scope.c.width), int(s.scope.c.height)
+	}
+	most := C.rc_most_pixels(uint32(p.CodecID()))
+	if C.int64_t(width*height) <= most {
+		return nil
+	}
+	return &media.Error{Kind: media.KindSourceTooLarge, Op: opProbe, Err: errSize(width, height, most)}
 }

@@ -23,9 +23,10 @@ enum { RC_SPENT_NOTHING, RC_SPENT_MEMORY, RC_SPENT_SEARCHES };
 
 enum { RC_LITTLE = 64 << 10 };
 
-// RC_MOST_PIXELS is what a decoded picture may have: 5.7K all around, 5.3K of a
-// camera. Larger ones cannot be re-encoded in real time.
-#define RC_MOST_PIXELS (17 * 1000 * 1000)
+// rc_most_pixels is what a decoded picture may have: 5.7K all around, 5.3K of a
+// camera, of which a decoder keeps up to 17. Of those that stand for themselves
+// a telephone's.
+int64_t rc_most_pixels(enum AVCodecID codec);
 
 // rc_enter says whose work this thread does until rc_leave.
 void rc_enter(rc_scope *scope);

@@ -60,11 +60,30 @@ func (s *Source) askedAudio(streams []*astiav.Stream) ([]*astiav.Stream, error) 
 	} else {
 		return nil, s.noAudio(sounds, "the source has no audio track '%s'", asked)
 	}
-	usable := s.usable(astiav.MediaTypeAudio)
-	if !slices.ContainsFunc(sounds, usable) {
-		return nil, s.noAudio(sounds, "nothing that can be read came of the source's audio track '%s'", asked)
-	}
 	return sounds, nil
+}
+
+// asked says whether a stream that has not begun is of those that were asked for.
+func (s *Source) asked(st *astiav.Stream) bool {
+	offered, err := s.onOffer()
+	if err == nil && isAudio(st) && s.request.Choice.Audio != "" {
+		offered, err = s.askedAudio(offered)
+	}
+	return err == nil && slices.ContainsFunc(offered, func(o *astiav.Stream) bool { return o.Index() == st.Index() })
+}
+
+// fits says whether a stream may take the part of another: one that comes later
+// is not of another program or language than was asked for. What has no
+// language may be the one.
+func (s *Source) fits(st *astiav.Stream) bool {
+	if offered, err := s.onOffer(); err == nil && !slices.ContainsFunc(offered, func(o *astiav.Stream) bool { return o.Index() == st.Index() }) {
+		return false
+	}
+	asked, has := s.request.Choice.Audio, told(st, "language")
+	if _, err := strconv.Atoi(asked); err == nil || asked == "" || has == "" || !isAudio(st) {
+		return true
+	}
+	return sameLanguage(asked, has) || strings.EqualFold(asked, name(st))
 }
 
 // matching returns the sounds in a language, else those of a name.
@@ -131,7 +150,7 @@ func listed(names []string) string {
 }
 
 // tell fills in what Info says of all streams.
-func (s *Source) tell(offered []*astiav.Stream) {
+func (s *Source) tell() {
 	s.info.Streams = nil
 	program := map[int]int{}
 	for _, p := range s.programs() {
@@ -140,6 +159,10 @@ func (s *Source) tell(offered []*astiav.Stream) {
 		}
 	}
 	sounds := map[int]int{}
+	offered, err := s.onOffer()
+	if err != nil { // the program has gone
+		offered = nil
+	}
 	for _, st := range offered {
 		if isAudio(st) {
 			sounds[st.Index()] = len(sounds)

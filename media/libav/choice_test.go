@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
@@ -164,5 +165,36 @@ func TestLanguagesAreTheSameHoweverTheyAreWritten(t *testing.T) {
 		{"en", "und", false}, {"qaa", "qaa", true}, {"nonsense tongue", "de", false}, {"de", strings.Repeat("a-", 40), false},
 	} {
 		require.Equal(t, c.same, sameLanguage(c.asked, c.has), "%s of %s", c.asked, c.has)
+	}
+}
+
+func TestAnAudioTrackThatBeginsLateIsPlayedWhereItWasAskedFor(t *testing.T) {
+	ffmpegOnce(t, "later.ts", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "sine=sample_rate=48000",
+		"-itsoffset", "8", "-f", "lavfi", "-i", "sine=sample_rate=44100:duration=4", "-map", "0", "-map", "1", "-map", "2", "-t", "12",
+		"-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-c:a", "aac", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger")
+	for asked, want := range map[string]struct {
+		rate int
+		from float64
+	}{"en": {48000, 0}, "de": {44100, 8}, "1": {44100, 8}} {
+		s, err := openChosen(t, "later.ts", media.TrackChoice{Audio: asked})
+		require.NoError(t, err)
+		first, rate := time.Duration(-1), 0
+		if tracks := s.Info().Tracks; len(tracks) == 2 {
+			rate = tracks[1].SampleRate
+		}
+		for _, p := range readAll(t, s) {
+			if p.Change != nil {
+				rate = p.Change.SampleRate
+			}
+			if p.Track == 1 {
+				require.Equal(t, want.rate, rate, asked)
+				if first < 0 {
+					first = p.PTS - s.Info().StartTime
+				}
+			}
+		}
+		require.InDelta(t, want.from, first.Seconds(), 0.2, asked)
+		require.Equal(t, want.rate == 44100, s.Info().Streams[2].Chosen)
+		require.Equal(t, want.rate == 48000, s.Info().Streams[1].Chosen)
 	}
 }

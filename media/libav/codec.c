@@ -27,7 +27,7 @@ rc_parameters rc_parameters_of(const AVCodecParameters *p)
 void rc_set_up(AVCodecContext *c, rc_parameters p)
 {
 	c->pkt_timebase = (AVRational){1, 1000000000};
-	c->max_pixels = RC_MOST_PIXELS;
+	c->max_pixels = rc_most_pixels(c->codec_id);
 	c->block_align = p.block_align;
 	c->bits_per_coded_sample = p.bits_per_sample;
 	c->codec_tag = p.tag;

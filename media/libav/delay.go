@@ -1,6 +1,7 @@
 package libav
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"time"
@@ -41,6 +42,7 @@ type soundTrim struct {
 	early  []media.Packet // wait for the first picture
 	bytes  int
 	config []byte // of what was left out
+	change *media.Track
 }
 
 // reset is for a jump: what was read ahead is forgotten.
@@ -51,13 +53,13 @@ func (s *Source) delays() bool { return s.delay.by != 0 && s.video >= 0 && s.aud
 
 // readDelayed returns the next packet in the order and with the times that the
 // delay makes.
-func (s *Source) readDelayed(next func() (media.Packet, error)) (media.Packet, error) {
+func (s *Source) readDelayed() (media.Packet, error) {
 	d := &s.delay
 	for len(d.ready) == 0 {
 		if d.err != nil {
 			return media.Packet{}, d.err
 		}
-		p, err := next()
+		p, err := s.readTimed()
 		switch {
 		case err == nil:
 			d.add(p, s.info.Tracks[p.Track].Type)
@@ -177,11 +179,13 @@ func (t *soundTrim) takes(p *media.Packet) bool {
 		if p.Extradata != nil {
 			t.config = p.Extradata
 		}
+		t.change = cmp.Or(p.Change, t.change)
 		return true
 	}
 	t.over = true
 	if p.Extradata == nil {
 		p.Extradata = t.config
 	}
+	p.Change = cmp.Or(p.Change, t.change)
 	return false
 }

@@ -1,7 +1,6 @@
 package libav
 
 import (
-	"io"
 	"testing"
 	"time"
 
@@ -114,22 +113,4 @@ func TestASoundDelayLetsEverythingGoWhenTheClockBreaks(t *testing.T) {
 		require.Equal(t, 300, given[0]+len(d.held)*map[bool]int{true: 1}[by < 0])
 		require.InDelta(t, 300, given[1]+len(d.held)*map[bool]int{true: 1}[by > 0], 26)
 	}
-}
-
-// A source that gives no picture at all still gives its sound.
-func TestSoundThatWaitsForAPictureIsGivenAtTheEnd(t *testing.T) {
-	s := &Source{video: 0, audio: 1, delay: soundDelay{by: -time.Second}, info: media.SourceInfo{Tracks: []media.Track{{Type: media.Video}, {Type: media.Audio}}}}
-	left := 3
-	next := func() (media.Packet, error) {
-		if left--; left < 0 {
-			return media.Packet{}, io.EOF
-		}
-		return media.Packet{Track: 1}, nil
-	}
-	for range 3 {
-		_, err := s.readDelayed(next)
-		require.NoError(t, err)
-	}
-	_, err := s.readDelayed(next)
-	require.ErrorIs(t, err, io.EOF)
 }

@@ -86,12 +86,11 @@ static void time_sound(rc_reader *r)
 int rc_learn(rc_reader *r)
 {
 	AVStream *s = r->format->streams[r->packet->stream_index];
+	rc_enter(r->scope);
 	const AVCodec *codec = avcodec_find_decoder(s->codecpar->codec_id);
 	AVCodecContext *c = codec ? avcodec_alloc_context3(codec) : NULL;
 	AVFrame *f = av_frame_alloc();
-	int ok;
-	rc_enter(r->scope);
-	ok = c && f && avcodec_parameters_to_context(c, s->codecpar) >= 0 && avcodec_open2(c, codec, NULL) >= 0 &&
+	int ok = c && f && avcodec_parameters_to_context(c, s->codecpar) >= 0 && avcodec_open2(c, codec, NULL) >= 0 &&
 		avcodec_send_packet(c, r->packet) >= 0 && avcodec_send_packet(c, NULL) >= 0 &&
 		avcodec_receive_frame(c, f) >= 0 && avcodec_parameters_from_context(s->codecpar, c) >= 0;
 	if (ok && s->avg_frame_rate.num <= 0)

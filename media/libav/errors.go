@@ -189,15 +189,18 @@ func (s *Source) refusal(op string) error {
 // readError is failure for ReadPacket, where the end of the source is io.EOF.
 func (s *Source) readError(code int) error {
 	err := astiav.Error(code)
+	if spent := s.overspent(opRead); spent != nil {
+		return spent
+	}
 	if err == astiav.ErrEof && s.life.ctx.Err() == nil && s.whole() {
 		return io.EOF
 	}
-	return s.failure("read source", err)
+	return s.failure(opRead, err)
 }
 
 // whole says whether nothing was in the way of a source that has ended. A
 // segment that is missing at its end is not: others are skipped as well.
 func (s *Source) whole() bool {
-	refused := s.refusal("read source")
+	refused := s.refusal(opRead)
 	return refused == nil || media.KindOf(refused) == media.KindSourceNotFound
 }

@@ -189,7 +189,7 @@ func TestWhatIsNoWholePictureIsNoSource(t *testing.T) {
 		kind media.Kind
 		says string
 	}{
-		"too many pixels": {slices.Concat(plain[:8], chunk(large), plain[head:]), media.KindSourceTooLarge, "17 million"},
+		"too many pixels": {slices.Concat(plain[:8], chunk(large), plain[head:]), media.KindSourceTooLarge, "50 million"},
 		"garbled":         {append(slices.Clone(plain[:60]), make([]byte, 5000)...), media.KindSourceInvalid, "cannot be decoded"},
 		"too many bytes":  {slices.Concat(plain[:head], chunk(append([]byte("roOm"), make([]byte, mostImage)...)), plain[head:]), media.KindSourceTooLarge, "32 MiB"},
 	} {

@@ -23,11 +23,13 @@ type life struct {
 	// ctx is a field because the contract of media.Opener makes one context
 	// bound all calls of a Source.
 	ctx         context.Context
+	parent      context.Context // of the push: it may be stopped after ctx has ended
 	cancel      context.CancelCauseFunc
 	probe       *time.Timer
 	probeTime   time.Duration
 	interrupter *astiav.IOInterrupter
-	interrupted chan struct{}
+	interrupted chan struct{} // closed once interrupter is told
+	over        time.Time     // when that was
 }
 
 func newLife(parent context.Context, probeTimeout time.Duration) *life {
@@ -35,10 +37,11 @@ func newLife(parent context.Context, probeTimeout time.Duration) *life {
 		probeTimeout = defaultProbeTimeout
 	}
 	ctx, cancel := context.WithCancelCause(parent)
-	l := &life{ctx: ctx, cancel: cancel, probeTime: probeTimeout, interrupted: make(chan struct{})}
+	l := &life{ctx: ctx, parent: parent, cancel: cancel, probeTime: probeTimeout, interrupted: make(chan struct{})}
 	l.interrupter = astiav.NewIOInterrupter()
 	context.AfterFunc(ctx, func() { // its end is awaited by close
 		defer close(l.interrupted)
+		l.over = time.Now()
 		l.interrupter.Interrupt()
 	})
 	l.probe = time.AfterFunc(probeTimeout, func() { cancel(errProbe) })

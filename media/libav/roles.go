@@ -43,7 +43,7 @@ func (v *rival) span() time.Duration {
 // known: they have not begun.
 func (s *Source) await() {
 	for _, st := range s.format.Streams() {
-		if !s.usable(st.CodecParameters().MediaType())(st) {
+		if !s.usable(st.CodecParameters().MediaType())(st) && s.asked(st) {
 			C.rc_await(s.reader, C.int(st.Index()))
 		}
 	}
@@ -69,6 +69,9 @@ func (s *Source) offer() error {
 	}
 	v := s.rivals[m]
 	switch {
+	case !s.fits(stream):
+		C.rc_ignore(s.reader, C.int(index))
+		return nil
 	case v == nil:
 		v = &rival{stream: index}
 		s.rivals[m] = v
@@ -158,6 +161,7 @@ func (s *Source) adopt(m media.MediaType) error {
 	tracks[role], s.configs[role] = track, track.Extradata
 	s.info.Tracks = tracks
 	C.rc_follow(s.reader, C.int(s.video), C.int(s.audio))
+	s.tell()
 	v.held[0].Change = &track
 	s.adopted = v.held
 	return nil

@@ -44,6 +44,7 @@ type Source struct {
 	once         sync.Once
 	busy         sync.Mutex // held while libav works for it
 	freed        bool       // nothing is left to read from; guarded by busy
+	since        time.Time  // when the present context was opened
 }
 
 var _ media.Source = (*Source)(nil)
@@ -95,6 +96,7 @@ func (s *Source) openFormat(from time.Duration) error {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
 	s.scope.c.format, s.scope.c.held, s.scope.c.little = cFormat(s.format), 0, 0
+	s.since = time.Now()
 	s.watch.from = C.int64_t(from.Microseconds())
 	if err := s.scope.run(func() error { return s.openInput(address, options) }); err != nil {
 		return s.failure(opOpen, err)
@@ -220,14 +222,15 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 }
 
 func (s *Source) read() (media.Packet, error) {
+	next := s.readTimed
 	if s.delays() {
-		p, err := s.readDelayed(s.readTimed)
-		if errors.Is(err, media.ErrLateVideo) {
-			s.delayPending()
-		}
-		return p, err
+		next = s.readDelayed
 	}
-	return s.readTimed()
+	p, err := next()
+	if errors.Is(err, media.ErrLateVideo) {
+		s.delayPending()
+	}
+	return p, err
 }
 
 // readTimed reads the next packet with the time that it has in the source.

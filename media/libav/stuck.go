@@ -15,7 +15,8 @@ import (
 // taken for a bad source.
 const (
 	obeyTime = 2 * time.Second
-	stopTime = 150 * time.Millisecond
+	stopTime = 100 * time.Millisecond
+	freeTime = 50 * time.Millisecond // whatever the call has had: to free a source takes a moment, too
 )
 
 var stuck atomic.Int64
@@ -31,45 +32,71 @@ var errStuck = &media.Error{Kind: media.KindSourceTooLarge, Op: "close source", 
 // returned, or with an error when libav does not obey its interruption; f goes
 // on then, until which Close does not free what it uses.
 func (s *Source) obeying(f func() error) error {
-	done := make(chan error, 1)
-	begun := make(chan struct{})
+	var err error
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		s.busy.Lock()
 		defer s.busy.Unlock()
-		close(begun)
-		done <- media.Caught(f)
+		if s.freed {
+			err = s.life.ended("use source")
+			return
+		}
+		err = media.Caught(f)
 	}()
-	<-begun
 	select {
-	case err := <-done:
+	case <-done:
 		return err
 	case <-s.life.ctx.Done():
 	}
-	select {
-	case err := <-done:
-		return err
-	case <-s.life.givenUp():
+	if !s.life.obeys(done) {
 		return errStuck
 	}
+	return err
 }
 
-// givenUp tells when a life that has ended is waited for no longer.
-func (l *life) givenUp() <-chan time.Time {
-	if errors.Is(context.Cause(l.ctx), media.ErrStopped) {
-		return time.After(stopTime)
+// obeys waits for what closes done after the life's end, and says whether it came
+// in time.
+func (l *life) obeys(done <-chan struct{}) bool {
+	<-l.interrupted
+	limit := time.NewTimer(max(obeyTime-time.Since(l.over), freeTime))
+	defer limit.Stop()
+	for stopped := l.parent.Done(); ; {
+		select {
+		case <-done:
+			return true
+		case <-limit.C:
+			select { // after a pause of the machine both are there
+			case <-done:
+				return true
+			default:
+				return false
+			}
+		case <-stopped:
+			stopped = nil
+			if cause := context.Cause(l.parent); errors.Is(cause, media.ErrStopped) || errors.Is(cause, media.ErrTooLarge) {
+				had := time.Duration(0)
+				if errors.Is(context.Cause(l.ctx), cause) {
+					had = time.Since(l.over)
+				}
+				limit.Reset(max(stopTime-had, freeTime))
+			}
+		}
 	}
-	return time.After(obeyTime)
 }
 
 // awaitObedience waits for freed and counts a source that is not freed in time.
 func (l *life) awaitObedience(freed <-chan struct{}) error {
-	select {
-	case <-freed:
+	if l.obeys(freed) {
 		return nil
-	case <-l.givenUp():
 	}
-	stuck.Add(1)
 	go func() {
+		select {
+		case <-freed: // it was the machine that was slow
+			return
+		case <-time.After(obeyTime):
+		}
+		stuck.Add(1)
 		<-freed
 		stuck.Add(-1)
 	}()

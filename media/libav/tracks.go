@@ -44,7 +44,7 @@ func (s *Source) choose() error {
 		s.addTrack(audio, s.audioTrack(audio))
 	}
 	C.rc_choose(s.reader, C.int(s.video), C.int(s.audio))
-	s.tell(streams)
+	s.tell()
 	return nil
 }
 

@@ -25,11 +25,11 @@ func TestASourceThatIsNoMediaIsCalledByItsName(t *testing.T) {
 		kind media.Kind
 		want string
 	}{
-		"page.mp4":  {"<!DOCTYPE html><html><body>Please log in</body></html>", media.KindSourceInvalid, "it is a web page (HTML); the address of the video itself is needed"},
-		"a.json":    {`{"error":"expired"}`, media.KindSourceInvalid, "it is a text (JSON)"},
-		"dash.mpd":  {`<?xml version="1.0"?><MPD></MPD>`, media.KindSourceInvalid, "it is a DASH manifest, which is not taken; use the HLS address of the same video"},
-		"cut.mp4":   {string(mp4[:64]), media.KindSourceInvalid, "it is an mp4 file without a readable index: it was cut short, is damaged, or is still being written"},
-		"empty.mp4": {"", media.KindSourceInvalid, "it is empty"},
+		"page.mp4":  {"<!DOCTYPE html><html><body>Please log in</body></html>", media.KindSourceInvalid, "the source is a web page (HTML), not a video"},
+		"a.json":    {`{"error":"expired"}`, media.KindSourceInvalid, "the source is a JSON document, not a video"},
+		"dash.mpd":  {`<?xml version="1.0"?><MPD></MPD>`, media.KindSourceInvalid, "the source is a DASH manifest"},
+		"cut.mp4":   {string(mp4[:64]), media.KindSourceInvalid, "the source is an mp4 whose index (moov) is missing or cannot be read"},
+		"empty.mp4": {"", media.KindSourceInvalid, "the source is empty"},
 		"words.mp4": {"", media.KindSourceNoTrack, "it holds only: subtitle (mov_text)"},
 	} {
 		t.Run(name, func(t *testing.T) {

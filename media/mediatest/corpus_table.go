@@ -182,6 +182,7 @@ func codecs() []Sample {
 			sample("wmv", transcoded("wmv2"), transcoded("wmav2")),
 		piece{rate: "24", video: "-c:v mpeg2video -bf 2 -b:v 800k", audio: "-c:a mp2", out: ts}.
 			sample("ts, mpeg-2 and mp2", transcoded("mpeg2video"), transcoded("mp2")),
+		piece{video: baseline, audio: "-c:a mp2", out: "-f vob a.mpg"}.sample("mpg, h264 and mp2", copied, transcoded("mp2")),
 		piece{size: "360x288", rate: "50", filter: "tinterlace=interleave_top,setsar=64/45", video: "-c:v mpeg2video -flags +ilme+ildct -bf 2 -b:v 2M", audio: "-c:a mp2", out: ts}.
 			sample("ts, mpeg-2, interlaced and anamorphic", transcoded("mpeg2video"), transcoded("mp2")).sized("512x288"),
 		piece{video: "-c:v mjpeg -pix_fmt yuvj420p", audio: "-c:a pcm_s16le", out: "a.mov"}.

@@ -18,8 +18,8 @@ import (
 const maxBody = 64 << 10
 
 // buttons is what asynqmon's page can change, done our way. Cancel asks for
-// our durable stop; asynq's own would start a second run beside the first
-// (FACTS.md). Delete stops the push that waits for the task, then removes the
+// our durable stop; asynq's own would start a second run beside the first.
+// Delete stops the push that waits for the task, then removes the
 // task.
 type buttons struct {
 	pushes    Pushes

@@ -28,7 +28,7 @@ const Root = "/monitor"
 const unreadable = "unreadable payload"
 
 // shared is an asynq.RedisConnOpt that hands out a client we have already.
-// asynq's own options lose user names and TLS (FACTS.md).
+// asynq's own options lose user names and TLS.
 type shared struct{ client redisconn.Client }
 
 func (s shared) MakeRedisClient() any { return s.client }
