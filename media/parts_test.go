@@ -102,9 +102,6 @@ func newMadeOf(parts []clipPart) *madeOf {
 	return m
 }
 
-// inCoder is how many pictures stay inside a fakeCoder.
-const inCoder = 4
-
 // groupLength is how many pictures a group has.
 const groupLength = 24
 
