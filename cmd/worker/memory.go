@@ -31,6 +31,10 @@ func boundMemory(cfg config.Config, environ []string, log *slog.Logger) workerMe
 	if g.Limit() > 0 && !own {
 		debug.SetMemoryLimit(g.GoLimit())
 	}
-	log.Info("memory", "limit_mb", g.Limit()>>20, "go_limit_mb", debug.SetMemoryLimit(-1)>>20)
+	if g.Limit() > 0 {
+		log.Info("memory is watched", "limit_mb", g.Limit()>>20, "go_limit_mb", debug.SetMemoryLimit(-1)>>20)
+	} else {
+		log.Info("memory is not watched: neither ROOMCAST_WORKER_MEMORY nor a cgroup limits it")
+	}
 	return workerMemory{g}
 }
