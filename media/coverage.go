@@ -99,14 +99,16 @@ func (m *mixer) account(media MediaType, p Packet) {
 		c.begun, c.at, c.lasts = true, min(other.first, p.PTS), 0 // both begin with the push
 	}
 	at := c.at + c.lasts
-	m.tellHole(media, at, c.add(media, p))
+	m.counted(media, at, c.add(media, p))
+}
+
+// counted passes on what was counted of a track, and tells of a hole at a room
+// time.
+func (m *mixer) counted(media MediaType, at, hole time.Duration) {
+	c := &m.covers[media]
 	if m.meter != nil {
 		m.meter.setCoverage(media, c.Coverage)
 	}
-}
-
-func (m *mixer) tellHole(media MediaType, at, hole time.Duration) {
-	c := &m.covers[media]
 	if hole <= bigHole || c.holes >= mostHoles || m.onHole == nil {
 		return
 	}
@@ -119,9 +121,8 @@ func (m *mixer) accountEnd() {
 	for media := range m.covers {
 		if c := &m.covers[media]; c.begun && m.ends-c.at-c.lasts > unevenEnd {
 			at := c.at + c.lasts
-			m.tellHole(MediaType(media), at, c.until(MediaType(media), m.ends))
+			m.counted(MediaType(media), at, c.until(MediaType(media), m.ends))
 			c.at, c.lasts = max(c.at, m.ends), 0
-			m.meter.setCoverage(MediaType(media), c.Coverage)
 		}
 	}
 }
@@ -152,7 +153,7 @@ func wordFor(media MediaType) string {
 // holeWarning says what is missing where.
 func holeWarning(media MediaType, from, hole time.Duration) string {
 	return fmt.Sprintf("nothing of the %s from %v on for %v: the source has none there, or it could not be used",
-		wordFor(media), from.Round(100*time.Millisecond), hole.Round(100*time.Millisecond))
+		wordFor(media), from.Round(smallHole), hole.Round(smallHole))
 }
 
 // lostPart is how much of the track was lost, of all.

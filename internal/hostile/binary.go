@@ -6,53 +6,20 @@ import (
 	"slices"
 )
 
-func be16(v ...uint16) []byte {
-	var b []byte
-	for _, n := range v {
-		b = binary.BigEndian.AppendUint16(b, n)
+// inOrder writes numbers one after the other.
+func inOrder[T any](put func([]byte, T) []byte, numbers []T) (b []byte) {
+	for _, n := range numbers {
+		b = put(b, n)
 	}
 	return b
 }
 
-func be32(v ...uint32) []byte {
-	var b []byte
-	for _, n := range v {
-		b = binary.BigEndian.AppendUint32(b, n)
-	}
-	return b
-}
-
-func be64(v ...uint64) []byte {
-	var b []byte
-	for _, n := range v {
-		b = binary.BigEndian.AppendUint64(b, n)
-	}
-	return b
-}
-
-func le16(v ...uint16) []byte {
-	var b []byte
-	for _, n := range v {
-		b = binary.LittleEndian.AppendUint16(b, n)
-	}
-	return b
-}
-
-func le32(v ...uint32) []byte {
-	var b []byte
-	for _, n := range v {
-		b = binary.LittleEndian.AppendUint32(b, n)
-	}
-	return b
-}
-
-func le64(v ...uint64) []byte {
-	var b []byte
-	for _, n := range v {
-		b = binary.LittleEndian.AppendUint64(b, n)
-	}
-	return b
-}
+func be16(v ...uint16) []byte { return inOrder(binary.BigEndian.AppendUint16, v) }
+func be32(v ...uint32) []byte { return inOrder(binary.BigEndian.AppendUint32, v) }
+func be64(v ...uint64) []byte { return inOrder(binary.BigEndian.AppendUint64, v) }
+func le16(v ...uint16) []byte { return inOrder(binary.LittleEndian.AppendUint16, v) }
+func le32(v ...uint32) []byte { return inOrder(binary.LittleEndian.AppendUint32, v) }
+func le64(v ...uint64) []byte { return inOrder(binary.LittleEndian.AppendUint64, v) }
 
 func be24(v int) []byte { return []byte{byte(v >> 16), byte(v >> 8), byte(v)} }
 

@@ -11,20 +11,7 @@ func oggPage(flags byte, serial, number uint32, lacing, data []byte) []byte {
 }
 
 // oggSum is the checksum of a page whose own is zero.
-func oggSum(page []byte) uint32 {
-	crc := uint32(0)
-	for _, c := range page {
-		crc ^= uint32(c) << 24
-		for range 8 {
-			if crc&0x80000000 != 0 {
-				crc = crc<<1 ^ 0x04c11db7
-			} else {
-				crc <<= 1
-			}
-		}
-	}
-	return crc
-}
+func oggSum(page []byte) uint32 { return crcMPEG(0, page) }
 
 // oggPackets puts each packet on pages of its own; the first begins the stream
 // if first is 2.

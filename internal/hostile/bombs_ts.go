@@ -35,15 +35,15 @@ func ones(n int) []byte {
 // section is a PSI section with its CRC, padded to whole packets.
 func section(pid int, table byte, id, number, last int, body []byte) []byte {
 	s := cat([]byte{table}, be16(uint16(0xb000|len(body)+9)), be16(uint16(id)), []byte{0xc1, byte(number), byte(last)}, body)
-	s = cat([]byte{0}, s, be32(crcMPEG(s)))
+	s = cat([]byte{0}, s, be32(crcMPEG(0xffffffff, s)))
 	if rest := len(s) % (tsSize - 4); rest > 0 {
 		s = append(s, ones(tsSize-4-rest)...)
 	}
 	return tsPackets(pid, s)
 }
 
-func crcMPEG(b []byte) uint32 {
-	crc := uint32(0xffffffff)
+// crcMPEG goes on with a checksum (ISO 13818-1, Annex A), which Ogg's is, too.
+func crcMPEG(crc uint32, b []byte) uint32 {
 	for _, c := range b {
 		crc ^= uint32(c) << 24
 		for range 8 {

@@ -149,7 +149,7 @@ var meanings = map[astiav.Error]string{
 	-C.EINVAL:                  "what it sends is damaged, or leads on to an address that is not taken",
 	-C.ERANGE:                  "what it sends is damaged",
 	C.RC_ERROR_ENCRYPTED:       "what it sends is encrypted",
-	-C.ENOMEM:                  "it asks for more memory than one source may have; is it damaged?",
+	-C.ENOMEM:                  errMemory.Error(),
 
 	astiav.ErrHttpUnauthorized: "its server wants a user and password",
 	astiav.ErrHttpForbidden:    "its server refuses access",

@@ -120,12 +120,11 @@ func (i *image) Seek(pos time.Duration) error {
 // ReadPacket returns the picture, again and again. Its Data is the same each
 // time, and nobody's to change.
 func (i *image) ReadPacket() (media.Packet, error) {
-	const op = "read source"
 	switch {
 	case i.closed.Load():
-		return media.Packet{}, fmt.Errorf("%s: %w", op, errClosed)
+		return media.Packet{}, fmt.Errorf("%s: %w", opRead, errClosed)
 	case i.ctx.Err() != nil:
-		return media.Packet{}, fmt.Errorf("%s: %w", op, context.Cause(i.ctx))
+		return media.Packet{}, fmt.Errorf("%s: %w", opRead, context.Cause(i.ctx))
 	}
 	p := media.Packet{PTS: i.next, DTS: i.next, Duration: imageInterval, Keyframe: true, Data: i.data}
 	i.next += imageInterval

@@ -99,11 +99,7 @@ func (s *Source) introduce(m media.MediaType, stream *astiav.Stream, v *rival) b
 	if m == media.Video && s.reader.flags&(key|corrupt) != key {
 		return false
 	}
-	kind := astiav.MediaTypeAudio
-	if m == media.Video {
-		kind = astiav.MediaTypeVideo
-	}
-	if s.usable(kind)(stream) && s.playing(m) >= 0 || C.rc_learn(s.reader) != 0 {
+	if s.usable(stream.CodecParameters().MediaType())(stream) && s.playing(m) >= 0 || C.rc_learn(s.reader) != 0 {
 		return true
 	}
 	if v.mistaken++; v.mistaken >= mostMistaken {

@@ -210,7 +210,7 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 	s.busy.Lock()
 	defer s.busy.Unlock()
 	if s.freed {
-		return media.Packet{}, s.life.ended("read source")
+		return media.Packet{}, s.life.ended(opRead)
 	}
 	if len(s.pending) > 0 {
 		p := s.pending[0]
@@ -328,7 +328,8 @@ func (s *Source) changed(track int, config []byte) []byte {
 
 // Close frees everything, once, also while another method runs, which ends. It
 // does not wait for the source: what libav would still say to it is cut short.
-// When libav does not obey in time, it is left to itself and freed when it does; the error wraps media.ErrStuck then.
+// When libav does not obey in time, it is left to itself and freed when it does;
+// the error wraps media.ErrStuck then.
 func (s *Source) Close() error {
 	var err error
 	s.once.Do(func() {
