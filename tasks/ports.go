@@ -28,6 +28,14 @@ type Filter struct {
 	Cursor   string // NextCursor of the page before
 }
 
+// Matches says whether f selects p.
+func (f Filter) Matches(p Push) bool {
+	return (f.State == "" || p.State == f.State) &&
+		(f.RoomID == "" || p.Spec.RoomID == f.RoomID) &&
+		(f.SDKAppID == 0 || p.Spec.SDKAppID == f.SDKAppID) &&
+		(f.UserID == "" || p.Spec.UserID == f.UserID)
+}
+
 // Page is a part of a list.
 type Page struct {
 	Pushes     []Push

@@ -24,6 +24,7 @@ import (
 type parts struct {
 	log     *slog.Logger
 	handler http.Handler
+	live    *api.Hub
 	sweeper *tasks.Sweeper
 	closers []func()
 }
@@ -55,9 +56,11 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	}
 	service.Pushes, service.Repeats, service.Stops, service.Queue = records, records, records, bell
 	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log}
+	p.live = api.NewHub(records, log)
 	p.handler = api.New(api.Config{
 		Pushes:  service,
 		History: service,
+		Live:    p.live,
 		Keys:    apiKeys(cfg.APIKeys),
 		Health:  health.Handler(health.Check{Name: "redis", Run: records.Writable}),
 		Monitor: monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),

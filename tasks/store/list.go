@@ -54,6 +54,29 @@ func (s *Store) List(ctx context.Context, f tasks.Filter) (tasks.Page, error) {
 	return page, nil
 }
 
+// mostActive bounds what Active reads; a fleet runs fewer.
+const mostActive = 5000
+
+// Active returns the pushes that have not ended, newest first, at most
+// mostActive of them.
+func (s *Store) Active(ctx context.Context) ([]tasks.Push, error) {
+	ids, err := s.client.ZRevRange(ctx, keyActive, 0, mostActive-1).Result()
+	if err != nil {
+		return nil, storeError(err)
+	}
+	records, err := s.records(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	pushes := make([]tasks.Push, 0, len(ids))
+	for i, record := range records {
+		if p := show(ids[i], record); len(record) > 0 && !p.State.Terminal() {
+			pushes = append(pushes, p)
+		}
+	}
+	return pushes, nil
+}
+
 // shortest picks the index with the fewest ids among those that fit f.
 func (s *Store) shortest(ctx context.Context, f tasks.Filter) (string, error) {
 	indexes := candidates(f)
@@ -135,7 +158,7 @@ func (s *Store) fill(ctx context.Context, page *tasks.Page, b batch) (used int, 
 			gone = append(gone, b.ids[i])
 			continue
 		}
-		if p := show(b.ids[i], record); matches(p, b.filter) {
+		if p := show(b.ids[i], record); b.filter.Matches(p) {
 			page.Pushes = append(page.Pushes, p)
 		}
 	}
@@ -143,13 +166,6 @@ func (s *Store) fill(ctx context.Context, page *tasks.Page, b batch) (used int, 
 		err = s.client.ZRem(ctx, b.index, gone...).Err()
 	}
 	return used, storeError(err)
-}
-
-func matches(p tasks.Push, f tasks.Filter) bool {
-	return (f.State == "" || p.State == f.State) &&
-		(f.RoomID == "" || p.Spec.RoomID == f.RoomID) &&
-		(f.SDKAppID == 0 || p.Spec.SDKAppID == f.SDKAppID) &&
-		(f.UserID == "" || p.Spec.UserID == f.UserID)
 }
 
 // A cursor is the id of the last push looked at.

@@ -30,6 +30,7 @@ type Config struct {
 	History History
 	Keys    []Key        // none: no key is asked for, and only loopback names are served
 	Health  http.Handler // serves /healthz and /readyz
+	Live    *Hub         // of the streams; its Run is the caller's
 	Monitor http.Handler // serves /monitor and all below, behind a key
 	Log     *slog.Logger
 }
@@ -37,13 +38,14 @@ type Config struct {
 type server struct {
 	pushes  Pushes
 	history History
+	live    *Hub
 	log     *slog.Logger
 }
 
 // New returns the handler of all routes.
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	s := &server{pushes: cfg.Pushes, history: cfg.History, log: cfg.Log}
+	s := &server{pushes: cfg.Pushes, history: cfg.History, live: cfg.Live, log: cfg.Log}
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
@@ -70,6 +72,7 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.GET("/v1/pushes/:id", s.handle(s.get))
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
+	keyed.GET("/v1/events", s.handle(s.watch))
 
 	if cfg.Monitor != nil {
 		page := r.Group("/monitor", requireKey(cfg.Keys, true))

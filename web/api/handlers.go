@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -111,6 +110,9 @@ func (s *server) events(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if wantsStream(c.Request) {
+		return s.follow(c, id)
+	}
 	events, err := s.history.Events(c.Request.Context(), id)
 	if err != nil {
 		return err
@@ -177,8 +179,6 @@ func visibleASCII(s string) bool {
 func writeJSON(c *gin.Context, status int, v any) error {
 	c.Header("Content-Type", "application/json; charset=utf-8")
 	c.Status(status)
-	enc := json.NewEncoder(c.Writer)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // the client is gone if this fails
+	encode(c.Writer, v)
 	return nil
 }
