@@ -81,16 +81,13 @@ func (s *server) stream(c *gin.Context, t topic, asked tasks.Push) error {
 	c.Header("Content-Type", eventStream)
 	c.Header("X-Accel-Buffering", "no") // nginx
 	c.Status(http.StatusOK)
-	w := streamWriter{c.Writer, http.NewResponseController(c.Writer)}
+	w := newStreamWriter(c.Writer)
 	err = w.control.SetReadDeadline(time.Time{}) // that of the request would end the stream, too
 	if err == nil {
 		err = s.send(c.Request.Context(), w, l)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = errSlow
-	}
-	if err != nil {
-		s.log.Info("stream cut", "route", c.FullPath(), "remote", c.Request.RemoteAddr, "reason", err)
+	if errors.Is(err, errSlow) || errors.Is(err, os.ErrDeadlineExceeded) { // else the client is gone
+		s.log.Info("stream cut: its reader is too slow", "route", c.FullPath(), "remote", c.Request.RemoteAddr)
 	}
 	return nil
 }
@@ -148,6 +145,15 @@ func retryIn(d time.Duration) []byte {
 type streamWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
+}
+
+// newStreamWriter flushes below gin, whose Flush tells no error.
+func newStreamWriter(w http.ResponseWriter) streamWriter {
+	below := w
+	if gins, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		below = gins.Unwrap()
+	}
+	return streamWriter{w, http.NewResponseController(below)}
 }
 
 func (w streamWriter) write(message []byte) error {
