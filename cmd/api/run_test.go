@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,7 +25,13 @@ import (
 	"github.com/roomcast/roomcast/internal/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(listenersEnv); addr != "" {
+		listeners(addr)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	apiKey = "canary-api-key"
@@ -33,8 +40,9 @@ const (
 
 // instance is a running API.
 type instance struct {
-	t    *testing.T
+	t    testing.TB
 	base string
+	stop func() // ends it, and demands that it ends well; once
 	mu   sync.Mutex
 	log  bytes.Buffer
 }
@@ -43,7 +51,7 @@ var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
 
 // start runs the API against redis until the test is over, and demands a clean
 // end.
-func start(t *testing.T, redis *redistest.Server, settings ...string) *instance {
+func start(t testing.TB, redis *redistest.Server, settings ...string) *instance {
 	t.Helper()
 	sum := sha256.Sum256([]byte(apiKey))
 	environ := append([]string{
@@ -75,13 +83,14 @@ func start(t *testing.T, redis *redistest.Server, settings ...string) *instance 
 			i.keep(lines.Text())
 		}
 	}()
-	t.Cleanup(func() {
+	i.stop = sync.OnceFunc(func() {
 		http.DefaultClient.CloseIdleConnections()
 		cancel()
 		assert.NoError(t, <-ended)
 		<-drained
 		assert.NotContains(t, i.text(), "canary")
 	})
+	t.Cleanup(i.stop)
 	require.NotEmpty(t, i.base, i.text())
 	return i
 }

@@ -154,7 +154,25 @@ type live struct {
 	t     *testing.T
 	dials chan net.Conn
 	end   context.CancelFunc
-	log   bytes.Buffer
+	log   logBuffer
+}
+
+// logBuffer may be read while it is written.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(line)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // inBubble runs a test of streams in the bubble's time.
@@ -665,8 +683,10 @@ func TestNothingIsReadWhileNobodyListens(t *testing.T) {
 		r.wants("snapshot")
 		_ = r.conn.Close()
 		time.Sleep(20 * time.Second) // the heartbeat finds out
-		reads := l.reads
+		var before, after int
+		l.do(func() { before = l.reads })
 		time.Sleep(time.Minute)
-		assert.Equal(t, reads, l.reads)
+		l.do(func() { after = l.reads })
+		assert.Equal(t, before, after)
 	})
 }
