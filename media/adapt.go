@@ -107,6 +107,9 @@ func (m *mixer) follow(media MediaType, t Track) error {
 	}
 	out, err := l.Input(t)
 	m.take(media, out)
+	if media == Video {
+		m.copyAgain(plan.Video)
+	}
 	return err
 }
 
@@ -133,10 +136,10 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	}
 	old.close()
 	m.lanes[media] = l
-	if m.shown[media] > 0 {
+	if m.shown[media] > 0 || m.covers[media].begun {
 		l.SkipBefore(m.shown[media] + tick)
 		if l.still != nil { // what was copied stands for its time
-			l.still.due = m.shown[media] + stillTime
+			l.still.due, l.still.stood = m.shown[media]+stillTime, m.shown[media]
 		}
 	}
 	m.setPlan(media, TrackPlan{Action: Transcode, Reason: reason})

@@ -91,6 +91,7 @@ func (m *mixer) load(o opened) error {
 	if err := prepare(plan); err != nil {
 		return err
 	}
+	m.copyAgain(plan.Video)
 	// Viewers begin with a picture, and a decoder may keep its first for long.
 	m.weave.lanes[m.index(Video)].leads = m.coding(Video) && !f.realtime
 	m.takeIn()
@@ -258,11 +259,16 @@ func (m *mixer) finish(ctx context.Context) bool {
 		}
 	}
 	m.standOut(ctx)
+	m.drain()
+	return len(m.ready) > 0
+}
+
+// drain makes ready what is held to be woven.
+func (m *mixer) drain() {
 	m.weave.flush()
 	for p, ok := m.weave.pop(); ok; p, ok = m.weave.pop() {
 		m.ready = append(m.ready, p)
 	}
-	return len(m.ready) > 0
 }
 
 // put makes what the room gets of a packet of the source.
@@ -298,6 +304,11 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 	}
 	if media == Video {
 		m.hushBehind(p.DTS)
+	}
+	if media == Video {
+		if err := m.resume(p); err != nil {
+			return err
+		}
 	}
 	if media == Video && p.stands() {
 		m.stands = p.PTS + p.Duration
