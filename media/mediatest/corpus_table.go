@@ -81,7 +81,7 @@ func (s Sample) shaped(change func(*TapeWant)) Sample { change(&s.Tape); return 
 func ffmpegStep(line string) []string { return strings.Fields(line) }
 
 // Corpus returns the generated samples: every kind of source that people bring
-// and that libav can be asked to read, each of 5 s and 480 lines at most.
+// and that libav can be asked to read, most of 5 s and 480 lines at most.
 func Corpus() []Sample {
 	return slices.Concat(pictures(), codecs(), sounds(), clocks(), changes(), playlists(), streams())
 }
@@ -290,7 +290,7 @@ func clocks() []Sample {
 		latePicture("mp4", faststart), latePicture("mkv", matroska), latePicture("ts", ts), latePicture("flv", flvFile),
 		slides("mp4", faststart, transcoded("stands")), slides("mkv", matroska, until("stands")),
 		slides("ts", ts, until("stands")), slides("flv", flvFile, until("stands")),
-		recording("mp4", faststart), recording("mkv", matroska),
+		recording("mp4", faststart), recording("mkv", matroska), Pausing(matroska), Pausing(ts),
 		still("mp4, slides 3 s apart", "1/3", 9, faststart), still("mkv, slides 3 s apart", "1/3", 9, matroska),
 		still("ts, slides 3 s apart", "1/3", 9, ts), still("mp4, one picture of 8 s", "1/8", 8, faststart),
 		piece{rate: "1/8", video: baseline, audio: None, out: faststart, seconds: 8}.
@@ -342,6 +342,14 @@ func recording(name, out string) Sample {
 	return piece{video: baseline + " -fps_mode passthrough", filter: "select='lt(t,2)+gte(t,8)'", audio: aac, seconds: 9, out: out}.
 		sample(name+", screen that stands for 6 s", until("stands"), copied).renewed().
 		shaped(func(w *TapeWant) { w.Flashes, w.Apart = 3, longestStand })
+}
+
+// Pausing is of a screen on which nothing moves for 4 s; then all goes on, for
+// longer than it takes until it is copied again. out is a muxer and its file.
+func Pausing(out string) Sample {
+	return piece{video: baseline + " -fps_mode passthrough", filter: "select='lt(t,2)+gte(t,6)'", audio: aac, seconds: 20, out: out}.
+		sample("screen that stands for 4 s, as "+strings.Fields(out)[1], copied, copied).renewed().
+		shaped(func(w *TapeWant) { w.Flashes, w.Apart = 16, longestStand })
 }
 
 // as asks for a mode of playing.
