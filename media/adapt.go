@@ -103,7 +103,7 @@ func (m *mixer) follow(media MediaType, t Track) error {
 	plan := m.rules.plan([]Track{t}, seen{}, m.reel.options)
 	l, coded := m.lanes[media].(*codeLane)
 	if !coded {
-		return m.adaptLane(media, t, plan.of(media))
+		return m.followWithout(media, t, plan.of(media))
 	}
 	out, err := l.Input(t)
 	m.take(media, out)
@@ -111,6 +111,17 @@ func (m *mixer) follow(media MediaType, t Track) error {
 		m.copyAgain(plan.Video)
 	}
 	return err
+}
+
+// followWithout is follow for a track that is not re-encoded.
+func (m *mixer) followWithout(media MediaType, t Track, tp *TrackPlan) error {
+	if err := m.adaptLane(media, t, tp); err != nil {
+		return err
+	}
+	if _, copied := m.lanes[media].(*copyLane); copied && tp.Reason != m.plan.of(media).Reason {
+		m.setPlan(media, *tp)
+	}
+	return nil
 }
 
 // recode goes over to re-encoding a track in the middle of the push. What the

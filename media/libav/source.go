@@ -273,6 +273,7 @@ func (s *Source) demux() (media.Packet, error) {
 		case code >= 0:
 			p := s.packet()
 			s.settleRivals(p)
+			s.noteFields(&p)
 			return p, nil
 		case code == astiav.ErrEof && s.adoptLast():
 		case code == astiav.ErrEagain && s.life.ctx.Err() == nil:

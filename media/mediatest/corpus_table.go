@@ -380,6 +380,8 @@ func changes() []Sample {
 	numbered.out = "-output_ts_offset 2 -mpegts_start_pid 0x200 -f mpegts 2.ts"
 	sized, setup, late, rate, wide := second, second, second, second, second
 	wide.filter = "setsar=4/3"
+	fields := second
+	fields.filter, fields.video = "setfield=tff", x264+"-flags +ilme+ildct"
 	sized.size, setup.video, late.video, rate.hertz = "240x180", baseline+" -refs 3 -level 4.0", adaptive, 44100
 	other := numbered
 	other.video, other.audio = x265, "-c:a libmp3lame"
@@ -402,6 +404,7 @@ func changes() []Sample {
 		joined("ts, resolution changes", sized, until("size"), copied),
 		flv("flv, resolution changes", sized),
 		joined("ts, pixels become anamorphic", wide, until("pixels"), copied),
+		joined("ts, becomes interlaced", fields, until("interlaced"), copied),
 		joined("ts, new SPS of the same size", setup, copied, copied),
 		joined("ts, B-frames begin with a new SPS", late, until("B-frames"), copied),
 		joined("ts, sample rate changes", rate, copied, until("sample rate")),
