@@ -263,7 +263,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			break
 		}
 		p, err := f.queue.get(ctx, f.patience())
-		if isEnd(err) && len(f.held) > 0 {
+		if s.ended = (isEnd(err) || KindOf(err) == KindSourceEnded) && len(f.held) > 0; s.ended {
 			break
 		}
 		if err != nil {

@@ -129,9 +129,10 @@ func (r *run) openSource(ctx context.Context) error {
 	if err := r.mix.load(o); err != nil {
 		return err
 	}
-	// A file may break at the same place again and again, and a playlist of
-	// which nothing more comes offers its last segments.
-	if f.live && !f.bursty {
+	// A file may break at the same place again and again, a playlist of which
+	// nothing more comes offers its last segments, and some servers the last
+	// pictures of a sender that is away.
+	if f.live && !f.bursty && !o.seen.ended {
 		r.retries.works(sourceSide)
 	}
 	r.pacer.reset()
