@@ -124,6 +124,7 @@ func (r *run) openSource(ctx context.Context) error {
 		return errNowRecorded
 	}
 	r.warnOfParts(f)
+	r.warnOfSpeed(f)
 	r.source = sourceFacts{known: true, live: f.live, realtime: f.realtime, bursty: f.bursty, duration: f.info.Duration}
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
@@ -152,6 +153,14 @@ func away(err error) error {
 // errNowRecorded is a live playlist that has got its end: opened anew, it would
 // play from its beginning.
 var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: errors.New("its recording is in its place now")}
+
+// warnOfSpeed tells once that parts of the source are not played as it says.
+func (r *run) warnOfSpeed(f *feed) {
+	if f.info.Retimed && !r.source.known {
+		r.job.Observer.Warned("edit_speed", "the source's edit list has parts that are to be played faster, slower or as a standing picture: "+
+			"they are played at the speed they were recorded at; to have them as edited, export the video anew")
+	}
+}
 
 // warnOfParts tells once that a source turned out to be live of which a part,
 // or more plays than one, were asked for.

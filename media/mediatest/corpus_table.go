@@ -266,6 +266,7 @@ func clocks() []Sample {
 		return p.sample("mp4, "+name, video, audio).then([]string{"edit", "a.mp4", parts}).
 			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 })
 	}
+	holed, six := "0-2 -2 4-6", func(w *TapeWant) { w.Duration, w.Apart = 6*time.Second, longestStand }
 	atKeys, within := "0-2 4-6", "0-1.2 3.2-6"
 	cut := func(name, audio string, want TrackWant) Sample {
 		s := edited("edits within GOPs"+name, within, piece{video: baseline, audio: audio}, until("edit list"), want)
@@ -311,6 +312,9 @@ func clocks() []Sample {
 		edited("two edits with B-frames", atKeys, piece{video: adaptive, audio: aac}, transcoded("B-frames"), copied),
 		cut("", aac, copied), cut(", all re-encoded", "-c:a libmp3lame", transcoded("mp3")),
 		edited("edits out of order", "4-6 0-2", piece{video: baseline, audio: aac}, copied, copied),
+		edited("nothing between edits", holed, piece{video: baseline, audio: aac}, until("stands"), copied).shaped(six).renewed(),
+		edited("nothing between edits, all re-encoded", holed, piece{video: x265, audio: "-c:a libmp3lame"}, transcoded("hevc"), transcoded("mp3")).shaped(six),
+		edited("edits slowed down", "0-2 4-5@0.5", piece{video: baseline, audio: aac}, copied, copied).warned("edit_speed"),
 		edited("many edits", "0-0.7 1.3-1.7 2.2-2.7 3.3-4.3 4.4-4.6 4.8-6", piece{video: baseline, audio: aac}, transcoded("edit list"), copied),
 		piece{video: baseline, audio: aac, out: "u.ts", seconds: 5}.sample("ts, cut within a GOP", copied, copied).
 			then(ffmpegStep("-i u.ts -c copy -bsf:v noise=drop=lt(n\\,10) "+ts), ffmpegStep("drop u.ts")).asked("a.ts").
