@@ -28,7 +28,9 @@ static void worked_in(rc_edits *e, va_list args)
 	if (duration < 0 || duration > INT64_MAX / 2 - e->end)
 		return;
 	if (at == empty && e->shown && e->count < RC_HOLES)
-		e->holes[e->count++] = (rc_hole){stream, e->end, e->end + duration};
+		e->holes[e->count++] = (rc_hole){stream, e->end, e->end + duration, 0};
+	else if (e->count && e->holes[e->count - 1].stream == stream)
+		e->holes[e->count - 1].after += duration;
 	e->shown |= at != empty;
 	e->end += duration;
 }

@@ -30,7 +30,8 @@ type edits struct {
 // hole is a time at which there is nothing.
 type hole struct{ from, to time.Duration }
 
-// newEdits returns nil for a source without such a list.
+// newEdits returns nil for a source without such a list. It makes Info's duration
+// that of all edits.
 func newEdits(s *Source) *edits {
 	if C.rc_edited(cFormat(s.format)) == 0 {
 		return nil
@@ -45,6 +46,9 @@ func newEdits(s *Source) *edits {
 		base := s.format.Streams()[h.stream].TimeBase()
 		at := func(t C.int64_t) time.Duration { return time.Duration(astiav.RescaleQ(int64(t), base, nanoseconds)) }
 		e.holes[track] = append(e.holes[track], hole{at(h.from), at(h.to)})
+		if h.after > 0 { // libav has it for no longer than its media
+			s.info.Duration = max(s.info.Duration, at(h.to+h.after))
+		}
 	}
 	return e
 }

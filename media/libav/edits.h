@@ -8,6 +8,7 @@
 typedef struct rc_hole {
 	int stream;
 	int64_t from, to;
+	int64_t after; // how long what follows it is
 } rc_hole;
 
 enum { RC_HOLES = 64 };

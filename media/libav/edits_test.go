@@ -127,6 +127,9 @@ func TestAnEditOfNothingInTheMiddleIsAHole(t *testing.T) {
 		t.Run(fmt.Sprint(c.parts), func(t *testing.T) {
 			s := edited(t, c.parts...)
 			require.False(t, s.Info().Retimed)
+			if len(c.holes) > 0 {
+				require.InDelta(t, c.ends, s.Info().Duration.Seconds(), 0.05)
+			}
 			var before [2]time.Duration
 			var holes [2][][2]float64
 			for i, p := range readAll(t, s) {
@@ -153,5 +156,21 @@ func TestAnEditOfNothingInTheMiddleIsAHole(t *testing.T) {
 func TestAnEditListThatWantsAnotherSpeedIsTold(t *testing.T) {
 	for parts, want := range map[string]bool{"0-4": false, "0-4 -1 8-12": false, "0-4 4-6@0.5": true, "0-2@2 4-6": true, "0-4 6-6@0": true} {
 		require.Equal(t, want, edited(t, strings.Fields(parts)...).Info().Retimed, parts)
+	}
+}
+
+func TestAClipWithAHoleCanBeSought(t *testing.T) {
+	s := edited(t, "0-4", "-2", "8-12")
+	for to, least := range map[float64]float64{1: 0, 3.9: 2, 4.1: 2, 5: 2, 5.9: 2, 6.1: 6, 9: 8} {
+		require.NoError(t, s.Seek(time.Duration(to*float64(time.Second))))
+		first := media.Packet{Track: -1}
+		for first.Track != 0 || first.Discard {
+			p, err := s.ReadPacket()
+			require.NoError(t, err)
+			first = p
+		}
+		require.True(t, first.Keyframe)
+		require.GreaterOrEqual(t, first.PTS.Seconds(), least-0.01, "to %v", to)
+		require.LessOrEqual(t, first.PTS.Seconds(), max(to, 6.01), "to %v", to)
 	}
 }

@@ -313,7 +313,8 @@ func clocks() []Sample {
 		cut("", aac, copied), cut(", all re-encoded", "-c:a libmp3lame", transcoded("mp3")),
 		edited("edits out of order", "4-6 0-2", piece{video: baseline, audio: aac}, copied, copied),
 		edited("nothing between edits", holed, piece{video: baseline, audio: aac}, until("stands"), copied).shaped(six).renewed(),
-		edited("nothing between edits, all re-encoded", holed, piece{video: x265, audio: "-c:a libmp3lame"}, transcoded("hevc"), transcoded("mp3")).shaped(six),
+		edited("nothing between edits, all re-encoded", "0-3 -2 4-6", piece{video: adaptive, audio: "-c:a libmp3lame"}, transcoded("B-frames"), transcoded("mp3")).
+			shaped(six).shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 7*time.Second, 5, 5 }),
 		edited("edits slowed down", "0-2 4-5@0.5", piece{video: baseline, audio: aac}, copied, copied).warned("edit_speed"),
 		edited("many edits", "0-0.7 1.3-1.7 2.2-2.7 3.3-4.3 4.4-4.6 4.8-6", piece{video: baseline, audio: aac}, transcoded("edit list"), copied),
 		piece{video: baseline, audio: aac, out: "u.ts", seconds: 5}.sample("ts, cut within a GOP", copied, copied).
