@@ -205,11 +205,11 @@ func TestEventsAreNumberedAndSentOnce(t *testing.T) {
 		w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {
 			job.Observer.Publishing()
 			time.Sleep(1500 * time.Millisecond)
-			job.Observer.Reconnecting(&media.Error{Kind: media.KindRoomClosed, Op: "publish"}, time.Second)
+			job.Observer.Reconnecting(&media.Error{Kind: media.KindRoomClosed, Op: "publish"}, time.Second, time.Now().Add(time.Minute))
 			time.Sleep(time.Second)
 			job.Observer.Publishing()
 			job.Observer.Warned("long_gop", "words")
-			time.Sleep(3 * time.Second)
+			time.Sleep(5 * time.Second)
 			return nil
 		}), queued("a"))
 		defer w.close()
@@ -218,7 +218,7 @@ func TestEventsAreNumberedAndSentOnce(t *testing.T) {
 		for _, e := range w.store.events() {
 			seqs = append(seqs, e.Seq)
 		}
-		require.Equal(t, []int64{1, 2}, seqs)
+		require.Equal(t, []int64{1, 2, 3}, seqs, "a trouble, a warning, and the end of the trouble")
 	})
 }
 
