@@ -19,7 +19,7 @@ const (
 	lookTime  = time.Second
 	// lineWidth is how many characters fit into a line of asynqmon's payload
 	// column, which is 400 pixels wide.
-	lineWidth = 48
+	lineWidth = 45
 )
 
 // payloads shows tasks in the words of their pushes, all of which are read at
@@ -40,7 +40,7 @@ func (p *payloads) FormatPayload(_ string, payload []byte) string {
 	if err := json.Unmarshal(payload, &t); err != nil || t.ID == "" {
 		return unreadable
 	}
-	lines := []string{p.how(t), "room " + t.Room + ", user " + t.User, "from " + t.SourceHost, t.ID}
+	lines := append(p.how(t), "room "+t.Room+", user "+t.User, "from "+t.SourceHost, t.ID)
 	for i, line := range lines {
 		if strings.ContainsFunc(line, unprintable) {
 			return unreadable
@@ -53,32 +53,33 @@ func (p *payloads) FormatPayload(_ string, payload []byte) string {
 }
 
 // how says how the push of a task is, its trouble first.
-func (p *payloads) how(t tasks.Task) string {
+func (p *payloads) how(t tasks.Task) []string {
 	pushes, err := p.look()
 	push, found := pushes[t.ID]
 	switch {
 	case err != nil:
-		return "how it is cannot be read from Redis"
+		return []string{"how it is cannot be read from Redis"}
 	case !found:
-		return "ended"
+		return []string{"ended"}
 	case push.Epoch != t.Epoch:
-		return fmt.Sprintf("attempt %d is at it by now", push.Epoch)
+		return []string{fmt.Sprintf("attempt %d is at it by now", push.Epoch)}
 	}
-	how := string(push.State)
-	if t := push.Trouble; t != nil {
-		how = fmt.Sprintf("%s: %s for %s", strings.ToUpper(string(t.Side)), t.Code, clock(time.Since(t.Since)))
-		if t.Tries > 0 {
-			how += fmt.Sprintf(", tried %d ×", t.Tries)
-		}
-		return how
-	}
+	state := string(push.State)
 	if g := push.Progress; g != nil {
-		how += " " + clock(g.Position)
+		state += " " + clock(g.Position)
 		if g.Duration > 0 {
-			how += " / " + clock(g.Duration)
+			state += " / " + clock(g.Duration)
 		}
 	}
-	return how
+	trouble := push.Trouble
+	if trouble == nil {
+		return []string{state}
+	}
+	line := fmt.Sprintf("! %s: %s %s", trouble.Side, trouble.Code, clock(time.Since(trouble.Since)))
+	if trouble.Tries > 0 {
+		line += fmt.Sprintf(", %d tries", trouble.Tries)
+	}
+	return []string{line, state}
 }
 
 // look returns the pushes that have not ended.
