@@ -30,6 +30,8 @@ type attempt struct {
 	begun  time.Time
 	done   chan struct{} // closed when the attempt has ended and is written down
 
+	failure *Failure // that the store has taken as the push's end
+
 	mu         sync.Mutex
 	state      State
 	started    time.Time

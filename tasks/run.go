@@ -195,6 +195,7 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 		}
 		err := w.Store.Finish(ctx, a.lease, end)
 		if err == nil {
+			a.failure = f
 			a.log.Info("attempt ended", "state", s, "position", end.Progress.Position)
 		}
 		return err
