@@ -140,10 +140,7 @@ func (s *Store) tryCreate(ctx context.Context, n tasks.NewPush, p tasks.Push, se
 func createRefusal(r reply) error {
 	switch r.code {
 	case "busy":
-		return &tasks.Error{
-			Code: tasks.CodeUserBusy, Msg: "this user of this app is publishing already, in push " + r.first(),
-			Holder: r.first(),
-		}
+		return tasks.UserBusy(r.first())
 	case "reused":
 		return reused()
 	default:
