@@ -21,6 +21,7 @@ func (r *run) takeOver(ctx context.Context) error {
 		return err
 	}
 	r.job.TakeOver = nil
+	r.mix.goOnFrom(stood)
 	r.stay.played, r.plays, r.mix.reel.plays = stood.Played, stood.Loop, stood.Loop
 	if !r.mix.feed.seeks {
 		return r.mix.feed.skipToNewest(ctx)

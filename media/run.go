@@ -49,7 +49,7 @@ type sourceFacts struct {
 }
 
 func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
-	r := &run{Pusher: p, job: job, endPush: endPush, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
+	r := &run{Pusher: p, job: job, endPush: endPush, retries: newRetries(job.Retry), plays: job.Stood.Loop, stay: stay{played: job.Stood.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
 	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
@@ -63,9 +63,10 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options, unconfirmed: r.unconfirmed},
 		onPlan: func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
 		onHole: func(media MediaType, from, hole time.Duration) {
-			job.Observer.Warned(warnHole, holeWarning(media, from, hole))
+			job.Observer.Warned(WarnHole, holeWarning(media, from, hole))
 		},
 	}, told: job.Before}
+	r.mix.goOnFrom(job.Stood)
 	if p.Transcoders != nil {
 		r.mix.transcoders = p.Transcoders.With(job.Log)
 	}
