@@ -69,6 +69,8 @@ func TestCoverageCountsWhatAllAttemptsPlayedOnce(t *testing.T) {
 			ends: []time.Duration{14 * second}, want: [2]Coverage{{Taken: 20 * second}, {Taken: 8 * second, Filled: 12 * second}}},
 		"of a takeover before the sound begins": {parts: []clipPart{{length: 8 * second, picture: true}, {length: 12 * second, picture: true, sound: true}},
 			ends: []time.Duration{5 * second}, want: [2]Coverage{{Taken: 20 * second}, {Taken: 12 * second, Filled: 8 * second}}},
+		"of a takeover while the first picture stands": {parts: []clipPart{{length: 6 * second, sound: true}, {length: 14 * second, picture: true, sound: true}},
+			ends: []time.Duration{3300 * time.Millisecond}, want: [2]Coverage{{Taken: 14 * second, Held: 6 * second}, {Taken: 20 * second}}},
 		"of a takeover in a hole that nothing can stand for": {parts: []clipPart{{length: 6 * second, picture: true, sound: true}, {length: 8 * second, sound: true}, {length: 6 * second, picture: true, sound: true}},
 			job: func(j *Job) { j.Options.Transcode = TranscodeNever }, ends: []time.Duration{10 * second}, want: [2]Coverage{{Taken: 12 * second, Lost: 8 * second}, {Taken: 20 * second}}},
 	} {

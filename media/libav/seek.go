@@ -58,6 +58,9 @@ func (s *Source) seek(target time.Duration) error {
 			return s.soundAt(target)
 		}
 		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps())
+		if err == nil && !ok && from == s.info.StartTime && s.audio >= 0 {
+			return s.soundBeforePicture(target)
+		}
 		if err != nil || ok || from == s.info.StartTime {
 			return err
 		}
@@ -82,6 +85,20 @@ func (s *Source) soundAt(target time.Duration) error {
 // as they are needed.
 func (s *Source) forwardOnly() bool {
 	return s.info.Container != "hls" && C.rc_seekable(cFormat(s.format)) == 0
+}
+
+// soundBeforePicture goes to target, which lies before the first picture: a
+// demuxer that looks for the picture leaves out what sounds before. A playlist may
+// tell too short a time of a segment that begins without a picture.
+func (s *Source) soundBeforePicture(target time.Duration) error {
+	from := target
+	if s.info.Container == "hls" {
+		from = s.info.StartTime
+	}
+	if err := s.jumpOn(s.audio, from); err != nil {
+		return err
+	}
+	return s.passTo(target)
 }
 
 // readTo reads on to target and drops what comes before. It goes as fast as
@@ -113,7 +130,10 @@ func (s *Source) passTo(target time.Duration) error {
 
 // jump moves the demuxer to where it thinks the keyframe is, or to the begin of
 // the segment of a playlist that to is in.
-func (s *Source) jump(to time.Duration) error {
+func (s *Source) jump(to time.Duration) error { return s.jumpOn(s.leading(), to) }
+
+// jumpOn is jump for the stream of an index.
+func (s *Source) jumpOn(index int, to time.Duration) error {
 	s.stall.Reset(jumpStalled)
 	s.pending = nil
 	s.delay.reset()
@@ -122,7 +142,6 @@ func (s *Source) jump(to time.Duration) error {
 	}
 	s.vorbis.reset()
 	s.edits.reset()
-	index := s.leading()
 	base := s.format.Streams()[index].TimeBase()
 	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
 	err := s.scope.run(func() error {
