@@ -317,7 +317,7 @@ func isEnd(err error) bool {
 
 func noMedia(err error) error {
 	if isEnd(err) {
-		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("it ended before there was a picture or sound in it")}
+		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: Because("it ended before there was a picture or sound in it", nil)}
 	}
 	return err
 }
@@ -362,7 +362,7 @@ func (f *feed) conformer(m MediaType) conformer {
 // with: nearly three minutes of them, at 30 a second.
 const mostBeforeKey = 5000
 
-var errNoKey = &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("no picture in it that a player could begin with")}
+var errNoKey = &Error{Kind: KindSourceInvalid, Op: "read source", Err: Because("no picture in it that a player could begin with", nil)}
 
 // next returns the next packet from the first keyframe on. io.EOF is the
 // source's end; after patience without a packet it has stalled.

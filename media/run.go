@@ -151,7 +151,7 @@ func away(err error) error {
 
 // errNowRecorded is a live playlist that has got its end: opened anew, it would
 // play from its beginning.
-var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: errors.New("its recording is in its place now")}
+var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: Because("its recording is in its place now", nil)}
 
 // warnOfParts tells once that a source turned out to be live of which a part,
 // or more plays than one, were asked for.

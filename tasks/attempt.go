@@ -91,8 +91,8 @@ func (a *attempt) Reconnecting(err error, wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Warn("reconnecting", "kind", media.KindOf(err), "error", err, "wait", wait)
-	f := FailureOf(err)
-	a.eventLocked(Event{Type: EventReconnect, Code: string(f.Code), Message: f.Message + "; trying again"})
+	o, words, _ := told(err)
+	a.eventLocked(Event{Type: EventReconnect, Code: string(o.code), Message: words + "; trying again"})
 	a.moveLocked(Reconnecting)
 }
 

@@ -26,7 +26,7 @@ func TestAPositionBeforeTheFirstPictureKeepsTheSoundThere(t *testing.T) {
 			path := made(t, name, args...)
 			s, err := open(t, server+"/"+filepath.Base(path))
 			require.NoError(t, err)
-			for _, position := range []time.Duration{1500 * time.Millisecond, 2900 * time.Millisecond, 200 * time.Millisecond} {
+			for _, position := range []time.Duration{1500 * time.Millisecond, 2500 * time.Millisecond, 200 * time.Millisecond} {
 				require.NoError(t, s.Seek(position))
 				// Fragments hold the tracks apart: the sound may stand behind the picture.
 				picture, heard := time.Duration(-1), false

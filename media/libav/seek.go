@@ -6,6 +6,7 @@ import "C"
 import (
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -58,7 +59,7 @@ func (s *Source) seek(target time.Duration) error {
 			return s.soundAt(target)
 		}
 		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps())
-		if err == nil && !ok && from == s.info.StartTime && s.audio >= 0 {
+		if err == nil && !ok && from == s.info.StartTime && s.leads(target) {
 			return s.soundBeforePicture(target)
 		}
 		if err != nil || ok || from == s.info.StartTime {
@@ -85,6 +86,20 @@ func (s *Source) soundAt(target time.Duration) error {
 // as they are needed.
 func (s *Source) forwardOnly() bool {
 	return s.info.Container != "hls" && C.rc_seekable(cFormat(s.format)) == 0
+}
+
+// leastLead is by how much sound must begin before the picture to count.
+const leastLead = 300 * time.Millisecond
+
+// leads says whether of what has been read ahead the picture begins so much after
+// target that there is sound to be heard before.
+func (s *Source) leads(target time.Duration) bool {
+	first := slices.IndexFunc(s.pending, func(p media.Packet) bool { return s.info.Tracks[p.Track].Type == media.Video })
+	if s.audio < 0 || first < 0 {
+		return false
+	}
+	p := s.pending[first]
+	return p.Keyframe && !p.NoPTS && p.PTS-target >= leastLead
 }
 
 // soundBeforePicture goes to target, which lies before the first picture: a
