@@ -10,7 +10,7 @@ var blackVideo = VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000,
 // black makes the lane of a source without video.
 func (m *mixer) black(told Output) (lane, error) {
 	if m.transcoders == nil {
-		return nil, &Error{Kind: KindSourceUnsupported, Op: "plan", Err: Because("no black picture can be made", nil)}
+		return nil, &Error{Kind: KindSourceUnsupported, Op: "plan", Err: Because("the worker cannot make the black picture that sound alone needs", nil)}
 	}
 	wish := m.videoWish(told)
 	wish.FPS = cmp.Or(wish.FPS, blackVideo.FPS)

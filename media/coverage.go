@@ -217,7 +217,7 @@ const (
 func (r *run) warnOfLosses() {
 	for media, c := range r.job.Meter.Snapshot(time.Now()).Coverage {
 		if part := c.lostPart(); part > lostShare {
-			r.job.Observer.Warned(WarnLost, fmt.Sprintf("%.0f %% of the %s was lost: %v of %v", 100*part, wordFor(MediaType(media)),
+			r.job.Observer.Warned(WarnLost, fmt.Sprintf("%.0f %% of the %s was lost, %v of %v: the source has none there, or it could not be used, or no worker had the push; the warnings of holes say where", 100*part, wordFor(MediaType(media)),
 				c.Lost.Round(smallHole), c.total().Round(smallHole)))
 		}
 	}
@@ -232,7 +232,7 @@ func wordFor(media MediaType) string {
 
 // holeWarning says what is missing where.
 func holeWarning(media MediaType, from, hole time.Duration) string {
-	return fmt.Sprintf("nothing of the %s from %v on for %v: the source has none there, or it could not be used",
+	return fmt.Sprintf("nothing of the %s from %v on for %v: the source has none there, or it could not be used; check the source at that place",
 		wordFor(media), from.Round(smallHole), hole.Round(smallHole))
 }
 

@@ -255,7 +255,7 @@ func (r *run) playOut(ctx context.Context) error {
 	}
 	reached := max(r.position, r.reached)
 	if missing := length - reached; missing > endedEarly && !r.source.live {
-		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short",
+		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
 			reached.Round(time.Second), length.Round(time.Second)))
 	} else if length > 0 {
 		r.job.Meter.MoveTo(length)
@@ -288,7 +288,7 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	if !r.slow && r.pacer.slipped() >= tooSlow {
 		r.slow = true
 		r.job.Observer.Warned("too_slow", "the picture had to wait for "+tooSlow.String()+
-			" in all: the source, the room or this machine is too slow for it")
+			" in all: the source, the room or the worker's machine is too slow for it; a smaller width and height cost less, and a copied picture least")
 	}
 	r.job.Meter.setPlayed(r.stay.total(now))
 	if code, message := r.stay.signature(now); code != "" {

@@ -20,7 +20,7 @@ const (
 )
 
 var (
-	errNoSuchHost  = errors.New("no such host")
+	errNoSuchHost  = errors.New("the name does not exist")
 	errHostName    = errors.New("the name has no address that may be connected to")
 	errNameServer  = errors.New("the name could not be resolved")
 	errTimeout     = errors.New("its server did not answer in time")

@@ -137,11 +137,24 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) error {
 	}
 	defer s.handlers.Done()
 	if err := s.cfg.Handler(ctx, t); err != nil {
-		return err
+		return &refusal{err}
 	}
 	s.refused.forget(TaskID(t.ID, t.Epoch))
 	return nil
 }
+
+// refusal is a handler's error as asynq keeps it with the task, where the monitor
+// shows it to people: without the inner cause, which is for the log.
+type refusal struct{ err error }
+
+func (r *refusal) Error() string {
+	if e, ok := errors.AsType[*tasks.Error](r.err); ok {
+		return e.Msg
+	}
+	return r.err.Error()
+}
+
+func (r *refusal) Unwrap() error { return r.err }
 
 // handleError sees every task that did not end with nil, before asynq writes
 // what becomes of it. asynq's context is cancelled without its lease being
@@ -153,6 +166,9 @@ func (s *Server) handleError(ctx context.Context, task *asynq.Task, err error) {
 		return
 	}
 	log := s.cfg.Log.With("push_id", t.ID, "epoch", t.Epoch)
+	if r, ok := errors.AsType[*refusal](err); ok {
+		err = r.err
+	}
 	if !cancelledFromOutside(ctx, err) {
 		if s.refused.changed(TaskID(t.ID, t.Epoch), err.Error()) {
 			log.Warn("queue task will be delivered again, perhaps more than once", "error", err)

@@ -141,7 +141,7 @@ func createRefusal(r reply) error {
 	switch r.code {
 	case "busy":
 		return &tasks.Error{
-			Code: tasks.CodeUserBusy, Msg: "this user of this app is publishing already, in push " + r.first(),
+			Code: tasks.CodeUserBusy, Msg: "this user of this app is publishing already, in push " + r.first() + "; stop that one, or use another userId",
 			Holder: r.first(),
 		}
 	case "reused":
@@ -152,7 +152,7 @@ func createRefusal(r reply) error {
 }
 
 func reused() error {
-	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before"}
+	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before; use a new key for a new push"}
 }
 
 // Repeated returns the push that was stored under an idempotency key with one of
