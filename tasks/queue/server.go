@@ -32,7 +32,8 @@ type Config struct {
 	// Handler runs an attempt. Its context is the server's own: it ends when
 	// Shutdown is through with asynq, with the cause media.ErrDraining, and
 	// never because asynq cancels a task. A returned error brings the task
-	// back after about a second; nil ends it.
+	// back after about a second, but a *tasks.PushFailed ends it, as failed; nil
+	// ends it.
 	Handler func(ctx context.Context, t tasks.Task) error
 	// OnCancel is called when somebody cancels the task in asynq (asynqmon's
 	// button, `asynq task cancel`); it has to make that a durable stop. The
@@ -136,10 +137,15 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) error {
 		return media.ErrDraining
 	}
 	defer s.handlers.Done()
-	if err := s.cfg.Handler(ctx, t); err != nil {
+	err = s.cfg.Handler(ctx, t)
+	failed, ended := errors.AsType[*tasks.PushFailed](err)
+	if err != nil && !ended {
 		return &refusal{err}
 	}
 	s.refused.forget(TaskID(t.ID, t.Epoch))
+	if ended {
+		return final{failed}
+	}
 	return nil
 }
 
@@ -156,6 +162,14 @@ func (r *refusal) Error() string {
 
 func (r *refusal) Unwrap() error { return r.err }
 
+// final is an error after which asynq archives the task, with its words.
+type final struct{ error }
+
+// Is makes it asynq.SkipRetry to asynq.
+func (f final) Is(target error) bool { return target == asynq.SkipRetry }
+
+func (f final) Unwrap() error { return f.error }
+
 // handleError sees every task that did not end with nil, before asynq writes
 // what becomes of it. asynq's context is cancelled without its lease being
 // lost only by a cancel from outside.
@@ -166,6 +180,9 @@ func (s *Server) handleError(ctx context.Context, task *asynq.Task, err error) {
 		return
 	}
 	log := s.cfg.Log.With("push_id", t.ID, "epoch", t.Epoch)
+	if _, ended := errors.AsType[*tasks.PushFailed](err); ended {
+		return
+	}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		err = r.err
 	}
