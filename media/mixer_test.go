@@ -319,7 +319,7 @@ func TestAPartOfAFileIsPlayed(t *testing.T) {
 func TestAPushEndsWhenItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(time.Hour))
-		s.job.Options.MaxDuration, s.job.Played = 30*time.Second, 10*time.Second
+		s.job.Options.MaxDuration, s.job.Stood.Played = 30*time.Second, 10*time.Second
 		begin := time.Now()
 		require.NoError(t, s.play(t.Context()))
 		require.InDelta(t, 20, time.Since(begin).Seconds(), 0.1)

@@ -49,7 +49,7 @@ type sourceFacts struct {
 }
 
 func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
-	r := &run{Pusher: p, job: job, endPush: endPush, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
+	r := &run{Pusher: p, job: job, endPush: endPush, retries: newRetries(job.Retry), plays: job.Stood.Loop, stay: stay{played: job.Stood.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
 	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
@@ -63,9 +63,10 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options, unconfirmed: r.unconfirmed},
 		onPlan: func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
 		onHole: func(media MediaType, from, hole time.Duration) {
-			job.Observer.Warned(warnHole, holeWarning(media, from, hole))
+			job.Observer.Warned(WarnHole, holeWarning(media, from, hole))
 		},
 	}, told: job.Before}
+	r.mix.goOnFrom(job.Stood)
 	if p.Transcoders != nil {
 		r.mix.transcoders = p.Transcoders.With(job.Log)
 	}
@@ -154,7 +155,7 @@ func away(err error) error {
 
 // errNowRecorded is a live playlist that has got its end: opened anew, it would
 // play from its beginning.
-var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: errors.New("its recording is in its place now")}
+var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: Because("its recording is in its place now", nil)}
 
 // warnOfSpeed tells once that parts of the source are not played as it says.
 func (r *run) warnOfSpeed(f *feed) {
@@ -269,7 +270,7 @@ func (r *run) playOut(ctx context.Context) error {
 	}
 	reached := max(r.position, r.reached)
 	if missing := length - reached; missing > endedEarly && !r.source.live {
-		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short",
+		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
 			reached.Round(time.Second), length.Round(time.Second)))
 	} else if length > 0 {
 		r.job.Meter.MoveTo(length)
@@ -302,7 +303,7 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	if !r.slow && r.pacer.slipped() >= tooSlow {
 		r.slow = true
 		r.job.Observer.Warned("too_slow", "the picture had to wait for "+tooSlow.String()+
-			" in all: the source, the room or this machine is too slow for it")
+			" in all: the source, the room or the worker's machine is too slow for it; a smaller width and height cost less, and a copied picture least")
 	}
 	r.job.Meter.setPlayed(r.stay.total(now))
 	if code, message := r.stay.signature(now); code != "" {

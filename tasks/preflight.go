@@ -82,7 +82,7 @@ func (s *Service) Preview(ctx context.Context, r Request, look bool) (Push, erro
 
 // UserBusy is why a push is refused whose user publishes in another one.
 func UserBusy(holder string) *Error {
-	return &Error{Code: CodeUserBusy, Msg: "this user of this app is publishing already, in push " + holder, Holder: holder}
+	return &Error{Code: CodeUserBusy, Msg: "this user of this app is publishing already, in push " + holder + "; stop that one, or use another userId", Holder: holder}
 }
 
 // AnswerQuestions answers questions one after another until ctx ends. A worker

@@ -91,7 +91,7 @@ func TestAWorkerLooksAtASourceAndOpensNoRoom(t *testing.T) {
 			func(context.Context, media.Job) error {
 				return &media.Error{Kind: media.KindSourceNotFound, Op: "open source"}
 			},
-			Finding{Failure: &Failure{Code: CodeSourceNotFound, Message: outcomeOf(media.KindSourceNotFound).message}},
+			Finding{Failure: &Failure{Code: CodeSourceNotFound, Message: "the source is not there; check its address"}},
 		},
 		"one that answers nothing": {
 			func(ctx context.Context, _ media.Job) error {

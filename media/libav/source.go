@@ -148,7 +148,7 @@ func (s *Source) pick() error {
 	}
 	s.awaitVideo()
 	if s.encrypted() {
-		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: errors.New("its tracks are encrypted")}
+		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: media.Because("its tracks are encrypted", nil)}
 	}
 	if err := s.tooLarge(); err != nil {
 		return err

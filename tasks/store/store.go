@@ -149,7 +149,7 @@ func createRefusal(r reply) error {
 }
 
 func reused() error {
-	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before"}
+	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before; use a new key for a new push"}
 }
 
 // Repeated returns the push that was stored under an idempotency key with one of
