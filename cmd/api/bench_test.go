@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -80,9 +81,7 @@ func listeners(where string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer func() { _ = client.Close() }()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
+	ctx := context.Background()
 	fleet := newFleet(ctx, store.New(client, store.Config{Lease: time.Minute}))
 	c := &crowd{addr: addr}
 	for n := range listenToOne {
@@ -96,11 +95,11 @@ func listeners(where string) {
 	c.messages.Store(0)
 	c.bytes.Store(0)
 	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
 	for n := range rounds {
 		fleet.renew(ctx, n+1)
 		<-tick.C
 	}
+	tick.Stop()
 	want := int64(listenToOne+listenToAll*manyPushes) * (rounds - 2) // two rounds may fall into one look
 	if got := c.messages.Load(); got < want || c.lost.Load() > 0 {
 		log.Fatalf("%d messages, at least %d are wanted; %d streams broke", got, want, c.lost.Load())
@@ -195,7 +194,7 @@ func (c *crowd) open(ctx context.Context, path string) {
 			line, err := lines.ReadSlice('\n')
 			c.bytes.Add(int64(len(line)))
 			switch {
-			case err == bufio.ErrBufferFull:
+			case errors.Is(err, bufio.ErrBufferFull): // a long line
 			case err != nil:
 				c.lost.Add(1)
 				return

@@ -202,7 +202,7 @@ func inBubble(t *testing.T, test func(t *testing.T, l *live)) {
 // pipes is a listener of net.Pipe.
 type pipes struct {
 	dials chan net.Conn
-	ctx   context.Context //nolint:containedctx // ends Accept, as Close would
+	ctx   context.Context // ends Accept, as Close would
 }
 
 func (p pipes) Accept() (net.Conn, error) {
