@@ -47,6 +47,10 @@ var (
 	errClosing = errors.New("the API ends")
 )
 
+// errMoved is a feed that was lost while all of it was read; the next look reads
+// it again.
+var errMoved = &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "the feed was lost while it was read; try again", Retryable: true}
+
 // Hub reads the feed once, however many listen, makes each message once, and
 // gives it to all whom it concerns. It reads nothing while nobody listens.
 type Hub struct {
@@ -211,6 +215,9 @@ func (h *Hub) load(ctx context.Context, hole string) error {
 	part, err := h.feed.Feed(ctx, feedStart)
 	if err != nil {
 		return err
+	}
+	if !part.Whole {
+		return errMoved
 	}
 	active, err := h.feed.Active(ctx)
 	if err != nil {
