@@ -127,17 +127,11 @@ func (m *mixer) accountEnd() {
 	}
 }
 
-// The codes of the warnings about what is missing.
-const (
-	warnHole = "hole"
-	warnLost = "lost"
-)
-
 // warnOfLosses says of a push that is over what of it was lost.
 func (r *run) warnOfLosses() {
 	for media, c := range r.job.Meter.Snapshot(time.Now()).Coverage {
 		if part := c.lostPart(); part > lostShare {
-			r.job.Observer.Warned(warnLost, fmt.Sprintf("%.0f %% of the %s was lost: %v of %v", 100*part, wordFor(MediaType(media)),
+			r.job.Observer.Warned(WarnLost, fmt.Sprintf("%.0f %% of the %s was lost: %v of %v", 100*part, wordFor(MediaType(media)),
 				c.Lost.Round(smallHole), (c.Taken+c.Held+c.Filled+c.Lost).Round(smallHole)))
 		}
 	}

@@ -43,7 +43,7 @@ type Observer interface {
 	// Reconnecting is called before the wait that precedes another try.
 	Reconnecting(err error, wait time.Duration)
 	// Warned tells what a person should know and what does not stop the push.
-	Warned(code, message string)
+	Warned(code WarningCode, message string)
 }
 
 // Pusher plays sources into rooms. It is safe for concurrent use.

@@ -97,14 +97,14 @@ func (a *attempt) Reconnecting(err error, wait time.Duration) {
 }
 
 // Warned implements media.Observer.
-func (a *attempt) Warned(code, message string) {
+func (a *attempt) Warned(code WarningCode, message string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Warn("push warning", "code", code, "detail", message)
-	if w := (Warning{Code: code, Message: message}); !slices.Contains(a.warnings, w) {
+	if w := (Warning{Code: string(code), Message: message}); !slices.Contains(a.warnings, w) {
 		a.warnings, a.warned = append(a.warnings, w), true
 	}
-	a.eventLocked(Event{Type: EventWarning, Code: code, Message: message})
+	a.eventLocked(Event{Type: EventWarning, Code: string(code), Message: message})
 	a.kick()
 }
 

@@ -59,7 +59,7 @@ func (s *Service) Start(ctx context.Context, r Request) (Push, error) {
 	switch {
 	case isAway(err): // a create whose answer never came may have happened
 		return Push{}, s.abort(ctx, n.Push, &Error{
-			Code: CodeStoreUnavailable, Retryable: true, Err: err, Msg: "Redis is away; try again in a moment",
+			Code: CodeRedisUnavailable, Retryable: true, Err: err, Msg: "Redis is away; try again in a moment",
 		})
 	case err != nil || !created:
 		return push, err
@@ -121,7 +121,7 @@ func (s *Service) newPush(r Request, spec Spec, secrets Secrets) (NewPush, error
 		ID: id.String(), State: Queued, Desired: DesiredRun, Spec: spec, Epoch: 1,
 	}}
 	if r.RoomWasNumber {
-		n.Push.Warnings = []Warning{{Code: "string_room", Message: "roomId was sent as a number; the push goes into the string room " +
+		n.Push.Warnings = []Warning{{Code: string(WarnStringRoom), Message: "roomId was sent as a number; the push goes into the string room " +
 			spec.RoomID + ", which in TRTC is another room than the numeric one"}}
 	}
 	if r.IdempotencyKey != "" {

@@ -163,7 +163,7 @@ func TestARefusedRequestReachesNeitherStoreNorQueue(t *testing.T) {
 			d.service.Sources = fakeSources{&media.Error{Kind: media.KindSourceInvalid}}
 		}, CodeInvalidRequest, []string{"videoSrc"}},
 		"a bad room and an expired sig": {func(d *desk, _ *Request) { d.service.Door = fakeDoor{errors.Join(room, expired)} }, CodeInvalidRequest, []string{"roomId", "userSig"}},
-		"an expired signature":          {func(d *desk, _ *Request) { d.service.Door = fakeDoor{expired} }, CodeExpiredUserSig, []string{"userSig"}},
+		"an expired signature":          {func(d *desk, _ *Request) { d.service.Door = fakeDoor{expired} }, CodeUserSigExpired, []string{"userSig"}},
 		"an audience":                   {func(_ *desk, r *Request) { r.ClientRole = "audience" }, CodeInvalidRequest, []string{"clientRole"}},
 		"a Redis that is not listed":    {func(_ *desk, r *Request) { r.Redis, r.RedisHost = true, "other" }, CodeInvalidRequest, []string{"redisHost"}},
 		"a Redis password without host": {func(_ *desk, r *Request) { r.RedisPassword = "x" }, CodeInvalidRequest, []string{"redisHost"}},
@@ -239,8 +239,8 @@ func TestARepeatIsAnsweredThoughItsRequestWouldBeRefusedNow(t *testing.T) {
 	}{
 		"the same body":          {"key", "body", ""},
 		"another body":           {"key", "other", CodeIdempotencyReused},
-		"a key that is new":      {"other", "body", CodeExpiredUserSig},
-		"a request without keys": {"", "body", CodeExpiredUserSig},
+		"a key that is new":      {"other", "body", CodeUserSigExpired},
+		"a request without keys": {"", "body", CodeUserSigExpired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestACreateWhoseAnswerNeverCameIsTakenBack(t *testing.T) {
 		d := newDesk()
 		d.pushes.away = time.Now().Add(time.Hour)
 		_, err := d.service.Start(t.Context(), request())
-		require.Equal(t, CodeStoreUnavailable, CodeOf(err))
+		require.Equal(t, CodeRedisUnavailable, CodeOf(err))
 		require.Len(t, d.pushes.aborted, 1)
 	})
 }

@@ -87,7 +87,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		{"an idempotency key of 256", "POST", "/v1/pushes", body, []string{"Idempotency-Key: " + strings.Repeat("k", 256)}, nil, 400, tasks.CodeInvalidRequest, "", ""},
 		{"two idempotency keys", "POST", "/v1/pushes", body, []string{"Idempotency-Key: a", "Idempotency-Key: b"}, nil, 400, tasks.CodeInvalidRequest, "", ""},
 		{"a busy user", "POST", "/v1/pushes", body, nil, busy, 409, tasks.CodeUserBusy, "", ""},
-		{"an absent store", "GET", "/v1/pushes/" + id, "", nil, &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "away", Retryable: true}, 503, tasks.CodeStoreUnavailable, "Retry-After", "5"},
+		{"an absent store", "GET", "/v1/pushes/" + id, "", nil, &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "away", Retryable: true}, 503, tasks.CodeRedisUnavailable, "Retry-After", "5"},
 		{"an unknown push", "GET", "/v1/pushes/" + id + "/events", "", nil, &tasks.Error{Code: tasks.CodeNotFound, Msg: "gone"}, 404, tasks.CodeNotFound, "", ""},
 		{"an error of no domain", "DELETE", "/v1/pushes/" + id, "", nil, errors.New("canary"), 500, tasks.CodeInternal, "", ""},
 		{"a page of another site", "POST", "/v1/pushes", body, []string{"Sec-Fetch-Site: cross-site"}, nil, 403, problem.CodeCrossSite, "", ""},
