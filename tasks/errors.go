@@ -46,7 +46,7 @@ type Error struct {
 	Msg       string
 	Retryable bool
 	Fields    []FieldError // of CodeInvalidRequest and the UserSig codes
-	Holder    string       // the push id that holds the user (CodeUserBusy), or that may yet start (CodeRedisUnavailable, CodeQueueUnavailable)
+	Holder    string       // the push id that holds the user (CodeUserBusy) or the key (CodeIdempotencyReused), or that may yet start (CodeRedisUnavailable, CodeQueueUnavailable)
 	Err       error
 }
 

@@ -20,7 +20,7 @@ type NewPush struct {
 
 // Filter selects pushes for a list, newest first. Zero fields do not select.
 type Filter struct {
-	State    State
+	States   []State // any of them
 	RoomID   string
 	SDKAppID uint32
 	UserID   string

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -259,6 +260,35 @@ func TestReadinessFollowsRedis(t *testing.T) {
 	require.NoError(t, admin.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err())
 	status, _, _ = i.do("GET", "/healthz", "")
 	assert.Equal(t, 200, status)
+}
+
+func TestARedisThatIsAwayIsSaidAfterThreeSeconds(t *testing.T) {
+	for name, leave := range map[string]func(*redistest.Server){
+		"it hangs": func(s *redistest.Server) { assert.NoError(t, s.Stop()) },
+		"it died":  func(s *redistest.Server) { s.Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			redis := redistest.New(t, redistest.Config{})
+			i := start(t, redis)
+			_, header, _ := i.do("POST", "/v1/pushes", request(""))
+			push := "/v1/pushes/" + header.Get("X-Scf-Reqid")
+			leave(redis)
+			defer func() { _ = redis.Cont() }()
+			for _, ask := range [][2]string{{"POST", "/v1/pushes"}, {"GET", "/v1/pushes"}, {"GET", push}, {"GET", push + "/events"}, {"DELETE", push}} {
+				var sent string
+				if ask[0] == "POST" {
+					sent = request("")
+				}
+				begin := time.Now()
+				status, _, body := i.do(ask[0], ask[1], sent)
+				assert.Equal(t, 503, status, ask)
+				assert.Contains(t, body, `"code":"redis_unavailable"`, ask)
+				assert.Contains(t, body, `"detail":"Redis `, ask)
+				assert.Less(t, time.Since(begin), 4*time.Second, ask) // 3, and some for the machine
+				t.Log(ask, time.Since(begin))
+			}
+		})
+	}
 }
 
 func TestStartFailsWithWhatToDo(t *testing.T) {

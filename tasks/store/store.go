@@ -145,14 +145,17 @@ func createRefusal(r reply) error {
 			Holder: r.first(),
 		}
 	case "reused":
-		return reused()
+		return reused(r.first())
 	default:
 		return refusal(r)
 	}
 }
 
-func reused() error {
-	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before"}
+// reused names the push that the key has started.
+func reused(id string) error {
+	return &tasks.Error{
+		Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before, for push " + id, Holder: id,
+	}
 }
 
 // Repeated returns the push that was stored under an idempotency key with one of
@@ -168,7 +171,7 @@ func (s *Store) Repeated(ctx context.Context, key string, digests []string) (p t
 	}
 	digest, id, _ := strings.Cut(seen, " ")
 	if !slices.Contains(digests, digest) {
-		return tasks.Push{}, false, reused()
+		return tasks.Push{}, false, reused(id)
 	}
 	p, err = s.Get(ctx, id)
 	if err != nil && tasks.CodeOf(err) == tasks.CodeNotFound {

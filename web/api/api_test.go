@@ -32,6 +32,26 @@ func TestStartAnswers202AndTheIDInThreePlaces(t *testing.T) {
 	assert.Equal(t, "anna", f.request.UserID)
 }
 
+func TestAReplayIsSaid(t *testing.T) {
+	f := newFace(nil)
+	assert.Empty(t, f.do("POST", "/v1/pushes", body, "Idempotency-Key: k").Header().Values("Idempotency-Replayed"))
+	f.replays = true
+	for _, path := range []string{"/v1/pushes", "/"} {
+		assert.Equal(t, "true", f.do("POST", path, body, "Idempotency-Key: k").Header().Get("Idempotency-Replayed"))
+	}
+}
+
+func TestWhatFailsOnOurSideIsAWarning(t *testing.T) {
+	f := newFace(nil)
+	f.err = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "away"}
+	f.do("GET", "/v1/pushes", "")
+	assert.Regexp(t, `level=WARN msg="request failed" route=/v1/pushes code=redis_unavailable`, f.log.String())
+	assert.Regexp(t, `level=WARN msg=request .*status=503`, f.log.String())
+	f.err = errors.New("a fault")
+	f.do("GET", "/v1/pushes", "")
+	assert.Contains(t, f.log.String(), `level=ERROR msg="request failed" route=/v1/pushes code=internal`)
+}
+
 func TestTheTemplatesDoorAnswersAsTheTemplateDid(t *testing.T) {
 	f := newFace(nil)
 	w := f.do("POST", "/", body)
@@ -52,6 +72,7 @@ func TestRoutes(t *testing.T) {
 		{"a push is stopped", "DELETE", "/v1/pushes/" + id, 202, []string{"stop " + id}},
 		{"a push has a history", "GET", "/v1/pushes/" + id + "/events", 200, []string{"events " + id}},
 		{"pushes are listed", "GET", "/v1/pushes", 200, []string{"list"}},
+		{"pushes are listed with a slash behind", "GET", "/v1/pushes/", 200, []string{"list"}},
 		{"what is no UUID is no push", "GET", "/v1/pushes/7", 404, nil},
 		{"a UUID in braces is no push", "GET", "/v1/pushes/%7B" + id + "%7D", 404, nil},
 		{"a stop of what is no UUID", "DELETE", "/v1/pushes/*", 404, nil},
@@ -77,7 +98,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		header, value              string
 	}{
 		{"no such address", "GET", "/v2", "", nil, nil, 404, problem.CodeNoRoute, "", ""},
-		{"an address with a slash too many", "GET", "/v1/pushes/", "", nil, nil, 404, problem.CodeNoRoute, "", ""},
+		{"an address with a slash too many", "GET", "/v1/pushes/" + id + "/", "", nil, nil, 404, problem.CodeNoRoute, "", ""},
 		{"a method that is not there", "PUT", "/v1/pushes", "", nil, nil, 405, problem.CodeMethodNotAllowed, "Allow", "GET, POST"},
 		{"a form", "POST", "/v1/pushes", body, []string{"Content-Type: application/x-www-form-urlencoded"}, nil, 415, problem.CodeUnsupportedMediaType, "", ""},
 		{"a body that is too large", "POST", "/v1/pushes", strings.Repeat(" ", 64<<10+1), nil, nil, 413, problem.CodeBodyTooLarge, "", ""},
@@ -149,11 +170,15 @@ func TestListTakesKnownParametersOnly(t *testing.T) {
 		complaint   string
 	}{
 		{"none", "", tasks.Filter{Limit: 50}, ""},
-		{"all", "status=publishing&roomId=r1&sdkAppId=7&userId=anna&limit=200&cursor=c", tasks.Filter{State: tasks.Publishing, RoomID: "r1", SDKAppID: 7, UserID: "anna", Limit: 200, Cursor: "c"}, ""},
-		{"an unknown one", "stats=queued", tasks.Filter{}, "is not a parameter; did you mean status?"},
-		{"one of a stranger", "verbose=1", tasks.Filter{}, "is not a parameter; there are status, roomId, sdkAppId, userId, limit, cursor"},
+		{"all", "state=publishing&roomId=r1&sdkAppId=7&userId=anna&limit=200&cursor=c", tasks.Filter{States: []tasks.State{tasks.Publishing}, RoomID: "r1", SDKAppID: 7, UserID: "anna", Limit: 200, Cursor: "c"}, ""},
+		{"the state by its older name", "status=failed", tasks.Filter{States: []tasks.State{tasks.Failed}, Limit: 50}, ""},
+		{"several states", "state=failed,stopped", tasks.Filter{States: []tasks.State{tasks.Failed, tasks.Stopped}, Limit: 50}, ""},
+		{"all that has not ended", "state=active", tasks.Filter{States: tasks.Active(), Limit: 50}, ""},
+		{"both names of the state", "state=failed&status=failed", tasks.Filter{}, "state and status are the same"},
+		{"an unknown one", "stats=queued", tasks.Filter{}, "is not a parameter; did you mean stat"},
+		{"one of a stranger", "verbose=1", tasks.Filter{}, "is not a parameter; there are state, status, roomId, sdkAppId, userId, limit, cursor"},
 		{"one twice", "limit=1&limit=2", tasks.Filter{}, "is given twice"},
-		{"an unknown state", "status=dead", tasks.Filter{}, "must be one of queued, starting, publishing, reconnecting, stopping, completed, failed, stopped"},
+		{"an unknown state", "state=queued,dead", tasks.Filter{}, "must be active, or one or more of queued, starting, publishing, reconnecting, stopping, completed, failed, stopped"},
 		{"too many", "limit=201", tasks.Filter{}, "must be a whole number from 1 to 200"},
 		{"an app that is no number", "sdkAppId=x", tasks.Filter{}, "must be a whole number from 1 to 4294967295"},
 		{"a broken escape", "cursor=%zz", tasks.Filter{}, "the query is not well formed"},

@@ -28,7 +28,8 @@ type domain struct {
 	page    tasks.Page
 	history []tasks.Event
 	err     error
-	blow    any // panics with it
+	blow    any  // panics with it
+	replays bool // a start answers with a push of before
 
 	request tasks.Request
 	filter  tasks.Filter
@@ -44,10 +45,10 @@ func (d *domain) note(ctx context.Context, what string) {
 	}
 }
 
-func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, error) {
+func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, bool, error) {
 	d.request = r
 	d.note(ctx, "start")
-	return d.push, d.err
+	return d.push, d.replays, d.err
 }
 
 func (d *domain) Stop(ctx context.Context, id string) (tasks.Push, error) {
