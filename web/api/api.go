@@ -60,6 +60,7 @@ func New(cfg Config) http.Handler {
 
 func (s *server) routes(r *gin.Engine, cfg Config) {
 	r.GET("/", about)
+	r.GET("/openapi.yaml", describe)
 	r.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", gin.WrapH(cfg.Health))
 	r.Match([]string{http.MethodGet, http.MethodHead}, "/readyz", gin.WrapH(cfg.Health))
 

@@ -21,7 +21,7 @@ import (
 func verifyNoLeaks(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStartAnswers202AndTheIDInThreePlaces(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	w := f.do("POST", "/v1/pushes", body, "Content-Type: application/json; charset=utf-8", "Idempotency-Key: k-1")
 	require.Equal(t, 202, w.Code, w.Body)
 	assert.Equal(t, id, w.Header().Get("X-Request-Id"))
@@ -33,7 +33,7 @@ func TestStartAnswers202AndTheIDInThreePlaces(t *testing.T) {
 }
 
 func TestAReplayIsSaid(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	assert.Empty(t, f.do("POST", "/v1/pushes", body, "Idempotency-Key: k").Header().Values("Idempotency-Replayed"))
 	f.replays = true
 	for _, path := range []string{"/v1/pushes", "/"} {
@@ -42,7 +42,7 @@ func TestAReplayIsSaid(t *testing.T) {
 }
 
 func TestWhatFailsOnOurSideIsAWarning(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.err = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "away"}
 	f.do("GET", "/v1/pushes", "")
 	assert.Regexp(t, `level=WARN msg="request failed" route=/v1/pushes code=redis_unavailable`, f.log.String())
@@ -53,7 +53,7 @@ func TestWhatFailsOnOurSideIsAWarning(t *testing.T) {
 }
 
 func TestTheTemplatesDoorAnswersAsTheTemplateDid(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	w := f.do("POST", "/", body)
 	assert.Equal(t, 200, w.Code)
 	assert.Equal(t, "Async run task submitted", w.Body.String())
@@ -77,9 +77,10 @@ func TestRoutes(t *testing.T) {
 		{"a UUID in braces is no push", "GET", "/v1/pushes/%7B" + id + "%7D", 404, nil},
 		{"a stop of what is no UUID", "DELETE", "/v1/pushes/*", 404, nil},
 		{"the root names the API", "GET", "/", 200, nil},
+		{"the description is there", "GET", "/openapi.yaml", 200, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFace(nil)
+			f := newFace(t, nil)
 			w := f.do(tt.method, tt.target, "")
 			assert.Equal(t, tt.status, w.Code, w.Body)
 			assert.Equal(t, tt.asked, f.asked)
@@ -116,7 +117,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		{"an unknown key", "GET", "/v1/pushes", "", []string{"Authorization", "Authorization: Bearer nope"}, nil, 401, problem.CodeUnauthorized, "WWW-Authenticate", `Bearer realm="roomcast"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFace(nil)
+			f := newFace(t, nil)
 			f.err = tt.err
 			w := f.do(tt.method, tt.target, tt.body, tt.headers...)
 			assert.Equal(t, tt.status, w.Code, w.Body)
@@ -136,7 +137,7 @@ func TestErrorsAreProblems(t *testing.T) {
 }
 
 func TestAPanicIsA500AndIsLogged(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.blow = "the floor is gone"
 	w := f.do("GET", "/v1/pushes", "")
 	assert.Equal(t, 500, w.Code)
@@ -147,13 +148,13 @@ func TestAPanicIsA500AndIsLogged(t *testing.T) {
 }
 
 func TestAnAbortedAnswerStaysAborted(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.blow = http.ErrAbortHandler
 	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { f.do("GET", "/v1/pushes", "") })
 }
 
 func TestAChangeOutlivesItsClient(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	r := httptest.NewRequestWithContext(ctx, "POST", "/v1/pushes", strings.NewReader(body))
@@ -185,7 +186,7 @@ func TestListTakesKnownParametersOnly(t *testing.T) {
 		{"a control character", "cursor=%00", tasks.Filter{}, "cannot be such a value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFace(nil)
+			f := newFace(t, nil)
 			w := f.do("GET", "/v1/pushes?"+tt.query, "")
 			if tt.complaint == "" {
 				require.Equal(t, 200, w.Code, w.Body)
@@ -200,13 +201,14 @@ func TestListTakesKnownParametersOnly(t *testing.T) {
 }
 
 func TestHealthNeedsNoKeyAndTheMonitorDoes(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	for _, tt := range []struct {
 		name, method, target, auth string
 		status                     int
 		body                       string
 	}{
 		{"a probe", "GET", "/healthz", "", 200, "health /healthz"},
+		{"the description", "GET", "/openapi.yaml", "", 200, "openapi: 3.1.0"},
 		{"a probe for readiness", "HEAD", "/readyz", "", 200, ""},
 		{"the monitor without a key", "GET", "/monitor", "", 401, ""},
 		{"the monitor with a bearer", "GET", "/monitor/api/queues", "Bearer " + secret, 200, "monitor GET /monitor/api/queues"},
@@ -232,7 +234,7 @@ func TestHealthNeedsNoKeyAndTheMonitorDoes(t *testing.T) {
 }
 
 func TestABrowserIsAskedForAPasswordAtTheMonitor(t *testing.T) {
-	w := newFace(nil).do("GET", "/monitor", "", "Authorization")
+	w := newFace(t, nil).do("GET", "/monitor", "", "Authorization")
 	assert.Equal(t, []string{`Bearer realm="roomcast"`, `Basic realm="roomcast", charset="UTF-8"`}, w.Header().Values("WWW-Authenticate"))
 }
 
@@ -251,7 +253,7 @@ func TestWithoutKeysOnlyLoopbackNamesAreServed(t *testing.T) {
 		{"", 421},
 	} {
 		t.Run("host "+tt.host, func(t *testing.T) {
-			f := newFace(noKeys)
+			f := newFace(t, noKeys)
 			r := httptest.NewRequest("GET", "/v1/pushes", nil)
 			r.Host = tt.host
 			w := httptest.NewRecorder()
@@ -262,7 +264,7 @@ func TestWithoutKeysOnlyLoopbackNamesAreServed(t *testing.T) {
 }
 
 func TestARequestIsOneLineWithoutItsQueryBodyAndKey(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.do("POST", "/v1/pushes", body)
 	f.do("GET", "/v1/pushes?userId=canary", "")
 	f.do("GET", "/healthz", "")
@@ -276,7 +278,7 @@ func TestARequestIsOneLineWithoutItsQueryBodyAndKey(t *testing.T) {
 }
 
 func TestEveryAnswerIsHardened(t *testing.T) {
-	w := newFace(nil).do("GET", "/v1/pushes", "")
+	w := newFace(t, nil).do("GET", "/v1/pushes", "")
 	for name, want := range map[string]string{
 		"X-Content-Type-Options":  "nosniff",
 		"X-Frame-Options":         "DENY",

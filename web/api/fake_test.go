@@ -10,8 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/web/api"
 )
@@ -72,6 +76,9 @@ func (d *domain) Events(ctx context.Context, id string) ([]tasks.Event, error) {
 	return d.history, d.err
 }
 
+// described is what every exchange of a face is held against.
+var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(api.OpenAPI()) })
+
 // face is an API over a domain, with its log.
 type face struct {
 	*domain
@@ -79,12 +86,16 @@ type face struct {
 	handler http.Handler
 }
 
-func newFace(change func(*api.Config)) *face {
-	f := &face{domain: &domain{push: tasks.Push{ID: id}}}
+func newFace(t testing.TB, change func(*api.Config)) *face {
+	t.Helper()
+	f := &face{domain: &domain{push: youngPush()}}
 	cfg := api.Config{
 		Pushes: f.domain, History: f.domain,
-		Keys:   []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
-		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "health "+r.URL.Path) }),
+		Keys: []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
+		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, "health "+r.URL.Path)
+		}),
 		Monitor: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "monitor "+r.Method+" "+r.URL.Path)
 		}),
@@ -93,7 +104,9 @@ func newFace(change func(*api.Config)) *face {
 	if change != nil {
 		change(&cfg)
 	}
-	f.handler = api.New(cfg)
+	c, err := described()
+	require.NoError(t, err)
+	f.handler = c.Handler(t, api.New(cfg))
 	return f
 }
 
