@@ -71,8 +71,8 @@ func (k Kind) String() string {
 // MarshalText writes the kind's name: for logs.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// ofRoom says whether it is the room's side that failed, not the source's.
-func (k Kind) ofRoom() bool {
+// OfRoom says whether it is the room's side that failed, not the source's.
+func (k Kind) OfRoom() bool {
 	switch k {
 	case KindRoomDenied, KindRoomConflict, KindRoomKicked, KindRoomUnavailable, KindRoomClosed, KindUserSigExpired, KindRoomNotAllowed:
 		return true

@@ -211,7 +211,11 @@ func (m *mixer) work(ctx, wait context.Context) error {
 	if p, ok := m.intake.pop(); ok {
 		return m.put(ctx, p)
 	}
+	m.meter.waitForSource()
 	p, err := m.feed.next(wait, m.intake.patience(m.feed.patience()))
+	if KindOf(err) != KindSourceStalled {
+		m.meter.sourceCame()
+	}
 	m.lose(m.feed.queue.takeDropped())
 	if err := m.spoiled(Video, m.intake.ends, m.feed.corrupt.Swap(0)); err != nil {
 		return err

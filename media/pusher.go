@@ -40,8 +40,9 @@ type Observer interface {
 	Planned(info SourceInfo, live bool, p Plan)
 	// Publishing is called whenever the room has accepted a first packet.
 	Publishing()
-	// Reconnecting is called before the wait that precedes another try.
-	Reconnecting(err error, wait time.Duration)
+	// Reconnecting is called before the wait that precedes another try; until
+	// is when err is given up, should nothing work before.
+	Reconnecting(err error, wait time.Duration, until time.Time)
 	// Warned tells what a person should know and what does not stop the push.
 	Warned(code WarningCode, message string)
 }
@@ -111,7 +112,7 @@ func (r *run) playThrough(ctx context.Context) error {
 			return err
 		}
 		r.job.Meter.reconnected()
-		r.job.Observer.Reconnecting(err, wait)
+		r.job.Observer.Reconnecting(err, wait, r.retries.until(KindOf(err)))
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}

@@ -220,7 +220,7 @@ func (o *recorder) add(line string) {
 
 func (o *recorder) Planned(_ SourceInfo, _ bool, p Plan) { o.plan = p; o.add("planned") }
 func (o *recorder) Publishing()                          { o.add("publishing") }
-func (o *recorder) Reconnecting(err error, _ time.Duration) {
+func (o *recorder) Reconnecting(err error, _ time.Duration, _ time.Time) {
 	o.add("reconnecting " + KindOf(err).String())
 }
 func (o *recorder) Warned(code WarningCode, _ string) { o.add("warned " + string(code)) }

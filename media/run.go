@@ -111,7 +111,9 @@ func (r *run) openSource(ctx context.Context) error {
 	}
 	// What was made of the next play and not sent is made again.
 	r.mix.reel.plays = r.plays
+	r.job.Meter.waitForSource()
 	o := r.mix.reel.open(ctx, r.position)
+	r.job.Meter.sourceCame()
 	if o.err != nil && r.source.live {
 		return away(o.err)
 	}
@@ -196,7 +198,10 @@ func (r *run) step(ctx context.Context) error {
 	}
 	p = r.told.announce(p, r.gate.kind(p))
 	begin := time.Now()
-	if err := r.room.WritePacket(ctx, p); err != nil {
+	r.job.Meter.room.begin(begin)
+	err = r.room.WritePacket(ctx, p)
+	r.job.Meter.room.end(time.Now())
+	if err != nil {
 		return err
 	}
 	r.pacer.wrote(time.Since(begin))
@@ -323,7 +328,7 @@ func (r *run) giveUp(ctx context.Context, kind Kind) {
 	r.away = true
 	begun := r.ahead != nil || r.mix.given
 	switch {
-	case !kind.ofRoom():
+	case !kind.OfRoom():
 		r.closeSource()
 		return
 	case r.source.realtime: // the tracks may change while the mixer works

@@ -239,7 +239,7 @@ func TestALiveSourceIsKeptWhileTheRoomIsAway(t *testing.T) {
 			s := newStage(nil)
 			s.job.Source.Mode, s.job.Options.Transcode = ModeLive, mode
 			s.job.Retry = func(k Kind) Retry {
-				if !k.ofRoom() {
+				if !k.OfRoom() {
 					return Retry{}
 				}
 				return Retry{First: 4 * time.Second, Max: 4 * time.Second, For: time.Minute}

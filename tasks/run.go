@@ -190,8 +190,12 @@ func (w *Worker) tell(ctx context.Context, a *attempt) error {
 func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context) error {
 	return func(ctx context.Context) error {
 		end := End{State: s, Failure: f, Progress: a.meter.Snapshot(time.Now()), Events: a.pendingEvents()}
+		if s != Completed {
+			end.Trouble = a.trouble()
+		}
 		err := w.Store.Finish(ctx, a.lease, end)
 		if err == nil {
+			a.failure = f
 			a.log.Info("attempt ended", "state", s, "position", end.Progress.Position)
 		}
 		return err

@@ -13,7 +13,7 @@ type Entry struct {
 // WarningCode names a warning.
 type WarningCode = media.WarningCode
 
-// The warnings beside those of an attempt and the reasons for Waiting.
+// The warnings beside those of an attempt.
 const (
 	WarnStringRoom       WarningCode = "string_room"
 	WarnResume           WarningCode = "resume_unavailable"
@@ -26,7 +26,7 @@ const (
 // StateTable says what each state means, in the order of a push's life.
 func StateTable() []Entry {
 	return []Entry{
-		{string(Queued), "waits for a worker; a warning says why, once it has waited for long", ""},
+		{string(Queued), "waits for a worker; its `trouble` says why, after three seconds", ""},
 		{string(Starting), "a worker opens the source and the room", ""},
 		{string(Publishing), "packets reach the room", ""},
 		{string(Reconnecting), "the source or the room is away and is tried again", ""},
@@ -42,7 +42,8 @@ func EventTable() []Entry {
 	return []Entry{
 		{string(EventState), "the push has another `state`", ""},
 		{string(EventWarning), "something a person should know; `code` is one of the warnings", ""},
-		{string(EventReconnect), "the source or the room broke and is tried again; `code` is that of an error", ""},
+		{string(EventTrouble), "a `trouble` began, or its reason changed; `side` and `code` are its own", ""},
+		{string(EventRecovered), "a trouble is over; the message says how long it was", ""},
 		{string(EventPlan), "what is done with the source has changed, in words", ""},
 	}
 }
@@ -65,6 +66,29 @@ func WarningTable() []Entry {
 		{string(WarnRecordRestored), "Redis had lost the record of this running push; its worker wrote it anew", "look why Redis lost data: appendonly, noeviction"},
 		{string(WarnRecordDamaged), "parts of the push's record cannot be read", "start the push again if it fails"},
 		{string(WarnReportIncomplete), "a part of what the worker found out could not be written down", ""},
+	}
+}
+
+// SideTable says what each side of a trouble means.
+func SideTable() []Entry {
+	return []Entry{
+		{string(SideSource), "the cause lies with the source", ""},
+		{string(SideRoom), "the cause lies with the room, or on the way to it", ""},
+		{string(SideWorker), "the cause lies with the worker, or there is none", ""},
+		{string(SideQueue), "the push waits its turn", ""},
+	}
+}
+
+// TroubleTable says what the codes of troubles mean that fail no push. A trouble
+// may have any code of a failed push, too.
+func TroubleTable() []Entry {
+	return []Entry{
+		{string(CodeSourceSilent), "nothing comes from the source", "look whether its server or its sender is well"},
+		{string(CodeSourceSlow), "the source comes slower than it is played", "look at its server, and at the network to it"},
+		{string(CodeRoomSilent), "the room takes nothing", "look at the network between the worker and TRTC"},
+		{string(CodeRoomSlow), "the room takes packets slower than they are played", "look at the network between the worker and TRTC, or ask for less (`videoKbps`)"},
+		{string(CodeWorkerSlow), "the worker is too slow for all that it is to re-encode", "give it fewer pushes (ROOMCAST_WORKER_SLOTS), or a faster machine"},
+		{string(CodePacketsDropped), "packets are left out: damaged, too late, or faster than the room takes them", "look at the source, and at the network"},
 		{string(WaitingForWorker), "it waits: no worker is running", "start one"},
 		{string(WaitingForSlot), "it waits: all workers are full", "add a worker, or slots (ROOMCAST_WORKER_SLOTS)"},
 		{string(WaitingForEmpty), "it waits: two workers vanished while they ran it, so it starts only in one without other pushes", "add a worker"},

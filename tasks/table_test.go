@@ -69,8 +69,9 @@ func TestEveryWordThatClientsReadIsInItsTable(t *testing.T) {
 	}{
 		{[]string{"State"}, StateTable()},
 		{[]string{"EventType"}, EventTable()},
-		{[]string{"WarningCode", "Waiting"}, WarningTable()},
-		{[]string{"Code"}, codes},
+		{[]string{"WarningCode"}, WarningTable()},
+		{[]string{"Side"}, SideTable()},
+		{[]string{"Code", "Waiting"}, slices.Concat(codes, TroubleTable())},
 	} {
 		var want, got []string
 		for _, name := range tt.types {

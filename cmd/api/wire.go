@@ -64,8 +64,11 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		History: service,
 		Keys:    apiKeys(cfg.APIKeys),
 		Health:  health.Handler(health.Check{Name: "redis", Run: records.Writable}),
-		Monitor: monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),
-		Log:     log,
+		Monitor: monitor.New(monitor.Config{
+			Client: client, Pushes: service, Active: records.Active, Log: log,
+			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
+		}),
+		Log: log,
 	})
 	return p, nil
 }

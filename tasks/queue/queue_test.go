@@ -152,6 +152,36 @@ func TestFailedHandlerGetsItsTaskAgainAndItIsNotCountedAsAFailure(t *testing.T) 
 	require.Zero(t, info.FailedTotal)
 }
 
+func TestTheTaskOfAFailedPushIsShownAsFailedWithItsReason(t *testing.T) {
+	rdb := server.Fresh(t)
+	require.NoError(t, queue.New(rdb).Enqueue(context.Background(), task("p", 1), false))
+	var log buffer
+	start(t, rdb, queue.Config{
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Handler: func(context.Context, tasks.Task) error {
+			return &tasks.PushFailed{Failure: tasks.Failure{Code: tasks.CodeSourceNotFound, Message: "the source is not there"}}
+		},
+	})
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	require.Eventually(t, func() bool {
+		info, err := inspector.GetTaskInfo(queue.QueuePush, queue.TaskID("p", 1))
+		return err == nil && info.State == asynq.TaskStateArchived && info.LastErr == "source_not_found: the source is not there"
+	}, patience, 20*time.Millisecond)
+	info, err := inspector.GetQueueInfo(queue.QueuePush)
+	require.NoError(t, err)
+	require.Equal(t, 1, info.FailedTotal)
+	require.NotContains(t, log.String(), "delivered again")
+}
+
+func TestTheQueuesAreThereBeforeTheirFirstTask(t *testing.T) {
+	rdb := server.Fresh(t)
+	require.NoError(t, queue.Declare(t.Context(), rdb))
+	for _, name := range []string{queue.QueuePush, queue.QueueResume} {
+		_, err := asynq.NewInspectorFromRedisClient(rdb).GetQueueInfo(name)
+		require.NoError(t, err)
+	}
+}
+
 func TestCancelInAsynqCallsOnCancelAndLeavesTheHandlerAlone(t *testing.T) {
 	rdb := server.Fresh(t)
 	require.NoError(t, queue.New(rdb).Enqueue(context.Background(), task("p", 7), false))

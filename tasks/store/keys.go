@@ -26,6 +26,7 @@ import (
 //	{roomcast}:index:app:<app>      zset    ids by SDKAppID                   │ creation
 //	{roomcast}:index:user:<user>    zset    ids by UserID                     ┘
 //	{roomcast}:ended                zset    JSON [id, state, app, room, user] → when record and events expire
+//	{roomcast}:feed                 stream  events of all pushes, of the last ten minutes
 //	{roomcast}:resume:<key>         hash    how far a source was played, see resume.go; TTL
 //	{roomcast}:stop                 channel ids of pushes to stop, the fast path
 //
@@ -38,6 +39,7 @@ const (
 	keyReserved = prefix + "reserved"
 	keyNone     = prefix + "none" // is never there, see Writable
 	keyEnded    = prefix + "ended"
+	keyFeed     = prefix + "feed"
 	keyActive   = prefix + "index:active"
 	keyAll      = prefix + "index:all"
 	stopChannel = prefix + "stop"

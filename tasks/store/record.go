@@ -47,7 +47,9 @@ const (
 	fieldCoverage  = "coverage" // of picture and sound: taken, held, filled, lost, in ms
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
-	fieldWaiting   = "waiting"  // of a queued push
+	fieldTrouble   = "trouble" // tasks.Trouble; empty when it is over
+	fieldWaiting   = "waiting" // of a queued push: why, and since when
+	fieldWaits     = "waiting_since"
 	fieldHandover  = "handover" // announced epoch and, once it is ready, its worker
 	// Only the scripts use claimed_at, last_epoch and last_worker (who left
 	// the push last), event_epoch and event_seq (the last event stored),
@@ -112,6 +114,11 @@ func newRecord(p tasks.Push, idem string) (flat, error) {
 	}
 	if err := f.addJSON(fieldSpec, p.Spec); err != nil {
 		return nil, err
+	}
+	if p.Trouble != nil {
+		if err := f.addJSON(fieldTrouble, p.Trouble); err != nil {
+			return nil, err
+		}
 	}
 	if len(p.Warnings) > 0 {
 		return f, f.addJSON(fieldWarnings, p.Warnings)
@@ -249,8 +256,9 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 		EndedAt:   r.time(fieldEnded),
 		Strikes:   int(r.int(fieldStrikes)),
 	}
-	if p.State == tasks.Queued {
-		p.Waiting = tasks.Waiting(record[fieldWaiting])
+	r.json(fieldTrouble, &p.Trouble)
+	if why := tasks.Waiting(record[fieldWaiting]); why != "" && (p.State == tasks.Queued || p.State.Terminal()) {
+		p.Waiting, p.Trouble = why, why.Trouble(r.time(fieldWaits))
 	}
 	r.json(fieldSpec, &p.Spec)
 	r.json(fieldSource, &p.Source)

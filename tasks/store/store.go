@@ -33,7 +33,7 @@ import (
 
 const (
 	defaultLease     = 3 * time.Second
-	defaultGrace     = 10 * time.Second
+	defaultGrace     = 2 * time.Second
 	defaultRetention = 72 * time.Hour
 	idempotencyTTL   = 24 * time.Hour
 	createTries      = 5 // of changing holders of a user
@@ -42,7 +42,7 @@ const (
 // Config sets the store's durations; zero means the default.
 type Config struct {
 	Lease     time.Duration // how long a claim or renew lasts; 3 s
-	Grace     time.Duration // how long a queued push may wait before the sweeper looks; 10 s
+	Grace     time.Duration // how long a queued push may wait before the sweeper looks; 2 s
 	Retention time.Duration // how long records of ended pushes stay; 72 h
 }
 

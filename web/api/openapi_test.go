@@ -128,8 +128,9 @@ func TestTheDescriptionHasEveryWord(t *testing.T) {
 	for _, row := range problem.Table() {
 		codes = append(codes, tasks.Entry{Name: string(row.Code)})
 	}
+	codes = append(codes, tasks.TroubleTable()...)
 	for name, table := range map[string][]tasks.Entry{
-		"State": tasks.StateTable(), "EventType": tasks.EventTable(), "WarningCode": tasks.WarningTable(), "Code": codes,
+		"State": tasks.StateTable(), "Side": tasks.SideTable(), "EventType": tasks.EventTable(), "WarningCode": tasks.WarningTable(), "Code": codes,
 	} {
 		var words []any
 		for _, e := range table {

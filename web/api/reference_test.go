@@ -28,7 +28,7 @@ func TestTheReferenceHasTheTablesOfTheCodeAndTheDescription(t *testing.T) {
 	text := string(was)
 	for name, table := range map[string]string{
 		"routes": routeTable(c.Doc), "states": entryTable("state", tasks.StateTable()), "events": entryTable("type", tasks.EventTable()),
-		"codes": codeTable(), "warnings": entryTable("code", tasks.WarningTable()), "fields": fieldTables(c.Doc),
+		"codes": codeTable(), "sides": entryTable("side", tasks.SideTable()), "troubles": entryTable("code", tasks.TroubleTable()), "warnings": entryTable("code", tasks.WarningTable()), "fields": fieldTables(c.Doc),
 	} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
 		before, rest, ok := strings.Cut(text, begin)

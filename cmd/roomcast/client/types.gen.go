@@ -64,7 +64,7 @@ func (e TrackType) Valid() bool {
 // ClientRole The user's role in the room; what cannot publish is refused.
 type ClientRole string
 
-// Code Names a reason, the same in an answer and in a push that failed; docs/api.md says what to do.
+// Code Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
 type Code = tasks.Code
 
 // Coverage What the room's tracks were made of in the last attempt.
@@ -86,11 +86,14 @@ type Event struct {
 	// Attempt The attempt that tells it.
 	Attempt int64 `json:"attempt,omitempty"`
 
-	// Code The code of a warning, or of what broke.
+	// Code The code of a warning, or of a trouble.
 	Code string `json:"code,omitempty"`
 
 	// Message A sentence for a person.
 	Message string `json:"message,omitempty"`
+
+	// Side Where the cause of a trouble lies.
+	Side Side `json:"side,omitempty"`
 
 	// State Where a push stands.
 	State State `json:"state,omitempty"`
@@ -104,7 +107,7 @@ type EventType = tasks.EventType
 
 // Failure Why the push failed.
 type Failure struct {
-	// Code Names a reason, the same in an answer and in a push that failed; docs/api.md says what to do.
+	// Code Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
 	Code Code `json:"code"`
 
 	// Message A sentence for a person.
@@ -157,7 +160,7 @@ type Plan struct {
 
 // Problem An error answer.
 type Problem struct {
-	// Code Names a reason, the same in an answer and in a push that failed; docs/api.md says what to do.
+	// Code Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
 	Code Code `json:"code"`
 
 	// Detail A sentence that a person can act on.
@@ -280,6 +283,9 @@ type Push struct {
 	// Status Where a push stands.
 	Status State `json:"status"`
 
+	// Trouble What is not well with the push. It is there while it lasts, and stays with a push that failed or was stopped in it.
+	Trouble *Trouble `json:"trouble,omitempty"`
+
 	// UserID Who publishes.
 	UserID string `json:"userId"`
 
@@ -346,6 +352,9 @@ type PushRequest struct {
 
 // ResumeScope Which pushes share a resume record: those of the source, or only those into this room.
 type ResumeScope = tasks.ResumeScope
+
+// Side Where the cause of a trouble lies.
+type Side = tasks.Side
 
 // Source What the source turned out to be.
 type Source struct {
@@ -446,6 +455,30 @@ type TrackPlan struct {
 
 // TranscodeMode `auto`, the default, re-encodes what the room does not take as it is.
 type TranscodeMode = media.TranscodeMode
+
+// Trouble What is not well with the push. It is there while it lasts, and stays with a push that failed or was stopped in it.
+type Trouble struct {
+	// Code Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
+	Code Code `json:"code"`
+
+	// GivesUpAt When the push fails unless it is over before.
+	GivesUpAt *time.Time `json:"givesUpAt,omitempty"`
+
+	// Message A sentence for a person.
+	Message string `json:"message"`
+
+	// NextTryAt When it is tried next.
+	NextTryAt *time.Time `json:"nextTryAt,omitempty"`
+
+	// Side Where the cause of a trouble lies.
+	Side Side `json:"side"`
+
+	// Since When it began.
+	Since time.Time `json:"since"`
+
+	// Tries How often it was tried again, since then.
+	Tries int `json:"tries,omitempty"`
+}
 
 // Warning Something a person should know that does not stop the push.
 type Warning struct {
