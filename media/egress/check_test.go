@@ -103,7 +103,7 @@ func TestSchemesWithoutAWayAreBlocked(t *testing.T) {
 	_, err := New(Config{Schemes: []string{"http", "gopher"}})
 	require.ErrorContains(t, err, `"gopher"`)
 	require.ErrorContains(t, g.CheckURL("rtsp://example.com/x"), "ROOMCAST_SOURCE_SCHEMES")
-	require.ErrorContains(t, g.CheckURL("http://example.com:81/x"), "for http there are [80 443 1935 8080 8443]; ROOMCAST_SOURCE_ALLOW opens others")
+	require.ErrorContains(t, g.CheckURL("http://example.com:81/x"), "the port is not open; open for http: 80 443 1935 8080 8443, and what ROOMCAST_SOURCE_ALLOW lists")
 }
 
 func TestPublicSourcesPassTheRequest(t *testing.T) {

@@ -209,9 +209,9 @@ func portRule(t target) error {
 	case "rtsp":
 		open = fmt.Sprint(openRTSPPorts)
 	case "srt":
-		open = "[1024 and above]"
+		open = "1024 and above"
 	}
-	return fmt.Errorf("%w: for %s there are %s; ROOMCAST_SOURCE_ALLOW opens others", errPort, t.scheme, open)
+	return fmt.Errorf("%w; open for %s: %s, and what ROOMCAST_SOURCE_ALLOW lists", errPort, t.scheme, strings.Trim(open, "[]"))
 }
 
 func (r *rules) listed(a netip.Addr, port uint16) bool {
