@@ -166,6 +166,10 @@ func (c *Contract) complaints(e exchange) []string {
 
 // ofRequest says why a request that the API took is not as described.
 func (c *Contract) ofRequest(e exchange, in *openapi3filter.RequestValidationInput) (complaints []string) {
+	body := in.Route.Operation.RequestBody
+	if body != nil {
+		e.sent = spelled(body.Value.Content, e.sent)
+	}
 	in.Request.Body = io.NopCloser(bytes.NewReader(e.sent))
 	if in.Request.Header.Get("Content-Type") == "" {
 		in.Request.Header.Set("Content-Type", "application/json") // which it may be without
@@ -178,10 +182,35 @@ func (c *Contract) ofRequest(e exchange, in *openapi3filter.RequestValidationInp
 			complaints = append(complaints, fmt.Sprintf("the parameter %s is not in %s: add it to the operation", name, file))
 		}
 	}
-	if body := in.Route.Operation.RequestBody; body != nil {
+	if body != nil {
 		complaints = append(complaints, unknown("the request", body.Value.Content, "application/json", e.sent)...)
 	}
 	return complaints
+}
+
+// spelled writes the names of a body's members as its schema does: they are
+// taken in any case.
+func spelled(content openapi3.Content, body []byte) []byte {
+	media := content["application/json"]
+	var sent map[string]json.RawMessage
+	if media == nil || media.Schema == nil || json.Unmarshal(body, &sent) != nil {
+		return body
+	}
+	known, _ := Properties(media.Schema.Value)
+	same := map[string]json.RawMessage{}
+	for name, value := range sent {
+		for property := range known {
+			if strings.EqualFold(name, property) {
+				name = property
+			}
+		}
+		same[name] = value
+	}
+	text, err := json.Marshal(same)
+	if err != nil {
+		return body
+	}
+	return text
 }
 
 // problem checks an answer at an address that is not described.

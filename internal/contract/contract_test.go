@@ -46,6 +46,7 @@ func TestWhatTheDescriptionLacksIsNamed(t *testing.T) {
 		want                 string // a part of the one complaint; empty for none
 	}{
 		"all is described":          {"POST", "/things?colour=red", `{"name":"a"}`, 202, "application/json", `{"name":"a","size":1,"parts":[{"name":"b"}],"labels":{"x":"y"}}`, ""},
+		"names in any case":         {"POST", "/things", `{"NAME":"a","Size":1}`, 202, "application/json", `{}`, ""},
 		"a slash behind":            {"POST", "/things/", `{}`, 202, "application/json", `{}`, ""},
 		"an operation":              {"DELETE", "/things/1", "", 200, "application/json", `{}`, "no operation"},
 		"an address":                {"GET", "/others", "", 200, "application/json", `{}`, "no operation"},

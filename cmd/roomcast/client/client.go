@@ -177,10 +177,10 @@ func refusal(base string, answer *http.Response, body []byte) error {
 
 // newer is a code by its present name.
 func newer(code tasks.Code) tasks.Code {
-	switch code {
-	case "expired_usersig":
+	if code == "expired_usersig" {
 		return tasks.CodeUserSigExpired
-	case "store_unavailable":
+	}
+	if code == "store_unavailable" {
 		return tasks.CodeRedisUnavailable
 	}
 	return code
