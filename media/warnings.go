@@ -6,6 +6,7 @@ type WarningCode string
 
 // The warnings of an attempt.
 const (
+	WarnEditSpeed      WarningCode = "edit_speed"
 	WarnEndedEarly     WarningCode = "ended_early"
 	WarnHole           WarningCode = "hole"
 	WarnLateVideo      WarningCode = "late_video"

@@ -108,7 +108,12 @@ func (a *attempt) Warned(code WarningCode, message string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Warn("push warning", "code", code, "detail", message)
-	if w := (Warning{Code: string(code), Message: message}); !slices.Contains(a.warnings, w) {
+	w := Warning{Code: string(code), Message: message}
+	known := slices.Contains(a.warnings, w)
+	if known && (code == media.WarnHole || code == media.WarnLost) {
+		return // of the play before, or of the attempt before, which played it, too
+	}
+	if !known {
 		a.warnings, a.warned = append(a.warnings, w), true
 	}
 	a.eventLocked(Event{Type: EventWarning, Code: string(code), Message: message})

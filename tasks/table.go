@@ -52,6 +52,7 @@ func EventTable() []Entry {
 func WarningTable() []Entry {
 	return []Entry{
 		{string(WarnStringRoom), "`roomId` was sent as a number; the push goes into the string room of that name", "send `roomId` as a string"},
+		{string(media.WarnEditSpeed), "the source's edit list has parts to be played faster, slower or standing; they are played at their own speed", "write the source anew if that matters"},
 		{string(media.WarnEndedEarly), "the source ended before the length that it says it has", "look whether the file is whole"},
 		{string(media.WarnHole), "a track had nothing for more than a second, from the place named on", "look at the source there"},
 		{string(media.WarnLost), "more than 1 % of a track was lost, all in all", "look at the warnings `hole`"},

@@ -96,10 +96,10 @@ func sideOf(k media.Kind) Side {
 
 // failLocked notes that err is tried again at next, and given up at until.
 func (a *attempt) failLocked(err error, next, until time.Time) {
-	f := FailureOf(err)
+	o, words, _ := told(err) // without what to do: it is tried again
 	t := &a.troubles
 	t.quiet = false
-	t.failing = &Trouble{Side: sideOf(media.KindOf(err)), Code: f.Code, Message: f.Message, NextTryAt: next, GivesUpAt: until, Tries: 1}
+	t.failing = &Trouble{Side: sideOf(media.KindOf(err)), Code: o.code, Message: words, NextTryAt: next, GivesUpAt: until, Tries: 1}
 	if t.now != nil {
 		t.failing.Tries += t.now.Tries
 	}

@@ -57,7 +57,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	if redis.FailsOver() {
 		service.Patience = tasks.FailoverPatience
 	}
-	service.Pushes, service.Repeats, service.Stops, service.Queue = records, records, records, bell
+	service.Pushes, service.Repeats, service.Stops, service.Queue, service.Questions = records, records, records, bell, records
 	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log}
 	p.handler = api.New(api.Config{
 		Pushes:  service,

@@ -288,3 +288,21 @@ func TestPayloadOfALaterVersionIsStillRead(t *testing.T) {
 	}})
 	require.Equal(t, tasks.Task{ID: "p", Epoch: 2}, receive(t, got))
 }
+
+func TestTheMonitorShowsWhatATaskWaitsForInWordsAndTheLogItsCause(t *testing.T) {
+	rdb := server.Fresh(t)
+	enqueue(t, rdb, task("p", 1), false)
+	var lines buffer
+	taken := make(chan tasks.Task, 8)
+	s := queue.NewServer(rdb, queue.Config{Slots: 1, Log: slog.New(slog.NewTextHandler(&lines, nil)), Handler: func(_ context.Context, task tasks.Task) error {
+		taken <- task
+		return &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "the store cannot be reached; try again", Err: errors.New("dial tcp 127.0.0.1:6379: connect: connection refused")}
+	}})
+	require.NoError(t, s.Start())
+	receive(t, taken)
+	s.Shutdown()
+	info, err := asynq.NewInspectorFromRedisClient(rdb).GetTaskInfo(queue.QueuePush, "p.1")
+	require.NoError(t, err)
+	require.Equal(t, "the store cannot be reached; try again", info.LastErr)
+	require.Contains(t, lines.String(), "connection refused")
+}

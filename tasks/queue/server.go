@@ -140,7 +140,7 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) error {
 	err = s.cfg.Handler(ctx, t)
 	failed, ended := errors.AsType[*tasks.PushFailed](err)
 	if err != nil && !ended {
-		return err
+		return &refusal{err}
 	}
 	s.refused.forget(TaskID(t.ID, t.Epoch))
 	if ended {
@@ -148,6 +148,19 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) error {
 	}
 	return nil
 }
+
+// refusal is a handler's error as asynq keeps it with the task, where the monitor
+// shows it to people: without the inner cause, which is for the log.
+type refusal struct{ err error }
+
+func (r *refusal) Error() string {
+	if e, ok := errors.AsType[*tasks.Error](r.err); ok {
+		return e.Msg
+	}
+	return r.err.Error()
+}
+
+func (r *refusal) Unwrap() error { return r.err }
 
 // final is an error after which asynq archives the task, with its words.
 type final struct{ error }
@@ -169,6 +182,9 @@ func (s *Server) handleError(ctx context.Context, task *asynq.Task, err error) {
 	log := s.cfg.Log.With("push_id", t.ID, "epoch", t.Epoch)
 	if _, ended := errors.AsType[*tasks.PushFailed](err); ended {
 		return
+	}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		err = r.err
 	}
 	if !cancelledFromOutside(ctx, err) {
 		if s.refused.changed(TaskID(t.ID, t.Epoch), err.Error()) {

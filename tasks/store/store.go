@@ -140,10 +140,7 @@ func (s *Store) tryCreate(ctx context.Context, n tasks.NewPush, p tasks.Push, se
 func createRefusal(r reply) error {
 	switch r.code {
 	case "busy":
-		return &tasks.Error{
-			Code: tasks.CodeUserBusy, Msg: "this user of this app is publishing already, in push " + r.first(),
-			Holder: r.first(),
-		}
+		return tasks.UserBusy(r.first())
 	case "reused":
 		return reused(r.first())
 	default:
@@ -154,7 +151,8 @@ func createRefusal(r reply) error {
 // reused names the push that the key has started.
 func reused(id string) error {
 	return &tasks.Error{
-		Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before, for push " + id, Holder: id,
+		Code: tasks.CodeIdempotencyReused, Holder: id,
+		Msg: "this Idempotency-Key came with another body before, for push " + id + "; use a new key for a new push",
 	}
 }
 

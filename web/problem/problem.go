@@ -22,6 +22,7 @@ const (
 	CodeMethodNotAllowed     tasks.Code = "method_not_allowed"
 	CodeBodyTooLarge         tasks.Code = "body_too_large"
 	CodeUnsupportedMediaType tasks.Code = "unsupported_media_type"
+	CodeProbeBusy            tasks.Code = "probe_busy"
 	CodeNotReady             tasks.Code = "not_ready" // written by internal/health
 )
 
@@ -34,6 +35,7 @@ var own = []tasks.CodeEntry{
 	{Code: CodeMethodNotAllowed, Meaning: "the address does not know this method", Do: "use one of those in the header `Allow`"},
 	{Code: CodeBodyTooLarge, Meaning: "the body has more than 64 KiB", Do: "send less"},
 	{Code: CodeUnsupportedMediaType, Meaning: "the body is not JSON", Do: "send `Content-Type: application/json`"},
+	{Code: CodeProbeBusy, Retryable: true, Meaning: "a source is being looked at for this key", Do: "try again when that has been answered"},
 	{Code: CodeNotReady, Retryable: true, Meaning: "the process waits for what `detail` names", Do: "look at that; ask again"},
 }
 
@@ -64,6 +66,7 @@ var table = map[tasks.Code]entry{
 	CodeMethodNotAllowed:        {http.StatusMethodNotAllowed, "Method not allowed", 0},
 	CodeBodyTooLarge:            {http.StatusRequestEntityTooLarge, "Body too large", 0},
 	CodeUnsupportedMediaType:    {http.StatusUnsupportedMediaType, "Unsupported media type", 0},
+	CodeProbeBusy:               {http.StatusTooManyRequests, "Another source is being looked at", 5 * time.Second},
 	CodeNotReady:                {http.StatusServiceUnavailable, "Not ready", 5 * time.Second},
 }
 

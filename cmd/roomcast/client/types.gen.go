@@ -233,7 +233,7 @@ type Push struct {
 	ClientRole ClientRole `json:"clientRole"`
 
 	// CreatedAt When it was asked for.
-	CreatedAt time.Time `json:"createdAt"`
+	CreatedAt time.Time `json:"createdAt,omitempty,omitzero"`
 
 	// Desired What is wanted of a push. A stop is never taken back.
 	Desired Desired `json:"desired"`
@@ -247,8 +247,8 @@ type Push struct {
 	// Headers The names of the headers for the source's server.
 	Headers []string `json:"headers,omitempty"`
 
-	// ID A UUID.
-	ID string `json:"id"`
+	// ID A UUID. Absent in the answer to a dry run.
+	ID string `json:"id,omitempty"`
 
 	// Mode How to play the source. `auto`, the default, looks at it.
 	Mode Mode `json:"mode"`
@@ -591,6 +591,12 @@ type ListPushesParams struct {
 
 // StartPushParams defines parameters for StartPush.
 type StartPushParams struct {
+	// DryRun Answer what a start would, and start nothing.
+	DryRun bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
+	// Probe With `dryRun=true`: a worker opens the source, too, and the answer has its tracks and the plan, or the error.
+	Probe bool `form:"probe,omitempty" json:"probe,omitempty"`
+
 	// IdempotencyKey 1 to 255 visible ASCII characters. The same key and body are the same push for 24 hours; another body is refused with `idempotency_key_reused`.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
