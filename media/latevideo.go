@@ -64,7 +64,7 @@ func (r *run) takeVideo(ctx context.Context) error {
 	}
 	if r.mix.lanes[Video] == nil {
 		if r.room != nil {
-			r.job.Observer.Warned("late_video", "the source's picture came after its sound had been published: the room was opened again with both")
+			r.job.Observer.Warned(WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")
 		}
 		r.closeRoom(ctx)
 		r.mix.forgetLanes()

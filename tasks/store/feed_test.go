@@ -76,7 +76,9 @@ func TestAFeedThatLacksTheEntryIsNotWhole(t *testing.T) {
 		name string
 		lose func(rdb redis.UniversalClient, last string) error
 	}{
-		{"trimmed", func(rdb redis.UniversalClient, _ string) error { return rdb.XTrimMaxLen(context.Background(), feedKey, 0).Err() }},
+		{"trimmed", func(rdb redis.UniversalClient, _ string) error {
+			return rdb.XTrimMaxLen(context.Background(), feedKey, 0).Err()
+		}},
 		{"flushed", func(rdb redis.UniversalClient, _ string) error { return rdb.FlushAll(context.Background()).Err() }},
 		{"only that entry", func(rdb redis.UniversalClient, last string) error {
 			return rdb.XDel(context.Background(), feedKey, last).Err()

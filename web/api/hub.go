@@ -49,7 +49,7 @@ var (
 
 // errMoved is a feed that was lost while all of it was read; the next look reads
 // it again.
-var errMoved = &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "the feed was lost while it was read; try again", Retryable: true}
+var errMoved = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "the feed was lost while it was read; try again", Retryable: true}
 
 // Hub reads the feed once, however many listen, makes each message once, and
 // gives it to all whom it concerns. It reads nothing while nobody listens.

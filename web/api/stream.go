@@ -61,7 +61,9 @@ func (s *server) watch(c *gin.Context) error {
 // follow streams what happens to one push, up to its end. A client that has had
 // the end and comes back, as an EventSource does, is told not to (204).
 func (s *server) follow(c *gin.Context, id string) error {
-	p, err := s.pushes.Get(c.Request.Context(), id)
+	ctx, cancel := reading(c)
+	defer cancel()
+	p, err := s.pushes.Get(ctx, id)
 	if err != nil {
 		return err
 	}

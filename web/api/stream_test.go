@@ -437,7 +437,7 @@ func TestAStreamHasWhatItsFilterSelects(t *testing.T) {
 }
 
 func TestAStreamTakesNoPages(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	for query, complaint := range map[string]string{
 		"limit=1": "a stream has no pages", "cursor=x": "a stream has no pages", "roomIdd=r": "did you mean roomId?",
 	} {
@@ -480,7 +480,7 @@ func TestAStreamOfOnePushEndsWithIt(t *testing.T) {
 		l.is(idOf(1), tasks.Failed)
 		m := r.wants("state publishing", "end failed")[1]
 		assert.Equal(t, "end", m.data["type"])
-		assert.Equal(t, "failed", m.data["push"].(map[string]any)["status"])
+		assert.Equal(t, "failed", m.data["push"].(map[string]any)["state"])
 		r.ended()
 
 		again := l.open(path, "Last-Event-ID: "+r.last)
@@ -608,7 +608,7 @@ func TestWithoutRedisAStreamIsRefusedAndThoseThereWait(t *testing.T) {
 		l.is(idOf(1), tasks.Queued)
 		r := l.open("/v1/events")
 		r.wants("snapshot", "progress queued")
-		l.do(func() { l.away = &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "away"} })
+		l.do(func() { l.away = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "away"} })
 		time.Sleep(2 * time.Second)
 		assert.Equal(t, 503, l.open("/v1/events").status)
 		assert.Equal(t, 503, l.open("/v1/pushes/"+idOf(1)+"/events").status)
