@@ -72,9 +72,6 @@ func (s *Source) open() error {
 		return err
 	}
 	s.vorbis, s.edits = newVorbisClock(s), newEdits(s)
-	if s.watch.count > 0 && !s.info.Live {
-		s.timeline = &timeline{start: s.leadTime()}
-	}
 	return nil
 }
 
@@ -143,6 +140,9 @@ func (s *Source) find() error {
 func (s *Source) pick() error {
 	if err := s.choose(); err != nil {
 		return err
+	}
+	if s.watch.count > 0 && !s.info.Live {
+		s.timeline = &timeline{start: s.leadTime()}
 	}
 	s.awaitVideo()
 	if s.encrypted() {
