@@ -24,7 +24,9 @@ func (r *run) openRoom(ctx context.Context) error {
 		return err
 	}
 	tracks := r.mix.tracks()
+	r.job.Meter.room.begin(time.Now())
 	room, err := r.Dialer.Dial(leased, address, tracks)
+	r.job.Meter.room.end(time.Now())
 	if err != nil && leased.Err() != nil && ctx.Err() == nil {
 		return &Error{Kind: KindRoomNotAllowed, Op: "publish", Err: context.Cause(leased)}
 	}

@@ -185,7 +185,7 @@ func TestARoomThatBreaksWhileTheSourceIsAwayIsOpenedWhenThatIsBack(t *testing.T)
 				s := newStage(nil)
 				s.job.Source.Mode = ModeLive
 				s.job.Retry = func(k Kind) Retry {
-					if k.ofRoom() {
+					if k.OfRoom() {
 						return Retry{AtOnce: true, First: time.Second, Max: time.Second, For: time.Minute}
 					}
 					return Retry{First: time.Second, Max: time.Second, For: 10 * time.Minute}

@@ -31,7 +31,7 @@ func (r *reel) openAgain(ctx context.Context, f *feed) opened {
 		for i := range f.held {
 			f.held[i].Track = sound
 		}
-		g.fromBegin, g.held = f.fromBegin, append(f.held, g.held...)
+		g.from, g.held = f.from, append(f.held, g.held...)
 	}
 	return opened{feed: g, seen: s}
 }

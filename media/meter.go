@@ -3,6 +3,7 @@ package media
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,6 +30,9 @@ type Meter struct {
 	progress Progress
 	started  time.Time // of the present run of sending
 	seconds  [meterWindow + 1]second
+
+	source, room waiting
+	lastSent     atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
 }
 
 // NewMeter returns a Meter that stands at position.
@@ -44,6 +48,7 @@ type sentPacket struct {
 }
 
 func (m *Meter) sent(now time.Time, p sentPacket) {
+	m.lastSent.Store(now.UnixNano())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.started.IsZero() {

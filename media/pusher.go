@@ -13,10 +13,9 @@ type Job struct {
 	Destination Destination
 	Start       time.Duration // position to start from; live sources ignore it
 	Options     Options
-	Loop        int           // how many plays of the source earlier attempts have finished
-	Played      time.Duration // how long earlier attempts have published
-	WasLive     bool          // to an earlier attempt the source was live
-	Before      Plan          // of the attempt before: its Outputs are given again; zero: the room was told nothing
+	Stood       Progress // where the attempt before stood: its loops, time in the room and coverage go on; zero: there was none
+	WasLive     bool     // to an earlier attempt the source was live
+	Before      Plan     // of the attempt before: its Outputs are given again; zero: the room was told nothing
 	Meter       *Meter
 	Observer    Observer
 	Retry       RetryPolicy
@@ -40,8 +39,9 @@ type Observer interface {
 	Planned(info SourceInfo, live bool, p Plan)
 	// Publishing is called whenever the room has accepted a first packet.
 	Publishing()
-	// Reconnecting is called before the wait that precedes another try.
-	Reconnecting(err error, wait time.Duration)
+	// Reconnecting is called before the wait that precedes another try; until
+	// is when err is given up, should nothing work before.
+	Reconnecting(err error, wait time.Duration, until time.Time)
 	// Warned tells what a person should know and what does not stop the push.
 	Warned(code, message string)
 }
@@ -111,7 +111,7 @@ func (r *run) playThrough(ctx context.Context) error {
 			return err
 		}
 		r.job.Meter.reconnected()
-		r.job.Observer.Reconnecting(err, wait)
+		r.job.Observer.Reconnecting(err, wait, r.retries.until(KindOf(err)))
 		if err := sleep(ctx, wait); err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ func (k Kind) side() side {
 	switch {
 	case k == KindRoomConflict:
 		return nameSide
-	case k.ofRoom():
+	case k.OfRoom():
 		return roomSide
 	default:
 		return sourceSide
@@ -87,6 +87,9 @@ func (r *retries) next(k Kind) (time.Duration, bool) {
 	}
 	return min(t.wait.NextBackOff(), t.wait.MaxInterval, retry.For-now.Sub(t.since)), true
 }
+
+// until is when an error of kind k is given up, unless something works before.
+func (r *retries) until(k Kind) time.Time { return r.troubles[k.side()].since.Add(r.policy(k).For) }
 
 // works gives a side all of its patience for the next failure.
 func (r *retries) works(s side) { r.troubles[s].since = time.Time{} }

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -29,6 +30,8 @@ type attempt struct {
 	begun  time.Time
 	done   chan struct{} // closed when the attempt has ended and is written down
 
+	failure *Failure // that the store has taken as the push's end
+
 	mu         sync.Mutex
 	state      State
 	started    time.Time
@@ -42,6 +45,7 @@ type attempt struct {
 	events     []Event // those the store lacks
 	seq        int64
 	live       bool
+	troubles   troubles
 	renewed    time.Time     // when the last successful renew was sent
 	fresh      chan struct{} // closed and replaced at every successful renew
 }
@@ -50,6 +54,9 @@ func newAttempt(base context.Context, l Lease, p Push) *attempt {
 	a := &attempt{
 		lease: l, push: p, done: make(chan struct{}), begun: time.Now(), state: Starting, started: p.StartedAt,
 		warnings: p.Warnings, renewed: time.Now(), fresh: make(chan struct{}),
+	}
+	if t := p.Trouble; t != nil && (t.Side == SideSource || t.Side == SideRoom) { // the attempt before did not see its end
+		a.troubles.now = t
 	}
 	a.ctx, a.cancel = context.WithCancelCause(base)
 	return a
@@ -83,16 +90,16 @@ func (a *attempt) Publishing() {
 	if a.started.IsZero() {
 		a.started = time.Now()
 	}
+	a.troubles.failing = nil
 	a.moveLocked(Publishing)
 }
 
 // Reconnecting implements media.Observer.
-func (a *attempt) Reconnecting(err error, wait time.Duration) {
+func (a *attempt) Reconnecting(err error, wait time.Duration, until time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.log.Warn("reconnecting", "kind", media.KindOf(err), "error", err, "wait", wait)
-	f := FailureOf(err)
-	a.eventLocked(Event{Type: EventReconnect, Code: string(f.Code), Message: f.Message + "; trying again"})
+	a.log.Debug("trying again", "kind", media.KindOf(err), "error", err, "wait", wait)
+	a.failLocked(err, time.Now().Add(wait), until)
 	a.moveLocked(Reconnecting)
 }
 
@@ -101,7 +108,12 @@ func (a *attempt) Warned(code, message string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Warn("push warning", "code", code, "detail", message)
-	if w := (Warning{Code: code, Message: message}); !slices.Contains(a.warnings, w) {
+	w := Warning{Code: code, Message: message}
+	known := slices.Contains(a.warnings, w)
+	if known && (code == media.WarnHole || code == media.WarnLost) {
+		return // of the play before, or of the attempt before, which played it, too
+	}
+	if !known {
 		a.warnings, a.warned = append(a.warnings, w), true
 	}
 	a.eventLocked(Event{Type: EventWarning, Code: code, Message: message})
@@ -133,12 +145,17 @@ func (a *attempt) eventLocked(e Event) {
 func (a *attempt) renewal(now time.Time) Renewal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	progress := a.meter.Snapshot(now)
+	a.lookLocked(progress, now)
 	r := Renewal{
-		Lease: a.lease, State: a.state, Progress: a.meter.Snapshot(now), Started: a.started,
+		Lease: a.lease, State: a.state, Progress: progress, Started: a.started,
 		Settled: a.settledLocked(now), Events: a.events[:len(a.events):len(a.events)],
 	}
 	if a.planned {
 		r.Source, r.Plan = a.source, a.plan
+	}
+	if t := &a.troubles; t.untold {
+		r.Trouble = cmp.Or(t.now, &Trouble{})
 	}
 	if a.warned {
 		r.Warnings = a.warnings[:len(a.warnings):len(a.warnings)]
@@ -164,7 +181,7 @@ func (a *attempt) registration(now time.Time) Registration {
 	defer a.mu.Unlock()
 	p, progress := a.push, a.meter.Snapshot(now)
 	p.State, p.Desired, p.Epoch, p.Worker = a.state, DesiredRun, a.lease.Epoch, a.lease.Worker
-	p.StartedAt, p.Warnings, p.Progress = a.started, a.warnings, &progress
+	p.StartedAt, p.Warnings, p.Progress, p.Trouble = a.started, a.warnings, &progress, a.troubles.now
 	if a.plan != nil { // else what the attempt before told stands
 		p.Source, p.Plan = a.source, a.plan
 	}
@@ -182,6 +199,9 @@ func (a *attempt) accepted(r Renewal, now time.Time) {
 	}
 	if r.Source == a.source {
 		a.planned = false
+	}
+	if t := &a.troubles; r.Trouble != nil && (r.Trouble == t.now || t.now == nil) {
+		t.untold = false
 	}
 	if len(r.Warnings) == len(a.warnings) {
 		a.warned = false
@@ -282,6 +302,13 @@ func (a *attempt) pendingEvents() []Event {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.events
+}
+
+// trouble returns what the attempt's trouble is; nil: all is well.
+func (a *attempt) trouble() *Trouble {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.troubles.now
 }
 
 func reportOf(info media.SourceInfo, live bool) *SourceReport {

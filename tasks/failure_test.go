@@ -136,10 +136,10 @@ func TestTroubleShowsAsReconnectingWithItsReasonUntilThePushPublishesAgain(t *te
 		player := playerFunc(func(ctx context.Context, job media.Job) error {
 			job.Observer.Publishing()
 			for range 2 { // once for the source, once for the room: the media calls these
-				job.Observer.Reconnecting(&media.Error{Kind: media.KindSourceStalled, Op: "read source", Err: media.ErrStalled}, time.Second)
+				job.Observer.Reconnecting(&media.Error{Kind: media.KindSourceStalled, Op: "read source", Err: media.ErrStalled}, time.Second, time.Now().Add(time.Minute))
 				time.Sleep(2 * time.Second)
 				job.Observer.Publishing()
-				time.Sleep(2 * time.Second)
+				time.Sleep(4 * time.Second)
 			}
 			return context.Cause(ctx)
 		})
@@ -155,9 +155,10 @@ func TestTroubleShowsAsReconnectingWithItsReasonUntilThePushPublishesAgain(t *te
 		require.Contains(t, states, Reconnecting)
 		require.Equal(t, Publishing, states[len(states)-1])
 		end, _ := w.store.ended("a")
-		events := eventsOf(append(w.store.events(), end.Events...), EventReconnect)
+		events := eventsOf(append(w.store.events(), end.Events...), EventTrouble)
 		require.Len(t, events, 2)
 		require.Equal(t, string(CodeSourceUnavailable), events[0].Code)
-		require.Contains(t, events[0].Message, "trying again")
+		require.Equal(t, SideSource, events[0].Side)
+		require.Len(t, eventsOf(append(w.store.events(), end.Events...), EventRecovered), 2)
 	})
 }

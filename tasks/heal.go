@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// queuedGrace is when a push that is still queued is looked at again.
+	// queuedGrace is when a push that is still queued is looked at again: what it
+	// waits for may have changed.
 	queuedGrace = 10 * time.Second
 	// healTime bounds what one look does for queued pushes, so that the next
 	// look for vanished workers is not late; the rest comes with that.

@@ -47,7 +47,7 @@ type PlaceStore interface {
 	Reserve(ctx context.Context, r Reservation) (bool, error)
 	// Refused notes why a worker does not take the queued push of t, unless it
 	// was made less than after ago or another refusal is known. A new reason
-	// is a warning event.
+	// is a trouble in its history.
 	Refused(ctx context.Context, t Task, after time.Duration, why Waiting) error
 }
 

@@ -158,7 +158,7 @@ func TestALonelyPushThatDoesNotSettleOpensItsWorkerAfterAMinute(t *testing.T) {
 			for range 30 {
 				job.Observer.Publishing()
 				time.Sleep(5 * time.Second)
-				job.Observer.Reconnecting(&media.Error{Kind: media.KindSourceStalled, Op: "read"}, time.Second)
+				job.Observer.Reconnecting(&media.Error{Kind: media.KindSourceStalled, Op: "read"}, time.Second, time.Now().Add(time.Minute))
 				time.Sleep(5 * time.Second)
 			}
 			return nil

@@ -80,6 +80,7 @@ type Renewal struct {
 	Source   *SourceReport // nil when unchanged
 	Plan     *media.Plan   // nil when unchanged
 	Warnings []Warning     // all of them; nil when unchanged
+	Trouble  *Trouble      // nil when unchanged; the zero Trouble: it is over
 	Events   []Event       // new ones; stored once by Epoch and Seq
 	// Over says that the attempt has ended without the store's knowing: it
 	// asks for no lease and only takes back a strike. Its verdict is Lost, or
@@ -103,6 +104,7 @@ const (
 type End struct {
 	State    State // Completed, Failed or Stopped; Stopped whenever desired=stop
 	Failure  *Failure
+	Trouble  *Trouble // what it ended in; nil for nothing
 	Progress media.Progress
 	Events   []Event
 }
@@ -207,6 +209,11 @@ const (
 	WaitingForRestart Waiting = "worker_restarts"
 )
 
+// Waitings lists them all.
+func Waitings() []Waiting {
+	return []Waiting{WaitingForWorker, WaitingForSlot, WaitingForEmpty, WaitingForKey, WaitingForMemory, WaitingForRestart}
+}
+
 // SweepStore finds and takes over pushes whose worker is not there.
 type SweepStore interface {
 	// Expired lists pushes whose lease is over by Redis time, at most limit.
@@ -217,7 +224,7 @@ type SweepStore interface {
 	// seen.
 	Takeover(ctx context.Context, e Expired) (Taken, error)
 	// Defer sets a queued push's next check to after grace from now and notes
-	// why it waits; a new reason is a warning event.
+	// why it waits; a new reason is a trouble in its history.
 	Defer(ctx context.Context, e Expired, grace time.Duration, why Waiting) error
 	// Workers counts the workers that have renewed within their lease.
 	Workers(ctx context.Context) (int, error)

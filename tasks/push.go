@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -65,7 +64,8 @@ type Push struct {
 	Warnings  []Warning
 	Failure   *Failure // of a failed push
 	Strikes   int      // workers that vanished under it, one after another
-	Waiting   Waiting  // of a queued push: why, once it has waited for long
+	Trouble   *Trouble // what is not well with it; of one that has ended, what it ended in
+	Waiting   Waiting  // of a queued push: why, once that is known; its Trouble says the same
 }
 
 // Message says the reason in words.
@@ -89,15 +89,6 @@ func (w Waiting) Message() string {
 			"once its other pushes have ended or gone to another worker; the push starts then, or in another worker: add one"
 	}
 	return ""
-}
-
-// AllWarnings returns the push's warnings and, while it is queued, why it
-// waits.
-func (p Push) AllWarnings() []Warning {
-	if p.State != Queued || p.Waiting == "" {
-		return p.Warnings
-	}
-	return append(slices.Clone(p.Warnings), Warning{Code: string(p.Waiting), Message: p.Waiting.Message()})
 }
 
 // SourceReport is what the source turned out to be, as shown to clients.
@@ -158,8 +149,9 @@ type EventType string
 const (
 	EventState     EventType = "state"
 	EventWarning   EventType = "warning"
-	EventReconnect EventType = "reconnect"
-	EventPlan      EventType = "plan" // what is done with the source, whenever that has changed
+	EventTrouble   EventType = "trouble"   // one begins, or its reason changes
+	EventRecovered EventType = "recovered" // a trouble is over
+	EventPlan      EventType = "plan"      // what is done with the source, whenever that has changed
 )
 
 // Event is one line of a push's history.
@@ -167,7 +159,8 @@ type Event struct {
 	At      time.Time
 	Type    EventType
 	State   State  // of EventState: the new one
-	Code    string // of EventWarning and EventReconnect: why
+	Side    Side   // of EventTrouble and EventRecovered: whose
+	Code    string // of EventWarning, EventTrouble and EventRecovered: why
 	Message string
 	Epoch   int64
 	// Seq numbers an attempt's events from 1, so that one sent twice is

@@ -68,7 +68,7 @@ func newRoughSweep(state State, call string, trouble func(*roughRedis)) (*roughR
 	return rough, s
 }
 
-var troubles = map[string]func(*roughRedis){
+var roughTroubles = map[string]func(*roughRedis){
 	"fails":        func(r *roughRedis) { r.err = errors.New("away") },
 	"stands still": func(r *roughRedis) { r.stall = 5 * time.Second },
 	"is refused after it stood still": func(r *roughRedis) {
@@ -83,7 +83,7 @@ func TestTroubleWithinALookHoldsTakeoversOffForTwoLeases(t *testing.T) {
 		"Takeover": Publishing, "Enqueue": Publishing,
 		"Workers": Queued, "Waits": Queued, "Defer": Queued, "Orphans": Stopped,
 	} {
-		for name, trouble := range troubles {
+		for name, trouble := range roughTroubles {
 			t.Run(call+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					r, s := newRoughSweep(state, call, trouble)
@@ -115,7 +115,7 @@ func running(id string) Expired {
 
 func TestALookEndsWithTheFirstTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, s := newRoughSweep(Publishing, "", troubles["fails"])
+		r, s := newRoughSweep(Publishing, "", roughTroubles["fails"])
 		r.expired = append(r.expired, running("b"))
 		s.look(t.Context(), r.expired)
 		r.taken, r.call = nil, "Takeover"

@@ -200,16 +200,27 @@ func TestTheRoomMayBeOpenedOnlyWithAFreshLease(t *testing.T) {
 	})
 }
 
+func TestTheQueueIsToldThatAPushHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playerFunc(func(context.Context, media.Job) error {
+			return &media.Error{Kind: media.KindSourceNotFound, Op: "open source"}
+		}), queued("a"))
+		defer w.close()
+		err := w.worker.Handle(t.Context(), Task{ID: "a", Epoch: 1})
+		require.EqualError(t, err, "source_not_found: the source is not there; check its address")
+	})
+}
+
 func TestEventsAreNumberedAndSentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {
 			job.Observer.Publishing()
 			time.Sleep(1500 * time.Millisecond)
-			job.Observer.Reconnecting(&media.Error{Kind: media.KindRoomClosed, Op: "publish"}, time.Second)
+			job.Observer.Reconnecting(&media.Error{Kind: media.KindRoomClosed, Op: "publish"}, time.Second, time.Now().Add(time.Minute))
 			time.Sleep(time.Second)
 			job.Observer.Publishing()
 			job.Observer.Warned("long_gop", "words")
-			time.Sleep(3 * time.Second)
+			time.Sleep(5 * time.Second)
 			return nil
 		}), queued("a"))
 		defer w.close()
@@ -218,7 +229,7 @@ func TestEventsAreNumberedAndSentOnce(t *testing.T) {
 		for _, e := range w.store.events() {
 			seqs = append(seqs, e.Seq)
 		}
-		require.Equal(t, []int64{1, 2}, seqs)
+		require.Equal(t, []int64{1, 2, 3}, seqs, "a trouble, a warning, and the end of the trouble")
 	})
 }
 

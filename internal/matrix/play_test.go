@@ -65,7 +65,7 @@ func (d *diary) Publishing() {
 		d.published()
 	}
 }
-func (d *diary) Reconnecting(err error, _ time.Duration) {
+func (d *diary) Reconnecting(err error, _ time.Duration, _ time.Time) {
 	d.note(func() { d.retries = append(d.retries, err.Error()) })
 }
 func (d *diary) Warned(code, message string) {

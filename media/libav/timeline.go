@@ -29,7 +29,7 @@ const (
 
 // timeline gives a recorded playlist one clock. Its segments may each have one
 // of their own, announced by a discontinuity or not: what follows upon a break
-// goes on where all before ended, or where the playlist says when that has
+// goes on where the track ended, or the other where that went on alone, or where the playlist says when that has
 // drifted away.
 type timeline struct {
 	start  time.Duration // of the leading track, at the source's begin
@@ -92,7 +92,11 @@ func (t *trackTime) strays(dts time.Duration) bool {
 // it already.
 func (l *timeline) follow(t *trackTime, p media.Packet, opened []C.rc_segment) {
 	if t.shift == l.shift || t.strays(p.DTS+l.shift) {
-		l.shift = l.listed(max(l.tracks[0].end, l.tracks[1].end), opened) - p.DTS
+		at := t.end
+		if all := max(l.tracks[0].end, l.tracks[1].end); all-at > minAside {
+			at = all // it ended before the other
+		}
+		l.shift = l.listed(at, opened) - p.DTS
 	}
 	t.shift = l.shift
 }

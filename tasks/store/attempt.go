@@ -23,8 +23,7 @@ func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int, keys ...st
 	}
 	r, err := s.run(ctx, s.scripts.claim, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Lease.Milliseconds(), l.Epoch, l.Worker,
-		others, tasks.LonelyStrikes,
-		strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.WaitingForKey.Message())
+		others, tasks.LonelyStrikes, strings.Join(keys, " "), string(tasks.WaitingForKey))
 	if err != nil {
 		return tasks.Claimed{}, err
 	}
@@ -55,7 +54,14 @@ func (s *Store) Finish(ctx context.Context, l tasks.Lease, e tasks.End) error {
 			return err
 		}
 	}
-	progress, events := lastWords(l, e.Progress, e.Events)
+	trouble := flat{fieldTrouble, ""}
+	if e.Trouble != nil {
+		trouble = flat{}
+		if err := trouble.addJSON(fieldTrouble, e.Trouble); err != nil {
+			return err
+		}
+	}
+	progress, events := lastWords(l, e.Progress, e.Events, trouble...)
 	r, err := s.run(ctx, s.scripts.finish, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), l.Epoch, l.Worker, string(e.State), failure[1], progress, events)
 	if err != nil {
@@ -102,9 +108,9 @@ func epochOf(text string) (int64, error) {
 }
 
 // lastWords is the progress and the events of an attempt that ends, as scripts
-// take them.
-func lastWords(l tasks.Lease, p media.Progress, events []tasks.Event) (progress, list string) {
-	var f flat
+// take them, with more fields beside the progress.
+func lastWords(l tasks.Lease, p media.Progress, events []tasks.Event, more ...string) (fields, list string) {
+	f := flat(more)
 	f.addProgress(p)
 	return f.json(), eventsJSON(l.Epoch, events)
 }

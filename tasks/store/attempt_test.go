@@ -85,15 +85,19 @@ func TestAPushIsNotGivenToAWorkerThatCannotOpenIt(t *testing.T) {
 	require.EqualValues(t, 1, got.Epoch)
 	require.Zero(t, got.Strikes)
 	require.Equal(t, tasks.WaitingForKey, got.Waiting)
-	require.Equal(t, "no_key", got.AllWarnings()[0].Code)
+	require.EqualValues(t, "no_key", got.Trouble.Code)
+	require.Equal(t, tasks.SideWorker, got.Trouble.Side)
 	events, err := s.Events(ctx(t), p.ID)
 	require.NoError(t, err)
-	require.Len(t, events, 2, "queued, and one warning")
+	require.Len(t, events, 2, "queued, and one trouble")
 
 	claimed, err := s.Claim(ctx(t), lease(p, "w2"), 0, "0b0b0b0b", "0a0a0a0a")
 	require.NoError(t, err)
 	require.Equal(t, n.Envelope, claimed.Envelope)
-	require.Empty(t, get(t, s, p.ID).AllWarnings())
+	require.Nil(t, get(t, s, p.ID).Trouble)
+	events, err = s.Events(ctx(t), p.ID)
+	require.NoError(t, err)
+	require.Equal(t, tasks.EventRecovered, events[2].Type, "events: %v", events)
 	_, err = s.Claim(ctx(t), lease(p, "w1"), 0, "0b0b0b0b")
 	require.ErrorIs(t, err, tasks.ErrHeld, "its task is done with")
 }
@@ -199,7 +203,7 @@ func TestEventsAreStoredOnceByEpochAndSeq(t *testing.T) {
 	p := create(t, s, "u")
 	l := claim(t, s, p, "w")
 	event := func(seq int64) tasks.Event {
-		return tasks.Event{At: time.Now(), Type: tasks.EventReconnect, Code: "x", Epoch: l.Epoch, Seq: seq}
+		return tasks.Event{At: time.Now(), Type: tasks.EventTrouble, Code: "x", Epoch: l.Epoch, Seq: seq}
 	}
 	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Events: []tasks.Event{event(1), event(2)}})
 	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Events: []tasks.Event{event(1), event(2), event(3)}})
@@ -211,7 +215,7 @@ func TestEventsAreStoredOnceByEpochAndSeq(t *testing.T) {
 	require.NoError(t, err)
 	var seen []string
 	for _, e := range events {
-		if e.Type == tasks.EventReconnect {
+		if e.Type == tasks.EventTrouble {
 			seen = append(seen, fmt.Sprintf("%d.%d", e.Epoch, e.Seq))
 		}
 	}

@@ -14,6 +14,7 @@ const (
 	eventAt      = "at"
 	eventType    = "type"
 	eventState   = "state"
+	eventSide    = "side"
 	eventCode    = "code"
 	eventMessage = "message"
 	eventEpoch   = "epoch"
@@ -38,7 +39,7 @@ func entries(epoch int64, events []tasks.Event) []entry {
 		var f flat
 		f.addInt(eventAt, e.At.UnixMilli())
 		f.add(eventType, string(e.Type))
-		for _, field := range []flat{{eventState, string(e.State)}, {eventCode, e.Code}, {eventMessage, e.Message}} {
+		for _, field := range []flat{{eventState, string(e.State)}, {eventSide, string(e.Side)}, {eventCode, e.Code}, {eventMessage, e.Message}} {
 			if field[1] != "" {
 				f = append(f, field...)
 			}
@@ -87,6 +88,7 @@ func readEvent(values map[string]any) tasks.Event {
 		At:      time.UnixMilli(number(eventAt)).UTC(),
 		Type:    tasks.EventType(text(eventType)),
 		State:   tasks.State(text(eventState)),
+		Side:    tasks.Side(text(eventSide)),
 		Code:    text(eventCode),
 		Message: text(eventMessage),
 		Epoch:   number(eventEpoch),

@@ -163,7 +163,7 @@ func TestAnAttemptIsNotPreparedWhereItCannotBeOpened(t *testing.T) {
 	_, err := s.Claim(ctx(t), next, 0, "0b0b0b0b")
 	require.ErrorIs(t, err, tasks.ErrNoKey)
 	require.Equal(t, tasks.Handover{Stands: true}, handover(t, s, next))
-	require.Empty(t, get(t, s, l.ID).AllWarnings(), "it does not wait: it publishes")
+	require.Nil(t, get(t, s, l.ID).Trouble, "it does not wait: it publishes")
 	_, err = s.Claim(ctx(t), next, 0, "0a0a0a0a")
 	require.ErrorIs(t, err, tasks.ErrHandover)
 }

@@ -42,7 +42,7 @@ func (h *history) happen(worker string, p tasks.Push, event bool) []tasks.Event 
 	if event {
 		h.seq[a]++
 		h.pending[a] = append(h.pending[a], tasks.Event{
-			At: time.Now(), Type: tasks.EventReconnect, Code: "x", Epoch: p.Epoch, Seq: h.seq[a],
+			At: time.Now(), Type: tasks.EventTrouble, Code: "x", Epoch: p.Epoch, Seq: h.seq[a],
 		})
 	}
 	return h.pending[a][:len(h.pending[a]):len(h.pending[a])]
@@ -71,7 +71,7 @@ func (w *world) checkEvents(p tasks.Push) {
 	require.NoError(w.t, err)
 	seen := map[string]int{}
 	for _, e := range events {
-		if e.Type == tasks.EventReconnect {
+		if e.Type == tasks.EventTrouble {
 			seen[eventOf(e.Epoch, e.Seq)]++
 		}
 	}

@@ -87,6 +87,7 @@ func (s *Store) renewCall(worker string, seq int64, rs []tasks.Renewal) (renewCa
 		call.keys = append(call.keys, keyPush(r.Lease.ID), keyEvents(r.Lease.ID))
 		call.args = append(call.args, text)
 	}
+	call.keys = append(call.keys, keyFeed)
 	return call, nil
 }
 
@@ -104,6 +105,13 @@ func renewArg(r tasks.Renewal) (string, error) {
 	}
 	if r.Warnings != nil {
 		errs = append(errs, fields.addJSON(fieldWarnings, r.Warnings))
+	}
+	switch {
+	case r.Trouble == nil:
+	case *r.Trouble == tasks.Trouble{}:
+		fields.add(fieldTrouble, "")
+	default:
+		errs = append(errs, fields.addJSON(fieldTrouble, r.Trouble))
 	}
 	events := r.Events
 	if err := errors.Join(errs...); err != nil { // that part is left out; the lease is worth more

@@ -200,7 +200,7 @@ func TestQueuedPushSaysWhyItWaitsOnceForEachReason(t *testing.T) {
 	events, err := s.Events(ctx(t), p.ID)
 	require.NoError(t, err)
 	for _, e := range events {
-		if e.Type == tasks.EventWarning {
+		if e.Type == tasks.EventTrouble {
 			codes = append(codes, e.Code)
 			require.NotEmpty(t, e.Message)
 			require.EqualValues(t, 1, e.Epoch)

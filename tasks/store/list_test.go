@@ -124,8 +124,9 @@ func TestExpiredRecordsLeaveTheIndexes(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Eventually(t, func() bool {
-		return s.Trim(ctx(t)) == nil && len(rdb.Keys(ctx(t), "*").Val()) == 0
-	}, patience, 5*time.Millisecond, "nothing is left at all")
+		keys := rdb.Keys(ctx(t), "*").Val()
+		return s.Trim(ctx(t)) == nil && len(keys) == 1 && keys[0] == "{roomcast}:feed"
+	}, patience, 5*time.Millisecond, "nothing is left but the feed, which trims itself")
 }
 
 func TestListDropsIdsWithoutARecord(t *testing.T) {
@@ -219,4 +220,18 @@ func TestStoreWorksOnAClusterAndUnderANarrowACL(t *testing.T) {
 			require.NoError(t, s.Trim(ctx(t)))
 		})
 	}
+}
+
+func TestActiveListsWhatHasNotEnded(t *testing.T) {
+	s, _ := fresh(t, store.Config{})
+	pushes, err := s.Active(ctx(t))
+	require.NoError(t, err)
+	require.Empty(t, pushes)
+	first, second, ended := create(t, s, "u1"), create(t, s, "u2"), create(t, s, "u3")
+	_, err = s.Stop(ctx(t), ended.ID)
+	require.NoError(t, err)
+	pushes, err = s.Active(ctx(t))
+	require.NoError(t, err)
+	require.Equal(t, []string{second.ID, first.ID}, []string{pushes[0].ID, pushes[1].ID})
+	require.Len(t, pushes, 2)
 }

@@ -44,10 +44,12 @@ const (
 	fieldLoop      = "loop"
 	fieldPlayed    = "played_ms"
 	fieldSlipped   = "slipped_ms"
-	fieldCoverage  = "coverage" // of picture and sound: taken, held, filled, lost, in ms
+	fieldCoverage  = "coverage" // of picture and sound: taken, held, filled, lost, until in ms, play
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
-	fieldWaiting   = "waiting"  // of a queued push
+	fieldTrouble   = "trouble" // tasks.Trouble; empty when it is over
+	fieldWaiting   = "waiting" // of a queued push: why, and since when
+	fieldWaits     = "waiting_since"
 	fieldHandover  = "handover" // announced epoch and, once it is ready, its worker
 	// Only the scripts use claimed_at, last_epoch and last_worker (who left
 	// the push last), event_epoch and event_seq (the last event stored),
@@ -112,6 +114,11 @@ func newRecord(p tasks.Push, idem string) (flat, error) {
 	}
 	if err := f.addJSON(fieldSpec, p.Spec); err != nil {
 		return nil, err
+	}
+	if p.Trouble != nil {
+		if err := f.addJSON(fieldTrouble, p.Trouble); err != nil {
+			return nil, err
+		}
 	}
 	if len(p.Warnings) > 0 {
 		return f, f.addJSON(fieldWarnings, p.Warnings)
@@ -249,8 +256,9 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 		EndedAt:   r.time(fieldEnded),
 		Strikes:   int(r.int(fieldStrikes)),
 	}
-	if p.State == tasks.Queued {
-		p.Waiting = tasks.Waiting(record[fieldWaiting])
+	r.json(fieldTrouble, &p.Trouble)
+	if why := tasks.Waiting(record[fieldWaiting]); why != "" && (p.State == tasks.Queued || p.State.Terminal()) {
+		p.Waiting, p.Trouble = why, why.Trouble(r.time(fieldWaits))
 	}
 	r.json(fieldSpec, &p.Spec)
 	r.json(fieldSource, &p.Source)
@@ -266,26 +274,35 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 	return p, r.damage.errOrNil()
 }
 
-// coverageText writes eight numbers of milliseconds.
+// coverageText writes six numbers for each track.
 func coverageText(tracks [2]media.Coverage) string {
 	var parts []string
 	for _, c := range tracks {
-		for _, d := range []time.Duration{c.Taken, c.Held, c.Filled, c.Lost} {
+		for _, d := range []time.Duration{c.Taken, c.Held, c.Filled, c.Lost, c.Until} {
 			parts = append(parts, strconv.FormatInt(d.Milliseconds(), 10))
 		}
+		parts = append(parts, strconv.Itoa(c.Play))
 	}
 	return strings.Join(parts, " ")
 }
 
-// coverageOf reads what coverageText wrote; what is not there is zero.
+// coverageOf reads what coverageText wrote; anything else is as good as nothing.
 func coverageOf(text string) (tracks [2]media.Coverage) {
-	for i, part := range strings.Fields(text) {
-		ms, err := strconv.ParseInt(part, 10, 64)
-		if err != nil || i >= 8 {
-			return [2]media.Coverage{}
+	var n [12]int64
+	parts := strings.Fields(text)
+	if len(parts) != len(n) {
+		return tracks
+	}
+	for i, part := range parts {
+		var err error
+		if n[i], err = strconv.ParseInt(part, 10, 64); err != nil {
+			return tracks
 		}
-		c := &tracks[i/4]
-		*[]*time.Duration{&c.Taken, &c.Held, &c.Filled, &c.Lost}[i%4] = time.Duration(ms) * time.Millisecond
+	}
+	ms := func(i int) time.Duration { return time.Duration(n[i]) * time.Millisecond }
+	for i := range tracks {
+		at := 6 * i
+		tracks[i] = media.Coverage{Taken: ms(at), Held: ms(at + 1), Filled: ms(at + 2), Lost: ms(at + 3), Until: ms(at + 4), Play: int(n[at+5])}
 	}
 	return tracks
 }

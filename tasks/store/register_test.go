@@ -45,7 +45,7 @@ func TestRegisteredPushIsAsItWasAndLivesOn(t *testing.T) {
 	flush(t, rdb)
 	l := lease(r.Push, "w")
 	require.Equal(t, tasks.Gone, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
-	event := tasks.Event{At: time.Now(), Type: tasks.EventReconnect, Code: "x", Seq: 4}
+	event := tasks.Event{At: time.Now(), Type: tasks.EventTrouble, Code: "x", Seq: 4}
 	r.Events = []tasks.Event{event}
 	for range 2 { // the reply of the first was lost
 		require.Equal(t, tasks.Kept, register(t, s, r))

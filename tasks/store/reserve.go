@@ -23,7 +23,7 @@ func (s *Store) Reserve(ctx context.Context, r tasks.Reservation) (bool, error) 
 // tasks.PlaceStore.
 func (s *Store) Refused(ctx context.Context, t tasks.Task, after time.Duration, why tasks.Waiting) error {
 	_, err := s.run(ctx, s.scripts.refused, []string{keyPush(t.ID), keyEvents(t.ID)},
-		t.Epoch, after.Milliseconds(), string(why), why.Message(),
+		t.Epoch, after.Milliseconds(), string(why),
 		strings.Join([]string{string(tasks.WaitingForWorker), string(tasks.WaitingForSlot)}, " "))
 	return err
 }

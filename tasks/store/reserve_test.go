@@ -125,7 +125,7 @@ func TestAPushThatIsRefusedForAWhileSaysWhyOnce(t *testing.T) {
 	events, err := s.Events(ctx(t), p.ID)
 	require.NoError(t, err)
 	for _, e := range events {
-		if e.Type == tasks.EventWarning {
+		if e.Type == tasks.EventTrouble {
 			codes = append(codes, e.Code)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -23,7 +24,7 @@ type scripts struct {
 }
 
 func newScripts() scripts {
-	lib := stateTables() + source("lib")
+	lib := stateTables() + waitingTable() + source("lib")
 	with := func(name string) *redis.Script { return redis.NewScript(lib + source(name)) }
 	return scripts{
 		create: with("create"), claim: with("claim"), renew: with("renew"),
@@ -62,6 +63,16 @@ func stateTables() string {
 	return "local MOVES = {" + moves.String() + "}\nlocal TERMINAL = {" + terminal.String() + "}\n"
 }
 
+// waitingTable writes what each reason of waiting means in Lua.
+func waitingTable() string {
+	var rows strings.Builder
+	for _, why := range tasks.Waitings() {
+		t := why.Trouble(time.Time{})
+		fmt.Fprintf(&rows, "%s = {side = %q, message = %q}, ", why, t.Side, t.Message)
+	}
+	return "local WAITING = {" + rows.String() + "}\n"
+}
+
 // reply is what a script answers: a word, then texts.
 type reply struct {
 	code   string
@@ -75,9 +86,10 @@ func (r reply) first() string {
 	return r.values[0]
 }
 
-// run calls a script that answers a word and texts.
+// run calls a script that answers a word and texts; behind its KEYS comes the
+// feed.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply, error) {
-	texts, err := script.Run(ctx, s.client, keys, args...).StringSlice()
+	texts, err := script.Run(ctx, s.client, append(keys, keyFeed), args...).StringSlice()
 	if err != nil {
 		return reply{}, storeError(err)
 	}

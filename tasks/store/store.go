@@ -33,7 +33,7 @@ import (
 
 const (
 	defaultLease     = 3 * time.Second
-	defaultGrace     = 10 * time.Second
+	defaultGrace     = 2 * time.Second
 	defaultRetention = 72 * time.Hour
 	idempotencyTTL   = 24 * time.Hour
 	createTries      = 5 // of changing holders of a user
@@ -42,7 +42,7 @@ const (
 // Config sets the store's durations; zero means the default.
 type Config struct {
 	Lease     time.Duration // how long a claim or renew lasts; 3 s
-	Grace     time.Duration // how long a queued push may wait before the sweeper looks; 10 s
+	Grace     time.Duration // how long a queued push may wait before the sweeper looks; 2 s
 	Retention time.Duration // how long records of ended pushes stay; 72 h
 }
 
@@ -140,10 +140,7 @@ func (s *Store) tryCreate(ctx context.Context, n tasks.NewPush, p tasks.Push, se
 func createRefusal(r reply) error {
 	switch r.code {
 	case "busy":
-		return &tasks.Error{
-			Code: tasks.CodeUserBusy, Msg: "this user of this app is publishing already, in push " + r.first(),
-			Holder: r.first(),
-		}
+		return tasks.UserBusy(r.first())
 	case "reused":
 		return reused()
 	default:
@@ -152,7 +149,7 @@ func createRefusal(r reply) error {
 }
 
 func reused() error {
-	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before"}
+	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before; use a new key for a new push"}
 }
 
 // Repeated returns the push that was stored under an idempotency key with one of

@@ -140,7 +140,7 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 // it waits; ErrHeld when it has changed since it was seen.
 func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration, why tasks.Waiting) error {
 	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyEvents(e.ID)},
-		e.ID, grace.Milliseconds(), e.Expiry, string(why), why.Message())
+		e.ID, grace.Milliseconds(), e.Expiry, string(why))
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 // push is a push as clients see it. What is absent has no member.
 type push struct {
-	ID          string            `json:"id"`
+	ID          string            `json:"id,omitempty"`
 	Status      tasks.State       `json:"status"`
 	Desired     tasks.Desired     `json:"desired"`
 	VideoSrc    string            `json:"videoSrc"`
@@ -24,14 +24,26 @@ type push struct {
 	wishes
 	Attempt   int64               `json:"attempt"`
 	Worker    string              `json:"worker,omitempty"`
-	CreatedAt string              `json:"createdAt"`
+	CreatedAt string              `json:"createdAt,omitempty"`
 	StartedAt string              `json:"startedAt,omitempty"`
 	EndedAt   string              `json:"endedAt,omitempty"`
 	Source    *tasks.SourceReport `json:"source,omitempty"`
 	Plan      *media.Plan         `json:"plan,omitempty"`
 	Progress  *progress           `json:"progress,omitempty"`
 	Warnings  []tasks.Warning     `json:"warnings,omitempty"`
+	Trouble   *trouble            `json:"trouble,omitempty"`
 	Error     *tasks.Failure      `json:"error,omitempty"`
+}
+
+// trouble is what is not well with a push.
+type trouble struct {
+	Side      tasks.Side `json:"side"`
+	Code      tasks.Code `json:"code"`
+	Message   string     `json:"message"`
+	Since     string     `json:"since"`
+	Tries     int        `json:"tries,omitempty"`
+	NextTryAt string     `json:"nextTryAt,omitempty"`
+	GivesUpAt string     `json:"givesUpAt,omitempty"`
 }
 
 type progress struct {
@@ -60,6 +72,7 @@ type event struct {
 	At      string          `json:"at"`
 	Type    tasks.EventType `json:"type"`
 	State   tasks.State     `json:"state,omitempty"`
+	Side    tasks.Side      `json:"side,omitempty"`
 	Code    string          `json:"code,omitempty"`
 	Message string          `json:"message,omitempty"`
 	Attempt int64           `json:"attempt,omitempty"`
@@ -77,7 +90,7 @@ func viewPush(p tasks.Push) push {
 		wishes:  viewWishes(p.Spec),
 		Attempt: p.Epoch, Worker: p.Worker,
 		CreatedAt: stamp(p.CreatedAt), StartedAt: stamp(p.StartedAt), EndedAt: stamp(p.EndedAt),
-		Source: p.Source, Plan: p.Plan, Progress: viewProgress(p), Warnings: p.AllWarnings(), Error: p.Failure,
+		Source: p.Source, Plan: p.Plan, Progress: viewProgress(p), Warnings: p.Warnings, Trouble: viewTrouble(p.Trouble), Error: p.Failure,
 	}
 }
 
@@ -106,6 +119,13 @@ func viewProgress(of tasks.Push) *progress {
 	return v
 }
 
+func viewTrouble(t *tasks.Trouble) *trouble {
+	if t == nil {
+		return nil
+	}
+	return &trouble{t.Side, t.Code, t.Message, stamp(t.Since), t.Tries, stamp(t.NextTryAt), stamp(t.GivesUpAt)}
+}
+
 func viewPage(p tasks.Page) page {
 	v := page{Pushes: make([]push, 0, len(p.Pushes)), NextCursor: p.NextCursor}
 	for _, one := range p.Pushes {
@@ -117,7 +137,7 @@ func viewPage(p tasks.Page) page {
 func viewEvents(events []tasks.Event) history {
 	v := history{Events: make([]event, 0, len(events))}
 	for _, e := range events {
-		v.Events = append(v.Events, event{stamp(e.At), e.Type, e.State, e.Code, e.Message, e.Epoch})
+		v.Events = append(v.Events, event{stamp(e.At), e.Type, e.State, e.Side, e.Code, e.Message, e.Epoch})
 	}
 	return v
 }

@@ -130,7 +130,7 @@ func TestEventsAsJSON(t *testing.T) {
 	f.history = []tasks.Event{
 		{At: at(0), Type: tasks.EventState, State: tasks.Queued},
 		{At: at(1), Type: tasks.EventState, State: tasks.Publishing, Epoch: 1, Seq: 2},
-		{At: at(2), Type: tasks.EventReconnect, Code: "room_closed", Message: "the room closed the connection", Epoch: 1, Seq: 3},
+		{At: at(2), Type: tasks.EventTrouble, Side: tasks.SideRoom, Code: "room_closed", Message: "the room closed the connection", Epoch: 1, Seq: 3},
 	}
 	golden(t, "events.json", f.do("GET", "/v1/pushes/"+id+"/events", "").Body.Bytes())
 }

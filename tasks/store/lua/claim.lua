@@ -4,7 +4,7 @@
 -- ARGV 1 id, 2 retention ms, 3 lease ms, 4 epoch, 5 worker, 6 how many other
 --      pushes the worker runs, 7 strikes from which on a push runs alone, 8 ids
 --      of the keys that the worker opens envelopes with ('' for any), 9 waiting
---      reason of a push that it cannot open, 10 what that means, in a sentence
+--      reason of a push that it cannot open
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
 --      · {'held'} · {'crowded'}, {'no_key'}: it stays queued · {'handover',
 --      envelope, field, value, …}: not given; its owner has announced this attempt, which may
@@ -55,7 +55,7 @@ if rec.epoch == epoch and rec.worker == worker and rec.state == 'starting' then
 end
 if rec.worker ~= '' or not may(rec.state, 'starting') then return {'held'} end
 if foreign() then
-  waits(k, rec, ARGV[9], ARGV[10], t)
+  waits(k, rec, ARGV[9], t)
   return {'no_key'}
 end
 if crowded then return {'crowded'} end

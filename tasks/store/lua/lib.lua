@@ -3,10 +3,12 @@
 -- true), which it writes from tasks.State. Time is Redis TIME in Unix
 -- milliseconds throughout.
 --
+-- The last of KEYS is the feed, the stream of all events.
 -- Scripts that may end a push have the same first ten KEYS, in the order of
 -- keyset(), and ARGV[1] id, ARGV[2] retention in ms.
 
 local MAX_EVENTS = 1000
+local FEED, FEED_MS = KEYS[#KEYS], 600000
 
 local function int(n)
   return string.format('%.0f', n)
@@ -75,8 +77,10 @@ local function owns(rec, epoch, worker)
   return rec.worker == worker or rec.worker == ''
 end
 
-local function event(events, fields)
-  redis.call('XADD', events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
+-- event writes into a push's history and the feed.
+local function event(k, fields)
+  redis.call('XADD', k.events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
+  redis.call('XADD', FEED, 'MINID', '~', int(now() - FEED_MS), '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
 end
 
 local function state_event(k, state, epoch, message, t)
@@ -85,18 +89,32 @@ local function state_event(k, state, epoch, message, t)
     fields[#fields + 1] = 'message'
     fields[#fields + 1] = message
   end
-  event(k.events, fields)
+  event(k, fields)
 end
 
-local function warning_event(events, epoch, code, message, t)
-  event(events, {'at', int(t), 'type', 'warning', 'code', code, 'message', message, 'epoch', int(epoch)})
+local function warning_event(k, epoch, code, message, t)
+  event(k, {'at', int(t), 'type', 'warning', 'code', code, 'message', message, 'epoch', int(epoch)})
 end
 
--- waits notes why a queued push waits. A new reason is a warning in its history.
-local function waits(k, rec, why, message, t)
+-- waits notes why a queued push waits. A new reason is a trouble in its history;
+-- it has waited since the first.
+local function waits(k, rec, why, t)
   if rec.waiting == why then return end
   redis.call('HSET', k.push, 'waiting', why)
-  warning_event(k.events, rec.epoch, why, message, t)
+  redis.call('HSETNX', k.push, 'waiting_since', int(t))
+  event(k, {'at', int(t), 'type', 'trouble', 'side', WAITING[why].side, 'code', why,
+    'message', WAITING[why].message, 'epoch', int(rec.epoch)})
+end
+
+-- waited ends the wait of a push that somebody has taken.
+local function waited(k, rec, t)
+  if rec.waiting == '' then return end
+  local since = tonumber(redis.call('HGET', k.push, 'waiting_since') or '') or t
+  local why = WAITING[rec.waiting]
+  redis.call('HDEL', k.push, 'waiting', 'waiting_since')
+  event(k, {'at', int(t), 'type', 'recovered', 'side', why and why.side or 'queue', 'code', rec.waiting,
+    'message', 'a worker has taken it after ' .. string.format('%.1f', (t - since) / 1000) .. 's', 'epoch', int(rec.epoch)})
+  rec.waiting = ''
 end
 
 -- attempt_events appends what an attempt reports, each event once by (epoch,
@@ -107,7 +125,7 @@ local function attempt_events(k, rec, epoch, list)
   for _, e in ipairs(list) do
     local seq, fields = e[1], e[2]
     if seq == 0 or epoch > last_epoch or (epoch == last_epoch and seq > last_seq) then
-      event(k.events, fields)
+      event(k, fields)
       if seq > 0 then last_epoch, last_seq = epoch, seq end
       for i = 1, #fields - 1, 2 do
         if fields[i] == 'state' then told = fields[i + 1] end
@@ -136,7 +154,7 @@ end
 local function hold(k, rec, epoch, worker)
   rec.epoch, rec.worker, rec.renew_seq = epoch, worker, 0
   redis.call('HSET', k.push, 'epoch', int(epoch), 'worker', worker, 'renew_seq', '0')
-  redis.call('HDEL', k.push, 'waiting')
+  waited(k, rec, now())
 end
 
 -- strike notes that the worker of the present attempt vanished before the

@@ -53,5 +53,5 @@ redis.call('ZADD', k.active, 0, id)
 for i = 11, 14 do redis.call('ZADD', KEYS[i], 0, id) end
 rec = load(k.push)
 attempt_events(k, rec, epoch, cjson.decode(ARGV[10]))
-warning_event(k.events, epoch, ARGV[11], ARGV[12], t)
+warning_event(k, epoch, ARGV[11], ARGV[12], t)
 return verdict(rec.desired)

@@ -1,0 +1,65 @@
+package media
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Pulse is whether an attempt goes on, and what it waits for if not.
+type Pulse struct {
+	Sent        time.Time     // when the room took a packet last; zero before the first
+	SourceSince time.Time     // since when nothing has come of the source that is waited for; zero: it is not
+	RoomSince   time.Time     // since when the room is waited for; zero: it is not
+	Source      time.Duration // how long the source was waited for, in all
+	Room        time.Duration // how long the room was
+}
+
+// waiting is the wait for one side. One goroutine waits, any may look.
+type waiting struct {
+	since atomic.Int64 // Unix ns; 0: nobody waits
+	total atomic.Int64 // ns, of waits that are over
+}
+
+// begin notes that a wait has begun, unless it had before.
+func (w *waiting) begin(now time.Time) { w.since.CompareAndSwap(0, now.UnixNano()) }
+
+// end notes that what was waited for has come, or is given up.
+func (w *waiting) end(now time.Time) {
+	if since := w.since.Swap(0); since != 0 {
+		w.total.Add(now.UnixNano() - since)
+	}
+}
+
+func (w *waiting) look(now time.Time) (since time.Time, total time.Duration) {
+	total = time.Duration(w.total.Load())
+	if ns := w.since.Load(); ns != 0 {
+		since = time.Unix(0, ns)
+		total += now.Sub(since)
+	}
+	return since, total
+}
+
+// Pulse returns how the attempt goes on at now.
+func (m *Meter) Pulse(now time.Time) Pulse {
+	var p Pulse
+	p.SourceSince, p.Source = m.source.look(now)
+	p.RoomSince, p.Room = m.room.look(now)
+	if ns := m.lastSent.Load(); ns != 0 {
+		p.Sent = time.Unix(0, ns)
+	}
+	return p
+}
+
+// waitForSource and sourceCame stand around whatever waits for the source;
+// without a Meter they do nothing.
+func (m *Meter) waitForSource() {
+	if m != nil {
+		m.source.begin(time.Now())
+	}
+}
+
+func (m *Meter) sourceCame() {
+	if m != nil {
+		m.source.end(time.Now())
+	}
+}

@@ -1,0 +1,238 @@
+package tasks
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// Side is where the cause of a trouble lies.
+type Side string
+
+// The sides.
+const (
+	SideSource Side = "source"
+	SideRoom   Side = "room"
+	SideWorker Side = "worker"
+	SideQueue  Side = "queue"
+)
+
+// Trouble is why a push is not well, in itself: there while it lasts, and kept
+// with a push that has failed or was stopped in it.
+type Trouble struct {
+	Side      Side      `json:"side"`
+	Code      Code      `json:"code"`
+	Message   string    `json:"message"`
+	Since     time.Time `json:"since"`
+	Tries     int       `json:"tries,omitempty"`    // again, since then
+	NextTryAt time.Time `json:"nextTryAt,omitzero"` // zero: nothing is being waited for with a time
+	GivesUpAt time.Time `json:"givesUpAt,omitzero"` // when the push fails unless it is over before; zero: it waits on
+}
+
+// Codes of troubles that fail no push, beside those of a failed one and the
+// reasons of Waiting.
+const (
+	CodeSourceSilent   Code = "source_silent"
+	CodeSourceSlow     Code = "source_slow"
+	CodeRoomSilent     Code = "room_silent"
+	CodeRoomSlow       Code = "room_slow"
+	CodeWorkerSlow     Code = "worker_slow"
+	CodePacketsDropped Code = "packets_dropped"
+)
+
+const (
+	// silentAfter is how long one side may give no sign before that is trouble.
+	silentAfter = 3 * time.Second
+	// fedLately is for how long after its last packet was played a source that is
+	// waited for counts as there.
+	fedLately = 1500 * time.Millisecond
+	// slowWindow is over how long slips and dropped packets are looked at;
+	// slowSlip and manyDropped are what counts within it.
+	slowWindow  = 5 * time.Second
+	slowSlip    = 500 * time.Millisecond
+	manyDropped = 10
+	// overAfter is how long packets must reach the room without a new symptom
+	// before a trouble is over, so that one that comes and goes is one.
+	overAfter = 2 * time.Second
+	// rewordAfter is how often at most another message of the same code is an
+	// event: a server may word each refusal anew.
+	rewordAfter = 30 * time.Second
+)
+
+// troubles is what an attempt knows of its own; guarded by attempt.mu.
+type troubles struct {
+	now     *Trouble      // nil: all is well
+	untold  bool          // the store does not have it yet
+	failing *Trouble      // what is being tried again; nil: source and room are open
+	cause   error         // of failing, for the log
+	quiet   bool          // the state is Reconnecting because nothing reaches the room, though both sides are open
+	taken   time.Duration // of the source, by both tracks
+	fed     time.Time     // when taken grew last
+	well    time.Time     // since when nothing was wrong while there is a trouble; zero: something is
+	said    time.Time     // of the last event
+	past    []sample      // of the last slowWindow, oldest first
+}
+
+// sample is what the meter said at a moment.
+type sample struct {
+	at      time.Time
+	slipped time.Duration
+	dropped int64
+	pulse   media.Pulse
+}
+
+// sideOf returns whose trouble an error of kind is.
+func sideOf(k media.Kind) Side {
+	switch {
+	case k == media.KindInternal, k == media.KindRoomNotAllowed:
+		return SideWorker
+	case k.OfRoom(), k == media.KindUserSigExpired:
+		return SideRoom
+	}
+	return SideSource
+}
+
+// failLocked notes that err is tried again at next, and given up at until.
+func (a *attempt) failLocked(err error, next, until time.Time) {
+	o, words, _ := told(err) // without what to do: it is tried again
+	t := &a.troubles
+	t.quiet = false
+	t.failing = &Trouble{Side: sideOf(media.KindOf(err)), Code: o.code, Message: words, NextTryAt: next, GivesUpAt: until, Tries: 1}
+	if t.now != nil {
+		t.failing.Tries += t.now.Tries
+	}
+	t.cause = err
+	a.noteLocked(t.failing, time.Now())
+}
+
+// lookLocked looks how the attempt is: whether packets reach the room, and what
+// its trouble is if it has one.
+func (a *attempt) lookLocked(p media.Progress, now time.Time) {
+	pulse, t := a.meter.Pulse(now), &a.troubles
+	flows := now.Sub(pulse.Sent) < silentAfter
+	if taken := p.Coverage[media.Video].Taken + p.Coverage[media.Audio].Taken; taken != t.taken {
+		t.taken, t.fed = taken, now
+	}
+	if now.Sub(t.fed) < fedLately { // what has come before lasts still
+		pulse.SourceSince = time.Time{}
+	}
+	silent, slow := silence(pulse, now), t.slowness(p, pulse, now)
+	switch {
+	case a.state == Publishing && !flows && silent != nil:
+		t.quiet = true
+		a.moveLocked(Reconnecting)
+	case t.quiet && flows && t.failing == nil:
+		t.quiet = false
+		a.moveLocked(Publishing)
+	}
+	switch symptom := cmp.Or(t.failing, silent, slow); {
+	case symptom != nil:
+		a.noteLocked(symptom, now)
+	case t.now != nil && a.state == Publishing:
+		a.recoverLocked(now)
+	}
+}
+
+// silence is the trouble of a side that gives no sign, nil for none.
+func silence(p media.Pulse, now time.Time) *Trouble {
+	silent := func(since time.Time) bool { return !since.IsZero() && now.Sub(since) >= silentAfter }
+	switch {
+	case silent(p.SourceSince):
+		return &Trouble{Side: SideSource, Code: CodeSourceSilent, Since: p.SourceSince,
+			Message: "nothing has come from the source for some seconds: look whether its server or its sender is well"}
+	case silent(p.RoomSince):
+		return &Trouble{Side: SideRoom, Code: CodeRoomSilent, Since: p.RoomSince,
+			Message: "the room has taken nothing for some seconds: look at the network between the worker and TRTC"}
+	}
+	return nil
+}
+
+// slowness is the trouble of a push that slips or drops, nil for none.
+func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) *Trouble {
+	for len(t.past) > 0 && now.Sub(t.past[0].at) > slowWindow {
+		t.past = t.past[1:]
+	}
+	t.past = append(t.past, sample{at: now, slipped: p.Slipped, dropped: p.DroppedPackets, pulse: pulse})
+	then := t.past[0]
+	waited := map[Side]time.Duration{SideSource: pulse.Source - then.pulse.Source, SideRoom: pulse.Room - then.pulse.Room}
+	slip := p.Slipped - then.slipped
+	side := SideWorker
+	for _, s := range []Side{SideSource, SideRoom} {
+		if waited[s] > slip/2 && waited[s] > waited[side] {
+			side = s
+		}
+	}
+	switch {
+	case slip >= slowSlip && side == SideSource:
+		return &Trouble{Side: side, Code: CodeSourceSlow, Message: "the source comes slower than it is to be played, so that the picture stands again and again"}
+	case slip >= slowSlip && side == SideRoom:
+		return &Trouble{Side: side, Code: CodeRoomSlow, Message: "the room takes packets slower than they are played: look at the network between the worker and TRTC, or ask for less (videoKbps)"}
+	case slip >= slowSlip:
+		return &Trouble{Side: side, Code: CodeWorkerSlow, Message: "this worker is too slow for all that it is to re-encode: give it fewer pushes (ROOMCAST_WORKER_SLOTS) or a faster machine"}
+	case p.DroppedPackets-then.dropped >= manyDropped:
+		return &Trouble{Side: cmp.Or(map[bool]Side{true: SideRoom}[side == SideRoom], SideSource), Code: CodePacketsDropped,
+			Message: "packets are left out: they come damaged or too late from the source, or faster than the room takes them"}
+	}
+	return nil
+}
+
+// noteLocked makes s the attempt's trouble. It is an event when it begins and
+// when its reason changes.
+func (a *attempt) noteLocked(s *Trouble, now time.Time) {
+	t, next := &a.troubles, *s
+	before := t.now
+	next.Since = cmp.Or(next.Since, now)
+	if before != nil {
+		next.Since, next.Tries = before.Since, max(before.Tries, next.Tries)
+	}
+	t.well = time.Time{}
+	if before != nil && *before == next {
+		return
+	}
+	t.now, t.untold = &next, true
+	if before != nil && before.Side == next.Side && before.Code == next.Code &&
+		(before.Message == next.Message || now.Sub(t.said) < rewordAfter) {
+		return
+	}
+	t.said = now
+	a.eventLocked(Event{Type: EventTrouble, Side: next.Side, Code: string(next.Code), Message: next.Message})
+	a.log.Warn("trouble", "side", next.Side, "code", next.Code, "message", next.Message, "error", t.cause)
+	a.kick()
+}
+
+// recoverLocked ends the attempt's trouble once all has been well for a while.
+func (a *attempt) recoverLocked(now time.Time) {
+	t := &a.troubles
+	if t.well.IsZero() {
+		t.well = now
+	}
+	if now.Sub(t.well) < overAfter {
+		return
+	}
+	was := *t.now
+	lasted := t.well.Sub(was.Since).Round(100 * time.Millisecond)
+	t.now, t.untold, t.well, t.cause = nil, true, time.Time{}, nil
+	message := fmt.Sprintf("over after %v", max(lasted, 0))
+	if was.Tries > 0 {
+		message += fmt.Sprintf(", tried %d times", was.Tries)
+	}
+	a.eventLocked(Event{Type: EventRecovered, Side: was.Side, Code: string(was.Code), Message: message})
+	a.log.Info("trouble is over", "side", was.Side, "code", was.Code, "lasted", lasted, "tries", was.Tries)
+}
+
+// side says where the cause of a wait lies.
+func (w Waiting) side() Side {
+	switch w {
+	case WaitingForWorker, WaitingForKey, WaitingForMemory, WaitingForRestart:
+		return SideWorker
+	case WaitingForSlot, WaitingForEmpty:
+	}
+	return SideQueue
+}
+
+// Trouble is a wait since then as the push's trouble.
+func (w Waiting) Trouble(since time.Time) *Trouble {
+	return &Trouble{Side: w.side(), Code: Code(w), Message: w.Message(), Since: since}
+}

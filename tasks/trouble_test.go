@@ -1,0 +1,143 @@
+package tasks
+
+import (
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// troubled returns an attempt that publishes, looked at by look.
+func troubled(t *testing.T, before Push) (a *attempt, look func()) {
+	a = newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, before)
+	a.meter, a.log, a.kick = media.NewMeter(0), slog.New(slog.DiscardHandler), func() {}
+	a.Publishing()
+	return a, func() { a.renewal(time.Now()) }
+}
+
+func unavailable() error { return &media.Error{Kind: media.KindSourceUnavailable, Op: "read"} }
+
+func TestTroubleSaysSinceWhenHowOftenTriedWhenNextAndWhenItGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, look := troubled(t, Push{})
+		begin := time.Now()
+		for range 3 {
+			a.Reconnecting(unavailable(), 4*time.Second, begin.Add(time.Minute))
+			time.Sleep(4 * time.Second)
+			look()
+		}
+		require.Equal(t, &Trouble{
+			Side: SideSource, Code: CodeSourceUnavailable, Message: outcomeOf(media.KindSourceUnavailable).message,
+			Since: begin, Tries: 3, NextTryAt: begin.Add(12 * time.Second), GivesUpAt: begin.Add(time.Minute),
+		}, a.trouble())
+		require.Len(t, a.pendingEvents(), 1, "it began; that it is tried again is no event")
+	})
+}
+
+func TestTroubleIsOverOnceAllHasBeenWellForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, look := troubled(t, Push{})
+		for range 2 { // it comes and goes
+			a.Reconnecting(unavailable(), time.Second, time.Now().Add(time.Minute))
+			time.Sleep(time.Second)
+			a.Publishing()
+			look()
+			time.Sleep(time.Second)
+			look()
+		}
+		require.NotNil(t, a.trouble())
+		time.Sleep(time.Second)
+		look()
+		require.Nil(t, a.trouble())
+		events := a.pendingEvents()
+		require.Len(t, events, 2)
+		require.Equal(t, EventRecovered, events[1].Type)
+		require.Equal(t, "over after 3s, tried 2 times", events[1].Message)
+		require.Equal(t, &Trouble{}, a.renewal(time.Now()).Trouble, "the store is told that it is over")
+	})
+}
+
+func TestAnotherReasonIsAnotherEventOfTheSameTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := troubled(t, Push{})
+		begin := time.Now()
+		a.Reconnecting(unavailable(), time.Second, begin)
+		time.Sleep(time.Second)
+		a.Reconnecting(&media.Error{Kind: media.KindRoomClosed, Op: "publish"}, time.Second, begin)
+		require.Len(t, a.pendingEvents(), 2)
+		require.Equal(t, begin, a.trouble().Since)
+		require.Equal(t, SideRoom, a.trouble().Side)
+	})
+}
+
+func TestTroubleThatTheAttemptBeforeLeftGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		since := time.Now().Add(-time.Minute)
+		a, look := troubled(t, Push{Trouble: &Trouble{Side: SideSource, Code: CodeSourceUnavailable, Since: since, Tries: 7}})
+		a.Reconnecting(unavailable(), time.Second, time.Now().Add(time.Minute))
+		require.Equal(t, since, a.trouble().Since)
+		require.Equal(t, 8, a.trouble().Tries)
+		a.Publishing()
+		look()
+		time.Sleep(overAfter)
+		look()
+		require.Nil(t, a.trouble())
+
+		b, _ := troubled(t, Push{Trouble: WaitingForSlot.Trouble(since)})
+		require.Nil(t, b.trouble(), "a push that runs waits no more")
+	})
+}
+
+func TestASideThatGivesNoSignIsTrouble(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		pulse media.Pulse
+		want  Code
+	}{
+		"nothing is waited for":       {media.Pulse{}, ""},
+		"the source is late":          {media.Pulse{SourceSince: now.Add(-2 * time.Second)}, ""},
+		"the source gives nothing":    {media.Pulse{SourceSince: now.Add(-3 * time.Second)}, CodeSourceSilent},
+		"the room takes nothing":      {media.Pulse{RoomSince: now.Add(-3 * time.Second)}, CodeRoomSilent},
+		"both, and the source is why": {media.Pulse{SourceSince: now.Add(-3 * time.Second), RoomSince: now.Add(-3 * time.Second)}, CodeSourceSilent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Trouble{}
+			if s := silence(c.pulse, now); s != nil {
+				got = *s
+			}
+			require.Equal(t, c.want, got.Code)
+		})
+	}
+}
+
+func TestAPushThatSlipsSaysWhichSideIsSlow(t *testing.T) {
+	for name, c := range map[string]struct {
+		after   media.Progress
+		pulse   media.Pulse
+		want    Code
+		whoseIs Side
+	}{
+		"all is well":               {media.Progress{Slipped: 100 * time.Millisecond, DroppedPackets: 3}, media.Pulse{}, "", ""},
+		"the source was waited for": {media.Progress{Slipped: 2 * time.Second}, media.Pulse{Source: 3 * time.Second}, CodeSourceSlow, SideSource},
+		"the room was":              {media.Progress{Slipped: 2 * time.Second}, media.Pulse{Room: 3 * time.Second}, CodeRoomSlow, SideRoom},
+		"neither was":               {media.Progress{Slipped: 2 * time.Second}, media.Pulse{Source: time.Second}, CodeWorkerSlow, SideWorker},
+		"packets are left out":      {media.Progress{DroppedPackets: 30}, media.Pulse{}, CodePacketsDropped, SideSource},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ts troubles
+			now := time.Now()
+			require.Nil(t, ts.slowness(media.Progress{}, media.Pulse{}, now))
+			got := Trouble{}
+			if s := ts.slowness(c.after, c.pulse, now.Add(2*time.Second)); s != nil {
+				got = *s
+			}
+			require.Equal(t, c.want, got.Code)
+			require.Equal(t, c.whoseIs, got.Side)
+			require.Nil(t, ts.slowness(c.after, c.pulse, now.Add(8*time.Second)), "it is over when it does not go on")
+		})
+	}
+}
