@@ -1,6 +1,9 @@
 package media
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // again returns a feed that goes on with f's source, which is its own from now
 // on, after the source has told of another track.
@@ -22,6 +25,13 @@ func (r *reel) openAgain(ctx context.Context, f *feed) opened {
 	if err != nil {
 		r.close(g)
 		return opened{err: err}
+	}
+	if len(f.held) > 0 && !g.live { // of the looking at it: nothing of a recording is left out
+		sound := slices.IndexFunc(g.info.Tracks, func(t Track) bool { return t.Type == Audio })
+		for i := range f.held {
+			f.held[i].Track = sound
+		}
+		g.from, g.held = f.from, append(f.held, g.held...)
 	}
 	return opened{feed: g, seen: s}
 }
