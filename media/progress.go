@@ -27,4 +27,5 @@ func (m *Meter) GoOnFrom(p Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Position, m.progress.Loop, m.progress.Played = p.Position, p.Loop, p.Played
+	m.before = p.Played
 }

@@ -3,6 +3,7 @@ package tasks
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -131,6 +132,16 @@ func FailureOf(err error) *Failure {
 func isSentence(err error) bool {
 	_, ok := errors.AsType[media.Sentence](err)
 	return ok
+}
+
+// FailureCodes are all codes with which a push that a worker had may fail.
+func FailureCodes() []Code {
+	codes := []Code{CodePoisoned}
+	for k := media.KindInternal; k <= media.KindRoomNotAllowed; k++ {
+		codes = append(codes, outcomeOf(k).code)
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
 }
 
 // Damaged is why a push failed whose record cannot be read.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -64,6 +65,8 @@ type Gate struct {
 	rules   *rules
 	lookups chan struct{} // one token per look-up under way
 	proxy   *proxy
+
+	received atomic.Int64 // bytes from sources
 
 	mu     sync.Mutex
 	closed bool

@@ -33,8 +33,9 @@ func (s *server) observe(c *gin.Context) {
 	c.Header(requestIDHeader, id)
 	c.Next()
 
+	s.told(c.FullPath(), c.Writer.Status())
 	level := slog.LevelInfo
-	if route := c.FullPath(); route == "/healthz" || route == "/readyz" {
+	if route := c.FullPath(); route == "/healthz" || route == "/readyz" || route == "/metrics" {
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{
