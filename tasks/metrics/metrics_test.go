@@ -44,7 +44,6 @@ func TestWhatHasNotHappenedYetIsZero(t *testing.T) {
 	s := New("worker", "v1")
 	s.Worker()
 	s.Sweeps()
-	s.Webhooks()
 	text := scrape(t, s)
 	require.Contains(t, text, `roomcast_build_info{goversion="go`)
 	requireLines(t, s,
@@ -57,7 +56,7 @@ func TestWhatHasNotHappenedYetIsZero(t *testing.T) {
 
 func TestAWorkerCountsWhatItIsTold(t *testing.T) {
 	s := New("worker", "v1")
-	w, sweeps, hooks, told := s.Worker(), s.Sweeps(), s.Webhooks(), s.Requests()
+	w, sweeps, told := s.Worker(), s.Sweeps(), s.Requests()
 	w.Began()
 	w.Opened(tasks.OpeningFirst, 700*time.Millisecond)
 	w.Opened(tasks.OpeningHandover, 80*time.Millisecond)
@@ -70,8 +69,8 @@ func TestAWorkerCountsWhatItIsTold(t *testing.T) {
 	sweeps.TookOver(tasks.Expired{Push: tasks.Push{State: tasks.Publishing}}, tasks.Taken{State: tasks.Failed})
 	sweeps.TookOver(tasks.Expired{Push: tasks.Push{State: tasks.Queued}}, tasks.Taken{State: tasks.Queued})
 	sweeps.TookOver(tasks.Expired{Damage: errors.New("x")}, tasks.Taken{State: tasks.Failed})
-	hooks.Tried("push.failed", WebhookDead)
-	hooks.Tried("made up", WebhookFailed)
+	w.Webhooks.Tried("push.failed", WebhookDead)
+	w.Webhooks.Tried("made up", WebhookFailed)
 	told("", 404)
 	told("/v1/pushes/:id", 200)
 	requireLines(t, s,

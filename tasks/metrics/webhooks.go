@@ -23,11 +23,10 @@ var webhookTypes = []string{
 
 const otherWebhook = "other"
 
-// Webhooks counts deliveries.
+// Webhooks counts deliveries, which are a worker's.
 type Webhooks struct{ deliveries *prometheus.CounterVec }
 
-// Webhooks returns a process's only Webhooks.
-func (s *Set) Webhooks() Webhooks {
+func (s *Set) webhooks() Webhooks {
 	w := Webhooks{counterOf(s, "roomcast_webhook_deliveries_total", "Tries to deliver a webhook, by the event's type and what became of it.", "type", "outcome")}
 	for _, kind := range webhookTypes {
 		for _, outcome := range webhookOutcomes {

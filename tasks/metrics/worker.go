@@ -29,6 +29,8 @@ const otherRefusal = "other"
 
 // Worker counts what a worker does.
 type Worker struct {
+	Webhooks Webhooks
+
 	begun         prometheus.Counter
 	first         prometheus.Observer
 	gaps          prometheus.ObserverVec
@@ -44,6 +46,8 @@ var _ tasks.WorkerMetrics = (*Worker)(nil)
 // Worker returns a process's only Worker.
 func (s *Set) Worker() *Worker {
 	w := &Worker{
+		Webhooks: s.webhooks(),
+
 		begun: counterOf(s, "roomcast_starts_total", "Attempts that workers have begun; a push has one, and one more after each handover and takeover.").WithLabelValues(),
 		first: histogramOf(s, "roomcast_first_packet_seconds", "Time from the creation of a push to its first packet in the room.", startBuckets).WithLabelValues(),
 		gaps: histogramOf(s, "roomcast_gap_seconds", "Time that a push was out of its room between two attempts. That of a takeover counts from the last renew of the worker that vanished, up to a second more than viewers saw.",

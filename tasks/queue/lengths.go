@@ -2,10 +2,7 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"slices"
-
-	"github.com/hibiken/asynq"
 
 	"github.com/roomcast/roomcast/tasks"
 )
@@ -13,27 +10,26 @@ import (
 // Lengths tells what waits in each queue, those of pushes always among them.
 // Errors are *tasks.Error with CodeQueueUnavailable.
 func (b *Bells) Lengths(ctx context.Context) ([]tasks.QueueLength, error) {
-	names, err := b.inspector.Queues()
+	there, err := b.inspector.Queues()
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	names = append(names, QueueResume, QueuePush)
+	names := slices.Concat(there, []string{QueueResume, QueuePush})
 	slices.Sort(names)
 	var all []tasks.QueueLength
 	for _, name := range slices.Compact(names) {
-		if err := ctx.Err(); err != nil {
-			return nil, unavailable(err)
+		length := tasks.QueueLength{Queue: name}
+		if slices.Contains(there, name) { // else nothing was ever put into it
+			if err := ctx.Err(); err != nil {
+				return nil, unavailable(err)
+			}
+			info, err := b.inspector.GetQueueInfo(name)
+			if err != nil {
+				return nil, unavailable(err)
+			}
+			length.Waiting, length.Oldest = info.Pending+info.Scheduled+info.Retry+info.Aggregating, info.Latency
 		}
-		info, err := b.inspector.GetQueueInfo(name)
-		if errors.Is(err, asynq.ErrQueueNotFound) {
-			info, err = &asynq.QueueInfo{}, nil
-		}
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		all = append(all, tasks.QueueLength{
-			Queue: name, Waiting: info.Pending + info.Scheduled + info.Retry + info.Aggregating, Oldest: info.Latency,
-		})
+		all = append(all, length)
 	}
 	return all, nil
 }
