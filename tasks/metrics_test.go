@@ -14,19 +14,19 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// told is WorkerMetrics and SweepMetrics that writes down what it is told.
-type told struct {
+// noted is WorkerMetrics and SweepMetrics that writes down what it is told.
+type noted struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (t *told) note(format string, values ...any) {
+func (t *noted) note(format string, values ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lines = append(t.lines, fmt.Sprintf(format, values...))
 }
 
-func (t *told) take() []string {
+func (t *noted) take() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines := t.lines
@@ -34,13 +34,13 @@ func (t *told) take() []string {
 	return lines
 }
 
-func (t *told) Began()                            { t.note("began") }
-func (t *told) Opened(o Opening, d time.Duration) { t.note("opened %s after %v", o, d) }
-func (t *told) Reconnecting(s Side)               { t.note("reconnecting %s", s) }
-func (t *told) Ended(s State, c Code)             { t.note("ended %s %s", s, c) }
-func (t *told) Refused(err error)                 { t.note("refused: %v", err) }
-func (t *told) TookOver(e Expired, n Taken)       { t.note("took over %s %s", e.Push.State, n.State) }
-func (t *told) Renewed(_ time.Duration, err error) {
+func (t *noted) Began()                            { t.note("began") }
+func (t *noted) Opened(o Opening, d time.Duration) { t.note("opened %s after %v", o, d) }
+func (t *noted) Reconnecting(s Side)               { t.note("reconnecting %s", s) }
+func (t *noted) Ended(s State, c Code)             { t.note("ended %s %s", s, c) }
+func (t *noted) Refused(err error)                 { t.note("refused: %v", err) }
+func (t *noted) TookOver(e Expired, n Taken)       { t.note("took over %s %s", e.Push.State, n.State) }
+func (t *noted) Renewed(_ time.Duration, err error) {
 	if err != nil {
 		t.note("renew failed")
 	}
@@ -84,7 +84,7 @@ func TestWhatAttemptsDoIsToldOnce(t *testing.T) {
 				}
 				w := newWorld(tt.player, p)
 				defer w.close()
-				metrics := &told{}
+				metrics := &noted{}
 				w.worker.Metrics = metrics
 				require.NoError(t, <-w.handle(Task{ID: "a", Epoch: p.Epoch}))
 				require.Equal(t, tt.want, metrics.take())
@@ -97,7 +97,7 @@ func TestAPushThatIsReleasedToStopIsToldToHaveStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(playFor(time.Hour), queued("a"))
 		defer w.close()
-		metrics := &told{}
+		metrics := &noted{}
 		w.worker.Metrics = metrics
 		done := w.handle(Task{ID: "a", Epoch: 1})
 		synctest.Wait()
@@ -117,7 +117,7 @@ func TestRefusalsAndFailedRenewsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(playFor(time.Hour), queued("a"), queued("b"))
 		defer w.close()
-		metrics := &told{}
+		metrics := &noted{}
 		w.worker.Metrics = metrics
 		w.store.set(func(s *fakeStore) { s.sealedBy = "another" })
 		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 1}), ErrNoKey)
@@ -152,7 +152,7 @@ func TestAWorkersTotalsKeepWhatHasEnded(t *testing.T) {
 
 func TestASweeperTellsWhatItTookOver(t *testing.T) {
 	_, _, s := newSweep(Publishing)
-	metrics := &told{}
+	metrics := &noted{}
 	s.Metrics = metrics
 	s.sweep(t.Context())
 	require.Empty(t, metrics.take())

@@ -55,7 +55,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	if err != nil {
 		return nil, err
 	}
-	service.Pushes, service.Repeats, service.Stops, service.Queue = records, records, records, bell
+	service.Pushes, service.Repeats, service.Stops, service.Queue, service.Questions = records, records, records, bell, records
 	bells, told := queue.NewBells(client), metrics.New("api", process.Version())
 	fleet := told.Fleet(metrics.FleetConfig{Store: records, Queues: bells, Evicts: func(ctx context.Context) (bool, error) {
 		return redisconn.Evicts(ctx, client)
@@ -67,7 +67,10 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		History: service,
 		Keys:    apiKeys(cfg.APIKeys),
 		Health:  health.Handler(health.Check{Name: "redis", Run: records.Writable}),
-		Monitor: monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),
+		Monitor: monitor.New(monitor.Config{
+			Client: client, Pushes: service, Active: records.Active, Log: log,
+			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
+		}),
 		Metrics: told.Handler(), Answered: told.Requests(),
 		Log: log,
 	})
