@@ -65,5 +65,5 @@ func TestACensusFailsWhenRedisIsAway(t *testing.T) {
 	s := store.New(server.Client(t), store.Config{})
 	server.Kill()
 	_, err := s.Census(ctx(t))
-	require.Equal(t, tasks.CodeStoreUnavailable, tasks.CodeOf(err))
+	require.Equal(t, tasks.CodeRedisUnavailable, tasks.CodeOf(err))
 }

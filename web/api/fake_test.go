@@ -11,8 +11,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/web/api"
 )
@@ -29,7 +33,8 @@ type domain struct {
 	page    tasks.Page
 	history []tasks.Event
 	err     error
-	blow    any // panics with it
+	blow    any  // panics with it
+	replays bool // a start answers with a push of before
 
 	request tasks.Request
 	filter  tasks.Filter
@@ -45,10 +50,10 @@ func (d *domain) note(ctx context.Context, what string) {
 	}
 }
 
-func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, error) {
+func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, bool, error) {
 	d.request = r
 	d.note(ctx, "start")
-	return d.push, d.err
+	return d.push, d.replays, d.err
 }
 
 func (d *domain) Preview(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error) {
@@ -78,6 +83,9 @@ func (d *domain) Events(ctx context.Context, id string) ([]tasks.Event, error) {
 	return d.history, d.err
 }
 
+// described is what every exchange of a face is held against.
+var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(api.OpenAPI()) })
+
 // face is an API over a domain, with its log.
 type face struct {
 	*domain
@@ -85,21 +93,31 @@ type face struct {
 	handler http.Handler
 }
 
-func newFace(change func(*api.Config)) *face {
-	f := &face{domain: &domain{push: tasks.Push{ID: id}}}
+func newFace(t testing.TB, change func(*api.Config)) *face {
+	t.Helper()
+	f := &face{domain: &domain{push: youngPush()}}
 	cfg := api.Config{
 		Pushes: f.domain, History: f.domain,
-		Keys:   []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
-		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "health "+r.URL.Path) }),
+		Keys: []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
+		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, "health "+r.URL.Path)
+		}),
 		Monitor: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "monitor "+r.Method+" "+r.URL.Path)
+		}),
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+			_, _ = io.WriteString(w, "roomcast_x 1\n")
 		}),
 		Log: slog.New(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	f.handler = api.New(cfg)
+	c, err := described()
+	require.NoError(t, err)
+	f.handler = c.Handler(t, api.New(cfg))
 	return f
 }
 

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"io"
 	"net/http"
 	"strconv"
 	"testing"
@@ -11,12 +10,8 @@ import (
 	"github.com/roomcast/roomcast/web/api"
 )
 
-func withMetrics(cfg *api.Config) {
-	cfg.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "roomcast_x 1\n") })
-}
-
 func TestMetricsAreBehindTheKey(t *testing.T) {
-	f := newFace(withMetrics)
+	f := newFace(t, nil)
 	assert.Equal(t, http.StatusUnauthorized, f.do(http.MethodGet, "/metrics", "", "Authorization: ").Code)
 	w := f.do(http.MethodGet, "/metrics", "")
 	assert.Equal(t, http.StatusOK, w.Code)
@@ -25,14 +20,14 @@ func TestMetricsAreBehindTheKey(t *testing.T) {
 }
 
 func TestWithoutKeysMetricsAreServedOnLoopback(t *testing.T) {
-	f := newFace(func(cfg *api.Config) { withMetrics(cfg); noKeys(cfg) })
+	f := newFace(t, noKeys)
 	assert.Equal(t, http.StatusOK, f.do(http.MethodGet, "/metrics", "", "Host: 127.0.0.1:8080", "Authorization: ").Code)
 	assert.Equal(t, http.StatusMisdirectedRequest, f.do(http.MethodGet, "/metrics", "", "Host: evil.example").Code)
 }
 
 func TestEachRequestIsToldByRouteAndStatus(t *testing.T) {
 	var told []string
-	f := newFace(func(cfg *api.Config) {
+	f := newFace(t, func(cfg *api.Config) {
 		cfg.Answered = func(route string, status int) { told = append(told, route+" "+strconv.Itoa(status)) }
 	})
 	f.do(http.MethodGet, "/v1/pushes/"+id, "")
