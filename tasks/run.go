@@ -197,6 +197,7 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 		if err == nil {
 			a.failure = f
 			a.log.Info("attempt ended", "state", s, "position", end.Progress.Position)
+			a.metrics.Ended(s, f.code())
 		}
 		return err
 	}
@@ -211,6 +212,7 @@ func (w *Worker) release(ctx context.Context, a *attempt) error {
 	}
 	a.log.Info("attempt released", "next_epoch", next)
 	if next == 0 {
+		a.metrics.Ended(Stopped, "")
 		return nil
 	}
 	p := a.push

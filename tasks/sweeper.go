@@ -29,6 +29,8 @@ type Sweeper struct {
 	Bells Bells
 	Lease time.Duration
 	Log   *slog.Logger
+	// Metrics may be nil: nothing is counted.
+	Metrics SweepMetrics
 
 	seen    map[string]int64 // expiry at the look before, by push id
 	ended   time.Time        // of the last look
@@ -157,6 +159,9 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 	case err != nil:
 		log.Warn("takeover failed", "error", err)
 		return
+	}
+	if s.Metrics != nil {
+		s.Metrics.TookOver(e, taken)
 	}
 	if e.Damage != nil {
 		log.Error("push ended, its record is damaged", "state", taken.State, "error", e.Damage)

@@ -9,10 +9,12 @@ import (
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/health"
+	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/trtc"
 	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/metrics"
 	"github.com/roomcast/roomcast/tasks/queue"
 	"github.com/roomcast/roomcast/tasks/secret"
 	"github.com/roomcast/roomcast/tasks/store"
@@ -59,8 +61,13 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		service.Patience = tasks.FailoverPatience
 	}
 	service.Pushes, service.Repeats, service.Stops, service.Queue, service.Questions = records, records, records, bell, records
-	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log}
 	p.live = api.NewHub(records, log)
+	bells, told := queue.NewBells(client), metrics.New("api", process.Version())
+	fleet := told.Fleet(metrics.FleetConfig{Store: records, Queues: bells, Evicts: func(ctx context.Context) (bool, error) {
+		return redisconn.Evicts(ctx, client)
+	}})
+	p.closers = append(p.closers, fleet.Close)
+	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: bells, Lease: cfg.Lease, Log: log, Metrics: told.Sweeps()}
 	p.handler = api.New(api.Config{
 		Pushes:  service,
 		History: service,
@@ -71,6 +78,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 			Client: client, Pushes: service, Active: records.Active, Log: log,
 			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
 		}),
+		Metrics: told.Handler(), Answered: told.Requests(),
 		Log: log,
 	})
 	return p, nil

@@ -16,8 +16,8 @@ import (
 )
 
 // A secret that a request brings is nowhere but in its envelope: not in
-// Redis's file, in a log at debug level, in the process list, the API or the
-// monitor.
+// Redis's file, in a log at debug level, in the process list, the API, the
+// monitor or the metrics.
 func TestACanaryIsFoundNowhere(t *testing.T) {
 	const password, token, user, header = "canary-redis-password", "canary-url-token", "canary-url-user", "canary-header-value"
 	other := redistest.New(t, redistest.Config{Password: password})
@@ -43,7 +43,9 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	_, err = s.room.WaitSession(patient(t), "u", 1)
 	require.NoError(t, err)
 
+	apiMetrics, workerMetrics := s.scrape(t)
 	places := map[string]string{
+		"the API's metrics": apiMetrics, "the worker's metrics": workerMetrics,
 		"the API's log": s.api.log(), "the worker's log": s.workers[0].log(), "the process list": processList(t),
 		"the push": s.do(http.MethodGet, "/v1/pushes/"+id, nil).raw, "the list": s.do(http.MethodGet, "/v1/pushes", nil).raw,
 		"the stream": told("event: end"), "the stream of a push": s.stream("/v1/pushes/" + missing + "/events")("event: end"),

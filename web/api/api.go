@@ -25,7 +25,7 @@ type History interface {
 	Events(ctx context.Context, id string) ([]tasks.Event, error)
 }
 
-// Config is what New needs; Monitor may be nil.
+// Config is what New needs; Monitor and Metrics may be nil.
 type Config struct {
 	Pushes  Pushes
 	History History
@@ -33,7 +33,11 @@ type Config struct {
 	Health  http.Handler // serves /healthz and /readyz
 	Live    *Hub         // of the streams; its Run is the caller's
 	Monitor http.Handler // serves /monitor and all below, behind a key
-	Log     *slog.Logger
+	Metrics http.Handler // serves /metrics, behind a key
+	// Answered is told the pattern of each request's route, empty for none, and
+	// the status of its answer. It may be nil.
+	Answered func(route string, status int)
+	Log      *slog.Logger
 }
 
 type server struct {
@@ -41,13 +45,17 @@ type server struct {
 	history History
 	live    *Hub
 	log     *slog.Logger
+	told    func(route string, status int)
 	looks   looks
 }
 
 // New returns the handler of all routes.
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	s := &server{pushes: cfg.Pushes, history: cfg.History, live: cfg.Live, log: cfg.Log}
+	s := &server{pushes: cfg.Pushes, history: cfg.History, live: cfg.Live, log: cfg.Log, told: cfg.Answered}
+	if s.told == nil {
+		s.told = func(string, int) {}
+	}
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
@@ -79,6 +87,9 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
 	keyed.GET("/v1/events", s.handle(s.watch))
 
+	if cfg.Metrics != nil {
+		keyed.GET("/metrics", gin.WrapH(cfg.Metrics))
+	}
 	if cfg.Monitor != nil {
 		page := r.Group("/monitor", requireKey(cfg.Keys, true))
 		page.Any("", gin.WrapH(cfg.Monitor))

@@ -33,7 +33,7 @@ func schema(t testing.TB, doc *openapi3.T, name string) *openapi3.Schema {
 
 func TestTheDescriptionHasEveryRoute(t *testing.T) {
 	engine, ok := New(Config{
-		Health: http.NotFoundHandler(), Monitor: http.NotFoundHandler(), Log: slog.New(slog.DiscardHandler),
+		Health: http.NotFoundHandler(), Monitor: http.NotFoundHandler(), Metrics: http.NotFoundHandler(), Log: slog.New(slog.DiscardHandler),
 	}).(*gin.Engine)
 	require.True(t, ok)
 	served := map[string]bool{}
