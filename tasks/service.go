@@ -32,6 +32,7 @@ type Service struct {
 	Pushes  PushStore
 	Repeats RepeatStore
 	Stops   StopStore
+	Workers FleetStore
 	Queue   Queue
 	Sealer  Sealer
 	Door    Destinations

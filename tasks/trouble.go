@@ -60,10 +60,10 @@ const (
 
 // troubles is what an attempt knows of its own; guarded by attempt.mu.
 type troubles struct {
-	now     *Trouble // nil: all is well
-	untold  bool     // the store does not have it yet
-	failing *Trouble // what is being tried again; nil: source and room are open
-	cause   error    // of failing, for the log
+	now     *Trouble  // nil: all is well
+	untold  bool      // the store does not have it yet
+	failing *Trouble  // what is being tried again; nil: source and room are open
+	cause   error     // of failing, for the log
 	quiet   bool      // the state is Reconnecting because nothing reaches the room, though both sides are open
 	well    time.Time // since when nothing was wrong while there is a trouble; zero: something is
 	said    time.Time // of the last event
@@ -216,7 +216,7 @@ func (w Waiting) side() Side {
 	switch w {
 	case WaitingForWorker, WaitingForKey, WaitingForMemory, WaitingForRestart:
 		return SideWorker
-	case WaitingForSlot, WaitingForEmpty:
+	case WaitingForSlot, WaitingForEmpty, WaitingForTurn:
 	}
 	return SideQueue
 }

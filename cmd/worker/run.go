@@ -14,6 +14,7 @@ import (
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/logging"
+	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
@@ -117,7 +118,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	records := store.New(p.client, store.Config{Lease: cfg.Lease, Retention: cfg.Retention})
 	bell := queue.New(p.client)
 	worker := tasks.NewWorker(tasks.WorkerConfig{
-		Name: name(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
+		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
 		Memory: p.memory, Stuck: p.stuck,
 	})

@@ -257,9 +257,7 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 		Strikes:   int(r.int(fieldStrikes)),
 	}
 	r.json(fieldTrouble, &p.Trouble)
-	if why := tasks.Waiting(record[fieldWaiting]); why != "" && (p.State == tasks.Queued || p.State.Terminal()) {
-		p.Waiting, p.Trouble = why, why.Trouble(r.time(fieldWaits))
-	}
+	r.waiting(&p)
 	r.json(fieldSpec, &p.Spec)
 	r.json(fieldSource, &p.Source)
 	r.json(fieldPlan, &p.Plan)
@@ -272,6 +270,13 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 		r.identity()
 	}
 	return p, r.damage.errOrNil()
+}
+
+// waiting reads why p waits, or waited when it ended.
+func (r *reader) waiting(p *tasks.Push) {
+	if why := tasks.Waiting(r.fields[fieldWaiting]); why != "" && (p.State == tasks.Queued || p.State.Terminal()) {
+		p.Waiting, p.Trouble = why, why.Trouble(r.time(fieldWaits))
+	}
 }
 
 // coverageText writes eight numbers of milliseconds.
