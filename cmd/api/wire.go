@@ -25,6 +25,7 @@ type parts struct {
 	log     *slog.Logger
 	handler http.Handler
 	sweeper *tasks.Sweeper
+	watch   func(ctx context.Context) // over Redis, until ctx ends
 	closers []func()
 }
 
@@ -53,13 +54,15 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	if err != nil {
 		return nil, err
 	}
-	service.Pushes, service.Repeats, service.Stops, service.Queue = records, records, records, bell
+	service.Pushes, service.Repeats, service.Stops, service.Workers, service.Queue = records, records, records, records, bell
+	p.watch = func(ctx context.Context) { redisconn.Watch(ctx, client, redisconn.WatchEvery, log) }
 	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log}
 	p.handler = api.New(api.Config{
 		Pushes:  service,
 		History: service,
+		Workers: service,
 		Keys:    apiKeys(cfg.APIKeys),
-		Health:  health.Handler(health.Check{Name: "redis", Run: records.Writable}),
+		Health:  health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service)),
 		Monitor: monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),
 		Log:     log,
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"net"
@@ -26,7 +25,7 @@ type healthServer struct {
 
 // listenHealth serves /healthz, /readyz and /metrics on addr; redis says whether
 // Redis can be used.
-func listenHealth(addr string, redis func(context.Context) error, w *tasks.Worker) (*healthServer, error) {
+func listenHealth(addr string, redis health.Check, w *tasks.Worker) (*healthServer, error) {
 	if addr == config.WorkerListenOff {
 		return &healthServer{addr: addr}, nil
 	}
@@ -39,7 +38,7 @@ func listenHealth(addr string, redis func(context.Context) error, w *tasks.Worke
 	registry.MustRegister(gauges(w)...)
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.Handle("/", health.Handler(health.Check{Name: "redis", Run: redis}))
+	mux.Handle("/", health.Handler(redis))
 	h := &healthServer{
 		addr: listener.Addr().String(), ended: make(chan struct{}),
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second},

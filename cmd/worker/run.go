@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/health"
 	"github.com/roomcast/roomcast/internal/logging"
 	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
@@ -126,11 +127,11 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, records, t, p.log) },
 	})
-	health, err := listenHealth(cfg.WorkerListen, records.Writable, worker)
+	listening, err := listenHealth(cfg.WorkerListen, health.Redis(p.client, records.Writable), worker)
 	if err != nil {
 		return true, err
 	}
-	defer health.close()
+	defer listening.close()
 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -140,10 +141,11 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	running.Go(func() { worker.Run(background) })
 	running.Go(func() { sweeper.Run(background) })
 	running.Go(func() { nudge(background, records, worker) })
+	running.Go(func() { redisconn.Watch(background, p.client, redisconn.WatchEvery, p.log) })
 	if err := server.Start(); err != nil {
 		return true, err
 	}
-	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", health.addr)
+	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", listening.addr)
 	select {
 	case <-ctx.Done():
 	case <-worker.Spent():

@@ -24,10 +24,16 @@ type History interface {
 	Events(ctx context.Context, id string) ([]tasks.Event, error)
 }
 
+// Workers knows the workers that are there. Its errors are *tasks.Error.
+type Workers interface {
+	Fleet(ctx context.Context) (tasks.Fleet, error)
+}
+
 // Config is what New needs; Monitor may be nil.
 type Config struct {
 	Pushes  Pushes
 	History History
+	Workers Workers
 	Keys    []Key        // none: no key is asked for, and only loopback names are served
 	Health  http.Handler // serves /healthz and /readyz
 	Monitor http.Handler // serves /monitor and all below, behind a key
@@ -37,13 +43,14 @@ type Config struct {
 type server struct {
 	pushes  Pushes
 	history History
+	workers Workers
 	log     *slog.Logger
 }
 
 // New returns the handler of all routes.
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	s := &server{pushes: cfg.Pushes, history: cfg.History, log: cfg.Log}
+	s := &server{pushes: cfg.Pushes, history: cfg.History, workers: cfg.Workers, log: cfg.Log}
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
@@ -70,6 +77,7 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.GET("/v1/pushes/:id", s.handle(s.get))
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
+	keyed.GET("/v1/workers", s.handle(s.fleet))
 
 	if cfg.Monitor != nil {
 		page := r.Group("/monitor", requireKey(cfg.Keys, true))

@@ -27,6 +27,7 @@ type domain struct {
 	push    tasks.Push
 	page    tasks.Page
 	history []tasks.Event
+	fleet   tasks.Fleet
 	err     error
 	blow    any // panics with it
 
@@ -71,6 +72,11 @@ func (d *domain) Events(ctx context.Context, id string) ([]tasks.Event, error) {
 	return d.history, d.err
 }
 
+func (d *domain) Fleet(ctx context.Context) (tasks.Fleet, error) {
+	d.note(ctx, "fleet")
+	return d.fleet, d.err
+}
+
 // face is an API over a domain, with its log.
 type face struct {
 	*domain
@@ -81,7 +87,7 @@ type face struct {
 func newFace(change func(*api.Config)) *face {
 	f := &face{domain: &domain{push: tasks.Push{ID: id}}}
 	cfg := api.Config{
-		Pushes: f.domain, History: f.domain,
+		Pushes: f.domain, History: f.domain, Workers: f.domain,
 		Keys:   []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
 		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "health "+r.URL.Path) }),
 		Monitor: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

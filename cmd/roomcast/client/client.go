@@ -110,10 +110,22 @@ func (c *Client) Alive(ctx context.Context) error {
 	return c.call(ctx, call{method: http.MethodGet, path: "/healthz"}, nil)
 }
 
-// Ready returns nil when the API can work, else an *Error with what it waits
-// for.
-func (c *Client) Ready(ctx context.Context) error {
-	return c.call(ctx, call{method: http.MethodGet, path: "/readyz"}, nil)
+// Check is one thing that the API works with.
+type Check struct {
+	Name    string `json:"name"`
+	Status  string `json:"status"` // ok, warning or unknown
+	Code    string `json:"code"`   // of a warning: no_worker, no_key, …
+	Message string `json:"message"`
+}
+
+// Ready returns what the API found of what it works with; when it cannot work
+// now, an *Error that says why.
+func (c *Client) Ready(ctx context.Context) ([]Check, error) {
+	var a struct {
+		Checks []Check `json:"checks"`
+	}
+	err := c.call(ctx, call{method: http.MethodGet, path: "/readyz"}, &a)
+	return a.Checks, err
 }
 
 func pushPath(id string) string { return "/v1/pushes/" + url.PathEscape(id) }
