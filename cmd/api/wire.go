@@ -54,7 +54,8 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	if err != nil {
 		return nil, err
 	}
-	service.Pushes, service.Repeats, service.Stops, service.Workers, service.Queue = records, records, records, records, bell
+	service.Pushes, service.Repeats, service.Stops, service.Workers = records, records, records, records
+	service.Queue, service.Questions = bell, records
 	p.watch = func(ctx context.Context) { redisconn.Watch(ctx, client, redisconn.WatchEvery, log) }
 	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log}
 	p.handler = api.New(api.Config{
@@ -63,8 +64,11 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		Workers: service,
 		Keys:    apiKeys(cfg.APIKeys),
 		Health:  health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service)),
-		Monitor: monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),
-		Log:     log,
+		Monitor: monitor.New(monitor.Config{
+			Client: client, Pushes: service, Active: records.Active, Log: log,
+			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
+		}),
+		Log: log,
 	})
 	return p, nil
 }

@@ -142,6 +142,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	running.Go(func() { sweeper.Run(background) })
 	running.Go(func() { nudge(background, records, worker) })
 	running.Go(func() { redisconn.Watch(background, p.client, redisconn.WatchEvery, p.log) })
+	running.Go(func() { worker.AnswerQuestions(background, records) })
 	if err := server.Start(); err != nil {
 		return true, err
 	}

@@ -28,6 +28,9 @@ import (
 //	{roomcast}:index:user:<user>    zset    ids by UserID                     ┘
 //	{roomcast}:ended                zset    JSON [id, state, app, room, user] → when record and events expire
 //	{roomcast}:feed                 stream  events of all pushes, of the last ten minutes
+//	{roomcast}:questions            list    ids of sources that a worker is to look at ┐
+//	{roomcast}:question:<id>        string  tasks.Question                             │ TTL 15 s
+//	{roomcast}:answer:<id>          string  tasks.Finding                              ┘
 //	{roomcast}:resume:<key>         hash    how far a source was played, see resume.go; TTL
 //	{roomcast}:stop                 channel ids of pushes to stop, the fast path
 //
@@ -42,13 +45,17 @@ const (
 	keyNone     = prefix + "none" // is never there, see Writable
 	keyEnded    = prefix + "ended"
 	keyFeed     = prefix + "feed"
-	keyActive   = prefix + "index:active"
-	keyAll      = prefix + "index:all"
-	stopChannel = prefix + "stop"
+
+	keyQuestions = prefix + "questions"
+	keyActive    = prefix + "index:active"
+	keyAll       = prefix + "index:all"
+	stopChannel  = prefix + "stop"
 )
 
 func keyPush(id string) string           { return prefix + "push:" + id }
 func keyEvents(id string) string         { return prefix + "events:" + id }
+func keyQuestion(id string) string       { return prefix + "question:" + id }
+func keyAnswer(id string) string         { return prefix + "answer:" + id }
 func keySecret(id string) string         { return prefix + "secret:" + id }
 func keyResume(key string) string        { return prefix + "resume:" + key }
 func keyState(s tasks.State) string      { return prefix + "index:state:" + string(s) }

@@ -10,7 +10,7 @@ import (
 
 // push is a push as clients see it. What is absent has no member.
 type push struct {
-	ID          string            `json:"id"`
+	ID          string            `json:"id,omitempty"`
 	Status      tasks.State       `json:"status"`
 	Desired     tasks.Desired     `json:"desired"`
 	VideoSrc    string            `json:"videoSrc"`
@@ -24,7 +24,7 @@ type push struct {
 	wishes
 	Attempt   int64               `json:"attempt"`
 	Worker    string              `json:"worker,omitempty"`
-	CreatedAt string              `json:"createdAt"`
+	CreatedAt string              `json:"createdAt,omitempty"`
 	StartedAt string              `json:"startedAt,omitempty"`
 	EndedAt   string              `json:"endedAt,omitempty"`
 	Source    *tasks.SourceReport `json:"source,omitempty"`
