@@ -40,7 +40,7 @@ func TestAWorkerThatTakesNoPushTellsWhy(t *testing.T) {
 		WorkerRestarting: func(_ *world, _ *fakeMemory, s *stuckCalls) { s.set(maxStuck) },
 		WorkerReserved: func(w *world, _ *fakeMemory, _ *stuckCalls) {
 			w.store.set(func(s *fakeStore) { s.reserve = true })
-			<-w.handle(Task{ID: "lonely", Epoch: 3})
+			_ = <-w.handle(Task{ID: "lonely", Epoch: 3})
 		},
 		WorkerReady: func(*world, *fakeMemory, *stuckCalls) {},
 	} {
