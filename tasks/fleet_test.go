@@ -35,14 +35,16 @@ func TestAWorkerTellsWhatItIsWithEachRenew(t *testing.T) {
 }
 
 func TestAWorkerThatTakesNoPushTellsWhy(t *testing.T) {
-	for want, happens := range map[WorkerState]func(w *world, m *fakeMemory, s *stuckCalls){
-		WorkerNoMemory:   func(_ *world, m *fakeMemory, _ *stuckCalls) { m.set(func(m *fakeMemory) { m.base = 800 }) },
-		WorkerRestarting: func(_ *world, _ *fakeMemory, s *stuckCalls) { s.set(maxStuck) },
-		WorkerReserved: func(w *world, _ *fakeMemory, _ *stuckCalls) {
-			w.store.set(func(s *fakeStore) { s.reserve = true })
-			_ = <-w.handle(Task{ID: "lonely", Epoch: 3})
+	for want, happens := range map[WorkerState]func(t *testing.T, w *world, m *fakeMemory, s *stuckCalls){
+		WorkerNoMemory: func(_ *testing.T, _ *world, m *fakeMemory, _ *stuckCalls) {
+			m.set(func(m *fakeMemory) { m.base = 800 })
 		},
-		WorkerReady: func(*world, *fakeMemory, *stuckCalls) {},
+		WorkerRestarting: func(_ *testing.T, _ *world, _ *fakeMemory, s *stuckCalls) { s.set(maxStuck) },
+		WorkerReserved: func(t *testing.T, w *world, _ *fakeMemory, _ *stuckCalls) {
+			w.store.set(func(s *fakeStore) { s.reserve = true })
+			require.ErrorIs(t, <-w.handle(Task{ID: "lonely", Epoch: 3}), ErrCrowded)
+		},
+		WorkerReady: func(*testing.T, *world, *fakeMemory, *stuckCalls) {},
 	} {
 		t.Run(string(want), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -51,7 +53,7 @@ func TestAWorkerThatTakesNoPushTellsWhy(t *testing.T) {
 				defer w.close()
 				w.handle(Task{ID: "a", Epoch: 1})
 				synctest.Wait()
-				happens(w, memory, stuck)
+				happens(t, w, memory, stuck)
 				time.Sleep(5 * time.Second)
 				require.Equal(t, want, w.told().State)
 			})
