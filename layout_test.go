@@ -54,6 +54,7 @@ var outsiders = []struct{ prefix, importers string }{
 	{"github.com/gin-gonic/gin", "web/api cmd/api"},
 	{"github.com/caarlos0/env", "internal/config"},
 	{"github.com/Shopify/toxiproxy", "internal/link"},
+	{"github.com/getkin/kin-openapi", "internal/contract"},
 }
 
 // unreachable may not be in a program, however far away.
@@ -65,7 +66,7 @@ var unreachable = []struct{ program, dep, why string }{
 }
 
 // testOnly are imported by tests alone.
-const testOnly = "media/mediatest internal/redistest internal/link internal/e2e internal/hostile"
+const testOnly = "media/mediatest internal/redistest internal/link internal/e2e internal/hostile internal/contract"
 
 func TestLayout(t *testing.T) {
 	packages := list(t)

@@ -104,11 +104,11 @@ func (a *attempt) Reconnecting(err error, wait time.Duration, until time.Time) {
 }
 
 // Warned implements media.Observer.
-func (a *attempt) Warned(code, message string) {
+func (a *attempt) Warned(code WarningCode, message string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Warn("push warning", "code", code, "detail", message)
-	w := Warning{Code: code, Message: message}
+	w := Warning{Code: string(code), Message: message}
 	known := slices.Contains(a.warnings, w)
 	if known && (code == media.WarnHole || code == media.WarnLost) {
 		return // of the play before, or of the attempt before, which played it, too
@@ -116,7 +116,7 @@ func (a *attempt) Warned(code, message string) {
 	if !known {
 		a.warnings, a.warned = append(a.warnings, w), true
 	}
-	a.eventLocked(Event{Type: EventWarning, Code: code, Message: message})
+	a.eventLocked(Event{Type: EventWarning, Code: string(code), Message: message})
 	a.kick()
 }
 

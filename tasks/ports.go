@@ -20,7 +20,7 @@ type NewPush struct {
 
 // Filter selects pushes for a list, newest first. Zero fields do not select.
 type Filter struct {
-	State    State
+	States   []State // any of them
 	RoomID   string
 	SDKAppID uint32
 	UserID   string
@@ -35,7 +35,7 @@ type Page struct {
 }
 
 // PushStore keeps the records. Its errors are *Error: CodeNotFound,
-// CodeUserBusy, CodeIdempotencyReused, CodeStoreUnavailable.
+// CodeUserBusy, CodeIdempotencyReused, CodeRedisUnavailable.
 type PushStore interface {
 	// Create stores a push, or returns the one stored before under the same
 	// idempotency key and one of the digests, with created false. A push that no
@@ -47,7 +47,7 @@ type PushStore interface {
 }
 
 // RepeatStore knows what was stored under an idempotency key. Its errors are
-// *Error: CodeIdempotencyReused, CodeStoreUnavailable.
+// *Error: CodeIdempotencyReused, CodeRedisUnavailable.
 type RepeatStore interface {
 	// Repeated returns the push that was stored under key with one of these
 	// digests, found false when there is none.
@@ -111,7 +111,7 @@ type End struct {
 }
 
 // AttemptStore is where attempts begin and end. Its errors are the Err… of
-// claims, or *Error with CodeStoreUnavailable.
+// claims, or *Error with CodeRedisUnavailable.
 type AttemptStore interface {
 	// Claim gives the queued attempt to a worker that runs others pushes
 	// beside it, or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
@@ -136,7 +136,7 @@ type Handover struct {
 
 // HandoverStore lets the next attempt of a push prepare while the present one
 // still publishes. It moves no ownership: that is Release and Claim. Its errors
-// are ErrGone and ErrStale, or *Error with CodeStoreUnavailable.
+// are ErrGone and ErrStale, or *Error with CodeRedisUnavailable.
 type HandoverStore interface {
 	// Announce says that l's worker is about to release the push, so that a
 	// claim of the next epoch is answered with ErrHandover. It returns false
@@ -150,7 +150,7 @@ type HandoverStore interface {
 }
 
 // LeaseStore keeps the leases of running attempts. Its errors are *Error with
-// CodeStoreUnavailable.
+// CodeRedisUnavailable.
 type LeaseStore interface {
 	// Renew says that w lives, what it tells of itself, and extends the leases of its pushes, all
 	// in one round trip; rs may be empty. Verdicts are in the order of rs. A

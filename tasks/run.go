@@ -88,7 +88,7 @@ func (w *Worker) startPosition(a *attempt) time.Duration {
 	r, found, err := w.Resume.Load(a.ctx, a.resumeTarget(), spec.ResumeKey)
 	switch {
 	case err != nil && a.ctx.Err() == nil:
-		a.Warned(warnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
+		a.Warned(WarnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
 	case err == nil && found && !r.Finished:
 		return within(part, r.Position)
 	}

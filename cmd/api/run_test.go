@@ -22,11 +22,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redistest"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/secret"
 	"github.com/roomcast/roomcast/tasks/store"
+	"github.com/roomcast/roomcast/web/api"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,8 +44,11 @@ var secretKey = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{9}, 32))
 type instance struct {
 	t    *testing.T
 	base string
+	api  *http.Client // holds every exchange against the description
 	mu   sync.Mutex
 	log  bytes.Buffer
+
+	replayed []string // what the header said of each keyed request
 }
 
 var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
@@ -68,7 +73,9 @@ func start(t *testing.T, redis *redistest.Server, settings ...string) *instance 
 		ended <- run(ctx, environ, in)
 		_ = in.Close()
 	}()
-	i := &instance{t: t}
+	description, err := contract.Load(api.OpenAPI())
+	require.NoError(t, err)
+	i := &instance{t: t, api: &http.Client{Transport: description.Transport(t, http.DefaultTransport)}}
 	lines, drained := bufio.NewScanner(out), make(chan struct{})
 	for i.base == "" && lines.Scan() {
 		i.keep(lines.Text())
@@ -111,7 +118,7 @@ func (i *instance) do(method, path, body string) (int, http.Header, string) {
 	r, err := http.NewRequestWithContext(i.t.Context(), method, i.base+path, strings.NewReader(body))
 	require.NoError(i.t, err)
 	r.Header.Set("Authorization", "Bearer "+apiKey)
-	w, err := http.DefaultClient.Do(r)
+	w, err := i.api.Do(r)
 	require.NoError(i.t, err)
 	defer w.Body.Close()
 	text, err := io.ReadAll(w.Body)
@@ -120,7 +127,7 @@ func (i *instance) do(method, path, body string) (int, http.Header, string) {
 }
 
 func request(change string) string {
-	return `{"videoSrc":"https://a.example/v.mp4?token=canary","sdkAppId":"1400000000","roomId":"r1","userId":"anna"` + change + `}`
+	return `{"videoSrc":"https://a.example/v.mp4?token=canary","sdkAppId":1400000000,"roomId":"r1","userId":"anna"` + change + `}`
 }
 
 func TestAPushIsStartedShownAndStopped(t *testing.T) {
@@ -161,7 +168,7 @@ func TestAPushIsStartedShownAndStopped(t *testing.T) {
 
 func TestTheTemplatesDoorStartsAPush(t *testing.T) {
 	i := start(t, redistest.New(t, redistest.Config{}))
-	status, header, body := i.do("POST", "/", request(`,"redis":"true"`))
+	status, header, body := i.do("POST", "/", request(`,"redis":true`))
 	require.Equal(t, 200, status, body)
 	assert.Equal(t, "Async run task submitted", body)
 	status, _, _ = i.do("GET", "/v1/pushes/"+header.Get("x-scf-reqid"), "")
@@ -209,11 +216,15 @@ func (i *instance) keyed(body, key string) (int, string) {
 	require.NoError(i.t, err)
 	r.Header.Set("Authorization", "Bearer "+apiKey)
 	r.Header.Set("Idempotency-Key", key)
-	w, err := http.DefaultClient.Do(r)
+	w, err := i.api.Do(r)
 	require.NoError(i.t, err)
 	defer w.Body.Close()
-	var answer struct{ ID, Code string }
+	var answer struct{ ID, Code, PushID string }
 	require.NoError(i.t, json.NewDecoder(w.Body).Decode(&answer))
+	i.replayed = append(i.replayed, w.Header.Get("Idempotency-Replayed"))
+	if w.StatusCode == 422 {
+		assert.NotEmpty(i.t, answer.PushID, "the push that the key has started")
+	}
 	return w.StatusCode, answer.ID + answer.Code
 }
 
@@ -226,8 +237,10 @@ func TestTheSameKeyAndBodyAreTheSamePushThoughSettingsChange(t *testing.T) {
 		}
 		return "ROOMCAST_SECRET_KEY=" + strings.Join(keys, ",")
 	}
-	status, id := start(t, redis, secrets(9)).keyed(request(""), "k")
+	first := start(t, redis, secrets(9))
+	status, id := first.keyed(request(""), "k")
 	require.Equal(t, 202, status, id)
+	assert.Equal(t, []string{""}, first.replayed)
 	for _, tt := range []struct{ name, setting string }{
 		{"the source's scheme is not allowed any more", "ROOMCAST_SOURCE_SCHEMES=http"},
 		{"the application's key is not there any more", "ROOMCAST_SDK_KEYS="},
@@ -239,6 +252,7 @@ func TestTheSameKeyAndBodyAreTheSamePushThoughSettingsChange(t *testing.T) {
 			status, again := i.keyed(request(""), "k")
 			assert.Equal(t, 202, status)
 			assert.Equal(t, id, again)
+			assert.Equal(t, []string{"true"}, i.replayed)
 			status, code := i.keyed(request(`,"redis":true`), "k")
 			assert.Equal(t, 422, status)
 			assert.Equal(t, "idempotency_key_reused", code)
@@ -278,7 +292,6 @@ func TestReadinessFollowsTheSettingsOfRedis(t *testing.T) {
 	status, _, body := i.do("GET", "/readyz", "")
 	assert.Equal(t, 503, status)
 	assert.Contains(t, body, `"detail":"redis evicts keys (maxmemory-policy allkeys-lru)`)
-	assert.Contains(t, body, `"code":"redis_unfit"`)
 	set("noeviction")
 	status, _, _ = i.do("GET", "/readyz", "")
 	assert.Equal(t, 200, status)
@@ -292,7 +305,7 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 	sealer, err := secret.New(keys...)
 	require.NoError(t, err)
 	records := store.New(redis.Client(t), store.Config{Lease: time.Hour})
-	well := tasks.WorkerReport{Name: "w", Version: process.Version(), Slots: 9, State: tasks.WorkerReady, Keys: sealer.Keys()}
+	well := tasks.WorkerReport{Name: "w", Version: process.Version(), Since: time.Now(), Slots: 9, State: tasks.WorkerReady, Keys: sealer.Keys()}
 	for n, tt := range []struct {
 		code   string // of the push's trouble and of the probe's check
 		change func(w *tasks.WorkerReport)
@@ -329,6 +342,35 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 			assert.Equal(t, w.Version != process.Version(), strings.Contains(probe, "other_version"))
 			assert.Equal(t, tt.change != nil, strings.Contains(list, `"name":"w"`), list)
 			assert.NotContains(t, list+probe, sealer.Keys()[0])
+		})
+	}
+}
+
+func TestARedisThatIsAwayIsSaidAfterThreeSeconds(t *testing.T) {
+	for name, leave := range map[string]func(*redistest.Server){
+		"it hangs": func(s *redistest.Server) { assert.NoError(t, s.Stop()) },
+		"it died":  func(s *redistest.Server) { s.Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			redis := redistest.New(t, redistest.Config{})
+			i := start(t, redis)
+			_, header, _ := i.do("POST", "/v1/pushes", request(""))
+			push := "/v1/pushes/" + header.Get("X-Scf-Reqid")
+			leave(redis)
+			defer func() { _ = redis.Cont() }()
+			for _, ask := range [][2]string{{"POST", "/v1/pushes"}, {"GET", "/v1/pushes"}, {"GET", push}, {"GET", push + "/events"}, {"DELETE", push}} {
+				var sent string
+				if ask[0] == "POST" {
+					sent = request("")
+				}
+				begin := time.Now()
+				status, _, body := i.do(ask[0], ask[1], sent)
+				assert.Equal(t, 503, status, ask)
+				assert.Contains(t, body, `"code":"redis_unavailable"`, ask)
+				assert.Contains(t, body, `"detail":"Redis `, ask)
+				assert.Less(t, time.Since(begin), 4*time.Second, ask) // 3, and some for the machine
+				t.Log(ask, time.Since(begin))
+			}
 		})
 	}
 }

@@ -43,7 +43,8 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 			p.close()
 		}
 	}()
-	client, err := redisconn.Open(ctx, redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-api"}, log)
+	redis := redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-api"}
+	client, err := redisconn.Open(ctx, redis, log)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +54,9 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	service, err := p.service(cfg, client)
 	if err != nil {
 		return nil, err
+	}
+	if redis.FailsOver() {
+		service.Patience = tasks.FailoverPatience
 	}
 	service.Pushes, service.Repeats, service.Stops, service.Workers = records, records, records, records
 	service.Queue, service.Questions = bell, records

@@ -49,7 +49,7 @@ type result struct {
 
 // Handler serves /healthz, which answers 200 as long as the process answers at
 // all, and /readyz, which answers 503 with a problem+json when a check fails that
-// does more than warn. Both answers of /readyz list all checks.
+// does more than warn, else 200 and all checks.
 func Handler(checks ...Check) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -59,7 +59,7 @@ func Handler(checks ...Check) http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		results := look(r.Context(), checks)
 		if why := unready(results); why != "" {
-			problem(w, why, results)
+			problem(w, why)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -120,19 +120,18 @@ func unready(results []result) string {
 	return strings.Join(why, "; ")
 }
 
-func problem(w http.ResponseWriter, detail string, results []result) {
+func problem(w http.ResponseWriter, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", "5")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_ = json.NewEncoder(w).Encode(struct {
-		Type      string   `json:"type"`
-		Title     string   `json:"title"`
-		Status    int      `json:"status"`
-		Detail    string   `json:"detail"`
-		Code      string   `json:"code"`
-		Retryable bool     `json:"retryable"`
-		Checks    []result `json:"checks"`
+		Type      string `json:"type"`
+		Title     string `json:"title"`
+		Status    int    `json:"status"`
+		Detail    string `json:"detail"`
+		Code      string `json:"code"`
+		Retryable bool   `json:"retryable"`
 	}{
-		"urn:roomcast:problem:not_ready", "Not ready", http.StatusServiceUnavailable, detail, "not_ready", true, results,
+		"urn:roomcast:problem:not_ready", "Not ready", http.StatusServiceUnavailable, detail, "not_ready", true,
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -131,7 +132,7 @@ func (g *Gate) parse(raw media.Secret) (address, error) {
 		return a, err
 	}
 	if !g.carries(a.scheme) {
-		return a, blocked(a.target, errScheme)
+		return a, blocked(a.target, fmt.Errorf("%w: ROOMCAST_SOURCE_SCHEMES has %s", errScheme, strings.Join(g.schemes, ", ")))
 	}
 	return a, g.rules.static(a.target)
 }

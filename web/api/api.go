@@ -13,7 +13,7 @@ import (
 
 // Pushes starts, stops and finds pushes. Its errors are *tasks.Error.
 type Pushes interface {
-	Start(ctx context.Context, r tasks.Request) (tasks.Push, error)
+	Start(ctx context.Context, r tasks.Request) (p tasks.Push, replayed bool, err error)
 	Preview(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error)
 	Stop(ctx context.Context, id string) (tasks.Push, error)
 	Get(ctx context.Context, id string) (tasks.Push, error)
@@ -69,13 +69,16 @@ func New(cfg Config) http.Handler {
 
 func (s *server) routes(r *gin.Engine, cfg Config) {
 	r.GET("/", about)
+	r.GET("/openapi.yaml", describe)
 	r.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", gin.WrapH(cfg.Health))
 	r.Match([]string{http.MethodGet, http.MethodHead}, "/readyz", gin.WrapH(cfg.Health))
 
 	keyed := r.Group("/", requireKey(cfg.Keys, false))
 	keyed.POST("/", s.handle(s.startAsTemplate))
-	keyed.POST("/v1/pushes", s.handle(s.start))
-	keyed.GET("/v1/pushes", s.handle(s.list))
+	for _, path := range []string{"/v1/pushes", "/v1/pushes/"} {
+		keyed.POST(path, s.handle(s.start))
+		keyed.GET(path, s.handle(s.list))
+	}
 	keyed.GET("/v1/pushes/:id", s.handle(s.get))
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))

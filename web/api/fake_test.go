@@ -11,8 +11,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/web/api"
 )
@@ -30,7 +34,8 @@ type domain struct {
 	history []tasks.Event
 	fleet   tasks.Fleet
 	err     error
-	blow    any // panics with it
+	blow    any  // panics with it
+	replays bool // a start answers with a push of before
 
 	request tasks.Request
 	filter  tasks.Filter
@@ -46,10 +51,10 @@ func (d *domain) note(ctx context.Context, what string) {
 	}
 }
 
-func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, error) {
+func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, bool, error) {
 	d.request = r
 	d.note(ctx, "start")
-	return d.push, d.err
+	return d.push, d.replays, d.err
 }
 
 func (d *domain) Preview(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error) {
@@ -84,6 +89,9 @@ func (d *domain) Fleet(ctx context.Context) (tasks.Fleet, error) {
 	return d.fleet, d.err
 }
 
+// described is what every exchange of a face is held against.
+var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(api.OpenAPI()) })
+
 // face is an API over a domain, with its log.
 type face struct {
 	*domain
@@ -91,12 +99,21 @@ type face struct {
 	handler http.Handler
 }
 
-func newFace(change func(*api.Config)) *face {
-	f := &face{domain: &domain{push: tasks.Push{ID: id}}}
+func newFace(t testing.TB, change func(*api.Config)) *face {
+	t.Helper()
+	f := &face{domain: &domain{push: youngPush()}}
 	cfg := api.Config{
 		Pushes: f.domain, History: f.domain, Workers: f.domain,
-		Keys:   []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
-		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "health "+r.URL.Path) }),
+		Keys: []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
+		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/readyz" {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, `{"status":"ready","checks":[{"name":"redis","status":"ok"}]}`)
+				return
+			}
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, "health "+r.URL.Path)
+		}),
 		Monitor: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "monitor "+r.Method+" "+r.URL.Path)
 		}),
@@ -105,7 +122,9 @@ func newFace(change func(*api.Config)) *face {
 	if change != nil {
 		change(&cfg)
 	}
-	f.handler = api.New(cfg)
+	c, err := described()
+	require.NoError(t, err)
+	f.handler = c.Handler(t, api.New(cfg))
 	return f
 }
 

@@ -11,7 +11,8 @@ import (
 // push is a push as clients see it. What is absent has no member.
 type push struct {
 	ID          string            `json:"id,omitempty"`
-	Status      tasks.State       `json:"status"`
+	State       tasks.State       `json:"state"`
+	Status      tasks.State       `json:"status"` // State by its older name
 	Desired     tasks.Desired     `json:"desired"`
 	VideoSrc    string            `json:"videoSrc"`
 	SDKAppID    uint32            `json:"sdkAppId"`
@@ -84,7 +85,7 @@ type history struct {
 
 func viewPush(p tasks.Push) push {
 	return push{
-		ID: p.ID, Status: p.State, Desired: p.Desired,
+		ID: p.ID, State: p.State, Status: p.State, Desired: p.Desired,
 		VideoSrc: p.Spec.VideoSrc, SDKAppID: p.Spec.SDKAppID, RoomID: p.Spec.RoomID, UserID: p.Spec.UserID,
 		ClientRole: p.Spec.ClientRole, Redis: p.Spec.Redis, Mode: p.Spec.Mode, ResumeScope: p.Spec.ResumeScope,
 		wishes:  viewWishes(p.Spec),

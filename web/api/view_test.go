@@ -97,7 +97,7 @@ func TestPushAsJSON(t *testing.T) {
 		{"a push with wishes", "push_wishes.json", wishingPush()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFace(nil)
+			f := newFace(t, nil)
 			f.push = tt.push
 			w := f.do("GET", "/v1/pushes/"+id, "")
 			require.Equal(t, 200, w.Code)
@@ -108,7 +108,7 @@ func TestPushAsJSON(t *testing.T) {
 }
 
 func TestWhatIsAskedForByDefaultIsNotShown(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.push = youngPush()
 	f.push.Spec.Options.Repeat, f.push.Spec.MaxIdle = 1, tasks.DefaultMaxIdle
 	f.push.Progress = &media.Progress{Loop: 1}
@@ -118,14 +118,14 @@ func TestWhatIsAskedForByDefaultIsNotShown(t *testing.T) {
 }
 
 func TestListAsJSON(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	golden(t, "list_empty.json", f.do("GET", "/v1/pushes", "").Body.Bytes())
 	f.page = tasks.Page{Pushes: []tasks.Push{youngPush()}, NextCursor: "c2"}
 	golden(t, "list.json", f.do("GET", "/v1/pushes", "").Body.Bytes())
 }
 
 func TestEventsAsJSON(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	golden(t, "events_empty.json", f.do("GET", "/v1/pushes/"+id+"/events", "").Body.Bytes())
 	f.history = []tasks.Event{
 		{At: at(0), Type: tasks.EventState, State: tasks.Queued},

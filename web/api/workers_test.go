@@ -10,7 +10,7 @@ import (
 )
 
 func TestTheWorkersAreListedWithoutTheirKeys(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	w := f.do("GET", "/v1/workers", "")
 	assert.Equal(t, 200, w.Code)
 	assert.JSONEq(t, `{"workers":[]}`, w.Body.String())
