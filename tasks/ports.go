@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -26,6 +27,14 @@ type Filter struct {
 	UserID   string
 	Limit    int    // 1 to 200
 	Cursor   string // NextCursor of the page before
+}
+
+// Matches says whether f selects p.
+func (f Filter) Matches(p Push) bool {
+	return (len(f.States) == 0 || slices.Contains(f.States, p.State)) &&
+		(f.RoomID == "" || p.Spec.RoomID == f.RoomID) &&
+		(f.SDKAppID == 0 || p.Spec.SDKAppID == f.SDKAppID) &&
+		(f.UserID == "" || p.Spec.UserID == f.UserID)
 }
 
 // Page is a part of a list.

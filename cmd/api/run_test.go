@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,7 +32,13 @@ import (
 	"github.com/roomcast/roomcast/web/api"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(listenersEnv); addr != "" {
+		listeners(addr)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	apiKey = "canary-api-key"
@@ -42,8 +49,9 @@ var secretKey = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{9}, 32))
 
 // instance is a running API.
 type instance struct {
-	t    *testing.T
+	t    testing.TB
 	base string
+	stop func()       // ends it, and demands that it ends well; once
 	api  *http.Client // holds every exchange against the description
 	mu   sync.Mutex
 	log  bytes.Buffer
@@ -55,7 +63,7 @@ var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
 
 // start runs the API against redis until the test is over, and demands a clean
 // end.
-func start(t *testing.T, redis *redistest.Server, settings ...string) *instance {
+func start(t testing.TB, redis *redistest.Server, settings ...string) *instance {
 	t.Helper()
 	sum := sha256.Sum256([]byte(apiKey))
 	environ := append([]string{
@@ -89,13 +97,14 @@ func start(t *testing.T, redis *redistest.Server, settings ...string) *instance 
 			i.keep(lines.Text())
 		}
 	}()
-	t.Cleanup(func() {
+	i.stop = sync.OnceFunc(func() {
 		http.DefaultClient.CloseIdleConnections()
 		cancel()
 		assert.NoError(t, <-ended)
 		<-drained
 		assert.NotContains(t, i.text(), "canary")
 	})
+	t.Cleanup(i.stop)
 	require.NotEmpty(t, i.base, i.text())
 	return i
 }
@@ -297,15 +306,28 @@ func TestReadinessFollowsTheSettingsOfRedis(t *testing.T) {
 	assert.Equal(t, 200, status)
 }
 
-func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
-	redis := redistest.New(t, redistest.Config{})
-	i := start(t, redis)
+// wellWorker is a worker with room for what the API starts.
+func wellWorker(t *testing.T) tasks.WorkerReport {
+	t.Helper()
 	keys, err := secret.ParseKeys(secretKey)
 	require.NoError(t, err)
 	sealer, err := secret.New(keys...)
 	require.NoError(t, err)
+	return tasks.WorkerReport{Name: "w", Version: process.Version(), Since: time.Now(), Slots: 9, State: tasks.WorkerReady, Keys: sealer.Keys()}
+}
+
+// addWorker lets one be there, so that no push waits for it.
+func addWorker(t *testing.T, redis *redistest.Server) {
+	t.Helper()
+	_, err := store.New(redis.Client(t), store.Config{Lease: time.Hour}).Renew(t.Context(), wellWorker(t), nil)
+	require.NoError(t, err)
+}
+
+func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
+	redis := redistest.New(t, redistest.Config{})
+	i := start(t, redis)
 	records := store.New(redis.Client(t), store.Config{Lease: time.Hour})
-	well := tasks.WorkerReport{Name: "w", Version: process.Version(), Since: time.Now(), Slots: 9, State: tasks.WorkerReady, Keys: sealer.Keys()}
+	well := wellWorker(t)
 	for n, tt := range []struct {
 		code   string // of the push's trouble and of the probe's check
 		change func(w *tasks.WorkerReport)
@@ -341,7 +363,7 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 			}
 			assert.Equal(t, w.Version != process.Version(), strings.Contains(probe, "other_version"))
 			assert.Equal(t, tt.change != nil, strings.Contains(list, `"name":"w"`), list)
-			assert.NotContains(t, list+probe, sealer.Keys()[0])
+			assert.NotContains(t, list+probe, well.Keys[0])
 		})
 	}
 }

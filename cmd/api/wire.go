@@ -24,6 +24,7 @@ import (
 type parts struct {
 	log     *slog.Logger
 	handler http.Handler
+	live    *api.Hub
 	sweeper *tasks.Sweeper
 	watch   func(ctx context.Context) // over Redis, until ctx ends
 	closers []func()
@@ -62,10 +63,12 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	service.Queue, service.Questions = bell, records
 	p.watch = func(ctx context.Context) { redisconn.Watch(ctx, client, redisconn.WatchEvery, log) }
 	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log}
+	p.live = api.NewHub(records, log)
 	p.handler = api.New(api.Config{
 		Pushes:  service,
 		History: service,
 		Workers: service,
+		Live:    p.live,
 		Keys:    apiKeys(cfg.APIKeys),
 		Health:  health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service)),
 		Monitor: monitor.New(monitor.Config{

@@ -221,6 +221,8 @@ func TestStoreWorksOnAClusterAndUnderANarrowACL(t *testing.T) {
 			require.Zero(t, next)
 			require.Len(t, all(t, s, tasks.Filter{Limit: 10}), 1)
 			require.NoError(t, s.Trim(ctx(t)))
+			require.NoError(t, s.AwaitFeed(ctx(t), "0-0", time.Second))
+			require.NotEmpty(t, feed(t, s, "0-0").Events)
 		})
 	}
 }

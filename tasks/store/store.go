@@ -195,6 +195,21 @@ func (s *Store) Get(ctx context.Context, id string) (tasks.Push, error) {
 	return show(id, records[0]), nil
 }
 
+// Some returns those pushes of ids that there are, in one round trip.
+func (s *Store) Some(ctx context.Context, ids []string) ([]tasks.Push, error) {
+	records, err := s.records(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var pushes []tasks.Push
+	for i, record := range records {
+		if len(record) > 0 {
+			pushes = append(pushes, show(ids[i], record))
+		}
+	}
+	return pushes, nil
+}
+
 // owner reads what a push's keys depend on; ErrGone without a record.
 func (s *Store) owner(ctx context.Context, id string) (owner, error) {
 	values, err := s.client.HMGet(ctx, keyPush(id), fieldApp, fieldRoom, fieldUser, fieldIdem, fieldSpec).Result()

@@ -37,6 +37,7 @@ type Config struct {
 	Workers Workers
 	Keys    []Key        // none: no key is asked for, and only loopback names are served
 	Health  http.Handler // serves /healthz and /readyz
+	Live    *Hub         // of the streams; its Run is the caller's
 	Monitor http.Handler // serves /monitor and all below, behind a key
 	Log     *slog.Logger
 }
@@ -45,6 +46,7 @@ type server struct {
 	pushes  Pushes
 	history History
 	workers Workers
+	live    *Hub
 	log     *slog.Logger
 	looks   looks
 }
@@ -52,7 +54,7 @@ type server struct {
 // New returns the handler of all routes.
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	s := &server{pushes: cfg.Pushes, history: cfg.History, workers: cfg.Workers, log: cfg.Log}
+	s := &server{pushes: cfg.Pushes, history: cfg.History, workers: cfg.Workers, live: cfg.Live, log: cfg.Log}
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
@@ -83,6 +85,7 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
 	keyed.GET("/v1/workers", s.handle(s.fleet))
+	keyed.GET("/v1/events", s.handle(s.watch))
 
 	if cfg.Monitor != nil {
 		page := r.Group("/monitor", requireKey(cfg.Keys, true))

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -212,6 +211,9 @@ func (s *server) events(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if wantsStream(c.Request) {
+		return s.follow(c, id)
+	}
 	ctx, cancel := reading(c)
 	defer cancel()
 	events, err := s.history.Events(ctx, id)
@@ -284,8 +286,6 @@ func visibleASCII(s string) bool {
 func writeJSON(c *gin.Context, status int, v any) error {
 	c.Header("Content-Type", "application/json; charset=utf-8")
 	c.Status(status)
-	enc := json.NewEncoder(c.Writer)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // the client is gone if this fails
+	encode(c.Writer, v)
 	return nil
 }

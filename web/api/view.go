@@ -138,9 +138,13 @@ func viewPage(p tasks.Page) page {
 func viewEvents(events []tasks.Event) history {
 	v := history{Events: make([]event, 0, len(events))}
 	for _, e := range events {
-		v.Events = append(v.Events, event{stamp(e.At), e.Type, e.State, e.Side, e.Code, e.Message, e.Epoch})
+		v.Events = append(v.Events, viewEvent(e))
 	}
 	return v
+}
+
+func viewEvent(e tasks.Event) event {
+	return event{stamp(e.At), e.Type, e.State, e.Side, e.Code, e.Message, e.Epoch}
 }
 
 // stamp is RFC 3339 in UTC with milliseconds; empty for the zero time.

@@ -212,6 +212,50 @@ type History struct {
 	Events []Event `json:"events"`
 }
 
+// LiveEvent The data of `state`, `trouble`, `recovered`, `plan`, `warning` and `end` in a stream.
+type LiveEvent struct {
+	At time.Time `json:"at"`
+
+	// Attempt The attempt that tells it.
+	Attempt int64 `json:"attempt,omitempty"`
+
+	// Code The code of a warning, or of a trouble.
+	Code string `json:"code,omitempty"`
+
+	// Message A sentence for a person.
+	Message string `json:"message,omitempty"`
+
+	// Push What was asked for and what has become of it.
+	Push Push `json:"push,omitempty"`
+
+	// PushID The push that it happened to.
+	PushID string `json:"pushId"`
+
+	// Side Where the cause of a trouble lies.
+	Side Side `json:"side,omitempty"`
+
+	// State Where a push stands.
+	State State `json:"state,omitempty"`
+
+	// Type An EventType; `end` in place of a `state` that is the push's last.
+	Type string `json:"type"`
+}
+
+// LiveProgress The data of `progress` in a stream.
+type LiveProgress struct {
+	// Progress How the push goes.
+	Progress Progress `json:"progress,omitempty"`
+
+	// PushID The push.
+	PushID string `json:"pushId"`
+
+	// State Where a push stands.
+	State State `json:"state"`
+
+	// Trouble What is not well with the push. It is there while it lasts, and stays with a push that failed or was stopped in it.
+	Trouble Trouble `json:"trouble,omitempty"`
+}
+
 // Mode How to play the source. `auto`, the default, looks at it.
 type Mode = media.SourceMode
 
@@ -440,11 +484,22 @@ type Readiness struct {
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
+// Reset The data of `reset` in a stream: events may be missing.
+type Reset struct {
+	// Message Why.
+	Message string `json:"message"`
+}
+
 // ResumeScope Which pushes share a resume record: those of the source, or only those into this room.
 type ResumeScope = tasks.ResumeScope
 
 // Side Where the cause of a trouble lies.
 type Side = tasks.Side
+
+// Snapshot The data of `snapshot` in a stream: the pushes of the stream that have not ended, newest first.
+type Snapshot struct {
+	Pushes []Push `json:"pushes"`
+}
 
 // Source What the source turned out to be.
 type Source struct {
@@ -677,6 +732,9 @@ type ID = string
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// LastEventID defines model for LastEventID.
+type LastEventID = string
+
 // Start What a push is to be.
 type Start = PushRequest
 
@@ -684,6 +742,28 @@ type Start = PushRequest
 type StartAsTemplateParams struct {
 	// IdempotencyKey 1 to 255 visible ASCII characters. The same key and body are the same push for 24 hours; another body is refused with `idempotency_key_reused`.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// WatchEventsParams defines parameters for WatchEvents.
+type WatchEventsParams struct {
+	// State As of the list. What leaves these states is told once more.
+	State string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Status `state` by its older name.
+	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	Status string `form:"status,omitempty" json:"status,omitempty"`
+
+	// RoomID Pushes into this room.
+	RoomID string `form:"roomId,omitempty" json:"roomId,omitempty"`
+
+	// SDKAppID Pushes of this application.
+	SDKAppID uint32 `form:"sdkAppId,omitempty" json:"sdkAppId,omitempty"`
+
+	// UserID Pushes as this user.
+	UserID string `form:"userId,omitempty" json:"userId,omitempty"`
+
+	// LastEventID The id of the last message of a stream that a client had.
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // ListPushesParams defines parameters for ListPushes.
@@ -721,6 +801,12 @@ type StartPushParams struct {
 
 	// IdempotencyKey 1 to 255 visible ASCII characters. The same key and body are the same push for 24 hours; another body is refused with `idempotency_key_reused`.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetEventsParams defines parameters for GetEvents.
+type GetEventsParams struct {
+	// LastEventID The id of the last message of a stream that a client had.
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // StartAsTemplateJSONRequestBody defines body for StartAsTemplate for application/json ContentType.
