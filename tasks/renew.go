@@ -55,7 +55,7 @@ func (w *Worker) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	begin := time.Now()
-	verdicts, err := w.Leases.Renew(ctx, w.Name, renewals)
+	verdicts, err := w.Leases.Renew(ctx, w.report(), renewals)
 	w.Metrics.Renewed(time.Since(begin), err)
 	if err != nil {
 		w.Log.Warn("renew failed", "pushes", len(attempts), "error", err)

@@ -173,7 +173,7 @@ func (w *Worker) tell(ctx context.Context, a *attempt) error {
 	if r.Source == nil && r.Warnings == nil {
 		return nil
 	}
-	verdicts, err := w.Leases.Renew(ctx, w.Name, []Renewal{r})
+	verdicts, err := w.Leases.Renew(ctx, w.report(), []Renewal{r})
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type Service struct {
 	Pushes  PushStore
 	Repeats RepeatStore
 	Stops   StopStore
+	Workers FleetStore
 	Queue   Queue
 	Sealer  Sealer
 	Door    Destinations

@@ -18,6 +18,7 @@ type Player interface {
 // WorkerConfig is what a Worker needs.
 type WorkerConfig struct {
 	Name      string // unique among all workers, a new one for every process
+	Version   string // of the program
 	Slots     int    // pushes at once
 	Lease     time.Duration
 	RenewCap  time.Duration // how long a push goes on without a successful renew
@@ -39,6 +40,7 @@ type WorkerConfig struct {
 // one that renews their leases.
 type Worker struct {
 	WorkerConfig
+	since  time.Time       // its begin
 	base   context.Context // parent of every attempt's context
 	cancel context.CancelCauseFunc
 	kicks  chan struct{} // capacity 1
@@ -71,7 +73,7 @@ func NewWorker(c WorkerConfig) *Worker {
 		c.Metrics = unmeasured{}
 	}
 	w := &Worker{
-		WorkerConfig: c, kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
+		WorkerConfig: c, since: time.Now(), kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
 		guard: newGuard(),
 	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())

@@ -158,7 +158,7 @@ func (f *fleet) renew(ctx context.Context, n int) {
 		}
 		renewals[i] = r
 	}
-	verdicts, err := f.store.Renew(ctx, "w", renewals)
+	verdicts, err := f.store.Renew(ctx, tasks.WorkerReport{Name: "w"}, renewals)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -100,6 +100,7 @@ func (i *instance) end(id string) {
 
 func TestStreamsGoOnWithoutAHoleWithAnotherAPI(t *testing.T) {
 	redis := redistest.New(t, redistest.Config{})
+	addWorker(t, redis)
 	i := start(t, redis, "ROOMCAST_LEASE=1m")
 	anna := i.push("anna")
 	all, one := i.follow("/v1/events", ""), i.follow("/v1/pushes/"+anna+"/events", "")
@@ -141,6 +142,7 @@ func TestStreamsAreToldWhenRedisHasLostEvents(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			redis := redistest.New(t, redistest.Config{AppendOnly: true})
+			addWorker(t, redis)
 			i := start(t, redis, "ROOMCAST_LEASE=1m")
 			anna := i.push("anna")
 			s := i.follow("/v1/events", "")
@@ -149,6 +151,7 @@ func TestStreamsAreToldWhenRedisHasLostEvents(t *testing.T) {
 			tt.lose(t, redis)
 			s.wants("reset missing", "snapshot")
 			assert.Equal(t, tt.left, strings.Count(s.text, `"id":"`+anna) == 2, s.text)
+			addWorker(t, redis)
 			bert := i.push("bert")
 			s.wants("state " + bert)
 			again := i.follow("/v1/events", had)
@@ -164,6 +167,7 @@ func TestStreamsAreToldWhenRedisHasLostEvents(t *testing.T) {
 
 func TestOneReaderReadsForAllStreams(t *testing.T) {
 	redis := redistest.New(t, redistest.Config{})
+	addWorker(t, redis)
 	i := start(t, redis, "ROOMCAST_LEASE=1m")
 	anna := i.push("anna")
 	for range 20 {

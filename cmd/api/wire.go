@@ -28,6 +28,7 @@ type parts struct {
 	handler http.Handler
 	live    *api.Hub
 	sweeper *tasks.Sweeper
+	watch   func(ctx context.Context) // over Redis, until ctx ends
 	closers []func()
 }
 
@@ -60,7 +61,9 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	if redis.FailsOver() {
 		service.Patience = tasks.FailoverPatience
 	}
-	service.Pushes, service.Repeats, service.Stops, service.Queue, service.Questions = records, records, records, bell, records
+	service.Pushes, service.Repeats, service.Stops, service.Workers = records, records, records, records
+	service.Queue, service.Questions = bell, records
+	p.watch = func(ctx context.Context) { redisconn.Watch(ctx, client, redisconn.WatchEvery, log) }
 	p.live = api.NewHub(records, log)
 	bells, told := queue.NewBells(client), metrics.New("api", process.Version())
 	fleet := told.Fleet(metrics.FleetConfig{Store: records, Queues: bells, Evicts: func(ctx context.Context) (bool, error) {
@@ -71,9 +74,10 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	p.handler = api.New(api.Config{
 		Pushes:  service,
 		History: service,
+		Workers: service,
 		Live:    p.live,
 		Keys:    apiKeys(cfg.APIKeys),
-		Health:  health.Handler(health.Check{Name: "redis", Run: records.Writable}),
+		Health:  health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service)),
 		Monitor: monitor.New(monitor.Config{
 			Client: client, Pushes: service, Active: records.Active, Log: log,
 			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },

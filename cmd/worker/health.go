@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,7 +19,7 @@ type healthServer struct {
 
 // listenHealth serves /healthz, /readyz and /metrics on addr; redis says whether
 // Redis can be used.
-func listenHealth(addr string, redis func(context.Context) error, metrics http.Handler) (*healthServer, error) {
+func listenHealth(addr string, redis health.Check, metrics http.Handler) (*healthServer, error) {
 	if addr == config.WorkerListenOff {
 		return &healthServer{addr: addr}, nil
 	}
@@ -30,7 +29,7 @@ func listenHealth(addr string, redis func(context.Context) error, metrics http.H
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
-	mux.Handle("/", health.Handler(health.Check{Name: "redis", Run: redis}))
+	mux.Handle("/", health.Handler(redis))
 	h := &healthServer{
 		addr: listener.Addr().String(), ended: make(chan struct{}),
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second},

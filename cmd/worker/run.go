@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/health"
 	"github.com/roomcast/roomcast/internal/logging"
 	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
@@ -121,7 +122,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	records := store.New(p.client, store.Config{Lease: cfg.Lease, Retention: cfg.Retention})
 	bell, told := queue.New(p.client), metrics.New("worker", process.Version())
 	worker := tasks.NewWorker(tasks.WorkerConfig{
-		Name: name(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
+		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
 		Memory: p.memory, Stuck: p.stuck, Metrics: told.Worker(),
 	})
@@ -130,11 +131,11 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, records, t, p.log) },
 	})
-	health, err := listenHealth(cfg.WorkerListen, records.Writable, told.Handler())
+	listening, err := listenHealth(cfg.WorkerListen, health.Redis(p.client, records.Writable), told.Handler())
 	if err != nil {
 		return true, err
 	}
-	defer health.close()
+	defer listening.close()
 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -144,11 +145,12 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	running.Go(func() { worker.Run(background) })
 	running.Go(func() { sweeper.Run(background) })
 	running.Go(func() { nudge(background, records, worker) })
+	running.Go(func() { redisconn.Watch(background, p.client, redisconn.WatchEvery, p.log) })
 	running.Go(func() { worker.AnswerQuestions(background, records) })
 	if err := server.Start(); err != nil {
 		return true, err
 	}
-	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", health.addr)
+	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", listening.addr)
 	select {
 	case <-ctx.Done():
 	case <-worker.Spent():

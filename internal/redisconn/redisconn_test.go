@@ -8,11 +8,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -201,4 +203,32 @@ func TestARedisThatRefusesToTellCountsAsOneThatDoesNotEvict(t *testing.T) {
 	yes, err := redisconn.Evicts(t.Context(), c)
 	require.NoError(t, err)
 	require.False(t, yes)
+}
+
+func TestAServerThatIsSetToEvictLaterIsSaidOnceAndWhenItIsOver(t *testing.T) {
+	s := redistest.New(t, redistest.Config{})
+	c := open(t, s.URL())
+	set := func(policy string) { require.NoError(t, c.ConfigSet(t.Context(), "maxmemory-policy", policy).Err()) }
+	lines := make(chan string, 100)
+	log := slog.New(slog.NewTextHandler(lineWriter(lines), nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() { redisconn.Watch(ctx, c, time.Millisecond, log) })
+	for range 2 {
+		set("allkeys-lru")
+		require.Contains(t, <-lines, "maxmemory-policy allkeys-lru")
+		set("noeviction")
+		require.Contains(t, <-lines, "can be used again")
+	}
+	cancel()
+	watching.Wait()
+	require.Empty(t, lines)
+}
+
+// lineWriter sends every line on.
+type lineWriter chan string
+
+func (w lineWriter) Write(line []byte) (int, error) {
+	w <- string(line)
+	return len(line), nil
 }

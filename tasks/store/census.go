@@ -19,11 +19,11 @@ const censusBatch = 500
 // meanwhile may be counted before or after.
 func (s *Store) Census(ctx context.Context) (tasks.Census, error) {
 	c := tasks.Census{Pushes: map[tasks.State]int{}, Troubles: map[tasks.TroubleKind]tasks.Troubled{}}
-	workers, err := s.Workers(ctx)
+	fleet, err := s.Fleet(ctx, "")
 	if err != nil {
 		return c, err
 	}
-	c.Workers = workers
+	c.Workers = len(fleet.Workers)
 	pipe := s.client.Pipeline()
 	now, active := pipe.Time(ctx), pipe.ZRange(ctx, keyActive, 0, -1)
 	ended := map[tasks.State]*redis.IntCmd{}

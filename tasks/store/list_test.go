@@ -176,13 +176,13 @@ func TestSweepOfAQueuedPush(t *testing.T) {
 	s, rdb := fresh(t, store.Config{Grace: short})
 	p := create(t, s, "u")
 	seen := expired(t, s, 1)[0]
-	require.NoError(t, s.Defer(ctx(t), seen, time.Hour, tasks.WaitingForSlot))
-	require.ErrorIs(t, s.Defer(ctx(t), seen, time.Hour, tasks.WaitingForSlot), tasks.ErrHeld)
+	require.NoError(t, s.Defer(ctx(t), seen, time.Hour))
+	require.ErrorIs(t, s.Defer(ctx(t), seen, time.Hour), tasks.ErrHeld)
 	expired(t, s, 0)
 	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(5, p.ID)).Err())
 	require.EqualValues(t, 2, takeover(t, s, expired(t, s, 1)[0]), "its task was lost: a new attempt gets a new one")
 	claim(t, s, get(t, s, p.ID), "w")
-	require.ErrorIs(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID}, time.Hour, tasks.WaitingForSlot), tasks.ErrHeld)
+	require.ErrorIs(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID}, time.Hour), tasks.ErrHeld)
 }
 
 func TestSweepForgetsLeasesWithoutAPush(t *testing.T) {

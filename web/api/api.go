@@ -25,10 +25,16 @@ type History interface {
 	Events(ctx context.Context, id string) ([]tasks.Event, error)
 }
 
+// Workers knows the workers that are there. Its errors are *tasks.Error.
+type Workers interface {
+	Fleet(ctx context.Context) (tasks.Fleet, error)
+}
+
 // Config is what New needs; Monitor and Metrics may be nil.
 type Config struct {
 	Pushes  Pushes
 	History History
+	Workers Workers
 	Keys    []Key        // none: no key is asked for, and only loopback names are served
 	Health  http.Handler // serves /healthz and /readyz
 	Live    *Hub         // of the streams; its Run is the caller's
@@ -43,6 +49,7 @@ type Config struct {
 type server struct {
 	pushes  Pushes
 	history History
+	workers Workers
 	live    *Hub
 	log     *slog.Logger
 	told    func(route string, status int)
@@ -52,7 +59,7 @@ type server struct {
 // New returns the handler of all routes.
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	s := &server{pushes: cfg.Pushes, history: cfg.History, live: cfg.Live, log: cfg.Log, told: cfg.Answered}
+	s := &server{pushes: cfg.Pushes, history: cfg.History, workers: cfg.Workers, live: cfg.Live, log: cfg.Log, told: cfg.Answered}
 	if s.told == nil {
 		s.told = func(string, int) {}
 	}
@@ -85,6 +92,7 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.GET("/v1/pushes/:id", s.handle(s.get))
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
+	keyed.GET("/v1/workers", s.handle(s.fleet))
 	keyed.GET("/v1/events", s.handle(s.watch))
 
 	if cfg.Metrics != nil {

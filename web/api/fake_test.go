@@ -32,6 +32,7 @@ type domain struct {
 	push    tasks.Push
 	page    tasks.Page
 	history []tasks.Event
+	fleet   tasks.Fleet
 	err     error
 	blow    any  // panics with it
 	replays bool // a start answers with a push of before
@@ -83,6 +84,11 @@ func (d *domain) Events(ctx context.Context, id string) ([]tasks.Event, error) {
 	return d.history, d.err
 }
 
+func (d *domain) Fleet(ctx context.Context) (tasks.Fleet, error) {
+	d.note(ctx, "fleet")
+	return d.fleet, d.err
+}
+
 // described is what every exchange of a face is held against.
 var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(api.OpenAPI()) })
 
@@ -97,9 +103,14 @@ func newFace(t testing.TB, change func(*api.Config)) *face {
 	t.Helper()
 	f := &face{domain: &domain{push: youngPush()}}
 	cfg := api.Config{
-		Pushes: f.domain, History: f.domain,
+		Pushes: f.domain, History: f.domain, Workers: f.domain,
 		Keys: []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
 		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/readyz" {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, `{"status":"ready","checks":[{"name":"redis","status":"ok"}]}`)
+				return
+			}
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			_, _ = io.WriteString(w, "health "+r.URL.Path)
 		}),

@@ -10,6 +10,27 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
+// Defines values for CheckStatus.
+const (
+	CheckStatusOk      CheckStatus = "ok"
+	CheckStatusUnknown CheckStatus = "unknown"
+	CheckStatusWarning CheckStatus = "warning"
+)
+
+// Valid indicates whether the value is a known member of the CheckStatus enum.
+func (e CheckStatus) Valid() bool {
+	switch e {
+	case CheckStatusOk:
+		return true
+	case CheckStatusUnknown:
+		return true
+	case CheckStatusWarning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ClientRole.
 const (
 	ClientRoleAnchor ClientRole = "anchor"
@@ -19,6 +40,21 @@ const (
 func (e ClientRole) Valid() bool {
 	switch e {
 	case ClientRoleAnchor:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReadinessStatus.
+const (
+	ReadinessStatusReady ReadinessStatus = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadinessStatus enum.
+func (e ReadinessStatus) Valid() bool {
+	switch e {
+	case ReadinessStatusReady:
 		return true
 	default:
 		return false
@@ -60,6 +96,51 @@ func (e TrackType) Valid() bool {
 		return false
 	}
 }
+
+// Defines values for WorkerState.
+const (
+	WorkerStateDraining   WorkerState = "draining"
+	WorkerStateNoMemory   WorkerState = "no_memory"
+	WorkerStateReady      WorkerState = "ready"
+	WorkerStateReserved   WorkerState = "reserved"
+	WorkerStateRestarting WorkerState = "restarting"
+)
+
+// Valid indicates whether the value is a known member of the WorkerState enum.
+func (e WorkerState) Valid() bool {
+	switch e {
+	case WorkerStateDraining:
+		return true
+	case WorkerStateNoMemory:
+		return true
+	case WorkerStateReady:
+		return true
+	case WorkerStateReserved:
+		return true
+	case WorkerStateRestarting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Check One thing that the process works with.
+type Check struct {
+	// Code Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `worker_restarts`, `other_version`.
+	Code string `json:"code,omitempty"`
+
+	// Message What is wrong and what to do.
+	Message string `json:"message,omitempty"`
+
+	// Name `redis`; of an API also `workers` and `versions`.
+	Name string `json:"name"`
+
+	// Status `unknown`: it could not be looked at.
+	Status CheckStatus `json:"status"`
+}
+
+// CheckStatus `unknown`: it could not be looked at.
+type CheckStatus string
 
 // ClientRole The user's role in the room; what cannot publish is refused.
 type ClientRole string
@@ -394,6 +475,15 @@ type PushRequest struct {
 	VideoSrc string `json:"videoSrc"`
 }
 
+// Readiness What a process looked at.
+type Readiness struct {
+	Checks []Check         `json:"checks"`
+	Status ReadinessStatus `json:"status"`
+}
+
+// ReadinessStatus defines model for Readiness.Status.
+type ReadinessStatus string
+
 // Reset The data of `reset` in a stream: events may be missing.
 type Reset struct {
 	// Message Why.
@@ -602,6 +692,38 @@ type Wishes struct {
 
 	// Width The picture's width in pixels, even, 16 to 1920.
 	Width int `json:"width,omitempty"`
+}
+
+// Worker A worker, as it told of itself with its last renew.
+type Worker struct {
+	// HasSecretKey Whether it can open what this API seals.
+	HasSecretKey bool `json:"hasSecretKey"`
+
+	// Name A new one for every process.
+	Name string `json:"name"`
+
+	// Since When it began.
+	Since time.Time `json:"since"`
+
+	// Slots Pushes that it runs at once.
+	Slots int `json:"slots"`
+
+	// State `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left, `restarting` is to be started anew.
+	State WorkerState `json:"state"`
+
+	// Used Slots that are taken.
+	Used int `json:"used"`
+
+	// Version What it was built from.
+	Version string `json:"version"`
+}
+
+// WorkerState `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left, `restarting` is to be started anew.
+type WorkerState string
+
+// Workers The workers that have renewed lately.
+type Workers struct {
+	Workers []Worker `json:"workers"`
 }
 
 // ID defines model for ID.

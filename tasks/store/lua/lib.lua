@@ -117,6 +117,49 @@ local function waited(k, rec, t)
   rec.waiting = ''
 end
 
+-- sealed_with returns the id of the key that an envelope names,
+-- v1.<key>.<nonce>.<ciphertext>; '' for what is no envelope.
+local function sealed_with(envelope)
+  return string.match(envelope or '', '^[^.]*%.([^.]*)%.') or ''
+end
+
+-- fleet looks at all workers for more pushes sealed with key ('' for any).
+-- reports: what they tell of themselves, by name. lack: why none would take
+-- these, '' when one would. refuses: the reasons to take none that some worker
+-- has. free: slots that are not taken, of those who take pushes.
+--
+-- What is taken is told once a second. So lack reckons with what is true at
+-- once: every push that has not ended has a slot or waits for one, but workers
+-- that take none keep only those that they have.
+local REFUSALS = {no_memory = 'no_memory', restarting = 'worker_restarts'}
+local function fleet(workers, reports, active, key, more, t)
+  local f = {reports = {}, refuses = {}, free = 0}
+  local room, present, keyed, taking = -redis.call('ZCARD', active), false, false, false
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, '(' .. int(t), '+inf')) do
+    local text = redis.call('HGET', reports, name)
+    local ok, r = pcall(cjson.decode, text)
+    if ok and type(r) == 'table' then
+      f.reports[name] = text
+      local stays, opens = r.state ~= 'draining', key == ''
+      for _, id in ipairs(type(r.keys) == 'table' and r.keys or {}) do opens = opens or id == key end
+      local takes = r.state == 'ready' and opens
+      present, keyed, taking = present or stays, keyed or stays and opens, taking or takes
+      room = room + (takes and r.slots or r.used)
+      if takes then f.free = f.free + r.slots - r.used end
+      if not opens then f.refuses.no_key = true end
+      if REFUSALS[r.state] then f.refuses[REFUSALS[r.state]] = true end
+    end
+  end
+  f.lack = ''
+  if not present then f.lack = 'no_worker'
+  elseif not keyed then f.lack = 'no_key'
+  elseif taking then f.lack = room < more and 'no_free_slot' or ''
+  elseif f.refuses.no_memory then f.lack = 'no_memory'
+  elseif f.refuses.worker_restarts then f.lack = 'worker_restarts'
+  else f.lack = 'no_free_slot' end -- one keeps itself for a push that must run alone
+  return f
+end
+
 -- attempt_events appends what an attempt reports, each event once by (epoch,
 -- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …}.
 local function attempt_events(k, rec, epoch, list)
