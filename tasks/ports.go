@@ -24,8 +24,9 @@ type Filter struct {
 	RoomID   string
 	SDKAppID uint32
 	UserID   string
-	Limit    int    // 1 to 200
-	Cursor   string // NextCursor of the page before
+	Metadata map[string]string // all of these labels
+	Limit    int               // 1 to 200
+	Cursor   string            // NextCursor of the page before
 }
 
 // Page is a part of a list.

@@ -30,6 +30,9 @@ type Sweeper struct {
 	Lease time.Duration
 	Log   *slog.Logger
 
+	Outboxes OutboxBells // nil: it rings for none
+	Webhooks WebhookQueue
+
 	seen    map[string]int64 // expiry at the look before, by push id
 	ended   time.Time        // of the last look
 	beat    time.Time        // when a look was last seen to go on
@@ -80,6 +83,7 @@ func (s *Sweeper) sweep(ctx context.Context) {
 		s.look(ctx, expired)
 		s.countOrphans(ctx)
 	}
+	s.ring(ctx)
 	if s.trouble != "" && ctx.Err() == nil {
 		s.holdOff(s.trouble)
 	}
@@ -173,6 +177,25 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 	})
 	if err != nil {
 		log.Error("next attempt could not be enqueued", "next_epoch", taken.Next, "error", err)
+	}
+}
+
+// ring rings for outboxes that are due. A bell that is lost is rung again when
+// the time of whoever would have heard it is over.
+func (s *Sweeper) ring(ctx context.Context) {
+	if s.trouble != "" || s.Outboxes == nil {
+		return
+	}
+	var bells []WebhookTask
+	err := s.call(ctx, func(ctx context.Context) (err error) {
+		bells, err = s.Outboxes.RingOutboxes(ctx, sweepBatch)
+		return err
+	})
+	for i := 0; err == nil && i < len(bells) && s.trouble == ""; i++ {
+		err = s.call(ctx, func(ctx context.Context) error { return s.Webhooks.EnqueueWebhooks(ctx, bells[i]) })
+	}
+	if err != nil {
+		s.Log.Warn("webhooks could not be rung for", "error", err)
 	}
 }
 

@@ -54,14 +54,17 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		return nil, err
 	}
 	service.Pushes, service.Repeats, service.Stops, service.Queue = records, records, records, bell
-	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log}
+	p.sweeper = &tasks.Sweeper{
+		Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log, Outboxes: records, Webhooks: bell,
+	}
 	p.handler = api.New(api.Config{
-		Pushes:  service,
-		History: service,
-		Keys:    apiKeys(cfg.APIKeys),
-		Health:  health.Handler(health.Check{Name: "redis", Run: records.Writable}),
-		Monitor: monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),
-		Log:     log,
+		Pushes:   service,
+		History:  service,
+		Webhooks: records,
+		Keys:     apiKeys(cfg.APIKeys),
+		Health:   health.Handler(health.Check{Name: "redis", Run: records.Writable}),
+		Monitor:  monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),
+		Log:      log,
 	})
 	return p, nil
 }
@@ -91,9 +94,28 @@ func (p *parts) service(cfg config.Config, client redisconn.Client) (*tasks.Serv
 		return nil, fmt.Errorf("ROOMCAST_SOURCE_SCHEMES, ROOMCAST_SOURCE_ALLOW, ROOMCAST_SOURCE_DENY: %w", err)
 	}
 	p.closers = append(p.closers, gate.Close)
+	callbacks, err := p.callbacks(cfg)
+	if err != nil {
+		return nil, err
+	}
 	return &tasks.Service{
-		Sealer: sealer, Door: door, Sources: gate, Resume: resume, MaxDuration: cfg.MaxDuration, Log: p.log,
+		Sealer: sealer, Door: door, Sources: gate, Resume: resume, MaxDuration: cfg.MaxDuration, Callbacks: callbacks, Log: p.log,
 	}, nil
+}
+
+// callbacks says which callbacks requests may have.
+func (p *parts) callbacks(cfg config.Config) (tasks.Callbacks, error) {
+	c := tasks.Callbacks{Everywhere: cfg.WebhookURL != ""}
+	if cfg.WebhookSecret == "" {
+		return c, nil
+	}
+	gate, err := egress.New(egress.Config{Schemes: []string{"http", "https"}, Allow: cfg.WebhookAllow, Deny: cfg.SourceDeny, Log: p.log})
+	if err != nil {
+		return c, fmt.Errorf("ROOMCAST_WEBHOOK_ALLOW, ROOMCAST_SOURCE_DENY: %w", err)
+	}
+	p.closers = append(p.closers, gate.Close)
+	c.Check = gate
+	return c, nil
 }
 
 func apiKeys(keys config.APIKeys) []api.Key {

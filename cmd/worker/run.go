@@ -125,6 +125,11 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, records, t, p.log) },
 	})
+	webhooks, closeWebhooks, err := newWebhooks(cfg, p, records, sealer)
+	if err != nil {
+		return true, err
+	}
+	defer closeWebhooks()
 	health, err := listenHealth(cfg.WorkerListen, records.Writable, worker)
 	if err != nil {
 		return true, err
@@ -135,11 +140,14 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	sweeper := tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(p.client), Lease: cfg.Lease, Log: p.log}
+	sweeper := tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(p.client), Lease: cfg.Lease, Log: p.log, Outboxes: records, Webhooks: bell}
 	running.Go(func() { worker.Run(background) })
 	running.Go(func() { sweeper.Run(background) })
 	running.Go(func() { nudge(background, records, worker) })
 	if err := server.Start(); err != nil {
+		return true, err
+	}
+	if err := webhooks.Start(); err != nil {
 		return true, err
 	}
 	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", health.addr)
@@ -148,7 +156,10 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	case <-worker.Spent():
 		err = errSpent
 	}
-	return drain(server, worker, cancel, p.log), err
+	told := make(chan bool, 1)
+	go func() { told <- within(context.Background(), drainTime, webhooks.Shutdown) }()
+	orderly = drain(server, worker, cancel, p.log)
+	return <-told && orderly, err
 }
 
 // nudge passes on the fast path of stops.

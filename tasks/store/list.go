@@ -149,7 +149,17 @@ func matches(p tasks.Push, f tasks.Filter) bool {
 	return (f.State == "" || p.State == f.State) &&
 		(f.RoomID == "" || p.Spec.RoomID == f.RoomID) &&
 		(f.SDKAppID == 0 || p.Spec.SDKAppID == f.SDKAppID) &&
-		(f.UserID == "" || p.Spec.UserID == f.UserID)
+		(f.UserID == "" || p.Spec.UserID == f.UserID) &&
+		labelled(p.Spec.Metadata, f.Metadata)
+}
+
+func labelled(labels, want map[string]string) bool {
+	for key, value := range want {
+		if has, ok := labels[key]; !ok || has != value {
+			return false
+		}
+	}
+	return true
 }
 
 // A cursor is the id of the last push looked at.

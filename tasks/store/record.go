@@ -51,7 +51,9 @@ const (
 	fieldWaiting   = "waiting" // of a queued push: why, and since when
 	fieldWaits     = "waiting_since"
 	fieldHandover  = "handover" // announced epoch and, once it is ready, its worker
-	// Only the scripts use claimed_at, last_epoch and last_worker (who left
+	fieldWebhooks  = "webhooks" // events that the client wants to be told, see lua/lib.lua; separated by spaces
+	fieldLost      = "webhooks_lost"
+	// Only the scripts use webhook_… beside those, claimed_at, last_epoch and last_worker (who left
 	// the push last), event_epoch and event_seq (the last event stored),
 	// renew_seq (the last renew of the attempt), struck (the epochs whose
 	// strike counts), settled_epoch (the last attempt that settled) and
@@ -111,6 +113,9 @@ func newRecord(p tasks.Push, idem string) (flat, error) {
 	f.add(fieldUser, o.user)
 	if idem != "" {
 		f.add(fieldIdem, idem)
+	}
+	if len(p.Spec.Webhooks) > 0 {
+		f.add(fieldWebhooks, strings.Join(p.Spec.Webhooks, " "))
 	}
 	if err := f.addJSON(fieldSpec, p.Spec); err != nil {
 		return nil, err
@@ -255,6 +260,8 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 		StartedAt: r.time(fieldStarted),
 		EndedAt:   r.time(fieldEnded),
 		Strikes:   int(r.int(fieldStrikes)),
+
+		WebhooksLost: r.int(fieldLost),
 	}
 	r.json(fieldTrouble, &p.Trouble)
 	if why := tasks.Waiting(record[fieldWaiting]); why != "" && (p.State == tasks.Queued || p.State.Terminal()) {

@@ -24,26 +24,34 @@ type History interface {
 	Events(ctx context.Context, id string) ([]tasks.Event, error)
 }
 
+// Webhooks are those that could not be delivered. Its errors are *tasks.Error.
+type Webhooks interface {
+	DeadWebhooks(ctx context.Context, limit int) ([]tasks.DeadWebhook, error)
+	ResendWebhook(ctx context.Context, id string) error
+}
+
 // Config is what New needs; Monitor may be nil.
 type Config struct {
-	Pushes  Pushes
-	History History
-	Keys    []Key        // none: no key is asked for, and only loopback names are served
-	Health  http.Handler // serves /healthz and /readyz
-	Monitor http.Handler // serves /monitor and all below, behind a key
-	Log     *slog.Logger
+	Pushes   Pushes
+	History  History
+	Webhooks Webhooks
+	Keys     []Key        // none: no key is asked for, and only loopback names are served
+	Health   http.Handler // serves /healthz and /readyz
+	Monitor  http.Handler // serves /monitor and all below, behind a key
+	Log      *slog.Logger
 }
 
 type server struct {
-	pushes  Pushes
-	history History
-	log     *slog.Logger
+	pushes   Pushes
+	history  History
+	webhooks Webhooks
+	log      *slog.Logger
 }
 
 // New returns the handler of all routes.
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	s := &server{pushes: cfg.Pushes, history: cfg.History, log: cfg.Log}
+	s := &server{pushes: cfg.Pushes, history: cfg.History, webhooks: cfg.Webhooks, log: cfg.Log}
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
@@ -70,6 +78,8 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.GET("/v1/pushes/:id", s.handle(s.get))
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
+	keyed.GET("/v1/webhooks", s.handle(s.deadWebhooks))
+	keyed.POST("/v1/webhooks/:id/resend", s.handle(s.resendWebhook))
 
 	if cfg.Monitor != nil {
 		page := r.Group("/monitor", requireKey(cfg.Keys, true))

@@ -15,6 +15,9 @@ const (
 	maxParameter = 512
 )
 
+// metadataPrefix begins a parameter that is about a label: metadata.course=42.
+const metadataPrefix = "metadata."
+
 var filterNames = []string{"status", "roomId", "sdkAppId", "userId", "limit", "cursor"}
 
 // decodeFilter reads a list's query: known parameters only, each at most once.
@@ -44,16 +47,23 @@ func decodeFilter(query string) (tasks.Filter, error) {
 
 func setParameter(f *tasks.Filter, name string, values []string) (complaint string) {
 	value := values[0]
+	label, isLabel := strings.CutPrefix(name, metadataPrefix)
 	switch {
-	case !slices.Contains(filterNames, name):
+	case !isLabel && !slices.Contains(filterNames, name):
 		if n := nearest.Name(name, filterNames); n != "" {
 			return "is not a parameter; did you mean " + n + "?"
 		}
-		return "is not a parameter; there are " + strings.Join(filterNames, ", ")
+		return "is not a parameter; there are " + strings.Join(filterNames, ", ") + " and metadata.NAME"
 	case len(values) > 1:
 		return "is given twice"
 	case len(value) > maxParameter || strings.ContainsFunc(value, unprintable):
 		return "cannot be such a value"
+	}
+	if isLabel {
+		if f.Metadata == nil {
+			f.Metadata = map[string]string{}
+		}
+		f.Metadata[label] = value
 	}
 	switch name {
 	case "status":

@@ -14,6 +14,7 @@ import (
 
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/web/problem"
+	"github.com/roomcast/roomcast/web/view"
 )
 
 const (
@@ -31,7 +32,7 @@ func (s *server) start(c *gin.Context) error {
 		return err
 	}
 	c.Header("Location", "/v1/pushes/"+p.ID)
-	return writeJSON(c, http.StatusAccepted, viewPush(p))
+	return writeJSON(c, http.StatusAccepted, view.Of(p))
 }
 
 // startAsTemplate is the door of the serverless template: same body, its
@@ -79,7 +80,7 @@ func (s *server) stop(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusAccepted, viewPush(p))
+	return writeJSON(c, http.StatusAccepted, view.Of(p))
 }
 
 func (s *server) get(c *gin.Context) error {
@@ -91,7 +92,7 @@ func (s *server) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, viewPush(p))
+	return writeJSON(c, http.StatusOK, view.Of(p))
 }
 
 func (s *server) list(c *gin.Context) error {
@@ -103,7 +104,7 @@ func (s *server) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, viewPage(page))
+	return writeJSON(c, http.StatusOK, view.OfPage(page))
 }
 
 func (s *server) events(c *gin.Context) error {
@@ -115,7 +116,7 @@ func (s *server) events(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, viewEvents(events))
+	return writeJSON(c, http.StatusOK, view.OfEvents(events))
 }
 
 // changing outlives the client: what it has asked for is done whole or not at

@@ -27,6 +27,13 @@ const Root = "/monitor"
 
 const unreadable = "unreadable payload"
 
+// The webhooks' queue and task in asynq, as tasks/queue names them. Nothing there
+// can be changed: a webhook is no push, and to end it ends none.
+const (
+	webhookQueue = "webhook"
+	webhookTask  = "webhook:deliver"
+)
+
 // shared is an asynq.RedisConnOpt that hands out a client we have already.
 // asynq's own options lose user names and TLS.
 type shared struct{ client redisconn.Client }
@@ -116,7 +123,10 @@ func (m *Monitor) serveAsset(w http.ResponseWriter, r *http.Request) {
 
 // formatPayload shows what a person looks for and nothing as it is: a payload
 // we did not write could hold anything.
-func formatPayload(_ string, payload []byte) string {
+func formatPayload(kind string, payload []byte) string {
+	if kind == webhookTask {
+		return "webhooks of a push"
+	}
 	var t tasks.Task
 	if err := json.Unmarshal(payload, &t); err != nil || t.ID == "" {
 		return unreadable
