@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ type domain struct {
 	push    tasks.Push
 	page    tasks.Page
 	history []tasks.Event
+	dead    []tasks.DeadWebhook
 	err     error
 	blow    any // panics with it
 
@@ -71,6 +73,16 @@ func (d *domain) Events(ctx context.Context, id string) ([]tasks.Event, error) {
 	return d.history, d.err
 }
 
+func (d *domain) DeadWebhooks(ctx context.Context, limit int) ([]tasks.DeadWebhook, error) {
+	d.note(ctx, "webhooks "+strconv.Itoa(limit))
+	return d.dead, d.err
+}
+
+func (d *domain) ResendWebhook(ctx context.Context, id string) error {
+	d.note(ctx, "resend "+id)
+	return d.err
+}
+
 // face is an API over a domain, with its log.
 type face struct {
 	*domain
@@ -81,7 +93,7 @@ type face struct {
 func newFace(change func(*api.Config)) *face {
 	f := &face{domain: &domain{push: tasks.Push{ID: id}}}
 	cfg := api.Config{
-		Pushes: f.domain, History: f.domain,
+		Pushes: f.domain, History: f.domain, Webhooks: f.domain,
 		Keys:   []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
 		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "health "+r.URL.Path) }),
 		Monitor: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
