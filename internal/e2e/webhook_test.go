@@ -93,7 +93,9 @@ func TestAClientIsToldOfItsPushOverAKilledWorkerAndAFlush(t *testing.T) {
 	s.holderOf(id).kill()
 	h.wait(t, "push.started publishing", "push.reconnecting queued", "push.recovered publishing")
 	require.NoError(t, s.redis.Client(t).FlushAll(t.Context()).Err())
-	s.waitFor(id, "registered anew", func(p map[string]any) bool { return p["status"] == "publishing" })
+	require.Eventually(t, func() bool { // its worker registers it anew
+		return s.do(http.MethodGet, "/v1/pushes/"+id, nil).body["status"] == "publishing"
+	}, patience, 50*time.Millisecond)
 	s.stop(id)
 	h.wait(t, "push.started publishing", "push.reconnecting queued", "push.recovered publishing", "push.stopped stopped")
 }
