@@ -103,11 +103,25 @@ func (m *mixer) follow(media MediaType, t Track) error {
 	plan := m.rules.plan([]Track{t}, seen{}, m.reel.options)
 	l, coded := m.lanes[media].(*codeLane)
 	if !coded {
-		return m.adaptLane(media, t, plan.of(media))
+		return m.followWithout(media, t, plan.of(media))
 	}
 	out, err := l.Input(t)
 	m.take(media, out)
+	if media == Video {
+		m.copyAgain(plan.Video)
+	}
 	return err
+}
+
+// followWithout is follow for a track that is not re-encoded.
+func (m *mixer) followWithout(media MediaType, t Track, tp *TrackPlan) error {
+	if err := m.adaptLane(media, t, tp); err != nil {
+		return err
+	}
+	if _, copied := m.lanes[media].(*copyLane); copied && tp.Reason != m.plan.of(media).Reason {
+		m.setPlan(media, *tp)
+	}
+	return nil
 }
 
 // recode goes over to re-encoding a track in the middle of the push. What the
@@ -133,10 +147,10 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	}
 	old.close()
 	m.lanes[media] = l
-	if m.shown[media] > 0 {
+	if m.shown[media] > 0 || m.covers[media].begun {
 		l.SkipBefore(m.shown[media] + tick)
 		if l.still != nil { // what was copied stands for its time
-			l.still.due = m.shown[media] + stillTime
+			l.still.due, l.still.stood = m.shown[media]+stillTime, m.shown[media]
 		}
 	}
 	m.setPlan(media, TrackPlan{Action: Transcode, Reason: reason})

@@ -2,7 +2,6 @@ package media
 
 import (
 	"cmp"
-	"errors"
 )
 
 // blackVideo is the picture that a room gets for a source without one.
@@ -11,7 +10,7 @@ var blackVideo = VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000,
 // black makes the lane of a source without video.
 func (m *mixer) black(told Output) (lane, error) {
 	if m.transcoders == nil {
-		return nil, &Error{Kind: KindSourceUnsupported, Op: "plan", Err: errors.New("no black picture can be made")}
+		return nil, &Error{Kind: KindSourceUnsupported, Op: "plan", Err: Because("the worker cannot make the black picture that sound alone needs", nil)}
 	}
 	wish := m.videoWish(told)
 	wish.FPS = cmp.Or(wish.FPS, blackVideo.FPS)

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"errors"
 	"time"
 )
 
@@ -26,7 +25,7 @@ func (d *damage) note(at time.Duration, good, bad int64) error {
 	}
 	d.good, d.bad = d.good+good, d.bad+bad
 	if d.bad >= damageMany && d.bad > d.good {
-		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("most of it is damaged")}
+		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: Because("most of it is damaged", nil)}
 	}
 	return nil
 }

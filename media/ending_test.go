@@ -119,3 +119,35 @@ func TestThePositionGoesOnWithTheSoundWhereThereIsNoPicture(t *testing.T) {
 		})
 	}
 }
+
+func TestALiveSourceThatIsOverAtOnceIsSent(t *testing.T) {
+	for name, c := range map[string]struct {
+		length time.Duration
+		mode   TranscodeMode
+	}{
+		"a picture": {40 * time.Millisecond, TranscodeAuto}, "a few": {200 * time.Millisecond, TranscodeAuto},
+		"a few, re-encoded": {200 * time.Millisecond, TranscodeAlways}, "longer than the look": {400 * time.Millisecond, TranscodeAuto},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(func(int) fakeSource { return fakeSource{info: stream(c.length)} })
+				s.job.Options.Transcode = c.mode
+				s.job.Retry = func(Kind) Retry { return Retry{} }
+				require.Equal(t, KindSourceEnded, KindOf(s.playWith(t.Context(), &fakeCoders{})))
+				requireRising(t, s.room.got)
+				require.Len(t, s.room.of(0), int(c.length/frame))
+				require.Len(t, s.room.of(1), int(c.length/frame))
+			})
+		})
+	}
+}
+
+func TestALiveSourceThatIsOverAtOnceEachTimeIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(int) fakeSource { return fakeSource{info: stream(200 * time.Millisecond)} })
+		begin := time.Now()
+		require.Equal(t, KindSourceEnded, KindOf(s.play(t.Context())))
+		require.InDelta(t, 60, time.Since(begin).Seconds(), 15)
+		requireRising(t, s.room.got)
+	})
+}

@@ -3,6 +3,7 @@ package media
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Kind says what went wrong in an attempt. The set is closed: switches over it
@@ -90,7 +91,7 @@ type Error struct {
 	// Code and Words are the room's own, from its onStatus or _error reply;
 	// empty when the room said nothing.
 	Code, Words string
-	Err         error // the inner cause; may be nil. Holds no secret.
+	Err         error // the inner cause; may be nil. Holds no secret. People see it where it is a Sentence or a Reason
 }
 
 func (e *Error) Error() string {
@@ -100,6 +101,9 @@ func (e *Error) Error() string {
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
+	}
+	if r, ok := e.Err.(*Reason); ok && r.Err != nil && !strings.Contains(r.Words, r.Err.Error()) { //nolint:errorlint // those further in have told theirs
+		text += " (" + r.Err.Error() + ")"
 	}
 	return text
 }
@@ -127,7 +131,7 @@ var (
 	ErrDraining = errors.New("worker is draining")
 	ErrStalled  = errors.New("source stalled")
 	ErrLost     = errors.New("lease lost to another worker")
-	ErrTooLarge = errors.New("the worker's memory was running out while the source was opened")
+	ErrTooLarge = error(Because("the worker's memory was running out while the source was opened", nil))
 	// ErrStuck is no such cause, but that of an Error of KindSourceTooLarge.
-	ErrStuck = errors.New("the source could not be taken apart in time, and what takes it apart could not be interrupted")
+	ErrStuck = error(Because("the source could not be taken apart in time, and what takes it apart could not be interrupted", nil))
 )

@@ -46,11 +46,11 @@ const (
 type feed struct {
 	source     Source
 	info       SourceInfo
-	live       bool // has no end
-	realtime   bool // comes as fast as it is made: nothing to pace, and what lags is dropped
-	bursty     bool // comes as fast as it is made, but a playlist's segment at a time: its clock is followed, what lags is left out
-	seeks      bool // goes to a position
-	fromBegin  bool // it is read from its begin
+	live       bool          // has no end
+	realtime   bool          // comes as fast as it is made: nothing to pace, and what lags is dropped
+	bursty     bool          // comes as fast as it is made, but a playlist's segment at a time: its clock is followed, what lags is left out
+	seeks      bool          // goes to a position
+	from       time.Duration // position that it is read from
 	conformers []conformer
 	queue      *packetQueue
 	cancel     context.CancelCauseFunc
@@ -85,7 +85,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 	}
 	f := newFeed(source, r.Mode)
 	f.cancel = cancel
-	f.fromBegin = part.from <= 0
+	f.from = max(part.from, 0)
 	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
 			cancel(err)
@@ -263,7 +263,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			break
 		}
 		p, err := f.queue.get(ctx, f.patience())
-		if isEnd(err) && len(f.held) > 0 {
+		if s.ended = (isEnd(err) || KindOf(err) == KindSourceEnded) && len(f.held) > 0; s.ended {
 			break
 		}
 		if err != nil {
@@ -317,7 +317,7 @@ func isEnd(err error) bool {
 
 func noMedia(err error) error {
 	if isEnd(err) {
-		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("it ended before there was a picture or sound in it")}
+		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: Because("it ended before there was a picture or sound in it", nil)}
 	}
 	return err
 }
@@ -362,7 +362,7 @@ func (f *feed) conformer(m MediaType) conformer {
 // with: nearly three minutes of them, at 30 a second.
 const mostBeforeKey = 5000
 
-var errNoKey = &Error{Kind: KindSourceInvalid, Op: "read source", Err: errors.New("no picture in it that a player could begin with")}
+var errNoKey = &Error{Kind: KindSourceInvalid, Op: "read source", Err: Because("no picture in it that a player could begin with", nil)}
 
 // next returns the next packet from the first keyframe on. io.EOF is the
 // source's end; after patience without a packet it has stalled.
@@ -398,20 +398,35 @@ func (f *feed) next(ctx context.Context, patience time.Duration) (Packet, error)
 const leastLead = 300 * time.Millisecond
 
 // begins puts the sound from before key, the first picture, behind it, and returns
-// what comes first. Of a file from its begin no sound is left out: the first
-// picture stands until its time comes, sent again each second.
+// what comes first. Of a file that is read from before its first picture no sound
+// is left out: the picture stands until its time comes, sent again each second.
 func (f *feed) begins(key Packet) Packet {
 	early := f.early.packets
 	f.early.packets = nil
+	begin := f.info.StartTime + f.from
+	leads := !f.live && !key.NoPTS && !key.NoDTS && (f.from == 0 || f.seeks && shownAt(key) > begin)
+	if leads && f.from > 0 {
+		early = slices.DeleteFunc(early, func(p Packet) bool {
+			before := shownAt(p)+p.Duration <= begin
+			if before {
+				f.configs.lose(p)
+			}
+			return before
+		})
+	}
 	lead := time.Duration(0)
-	if !f.live && f.fromBegin && len(early) > 0 && !key.NoPTS && !key.NoDTS {
-		lead = shownAt(key) - shownAt(early[0])
+	if leads && len(early) > 0 {
+		f.gate.from = shownAt(early[0])
+		if f.from > 0 {
+			f.gate.from = max(f.gate.from, begin)
+		}
+		lead = shownAt(key) - f.gate.from
 	}
 	if lead < leastLead {
+		f.gate.from = shownAt(key)
 		f.held = append(early, f.held...)
 		return key
 	}
-	f.gate.from = shownAt(early[0])
 	var stands []Packet
 	for at := f.gate.from; at < key.DTS; at += stillTime {
 		p := key

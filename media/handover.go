@@ -21,6 +21,7 @@ func (r *run) takeOver(ctx context.Context) error {
 		return err
 	}
 	r.job.TakeOver = nil
+	r.mix.goOnFrom(stood)
 	r.stay.played, r.plays, r.mix.reel.plays = stood.Played, stood.Loop, stood.Loop
 	if !r.mix.feed.seeks {
 		return r.mix.feed.skipToNewest(ctx)
@@ -38,14 +39,16 @@ func (r *run) takeOver(ctx context.Context) error {
 	return r.openSource(ctx)
 }
 
-// skipTo leaves out what comes before the last keyframe at or before position.
+// skipTo leaves out what comes before the last keyframe at or before position,
+// or before position itself where the first picture comes later.
 // It returns false when that keyframe is not ahead, or so far that the source
 // is better sought; the feed is of no use then.
 func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error) {
-	f.fromBegin = false
+	opened := f.from
+	f.from = position
 	target := f.info.StartTime + position
 	var kept []Packet
-	found := false
+	found, pictures := false, 0
 	for {
 		p, err := f.take(ctx, f.patience())
 		if isEnd(err) { // the feed says so again after what is kept
@@ -61,7 +64,11 @@ func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error)
 			found, kept = true, f.soundOf(kept)
 		}
 		kept = append(kept, p)
+		if f.gate.kind(p) == Video {
+			pictures++
+		}
 		if f.isPast(p, target) {
+			found = found || opened <= position && pictures == 1 && f.gate.kind(p) == Video && p.Keyframe
 			break
 		}
 	}

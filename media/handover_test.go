@@ -131,3 +131,42 @@ func TestASourceThatFailsWhileItWaitsIsOpenedAgainAtTheFinalPosition(t *testing.
 		require.Len(t, s.room.got, 14*50)
 	})
 }
+
+func TestAnAttemptThatBeginsWhileTheFirstPictureStandsKeepsTheSound(t *testing.T) {
+	const from = 2400 * time.Millisecond
+	for name, c := range map[string]struct {
+		takeOver func(context.Context) (Progress, error)
+		start    time.Duration
+	}{
+		"taken over":                       {start: from},
+		"handed over":                      {start: 1100 * time.Millisecond, takeOver: handedOver(time.Second, from)},
+		"handed over, though where it was": {start: from, takeOver: handedOver(time.Second, from)},
+	} {
+		for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+			t.Run(name+" "+string(mode), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					m, s := newMadeOf([]clipPart{{length: 6 * time.Second, sound: true}, {length: 4 * time.Second, picture: true, sound: true}}), newStage(nil)
+					s.job.Start, s.job.TakeOver, s.job.Options.Transcode = c.start, c.takeOver, mode
+					opened := 0
+					require.NoError(t, s.playFrom(t.Context(), func(ctx context.Context, r SourceRequest) (Source, error) {
+						opened++
+						return m.open(ctx, r)
+					}, &fakeCoders{}))
+					require.Equal(t, 1, opened)
+					requireRising(t, s.room.got)
+					pictures, sounds := s.room.of(int(Video)), s.room.of(int(Audio))
+					require.InDelta(t, (10*time.Second-from)/audioFrame, len(sounds), 3)
+					require.InDelta(t, from.Seconds(), madeAt(sounds[0].Packet).Seconds(), 0.05)
+					for _, p := range append(pictures, sounds...) {
+						want := max(p.PTS+from, 0)
+						if p.Track == int(Video) {
+							want = max(want, 6*time.Second) // the first picture stands until then
+						}
+						require.InDelta(t, want.Seconds(), madeAt(p.Packet).Seconds(), 0.06, "track %d at %v", p.Track, p.PTS)
+					}
+					require.InDelta(t, 0, pictures[0].PTS.Seconds(), 0.01, "the picture is there from the begin")
+				})
+			})
+		}
+	}
+}

@@ -42,7 +42,7 @@ func (m *mixer) soundEnd() (end time.Duration, known bool) {
 	if c.begun {
 		return c.at + c.lasts, true
 	}
-	return picture.first, picture.begun
+	return m.coverBegin.at, picture.begun
 }
 
 // hushBehind fills what lies so far behind a picture at t that nothing comes of

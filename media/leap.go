@@ -94,6 +94,7 @@ func (m *mixer) land(p Packet) {
 	m.leap.last = p.DTS - m.leap.from
 	m.leap.total += m.leap.last
 	m.startWithKey()
+	m.coverBegin = coverBegin{}
 	for media, l := range m.lanes {
 		m.covers[media].skip(p.PTS)
 		m.shown[media] = max(m.shown[media], p.PTS-tick)

@@ -21,28 +21,29 @@ type mixer struct {
 	plan    Plan
 	planned bool
 	// sources are the tracks of the feed as they are now, by MediaType.
-	sources [2]*Track
-	restamp restamper
-	intake  *intake       // of the feed
-	weave   *interleaver  // of what is made, where something is re-encoded
-	ready   []Packet      // decided, and not yet given out
-	exact   bool          // what a new feed has from before begin is left out
-	begin   time.Duration // room time
-	from    time.Duration // position that the feed was opened at
-	cut     bool          // the feed began with pictures that the container leaves out
-	shift   time.Duration // from the feed's clock to positions
-	shifted bool          // shift is known
-	given   bool          // the feed has led to a packet
-	shown   [2]time.Duration
-	ends    time.Duration // room time at which what was shown ends
-	wantKey atomic.Bool
-	overdue atomic.Int64 // time.Duration that is wanted left out, in all
-	leap    leap
-	configs configs // of what was left out
-	dropped atomic.Int64
-	damage  [2]damage // by MediaType
-	reach   reach     // of the feed
-	covers  [2]cover  // by MediaType
+	sources    [2]*Track
+	restamp    restamper
+	intake     *intake       // of the feed
+	weave      *interleaver  // of what is made, where something is re-encoded
+	ready      []Packet      // decided, and not yet given out
+	exact      bool          // what a new feed has from before begin is left out
+	begin      time.Duration // room time
+	from       time.Duration // position that the feed was opened at
+	cut        bool          // the feed began with pictures that the container leaves out
+	shift      time.Duration // from the feed's clock to positions
+	shifted    bool          // shift is known
+	given      bool          // the feed has led to a packet
+	shown      [2]time.Duration
+	ends       time.Duration // room time at which what was shown ends
+	wantKey    atomic.Bool
+	overdue    atomic.Int64 // time.Duration that is wanted left out, in all
+	leap       leap
+	configs    configs // of what was left out
+	dropped    atomic.Int64
+	damage     [2]damage // by MediaType
+	reach      reach     // of the feed
+	covers     [2]cover  // by MediaType
+	coverBegin coverBegin
 	// stands is the room time until which the source's newest picture is to be
 	// shown, as its container says.
 	stands time.Duration
@@ -91,6 +92,7 @@ func (m *mixer) load(o opened) error {
 	if err := prepare(plan); err != nil {
 		return err
 	}
+	m.copyAgain(plan.Video)
 	// Viewers begin with a picture, and a decoder may keep its first for long.
 	m.weave.lanes[m.index(Video)].leads = m.coding(Video) && !f.realtime
 	m.takeIn()
@@ -103,6 +105,7 @@ func (m *mixer) load(o opened) error {
 // which may lie before the source's first picture, too.
 func (m *mixer) align(from time.Duration) {
 	m.exact, m.given, m.shift, m.shifted, m.from = false, false, 0, false, from
+	m.goesOn()
 	if !m.coding(Video) || from <= 0 && !m.cut || !m.feed.seeks {
 		m.restamp.cut()
 		return
@@ -262,11 +265,16 @@ func (m *mixer) finish(ctx context.Context) bool {
 		}
 	}
 	m.standOut(ctx)
+	m.drain()
+	return len(m.ready) > 0
+}
+
+// drain makes ready what is held to be woven.
+func (m *mixer) drain() {
 	m.weave.flush()
 	for p, ok := m.weave.pop(); ok; p, ok = m.weave.pop() {
 		m.ready = append(m.ready, p)
 	}
-	return len(m.ready) > 0
 }
 
 // put makes what the room gets of a packet of the source.
@@ -302,6 +310,11 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 	}
 	if media == Video {
 		m.hushBehind(p.DTS)
+	}
+	if media == Video {
+		if err := m.resume(p); err != nil {
+			return err
+		}
 	}
 	if media == Video && p.stands() {
 		m.stands = p.PTS + p.Duration

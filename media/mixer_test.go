@@ -319,7 +319,7 @@ func TestAPartOfAFileIsPlayed(t *testing.T) {
 func TestAPushEndsWhenItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(time.Hour))
-		s.job.Options.MaxDuration, s.job.Played = 30*time.Second, 10*time.Second
+		s.job.Options.MaxDuration, s.job.Stood.Played = 30*time.Second, 10*time.Second
 		begin := time.Now()
 		require.NoError(t, s.play(t.Context()))
 		require.InDelta(t, 20, time.Since(begin).Seconds(), 0.1)
@@ -388,4 +388,25 @@ func TestASourceThatIsMostlyDamagedFails(t *testing.T) {
 		require.Equal(t, KindSourceInvalid, KindOf(err))
 		require.ErrorContains(t, err, "damaged")
 	})
+}
+
+func TestAPictureThatBecomesInterlacedIsReencodedFromThereOn(t *testing.T) {
+	for mode, want := range map[TranscodeMode]TrackPlan{
+		TranscodeAuto:  {Action: Transcode, Reason: "interlaced", Output: Output{Width: 640, Height: 360}},
+		TranscodeNever: {Action: Copy, Reason: reasonFields, Output: Output{Width: 640, Height: 360}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			pictures := groups(moving(0, 10))
+			fields := clip(0).Tracks[0]
+			fields.Interlaced = true
+			pictures[125].Change = &fields
+			s := newStage(nil)
+			s.job.Options.Transcode = mode
+			require.NoError(t, s.playFrom(t.Context(), script{info: clip(10 * time.Second), pictures: pictures}.open, &fakeCoders{}))
+			requireRising(t, s.room.got)
+			require.Len(t, s.room.of(0), 250)
+			require.Equal(t, []string{"planned", "publishing", "planned"}, s.seen.lines)
+			require.Equal(t, want, *s.seen.plan.Video)
+		})
+	}
 }

@@ -93,9 +93,11 @@ func TestAPictureStandsForAsLongAsItIsAskedTo(t *testing.T) {
 		"again and again":              {func(j *Job) { j.Options.EndAt, j.Options.Repeat = 10*time.Second, 3 }, 30 * time.Second},
 		"repeated, though without end": {func(j *Job) { j.Options.MaxDuration, j.Options.Repeat = 30*time.Second, 3 }, 30 * time.Second},
 		"as a stream":                  {func(j *Job) { j.Source.Mode, j.Options.MaxDuration = ModeLive, 30*time.Second }, 30 * time.Second},
-		"for the rest of a push":       {func(j *Job) { j.Options.MaxDuration, j.Start, j.Played = time.Minute, 50*time.Second, 50*time.Second }, 10 * time.Second},
+		"for the rest of a push": {func(j *Job) {
+			j.Options.MaxDuration, j.Start, j.Stood.Played = time.Minute, 50*time.Second, 50*time.Second
+		}, 10 * time.Second},
 		"for the rest of what is live": {func(j *Job) {
-			j.Source.Mode, j.WasLive, j.Options.MaxDuration, j.Played = ModeLive, true, time.Minute, 50*time.Second
+			j.Source.Mode, j.WasLive, j.Options.MaxDuration, j.Stood.Played = ModeLive, true, time.Minute, 50*time.Second
 		}, 10 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -88,6 +88,7 @@ type seen struct {
 	cut       bool    // the container leaves out pictures that others are made of
 	stands    bool    // a picture is shown for longer than one may stand
 	fps       float64 // by their DTS; 0: not known
+	ended     bool    // there is nothing else
 }
 
 // fasterAsSeen is by how much the first pictures must be faster than what was

@@ -2,8 +2,8 @@ package media
 
 import "time"
 
-// Progress is a snapshot of a running attempt; Loop and Played count over all
-// attempts of the push.
+// Progress is a snapshot of a running attempt; Loop, Played and Coverage count
+// over all attempts of the push.
 type Progress struct {
 	Position       time.Duration // media time of the source
 	Duration       time.Duration // 0 when unknown
@@ -16,15 +16,14 @@ type Progress struct {
 	Loop           int           // how many plays of the source are done
 	Played         time.Duration // time spent publishing
 	Slipped        time.Duration // by how much the clock was moved because the source or the room was too slow, and has stayed so
-	// Coverage is what the room's tracks were made of in this attempt, by MediaType.
-	Coverage  [2]Coverage
-	UpdatedAt time.Time
+	Coverage       [2]Coverage   // what the room's tracks were made of, by MediaType
+	UpdatedAt      time.Time
 }
 
 // GoOnFrom makes the Meter stand where the attempt before stood when it told
-// p: at its position, with its loops and its time in the room.
+// p: at its position, with its loops, its time in the room and what that was made of.
 func (m *Meter) GoOnFrom(p Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.progress.Position, m.progress.Loop, m.progress.Played = p.Position, p.Loop, p.Played
+	m.progress.Position, m.progress.Loop, m.progress.Played, m.progress.Coverage = p.Position, p.Loop, p.Played, p.Coverage
 }

@@ -13,10 +13,9 @@ type Job struct {
 	Destination Destination
 	Start       time.Duration // position to start from; live sources ignore it
 	Options     Options
-	Loop        int           // how many plays of the source earlier attempts have finished
-	Played      time.Duration // how long earlier attempts have published
-	WasLive     bool          // to an earlier attempt the source was live
-	Before      Plan          // of the attempt before: its Outputs are given again; zero: the room was told nothing
+	Stood       Progress // where the attempt before stood: its loops, time in the room and coverage go on; zero: there was none
+	WasLive     bool     // to an earlier attempt the source was live
+	Before      Plan     // of the attempt before: its Outputs are given again; zero: the room was told nothing
 	Meter       *Meter
 	Observer    Observer
 	Retry       RetryPolicy

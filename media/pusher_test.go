@@ -209,7 +209,8 @@ func (r *fakeRoom) Close(context.Context) error {
 type recorder struct {
 	mu    sync.Mutex
 	lines []string
-	plan  Plan
+	plan  Plan // the last of plans
+	plans []Plan
 }
 
 func (o *recorder) add(line string) {
@@ -218,8 +219,11 @@ func (o *recorder) add(line string) {
 	o.lines = append(o.lines, line)
 }
 
-func (o *recorder) Planned(_ SourceInfo, _ bool, p Plan) { o.plan = p; o.add("planned") }
-func (o *recorder) Publishing()                          { o.add("publishing") }
+func (o *recorder) Planned(_ SourceInfo, _ bool, p Plan) {
+	o.plan, o.plans = p, append(o.plans, p)
+	o.add("planned")
+}
+func (o *recorder) Publishing() { o.add("publishing") }
 func (o *recorder) Reconnecting(err error, _ time.Duration, _ time.Time) {
 	o.add("reconnecting " + KindOf(err).String())
 }

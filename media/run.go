@@ -49,7 +49,7 @@ type sourceFacts struct {
 }
 
 func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
-	r := &run{Pusher: p, job: job, endPush: endPush, retries: newRetries(job.Retry), plays: job.Loop, stay: stay{played: job.Played}}
+	r := &run{Pusher: p, job: job, endPush: endPush, retries: newRetries(job.Retry), plays: job.Stood.Loop, stay: stay{played: job.Stood.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
 	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
@@ -63,9 +63,10 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options, unconfirmed: r.unconfirmed},
 		onPlan: func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
 		onHole: func(media MediaType, from, hole time.Duration) {
-			job.Observer.Warned(warnHole, holeWarning(media, from, hole))
+			job.Observer.Warned(WarnHole, holeWarning(media, from, hole))
 		},
 	}, told: job.Before}
+	r.mix.goOnFrom(job.Stood)
 	if p.Transcoders != nil {
 		r.mix.transcoders = p.Transcoders.With(job.Log)
 	}
@@ -126,14 +127,16 @@ func (r *run) openSource(ctx context.Context) error {
 		return errNowRecorded
 	}
 	r.warnOfParts(f)
+	r.warnOfSpeed(f)
 	r.source = sourceFacts{known: true, live: f.live, realtime: f.realtime, bursty: f.bursty, duration: f.info.Duration}
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
 		return err
 	}
-	// A file may break at the same place again and again, and a playlist of
-	// which nothing more comes offers its last segments.
-	if f.live && !f.bursty {
+	// A file may break at the same place again and again, a playlist of which
+	// nothing more comes offers its last segments, and some servers the last
+	// pictures of a sender that is away.
+	if f.live && !f.bursty && !o.seen.ended {
 		r.retries.works(sourceSide)
 	}
 	r.pacer.reset()
@@ -152,7 +155,15 @@ func away(err error) error {
 
 // errNowRecorded is a live playlist that has got its end: opened anew, it would
 // play from its beginning.
-var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: errors.New("its recording is in its place now")}
+var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: Because("its recording is in its place now", nil)}
+
+// warnOfSpeed tells once that parts of the source are not played as it says.
+func (r *run) warnOfSpeed(f *feed) {
+	if f.info.Retimed && !r.source.known {
+		r.job.Observer.Warned("edit_speed", "the source's edit list has parts that are to be played faster, slower or as a standing picture: "+
+			"they are played at the speed they were recorded at; to have them as edited, export the video anew")
+	}
+}
 
 // warnOfParts tells once that a source turned out to be live of which a part,
 // or more plays than one, were asked for.
@@ -259,7 +270,7 @@ func (r *run) playOut(ctx context.Context) error {
 	}
 	reached := max(r.position, r.reached)
 	if missing := length - reached; missing > endedEarly && !r.source.live {
-		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short",
+		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
 			reached.Round(time.Second), length.Round(time.Second)))
 	} else if length > 0 {
 		r.job.Meter.MoveTo(length)
@@ -292,7 +303,7 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	if !r.slow && r.pacer.slipped() >= tooSlow {
 		r.slow = true
 		r.job.Observer.Warned("too_slow", "the picture had to wait for "+tooSlow.String()+
-			" in all: the source, the room or this machine is too slow for it")
+			" in all: the source, the room or the worker's machine is too slow for it; a smaller width and height cost less, and a copied picture least")
 	}
 	r.job.Meter.setPlayed(r.stay.total(now))
 	if code, message := r.stay.signature(now); code != "" {

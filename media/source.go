@@ -82,6 +82,9 @@ type SourceInfo struct {
 	StartTime time.Duration // timestamp of the first packet; positions count from here
 	Tracks    []Track       // the chosen ones: at most one video, at most one audio
 	Streams   []Stream      // all that were found
+	// Retimed says that the container wants parts of it at another speed, or to
+	// stand (an edit list), which they are not.
+	Retimed bool
 }
 
 // Stream is one of all that a source holds, for people to choose from. Its texts

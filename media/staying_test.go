@@ -407,7 +407,7 @@ func TestATimeThatIsOverEndsAPushWhoseSourceIsAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(nil)
-				s.job.Options.MaxDuration, s.job.Played = 25*time.Second, 5*time.Second
+				s.job.Options.MaxDuration, s.job.Stood.Played = 25*time.Second, 5*time.Second
 				s.job.Retry = func(Kind) Retry { return Retry{First: 15 * time.Second, Max: 15 * time.Second, For: time.Minute} }
 				require.NoError(t, s.playFrom(t.Context(), goesAway(time.Minute, absent), nil))
 				require.Equal(t, 20*time.Second, time.Since(s.room.begin))

@@ -25,6 +25,10 @@ type still struct {
 	settled time.Duration   // no picture is inside that is to be shown until here
 	from    time.Duration   // nothing is made up before
 	due     time.Duration   // when the picture is to be shown again
+	stood   time.Duration   // when one was shown again last
+	// copies is what copies the picture again once it does not stand any more; nil
+	// where it is re-encoded for another reason.
+	copies *copyLane
 }
 
 func newStill() *still {
@@ -110,6 +114,7 @@ func (l *codeLane) repeat(t time.Duration) (all []Packet, err error) {
 		for i := range out {
 			out[i].origin = held
 		}
+		s.stood = s.due
 		all = append(all, s.passed(out)...)
 	}
 	return all, nil
@@ -195,6 +200,70 @@ func (p Packet) stands() bool { return p.Duration > longestStand && p.Duration <
 
 const reasonStands = "a picture stands for more than a second"
 
+// steadyTime is for how long a picture that stood must go on by itself before it
+// is copied again: slides come a few seconds apart, and with each change players
+// get another decoder configuration.
+const steadyTime = 10 * time.Second
+
+// copyAgain notes what copies the picture of a source, or of a stream of it, that
+// has just been taken, once it does not stand any more; decided is the plan for it.
+func (m *mixer) copyAgain(decided *TrackPlan) {
+	l, ok := m.lanes[Video].(*codeLane)
+	if !ok || m.plan.Video.Reason != reasonStands || decided == nil {
+		return
+	}
+	if decided.Action != Copy && decided.Reason != reasonStands {
+		l.still.copies = nil
+		m.setPlan(Video, TrackPlan{Action: Transcode, Reason: decided.Reason})
+		return
+	}
+	l.still.copies = newCopyLane(m.rules, *m.sources[Video], m.feed.conformer(Video))
+}
+
+// resume copies the picture from p on, which is to be put in next, if it is
+// re-encoded only because one stood and none does any more. It need not be so that
+// it can: what is in p tells.
+func (m *mixer) resume(p Packet) error {
+	l, ok := m.lanes[Video].(*codeLane)
+	if !ok || l.still.copies == nil {
+		return nil
+	}
+	copies := l.still.copies
+	copied, err := copies.put(p)
+	if err != nil {
+		l.still.copies = nil
+		m.setPlan(Video, TrackPlan{Action: Transcode, Reason: err.Error()})
+		return nil
+	}
+	if !p.Keyframe || p.Discard || len(copied) == 0 || p.stands() || p.PTS-l.still.stood < steadyTime || !m.continues(l, p) {
+		return nil
+	}
+	out, err := l.flush()
+	m.take(Video, out)
+	if err != nil || p.PTS <= m.shown[Video] {
+		return err
+	}
+	if err := m.spoiled(Video, p.DTS, l.takeDamaged()); err != nil {
+		return err
+	}
+	l.close()
+	copies.damaged = 0
+	m.lanes[Video] = copies
+	m.setPlan(Video, *decide(""))
+	if !m.busy() {
+		m.drain()
+	}
+	return nil
+}
+
+// continues says whether p, copied, is what follows all that l was given, and the
+// same picture to viewers.
+func (m *mixer) continues(l *codeLane, p Packet) bool {
+	copies := l.still.copies
+	return p.PTS > max(l.still.newest, m.shown[Video]) && m.shown[Video]-p.DTS < maxHurriedVideo &&
+		copies.out.Extradata != nil && sameTrack(l.track().shape(), copies.shape) == nil
+}
+
 // standUntil keeps the picture before the viewers up to t. A copied one cannot be
 // sent again: its track is re-encoded from here on.
 func (m *mixer) standUntil(ctx context.Context, t time.Duration) error {
@@ -204,6 +273,9 @@ func (m *mixer) standUntil(ctx context.Context, t time.Duration) error {
 		}
 		if _, err := m.change(ctx, Video, reasonStands, nil); err != nil {
 			return err
+		}
+		if picture, ok := m.lanes[Video].(*codeLane); ok {
+			picture.still.copies = l
 		}
 	}
 	l, ok := m.lanes[Video].(*codeLane)

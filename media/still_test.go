@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"io"
@@ -247,4 +248,121 @@ func (s *stage) recodeLive(t *testing.T, from script) error {
 	t.Helper()
 	s.job.Retry = func(Kind) Retry { return Retry{} }
 	return s.recode(t, from)
+}
+
+// groups makes pictures that others are made of: a keyframe each second.
+func groups(pictures []Packet) []Packet {
+	key := -forever
+	for i := range pictures {
+		p := &pictures[i]
+		if p.Keyframe = p.PTS-key >= time.Second; p.Keyframe {
+			key = p.PTS
+		}
+	}
+	return pictures
+}
+
+func TestACopiedPictureThatStoodIsCopiedAgainOnceItHasGoneOnForAWhile(t *testing.T) {
+	for name, c := range map[string]struct {
+		pictures []Packet
+		live     bool
+		silent   bool
+		repeat   int
+		copied   float64 // from here on, in seconds
+	}{
+		"a file":               {pictures: groups(slices.Concat(moving(0, 5), moving(9, 30))), copied: 19},
+		"a file without sound": {pictures: groups(slices.Concat(moving(0, 5), moving(9, 30))), silent: true, copied: 19},
+		"two holes":            {pictures: groups(slices.Concat(moving(0, 5), moving(9, 12), moving(14, 30))), copied: 24},
+		"a live stream":        {pictures: groups(slices.Concat(moving(0, 5), moving(9, 30))), live: true, copied: 18},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				coders := &fakeCoders{}
+				from := script{info: clip(30 * time.Second), pictures: c.pictures, silent: c.silent}
+				s.job.Retry = func(Kind) Retry { return Retry{} }
+				if c.live {
+					from.info, from.timed = stream(30*time.Second), true
+				}
+				err := s.playFrom(t.Context(), from.open, coders)
+				require.Equal(t, c.live, err != nil)
+				requireRising(t, s.room.got)
+				require.Equal(t, []string{"planned", "publishing", "planned", "planned"}, s.seen.lines)
+				require.Equal(t, TrackPlan{Copy, "the room takes it as it is", Output{Width: 640, Height: 360}}, *s.seen.plan.Video)
+				require.Len(t, coders.made, 1)
+				require.True(t, coders.made[0].closed, "nothing is kept of it")
+
+				video := s.room.of(0)
+				again := slices.IndexFunc(video[1:], func(a arrival) bool { return bytes.Equal(a.Extradata, from.info.Tracks[0].Extradata) }) + 1
+				require.True(t, video[again].Keyframe)
+				require.InDelta(t, c.copied, video[again].PTS.Seconds(), 1.001)
+				shown := map[time.Duration]int{}
+				for _, a := range video {
+					shown[a.PTS.Round(frame/2)]++
+				}
+				for _, p := range c.pictures {
+					require.Equal(t, 1, shown[p.PTS.Round(frame/2)], "at %v", p.PTS)
+				}
+				cover := s.job.Meter.Snapshot(time.Now()).Coverage[Video]
+				require.Zero(t, cover.Lost)
+				require.InDelta(t, 4, cover.Held.Seconds(), 2.1)
+				require.Zero(t, s.job.Meter.Snapshot(time.Now()).DroppedPackets)
+			})
+		})
+	}
+}
+
+func TestSlidesStayReencoded(t *testing.T) {
+	for name, pictures := range map[string][]Packet{
+		"at once": shows(0, 6, 12, 18, 24, 30, 36, 42, 48, 54),
+		"later":   slices.Concat(moving(0, 5), shows(6, 12, 18, 24, 30, 36, 42, 48, 54)),
+		"films":   slices.Concat(moving(0, 5), moving(7, 12), moving(14, 20), moving(22, 28), moving(30, 39), moving(41, 50), moving(52, 60)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				coders := &fakeCoders{}
+				require.NoError(t, s.playFrom(t.Context(), script{info: clip(time.Minute), pictures: pictures}.open, coders))
+				s.room.requireAlways(t, pictures, time.Minute)
+				require.Len(t, coders.made, 1)
+				require.Equal(t, []string{"planned", "publishing", "planned"}, s.seen.lines)
+			})
+		})
+	}
+}
+
+func TestAPictureIsCopiedAgainInEveryPlayOfALoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.Repeat = 2
+		coders := &fakeCoders{}
+		pictures := groups(slices.Concat(moving(0, 5), moving(9, 25)))
+		require.NoError(t, s.playFrom(t.Context(), script{info: clip(25 * time.Second), pictures: pictures}.open, coders))
+		requireRising(t, s.room.got)
+		require.Len(t, coders.made, 2)
+		require.True(t, coders.made[0].closed && coders.made[1].closed)
+		var actions []Action
+		for _, p := range s.seen.plans {
+			actions = append(actions, p.Video.Action)
+		}
+		require.Equal(t, []Action{Copy, Transcode, Copy, Transcode, Copy}, actions)
+		require.Len(t, slices.DeleteFunc(s.room.of(0), func(a arrival) bool { return a.origin == held }), 2*len(pictures))
+	})
+}
+
+func TestAPictureThatStoodStaysReencodedWhereItCannotBeCopiedAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pictures := groups(slices.Concat(moving(0, 5), moving(9, 30)))
+		for i := range pictures { // B-frames from 12 s on
+			if at := pictures[i].PTS; at >= 12*time.Second && i%3 == 1 && i+1 < len(pictures) {
+				pictures[i].PTS, pictures[i+1].PTS = pictures[i+1].PTS, at
+			}
+		}
+		s := newStage(nil)
+		coders := &fakeCoders{}
+		require.NoError(t, s.playFrom(t.Context(), script{info: clip(30 * time.Second), pictures: pictures}.open, coders))
+		requireRising(t, s.room.got)
+		require.Len(t, coders.made, 1)
+		require.Equal(t, TrackPlan{Transcode, reasonBFrames, Output{Width: 640, Height: 360}}, *s.seen.plan.Video)
+	})
 }

@@ -1,7 +1,5 @@
 package media
 
-import "errors"
-
 // Output is what a room is told of a track. It is the same for a whole push,
 // over all its attempts and whatever its source becomes: players are set up
 // with it.
@@ -72,7 +70,7 @@ func (m *mixer) keepTrack(media MediaType, plan *Plan) error {
 
 // errNoPicture is a source opened anew that lacks its picture, which is waited
 // for: it may take its sender a while to come back with it.
-var errNoPicture = &Error{Kind: KindSourceUnavailable, Op: "open source", Err: errors.New("it came back without its video")}
+var errNoPicture = &Error{Kind: KindSourceUnavailable, Op: "open source", Err: Because("it came back without its video", nil)}
 
 // videoOutput says what t is re-encoded to: what the room was told, else what
 // suits t and the wishes.

@@ -30,6 +30,8 @@ type attempt struct {
 	begun  time.Time
 	done   chan struct{} // closed when the attempt has ended and is written down
 
+	failure *Failure // that the store has taken as the push's end
+
 	mu         sync.Mutex
 	state      State
 	started    time.Time
@@ -106,7 +108,12 @@ func (a *attempt) Warned(code, message string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Warn("push warning", "code", code, "detail", message)
-	if w := (Warning{Code: code, Message: message}); !slices.Contains(a.warnings, w) {
+	w := Warning{Code: code, Message: message}
+	known := slices.Contains(a.warnings, w)
+	if known && (code == media.WarnHole || code == media.WarnLost) {
+		return // of the play before, or of the attempt before, which played it, too
+	}
+	if !known {
 		a.warnings, a.warned = append(a.warnings, w), true
 	}
 	a.eventLocked(Event{Type: EventWarning, Code: code, Message: message})

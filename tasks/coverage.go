@@ -2,8 +2,8 @@ package tasks
 
 import "github.com/roomcast/roomcast/media"
 
-// CoverageReport is what the room's tracks were made of in a push's last attempt,
-// in milliseconds of media.
+// CoverageReport is what the room's tracks were made of, over all attempts of a
+// push, in milliseconds of media.
 type CoverageReport struct {
 	Video *TrackCoverage `json:"video,omitempty"`
 	Audio *TrackCoverage `json:"audio,omitempty"`
@@ -28,8 +28,9 @@ func CoverageOf(p media.Progress) *CoverageReport {
 }
 
 func trackCoverage(c media.Coverage) *TrackCoverage {
-	if c == (media.Coverage{}) {
+	r := TrackCoverage{c.Taken.Milliseconds(), c.Held.Milliseconds(), c.Filled.Milliseconds(), c.Lost.Milliseconds()}
+	if r == (TrackCoverage{}) {
 		return nil
 	}
-	return &TrackCoverage{c.Taken.Milliseconds(), c.Held.Milliseconds(), c.Filled.Milliseconds(), c.Lost.Milliseconds()}
+	return &r
 }

@@ -11,7 +11,8 @@ import (
 // outcome is what an error of the media means for a push.
 type outcome struct {
 	code    Code
-	message string // a sentence a person can act on
+	message string // what happened, and to which side
+	todo    string // what the person can do
 	retry   media.Retry
 	// again says that a new push of the same request may well succeed.
 	again bool
@@ -33,51 +34,51 @@ var (
 func outcomeOf(k media.Kind) outcome {
 	switch k {
 	case media.KindSourceBlocked:
-		return outcome{code: CodeSourceBlocked, message: "the source, or an address it leads to, is not one that this service may connect to"}
+		return outcome{code: CodeSourceBlocked, message: "the source, or an address it leads to, is not one that this service may connect to", todo: "use another address, or ask the operator to open this one (ROOMCAST_SOURCE_ALLOW)"}
 	case media.KindSourceHost:
-		return outcome{code: CodeSourceHost, retry: retryHost, message: "the source's host name does not exist, or leads to an address that is not public; ROOMCAST_SOURCE_ALLOW opens more"}
+		return outcome{code: CodeSourceHost, retry: retryHost, message: "the source's host name does not exist, or leads to an address that is not public", todo: "check the name, or ask the operator to open its address (ROOMCAST_SOURCE_ALLOW)"}
 	case media.KindSourceTLS:
-		return outcome{code: CodeSourceTLS, message: "the certificate of the source's server cannot be verified"}
+		return outcome{code: CodeSourceTLS, message: "the certificate of the source's server cannot be verified", todo: "the certificate is to be renewed there, or the source to be given by the name that it is for"}
 	case media.KindSourceUnauthorized:
-		return outcome{code: CodeSourceUnauthorized, message: "the source's server refuses access; check its signature, token or password"}
+		return outcome{code: CodeSourceUnauthorized, message: "the source's server refuses access", todo: "check the signature, token or password in its address or headers"}
 	case media.KindSourceNotFound:
-		return outcome{code: CodeSourceNotFound, message: "the source is not there; check its address"}
+		return outcome{code: CodeSourceNotFound, message: "the source is not there", todo: "check its address"}
 	case media.KindSourceGone:
-		return outcome{code: CodeSourceGone, message: "the source was there and is gone for good, says its server"}
+		return outcome{code: CodeSourceGone, message: "the source was there and is gone for good, says its server", todo: "use another address"}
 	case media.KindSourceInvalid:
-		return outcome{code: CodeSourceInvalid, message: "the source is not a video or audio that can be read"}
+		return outcome{code: CodeSourceInvalid, message: "the source is not a video or audio that can be read", todo: "check its address, or write it anew (ffmpeg -i SOURCE NEW.mp4)"}
 	case media.KindSourceNoTrack:
-		return outcome{code: CodeSourceNoTrack, message: "the source holds no video or audio track that can be read"}
+		return outcome{code: CodeSourceNoTrack, message: "the source holds no video or audio track that can be read", todo: "check that it is the right one, or write it anew (ffmpeg -i SOURCE NEW.mp4)"}
 	case media.KindSourceEncrypted:
-		return outcome{code: CodeSourceEncrypted, message: "the source is encrypted (DRM) for players that hold a licence"}
+		return outcome{code: CodeSourceEncrypted, message: "the source is encrypted (DRM) for players that hold a licence", todo: "use a copy that is not encrypted"}
 	case media.KindSourceUnsupported:
-		return outcome{code: CodeSourceUnsupported, message: "the source cannot be played as it is"}
+		return outcome{code: CodeSourceUnsupported, message: "the source cannot be played as it is", todo: "write it anew (ffmpeg -i SOURCE NEW.mp4), or use another one"}
 	case media.KindSourceTooLarge:
-		return outcome{code: CodeSourceTooLarge, message: "the source asks for more memory, pixels, tracks or time than one source may have of a worker; " +
-			"only another file or stream will do: try writing it anew (ffmpeg -i SOURCE -c copy NEW.mp4)"}
+		return outcome{code: CodeSourceTooLarge, message: "the source asks for more memory, pixels, tracks or time than one source may have of a worker",
+			todo: "only another file or stream will do: try writing it anew (ffmpeg -i SOURCE -c copy NEW.mp4)"}
 	case media.KindSourceUnavailable:
-		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached or read", retry: retrySource, again: true}
+		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached or read", todo: "check that its server is there and its address right, and start the push again", retry: retrySource, again: true}
 	case media.KindSourceStalled:
-		return outcome{code: CodeSourceUnavailable, message: "the source is connected and sends nothing", retry: retrySource, again: true}
+		return outcome{code: CodeSourceUnavailable, message: "the source is connected and sends nothing", todo: "check its sender, and start the push again", retry: retrySource, again: true}
 	case media.KindSourceEnded:
-		return outcome{code: CodeSourceUnavailable, message: "the live source has ended", retry: retrySource, again: true}
+		return outcome{code: CodeSourceUnavailable, message: "the live source has ended", todo: "start the push again when it is back", retry: retrySource, again: true}
 	case media.KindRoomDenied:
-		return outcome{code: CodeRoomDenied, message: "the room refuses this publisher; check sdkAppId, roomId, userId and userSig, and what the user may do there"}
+		return outcome{code: CodeRoomDenied, message: "the room refuses this publisher", todo: "check sdkAppId, roomId, userId and userSig, and what the user may do there"}
 	case media.KindRoomConflict:
-		return outcome{code: CodeRoomConflict, message: "another publisher uses this userId in the room; stop that one, or use another userId", retry: retryConflict, again: true}
+		return outcome{code: CodeRoomConflict, message: "another publisher uses this userId in the room", todo: "stop that one, or use another userId", retry: retryConflict, again: true}
 	case media.KindRoomKicked:
-		return outcome{code: CodeRoomConflict, message: "another publisher with this userId took the push's place in the room; give each publisher a userId of its own", again: true}
+		return outcome{code: CodeRoomConflict, message: "another publisher with this userId took the push's place in the room", todo: "give each publisher a userId of its own", again: true}
 	case media.KindRoomUnavailable:
-		return outcome{code: CodeRoomUnavailable, message: "the room could not be reached", retry: retryRoom, again: true}
+		return outcome{code: CodeRoomUnavailable, message: "the room could not be reached", todo: "start the push again when it can be; an operator looks at the network, at ROOMCAST_RTMP_ENDPOINT and at the state of TRTC", retry: retryRoom, again: true}
 	case media.KindRoomClosed:
-		return outcome{code: CodeRoomUnavailable, message: "the room closed the connection", retry: retryRoom, again: true}
+		return outcome{code: CodeRoomUnavailable, message: "the room closed the connection", todo: "see in the room whether its user was removed or the room dismissed, and start the push again", retry: retryRoom, again: true}
 	case media.KindRoomNotAllowed:
-		return outcome{code: CodeRoomUnavailable, message: "the worker may not open the room until it has reached Redis again", retry: retryRoom, again: true}
+		return outcome{code: CodeRoomUnavailable, message: "the worker may not open the room until it has reached Redis again", todo: "start the push again; an operator looks at Redis", retry: retryRoom, again: true}
 	case media.KindUserSigExpired:
-		return outcome{code: CodeUserSigExpired, message: "the userSig ran out; start the push again with a new one"}
+		return outcome{code: CodeUserSigExpired, message: "the userSig ran out", todo: "start the push again with a new one"}
 	case media.KindInternal:
 	}
-	return outcome{code: CodeInternal, message: "a fault inside Roomcast; the operator finds more in its log under this push's id", again: true}
+	return outcome{code: CodeInternal, message: "there was a fault inside Roomcast", todo: "start the push again; the operator finds more in the worker's log under this push's id", again: true}
 }
 
 // RetryOf is how an error of kind k is tried again. A live source may be away
@@ -107,30 +108,36 @@ func (w *Worker) retryOf(a *attempt) media.RetryPolicy {
 	}
 }
 
-// FailureOf says why err failed a push: what it means, and the room's words or
-// the inner cause, which a media.Error keeps free of secrets.
+// FailureOf says why err failed a push: what happened, and what to do.
 func FailureOf(err error) *Failure {
-	o := outcomeOf(media.KindOf(err))
-	f := &Failure{Code: o.code, Message: o.message, Retryable: o.again}
-	e, ok := errors.AsType[*media.Error](err)
-	sentence, told := errors.AsType[media.Sentence](err)
-	switch {
-	case told:
-		f.Message = string(sentence)
-	case !ok || e.Kind == media.KindInternal:
-	case e.Code != "" || e.Words != "":
-		f.Message += "; the room said " + e.Code + ": " + e.Words
-	case isSentence(e.Err):
-		f.Message = e.Err.Error()
-	case e.Err != nil:
-		f.Message += " (" + e.Err.Error() + ")"
+	o, words, all := told(err)
+	f := &Failure{Code: o.code, Message: words, Retryable: o.again}
+	if !all && o.todo != "" {
+		f.Message += "; " + o.todo
 	}
 	return f
 }
 
-func isSentence(err error) bool {
-	_, ok := errors.AsType[media.Sentence](err)
-	return ok
+// told says what err means, and to which side it happened: what its kind says,
+// with the room's words or the reason, and nothing else of it. all says that a
+// Sentence has said all there is.
+func told(err error) (o outcome, words string, all bool) {
+	o = outcomeOf(media.KindOf(err))
+	if sentence, ok := errors.AsType[media.Sentence](err); ok {
+		return o, string(sentence), true
+	}
+	if o.code == CodeInternal {
+		return o, o.message, false
+	}
+	for e, ok := errors.AsType[*media.Error](err); ok; e, ok = errors.AsType[*media.Error](e.Err) {
+		if e.Code != "" || e.Words != "" {
+			return o, o.message + "; the room said " + e.Code + ": " + e.Words, false
+		}
+	}
+	if reason, ok := errors.AsType[*media.Reason](err); ok {
+		return o, o.message + " (" + reason.Words + ")", false
+	}
+	return o, o.message, false
 }
 
 // Damaged is why a push failed whose record cannot be read.
@@ -144,7 +151,8 @@ func Damaged() Failure {
 // Poisoned is why a push with MaxStrikes failed.
 func Poisoned() Failure {
 	return Failure{
-		Code:    CodePoisoned,
-		Message: "the worker vanished each time this push was started; it is not started again",
+		Code: CodePoisoned,
+		Message: "the worker vanished each time this push was started, and it is not started again; use another source, " +
+			"and ask the operator what the workers' log says of this push",
 	}
 }

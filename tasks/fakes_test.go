@@ -3,6 +3,7 @@ package tasks
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -315,7 +316,13 @@ func (w *world) close() {
 // handle runs t in the background; the channel gives Handle's answer.
 func (w *world) handle(t Task) chan error {
 	done := make(chan error, 1)
-	go func() { done <- w.worker.Handle(context.Background(), t) }()
+	go func() {
+		err := w.worker.Handle(context.Background(), t)
+		if _, failed := errors.AsType[*PushFailed](err); failed {
+			err = nil // the store has it
+		}
+		done <- err
+	}()
 	return done
 }
 

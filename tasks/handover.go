@@ -55,8 +55,17 @@ func (a *attempt) owned() bool {
 	}
 }
 
+// PushFailed is what Handle answers for an attempt whose push has failed. The
+// queue is done with the task, too, and is to show it as failed.
+type PushFailed struct{ Failure Failure }
+
+func (e *PushFailed) Error() string { return string(e.Failure.Code) + ": " + e.Failure.Message }
+
 // outcome is what Handle answers for an attempt that has ended here.
 func (a *attempt) outcome() error {
+	if a.failure != nil {
+		return &PushFailed{Failure: *a.failure}
+	}
 	if a.owned() || isTaken(a.heir.refused) {
 		return nil
 	}

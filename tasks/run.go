@@ -52,12 +52,12 @@ func (w *Worker) play(a *attempt, start time.Duration) (err error) {
 
 // job returns what the player is to do.
 func (w *Worker) job(a *attempt, start time.Duration) media.Job {
-	spec, done := a.push.Spec, lastProgress(a.push)
+	spec := a.push.Spec
 	job := media.Job{
 		Source: media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: spec.Mode,
 			Choice: spec.Options.Choice, AudioDelay: spec.Options.AudioDelay},
 		Destination: media.Destination{SDKAppID: spec.SDKAppID, RoomID: spec.RoomID, UserID: spec.UserID, UserSig: a.secrets.UserSig},
-		Start:       start, Options: spec.Options, Loop: done.Loop, Played: done.Played,
+		Start:       start, Options: spec.Options, Stood: lastProgress(a.push),
 		WasLive: a.wasLive(),
 		Meter:   a.meter, Observer: a, Retry: w.retryOf(a), Log: a.log,
 		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
@@ -195,6 +195,7 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 		}
 		err := w.Store.Finish(ctx, a.lease, end)
 		if err == nil {
+			a.failure = f
 			a.log.Info("attempt ended", "state", s, "position", end.Progress.Position)
 		}
 		return err

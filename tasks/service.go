@@ -37,6 +37,8 @@ type Service struct {
 	Door    Destinations
 	Sources SourceChecker
 	Resume  ResumeTargets
+	// Questions has workers look at sources, for Preview.
+	Questions QuestionStore
 	// MaxDuration is how long a push may be in its room; 0 is no limit.
 	MaxDuration time.Duration
 	Callbacks   Callbacks

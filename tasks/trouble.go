@@ -45,6 +45,9 @@ const (
 const (
 	// silentAfter is how long one side may give no sign before that is trouble.
 	silentAfter = 3 * time.Second
+	// fedLately is for how long after its last packet was played a source that is
+	// waited for counts as there.
+	fedLately = 1500 * time.Millisecond
 	// slowWindow is over how long slips and dropped packets are looked at;
 	// slowSlip and manyDropped are what counts within it.
 	slowWindow  = 5 * time.Second
@@ -60,14 +63,16 @@ const (
 
 // troubles is what an attempt knows of its own; guarded by attempt.mu.
 type troubles struct {
-	now     *Trouble // nil: all is well
-	untold  bool     // the store does not have it yet
-	failing *Trouble // what is being tried again; nil: source and room are open
-	cause   error    // of failing, for the log
-	quiet   bool      // the state is Reconnecting because nothing reaches the room, though both sides are open
-	well    time.Time // since when nothing was wrong while there is a trouble; zero: something is
-	said    time.Time // of the last event
-	past    []sample  // of the last slowWindow, oldest first
+	now     *Trouble      // nil: all is well
+	untold  bool          // the store does not have it yet
+	failing *Trouble      // what is being tried again; nil: source and room are open
+	cause   error         // of failing, for the log
+	quiet   bool          // the state is Reconnecting because nothing reaches the room, though both sides are open
+	taken   time.Duration // of the source, by both tracks
+	fed     time.Time     // when taken grew last
+	well    time.Time     // since when nothing was wrong while there is a trouble; zero: something is
+	said    time.Time     // of the last event
+	past    []sample      // of the last slowWindow, oldest first
 }
 
 // sample is what the meter said at a moment.
@@ -91,10 +96,10 @@ func sideOf(k media.Kind) Side {
 
 // failLocked notes that err is tried again at next, and given up at until.
 func (a *attempt) failLocked(err error, next, until time.Time) {
-	f := FailureOf(err)
+	o, words, _ := told(err) // without what to do: it is tried again
 	t := &a.troubles
 	t.quiet = false
-	t.failing = &Trouble{Side: sideOf(media.KindOf(err)), Code: f.Code, Message: f.Message, NextTryAt: next, GivesUpAt: until, Tries: 1}
+	t.failing = &Trouble{Side: sideOf(media.KindOf(err)), Code: o.code, Message: words, NextTryAt: next, GivesUpAt: until, Tries: 1}
 	if t.now != nil {
 		t.failing.Tries += t.now.Tries
 	}
@@ -107,6 +112,12 @@ func (a *attempt) failLocked(err error, next, until time.Time) {
 func (a *attempt) lookLocked(p media.Progress, now time.Time) {
 	pulse, t := a.meter.Pulse(now), &a.troubles
 	flows := now.Sub(pulse.Sent) < silentAfter
+	if taken := p.Coverage[media.Video].Taken + p.Coverage[media.Audio].Taken; taken != t.taken {
+		t.taken, t.fed = taken, now
+	}
+	if now.Sub(t.fed) < fedLately { // what has come before lasts still
+		pulse.SourceSince = time.Time{}
+	}
 	silent, slow := silence(pulse, now), t.slowness(p, pulse, now)
 	switch {
 	case a.state == Publishing && !flows && silent != nil:

@@ -244,8 +244,8 @@ func TestAnAttemptStartsWithinThePartThatWasAskedFor(t *testing.T) {
 				require.Equal(t, part, job.Options)
 				end, _ := w.store.ended("a")
 				if c.before != nil {
-					require.Equal(t, c.before.Loop, job.Loop)
-					require.Equal(t, c.before.Played, job.Played)
+					require.Equal(t, c.before.Loop, job.Stood.Loop)
+					require.Equal(t, c.before.Played, job.Stood.Played)
 					require.Equal(t, c.before.Loop, end.Progress.Loop)
 					require.Equal(t, c.before.Played, end.Progress.Played)
 				}

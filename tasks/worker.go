@@ -75,8 +75,8 @@ func NewWorker(c WorkerConfig) *Worker {
 }
 
 // Handle runs the attempt that t announces to its end. It returns nil when the
-// task is done with, whatever became of the push, and an error when the queue
-// should bring it again.
+// task is done with, whatever became of the push, a *PushFailed when it has
+// failed, and another error when the queue should bring it again.
 func (w *Worker) Handle(ctx context.Context, t Task) error {
 	running, err := w.admit(t)
 	if err != nil {

@@ -200,6 +200,17 @@ func TestTheRoomMayBeOpenedOnlyWithAFreshLease(t *testing.T) {
 	})
 }
 
+func TestTheQueueIsToldThatAPushHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playerFunc(func(context.Context, media.Job) error {
+			return &media.Error{Kind: media.KindSourceNotFound, Op: "open source"}
+		}), queued("a"))
+		defer w.close()
+		err := w.worker.Handle(t.Context(), Task{ID: "a", Epoch: 1})
+		require.EqualError(t, err, "source_not_found: the source is not there; check its address")
+	})
+}
+
 func TestEventsAreNumberedAndSentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {

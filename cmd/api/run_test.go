@@ -141,7 +141,7 @@ func TestAPushIsStartedShownAndStopped(t *testing.T) {
 	assert.Contains(t, body, `"pushId":"`+id+`"`)
 
 	_, _, body = i.do("GET", "/monitor/api/queues/push/pending_tasks", "")
-	assert.Contains(t, body, "room r1, user anna, from a.example, attempt 1 of push "+id)
+	assert.Contains(t, body, `queued\nroom r1, user anna\nfrom a.example\n`+id)
 
 	for range 2 {
 		status, _, body = i.do("DELETE", "/v1/pushes/"+id, "")

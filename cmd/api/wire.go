@@ -53,7 +53,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	if err != nil {
 		return nil, err
 	}
-	service.Pushes, service.Repeats, service.Stops, service.Queue = records, records, records, bell
+	service.Pushes, service.Repeats, service.Stops, service.Queue, service.Questions = records, records, records, bell, records
 	p.sweeper = &tasks.Sweeper{
 		Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log, Outboxes: records, Webhooks: bell,
 	}
@@ -63,8 +63,11 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		Webhooks: records,
 		Keys:     apiKeys(cfg.APIKeys),
 		Health:   health.Handler(health.Check{Name: "redis", Run: records.Writable}),
-		Monitor:  monitor.New(monitor.Config{Client: client, Pushes: service, Log: log}),
-		Log:      log,
+		Monitor: monitor.New(monitor.Config{
+			Client: client, Pushes: service, Active: records.Active, Log: log,
+			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
+		}),
+		Log: log,
 	})
 	return p, nil
 }

@@ -144,6 +144,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	running.Go(func() { worker.Run(background) })
 	running.Go(func() { sweeper.Run(background) })
 	running.Go(func() { nudge(background, records, worker) })
+	running.Go(func() { worker.AnswerQuestions(background, records) })
 	if err := server.Start(); err != nil {
 		return true, err
 	}

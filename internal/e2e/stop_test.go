@@ -93,3 +93,33 @@ func TestAWorkerThatIsKilledIsReplaced(t *testing.T) {
 	push := s.waitStatus(id, "publishing")
 	require.EqualValues(t, 2, push["attempt"])
 }
+
+func TestCoverageIsOfTheWholePushOverTheDeathOfItsWorker(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, options{})
+	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 12})})
+	for user, asked := range map[string]fields{"copied": nil, "encoded": {"transcode": "always", "width": 160, "height": 90}} {
+		id := s.push(files.URL+"/a", "r", user, asked)
+		_, err := s.room.WaitMedia(patient(t), user, 5*time.Second)
+		require.NoError(t, err)
+		holder := s.holderOf(id)
+		s.addWorker()
+		holder.kill()
+		push := s.waitStatus(id, "completed", "failed", "stopped")
+		require.Equal(t, "completed", push["status"], push)
+		require.EqualValues(t, 2, push["attempt"])
+		progress, _ := push["progress"].(map[string]any)
+		coverage, _ := progress["coverage"].(map[string]any)
+		t.Logf("%s: %v", user, coverage)
+		for _, track := range []string{"video", "audio"} {
+			total := 0.0
+			c, _ := coverage[track].(map[string]any)
+			for _, ms := range c {
+				total += ms.(float64)
+			}
+			require.InDelta(t, 12000, total, 150, "%s: %v", track, c)
+			require.LessOrEqual(t, total, 12000.0, "%s: %v", track, c)
+			require.Less(t, c["lostMs"], 120.0, "%s: %v", track, c)
+		}
+	}
+}

@@ -78,20 +78,13 @@ func blocked(t target, cause error) error {
 	return &media.Error{Kind: media.KindSourceBlocked, Op: opCheck, Err: described(t, cause)}
 }
 
-// targetError names where an error happened: scheme, host and port.
-type targetError struct {
-	where string
-	err   error
-}
-
-func (e *targetError) Error() string { return e.where + ": " + e.err.Error() }
-func (e *targetError) Unwrap() error { return e.err }
-
+// described tells people of cause, all of which are in words of ours, and where
+// it happened: scheme, host and port.
 func described(t target, cause error) error {
 	if t.host == "" {
-		return cause
+		return media.Because(cause.Error(), cause)
 	}
-	return &targetError{where: t.String(), err: cause}
+	return media.Because(t.String()+": "+cause.Error(), cause)
 }
 
 // parseAddress takes a source's URL apart where libav does (av_url_split), so

@@ -20,10 +20,10 @@ const (
 )
 
 var (
-	errNoSuchHost  = errors.New("no such host")
+	errNoSuchHost  = errors.New("the name does not exist")
 	errHostName    = errors.New("the name has no address that may be connected to")
 	errNameServer  = errors.New("the name could not be resolved")
-	errTimeout     = errors.New("timed out")
+	errTimeout     = errors.New("its server did not answer in time")
 	errFailed      = errors.New("the connection failed")
 	errCertificate = errors.New("the certificate could not be verified")
 	errTLS         = errors.New("the TLS handshake failed")
@@ -189,13 +189,21 @@ func plainCause(err error) error {
 			return errNameServer
 		}
 	}
-	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		return errno
-	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return errTimeout
 	}
+	if words := media.OfNetwork(err); words != "" {
+		return media.Because(words, errnoOf(err))
+	}
 	return errFailed
+}
+
+// errnoOf is the system's part of err, nil where there is none.
+func errnoOf(err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	return nil
 }
 
 // certificateCause is what is wrong with a certificate, in words of ours: the

@@ -72,7 +72,7 @@ func TestAnAddressThatRefusesIsFollowedByTheNext(t *testing.T) {
 	_ = conn.Close()
 	_, err = g.dial(t.Context(), name(t, "b.example", port))
 	requireKind(t, media.KindSourceUnavailable, err)
-	require.ErrorContains(t, err, "connection refused")
+	require.ErrorContains(t, err, "its server refuses connections")
 	require.NotContains(t, err.Error(), "127.0.0.9")
 }
 

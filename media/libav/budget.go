@@ -6,7 +6,6 @@ package libav
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,13 +24,13 @@ func sizeless(st *astiav.Stream) bool {
 const mostStreams = 64
 
 var (
-	errMemory = errors.New("its tables and pictures need more memory than one source may have; is it damaged?")
-	errEdits  = errors.New("its index or its edit list is too long to be worked through, or out of order; write it anew (ffmpeg -i SOURCE -c copy NEW)")
+	errMemory = media.Because("its tables and pictures need more memory than one source may have; is it damaged?", nil)
+	errEdits  = media.Because("its index or its edit list is too long to be worked through, or out of order", nil)
 )
 
 // errSize is a picture that is not decoded.
 func errSize(width, height int, most C.int64_t) error {
-	return fmt.Errorf("its picture has %d × %d pixels, and %d million are the most that is decoded of its kind", width, height, most/1_000_000)
+	return media.Because(fmt.Sprintf("its picture has %d × %d pixels, and %d million are the most that is decoded of its kind", width, height, most/1_000_000), nil)
 }
 
 // overspent returns what the source wanted more of than it may have, nil for
@@ -60,7 +59,7 @@ const (
 	longRead = time.Minute
 )
 
-var errGrown = errors.New("it was read for so long that its index is opened anew")
+var errGrown = media.Because("it was read for so long that its index is opened anew", nil)
 
 // tooLarge says that the picture is. One that no decoder was allowed to take has
 // no size of its own.

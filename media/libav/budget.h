@@ -1,6 +1,8 @@
 #ifndef ROOMCAST_BUDGET_H
 #define ROOMCAST_BUDGET_H
 
+#include "edits.h"
+
 #include <libavformat/avformat.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +19,7 @@ typedef struct rc_scope {
 	int64_t searched;        // index entries looked through while it was opened
 	int spent;               // RC_SPENT_…: what was refused first
 	int width, height;       // a picture that was refused for its size, 0 for none
+	rc_edits edits;          // of a source
 } rc_scope;
 
 enum { RC_SPENT_NOTHING, RC_SPENT_MEMORY, RC_SPENT_SEARCHES };

@@ -61,7 +61,7 @@ func newDecoder(t media.Track) (*decoder, error) {
 	if err := d.open(astiav.FindDecoderByName(C.GoString(found.name))); err != nil {
 		d.close()
 		damaged := media.Sentence(fmt.Sprintf("the source's %s (%s) cannot be decoded: it is damaged, or of a kind that this build does not know", t.Type, t.Codec))
-		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: &worded{string(damaged), errors.Join(damaged, err)}}
+		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: media.Because(string(damaged), errors.Join(damaged, err))}
 	}
 	return d, nil
 }

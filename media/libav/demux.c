@@ -107,6 +107,30 @@ int rc_learn(rc_reader *r)
 	return ok;
 }
 
+int rc_in_fields(rc_reader *r, const uint8_t *config, int size)
+{
+	int ret = 0;
+	rc_enter(r->scope);
+	AVCodecParserContext *p = av_parser_init(AV_CODEC_ID_H264);
+	AVCodecContext *c = avcodec_alloc_context3(NULL);
+	if (p && c) {
+		c->codec_id = AV_CODEC_ID_H264;
+		p->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+		if (size > 0 && (c->extradata = av_mallocz((size_t)size + AV_INPUT_BUFFER_PADDING_SIZE))) {
+			memcpy(c->extradata, config, (size_t)size);
+			c->extradata_size = size;
+		}
+		uint8_t *out = NULL;
+		int n = 0;
+		av_parser_parse2(p, c, &out, &n, r->data, r->size, AV_NOPTS_VALUE, AV_NOPTS_VALUE, -1);
+		ret = p->field_order > AV_FIELD_PROGRESSIVE;
+	}
+	av_parser_close(p);
+	avcodec_free_context(&c);
+	rc_leave();
+	return ret;
+}
+
 // candidate says whether the packet is of a stream that may be chosen yet.
 static int candidate(const AVStream *s)
 {

@@ -69,6 +69,10 @@ int rc_read(rc_reader *r);
 // it cannot.
 int rc_learn(rc_reader *r);
 
+// rc_in_fields says whether the picture that was read, of H.264 with this decoder
+// configuration, is of two fields, one after the other.
+int rc_in_fields(rc_reader *r, const uint8_t *config, int size);
+
 // rc_await makes a stream a candidate, if it is picture or sound, that was there
 // when the tracks were chosen. Those that come later are candidates by themselves.
 void rc_await(rc_reader *r, int stream);

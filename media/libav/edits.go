@@ -4,6 +4,10 @@ package libav
 import "C"
 
 import (
+	"slices"
+	"time"
+
+	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
 )
 
@@ -18,20 +22,58 @@ type edits struct {
 	begun bool          // a picture was shown, or the source has jumped
 	prime *media.Packet // the sound before the first that is heard: decoders begin with it
 	heard bool
+	// holes are the edits of nothing in the middle, by track. There libav gives the
+	// media's begin.
+	holes map[int][]hole
 }
 
-// newEdits returns nil for a source without such a list.
+// hole is a time at which there is nothing.
+type hole struct{ from, to time.Duration }
+
+// newEdits returns nil for a source without such a list. It makes Info's duration
+// that of all edits.
 func newEdits(s *Source) *edits {
 	if C.rc_edited(cFormat(s.format)) == 0 {
 		return nil
 	}
-	return &edits{}
+	e := &edits{holes: make(map[int][]hole)}
+	noted := &s.scope.c.edits
+	for _, h := range noted.holes[:noted.count] {
+		track, played := s.tracks[int(h.stream)]
+		if !played {
+			continue
+		}
+		base := s.format.Streams()[h.stream].TimeBase()
+		at := func(t C.int64_t) time.Duration { return time.Duration(astiav.RescaleQ(int64(t), base, nanoseconds)) }
+		e.holes[track] = append(e.holes[track], hole{at(h.from), at(h.to)})
+		if h.after > 0 { // libav has it for no longer than its media
+			s.info.Duration = max(s.info.Duration, at(h.to+h.after))
+		}
+	}
+	return e
+}
+
+// retimed says whether a part of a track that is played has another speed.
+func (s *Source) retimed() bool {
+	for stream := range s.tracks {
+		if s.scope.c.edits.retimed>>uint(stream)&1 != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// inHole says whether p, which is to be shown or heard, is in the place of nothing.
+func (e *edits) inHole(p media.Packet) bool {
+	return !p.Discard && slices.ContainsFunc(e.holes[p.Track], func(h hole) bool {
+		return p.PTS >= h.from-time.Millisecond && p.PTS < h.to-time.Millisecond // their times are rounded
+	})
 }
 
 // reset forgets what was read: the source has jumped.
 func (e *edits) reset() {
 	if e != nil {
-		*e = edits{begun: true}
+		*e = edits{begun: true, holes: e.holes}
 	}
 }
 
@@ -42,6 +84,8 @@ func (e *edits) read(s *Source) (media.Packet, error) {
 		switch {
 		case err != nil:
 			return p, err
+		case e.inHole(p):
+			e.leave(s.info.Tracks[p.Track].Type)
 		case s.info.Tracks[p.Track].Type == media.Video:
 			e.picture(p)
 		default:
@@ -51,6 +95,14 @@ func (e *edits) read(s *Source) (media.Packet, error) {
 	p := e.ready[0]
 	e.ready = e.ready[1:]
 	return p, nil
+}
+
+// leave leaves out what is in the place of nothing. What comes behind it is made
+// of none of it.
+func (e *edits) leave(m media.MediaType) {
+	if m == media.Video {
+		e.held, e.bytes = nil, 0
+	}
 }
 
 // sound leaves out what is not to be heard.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,5 +110,67 @@ func TestTheEditsOfSoundAlone(t *testing.T) {
 	require.Less(t, in.packets[0].PTS, time.Duration(0), "decoders begin with the sound before the first")
 	for i, p := range in.packets[1:] {
 		require.Greater(t, p.DTS, in.packets[i].DTS)
+	}
+}
+
+func TestAnEditOfNothingInTheMiddleIsAHole(t *testing.T) {
+	for _, c := range []struct {
+		parts []string
+		holes [][2]float64 // seconds
+		ends  float64
+	}{
+		{[]string{"0-4", "-2", "8-12"}, [][2]float64{{4, 6}}, 10},
+		{[]string{"0-3", "-1.5", "7-12", "-3", "2-4"}, [][2]float64{{3, 4.5}, {9.5, 12.5}}, 14.5},
+		{[]string{"-1", "4-6", "-1", "0-2"}, [][2]float64{{3, 4}}, 6},
+		{[]string{"0-4", "-2"}, nil, 4},
+	} {
+		t.Run(fmt.Sprint(c.parts), func(t *testing.T) {
+			s := edited(t, c.parts...)
+			require.False(t, s.Info().Retimed)
+			if len(c.holes) > 0 {
+				require.InDelta(t, c.ends, s.Info().Duration.Seconds(), 0.05)
+			}
+			var before [2]time.Duration
+			var holes [2][][2]float64
+			for i, p := range readAll(t, s) {
+				if p.Discard {
+					continue
+				}
+				if gap := p.DTS - before[p.Track]; i > 2 && gap > 100*time.Millisecond {
+					holes[p.Track] = append(holes[p.Track], [2]float64{before[p.Track].Seconds(), p.DTS.Seconds()})
+				}
+				before[p.Track] = p.DTS + p.Duration
+			}
+			for track := range before {
+				require.Len(t, holes[track], len(c.holes), "track %d", track)
+				for i, h := range c.holes {
+					require.InDelta(t, h[0], holes[track][i][0], 0.05)
+					require.InDelta(t, h[1], holes[track][i][1], 0.05)
+				}
+				require.InDelta(t, c.ends, before[track].Seconds(), 0.05)
+			}
+		})
+	}
+}
+
+func TestAnEditListThatWantsAnotherSpeedIsTold(t *testing.T) {
+	for parts, want := range map[string]bool{"0-4": false, "0-4 -1 8-12": false, "0-4 4-6@0.5": true, "0-2@2 4-6": true, "0-4 6-6@0": true} {
+		require.Equal(t, want, edited(t, strings.Fields(parts)...).Info().Retimed, parts)
+	}
+}
+
+func TestAClipWithAHoleCanBeSought(t *testing.T) {
+	s := edited(t, "0-4", "-2", "8-12")
+	for to, least := range map[float64]float64{1: 0, 3.9: 2, 4.1: 2, 5: 2, 5.9: 2, 6.1: 6, 9: 8} {
+		require.NoError(t, s.Seek(time.Duration(to*float64(time.Second))))
+		first := media.Packet{Track: -1}
+		for first.Track != 0 || first.Discard {
+			p, err := s.ReadPacket()
+			require.NoError(t, err)
+			first = p
+		}
+		require.True(t, first.Keyframe)
+		require.GreaterOrEqual(t, first.PTS.Seconds(), least-0.01, "to %v", to)
+		require.LessOrEqual(t, first.PTS.Seconds(), max(to, 6.01), "to %v", to)
 	}
 }

@@ -106,16 +106,6 @@ func (s *Source) found(op string, k media.Kind) media.Sentence {
 	return media.Sentence(s.way.Found())
 }
 
-// worded is an error of libav's in words for people, who know neither its parts nor
-// what it calls them.
-type worded struct {
-	words string
-	err   error
-}
-
-func (w *worded) Error() string { return w.words }
-func (w *worded) Unwrap() error { return w.err }
-
 // inWords says what an error of libav's means. What the source sent instead of
 // media says more.
 func (s *Source) inWords(op string, err error) error {
@@ -131,9 +121,9 @@ func (s *Source) inWords(op string, err error) error {
 	case !known && kindOf(err) == media.KindInternal:
 		return err
 	case !known:
-		words = "reading it failed: " + err.Error()
+		words = "it could not be read on"
 	}
-	return &worded{words, err}
+	return media.Because(words, err)
 }
 
 // meanings says what the errors are that people meet.

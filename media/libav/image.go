@@ -30,7 +30,7 @@ const (
 )
 
 var (
-	errImageBytes = fmt.Errorf("its picture has more than %d MiB", mostImage>>20)
+	errImageBytes = media.Because(fmt.Sprintf("its picture has more than %d MiB", mostImage>>20), nil)
 	errImage      = media.Sentence("the source is a picture that cannot be decoded: it is damaged, animated, or of a kind that is not known")
 )
 

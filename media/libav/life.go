@@ -13,7 +13,7 @@ import (
 const defaultProbeTimeout = 15 * time.Second
 
 var (
-	errProbe  = errors.New("the source did not say what it is in time")
+	errProbe  = media.Because("it did not say in time what it is", nil)
 	errClosed = errors.New("source closed")
 )
 

@@ -16,6 +16,13 @@ static void receive(void *object, int level, const char *format, va_list args)
 
 	if (level >= 0)
 		level &= 0xff; // the upper bits are a tint
+	rc_scope *scope = rc_current();
+	if (scope) {
+		va_list copy;
+		va_copy(copy, args);
+		rc_note_edit(&scope->edits, object, format, copy);
+		va_end(copy);
+	}
 	if (level > av_log_get_level())
 		return;
 	if (vsnprintf(text, sizeof(text), format, args) <= 0)
@@ -24,7 +31,6 @@ static void receive(void *object, int level, const char *format, va_list args)
 		item = class->item_name(object);
 	// libav does its work on the thread that called it, so the thread knows whose
 	// line it is; the line itself does not.
-	rc_scope *scope = rc_current();
 	roomcastLogLine(scope ? scope->log : 0, level, (char *)item, text);
 }
 

@@ -95,7 +95,7 @@ func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
 	scheme = strings.ToLower(scheme)
 	pinned, known := schemes[scheme]
 	if !ok || !known {
-		return "", nil, &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errors.New("scheme not supported")}
+		return "", nil, &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: media.Because("it has a scheme that is not played", nil)}
 	}
 	address := scheme + ":" + rest
 	if err := checkAddress(address, way.Options["http_proxy"].Reveal()); err != nil {

@@ -6,6 +6,7 @@ import "C"
 import (
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
@@ -30,6 +31,7 @@ type rival struct {
 	held     []media.Packet
 	bytes    int
 	mistaken int
+	fields   bool // its first picture is of two fields
 }
 
 func (v *rival) span() time.Duration {
@@ -83,6 +85,9 @@ func (s *Source) offer() error {
 	}
 	if len(v.held) == 0 && !s.introduce(m, stream, v) {
 		return nil
+	}
+	if len(v.held) == 0 {
+		v.fields = m == media.Video && s.inFields(stream, stream.CodecParameters().ExtraData())
 	}
 	v.held = append(v.held, s.packetOf(s.role(m)))
 	v.bytes += int(s.reader.size)
@@ -143,6 +148,7 @@ func (s *Source) adopt(m media.MediaType) error {
 		t = s.videoTrack
 	}
 	track := t(stream)
+	track.Interlaced = track.Interlaced || v.fields
 	delete(s.tracks, s.playing(m))
 	s.tracks[v.stream] = role
 	if m == media.Video {
@@ -184,4 +190,31 @@ func (s *Source) adoptLast() bool {
 		}
 	}
 	return false
+}
+
+// noteFields makes p, which was read, say so where the picture is of two fields
+// from now on: one that becomes so in mid-stream, which its parameters do not tell.
+func (s *Source) noteFields(p *media.Packet) {
+	t := s.info.Tracks[p.Track]
+	if t.Type != media.Video || t.Interlaced || !p.Keyframe || p.Discard {
+		return
+	}
+	stream, config := s.format.Streams()[s.video], s.configs[p.Track]
+	if !s.inFields(stream, config) {
+		return
+	}
+	now := s.videoTrack(stream)
+	now.Interlaced, now.Extradata = true, config
+	s.info.Tracks = slices.Clone(s.info.Tracks) // the one before was given away
+	s.info.Tracks[p.Track] = now
+	p.Change = &now
+}
+
+// inFields says whether the picture that was read is of two fields: of H.264,
+// which is copied.
+func (s *Source) inFields(stream *astiav.Stream, config []byte) bool {
+	if stream.CodecParameters().CodecID() != astiav.CodecIDH264 {
+		return false
+	}
+	return C.rc_in_fields(s.reader, (*C.uint8_t)(unsafe.SliceData(config)), C.int(len(config))) != 0
 }

@@ -6,6 +6,7 @@ import "C"
 import (
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -58,6 +59,9 @@ func (s *Source) seek(target time.Duration) error {
 			return s.soundAt(target)
 		}
 		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps())
+		if err == nil && !ok && from == s.info.StartTime && s.leads(target) {
+			return s.soundBeforePicture(target)
+		}
 		if err != nil || ok || from == s.info.StartTime {
 			return err
 		}
@@ -82,6 +86,34 @@ func (s *Source) soundAt(target time.Duration) error {
 // as they are needed.
 func (s *Source) forwardOnly() bool {
 	return s.info.Container != "hls" && C.rc_seekable(cFormat(s.format)) == 0
+}
+
+// leastLead is by how much sound must begin before the picture to count.
+const leastLead = 300 * time.Millisecond
+
+// leads says whether of what has been read ahead the picture begins so much after
+// target that there is sound to be heard before.
+func (s *Source) leads(target time.Duration) bool {
+	first := slices.IndexFunc(s.pending, func(p media.Packet) bool { return s.info.Tracks[p.Track].Type == media.Video })
+	if s.audio < 0 || first < 0 {
+		return false
+	}
+	p := s.pending[first]
+	return p.Keyframe && !p.NoPTS && p.PTS-target >= leastLead
+}
+
+// soundBeforePicture goes to target, which lies before the first picture: a
+// demuxer that looks for the picture leaves out what sounds before. A playlist may
+// tell too short a time of a segment that begins without a picture.
+func (s *Source) soundBeforePicture(target time.Duration) error {
+	from := target
+	if s.info.Container == "hls" {
+		from = s.info.StartTime
+	}
+	if err := s.jumpOn(s.audio, from); err != nil {
+		return err
+	}
+	return s.passTo(target)
 }
 
 // readTo reads on to target and drops what comes before. It goes as fast as
@@ -113,7 +145,10 @@ func (s *Source) passTo(target time.Duration) error {
 
 // jump moves the demuxer to where it thinks the keyframe is, or to the begin of
 // the segment of a playlist that to is in.
-func (s *Source) jump(to time.Duration) error {
+func (s *Source) jump(to time.Duration) error { return s.jumpOn(s.leading(), to) }
+
+// jumpOn is jump for the stream of an index.
+func (s *Source) jumpOn(index int, to time.Duration) error {
 	s.stall.Reset(jumpStalled)
 	s.pending = nil
 	s.delay.reset()
@@ -122,7 +157,6 @@ func (s *Source) jump(to time.Duration) error {
 	}
 	s.vorbis.reset()
 	s.edits.reset()
-	index := s.leading()
 	base := s.format.Streams()[index].TimeBase()
 	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
 	err := s.scope.run(func() error {

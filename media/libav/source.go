@@ -72,6 +72,7 @@ func (s *Source) open() error {
 		return err
 	}
 	s.vorbis, s.edits = newVorbisClock(s), newEdits(s)
+	s.info.Retimed = s.retimed()
 	if s.watch.count > 0 && !s.info.Live {
 		s.timeline = &timeline{start: s.leadTime()}
 	}
@@ -96,6 +97,7 @@ func (s *Source) openFormat(from time.Duration) error {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
 	s.scope.c.format, s.scope.c.held, s.scope.c.little = cFormat(s.format), 0, 0
+	s.scope.c.edits = C.rc_edits{}
 	s.since = time.Now()
 	s.watch.from = C.int64_t(from.Microseconds())
 	if err := s.scope.run(func() error { return s.openInput(address, options) }); err != nil {
@@ -146,7 +148,7 @@ func (s *Source) pick() error {
 	}
 	s.awaitVideo()
 	if s.encrypted() {
-		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: errors.New("its tracks are encrypted")}
+		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: media.Because("its tracks are encrypted", nil)}
 	}
 	if err := s.tooLarge(); err != nil {
 		return err
@@ -273,6 +275,7 @@ func (s *Source) demux() (media.Packet, error) {
 		case code >= 0:
 			p := s.packet()
 			s.settleRivals(p)
+			s.noteFields(&p)
 			return p, nil
 		case code == astiav.ErrEof && s.adoptLast():
 		case code == astiav.ErrEagain && s.life.ctx.Err() == nil:

@@ -169,6 +169,7 @@ func (t *transcoder) Close() {
 	})
 	t.stage = nil
 	t.scope.close()
+	trimHeap() // the push may go on without it
 }
 
 func (ts *Transcoders) newScope() *scope {

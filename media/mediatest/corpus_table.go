@@ -81,7 +81,7 @@ func (s Sample) shaped(change func(*TapeWant)) Sample { change(&s.Tape); return 
 func ffmpegStep(line string) []string { return strings.Fields(line) }
 
 // Corpus returns the generated samples: every kind of source that people bring
-// and that libav can be asked to read, each of 5 s and 480 lines at most.
+// and that libav can be asked to read, most of 5 s and 480 lines at most.
 func Corpus() []Sample {
 	return slices.Concat(pictures(), codecs(), sounds(), clocks(), changes(), playlists(), streams())
 }
@@ -266,6 +266,7 @@ func clocks() []Sample {
 		return p.sample("mp4, "+name, video, audio).then([]string{"edit", "a.mp4", parts}).
 			shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 4*time.Second, 4, 4 })
 	}
+	holed, six := "0-2 -2 4-6", func(w *TapeWant) { w.Duration, w.Apart = 6*time.Second, longestStand }
 	atKeys, within := "0-2 4-6", "0-1.2 3.2-6"
 	cut := func(name, audio string, want TrackWant) Sample {
 		s := edited("edits within GOPs"+name, within, piece{video: baseline, audio: audio}, until("edit list"), want)
@@ -290,7 +291,7 @@ func clocks() []Sample {
 		latePicture("mp4", faststart), latePicture("mkv", matroska), latePicture("ts", ts), latePicture("flv", flvFile),
 		slides("mp4", faststart, transcoded("stands")), slides("mkv", matroska, until("stands")),
 		slides("ts", ts, until("stands")), slides("flv", flvFile, until("stands")),
-		recording("mp4", faststart), recording("mkv", matroska),
+		recording("mp4", faststart), recording("mkv", matroska), Pausing(matroska), Pausing(ts),
 		still("mp4, slides 3 s apart", "1/3", 9, faststart), still("mkv, slides 3 s apart", "1/3", 9, matroska),
 		still("ts, slides 3 s apart", "1/3", 9, ts), still("mp4, one picture of 8 s", "1/8", 8, faststart),
 		piece{rate: "1/8", video: baseline, audio: None, out: faststart, seconds: 8}.
@@ -311,6 +312,10 @@ func clocks() []Sample {
 		edited("two edits with B-frames", atKeys, piece{video: adaptive, audio: aac}, transcoded("B-frames"), copied),
 		cut("", aac, copied), cut(", all re-encoded", "-c:a libmp3lame", transcoded("mp3")),
 		edited("edits out of order", "4-6 0-2", piece{video: baseline, audio: aac}, copied, copied),
+		edited("nothing between edits", holed, piece{video: baseline, audio: aac}, until("stands"), copied).shaped(six).renewed(),
+		edited("nothing between edits, all re-encoded", "0-3 -2 4-6", piece{video: adaptive, audio: "-c:a libmp3lame"}, transcoded("B-frames"), transcoded("mp3")).
+			shaped(six).shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 7*time.Second, 5, 5 }),
+		edited("edits slowed down", "0-2 4-5@0.5", piece{video: baseline, audio: aac}, copied, copied).warned("edit_speed"),
 		edited("many edits", "0-0.7 1.3-1.7 2.2-2.7 3.3-4.3 4.4-4.6 4.8-6", piece{video: baseline, audio: aac}, transcoded("edit list"), copied),
 		piece{video: baseline, audio: aac, out: "u.ts", seconds: 5}.sample("ts, cut within a GOP", copied, copied).
 			then(ffmpegStep("-i u.ts -c copy -bsf:v noise=drop=lt(n\\,10) "+ts), ffmpegStep("drop u.ts")).asked("a.ts").
@@ -344,6 +349,14 @@ func recording(name, out string) Sample {
 		shaped(func(w *TapeWant) { w.Flashes, w.Apart = 3, longestStand })
 }
 
+// Pausing is of a screen on which nothing moves for 4 s; then all goes on, for
+// longer than it takes until it is copied again. out is a muxer and its file.
+func Pausing(out string) Sample {
+	return piece{video: baseline + " -fps_mode passthrough", filter: "select='lt(t,2)+gte(t,6)'", audio: aac, seconds: 20, out: out}.
+		sample("screen that stands for 4 s, as "+strings.Fields(out)[1], copied, copied).renewed().
+		shaped(func(w *TapeWant) { w.Flashes, w.Apart = 16, longestStand })
+}
+
 // as asks for a mode of playing.
 func (s Sample) as(mode string) Sample {
 	s.Mode = mode
@@ -372,6 +385,8 @@ func changes() []Sample {
 	numbered.out = "-output_ts_offset 2 -mpegts_start_pid 0x200 -f mpegts 2.ts"
 	sized, setup, late, rate, wide := second, second, second, second, second
 	wide.filter = "setsar=4/3"
+	fields := second
+	fields.filter, fields.video = "setfield=tff", x264+"-flags +ilme+ildct"
 	sized.size, setup.video, late.video, rate.hertz = "240x180", baseline+" -refs 3 -level 4.0", adaptive, 44100
 	other := numbered
 	other.video, other.audio = x265, "-c:a libmp3lame"
@@ -394,6 +409,7 @@ func changes() []Sample {
 		joined("ts, resolution changes", sized, until("size"), copied),
 		flv("flv, resolution changes", sized),
 		joined("ts, pixels become anamorphic", wide, until("pixels"), copied),
+		joined("ts, becomes interlaced", fields, until("interlaced"), copied),
 		joined("ts, new SPS of the same size", setup, copied, copied),
 		joined("ts, B-frames begin with a new SPS", late, until("B-frames"), copied),
 		joined("ts, sample rate changes", rate, copied, until("sample rate")),

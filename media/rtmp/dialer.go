@@ -28,7 +28,7 @@ const (
 	sendBuffer = 128 << 10
 )
 
-var errTimeout = errors.New("the room did not accept the publish in time")
+var errTimeout = media.Because("it did not accept the publish in time", nil)
 
 // Dialer implements media.Dialer. The zero value is ready for use; it may be
 // used by many goroutines, and must not be copied after that.
@@ -166,12 +166,12 @@ func dialError(ctx, bounded context.Context, err error) error {
 		return fmt.Errorf("%s: %w", opPublish, cause)
 	}
 	if cause != nil {
-		return &media.Error{Kind: media.KindRoomUnavailable, Op: opPublish, Err: cause}
+		return &media.Error{Kind: media.KindRoomUnavailable, Op: opPublish, Err: inWords(cause)}
 	}
 	if e, ok := errors.AsType[*media.Error](err); ok {
 		return e
 	}
-	return &media.Error{Kind: media.KindRoomUnavailable, Op: opPublish, Err: err}
+	return &media.Error{Kind: media.KindRoomUnavailable, Op: opPublish, Err: inWords(err)}
 }
 
 func or[T int | time.Duration](v, otherwise T) T {

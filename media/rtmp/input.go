@@ -2,18 +2,19 @@ package rtmp
 
 import (
 	"encoding/binary"
-	"errors"
 
 	"github.com/bluenviron/gortmplib/pkg/bytecounter"
 	"github.com/bluenviron/gortmplib/pkg/message"
 	"github.com/bluenviron/gortmplib/pkg/rawmessage"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 // maxCommand is the largest command looked into: gortmplib's AMF0 decoder
 // recurses as deep as its input is nested.
 const maxCommand = 64 << 10
 
-var errProtocol = errors.New("the room broke the protocol")
+var errProtocol = media.Because("its server does not keep to RTMP", nil)
 
 // input is the receiving side of a connection. It serves the protocol itself
 // and hands out commands. It reads raw messages, because gortmplib's message

@@ -25,7 +25,7 @@ const (
 	wordsLimit = 200 * time.Millisecond
 )
 
-var errNotReading = errors.New("the room has stopped reading")
+var errNotReading = media.Because("it has stopped taking what is sent", nil)
 
 // publisher implements media.Publisher. One goroutine of its own reads; it
 // ends with Close.
@@ -115,7 +115,7 @@ func (p *publisher) ended() error {
 		return err
 	}
 	if p.closed.Load() {
-		return &media.Error{Kind: media.KindRoomClosed, Op: opWrite, Err: net.ErrClosed}
+		return &media.Error{Kind: media.KindRoomClosed, Op: opWrite, Err: inWords(net.ErrClosed)}
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (p *publisher) explain(ctx context.Context, err error) error {
 	case <-ctx.Done():
 	case <-limit.C:
 	}
-	p.fail(&media.Error{Kind: media.KindRoomClosed, Op: opWrite, Err: err})
+	p.fail(&media.Error{Kind: media.KindRoomClosed, Op: opWrite, Err: inWords(err)})
 	return p.ended()
 }
 
@@ -229,7 +229,7 @@ func (p *publisher) unpublish(ctx context.Context) (told bool, err error) {
 		err = p.close()
 	}
 	if err != nil && p.fault.Load() == nil {
-		return false, &media.Error{Kind: media.KindRoomUnavailable, Op: opClose, Err: err}
+		return false, &media.Error{Kind: media.KindRoomUnavailable, Op: opClose, Err: inWords(err)}
 	}
 	if half, ok := p.stream.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()

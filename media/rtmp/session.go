@@ -105,7 +105,7 @@ func (s *session) createStream() error {
 			return nil
 		}
 	}
-	return errors.New("the room's answer to createStream has no stream id")
+	return media.Because("its server does not keep to RTMP", errors.New("the answer to createStream has no stream id"))
 }
 
 // close says goodbye; the caller holds the turn and has set a deadline.
@@ -177,6 +177,6 @@ func (s *session) note(name string, st status) {
 // the room said last.
 func (s *session) lost(op string, kind media.Kind, err error) *media.Error {
 	e := s.room.asError(op, s.last, kind)
-	e.Kind, e.Err = kind, err
+	e.Kind, e.Err = kind, inWords(err)
 	return e
 }

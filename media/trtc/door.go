@@ -105,7 +105,7 @@ func (d *Door) Address(dest media.Destination, now time.Time) (media.PublishAddr
 		dest.UserSig, err = "", nil // it ran out during the push
 	}
 	if err != nil {
-		return media.PublishAddress{}, &media.Error{Kind: kindOf(err), Op: op, Err: err}
+		return media.PublishAddress{}, &media.Error{Kind: kindOf(err), Op: op, Err: media.Because(err.Error(), err)}
 	}
 	if dest.UserSig == "" {
 		if dest.UserSig, err = d.MintUserSig(dest.SDKAppID, dest.UserID, 0); err == nil {

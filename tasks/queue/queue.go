@@ -45,6 +45,16 @@ func New(rdb redis.UniversalClient) *Queue {
 	return &Queue{rdb: rdb}
 }
 
+// Declare makes asynq know the queues before their first task, so that its
+// page shows them empty rather than as an error.
+func Declare(ctx context.Context, rdb redis.UniversalClient) error {
+	// asynq's own key (internal/base, AllQueues), written as its client does.
+	if err := rdb.SAdd(ctx, "asynq:queues", QueueResume, QueuePush, QueueWebhook).Err(); err != nil {
+		return unavailable(err)
+	}
+	return nil
+}
+
 // TaskID names attempt epoch of push id in asynq: one attempt, one task.
 func TaskID(id string, epoch int64) string {
 	return id + "." + strconv.FormatInt(epoch, 10)

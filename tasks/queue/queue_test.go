@@ -152,6 +152,36 @@ func TestFailedHandlerGetsItsTaskAgainAndItIsNotCountedAsAFailure(t *testing.T) 
 	require.Zero(t, info.FailedTotal)
 }
 
+func TestTheTaskOfAFailedPushIsShownAsFailedWithItsReason(t *testing.T) {
+	rdb := server.Fresh(t)
+	require.NoError(t, queue.New(rdb).Enqueue(context.Background(), task("p", 1), false))
+	var log buffer
+	start(t, rdb, queue.Config{
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Handler: func(context.Context, tasks.Task) error {
+			return &tasks.PushFailed{Failure: tasks.Failure{Code: tasks.CodeSourceNotFound, Message: "the source is not there"}}
+		},
+	})
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	require.Eventually(t, func() bool {
+		info, err := inspector.GetTaskInfo(queue.QueuePush, queue.TaskID("p", 1))
+		return err == nil && info.State == asynq.TaskStateArchived && info.LastErr == "source_not_found: the source is not there"
+	}, patience, 20*time.Millisecond)
+	info, err := inspector.GetQueueInfo(queue.QueuePush)
+	require.NoError(t, err)
+	require.Equal(t, 1, info.FailedTotal)
+	require.NotContains(t, log.String(), "delivered again")
+}
+
+func TestTheQueuesAreThereBeforeTheirFirstTask(t *testing.T) {
+	rdb := server.Fresh(t)
+	require.NoError(t, queue.Declare(t.Context(), rdb))
+	for _, name := range []string{queue.QueuePush, queue.QueueResume} {
+		_, err := asynq.NewInspectorFromRedisClient(rdb).GetQueueInfo(name)
+		require.NoError(t, err)
+	}
+}
+
 func TestCancelInAsynqCallsOnCancelAndLeavesTheHandlerAlone(t *testing.T) {
 	rdb := server.Fresh(t)
 	require.NoError(t, queue.New(rdb).Enqueue(context.Background(), task("p", 7), false))
@@ -257,4 +287,22 @@ func TestPayloadOfALaterVersionIsStillRead(t *testing.T) {
 		return nil
 	}})
 	require.Equal(t, tasks.Task{ID: "p", Epoch: 2}, receive(t, got))
+}
+
+func TestTheMonitorShowsWhatATaskWaitsForInWordsAndTheLogItsCause(t *testing.T) {
+	rdb := server.Fresh(t)
+	enqueue(t, rdb, task("p", 1), false)
+	var lines buffer
+	taken := make(chan tasks.Task, 8)
+	s := queue.NewServer(rdb, queue.Config{Slots: 1, Log: slog.New(slog.NewTextHandler(&lines, nil)), Handler: func(_ context.Context, task tasks.Task) error {
+		taken <- task
+		return &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "the store cannot be reached; try again", Err: errors.New("dial tcp 127.0.0.1:6379: connect: connection refused")}
+	}})
+	require.NoError(t, s.Start())
+	receive(t, taken)
+	s.Shutdown()
+	info, err := asynq.NewInspectorFromRedisClient(rdb).GetTaskInfo(queue.QueuePush, "p.1")
+	require.NoError(t, err)
+	require.Equal(t, "the store cannot be reached; try again", info.LastErr)
+	require.Contains(t, lines.String(), "connection refused")
 }

@@ -32,7 +32,8 @@ type Config struct {
 	// Handler runs an attempt. Its context is the server's own: it ends when
 	// Shutdown is through with asynq, with the cause media.ErrDraining, and
 	// never because asynq cancels a task. A returned error brings the task
-	// back after about a second; nil ends it.
+	// back after about a second, but a *tasks.PushFailed ends it, as failed; nil
+	// ends it.
 	Handler func(ctx context.Context, t tasks.Task) error
 	// OnCancel is called when somebody cancels the task in asynq (asynqmon's
 	// button, `asynq task cancel`); it has to make that a durable stop. The
@@ -136,12 +137,38 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) error {
 		return media.ErrDraining
 	}
 	defer s.handlers.Done()
-	if err := s.cfg.Handler(ctx, t); err != nil {
-		return err
+	err = s.cfg.Handler(ctx, t)
+	failed, ended := errors.AsType[*tasks.PushFailed](err)
+	if err != nil && !ended {
+		return &refusal{err}
 	}
 	s.refused.forget(TaskID(t.ID, t.Epoch))
+	if ended {
+		return final{failed}
+	}
 	return nil
 }
+
+// refusal is a handler's error as asynq keeps it with the task, where the monitor
+// shows it to people: without the inner cause, which is for the log.
+type refusal struct{ err error }
+
+func (r *refusal) Error() string {
+	if e, ok := errors.AsType[*tasks.Error](r.err); ok {
+		return e.Msg
+	}
+	return r.err.Error()
+}
+
+func (r *refusal) Unwrap() error { return r.err }
+
+// final is an error after which asynq archives the task, with its words.
+type final struct{ error }
+
+// Is makes it asynq.SkipRetry to asynq.
+func (f final) Is(target error) bool { return target == asynq.SkipRetry }
+
+func (f final) Unwrap() error { return f.error }
 
 // handleError sees every task that did not end with nil, before asynq writes
 // what becomes of it. asynq's context is cancelled without its lease being
@@ -153,6 +180,12 @@ func (s *Server) handleError(ctx context.Context, task *asynq.Task, err error) {
 		return
 	}
 	log := s.cfg.Log.With("push_id", t.ID, "epoch", t.Epoch)
+	if _, ended := errors.AsType[*tasks.PushFailed](err); ended {
+		return
+	}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		err = r.err
+	}
 	if !cancelledFromOutside(ctx, err) {
 		if s.refused.changed(TaskID(t.ID, t.Epoch), err.Error()) {
 			log.Warn("queue task will be delivered again, perhaps more than once", "error", err)

@@ -32,6 +32,9 @@ import (
 //	{roomcast}:delivery:<id>        hash    of an outbox: bells rung and heard, failures, newest progress; TTL
 //	{roomcast}:dead-webhooks        zset    ids of webhooks that could not be delivered → since when
 //	{roomcast}:dead-webhooks:<id>   string  one of them, JSON; TTL 3 days
+//	{roomcast}:questions            list    ids of sources that a worker is to look at ┐
+//	{roomcast}:question:<id>        string  tasks.Question                             │ TTL 15 s
+//	{roomcast}:answer:<id>          string  tasks.Finding                              ┘
 //	{roomcast}:resume:<key>         hash    how far a source was played, see resume.go; TTL
 //	{roomcast}:stop                 channel ids of pushes to stop, the fast path
 //
@@ -47,13 +50,17 @@ const (
 	keyFeed     = prefix + "feed"
 	keyOutboxes = prefix + "outboxes"
 	keyDead     = prefix + "dead-webhooks"
-	keyActive   = prefix + "index:active"
-	keyAll      = prefix + "index:all"
-	stopChannel = prefix + "stop"
+
+	keyQuestions = prefix + "questions"
+	keyActive    = prefix + "index:active"
+	keyAll       = prefix + "index:all"
+	stopChannel  = prefix + "stop"
 )
 
 func keyPush(id string) string           { return prefix + "push:" + id }
 func keyEvents(id string) string         { return prefix + "events:" + id }
+func keyQuestion(id string) string       { return prefix + "question:" + id }
+func keyAnswer(id string) string         { return prefix + "answer:" + id }
 func keySecret(id string) string         { return prefix + "secret:" + id }
 func keyOutbox(id string) string         { return prefix + "outbox:" + id }
 func keyDelivery(id string) string       { return prefix + "delivery:" + id }

@@ -54,6 +54,29 @@ func (s *Store) List(ctx context.Context, f tasks.Filter) (tasks.Page, error) {
 	return page, nil
 }
 
+// mostActive bounds what Active reads; a fleet runs fewer.
+const mostActive = 5000
+
+// Active returns the pushes that have not ended, newest first, at most
+// mostActive of them.
+func (s *Store) Active(ctx context.Context) ([]tasks.Push, error) {
+	ids, err := s.client.ZRevRange(ctx, keyActive, 0, mostActive-1).Result()
+	if err != nil {
+		return nil, storeError(err)
+	}
+	records, err := s.records(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	pushes := make([]tasks.Push, 0, len(ids))
+	for i, record := range records {
+		if p := show(ids[i], record); len(record) > 0 && !p.State.Terminal() {
+			pushes = append(pushes, p)
+		}
+	}
+	return pushes, nil
+}
+
 // shortest picks the index with the fewest ids among those that fit f.
 func (s *Store) shortest(ctx context.Context, f tasks.Filter) (string, error) {
 	indexes := candidates(f)

@@ -221,3 +221,17 @@ func TestStoreWorksOnAClusterAndUnderANarrowACL(t *testing.T) {
 		})
 	}
 }
+
+func TestActiveListsWhatHasNotEnded(t *testing.T) {
+	s, _ := fresh(t, store.Config{})
+	pushes, err := s.Active(ctx(t))
+	require.NoError(t, err)
+	require.Empty(t, pushes)
+	first, second, ended := create(t, s, "u1"), create(t, s, "u2"), create(t, s, "u3")
+	_, err = s.Stop(ctx(t), ended.ID)
+	require.NoError(t, err)
+	pushes, err = s.Active(ctx(t))
+	require.NoError(t, err)
+	require.Equal(t, []string{second.ID, first.ID}, []string{pushes[0].ID, pushes[1].ID})
+	require.Len(t, pushes, 2)
+}

@@ -44,7 +44,7 @@ const (
 	fieldLoop      = "loop"
 	fieldPlayed    = "played_ms"
 	fieldSlipped   = "slipped_ms"
-	fieldCoverage  = "coverage" // of picture and sound: taken, held, filled, lost, in ms
+	fieldCoverage  = "coverage" // of picture and sound: taken, held, filled, lost, until in ms, play
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
 	fieldTrouble   = "trouble" // tasks.Trouble; empty when it is over
@@ -281,26 +281,35 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 	return p, r.damage.errOrNil()
 }
 
-// coverageText writes eight numbers of milliseconds.
+// coverageText writes six numbers for each track.
 func coverageText(tracks [2]media.Coverage) string {
 	var parts []string
 	for _, c := range tracks {
-		for _, d := range []time.Duration{c.Taken, c.Held, c.Filled, c.Lost} {
+		for _, d := range []time.Duration{c.Taken, c.Held, c.Filled, c.Lost, c.Until} {
 			parts = append(parts, strconv.FormatInt(d.Milliseconds(), 10))
 		}
+		parts = append(parts, strconv.Itoa(c.Play))
 	}
 	return strings.Join(parts, " ")
 }
 
-// coverageOf reads what coverageText wrote; what is not there is zero.
+// coverageOf reads what coverageText wrote; anything else is as good as nothing.
 func coverageOf(text string) (tracks [2]media.Coverage) {
-	for i, part := range strings.Fields(text) {
-		ms, err := strconv.ParseInt(part, 10, 64)
-		if err != nil || i >= 8 {
-			return [2]media.Coverage{}
+	var n [12]int64
+	parts := strings.Fields(text)
+	if len(parts) != len(n) {
+		return tracks
+	}
+	for i, part := range parts {
+		var err error
+		if n[i], err = strconv.ParseInt(part, 10, 64); err != nil {
+			return tracks
 		}
-		c := &tracks[i/4]
-		*[]*time.Duration{&c.Taken, &c.Held, &c.Filled, &c.Lost}[i%4] = time.Duration(ms) * time.Millisecond
+	}
+	ms := func(i int) time.Duration { return time.Duration(n[i]) * time.Millisecond }
+	for i := range tracks {
+		at := 6 * i
+		tracks[i] = media.Coverage{Taken: ms(at), Held: ms(at + 1), Filled: ms(at + 2), Lost: ms(at + 3), Until: ms(at + 4), Play: int(n[at+5])}
 	}
 	return tracks
 }

@@ -143,10 +143,7 @@ func (s *Store) tryCreate(ctx context.Context, n tasks.NewPush, p tasks.Push, se
 func createRefusal(r reply) error {
 	switch r.code {
 	case "busy":
-		return &tasks.Error{
-			Code: tasks.CodeUserBusy, Msg: "this user of this app is publishing already, in push " + r.first(),
-			Holder: r.first(),
-		}
+		return tasks.UserBusy(r.first())
 	case "reused":
 		return reused()
 	default:
@@ -155,7 +152,7 @@ func createRefusal(r reply) error {
 }
 
 func reused() error {
-	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before"}
+	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before; use a new key for a new push"}
 }
 
 // Repeated returns the push that was stored under an idempotency key with one of

@@ -14,6 +14,7 @@ import (
 // Pushes starts, stops and finds pushes. Its errors are *tasks.Error.
 type Pushes interface {
 	Start(ctx context.Context, r tasks.Request) (tasks.Push, error)
+	Preview(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error)
 	Stop(ctx context.Context, id string) (tasks.Push, error)
 	Get(ctx context.Context, id string) (tasks.Push, error)
 	List(ctx context.Context, f tasks.Filter) (tasks.Page, error)
@@ -46,6 +47,7 @@ type server struct {
 	history  History
 	webhooks Webhooks
 	log      *slog.Logger
+	looks    looks
 }
 
 // New returns the handler of all routes.

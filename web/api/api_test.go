@@ -271,3 +271,24 @@ func TestTheServerHasLimits(t *testing.T) {
 	assert.NotZero(t, s.IdleTimeout)
 	assert.NotZero(t, s.MaxHeaderBytes)
 }
+
+func TestADryRunAnswersWhatAStartWouldAndStartsNothing(t *testing.T) {
+	f := newFace(nil)
+	f.push = youngPush()
+	w := f.do("POST", "/v1/pushes?dryRun=true", body)
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	require.NotContains(t, w.Body.String(), `"id"`)
+	w = f.do("POST", "/v1/pushes?dryRun=true&probe=true", body)
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	require.Equal(t, []string{"preview, look false", "preview, look true"}, f.asked)
+	for query, detail := range map[string]string{
+		"probe=true":              "goes with dryRun=true",
+		"dryrun=true":             "is not a parameter",
+		"dryRun=perhaps":          "must be true or false",
+		"dryRun=true&dryRun=true": "is given twice",
+	} {
+		w := f.do("POST", "/v1/pushes?"+query, body)
+		require.Equal(t, http.StatusBadRequest, w.Code)
+		require.Contains(t, w.Body.String(), detail)
+	}
+}

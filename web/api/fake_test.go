@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -49,6 +50,12 @@ func (d *domain) note(ctx context.Context, what string) {
 func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, error) {
 	d.request = r
 	d.note(ctx, "start")
+	return d.push, d.err
+}
+
+func (d *domain) Preview(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error) {
+	d.request = r
+	d.note(ctx, fmt.Sprintf("preview, look %v", look))
 	return d.push, d.err
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -27,12 +29,94 @@ const (
 )
 
 func (s *server) start(c *gin.Context) error {
+	dry, look, err := startMode(c.Request.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	if dry {
+		return s.preview(c, look)
+	}
 	p, err := s.begin(c)
 	if err != nil {
 		return err
 	}
 	c.Header("Location", "/v1/pushes/"+p.ID)
 	return writeJSON(c, http.StatusAccepted, view.Of(p))
+}
+
+// preview answers what a start would, and starts nothing.
+func (s *server) preview(c *gin.Context, look bool) error {
+	r, err := readRequest(c)
+	if err != nil {
+		return err
+	}
+	if look {
+		done, free := s.looks.enter(c.GetString(ctxKey))
+		if !free {
+			return &tasks.Error{Code: problem.CodeProbeBusy, Retryable: true, Msg: "a source is being looked at for this key; one at a time"}
+		}
+		defer done()
+	}
+	p, err := s.pushes.Preview(c.Request.Context(), r, look)
+	if err != nil {
+		return err
+	}
+	v := view.Of(p)
+	v.ID = "" // there is no such push
+	return writeJSON(c, http.StatusOK, v)
+}
+
+// startMode reads the query of a start: dryRun and probe, true or false.
+func startMode(query string) (dry, look bool, err error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return false, false, malformed("the query is not well formed", err)
+	}
+	var d decoder
+	modes := map[string]*bool{"dryRun": &dry, "probe": &look}
+	for name, value := range values {
+		to, known := modes[name]
+		switch {
+		case !known:
+			d.problem(name, "is not a parameter; there are dryRun and probe")
+		case len(value) > 1:
+			d.problem(name, "is given twice")
+		default:
+			if complaint := truth(to, value[0]); complaint != "" {
+				d.problem(name, complaint)
+			}
+		}
+	}
+	if look && !dry {
+		d.problem("probe", "goes with dryRun=true: a push looks at its source anyway")
+	}
+	if len(d.problems) > 0 {
+		return false, false, d.err()
+	}
+	return dry, look, nil
+}
+
+// looks lets each key have one source looked at at a time.
+type looks struct {
+	mu   sync.Mutex
+	keys map[string]bool
+}
+
+func (l *looks) enter(key string) (done func(), free bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keys[key] {
+		return nil, false
+	}
+	if l.keys == nil {
+		l.keys = map[string]bool{}
+	}
+	l.keys[key] = true
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.keys, key)
+	}, true
 }
 
 // startAsTemplate is the door of the serverless template: same body, its
@@ -45,16 +129,22 @@ func (s *server) startAsTemplate(c *gin.Context) error {
 	return nil
 }
 
-func (s *server) begin(c *gin.Context) (tasks.Push, error) {
+func readRequest(c *gin.Context) (tasks.Request, error) {
 	body, err := readBody(c)
 	if err != nil {
-		return tasks.Push{}, err
+		return tasks.Request{}, err
 	}
 	r, err := decodeRequest(body)
 	if err != nil {
-		return tasks.Push{}, err
+		return tasks.Request{}, err
 	}
-	if r.IdempotencyKey, err = idempotencyKey(c.Request); err != nil {
+	r.IdempotencyKey, err = idempotencyKey(c.Request)
+	return r, err
+}
+
+func (s *server) begin(c *gin.Context) (tasks.Push, error) {
+	r, err := readRequest(c)
+	if err != nil {
 		return tasks.Push{}, err
 	}
 	ctx, cancel := changing(c)

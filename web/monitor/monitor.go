@@ -7,8 +7,6 @@ package monitor
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -24,8 +22,6 @@ import (
 
 // Root is where the monitor is mounted.
 const Root = "/monitor"
-
-const unreadable = "unreadable payload"
 
 // The webhooks' queue and task in asynq, as tasks/queue names them. Nothing there
 // can be changed: a webhook is no push, and to end it ends none.
@@ -51,7 +47,11 @@ type Pushes interface {
 type Config struct {
 	Client redisconn.Client // where the queues are; stays the caller's to close
 	Pushes Pushes
-	Log    *slog.Logger
+	// Active returns the pushes that have not ended, all in one read.
+	Active func(ctx context.Context) ([]tasks.Push, error)
+	// Declare makes asynq know its queues although they are empty.
+	Declare func(ctx context.Context) error
+	Log     *slog.Logger
 }
 
 // Monitor is the page and what it asks for.
@@ -59,6 +59,7 @@ type Monitor struct {
 	asynqmon http.Handler
 	index    page
 	buttons  http.Handler
+	declare  func(ctx context.Context) error
 	origin   *http.CrossOriginProtection
 }
 
@@ -67,7 +68,7 @@ func New(cfg Config) *Monitor {
 	h := asynqmon.New(asynqmon.Options{
 		RootPath:         Root,
 		RedisConnOpt:     shared{cfg.Client},
-		PayloadFormatter: asynqmon.PayloadFormatterFunc(formatPayload),
+		PayloadFormatter: &payloads{active: cfg.Active},
 		ResultFormatter:  asynqmon.ResultFormatterFunc(func(string, []byte) string { return "" }),
 	})
 	b := &buttons{pushes: cfg.Pushes, inspector: asynq.NewInspectorFromRedisClient(cfg.Client), log: cfg.Log}
@@ -75,6 +76,7 @@ func New(cfg Config) *Monitor {
 		asynqmon: h,
 		index:    newPage(fetch(h, Root+"/").body.Bytes()),
 		buttons:  b.routes(),
+		declare:  cfg.Declare,
 		origin:   http.NewCrossOriginProtection(),
 	}
 }
@@ -90,6 +92,7 @@ func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		m.buttons.ServeHTTP(w, r)
 	case strings.HasPrefix(r.URL.Path, Root+"/api/"):
+		_ = m.declare(r.Context()) // asynqmon itself says that Redis is away
 		m.asynqmon.ServeHTTP(w, r)
 	case r.URL.Path == noticePath:
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
@@ -119,21 +122,4 @@ func (m *Monitor) serveAsset(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(got.status)
 	_, _ = w.Write(got.body.Bytes())
-}
-
-// formatPayload shows what a person looks for and nothing as it is: a payload
-// we did not write could hold anything.
-func formatPayload(kind string, payload []byte) string {
-	if kind == webhookTask {
-		return "webhooks of a push"
-	}
-	var t tasks.Task
-	if err := json.Unmarshal(payload, &t); err != nil || t.ID == "" {
-		return unreadable
-	}
-	text := fmt.Sprintf("room %s, user %s, from %s, attempt %d of push %s", t.Room, t.User, t.SourceHost, t.Epoch, t.ID)
-	if strings.ContainsFunc(text, unprintable) {
-		return unreadable
-	}
-	return text
 }

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/stretchr/testify/assert"
@@ -16,14 +18,19 @@ import (
 
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/internal/redistest"
+	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/web/monitor"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func open(client redisconn.Client, pushes monitor.Pushes) *monitor.Monitor {
-	return monitor.New(monitor.Config{Client: client, Pushes: pushes, Log: slog.New(slog.DiscardHandler)})
+func open(client redisconn.Client, pushes monitor.Pushes, active ...tasks.Push) *monitor.Monitor {
+	return monitor.New(monitor.Config{
+		Client: client, Pushes: pushes, Log: slog.New(slog.DiscardHandler),
+		Active:  func(context.Context) ([]tasks.Push, error) { return active, nil },
+		Declare: func(context.Context) error { return nil },
+	})
 }
 
 func ask(h http.Handler, method, target string) *httptest.ResponseRecorder {
@@ -41,17 +48,28 @@ func enqueue(t *testing.T, client redisconn.Client, id string, payload []byte) {
 
 func TestMonitor(t *testing.T) {
 	client := redistest.New(t, redistest.Config{}).Client(t)
-	m := open(client, nil)
+	m := open(client, nil,
+		tasks.Push{ID: "p1", Epoch: 3, State: tasks.Publishing, Progress: &media.Progress{Position: 75 * time.Second, Duration: time.Hour}},
+		tasks.Push{ID: "p2", Epoch: 1, State: tasks.Queued, Trouble: tasks.WaitingForSlot.Trouble(time.Now().Add(-90 * time.Second))},
+		tasks.Push{ID: "p3", Epoch: 2, State: tasks.Publishing})
 	task, err := json.Marshal(tasks.Task{ID: "p1", Epoch: 3, Room: "r1", User: "anna", SourceHost: "a.example"})
 	require.NoError(t, err)
 	enqueue(t, client, "p1.3", task)
+	for _, id := range []string{"p2", "p3", "p4"} {
+		text, err := json.Marshal(tasks.Task{ID: id, Epoch: 1, Room: "r1", User: "anna", SourceHost: strings.Repeat("a", 60) + ".example"})
+		require.NoError(t, err)
+		enqueue(t, client, id+".1", text)
+	}
 	enqueue(t, client, "stranger", []byte(`{"userSig":"canary"}`))
 	enqueue(t, client, "garbage", []byte("canary"))
 
 	t.Run("payloads are shown in our words or not at all", func(t *testing.T) {
 		w := ask(m, "GET", "/monitor/api/queues/push/pending_tasks")
 		require.Equal(t, 200, w.Code, w.Body)
-		assert.Contains(t, w.Body.String(), `"payload":"room r1, user anna, from a.example, attempt 3 of push p1"`)
+		assert.Contains(t, w.Body.String(), `"payload":"publishing 1:15 / 1:00:00\nroom r1, user anna\nfrom a.example\np1"`)
+		assert.Contains(t, w.Body.String(), `"payload":"! queue: no_free_slot 1:30\nqueued\nroom r1, user anna\nfrom `+strings.Repeat("a", 39)+`…\np2"`)
+		assert.Contains(t, w.Body.String(), `"payload":"attempt 2 is at it by now\nroom`)
+		assert.Contains(t, w.Body.String(), `"payload":"ended\nroom`)
 		assert.Contains(t, w.Body.String(), `"payload":"unreadable payload"`)
 		assert.NotContains(t, w.Body.String(), "canary")
 	})

@@ -1,5 +1,5 @@
 // asynqmon tells nobody but the browser's console why a click had no effect.
-// This says it on the page.
+// This says it on the page, and asks before a push is stopped for good.
 (() => {
   "use strict";
   let box, timer;
@@ -40,6 +40,17 @@
       });
       this.addEventListener("error", () => say("The server cannot be reached."));
     }
+    this.stops = !/^(get|head)$/i.test(method) && /\/(active|pending|scheduled|retry)_tasks/.test(rest[0]);
     return open.call(this, method, ...rest);
+  };
+
+  const send = XMLHttpRequest.prototype.send;
+  XMLHttpRequest.prototype.send = function (...body) {
+    if (this.stops && !confirm("Stop this push for good? It cannot be started again from here.")) {
+      this.abort();
+      this.dispatchEvent(new Event("abort")); // one that was never sent tells nobody
+      return;
+    }
+    return send.apply(this, body);
   };
 })();

@@ -21,6 +21,7 @@ const (
 	CodeMethodNotAllowed     tasks.Code = "method_not_allowed"     // see Allow
 	CodeBodyTooLarge         tasks.Code = "body_too_large"         // over 64 KiB
 	CodeUnsupportedMediaType tasks.Code = "unsupported_media_type" // not JSON
+	CodeProbeBusy            tasks.Code = "probe_busy"             // a source is being looked at for this key
 )
 
 type entry struct {
@@ -50,6 +51,7 @@ var table = map[tasks.Code]entry{
 	CodeMethodNotAllowed:        {http.StatusMethodNotAllowed, "Method not allowed", 0},
 	CodeBodyTooLarge:            {http.StatusRequestEntityTooLarge, "Body too large", 0},
 	CodeUnsupportedMediaType:    {http.StatusUnsupportedMediaType, "Unsupported media type", 0},
+	CodeProbeBusy:               {http.StatusTooManyRequests, "Another source is being looked at", 5 * time.Second},
 }
 
 // Problem is the body of every error answer.

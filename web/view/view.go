@@ -11,7 +11,7 @@ import (
 
 // Push is a push as clients see it. What is absent has no member.
 type Push struct {
-	ID          string            `json:"id"`
+	ID          string            `json:"id,omitempty"`
 	Status      tasks.State       `json:"status"`
 	Desired     tasks.Desired     `json:"desired"`
 	VideoSrc    string            `json:"videoSrc"`
@@ -30,7 +30,7 @@ type Push struct {
 
 	Attempt   int64               `json:"attempt"`
 	Worker    string              `json:"worker,omitempty"`
-	CreatedAt string              `json:"createdAt"`
+	CreatedAt string              `json:"createdAt,omitempty"`
 	StartedAt string              `json:"startedAt,omitempty"`
 	EndedAt   string              `json:"endedAt,omitempty"`
 	Source    *tasks.SourceReport `json:"source,omitempty"`

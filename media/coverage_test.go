@@ -1,0 +1,133 @@
+package media
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// errVanished ends an attempt as the death of its worker does.
+var errVanished = fmt.Errorf("the worker has vanished")
+
+// playAttempts plays a push in attempts that end at ends; each goes on from what
+// was known for a while before. It returns where the last one stood.
+func playAttempts(t *testing.T, play func(ctx context.Context, s *stage) error, job func(*Job), ends ...time.Duration) Progress {
+	t.Helper()
+	var stood Progress
+	for n := range len(ends) + 1 {
+		s := newStage(nil)
+		s.job.Options.FillAudio = true
+		job(&s.job)
+		s.job.Start, s.job.Stood = stood.Position, stood
+		s.job.Meter.GoOnFrom(stood)
+		ctx, vanish := context.WithCancelCause(t.Context())
+		var told atomic.Pointer[Progress]
+		if n < len(ends) {
+			time.AfterFunc(ends[n]-900*time.Millisecond, func() { p := s.job.Meter.Snapshot(time.Now()); told.Store(&p) })
+			time.AfterFunc(ends[n], func() { vanish(errVanished) })
+		}
+		err := play(ctx, s)
+		vanish(nil)
+		if n == len(ends) {
+			require.True(t, err == nil || KindOf(err) == KindSourceEnded, "%v", err)
+			return s.job.Meter.Snapshot(time.Now())
+		}
+		require.ErrorIs(t, err, errVanished)
+		stood = *told.Load()
+		time.Sleep(3 * time.Second) // its lease
+	}
+	panic("unreachable")
+}
+
+func TestCoverageCountsWhatAllAttemptsPlayedOnce(t *testing.T) {
+	second := time.Second
+	whole := clipPart{length: 20 * second, picture: true, sound: true}
+	for name, c := range map[string]struct {
+		parts []clipPart
+		job   func(*Job)
+		ends  []time.Duration
+		want  [2]Coverage
+	}{
+		"of one attempt": {parts: []clipPart{whole}, want: [2]Coverage{{Taken: 20 * second}, {Taken: 20 * second}}},
+		"of a takeover":  {parts: []clipPart{whole}, ends: []time.Duration{7500 * time.Millisecond}, want: [2]Coverage{{Taken: 20 * second}, {Taken: 20 * second}}},
+		"of takeovers that follow each other at once": {parts: []clipPart{whole}, ends: []time.Duration{7500 * time.Millisecond, 1100 * time.Millisecond, 1300 * time.Millisecond, 4 * second},
+			want: [2]Coverage{{Taken: 20 * second}, {Taken: 20 * second}}},
+		"of a takeover in the second play": {parts: []clipPart{whole}, ends: []time.Duration{28 * second},
+			job: func(j *Job) { j.Options.Repeat = 2 }, want: [2]Coverage{{Taken: 40 * second}, {Taken: 40 * second}}},
+		"of a takeover where the second play begins": {parts: []clipPart{whole}, ends: []time.Duration{20900 * time.Millisecond},
+			job: func(j *Job) { j.Options.Repeat = 2 }, want: [2]Coverage{{Taken: 40 * second}, {Taken: 40 * second}}},
+		"of a part that was asked for": {parts: []clipPart{whole}, ends: []time.Duration{5 * second},
+			job: func(j *Job) { j.Options.StartAt, j.Options.EndAt = 4*second, 14*second }, want: [2]Coverage{{Taken: 10 * second}, {Taken: 10 * second}}},
+		"of a takeover in a hole of both": {parts: []clipPart{{length: 6 * second, picture: true, sound: true}, {gap: 8 * second, length: 6 * second, picture: true, sound: true}},
+			ends: []time.Duration{10 * second}, want: [2]Coverage{{Taken: 12 * second, Held: 8 * second}, {Taken: 12 * second, Filled: 8 * second}}},
+		"of a takeover where the sound is over": {parts: []clipPart{{length: 8 * second, picture: true, sound: true}, {length: 12 * second, picture: true}},
+			ends: []time.Duration{14 * second}, want: [2]Coverage{{Taken: 20 * second}, {Taken: 8 * second, Filled: 12 * second}}},
+		"of a takeover before the sound begins": {parts: []clipPart{{length: 8 * second, picture: true}, {length: 12 * second, picture: true, sound: true}},
+			ends: []time.Duration{5 * second}, want: [2]Coverage{{Taken: 20 * second}, {Taken: 12 * second, Filled: 8 * second}}},
+		"of a takeover while the first picture stands": {parts: []clipPart{{length: 6 * second, sound: true}, {length: 14 * second, picture: true, sound: true}},
+			ends: []time.Duration{3300 * time.Millisecond}, want: [2]Coverage{{Taken: 14 * second, Held: 6 * second}, {Taken: 20 * second}}},
+		"of a takeover in a hole that nothing can stand for": {parts: []clipPart{{length: 6 * second, picture: true, sound: true}, {length: 8 * second, sound: true}, {length: 6 * second, picture: true, sound: true}},
+			job: func(j *Job) { j.Options.Transcode = TranscodeNever }, ends: []time.Duration{10 * second}, want: [2]Coverage{{Taken: 12 * second, Lost: 8 * second}, {Taken: 20 * second}}},
+	} {
+		for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+			t.Run(name+" "+string(mode), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					m := newMadeOf(c.parts)
+					got := playAttempts(t, func(ctx context.Context, s *stage) error {
+						return s.playFrom(ctx, m.open, &fakeCoders{})
+					}, func(j *Job) {
+						j.Options.Transcode = mode
+						if c.job != nil {
+							c.job(j)
+						}
+					}, c.ends...)
+					for media, want := range c.want {
+						c := got.Coverage[media]
+						require.InDelta(t, want.total().Seconds(), c.total().Seconds(), 0.15, "%v: %+v", MediaType(media), c)
+						require.InDelta(t, want.Taken.Seconds(), c.Taken.Seconds(), 1.2, "%v: %+v", MediaType(media), c)
+						require.InDelta(t, want.Lost.Seconds(), c.Lost.Seconds(), 0.15, "%v: %+v", MediaType(media), c)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestCoverageCountsOnceWhatIsSentAgainToARoomThatBroke(t *testing.T) {
+	for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+		t.Run(string(mode), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, s := newMadeOf([]clipPart{{length: 20 * time.Second, picture: true, sound: true}}), newStage(nil)
+				s.job.Options.Transcode = mode
+				s.room.breakAt(7700*time.Millisecond, KindRoomClosed)
+				require.NoError(t, s.playFrom(t.Context(), m.open, &fakeCoders{}))
+				require.Equal(t, 2, s.room.dials)
+				for media, c := range s.job.Meter.Snapshot(time.Now()).Coverage {
+					require.InDelta(t, 20, c.Taken.Seconds(), 0.1, "%v: %+v", MediaType(media), c)
+					require.InDelta(t, 20, c.total().Seconds(), 0.1, "%v: %+v", MediaType(media), c)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatALiveSourceSentWhileNobodyHadThePushIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := playAttempts(t, func(ctx context.Context, s *stage) error {
+			open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+				return &inRealTime{&fakeSource{ctx: ctx, info: stream(10 * time.Second)}, time.Now()}, nil
+			})
+			s.job.Retry = func(Kind) Retry { return Retry{} }
+			return s.playFrom(ctx, open, nil)
+		}, func(*Job) {}, 6*time.Second)
+		for media, c := range got.Coverage { // 5.1 s of the first are known to be played, and 3.9 s nobody had it
+			require.InDelta(t, 5.1+10, c.Taken.Seconds(), 0.4, "%v: %+v", MediaType(media), c)
+			require.InDelta(t, 3.9, c.Lost.Seconds(), 0.4, "%v: %+v", MediaType(media), c)
+		}
+	})
+}

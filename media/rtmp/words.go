@@ -1,0 +1,27 @@
+package rtmp
+
+import (
+	"crypto/tls"
+	"errors"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// inWords is err with what it means for a person who sees the room's side, and
+// err itself where that is not known.
+func inWords(err error) error {
+	if _, told := errors.AsType[*media.Reason](err); told {
+		return err
+	}
+	_, refused := errors.AsType[*tls.CertificateVerificationError](err)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	switch words := media.OfNetwork(err); {
+	case refused:
+		return media.Because("the certificate of its server cannot be verified", err)
+	case plain:
+		return media.Because("its server does not speak TLS: is it rtmp rather than rtmps?", err)
+	case words != "":
+		return media.Because(words, err)
+	}
+	return err
+}

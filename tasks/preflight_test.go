@@ -1,0 +1,120 @@
+package tasks
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// fakeQuestions carries one question to the worker and its answer back.
+type fakeQuestions struct {
+	holder  string
+	err     error
+	asked   chan Question
+	answers chan Finding
+}
+
+func newQuestions() *fakeQuestions {
+	return &fakeQuestions{asked: make(chan Question, 1), answers: make(chan Finding, 1)}
+}
+
+func (q *fakeQuestions) Ask(ctx context.Context, question Question) (Finding, error) {
+	if q.err != nil {
+		return Finding{}, q.err
+	}
+	q.asked <- question
+	return <-q.answers, nil
+}
+
+func (q *fakeQuestions) NextQuestion(ctx context.Context) (Question, error) {
+	select {
+	case question := <-q.asked:
+		return question, nil
+	case <-ctx.Done():
+		return Question{}, &Error{Code: CodeNotFound}
+	}
+}
+
+func (q *fakeQuestions) Answer(_ context.Context, _ string, f Finding) error {
+	q.answers <- f
+	return nil
+}
+
+func (q *fakeQuestions) Holder(context.Context, uint32, string) (string, error) { return q.holder, nil }
+
+func TestAPreviewSaysWhatAStartWouldAndStartsNothing(t *testing.T) {
+	d, q := newDesk(), newQuestions()
+	d.service.Questions = q
+	p, err := d.service.Preview(t.Context(), request(), false)
+	require.NoError(t, err)
+	require.Equal(t, "room", p.Spec.RoomID)
+	r := request()
+	r.Mode = "backwards"
+	_, err = d.service.Preview(t.Context(), r, false)
+	require.Equal(t, CodeInvalidRequest, CodeOf(err))
+	q.holder = "other"
+	_, err = d.service.Preview(t.Context(), request(), true)
+	require.Equal(t, CodeUserBusy, CodeOf(err))
+	require.Empty(t, d.queue.rung)
+	require.Empty(t, d.pushes.created)
+}
+
+func TestAPreviewThatNoWorkerAnswersSaysSo(t *testing.T) {
+	d, q := newDesk(), newQuestions()
+	d.service.Questions = q
+	q.err = &Error{Code: CodeNotFound}
+	p, err := d.service.Preview(t.Context(), request(), true)
+	require.NoError(t, err)
+	require.EqualValues(t, WaitingForWorker, p.Trouble.Code)
+}
+
+func TestAWorkerLooksAtASourceAndOpensNoRoom(t *testing.T) {
+	plan := media.Plan{Video: &media.TrackPlan{Action: media.Copy}}
+	for name, c := range map[string]struct {
+		play playerFunc
+		want Finding
+	}{
+		"one that plays": {
+			func(ctx context.Context, job media.Job) error {
+				job.Observer.Planned(media.SourceInfo{Container: "mp4"}, false, plan)
+				_, _, err := job.MayOpenRoom(ctx)
+				return err
+			},
+			Finding{Source: &SourceReport{Kind: "vod", Container: "mp4"}, Plan: &plan},
+		},
+		"one that is not there": {
+			func(context.Context, media.Job) error {
+				return &media.Error{Kind: media.KindSourceNotFound, Op: "open source"}
+			},
+			Finding{Failure: &Failure{Code: CodeSourceNotFound, Message: "the source is not there; check its address"}},
+		},
+		"one that answers nothing": {
+			func(ctx context.Context, _ media.Job) error {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			},
+			Finding{Failure: &Failure{Code: CodeSourceUnavailable, Retryable: true,
+				Message: "the source could not be looked at within 12s: its server answers slowly, or not at all"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, q := newWorld(c.play), newQuestions()
+				defer w.close()
+				ctx, cancel := context.WithCancel(t.Context())
+				var working sync.WaitGroup
+				working.Go(func() { w.worker.AnswerQuestions(ctx, q) })
+				got, err := q.Ask(ctx, Question{ID: "a", Envelope: "sealed"})
+				require.NoError(t, err)
+				require.Equal(t, c.want, got)
+				cancel()
+				working.Wait()
+			})
+		})
+	}
+}
