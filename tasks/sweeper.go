@@ -13,6 +13,8 @@ const (
 	sweepEvery = 500 * time.Millisecond
 	// sweepBatch is how many expired pushes one look handles.
 	sweepBatch = 200
+	// ringBatch is how many outboxes one look rings for.
+	ringBatch = 50
 	// lookTime is how long one look begins new takeovers, so that it is never
 	// far behind what it has read.
 	lookTime = 2 * time.Second
@@ -188,7 +190,7 @@ func (s *Sweeper) ring(ctx context.Context) {
 	}
 	var bells []WebhookTask
 	err := s.call(ctx, func(ctx context.Context) (err error) {
-		bells, err = s.Outboxes.RingOutboxes(ctx, sweepBatch)
+		bells, err = s.Outboxes.RingOutboxes(ctx, ringBatch)
 		return err
 	})
 	for i := 0; err == nil && i < len(bells) && s.trouble == ""; i++ {
