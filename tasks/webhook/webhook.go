@@ -120,17 +120,17 @@ func (d *Deliverer) Deliver(ctx context.Context, t tasks.WebhookTask) error {
 		case err != nil || !found:
 			return err
 		}
-		answer, err := d.send(ctx, w)
+		a, err := d.send(ctx, w)
 		switch {
-		case ctx.Err() != nil: // we were cut off; somebody else tries at once
-			return d.undelivered(ctx, t, tasks.Undelivered{Webhook: w.ID})
 		case err == nil:
 			d.delivered.Add(1)
 			d.cfg.Log.Debug("webhook delivered", "push_id", w.Push.ID, "webhook", w.ID, "type", w.Type)
 			done = w.ID
 			continue
+		case ctx.Err() != nil: // we were cut off; somebody else tries at once
+			return d.undelivered(ctx, t, tasks.Undelivered{Webhook: w.ID})
 		}
-		u := d.judge(w, answer, err)
+		u := d.judge(w, a, err)
 		d.note(w, u)
 		if err := d.undelivered(ctx, t, u); err != nil || !u.Dead {
 			return err
@@ -153,20 +153,23 @@ func (d *Deliverer) note(w tasks.Webhook, u tasks.Undelivered) {
 	}
 }
 
-// judge says what becomes of w, which was answered with answer, nil for none,
-// and so failed with err.
-func (d *Deliverer) judge(w tasks.Webhook, answer *http.Response, err error) tasks.Undelivered {
+// answer is what a receiver said; status 0 for nothing.
+type answer struct {
+	status     int
+	retryAfter string // the header
+}
+
+// judge says what becomes of w, which failed with err.
+func (d *Deliverer) judge(w tasks.Webhook, a answer, err error) tasks.Undelivered {
 	u := tasks.Undelivered{Webhook: w.ID, Answer: err.Error()}
 	left := w.Since.Add(lifetime).Sub(d.cfg.Now())
-	if left <= 0 || answer != nil && answer.StatusCode == http.StatusGone {
+	if left <= 0 || a.status == http.StatusGone {
 		u.Dead = true
 		return u
 	}
 	wait := waits[min(w.Failures, len(waits)-1)]
 	wait += rand.N(wait/10 + 1) // so that many pushes do not come back at once
-	if answer != nil {
-		wait = max(wait, min(retryAfter(answer.Header.Get("Retry-After"), d.cfg.Now()), waits[len(waits)-1]))
-	}
+	wait = max(wait, min(retryAfter(a.retryAfter, d.cfg.Now()), waits[len(waits)-1]))
 	u.Wait = max(min(wait, left), waits[0])
 	return u
 }
@@ -191,37 +194,37 @@ type body struct {
 }
 
 // send sends w. Its error says in words that hold no address why it was not
-// taken; answer is nil when there was none.
-func (d *Deliverer) send(ctx context.Context, w tasks.Webhook) (answer *http.Response, err error) {
+// taken.
+func (d *Deliverer) send(ctx context.Context, w tasks.Webhook) (answer, error) {
 	client, address, err := d.receiver(w.Push)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(body{w.Type, w.At.UTC().Format("2006-01-02T15:04:05.000Z"), d.cfg.View(w.Push)}); err != nil {
-		return nil, errors.New("the event could not be written")
+		return answer{}, errors.New("the event could not be written")
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address.Reveal(), bytes.NewReader(text.Bytes()))
 	if err != nil {
-		return nil, errors.New("its address is not a URL")
+		return answer{}, errors.New("its address is not a URL")
 	}
 	if err := d.sign(r, w.ID, text.Bytes()); err != nil {
-		return nil, err
+		return answer{}, err
 	}
-	answer, err = client.Do(r)
+	resp, err := client.Do(r)
 	if err != nil {
-		return nil, d.plain(err)
+		return answer{}, d.plain(err)
 	}
-	defer func() { _ = answer.Body.Close() }()
-	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer) // what it says does not matter
-	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return answer, fmt.Errorf("it answered %d", answer.StatusCode)
+	defer func() { _ = resp.Body.Close() }()
+	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // what it says does not matter
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		err = fmt.Errorf("it answered %d", resp.StatusCode)
 	}
-	return answer, nil
+	return answer{status: resp.StatusCode, retryAfter: resp.Header.Get("Retry-After")}, err
 }
 
 // sign sets the headers of Standard Webhooks; there is one signature by each

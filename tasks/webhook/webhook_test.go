@@ -406,6 +406,34 @@ func TestAReceiverThatHangsIsLeftWhenTheWorkerLeaves(t *testing.T) {
 	require.False(t, found)
 }
 
+func TestWhatWasTakenWhileTheWorkerLeavesIsNotSentAgain(t *testing.T) {
+	r := newReceiver(t)
+	s := newScene(t, r.URL)
+	s.happen(1)
+	leaving, leave := context.WithCancel(ctx(t))
+	s.cfg.Guarded = &http.Client{Transport: after{leave}}
+	require.NoError(t, s.deliverer().Deliver(leaving, s.ring()))
+	s.cfg.Guarded = &http.Client{}
+	require.NoError(t, s.deliverer().Deliver(ctx(t), s.ring()))
+	require.Equal(t, []string{"push.started", "push.reconnecting", "push.recovered"}, r.types(t))
+}
+
+// after calls f once an answer is there.
+type after struct{ f func() }
+
+func (a after) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultTransport.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+	a.f()
+	if err == nil && answer.Body != nil {
+		_ = answer.Body.Close()
+		answer.Body = http.NoBody
+	}
+	return answer, err
+}
+
 func TestAReceiverThatHangsIsTriedAgain(t *testing.T) {
 	r := newReceiver(t)
 	r.answers(func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() })
