@@ -207,12 +207,6 @@ func (m *mixer) accountEnd() {
 	}
 }
 
-// The codes of the warnings about what is missing, each of which is told once.
-const (
-	WarnHole = "hole"
-	WarnLost = "lost"
-)
-
 // warnOfLosses says of a push that is over what of it was lost.
 func (r *run) warnOfLosses() {
 	for media, c := range r.job.Meter.Snapshot(time.Now()).Coverage {

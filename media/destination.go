@@ -11,7 +11,7 @@ const (
 	BadUser        DestinationReason = "bad_user"
 	BadUserSig     DestinationReason = "bad_usersig"
 	ForeignUserSig DestinationReason = "foreign_usersig"
-	ExpiredUserSig DestinationReason = "expired_usersig"
+	ExpiredUserSig DestinationReason = "usersig_expired"
 	MissingUserSig DestinationReason = "missing_usersig"
 )
 

@@ -43,10 +43,12 @@ func (g *startGate) pass(p Packet) bool {
 		g.open, g.from = true, shownAt(p)
 		return true
 	}
-	if g.kind(p) == Video || g.audioOnly || g.heard {
+	if g.kind(p) == Video || g.audioOnly {
+		g.heard = g.heard || g.from-shownAt(p) > maxBackward // the clock has jumped: from tells nothing any more
 		return true
 	}
-	g.heard = shownAt(p)+p.Duration > g.from
+	end := shownAt(p) + p.Duration
+	g.heard = g.heard || end > g.from || g.from-end > maxApart
 	return g.heard
 }
 

@@ -97,3 +97,19 @@ func TestASkipKeepsTheSoundThatStandsBeforeItsKeyframe(t *testing.T) {
 		require.Len(t, sound, 225)
 	})
 }
+
+func TestSoundThatBeginsBehindAJumpOfTheClockIsNotTakenForOneBeforeThePicture(t *testing.T) {
+	for name, jump := range map[string][]Packet{
+		"by more than tracks are apart": {{Track: 1, PTS: time.Second, DTS: time.Second}},
+		"the picture has told of it":    {{PTS: 50 * time.Second, DTS: 50 * time.Second}, {Track: 1, PTS: 51 * time.Second, DTS: 51 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newStartGate([]Track{{Type: Video}, {Type: Audio}})
+			require.True(t, g.pass(Packet{Keyframe: true, PTS: time.Minute, DTS: time.Minute}))
+			require.False(t, g.pass(Packet{Track: 1, PTS: 59 * time.Second, DTS: 59 * time.Second}))
+			for _, p := range jump {
+				require.True(t, g.pass(p))
+			}
+		})
+	}
+}

@@ -90,7 +90,7 @@ func (r *run) limitStay(now time.Time) {
 // tellOvertime tells that the push ends because of that.
 func (r *run) tellOvertime() {
 	r.job.Meter.setPlayed(r.stay.total(r.inRoomUntil()))
-	r.job.Observer.Warned("max_duration", "the push has been in the room for as long as it may (maxDurationSec, or the operator's limit), and ends")
+	r.job.Observer.Warned(WarnMaxDuration, "the push has been in the room for as long as it may (maxDurationSec, or the operator's limit), and ends")
 }
 
 // unconfirmed returns how much media is on its way to the room. It may be called

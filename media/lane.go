@@ -160,10 +160,14 @@ type codeLane struct {
 	told  []byte
 	still *still        // nil: it is sound
 	end   time.Duration // as SkipFrom was told
+	// Of sound: where what was put in ends, and the last hole before: an encoder
+	// fills it.
+	heard            time.Duration
+	holeFrom, holeTo time.Duration
 }
 
 func newCodeLane(coder Transcoder) *codeLane {
-	l := &codeLane{Transcoder: coder}
+	l := &codeLane{Transcoder: coder, heard: -forever}
 	if coder.Output().Type == Video {
 		l.still = newStill()
 	}
@@ -183,7 +187,7 @@ func (l *codeLane) close()             { l.Close() }
 
 func (l *codeLane) put(p Packet) ([]Packet, error) {
 	if l.still == nil {
-		return l.Transcode(p)
+		return l.putSound(p)
 	}
 	before, err := l.refill()
 	if err != nil {
@@ -192,6 +196,20 @@ func (l *codeLane) put(p Packet) ([]Packet, error) {
 	l.still.put(p)
 	out, err := l.Transcode(p)
 	return append(before, l.still.passed(out)...), err
+}
+
+func (l *codeLane) putSound(p Packet) ([]Packet, error) {
+	if p.PTS-l.heard > smallHole {
+		l.holeFrom, l.holeTo = l.heard, p.PTS
+	}
+	l.heard = max(l.heard, p.PTS+p.Duration)
+	out, err := l.Transcode(p)
+	for i := range out {
+		if out[i].PTS >= l.holeFrom && out[i].PTS+out[i].Duration <= l.holeTo {
+			out[i].origin = filled
+		}
+	}
+	return out, err
 }
 
 func (l *codeLane) flush() ([]Packet, error) {

@@ -1,6 +1,9 @@
 package media
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // again returns a feed that goes on with f's source, which is its own from now
 // on, after the source has told of another track.
@@ -22,6 +25,13 @@ func (r *reel) openAgain(ctx context.Context, f *feed) opened {
 	if err != nil {
 		r.close(g)
 		return opened{err: err}
+	}
+	if len(f.held) > 0 && !g.live { // of the looking at it: nothing of a recording is left out
+		sound := slices.IndexFunc(g.info.Tracks, func(t Track) bool { return t.Type == Audio })
+		for i := range f.held {
+			f.held[i].Track = sound
+		}
+		g.from, g.held = f.from, append(f.held, g.held...)
 	}
 	return opened{feed: g, seen: s}
 }
@@ -64,7 +74,7 @@ func (r *run) takeVideo(ctx context.Context) error {
 	}
 	if r.mix.lanes[Video] == nil {
 		if r.room != nil {
-			r.job.Observer.Warned("late_video", "the source's picture came after its sound had been published: the room was opened again with both")
+			r.job.Observer.Warned(WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")
 		}
 		r.closeRoom(ctx)
 		r.mix.forgetLanes()

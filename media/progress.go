@@ -26,4 +26,5 @@ func (m *Meter) GoOnFrom(p Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Position, m.progress.Loop, m.progress.Played, m.progress.Coverage = p.Position, p.Loop, p.Played, p.Coverage
+	m.before = p.Played
 }

@@ -43,7 +43,7 @@ type Observer interface {
 	// is when err is given up, should nothing work before.
 	Reconnecting(err error, wait time.Duration, until time.Time)
 	// Warned tells what a person should know and what does not stop the push.
-	Warned(code, message string)
+	Warned(code WarningCode, message string)
 }
 
 // Pusher plays sources into rooms. It is safe for concurrent use.

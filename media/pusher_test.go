@@ -227,7 +227,7 @@ func (o *recorder) Publishing() { o.add("publishing") }
 func (o *recorder) Reconnecting(err error, _ time.Duration, _ time.Time) {
 	o.add("reconnecting " + KindOf(err).String())
 }
-func (o *recorder) Warned(code, _ string) { o.add("warned " + code) }
+func (o *recorder) Warned(code WarningCode, _ string) { o.add("warned " + string(code)) }
 
 var _ Observer = (*recorder)(nil)
 

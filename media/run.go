@@ -160,7 +160,7 @@ var errNowRecorded = &Error{Kind: KindSourceEnded, Op: "open source", Err: Becau
 // warnOfSpeed tells once that parts of the source are not played as it says.
 func (r *run) warnOfSpeed(f *feed) {
 	if f.info.Retimed && !r.source.known {
-		r.job.Observer.Warned("edit_speed", "the source's edit list has parts that are to be played faster, slower or as a standing picture: "+
+		r.job.Observer.Warned(WarnEditSpeed, "the source's edit list has parts that are to be played faster, slower or as a standing picture: "+
 			"they are played at the speed they were recorded at; to have them as edited, export the video anew")
 	}
 }
@@ -168,15 +168,14 @@ func (r *run) warnOfSpeed(f *feed) {
 // warnOfParts tells once that a source turned out to be live of which a part,
 // or more plays than one, were asked for.
 func (r *run) warnOfParts(f *feed) {
-	const code = "live_has_no_parts"
 	o := r.job.Options
 	asked := o.StartAt > 0 || o.EndAt > 0 || !o.PlaysOnce()
 	switch {
 	case r.source.known:
 	case f.live && asked:
-		r.job.Observer.Warned(code, "the source is live: it is played from now on, without regard to startAtMs, endAtMs and repeat")
+		r.job.Observer.Warned(WarnLiveNoParts, "the source is live: it is played from now on, without regard to startAtMs, endAtMs and repeat")
 	case !f.seeks && o.StartAt > 0:
-		r.job.Observer.Warned(code, "the source cannot go to a position: it is played from where it begins, without regard to startAtMs")
+		r.job.Observer.Warned(WarnLiveNoParts, "the source cannot go to a position: it is played from where it begins, without regard to startAtMs")
 	}
 }
 
@@ -270,7 +269,7 @@ func (r *run) playOut(ctx context.Context) error {
 	}
 	reached := max(r.position, r.reached)
 	if missing := length - reached; missing > endedEarly && !r.source.live {
-		r.job.Observer.Warned("ended_early", fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
+		r.job.Observer.Warned(WarnEndedEarly, fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
 			reached.Round(time.Second), length.Round(time.Second)))
 	} else if length > 0 {
 		r.job.Meter.MoveTo(length)
@@ -287,7 +286,7 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	video := r.gate.kind(p) == Video
 	r.job.Meter.sent(now, sentPacket{bytes: r.stay.bytes(r.room.SentBytes()), late: late, picture: video})
 	if video && r.keys.tooFar(p) {
-		r.job.Observer.Warned("long_gop", "the source's keyframes are more than "+r.keys.limit.String()+
+		r.job.Observer.Warned(WarnLongGOP, "the source's keyframes are more than "+r.keys.limit.String()+
 			" apart; viewers who join wait that long for a picture. With transcode: always they come every two seconds")
 	}
 	r.pass(p, video || r.gate.audioOnly)
@@ -302,12 +301,12 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	}
 	if !r.slow && r.pacer.slipped() >= tooSlow {
 		r.slow = true
-		r.job.Observer.Warned("too_slow", "the picture had to wait for "+tooSlow.String()+
+		r.job.Observer.Warned(WarnTooSlow, "the picture had to wait for "+tooSlow.String()+
 			" in all: the source, the room or the worker's machine is too slow for it; a smaller width and height cost less, and a copied picture least")
 	}
 	r.job.Meter.setPlayed(r.stay.total(now))
-	if code, message := r.stay.signature(now); code != "" {
-		r.job.Observer.Warned(code, message)
+	if message := r.stay.signature(now); message != "" {
+		r.job.Observer.Warned(WarnUserSigExpires, message)
 	}
 	return nil
 }

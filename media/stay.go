@@ -78,13 +78,13 @@ func (s *stay) kickedOut(now time.Time) bool {
 func (s *stay) soon(now time.Time) bool { return now.Sub(s.opened) < kickSoon }
 
 // signature returns a warning when the signature is about to run out.
-func (s *stay) signature(now time.Time) (code, message string) {
+func (s *stay) signature(now time.Time) string {
 	if s.expires.IsZero() || s.warned == len(signatureWarnings) {
-		return "", ""
+		return ""
 	}
 	left := s.expires.Sub(now)
 	if left > signatureWarnings[s.warned] {
-		return "", ""
+		return ""
 	}
 	for s.warned < len(signatureWarnings) && left <= signatureWarnings[s.warned] {
 		s.warned++
@@ -93,5 +93,5 @@ func (s *stay) signature(now time.Time) (code, message string) {
 	if s.renews {
 		then = "a new one is minted when the connection to the room breaks"
 	}
-	return "usersig_expires", "the userSig runs out at " + s.expires.UTC().Format(time.RFC3339) + "; after that " + then
+	return "the userSig runs out at " + s.expires.UTC().Format(time.RFC3339) + "; after that " + then
 }

@@ -25,6 +25,7 @@ type still struct {
 	settled time.Duration   // no picture is inside that is to be shown until here
 	from    time.Duration   // nothing is made up before
 	due     time.Duration   // when the picture is to be shown again
+	early   time.Duration   // what is shown before was put in ahead of its time
 	stood   time.Duration   // when one was shown again last
 	// copies is what copies the picture again once it does not stand any more; nil
 	// where it is re-encoded for another reason.
@@ -32,7 +33,7 @@ type still struct {
 }
 
 func newStill() *still {
-	return &still{newest: -forever, settled: -forever, from: -forever, due: forever}
+	return &still{newest: -forever, settled: -forever, from: -forever, due: forever, early: -forever}
 }
 
 // restart is for a new decoder.
@@ -42,6 +43,9 @@ func (s *still) restart() {
 
 func (s *still) put(p Packet) {
 	s.gop.add(p)
+	if p.origin == held {
+		s.early = p.PTS + p.Duration
+	}
 	if !p.Discard {
 		s.newest = max(s.newest, p.PTS)
 		s.settle()
@@ -51,6 +55,11 @@ func (s *still) put(p Packet) {
 
 // passed takes note of what came out, and returns it.
 func (s *still) passed(out []Packet) []Packet {
+	for i := range out {
+		if out[i].PTS < s.early {
+			out[i].origin = held
+		}
+	}
 	if n := len(out); n > 0 {
 		s.settled, s.due = max(s.settled, out[n-1].PTS), out[n-1].PTS+stillTime
 	}

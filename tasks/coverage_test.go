@@ -60,11 +60,11 @@ func TestAPreparedAttemptGetsTheCoverageOfTheOneThatLeft(t *testing.T) {
 }
 
 func TestWhatWasMissingIsToldOnceOverAllAttempts(t *testing.T) {
-	for code, told := range map[string]int{media.WarnHole: 0, media.WarnLost: 0, "too_slow": 1} {
-		t.Run(code, func(t *testing.T) {
+	for code, told := range map[media.WarningCode]int{media.WarnHole: 0, media.WarnLost: 0, "too_slow": 1} {
+		t.Run(string(code), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := queued("a")
-				p.Epoch, p.StartedAt, p.Warnings = 2, time.Now(), []Warning{{Code: code, Message: "as before"}}
+				p.Epoch, p.StartedAt, p.Warnings = 2, time.Now(), []Warning{{Code: string(code), Message: "as before"}}
 				w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {
 					job.Observer.Publishing()
 					job.Observer.Warned(code, "as before")
@@ -81,7 +81,7 @@ func TestWhatWasMissingIsToldOnceOverAllAttempts(t *testing.T) {
 					}
 				}
 				require.Equal(t, told, before)
-				require.Equal(t, []Warning{{Code: code, Message: "as before"}, {Code: code, Message: "another"}}, w.store.renewed()[0].Warnings)
+				require.Equal(t, []Warning{{Code: string(code), Message: "as before"}, {Code: string(code), Message: "another"}}, w.store.renewed()[0].Warnings)
 			})
 		})
 	}

@@ -10,11 +10,11 @@ type Code string
 const (
 	CodeInvalidRequest    Code = "invalid_request"        // see Fields
 	CodeInvalidUserSig    Code = "invalid_usersig"        // garbage, or of another user or app
-	CodeExpiredUserSig    Code = "expired_usersig"        // ran out
+	CodeUserSigExpired    Code = "usersig_expired"        // ran out, when asked for or while it played
 	CodeNotFound          Code = "not_found"              // no such push
 	CodeUserBusy          Code = "user_busy"              // another push holds (sdkAppId, userId); see Holder
 	CodeIdempotencyReused Code = "idempotency_key_reused" // same key, other body
-	CodeStoreUnavailable  Code = "store_unavailable"      // Redis is away
+	CodeRedisUnavailable  Code = "redis_unavailable"      // Redis is away
 	CodeQueueUnavailable  Code = "queue_unavailable"      // the push was recorded but could not be enqueued
 	CodeInternal          Code = "internal"               // a fault of ours
 )
@@ -36,7 +36,6 @@ const (
 	CodeRoomDenied         Code = "room_denied"
 	CodeRoomConflict       Code = "conflict"
 	CodeRoomUnavailable    Code = "room_unavailable"
-	CodeUserSigExpired     Code = "usersig_expired"
 	CodePoisoned           Code = "poisoned" // its workers vanished, again and again
 )
 
@@ -47,7 +46,7 @@ type Error struct {
 	Msg       string
 	Retryable bool
 	Fields    []FieldError // of CodeInvalidRequest and the UserSig codes
-	Holder    string       // the push id that holds the user (CodeUserBusy), or that may yet start (CodeStoreUnavailable, CodeQueueUnavailable)
+	Holder    string       // the push id that holds the user (CodeUserBusy) or the key (CodeIdempotencyReused), or that may yet start (CodeRedisUnavailable, CodeQueueUnavailable)
 	Err       error
 }
 

@@ -42,7 +42,7 @@ func newFakeStore(ps ...Push) *fakeStore {
 	return s
 }
 
-var errAway = &Error{Code: CodeStoreUnavailable, Msg: "Redis is away", Retryable: true}
+var errAway = &Error{Code: CodeRedisUnavailable, Msg: "Redis is away", Retryable: true}
 
 func (s *fakeStore) set(change func(s *fakeStore)) {
 	s.mu.Lock()

@@ -36,7 +36,7 @@ type Reservation struct {
 }
 
 // PlaceStore knows which pushes wait for a worker that is free for them. Its
-// errors are *Error with CodeStoreUnavailable.
+// errors are *Error with CodeRedisUnavailable.
 type PlaceStore interface {
 	// Reserve says whether the worker is to keep itself free, as one of the
 	// fleet at most is; it holds for a

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -20,13 +21,31 @@ type NewPush struct {
 
 // Filter selects pushes for a list, newest first. Zero fields do not select.
 type Filter struct {
-	State    State
+	States   []State // any of them
 	RoomID   string
 	SDKAppID uint32
 	UserID   string
 	Metadata map[string]string // all of these labels
 	Limit    int               // 1 to 200
 	Cursor   string            // NextCursor of the page before
+}
+
+// Matches says whether f selects p.
+func (f Filter) Matches(p Push) bool {
+	return (len(f.States) == 0 || slices.Contains(f.States, p.State)) &&
+		(f.RoomID == "" || p.Spec.RoomID == f.RoomID) &&
+		(f.SDKAppID == 0 || p.Spec.SDKAppID == f.SDKAppID) &&
+		(f.UserID == "" || p.Spec.UserID == f.UserID) &&
+		labelled(p.Spec.Metadata, f.Metadata)
+}
+
+func labelled(labels, want map[string]string) bool {
+	for key, value := range want {
+		if has, ok := labels[key]; !ok || has != value {
+			return false
+		}
+	}
+	return true
 }
 
 // Page is a part of a list.
@@ -36,7 +55,7 @@ type Page struct {
 }
 
 // PushStore keeps the records. Its errors are *Error: CodeNotFound,
-// CodeUserBusy, CodeIdempotencyReused, CodeStoreUnavailable.
+// CodeUserBusy, CodeIdempotencyReused, CodeRedisUnavailable.
 type PushStore interface {
 	// Create stores a push, or returns the one stored before under the same
 	// idempotency key and one of the digests, with created false.
@@ -47,7 +66,7 @@ type PushStore interface {
 }
 
 // RepeatStore knows what was stored under an idempotency key. Its errors are
-// *Error: CodeIdempotencyReused, CodeStoreUnavailable.
+// *Error: CodeIdempotencyReused, CodeRedisUnavailable.
 type RepeatStore interface {
 	// Repeated returns the push that was stored under key with one of these
 	// digests, found false when there is none.
@@ -111,7 +130,7 @@ type End struct {
 }
 
 // AttemptStore is where attempts begin and end. Its errors are the Err… of
-// claims, or *Error with CodeStoreUnavailable.
+// claims, or *Error with CodeRedisUnavailable.
 type AttemptStore interface {
 	// Claim gives the queued attempt to a worker that runs others pushes
 	// beside it, or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
@@ -136,7 +155,7 @@ type Handover struct {
 
 // HandoverStore lets the next attempt of a push prepare while the present one
 // still publishes. It moves no ownership: that is Release and Claim. Its errors
-// are ErrGone and ErrStale, or *Error with CodeStoreUnavailable.
+// are ErrGone and ErrStale, or *Error with CodeRedisUnavailable.
 type HandoverStore interface {
 	// Announce says that l's worker is about to release the push, so that a
 	// claim of the next epoch is answered with ErrHandover. It returns false
@@ -150,7 +169,7 @@ type HandoverStore interface {
 }
 
 // LeaseStore keeps the leases of running attempts. Its errors are *Error with
-// CodeStoreUnavailable.
+// CodeRedisUnavailable.
 type LeaseStore interface {
 	// Renew says that worker lives and extends the leases of its pushes, all
 	// in one round trip; rs may be empty. Verdicts are in the order of rs. A

@@ -34,7 +34,7 @@ const (
 
 // QuestionStore carries questions to workers and findings back. Its errors are
 // *Error: CodeNotFound without a question, or an answer, in time, or
-// CodeStoreUnavailable.
+// CodeRedisUnavailable.
 type QuestionStore interface {
 	Ask(ctx context.Context, q Question) (Finding, error)
 	// NextQuestion waits for one for about a second.

@@ -70,6 +70,7 @@ type Push struct {
 	Warnings  []Warning
 	Failure   *Failure // of a failed push
 	Strikes   int      // workers that vanished under it, one after another
+	Abandoned bool     // the attempt before this one was not given back: its worker vanished
 	Trouble   *Trouble // what is not well with it; of one that has ended, what it ended in
 	Waiting   Waiting  // of a queued push: why, once that is known; its Trouble says the same
 
@@ -148,6 +149,13 @@ type Failure struct {
 	Code      Code   `json:"code"`
 	Message   string `json:"message"`
 	Retryable bool   `json:"retryable"`
+}
+
+func (f *Failure) code() Code {
+	if f == nil {
+		return ""
+	}
+	return f.Code
 }
 
 // EventType sorts the events of a push.

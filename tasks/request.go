@@ -170,7 +170,7 @@ func (s *Service) checkDestination(c *checker, r Request, now time.Time) {
 func codeOfProblem(r media.DestinationReason) Code {
 	switch r {
 	case media.ExpiredUserSig:
-		return CodeExpiredUserSig
+		return CodeUserSigExpired
 	case media.BadUserSig, media.ForeignUserSig:
 		return CodeInvalidUserSig
 	case media.BadApp, media.BadRoom, media.BadUser, media.MissingUserSig:

@@ -14,9 +14,6 @@ const saveEvery = time.Second
 // saveTime bounds one write of a resume record.
 const saveTime = 2 * time.Second
 
-// warnResume is the code of a warning about resume records.
-const warnResume = "resume_unavailable"
-
 func (a *attempt) resumeTarget() ResumeTarget {
 	s := a.push.Spec
 	return ResumeTarget{Host: s.RedisHost, Port: s.RedisPort, Password: a.secrets.RedisPassword}
@@ -100,10 +97,10 @@ func (k *resumeKeeper) save(ctx context.Context, finished bool) {
 	switch {
 	case err != nil && !k.troubled && ctx.Err() == nil:
 		k.troubled = true
-		a.Warned(warnResume, "the position could not be saved: "+resumeTrouble(err))
+		a.Warned(WarnResume, "the position could not be saved: "+resumeTrouble(err))
 	case err == nil && k.troubled:
 		k.troubled = false
-		a.Warned("resume_restored", "the position is being saved again")
+		a.Warned(WarnResumeRestored, "the position is being saved again")
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // isAway says whether err is a store that cannot be reached.
-func isAway(err error) bool { return CodeOf(err) == CodeStoreUnavailable }
+func isAway(err error) bool { return CodeOf(err) == CodeRedisUnavailable }
 
 // retryWhile calls f until it succeeds, fails with an error that again does
 // not know, or ctx ends; it returns f's last error.

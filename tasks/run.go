@@ -88,7 +88,7 @@ func (w *Worker) startPosition(a *attempt) time.Duration {
 	r, found, err := w.Resume.Load(a.ctx, a.resumeTarget(), spec.ResumeKey)
 	switch {
 	case err != nil && a.ctx.Err() == nil:
-		a.Warned(warnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
+		a.Warned(WarnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
 	case err == nil && found && !r.Finished:
 		return within(part, r.Position)
 	}
@@ -197,6 +197,7 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 		if err == nil {
 			a.failure = f
 			a.log.Info("attempt ended", "state", s, "position", end.Progress.Position)
+			a.metrics.Ended(s, f.code())
 		}
 		return err
 	}
@@ -211,6 +212,7 @@ func (w *Worker) release(ctx context.Context, a *attempt) error {
 	}
 	a.log.Info("attempt released", "next_epoch", next)
 	if next == 0 {
+		a.metrics.Ended(Stopped, "")
 		return nil
 	}
 	p := a.push

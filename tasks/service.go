@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -9,11 +10,13 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// startTime is how long a Start waits for a Redis that fails over.
-const startTime = 10 * time.Second
-
-// abortTime bounds the clean-up after a failed enqueue.
-const abortTime = 5 * time.Second
+// Patience is how long a Start waits for a Redis that is away. What it then
+// takes back has half as long, so that a client hears of it within 3 s; where
+// another server takes over in a few seconds, waiting that out serves it better.
+const (
+	Patience         = 2 * time.Second
+	FailoverPatience = 10 * time.Second
+)
 
 // Destinations is the part of a media.Door that a request needs.
 type Destinations interface {
@@ -42,39 +45,44 @@ type Service struct {
 	// MaxDuration is how long a push may be in its room; 0 is no limit.
 	MaxDuration time.Duration
 	Callbacks   Callbacks
+	Patience    time.Duration // 0: the constant Patience
 	Log         *slog.Logger
 }
 
+func (s *Service) patience() time.Duration { return cmp.Or(s.Patience, Patience) }
+
 // Start checks r, records the push and enqueues its first attempt. With an
-// idempotency key seen before it returns the push of then. Errors are *Error.
-func (s *Service) Start(ctx context.Context, r Request) (Push, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTime)
+// idempotency key seen before it returns the push of then, replayed. Errors are
+// *Error.
+func (s *Service) Start(ctx context.Context, r Request) (p Push, replayed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
 	spec, secrets, err := s.check(r, time.Now())
 	if err != nil {
-		return s.repeated(ctx, r, err)
+		p, err = s.repeated(ctx, r, err)
+		return p, err == nil, err
 	}
 	n, err := s.newPush(r, spec, secrets)
 	if err != nil {
-		return Push{}, err
+		return Push{}, false, err
 	}
 	push, created, err := s.create(ctx, n)
 	switch {
 	case isAway(err): // a create whose answer never came may have happened
-		return Push{}, s.abort(ctx, n.Push, &Error{
-			Code: CodeStoreUnavailable, Retryable: true, Err: err, Msg: "Redis is away; try again in a moment",
+		return Push{}, false, s.abort(ctx, n.Push, &Error{
+			Code: CodeRedisUnavailable, Retryable: true, Err: err, Msg: "Redis is away; try again in a moment",
 		})
 	case err != nil || !created:
-		return push, err
+		return push, err == nil, err
 	}
 	if err := s.ring(ctx, push); err != nil {
-		return Push{}, s.abort(ctx, push, &Error{
+		return Push{}, false, s.abort(ctx, push, &Error{
 			Code: CodeQueueUnavailable, Retryable: true, Err: err,
 			Msg: "the push could not be put into the queue; try again in a moment",
 		})
 	}
 	s.Log.Info("push accepted", "push_id", push.ID, "room_id", spec.RoomID, "source_host", spec.SourceHost)
-	return push, nil
+	return push, false, nil
 }
 
 // repeated returns the push that r has started before, or why r is refused now:
@@ -129,7 +137,7 @@ func (s *Service) newPush(r Request, spec Spec, secrets Secrets) (NewPush, error
 		ID: id.String(), State: Queued, Desired: DesiredRun, Spec: spec, Epoch: 1,
 	}}
 	if r.RoomWasNumber {
-		n.Push.Warnings = []Warning{{Code: "string_room", Message: "roomId was sent as a number; the push goes into the string room " +
+		n.Push.Warnings = []Warning{{Code: string(WarnStringRoom), Message: "roomId was sent as a number; the push goes into the string room " +
 			spec.RoomID + ", which in TRTC is another room than the numeric one"}}
 	}
 	if r.IdempotencyKey != "" {
@@ -142,7 +150,7 @@ func (s *Service) newPush(r Request, spec Spec, secrets Secrets) (NewPush, error
 // be rung, and returns why. Should its task be in the queue after all, the
 // claim finds the push ended.
 func (s *Service) abort(ctx context.Context, p Push, why *Error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience()/2)
 	defer cancel()
 	err := s.Stops.Abort(ctx, p.ID, Failure{Code: why.Code, Message: why.Msg, Retryable: true})
 	if err != nil && CodeOf(err) != CodeNotFound {
@@ -158,7 +166,7 @@ func (s *Service) abort(ctx context.Context, p Push, why *Error) error {
 func (s *Service) Stop(ctx context.Context, id string) (Push, error) {
 	p, err := s.Stops.Stop(ctx, id)
 	if err == nil {
-		s.Log.Info("stop accepted", "push_id", id, "status", p.State)
+		s.Log.Info("stop accepted", "push_id", id, "state", p.State)
 	}
 	return p, err
 }

@@ -22,6 +22,11 @@ func States() []State {
 	return []State{Queued, Starting, Publishing, Reconnecting, Stopping, Completed, Failed, Stopped}
 }
 
+// Active lists the states of pushes that have not ended.
+func Active() []State {
+	return slices.DeleteFunc(States(), State.Terminal)
+}
+
 // transitions is the one table of moves. A release or a takeover puts an owned
 // push back to Queued.
 var transitions = map[State][]State{

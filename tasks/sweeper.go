@@ -31,6 +31,8 @@ type Sweeper struct {
 	Bells Bells
 	Lease time.Duration
 	Log   *slog.Logger
+	// Metrics may be nil: nothing is counted.
+	Metrics SweepMetrics
 
 	Outboxes OutboxBells // nil: it rings for none
 	Webhooks WebhookQueue
@@ -163,6 +165,9 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 	case err != nil:
 		log.Warn("takeover failed", "error", err)
 		return
+	}
+	if s.Metrics != nil {
+		s.Metrics.TookOver(e, taken)
 	}
 	if e.Damage != nil {
 		log.Error("push ended, its record is damaged", "state", taken.State, "error", e.Damage)

@@ -22,7 +22,7 @@ func started(t *testing.T, change func(s *Service, r *Request)) (*desk, Push, er
 	t.Helper()
 	d, r := newDesk(), request()
 	change(d.service, &r)
-	p, err := d.service.Start(t.Context(), r)
+	p, _, err := d.service.Start(t.Context(), r)
 	return d, p, err
 }
 

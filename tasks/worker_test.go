@@ -284,7 +284,7 @@ func TestTroubleWithAResumeRecordIsAWarningAndNoMore(t *testing.T) {
 		require.Equal(t, Completed, end.State)
 		warnings := eventsOf(append(w.store.events(), end.Events...), EventWarning)
 		require.Len(t, warnings, 2, "one for the read, one for the first write")
-		require.Equal(t, warnResume, warnings[0].Code)
+		require.EqualValues(t, WarnResume, warnings[0].Code)
 	})
 }
 

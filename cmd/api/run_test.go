@@ -11,20 +11,30 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/internal/redistest"
+	"github.com/roomcast/roomcast/web/api"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(listenersEnv); addr != "" {
+		listeners(addr)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	apiKey = "canary-api-key"
@@ -33,17 +43,21 @@ const (
 
 // instance is a running API.
 type instance struct {
-	t    *testing.T
+	t    testing.TB
 	base string
+	stop func()       // ends it, and demands that it ends well; once
+	api  *http.Client // holds every exchange against the description
 	mu   sync.Mutex
 	log  bytes.Buffer
+
+	replayed []string // what the header said of each keyed request
 }
 
 var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
 
 // start runs the API against redis until the test is over, and demands a clean
 // end.
-func start(t *testing.T, redis *redistest.Server, settings ...string) *instance {
+func start(t testing.TB, redis *redistest.Server, settings ...string) *instance {
 	t.Helper()
 	sum := sha256.Sum256([]byte(apiKey))
 	environ := append([]string{
@@ -61,7 +75,9 @@ func start(t *testing.T, redis *redistest.Server, settings ...string) *instance 
 		ended <- run(ctx, environ, in)
 		_ = in.Close()
 	}()
-	i := &instance{t: t}
+	description, err := contract.Load(api.OpenAPI())
+	require.NoError(t, err)
+	i := &instance{t: t, api: &http.Client{Transport: description.Transport(t, http.DefaultTransport)}}
 	lines, drained := bufio.NewScanner(out), make(chan struct{})
 	for i.base == "" && lines.Scan() {
 		i.keep(lines.Text())
@@ -75,13 +91,14 @@ func start(t *testing.T, redis *redistest.Server, settings ...string) *instance 
 			i.keep(lines.Text())
 		}
 	}()
-	t.Cleanup(func() {
+	i.stop = sync.OnceFunc(func() {
 		http.DefaultClient.CloseIdleConnections()
 		cancel()
 		assert.NoError(t, <-ended)
 		<-drained
 		assert.NotContains(t, i.text(), "canary")
 	})
+	t.Cleanup(i.stop)
 	require.NotEmpty(t, i.base, i.text())
 	return i
 }
@@ -104,7 +121,7 @@ func (i *instance) do(method, path, body string) (int, http.Header, string) {
 	r, err := http.NewRequestWithContext(i.t.Context(), method, i.base+path, strings.NewReader(body))
 	require.NoError(i.t, err)
 	r.Header.Set("Authorization", "Bearer "+apiKey)
-	w, err := http.DefaultClient.Do(r)
+	w, err := i.api.Do(r)
 	require.NoError(i.t, err)
 	defer w.Body.Close()
 	text, err := io.ReadAll(w.Body)
@@ -113,7 +130,7 @@ func (i *instance) do(method, path, body string) (int, http.Header, string) {
 }
 
 func request(change string) string {
-	return `{"videoSrc":"https://a.example/v.mp4?token=canary","sdkAppId":"1400000000","roomId":"r1","userId":"anna"` + change + `}`
+	return `{"videoSrc":"https://a.example/v.mp4?token=canary","sdkAppId":1400000000,"roomId":"r1","userId":"anna"` + change + `}`
 }
 
 func TestAPushIsStartedShownAndStopped(t *testing.T) {
@@ -154,7 +171,7 @@ func TestAPushIsStartedShownAndStopped(t *testing.T) {
 
 func TestTheTemplatesDoorStartsAPush(t *testing.T) {
 	i := start(t, redistest.New(t, redistest.Config{}))
-	status, header, body := i.do("POST", "/", request(`,"redis":"true"`))
+	status, header, body := i.do("POST", "/", request(`,"redis":true`))
 	require.Equal(t, 200, status, body)
 	assert.Equal(t, "Async run task submitted", body)
 	status, _, _ = i.do("GET", "/v1/pushes/"+header.Get("x-scf-reqid"), "")
@@ -202,11 +219,15 @@ func (i *instance) keyed(body, key string) (int, string) {
 	require.NoError(i.t, err)
 	r.Header.Set("Authorization", "Bearer "+apiKey)
 	r.Header.Set("Idempotency-Key", key)
-	w, err := http.DefaultClient.Do(r)
+	w, err := i.api.Do(r)
 	require.NoError(i.t, err)
 	defer w.Body.Close()
-	var answer struct{ ID, Code string }
+	var answer struct{ ID, Code, PushID string }
 	require.NoError(i.t, json.NewDecoder(w.Body).Decode(&answer))
+	i.replayed = append(i.replayed, w.Header.Get("Idempotency-Replayed"))
+	if w.StatusCode == 422 {
+		assert.NotEmpty(i.t, answer.PushID, "the push that the key has started")
+	}
 	return w.StatusCode, answer.ID + answer.Code
 }
 
@@ -219,8 +240,10 @@ func TestTheSameKeyAndBodyAreTheSamePushThoughSettingsChange(t *testing.T) {
 		}
 		return "ROOMCAST_SECRET_KEY=" + strings.Join(keys, ",")
 	}
-	status, id := start(t, redis, secrets(9)).keyed(request(""), "k")
+	first := start(t, redis, secrets(9))
+	status, id := first.keyed(request(""), "k")
 	require.Equal(t, 202, status, id)
+	assert.Equal(t, []string{""}, first.replayed)
 	for _, tt := range []struct{ name, setting string }{
 		{"the source's scheme is not allowed any more", "ROOMCAST_SOURCE_SCHEMES=http"},
 		{"the application's key is not there any more", "ROOMCAST_SDK_KEYS="},
@@ -232,6 +255,7 @@ func TestTheSameKeyAndBodyAreTheSamePushThoughSettingsChange(t *testing.T) {
 			status, again := i.keyed(request(""), "k")
 			assert.Equal(t, 202, status)
 			assert.Equal(t, id, again)
+			assert.Equal(t, []string{"true"}, i.replayed)
 			status, code := i.keyed(request(`,"redis":true`), "k")
 			assert.Equal(t, 422, status)
 			assert.Equal(t, "idempotency_key_reused", code)
@@ -259,6 +283,35 @@ func TestReadinessFollowsRedis(t *testing.T) {
 	require.NoError(t, admin.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err())
 	status, _, _ = i.do("GET", "/healthz", "")
 	assert.Equal(t, 200, status)
+}
+
+func TestARedisThatIsAwayIsSaidAfterThreeSeconds(t *testing.T) {
+	for name, leave := range map[string]func(*redistest.Server){
+		"it hangs": func(s *redistest.Server) { assert.NoError(t, s.Stop()) },
+		"it died":  func(s *redistest.Server) { s.Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			redis := redistest.New(t, redistest.Config{})
+			i := start(t, redis)
+			_, header, _ := i.do("POST", "/v1/pushes", request(""))
+			push := "/v1/pushes/" + header.Get("X-Scf-Reqid")
+			leave(redis)
+			defer func() { _ = redis.Cont() }()
+			for _, ask := range [][2]string{{"POST", "/v1/pushes"}, {"GET", "/v1/pushes"}, {"GET", push}, {"GET", push + "/events"}, {"DELETE", push}} {
+				var sent string
+				if ask[0] == "POST" {
+					sent = request("")
+				}
+				begin := time.Now()
+				status, _, body := i.do(ask[0], ask[1], sent)
+				assert.Equal(t, 503, status, ask)
+				assert.Contains(t, body, `"code":"redis_unavailable"`, ask)
+				assert.Contains(t, body, `"detail":"Redis `, ask)
+				assert.Less(t, time.Since(begin), 4*time.Second, ask) // 3, and some for the machine
+				t.Log(ask, time.Since(begin))
+			}
+		})
+	}
 }
 
 func TestStartFailsWithWhatToDo(t *testing.T) {

@@ -9,10 +9,12 @@ import (
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/health"
+	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/trtc"
 	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/metrics"
 	"github.com/roomcast/roomcast/tasks/queue"
 	"github.com/roomcast/roomcast/tasks/secret"
 	"github.com/roomcast/roomcast/tasks/store"
@@ -24,6 +26,7 @@ import (
 type parts struct {
 	log     *slog.Logger
 	handler http.Handler
+	live    *api.Hub
 	sweeper *tasks.Sweeper
 	closers []func()
 }
@@ -42,7 +45,8 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 			p.close()
 		}
 	}()
-	client, err := redisconn.Open(ctx, redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-api"}, log)
+	redis := redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-api"}
+	client, err := redisconn.Open(ctx, redis, log)
 	if err != nil {
 		return nil, err
 	}
@@ -53,20 +57,29 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	if err != nil {
 		return nil, err
 	}
-	service.Pushes, service.Repeats, service.Stops, service.Queue, service.Questions = records, records, records, bell, records
-	p.sweeper = &tasks.Sweeper{
-		Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log, Outboxes: records, Webhooks: bell,
+	if redis.FailsOver() {
+		service.Patience = tasks.FailoverPatience
 	}
+	service.Pushes, service.Repeats, service.Stops, service.Queue, service.Questions = records, records, records, bell, records
+	p.live = api.NewHub(records, log)
+	bells, told := queue.NewBells(client), metrics.New("api", process.Version())
+	fleet := told.Fleet(metrics.FleetConfig{Store: records, Queues: bells, Evicts: func(ctx context.Context) (bool, error) {
+		return redisconn.Evicts(ctx, client)
+	}})
+	p.closers = append(p.closers, fleet.Close)
+	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: bells, Lease: cfg.Lease, Log: log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
 	p.handler = api.New(api.Config{
 		Pushes:   service,
 		History:  service,
 		Webhooks: records,
+		Live:     p.live,
 		Keys:     apiKeys(cfg.APIKeys),
 		Health:   health.Handler(health.Check{Name: "redis", Run: records.Writable}),
 		Monitor: monitor.New(monitor.Config{
 			Client: client, Pushes: service, Active: records.Active, Log: log,
 			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
 		}),
+		Metrics: told.Handler(), Answered: told.Requests(),
 		Log: log,
 	})
 	return p, nil

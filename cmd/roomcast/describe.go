@@ -22,7 +22,7 @@ func describe(p client.Push, events []client.Event) string {
 		}
 	}
 	row("id", p.ID)
-	row("status", statusOf(p))
+	row("state", stateOf(p))
 	row("source", p.VideoSrc)
 	row("", sourceOf(p.Source))
 	row("", availableOf(p.Source))
@@ -39,7 +39,7 @@ func describe(p client.Push, events []client.Event) string {
 	row("started", stamp(p.StartedAt))
 	row("ended", stamp(p.EndedAt))
 	for _, w := range p.Warnings {
-		row("warning", w.Message+" ["+w.Code+"]")
+		row("warning", w.Message+" ["+string(w.Code)+"]")
 	}
 	if p.Error != nil {
 		row("error", fmt.Sprintf("%s [%s]", p.Error.Message, p.Error.Code))
@@ -51,18 +51,18 @@ func describe(p client.Push, events []client.Event) string {
 	return b.String()
 }
 
-func statusOf(p client.Push) string {
-	if p.Desired == tasks.DesiredStop && !p.Status.Terminal() {
-		return string(p.Status) + " (is to stop)"
+func stateOf(p client.Push) string {
+	if p.Desired == tasks.DesiredStop && !p.State.Terminal() {
+		return string(p.State) + " (is to stop)"
 	}
-	return string(p.Status)
+	return string(p.State)
 }
 
-func sourceOf(s *tasks.SourceReport) string {
+func sourceOf(s *client.Source) string {
 	if s == nil {
 		return ""
 	}
-	parts := []string{s.Kind + " " + s.Container}
+	parts := []string{string(s.Kind) + " " + s.Container}
 	for _, track := range s.Tracks {
 		text := track.Codec
 		if track.Profile != "" {
@@ -83,7 +83,7 @@ func sourceOf(s *tasks.SourceReport) string {
 }
 
 // availableOf lists what a source holds where there is something to choose from.
-func availableOf(s *tasks.SourceReport) string {
+func availableOf(s *client.Source) string {
 	if s == nil || len(s.Available) <= len(s.Tracks) {
 		return ""
 	}
@@ -94,8 +94,8 @@ func availableOf(s *tasks.SourceReport) string {
 			name += fmt.Sprintf(" %d", *t.AudioTrack)
 		}
 		words := []string{t.Codec, t.Language, t.Title}
-		if t.Program > 0 {
-			words = append(words, fmt.Sprintf("program %d", t.Program))
+		if t.ProgramNumber > 0 {
+			words = append(words, fmt.Sprintf("program %d", t.ProgramNumber))
 		}
 		if t.Chosen {
 			words = append(words, "chosen")
@@ -112,7 +112,7 @@ func trackPlan(t *client.TrackPlan) string {
 	if t == nil {
 		return ""
 	}
-	text := strings.TrimSuffix(t.Action+": "+t.Reason, ": ")
+	text := strings.TrimSuffix(string(t.Action)+": "+t.Reason, ": ")
 	if o := t.Output; o.Width > 0 {
 		text += fmt.Sprintf(" (%dx%d)", o.Width, o.Height)
 	} else if o.SampleRate > 0 {

@@ -181,14 +181,14 @@ func TestAnInterruptedWatchGoesAwayQuietly(t *testing.T) {
 
 func TestLs(t *testing.T) {
 	f := serve(t, map[string]string{
-		"GET /v1/pushes?limit=5&roomId=r&sdkAppId=14&status=failed&userId=u": `{"pushes":[` + p1 + `,` + failedPush + `],"nextCursor":"c"}`,
+		"GET /v1/pushes?limit=5&roomId=r&sdkAppId=14&state=failed&userId=u": `{"pushes":[` + p1 + `,` + failedPush + `],"nextCursor":"c"}`,
 		"GET /v1/pushes?limit=50": `{"pushes":[]}`,
 	})
-	args := []string{"ls", "--status", "failed", "--room", "r", "--app", "14", "--user", "u", "--limit", "5"}
+	args := []string{"ls", "--state", "failed", "--room", "r", "--app", "14", "--user", "u", "--limit", "5"}
 	out, err := roomcast(t.Context(), f, nil, args...)
 	require.NoError(t, err)
 	lines := strings.Split(out, "\n")
-	assert.Regexp(t, `^ID +STATUS +POSITION +ROOM +USER +APP +AGE +SOURCE$`, lines[0])
+	assert.Regexp(t, `^ID +STATE +POSITION +ROOM +USER +APP +AGE +SOURCE$`, lines[0])
 	assert.Regexp(t, `^p1 +completed +1:00 / 1:00 +r +u +14 +\S+ +http://h/a.mp4$`, lines[1])
 	assert.Regexp(t, `^p2 +failed +- +r`, lines[2])
 	assert.Contains(t, lines[3], "there are more")

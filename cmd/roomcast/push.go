@@ -12,6 +12,7 @@ import (
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
 	"github.com/roomcast/roomcast/cmd/roomcast/follow"
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/tasks"
 )
 
 // maxSecretLine bounds what is read of a file that holds one line.
@@ -72,7 +73,7 @@ func (p *pushCmd) request(e env) (client.Request, error) {
 		VideoSrc: media.Secret(p.Src), SDKAppID: p.App, RoomID: p.Room, UserID: p.User,
 		UserSig: media.Secret(e.getenv("ROOMCAST_USERSIG")),
 		Redis:   p.Redis, RedisHost: p.RedisHost, RedisPort: p.RedisPort,
-		Mode: p.Mode, ResumeScope: p.ResumeScope, ResumeKey: p.ResumeKey, Wishes: p.Wishes.wishes(),
+		Mode: media.SourceMode(p.Mode), ResumeScope: tasks.ResumeScope(p.ResumeScope), ResumeKey: p.ResumeKey, Wishes: p.Wishes.wishes(),
 	}
 	var err error
 	if r.Headers, err = p.Wishes.headers(); err != nil {

@@ -14,12 +14,12 @@ import (
 )
 
 type lsCmd struct {
-	Status string `help:"Only those in this state."`
-	Room   string `help:"Only those into this room."`
-	App    uint32 `help:"Only those of this SDKAppID."`
-	User   string `help:"Only those of this user."`
-	Limit  int    `help:"At most so many." default:"50"`
-	JSON   bool   `help:"Print the API's JSON." name:"json"`
+	State string `help:"Only those in this state; several with commas, or active for all that have not ended." aliases:"status"`
+	Room  string `help:"Only those into this room."`
+	App   uint32 `help:"Only those of this SDKAppID."`
+	User  string `help:"Only those of this user."`
+	Limit int    `help:"At most so many." default:"50"`
+	JSON  bool   `help:"Print the API's JSON." name:"json"`
 }
 
 // Run prints the list.
@@ -29,7 +29,7 @@ func (l *lsCmd) Run(ctx context.Context, e env) error {
 		return err
 	}
 	defer c.CloseIdle()
-	page, err := c.List(ctx, client.Filter{Status: l.Status, RoomID: l.Room, SDKAppID: l.App, UserID: l.User, Limit: l.Limit})
+	page, err := c.List(ctx, client.Filter{State: l.State, RoomID: l.Room, SDKAppID: l.App, UserID: l.User, Limit: l.Limit})
 	if err != nil {
 		return err
 	}
@@ -38,9 +38,9 @@ func (l *lsCmd) Run(ctx context.Context, e env) error {
 	}
 	var b bytes.Buffer
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tSTATUS\tPOSITION\tROOM\tUSER\tAPP\tAGE\tSOURCE")
+	fmt.Fprintln(table, "ID\tSTATE\tPOSITION\tROOM\tUSER\tAPP\tAGE\tSOURCE")
 	for _, p := range page.Pushes {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.ID, p.Status, position(p), p.RoomID, p.UserID, p.SDKAppID, age(p.CreatedAt), p.VideoSrc)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.ID, p.State, position(p), p.RoomID, p.UserID, p.SDKAppID, age(p.CreatedAt), p.VideoSrc)
 	}
 	_ = table.Flush() // into memory
 	e.printf("%s", b.String())
@@ -141,7 +141,7 @@ func (s *stopCmd) Run(ctx context.Context, e env) error {
 			failed = append(failed, fmt.Errorf("stop %s: %w", id, err))
 			continue
 		}
-		e.printf("%s %s\n", p.ID, p.Status)
+		e.printf("%s %s\n", p.ID, p.State)
 	}
 	return errors.Join(failed...)
 }

@@ -25,8 +25,8 @@ type wishFlags struct {
 	Width     int     `help:"The picture's width in pixels, even." placeholder:"N"`
 	Height    int     `help:"Its height; one of the two keeps the shape." placeholder:"N"`
 	FPS       float64 `name:"fps" help:"Frames per second." placeholder:"N"`
-	VideoKbps int     `help:"Bit rate of a picture that is re-encoded." placeholder:"N"`
-	AudioKbps int     `help:"Bit rate of sound that is re-encoded." placeholder:"N"`
+	VideoKbps int64   `help:"Bit rate of a picture that is re-encoded." placeholder:"N"`
+	AudioKbps int64   `help:"Bit rate of sound that is re-encoded." placeholder:"N"`
 	FillAudio bool    `help:"Send silence for a source without sound." negatable:"" default:"true"`
 	FillVideo bool    `help:"Send black for a source without a picture."`
 
@@ -45,8 +45,8 @@ func (f *wishFlags) wishes() client.Wishes {
 		Width: f.Width, Height: f.Height, FPS: f.FPS, VideoKbps: f.VideoKbps, AudioKbps: f.AudioKbps, FillVideo: f.FillVideo,
 		AudioTrack: f.AudioTrack, ProgramNumber: f.Program, AudioDelayMs: f.AudioDelay.Milliseconds(),
 	}
-	if f.Transcode != string(media.TranscodeAuto) {
-		w.Transcode = f.Transcode
+	if mode := media.TranscodeMode(f.Transcode); mode != media.TranscodeAuto {
+		w.Transcode = mode
 	}
 	if !f.FillAudio {
 		w.FillAudio = &f.FillAudio

@@ -31,7 +31,7 @@ func (s *stops) Stop(_ context.Context, id string) (tasks.Push, error) {
 func (s *stops) Abort(context.Context, string, tasks.Failure) error { return nil }
 
 func TestACancelInTheQueueOutlivesAFailover(t *testing.T) {
-	away := &tasks.Error{Code: tasks.CodeStoreUnavailable}
+	away := &tasks.Error{Code: tasks.CodeRedisUnavailable}
 	gone := &tasks.Error{Code: tasks.CodeNotFound}
 	for name, c := range map[string]struct {
 		fails  time.Duration

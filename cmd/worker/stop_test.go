@@ -35,7 +35,7 @@ type watcher struct{ published chan struct{} }
 func (w watcher) Planned(media.SourceInfo, bool, media.Plan)   {}
 func (w watcher) Publishing()                                  { close(w.published) }
 func (w watcher) Reconnecting(error, time.Duration, time.Time) {}
-func (w watcher) Warned(string, string)                        {}
+func (w watcher) Warned(media.WarningCode, string)             {}
 
 // hangingNames is a name server that never answers.
 type hangingNames struct {

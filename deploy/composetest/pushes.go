@@ -86,8 +86,8 @@ func (s *stack) publishing(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if p.Status != tasks.Publishing {
-			return fmt.Errorf("the push of %s is %s", users()[i], p.Status)
+		if p.State != tasks.Publishing {
+			return fmt.Errorf("the push of %s is %s", users()[i], p.State)
 		}
 	}
 	return nil
@@ -257,8 +257,8 @@ func restartRedis(ctx context.Context, s *stack) (string, error) {
 			if err != nil {
 				return err
 			}
-			if p.Status != tasks.Publishing || p.Progress == nil || p.Progress.UpdatedAt == nil || p.Progress.UpdatedAt.Before(restarted) {
-				return fmt.Errorf("the push of %s is %s and has not been renewed", users()[i], p.Status)
+			if p.State != tasks.Publishing || p.Progress == nil || p.Progress.UpdatedAt == nil || p.Progress.UpdatedAt.Before(restarted) {
+				return fmt.Errorf("the push of %s is %s and has not been renewed", users()[i], p.State)
 			}
 		}
 		return s.inRealTime(ctx, 0)
@@ -325,8 +325,8 @@ func stopPushes(ctx context.Context, s *stack) (string, error) {
 			if err != nil {
 				return err
 			}
-			if p.Status != tasks.Stopped {
-				return fmt.Errorf("a push is %s", p.Status)
+			if p.State != tasks.Stopped {
+				return fmt.Errorf("a push is %s", p.State)
 			}
 		}
 		all, err := s.sessions(ctx)

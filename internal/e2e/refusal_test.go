@@ -26,7 +26,7 @@ func TestABadRequestIsRefusedAndNothingIsEnqueued(t *testing.T) {
 		"a missing source":         {fields{"videoSrc": ""}, "videoSrc", "invalid_request"},
 		"a bad room":               {fields{"roomId": "room 1"}, "roomId", "invalid_request"},
 		"a bad user":               {fields{"userId": "u/1"}, "userId", "invalid_request"},
-		"an expired signature":     {fields{"userSig": expired}, "userSig", "expired_usersig"},
+		"an expired signature":     {fields{"userSig": expired}, "userSig", "usersig_expired"},
 		"a signature of another":   {fields{"userSig": userSig(t, "other", 100)}, "userSig", "invalid_usersig"},
 		"a garbage signature":      {fields{"userSig": "eJw-garbage_*"}, "userSig", "invalid_usersig"},
 		"no signature":             {fields{"userSig": ""}, "userSig", "invalid_request"},

@@ -17,8 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/internal/redistest"
 	"github.com/roomcast/roomcast/media/fakeroom"
+	"github.com/roomcast/roomcast/web/api"
 	"github.com/stretchr/testify/require"
 	"github.com/tencentyun/tls-sig-api-v2-golang/tencentyun"
 )
@@ -69,6 +71,7 @@ type options struct {
 // stack is Roomcast running: Redis, the API, workers and a room.
 type stack struct {
 	t       testing.TB
+	client  *http.Client // holds every exchange against the API's description
 	redis   *redistest.Server
 	room    *fakeroom.Server
 	api     *process
@@ -80,7 +83,9 @@ type stack struct {
 
 func newStack(t testing.TB, o options) *stack {
 	t.Helper()
-	s := &stack{t: t}
+	description, err := contract.Load(api.OpenAPI())
+	require.NoError(t, err)
+	s := &stack{t: t, client: &http.Client{Transport: description.Transport(t, http.DefaultTransport)}}
 	if o.url == "" {
 		s.redis = redistest.New(t, o.redis)
 		o.url = s.redis.URL()
@@ -184,7 +189,7 @@ func (s *stack) ask(c call) (answer, error) {
 	if c.key != "" {
 		r.Header.Set("Idempotency-Key", c.key)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := s.client.Do(r)
 	if err != nil {
 		return answer{}, err
 	}

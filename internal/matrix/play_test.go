@@ -68,8 +68,8 @@ func (d *diary) Publishing() {
 func (d *diary) Reconnecting(err error, _ time.Duration, _ time.Time) {
 	d.note(func() { d.retries = append(d.retries, err.Error()) })
 }
-func (d *diary) Warned(code, message string) {
-	d.note(func() { d.warnings = append(d.warnings, code+": "+message) })
+func (d *diary) Warned(code media.WarningCode, message string) {
+	d.note(func() { d.warnings = append(d.warnings, string(code)+": "+message) })
 }
 
 // String is everything for a log.

@@ -2,11 +2,13 @@ package redisconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -70,14 +72,9 @@ func checkNode(ctx context.Context, node redis.Cmdable) ([]string, error) {
 	return checkInfo(info)
 }
 
-// checkInfo reads the text of INFO.
+// checkInfo judges the text of INFO.
 func checkInfo(info string) (warnings []string, err error) {
-	fields := map[string]string{}
-	for line := range strings.SplitSeq(info, "\n") {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			fields[name] = value
-		}
-	}
+	fields := infoFields(info)
 	version := fields["redis_version"]
 	major, minor, ok := parseVersion(version)
 	switch {
@@ -94,6 +91,41 @@ func checkInfo(info string) (warnings []string, err error) {
 		return warnings, fmt.Errorf("redis evicts keys (maxmemory-policy %s), so pushes could be lost; set `maxmemory-policy noeviction` in redis.conf or your provider's settings", policy)
 	}
 	return warnings, nil
+}
+
+// infoFields reads the text of INFO.
+func infoFields(info string) map[string]string {
+	fields := map[string]string{}
+	for line := range strings.SplitSeq(info, "\n") {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = value
+		}
+	}
+	return fields
+}
+
+// Evicts says whether Redis, or any master of a cluster, may evict keys now; its
+// setting can be changed while it runs. One that does not tell counts as one that
+// does not.
+func Evicts(ctx context.Context, client Client) (bool, error) {
+	var evicts atomic.Bool
+	look := func(ctx context.Context, node redis.Cmdable) error {
+		info, err := node.Info(ctx, "memory").Result()
+		if policy := infoFields(info)["maxmemory_policy"]; policy != "" && policy != policyWanted {
+			evicts.Store(true)
+		}
+		return err
+	}
+	var err error
+	if nodes, ok := client.(*redis.ClusterClient); ok {
+		err = nodes.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return look(ctx, node) })
+	} else {
+		err = look(ctx, client)
+	}
+	if _, refused := errors.AsType[redis.Error](err); refused { // an ACL may forbid INFO
+		err = nil
+	}
+	return evicts.Load(), err
 }
 
 func parseVersion(text string) (major, minor int, ok bool) {

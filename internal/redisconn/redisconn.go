@@ -47,6 +47,13 @@ type Config struct {
 	ClientName                string // shown by CLIENT LIST; empty sets none
 }
 
+// FailsOver says whether another server takes over where one has died: a
+// Sentinel's or a cluster's. A URL that New refuses does not.
+func (c Config) FailsOver() bool {
+	a, err := parse(c.URL)
+	return err == nil && a.topology != single
+}
+
 // New returns a client for cfg. It does not connect: use CheckServer. The
 // caller closes it.
 func New(cfg Config) (Client, error) {

@@ -177,3 +177,28 @@ func writePEM(t *testing.T, path, kind string, der []byte) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
 }
+
+func TestARedisThatIsSetToEvictIsSeen(t *testing.T) {
+	s := redistest.New(t, redistest.Config{})
+	c := s.Client(t)
+	evicts := func() bool {
+		yes, err := redisconn.Evicts(t.Context(), c)
+		require.NoError(t, err)
+		return yes
+	}
+	require.False(t, evicts())
+	require.NoError(t, c.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err())
+	require.True(t, evicts())
+	s.Kill()
+	_, err := redisconn.Evicts(t.Context(), c)
+	require.Error(t, err)
+}
+
+func TestARedisThatRefusesToTellCountsAsOneThatDoesNotEvict(t *testing.T) {
+	s := redistest.New(t, redistest.Config{})
+	c := s.Client(t)
+	require.NoError(t, c.Do(t.Context(), "acl", "setuser", "default", "-info").Err())
+	yes, err := redisconn.Evicts(t.Context(), c)
+	require.NoError(t, err)
+	require.False(t, yes)
+}

@@ -54,6 +54,7 @@ func TestParse(t *testing.T) {
 			require.NoError(t, err)
 			got.defaultPortOfHosts = ""
 			require.Equal(t, c.want, got)
+			require.Equal(t, c.want.topology != single, Config{URL: c.url}.FailsOver())
 		})
 	}
 }

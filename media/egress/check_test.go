@@ -103,6 +103,7 @@ func TestSchemesWithoutAWayAreBlocked(t *testing.T) {
 	_, err := New(Config{Schemes: []string{"http", "gopher"}})
 	require.ErrorContains(t, err, `"gopher"`)
 	require.ErrorContains(t, g.CheckURL("rtsp://example.com/x"), "ROOMCAST_SOURCE_SCHEMES")
+	require.ErrorContains(t, g.CheckURL("http://example.com:81/x"), "the port is not open; open for http: 80 443 1935 8080 8443, and what ROOMCAST_SOURCE_ALLOW lists")
 }
 
 func TestPublicSourcesPassTheRequest(t *testing.T) {

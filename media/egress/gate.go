@@ -10,7 +10,9 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -64,6 +66,8 @@ type Gate struct {
 	rules   *rules
 	lookups chan struct{} // one token per look-up under way
 	proxy   *proxy
+
+	received atomic.Int64 // bytes from sources
 
 	mu     sync.Mutex
 	closed bool
@@ -131,7 +135,7 @@ func (g *Gate) parse(raw media.Secret) (address, error) {
 		return a, err
 	}
 	if !g.carries(a.scheme) {
-		return a, blocked(a.target, errScheme)
+		return a, blocked(a.target, fmt.Errorf("%w: ROOMCAST_SOURCE_SCHEMES has %s", errScheme, strings.Join(g.schemes, ", ")))
 	}
 	return a, g.rules.static(a.target)
 }

@@ -11,15 +11,18 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// openPorts are those a source may have without being listed.
-var openPorts = []uint16{80, 443, 1935, 8080, 8443}
+// The ports that a source may have without being listed.
+var (
+	openPorts     = []uint16{80, 443, 1935, 8080, 8443}
+	openRTSPPorts = []uint16{554, 8554}
+)
 
 // usualPort says whether t's port is one its scheme may have without being
 // listed. There is no usual one for srt: it has all that are nobody's by birth.
 func (t target) usualPort() bool {
 	switch t.scheme {
 	case "rtsp":
-		return t.port == 554 || t.port == 8554
+		return slices.Contains(openRTSPPorts, t.port)
 	case "srt":
 		return t.port >= 1024
 	}
@@ -194,9 +197,21 @@ func (r *rules) dial(t target, a netip.Addr) error {
 		return errAddressRule
 	}
 	if !t.usualPort() {
-		return errPort
+		return portRule(t)
 	}
 	return nil
+}
+
+// portRule is errPort, with what is open.
+func portRule(t target) error {
+	open := fmt.Sprint(openPorts)
+	switch t.scheme {
+	case "rtsp":
+		open = fmt.Sprint(openRTSPPorts)
+	case "srt":
+		open = "1024 and above"
+	}
+	return fmt.Errorf("%w; open for %s: %s, and what ROOMCAST_SOURCE_ALLOW lists", errPort, t.scheme, strings.Trim(open, "[]"))
 }
 
 func (r *rules) listed(a netip.Addr, port uint16) bool {
@@ -236,5 +251,5 @@ func (r *rules) static(t target) error {
 			return nil
 		}
 	}
-	return blocked(t, errPort)
+	return blocked(t, portRule(t))
 }

@@ -137,12 +137,26 @@ static int candidate(const AVStream *s)
 	return s->discard < AVDISCARD_ALL && (of_type(s, AVMEDIA_TYPE_VIDEO) || of_type(s, AVMEDIA_TYPE_AUDIO));
 }
 
+// lasts returns how long a packet lasts: in an mp4, what stands between two
+// packets of sound counts as the first one's, and is a hole.
+static int64_t lasts(const AVStream *s, int64_t duration)
+{
+	enum { most_frames = 4 };
+	const AVCodecParameters *c = s->codecpar;
+
+	if (c->codec_type != AVMEDIA_TYPE_AUDIO || c->frame_size <= 0 || c->sample_rate <= 0)
+		return duration;
+	int64_t frame = av_rescale(c->frame_size, 1000000000, c->sample_rate);
+	return duration > most_frames * frame ? frame : duration;
+}
+
 static void answer(rc_reader *r, const AVPacket *p)
 {
-	AVRational base = r->format->streams[p->stream_index]->time_base;
+	const AVStream *s = r->format->streams[p->stream_index];
+	AVRational base = s->time_base;
 	r->pts = to_nanoseconds(p->pts, base);
 	r->dts = to_nanoseconds(p->dts, base);
-	r->duration = to_nanoseconds(p->duration, base);
+	r->duration = lasts(s, to_nanoseconds(p->duration, base));
 	r->pos = p->pos;
 	r->data = p->data;
 	r->size = p->size;

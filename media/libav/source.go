@@ -73,9 +73,6 @@ func (s *Source) open() error {
 	}
 	s.vorbis, s.edits = newVorbisClock(s), newEdits(s)
 	s.info.Retimed = s.retimed()
-	if s.watch.count > 0 && !s.info.Live {
-		s.timeline = &timeline{start: s.leadTime()}
-	}
 	return nil
 }
 
@@ -145,6 +142,9 @@ func (s *Source) find() error {
 func (s *Source) pick() error {
 	if err := s.choose(); err != nil {
 		return err
+	}
+	if s.timeline == nil && s.watch.count > 0 && !s.info.Live {
+		s.timeline = &timeline{start: s.leadTime()}
 	}
 	s.awaitVideo()
 	if s.encrypted() {

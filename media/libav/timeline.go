@@ -15,6 +15,8 @@ const (
 	// clock, as media's restamper has it.
 	maxBackward = 500 * time.Millisecond
 	maxForward  = 10 * time.Second
+	// maxApart is how far from the other a track may begin within one clock.
+	maxApart = 30 * time.Second
 	// From minAside on what was counted has drifted away from the playlist's
 	// sum; beyond maxAside it is at no segment's begin.
 	minAside = 200 * time.Millisecond
@@ -27,7 +29,7 @@ const (
 
 // timeline gives a recorded playlist one clock. Its segments may each have one
 // of their own, announced by a discontinuity or not: what follows upon a break
-// goes on where the track ended, or where the playlist says when that has
+// goes on where the track ended, or the other where that went on alone, or where the playlist says when that has
 // drifted away.
 type timeline struct {
 	start  time.Duration // of the leading track, at the source's begin
@@ -62,11 +64,12 @@ func (l *timeline) begin(segment C.rc_segment, first time.Duration) {
 // opened last.
 func (l *timeline) place(p media.Packet, opened []C.rc_segment) media.Packet {
 	t := &l.tracks[p.Track]
+	other := &l.tracks[1-p.Track]
 	if !t.begun {
 		t.shift = l.shift
 	}
 	if !p.NoDTS {
-		if t.strays(p.DTS + t.shift) {
+		if t.strays(p.DTS+t.shift) || !t.begun && other.begun && (p.DTS+t.shift-other.decoded).Abs() > maxApart {
 			l.follow(t, p, opened)
 		}
 		t.begun, t.decoded = true, p.DTS+t.shift
@@ -89,7 +92,11 @@ func (t *trackTime) strays(dts time.Duration) bool {
 // it already.
 func (l *timeline) follow(t *trackTime, p media.Packet, opened []C.rc_segment) {
 	if t.shift == l.shift || t.strays(p.DTS+l.shift) {
-		l.shift = l.listed(t.end, opened) - p.DTS
+		at := t.end
+		if all := max(l.tracks[0].end, l.tracks[1].end); all-at > minAside {
+			at = all // it ended before the other
+		}
+		l.shift = l.listed(at, opened) - p.DTS
 	}
 	t.shift = l.shift
 }

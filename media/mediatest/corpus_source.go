@@ -37,7 +37,7 @@ func (s Sample) Source(t testing.TB, nginx *Nginx) string {
 		return ServeSRT(t, path, "")
 	case ByFile, ByFolder:
 	}
-	return ServeHandler(t, http.FileServer(http.Dir(dir))) + "/" + name
+	return ServeFolder(t, dir) + "/" + name
 }
 
 // ServeHandler serves h on loopback until the end of the test and returns its

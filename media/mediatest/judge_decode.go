@@ -59,7 +59,7 @@ func decodeRecording(t testing.TB, path string, video, audio bool) decoded {
 	t.Helper()
 	args := []string{"-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-copyts", "-i", path}
 	if video {
-		args = append(args, "-map", "0:v:0", "-vf", "showinfo", "-fps_mode", "passthrough", "-f", "null", "-")
+		args = append(args, "-map", "0:v:0", "-vf", "showinfo", "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-")
 	}
 	if audio {
 		args = append(args, "-map", "0:a:0", "-af", "aformat=sample_fmts=s16:channel_layouts=mono,ashowinfo", "-f", "s16le", "pipe:1")

@@ -20,3 +20,10 @@ func Serve(t testing.TB, files map[string]string) *httptest.Server {
 	t.Cleanup(srv.Close)
 	return srv
 }
+
+// ServeFolder serves the files of a folder until the end of the test and
+// returns its address.
+func ServeFolder(t testing.TB, dir string) string {
+	t.Helper()
+	return ServeHandler(t, http.FileServer(http.Dir(dir)))
+}

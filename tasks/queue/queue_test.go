@@ -296,7 +296,7 @@ func TestTheMonitorShowsWhatATaskWaitsForInWordsAndTheLogItsCause(t *testing.T) 
 	taken := make(chan tasks.Task, 8)
 	s := queue.NewServer(rdb, queue.Config{Slots: 1, Log: slog.New(slog.NewTextHandler(&lines, nil)), Handler: func(_ context.Context, task tasks.Task) error {
 		taken <- task
-		return &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "the store cannot be reached; try again", Err: errors.New("dial tcp 127.0.0.1:6379: connect: connection refused")}
+		return &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "the store cannot be reached; try again", Err: errors.New("dial tcp 127.0.0.1:6379: connect: connection refused")}
 	}})
 	require.NoError(t, s.Start())
 	receive(t, taken)

@@ -13,14 +13,14 @@ import (
 
 // The warning of a push whose record is damaged, as long as it has not ended.
 const (
-	warnDamaged    = "record_damaged"
+	warnDamaged    = string(tasks.WarnRecordDamaged)
 	messageDamaged = "parts of this push's record cannot be read; it fails unless the worker that runs it repairs them"
 )
 
 // The warning in the history of a push when a part of what its worker told
 // could not be written.
 const (
-	warnIncomplete    = "report_incomplete"
+	warnIncomplete    = string(tasks.WarnReportIncomplete)
 	messageIncomplete = "a part of what the worker found out could not be written down: "
 )
 

@@ -24,7 +24,7 @@ func storeError(err error) error {
 		return internal("a command of the store failed", err)
 	}
 	return &tasks.Error{
-		Code: tasks.CodeStoreUnavailable, Msg: "the store cannot be reached; try again",
+		Code: tasks.CodeRedisUnavailable, Msg: "Redis cannot be reached or takes no writes; try again in a moment",
 		Retryable: true, Err: err,
 	}
 }

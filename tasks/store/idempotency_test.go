@@ -48,7 +48,10 @@ func TestIdempotencyKey(t *testing.T) {
 	require.NoError(t, err)
 
 	_, _, err = s.Create(ctx(t), with("b"))
-	require.Equal(t, tasks.CodeIdempotencyReused, tasks.CodeOf(err), "another body")
+	var reused *tasks.Error
+	require.ErrorAs(t, err, &reused)
+	require.Equal(t, tasks.CodeIdempotencyReused, reused.Code, "another body")
+	require.Equal(t, first.ID, reused.Holder)
 
 	_, err = s.Stop(ctx(t), first.ID)
 	require.NoError(t, err)

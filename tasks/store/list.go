@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"math"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
@@ -102,9 +103,10 @@ func (s *Store) shortest(ctx context.Context, f tasks.Filter) (string, error) {
 
 func candidates(f tasks.Filter) []string {
 	var indexes []string
-	if f.State.Terminal() {
-		indexes = append(indexes, keyState(f.State))
-	} else if f.State != "" {
+	switch {
+	case len(f.States) == 1 && f.States[0].Terminal():
+		indexes = append(indexes, keyState(f.States[0]))
+	case len(f.States) > 0 && !slices.ContainsFunc(f.States, tasks.State.Terminal):
 		indexes = append(indexes, keyActive)
 	}
 	if f.UserID != "" {
@@ -158,7 +160,7 @@ func (s *Store) fill(ctx context.Context, page *tasks.Page, b batch) (used int, 
 			gone = append(gone, b.ids[i])
 			continue
 		}
-		if p := show(b.ids[i], record); matches(p, b.filter) {
+		if p := show(b.ids[i], record); b.filter.Matches(p) {
 			page.Pushes = append(page.Pushes, p)
 		}
 	}
@@ -166,23 +168,6 @@ func (s *Store) fill(ctx context.Context, page *tasks.Page, b batch) (used int, 
 		err = s.client.ZRem(ctx, b.index, gone...).Err()
 	}
 	return used, storeError(err)
-}
-
-func matches(p tasks.Push, f tasks.Filter) bool {
-	return (f.State == "" || p.State == f.State) &&
-		(f.RoomID == "" || p.Spec.RoomID == f.RoomID) &&
-		(f.SDKAppID == 0 || p.Spec.SDKAppID == f.SDKAppID) &&
-		(f.UserID == "" || p.Spec.UserID == f.UserID) &&
-		labelled(p.Spec.Metadata, f.Metadata)
-}
-
-func labelled(labels, want map[string]string) bool {
-	for key, value := range want {
-		if has, ok := labels[key]; !ok || has != value {
-			return false
-		}
-	}
-	return true
 }
 
 // A cursor is the id of the last push looked at.

@@ -77,11 +77,14 @@ func TestListSelectsNewestFirst(t *testing.T) {
 		"one room":            {tasks.Filter{RoomID: "room1"}, pick(func(i int) bool { return i%2 == 1 })},
 		"one user":            {tasks.Filter{UserID: "u2"}, pick(func(i int) bool { return i%3 == 2 })},
 		"one app":             {tasks.Filter{SDKAppID: 1007}, pick(func(i int) bool { return i == 7 })},
-		"queued":              {tasks.Filter{State: tasks.Queued}, pick(func(i int) bool { return i%5 != 0 })},
-		"stopped":             {tasks.Filter{State: tasks.Stopped}, pick(func(i int) bool { return i%5 == 0 })},
-		"stopped in one room": {tasks.Filter{State: tasks.Stopped, RoomID: "room0"}, pick(func(i int) bool { return i%10 == 0 })},
+		"queued":              {tasks.Filter{States: []tasks.State{tasks.Queued}}, pick(func(i int) bool { return i%5 != 0 })},
+		"stopped":             {tasks.Filter{States: []tasks.State{tasks.Stopped}}, pick(func(i int) bool { return i%5 == 0 })},
+		"stopped in one room": {tasks.Filter{States: []tasks.State{tasks.Stopped}, RoomID: "room0"}, pick(func(i int) bool { return i%10 == 0 })},
 		"a user of a room":    {tasks.Filter{UserID: "u1", RoomID: "room1"}, pick(func(i int) bool { return i%6 == 1 })},
-		"none":                {tasks.Filter{State: tasks.Failed}, nil},
+		"several states":      {tasks.Filter{States: []tasks.State{tasks.Queued, tasks.Stopped}}, ids},
+		"what has not ended":  {tasks.Filter{States: tasks.Active()}, pick(func(i int) bool { return i%5 != 0 })},
+		"what has ended":      {tasks.Filter{States: []tasks.State{tasks.Completed, tasks.Failed, tasks.Stopped}}, pick(func(i int) bool { return i%5 == 0 })},
+		"none":                {tasks.Filter{States: []tasks.State{tasks.Failed}}, nil},
 		"an unknown room":     {tasks.Filter{RoomID: "nowhere"}, nil},
 	} {
 		for _, limit := range []int{1, 7, 30, 200} {
@@ -220,6 +223,8 @@ func TestStoreWorksOnAClusterAndUnderANarrowACL(t *testing.T) {
 			require.Equal(t, []string{"push.started publishing", "push.stopped stopped"}, lines)
 			require.Len(t, all(t, s, tasks.Filter{Limit: 10}), 1)
 			require.NoError(t, s.Trim(ctx(t)))
+			require.NoError(t, s.AwaitFeed(ctx(t), "0-0", time.Second))
+			require.NotEmpty(t, feed(t, s, "0-0").Events)
 		})
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // The warning in the history of a push whose record was written anew.
 const (
-	warnRestored    = "record_restored"
+	warnRestored    = string(tasks.WarnRecordRestored)
 	messageRestored = "Redis had lost the record of this running push; its worker wrote it anew, its history before this is lost"
 )
 

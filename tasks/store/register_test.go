@@ -64,7 +64,7 @@ func TestRegisteredPushIsAsItWasAndLivesOn(t *testing.T) {
 
 	_, _, err = s.Create(ctx(t), newPush(t, "u"))
 	require.Equal(t, tasks.CodeUserBusy, tasks.CodeOf(err))
-	for _, f := range []tasks.Filter{{}, {State: tasks.Reconnecting}, {RoomID: "room"}, {UserID: "u"}, {SDKAppID: 1400000001}} {
+	for _, f := range []tasks.Filter{{}, {States: []tasks.State{tasks.Reconnecting}}, {RoomID: "room"}, {UserID: "u"}, {SDKAppID: 1400000001}} {
 		f.Limit = 10
 		require.Len(t, all(t, s, f), 1)
 	}

@@ -18,8 +18,8 @@ func TestARestartOfRedisIsToldOnceAlthoughNoCallMetIt(t *testing.T) {
 	require.NoError(t, server.Restart())
 	require.Eventually(t, func() bool { // a dead connection may tell of it first
 		_, err = s.Expired(ctx(t), 10)
-		return err == nil || tasks.CodeOf(err) == tasks.CodeStoreUnavailable
+		return err == nil || tasks.CodeOf(err) == tasks.CodeRedisUnavailable
 	}, patience, 1)
-	require.Equal(t, tasks.CodeStoreUnavailable, tasks.CodeOf(err))
+	require.Equal(t, tasks.CodeRedisUnavailable, tasks.CodeOf(err))
 	require.Eventually(t, func() bool { _, err := s.Expired(ctx(t), 10); return err == nil }, patience, 1)
 }

@@ -131,7 +131,7 @@ func (r *Resume) with(ctx context.Context, t tasks.ResumeTarget, f func(context.
 	}
 	if err := f(ctx, client); err != nil {
 		return &tasks.Error{
-			Code: tasks.CodeStoreUnavailable, Msg: "the Redis for resume records did not answer as one does; check redisHost, redisPort and redisPassword",
+			Code: tasks.CodeRedisUnavailable, Msg: "the Redis for resume records did not answer as one does; check redisHost, redisPort and redisPassword",
 			Retryable: true, Err: err,
 		}
 	}

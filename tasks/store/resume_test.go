@@ -132,7 +132,7 @@ func TestTroubleWithANamedRedisIsAnErrorWithinTwoSeconds(t *testing.T) {
 			start := time.Now()
 			_, _, err := r.Load(ctx(t), target, resumeKey)
 			require.Error(t, err)
-			require.Equal(t, tasks.CodeStoreUnavailable, tasks.CodeOf(err))
+			require.Equal(t, tasks.CodeRedisUnavailable, tasks.CodeOf(err))
 			require.Less(t, time.Since(start), 4*time.Second, "2 s, on a busy machine")
 		})
 	}

@@ -20,7 +20,7 @@ type scripts struct {
 	create, claim, renew, finish, release, stop, abort *redis.Script
 	register, workers, damaged, reserve, refused       *redis.Script
 	announce, ready                                    *redis.Script
-	expired, takeover, deferred, forget, due           *redis.Script
+	expired, takeover, deferred, forget, due, feed     *redis.Script
 	ring, next, undelivered, resend                    *redis.Script
 }
 
@@ -33,7 +33,7 @@ func newScripts() scripts {
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
 		register: with("register"), workers: with("workers"), damaged: with("damaged"),
 		reserve: with("reserve"), refused: with("refused"), announce: with("announce"), ready: with("ready"),
-		forget: with("forget"), due: with("due"),
+		forget: with("forget"), due: with("due"), feed: with("feed"),
 		ring: with("ring"), next: with("next"), undelivered: with("undelivered"), resend: with("resend"),
 	}
 }

@@ -145,14 +145,18 @@ func createRefusal(r reply) error {
 	case "busy":
 		return tasks.UserBusy(r.first())
 	case "reused":
-		return reused()
+		return reused(r.first())
 	default:
 		return refusal(r)
 	}
 }
 
-func reused() error {
-	return &tasks.Error{Code: tasks.CodeIdempotencyReused, Msg: "this Idempotency-Key came with another body before; use a new key for a new push"}
+// reused names the push that the key has started.
+func reused(id string) error {
+	return &tasks.Error{
+		Code: tasks.CodeIdempotencyReused, Holder: id,
+		Msg: "this Idempotency-Key came with another body before, for push " + id + "; use a new key for a new push",
+	}
 }
 
 // Repeated returns the push that was stored under an idempotency key with one of
@@ -168,7 +172,7 @@ func (s *Store) Repeated(ctx context.Context, key string, digests []string) (p t
 	}
 	digest, id, _ := strings.Cut(seen, " ")
 	if !slices.Contains(digests, digest) {
-		return tasks.Push{}, false, reused()
+		return tasks.Push{}, false, reused(id)
 	}
 	p, err = s.Get(ctx, id)
 	if err != nil && tasks.CodeOf(err) == tasks.CodeNotFound {
@@ -188,6 +192,21 @@ func (s *Store) Get(ctx context.Context, id string) (tasks.Push, error) {
 		return tasks.Push{}, notFound(id)
 	}
 	return show(id, records[0]), nil
+}
+
+// Some returns those pushes of ids that there are, in one round trip.
+func (s *Store) Some(ctx context.Context, ids []string) ([]tasks.Push, error) {
+	records, err := s.records(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var pushes []tasks.Push
+	for i, record := range records {
+		if len(record) > 0 {
+			pushes = append(pushes, show(ids[i], record))
+		}
+	}
+	return pushes, nil
 }
 
 // owner reads what a push's keys depend on; ErrGone without a record.

@@ -293,7 +293,7 @@ func TestRedisAwayIsStoreUnavailableAndRetryable(t *testing.T) {
 	} {
 		var e *tasks.Error
 		require.ErrorAs(t, err, &e, name)
-		require.Equal(t, tasks.CodeStoreUnavailable, e.Code, name)
+		require.Equal(t, tasks.CodeRedisUnavailable, e.Code, name)
 		require.True(t, e.Retryable, name)
 	}
 }

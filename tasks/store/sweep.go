@@ -24,7 +24,7 @@ const (
 // of each the longest expired first. Entries without a
 // push that could go on are dropped on the way. When the clock of Redis has
 // jumped since the last call, so that leases look older or younger than they
-// are, it returns CodeStoreUnavailable once.
+// are, it returns CodeRedisUnavailable once.
 func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
 	found, err := s.allExpired(ctx)
 	if err != nil {
@@ -73,11 +73,11 @@ func (s *Store) expiredPage(ctx context.Context, skip int) ([]tasks.Expired, err
 		return nil, err
 	}
 	if s.clock.restarted(run) {
-		return nil, &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "Redis was restarted, or another server took over", Retryable: true}
+		return nil, &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "Redis was restarted, or another server took over", Retryable: true}
 	}
 	if jump := s.clock.jump(begin, time.Now(), time.UnixMilli(numbers[0])); jump > max(s.cfg.Lease/3, leastJump) {
 		return nil, &tasks.Error{
-			Code: tasks.CodeStoreUnavailable, Msg: "the clock of Redis has jumped by " + jump.String(), Retryable: true,
+			Code: tasks.CodeRedisUnavailable, Msg: "the clock of Redis has jumped by " + jump.String(), Retryable: true,
 		}
 	}
 	var found []tasks.Expired

@@ -6,7 +6,7 @@ import "context"
 // deletes a key that is never there, which only the node that holds our keys
 // can answer, and which a replica, or a master that may not write, refuses. Any
 // node of a cluster answers PING. Errors are *tasks.Error with
-// CodeStoreUnavailable.
+// CodeRedisUnavailable.
 func (s *Store) Writable(ctx context.Context) error {
 	return storeError(s.client.Del(ctx, keyNone).Err())
 }

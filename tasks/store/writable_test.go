@@ -44,7 +44,7 @@ func TestAStoreWhoseNodeCannotWriteIsNotWritable(t *testing.T) {
 			s, admin := store.New(rdb, store.Config{}), node.Client(t)
 			require.NoError(t, s.Writable(ctx(t)))
 			require.NoError(t, admin.Do(ctx(t), tt.become(admin)...).Err())
-			require.Equal(t, tasks.CodeStoreUnavailable, tasks.CodeOf(s.Writable(ctx(t))))
+			require.Equal(t, tasks.CodeRedisUnavailable, tasks.CodeOf(s.Writable(ctx(t))))
 			require.NoError(t, rdb.Ping(ctx(t)).Err())
 		})
 	}

@@ -13,7 +13,7 @@ import (
 
 // Pushes starts, stops and finds pushes. Its errors are *tasks.Error.
 type Pushes interface {
-	Start(ctx context.Context, r tasks.Request) (tasks.Push, error)
+	Start(ctx context.Context, r tasks.Request) (p tasks.Push, replayed bool, err error)
 	Preview(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error)
 	Stop(ctx context.Context, id string) (tasks.Push, error)
 	Get(ctx context.Context, id string) (tasks.Push, error)
@@ -31,14 +31,19 @@ type Webhooks interface {
 	ResendWebhook(ctx context.Context, id string) error
 }
 
-// Config is what New needs; Monitor may be nil.
+// Config is what New needs; Monitor and Metrics may be nil.
 type Config struct {
 	Pushes   Pushes
 	History  History
 	Webhooks Webhooks
 	Keys     []Key        // none: no key is asked for, and only loopback names are served
 	Health   http.Handler // serves /healthz and /readyz
+	Live     *Hub         // of the streams; its Run is the caller's
 	Monitor  http.Handler // serves /monitor and all below, behind a key
+	Metrics  http.Handler // serves /metrics, behind a key
+	// Answered is told the pattern of each request's route, empty for none, and
+	// the status of its answer. It may be nil.
+	Answered func(route string, status int)
 	Log      *slog.Logger
 }
 
@@ -46,14 +51,19 @@ type server struct {
 	pushes   Pushes
 	history  History
 	webhooks Webhooks
+	live     *Hub
 	log      *slog.Logger
+	told     func(route string, status int)
 	looks    looks
 }
 
 // New returns the handler of all routes.
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	s := &server{pushes: cfg.Pushes, history: cfg.History, webhooks: cfg.Webhooks, log: cfg.Log}
+	s := &server{pushes: cfg.Pushes, history: cfg.History, webhooks: cfg.Webhooks, live: cfg.Live, log: cfg.Log, told: cfg.Answered}
+	if s.told == nil {
+		s.told = func(string, int) {}
+	}
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
@@ -70,19 +80,26 @@ func New(cfg Config) http.Handler {
 
 func (s *server) routes(r *gin.Engine, cfg Config) {
 	r.GET("/", about)
+	r.GET("/openapi.yaml", describe)
 	r.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", gin.WrapH(cfg.Health))
 	r.Match([]string{http.MethodGet, http.MethodHead}, "/readyz", gin.WrapH(cfg.Health))
 
 	keyed := r.Group("/", requireKey(cfg.Keys, false))
 	keyed.POST("/", s.handle(s.startAsTemplate))
-	keyed.POST("/v1/pushes", s.handle(s.start))
-	keyed.GET("/v1/pushes", s.handle(s.list))
+	for _, path := range []string{"/v1/pushes", "/v1/pushes/"} {
+		keyed.POST(path, s.handle(s.start))
+		keyed.GET(path, s.handle(s.list))
+	}
 	keyed.GET("/v1/pushes/:id", s.handle(s.get))
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
 	keyed.GET("/v1/webhooks", s.handle(s.deadWebhooks))
 	keyed.POST("/v1/webhooks/:id/resend", s.handle(s.resendWebhook))
+	keyed.GET("/v1/events", s.handle(s.watch))
 
+	if cfg.Metrics != nil {
+		keyed.GET("/metrics", gin.WrapH(cfg.Metrics))
+	}
 	if cfg.Monitor != nil {
 		page := r.Group("/monitor", requireKey(cfg.Keys, true))
 		page.Any("", gin.WrapH(cfg.Monitor))

@@ -21,7 +21,7 @@ import (
 func verifyNoLeaks(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStartAnswers202AndTheIDInThreePlaces(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	w := f.do("POST", "/v1/pushes", body, "Content-Type: application/json; charset=utf-8", "Idempotency-Key: k-1")
 	require.Equal(t, 202, w.Code, w.Body)
 	assert.Equal(t, id, w.Header().Get("X-Request-Id"))
@@ -32,8 +32,28 @@ func TestStartAnswers202AndTheIDInThreePlaces(t *testing.T) {
 	assert.Equal(t, "anna", f.request.UserID)
 }
 
+func TestAReplayIsSaid(t *testing.T) {
+	f := newFace(t, nil)
+	assert.Empty(t, f.do("POST", "/v1/pushes", body, "Idempotency-Key: k").Header().Values("Idempotency-Replayed"))
+	f.replays = true
+	for _, path := range []string{"/v1/pushes", "/"} {
+		assert.Equal(t, "true", f.do("POST", path, body, "Idempotency-Key: k").Header().Get("Idempotency-Replayed"))
+	}
+}
+
+func TestWhatFailsOnOurSideIsAWarning(t *testing.T) {
+	f := newFace(t, nil)
+	f.err = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "away"}
+	f.do("GET", "/v1/pushes", "")
+	assert.Regexp(t, `level=WARN msg="request failed" route=/v1/pushes code=redis_unavailable`, f.log.String())
+	assert.Regexp(t, `level=WARN msg=request .*status=503`, f.log.String())
+	f.err = errors.New("a fault")
+	f.do("GET", "/v1/pushes", "")
+	assert.Contains(t, f.log.String(), `level=ERROR msg="request failed" route=/v1/pushes code=internal`)
+}
+
 func TestTheTemplatesDoorAnswersAsTheTemplateDid(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	w := f.do("POST", "/", body)
 	assert.Equal(t, 200, w.Code)
 	assert.Equal(t, "Async run task submitted", w.Body.String())
@@ -52,13 +72,15 @@ func TestRoutes(t *testing.T) {
 		{"a push is stopped", "DELETE", "/v1/pushes/" + id, 202, []string{"stop " + id}},
 		{"a push has a history", "GET", "/v1/pushes/" + id + "/events", 200, []string{"events " + id}},
 		{"pushes are listed", "GET", "/v1/pushes", 200, []string{"list"}},
+		{"pushes are listed with a slash behind", "GET", "/v1/pushes/", 200, []string{"list"}},
 		{"what is no UUID is no push", "GET", "/v1/pushes/7", 404, nil},
 		{"a UUID in braces is no push", "GET", "/v1/pushes/%7B" + id + "%7D", 404, nil},
 		{"a stop of what is no UUID", "DELETE", "/v1/pushes/*", 404, nil},
 		{"the root names the API", "GET", "/", 200, nil},
+		{"the description is there", "GET", "/openapi.yaml", 200, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFace(nil)
+			f := newFace(t, nil)
 			w := f.do(tt.method, tt.target, "")
 			assert.Equal(t, tt.status, w.Code, w.Body)
 			assert.Equal(t, tt.asked, f.asked)
@@ -77,7 +99,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		header, value              string
 	}{
 		{"no such address", "GET", "/v2", "", nil, nil, 404, problem.CodeNoRoute, "", ""},
-		{"an address with a slash too many", "GET", "/v1/pushes/", "", nil, nil, 404, problem.CodeNoRoute, "", ""},
+		{"an address with a slash too many", "GET", "/v1/pushes/" + id + "/", "", nil, nil, 404, problem.CodeNoRoute, "", ""},
 		{"a method that is not there", "PUT", "/v1/pushes", "", nil, nil, 405, problem.CodeMethodNotAllowed, "Allow", "GET, POST"},
 		{"a form", "POST", "/v1/pushes", body, []string{"Content-Type: application/x-www-form-urlencoded"}, nil, 415, problem.CodeUnsupportedMediaType, "", ""},
 		{"a body that is too large", "POST", "/v1/pushes", strings.Repeat(" ", 64<<10+1), nil, nil, 413, problem.CodeBodyTooLarge, "", ""},
@@ -87,7 +109,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		{"an idempotency key of 256", "POST", "/v1/pushes", body, []string{"Idempotency-Key: " + strings.Repeat("k", 256)}, nil, 400, tasks.CodeInvalidRequest, "", ""},
 		{"two idempotency keys", "POST", "/v1/pushes", body, []string{"Idempotency-Key: a", "Idempotency-Key: b"}, nil, 400, tasks.CodeInvalidRequest, "", ""},
 		{"a busy user", "POST", "/v1/pushes", body, nil, busy, 409, tasks.CodeUserBusy, "", ""},
-		{"an absent store", "GET", "/v1/pushes/" + id, "", nil, &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "away", Retryable: true}, 503, tasks.CodeStoreUnavailable, "Retry-After", "5"},
+		{"an absent store", "GET", "/v1/pushes/" + id, "", nil, &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "away", Retryable: true}, 503, tasks.CodeRedisUnavailable, "Retry-After", "5"},
 		{"an unknown push", "GET", "/v1/pushes/" + id + "/events", "", nil, &tasks.Error{Code: tasks.CodeNotFound, Msg: "gone"}, 404, tasks.CodeNotFound, "", ""},
 		{"an error of no domain", "DELETE", "/v1/pushes/" + id, "", nil, errors.New("canary"), 500, tasks.CodeInternal, "", ""},
 		{"a page of another site", "POST", "/v1/pushes", body, []string{"Sec-Fetch-Site: cross-site"}, nil, 403, problem.CodeCrossSite, "", ""},
@@ -95,7 +117,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		{"an unknown key", "GET", "/v1/pushes", "", []string{"Authorization", "Authorization: Bearer nope"}, nil, 401, problem.CodeUnauthorized, "WWW-Authenticate", `Bearer realm="roomcast"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFace(nil)
+			f := newFace(t, nil)
 			f.err = tt.err
 			w := f.do(tt.method, tt.target, tt.body, tt.headers...)
 			assert.Equal(t, tt.status, w.Code, w.Body)
@@ -115,7 +137,7 @@ func TestErrorsAreProblems(t *testing.T) {
 }
 
 func TestAPanicIsA500AndIsLogged(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.blow = "the floor is gone"
 	w := f.do("GET", "/v1/pushes", "")
 	assert.Equal(t, 500, w.Code)
@@ -126,13 +148,13 @@ func TestAPanicIsA500AndIsLogged(t *testing.T) {
 }
 
 func TestAnAbortedAnswerStaysAborted(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.blow = http.ErrAbortHandler
 	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { f.do("GET", "/v1/pushes", "") })
 }
 
 func TestAChangeOutlivesItsClient(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	r := httptest.NewRequestWithContext(ctx, "POST", "/v1/pushes", strings.NewReader(body))
@@ -149,18 +171,22 @@ func TestListTakesKnownParametersOnly(t *testing.T) {
 		complaint   string
 	}{
 		{"none", "", tasks.Filter{Limit: 50}, ""},
-		{"all", "status=publishing&roomId=r1&sdkAppId=7&userId=anna&limit=200&cursor=c", tasks.Filter{State: tasks.Publishing, RoomID: "r1", SDKAppID: 7, UserID: "anna", Limit: 200, Cursor: "c"}, ""},
-		{"an unknown one", "stats=queued", tasks.Filter{}, "is not a parameter; did you mean status?"},
-		{"one of a stranger", "verbose=1", tasks.Filter{}, "is not a parameter; there are status, roomId, sdkAppId, userId, limit, cursor"},
+		{"all", "state=publishing&roomId=r1&sdkAppId=7&userId=anna&limit=200&cursor=c", tasks.Filter{States: []tasks.State{tasks.Publishing}, RoomID: "r1", SDKAppID: 7, UserID: "anna", Limit: 200, Cursor: "c"}, ""},
+		{"the state by its older name", "status=failed", tasks.Filter{States: []tasks.State{tasks.Failed}, Limit: 50}, ""},
+		{"several states", "state=failed,stopped", tasks.Filter{States: []tasks.State{tasks.Failed, tasks.Stopped}, Limit: 50}, ""},
+		{"all that has not ended", "state=active", tasks.Filter{States: tasks.Active(), Limit: 50}, ""},
+		{"both names of the state", "state=failed&status=failed", tasks.Filter{}, "state and status are the same"},
+		{"an unknown one", "stats=queued", tasks.Filter{}, "is not a parameter; did you mean stat"},
+		{"one of a stranger", "verbose=1", tasks.Filter{}, "is not a parameter; there are state, status, roomId, sdkAppId, userId, limit, cursor"},
 		{"one twice", "limit=1&limit=2", tasks.Filter{}, "is given twice"},
-		{"an unknown state", "status=dead", tasks.Filter{}, "must be one of queued, starting, publishing, reconnecting, stopping, completed, failed, stopped"},
+		{"an unknown state", "state=queued,dead", tasks.Filter{}, "must be active, or one or more of queued, starting, publishing, reconnecting, stopping, completed, failed, stopped"},
 		{"too many", "limit=201", tasks.Filter{}, "must be a whole number from 1 to 200"},
 		{"an app that is no number", "sdkAppId=x", tasks.Filter{}, "must be a whole number from 1 to 4294967295"},
 		{"a broken escape", "cursor=%zz", tasks.Filter{}, "the query is not well formed"},
 		{"a control character", "cursor=%00", tasks.Filter{}, "cannot be such a value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFace(nil)
+			f := newFace(t, nil)
 			w := f.do("GET", "/v1/pushes?"+tt.query, "")
 			if tt.complaint == "" {
 				require.Equal(t, 200, w.Code, w.Body)
@@ -175,13 +201,14 @@ func TestListTakesKnownParametersOnly(t *testing.T) {
 }
 
 func TestHealthNeedsNoKeyAndTheMonitorDoes(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	for _, tt := range []struct {
 		name, method, target, auth string
 		status                     int
 		body                       string
 	}{
 		{"a probe", "GET", "/healthz", "", 200, "health /healthz"},
+		{"the description", "GET", "/openapi.yaml", "", 200, "openapi: 3.1.0"},
 		{"a probe for readiness", "HEAD", "/readyz", "", 200, ""},
 		{"the monitor without a key", "GET", "/monitor", "", 401, ""},
 		{"the monitor with a bearer", "GET", "/monitor/api/queues", "Bearer " + secret, 200, "monitor GET /monitor/api/queues"},
@@ -207,7 +234,7 @@ func TestHealthNeedsNoKeyAndTheMonitorDoes(t *testing.T) {
 }
 
 func TestABrowserIsAskedForAPasswordAtTheMonitor(t *testing.T) {
-	w := newFace(nil).do("GET", "/monitor", "", "Authorization")
+	w := newFace(t, nil).do("GET", "/monitor", "", "Authorization")
 	assert.Equal(t, []string{`Bearer realm="roomcast"`, `Basic realm="roomcast", charset="UTF-8"`}, w.Header().Values("WWW-Authenticate"))
 }
 
@@ -226,7 +253,7 @@ func TestWithoutKeysOnlyLoopbackNamesAreServed(t *testing.T) {
 		{"", 421},
 	} {
 		t.Run("host "+tt.host, func(t *testing.T) {
-			f := newFace(noKeys)
+			f := newFace(t, noKeys)
 			r := httptest.NewRequest("GET", "/v1/pushes", nil)
 			r.Host = tt.host
 			w := httptest.NewRecorder()
@@ -237,7 +264,7 @@ func TestWithoutKeysOnlyLoopbackNamesAreServed(t *testing.T) {
 }
 
 func TestARequestIsOneLineWithoutItsQueryBodyAndKey(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.do("POST", "/v1/pushes", body)
 	f.do("GET", "/v1/pushes?userId=canary", "")
 	f.do("GET", "/healthz", "")
@@ -251,7 +278,7 @@ func TestARequestIsOneLineWithoutItsQueryBodyAndKey(t *testing.T) {
 }
 
 func TestEveryAnswerIsHardened(t *testing.T) {
-	w := newFace(nil).do("GET", "/v1/pushes", "")
+	w := newFace(t, nil).do("GET", "/v1/pushes", "")
 	for name, want := range map[string]string{
 		"X-Content-Type-Options":  "nosniff",
 		"X-Frame-Options":         "DENY",
@@ -273,7 +300,7 @@ func TestTheServerHasLimits(t *testing.T) {
 }
 
 func TestADryRunAnswersWhatAStartWouldAndStartsNothing(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.push = youngPush()
 	w := f.do("POST", "/v1/pushes?dryRun=true", body)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)

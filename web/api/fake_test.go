@@ -12,8 +12,12 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/web/api"
 )
@@ -31,7 +35,8 @@ type domain struct {
 	history []tasks.Event
 	dead    []tasks.DeadWebhook
 	err     error
-	blow    any // panics with it
+	blow    any  // panics with it
+	replays bool // a start answers with a push of before
 
 	request tasks.Request
 	filter  tasks.Filter
@@ -47,10 +52,10 @@ func (d *domain) note(ctx context.Context, what string) {
 	}
 }
 
-func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, error) {
+func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, bool, error) {
 	d.request = r
 	d.note(ctx, "start")
-	return d.push, d.err
+	return d.push, d.replays, d.err
 }
 
 func (d *domain) Preview(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error) {
@@ -90,6 +95,9 @@ func (d *domain) ResendWebhook(ctx context.Context, id string) error {
 	return d.err
 }
 
+// described is what every exchange of a face is held against.
+var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(api.OpenAPI()) })
+
 // face is an API over a domain, with its log.
 type face struct {
 	*domain
@@ -97,21 +105,31 @@ type face struct {
 	handler http.Handler
 }
 
-func newFace(change func(*api.Config)) *face {
-	f := &face{domain: &domain{push: tasks.Push{ID: id}}}
+func newFace(t testing.TB, change func(*api.Config)) *face {
+	t.Helper()
+	f := &face{domain: &domain{push: youngPush()}}
 	cfg := api.Config{
 		Pushes: f.domain, History: f.domain, Webhooks: f.domain,
-		Keys:   []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
-		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "health "+r.URL.Path) }),
+		Keys: []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
+		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, "health "+r.URL.Path)
+		}),
 		Monitor: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "monitor "+r.Method+" "+r.URL.Path)
+		}),
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+			_, _ = io.WriteString(w, "roomcast_x 1\n")
 		}),
 		Log: slog.New(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	f.handler = api.New(cfg)
+	c, err := described()
+	require.NoError(t, err)
+	f.handler = c.Handler(t, api.New(cfg))
 	return f
 }
 

@@ -18,7 +18,7 @@ const (
 // metadataPrefix begins a parameter that is about a label: metadata.course=42.
 const metadataPrefix = "metadata."
 
-var filterNames = []string{"status", "roomId", "sdkAppId", "userId", "limit", "cursor"}
+var filterNames = []string{"state", "status", "roomId", "sdkAppId", "userId", "limit", "cursor"}
 
 // decodeFilter reads a list's query: known parameters only, each at most once.
 // Errors are *tasks.Error.
@@ -66,11 +66,8 @@ func setParameter(f *tasks.Filter, name string, values []string) (complaint stri
 		f.Metadata[label] = value
 	}
 	switch name {
-	case "status":
-		f.State = tasks.State(value)
-		if value != "" && !slices.Contains(tasks.States(), f.State) {
-			return "must be one of " + stateNames()
-		}
+	case "state", "status": // status is the older name
+		return setStates(f, value)
 	case "roomId":
 		f.RoomID = value
 	case "sdkAppId":
@@ -85,13 +82,34 @@ func setParameter(f *tasks.Filter, name string, values []string) (complaint stri
 	return ""
 }
 
-func stateNames() string {
-	var b strings.Builder
-	for i, s := range tasks.States() {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(string(s))
+// active stands for all states of pushes that have not ended.
+const active = "active"
+
+// setStates takes states in a list with commas.
+func setStates(f *tasks.Filter, value string) (complaint string) {
+	if value == "" {
+		return ""
 	}
-	return b.String()
+	if len(f.States) > 0 {
+		return "is given twice: state and status are the same"
+	}
+	for name := range strings.SplitSeq(value, ",") {
+		switch s := tasks.State(name); {
+		case name == active:
+			f.States = append(f.States, tasks.Active()...)
+		case slices.Contains(tasks.States(), s):
+			f.States = append(f.States, s)
+		default:
+			return "must be " + active + ", or one or more of " + stateNames() + " with commas between them"
+		}
+	}
+	return ""
+}
+
+func stateNames() string {
+	var names []string
+	for _, s := range tasks.States() {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
 }

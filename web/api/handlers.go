@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -21,8 +20,12 @@ import (
 
 const (
 	maxBody        = 64 << 10
-	changeTimeout  = 20 * time.Second // a start waits 10 s for a Redis that fails over, and may have to clean up
+	startTimeout   = 20 * time.Second // beyond what a start takes, see tasks.FailoverPatience
+	redisTimeout   = 3 * time.Second  // in which all others are answered, also when Redis is away
 	templateAnswer = "Async run task submitted"
+	// replayedHeader says that the push is that of an earlier request with the
+	// same Idempotency-Key.
+	replayedHeader = "Idempotency-Replayed"
 	// templateIDHeader is where clients of the serverless template look for
 	// the push id.
 	templateIDHeader = "x-scf-reqid"
@@ -147,11 +150,14 @@ func (s *server) begin(c *gin.Context) (tasks.Push, error) {
 	if err != nil {
 		return tasks.Push{}, err
 	}
-	ctx, cancel := changing(c)
+	ctx, cancel := changing(c, startTimeout)
 	defer cancel()
-	p, err := s.pushes.Start(ctx, r)
+	p, replayed, err := s.pushes.Start(ctx, r)
 	if err != nil {
 		return tasks.Push{}, err
+	}
+	if replayed {
+		c.Header(replayedHeader, "true")
 	}
 	c.Set(ctxPushID, p.ID)
 	c.Header(requestIDHeader, p.ID)
@@ -164,7 +170,7 @@ func (s *server) stop(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := changing(c)
+	ctx, cancel := changing(c, redisTimeout)
 	defer cancel()
 	p, err := s.pushes.Stop(ctx, id)
 	if err != nil {
@@ -178,7 +184,9 @@ func (s *server) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.pushes.Get(c.Request.Context(), id)
+	ctx, cancel := reading(c)
+	defer cancel()
+	p, err := s.pushes.Get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -190,7 +198,9 @@ func (s *server) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.pushes.List(c.Request.Context(), f)
+	ctx, cancel := reading(c)
+	defer cancel()
+	page, err := s.pushes.List(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -202,7 +212,12 @@ func (s *server) events(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	events, err := s.history.Events(c.Request.Context(), id)
+	if wantsStream(c.Request) {
+		return s.follow(c, id)
+	}
+	ctx, cancel := reading(c)
+	defer cancel()
+	events, err := s.history.Events(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -211,8 +226,12 @@ func (s *server) events(c *gin.Context) error {
 
 // changing outlives the client: what it has asked for is done whole or not at
 // all, also when it hangs up in between.
-func changing(c *gin.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), changeTimeout)
+func changing(c *gin.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), limit)
+}
+
+func reading(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.Request.Context(), redisTimeout)
 }
 
 // pushID takes the id from the path; what is no UUID is no push, and does not
@@ -268,8 +287,6 @@ func visibleASCII(s string) bool {
 func writeJSON(c *gin.Context, status int, v any) error {
 	c.Header("Content-Type", "application/json; charset=utf-8")
 	c.Status(status)
-	enc := json.NewEncoder(c.Writer)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // the client is gone if this fails
+	encode(c.Writer, v)
 	return nil
 }

@@ -33,9 +33,13 @@ func (s *server) observe(c *gin.Context) {
 	c.Header(requestIDHeader, id)
 	c.Next()
 
+	s.told(c.FullPath(), c.Writer.Status())
 	level := slog.LevelInfo
-	if route := c.FullPath(); route == "/healthz" || route == "/readyz" {
+	switch route := c.FullPath(); {
+	case route == "/healthz" || route == "/readyz" || route == "/metrics":
 		level = slog.LevelDebug
+	case c.Writer.Status() >= http.StatusInternalServerError:
+		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{
 		slog.String("request_id", id),
@@ -126,7 +130,11 @@ func (s *server) fail(c *gin.Context, err error) {
 		e = &tasks.Error{Code: tasks.CodeInternal, Msg: "something went wrong on our side; the log has the cause"}
 	}
 	if p := problem.Of(e); p.Status >= 500 && c.Request.Context().Err() == nil {
-		s.log.Error("request failed", "route", c.FullPath(), "code", string(p.Code), "err", err)
+		level := slog.LevelWarn
+		if p.Code == tasks.CodeInternal {
+			level = slog.LevelError
+		}
+		s.log.Log(c.Request.Context(), level, "request failed", "route", c.FullPath(), "code", string(p.Code), "err", err)
 	}
 	refuse(c, e)
 }

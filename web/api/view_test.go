@@ -99,7 +99,7 @@ func TestPushAsJSON(t *testing.T) {
 		{"a push with wishes", "push_wishes.json", wishingPush()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFace(nil)
+			f := newFace(t, nil)
 			f.push = tt.push
 			w := f.do("GET", "/v1/pushes/"+id, "")
 			require.Equal(t, 200, w.Code)
@@ -110,7 +110,7 @@ func TestPushAsJSON(t *testing.T) {
 }
 
 func TestWhatIsAskedForByDefaultIsNotShown(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	f.push = youngPush()
 	f.push.Spec.Options.Repeat, f.push.Spec.MaxIdle = 1, tasks.DefaultMaxIdle
 	f.push.Progress = &media.Progress{Loop: 1}
@@ -120,21 +120,21 @@ func TestWhatIsAskedForByDefaultIsNotShown(t *testing.T) {
 }
 
 func TestListAsJSON(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	golden(t, "list_empty.json", f.do("GET", "/v1/pushes", "").Body.Bytes())
 	f.page = tasks.Page{Pushes: []tasks.Push{youngPush()}, NextCursor: "c2"}
 	golden(t, "list.json", f.do("GET", "/v1/pushes", "").Body.Bytes())
 }
 
 func TestDeadWebhooksAsJSON(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	golden(t, "webhooks_empty.json", f.do("GET", "/v1/webhooks", "").Body.Bytes())
 	f.dead = []tasks.DeadWebhook{{ID: id + ".failed", PushID: id, Type: "push.failed", At: at(0), DiedAt: at(9), Tries: 14, Answer: "it answered 500"}}
 	golden(t, "webhooks.json", f.do("GET", "/v1/webhooks", "").Body.Bytes())
 }
 
 func TestADeadWebhookIsSentAgain(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	require.Equal(t, 202, f.do("POST", "/v1/webhooks/"+id+".failed/resend", "").Code)
 	require.Equal(t, []string{"resend " + id + ".failed"}, f.asked)
 	require.Equal(t, 404, f.do("POST", "/v1/webhooks/x/resend", "").Code)
@@ -145,7 +145,7 @@ func TestADeadWebhookIsSentAgain(t *testing.T) {
 }
 
 func TestEventsAsJSON(t *testing.T) {
-	f := newFace(nil)
+	f := newFace(t, nil)
 	golden(t, "events_empty.json", f.do("GET", "/v1/pushes/"+id+"/events", "").Body.Bytes())
 	f.history = []tasks.Event{
 		{At: at(0), Type: tasks.EventState, State: tasks.Queued},

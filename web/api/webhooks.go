@@ -67,7 +67,7 @@ func (s *server) resendWebhook(c *gin.Context) error {
 	if !webhookID.MatchString(id) {
 		return &tasks.Error{Code: tasks.CodeNotFound, Msg: "there is no such webhook; GET /v1/webhooks lists those that can be sent again"}
 	}
-	ctx, cancel := changing(c)
+	ctx, cancel := changing(c, redisTimeout)
 	defer cancel()
 	if err := s.webhooks.ResendWebhook(ctx, id); err != nil {
 		return err

@@ -91,7 +91,7 @@ func each(ctx context.Context, queue string, taskIDs []string, do act) (done, fa
 		if first == nil {
 			first = err
 		}
-		if tasks.CodeOf(err) == tasks.CodeStoreUnavailable {
+		if tasks.CodeOf(err) == tasks.CodeRedisUnavailable {
 			return done, append(failed, taskIDs[i:]...), first
 		}
 		failed = append(failed, id)

@@ -66,7 +66,7 @@ func newScene(t *testing.T) *scene {
 			"away": push(tasks.Publishing, 1), "odd": push(tasks.Publishing, 1),
 		},
 		broken: map[string]error{
-			"away": &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "Redis is away", Retryable: true},
+			"away": &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "Redis is away", Retryable: true},
 			"odd":  errors.New("canary"),
 		},
 	}
@@ -137,7 +137,7 @@ func TestCancelStopsThePushAndNeverReachesAsynq(t *testing.T) {
 		{"a task that is not ours", "/api/queues/push/active_tasks/stranger:cancel", "", 404, "belongs to no push", nil},
 		{"an epoch that is no number", "/api/queues/push/active_tasks/p1.x:cancel", "", 404, "belongs to no push", nil},
 		{"an epoch we do not write so", "/api/queues/push/active_tasks/p1.03:cancel", "", 404, "belongs to no push", nil},
-		{"a store that is away", "/api/queues/push/active_tasks/away.1:cancel", "", 503, `"code":"store_unavailable"`, nil},
+		{"a store that is away", "/api/queues/push/active_tasks/away.1:cancel", "", 503, `"code":"redis_unavailable"`, nil},
 		{"a fault of ours", "/api/queues/push/active_tasks/odd.1:cancel", "", 500, `"code":"internal"`, nil},
 		{
 			"several", "/api/queues/push/active_tasks:batch_cancel", `{"task_ids":["p1.3","stranger","odd.1","p2.1"]}`, 200,
@@ -213,7 +213,7 @@ func TestDeleteStopsThePushThatWaitsForTheTask(t *testing.T) {
 		{"a push nobody knows any more", "DELETE", "/pending_tasks/p9.1", "", 204, "", nil, without("p9.1")},
 		{"a task that is not ours", "DELETE", "/completed_tasks/stranger", "", 204, "", nil, without("stranger")},
 		{"a task that has gone", "DELETE", "/pending_tasks/nothing", "", 204, "", nil, pending},
-		{"a store that is away keeps the task", "DELETE", "/pending_tasks/away.1", "", 503, `"code":"store_unavailable"`, nil, pending},
+		{"a store that is away keeps the task", "DELETE", "/pending_tasks/away.1", "", 503, `"code":"redis_unavailable"`, nil, pending},
 		{
 			"several", "POST", "/pending_tasks:batch_delete", `{"task_ids":["stranger","p2.1","away.1","p9.1"]}`, 200,
 			`{"deleted_ids":["stranger","p2.1"],"failed_ids":["away.1","p9.1"]}`, []string{"p2"}, without("stranger", "p2.1"),

@@ -5,24 +5,39 @@ package problem
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// The codes that only HTTP knows, beside those of tasks.
+// The codes that only HTTP knows, beside those of tasks; own has their meaning.
 const (
-	CodeUnauthorized         tasks.Code = "unauthorized"           // no API key, or an unknown one
-	CodeCrossSite            tasks.Code = "cross_site"             // a browser was sent here by another site
-	CodeWrongHost            tasks.Code = "wrong_host"             // without keys, only loopback names are served
-	CodeMonitorReadOnly      tasks.Code = "monitor_read_only"      // the queue monitor stops pushes and changes nothing else
-	CodeNoRoute              tasks.Code = "no_route"               // no such address
-	CodeMethodNotAllowed     tasks.Code = "method_not_allowed"     // see Allow
-	CodeBodyTooLarge         tasks.Code = "body_too_large"         // over 64 KiB
-	CodeUnsupportedMediaType tasks.Code = "unsupported_media_type" // not JSON
-	CodeProbeBusy            tasks.Code = "probe_busy"             // a source is being looked at for this key
+	CodeUnauthorized         tasks.Code = "unauthorized"
+	CodeCrossSite            tasks.Code = "cross_site"
+	CodeWrongHost            tasks.Code = "wrong_host"
+	CodeMonitorReadOnly      tasks.Code = "monitor_read_only"
+	CodeNoRoute              tasks.Code = "no_route"
+	CodeMethodNotAllowed     tasks.Code = "method_not_allowed"
+	CodeBodyTooLarge         tasks.Code = "body_too_large"
+	CodeUnsupportedMediaType tasks.Code = "unsupported_media_type"
+	CodeProbeBusy            tasks.Code = "probe_busy"
+	CodeNotReady             tasks.Code = "not_ready" // written by internal/health
 )
+
+var own = []tasks.CodeEntry{
+	{Code: CodeUnauthorized, Meaning: "no API key, or an unknown one", Do: "send `Authorization: Bearer KEY`"},
+	{Code: CodeCrossSite, Meaning: "a browser was sent here by another site", Do: "call from a program, or from a page of this address"},
+	{Code: CodeWrongHost, Meaning: "without keys this API is served as localhost or a loopback address only", Do: "use that name, or set ROOMCAST_API_KEYS"},
+	{Code: CodeMonitorReadOnly, Meaning: "the queue monitor stops pushes and changes nothing else", Do: "use the API"},
+	{Code: CodeNoRoute, Meaning: "there is nothing at this address", Do: "look at `/openapi.yaml`"},
+	{Code: CodeMethodNotAllowed, Meaning: "the address does not know this method", Do: "use one of those in the header `Allow`"},
+	{Code: CodeBodyTooLarge, Meaning: "the body has more than 64 KiB", Do: "send less"},
+	{Code: CodeUnsupportedMediaType, Meaning: "the body is not JSON", Do: "send `Content-Type: application/json`"},
+	{Code: CodeProbeBusy, Retryable: true, Meaning: "a source is being looked at for this key", Do: "try again when that has been answered"},
+	{Code: CodeNotReady, Retryable: true, Meaning: "the process waits for what `detail` names", Do: "look at that; ask again"},
+}
 
 type entry struct {
 	status     int
@@ -35,12 +50,12 @@ type entry struct {
 var table = map[tasks.Code]entry{
 	tasks.CodeInvalidRequest:    {http.StatusBadRequest, "Invalid request", 0},
 	tasks.CodeInvalidUserSig:    {http.StatusBadRequest, "Invalid UserSig", 0},
-	tasks.CodeExpiredUserSig:    {http.StatusBadRequest, "Expired UserSig", 0},
+	tasks.CodeUserSigExpired:    {http.StatusBadRequest, "Expired UserSig", 0},
 	tasks.CodeSourceBlocked:     {http.StatusForbidden, "Source not allowed", 0},
 	tasks.CodeNotFound:          {http.StatusNotFound, "No such push", 0},
 	tasks.CodeUserBusy:          {http.StatusConflict, "User is busy", 0},
 	tasks.CodeIdempotencyReused: {http.StatusUnprocessableEntity, "Idempotency key reused", 0},
-	tasks.CodeStoreUnavailable:  {http.StatusServiceUnavailable, "Store unavailable", 5 * time.Second},
+	tasks.CodeRedisUnavailable:  {http.StatusServiceUnavailable, "Redis unavailable", 5 * time.Second},
 	tasks.CodeQueueUnavailable:  {http.StatusServiceUnavailable, "Queue unavailable", 5 * time.Second},
 	tasks.CodeInternal:          {http.StatusInternalServerError, "Internal error", 0},
 	CodeUnauthorized:            {http.StatusUnauthorized, "API key required", 0},
@@ -52,6 +67,31 @@ var table = map[tasks.Code]entry{
 	CodeBodyTooLarge:            {http.StatusRequestEntityTooLarge, "Body too large", 0},
 	CodeUnsupportedMediaType:    {http.StatusUnsupportedMediaType, "Unsupported media type", 0},
 	CodeProbeBusy:               {http.StatusTooManyRequests, "Another source is being looked at", 5 * time.Second},
+	CodeNotReady:                {http.StatusServiceUnavailable, "Not ready", 5 * time.Second},
+}
+
+// Row is a code as clients may read it: in an answer, or in a push that failed.
+type Row struct {
+	tasks.CodeEntry
+	Status int // of an answer; 0 for a code that only a push has
+}
+
+// Table returns every code, those of answers to requests first.
+func Table() []Row {
+	var answers, pushes []Row
+	for _, c := range slices.Concat(own, tasks.CodeTable()) {
+		if e, ok := table[c.Code]; ok {
+			answers = append(answers, Row{c, e.status})
+		} else {
+			pushes = append(pushes, Row{c, 0})
+		}
+	}
+	slices.SortStableFunc(answers, func(a, b Row) int { return a.Status - b.Status })
+	return append(answers, pushes...)
+}
+
+func retryable(code tasks.Code) bool {
+	return slices.ContainsFunc(Table(), func(r Row) bool { return r.Code == code && r.Retryable })
 }
 
 // Problem is the body of every error answer.
@@ -63,7 +103,7 @@ type Problem struct {
 	Code      tasks.Code         `json:"code"`
 	Retryable bool               `json:"retryable"`
 	Errors    []tasks.FieldError `json:"errors,omitempty"`
-	PushID    string             `json:"pushId,omitempty"` // of user_busy: who holds the user
+	PushID    string             `json:"pushId,omitempty"` // the push that stands in the way: of user_busy, of a key that is reused
 }
 
 // Of makes the Problem of e; a code without an entry becomes internal. e's
@@ -79,7 +119,7 @@ func Of(e *tasks.Error) Problem {
 		Status:    table[code].status,
 		Detail:    detail,
 		Code:      code,
-		Retryable: e.Retryable,
+		Retryable: retryable(code),
 		Errors:    e.Fields,
 		PushID:    e.Holder,
 	}

@@ -28,12 +28,12 @@ func TestWrite(t *testing.T) {
 			`{"type":"urn:roomcast:problem:user_busy","title":"User is busy","status":409,"detail":"anna publishes already","code":"user_busy","retryable":false,"pushId":"p1"}`,
 		},
 		{
-			"an absent store says when to come back", &tasks.Error{Code: tasks.CodeStoreUnavailable, Msg: "Redis is away", Retryable: true, Err: errors.New("canary")}, 503, "5",
-			`{"type":"urn:roomcast:problem:store_unavailable","title":"Store unavailable","status":503,"detail":"Redis is away","code":"store_unavailable","retryable":true}`,
+			"an absent Redis says when to come back", &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "Redis is away", Retryable: true, Err: errors.New("canary")}, 503, "5",
+			`{"type":"urn:roomcast:problem:redis_unavailable","title":"Redis unavailable","status":503,"detail":"Redis is away","code":"redis_unavailable","retryable":true}`,
 		},
 		{
 			"a code of a failed push is no answer to a request", &tasks.Error{Code: tasks.CodeRoomUnavailable, Msg: "canary"}, 500, "",
-			`{"type":"urn:roomcast:problem:internal","title":"Internal error","status":500,"detail":"something went wrong on our side; the log has the cause","code":"internal","retryable":false}`,
+			`{"type":"urn:roomcast:problem:internal","title":"Internal error","status":500,"detail":"something went wrong on our side; the log has the cause","code":"internal","retryable":true}`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -47,18 +47,32 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestStatusOfEveryRequestCode(t *testing.T) {
+func TestStatusOfEveryCode(t *testing.T) {
 	for code, status := range map[tasks.Code]int{
-		tasks.CodeInvalidRequest: 400, tasks.CodeInvalidUserSig: 400, tasks.CodeExpiredUserSig: 400,
+		tasks.CodeInvalidRequest: 400, tasks.CodeInvalidUserSig: 400, tasks.CodeUserSigExpired: 400,
 		tasks.CodeSourceBlocked: 403, tasks.CodeNotFound: 404, tasks.CodeUserBusy: 409,
-		tasks.CodeIdempotencyReused: 422, tasks.CodeStoreUnavailable: 503, tasks.CodeQueueUnavailable: 503,
+		tasks.CodeIdempotencyReused: 422, tasks.CodeRedisUnavailable: 503, tasks.CodeQueueUnavailable: 503,
 		tasks.CodeInternal: 500, problem.CodeUnauthorized: 401, problem.CodeCrossSite: 403,
 		problem.CodeWrongHost: 421, problem.CodeMonitorReadOnly: 403, problem.CodeNoRoute: 404,
 		problem.CodeMethodNotAllowed: 405, problem.CodeBodyTooLarge: 413, problem.CodeUnsupportedMediaType: 415,
+		problem.CodeNotReady: 503,
 	} {
 		p := problem.Of(&tasks.Error{Code: code, Msg: "a sentence"})
 		assert.Equal(t, status, p.Status, code)
 		assert.Equal(t, code, p.Code)
 		assert.NotEmpty(t, p.Title, code)
+	}
+}
+
+func TestEveryCodeOfAnAnswerIsExplained(t *testing.T) {
+	explained := map[tasks.Code]int{}
+	for _, row := range problem.Table() {
+		assert.NotContains(t, explained, row.Code)
+		assert.NotEmpty(t, row.Meaning, row.Code)
+		assert.NotEmpty(t, row.Do, row.Code)
+		explained[row.Code] = row.Status
+	}
+	for code := range problem.Statuses() {
+		assert.Contains(t, explained, code, "say what it means: in tasks.CodeTable, or in own (web/problem)")
 	}
 }

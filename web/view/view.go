@@ -12,7 +12,8 @@ import (
 // Push is a push as clients see it. What is absent has no member.
 type Push struct {
 	ID          string            `json:"id,omitempty"`
-	Status      tasks.State       `json:"status"`
+	State       tasks.State       `json:"state"`
+	Status      tasks.State       `json:"status"` // State by its older name
 	Desired     tasks.Desired     `json:"desired"`
 	VideoSrc    string            `json:"videoSrc"`
 	SDKAppID    uint32            `json:"sdkAppId"`
@@ -35,14 +36,14 @@ type Push struct {
 	EndedAt   string              `json:"endedAt,omitempty"`
 	Source    *tasks.SourceReport `json:"source,omitempty"`
 	Plan      *media.Plan         `json:"plan,omitempty"`
-	Progress  *progress           `json:"progress,omitempty"`
+	Progress  *Progress           `json:"progress,omitempty"`
 	Warnings  []tasks.Warning     `json:"warnings,omitempty"`
-	Trouble   *trouble            `json:"trouble,omitempty"`
+	Trouble   *Trouble            `json:"trouble,omitempty"`
 	Error     *tasks.Failure      `json:"error,omitempty"`
 }
 
-// trouble is what is not well with a push.
-type trouble struct {
+// Trouble is what is not well with a push.
+type Trouble struct {
 	Side      tasks.Side `json:"side"`
 	Code      tasks.Code `json:"code"`
 	Message   string     `json:"message"`
@@ -52,7 +53,8 @@ type trouble struct {
 	GivesUpAt string     `json:"givesUpAt,omitempty"`
 }
 
-type progress struct {
+// Progress is how far a push is.
+type Progress struct {
 	PositionMs     int64   `json:"positionMs"`
 	DurationMs     int64   `json:"durationMs,omitempty"`
 	BitrateKbps    int64   `json:"bitrateKbps"`
@@ -94,14 +96,14 @@ type History struct {
 // Of returns p as clients see it.
 func Of(p tasks.Push) Push {
 	return Push{
-		ID: p.ID, Status: p.State, Desired: p.Desired,
+		ID: p.ID, State: p.State, Status: p.State, Desired: p.Desired,
 		VideoSrc: p.Spec.VideoSrc, SDKAppID: p.Spec.SDKAppID, RoomID: p.Spec.RoomID, UserID: p.Spec.UserID,
 		ClientRole: p.Spec.ClientRole, Redis: p.Spec.Redis, Mode: p.Spec.Mode, ResumeScope: p.Spec.ResumeScope,
 		wishes:   viewWishes(p.Spec),
 		Metadata: p.Spec.Metadata, CallbackURL: p.Spec.CallbackURL, CallbackEvents: viewCallbackEvents(p.Spec), WebhooksLost: p.WebhooksLost,
 		Attempt: p.Epoch, Worker: p.Worker,
 		CreatedAt: Stamp(p.CreatedAt), StartedAt: Stamp(p.StartedAt), EndedAt: Stamp(p.EndedAt),
-		Source: p.Source, Plan: p.Plan, Progress: viewProgress(p), Warnings: p.Warnings, Trouble: viewTrouble(p.Trouble), Error: p.Failure,
+		Source: p.Source, Plan: p.Plan, Progress: OfProgress(p), Warnings: p.Warnings, Trouble: OfTrouble(p.Trouble), Error: p.Failure,
 	}
 }
 
@@ -114,12 +116,13 @@ func viewCallbackEvents(s tasks.Spec) []string {
 	return types
 }
 
-func viewProgress(of tasks.Push) *progress {
+// OfProgress returns how far a push is, nil before it publishes.
+func OfProgress(of tasks.Push) *Progress {
 	p := of.Progress
 	if p == nil {
 		return nil
 	}
-	v := &progress{
+	v := &Progress{
 		PositionMs:     p.Position.Milliseconds(),
 		DurationMs:     p.Duration.Milliseconds(),
 		BitrateKbps:    int64(p.Bitrate) / 1000,
@@ -139,11 +142,12 @@ func viewProgress(of tasks.Push) *progress {
 	return v
 }
 
-func viewTrouble(t *tasks.Trouble) *trouble {
+// OfTrouble returns a push's trouble, nil for none.
+func OfTrouble(t *tasks.Trouble) *Trouble {
 	if t == nil {
 		return nil
 	}
-	return &trouble{t.Side, t.Code, t.Message, Stamp(t.Since), t.Tries, Stamp(t.NextTryAt), Stamp(t.GivesUpAt)}
+	return &Trouble{t.Side, t.Code, t.Message, Stamp(t.Since), t.Tries, Stamp(t.NextTryAt), Stamp(t.GivesUpAt)}
 }
 
 // OfPage returns a page of a list.
@@ -159,9 +163,14 @@ func OfPage(p tasks.Page) Page {
 func OfEvents(events []tasks.Event) History {
 	v := History{Events: make([]Event, 0, len(events))}
 	for _, e := range events {
-		v.Events = append(v.Events, Event{Stamp(e.At), e.Type, e.State, e.Side, e.Code, e.Message, e.Epoch})
+		v.Events = append(v.Events, OfEvent(e))
 	}
 	return v
+}
+
+// OfEvent returns one line of a history.
+func OfEvent(e tasks.Event) Event {
+	return Event{Stamp(e.At), e.Type, e.State, e.Side, e.Code, e.Message, e.Epoch}
 }
 
 // Stamp is RFC 3339 in UTC with milliseconds; empty for the zero time.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/media"
-	"github.com/roomcast/roomcast/web/problem"
+	"github.com/roomcast/roomcast/tasks"
 )
 
 const (
@@ -61,7 +61,7 @@ func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
 
 // Start starts a push. An idempotencyKey may be empty.
 func (c *Client) Start(ctx context.Context, r Request, idempotencyKey string) (Push, error) {
-	body, err := json.Marshal(r.wire())
+	body, err := json.Marshal(r.open())
 	if err != nil {
 		return Push{}, fmt.Errorf("start push: %w", err)
 	}
@@ -88,9 +88,7 @@ func (c *Client) Stop(ctx context.Context, id string) (Push, error) {
 
 // Events returns what happened to the push, oldest first.
 func (c *Client) Events(ctx context.Context, id string) ([]Event, error) {
-	var h struct {
-		Events []Event `json:"events"`
-	}
+	var h History
 	err := c.call(ctx, call{method: http.MethodGet, path: pushPath(id) + "/events"}, &h)
 	return h.Events, err
 }
@@ -169,9 +167,21 @@ func unwrapURL(err error) error {
 func refusal(base string, answer *http.Response, body []byte) error {
 	e := &Error{Base: base, Status: answer.StatusCode}
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
-	var p problem.Problem
+	var p Problem
 	if kind == "application/problem+json" && json.Unmarshal(body, &p) == nil && p.Detail != "" {
+		p.Code = newer(p.Code)
 		e.Problem = &p
 	}
 	return e
+}
+
+// newer is a code by its present name.
+func newer(code tasks.Code) tasks.Code {
+	if code == "expired_usersig" {
+		return tasks.CodeUserSigExpired
+	}
+	if code == "store_unavailable" {
+		return tasks.CodeRedisUnavailable
+	}
+	return code
 }

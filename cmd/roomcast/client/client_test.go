@@ -12,10 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/tasks"
 )
 
-const pushJSON = `{"id":"p1","status":"publishing","desired":"run","videoSrc":"http://h/a.mp4","sdkAppId":14,"roomId":"r",
+const pushJSON = `{"id":"p1","state":"publishing","status":"publishing","desired":"run","videoSrc":"http://h/a.mp4","sdkAppId":14,"roomId":"r",
 	"userId":"u","redis":false,"attempt":1,"createdAt":"2026-11-22T10:00:00.000Z","startedAt":"2026-11-22T10:00:01.000Z",
 	"source":{"kind":"vod","container":"mp4","durationMs":60000,"tracks":[{"type":"video","codec":"h264"}]},
 	"plan":{"video":{"action":"copy","reason":"the room takes it","output":{"width":640,"height":360}}},
@@ -55,10 +56,10 @@ func TestStartSendsTheSecretsInTheBodyAlone(t *testing.T) {
 	assert.Equal(t, "application/json", s.header.Get("Content-Type"))
 	assert.Equal(t, "once", s.header.Get("Idempotency-Key"))
 	assert.Equal(t, "Bearer the-key", s.header.Get("Authorization"))
-	assert.Equal(t, tasks.Publishing, p.Status)
+	assert.Equal(t, tasks.Publishing, p.State)
 	assert.Equal(t, "1.5s", p.Position().String())
 	assert.Equal(t, "1m0s", p.Length().String())
-	assert.Equal(t, "copy", p.Plan.Video.Action)
+	assert.Equal(t, media.Copy, p.Plan.Video.Action)
 	assert.Equal(t, client.Output{Width: 640, Height: 360}, p.Plan.Video.Output)
 }
 
@@ -76,9 +77,9 @@ func TestEveryCallHasItsAddress(t *testing.T) {
 		"ready":        {func(c *client.Client) error { return c.Ready(ctx) }, "GET /readyz"},
 		"an open list": {func(c *client.Client) error { _, err := c.List(ctx, client.Filter{}); return err }, "GET /v1/pushes"},
 		"a narrow list": {func(c *client.Client) error {
-			_, err := c.List(ctx, client.Filter{Status: "failed", Limit: 5})
+			_, err := c.List(ctx, client.Filter{State: "failed", Limit: 5})
 			return err
-		}, "GET /v1/pushes?limit=5&status=failed"},
+		}, "GET /v1/pushes?limit=5&state=failed"},
 		"the room named": {func(c *client.Client) error { _, err := c.List(ctx, client.Filter{RoomID: "0"}); return err }, "GET /v1/pushes?roomId=0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,8 +106,8 @@ func TestErrorsAreSentences(t *testing.T) {
 			"anna publishes already (push p9) [user_busy]", true},
 		"a busy user named already": {409, kind, `{"detail":"anna publishes already, in push p9","code":"user_busy","pushId":"p9"}`,
 			"anna publishes already, in push p9 [user_busy]", true},
-		"an absent store": {503, kind, `{"detail":"Redis is away","code":"store_unavailable","retryable":true}`,
-			"Redis is away [store_unavailable]; try again later", false},
+		"an absent store": {503, kind, `{"detail":"Redis is away","code":"redis_unavailable","retryable":true}`,
+			"Redis is away [redis_unavailable]; try again later", false},
 		"terminal commands": {400, kind, `{"detail":"a\u001b]0;b\u0007","code":"x"}`, "a?]0;b? [x]", true},
 		"somebody else":     {404, "text/html", `<html>`, "answered 404 Not Found: that is not Roomcast's API", true},
 		"a redirect":        {302, "text/html", ``, "answered 302 Found", true},
@@ -150,11 +151,23 @@ func TestAListIsDecoded(t *testing.T) {
 	assert.Equal(t, "c", page.NextCursor)
 }
 
+func TestOlderNamesAreUnderstood(t *testing.T) {
+	c, _ := serve(t, 200, "application/json", `{"pushes":[{"id":"p1","status":"failed"}]}`)
+	page, err := c.List(t.Context(), client.Filter{})
+	require.NoError(t, err)
+	assert.Equal(t, tasks.Failed, page.Pushes[0].State)
+	for older, want := range map[string]tasks.Code{"expired_usersig": tasks.CodeUserSigExpired, "store_unavailable": tasks.CodeRedisUnavailable} {
+		c, _ := serve(t, 400, "application/problem+json", `{"detail":"a sentence","code":"`+older+`"}`)
+		_, err := c.Get(t.Context(), "p1")
+		assert.ErrorContains(t, err, "["+string(want)+"]")
+	}
+}
+
 func TestAPushWithoutProgress(t *testing.T) {
 	var p client.Push
 	assert.Zero(t, p.Position())
 	assert.Zero(t, p.Length())
-	p.Source = &tasks.SourceReport{Kind: "vod", DurationMs: 2000}
+	p.Source = &client.Source{Kind: "vod", DurationMs: 2000}
 	assert.Equal(t, "2s", p.Length().String())
 	p.Source.Kind = "live"
 	assert.Zero(t, p.Length())

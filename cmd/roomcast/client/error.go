@@ -4,17 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-
-	"github.com/roomcast/roomcast/web/problem"
 )
 
 // Error is every error of a call: the API refused, something else answered in
 // its place, or nothing did.
 type Error struct {
-	Base    string           // the API's address
-	Status  int              // 0 when there was no answer
-	Problem *problem.Problem // nil when the answer was not one of Roomcast's
-	Err     error            // why there was no answer, or none to be read
+	Base    string   // the API's address
+	Status  int      // 0 when there was no answer
+	Problem *Problem // nil when the answer was not one of Roomcast's
+	Err     error    // why there was no answer, or none to be read
 }
 
 // Error is a sentence for a person, and a line per field below it.

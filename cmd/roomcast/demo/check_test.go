@@ -100,9 +100,9 @@ func TestTheFirstPacketIsOfEitherTrack(t *testing.T) {
 }
 
 func TestTheCauseComesBeforeItsConsequences(t *testing.T) {
-	failed := client.Push{Status: tasks.Failed, Error: &tasks.Failure{Code: "room_denied", Message: "no"}}
+	failed := client.Push{State: tasks.Failed, Error: &client.Failure{Code: "room_denied", Message: "no"}}
 	assert.EqualError(t, followed{last: failed}.problem(errPushEnded, nil), "the push failed: no [room_denied]")
-	assert.ErrorIs(t, followed{last: client.Push{Status: tasks.Completed}}.problem(errPushEnded, nil), errPushEnded)
-	assert.ErrorContains(t, followed{last: client.Push{Status: tasks.Completed}}.problem(nil, nil), "is completed after its stop")
-	assert.NoError(t, followed{last: client.Push{Status: tasks.Stopped}}.problem(nil, nil))
+	assert.ErrorIs(t, followed{last: client.Push{State: tasks.Completed}}.problem(errPushEnded, nil), errPushEnded)
+	assert.ErrorContains(t, followed{last: client.Push{State: tasks.Completed}}.problem(nil, nil), "is completed after its stop")
+	assert.NoError(t, followed{last: client.Push{State: tasks.Stopped}}.problem(nil, nil))
 }

@@ -40,7 +40,7 @@ func (d *demo) play(ctx context.Context) error {
 		if err := follow.Verdict(last); err != nil || ctx.Err() != nil {
 			return err
 		}
-		d.say("push", "%s; once more", last.Status)
+		d.say("push", "%s; once more", last.State)
 	}
 }
 
@@ -140,8 +140,8 @@ func (f followed) problem(waitErr, stopErr error) error {
 	if err := errors.Join(waitErr, stopErr, f.err); err != nil {
 		return err
 	}
-	if f.last.Status != tasks.Stopped {
-		return fmt.Errorf("the push is %s after its stop", f.last.Status)
+	if f.last.State != tasks.Stopped {
+		return fmt.Errorf("the push is %s after its stop", f.last.State)
 	}
 	return nil
 }

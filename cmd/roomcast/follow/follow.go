@@ -49,7 +49,7 @@ func watch(ctx context.Context, api API, id string, v View) (client.Push, error)
 		case err == nil:
 			last, away = p, time.Time{}
 			v.Show(p)
-			if p.Status.Terminal() {
+			if p.State.Terminal() {
 				return p, nil
 			}
 		case away.IsZero() && !refused(err):
@@ -101,7 +101,7 @@ func stop(ctx context.Context, api API, id string, v View) (client.Push, error) 
 
 // Verdict is the error that a push's end amounts to: nil unless it failed.
 func Verdict(p client.Push) error {
-	if p.Status != tasks.Failed {
+	if p.State != tasks.Failed {
 		return nil
 	}
 	if p.Error == nil {

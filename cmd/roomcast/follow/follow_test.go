@@ -54,12 +54,12 @@ func (f *fakeAPI) Stop(context.Context, string) (client.Push, error) {
 }
 
 func at(state tasks.State, ms int64) answer {
-	return answer{push: client.Push{Status: state, Progress: &client.Progress{PositionMs: ms, DurationMs: 3000, BitrateKbps: 1500, FPS: 30}}}
+	return answer{push: client.Push{State: state, Progress: &client.Progress{PositionMs: ms, DurationMs: 3000, BitrateKbps: 1500, FPS: 30}}}
 }
 
 func TestAPushIsFollowedToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := &fakeAPI{answers: []answer{{push: client.Push{Status: tasks.Queued}}, at(tasks.Publishing, 500), at(tasks.Publishing, 1000), at(tasks.Publishing, 1500), at(tasks.Completed, 3000)}}
+		api := &fakeAPI{answers: []answer{{push: client.Push{State: tasks.Queued}}, at(tasks.Publishing, 500), at(tasks.Publishing, 1000), at(tasks.Publishing, 1500), at(tasks.Completed, 3000)}}
 		var out bytes.Buffer
 		p, err := follow.Run(t.Context(), api, "p1", follow.NewLines(&out))
 		require.NoError(t, err)
@@ -69,10 +69,10 @@ func TestAPushIsFollowedToItsEnd(t *testing.T) {
 }
 
 func TestAFailureIsToldInItsOwnWords(t *testing.T) {
-	p := client.Push{Status: tasks.Failed, Error: &tasks.Failure{Code: tasks.CodeRoomDenied, Message: "the room refuses \x1b[2Jthis", Retryable: true}}
+	p := client.Push{State: tasks.Failed, Error: &client.Failure{Code: tasks.CodeRoomDenied, Message: "the room refuses \x1b[2Jthis", Retryable: true}}
 	assert.EqualError(t, follow.Verdict(p), "the push failed: the room refuses ?[2Jthis [room_denied]; trying again may help")
-	assert.EqualError(t, follow.Verdict(client.Push{Status: tasks.Failed}), "the push failed")
-	assert.NoError(t, follow.Verdict(client.Push{Status: tasks.Stopped}))
+	assert.EqualError(t, follow.Verdict(client.Push{State: tasks.Failed}), "the push failed")
+	assert.NoError(t, follow.Verdict(client.Push{State: tasks.Stopped}))
 }
 
 func TestAnInterruptStopsThePush(t *testing.T) {
@@ -83,7 +83,7 @@ func TestAnInterruptStopsThePush(t *testing.T) {
 		var out bytes.Buffer
 		p, err := follow.Run(ctx, api, "p1", follow.NewLines(&out))
 		require.NoError(t, err)
-		assert.Equal(t, tasks.Stopped, p.Status)
+		assert.Equal(t, tasks.Stopped, p.State)
 		assert.Equal(t, 1, api.stops)
 		assert.Contains(t, out.String(), "stopping push p1; again to leave at once\n")
 	})
@@ -137,7 +137,7 @@ func TestARefusalIsFinal(t *testing.T) {
 }
 
 func TestWarningsAreToldOnce(t *testing.T) {
-	p := client.Push{Status: tasks.Publishing, Warnings: []tasks.Warning{{Code: "string_room", Message: "a string room"}}}
+	p := client.Push{State: tasks.Publishing, Warnings: []client.Warning{{Code: "string_room", Message: "a string room"}}}
 	for _, make := range []func(*bytes.Buffer) follow.View{
 		func(b *bytes.Buffer) follow.View { return follow.NewLines(b) },
 		func(b *bytes.Buffer) follow.View { return follow.NewBar(b) },
@@ -154,7 +154,7 @@ func TestWarningsAreToldOnce(t *testing.T) {
 func TestTheBarShowsPositionBitrateAndState(t *testing.T) {
 	var out bytes.Buffer
 	bar := follow.NewBar(&out)
-	bar.Show(client.Push{Status: tasks.Queued})
+	bar.Show(client.Push{State: tasks.Queued})
 	bar.Show(at(tasks.Publishing, 1500).push)
 	assert.Contains(t, out.String(), "queued")
 	assert.Contains(t, out.String(), "50%")
@@ -174,7 +174,7 @@ func TestALineOfALiveStreamHasNoLength(t *testing.T) {
 	from := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	to := from.Add(3723 * time.Second)
 	p.StartedAt, p.Progress.UpdatedAt = &from, &to
-	p.Source = &tasks.SourceReport{Kind: "live"}
+	p.Source = &client.Source{Kind: "live"}
 	p.Progress.DroppedPackets, p.Progress.Reconnects = 2, 1
 	assert.Equal(t, "publishing  1:02:03  1500 kb/s  30 fps  2 dropped  1 reconnects", follow.Line(p))
 }

@@ -62,7 +62,7 @@ func (b *Bar) Show(p client.Push) {
 	switch {
 	case full == 0:
 		_ = b.bar.Add(1)
-	case p.Status == tasks.Completed:
+	case p.State == tasks.Completed:
 		_ = b.bar.Set64(full)
 	default:
 		_ = b.bar.Set64(min(at, full-1))
@@ -128,10 +128,10 @@ func (l *Lines) Show(p client.Push) {
 	for _, line := range l.told.fresh(p) {
 		l.Say(line)
 	}
-	if p.Status == l.status && time.Since(l.at) < lineEvery {
+	if p.State == l.status && time.Since(l.at) < lineEvery {
 		return
 	}
-	l.status, l.at = p.Status, time.Now()
+	l.status, l.at = p.State, time.Now()
 	fmt.Fprintln(l.w, Line(p))
 }
 
@@ -147,7 +147,7 @@ type warnings int
 func (n *warnings) fresh(p client.Push) []string {
 	var lines []string
 	for _, w := range p.Warnings[min(int(*n), len(p.Warnings)):] {
-		lines = append(lines, "warning: "+w.Message+" ["+w.Code+"]")
+		lines = append(lines, "warning: "+w.Message+" ["+string(w.Code)+"]")
 	}
 	*n = warnings(len(p.Warnings))
 	return lines
@@ -155,14 +155,14 @@ func (n *warnings) fresh(p client.Push) []string {
 
 // Line sums a push up in one line: "publishing  0:07 / 1:00  1504 kb/s  30 fps".
 func Line(p client.Push) string {
-	parts := []string{string(p.Status), Clock(played(p))}
+	parts := []string{string(p.State), Clock(played(p))}
 	if length := p.Length(); length > 0 {
 		parts[1] += " / " + Clock(length)
 	}
 	if p.Progress == nil {
 		return client.Printable(parts[0])
 	}
-	if p.Status == tasks.Publishing {
+	if p.State == tasks.Publishing {
 		parts = append(parts, fmt.Sprintf("%d kb/s", p.Progress.BitrateKbps), fmt.Sprintf("%.0f fps", p.Progress.FPS))
 	}
 	if n := p.Progress.DroppedPackets; n > 0 {

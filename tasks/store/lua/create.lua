@@ -9,7 +9,7 @@
 --      found gone ('' at first), 9 created_at ms (0: now), 10 JSON array of
 --      fields and values of the record
 -- Result {'created', created_at} · {'same', id} under the idempotency key ·
---      {'reused'} key with another body · {'busy', id} of the holder ·
+--      {'reused', id} of the key's push, another body · {'busy', id} of the holder ·
 --      {'holder', id}: call again with it as ARGV 7
 -- A repeated call with the same id (its reply was lost) answers 'created'.
 local k = keyset()
@@ -21,7 +21,7 @@ if ARGV[5] ~= '' then
   local seen = redis.call('GET', KEYS[11])
   if seen then
     local digest, other = string.match(seen, '^([^ ]*) (.*)$')
-    if not listed(ARGV[5], digest) then return {'reused'} end
+    if not listed(ARGV[5], digest) then return {'reused', other} end
     if other ~= ARGV[8] then return {'same', other} end
   end
 end

@@ -1,0 +1,53 @@
+package libav
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+)
+
+// A playlist's parts need not have both tracks to their ends.
+func TestAPartOfAPlaylistBehindADiscontinuityFollowsAllBeforeIt(t *testing.T) {
+	const picture, sound = 0, 1
+	at := func(track int, seconds float64) media.Packet {
+		t := time.Duration(seconds * float64(time.Second))
+		return media.Packet{Track: track, PTS: t, DTS: t, Duration: 100 * time.Millisecond}
+	}
+	for name, c := range map[string]struct {
+		before, after []media.Packet
+		want          []float64
+	}{
+		"the sound went on alone":                     {[]media.Packet{at(picture, 0.9), at(sound, 0.9), at(sound, 1.9)}, []media.Packet{at(picture, 500), at(sound, 500)}, []float64{2, 2}},
+		"the picture went on alone":                   {[]media.Packet{at(sound, 0.9), at(picture, 1.9)}, []media.Packet{at(sound, 500), at(picture, 500)}, []float64{2, 2}},
+		"sound begins with it":                        {[]media.Packet{at(picture, 0.9)}, []media.Packet{at(sound, 500), at(picture, 501)}, []float64{1, 2}},
+		"sound begins with it, with the first clock":  {[]media.Packet{at(picture, 0.9)}, []media.Packet{at(sound, 1), at(picture, 1)}, []float64{1, 1}},
+		"the other one has gone to the clock already": {[]media.Packet{at(picture, 0.9), at(sound, 0.9)}, []media.Packet{at(sound, 500.5), at(picture, 500)}, []float64{1, 0.5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &timeline{}
+			for _, p := range c.before {
+				require.Equal(t, p, l.place(p, nil))
+			}
+			for i, p := range c.after {
+				require.InDelta(t, c.want[i], l.place(p, nil).DTS.Seconds(), 0.001, "packet %d", i)
+			}
+		})
+	}
+}
+
+func TestAHoleInAnMP4sSoundIsNotALongPacket(t *testing.T) {
+	path := made(t, "hole.mp4", "-i", clip(t, "plain.mkv"), "-c", "copy", "-bsf:a", `noise=drop=between(n\,100\,200)`)
+	s, err := open(t, serve(t)+"/"+filepath.Base(path))
+	require.NoError(t, err)
+	sound := 0
+	for p, err := s.ReadPacket(); err == nil; p, err = s.ReadPacket() {
+		if s.Info().Tracks[p.Track].Type == media.Audio {
+			sound++
+			require.LessOrEqual(t, p.Duration, 30*time.Millisecond, "at %v", p.PTS)
+		}
+	}
+	require.Greater(t, sound, 300)
+}
