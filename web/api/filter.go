@@ -18,7 +18,7 @@ const (
 // metadataPrefix begins a parameter that is about a label: metadata.course=42.
 const metadataPrefix = "metadata."
 
-var filterNames = []string{"state", "status", "roomId", "sdkAppId", "userId", "limit", "cursor"}
+var filterNames = []string{"state", "status", "roomId", "sdkAppId", "userId", metadataPrefix + "NAME", "limit", "cursor"}
 
 // decodeFilter reads a list's query: known parameters only, each at most once.
 // Errors are *tasks.Error.
@@ -53,7 +53,7 @@ func setParameter(f *tasks.Filter, name string, values []string) (complaint stri
 		if n := nearest.Name(name, filterNames); n != "" {
 			return "is not a parameter; did you mean " + n + "?"
 		}
-		return "is not a parameter; there are " + strings.Join(filterNames, ", ") + " and metadata.NAME"
+		return "is not a parameter; there are " + strings.Join(filterNames, ", ")
 	case len(values) > 1:
 		return "is given twice"
 	case len(value) > maxParameter || strings.ContainsFunc(value, unprintable):
