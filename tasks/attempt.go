@@ -105,8 +105,8 @@ func (a *attempt) Reconnecting(err error, wait time.Duration, until time.Time) {
 	defer a.mu.Unlock()
 	a.log.Debug("trying again", "kind", media.KindOf(err), "error", err, "wait", wait)
 	a.metrics.Reconnecting(sideOf(media.KindOf(err)))
+	a.moveLocked(Reconnecting) // before its trouble, which is told with the state it is in
 	a.failLocked(err, time.Now().Add(wait), until)
-	a.moveLocked(Reconnecting)
 }
 
 // Warned implements media.Observer.

@@ -25,8 +25,9 @@ type Filter struct {
 	RoomID   string
 	SDKAppID uint32
 	UserID   string
-	Limit    int    // 1 to 200
-	Cursor   string // NextCursor of the page before
+	Metadata map[string]string // all of these labels
+	Limit    int               // 1 to 200
+	Cursor   string            // NextCursor of the page before
 }
 
 // Matches says whether f selects p.
@@ -34,7 +35,17 @@ func (f Filter) Matches(p Push) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, p.State)) &&
 		(f.RoomID == "" || p.Spec.RoomID == f.RoomID) &&
 		(f.SDKAppID == 0 || p.Spec.SDKAppID == f.SDKAppID) &&
-		(f.UserID == "" || p.Spec.UserID == f.UserID)
+		(f.UserID == "" || p.Spec.UserID == f.UserID) &&
+		labelled(p.Spec.Metadata, f.Metadata)
+}
+
+func labelled(labels, want map[string]string) bool {
+	for key, value := range want {
+		if has, ok := labels[key]; !ok || has != value {
+			return false
+		}
+	}
+	return true
 }
 
 // Page is a part of a list.

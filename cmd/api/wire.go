@@ -70,14 +70,15 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		return redisconn.Evicts(ctx, client)
 	}})
 	p.closers = append(p.closers, fleet.Close)
-	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: bells, Lease: cfg.Lease, Log: log, Metrics: told.Sweeps()}
+	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: bells, Lease: cfg.Lease, Log: log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
 	p.handler = api.New(api.Config{
-		Pushes:  service,
-		History: service,
-		Workers: service,
-		Live:    p.live,
-		Keys:    apiKeys(cfg.APIKeys),
-		Health:  health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service)),
+		Pushes:   service,
+		History:  service,
+		Workers:  service,
+		Webhooks: records,
+		Live:     p.live,
+		Keys:     apiKeys(cfg.APIKeys),
+		Health:   health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service)),
 		Monitor: monitor.New(monitor.Config{
 			Client: client, Pushes: service, Active: records.Active, Log: log,
 			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
@@ -113,9 +114,28 @@ func (p *parts) service(cfg config.Config, client redisconn.Client) (*tasks.Serv
 		return nil, fmt.Errorf("ROOMCAST_SOURCE_SCHEMES, ROOMCAST_SOURCE_ALLOW, ROOMCAST_SOURCE_DENY: %w", err)
 	}
 	p.closers = append(p.closers, gate.Close)
+	callbacks, err := p.callbacks(cfg)
+	if err != nil {
+		return nil, err
+	}
 	return &tasks.Service{
-		Sealer: sealer, Door: door, Sources: gate, Resume: resume, MaxDuration: cfg.MaxDuration, Log: p.log,
+		Sealer: sealer, Door: door, Sources: gate, Resume: resume, MaxDuration: cfg.MaxDuration, Callbacks: callbacks, Log: p.log,
 	}, nil
+}
+
+// callbacks says which callbacks requests may have.
+func (p *parts) callbacks(cfg config.Config) (tasks.Callbacks, error) {
+	c := tasks.Callbacks{Everywhere: cfg.WebhookURL != ""}
+	if cfg.WebhookSecret == "" {
+		return c, nil
+	}
+	gate, err := egress.New(egress.Config{Schemes: []string{"http", "https"}, Allow: cfg.WebhookAllow, Deny: cfg.SourceDeny, Log: p.log})
+	if err != nil {
+		return c, fmt.Errorf("ROOMCAST_WEBHOOK_ALLOW, ROOMCAST_SOURCE_DENY: %w", err)
+	}
+	p.closers = append(p.closers, gate.Close)
+	c.Check = gate
+	return c, nil
 }
 
 func apiKeys(keys config.APIKeys) []api.Key {

@@ -121,16 +121,22 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	defer resume.Close()
 	records := store.New(p.client, store.Config{Lease: cfg.Lease, Retention: cfg.Retention})
 	bell, told := queue.New(p.client), metrics.New("worker", process.Version())
+	counts := told.Worker()
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
-		Memory: p.memory, Stuck: p.stuck, Metrics: told.Worker(),
+		Memory: p.memory, Stuck: p.stuck, Metrics: counts,
 	})
 	told.Watch(worker, p.received)
 	server := queue.NewServer(p.client, queue.Config{
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, records, t, p.log) },
 	})
+	webhooks, closeWebhooks, err := newWebhooks(cfg, p, records, sealer, counts.Webhooks.Tried)
+	if err != nil {
+		return true, err
+	}
+	defer closeWebhooks()
 	listening, err := listenHealth(cfg.WorkerListen, health.Redis(p.client, records.Writable), told.Handler())
 	if err != nil {
 		return true, err
@@ -141,7 +147,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	sweeper := tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(p.client), Lease: cfg.Lease, Log: p.log, Metrics: told.Sweeps()}
+	sweeper := tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(p.client), Lease: cfg.Lease, Log: p.log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
 	running.Go(func() { worker.Run(background) })
 	running.Go(func() { sweeper.Run(background) })
 	running.Go(func() { nudge(background, records, worker) })
@@ -150,13 +156,19 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	if err := server.Start(); err != nil {
 		return true, err
 	}
+	if err := webhooks.Start(); err != nil {
+		return true, err
+	}
 	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", listening.addr)
 	select {
 	case <-ctx.Done():
 	case <-worker.Spent():
 		err = errSpent
 	}
-	return drain(server, worker, cancel, p.log), err
+	closed := make(chan bool, 1)
+	go func() { closed <- within(context.Background(), drainTime, webhooks.Shutdown) }()
+	orderly = drain(server, worker, cancel, p.log)
+	return <-closed && orderly, err
 }
 
 // nudge passes on the fast path of stops.

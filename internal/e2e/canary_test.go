@@ -21,15 +21,16 @@ import (
 func TestACanaryIsFoundNowhere(t *testing.T) {
 	const password, token, user, header = "canary-redis-password", "canary-url-token", "canary-url-user", "canary-header-value"
 	other := redistest.New(t, redistest.Config{Password: password})
+	hooks := receiveWebhooks(t)
 	s := newStack(t, options{env: []string{
-		"ROOMCAST_LOG_LEVEL=debug", "ROOMCAST_PROGRESS_REDIS_ALLOW=" + other.Addr(),
+		"ROOMCAST_WEBHOOK_SECRET=" + webhookSecret, "ROOMCAST_WEBHOOK_ALLOW=127.0.0.0/8", "ROOMCAST_LOG_LEVEL=debug", "ROOMCAST_PROGRESS_REDIS_ALLOW=" + other.Addr(),
 	}})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 20})})
 	told := s.stream("/v1/events")
 	src := strings.Replace(files.URL, "http://", "http://"+user+":"+token+"@", 1) + "/a?token=" + token
 	good := s.request(src, "r", "u", fields{
 		"redis": true, "redisHost": "127.0.0.1", "redisPort": other.Port(), "redisPassword": password,
-		"headers": fields{"X-Token": "Bearer " + header},
+		"headers": fields{"X-Token": "Bearer " + header}, "callbackUrl": hooks.URL + "/?token=" + token,
 	})
 	sig, _ := good["userSig"].(string)
 	a := s.do(http.MethodPost, "/v1/pushes", good)
@@ -37,11 +38,13 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	id, _ := a.body["id"].(string)
 	_, err := s.room.WaitMedia(patient(t), "u", 3*time.Second)
 	require.NoError(t, err)
-	missing := s.push(strings.Replace(src, "/a?", "/missing?", 1), "r", "v", fields{"headers": fields{"X-Token": header}}) // errors are printed, too
+	missing := s.push(strings.Replace(src, "/a?", "/missing?", 1), "r", "v", fields{"headers": fields{"X-Token": header}, "callbackUrl": hooks.URL + "/?token=" + token}) // errors are printed, too
 	s.waitStatus(missing, "failed")
 	s.room.Cut("u")
 	_, err = s.room.WaitSession(patient(t), "u", 1)
 	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(hooks.all()) >= 3 }, patience, 50*time.Millisecond) // started, failed, reconnecting
+	hooks.Close()
 
 	apiMetrics, workerMetrics := s.scrape(t)
 	places := map[string]string{
@@ -50,7 +53,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 		"the push": s.do(http.MethodGet, "/v1/pushes/"+id, nil).raw, "the list": s.do(http.MethodGet, "/v1/pushes", nil).raw,
 		"the stream": told("event: end"), "the stream of a push": s.stream("/v1/pushes/" + missing + "/events")("event: end"),
 		"the events":  s.do(http.MethodGet, "/v1/pushes/"+missing+"/events", nil).raw,
-		"the monitor": s.monitor(t), "Redis": s.redisFile(t), "the other Redis": dump(t, other),
+		"the monitor": s.monitor(t), "the webhooks": hooks.text.String(), "Redis": s.redisFile(t), "the other Redis": dump(t, other),
 	}
 	for place, text := range places {
 		require.NotEmpty(t, text, place)

@@ -69,8 +69,8 @@ func TestAWorkerCountsWhatItIsTold(t *testing.T) {
 	sweeps.TookOver(tasks.Expired{Push: tasks.Push{State: tasks.Publishing}}, tasks.Taken{State: tasks.Failed})
 	sweeps.TookOver(tasks.Expired{Push: tasks.Push{State: tasks.Queued}}, tasks.Taken{State: tasks.Queued})
 	sweeps.TookOver(tasks.Expired{Damage: errors.New("x")}, tasks.Taken{State: tasks.Failed})
-	w.Webhooks.Tried("push.failed", WebhookDead)
-	w.Webhooks.Tried("made up", WebhookFailed)
+	w.Webhooks.Tried("push.failed", tasks.WebhookDead)
+	w.Webhooks.Tried("made up", tasks.WebhookFailed)
 	told("", 404)
 	told("/v1/pushes/:id", 200)
 	requireLines(t, s,

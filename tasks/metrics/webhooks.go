@@ -4,17 +4,11 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/roomcast/roomcast/tasks"
 )
 
-// What becomes of one try to deliver a webhook.
-const (
-	WebhookDelivered = "delivered" // the receiver has answered 2xx
-	WebhookFailed    = "failed"    // it is tried again
-	WebhookDead      = "dead"      // it is not tried again
-	WebhookDropped   = "dropped"   // the oldest of an outbox that was full
-)
-
-var webhookOutcomes = []string{WebhookDelivered, WebhookFailed, WebhookDead, WebhookDropped}
+var webhookOutcomes = []tasks.WebhookOutcome{tasks.WebhookDelivered, tasks.WebhookFailed, tasks.WebhookDead}
 
 // webhookTypes are the events that a receiver may be told.
 var webhookTypes = []string{
@@ -30,16 +24,16 @@ func (s *Set) webhooks() Webhooks {
 	w := Webhooks{counterOf(s, "roomcast_webhook_deliveries_total", "Tries to deliver a webhook, by the event's type and what became of it.", "type", "outcome")}
 	for _, kind := range webhookTypes {
 		for _, outcome := range webhookOutcomes {
-			zero(w.deliveries, kind, outcome)
+			zero(w.deliveries, kind, string(outcome))
 		}
 	}
 	return w
 }
 
-// Tried counts one try; outcome is one of the constants.
-func (w Webhooks) Tried(kind, outcome string) {
+// Tried counts one try.
+func (w Webhooks) Tried(kind string, became tasks.WebhookOutcome) {
 	if !slices.Contains(webhookTypes, kind) {
 		kind = otherWebhook
 	}
-	w.deliveries.WithLabelValues(kind, outcome).Inc()
+	w.deliveries.WithLabelValues(kind, string(became)).Inc()
 }

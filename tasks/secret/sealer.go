@@ -77,6 +77,7 @@ type contents struct {
 	UserSig       string            `json:"userSig,omitempty"`
 	RedisPassword string            `json:"redisPassword,omitempty"`
 	Headers       map[string]string `json:"headers,omitempty"`
+	CallbackURL   string            `json:"callbackUrl,omitempty"`
 }
 
 // Seal returns the envelope of secrets for the push with this id.
@@ -85,6 +86,7 @@ func (s *Sealer) Seal(pushID string, secrets tasks.Secrets) (string, error) {
 		VideoSrc:      secrets.VideoSrc.Reveal(),
 		UserSig:       secrets.UserSig.Reveal(),
 		RedisPassword: secrets.RedisPassword.Reveal(),
+		CallbackURL:   secrets.CallbackURL.Reveal(),
 	}
 	if len(secrets.Headers) > 0 {
 		c.Headers = make(map[string]string, len(secrets.Headers))
@@ -119,6 +121,7 @@ func (s *Sealer) Open(pushID, envelope string) (tasks.Secrets, error) {
 		VideoSrc:      media.Secret(c.VideoSrc),
 		UserSig:       media.Secret(c.UserSig),
 		RedisPassword: media.Secret(c.RedisPassword),
+		CallbackURL:   media.Secret(c.CallbackURL),
 	}
 	if len(c.Headers) > 0 {
 		secrets.Headers = make(map[string]media.Secret, len(c.Headers))

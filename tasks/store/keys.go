@@ -28,6 +28,11 @@ import (
 //	{roomcast}:index:user:<user>    zset    ids by UserID                     ┘
 //	{roomcast}:ended                zset    JSON [id, state, app, room, user] → when record and events expire
 //	{roomcast}:feed                 stream  events of all pushes, of the last ten minutes
+//	{roomcast}:outboxes             zset    push → when its outbox is due
+//	{roomcast}:outbox:<id>          list    webhooks of a push that are to be delivered, JSON, oldest first; at most 100
+//	{roomcast}:delivery:<id>        hash    of an outbox: bells rung and heard, failures, newest progress; TTL
+//	{roomcast}:dead-webhooks        zset    ids of webhooks that could not be delivered → since when
+//	{roomcast}:dead-webhooks:<id>   string  one of them, JSON; TTL 3 days
 //	{roomcast}:questions            list    ids of sources that a worker is to look at ┐
 //	{roomcast}:question:<id>        string  tasks.Question                             │ TTL 15 s
 //	{roomcast}:answer:<id>          string  tasks.Finding                              ┘
@@ -45,6 +50,8 @@ const (
 	keyNone     = prefix + "none" // is never there, see Writable
 	keyEnded    = prefix + "ended"
 	keyFeed     = prefix + "feed"
+	keyOutboxes = prefix + "outboxes"
+	keyDead     = prefix + "dead-webhooks"
 
 	keyQuestions = prefix + "questions"
 	keyActive    = prefix + "index:active"
@@ -57,6 +64,9 @@ func keyEvents(id string) string         { return prefix + "events:" + id }
 func keyQuestion(id string) string       { return prefix + "question:" + id }
 func keyAnswer(id string) string         { return prefix + "answer:" + id }
 func keySecret(id string) string         { return prefix + "secret:" + id }
+func keyOutbox(id string) string         { return prefix + "outbox:" + id }
+func keyDelivery(id string) string       { return prefix + "delivery:" + id }
+func keyDeadOne(webhook string) string   { return keyDead + ":" + webhook }
 func keyResume(key string) string        { return prefix + "resume:" + key }
 func keyState(s tasks.State) string      { return prefix + "index:state:" + string(s) }
 func keyRoom(room string) string         { return prefix + "index:room:" + room }

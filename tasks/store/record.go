@@ -53,7 +53,9 @@ const (
 	fieldLastEpoch = "last_epoch"  // the attempt that left the push last, and
 	fieldLastOwner = "last_worker" // its worker; empty after a takeover
 	fieldHandover  = "handover"    // announced epoch and, once it is ready, its worker
-	// Only the scripts use claimed_at, event_epoch and event_seq (the last event stored),
+	fieldWebhooks  = "webhooks"    // events that the client wants to be told, see lua/lib.lua; separated by spaces
+	fieldLost      = "webhooks_lost"
+	// Only the scripts use webhook_… beside those, claimed_at, event_epoch and event_seq (the last event stored),
 	// renew_seq (the last renew of the attempt), struck (the epochs whose
 	// strike counts), settled_epoch (the last attempt that settled) and
 	// taken_by (the token of the last takeover).
@@ -112,6 +114,9 @@ func newRecord(p tasks.Push, idem string) (flat, error) {
 	f.add(fieldUser, o.user)
 	if idem != "" {
 		f.add(fieldIdem, idem)
+	}
+	if len(p.Spec.Webhooks) > 0 {
+		f.add(fieldWebhooks, strings.Join(p.Spec.Webhooks, " "))
 	}
 	if err := f.addJSON(fieldSpec, p.Spec); err != nil {
 		return nil, err
@@ -267,7 +272,9 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 		StartedAt: r.time(fieldStarted),
 		EndedAt:   r.time(fieldEnded),
 		Strikes:   int(r.int(fieldStrikes)),
-		Abandoned: record[fieldLastEpoch] != "" && record[fieldLastOwner] == "",
+
+		WebhooksLost: r.int(fieldLost),
+		Abandoned:    record[fieldLastEpoch] != "" && record[fieldLastOwner] == "",
 	}
 	p.Trouble, p.Waiting = r.trouble(p.State)
 	r.json(fieldSpec, &p.Spec)

@@ -21,6 +21,7 @@ type scripts struct {
 	register, fleet, damaged, reserve, refused         *redis.Script
 	announce, ready                                    *redis.Script
 	expired, takeover, deferred, forget, due, feed     *redis.Script
+	ring, next, undelivered, resend                    *redis.Script
 }
 
 func newScripts() scripts {
@@ -33,6 +34,7 @@ func newScripts() scripts {
 		register: with("register"), fleet: with("fleet"), damaged: with("damaged"),
 		reserve: with("reserve"), refused: with("refused"), announce: with("announce"), ready: with("ready"),
 		forget: with("forget"), due: with("due"), feed: with("feed"),
+		ring: with("ring"), next: with("next"), undelivered: with("undelivered"), resend: with("resend"),
 	}
 }
 

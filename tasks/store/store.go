@@ -66,6 +66,9 @@ var (
 
 	_ tasks.HandoverStore = (*Store)(nil)
 	_ tasks.FleetStore    = (*Store)(nil)
+	_ tasks.OutboxStore   = (*Store)(nil)
+	_ tasks.OutboxBells   = (*Store)(nil)
+	_ tasks.DeadStore     = (*Store)(nil)
 )
 
 // New returns a Store on client, which stays the caller's to close.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,7 @@ type domain struct {
 	page    tasks.Page
 	history []tasks.Event
 	fleet   tasks.Fleet
+	dead    []tasks.DeadWebhook
 	err     error
 	blow    any  // panics with it
 	replays bool // a start answers with a push of before
@@ -89,6 +91,16 @@ func (d *domain) Fleet(ctx context.Context) (tasks.Fleet, error) {
 	return d.fleet, d.err
 }
 
+func (d *domain) DeadWebhooks(ctx context.Context, limit int) ([]tasks.DeadWebhook, error) {
+	d.note(ctx, "webhooks "+strconv.Itoa(limit))
+	return d.dead, d.err
+}
+
+func (d *domain) ResendWebhook(ctx context.Context, id string) error {
+	d.note(ctx, "resend "+id)
+	return d.err
+}
+
 // described is what every exchange of a face is held against.
 var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(api.OpenAPI()) })
 
@@ -103,7 +115,7 @@ func newFace(t testing.TB, change func(*api.Config)) *face {
 	t.Helper()
 	f := &face{domain: &domain{push: youngPush()}}
 	cfg := api.Config{
-		Pushes: f.domain, History: f.domain, Workers: f.domain,
+		Pushes: f.domain, History: f.domain, Workers: f.domain, Webhooks: f.domain,
 		Keys: []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
 		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/readyz" {

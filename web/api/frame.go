@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/web/view"
 )
 
 // The messages of a stream, beside those named as the events of a push are: an
@@ -27,16 +28,16 @@ const endMark = "-end"
 // liveEvent is an event as a stream tells it.
 type liveEvent struct {
 	PushID string `json:"pushId"`
-	event
+	view.Event
 	Push json.RawMessage `json:"push,omitempty"` // as GET shows it, now
 }
 
 // liveProgress is how far a push is.
 type liveProgress struct {
-	PushID   string      `json:"pushId"`
-	State    tasks.State `json:"state"`
-	Progress *progress   `json:"progress,omitempty"`
-	Trouble  *trouble    `json:"trouble,omitempty"`
+	PushID   string         `json:"pushId"`
+	State    tasks.State    `json:"state"`
+	Progress *view.Progress `json:"progress,omitempty"`
+	Trouble  *view.Trouble  `json:"trouble,omitempty"`
 }
 
 type snapshot struct {
@@ -58,7 +59,7 @@ func writeFrame(out *bytes.Buffer, name, id string, data []byte) {
 
 // frame is the message of an event. h.mu is held.
 func (h *Hub) frame(e happening, p *livePush) []byte {
-	m := liveEvent{PushID: e.Push, event: viewEvent(e.Event)}
+	m := liveEvent{PushID: e.Push, Event: view.OfEvent(e.Event)}
 	id := h.run + "-" + e.ID
 	switch e.Type {
 	case tasks.EventState, tasks.EventTrouble, tasks.EventRecovered:
@@ -75,8 +76,8 @@ func (h *Hub) frame(e happening, p *livePush) []byte {
 
 // endFrame is the message of a push whose end is not in the feed any more.
 func (h *Hub) endFrame(p *livePush) []byte {
-	m := liveEvent{PushID: p.push.ID, Push: p.json(), event: event{
-		At: stamp(p.push.EndedAt), Type: messageEnd, State: p.push.State, Attempt: p.push.Epoch,
+	m := liveEvent{PushID: p.push.ID, Push: p.json(), Event: view.Event{
+		At: view.Stamp(p.push.EndedAt), Type: messageEnd, State: p.push.State, Attempt: p.push.Epoch,
 	}}
 	if p.push.Failure != nil {
 		m.Message = p.push.Failure.Message
@@ -99,13 +100,13 @@ func writeSnapshot(out *bytes.Buffer, id string, pushes []*livePush) {
 }
 
 func progressOf(p tasks.Push) []byte {
-	return marshal(liveProgress{p.ID, p.State, viewProgress(p), viewTrouble(p.Trouble)})
+	return marshal(liveProgress{p.ID, p.State, view.OfProgress(p), view.OfTrouble(p.Trouble)})
 }
 
 // json is the push as GET shows it; nil when there is no record of it.
 func (p *livePush) json() json.RawMessage {
 	if p.view == nil && p.push.State != "" {
-		p.view = marshal(viewPush(p.push))
+		p.view = marshal(view.Of(p.push))
 	}
 	return p.view
 }

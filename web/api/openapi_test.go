@@ -16,6 +16,7 @@ import (
 	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/web/problem"
+	"github.com/roomcast/roomcast/web/view"
 )
 
 func description(t testing.TB) *openapi3.T {
@@ -69,7 +70,7 @@ func TestTheDescriptionHasEveryRoute(t *testing.T) {
 
 func TestTheDescriptionHasEveryField(t *testing.T) {
 	doc := description(t)
-	for name, shape := range map[string]any{"Push": push{}, "Page": page{}, "History": history{}, "Problem": problem.Problem{},
+	for name, shape := range map[string]any{"Push": view.Push{}, "Page": view.Page{}, "History": view.History{}, "Problem": problem.Problem{},
 		"LiveEvent": liveEvent{}, "LiveProgress": liveProgress{}, "Snapshot": snapshot{}, "Reset": reset{}} {
 		compareFields(t, name, schema(t, doc, name), reflect.TypeOf(shape))
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/web/view"
 )
 
 // worker is one worker as clients see it.
@@ -30,7 +31,7 @@ func (s *server) fleet(c *gin.Context) error {
 	}
 	v := workers{Workers: make([]worker, 0, len(f.Workers))}
 	for _, w := range f.Workers {
-		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, stamp(w.Since), f.Opens(w)})
+		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w)})
 	}
 	return writeJSON(c, http.StatusOK, v)
 }

@@ -97,6 +97,39 @@ func (e TrackType) Valid() bool {
 	}
 }
 
+// Defines values for WebhookType.
+const (
+	WebhookTypePushCompleted    WebhookType = "push.completed"
+	WebhookTypePushFailed       WebhookType = "push.failed"
+	WebhookTypePushProgress     WebhookType = "push.progress"
+	WebhookTypePushReconnecting WebhookType = "push.reconnecting"
+	WebhookTypePushRecovered    WebhookType = "push.recovered"
+	WebhookTypePushStarted      WebhookType = "push.started"
+	WebhookTypePushStopped      WebhookType = "push.stopped"
+)
+
+// Valid indicates whether the value is a known member of the WebhookType enum.
+func (e WebhookType) Valid() bool {
+	switch e {
+	case WebhookTypePushCompleted:
+		return true
+	case WebhookTypePushFailed:
+		return true
+	case WebhookTypePushProgress:
+		return true
+	case WebhookTypePushReconnecting:
+		return true
+	case WebhookTypePushRecovered:
+		return true
+	case WebhookTypePushStarted:
+		return true
+	case WebhookTypePushStopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WorkerState.
 const (
 	WorkerStateDraining   WorkerState = "draining"
@@ -155,6 +188,36 @@ type Coverage struct {
 
 	// Video Of what a track was made, in milliseconds.
 	Video *TrackCoverage `json:"video,omitempty"`
+}
+
+// DeadWebhook A webhook that could not be delivered.
+type DeadWebhook struct {
+	// Answer The last answer, in words.
+	Answer string `json:"answer"`
+
+	// At When it happened.
+	At time.Time `json:"at"`
+
+	// DiedAt When it was given up.
+	DiedAt time.Time `json:"diedAt"`
+
+	// ID The same as in its header webhook-id.
+	ID string `json:"id"`
+
+	// PushID Whose.
+	PushID string `json:"pushId"`
+
+	// Tries How often it was tried.
+	Tries int `json:"tries"`
+
+	// Type What a webhook tells.
+	Type WebhookType `json:"type"`
+}
+
+// DeadWebhooks Those of the last three days, newest first.
+type DeadWebhooks struct {
+	// Webhooks At most 200.
+	Webhooks []DeadWebhook `json:"webhooks"`
 }
 
 // Desired What is wanted of a push. A stop is never taken back.
@@ -256,6 +319,9 @@ type LiveProgress struct {
 	Trouble Trouble `json:"trouble,omitempty"`
 }
 
+// Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.
+type Metadata map[string]string
+
 // Mode How to play the source. `auto`, the default, looks at it.
 type Mode = media.SourceMode
 
@@ -354,6 +420,12 @@ type Push struct {
 	// Attempt The number of the attempt, from 1.
 	Attempt int64 `json:"attempt"`
 
+	// CallbackEvents What is told by webhooks.
+	CallbackEvents []WebhookType `json:"callbackEvents,omitempty"`
+
+	// CallbackURL Where webhooks about it go, without what lets one in.
+	CallbackURL string `json:"callbackUrl,omitempty"`
+
 	// ClientRole The user's role in the room; what cannot publish is refused.
 	ClientRole ClientRole `json:"clientRole"`
 
@@ -374,6 +446,9 @@ type Push struct {
 
 	// ID A UUID. Absent in the answer to a dry run.
 	ID string `json:"id,omitempty"`
+
+	// Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.
+	Metadata Metadata `json:"metadata,omitempty"`
 
 	// Mode How to play the source. `auto`, the default, looks at it.
 	Mode Mode `json:"mode"`
@@ -420,6 +495,9 @@ type Push struct {
 	// Warnings What a person should know that does not stop it.
 	Warnings []Warning `json:"warnings,omitempty"`
 
+	// WebhooksLost Webhooks that its outbox had no room for.
+	WebhooksLost int64 `json:"webhooksLost,omitempty"`
+
 	// Worker Who runs it.
 	Worker string `json:"worker,omitempty"`
 }
@@ -429,11 +507,20 @@ type PushRequest struct {
 	// Embedded struct due to allOf(#/components/schemas/Wishes)
 	Wishes `yaml:",inline"`
 	// Embedded fields due to inline allOf schema
+	// CallbackEvents Which events; by default all but `push.progress`.
+	CallbackEvents []WebhookType `json:"callbackEvents,omitempty"`
+
+	// CallbackURL Where webhooks about this push go, http(s). A push shows it without its query.
+	CallbackURL string `json:"callbackUrl,omitempty"`
+
 	// ClientRole The user's role in the room; what cannot publish is refused.
 	ClientRole ClientRole `json:"clientRole,omitempty"`
 
 	// Headers At most 32 request headers for the server of an http(s) source. A push shows their names only.
 	Headers map[string]string `json:"headers,omitempty"`
+
+	// Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.
+	Metadata Metadata `json:"metadata,omitempty"`
 
 	// Mode How to play the source. `auto`, the default, looks at it.
 	Mode Mode `json:"mode,omitempty"`
@@ -637,6 +724,9 @@ type Warning struct {
 // WarningCode Names a warning; docs/api.md says what to do.
 type WarningCode = tasks.WarningCode
 
+// WebhookType What a webhook tells.
+type WebhookType string
+
 // Wishes What a push may ask of the playing. A push shows what was asked for and is not as it is by default.
 type Wishes struct {
 	// AudioDelayMs So much later the sound; below zero it is earlier.
@@ -762,6 +852,9 @@ type WatchEventsParams struct {
 	// UserID Pushes as this user.
 	UserID string `form:"userId,omitempty" json:"userId,omitempty"`
 
+	// MetadataNAME Pushes with the label NAME that is just this: `metadata.course=42`. Any number of them.
+	MetadataNAME string `form:"metadata.NAME,omitempty" json:"metadata.NAME,omitempty"`
+
 	// LastEventID The id of the last message of a stream that a client had.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
@@ -783,6 +876,9 @@ type ListPushesParams struct {
 
 	// UserID Pushes as this user.
 	UserID string `form:"userId,omitempty" json:"userId,omitempty"`
+
+	// MetadataNAME Pushes with the label NAME that is just this: `metadata.course=42`. Any number of them.
+	MetadataNAME string `form:"metadata.NAME,omitempty" json:"metadata.NAME,omitempty"`
 
 	// Limit At most so many.
 	Limit int `form:"limit,omitempty" json:"limit,omitempty"`

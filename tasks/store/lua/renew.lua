@@ -51,8 +51,12 @@ local function renew(k, a)
   local legal = may(rec.state, a.s) or (repaired and reach(rec.state, a.s))
   if a.s ~= rec.state and RUNNING[a.s] and legal then
     redis.call('HSET', k.push, 'state', a.s)
-    if told ~= a.s then state_event(k, a.s, rec.epoch, '', t) end
+    if told ~= a.s then
+      state_event(k, a.s, rec.epoch, '', t)
+      if rec.webhooks ~= '' then tell_reported(k, a.e, 0, {type = 'state', state = a.s, at = int(t)}, a.s) end
+    end
   end
+  if a.t ~= '' then tell_progress(k, rec, t) end
   return KEPT
 end
 
