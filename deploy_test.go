@@ -81,7 +81,7 @@ func TestComposePublishesOnLoopbackOnly(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, 2, published)
+	assert.Equal(t, 4, published)
 	assert.Contains(t, text(t, "scripts/env-file"), "\nROOMCAST_PUBLISH=127.0.0.1:8080\n")
 }
 
@@ -101,7 +101,7 @@ func TestEveryServiceIsContainedAndLimited(t *testing.T) {
 			ours[name] = s
 		}
 	}
-	assert.Len(t, ours, 6)
+	assert.Len(t, ours, 8)
 	for name, s := range ours {
 		assert.True(t, s.ReadOnly, name)
 		assert.Equal(t, []string{"ALL"}, s.CapDrop, name)

@@ -53,6 +53,7 @@ var outsiders = []struct{ prefix, importers string }{
 	{"github.com/redis/go-redis", "tasks/store tasks/queue internal/redisconn"},
 	{"github.com/gin-gonic/gin", "web/api cmd/api"},
 	{"github.com/caarlos0/env", "internal/config"},
+	{"github.com/prometheus/client_golang", "tasks/metrics"},
 	{"github.com/Shopify/toxiproxy", "internal/link"},
 	{"github.com/getkin/kin-openapi", "internal/contract"},
 }

@@ -20,6 +20,7 @@ type second struct {
 	bytes    int64
 	frames   int64
 	packets  int64
+	late     time.Duration // of all packets together
 	lateness [latenessBuckets]int32
 }
 
@@ -28,8 +29,10 @@ type second struct {
 type Meter struct {
 	mu       sync.Mutex
 	progress Progress
-	started  time.Time // of the present run of sending
+	before   time.Duration // Progress.Played of the attempts before
+	started  time.Time     // of the present run of sending
 	seconds  [meterWindow + 1]second
+	past     Totals // lateness of the seconds that have left the window
 
 	source, room waiting
 	lastSent     atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
@@ -57,6 +60,7 @@ func (m *Meter) sent(now time.Time, p sentPacket) {
 	s := m.second(now)
 	s.bytes += p.bytes
 	s.packets++
+	s.late += p.late
 	s.lateness[latenessBucket(p.late)]++
 	if p.picture {
 		s.frames++
@@ -69,6 +73,7 @@ func (m *Meter) second(now time.Time) *second {
 	unix := now.Unix()
 	s := &m.seconds[unix%int64(len(m.seconds))]
 	if s.unix != unix {
+		m.past.addSecond(s)
 		*s = second{unix: unix}
 	}
 	return s

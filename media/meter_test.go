@@ -40,3 +40,27 @@ func TestAMetersLatenessIsThatOfTheWorstHundredth(t *testing.T) {
 		require.Less(t, p99, 160*time.Millisecond)
 	})
 }
+
+func TestAMetersTotalsHaveEveryPacketOnceHoweverLongItRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMeter(0)
+		m.GoOnFrom(Progress{Played: time.Hour})
+		var before Totals
+		for i := range 25 * 30 {
+			m.sent(time.Now(), sentPacket{bytes: 10, late: 3 * time.Millisecond})
+			m.setPlayed(time.Hour + time.Duration(i)*frame)
+			totals := m.Totals()
+			require.GreaterOrEqual(t, totals.Late, before.Late)
+			before = totals
+			time.Sleep(frame)
+		}
+		m.dropped(7)
+		both := m.Totals()
+		both.Add(m.Totals())
+		want := Totals{Bytes: 2 * 7500, Dropped: 14, Played: 2 * 749 * frame, Late: 2 * 750 * 3 * time.Millisecond}
+		want.Lateness[latenessBucket(3*time.Millisecond)] = 2 * 750
+		require.Equal(t, want, both)
+		require.Greater(t, LatenessBound(latenessBucket(3*time.Millisecond)), 3*time.Millisecond)
+		require.LessOrEqual(t, LatenessBound(latenessBucket(3*time.Millisecond)-1), 3*time.Millisecond)
+	})
+}

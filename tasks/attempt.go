@@ -22,6 +22,7 @@ type attempt struct {
 	secrets  Secrets
 	meter    *media.Meter
 	log      *slog.Logger
+	metrics  AttemptMetrics
 	kick     func() // asks for a renew now rather than at the next second
 	heir     *heir  // of an attempt that prepares before it is claimed; else nil
 
@@ -53,7 +54,7 @@ type attempt struct {
 func newAttempt(base context.Context, l Lease, p Push) *attempt {
 	a := &attempt{
 		lease: l, push: p, done: make(chan struct{}), begun: time.Now(), state: Starting, started: p.StartedAt,
-		warnings: p.Warnings, renewed: time.Now(), fresh: make(chan struct{}),
+		warnings: p.Warnings, renewed: time.Now(), fresh: make(chan struct{}), metrics: unmeasured{},
 	}
 	if t := p.Trouble; t != nil && (t.Side == SideSource || t.Side == SideRoom) { // the attempt before did not see its end
 		a.troubles.now = t
@@ -87,8 +88,12 @@ func (a *attempt) planBefore() *media.Plan {
 func (a *attempt) Publishing() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	now := time.Now()
 	if a.started.IsZero() {
-		a.started = time.Now()
+		a.started = now
+	}
+	if a.opened.IsZero() {
+		a.openedLocked(now)
 	}
 	a.troubles.failing = nil
 	a.moveLocked(Publishing)
@@ -99,8 +104,9 @@ func (a *attempt) Reconnecting(err error, wait time.Duration, until time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.log.Debug("trying again", "kind", media.KindOf(err), "error", err, "wait", wait)
+	a.metrics.Reconnecting(sideOf(media.KindOf(err)))
+	a.moveLocked(Reconnecting) // before its trouble, which is told with the state it is in
 	a.failLocked(err, time.Now().Add(wait), until)
-	a.moveLocked(Reconnecting)
 }
 
 // Warned implements media.Observer.

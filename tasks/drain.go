@@ -23,6 +23,7 @@ func (w *Worker) Refuse() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.draining = true
+	w.kickRenew() // the fleet is to know at once
 	for _, a := range w.preparing {
 		a.cancel(media.ErrDraining)
 	}

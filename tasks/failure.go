@@ -3,6 +3,7 @@ package tasks
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -138,6 +139,16 @@ func told(err error) (o outcome, words string, all bool) {
 		return o, o.message + " (" + reason.Words + ")", false
 	}
 	return o, o.message, false
+}
+
+// FailureCodes are all codes with which a push that a worker had may fail.
+func FailureCodes() []Code {
+	codes := []Code{CodePoisoned}
+	for k := media.KindInternal; k <= media.KindRoomNotAllowed; k++ {
+		codes = append(codes, outcomeOf(k).code)
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
 }
 
 // Damaged is why a push failed whose record cannot be read.

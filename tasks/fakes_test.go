@@ -31,7 +31,8 @@ type fakeStore struct {
 	heirs      map[string]string // push id → who is ready
 	alone      bool              // there is no other worker to hand over to
 	refused    map[string]Waiting
-	sealedBy   string // id of the key of every envelope; "key" when empty
+	report     WorkerReport // of the last renew
+	sealedBy   string       // id of the key of every envelope; "key" when empty
 }
 
 func newFakeStore(ps ...Push) *fakeStore {
@@ -79,12 +80,13 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string
 	return Claimed{Push: p, Envelope: "sealed"}, nil
 }
 
-func (s *fakeStore) Renew(_ context.Context, _ string, rs []Renewal) ([]Verdict, error) {
+func (s *fakeStore) Renew(_ context.Context, w WorkerReport, rs []Renewal) ([]Verdict, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
 		return nil, errAway
 	}
+	s.report = w
 	verdicts := make([]Verdict, len(rs))
 	for i, r := range rs {
 		verdicts[i] = s.verdicts[r.Lease.ID]
@@ -302,7 +304,7 @@ func newWorld(p Player, pushes ...Push) *world {
 
 func (w *world) config(name string, p Player) WorkerConfig {
 	return WorkerConfig{
-		Name: name, Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Places: w.store,
+		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Places: w.store,
 		Queue: &w.queue, Resume: &w.resume, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
 	}
 }

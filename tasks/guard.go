@@ -142,6 +142,7 @@ func (w *Worker) noteShort(share float64) bool {
 	switch {
 	case !w.guard.short && share > roomFor:
 		w.guard.short = true
+		w.kickRenew()
 		return true
 	case w.guard.short && share < roomAgain:
 		w.guard.short = false

@@ -369,11 +369,3 @@ func TestAWornWorkerLeavesAPushOnlyToOneThatIsReady(t *testing.T) {
 		require.True(t, spent(p.worker))
 	})
 }
-
-func TestWhatAWorkerHasToldOfItselfStandsWhileThePushWaits(t *testing.T) {
-	for _, why := range []Waiting{WaitingForKey, WaitingForMemory, WaitingForRestart} {
-		require.Equal(t, why, reason(Push{Waiting: why}, 2))
-		require.Equal(t, WaitingForWorker, reason(Push{Waiting: why}, 0))
-		require.NotEmpty(t, why.Message())
-	}
-}

@@ -143,7 +143,7 @@ func (a *attempt) inherits(p Push, sent time.Time) {
 			a.warnings = append(a.warnings, w)
 		}
 	}
-	a.push.Strikes, a.heir.from = p.Strikes, lastProgress(p)
+	a.push.Strikes, a.push.Abandoned, a.heir.from = p.Strikes, p.Abandoned, lastProgress(p)
 	a.meter.GoOnFrom(a.heir.from)
 }
 

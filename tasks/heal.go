@@ -3,7 +3,6 @@ package tasks
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -22,21 +21,12 @@ func (s *Sweeper) healAll(ctx context.Context, queued []Expired) {
 		return
 	}
 	begin := time.Now()
-	var workers int
-	err := s.call(ctx, func(ctx context.Context) (err error) {
-		workers, err = s.Store.Workers(ctx)
-		return err
-	})
-	if err != nil {
-		s.Log.Warn("workers could not be counted", "error", err)
-		return
-	}
 	for i, e := range queued {
 		if i > 0 && time.Since(begin) > healTime {
 			s.seen[e.ID] = e.Expiry
 			continue
 		}
-		s.heal(ctx, e, workers)
+		s.heal(ctx, e)
 		if s.trouble != "" {
 			return
 		}
@@ -45,7 +35,7 @@ func (s *Sweeper) healAll(ctx context.Context, queued []Expired) {
 
 // heal sees to one: it waits on while its task does; a task that is lost, or
 // that a worker took and never claimed, is replaced by one of a new epoch.
-func (s *Sweeper) heal(ctx context.Context, e Expired, workers int) {
+func (s *Sweeper) heal(ctx context.Context, e Expired) {
 	var waits bool
 	err := s.call(ctx, func(ctx context.Context) (err error) {
 		waits, err = s.Bells.Waits(ctx, TaskOf(e.Push))
@@ -60,26 +50,9 @@ func (s *Sweeper) heal(ctx context.Context, e Expired, workers int) {
 		return
 	}
 	err = s.call(ctx, func(ctx context.Context) error {
-		return s.Store.Defer(ctx, e, queuedGrace, reason(e.Push, workers))
+		return s.Store.Defer(ctx, e, queuedGrace)
 	})
 	if err != nil && !errors.Is(err, ErrHeld) {
 		s.Log.Warn("queued push could not be deferred", "push_id", e.ID, "error", err)
-	}
-}
-
-// refusals are the reasons that a worker has told by itself.
-var refusals = []Waiting{WaitingForKey, WaitingForMemory, WaitingForRestart}
-
-// reason says why a push waits that nobody has claimed for long.
-func reason(p Push, workers int) Waiting {
-	switch {
-	case workers == 0:
-		return WaitingForWorker
-	case slices.Contains(refusals, p.Waiting): // known until somebody claims
-		return p.Waiting
-	case p.Strikes >= LonelyStrikes:
-		return WaitingForEmpty
-	default:
-		return WaitingForSlot
 	}
 }

@@ -65,11 +65,15 @@ func (w *Worker) place(l Lease) (int, error) {
 	defer w.mu.Unlock()
 	now := time.Now()
 	others, err := w.othersLocked(l.ID, now)
-	r := w.reserved
-	if err == nil && l.Epoch == 1 && r.id != "" && r.id != l.ID && now.Sub(r.since) < w.Lease {
+	if err == nil && l.Epoch == 1 && w.reserved.id != l.ID && w.reservedLocked(now) {
 		return 0, ErrReserved
 	}
 	return others, err
+}
+
+// reservedLocked says whether this worker keeps itself for a push.
+func (w *Worker) reservedLocked(now time.Time) bool {
+	return w.reserved.id != "" && now.Sub(w.reserved.since) < w.Lease
 }
 
 // othersLocked does not count pushes that had strikes and have settled: a crash

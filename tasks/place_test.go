@@ -177,18 +177,6 @@ func TestALonelyPushThatDoesNotSettleOpensItsWorkerAfterAMinute(t *testing.T) {
 	})
 }
 
-func TestAPushThatMustRunAloneIsToldSo(t *testing.T) {
-	for workers, why := range map[int]Waiting{0: WaitingForWorker, 3: WaitingForEmpty} {
-		store, _, s := newSweep(Queued)
-		store.expired[0].Push.Strikes = LonelyStrikes
-		store.waits, store.workers = true, workers
-		s.sweep(t.Context())
-		s.sweep(t.Context())
-		require.Equal(t, []Waiting{why}, store.deferred)
-	}
-	require.NotEmpty(t, WaitingForEmpty.Message())
-}
-
 func TestAWorkerWithoutTheKeyOfAPushSendsItsTaskBack(t *testing.T) {
 	for name, change := range map[string]func(s *fakeStore){
 		"queued": func(*fakeStore) {},

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -24,8 +25,27 @@ type Filter struct {
 	RoomID   string
 	SDKAppID uint32
 	UserID   string
-	Limit    int    // 1 to 200
-	Cursor   string // NextCursor of the page before
+	Metadata map[string]string // all of these labels
+	Limit    int               // 1 to 200
+	Cursor   string            // NextCursor of the page before
+}
+
+// Matches says whether f selects p.
+func (f Filter) Matches(p Push) bool {
+	return (len(f.States) == 0 || slices.Contains(f.States, p.State)) &&
+		(f.RoomID == "" || p.Spec.RoomID == f.RoomID) &&
+		(f.SDKAppID == 0 || p.Spec.SDKAppID == f.SDKAppID) &&
+		(f.UserID == "" || p.Spec.UserID == f.UserID) &&
+		labelled(p.Spec.Metadata, f.Metadata)
+}
+
+func labelled(labels, want map[string]string) bool {
+	for key, value := range want {
+		if has, ok := labels[key]; !ok || has != value {
+			return false
+		}
+	}
+	return true
 }
 
 // Page is a part of a list.
@@ -38,7 +58,8 @@ type Page struct {
 // CodeUserBusy, CodeIdempotencyReused, CodeRedisUnavailable.
 type PushStore interface {
 	// Create stores a push, or returns the one stored before under the same
-	// idempotency key and one of the digests, with created false.
+	// idempotency key and one of the digests, with created false. A push that no
+	// worker would take now has Waiting and Trouble from the begin.
 	Create(ctx context.Context, n NewPush) (p Push, created bool, err error)
 	Get(ctx context.Context, id string) (Push, error)
 	List(ctx context.Context, f Filter) (Page, error)
@@ -151,11 +172,11 @@ type HandoverStore interface {
 // LeaseStore keeps the leases of running attempts. Its errors are *Error with
 // CodeRedisUnavailable.
 type LeaseStore interface {
-	// Renew says that worker lives and extends the leases of its pushes, all
+	// Renew says that w lives, what it tells of itself, and extends the leases of its pushes, all
 	// in one round trip; rs may be empty. Verdicts are in the order of rs. A
 	// renewal whose attempt was given a strike (its worker seemed to have
 	// vanished) takes the strike back.
-	Renew(ctx context.Context, worker string, rs []Renewal) ([]Verdict, error)
+	Renew(ctx context.Context, w WorkerReport, rs []Renewal) ([]Verdict, error)
 	// Register writes the record of a running push anew after Redis has lost
 	// it: Kept, or Lost when another push has become its user or another
 	// record of it is there.
@@ -207,11 +228,13 @@ const (
 	// A worker refused it with ErrMemory, or ErrWorn.
 	WaitingForMemory  Waiting = "no_memory"
 	WaitingForRestart Waiting = "worker_restarts"
+	// A worker has room; the queue has not brought it there.
+	WaitingForTurn Waiting = "waiting_for_worker"
 )
 
 // Waitings lists them all.
 func Waitings() []Waiting {
-	return []Waiting{WaitingForWorker, WaitingForSlot, WaitingForEmpty, WaitingForKey, WaitingForMemory, WaitingForRestart}
+	return []Waiting{WaitingForWorker, WaitingForSlot, WaitingForEmpty, WaitingForKey, WaitingForMemory, WaitingForRestart, WaitingForTurn}
 }
 
 // SweepStore finds and takes over pushes whose worker is not there.
@@ -224,10 +247,8 @@ type SweepStore interface {
 	// seen.
 	Takeover(ctx context.Context, e Expired) (Taken, error)
 	// Defer sets a queued push's next check to after grace from now and notes
-	// why it waits; a new reason is a trouble in its history.
-	Defer(ctx context.Context, e Expired, grace time.Duration, why Waiting) error
-	// Workers counts the workers that have renewed within their lease.
-	Workers(ctx context.Context) (int, error)
+	// why it waits, as the fleet tells; a new reason is a trouble in its history.
+	Defer(ctx context.Context, e Expired, grace time.Duration) error
 }
 
 // Queue rings the doorbell.
@@ -251,7 +272,8 @@ type Bells interface {
 type Sealer interface {
 	Seal(pushID string, s Secrets) (string, error)
 	Open(pushID, envelope string) (Secrets, error)
-	// Keys are the ids of the keys that open, as envelopes name them.
+	// Keys are the ids of the keys that open, as envelopes name them; the first
+	// is that of the key that seals.
 	Keys() []string
 	// Digests are keyed digests, hex, one by each key; the first is that of the
 	// key that seals.

@@ -64,7 +64,15 @@ func (s *Service) Preview(ctx context.Context, r Request, look bool) (Push, erro
 		return Push{}, err
 	case holder != "":
 		return Push{}, UserBusy(holder)
-	case !look:
+	}
+	fleet, err := s.Fleet(ctx)
+	if err != nil {
+		return Push{}, err
+	}
+	if fleet.Lack != "" {
+		p.Trouble = fleet.Lack.Trouble(time.Now())
+	}
+	if !look || fleet.Lack == WaitingForWorker {
 		return p, nil
 	}
 	f, err := s.Questions.Ask(ctx, Question{ID: p.ID, Spec: spec, Envelope: n.Envelope})

@@ -49,7 +49,7 @@ func (q *fakeQuestions) Holder(context.Context, uint32, string) (string, error) 
 
 func TestAPreviewSaysWhatAStartWouldAndStartsNothing(t *testing.T) {
 	d, q := newDesk(), newQuestions()
-	d.service.Questions = q
+	d.service.Questions, d.service.Workers = q, fakeFleet{}
 	p, err := d.service.Preview(t.Context(), request(), false)
 	require.NoError(t, err)
 	require.Equal(t, "room", p.Spec.RoomID)
@@ -66,11 +66,21 @@ func TestAPreviewSaysWhatAStartWouldAndStartsNothing(t *testing.T) {
 
 func TestAPreviewThatNoWorkerAnswersSaysSo(t *testing.T) {
 	d, q := newDesk(), newQuestions()
-	d.service.Questions = q
+	d.service.Questions, d.service.Workers = q, fakeFleet{}
 	q.err = &Error{Code: CodeNotFound}
 	p, err := d.service.Preview(t.Context(), request(), true)
 	require.NoError(t, err)
 	require.EqualValues(t, WaitingForWorker, p.Trouble.Code)
+}
+
+func TestAPreviewSaysWhyThePushWouldWait(t *testing.T) {
+	d := newDesk()
+	for _, lack := range []Waiting{WaitingForSlot, WaitingForWorker} {
+		d.service.Questions, d.service.Workers = newQuestions(), fakeFleet{lack}
+		p, err := d.service.Preview(t.Context(), request(), lack == WaitingForWorker)
+		require.NoError(t, err, "nobody is asked where no worker is")
+		require.EqualValues(t, lack, p.Trouble.Code)
+	}
 }
 
 func TestAWorkerLooksAtASourceAndOpensNoRoom(t *testing.T) {

@@ -23,6 +23,11 @@ type Spec struct {
 	Options     media.Options
 	MaxIdle     time.Duration // how long a live source may be away; 0: DefaultMaxIdle
 	HeaderNames []string      // of the headers for the source's server, sorted; their values are Secrets
+
+	Metadata    map[string]string `json:",omitempty"` // the client's own labels
+	CallbackURL string            `json:",omitempty"` // for people, as VideoSrc is; empty: the operator's, if he has one
+	Callback    string            `json:",omitempty"` // the whole of it, sealed for CallbackName
+	Webhooks    []string          `json:",omitempty"` // what is told, WebhookTypes without "push."; empty: nothing
 }
 
 // DefaultMaxIdle is how long a live source may be away unless the request says
@@ -45,6 +50,7 @@ type Secrets struct {
 	UserSig       media.Secret // empty when minted
 	RedisPassword media.Secret
 	Headers       map[string]media.Secret
+	CallbackURL   media.Secret // in an envelope of its own, which outlives the push
 }
 
 // Push is what a client asked for and what has become of it.
@@ -64,8 +70,11 @@ type Push struct {
 	Warnings  []Warning
 	Failure   *Failure // of a failed push
 	Strikes   int      // workers that vanished under it, one after another
+	Abandoned bool     // the attempt before this one was not given back: its worker vanished
 	Trouble   *Trouble // what is not well with it; of one that has ended, what it ended in
 	Waiting   Waiting  // of a queued push: why, once that is known; its Trouble says the same
+
+	WebhooksLost int64 // that there was no room for in its outbox
 }
 
 // Message says the reason in words.
@@ -87,6 +96,8 @@ func (w Waiting) Message() string {
 	case WaitingForRestart:
 		return "a worker has sources that cannot be ended, and takes no push until it is started anew, which it sees to itself " +
 			"once its other pushes have ended or gone to another worker; the push starts then, or in another worker: add one"
+	case WaitingForTurn:
+		return "a worker has room and has not taken it yet; if that lasts, look whether the queue is paused (/monitor) and at the log of the workers"
 	}
 	return ""
 }
@@ -140,6 +151,13 @@ type Failure struct {
 	Code      Code   `json:"code"`
 	Message   string `json:"message"`
 	Retryable bool   `json:"retryable"`
+}
+
+func (f *Failure) code() Code {
+	if f == nil {
+		return ""
+	}
+	return f.Code
 }
 
 // EventType sorts the events of a push.

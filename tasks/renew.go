@@ -54,7 +54,9 @@ func (w *Worker) renew(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	verdicts, err := w.Leases.Renew(ctx, w.Name, renewals)
+	begin := time.Now()
+	verdicts, err := w.Leases.Renew(ctx, w.report(), renewals)
+	w.Metrics.Renewed(time.Since(begin), err)
 	if err != nil {
 		w.Log.Warn("renew failed", "pushes", len(attempts), "error", err)
 		w.noteTrouble(time.Now())

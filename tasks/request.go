@@ -33,6 +33,10 @@ type Request struct {
 	ResumeKey     string // replaces the source as the name of the resume record
 	Wishes        Wishes
 
+	CallbackURL    media.Secret
+	CallbackEvents []string // WebhookTypes; empty: all but WebhookProgress
+	Metadata       map[string]string
+
 	IdempotencyKey string
 	Body           []byte // canonical body for the keyed digest; never stored
 }
@@ -94,6 +98,8 @@ func (s *Service) check(r Request, now time.Time) (Spec, Secrets, error) {
 	s.checkChoices(&c, &spec)
 	s.checkResume(&c, r, &spec, address)
 	s.checkWishes(&c, r, &spec)
+	s.checkCallback(&c, r, &spec)
+	c.checkMetadata(r.Metadata, &spec)
 	secrets := Secrets{VideoSrc: r.VideoSrc, UserSig: r.UserSig, RedisPassword: r.RedisPassword, Headers: r.Wishes.Headers}
 	return spec, secrets, c.err()
 }

@@ -79,6 +79,7 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 func (w *Worker) startPosition(a *attempt) time.Duration {
 	part := a.push.Spec.Options
 	if !a.push.StartedAt.IsZero() {
+		a.meter.ResumeFrom(lastProgress(a.push).Resumed)
 		return max(lastProgress(a.push).Position, part.StartAt)
 	}
 	spec := a.push.Spec
@@ -90,7 +91,11 @@ func (w *Worker) startPosition(a *attempt) time.Duration {
 	case err != nil && a.ctx.Err() == nil:
 		a.Warned(WarnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
 	case err == nil && found && !r.Finished:
-		return within(part, r.Position)
+		from := within(part, r.Position)
+		if from != part.StartAt {
+			a.meter.ResumeFrom(from)
+		}
+		return from
 	}
 	return part.StartAt
 }
@@ -173,7 +178,7 @@ func (w *Worker) tell(ctx context.Context, a *attempt) error {
 	if r.Source == nil && r.Warnings == nil {
 		return nil
 	}
-	verdicts, err := w.Leases.Renew(ctx, w.Name, []Renewal{r})
+	verdicts, err := w.Leases.Renew(ctx, w.report(), []Renewal{r})
 	if err != nil {
 		return err
 	}
@@ -197,6 +202,7 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 		if err == nil {
 			a.failure = f
 			a.log.Info("attempt ended", "state", s, "position", end.Progress.Position)
+			a.metrics.Ended(s, f.code())
 		}
 		return err
 	}
@@ -211,6 +217,7 @@ func (w *Worker) release(ctx context.Context, a *attempt) error {
 	}
 	a.log.Info("attempt released", "next_epoch", next)
 	if next == 0 {
+		a.metrics.Ended(Stopped, "")
 		return nil
 	}
 	p := a.push

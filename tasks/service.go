@@ -35,6 +35,7 @@ type Service struct {
 	Pushes  PushStore
 	Repeats RepeatStore
 	Stops   StopStore
+	Workers FleetStore
 	Queue   Queue
 	Sealer  Sealer
 	Door    Destinations
@@ -44,6 +45,7 @@ type Service struct {
 	Questions QuestionStore
 	// MaxDuration is how long a push may be in its room; 0 is no limit.
 	MaxDuration time.Duration
+	Callbacks   Callbacks
 	Patience    time.Duration // 0: the constant Patience
 	Log         *slog.Logger
 }
@@ -126,6 +128,11 @@ func (s *Service) newPush(r Request, spec Spec, secrets Secrets) (NewPush, error
 	envelope, err := s.Sealer.Seal(id.String(), secrets)
 	if err != nil {
 		return NewPush{}, &Error{Code: CodeInternal, Msg: "the secrets could not be sealed", Err: err}
+	}
+	if r.CallbackURL != "" {
+		if spec.Callback, err = s.Sealer.Seal(CallbackName(id.String()), Secrets{CallbackURL: r.CallbackURL}); err != nil {
+			return NewPush{}, &Error{Code: CodeInternal, Msg: "the callbackUrl could not be sealed", Err: err}
+		}
 	}
 	n := NewPush{Envelope: envelope, Push: Push{
 		ID: id.String(), State: Queued, Desired: DesiredRun, Spec: spec, Epoch: 1,

@@ -13,6 +13,8 @@ const (
 	sweepEvery = 500 * time.Millisecond
 	// sweepBatch is how many expired pushes one look handles.
 	sweepBatch = 200
+	// ringBatch is how many outboxes one look rings for.
+	ringBatch = 50
 	// lookTime is how long one look begins new takeovers, so that it is never
 	// far behind what it has read.
 	lookTime = 2 * time.Second
@@ -29,6 +31,11 @@ type Sweeper struct {
 	Bells Bells
 	Lease time.Duration
 	Log   *slog.Logger
+	// Metrics may be nil: nothing is counted.
+	Metrics SweepMetrics
+
+	Outboxes OutboxBells // nil: it rings for none
+	Webhooks WebhookQueue
 
 	seen    map[string]int64 // expiry at the look before, by push id
 	ended   time.Time        // of the last look
@@ -80,6 +87,7 @@ func (s *Sweeper) sweep(ctx context.Context) {
 		s.look(ctx, expired)
 		s.countOrphans(ctx)
 	}
+	s.ring(ctx)
 	if s.trouble != "" && ctx.Err() == nil {
 		s.holdOff(s.trouble)
 	}
@@ -158,6 +166,9 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 		log.Warn("takeover failed", "error", err)
 		return
 	}
+	if s.Metrics != nil {
+		s.Metrics.TookOver(e, taken)
+	}
 	if e.Damage != nil {
 		log.Error("push ended, its record is damaged", "state", taken.State, "error", e.Damage)
 		return
@@ -173,6 +184,25 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 	})
 	if err != nil {
 		log.Error("next attempt could not be enqueued", "next_epoch", taken.Next, "error", err)
+	}
+}
+
+// ring rings for outboxes that are due. A bell that is lost is rung again when
+// the time of whoever would have heard it is over.
+func (s *Sweeper) ring(ctx context.Context) {
+	if s.trouble != "" || s.Outboxes == nil {
+		return
+	}
+	var bells []WebhookTask
+	err := s.call(ctx, func(ctx context.Context) (err error) {
+		bells, err = s.Outboxes.RingOutboxes(ctx, ringBatch)
+		return err
+	})
+	for i := 0; err == nil && i < len(bells) && s.trouble == ""; i++ {
+		err = s.call(ctx, func(ctx context.Context) error { return s.Webhooks.EnqueueWebhooks(ctx, bells[i]) })
+	}
+	if err != nil {
+		s.Log.Warn("webhooks could not be rung for", "error", err)
 	}
 }
 

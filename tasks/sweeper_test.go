@@ -20,8 +20,7 @@ type fakeSweeps struct {
 	delay    time.Duration // of Expired
 	taken    []string
 	become   Taken
-	deferred []Waiting
-	workers  int
+	deferred int
 	waits    bool
 }
 
@@ -35,12 +34,11 @@ func (s *fakeSweeps) Takeover(_ context.Context, e Expired) (Taken, error) {
 	return s.become, nil
 }
 
-func (s *fakeSweeps) Defer(_ context.Context, _ Expired, _ time.Duration, why Waiting) error {
-	s.deferred = append(s.deferred, why)
+func (s *fakeSweeps) Defer(_ context.Context, _ Expired, _ time.Duration) error {
+	s.deferred++
 	return nil
 }
 
-func (s *fakeSweeps) Workers(context.Context) (int, error)      { return s.workers, nil }
 func (s *fakeSweeps) Waits(context.Context, Task) (bool, error) { return s.waits, nil }
 func (s *fakeSweeps) Orphans(context.Context) (int, error)      { return 0, nil }
 
@@ -114,26 +112,13 @@ func TestWhatATakeoverHasEndedIsNotRung(t *testing.T) {
 	}
 }
 
-func TestAQueuedPushWhoseTaskWaitsIsToldWhyAndLookedAtLater(t *testing.T) {
-	for workers, why := range map[int]Waiting{0: WaitingForWorker, 3: WaitingForSlot} {
-		store, _, s := newSweep(Queued)
-		store.waits, store.workers = true, workers
-		s.sweep(t.Context())
-		s.sweep(t.Context())
-		require.Empty(t, store.taken)
-		require.Equal(t, []Waiting{why}, store.deferred)
-	}
-}
-
-func TestAPushThatWaitsForItsKeySaysSoUntilNoWorkerIsThere(t *testing.T) {
-	for workers, why := range map[int]Waiting{0: WaitingForWorker, 3: WaitingForKey} {
-		store, _, s := newSweep(Queued)
-		store.waits, store.workers = true, workers
-		store.expired[0].Push.Waiting = WaitingForKey
-		s.sweep(t.Context())
-		s.sweep(t.Context())
-		require.Equal(t, []Waiting{why}, store.deferred)
-	}
+func TestAQueuedPushWhoseTaskWaitsIsLookedAtLater(t *testing.T) {
+	store, _, s := newSweep(Queued)
+	store.waits = true
+	s.sweep(t.Context())
+	s.sweep(t.Context())
+	require.Empty(t, store.taken)
+	require.Equal(t, 1, store.deferred)
 }
 
 func TestADamagedPushIsEndedThoughItsTaskWaitsAndLoggedOnce(t *testing.T) {

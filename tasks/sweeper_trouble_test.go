@@ -42,12 +42,8 @@ func (r *roughRedis) Enqueue(ctx context.Context, t Task, resume bool) error {
 	return cmp.Or(r.meet("Enqueue"), r.fakeQueue.Enqueue(ctx, t, resume))
 }
 
-func (r *roughRedis) Defer(ctx context.Context, e Expired, d time.Duration, why Waiting) error {
-	return cmp.Or(r.meet("Defer"), r.fakeSweeps.Defer(ctx, e, d, why))
-}
-
-func (r *roughRedis) Workers(ctx context.Context) (int, error) {
-	return 1, r.meet("Workers")
+func (r *roughRedis) Defer(ctx context.Context, e Expired, d time.Duration) error {
+	return cmp.Or(r.meet("Defer"), r.fakeSweeps.Defer(ctx, e, d))
 }
 
 func (r *roughRedis) Waits(ctx context.Context, t Task) (bool, error) {
@@ -81,7 +77,7 @@ var roughTroubles = map[string]func(*roughRedis){
 func TestTroubleWithinALookHoldsTakeoversOffForTwoLeases(t *testing.T) {
 	for call, state := range map[string]State{
 		"Takeover": Publishing, "Enqueue": Publishing,
-		"Workers": Queued, "Waits": Queued, "Defer": Queued, "Orphans": Stopped,
+		"Waits": Queued, "Defer": Queued, "Orphans": Stopped,
 	} {
 		for name, trouble := range roughTroubles {
 			t.Run(call+" "+name, func(t *testing.T) {

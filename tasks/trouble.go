@@ -227,7 +227,7 @@ func (w Waiting) side() Side {
 	switch w {
 	case WaitingForWorker, WaitingForKey, WaitingForMemory, WaitingForRestart:
 		return SideWorker
-	case WaitingForSlot, WaitingForEmpty:
+	case WaitingForSlot, WaitingForEmpty, WaitingForTurn:
 	}
 	return SideQueue
 }

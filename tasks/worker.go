@@ -18,6 +18,7 @@ type Player interface {
 // WorkerConfig is what a Worker needs.
 type WorkerConfig struct {
 	Name      string // unique among all workers, a new one for every process
+	Version   string // of the program
 	Slots     int    // pushes at once
 	Lease     time.Duration
 	RenewCap  time.Duration // how long a push goes on without a successful renew
@@ -29,8 +30,9 @@ type WorkerConfig struct {
 	Resume    ResumeStore
 	Sealer    Sealer
 	Player    Player
-	Memory    Memory     // nil: none is watched
-	Stuck     func() int // calls of the media that go on although their push has ended; nil: there are none
+	Memory    Memory        // nil: none is watched
+	Stuck     func() int    // calls of the media that go on although their push has ended; nil: there are none
+	Metrics   WorkerMetrics // nil: nothing is counted
 	Log       *slog.Logger
 }
 
@@ -38,6 +40,7 @@ type WorkerConfig struct {
 // one that renews their leases.
 type Worker struct {
 	WorkerConfig
+	since  time.Time       // its begin
 	base   context.Context // parent of every attempt's context
 	cancel context.CancelCauseFunc
 	kicks  chan struct{} // capacity 1
@@ -47,6 +50,7 @@ type Worker struct {
 	attempts  map[string]*attempt // by push id
 	preparing map[string]*attempt // by push id; not claimed yet
 	slots     int                 // taken, those about to claim included
+	past      media.Totals        // of attempts that have ended
 	draining  bool
 	troubled  time.Time  // last renew that failed
 	idle      *sync.Cond // no slot is taken
@@ -65,8 +69,11 @@ var (
 
 // NewWorker returns a Worker; Run makes it renew.
 func NewWorker(c WorkerConfig) *Worker {
+	if c.Metrics == nil {
+		c.Metrics = unmeasured{}
+	}
 	w := &Worker{
-		WorkerConfig: c, kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
+		WorkerConfig: c, since: time.Now(), kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
 		guard: newGuard(),
 	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())
@@ -80,6 +87,7 @@ func NewWorker(c WorkerConfig) *Worker {
 func (w *Worker) Handle(ctx context.Context, t Task) error {
 	running, err := w.admit(t)
 	if err != nil {
+		w.Metrics.Refused(err)
 		w.tellRefused(ctx, t, err)
 		return err
 	}
@@ -89,6 +97,9 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	}
 	defer w.leave()
 	a, err := w.claim(ctx, t)
+	if err != nil {
+		w.Metrics.Refused(err)
+	}
 	if a == nil {
 		return err
 	}
@@ -162,7 +173,7 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 		return nil, err
 	}
 	a := newAttempt(w.base, lease, claimed.Push)
-	a.envelope = claimed.Envelope
+	a.envelope, a.metrics = claimed.Envelope, w.Metrics
 	a.log, a.kick, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.kickRenew, sent
 	a.meter = media.NewMeter(0)
 	a.meter.GoOnFrom(lastProgress(claimed.Push))
@@ -201,6 +212,7 @@ func (w *Worker) register(a *attempt) {
 				a.cancel(media.ErrDraining)
 			}
 			w.mu.Unlock()
+			w.Metrics.Began()
 			return
 		}
 		w.mu.Unlock()
@@ -216,6 +228,7 @@ func (w *Worker) forget(a *attempt) {
 	if w.attempts[a.lease.ID] == a {
 		delete(w.attempts, a.lease.ID)
 	}
+	w.past.Add(a.meter.Totals())
 	if w.preparing[a.lease.ID] == a {
 		delete(w.preparing, a.lease.ID)
 	}

@@ -54,6 +54,8 @@ func (p *parts) serve(ctx context.Context, addr string) error {
 	defer cancel()
 	var running sync.WaitGroup
 	running.Go(func() { p.sweeper.Run(ctx) })
+	running.Go(func() { p.watch(ctx) })
+	running.Go(func() { p.live.Run(ctx) })
 	running.Go(func() { p.shutDown(ctx, server) })
 	err = server.Serve(listener)
 	cancel()

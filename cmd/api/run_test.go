@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -23,21 +24,34 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/roomcast/roomcast/internal/contract"
+	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redistest"
+	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/secret"
+	"github.com/roomcast/roomcast/tasks/store"
 	"github.com/roomcast/roomcast/web/api"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(listenersEnv); addr != "" {
+		listeners(addr)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	apiKey = "canary-api-key"
 	sdkKey = "canary-sdk-key"
 )
 
+var secretKey = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{9}, 32))
+
 // instance is a running API.
 type instance struct {
-	t    *testing.T
+	t    testing.TB
 	base string
+	stop func()       // ends it, and demands that it ends well; once
 	api  *http.Client // holds every exchange against the description
 	mu   sync.Mutex
 	log  bytes.Buffer
@@ -49,14 +63,14 @@ var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
 
 // start runs the API against redis until the test is over, and demands a clean
 // end.
-func start(t *testing.T, redis *redistest.Server, settings ...string) *instance {
+func start(t testing.TB, redis *redistest.Server, settings ...string) *instance {
 	t.Helper()
 	sum := sha256.Sum256([]byte(apiKey))
 	environ := append([]string{
 		"ROOMCAST_LISTEN=127.0.0.1:0",
 		"ROOMCAST_LOG_LEVEL=debug",
 		"ROOMCAST_REDIS_URL=" + redis.URL(),
-		"ROOMCAST_SECRET_KEY=" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{9}, 32)),
+		"ROOMCAST_SECRET_KEY=" + secretKey,
 		"ROOMCAST_SDK_KEYS=1400000000=" + sdkKey,
 		"ROOMCAST_API_KEYS=ci:" + hex.EncodeToString(sum[:]),
 	}, settings...)
@@ -83,13 +97,14 @@ func start(t *testing.T, redis *redistest.Server, settings ...string) *instance 
 			i.keep(lines.Text())
 		}
 	}()
-	t.Cleanup(func() {
+	i.stop = sync.OnceFunc(func() {
 		http.DefaultClient.CloseIdleConnections()
 		cancel()
 		assert.NoError(t, <-ended)
 		<-drained
 		assert.NotContains(t, i.text(), "canary")
 	})
+	t.Cleanup(i.stop)
 	require.NotEmpty(t, i.base, i.text())
 	return i
 }
@@ -274,6 +289,83 @@ func TestReadinessFollowsRedis(t *testing.T) {
 	require.NoError(t, admin.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err())
 	status, _, _ = i.do("GET", "/healthz", "")
 	assert.Equal(t, 200, status)
+}
+
+func TestReadinessFollowsTheSettingsOfRedis(t *testing.T) {
+	redis := redistest.New(t, redistest.Config{})
+	i := start(t, redis)
+	set := func(policy string) {
+		require.NoError(t, redis.Client(t).ConfigSet(t.Context(), "maxmemory-policy", policy).Err())
+	}
+	set("allkeys-lru")
+	status, _, body := i.do("GET", "/readyz", "")
+	assert.Equal(t, 503, status)
+	assert.Contains(t, body, `"detail":"redis evicts keys (maxmemory-policy allkeys-lru)`)
+	set("noeviction")
+	status, _, _ = i.do("GET", "/readyz", "")
+	assert.Equal(t, 200, status)
+}
+
+// wellWorker is a worker with room for what the API starts.
+func wellWorker(t *testing.T) tasks.WorkerReport {
+	t.Helper()
+	keys, err := secret.ParseKeys(secretKey)
+	require.NoError(t, err)
+	sealer, err := secret.New(keys...)
+	require.NoError(t, err)
+	return tasks.WorkerReport{Name: "w", Version: process.Version(), Since: time.Now(), Slots: 9, State: tasks.WorkerReady, Keys: sealer.Keys()}
+}
+
+// addWorker lets one be there, so that no push waits for it.
+func addWorker(t *testing.T, redis *redistest.Server) {
+	t.Helper()
+	_, err := store.New(redis.Client(t), store.Config{Lease: time.Hour}).Renew(t.Context(), wellWorker(t), nil)
+	require.NoError(t, err)
+}
+
+func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
+	redis := redistest.New(t, redistest.Config{})
+	i := start(t, redis)
+	records := store.New(redis.Client(t), store.Config{Lease: time.Hour})
+	well := wellWorker(t)
+	for n, tt := range []struct {
+		code   string // of the push's trouble and of the probe's check
+		change func(w *tasks.WorkerReport)
+	}{
+		{"no_worker", nil},
+		{"no_key", func(w *tasks.WorkerReport) { w.Keys = []string{"another"} }},
+		{"no_free_slot", func(w *tasks.WorkerReport) { w.Slots = 1 }},
+		{"no_memory", func(w *tasks.WorkerReport) { w.State = tasks.WorkerNoMemory }},
+		{"worker_restarts", func(w *tasks.WorkerReport) { w.State = tasks.WorkerRestarting }},
+		{"", func(w *tasks.WorkerReport) { w.Version = "older" }},
+		{"", func(*tasks.WorkerReport) {}},
+	} {
+		t.Run(fmt.Sprint(n, tt.code), func(t *testing.T) {
+			w := well
+			if tt.change != nil {
+				tt.change(&w)
+				_, err := records.Renew(t.Context(), w, nil)
+				require.NoError(t, err)
+			}
+			status, _, probe := i.do("GET", "/readyz", "")
+			assert.Equal(t, 200, status, "a load balancer must not take the API away")
+			status, _, list := i.do("GET", "/v1/workers", "")
+			assert.Equal(t, 200, status)
+			status, _, push := i.do("POST", "/v1/pushes", strings.Replace(request(""), "anna", "anna"+strconv.Itoa(n), 1))
+			require.Equal(t, 202, status, push)
+			if tt.code == "" {
+				assert.Contains(t, probe, `{"name":"workers","status":"ok"}`)
+				assert.NotContains(t, push, `"trouble"`)
+			} else {
+				assert.Contains(t, probe, `{"name":"workers","status":"warning","code":"`+tt.code+`"`)
+				assert.Contains(t, push, `"trouble":{"side":"`)
+				assert.Contains(t, push, `"code":"`+tt.code+`"`)
+			}
+			assert.Equal(t, w.Version != process.Version(), strings.Contains(probe, "other_version"))
+			assert.Equal(t, tt.change != nil, strings.Contains(list, `"name":"w"`), list)
+			assert.NotContains(t, list+probe, well.Keys[0])
+		})
+	}
 }
 
 func TestARedisThatIsAwayIsSaidAfterThreeSeconds(t *testing.T) {

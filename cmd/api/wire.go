@@ -9,10 +9,12 @@ import (
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/health"
+	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/trtc"
 	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/metrics"
 	"github.com/roomcast/roomcast/tasks/queue"
 	"github.com/roomcast/roomcast/tasks/secret"
 	"github.com/roomcast/roomcast/tasks/store"
@@ -24,7 +26,9 @@ import (
 type parts struct {
 	log     *slog.Logger
 	handler http.Handler
+	live    *api.Hub
 	sweeper *tasks.Sweeper
+	watch   func(ctx context.Context) // over Redis, until ctx ends
 	closers []func()
 }
 
@@ -57,17 +61,29 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	if redis.FailsOver() {
 		service.Patience = tasks.FailoverPatience
 	}
-	service.Pushes, service.Repeats, service.Stops, service.Queue, service.Questions = records, records, records, bell, records
-	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(client), Lease: cfg.Lease, Log: log}
+	service.Pushes, service.Repeats, service.Stops, service.Workers = records, records, records, records
+	service.Queue, service.Questions = bell, records
+	p.watch = func(ctx context.Context) { redisconn.Watch(ctx, client, redisconn.WatchEvery, log) }
+	p.live = api.NewHub(records, log)
+	bells, told := queue.NewBells(client), metrics.New("api", process.Version())
+	fleet := told.Fleet(metrics.FleetConfig{Store: records, Queues: bells, Evicts: func(ctx context.Context) (bool, error) {
+		return redisconn.Evicts(ctx, client)
+	}})
+	p.closers = append(p.closers, fleet.Close)
+	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: bells, Lease: cfg.Lease, Log: log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
 	p.handler = api.New(api.Config{
-		Pushes:  service,
-		History: service,
-		Keys:    apiKeys(cfg.APIKeys),
-		Health:  health.Handler(health.Check{Name: "redis", Run: records.Writable}),
+		Pushes:   service,
+		History:  service,
+		Workers:  service,
+		Webhooks: records,
+		Live:     p.live,
+		Keys:     apiKeys(cfg.APIKeys),
+		Health:   health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service)),
 		Monitor: monitor.New(monitor.Config{
 			Client: client, Pushes: service, Active: records.Active, Log: log,
 			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
 		}),
+		Metrics: told.Handler(), Answered: told.Requests(),
 		Log: log,
 	})
 	return p, nil
@@ -98,9 +114,28 @@ func (p *parts) service(cfg config.Config, client redisconn.Client) (*tasks.Serv
 		return nil, fmt.Errorf("ROOMCAST_SOURCE_SCHEMES, ROOMCAST_SOURCE_ALLOW, ROOMCAST_SOURCE_DENY: %w", err)
 	}
 	p.closers = append(p.closers, gate.Close)
+	callbacks, err := p.callbacks(cfg)
+	if err != nil {
+		return nil, err
+	}
 	return &tasks.Service{
-		Sealer: sealer, Door: door, Sources: gate, Resume: resume, MaxDuration: cfg.MaxDuration, Log: p.log,
+		Sealer: sealer, Door: door, Sources: gate, Resume: resume, MaxDuration: cfg.MaxDuration, Callbacks: callbacks, Log: p.log,
 	}, nil
+}
+
+// callbacks says which callbacks requests may have.
+func (p *parts) callbacks(cfg config.Config) (tasks.Callbacks, error) {
+	c := tasks.Callbacks{Everywhere: cfg.WebhookURL != ""}
+	if cfg.WebhookSecret == "" {
+		return c, nil
+	}
+	gate, err := egress.New(egress.Config{Schemes: []string{"http", "https"}, Allow: cfg.WebhookAllow, Deny: cfg.SourceDeny, Log: p.log})
+	if err != nil {
+		return c, fmt.Errorf("ROOMCAST_WEBHOOK_ALLOW, ROOMCAST_SOURCE_DENY: %w", err)
+	}
+	p.closers = append(p.closers, gate.Close)
+	c.Check = gate
+	return c, nil
 }
 
 func apiKeys(keys config.APIKeys) []api.Key {

@@ -35,11 +35,34 @@ func (d *doctorCmd) Run(ctx context.Context, e env) error {
 }
 
 func (d *doctorCmd) ready(ctx context.Context, e env, c *client.Client) bool {
-	if err := c.Ready(ctx); err != nil {
+	checks, err := c.Ready(ctx)
+	if err != nil {
 		e.printf("FAIL  the API cannot work now: %v\n      look at what it waits for and at its log\n", err)
 		return false
 	}
 	e.printf("ok    it is ready to work\n")
+	well := true
+	for _, check := range checks {
+		well = d.check(e, check) && well
+	}
+	return well
+}
+
+// check prints one check of the API and says whether pushes can play.
+func (d *doctorCmd) check(e env, c client.Check) bool {
+	message := client.Printable(c.Message)
+	switch {
+	case c.Status == "ok" && c.Name == "workers":
+		e.printf("ok    a worker has room for a push\n")
+	case c.Status == "ok":
+	case c.Code == "no_worker", c.Code == "no_key":
+		e.printf("FAIL  %s\n", message)
+		return false
+	case message != "":
+		e.printf("note  %s\n", message)
+	default:
+		e.printf("note  the API could not look at its %s\n", client.Printable(c.Name))
+	}
 	return true
 }
 

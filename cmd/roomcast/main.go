@@ -28,15 +28,16 @@ type cli struct {
 	API     string           `help:"The API's address (ROOMCAST_API). Its key is taken from ROOMCAST_API_KEY." getenv:"ROOMCAST_API" default:"http://127.0.0.1:8080" placeholder:"URL"`
 	Version kong.VersionFlag `help:"Print the version."`
 
-	Push    pushCmd    `cmd:"" help:"Put a video into a room and follow it."`
-	Ls      lsCmd      `cmd:"" help:"List pushes, newest first."`
-	Show    showCmd    `cmd:"" help:"Show a push and what happened to it."`
-	Watch   watchCmd   `cmd:"" help:"Follow a push. Ctrl-C leaves it running."`
-	Stop    stopCmd    `cmd:"" help:"Stop pushes."`
-	Usersig usersigCmd `cmd:"" help:"Print a UserSig, made with the app's key from ROOMCAST_SDK_KEY, or ROOMCAST_SDK_KEYS (appid=key,…)."`
-	Doctor  doctorCmd  `cmd:"" help:"Say whether the API can be reached and works, and what to do if not."`
-	Demo    demoCmd    `cmd:"" help:"Run everything on this machine: Redis, a stand-in room, API, worker, and a push of a sample clip."`
-	Stage   stageCmd   `cmd:"" help:"The demo's parts, each by itself."`
+	Push     pushCmd     `cmd:"" help:"Put a video into a room and follow it."`
+	Ls       lsCmd       `cmd:"" help:"List pushes, newest first."`
+	Show     showCmd     `cmd:"" help:"Show a push and what happened to it."`
+	Watch    watchCmd    `cmd:"" help:"Follow a push. Ctrl-C leaves it running."`
+	Stop     stopCmd     `cmd:"" help:"Stop pushes."`
+	Webhooks webhooksCmd `cmd:"" help:"Webhooks that could not be delivered."`
+	Usersig  usersigCmd  `cmd:"" help:"Print a UserSig, made with the app's key from ROOMCAST_SDK_KEY, or ROOMCAST_SDK_KEYS (appid=key,…)."`
+	Doctor   doctorCmd   `cmd:"" help:"Say whether the API can be reached and works, and what to do if not."`
+	Demo     demoCmd     `cmd:"" help:"Run everything on this machine: Redis, a stand-in room, API, worker, and a push of a sample clip."`
+	Stage    stageCmd    `cmd:"" help:"The demo's parts, each by itself."`
 }
 
 // env is what commands work with.

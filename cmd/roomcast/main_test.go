@@ -250,17 +250,29 @@ func TestUsersig(t *testing.T) {
 
 func TestDoctor(t *testing.T) {
 	const ready, list = "GET /readyz", "GET /v1/pushes?limit=1"
+	checks := func(checks string) map[string]string {
+		return map[string]string{ready: `{"status":"ready","checks":[{"name":"redis","status":"ok"},` + checks + `]}`, list: `{"pushes":[]}`}
+	}
+	fine := checks(`{"name":"workers","status":"ok"}`)
 	for name, tt := range map[string]struct {
 		answers map[string]string
 		key     string
 		want    string
 		well    bool
 	}{
-		"all is well":     {map[string]string{ready: "ok", list: `{"pushes":[]}`}, "", "asks for no key", true},
-		"with a key":      {map[string]string{ready: "ok", list: `{"pushes":[]}`}, "canary", "takes the key", true},
-		"a key is needed": {map[string]string{ready: "ok", list: noKey}, "", "ROOMCAST_API_KEY is not set", false},
-		"a wrong key":     {map[string]string{ready: "ok", list: noKey}, "canary", "does not know the key", false},
+		"a worker has room":       {fine, "", "a worker has room", true},
+		"no worker is there":      {checks(`{"name":"workers","status":"warning","code":"no_worker","message":"start one"}`), "", "FAIL  start one", false},
+		"none has the secret key": {checks(`{"name":"workers","status":"warning","code":"no_key","message":"give it"},{"name":"versions","status":"ok"}`), "", "FAIL  give it", false},
+		"all slots are taken":     {checks(`{"name":"workers","status":"warning","code":"no_free_slot","message":"add one"}`), "", "note  add one", true},
+		"a worker is older":       {checks(`{"name":"versions","status":"warning","code":"other_version","message":"update it"}`), "", "note  update it", true},
+		"a check that failed":     {checks(`{"name":"workers","status":"unknown"}`), "", "note  the API could not look at its workers", true},
+
+		"all is well":     {map[string]string{ready: "{}", list: `{"pushes":[]}`}, "", "asks for no key", true},
+		"with a key":      {map[string]string{ready: "{}", list: `{"pushes":[]}`}, "canary", "takes the key", true},
+		"a key is needed": {map[string]string{ready: "{}", list: noKey}, "", "ROOMCAST_API_KEY is not set", false},
+		"a wrong key":     {map[string]string{ready: "{}", list: noKey}, "canary", "does not know the key", false},
 		"Redis is away":   {map[string]string{ready: `{"status":503,"code":"not_ready","detail":"waiting for redis","retryable":true}`, list: `{"pushes":[]}`}, "", "waiting for redis", false},
+		"Redis evicts":    {map[string]string{ready: `{"status":503,"code":"not_ready","detail":"redis evicts keys; set it","retryable":true}`, list: `{"pushes":[]}`}, "", "redis evicts keys; set it", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.answers["GET /healthz"] = "ok"

@@ -1,20 +1,13 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"math"
 	"net"
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/health"
-	"github.com/roomcast/roomcast/tasks"
 )
 
 // healthServer answers for this worker; nil answers nothing.
@@ -26,7 +19,7 @@ type healthServer struct {
 
 // listenHealth serves /healthz, /readyz and /metrics on addr; redis says whether
 // Redis can be used.
-func listenHealth(addr string, redis func(context.Context) error, w *tasks.Worker) (*healthServer, error) {
+func listenHealth(addr string, redis health.Check, metrics http.Handler) (*healthServer, error) {
 	if addr == config.WorkerListenOff {
 		return &healthServer{addr: addr}, nil
 	}
@@ -34,12 +27,9 @@ func listenHealth(addr string, redis func(context.Context) error, w *tasks.Worke
 	if err != nil {
 		return nil, fmt.Errorf("%sWORKER_LISTEN: %w", config.Prefix, err)
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(gauges(w)...)
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.Handle("/", health.Handler(health.Check{Name: "redis", Run: redis}))
+	mux.Handle("GET /metrics", metrics)
+	mux.Handle("/", health.Handler(redis))
 	h := &healthServer{
 		addr: listener.Addr().String(), ended: make(chan struct{}),
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second},
@@ -49,28 +39,6 @@ func listenHealth(addr string, redis func(context.Context) error, w *tasks.Worke
 		_ = h.server.Serve(listener) // ends with close
 	}()
 	return h, nil
-}
-
-// gauges are what there is to know of w.
-func gauges(w *tasks.Worker) []prometheus.Collector {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-	}
-	all := []prometheus.Collector{
-		gauge("roomcast_worker_pushes", "Pushes that this worker runs.", func() float64 { return float64(w.Running()) }),
-		gauge("roomcast_worker_memory_bytes", "Memory that is taken, as the kernel counts before it kills.", func() float64 {
-			used, err := w.Memory.Used()
-			if err != nil {
-				return math.NaN()
-			}
-			return float64(used)
-		}),
-		gauge("roomcast_worker_memory_limit_bytes", "Memory that may be taken; 0: without a limit.", func() float64 { return float64(w.Memory.Limit()) }),
-	}
-	if w.Stuck != nil {
-		all = append(all, gauge("roomcast_stuck_opens", "Sources that could not be ended with their push.", func() float64 { return float64(w.Stuck()) }))
-	}
-	return all
 }
 
 func (h *healthServer) close() {

@@ -13,7 +13,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/roomcast/roomcast/internal/config"
+	"github.com/roomcast/roomcast/internal/health"
 	"github.com/roomcast/roomcast/internal/logging"
+	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
@@ -21,6 +23,7 @@ import (
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/trtc"
 	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/metrics"
 	"github.com/roomcast/roomcast/tasks/queue"
 	"github.com/roomcast/roomcast/tasks/secret"
 	"github.com/roomcast/roomcast/tasks/store"
@@ -58,44 +61,46 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 			_ = client.Close()
 		}
 	}()
-	player, closePlayer, err := newPlayer(cfg, log)
+	player, received, closePlayer, err := newPlayer(cfg, log)
 	if err != nil {
 		return err
 	}
 	defer within(context.WithoutCancel(ctx), closingTime, closePlayer)
-	orderly, err = work(ctx, cfg, parts{client: client, player: player, memory: boundMemory(cfg, environ, log), stuck: libav.Stuck, log: log})
+	orderly, err = work(ctx, cfg, parts{client: client, player: player, received: received, memory: boundMemory(cfg, environ, log), stuck: libav.Stuck, log: log})
 	return err
 }
 
-// newPlayer puts the media together; the returned func closes it.
-func newPlayer(cfg config.Config, log *slog.Logger) (*media.Pusher, func(), error) {
+// newPlayer puts the media together; received tells how many bytes have come from
+// sources, and end closes it all.
+func newPlayer(cfg config.Config, log *slog.Logger) (player *media.Pusher, received func() int64, end func(), err error) {
 	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Deny: cfg.SourceDeny, Log: log})
 	if err != nil {
-		return nil, nil, fmt.Errorf("%sSOURCE_…: %w", config.Prefix, err)
+		return nil, nil, nil, fmt.Errorf("%sSOURCE_…: %w", config.Prefix, err)
 	}
 	door, err := trtc.New(trtc.Config{Keys: cfg.SDKKeys, Endpoint: cfg.RTMPEndpoint})
 	if err != nil {
 		gate.Close()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	endLog := libav.SetLogger(log)
-	player := &media.Pusher{
+	player = &media.Pusher{
 		Opener: libav.NewOpener(libav.Config{Gate: gate, Log: log}),
 		Dialer: &rtmp.Dialer{Log: log},
 		Door:   door,
 
 		Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: log}),
 	}
-	return player, func() { gate.Close(); endLog() }, nil
+	return player, gate.Received, func() { gate.Close(); endLog() }, nil
 }
 
 // parts is what work puts together.
 type parts struct {
-	client redisconn.Client
-	player tasks.Player
-	memory tasks.Memory
-	stuck  func() int // see tasks.WorkerConfig
-	log    *slog.Logger
+	client   redisconn.Client
+	player   tasks.Player
+	received func() int64 // bytes from sources
+	memory   tasks.Memory
+	stuck    func() int // see tasks.WorkerConfig
+	log      *slog.Logger
 }
 
 // work runs the worker, its queue, the sweeper and the health server. orderly
@@ -115,41 +120,55 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	}
 	defer resume.Close()
 	records := store.New(p.client, store.Config{Lease: cfg.Lease, Retention: cfg.Retention})
-	bell := queue.New(p.client)
+	bell, told := queue.New(p.client), metrics.New("worker", process.Version())
+	counts := told.Worker()
 	worker := tasks.NewWorker(tasks.WorkerConfig{
-		Name: name(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
+		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
-		Memory: p.memory, Stuck: p.stuck,
+		Memory: p.memory, Stuck: p.stuck, Metrics: counts,
 	})
+	told.Watch(worker, p.received)
 	server := queue.NewServer(p.client, queue.Config{
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, records, t, p.log) },
 	})
-	health, err := listenHealth(cfg.WorkerListen, records.Writable, worker)
+	webhooks, closeWebhooks, err := newWebhooks(cfg, p, records, sealer, counts.Webhooks.Tried)
 	if err != nil {
 		return true, err
 	}
-	defer health.close()
+	defer closeWebhooks()
+	listening, err := listenHealth(cfg.WorkerListen, health.Redis(p.client, records.Writable), told.Handler())
+	if err != nil {
+		return true, err
+	}
+	defer listening.close()
 
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	sweeper := tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(p.client), Lease: cfg.Lease, Log: p.log}
+	sweeper := tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(p.client), Lease: cfg.Lease, Log: p.log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
 	running.Go(func() { worker.Run(background) })
 	running.Go(func() { sweeper.Run(background) })
 	running.Go(func() { nudge(background, records, worker) })
+	running.Go(func() { redisconn.Watch(background, p.client, redisconn.WatchEvery, p.log) })
 	running.Go(func() { worker.AnswerQuestions(background, records) })
 	if err := server.Start(); err != nil {
 		return true, err
 	}
-	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", health.addr)
+	if err := webhooks.Start(); err != nil {
+		return true, err
+	}
+	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", listening.addr)
 	select {
 	case <-ctx.Done():
 	case <-worker.Spent():
 		err = errSpent
 	}
-	return drain(server, worker, cancel, p.log), err
+	closed := make(chan bool, 1)
+	go func() { closed <- within(context.Background(), drainTime, webhooks.Shutdown) }()
+	orderly = drain(server, worker, cancel, p.log)
+	return <-closed && orderly, err
 }
 
 // nudge passes on the fast path of stops.

@@ -114,7 +114,8 @@ func healthy(ctx context.Context, s *stack) (string, error) {
 				}
 			}
 		}
-		return s.api.Ready(ctx)
+		_, err := s.api.Ready(ctx)
+		return err
 	})
 }
 

@@ -249,7 +249,7 @@ func restartRedis(ctx context.Context, s *stack) (string, error) {
 	}
 	restarted := time.Now()
 	err = wait(ctx, time.Minute, func(ctx context.Context) error {
-		if err := s.api.Ready(ctx); err != nil {
+		if _, err := s.api.Ready(ctx); err != nil {
 			return err
 		}
 		for i, id := range s.pushes {

@@ -43,6 +43,10 @@ type Config struct {
 	Retention time.Duration `env:"RETENTION" envDefault:"72h" about:"how long the record of an ended push stays"`
 	ResumeTTL time.Duration `env:"RESUME_TTL" envDefault:"720h" about:"how long a resume record stays after its last write"`
 
+	WebhookURL    media.Secret `env:"WEBHOOK_URL" about:"where every push without a callbackUrl is told of, http(s); it is called as it is, wherever it leads"`
+	WebhookSecret media.Secret `env:"WEBHOOK_SECRET" about:"signs webhooks, callbackUrl and WEBHOOK_URL need it: whsec_ and base64 of 24 to 64 bytes; several, comma separated, to rotate: each signs. Make one with: echo whsec_$(openssl rand -base64 32)"`
+	WebhookAllow  List         `env:"WEBHOOK_ALLOW" about:"where a callbackUrl may lead beyond public addresses on the usual ports, as SOURCE_ALLOW says it of sources; SOURCE_DENY counts as well"`
+
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
 	LogFormat string     `env:"LOG_FORMAT" envDefault:"text" about:"text or json"`
 }

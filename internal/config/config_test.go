@@ -81,6 +81,8 @@ func TestLoadTakes(t *testing.T) {
 		{"a level", []string{"LOG_LEVEL=debug"}, func(c config.Config) any { return c.LogLevel }, slog.LevelDebug},
 		{"no longest duration", []string{"MAX_DURATION=0"}, func(c config.Config) any { return c.MaxDuration }, time.Duration(0)},
 		{"a longest duration", []string{"MAX_DURATION=12h"}, func(c config.Config) any { return c.MaxDuration }, 12 * time.Hour},
+		{"where webhooks go", []string{"WEBHOOK_URL=http://hooks:8080/a?b", "WEBHOOK_SECRET=whsec_" + secretKey(1) + "," + secretKey(2)}, func(c config.Config) any { return c.WebhookSecrets() }, []string{"whsec_" + secretKey(1), secretKey(2)}},
+		{"what callbacks may reach", []string{"WEBHOOK_ALLOW=10.0.0.0/8"}, func(c config.Config) any { return c.WebhookAllow }, config.List{"10.0.0.0/8"}},
 		{"an endpoint", []string{"RTMP_ENDPOINT=rtmp://127.0.0.1:1935/push"}, func(c config.Config) any { return c.RTMPEndpoint }, "rtmp://127.0.0.1:1935/push"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -125,6 +127,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"a format that is none", "LOG_FORMAT=xml", "ROOMCAST_LOG_FORMAT must be text or json"},
 		{"a longest duration below a second", "MAX_DURATION=1ms", "ROOMCAST_MAX_DURATION must be 0 for no limit, or a duration from 1s"},
 		{"a longest duration below nothing", "MAX_DURATION=-1h", "ROOMCAST_MAX_DURATION must be 0 for no limit, or a duration from 1s"},
+		{"webhooks that nobody signs", "WEBHOOK_URL=http://canary/", "ROOMCAST_WEBHOOK_SECRET is required with ROOMCAST_WEBHOOK_URL"},
+		{"a secret of webhooks that is too short", "WEBHOOK_SECRET=whsec_Y2FuYXJ5", "ROOMCAST_WEBHOOK_SECRET must be whsec_ and base64 of 24 to 64 bytes"},
+		{"a secret of webhooks that is no base64", "WEBHOOK_SECRET=canary!", "ROOMCAST_WEBHOOK_SECRET must be whsec_"},
+		{"a place for callbacks that is a URL", "WEBHOOK_ALLOW=http://nas/", "ROOMCAST_WEBHOOK_ALLOW must list networks"},
 		{"no time to keep records", "RETENTION=0s", "ROOMCAST_RETENTION must be a duration from 1m"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -165,7 +171,8 @@ func TestUnknownNamesAreWarnedAbout(t *testing.T) {
 }
 
 func TestAConfigDoesNotPrintItsSecrets(t *testing.T) {
-	c, _, err := load("REDIS_URL=redis://:canary@r:6379", "SDK_KEYS=1=canary", "SECRET_KEY="+secretKey(7))
+	c, _, err := load("REDIS_URL=redis://:canary@r:6379", "SDK_KEYS=1=canary", "SECRET_KEY="+secretKey(7),
+		"WEBHOOK_URL=https://h/canary", "WEBHOOK_SECRET="+secretKey(7))
 	require.NoError(t, err)
 	text := fmt.Sprintf("%v %+v %#v", c, c, c)
 	assert.NotContains(t, text, "canary")

@@ -39,6 +39,7 @@ func (c Config) validate(e *Error) {
 		"REDIS_URL", "must be a URL such as redis://127.0.0.1:6379/0 or rediss://user:password@host:6379/0")
 	check(c.SecretKey != "", "SECRET_KEY", "is required; make one with: openssl rand -base64 32")
 	check(secretKeys(c.SecretKey.Reveal()), "SECRET_KEY", "must be base64 of 32 bytes, or several of them, comma separated; make one with: openssl rand -base64 32")
+	c.validateWebhooks(check)
 	check(c.LogFormat == "text" || c.LogFormat == "json", "LOG_FORMAT", "must be text or json")
 }
 
@@ -59,6 +60,24 @@ func (c Config) validateSources(check checkFunc) {
 	check(allOf(c.SourceDeny, isPlace), "SOURCE_DENY", "must list networks such as 10.0.0.0/8, addresses or host names")
 	check(allOf(c.ProgressRedisAllow, isRedis), "PROGRESS_REDIS_ALLOW", "must list host:port, redis://host:port or rediss://host:port")
 	check(c.RTMPEndpoint == "" || isEndpoint(c.RTMPEndpoint), "RTMP_ENDPOINT", "must be rtmp://host[:port]/app or rtmps://host[:port]/app, without user, query or fragment")
+}
+
+func (c Config) validateWebhooks(check checkFunc) {
+	u, err := url.Parse(c.WebhookURL.Reveal())
+	isHTTP := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
+	check(c.WebhookURL == "" || isHTTP, "WEBHOOK_URL", "must be http(s)://host[:port]/path")
+	check(c.WebhookURL == "" || c.WebhookSecret != "", "WEBHOOK_SECRET", "is required with ROOMCAST_WEBHOOK_URL: webhooks are signed")
+	check(allOf(c.WebhookSecrets(), isWebhookSecret), "WEBHOOK_SECRET", "must be whsec_ and base64 of 24 to 64 bytes, or several of them, comma separated; make one with: echo whsec_$(openssl rand -base64 32)")
+	check(allOf(c.WebhookAllow, isSource), "WEBHOOK_ALLOW", "must list networks such as 10.0.0.0/8, addresses or host:port")
+}
+
+// WebhookSecrets are the secrets one by one.
+func (c Config) WebhookSecrets() []string { return entries(c.WebhookSecret.Reveal()) }
+
+// isWebhookSecret takes what Standard Webhooks calls a secret.
+func isWebhookSecret(text string) bool {
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, "whsec_"))
+	return err == nil && len(raw) >= 24 && len(raw) <= 64
 }
 
 func (c Config) validateWorker(check checkFunc) {

@@ -178,7 +178,11 @@ func (c *Contract) ofRequest(e exchange, in *openapi3filter.RequestValidationInp
 		complaints = append(complaints, "the API took a request that is not as "+file+" says: "+err.Error())
 	}
 	for name := range in.Request.URL.Query() {
-		if in.Route.Operation.Parameters.GetByInAndName("query", name) == nil {
+		described := name
+		if strings.HasPrefix(name, "metadata.") { // a label's own name follows
+			described = "metadata.NAME"
+		}
+		if in.Route.Operation.Parameters.GetByInAndName("query", described) == nil {
 			complaints = append(complaints, fmt.Sprintf("the parameter %s is not in %s: add it to the operation", name, file))
 		}
 	}

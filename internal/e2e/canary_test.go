@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bufio"
+	"context"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,19 +16,21 @@ import (
 )
 
 // A secret that a request brings is nowhere but in its envelope: not in
-// Redis's file, in a log at debug level, in the process list, the API or the
-// monitor.
+// Redis's file, in a log at debug level, in the process list, the API, the
+// monitor or the metrics.
 func TestACanaryIsFoundNowhere(t *testing.T) {
 	const password, token, user, header = "canary-redis-password", "canary-url-token", "canary-url-user", "canary-header-value"
 	other := redistest.New(t, redistest.Config{Password: password})
+	hooks := receiveWebhooks(t)
 	s := newStack(t, options{env: []string{
-		"ROOMCAST_LOG_LEVEL=debug", "ROOMCAST_PROGRESS_REDIS_ALLOW=" + other.Addr(),
+		"ROOMCAST_WEBHOOK_SECRET=" + webhookSecret, "ROOMCAST_WEBHOOK_ALLOW=127.0.0.0/8", "ROOMCAST_LOG_LEVEL=debug", "ROOMCAST_PROGRESS_REDIS_ALLOW=" + other.Addr(),
 	}})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 20})})
+	told := s.stream("/v1/events")
 	src := strings.Replace(files.URL, "http://", "http://"+user+":"+token+"@", 1) + "/a?token=" + token
 	good := s.request(src, "r", "u", fields{
 		"redis": true, "redisHost": "127.0.0.1", "redisPort": other.Port(), "redisPassword": password,
-		"headers": fields{"X-Token": "Bearer " + header},
+		"headers": fields{"X-Token": "Bearer " + header}, "callbackUrl": hooks.URL + "/?token=" + token,
 	})
 	sig, _ := good["userSig"].(string)
 	a := s.do(http.MethodPost, "/v1/pushes", good)
@@ -34,17 +38,23 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	id, _ := a.body["id"].(string)
 	_, err := s.room.WaitMedia(patient(t), "u", 3*time.Second)
 	require.NoError(t, err)
-	missing := s.push(strings.Replace(src, "/a?", "/missing?", 1), "r", "v", fields{"headers": fields{"X-Token": header}}) // errors are printed, too
+	missing := s.push(strings.Replace(src, "/a?", "/missing?", 1), "r", "v", fields{"headers": fields{"X-Token": header}, "callbackUrl": hooks.URL + "/?token=" + token}) // errors are printed, too
 	s.waitStatus(missing, "failed")
 	s.room.Cut("u")
 	_, err = s.room.WaitSession(patient(t), "u", 1)
 	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(hooks.all()) >= 3 }, patience, 50*time.Millisecond) // started, failed, reconnecting
+	hooks.Close()
 
+	apiMetrics, workerMetrics := s.scrape(t)
 	places := map[string]string{
+		"the API's metrics": apiMetrics, "the worker's metrics": workerMetrics,
 		"the API's log": s.api.log(), "the worker's log": s.workers[0].log(), "the process list": processList(t),
 		"the push": s.do(http.MethodGet, "/v1/pushes/"+id, nil).raw, "the list": s.do(http.MethodGet, "/v1/pushes", nil).raw,
+		"the stream": told("event: end"), "the stream of a push": s.stream("/v1/pushes/" + missing + "/events")("event: end"),
+		"a dry run":   s.do(http.MethodPost, "/v1/pushes?dryRun=true&probe=true", s.request(src, "r", "x", fields{"headers": fields{"X-Token": header}})).raw,
 		"the events":  s.do(http.MethodGet, "/v1/pushes/"+missing+"/events", nil).raw,
-		"the monitor": s.monitor(t), "Redis": s.redisFile(t), "the other Redis": dump(t, other),
+		"the monitor": s.monitor(t), "the webhooks": hooks.text.String(), "Redis": s.redisFile(t), "the other Redis": dump(t, other),
 	}
 	for place, text := range places {
 		require.NotEmpty(t, text, place)
@@ -58,6 +68,34 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	require.NotContains(t, refused.raw+s.api.log(), header)
 	s.stop(id)
 	s.waitStatus(id, "stopped")
+}
+
+// stream asks for server-sent events. What it returns waits until a text has
+// come, and returns all that has.
+func (s *stack) stream(path string) func(until string) string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	s.t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	require.NoError(s.t, err)
+	r.Header.Set("Authorization", "Bearer "+apiKey)
+	r.Header.Set("Accept", "text/event-stream")
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(s.t, err)
+	require.Equal(s.t, http.StatusOK, answer.StatusCode)
+	return func(until string) string {
+		s.t.Helper()
+		defer answer.Body.Close()
+		var all strings.Builder
+		for lines := bufio.NewReader(answer.Body); ; {
+			line, err := lines.ReadString('\n')
+			all.WriteString(line)
+			if line == "\n" && strings.Contains(all.String(), until) {
+				return all.String()
+			}
+			require.NoError(s.t, err, "%s has not come: %s", until, &all)
+		}
+	}
 }
 
 // processList is every command line and environment of our processes.

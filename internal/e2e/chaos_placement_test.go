@@ -60,7 +60,7 @@ func TestChaosAWorkerWithoutTheSecretKeyLosesNoPush(t *testing.T) {
 	c.waitStatus(id, "publishing")
 	require.Zero(t, right.end(t))
 	c.waitFor(id, "the next attempt wait, and say why", func(p map[string]any) bool {
-		return p["status"] == "queued" && p["attempt"] == 2.0 && strings.Contains(fmt.Sprint(p["warnings"]), "no_key")
+		return p["status"] == "queued" && p["attempt"] == 2.0 && strings.Contains(fmt.Sprint(p["trouble"]), "no_key")
 	})
 	c.addWorker()
 	push := c.waitStatus(id, "publishing")

@@ -23,8 +23,9 @@ func get(h http.Handler, path string) *httptest.ResponseRecorder {
 	return w
 }
 
-func fine(context.Context) error { return nil }
-func away(context.Context) error { return errors.New("dial tcp 10.0.0.7:6379: password canary") }
+func fine(context.Context) error  { return nil }
+func away(context.Context) error  { return errors.New("dial tcp 10.0.0.7:6379: password canary") }
+func found(context.Context) error { return health.Finding{Code: "no_worker", Message: "start one"} }
 func hang(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
@@ -38,8 +39,11 @@ func TestHandler(t *testing.T) {
 		body       string
 	}{
 		{"a living process is healthy whatever is missing", "/healthz", []health.Check{{Name: "redis", Run: away}}, 200, "ok\n"},
-		{"a process without checks is ready", "/readyz", nil, 200, "ok\n"},
-		{"all checks pass", "/readyz", []health.Check{{Name: "redis", Run: fine}}, 200, "ok\n"},
+		{"a process without checks is ready", "/readyz", nil, 200, `{"status":"ready","checks":[]}`},
+		{"all checks pass", "/readyz", []health.Check{{Name: "redis", Run: fine}}, 200, `{"status":"ready","checks":[{"name":"redis","status":"ok"}]}`},
+		{"what only warns is said in words", "/readyz", []health.Check{{Name: "workers", Run: found, Warns: true}}, 200, `[{"name":"workers","status":"warning","code":"no_worker","message":"start one"}]`},
+		{"what only warns and has no words", "/readyz", []health.Check{{Name: "workers", Run: away, Warns: true}}, 200, `[{"name":"workers","status":"unknown"}]`},
+		{"a check fails in words", "/readyz", []health.Check{{Name: "redis", Run: found}, {Name: "disk", Run: away}}, 503, `"detail":"waiting for disk; start one"`},
 		{"one check fails", "/readyz", []health.Check{{Name: "redis", Run: away}, {Name: "disk", Run: fine}}, 503, `"detail":"waiting for redis","code":"not_ready","retryable":true`},
 		{"all checks fail", "/readyz", []health.Check{{Name: "redis", Run: away}, {Name: "disk", Run: away}}, 503, "waiting for redis, disk"},
 	} {

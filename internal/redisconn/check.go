@@ -2,11 +2,13 @@ package redisconn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,8 +19,18 @@ const (
 	policyWanted       = "noeviction"
 )
 
-// checkTime bounds Open's look at the server.
-const checkTime = 10 * time.Second
+const (
+	// checkTime bounds one look at the server.
+	checkTime = 10 * time.Second
+	// WatchEvery is how often Watch looks: settings are changed by people.
+	WatchEvery = time.Minute
+)
+
+// Unfit says why a server that answers cannot be used, and what to do; there is
+// no address in it.
+type Unfit string
+
+func (u Unfit) Error() string { return string(u) }
 
 // Open returns a client for cfg after CheckServer has found the server sound;
 // what could not be checked goes to log. The caller closes it.
@@ -40,9 +52,39 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (Client, error) {
 	return client, nil
 }
 
+// Watch looks at the server every so often until ctx ends: who changes its
+// settings, or another server after a failover, may make it Unfit, which is
+// logged once, as is that it is over.
+func Watch(ctx context.Context, client Client, every time.Duration, log *slog.Logger) {
+	var unfit Unfit
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		looking, cancel := context.WithTimeout(ctx, checkTime)
+		_, err := CheckServer(looking, client)
+		cancel()
+		found, is := errors.AsType[Unfit](err)
+		switch {
+		case is && found != unfit:
+			log.Error("redis cannot be used as it is", "reason", found)
+		case err == nil && unfit != "":
+			log.Info("redis can be used again")
+		case err != nil && !is:
+			continue // it is away, which others say
+		}
+		unfit = found
+	}
+}
+
 // CheckServer verifies that Redis answers, is version 6.2 or later and never
 // evicts keys; on a cluster, that every master does. What it cannot find out
-// it returns as warnings, sentences for the log. Its errors say what to do.
+// it returns as warnings, sentences for the log. Its errors say what to do; that
+// of a server that answers and cannot be used wraps Unfit.
 func CheckServer(ctx context.Context, client Client) (warnings []string, err error) {
 	nodes, ok := client.(*redis.ClusterClient)
 	if !ok {
@@ -70,30 +112,60 @@ func checkNode(ctx context.Context, node redis.Cmdable) ([]string, error) {
 	return checkInfo(info)
 }
 
-// checkInfo reads the text of INFO.
+// checkInfo judges the text of INFO.
 func checkInfo(info string) (warnings []string, err error) {
-	fields := map[string]string{}
-	for line := range strings.SplitSeq(info, "\n") {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			fields[name] = value
-		}
-	}
+	fields := infoFields(info)
 	version := fields["redis_version"]
 	major, minor, ok := parseVersion(version)
 	switch {
 	case !ok:
 		warnings = append(warnings, "redis does not tell its version; it must be 6.2 or later")
 	case major < minMajor || major == minMajor && minor < minMinor:
-		return warnings, fmt.Errorf("redis is version %s; 6.2 or later is needed", version)
+		return warnings, Unfit("redis is version " + version + "; 6.2 or later is needed")
 	}
 	switch policy := fields["maxmemory_policy"]; policy {
 	case policyWanted:
 	case "":
 		warnings = append(warnings, "redis does not tell its eviction policy; maxmemory-policy must be noeviction, or pushes can be lost")
 	default:
-		return warnings, fmt.Errorf("redis evicts keys (maxmemory-policy %s), so pushes could be lost; set `maxmemory-policy noeviction` in redis.conf or your provider's settings", policy)
+		return warnings, Unfit("redis evicts keys (maxmemory-policy " + policy + "), so pushes could be lost; set `maxmemory-policy noeviction` in redis.conf or your provider's settings")
 	}
 	return warnings, nil
+}
+
+// infoFields reads the text of INFO.
+func infoFields(info string) map[string]string {
+	fields := map[string]string{}
+	for line := range strings.SplitSeq(info, "\n") {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = value
+		}
+	}
+	return fields
+}
+
+// Evicts says whether Redis, or any master of a cluster, may evict keys now; its
+// setting can be changed while it runs. One that does not tell counts as one that
+// does not.
+func Evicts(ctx context.Context, client Client) (bool, error) {
+	var evicts atomic.Bool
+	look := func(ctx context.Context, node redis.Cmdable) error {
+		info, err := node.Info(ctx, "memory").Result()
+		if policy := infoFields(info)["maxmemory_policy"]; policy != "" && policy != policyWanted {
+			evicts.Store(true)
+		}
+		return err
+	}
+	var err error
+	if nodes, ok := client.(*redis.ClusterClient); ok {
+		err = nodes.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return look(ctx, node) })
+	} else {
+		err = look(ctx, client)
+	}
+	if _, refused := errors.AsType[redis.Error](err); refused { // an ACL may forbid INFO
+		err = nil
+	}
+	return evicts.Load(), err
 }
 
 func parseVersion(text string) (major, minor int, ok bool) {

@@ -8,11 +8,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,4 +178,57 @@ func (a authority) issue(t *testing.T, dir, name string) {
 func writePEM(t *testing.T, path, kind string, der []byte) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+}
+
+func TestARedisThatIsSetToEvictIsSeen(t *testing.T) {
+	s := redistest.New(t, redistest.Config{})
+	c := s.Client(t)
+	evicts := func() bool {
+		yes, err := redisconn.Evicts(t.Context(), c)
+		require.NoError(t, err)
+		return yes
+	}
+	require.False(t, evicts())
+	require.NoError(t, c.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err())
+	require.True(t, evicts())
+	s.Kill()
+	_, err := redisconn.Evicts(t.Context(), c)
+	require.Error(t, err)
+}
+
+func TestARedisThatRefusesToTellCountsAsOneThatDoesNotEvict(t *testing.T) {
+	s := redistest.New(t, redistest.Config{})
+	c := s.Client(t)
+	require.NoError(t, c.Do(t.Context(), "acl", "setuser", "default", "-info").Err())
+	yes, err := redisconn.Evicts(t.Context(), c)
+	require.NoError(t, err)
+	require.False(t, yes)
+}
+
+func TestAServerThatIsSetToEvictLaterIsSaidOnceAndWhenItIsOver(t *testing.T) {
+	s := redistest.New(t, redistest.Config{})
+	c := open(t, s.URL())
+	set := func(policy string) { require.NoError(t, c.ConfigSet(t.Context(), "maxmemory-policy", policy).Err()) }
+	lines := make(chan string, 100)
+	log := slog.New(slog.NewTextHandler(lineWriter(lines), nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	watching.Go(func() { redisconn.Watch(ctx, c, time.Millisecond, log) })
+	for range 2 {
+		set("allkeys-lru")
+		require.Contains(t, <-lines, "maxmemory-policy allkeys-lru")
+		set("noeviction")
+		require.Contains(t, <-lines, "can be used again")
+	}
+	cancel()
+	watching.Wait()
+	require.Empty(t, lines)
+}
+
+// lineWriter sends every line on.
+type lineWriter chan string
+
+func (w lineWriter) Write(line []byte) (int, error) {
+	w <- string(line)
+	return len(line), nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -54,8 +55,28 @@ func (g *Gate) dial(ctx context.Context, t target) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connect(ctx, t, allowed)
+	conn, err := connect(ctx, t, allowed)
+	if err != nil || t.network() != "tcp" { // who reads datagrams counts them
+		return conn, err
+	}
+	return counted{conn, &g.received}, nil
 }
+
+// counted is a connection whose bytes from the source are counted.
+type counted struct {
+	net.Conn
+	received *atomic.Int64
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.received.Add(int64(n))
+	return n, err
+}
+
+// Received returns how many bytes have come from sources, of TLS and of HTTP's
+// headers too. It only grows.
+func (g *Gate) Received() int64 { return g.received.Load() }
 
 // resolve is a look-up that ends with ctx even when the resolver does not: its
 // goroutine is then left behind, at most maxLookups of them.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -65,6 +66,8 @@ type Gate struct {
 	rules   *rules
 	lookups chan struct{} // one token per look-up under way
 	proxy   *proxy
+
+	received atomic.Int64 // bytes from sources
 
 	mu     sync.Mutex
 	closed bool

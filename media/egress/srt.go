@@ -204,6 +204,7 @@ func (r *srtRelay) down(source net.Conn, first []byte) {
 			}
 			return
 		}
+		r.way.gate.received.Add(int64(n))
 		r.judge(buf[:n], &answered)
 		_, _ = r.local.WriteToUDPAddrPort(buf[:n], r.peer) // what is lost is asked for again
 	}

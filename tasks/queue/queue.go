@@ -49,7 +49,7 @@ func New(rdb redis.UniversalClient) *Queue {
 // page shows them empty rather than as an error.
 func Declare(ctx context.Context, rdb redis.UniversalClient) error {
 	// asynq's own key (internal/base, AllQueues), written as its client does.
-	if err := rdb.SAdd(ctx, "asynq:queues", QueueResume, QueuePush).Err(); err != nil {
+	if err := rdb.SAdd(ctx, "asynq:queues", QueueResume, QueuePush, QueueWebhook).Err(); err != nil {
 		return unavailable(err)
 	}
 	return nil
@@ -72,12 +72,15 @@ func (q *Queue) Enqueue(ctx context.Context, t tasks.Task, resume bool) error {
 	if resume {
 		name = QueueResume
 	}
+	return q.enqueue(ctx, asynq.NewTask(TaskType, payload), TaskID(t.ID, t.Epoch), name)
+}
+
+func (q *Queue) enqueue(ctx context.Context, task *asynq.Task, id, queue string) error {
 	// A client remembers that it has listed a queue in asynq:queues. Redis may
 	// have lost that, and then the inspector would never find the task; a new
 	// one costs a round trip.
 	client := asynq.NewClientFromRedisClient(q.rdb)
-	_, err = client.EnqueueContext(ctx, asynq.NewTask(TaskType, payload),
-		asynq.TaskID(TaskID(t.ID, t.Epoch)), asynq.Queue(name),
+	_, err := client.EnqueueContext(ctx, task, asynq.TaskID(id), asynq.Queue(queue),
 		asynq.Timeout(taskTimeout), asynq.MaxRetry(taskMaxRetry))
 	if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) || errors.Is(err, asynq.ErrDuplicateTask) {
 		return nil

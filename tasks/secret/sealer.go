@@ -16,7 +16,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -39,7 +38,7 @@ var (
 // Sealer seals with its first key and opens with all of them. It is safe for
 // concurrent use.
 type Sealer struct {
-	seal    string // id of the sealing key
+	ids     []string // of the keys; the first seals
 	aeads   map[string]cipher.AEAD
 	digests [][]byte // keys of digests, in the order of the secret keys
 }
@@ -52,7 +51,7 @@ func New(keys ...Key) (*Sealer, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("no secret key")
 	}
-	s := &Sealer{seal: keys[0].id(), aeads: make(map[string]cipher.AEAD, len(keys))}
+	s := &Sealer{aeads: make(map[string]cipher.AEAD, len(keys))}
 	for _, key := range keys {
 		block, err := aes.NewCipher(key[:])
 		if err != nil {
@@ -66,7 +65,7 @@ func New(keys ...Key) (*Sealer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("derive digest key: %w", err)
 		}
-		s.aeads[key.id()], s.digests = aead, append(s.digests, digest)
+		s.aeads[key.id()], s.ids, s.digests = aead, append(s.ids, key.id()), append(s.digests, digest)
 	}
 	return s, nil
 }
@@ -78,6 +77,7 @@ type contents struct {
 	UserSig       string            `json:"userSig,omitempty"`
 	RedisPassword string            `json:"redisPassword,omitempty"`
 	Headers       map[string]string `json:"headers,omitempty"`
+	CallbackURL   string            `json:"callbackUrl,omitempty"`
 }
 
 // Seal returns the envelope of secrets for the push with this id.
@@ -86,6 +86,7 @@ func (s *Sealer) Seal(pushID string, secrets tasks.Secrets) (string, error) {
 		VideoSrc:      secrets.VideoSrc.Reveal(),
 		UserSig:       secrets.UserSig.Reveal(),
 		RedisPassword: secrets.RedisPassword.Reveal(),
+		CallbackURL:   secrets.CallbackURL.Reveal(),
 	}
 	if len(secrets.Headers) > 0 {
 		c.Headers = make(map[string]string, len(secrets.Headers))
@@ -97,12 +98,12 @@ func (s *Sealer) Seal(pushID string, secrets tasks.Secrets) (string, error) {
 	if err != nil {
 		return "", internal("the secrets could not be sealed", err)
 	}
-	aead := s.aeads[s.seal]
+	aead := s.aeads[s.ids[0]]
 	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce) // never fails: crypto/rand ends the program instead
 	sealed := aead.Seal(nil, nonce, plain, []byte(pushID))
 	encode := base64.RawURLEncoding.EncodeToString
-	return strings.Join([]string{version, s.seal, encode(nonce), encode(sealed)}, "."), nil
+	return strings.Join([]string{version, s.ids[0], encode(nonce), encode(sealed)}, "."), nil
 }
 
 // Open returns what Seal was given. Its errors wrap ErrMalformed,
@@ -120,6 +121,7 @@ func (s *Sealer) Open(pushID, envelope string) (tasks.Secrets, error) {
 		VideoSrc:      media.Secret(c.VideoSrc),
 		UserSig:       media.Secret(c.UserSig),
 		RedisPassword: media.Secret(c.RedisPassword),
+		CallbackURL:   media.Secret(c.CallbackURL),
 	}
 	if len(c.Headers) > 0 {
 		secrets.Headers = make(map[string]media.Secret, len(c.Headers))
@@ -155,8 +157,8 @@ func (s *Sealer) open(pushID, envelope string) ([]byte, error) {
 	return plain, nil
 }
 
-// Keys returns the ids of all keys, sorted.
-func (s *Sealer) Keys() []string { return slices.Sorted(maps.Keys(s.aeads)) }
+// Keys returns the ids of all keys; the first is that of the key that seals.
+func (s *Sealer) Keys() []string { return slices.Clone(s.ids) }
 
 // Digests returns HMAC-SHA256s of data in hex, under keys derived from the
 // secret keys, in their order.

@@ -74,6 +74,9 @@ func TestAPushIsNotGivenToAWorkerThatCannotOpenIt(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	n := newPush(t, "u")
 	n.Envelope = "v1.0a0a0a0a.nonce.sealed"
+	room := ready("w2", 9, 0)
+	room.Keys = []string{"0a0a0a0a"}
+	here(t, s, room)
 	p, _, err := s.Create(ctx(t), n)
 	require.NoError(t, err)
 	for range 3 {
@@ -215,7 +218,7 @@ func TestEventsAreStoredOnceByEpochAndSeq(t *testing.T) {
 	require.NoError(t, err)
 	var seen []string
 	for _, e := range events {
-		if e.Type == tasks.EventTrouble {
+		if e.Code == "x" {
 			seen = append(seen, fmt.Sprintf("%d.%d", e.Epoch, e.Seq))
 		}
 	}

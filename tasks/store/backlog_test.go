@@ -79,13 +79,13 @@ func (l *looks) Expired(ctx context.Context, limit int) ([]tasks.Expired, error)
 	return l.Store.Expired(ctx, limit)
 }
 
-func (l *looks) Defer(ctx context.Context, e tasks.Expired, grace time.Duration, why tasks.Waiting) error {
+func (l *looks) Defer(ctx context.Context, e tasks.Expired, grace time.Duration) error {
 	l.mu.Lock()
 	if l.deferred == 0 {
 		l.deferred = l.count.Load()
 	}
 	l.mu.Unlock()
-	return l.Store.Defer(ctx, e, grace, why)
+	return l.Store.Defer(ctx, e, grace)
 }
 
 func (l *looks) Enqueue(_ context.Context, t tasks.Task, _ bool) error {

@@ -143,7 +143,7 @@ func TestRecordThatIsNoHashHoldsUpNobodyAndEnds(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Pushes, 2)
 	l := claim(t, s, sound, "w")
-	verdicts, err := s.Renew(ctx(t), "w", []tasks.Renewal{{Lease: lease(odd, "w"), State: tasks.Publishing}, {Lease: l, State: tasks.Publishing}})
+	verdicts, err := s.Renew(ctx(t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{{Lease: lease(odd, "w"), State: tasks.Publishing}, {Lease: l, State: tasks.Publishing}})
 	require.NoError(t, err)
 	require.Equal(t, []tasks.Verdict{tasks.Gone, tasks.Kept}, verdicts)
 	expire(t, rdb, odd.ID)
@@ -183,7 +183,7 @@ func TestRenewalThatCannotBeWrittenIsKeptWithoutThatPartAndSaysSo(t *testing.T) 
 	source := &tasks.SourceReport{Kind: "vod", Container: "mov", Tracks: []tasks.TrackReport{{Type: "video", FPS: math.NaN()}}}
 	oddProgress := progress(time.Second)
 	oddProgress.FPS = math.Inf(1)
-	verdicts, err := s.Renew(ctx(t), "w", []tasks.Renewal{
+	verdicts, err := s.Renew(ctx(t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{
 		{Lease: odd, State: tasks.Publishing, Started: time.Now(), Progress: oddProgress, Source: source},
 		{Lease: sound, State: tasks.Publishing, Started: time.Now(), Progress: progress(time.Second)},
 	})

@@ -11,6 +11,7 @@ import (
 
 // The fields of an event in a push's stream; what is empty is left out.
 const (
+	eventPush    = "push" // in the feed
 	eventAt      = "at"
 	eventType    = "type"
 	eventState   = "state"

@@ -71,7 +71,7 @@ func (w *world) checkEvents(p tasks.Push) {
 	require.NoError(w.t, err)
 	seen := map[string]int{}
 	for _, e := range events {
-		if e.Type == tasks.EventTrouble {
+		if e.Code == "x" { // the rest is no attempt's
 			seen[eventOf(e.Epoch, e.Seq)]++
 		}
 	}
@@ -90,14 +90,14 @@ func (w *world) standStill() {
 	other := w.renewal(worker)
 	r := w.renewal(worker)
 	w.calls.hold = true
-	_, err := w.s.Renew(c(), r.worker, r.rs)
+	_, err := w.s.Renew(c(), tasks.WorkerReport{Name: r.worker}, r.rs)
 	w.calls.hold = false
 	require.Error(w.t, err)
 	r.call = w.calls.last()
 	w.calls.calls = w.calls.calls[:len(w.calls.calls)-1]
 	w.history.standing = append(w.history.standing, r)
 	if rapid.Bool().Draw(w.t, "overtaken") {
-		verdicts, err := w.s.Renew(c(), other.worker, other.rs)
+		verdicts, err := w.s.Renew(c(), tasks.WorkerReport{Name: other.worker}, other.rs)
 		require.NoError(w.t, err)
 		w.answered(other, verdicts)
 	}
@@ -150,7 +150,7 @@ func (w *world) unheard() {
 		return
 	}
 	w.drop(worker, p.ID)
-	verdicts, err := w.s.Renew(c(), worker, []tasks.Renewal{{Lease: lease(p, worker), Over: true}})
+	verdicts, err := w.s.Renew(c(), tasks.WorkerReport{Name: worker}, []tasks.Renewal{{Lease: lease(p, worker), Over: true}})
 	require.NoError(w.t, err)
 	require.Contains(w.t, []tasks.Verdict{tasks.Lost, tasks.Gone}, verdicts[0])
 }

@@ -16,6 +16,7 @@ import (
 //	{roomcast}:secret:<id>          string  sealed secrets; deleted at the push's end
 //	{roomcast}:live                 zset    id → end of lease, or of the grace of a queued push
 //	{roomcast}:workers              zset    worker → end of its presence
+//	{roomcast}:fleet                hash    worker → what it tells of itself, JSON tasks.WorkerReport
 //	{roomcast}:reserved             hash    the worker that keeps itself for a push, see reserve.lua; TTL
 //	{roomcast}:user:<app>:<user>    string  id of the push that publishes as this user; no TTL
 //	{roomcast}:idem:<sha256 of key> string  "<digest of body> <id>"; TTL 24 h
@@ -27,6 +28,11 @@ import (
 //	{roomcast}:index:user:<user>    zset    ids by UserID                     ┘
 //	{roomcast}:ended                zset    JSON [id, state, app, room, user] → when record and events expire
 //	{roomcast}:feed                 stream  events of all pushes, of the last ten minutes
+//	{roomcast}:outboxes             zset    push → when its outbox is due
+//	{roomcast}:outbox:<id>          list    webhooks of a push that are to be delivered, JSON, oldest first; at most 100
+//	{roomcast}:delivery:<id>        hash    of an outbox: bells rung and heard, failures, newest progress; TTL
+//	{roomcast}:dead-webhooks        zset    ids of webhooks that could not be delivered → since when
+//	{roomcast}:dead-webhooks:<id>   string  one of them, JSON; TTL 3 days
 //	{roomcast}:questions            list    ids of sources that a worker is to look at ┐
 //	{roomcast}:question:<id>        string  tasks.Question                             │ TTL 15 s
 //	{roomcast}:answer:<id>          string  tasks.Finding                              ┘
@@ -39,10 +45,13 @@ const (
 	prefix      = "{roomcast}:"
 	keyLive     = prefix + "live"
 	keyWorkers  = prefix + "workers"
+	keyFleet    = prefix + "fleet"
 	keyReserved = prefix + "reserved"
 	keyNone     = prefix + "none" // is never there, see Writable
 	keyEnded    = prefix + "ended"
 	keyFeed     = prefix + "feed"
+	keyOutboxes = prefix + "outboxes"
+	keyDead     = prefix + "dead-webhooks"
 
 	keyQuestions = prefix + "questions"
 	keyActive    = prefix + "index:active"
@@ -55,6 +64,9 @@ func keyEvents(id string) string         { return prefix + "events:" + id }
 func keyQuestion(id string) string       { return prefix + "question:" + id }
 func keyAnswer(id string) string         { return prefix + "answer:" + id }
 func keySecret(id string) string         { return prefix + "secret:" + id }
+func keyOutbox(id string) string         { return prefix + "outbox:" + id }
+func keyDelivery(id string) string       { return prefix + "delivery:" + id }
+func keyDeadOne(webhook string) string   { return keyDead + ":" + webhook }
 func keyResume(key string) string        { return prefix + "resume:" + key }
 func keyState(s tasks.State) string      { return prefix + "index:state:" + string(s) }
 func keyRoom(room string) string         { return prefix + "index:room:" + room }

@@ -29,16 +29,20 @@ func (s *Store) nextRenew() int64 {
 	}
 }
 
-// Renew says that worker lives, extends its leases and writes what has changed;
+// Renew says that w lives, extends its leases and writes what has changed;
 // rs may be empty, verdicts are in its order. After an error none, some or all
 // of it may have happened; renewing again with the same events is safe. A
 // worker's renews may overtake each other: one that arrives after a later one
 // changes nothing and is told Late.
-func (s *Store) Renew(ctx context.Context, worker string, rs []tasks.Renewal) ([]tasks.Verdict, error) {
-	seq := s.nextRenew()
+func (s *Store) Renew(ctx context.Context, w tasks.WorkerReport, rs []tasks.Renewal) ([]tasks.Verdict, error) {
+	report, err := json.Marshal(w)
+	if err != nil {
+		return nil, internal("the worker's report could not be written", err)
+	}
+	head := []any{s.cfg.Lease.Milliseconds(), w.Name, s.nextRenew(), string(report)}
 	var calls []renewCall
 	for start := 0; start < max(len(rs), 1); start += renewPart {
-		call, err := s.renewCall(worker, seq, rs[start:min(start+renewPart, len(rs))])
+		call, err := s.renewCall(head, rs[start:min(start+renewPart, len(rs))])
 		if err != nil {
 			return nil, err
 		}
@@ -77,8 +81,8 @@ type renewal struct {
 	Events  []entry `json:"v"`
 }
 
-func (s *Store) renewCall(worker string, seq int64, rs []tasks.Renewal) (renewCall, error) {
-	call := renewCall{keys: []string{keyLive, keyWorkers}, args: []any{s.cfg.Lease.Milliseconds(), worker, seq}}
+func (s *Store) renewCall(head []any, rs []tasks.Renewal) (renewCall, error) {
+	call := renewCall{keys: []string{keyLive, keyWorkers, keyFleet}, args: slices.Clone(head)}
 	for _, r := range rs {
 		text, err := renewArg(r)
 		if err != nil {

@@ -134,27 +134,6 @@ func TestTakeoverWhoseReplyWasLostAnswersTheSameUntilSomebodyClaims(t *testing.T
 	require.Equal(t, []any{"held"}, again(t, rdb, call))
 }
 
-func TestWorkersAreCountedWhileTheyRenew(t *testing.T) {
-	s, rdb := fresh(t, store.Config{Lease: 20 * time.Second})
-	count := func() int {
-		n, err := s.Workers(ctx(t))
-		require.NoError(t, err)
-		return n
-	}
-	require.Zero(t, count())
-	for _, worker := range []string{"a", "b", "a"} {
-		none, err := s.Renew(ctx(t), worker, nil)
-		require.NoError(t, err)
-		require.Empty(t, none)
-	}
-	require.Equal(t, 2, count())
-	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:workers", z(1, "a"), z(9e15, "far"), z(float64(time.Now().Add(50*time.Second).UnixMilli()), "set back")).Err())
-	_, err := s.Renew(ctx(t), "b", nil)
-	require.NoError(t, err)
-	require.Equal(t, []string{"b"}, rdb.ZRange(ctx(t), "{roomcast}:workers", 0, -1).Val(), "others are forgotten")
-	require.Equal(t, 1, count())
-}
-
 // A clock set back by as little as this keeps a dead worker's pushes from being
 // taken over for no longer than two leases, or two graces of a queued push.
 func TestLeaseThatAClockSetBackMadeLongIsCut(t *testing.T) {
@@ -183,33 +162,4 @@ func TestLeaseThatAClockSetBackMadeLongIsCut(t *testing.T) {
 			require.LessOrEqual(t, now, time.Now().Add(tt.want).UnixMilli())
 		})
 	}
-}
-
-func TestQueuedPushSaysWhyItWaitsOnceForEachReason(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	p := create(t, s, "u")
-	require.Empty(t, get(t, s, p.ID).Waiting)
-	for _, why := range []tasks.Waiting{
-		tasks.WaitingForWorker, tasks.WaitingForWorker, tasks.WaitingForSlot, tasks.WaitingForSlot,
-	} {
-		expire(t, rdb, p.ID)
-		require.NoError(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID, Expiry: 1, Push: p}, time.Hour, why))
-		require.Equal(t, why, get(t, s, p.ID).Waiting)
-	}
-	var codes []string
-	events, err := s.Events(ctx(t), p.ID)
-	require.NoError(t, err)
-	for _, e := range events {
-		if e.Type == tasks.EventTrouble {
-			codes = append(codes, e.Code)
-			require.NotEmpty(t, e.Message)
-			require.EqualValues(t, 1, e.Epoch)
-		}
-	}
-	require.Equal(t, []string{"no_worker", "no_free_slot"}, codes)
-	l := claim(t, s, p, "w")
-	require.Empty(t, get(t, s, p.ID).Waiting)
-	_, err = s.Release(ctx(t), l, progress(0), nil)
-	require.NoError(t, err)
-	require.Empty(t, get(t, s, p.ID).Waiting, "it has not waited for long yet")
 }

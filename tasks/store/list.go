@@ -160,7 +160,7 @@ func (s *Store) fill(ctx context.Context, page *tasks.Page, b batch) (used int, 
 			gone = append(gone, b.ids[i])
 			continue
 		}
-		if p := show(b.ids[i], record); matches(p, b.filter) {
+		if p := show(b.ids[i], record); b.filter.Matches(p) {
 			page.Pushes = append(page.Pushes, p)
 		}
 	}
@@ -168,13 +168,6 @@ func (s *Store) fill(ctx context.Context, page *tasks.Page, b batch) (used int, 
 		err = s.client.ZRem(ctx, b.index, gone...).Err()
 	}
 	return used, storeError(err)
-}
-
-func matches(p tasks.Push, f tasks.Filter) bool {
-	return (len(f.States) == 0 || slices.Contains(f.States, p.State)) &&
-		(f.RoomID == "" || p.Spec.RoomID == f.RoomID) &&
-		(f.SDKAppID == 0 || p.Spec.SDKAppID == f.SDKAppID) &&
-		(f.UserID == "" || p.Spec.UserID == f.UserID)
 }
 
 // A cursor is the id of the last push looked at.

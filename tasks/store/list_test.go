@@ -176,13 +176,13 @@ func TestSweepOfAQueuedPush(t *testing.T) {
 	s, rdb := fresh(t, store.Config{Grace: short})
 	p := create(t, s, "u")
 	seen := expired(t, s, 1)[0]
-	require.NoError(t, s.Defer(ctx(t), seen, time.Hour, tasks.WaitingForSlot))
-	require.ErrorIs(t, s.Defer(ctx(t), seen, time.Hour, tasks.WaitingForSlot), tasks.ErrHeld)
+	require.NoError(t, s.Defer(ctx(t), seen, time.Hour))
+	require.ErrorIs(t, s.Defer(ctx(t), seen, time.Hour), tasks.ErrHeld)
 	expired(t, s, 0)
 	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(5, p.ID)).Err())
 	require.EqualValues(t, 2, takeover(t, s, expired(t, s, 1)[0]), "its task was lost: a new attempt gets a new one")
 	claim(t, s, get(t, s, p.ID), "w")
-	require.ErrorIs(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID}, time.Hour, tasks.WaitingForSlot), tasks.ErrHeld)
+	require.ErrorIs(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID}, time.Hour), tasks.ErrHeld)
 }
 
 func TestSweepForgetsLeasesWithoutAPush(t *testing.T) {
@@ -207,7 +207,7 @@ func TestStoreWorksOnAClusterAndUnderANarrowACL(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = rdb.Close() })
 			s := store.New(rdb, store.Config{Lease: short})
-			p := create(t, s, "u")
+			p := told(t, s, everything)
 			_, _, err = s.Create(ctx(t), newPush(t, "u"))
 			require.Equal(t, tasks.CodeUserBusy, tasks.CodeOf(err))
 			claim(t, s, p, "w")
@@ -219,8 +219,12 @@ func TestStoreWorksOnAClusterAndUnderANarrowACL(t *testing.T) {
 			next, err = s.Release(ctx(t), l, media.Progress{}, nil)
 			require.NoError(t, err)
 			require.Zero(t, next)
+			lines, _ := outbox(t, s, p.ID)
+			require.Equal(t, []string{"push.started publishing", "push.stopped stopped"}, lines)
 			require.Len(t, all(t, s, tasks.Filter{Limit: 10}), 1)
 			require.NoError(t, s.Trim(ctx(t)))
+			require.NoError(t, s.AwaitFeed(ctx(t), "0-0", time.Second))
+			require.NotEmpty(t, feed(t, s, "0-0").Events)
 		})
 	}
 }

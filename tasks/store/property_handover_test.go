@@ -39,7 +39,7 @@ func (w *world) announce() {
 	if !ok || before.Worker == "" {
 		return
 	}
-	_, err := w.s.Renew(c(), "idle", nil) // somebody is there to prepare
+	_, err := w.s.Renew(c(), tasks.WorkerReport{Name: "idle"}, nil) // somebody is there to prepare
 	require.NoError(w.t, err)
 	announced, err := w.s.Announce(c(), lease(before, before.Worker))
 	require.NoError(w.t, err)

@@ -144,7 +144,7 @@ func (w *world) obey(worker string, p tasks.Push, v tasks.Verdict) {
 
 func (w *world) renew() {
 	r := w.renewal(w.worker())
-	verdicts, err := w.s.Renew(c(), r.worker, r.rs)
+	verdicts, err := w.s.Renew(c(), tasks.WorkerReport{Name: r.worker}, r.rs)
 	require.NoError(w.t, err)
 	w.answered(r, verdicts)
 }
@@ -256,7 +256,7 @@ func (w *world) sweep() {
 	for _, e := range w.seen[sweeper] {
 		var err error
 		if e.Push.State == tasks.Queued && rapid.Bool().Draw(w.t, "its task waits") {
-			err = w.s.Defer(c(), e, time.Hour, tasks.WaitingForSlot)
+			err = w.s.Defer(c(), e, time.Hour)
 		} else {
 			runs := w.rdb.ZScore(c(), "{roomcast}:live", e.ID).Val() > float64(time.Now().UnixMilli())
 			_, err = w.s.Takeover(c(), e)

@@ -69,7 +69,7 @@ func playUntilStopped(t *testing.T, s *store.Store, name string, queue <-chan ta
 			continue
 		}
 		for verdict := tasks.Kept; verdict == tasks.Kept; {
-			verdicts, err := s.Renew(ctx(t), "w", []tasks.Renewal{{Lease: l, State: tasks.Publishing, Started: time.Now()}})
+			verdicts, err := s.Renew(ctx(t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{{Lease: l, State: tasks.Publishing, Started: time.Now()}})
 			if err != nil {
 				t.Error(err)
 				return
@@ -91,7 +91,7 @@ func TestRenewOfFiveHundredPushesAnswersInOrder(t *testing.T) {
 		require.NoError(t, err)
 	}
 	rs[3].Lease.ID = newID(t)
-	verdicts, err := s.Renew(ctx(t), "w", rs)
+	verdicts, err := s.Renew(ctx(t), tasks.WorkerReport{Name: "w"}, rs)
 	require.NoError(t, err)
 	require.Len(t, verdicts, 500)
 	for i, v := range verdicts {
@@ -103,7 +103,7 @@ func TestRenewOfFiveHundredPushesAnswersInOrder(t *testing.T) {
 		}
 		require.Equal(t, want, v, "push %d", i)
 	}
-	none, err := s.Renew(ctx(t), "w", nil)
+	none, err := s.Renew(ctx(t), tasks.WorkerReport{Name: "w"}, nil)
 	require.NoError(t, err)
 	require.Empty(t, none)
 }
@@ -124,7 +124,7 @@ func BenchmarkRenew(b *testing.B) {
 			s, _ := fresh(b, store.Config{})
 			rs := manyRenewals(b, s, n)
 			for b.Loop() {
-				if _, err := s.Renew(ctx(b), "w", rs); err != nil {
+				if _, err := s.Renew(ctx(b), tasks.WorkerReport{Name: "w"}, rs); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -44,15 +44,19 @@ const (
 	fieldLoop      = "loop"
 	fieldPlayed    = "played_ms"
 	fieldSlipped   = "slipped_ms"
+	fieldResumed   = "resumed_ms"
 	fieldCoverage  = "coverage" // of picture and sound: taken, held, filled, lost, until in ms, play
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
 	fieldTrouble   = "trouble" // tasks.Trouble; empty when it is over
 	fieldWaiting   = "waiting" // of a queued push: why, and since when
 	fieldWaits     = "waiting_since"
-	fieldHandover  = "handover" // announced epoch and, once it is ready, its worker
-	// Only the scripts use claimed_at, last_epoch and last_worker (who left
-	// the push last), event_epoch and event_seq (the last event stored),
+	fieldLastEpoch = "last_epoch"  // the attempt that left the push last, and
+	fieldLastOwner = "last_worker" // its worker; empty after a takeover
+	fieldHandover  = "handover"    // announced epoch and, once it is ready, its worker
+	fieldWebhooks  = "webhooks"    // events that the client wants to be told, see lua/lib.lua; separated by spaces
+	fieldLost      = "webhooks_lost"
+	// Only the scripts use webhook_… beside those, claimed_at, event_epoch and event_seq (the last event stored),
 	// renew_seq (the last renew of the attempt), struck (the epochs whose
 	// strike counts), settled_epoch (the last attempt that settled) and
 	// taken_by (the token of the last takeover).
@@ -87,6 +91,7 @@ func (f *flat) addProgress(p media.Progress) {
 	f.addInt(fieldLateness, p.LatenessP99.Milliseconds())
 	f.addInt(fieldLoop, int64(p.Loop))
 	f.addInt(fieldPlayed, p.Played.Milliseconds())
+	f.addInt(fieldResumed, p.Resumed.Milliseconds())
 	f.addInt(fieldSlipped, p.Slipped.Milliseconds())
 	f.add(fieldCoverage, coverageText(p.Coverage))
 	f.addInt(fieldProgress, p.UpdatedAt.UnixMilli())
@@ -111,6 +116,9 @@ func newRecord(p tasks.Push, idem string) (flat, error) {
 	f.add(fieldUser, o.user)
 	if idem != "" {
 		f.add(fieldIdem, idem)
+	}
+	if len(p.Spec.Webhooks) > 0 {
+		f.add(fieldWebhooks, strings.Join(p.Spec.Webhooks, " "))
 	}
 	if err := f.addJSON(fieldSpec, p.Spec); err != nil {
 		return nil, err
@@ -219,6 +227,17 @@ func (r *reader) state() tasks.State {
 	return tasks.Starting
 }
 
+// trouble returns what a push in that state is troubled by and, if that is what
+// it is, why it waits.
+func (r *reader) trouble(s tasks.State) (*tasks.Trouble, tasks.Waiting) {
+	if why := tasks.Waiting(r.fields[fieldWaiting]); why != "" && (s == tasks.Queued || s.Terminal()) {
+		return why.Trouble(r.time(fieldWaits)), why
+	}
+	var t *tasks.Trouble
+	r.json(fieldTrouble, &t)
+	return t, ""
+}
+
 func (r *reader) desired() tasks.Desired {
 	switch d := tasks.Desired(r.fields[fieldDesired]); d {
 	case tasks.DesiredRun, tasks.DesiredStop:
@@ -255,11 +274,11 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 		StartedAt: r.time(fieldStarted),
 		EndedAt:   r.time(fieldEnded),
 		Strikes:   int(r.int(fieldStrikes)),
+
+		WebhooksLost: r.int(fieldLost),
+		Abandoned:    record[fieldLastEpoch] != "" && record[fieldLastOwner] == "",
 	}
-	r.json(fieldTrouble, &p.Trouble)
-	if why := tasks.Waiting(record[fieldWaiting]); why != "" && (p.State == tasks.Queued || p.State.Terminal()) {
-		p.Waiting, p.Trouble = why, why.Trouble(r.time(fieldWaits))
-	}
+	p.Trouble, p.Waiting = r.trouble(p.State)
 	r.json(fieldSpec, &p.Spec)
 	r.json(fieldSource, &p.Source)
 	r.json(fieldPlan, &p.Plan)
@@ -320,6 +339,7 @@ func (r *reader) progress() *media.Progress {
 		Loop:           int(r.int(fieldLoop)),
 		Played:         r.ms(fieldPlayed),
 		Slipped:        r.ms(fieldSlipped),
+		Resumed:        r.ms(fieldResumed),
 		Coverage:       coverageOf(r.fields[fieldCoverage]),
 		UpdatedAt:      r.time(fieldProgress),
 	}

@@ -24,6 +24,6 @@ func (s *Store) Reserve(ctx context.Context, r tasks.Reservation) (bool, error) 
 func (s *Store) Refused(ctx context.Context, t tasks.Task, after time.Duration, why tasks.Waiting) error {
 	_, err := s.run(ctx, s.scripts.refused, []string{keyPush(t.ID), keyEvents(t.ID)},
 		t.Epoch, after.Milliseconds(), string(why),
-		strings.Join([]string{string(tasks.WaitingForWorker), string(tasks.WaitingForSlot)}, " "))
+		strings.Join([]string{string(tasks.WaitingForWorker), string(tasks.WaitingForSlot), string(tasks.WaitingForTurn)}, " "))
 	return err
 }

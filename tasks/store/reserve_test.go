@@ -17,7 +17,7 @@ const reserved = "{roomcast}:reserved"
 func appear(t *testing.T, s *store.Store, workers ...string) {
 	t.Helper()
 	for _, w := range workers {
-		_, err := s.Renew(ctx(t), w, nil)
+		_, err := s.Renew(ctx(t), tasks.WorkerReport{Name: w}, nil)
 		require.NoError(t, err)
 	}
 }
@@ -108,16 +108,15 @@ func TestOnlyWorkerIsReservedIfItWillBeEmptyInTime(t *testing.T) {
 }
 
 func TestAPushThatIsRefusedForAWhileSaysWhyOnce(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
+	s, _ := fresh(t, store.Config{})
+	appear(t, s, "full")
 	p := create(t, s, "u")
 	refused := func(after time.Duration, why tasks.Waiting) tasks.Waiting {
 		t.Helper()
 		require.NoError(t, s.Refused(ctx(t), tasks.TaskOf(p), after, why))
 		return get(t, s, p.ID).Waiting
 	}
-	require.Empty(t, refused(time.Hour, tasks.WaitingForMemory), "another worker may take it at once")
-	expire(t, rdb, p.ID)
-	require.NoError(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID, Expiry: 1, Push: p}, time.Hour, tasks.WaitingForSlot))
+	require.Equal(t, tasks.WaitingForSlot, refused(time.Hour, tasks.WaitingForMemory), "another worker may take it at once")
 	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForMemory))
 	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForMemory))
 	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForRestart), "two workers do not talk in turns")

@@ -18,9 +18,10 @@ var luaFiles embed.FS
 // scripts are the store's scripts, each with the tables and lib.lua before it.
 type scripts struct {
 	create, claim, renew, finish, release, stop, abort *redis.Script
-	register, workers, damaged, reserve, refused       *redis.Script
+	register, fleet, damaged, reserve, refused         *redis.Script
 	announce, ready                                    *redis.Script
-	expired, takeover, deferred, forget, due           *redis.Script
+	expired, takeover, deferred, forget, due, feed     *redis.Script
+	ring, next, undelivered, resend                    *redis.Script
 }
 
 func newScripts() scripts {
@@ -30,9 +31,10 @@ func newScripts() scripts {
 		create: with("create"), claim: with("claim"), renew: with("renew"),
 		finish: with("finish"), release: with("release"), stop: with("stop"), abort: with("abort"),
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
-		register: with("register"), workers: with("workers"), damaged: with("damaged"),
+		register: with("register"), fleet: with("fleet"), damaged: with("damaged"),
 		reserve: with("reserve"), refused: with("refused"), announce: with("announce"), ready: with("ready"),
-		forget: with("forget"), due: with("due"),
+		forget: with("forget"), due: with("due"), feed: with("feed"),
+		ring: with("ring"), next: with("next"), undelivered: with("undelivered"), resend: with("resend"),
 	}
 }
 

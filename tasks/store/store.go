@@ -65,6 +65,10 @@ var (
 	_ tasks.SweepStore   = (*Store)(nil)
 
 	_ tasks.HandoverStore = (*Store)(nil)
+	_ tasks.FleetStore    = (*Store)(nil)
+	_ tasks.OutboxStore   = (*Store)(nil)
+	_ tasks.OutboxBells   = (*Store)(nil)
+	_ tasks.DeadStore     = (*Store)(nil)
 )
 
 // New returns a Store on client, which stays the caller's to close.
@@ -83,7 +87,8 @@ func New(client redis.UniversalClient, cfg Config) *Store {
 
 // Create stores a push as Queued with its first attempt's epoch, or returns
 // the one stored before under the same idempotency key and one of the digests,
-// with created false. Repeating it with the same push id is harmless.
+// with created false. Repeating it with the same push id is harmless. A push that
+// no worker would take now says so from the begin.
 func (s *Store) Create(ctx context.Context, n tasks.NewPush) (p tasks.Push, created bool, err error) {
 	p = n.Push
 	p.State, p.Desired, p.Worker = tasks.Queued, tasks.DesiredRun, ""
@@ -97,7 +102,9 @@ func (s *Store) Create(ctx context.Context, n tasks.NewPush) (p tasks.Push, crea
 		switch r.code {
 		case "created":
 			s.trimSometimes(ctx)
-			p.CreatedAt = (&reader{fields: map[string]string{fieldCreated: r.first()}}).time(fieldCreated)
+			noted := reader{fields: fields(r.values)}
+			p.CreatedAt = noted.time(fieldCreated)
+			p.Trouble, p.Waiting = noted.trouble(tasks.Queued)
 			return p, true, nil
 		case "holder":
 			holder = r.first()
@@ -131,7 +138,7 @@ func (s *Store) tryCreate(ctx context.Context, n tasks.NewPush, p tasks.Push, se
 	}
 	o := ownerOf(p.Spec)
 	keys := append(pushKeys(p.ID, o), keyIdem(idem),
-		keyAll, keyRoom(o.room), keyApp(o.app), keyUserIndex(o.user), keyPush(seen[0]))
+		keyAll, keyRoom(o.room), keyApp(o.app), keyUserIndex(o.user), keyPush(seen[0]), keyWorkers, keyFleet)
 	return s.run(ctx, s.scripts.create, keys,
 		p.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), n.Envelope, strings.Join(n.BodyDigests, " "),
 		idempotencyTTL.Milliseconds(), seen[0], seen[1], createdAt, record.json())
@@ -189,6 +196,21 @@ func (s *Store) Get(ctx context.Context, id string) (tasks.Push, error) {
 		return tasks.Push{}, notFound(id)
 	}
 	return show(id, records[0]), nil
+}
+
+// Some returns those pushes of ids that there are, in one round trip.
+func (s *Store) Some(ctx context.Context, ids []string) ([]tasks.Push, error) {
+	records, err := s.records(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var pushes []tasks.Push
+	for i, record := range records {
+		if len(record) > 0 {
+			pushes = append(pushes, show(ids[i], record))
+		}
+	}
+	return pushes, nil
 }
 
 // owner reads what a push's keys depend on; ErrGone without a record.

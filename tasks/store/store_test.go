@@ -83,7 +83,7 @@ func claim(t testing.TB, s *store.Store, p tasks.Push, worker string) tasks.Leas
 
 func renew(t testing.TB, s *store.Store, r tasks.Renewal) tasks.Verdict {
 	t.Helper()
-	verdicts, err := s.Renew(ctx(t), "w", []tasks.Renewal{r})
+	verdicts, err := s.Renew(ctx(t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{r})
 	require.NoError(t, err)
 	require.Len(t, verdicts, 1)
 	return verdicts[0]
@@ -284,7 +284,7 @@ func TestRedisAwayIsStoreUnavailableAndRetryable(t *testing.T) {
 	own.Kill()
 	_, getErr := s.Get(ctx(t), p.ID)
 	_, _, createErr := s.Create(ctx(t), newPush(t, "v"))
-	_, renewErr := s.Renew(ctx(t), "w", []tasks.Renewal{{Lease: lease(p, "w")}})
+	_, renewErr := s.Renew(ctx(t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{{Lease: lease(p, "w")}})
 	_, listErr := s.List(ctx(t), tasks.Filter{})
 	_, expiredErr := s.Expired(ctx(t), 1)
 	_, eventsErr := s.Events(ctx(t), p.ID)

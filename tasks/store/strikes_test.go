@@ -57,7 +57,7 @@ func TestTakeoverWithoutAStrike(t *testing.T) {
 		"of a push whose claim's reply was lost, so that its worker lives and knows nothing of it": func(t *testing.T, p tasks.Push) {
 			claim(t, s, p, "w")
 			expire(t, rdb, p.ID)
-			_, err := s.Renew(ctx(t), "w", nil)
+			_, err := s.Renew(ctx(t), tasks.WorkerReport{Name: "w"}, nil)
 			require.NoError(t, err)
 		},
 		"of a push that was released and not claimed again": func(t *testing.T, p tasks.Push) {

@@ -137,10 +137,10 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 }
 
 // Defer sets a queued push's next check to after grace from now and notes why
-// it waits; ErrHeld when it has changed since it was seen.
-func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration, why tasks.Waiting) error {
-	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyEvents(e.ID)},
-		e.ID, grace.Milliseconds(), e.Expiry, string(why))
+// it waits, as the fleet tells; ErrHeld when it has changed since it was seen.
+func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration) error {
+	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyEvents(e.ID), keySecret(e.ID), keyWorkers, keyFleet, keyActive},
+		e.ID, grace.Milliseconds(), e.Expiry, tasks.LonelyStrikes)
 	if err != nil {
 		return err
 	}
@@ -148,12 +148,6 @@ func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration,
 		return refusal(r)
 	}
 	return nil
-}
-
-// Workers counts the workers that have renewed within their lease.
-func (s *Store) Workers(ctx context.Context) (int, error) {
-	n, err := s.scripts.workers.Run(ctx, s.client, []string{keyWorkers}).Int()
-	return n, storeError(err)
 }
 
 // Trim takes pushes whose records have expired out of the indexes, at most a

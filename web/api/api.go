@@ -25,27 +25,54 @@ type History interface {
 	Events(ctx context.Context, id string) ([]tasks.Event, error)
 }
 
-// Config is what New needs; Monitor may be nil.
+// Workers knows the workers that are there. Its errors are *tasks.Error.
+type Workers interface {
+	Fleet(ctx context.Context) (tasks.Fleet, error)
+}
+
+// Webhooks are those that could not be delivered. Its errors are *tasks.Error.
+type Webhooks interface {
+	DeadWebhooks(ctx context.Context, limit int) ([]tasks.DeadWebhook, error)
+	ResendWebhook(ctx context.Context, id string) error
+}
+
+// Config is what New needs; Monitor and Metrics may be nil.
 type Config struct {
-	Pushes  Pushes
-	History History
-	Keys    []Key        // none: no key is asked for, and only loopback names are served
-	Health  http.Handler // serves /healthz and /readyz
-	Monitor http.Handler // serves /monitor and all below, behind a key
-	Log     *slog.Logger
+	Pushes   Pushes
+	History  History
+	Workers  Workers
+	Webhooks Webhooks
+	Keys     []Key        // none: no key is asked for, and only loopback names are served
+	Health   http.Handler // serves /healthz and /readyz
+	Live     *Hub         // of the streams; its Run is the caller's
+	Monitor  http.Handler // serves /monitor and all below, behind a key
+	Metrics  http.Handler // serves /metrics, behind a key
+	// Answered is told the pattern of each request's route, empty for none, and
+	// the status of its answer. It may be nil.
+	Answered func(route string, status int)
+	Log      *slog.Logger
 }
 
 type server struct {
-	pushes  Pushes
-	history History
-	log     *slog.Logger
-	looks   looks
+	pushes   Pushes
+	history  History
+	workers  Workers
+	webhooks Webhooks
+	live     *Hub
+	log      *slog.Logger
+	told     func(route string, status int)
+	looks    looks
 }
 
 // New returns the handler of all routes.
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	s := &server{pushes: cfg.Pushes, history: cfg.History, log: cfg.Log}
+	s := &server{
+		pushes: cfg.Pushes, history: cfg.History, workers: cfg.Workers, webhooks: cfg.Webhooks, live: cfg.Live, log: cfg.Log, told: cfg.Answered,
+	}
+	if s.told == nil {
+		s.told = func(string, int) {}
+	}
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
 	r.RedirectTrailingSlash = false
@@ -75,7 +102,14 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.GET("/v1/pushes/:id", s.handle(s.get))
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
+	keyed.GET("/v1/workers", s.handle(s.fleet))
+	keyed.GET("/v1/webhooks", s.handle(s.deadWebhooks))
+	keyed.POST("/v1/webhooks/:id/resend", s.handle(s.resendWebhook))
+	keyed.GET("/v1/events", s.handle(s.watch))
 
+	if cfg.Metrics != nil {
+		keyed.GET("/metrics", gin.WrapH(cfg.Metrics))
+	}
 	if cfg.Monitor != nil {
 		page := r.Group("/monitor", requireKey(cfg.Keys, true))
 		page.Any("", gin.WrapH(cfg.Monitor))

@@ -177,7 +177,7 @@ func TestListTakesKnownParametersOnly(t *testing.T) {
 		{"all that has not ended", "state=active", tasks.Filter{States: tasks.Active(), Limit: 50}, ""},
 		{"both names of the state", "state=failed&status=failed", tasks.Filter{}, "state and status are the same"},
 		{"an unknown one", "stats=queued", tasks.Filter{}, "is not a parameter; did you mean stat"},
-		{"one of a stranger", "verbose=1", tasks.Filter{}, "is not a parameter; there are state, status, roomId, sdkAppId, userId, limit, cursor"},
+		{"one of a stranger", "verbose=1", tasks.Filter{}, "is not a parameter; there are state, status, roomId, sdkAppId, userId, metadata.NAME, limit, cursor"},
 		{"one twice", "limit=1&limit=2", tasks.Filter{}, "is given twice"},
 		{"an unknown state", "state=queued,dead", tasks.Filter{}, "must be active, or one or more of queued, starting, publishing, reconnecting, stopping, completed, failed, stopped"},
 		{"too many", "limit=201", tasks.Filter{}, "must be a whole number from 1 to 200"},

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,8 @@ type domain struct {
 	push    tasks.Push
 	page    tasks.Page
 	history []tasks.Event
+	fleet   tasks.Fleet
+	dead    []tasks.DeadWebhook
 	err     error
 	blow    any  // panics with it
 	replays bool // a start answers with a push of before
@@ -83,6 +86,21 @@ func (d *domain) Events(ctx context.Context, id string) ([]tasks.Event, error) {
 	return d.history, d.err
 }
 
+func (d *domain) Fleet(ctx context.Context) (tasks.Fleet, error) {
+	d.note(ctx, "fleet")
+	return d.fleet, d.err
+}
+
+func (d *domain) DeadWebhooks(ctx context.Context, limit int) ([]tasks.DeadWebhook, error) {
+	d.note(ctx, "webhooks "+strconv.Itoa(limit))
+	return d.dead, d.err
+}
+
+func (d *domain) ResendWebhook(ctx context.Context, id string) error {
+	d.note(ctx, "resend "+id)
+	return d.err
+}
+
 // described is what every exchange of a face is held against.
 var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(api.OpenAPI()) })
 
@@ -97,14 +115,23 @@ func newFace(t testing.TB, change func(*api.Config)) *face {
 	t.Helper()
 	f := &face{domain: &domain{push: youngPush()}}
 	cfg := api.Config{
-		Pushes: f.domain, History: f.domain,
+		Pushes: f.domain, History: f.domain, Workers: f.domain, Webhooks: f.domain,
 		Keys: []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
 		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/readyz" {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, `{"status":"ready","checks":[{"name":"redis","status":"ok"}]}`)
+				return
+			}
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			_, _ = io.WriteString(w, "health "+r.URL.Path)
 		}),
 		Monitor: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "monitor "+r.Method+" "+r.URL.Path)
+		}),
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+			_, _ = io.WriteString(w, "roomcast_x 1\n")
 		}),
 		Log: slog.New(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

@@ -59,6 +59,9 @@ var fields = []field{
 	{"programNumber", false, func(r *draft, v any) string { return integer(&r.Wishes.ProgramNumber, v) }},
 	{"audioDelayMs", false, func(r *draft, v any) string { return integer(&r.Wishes.AudioDelayMs, v) }},
 	{"headers", false, setHeaders},
+	{"callbackUrl", false, func(r *draft, v any) string { return text(&r.CallbackURL, v) }},
+	{"callbackEvents", false, setCallbackEvents},
+	{"metadata", false, setMetadata},
 }
 
 // fieldOf finds a field by its lower-cased name.
@@ -204,6 +207,11 @@ func canonical(r tasks.Request) []byte {
 		headers := revealed(w.Headers)
 		w.Headers = nil
 		parts = append(parts, w, headers)
+	}
+	if r.CallbackURL != "" || len(r.CallbackEvents) > 0 || len(r.Metadata) > 0 {
+		parts = append(parts, map[string]any{
+			"callbackUrl": r.CallbackURL.Reveal(), "callbackEvents": r.CallbackEvents, "metadata": r.Metadata,
+		})
 	}
 	text, err := json.Marshal(parts)
 	if err != nil {

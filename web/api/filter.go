@@ -15,7 +15,10 @@ const (
 	maxParameter = 512
 )
 
-var filterNames = []string{"state", "status", "roomId", "sdkAppId", "userId", "limit", "cursor"}
+// metadataPrefix begins a parameter that is about a label: metadata.course=42.
+const metadataPrefix = "metadata."
+
+var filterNames = []string{"state", "status", "roomId", "sdkAppId", "userId", metadataPrefix + "NAME", "limit", "cursor"}
 
 // decodeFilter reads a list's query: known parameters only, each at most once.
 // Errors are *tasks.Error.
@@ -44,8 +47,9 @@ func decodeFilter(query string) (tasks.Filter, error) {
 
 func setParameter(f *tasks.Filter, name string, values []string) (complaint string) {
 	value := values[0]
+	label, isLabel := strings.CutPrefix(name, metadataPrefix)
 	switch {
-	case !slices.Contains(filterNames, name):
+	case !isLabel && !slices.Contains(filterNames, name):
 		if n := nearest.Name(name, filterNames); n != "" {
 			return "is not a parameter; did you mean " + n + "?"
 		}
@@ -54,6 +58,12 @@ func setParameter(f *tasks.Filter, name string, values []string) (complaint stri
 		return "is given twice"
 	case len(value) > maxParameter || strings.ContainsFunc(value, unprintable):
 		return "cannot be such a value"
+	}
+	if isLabel {
+		if f.Metadata == nil {
+			f.Metadata = map[string]string{}
+		}
+		f.Metadata[label] = value
 	}
 	switch name {
 	case "state", "status": // status is the older name

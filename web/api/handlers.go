@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/web/problem"
+	"github.com/roomcast/roomcast/web/view"
 )
 
 const (
@@ -44,7 +44,7 @@ func (s *server) start(c *gin.Context) error {
 		return err
 	}
 	c.Header("Location", "/v1/pushes/"+p.ID)
-	return writeJSON(c, http.StatusAccepted, viewPush(p))
+	return writeJSON(c, http.StatusAccepted, view.Of(p))
 }
 
 // preview answers what a start would, and starts nothing.
@@ -64,7 +64,7 @@ func (s *server) preview(c *gin.Context, look bool) error {
 	if err != nil {
 		return err
 	}
-	v := viewPush(p)
+	v := view.Of(p)
 	v.ID = "" // there is no such push
 	return writeJSON(c, http.StatusOK, v)
 }
@@ -176,7 +176,7 @@ func (s *server) stop(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusAccepted, viewPush(p))
+	return writeJSON(c, http.StatusAccepted, view.Of(p))
 }
 
 func (s *server) get(c *gin.Context) error {
@@ -190,7 +190,7 @@ func (s *server) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, viewPush(p))
+	return writeJSON(c, http.StatusOK, view.Of(p))
 }
 
 func (s *server) list(c *gin.Context) error {
@@ -204,7 +204,7 @@ func (s *server) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, viewPage(page))
+	return writeJSON(c, http.StatusOK, view.OfPage(page))
 }
 
 func (s *server) events(c *gin.Context) error {
@@ -212,13 +212,16 @@ func (s *server) events(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if wantsStream(c.Request) {
+		return s.follow(c, id)
+	}
 	ctx, cancel := reading(c)
 	defer cancel()
 	events, err := s.history.Events(ctx, id)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, viewEvents(events))
+	return writeJSON(c, http.StatusOK, view.OfEvents(events))
 }
 
 // changing outlives the client: what it has asked for is done whole or not at
@@ -284,8 +287,6 @@ func visibleASCII(s string) bool {
 func writeJSON(c *gin.Context, status int, v any) error {
 	c.Header("Content-Type", "application/json; charset=utf-8")
 	c.Status(status)
-	enc := json.NewEncoder(c.Writer)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // the client is gone if this fails
+	encode(c.Writer, v)
 	return nil
 }

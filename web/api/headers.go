@@ -12,45 +12,51 @@ import (
 // people are told.
 const maxHeaders = 1000
 
-// setHeaders takes an object of strings. Its complaints show no name and no
-// value: a whole header line may stand in either.
+// setHeaders takes an object of strings.
 func setHeaders(r *draft, value any) string {
-	const shape = `must be an object of strings, such as {"Authorization": "Bearer …"}`
+	headers, complaint := pairs[media.Secret](value, `{"Authorization": "Bearer …"}`)
+	if len(headers) > 0 {
+		r.Wishes.Headers = headers
+	}
+	return complaint
+}
+
+// pairs reads an object of strings, nil for none. Its complaints show no name and
+// no value: a whole header line may stand in either.
+func pairs[S ~string](value any, example string) (all map[string]S, complaint string) {
+	shape := "must be an object of strings, such as " + example
 	text, ok := value.(nested)
 	if !ok || text[0] != '{' {
 		if value == "" {
-			return ""
+			return nil, ""
 		}
-		return shape
+		return nil, shape
 	}
 	tokens := json.NewDecoder(bytes.NewReader(text))
-	headers := map[string]media.Secret{}
+	all = map[string]S{}
 	if _, err := tokens.Token(); err != nil { // the opening brace
-		return shape
+		return nil, shape
 	}
 	for tokens.More() {
 		name, err := tokens.Token()
 		if err != nil {
-			return shape
+			return nil, shape
 		}
 		token, err := tokens.Token()
 		content, isText := token.(string)
 		key, _ := name.(string)
-		_, twice := headers[key]
+		_, twice := all[key]
 		switch {
-		case err != nil || !isText || len(headers) >= maxHeaders:
-			return shape
+		case err != nil || !isText || len(all) >= maxHeaders:
+			return nil, shape
 		case twice:
-			return "has a name twice"
+			return nil, "has a name twice"
 		case strings.ContainsFunc(key+content, unprintable):
-			return "holds a control character or one that is not valid Unicode"
+			return nil, "holds a control character or one that is not valid Unicode"
 		}
-		headers[key] = media.Secret(content)
+		all[key] = S(content)
 	}
-	if len(headers) > 0 {
-		r.Wishes.Headers = headers
-	}
-	return ""
+	return all, ""
 }
 
 // revealed spells headers out.

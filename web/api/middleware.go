@@ -33,9 +33,10 @@ func (s *server) observe(c *gin.Context) {
 	c.Header(requestIDHeader, id)
 	c.Next()
 
+	s.told(c.FullPath(), c.Writer.Status())
 	level := slog.LevelInfo
 	switch route := c.FullPath(); {
-	case route == "/healthz" || route == "/readyz":
+	case route == "/healthz" || route == "/readyz" || route == "/metrics":
 		level = slog.LevelDebug
 	case c.Writer.Status() >= http.StatusInternalServerError:
 		level = slog.LevelWarn

@@ -82,6 +82,8 @@ func wishingPush() tasks.Push {
 		Audio:     media.AudioWish{Bitrate: 96_000, Volume: 0, VolumeSet: true, Mute: true},
 		FillVideo: true, Choice: media.TrackChoice{Audio: "de", Program: 2}, AudioDelay: -200 * time.Millisecond,
 	}
+	p.Spec.Metadata, p.WebhooksLost = map[string]string{"course": "42", "a": "b"}, 3
+	p.Spec.CallbackURL, p.Spec.Callback, p.Spec.Webhooks = "https://c.example/hook", "v1.sealed", []string{"started", "progress"}
 	p.Spec.MaxIdle, p.Spec.HeaderNames = time.Minute, []string{"Authorization", "X-Token"}
 	p.Progress = &media.Progress{Position: 2 * time.Second, Loop: 0, Played: time.Second, UpdatedAt: at(8)}
 	return p
@@ -122,6 +124,24 @@ func TestListAsJSON(t *testing.T) {
 	golden(t, "list_empty.json", f.do("GET", "/v1/pushes", "").Body.Bytes())
 	f.page = tasks.Page{Pushes: []tasks.Push{youngPush()}, NextCursor: "c2"}
 	golden(t, "list.json", f.do("GET", "/v1/pushes", "").Body.Bytes())
+}
+
+func TestDeadWebhooksAsJSON(t *testing.T) {
+	f := newFace(t, nil)
+	golden(t, "webhooks_empty.json", f.do("GET", "/v1/webhooks", "").Body.Bytes())
+	f.dead = []tasks.DeadWebhook{{ID: id + ".failed", PushID: id, Type: "push.failed", At: at(0), DiedAt: at(9), Tries: 14, Answer: "it answered 500"}}
+	golden(t, "webhooks.json", f.do("GET", "/v1/webhooks", "").Body.Bytes())
+}
+
+func TestADeadWebhookIsSentAgain(t *testing.T) {
+	f := newFace(t, nil)
+	require.Equal(t, 202, f.do("POST", "/v1/webhooks/"+id+".failed/resend", "").Code)
+	require.Equal(t, []string{"resend " + id + ".failed"}, f.asked)
+	require.Equal(t, 404, f.do("POST", "/v1/webhooks/x/resend", "").Code)
+	require.Len(t, f.asked, 1, "what is no id does not reach the store")
+	f.err = &tasks.Error{Code: tasks.CodeNotFound}
+	require.Equal(t, 404, f.do("POST", "/v1/webhooks/"+id+".failed/resend", "").Code)
+	require.Equal(t, 401, f.do("POST", "/v1/webhooks/"+id+".failed/resend", "", "Authorization: ").Code)
 }
 
 func TestEventsAsJSON(t *testing.T) {

@@ -53,7 +53,13 @@ func (b *buttons) routes() http.Handler {
 		mux.HandleFunc("POST "+queue+state+"_tasks:batch_delete", b.some(b.discard, "deleted_ids", "failed_ids"))
 		mux.HandleFunc("DELETE "+queue+state+"_tasks:delete_all", b.all(list, b.discard))
 	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, Root+"/api/queues/"+webhookQueue+"/") {
+			refuse(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func refuse(w http.ResponseWriter, _ *http.Request) {

@@ -304,3 +304,21 @@ func TestAnotherSitesPageStopsNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestTheTaskOfWebhooksIsShownAndStopsNoPush(t *testing.T) {
+	const id = "01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3d"
+	s := newScene(t)
+	s.pushes.known = map[string]tasks.Push{id: {ID: id, Epoch: 1, State: tasks.Publishing}}
+	_, err := asynq.NewClientFromRedisClient(s.client).EnqueueContext(t.Context(),
+		asynq.NewTask("webhook:deliver", []byte(`{"id":"`+id+`","n":1}`)), asynq.TaskID(id+".1"), asynq.Queue("webhook"))
+	require.NoError(t, err)
+	queue := monitor.Root + "/api/queues/webhook/"
+	require.Contains(t, ask(s.monitor, http.MethodGet, queue+"pending_tasks").Body.String(), `webhooks of push\n`+id)
+	for _, call := range []string{
+		"POST active_tasks/" + id + ".1:cancel", "DELETE pending_tasks/" + id + ".1", "DELETE pending_tasks:delete_all",
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		require.Equal(t, http.StatusForbidden, ask(s.monitor, method, queue+path).Code, call)
+	}
+	require.Empty(t, s.pushes.stopped)
+}

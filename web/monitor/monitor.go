@@ -23,6 +23,13 @@ import (
 // Root is where the monitor is mounted.
 const Root = "/monitor"
 
+// The webhooks' queue and task in asynq, as tasks/queue names them. Nothing there
+// can be changed: a webhook is no push, and to end it ends none.
+const (
+	webhookQueue = "webhook"
+	webhookTask  = "webhook:deliver"
+)
+
 // shared is an asynq.RedisConnOpt that hands out a client we have already.
 // asynq's own options lose user names and TLS.
 type shared struct{ client redisconn.Client }

@@ -35,7 +35,10 @@ type payloads struct {
 
 // FormatPayload shows what a person looks for and nothing as it is: a payload
 // we did not write could hold anything.
-func (p *payloads) FormatPayload(_ string, payload []byte) string {
+func (p *payloads) FormatPayload(kind string, payload []byte) string {
+	if kind == webhookTask {
+		return formatWebhooks(payload)
+	}
 	var t tasks.Task
 	if err := json.Unmarshal(payload, &t); err != nil || t.ID == "" {
 		return unreadable
@@ -50,6 +53,15 @@ func (p *payloads) FormatPayload(_ string, payload []byte) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// formatWebhooks shows whose webhooks a task is about.
+func formatWebhooks(payload []byte) string {
+	var t tasks.WebhookTask
+	if err := json.Unmarshal(payload, &t); err != nil || t.ID == "" || strings.ContainsFunc(t.ID, unprintable) || len(t.ID) > lineWidth {
+		return unreadable
+	}
+	return "webhooks of push\n" + t.ID
 }
 
 // how says how the push of a task is, its trouble first.

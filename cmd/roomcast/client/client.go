@@ -108,10 +108,12 @@ func (c *Client) Alive(ctx context.Context) error {
 	return c.call(ctx, call{method: http.MethodGet, path: "/healthz"}, nil)
 }
 
-// Ready returns nil when the API can work, else an *Error with what it waits
-// for.
-func (c *Client) Ready(ctx context.Context) error {
-	return c.call(ctx, call{method: http.MethodGet, path: "/readyz"}, nil)
+// Ready returns what the API found of what it works with; when it cannot work
+// now, an *Error that says why.
+func (c *Client) Ready(ctx context.Context) ([]Check, error) {
+	var a Readiness
+	err := c.call(ctx, call{method: http.MethodGet, path: "/readyz"}, &a)
+	return a.Checks, err
 }
 
 func pushPath(id string) string { return "/v1/pushes/" + url.PathEscape(id) }

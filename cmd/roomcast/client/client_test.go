@@ -74,7 +74,7 @@ func TestEveryCallHasItsAddress(t *testing.T) {
 		"an odd id":    {func(c *client.Client) error { _, err := c.Get(ctx, "../x?y"); return err }, "GET /v1/pushes/..%2Fx%3Fy"},
 		"events":       {func(c *client.Client) error { _, err := c.Events(ctx, "p1"); return err }, "GET /v1/pushes/p1/events"},
 		"alive":        {func(c *client.Client) error { return c.Alive(ctx) }, "GET /healthz"},
-		"ready":        {func(c *client.Client) error { return c.Ready(ctx) }, "GET /readyz"},
+		"ready":        {func(c *client.Client) error { _, err := c.Ready(ctx); return err }, "GET /readyz"},
 		"an open list": {func(c *client.Client) error { _, err := c.List(ctx, client.Filter{}); return err }, "GET /v1/pushes"},
 		"a narrow list": {func(c *client.Client) error {
 			_, err := c.List(ctx, client.Filter{State: "failed", Limit: 5})

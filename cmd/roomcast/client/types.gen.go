@@ -10,6 +10,27 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
+// Defines values for CheckStatus.
+const (
+	CheckStatusOk      CheckStatus = "ok"
+	CheckStatusUnknown CheckStatus = "unknown"
+	CheckStatusWarning CheckStatus = "warning"
+)
+
+// Valid indicates whether the value is a known member of the CheckStatus enum.
+func (e CheckStatus) Valid() bool {
+	switch e {
+	case CheckStatusOk:
+		return true
+	case CheckStatusUnknown:
+		return true
+	case CheckStatusWarning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ClientRole.
 const (
 	ClientRoleAnchor ClientRole = "anchor"
@@ -19,6 +40,21 @@ const (
 func (e ClientRole) Valid() bool {
 	switch e {
 	case ClientRoleAnchor:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReadinessStatus.
+const (
+	ReadinessStatusReady ReadinessStatus = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadinessStatus enum.
+func (e ReadinessStatus) Valid() bool {
+	switch e {
+	case ReadinessStatusReady:
 		return true
 	default:
 		return false
@@ -61,6 +97,84 @@ func (e TrackType) Valid() bool {
 	}
 }
 
+// Defines values for WebhookType.
+const (
+	WebhookTypePushCompleted    WebhookType = "push.completed"
+	WebhookTypePushFailed       WebhookType = "push.failed"
+	WebhookTypePushProgress     WebhookType = "push.progress"
+	WebhookTypePushReconnecting WebhookType = "push.reconnecting"
+	WebhookTypePushRecovered    WebhookType = "push.recovered"
+	WebhookTypePushStarted      WebhookType = "push.started"
+	WebhookTypePushStopped      WebhookType = "push.stopped"
+)
+
+// Valid indicates whether the value is a known member of the WebhookType enum.
+func (e WebhookType) Valid() bool {
+	switch e {
+	case WebhookTypePushCompleted:
+		return true
+	case WebhookTypePushFailed:
+		return true
+	case WebhookTypePushProgress:
+		return true
+	case WebhookTypePushReconnecting:
+		return true
+	case WebhookTypePushRecovered:
+		return true
+	case WebhookTypePushStarted:
+		return true
+	case WebhookTypePushStopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WorkerState.
+const (
+	WorkerStateDraining   WorkerState = "draining"
+	WorkerStateNoMemory   WorkerState = "no_memory"
+	WorkerStateReady      WorkerState = "ready"
+	WorkerStateReserved   WorkerState = "reserved"
+	WorkerStateRestarting WorkerState = "restarting"
+)
+
+// Valid indicates whether the value is a known member of the WorkerState enum.
+func (e WorkerState) Valid() bool {
+	switch e {
+	case WorkerStateDraining:
+		return true
+	case WorkerStateNoMemory:
+		return true
+	case WorkerStateReady:
+		return true
+	case WorkerStateReserved:
+		return true
+	case WorkerStateRestarting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Check One thing that the process works with.
+type Check struct {
+	// Code Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `worker_restarts`, `other_version`.
+	Code string `json:"code,omitempty"`
+
+	// Message What is wrong and what to do.
+	Message string `json:"message,omitempty"`
+
+	// Name `redis`; of an API also `workers` and `versions`.
+	Name string `json:"name"`
+
+	// Status `unknown`: it could not be looked at.
+	Status CheckStatus `json:"status"`
+}
+
+// CheckStatus `unknown`: it could not be looked at.
+type CheckStatus string
+
 // ClientRole The user's role in the room; what cannot publish is refused.
 type ClientRole string
 
@@ -74,6 +188,36 @@ type Coverage struct {
 
 	// Video Of what a track was made, in milliseconds.
 	Video *TrackCoverage `json:"video,omitempty"`
+}
+
+// DeadWebhook A webhook that could not be delivered.
+type DeadWebhook struct {
+	// Answer The last answer, in words.
+	Answer string `json:"answer"`
+
+	// At When it happened.
+	At time.Time `json:"at"`
+
+	// DiedAt When it was given up.
+	DiedAt time.Time `json:"diedAt"`
+
+	// ID The same as in its header webhook-id.
+	ID string `json:"id"`
+
+	// PushID Whose.
+	PushID string `json:"pushId"`
+
+	// Tries How often it was tried.
+	Tries int `json:"tries"`
+
+	// Type What a webhook tells.
+	Type WebhookType `json:"type"`
+}
+
+// DeadWebhooks Those of the last three days, newest first.
+type DeadWebhooks struct {
+	// Webhooks At most 200.
+	Webhooks []DeadWebhook `json:"webhooks"`
 }
 
 // Desired What is wanted of a push. A stop is never taken back.
@@ -130,6 +274,53 @@ type FieldError struct {
 type History struct {
 	Events []Event `json:"events"`
 }
+
+// LiveEvent The data of `state`, `trouble`, `recovered`, `plan`, `warning` and `end` in a stream.
+type LiveEvent struct {
+	At time.Time `json:"at"`
+
+	// Attempt The attempt that tells it.
+	Attempt int64 `json:"attempt,omitempty"`
+
+	// Code The code of a warning, or of a trouble.
+	Code string `json:"code,omitempty"`
+
+	// Message A sentence for a person.
+	Message string `json:"message,omitempty"`
+
+	// Push What was asked for and what has become of it.
+	Push Push `json:"push,omitempty"`
+
+	// PushID The push that it happened to.
+	PushID string `json:"pushId"`
+
+	// Side Where the cause of a trouble lies.
+	Side Side `json:"side,omitempty"`
+
+	// State Where a push stands.
+	State State `json:"state,omitempty"`
+
+	// Type An EventType; `end` in place of a `state` that is the push's last.
+	Type string `json:"type"`
+}
+
+// LiveProgress The data of `progress` in a stream.
+type LiveProgress struct {
+	// Progress How the push goes.
+	Progress Progress `json:"progress,omitempty"`
+
+	// PushID The push.
+	PushID string `json:"pushId"`
+
+	// State Where a push stands.
+	State State `json:"state"`
+
+	// Trouble What is not well with the push. It is there while it lasts, and stays with a push that failed or was stopped in it.
+	Trouble Trouble `json:"trouble,omitempty"`
+}
+
+// Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.
+type Metadata map[string]string
 
 // Mode How to play the source. `auto`, the default, looks at it.
 type Mode = media.SourceMode
@@ -214,7 +405,10 @@ type Progress struct {
 	// PositionMs How far into the source it is.
 	PositionMs int64 `json:"positionMs"`
 	Reconnects int64 `json:"reconnects"`
-	SentBytes  int64 `json:"sentBytes"`
+
+	// ResumedFromMs Where the push began because another one of its source, with `redis: true`, had stopped there.
+	ResumedFromMs int64 `json:"resumedFromMs,omitempty"`
+	SentBytes     int64 `json:"sentBytes"`
 
 	// SlippedMs By how much the push takes longer than its media.
 	SlippedMs int64      `json:"slippedMs"`
@@ -228,6 +422,12 @@ type Push struct {
 	// Embedded fields due to inline allOf schema
 	// Attempt The number of the attempt, from 1.
 	Attempt int64 `json:"attempt"`
+
+	// CallbackEvents What is told by webhooks.
+	CallbackEvents []WebhookType `json:"callbackEvents,omitempty"`
+
+	// CallbackURL Where webhooks about it go, without what lets one in.
+	CallbackURL string `json:"callbackUrl,omitempty"`
 
 	// ClientRole The user's role in the room; what cannot publish is refused.
 	ClientRole ClientRole `json:"clientRole"`
@@ -249,6 +449,9 @@ type Push struct {
 
 	// ID A UUID. Absent in the answer to a dry run.
 	ID string `json:"id,omitempty"`
+
+	// Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.
+	Metadata Metadata `json:"metadata,omitempty"`
 
 	// Mode How to play the source. `auto`, the default, looks at it.
 	Mode Mode `json:"mode"`
@@ -295,6 +498,9 @@ type Push struct {
 	// Warnings What a person should know that does not stop it.
 	Warnings []Warning `json:"warnings,omitempty"`
 
+	// WebhooksLost Webhooks that its outbox had no room for.
+	WebhooksLost int64 `json:"webhooksLost,omitempty"`
+
 	// Worker Who runs it.
 	Worker string `json:"worker,omitempty"`
 }
@@ -304,11 +510,20 @@ type PushRequest struct {
 	// Embedded struct due to allOf(#/components/schemas/Wishes)
 	Wishes `yaml:",inline"`
 	// Embedded fields due to inline allOf schema
+	// CallbackEvents Which events; by default all but `push.progress`.
+	CallbackEvents []WebhookType `json:"callbackEvents,omitempty"`
+
+	// CallbackURL Where webhooks about this push go, http(s). A push shows it without its query.
+	CallbackURL string `json:"callbackUrl,omitempty"`
+
 	// ClientRole The user's role in the room; what cannot publish is refused.
 	ClientRole ClientRole `json:"clientRole,omitempty"`
 
 	// Headers At most 32 request headers for the server of an http(s) source. A push shows their names only.
 	Headers map[string]string `json:"headers,omitempty"`
+
+	// Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.
+	Metadata Metadata `json:"metadata,omitempty"`
 
 	// Mode How to play the source. `auto`, the default, looks at it.
 	Mode Mode `json:"mode,omitempty"`
@@ -350,11 +565,31 @@ type PushRequest struct {
 	VideoSrc string `json:"videoSrc"`
 }
 
+// Readiness What a process looked at.
+type Readiness struct {
+	Checks []Check         `json:"checks"`
+	Status ReadinessStatus `json:"status"`
+}
+
+// ReadinessStatus defines model for Readiness.Status.
+type ReadinessStatus string
+
+// Reset The data of `reset` in a stream: events may be missing.
+type Reset struct {
+	// Message Why.
+	Message string `json:"message"`
+}
+
 // ResumeScope Which pushes share a resume record: those of the source, or only those into this room.
 type ResumeScope = tasks.ResumeScope
 
 // Side Where the cause of a trouble lies.
 type Side = tasks.Side
+
+// Snapshot The data of `snapshot` in a stream: the pushes of the stream that have not ended, newest first.
+type Snapshot struct {
+	Pushes []Push `json:"pushes"`
+}
 
 // Source What the source turned out to be.
 type Source struct {
@@ -492,6 +727,9 @@ type Warning struct {
 // WarningCode Names a warning; docs/api.md says what to do.
 type WarningCode = tasks.WarningCode
 
+// WebhookType What a webhook tells.
+type WebhookType string
+
 // Wishes What a push may ask of the playing. A push shows what was asked for and is not as it is by default.
 type Wishes struct {
 	// AudioDelayMs So much later the sound; below zero it is earlier.
@@ -549,11 +787,46 @@ type Wishes struct {
 	Width int `json:"width,omitempty"`
 }
 
+// Worker A worker, as it told of itself with its last renew.
+type Worker struct {
+	// HasSecretKey Whether it can open what this API seals.
+	HasSecretKey bool `json:"hasSecretKey"`
+
+	// Name A new one for every process.
+	Name string `json:"name"`
+
+	// Since When it began.
+	Since time.Time `json:"since"`
+
+	// Slots Pushes that it runs at once.
+	Slots int `json:"slots"`
+
+	// State `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left, `restarting` is to be started anew.
+	State WorkerState `json:"state"`
+
+	// Used Slots that are taken.
+	Used int `json:"used"`
+
+	// Version What it was built from.
+	Version string `json:"version"`
+}
+
+// WorkerState `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left, `restarting` is to be started anew.
+type WorkerState string
+
+// Workers The workers that have renewed lately.
+type Workers struct {
+	Workers []Worker `json:"workers"`
+}
+
 // ID defines model for ID.
 type ID = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// LastEventID defines model for LastEventID.
+type LastEventID = string
 
 // Start What a push is to be.
 type Start = PushRequest
@@ -562,6 +835,31 @@ type Start = PushRequest
 type StartAsTemplateParams struct {
 	// IdempotencyKey 1 to 255 visible ASCII characters. The same key and body are the same push for 24 hours; another body is refused with `idempotency_key_reused`.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// WatchEventsParams defines parameters for WatchEvents.
+type WatchEventsParams struct {
+	// State As of the list. What leaves these states is told once more.
+	State string `form:"state,omitempty" json:"state,omitempty"`
+
+	// Status `state` by its older name.
+	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	Status string `form:"status,omitempty" json:"status,omitempty"`
+
+	// RoomID Pushes into this room.
+	RoomID string `form:"roomId,omitempty" json:"roomId,omitempty"`
+
+	// SDKAppID Pushes of this application.
+	SDKAppID uint32 `form:"sdkAppId,omitempty" json:"sdkAppId,omitempty"`
+
+	// UserID Pushes as this user.
+	UserID string `form:"userId,omitempty" json:"userId,omitempty"`
+
+	// MetadataNAME Pushes with the label NAME that is just this: `metadata.course=42`. Any number of them.
+	MetadataNAME string `form:"metadata.NAME,omitempty" json:"metadata.NAME,omitempty"`
+
+	// LastEventID The id of the last message of a stream that a client had.
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // ListPushesParams defines parameters for ListPushes.
@@ -582,6 +880,9 @@ type ListPushesParams struct {
 	// UserID Pushes as this user.
 	UserID string `form:"userId,omitempty" json:"userId,omitempty"`
 
+	// MetadataNAME Pushes with the label NAME that is just this: `metadata.course=42`. Any number of them.
+	MetadataNAME string `form:"metadata.NAME,omitempty" json:"metadata.NAME,omitempty"`
+
 	// Limit At most so many.
 	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -599,6 +900,12 @@ type StartPushParams struct {
 
 	// IdempotencyKey 1 to 255 visible ASCII characters. The same key and body are the same push for 24 hours; another body is refused with `idempotency_key_reused`.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetEventsParams defines parameters for GetEvents.
+type GetEventsParams struct {
+	// LastEventID The id of the last message of a stream that a client had.
+	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // StartAsTemplateJSONRequestBody defines body for StartAsTemplate for application/json ContentType.

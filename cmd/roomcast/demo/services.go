@@ -167,7 +167,7 @@ func (d *demo) apiService() service {
 				return err
 			}
 			defer c.CloseIdle()
-			if err := c.Ready(ctx); err != nil {
+			if _, err := c.Ready(ctx); err != nil {
 				return err
 			}
 			_, err = c.List(ctx, client.Filter{Limit: 1})

@@ -34,11 +34,10 @@ local function given(word)
   table.insert(result, 1, word)
   return result
 end
--- An envelope says which key sealed it: v1.<key>.<nonce>.<ciphertext>. What is
--- none is given, to be failed by who cannot read it.
+-- What is no envelope is given, to be failed by who cannot read it.
 local function foreign()
-  local key = string.match(redis.call('GET', k.secret) or '', '^[^.]*%.([^.]*)%.')
-  return key and ARGV[8] ~= '' and not listed(ARGV[8], key)
+  local key = sealed_with(redis.call('GET', k.secret))
+  return key ~= '' and ARGV[8] ~= '' and not listed(ARGV[8], key)
 end
 local crowded = rec.strikes >= tonumber(ARGV[7]) and tonumber(ARGV[6]) > 0
 

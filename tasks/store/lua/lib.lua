@@ -9,6 +9,8 @@
 
 local MAX_EVENTS = 1000
 local FEED, FEED_MS = KEYS[#KEYS], 600000
+local MAX_WEBHOOKS = 100
+local PROGRESS_MS = 10000 -- between two webhooks push.progress
 
 local function int(n)
   return string.format('%.0f', n)
@@ -37,7 +39,7 @@ end
 local function load(push)
   local v = redis.call('HMGET', push, 'id', 'state', 'desired', 'epoch', 'worker',
     'last_epoch', 'last_worker', 'event_epoch', 'event_seq',
-    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover')
+    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover', 'webhooks')
   if not v[1] and not v[2] and redis.call('EXISTS', push) == 0 then return nil end
   local state, desired = v[2], v[3]
   if not state or not MOVES[state] then state = (v[5] or '') == '' and 'queued' or 'starting' end
@@ -50,6 +52,7 @@ local function load(push)
     strikes = tonumber(v[10]) or 0, struck = v[11] or '', settled = tonumber(v[12]) or 0,
     renew_seq = tonumber(v[13]) or 0, waiting = v[14] or '',
     announced = tonumber(string.match(v[15] or '', '^%d+')) or 0,
+    webhooks = v[16] or '',
   }
 end
 
@@ -96,6 +99,94 @@ local function warning_event(k, epoch, code, message, t)
   event(k, {'at', int(t), 'type', 'warning', 'code', code, 'message', message, 'epoch', int(epoch)})
 end
 
+-- Webhooks. What a push's client is to be told goes into its outbox in the
+-- script that changes the push, so that neither is there without the other. The
+-- keys of an outbox follow from the record's name, so they are in its slot.
+--
+-- Of the record's fields belong to this: webhooks, the events that are wanted;
+-- webhook_started, 1 once it was told; webhook_trouble, the epoch of the attempt
+-- that is in a trouble which was told; webhook_progress_at; webhooks_lost.
+
+local function outbox_keys(push)
+  local prefix, id = string.match(push, '^(.*:)push:([^:]*)$')
+  return {id = id, due = prefix .. 'outboxes', list = prefix .. 'outbox:' .. id, delivery = prefix .. 'delivery:' .. id}
+end
+
+-- webhook returns an event as an outbox holds it, with the record as it is;
+-- state is the push's, where the record does not have it yet.
+local function webhook(push, kind, id, at, state)
+  local fields = redis.call('HGETALL', push)
+  for i = 1, #fields - 1, 2 do
+    if fields[i] == 'state' and state then fields[i + 1] = state end
+  end
+  return cjson.encode({id = id, type = 'push.' .. kind, at = at, fields = fields})
+end
+
+-- tell puts an event into the outbox of a push whose client wants it. name is
+-- the event's own: one that is told twice is known by it.
+local function tell(k, kind, name, at, state)
+  if not listed(redis.call('HGET', k.push, 'webhooks') or '', kind) then return end
+  local box = outbox_keys(k.push)
+  redis.call('RPUSH', box.list, webhook(k.push, kind, box.id .. '.' .. name, at, state))
+  while redis.call('LLEN', box.list) > MAX_WEBHOOKS do
+    redis.call('LPOP', box.list)
+    redis.call('HINCRBY', k.push, 'webhooks_lost', 1)
+  end
+  redis.call('ZADD', box.due, 'NX', int(now()), box.id)
+end
+
+-- taken_out takes an event out of an outbox and returns it, nil if it is not the
+-- oldest (any more).
+local function taken_out(list, delivery, id)
+  local function is(event) return event and cjson.decode(event).id == id end
+  local event = redis.call('LINDEX', list, 0)
+  if is(event) then return redis.call('LPOP', list) end
+  event = redis.call('HGET', delivery, 'progress')
+  if is(event) then redis.call('HDEL', delivery, 'progress') end
+  return nil
+end
+
+-- tell_progress puts how far a push is beside its outbox, where it takes the
+-- place of the one before.
+local function tell_progress(k, rec, t)
+  if not listed(rec.webhooks, 'progress') then return end
+  local last = tonumber(redis.call('HGET', k.push, 'webhook_progress_at') or '') or 0
+  if t - last < PROGRESS_MS and t >= last then return end
+  redis.call('HSET', k.push, 'webhook_progress_at', int(t))
+  local box = outbox_keys(k.push)
+  redis.call('HSET', box.delivery, 'progress', webhook(k.push, 'progress', box.id .. '.progress.' .. int(t), int(t)))
+  redis.call('ZADD', box.due, 'NX', int(t), box.id)
+end
+
+-- tell_reported tells what follows from an event of an attempt, whose state was
+-- `state` after it. A trouble is told once, until it is over or a later attempt
+-- publishes.
+local function tell_reported(k, epoch, seq, e, state)
+  local name = int(epoch) .. '.' .. int(seq)
+  local troubled = tonumber(redis.call('HGET', k.push, 'webhook_trouble') or '')
+  if e.type == 'trouble' then
+    redis.call('HSET', k.push, 'webhook_trouble', int(epoch))
+    if not troubled then tell(k, 'reconnecting', name, e.at, state) end
+    return
+  end
+  local publishes = e.type == 'state' and e.state == 'publishing'
+  if publishes and redis.call('HSETNX', k.push, 'webhook_started', '1') == 1 then
+    tell(k, 'started', 'started', e.at, state)
+  end
+  if troubled and (e.type == 'recovered' or (publishes and troubled < epoch)) then
+    redis.call('HDEL', k.push, 'webhook_trouble')
+    tell(k, 'recovered', name, e.at, state)
+  end
+end
+
+-- tell_interrupted tells that a push which was in its room has no worker.
+local function tell_interrupted(k, rec, why, t)
+  if rec.webhooks == '' or redis.call('HEXISTS', k.push, 'webhook_started') == 0 then return end
+  if redis.call('HSETNX', k.push, 'webhook_trouble', int(rec.epoch - 1)) == 1 then
+    tell(k, 'reconnecting', int(rec.epoch) .. '.' .. why, int(t))
+  end
+end
+
 -- waits notes why a queued push waits. A new reason is a trouble in its history;
 -- it has waited since the first.
 local function waits(k, rec, why, t)
@@ -104,6 +195,7 @@ local function waits(k, rec, why, t)
   redis.call('HSETNX', k.push, 'waiting_since', int(t))
   event(k, {'at', int(t), 'type', 'trouble', 'side', WAITING[why].side, 'code', why,
     'message', WAITING[why].message, 'epoch', int(rec.epoch)})
+  tell_interrupted(k, rec, why, t)
 end
 
 -- waited ends the wait of a push that somebody has taken.
@@ -117,6 +209,49 @@ local function waited(k, rec, t)
   rec.waiting = ''
 end
 
+-- sealed_with returns the id of the key that an envelope names,
+-- v1.<key>.<nonce>.<ciphertext>; '' for what is no envelope.
+local function sealed_with(envelope)
+  return string.match(envelope or '', '^[^.]*%.([^.]*)%.') or ''
+end
+
+-- fleet looks at all workers for more pushes sealed with key ('' for any).
+-- reports: what they tell of themselves, by name. lack: why none would take
+-- these, '' when one would. refuses: the reasons to take none that some worker
+-- has. free: slots that are not taken, of those who take pushes.
+--
+-- What is taken is told once a second. So lack reckons with what is true at
+-- once: every push that has not ended has a slot or waits for one, but workers
+-- that take none keep only those that they have.
+local REFUSALS = {no_memory = 'no_memory', restarting = 'worker_restarts'}
+local function fleet(workers, reports, active, key, more, t)
+  local f = {reports = {}, refuses = {}, free = 0}
+  local room, present, keyed, taking = -redis.call('ZCARD', active), false, false, false
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, '(' .. int(t), '+inf')) do
+    local text = redis.call('HGET', reports, name)
+    local ok, r = pcall(cjson.decode, text)
+    if ok and type(r) == 'table' then
+      f.reports[name] = text
+      local stays, opens = r.state ~= 'draining', key == ''
+      for _, id in ipairs(type(r.keys) == 'table' and r.keys or {}) do opens = opens or id == key end
+      local takes = r.state == 'ready' and opens
+      present, keyed, taking = present or stays, keyed or stays and opens, taking or takes
+      room = room + (takes and r.slots or r.used)
+      if takes then f.free = f.free + r.slots - r.used end
+      if not opens then f.refuses.no_key = true end
+      if REFUSALS[r.state] then f.refuses[REFUSALS[r.state]] = true end
+    end
+  end
+  f.lack = ''
+  if not present then f.lack = 'no_worker'
+  elseif not keyed then f.lack = 'no_key'
+  elseif taking then f.lack = room < more and 'no_free_slot' or ''
+  elseif f.refuses.no_memory then f.lack = 'no_memory'
+  elseif f.refuses.worker_restarts then f.lack = 'worker_restarts'
+  else f.lack = 'no_free_slot' end -- one keeps itself for a push that must run alone
+  return f
+end
+
 -- attempt_events appends what an attempt reports, each event once by (epoch,
 -- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …}.
 local function attempt_events(k, rec, epoch, list)
@@ -127,9 +262,10 @@ local function attempt_events(k, rec, epoch, list)
     if seq == 0 or epoch > last_epoch or (epoch == last_epoch and seq > last_seq) then
       event(k, fields)
       if seq > 0 then last_epoch, last_seq = epoch, seq end
-      for i = 1, #fields - 1, 2 do
-        if fields[i] == 'state' then told = fields[i + 1] end
-      end
+      local named = {}
+      for i = 1, #fields - 1, 2 do named[fields[i]] = fields[i + 1] end
+      told = named.state or told
+      if rec.webhooks ~= '' then tell_reported(k, epoch, seq, named, told ~= '' and told or nil) end
     end
   end
   if last_epoch ~= rec.event_epoch or last_seq ~= rec.event_seq then
@@ -212,6 +348,8 @@ local function finish(k, rec, state, failure, t)
   local v = redis.call('HMGET', k.push, 'sdk_app_id', 'room_id', 'user_id')
   redis.call('ZADD', k.ended, int(t + retention),
     cjson.encode({rec.id, state, v[1] or '', v[2] or '', v[3] or ''}))
+  redis.call('HDEL', outbox_keys(k.push).delivery, 'progress') -- the end says more
+  tell(k, state, state, int(t))
   redis.call('PEXPIRE', k.push, retention)
   redis.call('PEXPIRE', k.events, retention)
   rec.state = state

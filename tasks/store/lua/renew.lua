@@ -1,10 +1,10 @@
 -- renew says that a worker lives, extends its leases and writes what has
 -- changed.
 --
--- KEYS 1 live, 2 workers, then for each push its record and its events
+-- KEYS 1 live, 2 workers, 3 fleet, then for each push its record and its events
 -- ARGV 1 lease ms, 2 worker, 3 number of the renew, rising with every one this
---      worker sends, then for each push a JSON object: e epoch, w worker,
---      s state, t started_at ms or '', d whether it has settled, o whether it is
+--      worker sends, 4 what it tells of itself as JSON, then for each push a
+--      JSON object: e epoch, w worker, s state, t started_at ms or '', d whether it has settled, o whether it is
 --      over, f array of fields and values, v array of events as
 --      attempt_events() takes them
 -- Result an integer for each push: 0 kept, 1 stop, 2 lost, 3 gone, 4 late
@@ -51,8 +51,12 @@ local function renew(k, a)
   local legal = may(rec.state, a.s) or (repaired and reach(rec.state, a.s))
   if a.s ~= rec.state and RUNNING[a.s] and legal then
     redis.call('HSET', k.push, 'state', a.s)
-    if told ~= a.s then state_event(k, a.s, rec.epoch, '', t) end
+    if told ~= a.s then
+      state_event(k, a.s, rec.epoch, '', t)
+      if rec.webhooks ~= '' then tell_reported(k, a.e, 0, {type = 'state', state = a.s, at = int(t)}, a.s) end
+    end
   end
+  if a.t ~= '' then tell_progress(k, rec, t) end
   return KEPT
 end
 
@@ -61,12 +65,18 @@ end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', int(t))
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. int(t + 2 * math.max(lease, 10000)), '+inf')
 redis.call('ZADD', KEYS[2], int(t + lease), ARGV[2])
+redis.call('HSET', KEYS[3], ARGV[2], ARGV[4])
+if redis.call('HLEN', KEYS[3]) > redis.call('ZCARD', KEYS[2]) then
+  for _, name in ipairs(redis.call('HKEYS', KEYS[3])) do
+    if not redis.call('ZSCORE', KEYS[2], name) then redis.call('HDEL', KEYS[3], name) end
+  end
+end
 
 local verdicts = {}
-for i = 4, #ARGV do
-  local at = (i - 4) * 2 + 3
+for i = 5, #ARGV do
+  local at = (i - 5) * 2 + 4
   -- What fails for one (its key holds something else) must not fail the others.
   local ok, verdict = pcall(renew, {push = KEYS[at], events = KEYS[at + 1]}, cjson.decode(ARGV[i]))
-  verdicts[i - 3] = ok and verdict or GONE
+  verdicts[i - 4] = ok and verdict or GONE
 end
 return verdicts

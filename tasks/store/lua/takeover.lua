@@ -39,8 +39,8 @@ if rec.desired == 'stop' then
 end
 if rec.state ~= 'queued' and not may(rec.state, 'queued') then return {'held'} end
 
-local message = 'its task was lost'
-if rec.state ~= 'queued' then
+local held, message = rec.state ~= 'queued', 'its task was lost'
+if held then
   message = 'its worker is gone'
   local alive = (tonumber(redis.call('ZSCORE', KEYS[11], rec.worker)) or 0) > t
   if not alive and rec.settled ~= rec.epoch then
@@ -51,4 +51,6 @@ if rec.state ~= 'queued' then
 end
 local grace = tonumber(rec.announced == rec.epoch + 1 and ARGV[8] or ARGV[3])
 redis.call('HSET', k.push, 'last_epoch', int(rec.epoch), 'last_worker', '', 'taken_by', ARGV[5])
-return {'ok', 'queued', int(requeue(k, rec, grace, message, t))}
+requeue(k, rec, grace, message, t)
+if held then tell_interrupted(k, rec, 'takeover', t) end
+return {'ok', 'queued', int(rec.epoch)}

@@ -1,4 +1,5 @@
-package api
+// Package view is a push as clients see it, in answers and in webhooks.
+package view
 
 import (
 	"math"
@@ -8,8 +9,8 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// push is a push as clients see it. What is absent has no member.
-type push struct {
+// Push is a push as clients see it. What is absent has no member.
+type Push struct {
 	ID          string            `json:"id,omitempty"`
 	State       tasks.State       `json:"state"`
 	Status      tasks.State       `json:"status"` // State by its older name
@@ -23,6 +24,11 @@ type push struct {
 	Mode        media.SourceMode  `json:"mode"`
 	ResumeScope tasks.ResumeScope `json:"resumeScope,omitempty"`
 	wishes
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	CallbackURL    string            `json:"callbackUrl,omitempty"`
+	CallbackEvents []string          `json:"callbackEvents,omitempty"`
+	WebhooksLost   int64             `json:"webhooksLost,omitempty"` // that its outbox had no room for
+
 	Attempt   int64               `json:"attempt"`
 	Worker    string              `json:"worker,omitempty"`
 	CreatedAt string              `json:"createdAt,omitempty"`
@@ -30,14 +36,14 @@ type push struct {
 	EndedAt   string              `json:"endedAt,omitempty"`
 	Source    *tasks.SourceReport `json:"source,omitempty"`
 	Plan      *media.Plan         `json:"plan,omitempty"`
-	Progress  *progress           `json:"progress,omitempty"`
+	Progress  *Progress           `json:"progress,omitempty"`
 	Warnings  []tasks.Warning     `json:"warnings,omitempty"`
-	Trouble   *trouble            `json:"trouble,omitempty"`
+	Trouble   *Trouble            `json:"trouble,omitempty"`
 	Error     *tasks.Failure      `json:"error,omitempty"`
 }
 
-// trouble is what is not well with a push.
-type trouble struct {
+// Trouble is what is not well with a push.
+type Trouble struct {
 	Side      tasks.Side `json:"side"`
 	Code      tasks.Code `json:"code"`
 	Message   string     `json:"message"`
@@ -47,7 +53,8 @@ type trouble struct {
 	GivesUpAt string     `json:"givesUpAt,omitempty"`
 }
 
-type progress struct {
+// Progress is how far a push is.
+type Progress struct {
 	PositionMs     int64   `json:"positionMs"`
 	DurationMs     int64   `json:"durationMs,omitempty"`
 	BitrateKbps    int64   `json:"bitrateKbps"`
@@ -57,6 +64,7 @@ type progress struct {
 	Reconnects     int64   `json:"reconnects"`
 	LatenessMsP99  int64   `json:"latenessMsP99"`
 	SlippedMs      int64   `json:"slippedMs"`
+	ResumedFromMs  int64   `json:"resumedFromMs,omitempty"`
 	PlayedMs       int64   `json:"playedMs"`
 	Loop           *int    `json:"loop,omitempty"` // of a push that repeats
 	UpdatedAt      string  `json:"updatedAt,omitempty"`
@@ -64,12 +72,14 @@ type progress struct {
 	Coverage *tasks.CoverageReport `json:"coverage,omitempty"`
 }
 
-type page struct {
-	Pushes     []push `json:"pushes"`
+// Page is a part of a list.
+type Page struct {
+	Pushes     []Push `json:"pushes"`
 	NextCursor string `json:"nextCursor,omitempty"`
 }
 
-type event struct {
+// Event is one line of a push's history.
+type Event struct {
 	At      string          `json:"at"`
 	Type    tasks.EventType `json:"type"`
 	State   tasks.State     `json:"state,omitempty"`
@@ -79,28 +89,41 @@ type event struct {
 	Attempt int64           `json:"attempt,omitempty"`
 }
 
-type history struct {
-	Events []event `json:"events"`
+// History is what happened to a push, oldest first.
+type History struct {
+	Events []Event `json:"events"`
 }
 
-func viewPush(p tasks.Push) push {
-	return push{
+// Of returns p as clients see it.
+func Of(p tasks.Push) Push {
+	return Push{
 		ID: p.ID, State: p.State, Status: p.State, Desired: p.Desired,
 		VideoSrc: p.Spec.VideoSrc, SDKAppID: p.Spec.SDKAppID, RoomID: p.Spec.RoomID, UserID: p.Spec.UserID,
 		ClientRole: p.Spec.ClientRole, Redis: p.Spec.Redis, Mode: p.Spec.Mode, ResumeScope: p.Spec.ResumeScope,
-		wishes:  viewWishes(p.Spec),
+		wishes:   viewWishes(p.Spec),
+		Metadata: p.Spec.Metadata, CallbackURL: p.Spec.CallbackURL, CallbackEvents: viewCallbackEvents(p.Spec), WebhooksLost: p.WebhooksLost,
 		Attempt: p.Epoch, Worker: p.Worker,
-		CreatedAt: stamp(p.CreatedAt), StartedAt: stamp(p.StartedAt), EndedAt: stamp(p.EndedAt),
-		Source: p.Source, Plan: p.Plan, Progress: viewProgress(p), Warnings: p.Warnings, Trouble: viewTrouble(p.Trouble), Error: p.Failure,
+		CreatedAt: Stamp(p.CreatedAt), StartedAt: Stamp(p.StartedAt), EndedAt: Stamp(p.EndedAt),
+		Source: p.Source, Plan: p.Plan, Progress: OfProgress(p), Warnings: p.Warnings, Trouble: OfTrouble(p.Trouble), Error: p.Failure,
 	}
 }
 
-func viewProgress(of tasks.Push) *progress {
+// viewCallbackEvents are those a request's own callback is told.
+func viewCallbackEvents(s tasks.Spec) []string {
+	var types []string
+	for _, name := range s.Webhooks {
+		types = append(types, tasks.WebhookPrefix+name)
+	}
+	return types
+}
+
+// OfProgress returns how far a push is, nil before it publishes.
+func OfProgress(of tasks.Push) *Progress {
 	p := of.Progress
 	if p == nil {
 		return nil
 	}
-	v := &progress{
+	v := &Progress{
 		PositionMs:     p.Position.Milliseconds(),
 		DurationMs:     p.Duration.Milliseconds(),
 		BitrateKbps:    int64(p.Bitrate) / 1000,
@@ -110,8 +133,9 @@ func viewProgress(of tasks.Push) *progress {
 		Reconnects:     p.Reconnects,
 		LatenessMsP99:  p.LatenessP99.Milliseconds(),
 		SlippedMs:      p.Slipped.Milliseconds(),
+		ResumedFromMs:  p.Resumed.Milliseconds(),
 		PlayedMs:       p.Played.Milliseconds(),
-		UpdatedAt:      stamp(p.UpdatedAt),
+		UpdatedAt:      Stamp(p.UpdatedAt),
 		Coverage:       tasks.CoverageOf(*p),
 	}
 	if !of.Spec.Options.PlaysOnce() {
@@ -120,31 +144,39 @@ func viewProgress(of tasks.Push) *progress {
 	return v
 }
 
-func viewTrouble(t *tasks.Trouble) *trouble {
+// OfTrouble returns a push's trouble, nil for none.
+func OfTrouble(t *tasks.Trouble) *Trouble {
 	if t == nil {
 		return nil
 	}
-	return &trouble{t.Side, t.Code, t.Message, stamp(t.Since), t.Tries, stamp(t.NextTryAt), stamp(t.GivesUpAt)}
+	return &Trouble{t.Side, t.Code, t.Message, Stamp(t.Since), t.Tries, Stamp(t.NextTryAt), Stamp(t.GivesUpAt)}
 }
 
-func viewPage(p tasks.Page) page {
-	v := page{Pushes: make([]push, 0, len(p.Pushes)), NextCursor: p.NextCursor}
+// OfPage returns a page of a list.
+func OfPage(p tasks.Page) Page {
+	v := Page{Pushes: make([]Push, 0, len(p.Pushes)), NextCursor: p.NextCursor}
 	for _, one := range p.Pushes {
-		v.Pushes = append(v.Pushes, viewPush(one))
+		v.Pushes = append(v.Pushes, Of(one))
 	}
 	return v
 }
 
-func viewEvents(events []tasks.Event) history {
-	v := history{Events: make([]event, 0, len(events))}
+// OfEvents returns a history.
+func OfEvents(events []tasks.Event) History {
+	v := History{Events: make([]Event, 0, len(events))}
 	for _, e := range events {
-		v.Events = append(v.Events, event{stamp(e.At), e.Type, e.State, e.Side, e.Code, e.Message, e.Epoch})
+		v.Events = append(v.Events, OfEvent(e))
 	}
 	return v
 }
 
-// stamp is RFC 3339 in UTC with milliseconds; empty for the zero time.
-func stamp(t time.Time) string {
+// OfEvent returns one line of a history.
+func OfEvent(e tasks.Event) Event {
+	return Event{Stamp(e.At), e.Type, e.State, e.Side, e.Code, e.Message, e.Epoch}
+}
+
+// Stamp is RFC 3339 in UTC with milliseconds; empty for the zero time.
+func Stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

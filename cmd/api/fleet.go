@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+
+	"github.com/roomcast/roomcast/internal/health"
+	"github.com/roomcast/roomcast/internal/process"
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// hasRoom warns when no worker would take a push now.
+func hasRoom(s *tasks.Service) health.Check {
+	return health.Check{Name: "workers", Warns: true, Run: func(ctx context.Context) error {
+		fleet, err := s.Fleet(ctx)
+		if err != nil || fleet.Lack == "" {
+			return err
+		}
+		return health.Finding{Code: string(fleet.Lack), Message: advice(fleet.Lack)}
+	}}
+}
+
+// advice says to an operator why no worker would take a push, and what to do.
+func advice(lack tasks.Waiting) string {
+	switch lack {
+	case tasks.WaitingForWorker:
+		return "no worker is running: start one (bin/worker) with the ROOMCAST_REDIS_URL and ROOMCAST_SECRET_KEY of this API"
+	case tasks.WaitingForKey:
+		return "no worker has the secret key that this API seals with: the first key in its ROOMCAST_SECRET_KEY must be one of theirs"
+	case tasks.WaitingForSlot:
+		return "no worker has a free slot: pushes wait until another one ends; add a worker, or raise ROOMCAST_WORKER_SLOTS"
+	case tasks.WaitingForMemory:
+		return "no worker has memory left for a push: add one, or give them more (ROOMCAST_WORKER_MEMORY)"
+	case tasks.WaitingForRestart:
+		return "the workers have sources that cannot be ended, and take no push until they are started anew: add one, or see to those"
+	case tasks.WaitingForEmpty, tasks.WaitingForTurn: // said of one push, never of all
+	}
+	return lack.Message()
+}
+
+// sameVersion warns when a worker was built from something else than this API.
+func sameVersion(s *tasks.Service) health.Check {
+	return health.Check{Name: "versions", Warns: true, Run: func(ctx context.Context) error {
+		fleet, err := s.Fleet(ctx)
+		if err != nil {
+			return err
+		}
+		for _, w := range fleet.Workers {
+			if w.Version != process.Version() {
+				return health.Finding{Code: "other_version", Message: "a worker runs another version than this API (GET /v1/workers says which): " +
+					"start it from the same build, if no update is under way"}
+			}
+		}
+		return nil
+	}}
+}

@@ -1,0 +1,75 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// WorkerState says whether a worker takes new pushes, and if not, why.
+type WorkerState string
+
+// The states of a worker. In all but the first it takes no new push.
+const (
+	WorkerReady      WorkerState = "ready"
+	WorkerDraining   WorkerState = "draining"   // it is going away
+	WorkerReserved   WorkerState = "reserved"   // see ErrReserved
+	WorkerNoMemory   WorkerState = "no_memory"  // see ErrMemory
+	WorkerRestarting WorkerState = "restarting" // see ErrWorn
+)
+
+// WorkerReport is what a worker tells of itself with each renew.
+type WorkerReport struct {
+	Name    string      `json:"-"`
+	Version string      `json:"version"`
+	Slots   int         `json:"slots"`
+	Used    int         `json:"used"` // slots that are taken
+	Since   time.Time   `json:"since"`
+	State   WorkerState `json:"state"`
+	Keys    []string    `json:"keys"` // ids of the secret keys it opens envelopes with
+}
+
+// Fleet is all workers that are there.
+type Fleet struct {
+	Key     string         // id of the secret key that we seal with
+	Workers []WorkerReport // by name
+	Lack    Waiting        // why none of them would take one more push now; empty: one would
+}
+
+// Opens says whether a worker can open what we seal.
+func (f Fleet) Opens(w WorkerReport) bool { return slices.Contains(w.Keys, f.Key) }
+
+// FleetStore knows the workers. Its errors are *Error with CodeStoreUnavailable.
+type FleetStore interface {
+	// Fleet lists the workers that have renewed within their lease, as a push
+	// sees them whose envelope is sealed with key.
+	Fleet(ctx context.Context, key string) (Fleet, error)
+}
+
+// Fleet returns the workers that are there.
+func (s *Service) Fleet(ctx context.Context) (Fleet, error) {
+	return s.Workers.Fleet(ctx, s.Sealer.Keys()[0])
+}
+
+// report is what this worker tells of itself.
+func (w *Worker) report() WorkerReport {
+	r := WorkerReport{
+		Name: w.Name, Version: w.Version, Slots: w.Slots, Since: w.since, State: WorkerReady, Keys: w.Sealer.Keys(),
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.Used = w.slots
+	refusal := w.guard.refusal()
+	switch {
+	case w.draining:
+		r.State = WorkerDraining
+	case errors.Is(refusal, ErrWorn):
+		r.State = WorkerRestarting
+	case errors.Is(refusal, ErrMemory):
+		r.State = WorkerNoMemory
+	case w.reservedLocked(time.Now()):
+		r.State = WorkerReserved
+	}
+	return r
+}

@@ -1,0 +1,82 @@
+package tasks
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// told is what w's worker told of itself last.
+func (w *world) told() WorkerReport {
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
+	return w.store.report
+}
+
+func TestAWorkerTellsWhatItIsWithEachRenew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		w := newWorld(playFor(time.Hour), queued("a"))
+		defer w.close()
+		want := WorkerReport{Name: "w1", Version: "v1", Slots: 2, Since: began, State: WorkerReady, Keys: []string{"key"}}
+		require.Equal(t, want, w.told())
+		w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(renewEvery)
+		want.Used = 1
+		require.Equal(t, want, w.told())
+		w.worker.Refuse()
+		synctest.Wait() // it tells so at once
+		want.State = WorkerDraining
+		require.Equal(t, want, w.told())
+	})
+}
+
+func TestAWorkerThatTakesNoPushTellsWhy(t *testing.T) {
+	for want, happens := range map[WorkerState]func(t *testing.T, w *world, m *fakeMemory, s *stuckCalls){
+		WorkerNoMemory: func(_ *testing.T, _ *world, m *fakeMemory, _ *stuckCalls) {
+			m.set(func(m *fakeMemory) { m.base = 800 })
+		},
+		WorkerRestarting: func(_ *testing.T, _ *world, _ *fakeMemory, s *stuckCalls) { s.set(maxStuck) },
+		WorkerReserved: func(t *testing.T, w *world, _ *fakeMemory, _ *stuckCalls) {
+			w.store.set(func(s *fakeStore) { s.reserve = true })
+			require.ErrorIs(t, <-w.handle(Task{ID: "lonely", Epoch: 3}), ErrCrowded)
+		},
+		WorkerReady: func(*testing.T, *world, *fakeMemory, *stuckCalls) {},
+	} {
+		t.Run(string(want), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, stuck := &fakeMemory{base: 100}, &stuckCalls{}
+				w, _ := newGuarded(playFor(time.Hour), memory, stuck.get, queued("a"), lonely("lonely"))
+				defer w.close()
+				w.handle(Task{ID: "a", Epoch: 1})
+				synctest.Wait()
+				happens(t, w, memory, stuck)
+				time.Sleep(5 * time.Second)
+				require.Equal(t, want, w.told().State)
+			})
+		})
+	}
+}
+
+// fakeFleet knows one worker.
+type fakeFleet struct{ lack Waiting }
+
+func (f fakeFleet) Fleet(_ context.Context, key string) (Fleet, error) {
+	return Fleet{Key: key, Lack: f.lack, Workers: []WorkerReport{{Name: "w", Keys: []string{"key"}}}}, nil
+}
+
+func TestTheServiceAsksForTheFleetWithTheKeyThatItSealsWith(t *testing.T) {
+	s := &Service{Workers: fakeFleet{}, Sealer: fakeSealer{}}
+	f, err := s.Fleet(t.Context())
+	require.NoError(t, err)
+	require.True(t, f.Opens(f.Workers[0]))
+}
+
+func TestEveryReasonToWaitIsSaidInWords(t *testing.T) {
+	for _, why := range Waitings() {
+		require.NotEmpty(t, why.Message(), why)
+	}
+}

@@ -1,0 +1,39 @@
+package metrics
+
+import (
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+var webhookOutcomes = []tasks.WebhookOutcome{tasks.WebhookDelivered, tasks.WebhookFailed, tasks.WebhookDead}
+
+// webhookTypes are the events that a receiver may be told.
+var webhookTypes = []string{
+	"push.started", "push.reconnecting", "push.recovered", "push.completed", "push.failed", "push.stopped", "push.progress",
+}
+
+const otherWebhook = "other"
+
+// Webhooks counts deliveries, which are a worker's.
+type Webhooks struct{ deliveries *prometheus.CounterVec }
+
+func (s *Set) webhooks() Webhooks {
+	w := Webhooks{counterOf(s, "roomcast_webhook_deliveries_total", "Tries to deliver a webhook, by the event's type and what became of it.", "type", "outcome")}
+	for _, kind := range webhookTypes {
+		for _, outcome := range webhookOutcomes {
+			zero(w.deliveries, kind, string(outcome))
+		}
+	}
+	return w
+}
+
+// Tried counts one try.
+func (w Webhooks) Tried(kind string, became tasks.WebhookOutcome) {
+	if !slices.Contains(webhookTypes, kind) {
+		kind = otherWebhook
+	}
+	w.deliveries.WithLabelValues(kind, string(became)).Inc()
+}

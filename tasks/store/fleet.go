@@ -1,0 +1,29 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// Fleet lists the workers that have renewed within their lease, by name, as a
+// push sees them whose envelope is sealed with key.
+func (s *Store) Fleet(ctx context.Context, key string) (tasks.Fleet, error) {
+	r, err := s.run(ctx, s.scripts.fleet, []string{keyWorkers, keyFleet, keyActive}, key)
+	if err != nil {
+		return tasks.Fleet{}, err
+	}
+	fleet := tasks.Fleet{Key: key, Lack: tasks.Waiting(r.first())}
+	for name, text := range fields(r.values[1:]) {
+		w := tasks.WorkerReport{Name: name}
+		if err := json.Unmarshal([]byte(text), &w); err != nil {
+			return tasks.Fleet{}, internal("what worker "+name+" tells of itself is damaged", err)
+		}
+		fleet.Workers = append(fleet.Workers, w)
+	}
+	slices.SortFunc(fleet.Workers, func(a, b tasks.WorkerReport) int { return strings.Compare(a.Name, b.Name) })
+	return fleet, nil
+}

@@ -1,0 +1,20 @@
+-- ring lists outboxes that are due, and gives whoever hears the bell a lease of
+-- time for each. A bell that nobody has heard yet keeps its number, so that no
+-- second task is made of it.
+--
+-- KEYS 1 outboxes
+-- ARGV 1 limit, 2 lease ms, 3 ms that a delivery is kept without use
+-- Result {'ok', push, number, …}
+local t = now()
+local result = {'ok'}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(t), 'LIMIT', 0, ARGV[1])) do
+  local delivery = string.match(KEYS[1], '^(.*:)[^:]*$') .. 'delivery:' .. id
+  local v = redis.call('HMGET', delivery, 'rung', 'heard')
+  local rung = tonumber(v[1] or '') or 0
+  if rung == 0 or v[2] == v[1] then rung = redis.call('HINCRBY', delivery, 'rung', 1) end
+  redis.call('PEXPIRE', delivery, ARGV[3])
+  redis.call('ZADD', KEYS[1], int(t + tonumber(ARGV[2])), id)
+  result[#result + 1] = id
+  result[#result + 1] = int(rung)
+end
+return result

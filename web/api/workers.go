@@ -1,0 +1,37 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/web/view"
+)
+
+// worker is one worker as clients see it.
+type worker struct {
+	Name         string            `json:"name"`
+	Version      string            `json:"version"`
+	State        tasks.WorkerState `json:"state"`
+	Slots        int               `json:"slots"`
+	Used         int               `json:"used"`
+	Since        string            `json:"since"`
+	HasSecretKey bool              `json:"hasSecretKey"` // it can run what this API starts
+}
+
+type workers struct {
+	Workers []worker `json:"workers"`
+}
+
+func (s *server) fleet(c *gin.Context) error {
+	f, err := s.workers.Fleet(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	v := workers{Workers: make([]worker, 0, len(f.Workers))}
+	for _, w := range f.Workers {
+		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w)})
+	}
+	return writeJSON(c, http.StatusOK, v)
+}

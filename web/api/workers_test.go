@@ -1,0 +1,29 @@
+package api_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/roomcast/roomcast/tasks"
+)
+
+func TestTheWorkersAreListedWithoutTheirKeys(t *testing.T) {
+	f := newFace(t, nil)
+	w := f.do("GET", "/v1/workers", "")
+	assert.Equal(t, 200, w.Code)
+	assert.JSONEq(t, `{"workers":[]}`, w.Body.String())
+
+	f.fleet = tasks.Fleet{Key: "0a0a", Workers: []tasks.WorkerReport{
+		{Name: "a", Version: "v1", Slots: 8, Used: 3, Since: time.UnixMilli(0), State: tasks.WorkerReady, Keys: []string{"0a0a"}},
+		{Name: "b", Version: "v2", Slots: 4, Since: time.UnixMilli(1500), State: tasks.WorkerNoMemory, Keys: []string{"0b0b"}},
+	}}
+	w = f.do("GET", "/v1/workers", "")
+	assert.JSONEq(t, `{"workers":[
+		{"name":"a","version":"v1","state":"ready","slots":8,"used":3,"since":"1970-01-01T00:00:00.000Z","hasSecretKey":true},
+		{"name":"b","version":"v2","state":"no_memory","slots":4,"used":0,"since":"1970-01-01T00:00:01.500Z","hasSecretKey":false}
+	]}`, w.Body.String())
+	assert.Equal(t, []string{"fleet", "fleet"}, f.asked)
+	assert.Equal(t, 401, f.do("GET", "/v1/workers", "", "Authorization: ").Code)
+}
