@@ -3,6 +3,8 @@ package tasks
 import (
 	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -72,7 +74,7 @@ type troubles struct {
 	fed     time.Time     // when taken grew last
 	well    time.Time     // since when nothing was wrong while there is a trouble; zero: something is
 	said    time.Time     // of the last event
-	past    []sample      // of the last slowWindow, oldest first
+	past    []sample      // of twice the last slowWindow, oldest first
 }
 
 // sample is what the meter said at a moment.
@@ -127,6 +129,9 @@ func (a *attempt) lookLocked(p media.Progress, now time.Time) {
 		t.quiet = false
 		a.moveLocked(Publishing)
 	}
+	if t.failing != nil || silent != nil {
+		t.past = nil // what was lost meanwhile is that trouble's
+	}
 	switch symptom := cmp.Or(t.failing, silent, slow); {
 	case symptom != nil:
 		a.noteLocked(symptom, now)
@@ -151,13 +156,14 @@ func silence(p media.Pulse, now time.Time) *Trouble {
 
 // slowness is the trouble of a push that slips or drops, nil for none.
 func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) *Trouble {
-	for len(t.past) > 0 && now.Sub(t.past[0].at) > slowWindow {
+	for len(t.past) > 0 && now.Sub(t.past[0].at) > 2*slowWindow {
 		t.past = t.past[1:]
 	}
 	t.past = append(t.past, sample{at: now, slipped: p.Slipped, dropped: p.DroppedPackets, pulse: pulse})
-	then := t.past[0]
+	before, since := split(t.past, now.Add(-slowWindow))
+	then := since[0]
 	waited := map[Side]time.Duration{SideSource: pulse.Source - then.pulse.Source, SideRoom: pulse.Room - then.pulse.Room}
-	slip := p.Slipped - then.slipped
+	slip := max(p.Slipped-then.slipped, leastBehind(since)-leastBehind(before))
 	side := SideWorker
 	for _, s := range []Side{SideSource, SideRoom} {
 		if waited[s] > slip/2 && waited[s] > waited[side] {
@@ -176,6 +182,22 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 			Message: "packets are left out: they come damaged or too late from the source, or faster than the room takes them"}
 	}
 	return nil
+}
+
+// split parts samples, oldest first, into those before at and the others.
+func split(past []sample, at time.Time) (before, since []sample) {
+	n := slices.IndexFunc(past, func(s sample) bool { return !s.at.Before(at) })
+	return past[:n], past[n:]
+}
+
+// leastBehind is how far a live source was behind at least: what the network
+// held up and handed on soon after is not lost. Of no time it is not known.
+func leastBehind(samples []sample) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for _, s := range samples {
+		least = min(least, s.pulse.Behind)
+	}
+	return least
 }
 
 // noteLocked makes s the attempt's trouble. It is an event when it begins and

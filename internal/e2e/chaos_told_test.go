@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -154,7 +155,7 @@ var troubles = []trouble{
 		prepare: func(sc *scene) {
 			sc.addWorker("ROOMCAST_SECRET_KEY=" + base64.StdEncoding.EncodeToString([]byte("another key of thirty-two bytes.")))
 		},
-		told: ofPush("no_key", "RoomcastWorkerWithoutKey", with(waits, map[surface]string{onReady: "no_key", onDoctor: "FAIL  no worker has the secret key", onLog: "no_key"})),
+		told: ofPush("no_key", "RoomcastWorkerWithoutKey", with(waits, map[surface]string{onReady: "no_key", onDoctor: "FAIL  no worker has the secret key", onLog: "ROOMCAST_SECRET_KEY"})),
 		none: "it is told when it starts",
 	},
 	{
@@ -180,15 +181,14 @@ var troubles = []trouble{
 		later: map[surface]time.Duration{onLog: time.Minute},
 	},
 	{
-		name: "source slow", counts: 10 * time.Second,
-		source: func(sc *scene) string {
-			data, err := os.ReadFile(longClip(sc.t))
-			require.NoError(sc.t, err)
-			return mediatest.ServeHandler(sc.t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				drip(w, r, data, int(float64(len(data))/longSeconds*0.7))
-			})) + "/a.mp4"
-		},
-		told: ofPush("source_slow", "RoomcastPushesInTrouble", nil),
+		name: "file comes slowly", counts: 10 * time.Second,
+		source: func(sc *scene) string { return dripped(sc, true) },
+		told:   ofPush("source_slow", "RoomcastPushesInTrouble", nil),
+	},
+	{
+		name: "live stream comes slowly", counts: 10 * time.Second,
+		source: func(sc *scene) string { return dripped(sc, false) },
+		told:   ofPush("source_slow", "RoomcastPushesInTrouble", nil),
 	},
 	{
 		name: "room slow", running: true, counts: 10 * time.Second,
@@ -206,20 +206,28 @@ func longClip(t testing.TB) string {
 	return mediatest.Clip(t, mediatest.Spec{Seconds: longSeconds, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1, Container: "mpegts"})
 }
 
-// drip serves data at so many bytes a second.
-func drip(w http.ResponseWriter, r *http.Request, data []byte, rate int) {
-	w.Header().Set("Content-Type", "video/mp2t")
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for len(data) > 0 && r.Context().Err() == nil {
-		n := min(len(data), rate/20)
-		if _, err := w.Write(data[:n]); err != nil {
-			return
+// dripped serves a clip more slowly than it is played: of a length that it tells,
+// which makes it a file, or as a stream.
+func dripped(sc *scene, file bool) string {
+	data, err := os.ReadFile(longClip(sc.t))
+	require.NoError(sc.t, err)
+	const beats = 20 // a second
+	each := int(float64(len(data)) / longSeconds * 0.7 / beats)
+	return mediatest.ServeHandler(sc.t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "video/mp2t")
+		if file {
+			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
 		}
-		_ = http.NewResponseController(w).Flush()
-		data = data[n:]
-		<-tick.C
-	}
+		tick := time.NewTicker(time.Second / beats)
+		defer tick.Stop()
+		for part := range slices.Chunk(data, each) {
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+			_ = http.NewResponseController(w).Flush()
+			<-tick.C
+		}
+	})) + "/a.ts"
 }
 
 // liveSource is a stream whose publisher can be frozen.
