@@ -7,6 +7,7 @@ import "time"
 type Progress struct {
 	Position       time.Duration // media time of the source
 	Duration       time.Duration // 0 when unknown
+	Resumed        time.Duration // where the push began because another one had stopped there; 0: it did not
 	Bitrate        BitsPerSecond // sent to the room, over the last seconds
 	FPS            float64       // video frames sent per second, over the last seconds
 	SentBytes      int64
@@ -27,4 +28,11 @@ func (m *Meter) GoOnFrom(p Progress) {
 	defer m.mu.Unlock()
 	m.progress.Position, m.progress.Loop, m.progress.Played, m.progress.Coverage = p.Position, p.Loop, p.Played, p.Coverage
 	m.before = p.Played
+}
+
+// ResumeFrom makes the Meter stand where another push of the source stopped.
+func (m *Meter) ResumeFrom(position time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Position, m.progress.Resumed = position, position
 }

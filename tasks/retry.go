@@ -20,7 +20,7 @@ func retryWhile(ctx context.Context, again func(error) bool, f func() error) err
 		}
 		return struct{}{}, last
 	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
-		InitialInterval: 100 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 2 * time.Second,
+		InitialInterval: 100 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: 500 * time.Millisecond,
 	}), backoff.WithMaxElapsedTime(0))
 	if err != nil && last != nil {
 		return last

@@ -79,6 +79,7 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 func (w *Worker) startPosition(a *attempt) time.Duration {
 	part := a.push.Spec.Options
 	if !a.push.StartedAt.IsZero() {
+		a.meter.ResumeFrom(lastProgress(a.push).Resumed)
 		return max(lastProgress(a.push).Position, part.StartAt)
 	}
 	spec := a.push.Spec
@@ -90,7 +91,11 @@ func (w *Worker) startPosition(a *attempt) time.Duration {
 	case err != nil && a.ctx.Err() == nil:
 		a.Warned(WarnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
 	case err == nil && found && !r.Finished:
-		return within(part, r.Position)
+		from := within(part, r.Position)
+		if from != part.StartAt {
+			a.meter.ResumeFrom(from)
+		}
+		return from
 	}
 	return part.StartAt
 }

@@ -246,6 +246,8 @@ func TestRedisTrueStartsWhereTheLastPushStoodAndSavesEverySecond(t *testing.T) {
 		require.NoError(t, <-done)
 		require.True(t, w.resume.all()["k"].Finished)
 		require.Equal(t, "a", w.resume.all()["k"].PushID)
+		end, _ := w.store.ended("a")
+		require.Equal(t, time.Minute, end.Progress.Resumed)
 	})
 }
 
@@ -259,6 +261,7 @@ func TestAFinishedSourceStartsOver(t *testing.T) {
 		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
 		end, _ := w.store.ended("a")
 		require.Less(t, end.Progress.Position, 3*time.Second)
+		require.Zero(t, end.Progress.Resumed)
 	})
 }
 

@@ -44,6 +44,7 @@ const (
 	fieldLoop      = "loop"
 	fieldPlayed    = "played_ms"
 	fieldSlipped   = "slipped_ms"
+	fieldResumed   = "resumed_ms"
 	fieldCoverage  = "coverage" // of picture and sound: taken, held, filled, lost, until in ms, play
 	fieldProgress  = "progress_at"
 	fieldStrikes   = "strikes"
@@ -90,6 +91,7 @@ func (f *flat) addProgress(p media.Progress) {
 	f.addInt(fieldLateness, p.LatenessP99.Milliseconds())
 	f.addInt(fieldLoop, int64(p.Loop))
 	f.addInt(fieldPlayed, p.Played.Milliseconds())
+	f.addInt(fieldResumed, p.Resumed.Milliseconds())
 	f.addInt(fieldSlipped, p.Slipped.Milliseconds())
 	f.add(fieldCoverage, coverageText(p.Coverage))
 	f.addInt(fieldProgress, p.UpdatedAt.UnixMilli())
@@ -337,6 +339,7 @@ func (r *reader) progress() *media.Progress {
 		Loop:           int(r.int(fieldLoop)),
 		Played:         r.ms(fieldPlayed),
 		Slipped:        r.ms(fieldSlipped),
+		Resumed:        r.ms(fieldResumed),
 		Coverage:       coverageOf(r.fields[fieldCoverage]),
 		UpdatedAt:      r.time(fieldProgress),
 	}

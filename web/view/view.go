@@ -64,6 +64,7 @@ type Progress struct {
 	Reconnects     int64   `json:"reconnects"`
 	LatenessMsP99  int64   `json:"latenessMsP99"`
 	SlippedMs      int64   `json:"slippedMs"`
+	ResumedFromMs  int64   `json:"resumedFromMs,omitempty"`
 	PlayedMs       int64   `json:"playedMs"`
 	Loop           *int    `json:"loop,omitempty"` // of a push that repeats
 	UpdatedAt      string  `json:"updatedAt,omitempty"`
@@ -132,6 +133,7 @@ func OfProgress(of tasks.Push) *Progress {
 		Reconnects:     p.Reconnects,
 		LatenessMsP99:  p.LatenessP99.Milliseconds(),
 		SlippedMs:      p.Slipped.Milliseconds(),
+		ResumedFromMs:  p.Resumed.Milliseconds(),
 		PlayedMs:       p.Played.Milliseconds(),
 		UpdatedAt:      Stamp(p.UpdatedAt),
 		Coverage:       tasks.CoverageOf(*p),

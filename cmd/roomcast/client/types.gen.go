@@ -405,7 +405,10 @@ type Progress struct {
 	// PositionMs How far into the source it is.
 	PositionMs int64 `json:"positionMs"`
 	Reconnects int64 `json:"reconnects"`
-	SentBytes  int64 `json:"sentBytes"`
+
+	// ResumedFromMs Where the push began because another one of its source, with `redis: true`, had stopped there.
+	ResumedFromMs int64 `json:"resumedFromMs,omitempty"`
+	SentBytes     int64 `json:"sentBytes"`
 
 	// SlippedMs By how much the push takes longer than its media.
 	SlippedMs int64      `json:"slippedMs"`
