@@ -172,14 +172,14 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 	}
 	switch {
 	case slip >= slowSlip && side == SideSource:
-		return &Trouble{Side: side, Code: CodeSourceSlow, Message: "the source comes slower than it is to be played, so that the picture stands again and again"}
+		return &Trouble{Side: side, Code: CodeSourceSlow, Message: "the source comes slower than it is played, so that the picture stands again and again: look at its server, and at the network to it"}
 	case slip >= slowSlip && side == SideRoom:
 		return &Trouble{Side: side, Code: CodeRoomSlow, Message: "the room takes packets slower than they are played: look at the network between the worker and TRTC, or ask for less (videoKbps)"}
 	case slip >= slowSlip:
 		return &Trouble{Side: side, Code: CodeWorkerSlow, Message: "this worker is too slow for all that it is to re-encode: give it fewer pushes (ROOMCAST_WORKER_SLOTS) or a faster machine"}
 	case p.DroppedPackets-then.dropped >= manyDropped:
 		return &Trouble{Side: cmp.Or(map[bool]Side{true: SideRoom}[side == SideRoom], SideSource), Code: CodePacketsDropped,
-			Message: "packets are left out: they come damaged or too late from the source, or faster than the room takes them"}
+			Message: "packets are left out, which come damaged or too late, or faster than the room takes them: look at the source, and at the network"}
 	}
 	return nil
 }
@@ -220,7 +220,11 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 	}
 	t.said = now
 	a.eventLocked(Event{Type: EventTrouble, Side: next.Side, Code: string(next.Code), Message: next.Message})
-	a.log.Warn("trouble", "side", next.Side, "code", next.Code, "message", next.Message, "error", t.cause)
+	log := a.log
+	if s == t.failing {
+		log = log.With("error", t.cause)
+	}
+	log.Warn("trouble", "side", next.Side, "code", next.Code, "message", next.Message)
 	a.kick()
 }
 

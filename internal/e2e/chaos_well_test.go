@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,9 @@ func TestChaosPushesThatAreWellAreNeverInTrouble(t *testing.T) {
 			}
 			src := kind.source(t)
 			s := newStack(t, options{forget: true})
+			require.Eventually(t, func() bool { // the worker has told that it is there
+				return len(objects(s.do(http.MethodGet, "/v1/workers", nil).body, "workers")) == 1
+			}, patience, 20*time.Millisecond)
 			heard := s.listen()
 			var ids []string
 			for n := range each {
