@@ -176,7 +176,7 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 	case slip >= slowSlip && side == SideRoom:
 		return &Trouble{Side: side, Code: CodeRoomSlow, Message: "the room takes packets slower than they are played: look at the network between the worker and TRTC, or ask for less (videoKbps)"}
 	case slip >= slowSlip:
-		return &Trouble{Side: side, Code: CodeWorkerSlow, Message: "this worker is too slow for all that it is to re-encode: give it fewer pushes (ROOMCAST_WORKER_SLOTS) or a faster machine"}
+		return &Trouble{Side: side, Code: CodeWorkerSlow, Message: "this worker is too slow for all that it plays: give it fewer pushes (ROOMCAST_WORKER_SLOTS) or a faster machine"}
 	case p.DroppedPackets-then.dropped >= manyDropped:
 		return &Trouble{Side: cmp.Or(map[bool]Side{true: SideRoom}[side == SideRoom], SideSource), Code: CodePacketsDropped,
 			Message: "packets are left out, which come damaged or too late, or faster than the room takes them: look at the source, and at the network"}

@@ -163,10 +163,10 @@ var troubles = []trouble{
 		begin: func(sc *scene) { require.NoError(sc.t, sc.redis.Stop()) },
 		told: map[surface]string{
 			onPost: "503 redis_unavailable", onGet: "503 redis_unavailable", onList: "503 redis_unavailable", onEvents: "503 redis_unavailable",
-			onLs: "(?i)redis", onShow: "(?i)redis", onPush: "(?i)redis", onMonitor: "(?i)redis", onMetric: "^roomcast_redis_up 0", onAlert: "RoomcastRedisAway",
+			onLs: "(?i)redis", onShow: "(?i)redis", onMonitor: "503 redis_unavailable", onMetric: "^roomcast_redis_up 0", onAlert: "RoomcastRedisAway",
 			onLog: "(?i)redis", onReady: "503 not_ready: waiting for redis", onDoctor: "FAIL .*redis",
 		},
-		none: "streams wait with a heartbeat; webhooks lie in Redis",
+		none: "streams, and who follows by them, wait with a heartbeat; webhooks lie in Redis",
 	},
 	{
 		name: "Redis evicts", running: true,
@@ -202,14 +202,15 @@ const (
 	longSeconds = 300
 )
 
-func longClip(t testing.TB) string {
-	return mediatest.Clip(t, mediatest.Spec{Seconds: longSeconds, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1, Container: "mpegts"})
+// longClip outlasts each trouble.
+func longClip(t testing.TB, container string) string {
+	return mediatest.Clip(t, mediatest.Spec{Seconds: longSeconds, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1, Container: container})
 }
 
 // dripped serves a clip more slowly than it is played: of a length that it tells,
 // which makes it a file, or as a stream.
 func dripped(sc *scene, file bool) string {
-	data, err := os.ReadFile(longClip(sc.t))
+	data, err := os.ReadFile(longClip(sc.t, "mpegts"))
 	require.NoError(sc.t, err)
 	const beats = 20 // a second
 	each := int(float64(len(data)) / longSeconds * 0.7 / beats)
@@ -233,7 +234,7 @@ func dripped(sc *scene, file bool) string {
 // liveSource is a stream whose publisher can be frozen.
 func liveSource(sc *scene) string {
 	nginx := mediatest.StartNginx(sc.t, mediatest.NginxConfig{})
-	sc.publisher = mediatest.FFmpegPublish(sc.t, nginx.RTMP+"/live/show", longClip(sc.t))
+	sc.publisher = mediatest.FFmpegPublish(sc.t, nginx.RTMP+"/live/show", longClip(sc.t, "mp4"))
 	_, err := nginx.WaitEvent(patient(sc.t), "publish", "show")
 	require.NoError(sc.t, err)
 	return nginx.RTMP + "/live/show"
@@ -258,8 +259,10 @@ type scene struct {
 	begun     time.Time // the trouble
 }
 
+// file is a source that plays. Who reads from it does so up to the end.
 func (sc *scene) file() string {
-	return mediatest.Serve(sc.t, map[string]string{"a": longClip(sc.t)}).URL + "/a"
+	clip := longClip(sc.t, "mp4")
+	return mediatest.ServeHandler(sc.t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, clip) })) + "/a"
 }
 
 func newScene(t *testing.T, kind trouble) *scene {

@@ -240,7 +240,7 @@ func (s *stack) inMonitor(id string) string {
 		for _, list := range []string{"active", "pending", "scheduled", "retry", "archived", "completed"} {
 			a := s.fetch("/monitor/api/queues/" + queue + "/" + list + "_tasks")
 			if a.code != http.StatusOK {
-				return fmt.Sprintf("%d %s", a.code, a.raw)
+				return a.refusal()
 			}
 			for _, task := range objects(a.body, "tasks") {
 				if name, _ := task["id"].(string); strings.HasPrefix(name, id) {
