@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -48,27 +49,17 @@ var surfaces = []surface{
 }
 
 // within is how soon a surface has to tell. A metric is looked at each second,
-// and an API reads the fleet's every two; what an API asks of Redis in vain
-// takes it three.
+// and an API reads the fleet's every two.
 func (s surface) within() time.Duration {
-	switch s {
-	case onMetric:
-		return 5 * time.Second
-	case onAlert:
-		return time.Minute
-	}
-	return 3 * time.Second
+	return cmp.Or(map[surface]time.Duration{onMetric: 5 * time.Second, onAlert: time.Minute}[s], 3*time.Second)
 }
 
 // every is how often it is asked.
 func (s surface) every() time.Duration {
-	switch s {
-	case onMetric, onAlert, onReady, onDoctor:
-		return time.Second
-	case onMonitor, onLs, onShow:
-		return 300 * time.Millisecond
-	}
-	return 100 * time.Millisecond
+	const seldom, often = time.Second, 300 * time.Millisecond
+	return cmp.Or(map[surface]time.Duration{
+		onMetric: seldom, onAlert: seldom, onReady: seldom, onDoctor: seldom, onMonitor: often, onLs: often, onShow: often,
+	}[s], 100*time.Millisecond)
 }
 
 // text is what a stream or a program has said so far.
@@ -110,7 +101,7 @@ func (s *stack) listen() *text {
 	require.NoError(s.t, err)
 	r.Header.Set("Authorization", "Bearer "+apiKey)
 	r.Header.Set("Accept", "text/event-stream")
-	answer, err := http.DefaultClient.Do(r) //nolint:bodyclose // by the goroutine
+	answer, err := http.DefaultClient.Do(r)
 	require.NoError(s.t, err)
 	require.Equal(s.t, http.StatusOK, answer.StatusCode)
 	heard := &text{}
@@ -169,11 +160,11 @@ func (a answer) refusal() string {
 
 // shown is how GET shows a push.
 func (s *stack) shown(id string) string {
-	if a := s.fetch("/v1/pushes/" + id); a.code != http.StatusOK {
+	a := s.fetch("/v1/pushes/" + id)
+	if a.code != http.StatusOK {
 		return a.refusal()
-	} else {
-		return words(a.body)
 	}
+	return words(a.body)
 }
 
 // inList is how the list shows it.
