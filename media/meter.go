@@ -34,9 +34,9 @@ type Meter struct {
 	seconds  [meterWindow + 1]second
 	past     Totals // lateness of the seconds that have left the window
 
-	source, room waiting
-	lastSent     atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
-	behind       atomic.Int64 // ns that a source which is not paced has fallen behind
+	source, room, paced waiting
+	lastSent            atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
+	behind              atomic.Int64 // ns that a source which is not paced has fallen behind
 }
 
 // NewMeter returns a Meter that stands at position.

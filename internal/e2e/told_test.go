@@ -29,11 +29,12 @@ const (
 	onPost    surface = "POST"
 	onGet     surface = "GET"
 	onList    surface = "list"
-	onEvents  surface = "events"
+	onHistory surface = "history"
 	onSSE     surface = "SSE"
 	onMonitor surface = "asynqmon"
 	onLs      surface = "ls"
 	onShow    surface = "show"
+	onEvents  surface = "events"
 	onPush    surface = "push"
 	onWebhook surface = "webhook"
 	onMetric  surface = "metric"
@@ -45,7 +46,7 @@ const (
 
 // surfaces are all, in the order of the table.
 var surfaces = []surface{
-	onPost, onGet, onList, onEvents, onSSE, onLs, onShow, onPush, onMonitor, onWebhook, onMetric, onAlert, onLog, onReady, onDoctor,
+	onPost, onGet, onList, onHistory, onSSE, onLs, onShow, onEvents, onPush, onMonitor, onWebhook, onMetric, onAlert, onLog, onReady, onDoctor,
 }
 
 // within is how soon a surface has to tell. A metric is looked at each second,
@@ -58,7 +59,7 @@ func (s surface) within() time.Duration {
 func (s surface) every() time.Duration {
 	const seldom, often = time.Second, 300 * time.Millisecond
 	return cmp.Or(map[surface]time.Duration{
-		onMetric: seldom, onAlert: seldom, onReady: seldom, onDoctor: seldom, onMonitor: often, onLs: often, onShow: often,
+		onMetric: seldom, onAlert: seldom, onReady: seldom, onDoctor: seldom, onMonitor: often, onLs: often, onShow: often, onEvents: often,
 	}[s], 100*time.Millisecond)
 }
 
@@ -80,9 +81,8 @@ func (o *text) String() string {
 	return o.all.String()
 }
 
-// roomcast is a command of the command line program, to be run against the
-// stack.
-func (s *stack) roomcast(args ...string) *exec.Cmd {
+// command is one of the command line program, to be run against the stack.
+func (s *stack) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.t.Context(), filepath.Join(bin, "roomcast"), args...)
 	cmd.Env = append(cmd.Environ(), "ROOMCAST_API="+s.url, "ROOMCAST_API_KEY="+apiKey)
 	return cmd
@@ -90,7 +90,7 @@ func (s *stack) roomcast(args ...string) *exec.Cmd {
 
 // printed is what such a command prints, its error too.
 func (s *stack) printed(args ...string) string {
-	out, _ := s.roomcast(args...).CombinedOutput()
+	out, _ := s.command(args...).CombinedOutput()
 	return string(out)
 }
 
