@@ -143,6 +143,48 @@ func TestAPushThatSlipsSaysWhichSideIsSlow(t *testing.T) {
 	}
 }
 
+// A live source that is sent as it comes never makes the clock slip.
+func TestALiveSourceThatComesSlowerThanItIsPlayedIsSlow(t *testing.T) {
+	for name, c := range map[string]struct {
+		behind func(second int) time.Duration
+		slow   bool
+	}{
+		"as it should":                      {func(int) time.Duration { return 30 * time.Millisecond }, false},
+		"at nine tenths of the speed":       {func(s int) time.Duration { return time.Duration(s) * 110 * time.Millisecond }, true},
+		"of another clock":                  {func(s int) time.Duration { return time.Duration(s) * time.Millisecond }, false},
+		"held up, and handed on soon after": {func(s int) time.Duration { return time.Duration(s%4) * 700 * time.Millisecond }, false},
+		"catching up":                       {func(s int) time.Duration { return time.Duration(20-s) * time.Second }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ts troubles
+			begin := time.Now()
+			var last *Trouble
+			for s := range 15 {
+				pulse := media.Pulse{Behind: c.behind(s), Source: time.Duration(s) * 900 * time.Millisecond}
+				last = ts.slowness(media.Progress{}, pulse, begin.Add(time.Duration(s)*time.Second))
+				require.False(t, last != nil && s < 5, "it takes a while to be sure")
+			}
+			require.Equal(t, c.slow, last != nil)
+			if c.slow {
+				require.Equal(t, CodeSourceSlow, last.Code)
+			}
+		})
+	}
+}
+
+func TestWhatWasLostInASilenceIsNoSlownessAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, look := troubled(t, Push{})
+		for range 8 {
+			time.Sleep(time.Second)
+			look()
+		}
+		a.Reconnecting(unavailable(), time.Second, time.Now().Add(time.Minute))
+		look()
+		require.Empty(t, a.troubles.past)
+	})
+}
+
 func TestAnAttemptThatWasPreparedHasTheTroubleThatItsOwnerEndedWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := &Trouble{Side: SideSource, Code: CodeSourceSilent, Since: time.Now()}

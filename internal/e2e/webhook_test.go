@@ -46,7 +46,7 @@ func receiveWebhooks(t testing.TB) *webhooks {
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.text.Write(body)
+		h.text.Write(append(body, '\n'))
 		if err != nil {
 			h.bad = append(h.bad, err)
 		}

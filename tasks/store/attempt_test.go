@@ -319,6 +319,10 @@ func TestFinishLeavesNothingButRecords(t *testing.T) {
 			requireEnded(t, rdb, p)
 			all := states(t, s, p.ID)
 			require.Equal(t, c.want, all[len(all)-1])
+			events, err := s.Events(ctx(t), p.ID)
+			require.NoError(t, err)
+			wantCode := map[bool]string{true: string(failure.Code)}[c.want == tasks.Failed]
+			require.Equal(t, wantCode, events[len(events)-1].Code, "the history says why")
 			require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
 			create(t, s, "u")
 		})

@@ -230,7 +230,7 @@ type Event struct {
 	// Attempt The attempt that tells it.
 	Attempt int64 `json:"attempt,omitempty"`
 
-	// Code The code of a warning, or of a trouble.
+	// Code The code of a warning, of a trouble, or of the `error` of a push that failed.
 	Code string `json:"code,omitempty"`
 
 	// Message A sentence for a person.
@@ -282,7 +282,7 @@ type LiveEvent struct {
 	// Attempt The attempt that tells it.
 	Attempt int64 `json:"attempt,omitempty"`
 
-	// Code The code of a warning, or of a trouble.
+	// Code The code of a warning, of a trouble, or of the `error` of a push that failed.
 	Code string `json:"code,omitempty"`
 
 	// Message A sentence for a person.

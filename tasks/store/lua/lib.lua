@@ -86,11 +86,13 @@ local function event(k, fields)
   redis.call('XADD', FEED, 'MINID', '~', int(now() - FEED_MS), '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
 end
 
-local function state_event(k, state, epoch, message, t)
+local function state_event(k, state, epoch, message, t, code)
   local fields = {'at', int(t), 'type', 'state', 'state', state, 'epoch', int(epoch)}
-  if message ~= '' then
-    fields[#fields + 1] = 'message'
-    fields[#fields + 1] = message
+  for name, value in pairs({message = message, code = code or ''}) do
+    if value ~= '' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
   end
   event(k, fields)
 end
@@ -337,9 +339,8 @@ local function finish(k, rec, state, failure, t)
   local retention = tonumber(ARGV[2])
   redis.call('HSET', k.push, 'state', state, 'worker', '', 'ended_at', int(t))
   if failure ~= '' then redis.call('HSET', k.push, 'failure', failure) end
-  local message = ''
-  if failure ~= '' then message = cjson.decode(failure).message or '' end
-  state_event(k, state, rec.epoch, message, t)
+  local why = failure ~= '' and cjson.decode(failure) or {}
+  state_event(k, state, rec.epoch, why.message or '', t, why.code)
   redis.call('DEL', k.secret)
   redis.call('ZREM', k.live, rec.id)
   redis.call('ZREM', k.active, rec.id)
