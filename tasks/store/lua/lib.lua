@@ -80,10 +80,12 @@ local function owns(rec, epoch, worker)
   return rec.worker == worker or rec.worker == ''
 end
 
--- event writes into a push's history and the feed.
+-- event writes into a push's history and the feed. Of what is older than FEED_MS
+-- the last entry stays: who has read all since then may still stand there.
 local function event(k, fields)
   redis.call('XADD', k.events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
-  redis.call('XADD', FEED, 'MINID', '~', int(now() - FEED_MS), '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
+  local old = redis.call('XREVRANGE', FEED, int(now() - FEED_MS), '-', 'COUNT', 1)[1]
+  redis.call('XADD', FEED, 'MINID', '~', old and old[1] or '0', '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
 end
 
 local function state_event(k, state, epoch, message, t)
