@@ -67,7 +67,7 @@ type Hub struct {
 	warm    bool                 // what follows is there, and true
 	run     string               // of Redis, 8 digits
 	pos     string               // the last entry read
-	history []happening          // of the last historyTime, oldest first
+	history []happening          // of the last historyTime, oldest first, and the one before
 	pushes  map[string]*livePush // what has not ended or is in history
 }
 
@@ -331,7 +331,7 @@ func (h *Hub) note(e tasks.FeedEvent) happening {
 	p.told++
 	h.pos = e.ID
 	oldest := feedTime(e.ID) - historyTime.Milliseconds()
-	for feedTime(h.history[0].ID) < oldest {
+	for len(h.history) > 1 && feedTime(h.history[1].ID) < oldest {
 		h.known(h.history[0].Push).told--
 		h.history = h.history[1:]
 	}

@@ -553,10 +553,24 @@ func TestEventsAreKeptForTenMinutes(t *testing.T) {
 		l.is(idOf(1), tasks.Publishing)
 		time.Sleep(2 * time.Second)
 		l.open("/v1/events", "Last-Event-ID: "+first).wants("state publishing", "snapshot")
-		time.Sleep(2 * time.Minute)
+		time.Sleep(11 * time.Minute)
 		l.is(idOf(1), tasks.Stopping)
 		time.Sleep(2 * time.Second)
 		l.open("/v1/events", "Last-Event-ID: "+first).wants("reset", "snapshot")
+	})
+}
+
+func TestWhoComesBackAfterAQuietTimeMissesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *live) {
+		l.is(idOf(1), tasks.Starting)
+		r := l.open("/v1/events?roomId=other")
+		r.wants("snapshot")
+		last := r.last
+		drain(r)
+		time.Sleep(11 * time.Minute)
+		l.is(idOf(1), tasks.Publishing)
+		time.Sleep(2 * time.Second)
+		l.open("/v1/events", "Last-Event-ID: "+last).wants("state publishing", "snapshot")
 	})
 }
 
