@@ -16,7 +16,7 @@ type worker struct {
 	State        tasks.WorkerState `json:"state"`
 	Slots        int               `json:"slots"`
 	Used         int               `json:"used"`
-	Since        string            `json:"since"`
+	Since        string            `json:"since,omitempty"`
 	HasSecretKey bool              `json:"hasSecretKey"` // it can run what this API starts
 }
 
