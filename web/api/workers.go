@@ -25,7 +25,9 @@ type workers struct {
 }
 
 func (s *server) fleet(c *gin.Context) error {
-	f, err := s.workers.Fleet(c.Request.Context())
+	ctx, cancel := reading(c)
+	defer cancel()
+	f, err := s.workers.Fleet(ctx)
 	if err != nil {
 		return err
 	}

@@ -30,3 +30,12 @@ func TestTheWorkersAreListedWithoutTheirKeys(t *testing.T) {
 	assert.Equal(t, []string{"fleet", "fleet", "fleet"}, f.asked)
 	assert.Equal(t, 401, f.do("GET", "/v1/workers", "", "Authorization: ").Code)
 }
+
+func TestWhatReadsRedisIsAnsweredWithinThreeSeconds(t *testing.T) {
+	f := newFace(t, nil)
+	for _, path := range []string{"/v1/workers", "/v1/webhooks", "/v1/pushes", "/v1/pushes/" + id, "/v1/pushes/" + id + "/events"} {
+		f.until = time.Time{}
+		f.do("GET", path, "")
+		assert.WithinDuration(t, time.Now().Add(3*time.Second), f.until, time.Second, path)
+	}
+}
