@@ -47,6 +47,9 @@ var (
 	errClosing = errors.New("the API ends")
 )
 
+// errSilent refuses a stream whose begin Redis has not told in time.
+var errSilent = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "Redis does not answer; try again", Retryable: true}
+
 // errMoved is a feed that was lost while all of it was read; the next look reads
 // it again.
 var errMoved = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "the feed was lost while it was read; try again", Retryable: true}
@@ -84,9 +87,10 @@ type topic struct {
 // listener is one stream.
 type listener struct {
 	topic    *topic
-	lastID   string     // Last-Event-ID as it came
-	asked    tasks.Push // the push as it was when the stream was asked for
-	begun    bool       // it has the first message
+	lastID   string        // Last-Event-ID as it came
+	asked    tasks.Push    // the push as it was when the stream was asked for
+	begun    bool          // it has the first message
+	ready    chan struct{} // closed when it has begun
 	messages chan []byte
 	gone     chan struct{} // closed when it ends at once, for the reason why
 	why      error
@@ -120,20 +124,10 @@ func (h *Hub) Run(ctx context.Context) {
 	for h.wanted(ctx) {
 		waiting := h.takeWaiting()
 		err := h.look(ctx, &tick, len(waiting) > 0)
-		h.mu.Lock()
-		if err != nil && h.away == nil && ctx.Err() == nil {
-			h.log.Warn("the feed of events cannot be read; streams wait", "error", err)
-		}
-		h.away = err
-		if err != nil {
-			h.waiting = append(waiting, h.waiting...)
-		} else {
-			for _, l := range waiting {
-				h.begin(l)
-			}
-		}
-		h.mu.Unlock()
-		if err != nil {
+		if err == nil {
+			h.beginAll(waiting)
+		} else if ctx.Err() == nil {
+			h.refuse(waiting, err)
 			select {
 			case <-ctx.Done():
 			case <-time.After(feedRetry):
@@ -141,6 +135,28 @@ func (h *Hub) Run(ctx context.Context) {
 		}
 	}
 	h.close()
+}
+
+func (h *Hub) beginAll(waiting []*listener) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.away = nil
+	for _, l := range waiting {
+		h.begin(l)
+	}
+}
+
+// refuse ends the streams that cannot begin; those that have begun wait.
+func (h *Hub) refuse(waiting []*listener, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range slices.Concat(waiting, h.waiting) {
+		h.cut(l, err)
+	}
+	if h.away == nil && len(h.ones)+len(h.filters) > 0 {
+		h.log.Warn("the feed of events cannot be read; streams wait", "error", err)
+	}
+	h.away = err
 }
 
 // wanted waits for a listener and says whether to go on.
@@ -458,15 +474,38 @@ func (h *Hub) close() {
 	}
 }
 
-// listen begins a stream of a topic; the caller leaves it. The error is
-// *tasks.Error: Redis is away.
-func (h *Hub) listen(t topic, lastID string, asked tasks.Push) (*listener, error) {
+// listen returns a stream of a topic that has begun, or is closed; the caller
+// leaves it. The error is *tasks.Error: Redis is away, or has not answered by the
+// end of ctx.
+func (h *Hub) listen(ctx context.Context, t topic, lastID string, asked tasks.Push) (*listener, error) {
+	l, err := h.join(t, lastID, asked)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-l.ready:
+	case <-l.gone:
+		if refused, ok := errors.AsType[*tasks.Error](l.why); ok {
+			return nil, refused
+		}
+	case <-ctx.Done():
+		h.leave(l)
+		return nil, errSilent
+	}
+	return l, nil
+}
+
+// join adds a listener, which begins at once or after the next look.
+func (h *Hub) join(t topic, lastID string, asked tasks.Push) (*listener, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.away != nil {
 		return nil, h.away
 	}
-	l := &listener{lastID: lastID, asked: asked, messages: make(chan []byte, maxUnread), gone: make(chan struct{})}
+	l := &listener{
+		lastID: lastID, asked: asked,
+		ready: make(chan struct{}), messages: make(chan []byte, maxUnread), gone: make(chan struct{}),
+	}
 	if h.closed {
 		l.topic, l.why = &t, errClosing
 		close(l.gone)
@@ -512,6 +551,7 @@ func (h *Hub) begin(l *listener) {
 		h.present(t)
 	}
 	l.begun = true
+	close(l.ready)
 	h.send(l, bytes.Clone(t.out.Bytes()))
 	t.out.Reset()
 	if t.over {
@@ -566,14 +606,11 @@ func (h *Hub) present(t *topic) {
 	writeSnapshot(&t.out, h.id(), present)
 }
 
-// position is the id of the last event that l was given or had no part in;
-// empty before l has begun.
-func (h *Hub) position(l *listener) string {
+// position is the id of the last event that those who listen were given or had
+// no part in.
+func (h *Hub) position() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !l.begun {
-		return ""
-	}
 	return h.id()
 }
 

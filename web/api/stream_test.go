@@ -34,10 +34,17 @@ type pool struct {
 	events []tasks.FeedEvent
 	pushes map[string]tasks.Push
 	away   error
+	still  bool // Redis does not answer
 	reads  int
 }
 
-func (p *pool) Feed(_ context.Context, after string) (tasks.FeedPart, error) {
+func (p *pool) Feed(ctx context.Context, after string) (tasks.FeedPart, error) {
+	var still bool
+	p.do(func() { still = p.still })
+	if still {
+		<-ctx.Done()
+		return tasks.FeedPart{}, ctx.Err()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reads++
@@ -636,6 +643,25 @@ func TestWithoutRedisAStreamIsRefusedAndThoseThereWait(t *testing.T) {
 		}
 		assert.Equal(t, 1, strings.Count(l.log.String(), "cannot be read"), "said once")
 	})
+}
+
+func TestTheFirstStreamIsRefusedWhileRedisIsAway(t *testing.T) {
+	for name, leaves := range map[string]func(p *pool){
+		"it is away":      func(p *pool) { p.away = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "away"} },
+		"it stands still": func(p *pool) { p.still = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, l *live) {
+				l.do(func() { leaves(l.pool) })
+				for range 2 {
+					start := time.Now()
+					assert.Equal(t, 503, l.open("/v1/events").status)
+					assert.LessOrEqual(t, time.Since(start), 3*time.Second)
+				}
+				assert.NotContains(t, l.log.String(), "streams wait")
+			})
+		})
+	}
 }
 
 func TestAnAPIThatEndsEndsItsStreamsAtOnce(t *testing.T) {
