@@ -518,8 +518,7 @@ func (h *Hub) join(t topic, lastID string, asked tasks.Push) (*listener, error) 
 		h.among(&t)[t.name] = &t
 	}
 	l.topic.listeners[l] = struct{}{}
-	// What has ended may have events that were not read yet.
-	if known := h.pushes[t.push]; h.warm && (!asked.State.Terminal() || known != nil && known.ended) {
+	if h.warm && h.hasRead(l) {
 		h.begin(l)
 		return l, nil
 	}
@@ -529,6 +528,16 @@ func (h *Hub) join(t topic, lastID string, asked tasks.Push) (*listener, error) 
 	default:
 	}
 	return l, nil
+}
+
+// hasRead says whether all is read that l must begin with. What has ended may
+// have events that were not read yet, and so may the API that l was at before
+// have read more. h.mu is held.
+func (h *Hub) hasRead(l *listener) bool {
+	if known := h.pushes[l.topic.push]; l.asked.State.Terminal() && (known == nil || !known.ended) {
+		return false
+	}
+	return l.lastID == "" || h.missed(l.lastID) >= 0
 }
 
 func (h *Hub) leave(l *listener) {
@@ -560,22 +569,36 @@ func (h *Hub) begin(l *listener) {
 	}
 }
 
+// missed returns from where on in the history events are behind lastID; -1 when
+// that is not known. h.mu is held.
+func (h *Hub) missed(lastID string) int {
+	run, id := readID(lastID)
+	if run != h.run {
+		return -1
+	}
+	for i, e := range slices.Backward(h.history) {
+		if e.ID == id {
+			return i + 1
+		}
+	}
+	if id == h.pos {
+		return len(h.history)
+	}
+	return -1
+}
+
 // replay writes what l has missed, or that it cannot be known; over says that
 // the push's end was in it. h.mu is held.
 func (h *Hub) replay(l *listener) (over bool) {
 	if l.lastID == "" {
 		return false
 	}
-	run, id := readID(l.lastID)
-	missed := len(h.history)
-	for missed > 0 && h.history[missed-1].ID != id {
-		missed--
-	}
-	switch {
-	case run != h.run:
+	missed := h.missed(l.lastID)
+	if run, _ := readID(l.lastID); missed < 0 && run != h.run {
 		writeReset(&l.topic.out, h.id(), "Last-Event-ID is of another Redis, or of the time before it was started anew; events may be missing")
 		return false
-	case missed == 0 && id != h.pos:
+	}
+	if missed < 0 {
 		writeReset(&l.topic.out, h.id(), "Last-Event-ID is of no event of the last ten minutes; events may be missing")
 		return false
 	}

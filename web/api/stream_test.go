@@ -549,6 +549,17 @@ func TestWhoComesBackMissesNothingOrIsToldSo(t *testing.T) {
 	}
 }
 
+func TestAnIDThatAnotherAPIHasReadFirstIsNoHole(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *live) {
+		l.is(idOf(1), tasks.Starting)
+		r := l.open("/v1/events")
+		r.wants("snapshot")
+		l.is(idOf(1), tasks.Publishing) // unread here
+		again := l.open("/v1/events", "Last-Event-ID: abababab-"+l.events[1].ID)
+		again.wants("snapshot")
+	})
+}
+
 func TestEventsAreKeptForTenMinutes(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *live) {
 		l.is(idOf(1), tasks.Starting)
