@@ -68,10 +68,11 @@ type Hub struct {
 	filters map[string]*topic    // of many pushes, by name
 	waiting []*listener          // until the next look at Redis
 	warm    bool                 // what follows is there, and true
+	all     bool                 // pushes has all that have not ended
 	run     string               // of Redis, 8 digits
 	pos     string               // the last entry read
 	history []happening          // of the last historyTime, oldest first, and the one before
-	pushes  map[string]*livePush // what has not ended or is in history
+	pushes  map[string]*livePush // what has not ended and may be listened to, or is in history
 }
 
 // topic is what can be listened to: one push or those that a filter selects.
@@ -213,16 +214,37 @@ func (h *Hub) look(ctx context.Context, tick *time.Time, atOnce bool) error {
 		}
 		h.tell(part.Events, told)
 	}
-	if time.Now().Before(*tick) {
+	if time.Now().Before(*tick) && !h.lacksAll() {
 		return nil
 	}
-	active, err := h.feed.Active(ctx)
+	active, all, err := h.active(ctx)
 	if err != nil {
 		return err
 	}
 	*tick = time.Now().Add(progressEvery)
-	h.tellProgress(active)
+	h.tellProgress(active, all)
 	return nil
+}
+
+// active reads the pushes that have not ended: all where somebody listens to a
+// filter, else only those that somebody listens to, of which there are few.
+func (h *Hub) active(ctx context.Context) (pushes []tasks.Push, all bool, err error) {
+	h.mu.Lock()
+	all = len(h.filters) > 0
+	h.mu.Unlock()
+	if all {
+		pushes, err = h.feed.Active(ctx)
+		return pushes, all, err
+	}
+	pushes, err = h.feed.Some(ctx, h.listenedTo())
+	return slices.DeleteFunc(pushes, func(p tasks.Push) bool { return p.State.Terminal() }), all, err
+}
+
+// lacksAll says whether somebody listens to a filter and not all was read yet.
+func (h *Hub) lacksAll() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.filters) > 0 && !h.all
 }
 
 // load reads everything anew. With a hole, whoever listens is told of it and
@@ -235,7 +257,7 @@ func (h *Hub) load(ctx context.Context, hole string) error {
 	if !part.Whole {
 		return errMoved
 	}
-	active, err := h.feed.Active(ctx)
+	active, all, err := h.active(ctx)
 	if err != nil {
 		return err
 	}
@@ -252,7 +274,7 @@ func (h *Hub) load(ctx context.Context, hole string) error {
 	for _, p := range slices.Concat(active, told) {
 		h.known(p.ID).set(p)
 	}
-	h.warm = true
+	h.warm, h.all = true, all
 	if hole == "" {
 		return nil
 	}
@@ -288,10 +310,11 @@ func (h *Hub) tell(events []tasks.FeedEvent, pushes []tasks.Push) {
 }
 
 // tellProgress notes how the pushes are that have not ended, and tells what has
-// changed. It forgets those that have ended and are in no history.
-func (h *Hub) tellProgress(active []tasks.Push) {
+// changed. It forgets all others that are in no history.
+func (h *Hub) tellProgress(active []tasks.Push, all bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.all = all
 	runs := make(map[string]bool, len(active))
 	for _, p := range active {
 		runs[p.ID] = true
@@ -519,6 +542,7 @@ func (h *Hub) join(t topic, lastID string, asked tasks.Push) (*listener, error) 
 	}
 	l.topic.listeners[l] = struct{}{}
 	if h.warm && h.hasRead(l) {
+		h.bring(l)
 		h.begin(l)
 		return l, nil
 	}
@@ -530,11 +554,27 @@ func (h *Hub) join(t topic, lastID string, asked tasks.Push) (*listener, error) 
 	return l, nil
 }
 
+// bring makes a push that was not read lately known as l's client has just seen
+// it, unless the feed has told more. h.mu is held.
+func (h *Hub) bring(l *listener) {
+	t := l.topic
+	if t.push == "" || h.all || len(t.listeners) > 1 {
+		return
+	}
+	if p := h.known(t.push); p.state == "" || p.state == l.asked.State {
+		p.set(l.asked)
+		p.progress = nil
+	}
+}
+
 // hasRead says whether all is read that l must begin with. What has ended may
 // have events that were not read yet, and so may the API that l was at before
 // have read more. h.mu is held.
 func (h *Hub) hasRead(l *listener) bool {
 	if known := h.pushes[l.topic.push]; l.asked.State.Terminal() && (known == nil || !known.ended) {
+		return false
+	}
+	if l.topic.push == "" && !h.all {
 		return false
 	}
 	return l.lastID == "" || h.missed(l.lastID) >= 0

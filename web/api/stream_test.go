@@ -36,6 +36,7 @@ type pool struct {
 	away   error
 	still  bool // Redis does not answer
 	reads  int
+	alls   int // of all pushes
 }
 
 func (p *pool) Feed(ctx context.Context, after string) (tasks.FeedPart, error) {
@@ -71,6 +72,7 @@ func (p *pool) AwaitFeed(ctx context.Context, after string, wait time.Duration) 
 func (p *pool) Active(context.Context) ([]tasks.Push, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.alls++
 	var active []tasks.Push
 	for _, id := range slices.Sorted(maps.Keys(p.pushes)) {
 		if one := p.pushes[id]; !one.State.Terminal() {
@@ -725,6 +727,67 @@ func TestAReaderThatIsSlowerThanTheNewsIsCut(t *testing.T) {
 			}
 		}
 		assert.Less(t, time.Since(start), 5*time.Minute)
+	})
+}
+
+func TestWithoutAStreamOfManyOnlyPushesWithAStreamAreRead(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *live) {
+		plays := func(n int, at time.Duration) {
+			l.change(idOf(n), func(p *tasks.Push) { p.Progress = &media.Progress{Position: at} })
+		}
+		at := func(m message) any {
+			push := m.data
+			if list, ok := m.data["pushes"].([]any); ok {
+				push = list[0].(map[string]any)
+			}
+			return push["progress"].(map[string]any)["positionMs"]
+		}
+		for n := range 3 {
+			l.is(idOf(n+1), tasks.Publishing)
+			plays(n+1, time.Second)
+		}
+		alls := func() (n int) {
+			l.do(func() { n = l.alls })
+			return n
+		}
+		one := l.open("/v1/pushes/" + idOf(1) + "/events")
+		one.wants("snapshot", "progress publishing")
+		time.Sleep(5 * time.Second)
+		plays(1, 2*time.Second)
+		plays(2, 3*time.Second)
+		assert.EqualValues(t, 2000, at(one.wants("progress publishing")[0]))
+		assert.Zero(t, alls())
+		drain(one)
+
+		two := l.open("/v1/pushes/" + idOf(2) + "/events")
+		assert.EqualValues(t, 3000, at(two.wants("snapshot")[0]), "it is as it was when it was asked for")
+		drain(two)
+		assert.Zero(t, alls())
+
+		l.do(func() { l.pushes[idOf(4)] = tasks.Push{ID: idOf(4), State: tasks.Queued} }) // its events are older than the feed
+		plays(3, 4*time.Second)
+		all := l.open("/v1/events")
+		m := all.wants("snapshot")[0]
+		assert.Equal(t, []any{idOf(4), idOf(3), idOf(2), idOf(1)}, pushesIn(m))
+		assert.EqualValues(t, 4000, m.data["pushes"].([]any)[1].(map[string]any)["progress"].(map[string]any)["positionMs"])
+		_ = all.conn.Close()
+		time.Sleep(20 * time.Second) // the heartbeat finds out
+		before := alls()
+		time.Sleep(time.Minute)
+		assert.Equal(t, before, alls())
+	})
+}
+
+func TestTheEndOfAPushIsToldOnlyByItsEvent(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *live) {
+		l.is(idOf(1), tasks.Publishing)
+		r := l.open("/v1/pushes/" + idOf(1) + "/events")
+		r.wants("snapshot", "progress publishing")
+		l.change(idOf(1), func(p *tasks.Push) { p.State = tasks.Completed })
+		time.Sleep(3 * time.Second)
+		l.is(idOf(1), tasks.Completed)
+		r.wants("end completed")
+		r.ended()
 	})
 }
 
