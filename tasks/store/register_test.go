@@ -74,7 +74,7 @@ func TestRegisteredPushIsAsItWasAndLivesOn(t *testing.T) {
 	_, err = s.Stop(ctx(t), r.Push.ID)
 	require.NoError(t, err)
 	require.Equal(t, tasks.Stop, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Reconnecting}))
-	require.NoError(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Stopped}))
+	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Stopped}))
 	requireEnded(t, rdb, r.Push)
 }
 
@@ -130,7 +130,7 @@ func TestRegisterMeets(t *testing.T) {
 		"nothing but the index of ended pushes": {func(t *testing.T, r *tasks.Registration) {
 			_, err := s.Stop(ctx(t), r.Push.ID)
 			require.NoError(t, err)
-			require.NoError(t, s.Finish(ctx(t), lease(r.Push, "w"), tasks.End{State: tasks.Stopped}))
+			require.NoError(t, finish(t, s, lease(r.Push, "w"), tasks.End{State: tasks.Stopped}))
 			require.NoError(t, rdb.Del(ctx(t), "{roomcast}:push:"+r.Push.ID).Err())
 		}, tasks.Lost},
 	} {
