@@ -26,7 +26,7 @@ const (
 // StateTable says what each state means, in the order of a push's life.
 func StateTable() []Entry {
 	return []Entry{
-		{string(Queued), "waits for a worker; its `trouble` says why, after three seconds", ""},
+		{string(Queued), "waits for a worker; its `trouble` says why: at once where none would take it, else after three seconds", ""},
 		{string(Starting), "a worker opens the source and the room", ""},
 		{string(Publishing), "packets reach the room", ""},
 		{string(Reconnecting), "the source or the room is away and is tried again", ""},

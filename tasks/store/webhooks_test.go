@@ -96,7 +96,7 @@ func TestEveryChangeThatIsWantedIsInTheOutboxWithThePushOfThen(t *testing.T) {
 	r.renew(tasks.Reconnecting, troubled("b"))
 	r.renew(tasks.Publishing, moved(tasks.Publishing))
 	r.renew(tasks.Publishing, recovered())
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Failed, Failure: &tasks.Failure{Code: "c", Message: "m"}}))
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Failed, Failure: &tasks.Failure{Code: "c", Message: "m"}}))
 	lines, ids := outbox(t, s, p.ID)
 	require.Equal(t, []string{
 		"push.started publishing", "push.reconnecting reconnecting", "push.recovered publishing", "push.failed failed",
@@ -113,7 +113,7 @@ func TestOnlyWhatIsWantedIsInTheOutbox(t *testing.T) {
 	r.renew(tasks.Publishing, moved(tasks.Publishing))
 	lines, _ := outbox(t, s, p.ID)
 	require.Empty(t, lines)
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Completed}))
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Completed}))
 	lines, _ = outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.completed completed"}, lines)
 
@@ -132,7 +132,7 @@ func TestAPushThatStartsAndEndsWithinOneReportHasStarted(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	l := claim(t, s, p, "w")
-	require.NoError(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Completed, Events: []tasks.Event{
+	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Completed, Events: []tasks.Event{
 		{Type: tasks.EventState, State: tasks.Publishing, Seq: 1, At: time.Now()},
 	}}))
 	lines, _ := outbox(t, s, p.ID)
@@ -226,7 +226,7 @@ func TestTheNewestProgressTakesThePlaceOfTheOneBefore(t *testing.T) {
 
 	r.renew(tasks.Publishing)
 	r.renew(tasks.Publishing) // within ten seconds
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Completed}))
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Completed}))
 	lines, _ := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.completed completed"}, lines, "the end says more")
 }
@@ -319,7 +319,7 @@ func TestAfterAFlushNothingIsToldTwiceUnderANewID(t *testing.T) {
 	flush(t, rdb)
 	require.Equal(t, tasks.Kept, register(t, s, registration))
 	r.renew(tasks.Publishing, moved(tasks.Publishing), recovered())
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Completed}))
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Completed}))
 	lines, after := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.reconnecting reconnecting", "push.recovered publishing", "push.completed completed"}, lines)
 	require.Equal(t, before[1], after[0], "the same event has the same id")

@@ -787,7 +787,7 @@ type Wishes struct {
 	Width int `json:"width,omitempty"`
 }
 
-// Worker A worker, as it told of itself with its last renew.
+// Worker A worker, as it told of itself with its last renew. One of an older version may tell nothing; it counts as `ready`.
 type Worker struct {
 	// HasSecretKey Whether it can open what this API seals.
 	HasSecretKey bool `json:"hasSecretKey"`
@@ -796,7 +796,7 @@ type Worker struct {
 	Name string `json:"name"`
 
 	// Since When it began.
-	Since time.Time `json:"since"`
+	Since time.Time `json:"since,omitempty"`
 
 	// Slots Pushes that it runs at once.
 	Slots int `json:"slots"`

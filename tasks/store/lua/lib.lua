@@ -80,10 +80,12 @@ local function owns(rec, epoch, worker)
   return rec.worker == worker or rec.worker == ''
 end
 
--- event writes into a push's history and the feed.
+-- event writes into a push's history and the feed. Of what is older than FEED_MS
+-- the last entry stays: who has read all since then may still stand there.
 local function event(k, fields)
   redis.call('XADD', k.events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
-  redis.call('XADD', FEED, 'MINID', '~', int(now() - FEED_MS), '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
+  local old = redis.call('XREVRANGE', FEED, int(now() - FEED_MS), '-', 'COUNT', 1)[1]
+  redis.call('XADD', FEED, 'MINID', '~', old and old[1] or '0', '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
 end
 
 local function state_event(k, state, epoch, message, t, code)
@@ -222,6 +224,9 @@ end
 -- these, '' when one would. refuses: the reasons to take none that some worker
 -- has. free: slots that are not taken, of those who take pushes.
 --
+-- What a worker does not tell is taken for the best: one of another version may
+-- tell less, or nothing.
+--
 -- What is taken is told once a second. So lack reckons with what is true at
 -- once: every push that has not ended has a slot or waits for one, but workers
 -- that take none keep only those that they have.
@@ -230,19 +235,20 @@ local function fleet(workers, reports, active, key, more, t)
   local f = {reports = {}, refuses = {}, free = 0}
   local room, present, keyed, taking = -redis.call('ZCARD', active), false, false, false
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, '(' .. int(t), '+inf')) do
-    local text = redis.call('HGET', reports, name)
+    local text = redis.call('HGET', reports, name) or ''
     local ok, r = pcall(cjson.decode, text)
-    if ok and type(r) == 'table' then
-      f.reports[name] = text
-      local stays, opens = r.state ~= 'draining', key == ''
-      for _, id in ipairs(type(r.keys) == 'table' and r.keys or {}) do opens = opens or id == key end
-      local takes = r.state == 'ready' and opens
-      present, keyed, taking = present or stays, keyed or stays and opens, taking or takes
-      room = room + (takes and r.slots or r.used)
-      if takes then f.free = f.free + r.slots - r.used end
-      if not opens then f.refuses.no_key = true end
-      if REFUSALS[r.state] then f.refuses[REFUSALS[r.state]] = true end
-    end
+    if not ok or type(r) ~= 'table' then r = {} end
+    local state, slots, used = r.state, tonumber(r.slots) or math.huge, tonumber(r.used) or 0
+    if type(state) ~= 'string' then state = 'ready' end
+    f.reports[name] = text
+    local stays, opens = state ~= 'draining', key == '' or type(r.keys) ~= 'table'
+    for _, id in ipairs(opens and {} or r.keys) do opens = opens or id == key end
+    local takes = state == 'ready' and opens
+    present, keyed, taking = present or stays, keyed or stays and opens, taking or takes
+    room = room + (takes and slots or used)
+    if takes then f.free = f.free + slots - used end
+    if not opens then f.refuses.no_key = true end
+    if REFUSALS[state] then f.refuses[REFUSALS[state]] = true end
   end
   f.lack = ''
   if not present then f.lack = 'no_worker'
