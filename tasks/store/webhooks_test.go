@@ -28,10 +28,11 @@ func told(t testing.TB, s *store.Store, wanted string) tasks.Push {
 
 // report is an attempt that renews with events, numbered.
 type report struct {
-	t     testing.TB
-	s     *store.Store
-	lease tasks.Lease
-	seq   int64
+	t       testing.TB
+	s       *store.Store
+	lease   tasks.Lease
+	seq     int64
+	started bool
 }
 
 func (r *report) renew(state tasks.State, events ...tasks.Event) {
@@ -45,13 +46,12 @@ func (r *report) next(state tasks.State, events []tasks.Event) tasks.Renewal {
 		events[i].Seq, events[i].At = r.seq, time.Now()
 	}
 	next := tasks.Renewal{Lease: r.lease, State: state, Events: events}
-	if state == tasks.Publishing || r.seq > 1 {
+	if r.started = r.started || state == tasks.Publishing; r.started {
 		next.Started, next.Progress = time.Now(), progress(time.Second)
 	}
 	return next
 }
 
-func moved(s tasks.State) tasks.Event { return tasks.Event{Type: tasks.EventState, State: s} }
 func troubled(code string) tasks.Event {
 	return tasks.Event{Type: tasks.EventTrouble, Side: tasks.SideSource, Code: code}
 }
@@ -91,17 +91,17 @@ func TestEveryChangeThatIsWantedIsInTheOutboxWithThePushOfThen(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
-	r.renew(tasks.Reconnecting, moved(tasks.Reconnecting), troubled("a"))
+	r.renew(tasks.Publishing)
+	r.renew(tasks.Reconnecting, troubled("a"))
 	r.renew(tasks.Reconnecting, troubled("b"))
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	r.renew(tasks.Publishing, recovered())
 	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Failed, Failure: &tasks.Failure{Code: "c", Message: "m"}}))
 	lines, ids := outbox(t, s, p.ID)
 	require.Equal(t, []string{
 		"push.started publishing", "push.reconnecting reconnecting", "push.recovered publishing", "push.failed failed",
 	}, lines)
-	require.Equal(t, []string{p.ID + ".started", p.ID + ".1.3", p.ID + ".1.6", p.ID + ".failed"}, ids)
+	require.Equal(t, []string{p.ID + ".started", p.ID + ".1.1", p.ID + ".1.3", p.ID + ".failed"}, ids)
 	lines, _ = outbox(t, s, p.ID)
 	require.Empty(t, lines)
 }
@@ -110,7 +110,7 @@ func TestOnlyWhatIsWantedIsInTheOutbox(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := told(t, s, "completed")
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	lines, _ := outbox(t, s, p.ID)
 	require.Empty(t, lines)
 	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Completed}))
@@ -143,13 +143,13 @@ func TestAVanishedWorkerIsOneInterruption(t *testing.T) {
 	s, _ := fresh(t, store.Config{Lease: short, Grace: short})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	next := takeover(t, s, expired(t, s, 1)[0])
 	e := expired(t, s, 1)[0]
 	require.NoError(t, s.Defer(ctx(t), e, time.Minute))
 	p.Epoch = next
 	second := &report{t: t, s: s, lease: claim(t, s, p, "x")}
-	second.renew(tasks.Publishing, moved(tasks.Publishing))
+	second.renew(tasks.Publishing)
 	lines, _ := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.started publishing", "push.reconnecting queued", "push.recovered publishing"}, lines)
 }
@@ -158,12 +158,12 @@ func TestAHandoverIsNoInterruption(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	next, err := s.Release(ctx(t), r.lease, progress(time.Second), nil)
 	require.NoError(t, err)
 	p.Epoch = next
 	second := &report{t: t, s: s, lease: claim(t, s, p, "x")}
-	second.renew(tasks.Publishing, moved(tasks.Publishing))
+	second.renew(tasks.Publishing)
 	lines, _ := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.started publishing"}, lines)
 }
@@ -172,14 +172,14 @@ func TestATroubleThatALaterAttemptTakesOnIsToldOnce(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
-	r.renew(tasks.Reconnecting, moved(tasks.Reconnecting), troubled("a"))
+	r.renew(tasks.Publishing)
+	r.renew(tasks.Reconnecting, troubled("a"))
 	next, err := s.Release(ctx(t), r.lease, progress(time.Second), nil)
 	require.NoError(t, err)
 	p.Epoch = next
 	second := &report{t: t, s: s, lease: claim(t, s, p, "x")}
-	second.renew(tasks.Reconnecting, moved(tasks.Reconnecting), troubled("a"))
-	second.renew(tasks.Publishing, moved(tasks.Publishing))
+	second.renew(tasks.Reconnecting, troubled("a"))
+	second.renew(tasks.Publishing)
 	second.renew(tasks.Publishing, recovered())
 	second.renew(tasks.Publishing, troubled("c"))
 	lines, _ := outbox(t, s, p.ID)
@@ -192,7 +192,7 @@ func TestTheOldestGoWhenThereAreTooMany(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	for range 60 {
 		r.renew(tasks.Publishing, troubled("a"), recovered())
 	}
@@ -309,16 +309,16 @@ func TestAfterAFlushNothingIsToldTwiceUnderANewID(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
-	r.renew(tasks.Reconnecting, moved(tasks.Reconnecting), troubled("a"))
+	r.renew(tasks.Publishing)
+	r.renew(tasks.Reconnecting, troubled("a"))
 	_, before := outbox(t, s, p.ID)
 	registration := tasks.Registration{Push: get(t, s, p.ID), Envelope: "sealed"}
 	registration.Push.Trouble = &tasks.Trouble{Side: tasks.SideSource, Code: "a"}
 	// What the worker does not know to be stored it tells again, under its number.
-	registration.Events = []tasks.Event{{Type: tasks.EventTrouble, Side: tasks.SideSource, Code: "a", Seq: 3, At: time.Now()}}
+	registration.Events = []tasks.Event{{Type: tasks.EventTrouble, Side: tasks.SideSource, Code: "a", Seq: 1, At: time.Now()}}
 	flush(t, rdb)
 	require.Equal(t, tasks.Kept, register(t, s, registration))
-	r.renew(tasks.Publishing, moved(tasks.Publishing), recovered())
+	r.renew(tasks.Publishing, recovered())
 	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Completed}))
 	lines, after := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.reconnecting reconnecting", "push.recovered publishing", "push.completed completed"}, lines)

@@ -253,8 +253,9 @@ local function fleet(workers, reports, active, key, more, t)
 end
 
 -- attempt_events appends what an attempt reports, each event once by (epoch,
--- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …}.
-local function attempt_events(k, rec, epoch, list)
+-- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …};
+-- state: the push's with them, the record's unless it is given.
+local function attempt_events(k, rec, epoch, list, state)
   local told = ''
   local last_epoch, last_seq = rec.event_epoch, rec.event_seq
   for _, e in ipairs(list) do
@@ -265,7 +266,7 @@ local function attempt_events(k, rec, epoch, list)
       local named = {}
       for i = 1, #fields - 1, 2 do named[fields[i]] = fields[i + 1] end
       told = named.state or told
-      if rec.webhooks ~= '' then tell_reported(k, epoch, seq, named, told ~= '' and told or nil) end
+      if rec.webhooks ~= '' then tell_reported(k, epoch, seq, named, told ~= '' and told or state or rec.state) end
     end
   end
   if last_epoch ~= rec.event_epoch or last_seq ~= rec.event_seq then
