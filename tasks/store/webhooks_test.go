@@ -181,11 +181,50 @@ func TestATroubleThatALaterAttemptTakesOnIsToldOnce(t *testing.T) {
 	second.renew(tasks.Reconnecting, troubled("a"))
 	second.renew(tasks.Publishing)
 	second.renew(tasks.Publishing, recovered())
-	second.renew(tasks.Publishing, troubled("c"))
+	second.renew(tasks.Reconnecting, troubled("c"))
 	lines, _ := outbox(t, s, p.ID)
 	require.Equal(t, []string{
-		"push.started publishing", "push.reconnecting reconnecting", "push.recovered publishing", "push.reconnecting publishing",
+		"push.started publishing", "push.reconnecting reconnecting", "push.recovered publishing", "push.reconnecting reconnecting",
 	}, lines)
+}
+
+func TestOnlyAnInterruptionOfAPushThatHasStartedIsTold(t *testing.T) {
+	s, _ := fresh(t, store.Config{})
+	p := told(t, s, everything)
+	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
+	r.renew(tasks.Starting, troubled("source slow to open"))
+	r.renew(tasks.Reconnecting, troubled("source away"))
+	r.renew(tasks.Publishing)
+	r.renew(tasks.Publishing, recovered())
+	r.renew(tasks.Publishing, troubled("packets dropped"))
+	r.renew(tasks.Publishing, recovered())
+	lines, _ := outbox(t, s, p.ID)
+	require.Equal(t, []string{"push.started publishing"}, lines)
+
+	r.renew(tasks.Publishing, troubled("packets dropped"))
+	r.renew(tasks.Reconnecting) // by the same trouble, which is no new event
+	r.renew(tasks.Reconnecting, troubled("source away"))
+	r.renew(tasks.Publishing, recovered())
+	lines, _ = outbox(t, s, p.ID)
+	require.Equal(t, []string{"push.reconnecting reconnecting", "push.recovered publishing"}, lines)
+}
+
+func TestAfterAFlushARecoveryFromWhatWasNotToldIsNotTold(t *testing.T) {
+	for _, state := range []tasks.State{tasks.Starting, tasks.Publishing} {
+		t.Run(string(state), func(t *testing.T) {
+			s, rdb := fresh(t, store.Config{})
+			p := told(t, s, everything)
+			r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
+			r.renew(state, troubled("a"))
+			registration := tasks.Registration{Push: get(t, s, p.ID), Envelope: "sealed"}
+			registration.Push.Trouble = &tasks.Trouble{Side: tasks.SideSource, Code: "a"}
+			flush(t, rdb)
+			require.Equal(t, tasks.Kept, register(t, s, registration))
+			r.renew(tasks.Publishing, recovered())
+			lines, _ := outbox(t, s, p.ID)
+			require.NotContains(t, lines, "push.recovered publishing")
+		})
+	}
 }
 
 func TestTheOldestGoWhenThereAreTooMany(t *testing.T) {
@@ -194,12 +233,13 @@ func TestTheOldestGoWhenThereAreTooMany(t *testing.T) {
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
 	r.renew(tasks.Publishing)
 	for range 60 {
-		r.renew(tasks.Publishing, troubled("a"), recovered())
+		r.renew(tasks.Reconnecting, troubled("a"))
+		r.renew(tasks.Publishing, recovered())
 	}
 	require.EqualValues(t, 21, get(t, s, p.ID).WebhooksLost)
 	lines, _ := outbox(t, s, p.ID)
 	require.Len(t, lines, 100)
-	require.Equal(t, "push.reconnecting publishing", lines[0])
+	require.Equal(t, "push.reconnecting reconnecting", lines[0])
 }
 
 func TestTheNewestProgressTakesThePlaceOfTheOneBefore(t *testing.T) {

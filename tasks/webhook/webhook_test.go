@@ -160,15 +160,15 @@ func (s *scene) happen(troubles int) {
 	l := tasks.Lease{ID: s.push.ID, Epoch: 1, Worker: "w"}
 	_, err := s.store.Claim(ctx(s.t), l, 0)
 	require.NoError(s.t, err)
-	events := []tasks.Event{{Type: tasks.EventState, State: tasks.Publishing}}
-	for range troubles {
-		events = append(events, tasks.Event{Type: tasks.EventTrouble}, tasks.Event{Type: tasks.EventRecovered})
+	renew := func(state tasks.State, events ...tasks.Event) {
+		_, err := s.store.Renew(ctx(s.t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{{Lease: l, State: state, Started: time.Now(), Events: events}})
+		require.NoError(s.t, err)
 	}
-	for i := range events {
-		events[i].Seq, events[i].At = int64(i+1), time.Now()
+	renew(tasks.Publishing)
+	for i := range int64(troubles) {
+		renew(tasks.Reconnecting, tasks.Event{Type: tasks.EventTrouble, Seq: 2*i + 1, At: time.Now()})
+		renew(tasks.Publishing, tasks.Event{Type: tasks.EventRecovered, Seq: 2*i + 2, At: time.Now()})
 	}
-	_, err = s.store.Renew(ctx(s.t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{{Lease: l, State: tasks.Publishing, Started: time.Now(), Events: events}})
-	require.NoError(s.t, err)
 }
 
 // ring makes the outbox due and returns its bell.

@@ -105,7 +105,7 @@ end
 --
 -- Of the record's fields belong to this: webhooks, the events that are wanted;
 -- webhook_started, 1 once it was told; webhook_trouble, the epoch of the attempt
--- that is in a trouble which was told; webhook_progress_at; webhooks_lost.
+-- whose interruption was told; webhook_progress_at; webhooks_lost.
 
 local function outbox_keys(push)
   local prefix, id = string.match(push, '^(.*:)push:([^:]*)$')
@@ -158,13 +158,20 @@ local function tell_progress(k, rec, t)
   redis.call('ZADD', box.due, 'NX', int(t), box.id)
 end
 
+-- interrupted says whether the room lacks a push in this state that it had.
+local INTERRUPTED = {queued = true, starting = true, reconnecting = true}
+local function interrupted(push, state)
+  return INTERRUPTED[state] ~= nil and redis.call('HEXISTS', push, 'webhook_started') == 1
+end
+
 -- tell_reported tells what follows from an event of an attempt, whose state was
--- `state` after it. A trouble is told once, until it is over or a later attempt
--- publishes.
+-- `state` after it. An interruption is told once, until its trouble is over or a
+-- later attempt publishes; a trouble of a push that publishes on is none.
 local function tell_reported(k, epoch, seq, e, state)
-  local name = int(epoch) .. '.' .. int(seq)
+  local name = int(epoch) .. '.' .. (seq > 0 and int(seq) or e.at)
   local troubled = tonumber(redis.call('HGET', k.push, 'webhook_trouble') or '')
-  if e.type == 'trouble' then
+  if e.type == 'trouble' or e.state == 'reconnecting' then
+    if not troubled and not interrupted(k.push, state) then return end
     redis.call('HSET', k.push, 'webhook_trouble', int(epoch))
     if not troubled then tell(k, 'reconnecting', name, e.at, state) end
     return
@@ -181,7 +188,7 @@ end
 
 -- tell_interrupted tells that a push which was in its room has no worker.
 local function tell_interrupted(k, rec, why, t)
-  if rec.webhooks == '' or redis.call('HEXISTS', k.push, 'webhook_started') == 0 then return end
+  if rec.webhooks == '' or not interrupted(k.push, rec.state) then return end
   if redis.call('HSETNX', k.push, 'webhook_trouble', int(rec.epoch - 1)) == 1 then
     tell(k, 'reconnecting', int(rec.epoch) .. '.' .. why, int(t))
   end
