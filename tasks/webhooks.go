@@ -154,8 +154,18 @@ func (s *Service) checkCallbackURL(c *checker, raw media.Secret, spec *Spec) {
 	case err != nil, parseErr != nil:
 		c.add("callbackUrl", "is not a URL of the form https://host[:port]/path")
 	default:
-		spec.CallbackURL = shownSource(u)
+		spec.CallbackURL = shownCallback(u)
 	}
+}
+
+// shownCallback is a callbackUrl as people may see it: a receiver's token is
+// often in its path.
+func shownCallback(u *url.URL) string {
+	host := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if shown := host.String(); (u.Path == "" || u.Path == "/") && shown == u.String() {
+		return shown
+	}
+	return u.Scheme + "://" + u.Host + "/[redacted]"
 }
 
 // checkMetadata checks the client's labels.
