@@ -22,8 +22,9 @@ const (
 )
 
 const (
-	// webhookSlots is how many outboxes one worker empties at once.
-	webhookSlots = 8
+	// webhookSlots is how many outboxes one worker empties at once: each waits for
+	// a receiver, most of the time.
+	webhookSlots = 32
 	// webhookShutdown is how long deliveries may end by themselves, and then how
 	// long they have to say that they were cut off.
 	webhookShutdown = 500 * time.Millisecond

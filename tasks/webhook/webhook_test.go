@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -118,18 +119,7 @@ func newScene(t testing.TB, callback string) *scene {
 	var err error
 	s.sealer, err = secret.New(secret.Key{1})
 	require.NoError(t, err)
-	id, err := uuid.NewV7()
-	require.NoError(t, err)
-	sealed := ""
-	if callback != "" {
-		sealed, err = s.sealer.Seal(tasks.CallbackName(id.String()), tasks.Secrets{CallbackURL: media.Secret(callback)})
-		require.NoError(t, err)
-	}
-	s.push, _, err = s.store.Create(ctx(t), tasks.NewPush{Envelope: "sealed", Push: tasks.Push{ID: id.String(), Spec: tasks.Spec{
-		SDKAppID: 1, RoomID: "r", UserID: "u", Callback: sealed,
-		Webhooks: []string{"started", "reconnecting", "recovered", "stopped", "completed", "failed"},
-	}}})
-	require.NoError(t, err)
+	s.create(callback, "u")
 	s.cfg = webhook.Config{
 		Store: s.store, Opener: s.sealer, View: func(p tasks.Push) any { return map[string]any{"id": p.ID, "status": p.State} },
 		Secrets: []string{newSecret, oldSecret}, Own: forbidden, Guarded: &http.Client{},
@@ -142,6 +132,23 @@ func newScene(t testing.TB, callback string) *scene {
 		},
 	}
 	return s
+}
+
+// create makes a push that the scene is about from now on.
+func (s *scene) create(callback, user string) {
+	s.t.Helper()
+	id, err := uuid.NewV7()
+	require.NoError(s.t, err)
+	sealed := ""
+	if callback != "" {
+		sealed, err = s.sealer.Seal(tasks.CallbackName(id.String()), tasks.Secrets{CallbackURL: media.Secret(callback)})
+		require.NoError(s.t, err)
+	}
+	s.push, _, err = s.store.Create(ctx(s.t), tasks.NewPush{Envelope: "sealed", Push: tasks.Push{ID: id.String(), Spec: tasks.Spec{
+		SDKAppID: 1, RoomID: "r", UserID: user, Callback: sealed,
+		Webhooks: []string{"started", "reconnecting", "recovered", "stopped", "completed", "failed"},
+	}}})
+	require.NoError(s.t, err)
 }
 
 // forbidden is a client that goes nowhere.
@@ -446,6 +453,89 @@ func TestAReceiverThatHangsIsTriedAgain(t *testing.T) {
 	_, found := s.wait()
 	require.True(t, found)
 }
+
+func TestAReceiverThatHangsLeavesRoomForOthers(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		failed      bool
+		places, all int
+	}{
+		{"at first it gets half of the slots", false, 16, 24},
+		{"once it has failed it gets two", true, 2, 10},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newReceiver(t)
+			asked, answer := make(chan struct{}, tt.all), make(chan struct{})
+			s := newScene(t, r.URL)
+			bells := []tasks.WebhookTask{}
+			for i := range tt.all {
+				if i > 0 {
+					s.create(r.URL, fmt.Sprint("u", i))
+				}
+				s.happen(0)
+				bells = append(bells, s.ring())
+			}
+			d := s.deliverer()
+			if tt.failed {
+				r.answers(status(http.StatusInternalServerError))
+				for i := range bells {
+					require.NoError(t, d.Deliver(ctx(t), bells[i]))
+				}
+				for i := range bells {
+					require.NoError(t, s.rdb.Do(ctx(t), "ZADD", "{roomcast}:outboxes", 1, bells[i].ID).Err())
+				}
+				var err error
+				bells, err = s.store.RingOutboxes(ctx(t), tt.all)
+				require.NoError(t, err)
+				require.Len(t, bells, tt.all)
+			}
+			r.answers(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-answer })
+			var holding sync.WaitGroup
+			for _, bell := range bells[:tt.places] {
+				holding.Go(func() { assert.NoError(t, d.Deliver(ctx(t), bell)) })
+				<-asked
+			}
+			for _, bell := range bells[tt.places:] {
+				require.NoError(t, d.Deliver(ctx(t), bell), "it goes back at once")
+				w, found, err := s.store.NextWebhook(ctx(t), bell, "")
+				require.NoError(t, err)
+				require.True(t, found)
+				require.Equal(t, map[bool]int{false: 0, true: 1}[tt.failed], w.Failures, "it was not asked, so that is no failure")
+			}
+			other := newReceiver(t)
+			s.create(other.URL, "other")
+			s.happen(0)
+			require.NoError(t, d.Deliver(ctx(t), s.ring()))
+			require.Equal(t, []string{"push.started"}, other.types(t))
+			close(answer)
+			holding.Wait()
+			require.Empty(t, asked)
+			require.NoError(t, d.Deliver(ctx(t), bells[tt.all-1]), "there is room again")
+			require.Len(t, asked, 1)
+		})
+	}
+}
+
+func TestAReceiverThatHasFailedHasLessTime(t *testing.T) {
+	r := newReceiver(t)
+	s := newScene(t, r.URL)
+	s.happen(0)
+	left := make(chan time.Duration, 2)
+	s.cfg.Guarded = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		deadline, _ := r.Context().Deadline()
+		left <- time.Until(deadline).Round(time.Second)
+		return nil, errors.New("down")
+	})}
+	for range 2 {
+		require.NoError(t, s.deliverer().Deliver(ctx(t), s.ring()))
+	}
+	require.Equal(t, 15*time.Second, <-left)
+	require.Equal(t, 5*time.Second, <-left)
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestAnAddressThatTheGuardRefusesIsToldInItsWords(t *testing.T) {
 	s := newScene(t, "http://10.0.0.1/")
