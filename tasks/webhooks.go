@@ -58,7 +58,7 @@ type Undelivered struct {
 	Webhook string        // its id
 	Wait    time.Duration // until its outbox is due again
 	Answer  string        // the receiver's, for people; empty: it was not asked, and this is no failure
-	Dead    bool          // it is not tried again
+	Dead    bool          // it is not tried again; progress never is, and is not kept
 }
 
 // OutboxBells says which outboxes are due. Errors are *Error with
@@ -195,6 +195,6 @@ type WebhookOutcome string
 // The outcomes.
 const (
 	WebhookDelivered WebhookOutcome = "delivered" // the receiver has answered 2xx
-	WebhookFailed    WebhookOutcome = "failed"    // it is tried again
+	WebhookFailed    WebhookOutcome = "failed"    // it is tried again, or was progress
 	WebhookDead      WebhookOutcome = "dead"      // it is not tried again
 )

@@ -259,7 +259,7 @@ func TestTheNewestProgressTakesThePlaceOfTheOneBefore(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, 3*time.Minute, w.Push.Progress.Position)
-	require.NoError(t, s.Undelivered(ctx(t), bells[0], tasks.Undelivered{Webhook: w.ID, Answer: "no"}))
+	require.NoError(t, s.Undelivered(ctx(t), bells[0], tasks.Undelivered{Webhook: w.ID, Answer: "no", Dead: true}))
 	_, found, err = s.NextWebhook(ctx(t), bells[0], "")
 	require.NoError(t, err)
 	require.False(t, found, "it is not tried again")

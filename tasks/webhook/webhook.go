@@ -29,7 +29,8 @@ const (
 	// defaultPatience is how long a receiver has for one event: less than the lease
 	// of an outbox.
 	defaultPatience = 15 * time.Second
-	// failedPatience is how long it has once it has failed.
+	// failedPatience is how long it has once it has failed, and for progress, of
+	// which the next comes soon.
 	failedPatience = 5 * time.Second
 	// maxPerHost is how many deliveries may be under way to one host: half of a
 	// worker's slots (queue.NewWebhookServer), so that one that hangs leaves room for
@@ -156,6 +157,8 @@ func (d *Deliverer) Deliver(ctx context.Context, t tasks.WebhookTask) error {
 func (d *Deliverer) note(w tasks.Webhook, u tasks.Undelivered) {
 	log := d.cfg.Log.With("push_id", w.Push.ID, "webhook", w.ID, "type", w.Type, "answer", u.Answer, "failures", w.Failures+1)
 	switch {
+	case w.Type == tasks.WebhookProgress:
+		log.Debug("webhook of progress could not be delivered")
 	case u.Dead:
 		d.cfg.Tried(w.Type, tasks.WebhookDead)
 		log.Error("webhook given up; roomcast webhooks resend sends it again")
@@ -178,7 +181,7 @@ type answer struct {
 func (d *Deliverer) judge(w tasks.Webhook, a answer, err error) tasks.Undelivered {
 	u := tasks.Undelivered{Webhook: w.ID, Answer: err.Error()}
 	left := w.Since.Add(lifetime).Sub(d.cfg.Now())
-	if left <= 0 || a.status == http.StatusGone {
+	if left <= 0 || a.status == http.StatusGone || w.Type == tasks.WebhookProgress {
 		u.Dead = true
 		return u
 	}
@@ -256,7 +259,10 @@ func (d *Deliverer) send(ctx context.Context, w tasks.Webhook) (answer, error) {
 	}
 	patience, most := d.cfg.Patience, maxPerHost
 	if w.Failures > 0 {
-		patience, most = min(patience, failedPatience), maxFailedPerHost
+		most = maxFailedPerHost
+	}
+	if w.Failures > 0 || w.Type == tasks.WebhookProgress {
+		patience = min(patience, failedPatience)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

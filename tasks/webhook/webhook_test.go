@@ -112,14 +112,14 @@ type scene struct {
 	cfg    webhook.Config
 }
 
-func newScene(t testing.TB, callback string) *scene {
+func newScene(t testing.TB, callback string, wanted ...string) *scene {
 	t.Helper()
 	rdb := server.Fresh(t)
 	s := &scene{t: t, rdb: rdb, store: store.New(rdb, store.Config{Lease: time.Hour})}
 	var err error
 	s.sealer, err = secret.New(secret.Key{1})
 	require.NoError(t, err)
-	s.create(callback, "u")
+	s.create(callback, "u", wanted...)
 	s.cfg = webhook.Config{
 		Store: s.store, Opener: s.sealer, View: func(p tasks.Push) any { return map[string]any{"id": p.ID, "status": p.State} },
 		Secrets: []string{newSecret, oldSecret}, Own: forbidden, Guarded: &http.Client{},
@@ -134,9 +134,13 @@ func newScene(t testing.TB, callback string) *scene {
 	return s
 }
 
-// create makes a push that the scene is about from now on.
-func (s *scene) create(callback, user string) {
+// create makes a push that the scene is about from now on; wanted: all but
+// progress.
+func (s *scene) create(callback, user string, wanted ...string) {
 	s.t.Helper()
+	if len(wanted) == 0 {
+		wanted = []string{"started", "reconnecting", "recovered", "stopped", "completed", "failed"}
+	}
 	id, err := uuid.NewV7()
 	require.NoError(s.t, err)
 	sealed := ""
@@ -145,8 +149,7 @@ func (s *scene) create(callback, user string) {
 		require.NoError(s.t, err)
 	}
 	s.push, _, err = s.store.Create(ctx(s.t), tasks.NewPush{Envelope: "sealed", Push: tasks.Push{ID: id.String(), Spec: tasks.Spec{
-		SDKAppID: 1, RoomID: "r", UserID: user, Callback: sealed,
-		Webhooks: []string{"started", "reconnecting", "recovered", "stopped", "completed", "failed"},
+		SDKAppID: 1, RoomID: "r", UserID: user, Callback: sealed, Webhooks: wanted,
 	}}})
 	require.NoError(s.t, err)
 }
@@ -391,6 +394,36 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		})
 	}
 	require.Empty(t, elsewhere.types(t))
+}
+
+func TestProgressThatIsNotTakenDelaysNothingAndIsNotGivenUp(t *testing.T) {
+	for _, code := range []int{http.StatusInternalServerError, http.StatusGone} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			r := newReceiver(t)
+			r.answers(status(code))
+			s := newScene(t, r.URL, "progress", "completed")
+			s.now = time.Now().Add(48 * time.Hour) // too old for anything else
+			s.happen(0)
+			tried := map[tasks.WebhookOutcome]int{}
+			s.cfg.Tried = func(_ string, became tasks.WebhookOutcome) { tried[became]++ }
+			require.NoError(t, s.deliverer().Deliver(ctx(t), s.ring()))
+			require.Equal(t, []string{"push.progress"}, r.types(t))
+			require.Equal(t, map[tasks.WebhookOutcome]int{tasks.WebhookFailed: 1}, tried)
+			require.NotContains(t, s.log.String(), "given up")
+			dead, err := s.store.DeadWebhooks(ctx(t), 10)
+			require.NoError(t, err)
+			require.Empty(t, dead)
+
+			require.NoError(t, s.store.Finish(ctx(t), tasks.Lease{ID: s.push.ID, Epoch: 1, Worker: "w"}, tasks.End{State: tasks.Completed}))
+			wait, found := s.wait()
+			require.True(t, found)
+			require.LessOrEqual(t, wait, time.Duration(0), "the end is due at once")
+			w, found, err := s.store.NextWebhook(ctx(t), s.ring(), "")
+			require.NoError(t, err)
+			require.True(t, found)
+			require.Zero(t, w.Failures)
+		})
+	}
 }
 
 func TestAReceiverThatHangsIsLeftWhenTheWorkerLeaves(t *testing.T) {
