@@ -307,6 +307,46 @@ func TestABellThatNobodyHeardKeepsItsNumber(t *testing.T) {
 	require.Empty(t, ring(), "an empty outbox is left")
 }
 
+func TestAnOutboxThatNobodyEmptiesExpires(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := told(t, s, everything+" progress")
+	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
+	list, delivery := "{roomcast}:outbox:"+p.ID, "{roomcast}:delivery:"+p.ID
+	lasts := func(key string, want time.Duration, when string) {
+		t.Helper()
+		ttl, err := rdb.PTTL(ctx(t), key).Result()
+		require.NoError(t, err)
+		require.InDelta(t, want.Minutes(), ttl.Minutes(), 1, "%s: %v", when, ttl)
+	}
+	r.renew(tasks.Publishing)
+	lasts(list, 72*time.Hour, "told")
+	lasts(delivery, 72*time.Hour, "progress")
+	require.NoError(t, rdb.Persist(ctx(t), delivery).Err())
+	bells, err := s.RingOutboxes(ctx(t), 1)
+	require.NoError(t, err)
+	require.Len(t, bells, 1)
+	lasts(delivery, 72*time.Hour, "rung for")
+	w, _, err := s.NextWebhook(ctx(t), bells[0], "")
+	require.NoError(t, err)
+	require.NoError(t, s.Undelivered(ctx(t), bells[0], tasks.Undelivered{Webhook: w.ID, Answer: "no", Dead: true}))
+	require.NoError(t, s.ResendWebhook(ctx(t), w.ID))
+	lasts(list, 72*time.Hour, "sent again")
+	require.NoError(t, s.Undelivered(ctx(t), bells[0], tasks.Undelivered{Webhook: w.ID, Answer: "no"}))
+	lasts(list, 72*time.Hour, "failed")
+	due(t, rdb, p.ID)
+	outbox(t, s, p.ID)
+	lasts(delivery, time.Hour, "emptied")
+
+	_, err = s.Stop(ctx(t), p.ID)
+	require.NoError(t, err)
+	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Stopped}))
+	require.NoError(t, rdb.Del(ctx(t), list, delivery).Err()) // three days later
+	bells, err = s.RingOutboxes(ctx(t), 1)
+	require.NoError(t, err)
+	require.Empty(t, bells)
+	require.Zero(t, rdb.ZCard(ctx(t), "{roomcast}:outboxes").Val(), "there is nothing to be due")
+}
+
 func TestADeadWebhookIsListedAndCanBeSentAgain(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)

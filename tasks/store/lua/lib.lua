@@ -10,6 +10,7 @@
 local MAX_EVENTS = 1000
 local FEED, FEED_MS = KEYS[#KEYS], 600000
 local MAX_WEBHOOKS = 100
+local OUTBOX_MS = 3 * 86400000 -- that an outbox is kept which nobody empties
 local PROGRESS_MS = 10000 -- between two webhooks push.progress
 
 local function int(n)
@@ -132,6 +133,7 @@ local function tell(k, kind, name, at, state)
     redis.call('LPOP', box.list)
     redis.call('HINCRBY', k.push, 'webhooks_lost', 1)
   end
+  redis.call('PEXPIRE', box.list, OUTBOX_MS)
   redis.call('ZADD', box.due, 'NX', int(now()), box.id)
 end
 
@@ -155,6 +157,7 @@ local function tell_progress(k, rec, t)
   redis.call('HSET', k.push, 'webhook_progress_at', int(t))
   local box = outbox_keys(k.push)
   redis.call('HSET', box.delivery, 'progress', webhook(k.push, 'progress', box.id .. '.progress.' .. int(t), int(t)))
+  redis.call('PEXPIRE', box.delivery, OUTBOX_MS)
   redis.call('ZADD', box.due, 'NX', int(t), box.id)
 end
 

@@ -20,6 +20,7 @@ redis.call('HINCRBY', KEYS[3], 'failures', 1)
 event.tries = (event.tries or 0) + 1
 if ARGV[6] ~= '1' then
   redis.call('LPUSH', KEYS[2], cjson.encode(event))
+  redis.call('PEXPIRE', KEYS[2], OUTBOX_MS)
   return {'ok'}
 end
 event.diedAt, event.answer = int(t), ARGV[5]
