@@ -25,6 +25,9 @@ const (
 	// webhookSlots is how many outboxes one worker empties at once: each waits for
 	// a receiver, most of the time.
 	webhookSlots = 32
+	// webhookInterval is how often an idle server looks for a bell: sweepers ring
+	// twice a second, and nobody waits for a webhook as for a push.
+	webhookInterval = time.Second
 	// webhookShutdown is how long deliveries may end by themselves, and then how
 	// long they have to say that they were cut off.
 	webhookShutdown = 500 * time.Millisecond
@@ -56,7 +59,7 @@ type WebhookServer struct {
 func NewWebhookServer(rdb redis.UniversalClient, deliver func(context.Context, tasks.WebhookTask) error, log *slog.Logger) *WebhookServer {
 	s := &WebhookServer{deliver: deliver, log: log, cancel: func(error) {}}
 	s.asynq = asynq.NewServerFromRedisClient(rdb, asynq.Config{
-		Concurrency: webhookSlots, TaskCheckInterval: checkInterval, DelayedTaskCheckInterval: delayedCheckInterval,
+		Concurrency: webhookSlots, TaskCheckInterval: webhookInterval, DelayedTaskCheckInterval: delayedCheckInterval,
 		Queues: map[string]int{QueueWebhook: 1}, RetryDelayFunc: delay, IsFailure: func(error) bool { return false },
 		ShutdownTimeout: 2 * webhookShutdown, Logger: logger{log}, LogLevel: asynq.InfoLevel,
 	})
