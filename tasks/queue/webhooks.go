@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -67,21 +66,15 @@ func NewWebhookServer(rdb redis.UniversalClient, deliver func(context.Context, t
 }
 
 // Start begins to take tasks and returns. It is called once.
-func (s *WebhookServer) Start() error {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	s.cancel = cancel
-	err := s.asynq.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
+func (s *WebhookServer) Start() (err error) {
+	s.cancel, err = startServer(s.asynq, func(ctx context.Context, task *asynq.Task) error {
 		var t tasks.WebhookTask
 		if err := json.Unmarshal(task.Payload(), &t); err != nil || task.Type() != WebhookTaskType || t.ID == "" {
 			return errors.Join(errors.New("not a webhooks' task"), asynq.SkipRetry)
 		}
 		return s.deliver(ctx, t)
-	}))
-	if err != nil {
-		cancel(err)
-		return fmt.Errorf("start the webhooks' queue server: %w", err)
-	}
-	return nil
+	})
+	return err
 }
 
 // Stop takes no more tasks; running deliveries go on.
