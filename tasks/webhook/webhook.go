@@ -55,8 +55,8 @@ var waits = []time.Duration{
 }
 
 // ErrBlocked is what Guarded's dialler returns for an address where no webhook may
-// go.
-var ErrBlocked = errors.New("its address is not public, and ROOMCAST_WEBHOOK_ALLOW does not open it")
+// go, and for a name that leads to none: nobody is told which.
+var ErrBlocked = errors.New("its name does not exist, or its address is not public and ROOMCAST_WEBHOOK_ALLOW does not open it")
 
 // errBusy is why a receiver was not asked.
 var errBusy = errors.New("enough is under way to its host")

@@ -576,6 +576,7 @@ func TestAnAddressThatTheGuardRefusesIsToldInItsWords(t *testing.T) {
 	s.happen(0)
 	require.NoError(t, s.deliverer().Deliver(ctx(t), s.ring()))
 	require.Contains(t, s.log.String(), "ROOMCAST_WEBHOOK_ALLOW")
+	require.Contains(t, s.log.String(), "its name does not exist", "the guard does not say which")
 }
 
 type refusing struct{}
