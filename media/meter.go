@@ -34,8 +34,8 @@ type Meter struct {
 	seconds  [meterWindow + 1]second
 	past     Totals // lateness of the seconds that have left the window
 
-	source, room waiting
-	lastSent     atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
+	source, room, paced waiting
+	lastSent            atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
 }
 
 // NewMeter returns a Meter that stands at position.

@@ -10,6 +10,7 @@ type Pulse struct {
 	Sent        time.Time     // when the room took a packet last; zero before the first
 	SourceSince time.Time     // since when nothing has come of the source that is waited for; zero: it is not
 	RoomSince   time.Time     // since when the room is waited for; zero: it is not
+	Paced       bool          // a packet is there, and its time has not come
 	Source      time.Duration // how long the source was waited for, in all
 	Room        time.Duration // how long the room was
 }
@@ -44,6 +45,7 @@ func (m *Meter) Pulse(now time.Time) Pulse {
 	var p Pulse
 	p.SourceSince, p.Source = m.source.look(now)
 	p.RoomSince, p.Room = m.room.look(now)
+	p.Paced = m.paced.since.Load() != 0
 	if ns := m.lastSent.Load(); ns != 0 {
 		p.Sent = time.Unix(0, ns)
 	}

@@ -202,7 +202,10 @@ func (r *run) step(ctx context.Context) error {
 	var late time.Duration
 	if !r.source.realtime {
 		r.pacer.skip(p.leftOut)
-		if late, err = r.pacer.wait(r.inRoom, p.DTS); err != nil {
+		r.job.Meter.paced.begin(time.Now())
+		late, err = r.pacer.wait(r.inRoom, p.DTS)
+		r.job.Meter.paced.end(time.Now())
+		if err != nil {
 			return err
 		}
 		r.job.Meter.setSlipped(r.pacer.slipped())
@@ -259,7 +262,10 @@ var errOvertime = errors.New("in the room for as long as it may")
 func (r *run) playOut(ctx context.Context) error {
 	r.mix.forgetBeyond()
 	r.mix.accountEnd()
-	if _, err := r.pacer.wait(ctx, r.mix.restamp.next); err != nil {
+	r.job.Meter.paced.begin(time.Now())
+	_, err := r.pacer.wait(ctx, r.mix.restamp.next)
+	r.job.Meter.paced.end(time.Now())
+	if err != nil {
 		return err
 	}
 	r.warnOfLosses()

@@ -56,9 +56,7 @@ func newAttempt(base context.Context, l Lease, p Push) *attempt {
 		lease: l, push: p, done: make(chan struct{}), begun: time.Now(), state: Starting, started: p.StartedAt,
 		warnings: p.Warnings, renewed: time.Now(), fresh: make(chan struct{}), metrics: unmeasured{},
 	}
-	if t := p.Trouble; t != nil && (t.Side == SideSource || t.Side == SideRoom) { // the attempt before did not see its end
-		a.troubles.now = t
-	}
+	a.troubles.inherit(p)
 	a.ctx, a.cancel = context.WithCancelCause(base)
 	return a
 }

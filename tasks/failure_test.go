@@ -139,7 +139,7 @@ func TestTroubleShowsAsReconnectingWithItsReasonUntilThePushPublishesAgain(t *te
 				job.Observer.Reconnecting(&media.Error{Kind: media.KindSourceStalled, Op: "read source", Err: media.ErrStalled}, time.Second, time.Now().Add(time.Minute))
 				time.Sleep(2 * time.Second)
 				job.Observer.Publishing()
-				time.Sleep(4 * time.Second)
+				time.Sleep(12 * time.Second)
 			}
 			return context.Cause(ctx)
 		})

@@ -145,6 +145,7 @@ func (a *attempt) inherits(p Push, sent time.Time) {
 	}
 	a.push.Strikes, a.push.Abandoned, a.heir.from = p.Strikes, p.Abandoned, lastProgress(p)
 	a.meter.GoOnFrom(a.heir.from)
+	a.troubles.inherit(p)
 }
 
 // takeOver is the media's hook: the source is open, and what is missing is the

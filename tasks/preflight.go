@@ -57,6 +57,9 @@ func (s *Service) Preview(ctx context.Context, r Request, look bool) (Push, erro
 	if err != nil {
 		return Push{}, err
 	}
+	if p, err := s.repeated(ctx, r, errNew); !errors.Is(err, errNew) {
+		return p, err
+	}
 	p := n.Push
 	holder, err := s.Questions.Holder(ctx, spec.SDKAppID, spec.UserID)
 	switch {
@@ -72,7 +75,7 @@ func (s *Service) Preview(ctx context.Context, r Request, look bool) (Push, erro
 	if fleet.Lack != "" {
 		p.Trouble = fleet.Lack.Trouble(time.Now())
 	}
-	if !look || fleet.Lack == WaitingForWorker {
+	if !look || fleet.Lack != "" && fleet.Lack != WaitingForSlot { // nobody would answer
 		return p, nil
 	}
 	f, err := s.Questions.Ask(ctx, Question{ID: p.ID, Spec: spec, Envelope: n.Envelope})
@@ -88,6 +91,9 @@ func (s *Service) Preview(ctx context.Context, r Request, look bool) (Push, erro
 	return p, nil
 }
 
+// errNew says that nothing was started under a request's idempotency key.
+var errNew = errors.New("not started before")
+
 // UserBusy is why a push is refused whose user publishes in another one.
 func UserBusy(holder string) *Error {
 	return &Error{Code: CodeUserBusy, Msg: "this user of this app is publishing already, in push " + holder + "; stop that one, or use another userId", Holder: holder}
@@ -97,7 +103,7 @@ func UserBusy(holder string) *Error {
 // that takes no pushes for the moment leaves them to others.
 func (w *Worker) AnswerQuestions(ctx context.Context, store QuestionStore) {
 	for ctx.Err() == nil {
-		if w.refusal() != nil {
+		if !w.mayLook() {
 			pause(ctx, time.Second)
 			continue
 		}
@@ -114,6 +120,12 @@ func (w *Worker) AnswerQuestions(ctx context.Context, store QuestionStore) {
 			w.Log.Warn("a question could not be answered", "push_id", q.ID, "error", err)
 		}
 	}
+}
+
+func (w *Worker) mayLook() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.refusalLocked() == nil && w.guard.refusal() == nil
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -57,6 +57,15 @@ func TestAPreviewSaysWhatAStartWouldAndStartsNothing(t *testing.T) {
 	r.Mode = "backwards"
 	_, err = d.service.Preview(t.Context(), r, false)
 	require.Equal(t, CodeInvalidRequest, CodeOf(err))
+	d.pushes.before = map[string]string{"key": "body"}
+	r = request()
+	r.IdempotencyKey, r.Body = "key", []byte("body")
+	p, err = d.service.Preview(t.Context(), r, false)
+	require.NoError(t, err)
+	require.Equal(t, "before", p.ID, "the push that a start would answer with")
+	r.Body = []byte("other")
+	_, err = d.service.Preview(t.Context(), r, false)
+	require.Equal(t, CodeIdempotencyReused, CodeOf(err))
 	q.holder = "other"
 	_, err = d.service.Preview(t.Context(), request(), true)
 	require.Equal(t, CodeUserBusy, CodeOf(err))

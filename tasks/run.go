@@ -196,7 +196,7 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 	return func(ctx context.Context) error {
 		end := End{State: s, Failure: f, Progress: a.meter.Snapshot(time.Now()), Events: a.pendingEvents()}
 		if s != Completed {
-			end.Trouble = a.trouble()
+			end.Trouble = a.trouble().ended()
 		}
 		err := w.Store.Finish(ctx, a.lease, end)
 		if err == nil {

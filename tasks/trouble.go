@@ -31,6 +31,16 @@ type Trouble struct {
 	GivesUpAt time.Time `json:"givesUpAt,omitzero"` // when the push fails unless it is over before; zero: it waits on
 }
 
+// ended is t of a push that is not tried any more.
+func (t *Trouble) ended() *Trouble {
+	if t == nil {
+		return nil
+	}
+	last := *t
+	last.NextTryAt, last.GivesUpAt = time.Time{}, time.Time{}
+	return &last
+}
+
 // Codes of troubles that fail no push, beside those of a failed one and the
 // reasons of Waiting.
 const (
@@ -54,8 +64,11 @@ const (
 	slowSlip    = 500 * time.Millisecond
 	manyDropped = 10
 	// overAfter is how long packets must reach the room without a new symptom
-	// before a trouble is over, so that one that comes and goes is one.
-	overAfter = 2 * time.Second
+	// before a trouble is over, so that one that comes and goes is one. It grows up
+	// to longestCalm for one that begins within recently after the last.
+	overAfter   = 2 * time.Second
+	longestCalm = 32 * time.Second
+	recently    = time.Minute
 	// rewordAfter is how often at most another message of the same code is an
 	// event: a server may word each refusal anew.
 	rewordAfter = 30 * time.Second
@@ -71,8 +84,22 @@ type troubles struct {
 	taken   time.Duration // of the source, by both tracks
 	fed     time.Time     // when taken grew last
 	well    time.Time     // since when nothing was wrong while there is a trouble; zero: something is
+	calm    time.Duration // how long all must be well for it to be over
+	over    time.Time     // when the last one was
 	said    time.Time     // of the last event
 	past    []sample      // of the last slowWindow, oldest first
+}
+
+// inherit takes over the trouble that p's attempt before has left: it did not
+// see its end. That of a wait is over.
+func (t *troubles) inherit(p Push) {
+	if t.now = nil; p.Waiting == "" && t.failing == nil {
+		t.now = p.Trouble
+	}
+	if t.failing != nil { // ours, which goes on
+		t.now = t.failing
+	}
+	t.untold = true
 }
 
 // sample is what the meter said at a moment.
@@ -109,8 +136,10 @@ func (a *attempt) failLocked(err error, next, until time.Time) {
 
 // lookLocked looks how the attempt is: whether packets reach the room, and what
 // its trouble is if it has one.
-func (a *attempt) lookLocked(p media.Progress, now time.Time) {
-	pulse, t := a.meter.Pulse(now), &a.troubles
+func (a *attempt) lookLocked(p media.Progress, now time.Time) { a.lookAt(p, a.meter.Pulse(now), now) }
+
+func (a *attempt) lookAt(p media.Progress, pulse media.Pulse, now time.Time) {
+	t := &a.troubles
 	flows := now.Sub(pulse.Sent) < silentAfter
 	if taken := p.Coverage[media.Video].Taken + p.Coverage[media.Audio].Taken; taken != t.taken {
 		t.taken, t.fed = taken, now
@@ -119,13 +148,18 @@ func (a *attempt) lookLocked(p media.Progress, now time.Time) {
 		pulse.SourceSince = time.Time{}
 	}
 	silent, slow := silence(pulse, now), t.slowness(p, pulse, now)
+	if silent == nil && a.state == Publishing && !flows && !pulse.Sent.IsZero() && !pulse.Paced { // it waits for nothing, but works
+		silent = workerSlow(now)
+	}
 	switch {
 	case a.state == Publishing && !flows && silent != nil:
 		t.quiet = true
 		a.moveLocked(Reconnecting)
 	case t.quiet && flows && t.failing == nil:
 		t.quiet = false
+		since := a.publishing // that nothing came for a while does not unsettle the attempt
 		a.moveLocked(Publishing)
+		a.publishing = since
 	}
 	switch symptom := cmp.Or(t.failing, silent, slow); {
 	case symptom != nil:
@@ -149,6 +183,11 @@ func silence(p media.Pulse, now time.Time) *Trouble {
 	return nil
 }
 
+// workerSlow is the trouble of a push that its worker has no time for.
+func workerSlow(now time.Time) *Trouble {
+	return &Trouble{Side: SideWorker, Code: CodeWorkerSlow, Since: now, Message: "this worker is too slow for all that it is to re-encode: give it fewer pushes (ROOMCAST_WORKER_SLOTS) or a faster machine"}
+}
+
 // slowness is the trouble of a push that slips or drops, nil for none.
 func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) *Trouble {
 	for len(t.past) > 0 && now.Sub(t.past[0].at) > slowWindow {
@@ -170,7 +209,7 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 	case slip >= slowSlip && side == SideRoom:
 		return &Trouble{Side: side, Code: CodeRoomSlow, Message: "the room takes packets slower than they are played: look at the network between the worker and TRTC, or ask for less (videoKbps)"}
 	case slip >= slowSlip:
-		return &Trouble{Side: side, Code: CodeWorkerSlow, Message: "this worker is too slow for all that it is to re-encode: give it fewer pushes (ROOMCAST_WORKER_SLOTS) or a faster machine"}
+		return workerSlow(now)
 	case p.DroppedPackets-then.dropped >= manyDropped:
 		return &Trouble{Side: cmp.Or(map[bool]Side{true: SideRoom}[side == SideRoom], SideSource), Code: CodePacketsDropped,
 			Message: "packets are left out: they come damaged or too late from the source, or faster than the room takes them"}
@@ -184,6 +223,13 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 	t, next := &a.troubles, *s
 	before := t.now
 	next.Since = cmp.Or(next.Since, now)
+	switch {
+	case before != nil:
+	case now.Sub(t.over) < recently:
+		t.calm = min(4*max(t.calm, overAfter), longestCalm)
+	default:
+		t.calm = overAfter
+	}
 	if before != nil {
 		next.Since, next.Tries = before.Since, max(before.Tries, next.Tries)
 	}
@@ -208,10 +254,11 @@ func (a *attempt) recoverLocked(now time.Time) {
 	if t.well.IsZero() {
 		t.well = now
 	}
-	if now.Sub(t.well) < overAfter {
+	if now.Sub(t.well) < max(t.calm, overAfter) {
 		return
 	}
 	was := *t.now
+	t.over = now
 	lasted := t.well.Sub(was.Since).Round(100 * time.Millisecond)
 	t.now, t.untold, t.well, t.cause = nil, true, time.Time{}, nil
 	message := fmt.Sprintf("over after %v", max(lasted, 0))

@@ -87,8 +87,9 @@ func TestTroubleThatTheAttemptBeforeLeftGoesOn(t *testing.T) {
 		look()
 		require.Nil(t, a.trouble())
 
-		b, _ := troubled(t, Push{Trouble: WaitingForSlot.Trouble(since)})
+		b, _ := troubled(t, Push{Trouble: WaitingForSlot.Trouble(since), Waiting: WaitingForSlot})
 		require.Nil(t, b.trouble(), "a push that runs waits no more")
+		require.Equal(t, &Trouble{}, b.renewal(time.Now()).Trouble, "nor does its record hold what was before")
 	})
 }
 
@@ -140,4 +141,82 @@ func TestAPushThatSlipsSaysWhichSideIsSlow(t *testing.T) {
 			require.Nil(t, ts.slowness(c.after, c.pulse, now.Add(8*time.Second)), "it is over when it does not go on")
 		})
 	}
+}
+
+func TestAnAttemptThatWasPreparedHasTheTroubleThatItsOwnerEndedWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := &Trouble{Side: SideSource, Code: CodeSourceSilent, Since: time.Now()}
+		a, look := troubled(t, Push{})
+		a.heir = &heir{}
+		a.inherits(Push{Trouble: silent}, time.Now())
+		require.Equal(t, silent, a.renewal(time.Now()).Trouble)
+		time.Sleep(overAfter)
+		look()
+		require.Nil(t, a.trouble())
+
+		b, _ := troubled(t, Push{Trouble: silent})
+		b.heir = &heir{}
+		b.inherits(Push{}, time.Now())
+		require.Nil(t, b.trouble(), "its owner saw the end of it")
+	})
+}
+
+func TestTroubleThatComesAgainAndAgainDoesNotFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, look := troubled(t, Push{})
+		for range 30 {
+			a.Reconnecting(unavailable(), time.Second, time.Now().Add(time.Minute))
+			time.Sleep(time.Second)
+			a.Publishing()
+			for range 3 {
+				look()
+				time.Sleep(time.Second)
+			}
+		}
+		require.LessOrEqual(t, len(a.pendingEvents()), 5)
+		require.NotNil(t, a.trouble())
+		time.Sleep(longestCalm)
+		look()
+		require.Nil(t, a.trouble())
+	})
+}
+
+func TestAPauseOfTheSourceDoesNotUnsettleAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := troubled(t, Push{})
+		time.Sleep(SettleTime)
+		a.mu.Lock()
+		a.troubles.quiet = true
+		a.moveLocked(Reconnecting)
+		a.mu.Unlock()
+		require.False(t, a.settled(time.Now()))
+		a.mu.Lock()
+		a.lookAt(media.Progress{}, media.Pulse{Sent: time.Now()}, time.Now())
+		a.mu.Unlock()
+		require.Equal(t, Publishing, a.state)
+		require.True(t, a.settled(time.Now()))
+	})
+}
+
+func TestAWorkerThatGetsNothingDoneIsTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := troubled(t, Push{})
+		look := func(p media.Pulse) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.lookAt(media.Progress{}, p, time.Now())
+		}
+		long := time.Now().Add(-4 * time.Second)
+		look(media.Pulse{Sent: long, Paced: true})
+		require.Nil(t, a.trouble(), "a picture that stands")
+		look(media.Pulse{Sent: long})
+		require.Equal(t, CodeWorkerSlow, a.trouble().Code)
+		require.Equal(t, Reconnecting, a.state)
+	})
+}
+
+func TestAPushThatHasEndedIsNotTriedAgain(t *testing.T) {
+	now := time.Now()
+	require.Equal(t, &Trouble{Code: "x", Since: now, Tries: 2}, (&Trouble{Code: "x", Since: now, Tries: 2, NextTryAt: now, GivesUpAt: now}).ended())
+	require.Nil(t, (*Trouble)(nil).ended())
 }

@@ -1,40 +1,52 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/cmd/roomcast/follow"
+	"github.com/roomcast/roomcast/cmd/roomcast/screen"
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// describe writes a push and its events for a person.
-func describe(p client.Push, events []client.Event) string {
-	var b bytes.Buffer
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	row := func(name, value string) {
+// describe prints a push and its events for a person.
+func (e env) describe(p client.Push, events []client.Event) {
+	const name = 11 // how wide the names are, with what is between
+	row := func(title, value string) {
 		if value != "" {
-			fmt.Fprintf(t, "%s\t%s\n", name, value)
+			line := strings.TrimRight(fmt.Sprintf("%-*s%s", name, title, client.Printable(value)), " ")
+			fmt.Fprintln(e.screen, e.screen.Wrap(line, name))
 		}
 	}
 	row("id", p.ID)
-	row("state", stateOf(p))
+	if p.ID != "" { // else there is no such push
+		row("state", stateOf(p))
+	}
+	row("trouble", follow.TroubleOf(p, time.Now()))
 	row("source", p.VideoSrc)
 	row("", sourceOf(p.Source))
 	row("", availableOf(p.Source))
 	row("room", fmt.Sprintf("%s as %s, app %d", p.RoomID, p.UserID, p.SDKAppID))
 	row("asked for", wishesOf(p))
+	var labels []string
+	for _, name := range slices.Sorted(maps.Keys(p.Metadata)) {
+		labels = append(labels, name+"="+p.Metadata[name])
+	}
+	row("labels", strings.Join(labels, ", "))
+	row("webhooks", p.CallbackURL)
 	if p.Plan != nil {
 		row("video", trackPlan(p.Plan.Video))
 		row("audio", trackPlan(p.Plan.Audio))
 	}
 	row("progress", progressOf(p))
 	row("worker", p.Worker)
-	row("attempt", fmt.Sprint(p.Attempt))
+	if p.ID != "" {
+		row("attempt", fmt.Sprint(p.Attempt))
+	}
 	row("created", stamp(&p.CreatedAt))
 	row("started", stamp(p.StartedAt))
 	row("ended", stamp(p.EndedAt))
@@ -44,11 +56,12 @@ func describe(p client.Push, events []client.Event) string {
 	if p.Error != nil {
 		row("error", fmt.Sprintf("%s [%s]", p.Error.Message, p.Error.Code))
 	}
-	_ = t.Flush() // into memory
 	if len(events) > 0 {
-		b.WriteString("\n" + eventTable(events))
+		fmt.Fprintln(e.screen)
 	}
-	return b.String()
+	for _, event := range events {
+		fmt.Fprint(e.screen, e.eventLine(event))
+	}
 }
 
 func stateOf(p client.Push) string {
@@ -125,7 +138,7 @@ func progressOf(p client.Push) string {
 	if p.Progress == nil {
 		return ""
 	}
-	at := position(p)
+	at := follow.Played(p)
 	if p.Progress.Loop != nil {
 		at += fmt.Sprintf(" of play %d", *p.Progress.Loop+1)
 	}
@@ -140,19 +153,28 @@ func stamp(at *time.Time) string {
 	return at.Local().Format("2006-01-02 15:04:05.000")
 }
 
-func eventTable(events []client.Event) string {
-	var b bytes.Buffer
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, e := range events {
-		what := string(e.State)
-		if e.Type != tasks.EventState {
-			what = string(e.Type)
-		}
-		if e.Code != "" {
-			what += " [" + e.Code + "]"
-		}
-		fmt.Fprintf(t, "%s\tattempt %d\t%s\t%s\n", stamp(&e.At), e.Attempt, what, e.Message)
+// eventLine is a line of a history.
+func (e env) eventLine(event client.Event) string {
+	what, colour := string(event.State), screen.Plain
+	if event.Type != tasks.EventState {
+		what = string(event.Type)
 	}
-	_ = t.Flush() // into memory
+	switch {
+	case event.Type == tasks.EventTrouble, event.Type == tasks.EventWarning:
+		colour = screen.Yellow
+	case event.State == tasks.Failed:
+		colour = screen.Red
+	}
+	if event.Code != "" {
+		what += " [" + event.Code + "]"
+	}
+	line := fmt.Sprintf("%s  attempt %d  %s", stamp(&event.At), event.Attempt, what)
+	if event.Message != "" {
+		line += "  " + event.Message
+	}
+	var b strings.Builder
+	for part := range strings.SplitSeq(e.screen.Wrap(client.Printable(line), len("2006-01-02 15:04:05.000  ")), "\n") {
+		b.WriteString(e.screen.Paint(colour, part) + "\n")
+	}
 	return b.String()
 }

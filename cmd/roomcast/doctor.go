@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/cmd/roomcast/follow"
+	"github.com/roomcast/roomcast/cmd/roomcast/screen"
 )
 
 type doctorCmd struct{}
@@ -22,9 +26,12 @@ func (d *doctorCmd) Run(ctx context.Context, e env) error {
 		return err
 	}
 	defer c.CloseIdle()
+	if e.json {
+		e.screen = screen.New(findings{e.screen}, e.getenv)
+	}
 	if err := c.Alive(ctx); err != nil {
 		e.printf("FAIL  %v\n      start it (bin/api, or roomcast demo), or name another with --api or ROOMCAST_API\n", err)
-		return errUnwell
+		return exit{err: errUnwell, code: exitCode(err)}
 	}
 	e.printf("ok    the API answers at %s\n", c.Base())
 	ready, key := d.ready(ctx, e, c), d.key(ctx, e, c)
@@ -85,6 +92,17 @@ func (d *doctorCmd) key(ctx context.Context, e env, c *client.Client) bool {
 		e.printf("FAIL  the list of pushes: %v\n", err)
 	}
 	return err == nil
+}
+
+// findings takes what doctor prints, a finding a write, and makes a line of JSON
+// of each.
+type findings struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (f findings) Write(text []byte) (int, error) {
+	mark, words, _ := strings.Cut(string(text), " ")
+	words = strings.Join(strings.Fields(words), " ")
+	return len(text), follow.Encode(f.w, map[string]string{"finding": strings.ToLower(mark), "message": words})
 }
 
 // loopback says whether a host name or address is this machine's own.

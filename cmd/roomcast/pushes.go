@@ -1,25 +1,36 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
 	"github.com/roomcast/roomcast/cmd/roomcast/follow"
 )
 
+// filterFlags say which pushes are meant.
+type filterFlags struct {
+	State string `field:"state" help:"Only those in this state; several with commas, or active for all that have not ended." aliases:"status"`
+	Room  string `field:"roomId" help:"Only those into this room."`
+	App   uint32 `field:"sdkAppId" help:"Only those of this SDKAppID."`
+	User  string `field:"userId" help:"Only those of this user."`
+
+	Metadata client.Metadata `help:"Only those with this label; may be repeated." mapsep:"none" placeholder:"NAME=VALUE"`
+}
+
+func (f filterFlags) filter() client.Filter {
+	return client.Filter{State: f.State, RoomID: f.Room, SDKAppID: f.App, UserID: f.User, Metadata: f.Metadata}
+}
+
+func (f filterFlags) empty() bool {
+	return f.State == "" && f.Room == "" && f.App == 0 && f.User == "" && len(f.Metadata) == 0
+}
+
 type lsCmd struct {
-	State string `help:"Only those in this state; several with commas, or active for all that have not ended." aliases:"status"`
-	Room  string `help:"Only those into this room."`
-	App   uint32 `help:"Only those of this SDKAppID."`
-	User  string `help:"Only those of this user."`
-	Limit int    `help:"At most so many." default:"50"`
-	JSON  bool   `help:"Print the API's JSON." name:"json"`
+	Filter filterFlags `embed:""`
+	Limit  int         `field:"limit" help:"At most so many." default:"50"`
 }
 
 // Run prints the list.
@@ -29,51 +40,31 @@ func (l *lsCmd) Run(ctx context.Context, e env) error {
 		return err
 	}
 	defer c.CloseIdle()
-	page, err := c.List(ctx, client.Filter{State: l.State, RoomID: l.Room, SDKAppID: l.App, UserID: l.User, Limit: l.Limit})
+	f := l.Filter.filter()
+	f.Limit = l.Limit
+	page, err := c.List(ctx, f)
 	if err != nil {
 		return err
 	}
-	if l.JSON {
-		return printJSON(e, page)
+	if !e.json {
+		fmt.Fprint(e.screen, follow.Table(e.screen, page.Pushes, time.Now()))
 	}
-	var b bytes.Buffer
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tSTATE\tPOSITION\tROOM\tUSER\tAPP\tAGE\tSOURCE")
 	for _, p := range page.Pushes {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.ID, p.State, position(p), p.RoomID, p.UserID, p.SDKAppID, age(p.CreatedAt), p.VideoSrc)
+		if !e.json {
+			break
+		}
+		if err := follow.Encode(e.screen, p); err != nil {
+			return err
+		}
 	}
-	_ = table.Flush() // into memory
-	e.printf("%s", b.String())
 	if page.NextCursor != "" {
-		e.printf("there are more: --limit shows up to 200\n")
+		e.note("there are more: --limit shows up to 200")
 	}
 	return nil
 }
 
-func position(p client.Push) string {
-	switch {
-	case p.Progress == nil:
-		return "-"
-	case p.Length() > 0:
-		return follow.Clock(p.Position()) + " / " + follow.Clock(p.Length())
-	default:
-		return follow.Clock(p.Position())
-	}
-}
-
-func age(created time.Time) string { return time.Since(created).Round(time.Second).String() }
-
-// printJSON prints v indented. JSON escapes control characters by itself.
-func printJSON(e env, v any) error {
-	enc := json.NewEncoder(e.stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
 type showCmd struct {
-	ID   string `arg:"" help:"The push's id."`
-	JSON bool   `help:"Print JSON: the push, with its events." name:"json"`
+	ID string `arg:"" help:"${id}"`
 }
 
 // Run prints the push and its events.
@@ -83,48 +74,100 @@ func (s *showCmd) Run(ctx context.Context, e env) error {
 		return err
 	}
 	defer c.CloseIdle()
-	p, err := c.Get(ctx, s.ID)
+	id, err := pushID(ctx, c, s.ID)
 	if err != nil {
 		return err
 	}
-	events, err := c.Events(ctx, s.ID)
+	p, err := c.Get(ctx, id)
 	if err != nil {
 		return err
 	}
-	if s.JSON {
-		return printJSON(e, struct {
+	events, err := c.Events(ctx, id)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		return follow.Encode(e.screen, struct {
 			client.Push
 			Events []client.Event `json:"events"`
 		}{p, events})
 	}
-	e.printf("%s", describe(p, events))
+	e.describe(p, events)
 	return nil
 }
 
 type watchCmd struct {
-	ID string `arg:"" help:"The push's id."`
+	ID     string      `arg:"" optional:"" help:"${id} Without one all are shown that have not ended."`
+	Filter filterFlags `embed:""`
 }
 
-// Run follows the push until its end.
+// Run follows the push until its end, or all until it is told to leave.
 func (w *watchCmd) Run(ctx context.Context, e env) error {
 	c, err := e.client()
 	if err != nil {
 		return err
 	}
 	defer c.CloseIdle()
-	last, err := follow.Watch(ctx, c, w.ID, follow.NewView(e.stdout))
-	if errors.Is(err, follow.ErrInterrupted) {
-		e.printf("push %s goes on; roomcast stop %s ends it\n", w.ID, w.ID)
-		return nil
+	if w.ID == "" {
+		v := follow.NewOverview(e.screen)
+		if e.json {
+			v = follow.NewJSONOverview(e.screen, e.stderr)
+		}
+		return follow.All(ctx, c, w.Filter.filter(), v)
 	}
+	if !w.Filter.empty() {
+		return usage("--state, --room, --app, --user and --metadata choose among all pushes; they do not go with an id")
+	}
+	id, err := pushID(ctx, c, w.ID)
 	if err != nil {
 		return err
 	}
-	return follow.Verdict(last)
+	last, err := follow.Watch(ctx, c, id, e.view())
+	if errors.Is(err, follow.ErrInterrupted) {
+		e.note("push %s goes on; roomcast stop %s ends it", id, id)
+		return nil
+	}
+	return errors.Join(err, follow.Verdict(last), stopped(last))
+}
+
+type eventsCmd struct {
+	ID     string `arg:"" help:"${id}"`
+	Follow bool   `short:"f" help:"Go on with what happens, until the push has ended."`
+}
+
+// Run prints the history, and what is added to it.
+func (ev *eventsCmd) Run(ctx context.Context, e env) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer c.CloseIdle()
+	id, err := pushID(ctx, c, ev.ID)
+	if err != nil {
+		return err
+	}
+	say := func(line string) { e.note("%s", line) }
+	if ev.Follow {
+		return follow.Events(ctx, c, id, e.event, say)
+	}
+	events, err := c.Events(ctx, id)
+	for _, event := range events {
+		e.event(event)
+	}
+	return err
+}
+
+// event prints a line of a history.
+func (e env) event(event client.Event) {
+	if e.json {
+		_ = follow.Encode(e.screen, event)
+		return
+	}
+	fmt.Fprint(e.screen, e.eventLine(event))
 }
 
 type stopCmd struct {
-	IDs []string `arg:"" name:"id" help:"The pushes' ids."`
+	IDs []string `arg:"" name:"id" help:"${id}"`
 }
 
 // Run asks for every push's end, also when one of them cannot be stopped.
@@ -135,13 +178,20 @@ func (s *stopCmd) Run(ctx context.Context, e env) error {
 	}
 	defer c.CloseIdle()
 	var failed []error
-	for _, id := range s.IDs {
-		p, err := c.Stop(ctx, id)
-		if err != nil {
-			failed = append(failed, fmt.Errorf("stop %s: %w", id, err))
-			continue
+	for _, word := range s.IDs {
+		id, err := pushID(ctx, c, word)
+		var p client.Push
+		if err == nil {
+			p, err = c.Stop(ctx, id)
 		}
-		e.printf("%s %s\n", p.ID, p.State)
+		switch {
+		case err != nil:
+			failed = append(failed, fmt.Errorf("stop %s: %w", word, err))
+		case e.json:
+			_ = follow.Encode(e.screen, p)
+		default:
+			e.printf("%s %s\n", p.ID, p.State)
+		}
 	}
 	return errors.Join(failed...)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/demo"
 	"github.com/roomcast/roomcast/cmd/roomcast/stage"
@@ -24,9 +23,9 @@ type stageRoomCmd struct {
 func (r *stageRoomCmd) Run(ctx context.Context, e env) error {
 	var keys config.SDKKeys
 	if err := keys.UnmarshalText([]byte(e.getenv("ROOMCAST_SDK_KEYS"))); err != nil {
-		return fmt.Errorf("ROOMCAST_SDK_KEYS: %w", err)
+		return usage("ROOMCAST_SDK_KEYS: %w", err)
 	}
-	return stage.Room(ctx, stage.RoomConfig{Listen: r.Listen, Report: r.Report, Keys: keys, Log: e.stdout})
+	return stage.Room(ctx, stage.RoomConfig{Listen: r.Listen, Report: r.Report, Keys: keys, Log: e.screen})
 }
 
 type stageFilesCmd struct {

@@ -1,19 +1,19 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
+	"github.com/roomcast/roomcast/cmd/roomcast/follow"
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/trtc"
 )
 
 type usersigCmd struct {
-	App  uint32        `required:"" help:"The SDKAppID (ROOMCAST_APP)." getenv:"ROOMCAST_APP"`
-	User string        `required:"" help:"Who the signature is for."`
-	TTL  time.Duration `help:"How long it is good for." default:"24h" name:"ttl"`
+	App  uint32 `required:"" help:"The SDKAppID (ROOMCAST_APP)." getenv:"ROOMCAST_APP"`
+	User string `required:"" help:"Who the signature is for."`
+	TTL  span   `help:"How long it is good for: 90, 1:30 or 24h." default:"24h" name:"ttl"`
 }
 
 // Run prints the signature and nothing else.
@@ -26,11 +26,14 @@ func (u *usersigCmd) Run(e env) error {
 	if err != nil {
 		return err
 	}
-	sig, err := door.MintUserSig(u.App, u.User, u.TTL)
+	sig, err := door.MintUserSig(u.App, u.User, time.Duration(u.TTL))
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(e.stdout, sig.Reveal())
+	if e.json {
+		return follow.Encode(e.screen, map[string]string{"userSig": sig.Reveal()})
+	}
+	_, err = fmt.Fprintln(e.screen, sig.Reveal())
 	return err
 }
 
@@ -41,10 +44,10 @@ func sdkKey(getenv func(string) string, app uint32) (media.Secret, error) {
 	}
 	var keys config.SDKKeys
 	if err := keys.UnmarshalText([]byte(getenv("ROOMCAST_SDK_KEYS"))); err != nil {
-		return "", fmt.Errorf("ROOMCAST_SDK_KEYS: %w", err)
+		return "", usage("ROOMCAST_SDK_KEYS: %w", err)
 	}
 	if key, ok := keys[app]; ok {
 		return key, nil
 	}
-	return "", errors.New("there is no key for this app: set ROOMCAST_SDK_KEY=key, or ROOMCAST_SDK_KEYS=appid=key,…")
+	return "", usage("there is no key for this app: set ROOMCAST_SDK_KEY=key, or ROOMCAST_SDK_KEYS=appid=key,…")
 }

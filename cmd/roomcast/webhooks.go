@@ -1,11 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
+	"time"
+
+	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/cmd/roomcast/follow"
+	"github.com/roomcast/roomcast/cmd/roomcast/screen"
 )
 
 type webhooksCmd struct {
@@ -13,12 +16,10 @@ type webhooksCmd struct {
 	Resend webhooksResendCmd `cmd:"" help:"Send such webhooks again."`
 }
 
-type webhooksLsCmd struct {
-	JSON bool `help:"Print the API's JSON." name:"json"`
-}
+type webhooksLsCmd struct{}
 
 // Run prints the list.
-func (l *webhooksLsCmd) Run(ctx context.Context, e env) error {
+func (webhooksLsCmd) Run(ctx context.Context, e env) error {
 	c, err := e.client()
 	if err != nil {
 		return err
@@ -28,21 +29,28 @@ func (l *webhooksLsCmd) Run(ctx context.Context, e env) error {
 	if err != nil {
 		return err
 	}
-	if l.JSON {
-		return printJSON(e, list)
-	}
-	if len(list) == 0 {
-		e.printf("every webhook of the last three days was delivered, or is still tried\n")
-		return nil
-	}
-	var b bytes.Buffer
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tTYPE\tAGE\tTRIES\tLAST ANSWER")
+	var rows []screen.Row
 	for _, w := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", w.ID, w.Type, age(w.At), w.Tries, w.Answer)
+		if e.json {
+			if err := follow.Encode(e.screen, w); err != nil {
+				return err
+			}
+		}
+		var r screen.Row
+		for _, text := range []string{w.ID, string(w.Type), follow.Age(time.Since(w.At)), fmt.Sprint(w.Tries), w.Answer} {
+			r.Cells = append(r.Cells, screen.Cell{Text: client.Printable(text)})
+		}
+		rows = append(rows, r)
 	}
-	_ = table.Flush() // into memory
-	e.printf("%sroomcast webhooks resend ID sends one again\n", b.String())
+	switch {
+	case e.json:
+	case len(list) == 0:
+		e.printf("every webhook of the last three days was delivered, or is still tried\n")
+	default:
+		heads := []screen.Column{{Name: "ID"}, {Name: "TYPE", Rank: 1}, {Name: "AGE", Rank: 3}, {Name: "TRIES", Rank: 4}, {Name: "LAST ANSWER", Rank: 2}}
+		fmt.Fprint(e.screen, e.screen.Table(heads, rows))
+		e.note("roomcast webhooks resend ID sends one again")
+	}
 	return nil
 }
 
@@ -61,6 +69,10 @@ func (r *webhooksResendCmd) Run(ctx context.Context, e env) error {
 	for _, id := range r.IDs {
 		if err := c.Resend(ctx, id); err != nil {
 			failed = append(failed, fmt.Errorf("resend %s: %w", id, err))
+			continue
+		}
+		if e.json {
+			_ = follow.Encode(e.screen, map[string]string{"id": id})
 			continue
 		}
 		e.printf("%s is sent again\n", id)

@@ -28,5 +28,5 @@ func TestWebhooksAreListedAndSentAgain(t *testing.T) {
 
 	out, err = do("webhooks", "ls", "--json")
 	require.NoError(t, err)
-	assert.Contains(t, out, `"tries": 14`)
+	assert.Contains(t, out, `"tries":14`)
 }

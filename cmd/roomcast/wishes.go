@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -13,37 +12,37 @@ import (
 
 // wishFlags is what a push may ask of the playing.
 type wishFlags struct {
-	StartAt     time.Duration `help:"Play from here on: 90s, 1h2m3s." placeholder:"TIME"`
-	EndAt       time.Duration `help:"Play up to here." placeholder:"TIME"`
-	Repeat      int           `help:"Play it so often; -1 is for ever."`
-	MaxDuration time.Duration `help:"Leave the room after so long." placeholder:"TIME"`
-	MaxIdle     time.Duration `help:"How long a live source may be away." placeholder:"TIME"`
+	StartAt     span `field:"startAtMs" help:"Play from here on: 90, 1:30 or 1m30s." placeholder:"TIME"`
+	EndAt       span `field:"endAtMs" help:"Play up to here." placeholder:"TIME"`
+	Repeat      int  `field:"repeat" help:"Play it so often; -1 is for ever."`
+	MaxDuration span `field:"maxDurationSec" help:"Leave the room after so long." placeholder:"TIME"`
+	MaxIdle     span `field:"maxIdleSec" help:"How long a live source may be away." placeholder:"TIME"`
 
-	Volume    *int    `help:"How loud, in percent: 0 to 200." placeholder:"N"`
-	Mute      bool    `help:"Send silence."`
-	Transcode string  `help:"Re-encode: ${enum}." enum:"auto,never,always" default:"auto"`
-	Width     int     `help:"The picture's width in pixels, even." placeholder:"N"`
-	Height    int     `help:"Its height; one of the two keeps the shape." placeholder:"N"`
-	FPS       float64 `name:"fps" help:"Frames per second." placeholder:"N"`
-	VideoKbps int64   `help:"Bit rate of a picture that is re-encoded." placeholder:"N"`
-	AudioKbps int64   `help:"Bit rate of sound that is re-encoded." placeholder:"N"`
-	FillAudio bool    `help:"Send silence for a source without sound." negatable:"" default:"true"`
-	FillVideo bool    `help:"Send black for a source without a picture."`
+	Volume    *int    `field:"volume" help:"How loud, in percent: 0 to 200." placeholder:"N"`
+	Mute      bool    `field:"mute" help:"Send silence."`
+	Transcode string  `field:"transcode" help:"Re-encode: ${enum}." enum:"auto,never,always" default:"auto"`
+	Width     int     `field:"width" help:"The picture's width in pixels, even." placeholder:"N"`
+	Height    int     `field:"height" help:"Its height; one of the two keeps the shape." placeholder:"N"`
+	FPS       float64 `field:"fps" name:"fps" help:"Frames per second." placeholder:"N"`
+	VideoKbps int64   `field:"videoKbps" help:"Bit rate of a picture that is re-encoded." placeholder:"N"`
+	AudioKbps int64   `field:"audioKbps" help:"Bit rate of sound that is re-encoded." placeholder:"N"`
+	FillAudio bool    `field:"fillAudio" help:"Send silence for a source without sound." negatable:"" default:"true"`
+	FillVideo bool    `field:"fillVideo" help:"Send black for a source without a picture."`
 
-	AudioTrack string        `help:"Which of the source's sounds: a number, counted from 0, or a language such as de." placeholder:"TRACK"`
-	Program    int           `help:"Which program of a transport stream, by its number." placeholder:"N"`
-	AudioDelay time.Duration `help:"Lip sync: so much later the sound; -200ms is earlier." placeholder:"TIME"`
+	AudioTrack string `field:"audioTrack" help:"Which of the source's sounds: a number, counted from 0, or a language such as de." placeholder:"TRACK"`
+	Program    int    `field:"programNumber" help:"Which program of a transport stream, by its number." placeholder:"N"`
+	AudioDelay span   `field:"audioDelayMs" help:"Lip sync: so much later the sound; -200ms is earlier." placeholder:"TIME"`
 
-	Header      []string `help:"A header for the source's server, as in \"Accept: video/mp4\"; may be repeated. Everybody on the machine can read it: see --headers-file." sep:"none" placeholder:"LINE"`
+	Header      []string `field:"headers" help:"A header for the source's server, as in \"Accept: video/mp4\"; may be repeated. Everybody on the machine can read it: see --headers-file." sep:"none" placeholder:"LINE"`
 	HeadersFile string   `help:"A file of such lines, for tokens." placeholder:"FILE"`
 }
 
 func (f *wishFlags) wishes() client.Wishes {
 	w := client.Wishes{
-		StartAtMs: f.StartAt.Milliseconds(), EndAtMs: f.EndAt.Milliseconds(), Repeat: f.Repeat,
-		MaxDurationSec: seconds(f.MaxDuration), MaxIdleSec: seconds(f.MaxIdle), Volume: f.Volume, Mute: f.Mute,
+		StartAtMs: f.StartAt.milliseconds(), EndAtMs: f.EndAt.milliseconds(), Repeat: f.Repeat,
+		MaxDurationSec: f.MaxDuration.seconds(), MaxIdleSec: f.MaxIdle.seconds(), Volume: f.Volume, Mute: f.Mute,
 		Width: f.Width, Height: f.Height, FPS: f.FPS, VideoKbps: f.VideoKbps, AudioKbps: f.AudioKbps, FillVideo: f.FillVideo,
-		AudioTrack: f.AudioTrack, ProgramNumber: f.Program, AudioDelayMs: f.AudioDelay.Milliseconds(),
+		AudioTrack: f.AudioTrack, ProgramNumber: f.Program, AudioDelayMs: f.AudioDelay.milliseconds(),
 	}
 	if mode := media.TranscodeMode(f.Transcode); mode != media.TranscodeAuto {
 		w.Transcode = mode
@@ -54,9 +53,6 @@ func (f *wishFlags) wishes() client.Wishes {
 	return w
 }
 
-// seconds rounds up: what is asked for in milliseconds is not to be nothing.
-func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
-
 // headers returns those of the command line and of the file. Its errors show
 // none of them.
 func (f *wishFlags) headers() (map[string]media.Secret, error) {
@@ -64,7 +60,7 @@ func (f *wishFlags) headers() (map[string]media.Secret, error) {
 	if f.HeadersFile != "" {
 		text, err := os.ReadFile(f.HeadersFile)
 		if err != nil {
-			return nil, fmt.Errorf("read the headers: %w", err)
+			return nil, usage("--headers-file: read the headers: %w", err)
 		}
 		lines = append(lines[:len(lines):len(lines)], strings.Split(string(text), "\n")...)
 	}
@@ -75,10 +71,10 @@ func (f *wishFlags) headers() (map[string]media.Secret, error) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if name = strings.TrimSpace(name); !ok || name == "" {
-			return nil, errors.New(`a header must look like "Name: value"`)
+			return nil, usage(`--header: a header must look like "Name: value"`)
 		}
 		if _, twice := headers[name]; twice {
-			return nil, fmt.Errorf("the header %s is given twice", name)
+			return nil, usage("--header: the header %s is given twice", name)
 		}
 		headers[name] = media.Secret(strings.TrimSpace(value))
 	}

@@ -4,6 +4,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,16 +18,26 @@ import (
 // stderr.
 type Run func(ctx context.Context, environ []string, stderr io.Writer) error
 
-// Main runs run under Context and exits: 0 when it returns nil, else 1 with
-// the error on stderr.
+// Main runs run under Context and exits: 0 when it returns nil, else with the
+// error on stderr and its ExitCode, 1 for one that has none.
 func Main(run Run) {
 	ctx, stop := Context(context.Background())
 	err := run(ctx, os.Environ(), os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		code := 1
+		if e, ok := errors.AsType[coded](err); ok {
+			code = e.ExitCode()
+		}
+		os.Exit(code)
 	}
+}
+
+// coded is an error that knows what the program is to exit with.
+type coded interface {
+	error
+	ExitCode() int
 }
 
 // Context ends with the first SIGINT or SIGTERM. By then the system's own

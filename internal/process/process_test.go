@@ -44,6 +44,8 @@ func TestMain(m *testing.M) {
 			return nil
 		}}, nil, os.Stdout))
 		os.Exit(0)
+	case "coded":
+		process.Main(func(context.Context, []string, io.Writer) error { return fmt.Errorf("watch: %w", stopped{}) })
 	case "failing":
 		process.Main(func(context.Context, []string, io.Writer) error { return errors.New("no redis") })
 	}
@@ -90,6 +92,20 @@ func TestAnErrorEndsTheProcessWith1(t *testing.T) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, cmd.Wait(), &exit)
 	assert.Equal(t, 1, exit.ExitCode())
+}
+
+// stopped is an error with an exit code of its own.
+type stopped struct{}
+
+func (stopped) Error() string { return "stopped" }
+func (stopped) ExitCode() int { return 5 }
+
+func TestAnErrorMayKnowTheExitCode(t *testing.T) {
+	cmd, out := start(t, "coded")
+	expect(t, out, "watch: stopped")
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Wait(), &exit)
+	assert.Equal(t, 5, exit.ExitCode())
 }
 
 func TestADaemonsMemoryIsReadByNobodyButRootAndLeavesNoCore(t *testing.T) {

@@ -35,15 +35,51 @@ void rc_reader_free(rc_reader *r)
 	av_free(r);
 }
 
+// plays says whether a chosen stream is of the type and codec that it was chosen as.
+static int plays(const rc_reader *r, int stream, enum AVMediaType type, enum AVCodecID codec)
+{
+	const AVCodecParameters *c = r->format->streams[stream]->codecpar;
+	return c->codec_type == type && c->codec_id == codec;
+}
+
+int rc_left(const rc_reader *r, int audio)
+{
+	return audio ? r->audio >= 0 && !plays(r, r->audio, AVMEDIA_TYPE_AUDIO, r->audio_codec)
+		: r->video >= 0 && !plays(r, r->video, AVMEDIA_TYPE_VIDEO, r->video_codec);
+}
+
 static int chosen(const rc_reader *r, int stream)
 {
-	return stream == r->video || stream == r->audio;
+	return (stream == r->video && !rc_left(r, 0)) || (stream == r->audio && !rc_left(r, 1));
+}
+
+// codec_as returns the codec of a stream that is of this type, else none.
+static enum AVCodecID codec_as(const rc_reader *r, int stream, enum AVMediaType type)
+{
+	if (stream < 0 || r->format->streams[stream]->codecpar->codec_type != type)
+		return AV_CODEC_ID_NONE;
+	return r->format->streams[stream]->codecpar->codec_id;
+}
+
+void rc_follow(rc_reader *r, int stream, int audio)
+{
+	*(audio ? &r->audio : &r->video) = stream;
+	if (audio)
+		r->audio_codec = codec_as(r, stream, AVMEDIA_TYPE_AUDIO);
+	else
+		r->video_codec = codec_as(r, stream, AVMEDIA_TYPE_VIDEO);
+	// Of MPEG-TS, libav would take it for that of the codec that follows in the stream.
+	if (stream >= 0 && !strcmp(r->format->iformat->name, "mpegts"))
+		r->format->streams[stream]->codecpar->video_delay = 0;
+	int other = audio ? r->video : r->audio;
+	if (stream >= 0 && stream == other) // it is of this type now, whatever comes
+		*(audio ? &r->video_codec : &r->audio_codec) = AV_CODEC_ID_NONE;
 }
 
 void rc_choose(rc_reader *r, int video, int audio)
 {
-	r->video = video;
-	r->audio = audio;
+	rc_follow(r, video, 0);
+	rc_follow(r, audio, 1);
 	for (unsigned i = 0; i < r->format->nb_streams; i++)
 		r->format->streams[i]->discard = chosen(r, (int)i) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
 }
@@ -54,12 +90,6 @@ static int64_t to_nanoseconds(int64_t t, AVRational base)
 	if (t == AV_NOPTS_VALUE || base.num <= 0 || base.den <= 0)
 		return AV_NOPTS_VALUE;
 	return av_rescale_q(t, base, nanoseconds);
-}
-
-void rc_follow(rc_reader *r, int video, int audio)
-{
-	r->video = video;
-	r->audio = audio;
 }
 
 static int of_type(const AVStream *s, enum AVMediaType type)
@@ -106,6 +136,58 @@ int rc_learn(rc_reader *r)
 	rc_leave();
 	return ok;
 }
+
+// own_begin returns where in a packet its own access unit begins: at its last
+// delimiter (H.264, 7.4.1.2.3; H.265, 7.4.2.4.4), which MPEG-TS demands, else at the
+// last of what a decoder begins with: an SPS, a VPS, of MPEG-2 a sequence header.
+// It is -1 where there is none, 0 with a codec that is not looked into.
+static int own_begin(const AVPacket *p, enum AVCodecID codec)
+{
+	int delimiter, set, begin = -1, delimited = -1;
+	switch (codec) {
+	case AV_CODEC_ID_H264: delimiter = 9, set = 7; break;
+	case AV_CODEC_ID_HEVC: delimiter = 35, set = 32; break;
+	case AV_CODEC_ID_MPEG2VIDEO: delimiter = -1, set = 0xb3; break;
+	default: return 0;
+	}
+	for (int i = 0; i + 3 < p->size; i++) {
+		const uint8_t *d = p->data + i;
+		if (d[0] || d[1] || d[2] != 1)
+			continue;
+		int type = codec == AV_CODEC_ID_H264 ? d[3] & 0x1f : codec == AV_CODEC_ID_HEVC ? d[3] >> 1 & 0x3f : d[3];
+		if (type == delimiter)
+			delimited = i;
+		if (type == set)
+			begin = i;
+		i += 2;
+	}
+	return delimited >= 0 ? delimited : begin;
+}
+
+int rc_forget(rc_reader *r)
+{
+	AVPacket *p = r->packet;
+	AVStream *s = r->format->streams[p->stream_index];
+	AVCodecParameters *fresh = avcodec_parameters_alloc();
+	if (!fresh)
+		return -1;
+	fresh->codec_type = s->codecpar->codec_type;
+	fresh->codec_id = s->codecpar->codec_id;
+	fresh->codec_tag = s->codecpar->codec_tag;
+	int ret = avcodec_parameters_copy(s->codecpar, fresh);
+	avcodec_parameters_free(&fresh);
+	s->avg_frame_rate = s->r_frame_rate = (AVRational){0, 1};
+	int begin = ret < 0 ? ret : own_begin(p, s->codecpar->codec_id);
+	if (begin > 0) {
+		p->data += begin;
+		p->size -= begin;
+		r->data = p->data;
+		r->size = p->size;
+	}
+	return begin;
+}
+
+void rc_doubt(rc_reader *r) { r->video_codec = r->audio_codec = AV_CODEC_ID_NONE; }
 
 int rc_in_fields(rc_reader *r, const uint8_t *config, int size)
 {
@@ -182,7 +264,8 @@ int rc_read(rc_reader *r)
 		AVStream *s = r->format->streams[r->packet->stream_index];
 		if ((r->candidate = candidate(s)))
 			break;
-		s->discard = AVDISCARD_ALL;
+		if (s->index != r->video && s->index != r->audio)
+			s->discard = AVDISCARD_ALL;
 	}
 	if (ret == AVERROR_EOF && rc_io_error(r->format) < 0)
 		ret = rc_io_error(r->format);

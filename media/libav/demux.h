@@ -14,6 +14,9 @@ typedef struct rc_reader {
 	AVPacket *packet;        // owned
 	rc_scope *scope;         // borrowed
 	int video, audio;        // chosen stream indices, -1 for none
+	// What they were chosen as. One that is of another codec or type by now
+	// (MPEG-TS: by a new program map) is a candidate.
+	enum AVCodecID video_codec, audio_codec;
 	int candidate;           // the answer is of a stream that is not chosen
 	// Of sound whose parameters were learned late, libav does not time what it
 	// splits: its stream, -1 for none, and where its next packet begins.
@@ -69,6 +72,19 @@ int rc_read(rc_reader *r);
 // it cannot.
 int rc_learn(rc_reader *r);
 
+// rc_left says whether the chosen video, or the audio, is of another codec or type
+// than it was chosen as.
+int rc_left(const rc_reader *r, int audio);
+
+// rc_forget forgets all that is known of the stream of the packet that was read
+// but its codec. The demuxer may have put the packet behind the end of one of the
+// codec of before: that is cut off. It returns how much, negative if the packet can
+// not be the first of its codec.
+int rc_forget(rc_reader *r);
+
+// rc_doubt makes the chosen streams candidates until they have shown what they are.
+void rc_doubt(rc_reader *r);
+
 // rc_in_fields says whether the picture that was read, of H.264 with this decoder
 // configuration, is of two fields, one after the other.
 int rc_in_fields(rc_reader *r, const uint8_t *config, int size);
@@ -110,8 +126,8 @@ int rc_at_end(const AVFormatContext *format);
 // begins anew it thinks that they are left out.
 int rc_edited(const AVFormatContext *format);
 
-// rc_follow goes on with other streams. Those of before are candidates.
-void rc_follow(rc_reader *r, int video, int audio);
+// rc_follow goes on with another video, or audio. That of before is a candidate.
+void rc_follow(rc_reader *r, int stream, int audio);
 
 rc_parameters rc_parameters_at(const AVFormatContext *format, int stream);
 

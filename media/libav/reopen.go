@@ -28,8 +28,13 @@ func (s *Source) reopen(target time.Duration) error {
 	if err := s.pick(); err != nil {
 		return err
 	}
-	if !slices.EqualFunc(before, s.info.Tracks, func(a, b media.Track) bool { return a.Type == b.Type && a.Codec == b.Codec }) {
+	if !slices.EqualFunc(before, s.info.Tracks, func(a, b media.Track) bool { return a.Type == b.Type }) {
 		return &media.Error{Kind: media.KindSourceUnsupported, Op: "seek", Err: errOtherTracks}
+	}
+	for i, t := range s.info.Tracks {
+		if t.Codec != before[i].Codec {
+			s.news[i] = &t
+		}
 	}
 	s.timeline.begin(s.watch.first, s.leadTime())
 	return nil

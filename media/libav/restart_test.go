@@ -132,6 +132,46 @@ func TestSoundWithoutAPictureIsSoughtWhateverItsClocks(t *testing.T) {
 	}
 }
 
+func TestAPlaylistThatChangesItsCodecsIsSoughtIntoEither(t *testing.T) {
+	dir := t.TempDir()
+	out := "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n"
+	for i, codec := range [][]string{{"-c:v", "mpeg2video", "-c:a", "libmp3lame"}, {"-c:v", "libx264", "-g", "30", "-c:a", "aac"}} {
+		name := fmt.Sprintf("%d.ts", i)
+		ffmpeg(t, slices.Concat([]string{"-i", mediatest.Clip(t, mediatest.Spec{Seconds: 4, Width: 160, Height: 90})}, codec, []string{filepath.Join(dir, name)})...)
+		out += "#EXT-X-DISCONTINUITY\n#EXTINF:4.0,\n" + name + "\n"
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.m3u8"), []byte(out+"#EXT-X-ENDLIST\n"), 0o600))
+	s, err := openURL(t, serve(t, dir, httptest.NewServer).URL+"/a.m3u8")
+	require.NoError(t, err)
+	told := [2]media.Codec{s.Info().Tracks[0].Codec, s.Info().Tracks[1].Codec}
+	for _, at := range []int{6, 1, 5, 0} {
+		require.NoError(t, s.Seek(time.Duration(at)*time.Second))
+		first, end := [2]media.Codec{}, [2]time.Duration{}
+		for {
+			p, err := s.ReadPacket()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err)
+			if p.Change != nil {
+				told[p.Track] = p.Change.Codec
+			}
+			if first[p.Track] == "" {
+				first[p.Track] = told[p.Track]
+			}
+			end[p.Track] = p.PTS + p.Duration - s.Info().StartTime
+		}
+		want := [2]media.Codec{"mpeg2video", "mp3"}
+		if at >= 4 {
+			want = [2]media.Codec{"h264", "aac"}
+		}
+		require.Equal(t, want, first, "from %d s", at)
+		require.Equal(t, [2]media.Codec{"h264", "aac"}, told, "from %d s", at)
+		require.InDelta(t, 8, end[0].Seconds(), 0.2, "from %d s", at)
+		require.InDelta(t, 8, end[1].Seconds(), 0.2, "from %d s", at)
+	}
+}
+
 func TestAPlaylistWithItsSoundApartIsSoughtInBoth(t *testing.T) {
 	dir := t.TempDir()
 	for name, without := range map[string]string{"picture": "-an", "sound": "-vn"} {

@@ -23,11 +23,17 @@ const (
 	// mostMistaken is how many packets of a stream may not be decoded before it
 	// is given up.
 	mostMistaken = 8
+	// firstShown is after how many pictures the one has come that is shown next
+	// to the first: B-frames are at most so deep.
+	firstShown = 6
 )
 
 // rival is a stream that may take a track's part.
 type rival struct {
 	stream   int
+	codec    astiav.CodecID
+	stale    bool // what is known of the stream is of another codec
+	joined   bool // its first picture came with the end of another, and has the time of that
 	held     []media.Packet
 	bytes    int
 	mistaken int
@@ -39,6 +45,30 @@ func (v *rival) span() time.Duration {
 		return 0
 	}
 	return v.held[len(v.held)-1].DTS - v.held[0].DTS
+}
+
+// retime gives the first picture its own time, by those after it. What libav took
+// for pictures before it may have left the next with a DTS of then, too.
+func (v *rival) retime() {
+	const deepest = time.Second // between the DTS and the PTS of a picture
+	last := len(v.held) - 1
+	if !v.joined || last < 1 || slices.ContainsFunc(v.held[1:], func(p media.Packet) bool { return p.NoPTS || p.NoDTS }) {
+		return
+	}
+	length := v.held[last].Duration
+	if last > 1 {
+		length = v.held[last].DTS - v.held[last-1].DTS
+	}
+	first := &v.held[0]
+	first.PTS, first.NoPTS, first.NoDTS = v.held[last].PTS, false, false
+	for i := last; i > 0; i-- {
+		first.PTS = min(first.PTS, v.held[i].PTS-length)
+		if p := &v.held[i]; i < last && p.PTS-p.DTS > deepest {
+			p.DTS = v.held[i+1].DTS - length
+		}
+	}
+	first.DTS = v.held[1].DTS - length
+	first.PTS = max(first.PTS, first.DTS)
 }
 
 // await makes the streams candidates that are announced and of which nothing is
@@ -69,14 +99,22 @@ func (s *Source) offer() error {
 	if stream.CodecParameters().MediaType() == astiav.MediaTypeVideo {
 		m = media.Video
 	}
+	codec, own := stream.CodecParameters().CodecID(), index == s.video || index == s.audio
 	v := s.rivals[m]
+	if own && v != nil && v.stream != index && len(v.held) > 0 { // the one that played has left it to the rival
+		if err := s.adopt(m); err != nil {
+			return err
+		}
+		own, v = false, nil
+	}
 	switch {
 	case !s.fits(stream):
 		C.rc_ignore(s.reader, C.int(index))
 		return nil
-	case v == nil:
-		v = &rival{stream: index}
-		s.rivals[m] = v
+	case v == nil || v.stream == index && v.codec != codec || v.stream != index && own && !v.stale:
+		was, known := s.known[index]
+		v = &rival{stream: index, codec: codec, stale: own || known && was != codec}
+		s.rivals[m], s.varied = v, s.varied || v.stale
 	case v.stream != index && s.playing(m) < 0:
 		return nil // the first one is still to be known
 	case v.stream != index:
@@ -87,10 +125,14 @@ func (s *Source) offer() error {
 		return nil
 	}
 	if len(v.held) == 0 {
+		s.known[index] = codec
 		v.fields = m == media.Video && s.inFields(stream, stream.CodecParameters().ExtraData())
 	}
 	v.held = append(v.held, s.packetOf(s.role(m)))
 	v.bytes += int(s.reader.size)
+	if v.joined && len(v.held) < firstShown {
+		return nil
+	}
 	if s.playing(m) >= 0 && !s.departed(m, index) && v.span() < rivalSpan && v.bytes < rivalBytes {
 		return nil
 	}
@@ -104,6 +146,11 @@ func (s *Source) introduce(m media.MediaType, stream *astiav.Stream, v *rival) b
 	if m == media.Video && s.reader.flags&(key|corrupt) != key {
 		return false
 	}
+	if v.stale { // never given up: it is the program's own
+		cut := C.rc_forget(s.reader)
+		v.joined = cut > 0
+		return cut >= 0 && C.rc_learn(s.reader) != 0
+	}
 	if s.usable(stream.CodecParameters().MediaType())(stream) && s.playing(m) >= 0 || C.rc_learn(s.reader) != 0 {
 		return true
 	}
@@ -115,8 +162,11 @@ func (s *Source) introduce(m media.MediaType, stream *astiav.Stream, v *rival) b
 }
 
 // departed says whether the program has another stream in the place of the one
-// that plays a part (MPEG-TS: a new program map).
+// that plays a part (MPEG-TS: a new program map), or the same, of another codec.
 func (s *Source) departed(m media.MediaType, index int) bool {
+	if C.rc_left(s.reader, C.int(m)) != 0 {
+		return true
+	}
 	listed := func(stream int) bool {
 		return slices.ContainsFunc(s.format.Programs(), func(p *astiav.Program) bool {
 			return slices.ContainsFunc(p.Streams(), func(st *astiav.Stream) bool { return st.Index() == stream })
@@ -139,6 +189,7 @@ func (s *Source) role(m media.MediaType) int {
 func (s *Source) adopt(m media.MediaType) error {
 	v := s.rivals[m]
 	s.rivals[m] = nil
+	v.retime()
 	if m == media.Video && s.video < 0 {
 		return s.takeLateVideo(v)
 	}
@@ -149,7 +200,9 @@ func (s *Source) adopt(m media.MediaType) error {
 	}
 	track := t(stream)
 	track.Interlaced = track.Interlaced || v.fields
-	delete(s.tracks, s.playing(m))
+	if before := s.playing(m); s.tracks[before] == role { // else it plays the other part by now
+		delete(s.tracks, before)
+	}
 	s.tracks[v.stream] = role
 	if m == media.Video {
 		s.video = v.stream
@@ -160,12 +213,12 @@ func (s *Source) adopt(m media.MediaType) error {
 	if role == len(tracks) {
 		tracks, s.configs = append(tracks, track), append(s.configs, nil)
 	}
-	tracks[role], s.configs[role] = track, track.Extradata
+	tracks[role], s.configs[role], s.news[role] = track, track.Extradata, nil
 	s.info.Tracks = tracks
-	C.rc_follow(s.reader, C.int(s.video), C.int(s.audio))
+	C.rc_follow(s.reader, C.int(v.stream), C.int(m))
 	s.tell()
 	v.held[0].Change = &track
-	s.adopted = v.held
+	s.adopted = append(s.adopted, v.held...)
 	return nil
 }
 

@@ -4,6 +4,7 @@ package libav
 import "C"
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"slices"
@@ -22,6 +23,8 @@ const (
 	// readStalled, while the source may still drip.
 	jumpStalled = time.Minute
 	readStalled = 10 * time.Second
+	// mapEvery is how far apart program maps are at most (ETSI TR 101 290, 5.2.1).
+	mapEvery = 500 * time.Millisecond
 )
 
 var errNotSeekable = errors.New("a live source cannot be sought")
@@ -58,7 +61,7 @@ func (s *Source) seek(target time.Duration) error {
 		if s.video < 0 {
 			return s.soundAt(target)
 		}
-		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps())
+		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps() || s.varied)
 		if err == nil && !ok && from == s.info.StartTime && s.leads(target) {
 			return s.soundBeforePicture(target)
 		}
@@ -75,7 +78,7 @@ func (s *Source) wraps() bool { return s.info.Container == "flv" && s.info.Start
 // soundAt goes on from a jump to target, which a playlist's segment may begin
 // before.
 func (s *Source) soundAt(target time.Duration) error {
-	if s.timeline == nil && !s.wraps() {
+	if s.timeline == nil && !s.wraps() && !s.varied {
 		return nil
 	}
 	return s.passTo(target)
@@ -128,6 +131,7 @@ func (s *Source) readTo(target time.Duration) error {
 
 // passTo drops the sound before target.
 func (s *Source) passTo(target time.Duration) error {
+	var change *media.Track
 	for {
 		p, err := s.read()
 		if errors.Is(err, io.EOF) {
@@ -136,7 +140,9 @@ func (s *Source) passTo(target time.Duration) error {
 		if err != nil {
 			return err
 		}
+		change = cmp.Or(p.Change, change)
 		if p.NoDTS || p.DTS+p.Duration >= target {
+			p.Change = change
 			s.pending = []media.Packet{p}
 			return nil
 		}
@@ -157,15 +163,33 @@ func (s *Source) jumpOn(index int, to time.Duration) error {
 	}
 	s.vorbis.reset()
 	s.edits.reset()
-	base := s.format.Streams()[index].TimeBase()
-	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
-	err := s.scope.run(func() error {
-		return s.format.SeekFrame(index, ts, astiav.NewSeekFlags(astiav.SeekFlagBackward))
-	})
-	if err != nil {
+	s.rivals, s.adopted = [2]*rival{}, nil
+	before := s.varied
+	if err := s.scope.run(func() error { return s.seekFrame(index, to) }); err != nil {
 		return s.failure("seek", err)
 	}
+	if s.varied = before || C.rc_left(s.reader, 0) != 0 || C.rc_left(s.reader, 1) != 0; s.varied && !before {
+		return s.jumpOn(index, to)
+	}
+	if s.varied {
+		C.rc_doubt(s.reader)
+	}
 	return nil
+}
+
+// seekFrame moves the demuxer to a time. In a stream that has changed its codec, to
+// before the program map that is to be known there.
+func (s *Source) seekFrame(index int, to time.Duration) error {
+	flags := astiav.NewSeekFlags(astiav.SeekFlagBackward)
+	if s.varied {
+		to -= mapEvery
+	}
+	if s.varied && to < s.info.StartTime {
+		return s.format.SeekFrame(index, 0, flags.Add(astiav.SeekFlagByte))
+	}
+	base := s.format.Streams()[index].TimeBase()
+	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
+	return s.format.SeekFrame(index, ts, flags)
 }
 
 // settle reads ahead to the first video packet. With most containers it is the
@@ -186,21 +210,27 @@ func (s *Source) settle(target time.Duration, scanning bool) (bool, error) {
 		ahead.add(p, s.info.Tracks[p.Track].Type == media.Video, target)
 	}
 	s.pending = ahead.held
+	for i, told := range ahead.told {
+		s.news[i] = cmp.Or(told, s.news[i])
+	}
 	return ahead.found, nil
 }
 
 // lookAhead holds packets from the best keyframe so far.
 type lookAhead struct {
 	held        []media.Packet
+	told        [2]*media.Track // by what is left out: another stream
 	size        int
 	found, done bool
 	scanning    bool // the first keyframe need not be the last before target
 }
 
-// begin leaves out all before p, but for the configuration it may need.
+// begin leaves out all before p, but for the configuration it may need, and what
+// the tracks have become.
 func (a *lookAhead) begin(p media.Packet) media.Packet {
 	newest := p.Extradata
 	for _, q := range a.held {
+		a.told[q.Track] = cmp.Or(q.Change, a.told[q.Track])
 		if q.Track == p.Track && p.Extradata == nil && q.Extradata != nil {
 			newest = q.Extradata
 		}
@@ -229,6 +259,8 @@ func (a *lookAhead) add(p media.Packet, video bool, target time.Duration) {
 	default:
 		a.done = p.Keyframe || !p.NoDTS && p.DTS > target
 	}
+	p.Change = cmp.Or(p.Change, a.told[p.Track])
+	a.told[p.Track] = nil
 	a.held, a.size = append(a.held, p), a.size+len(p.Data)
 	a.done = a.done || a.size > seekHeld
 }

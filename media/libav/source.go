@@ -33,13 +33,16 @@ type Source struct {
 	tracks       map[int]int // libav's index to ours
 	configs      [][]byte    // each track's present decoder configuration
 	pending      []media.Packet
-	rivals       [2]*rival      // by media.MediaType
-	adopted      []media.Packet // held of a stream that has taken a part
-	flvFlags     int            // of its header, -1 for none
-	stall        *time.Timer    // of a seek under way, else nil
-	vorbis       *vorbisClock   // nil for most
-	edits        *edits         // nil for most
-	timeline     *timeline      // of a recorded playlist; else nil
+	rivals       [2]*rival              // by media.MediaType
+	adopted      []media.Packet         // held of a stream that has taken a part
+	known        map[int]astiav.CodecID // by libav's index: what is known of a stream is of it
+	varied       bool                   // a stream has become one of another codec
+	news         [2]*media.Track        // what each track is since a seek, until its next packet tells
+	flvFlags     int                    // of its header, -1 for none
+	stall        *time.Timer            // of a seek under way, else nil
+	vorbis       *vorbisClock           // nil for most
+	edits        *edits                 // nil for most
+	timeline     *timeline              // of a recorded playlist; else nil
 	delay        soundDelay
 	once         sync.Once
 	busy         sync.Mutex // held while libav works for it
@@ -274,6 +277,7 @@ func (s *Source) demux() (media.Packet, error) {
 			}
 		case code >= 0:
 			p := s.packet()
+			p.Change, s.news[p.Track] = s.news[p.Track], nil
 			s.settleRivals(p)
 			s.noteFields(&p)
 			return p, nil

@@ -34,7 +34,10 @@ func (s *Source) choose() error {
 		audio = best(sounds, s.usable(astiav.MediaTypeAudio), better)
 	}
 	s.video, s.audio, s.tracks = -1, -1, make(map[int]int, 2)
-	s.info.Tracks, s.configs = nil, nil
+	s.info.Tracks, s.configs, s.known = nil, nil, map[int]astiav.CodecID{}
+	for _, st := range streams {
+		s.known[st.Index()] = st.CodecParameters().CodecID()
+	}
 	if video != nil {
 		s.video = video.Index()
 		s.addTrack(video, s.videoTrack(video))

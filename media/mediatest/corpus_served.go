@@ -19,6 +19,8 @@ func playlists() []Sample {
 		vod("ts", ""), vod("fmp4", "-hls_segment_type fmp4"), crypt,
 		long.sample("hls, fmp4 with 6 s segments", copied, copied).served(ByFolder),
 		discontinuous("hls, discontinuity", ""), discontinuous("hls, other stream numbers behind a discontinuity", "-mpegts_start_pid 0x200 "),
+		recoded("hls, other codecs behind a discontinuity", x265, aac, baseline, "-c:a libmp3lame", transcoded("hevc"), until("mp3")),
+		recoded("hls, hevc and aac behind a discontinuity", baseline, "-c:a libmp3lame", x265, aac, until("hevc"), transcoded("mp3")),
 		inserted(), variants(), separate(),
 	}
 }
@@ -32,6 +34,16 @@ func discontinuous(title, second string) Sample {
 		"#EXT-X-DISCONTINUITY", "#EXTINF:2.0,", "2.ts", "#EXT-X-ENDLIST", ""}, "\n")
 	s := piece{video: baseline, audio: aac, out: "a.m3u8"}.sample(title, copied, copied).served(ByFolder)
 	s.steps = [][]string{part("1.ts", ""), part("2.ts", second), {"write", "a.m3u8", list}}
+	return s
+}
+
+// recoded is a playlist of two recordings of other codecs and the same stream
+// numbers.
+func recoded(title, video, audio, video2, audio2 string, picture, sound TrackWant) Sample {
+	s := discontinuous(title, "")
+	s.Video, s.Audio, s.Renewed = picture, sound, true
+	s.steps[0] = piece{video: video, audio: audio, seconds: 2, out: "-f mpegts 1.ts"}.args()
+	s.steps[1] = piece{video: video2, audio: audio2, seconds: 2, out: "-f mpegts 2.ts"}.args()
 	return s
 }
 

@@ -390,6 +390,15 @@ func changes() []Sample {
 	sized.size, setup.video, late.video, rate.hertz = "240x180", baseline+" -refs 3 -level 4.0", adaptive, 44100
 	other := numbered
 	other.video, other.audio = x265, "-c:a libmp3lame"
+	// again is what goes on with the same stream numbers, as ffmpeg gives them.
+	again := func(name, before, sound, video, audio string, from, goesOn TrackWant) Sample {
+		s := joined("ts, same stream numbers, "+name, second, from, goesOn)
+		begin, then := first, second
+		begin.video, begin.audio, then.video, then.audio = before, sound, video, audio
+		s.steps[0], s.steps[1] = begin.args(), then.args()
+		return s
+	}
+	const mpeg2, mp3 = "-c:v mpeg2video -b:v 900k -g 30", "-c:a libmp3lame"
 	// quiet has no sound in its second third.
 	quiet := func(name string, third piece) Sample {
 		s := piece{video: baseline, audio: aac, seconds: 6, out: ts}.sample(name, copied, copied)
@@ -406,6 +415,11 @@ func changes() []Sample {
 		joined("ts, stream numbers change", numbered, copied, copied),
 		joined("ts, stream numbers and codecs change", other, until("hevc"), until("mp3")),
 		quiet("ts, no sound in the middle", second), quiet("ts, no sound in the middle, then other stream numbers", numbered),
+		again("h264 becomes hevc", baseline, aac, x265, aac, until("hevc"), copied),
+		again("hevc becomes h264", x265, aac, baseline, aac, transcoded("hevc"), copied),
+		again("mpeg-2 and mp3 become h264 and aac", mpeg2, mp3, baseline, aac, transcoded("mpeg2"), transcoded("mp3")),
+		again("aac becomes mp3", baseline, aac, baseline, mp3, copied, until("mp3")),
+		again("mp3 becomes aac", baseline, mp3, baseline, aac, copied, transcoded("mp3")),
 		joined("ts, resolution changes", sized, until("size"), copied),
 		flv("flv, resolution changes", sized),
 		joined("ts, pixels become anamorphic", wide, until("pixels"), copied),

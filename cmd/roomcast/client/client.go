@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,7 +20,10 @@ import (
 
 const (
 	requestTimeout = 15 * time.Second
-	maxAnswer      = 4 << 20
+	// checkTimeout is that of a request that has a source looked at, which a
+	// worker does for 15 s.
+	checkTimeout = 30 * time.Second
+	maxAnswer    = 4 << 20
 )
 
 // Client calls one API. It may be used by many goroutines.
@@ -44,7 +48,6 @@ func New(base string, key media.Secret) (*Client, error) {
 	return &Client{
 		base: strings.TrimRight(u.String(), "/"), key: key,
 		http: &http.Client{
-			Timeout:       requestTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
@@ -61,16 +64,28 @@ func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
 
 // Start starts a push. An idempotencyKey may be empty.
 func (c *Client) Start(ctx context.Context, r Request, idempotencyKey string) (Push, error) {
-	body, err := json.Marshal(r.open())
-	if err != nil {
-		return Push{}, fmt.Errorf("start push: %w", err)
-	}
-	header := http.Header{"Content-Type": {"application/json"}}
+	header := http.Header{}
 	if idempotencyKey != "" {
 		header.Set("Idempotency-Key", idempotencyKey)
 	}
+	return c.post(ctx, r, call{path: "/v1/pushes", header: header})
+}
+
+// Check returns the push that Start would start, without an id, after a worker
+// has looked at its source; nothing is started.
+func (c *Client) Check(ctx context.Context, r Request) (Push, error) {
+	return c.post(ctx, r, call{path: "/v1/pushes?dryRun=true&probe=true", header: http.Header{}, limit: checkTimeout})
+}
+
+func (c *Client) post(ctx context.Context, r Request, what call) (Push, error) {
+	body, err := json.Marshal(r.open())
+	if err != nil {
+		return Push{}, fmt.Errorf("write the request: %w", err)
+	}
+	what.method, what.body = http.MethodPost, body
+	what.header.Set("Content-Type", "application/json")
 	var p Push
-	return p, c.call(ctx, call{http.MethodPost, "/v1/pushes", header, body}, &p)
+	return p, c.call(ctx, what, &p)
 }
 
 // Get returns the push with this id.
@@ -122,29 +137,22 @@ type call struct {
 	method, path string
 	header       http.Header
 	body         []byte
+	limit        time.Duration // requestTimeout when 0
 }
 
 // call sends a request and decodes the answer into to, unless that is nil.
 func (c *Client) call(ctx context.Context, what call, to any) error {
-	r, err := http.NewRequestWithContext(ctx, what.method, c.base+what.path, bytes.NewReader(what.body))
+	limit := cmp.Or(what.limit, requestTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer in %v", limit))
+	defer cancel()
+	answer, err := c.send(ctx, what)
 	if err != nil {
-		return fmt.Errorf("make a request for %s: %w", c.base, err)
-	}
-	if what.header != nil {
-		r.Header = what.header
-	}
-	r.Header.Set("User-Agent", "roomcast")
-	if c.key != "" {
-		r.Header.Set("Authorization", "Bearer "+c.key.Reveal())
-	}
-	answer, err := c.http.Do(r)
-	if err != nil {
-		return &Error{Base: c.base, Err: unwrapURL(err)}
+		return err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return &Error{Base: c.base, Err: err}
+		return &Error{Base: c.base, Err: why(ctx, err)}
 	}
 	if answer.StatusCode >= 300 {
 		return refusal(c.base, answer, body)
@@ -158,8 +166,32 @@ func (c *Client) call(ctx context.Context, what call, to any) error {
 	return nil
 }
 
-// unwrapURL takes off what net/http says about the method and the address.
-func unwrapURL(err error) error {
+// send sends a request; the answer's body is to be closed.
+func (c *Client) send(ctx context.Context, what call) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, what.method, c.base+what.path, bytes.NewReader(what.body))
+	if err != nil {
+		return nil, fmt.Errorf("make a request for %s: %w", c.base, err)
+	}
+	if what.header != nil {
+		r.Header = what.header
+	}
+	r.Header.Set("User-Agent", "roomcast")
+	if c.key != "" {
+		r.Header.Set("Authorization", "Bearer "+c.key.Reveal())
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, &Error{Base: c.base, Err: why(ctx, err)}
+	}
+	return answer, nil
+}
+
+// why is the reason of an error: that of the context if it has ended, else err
+// without what net/http says about the method and the address.
+func why(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
 	}

@@ -28,7 +28,10 @@ type Request struct {
 	ResumeScope   tasks.ResumeScope
 	ResumeKey     string
 	Wishes
-	Headers map[string]media.Secret // for the source's server
+	Headers        map[string]media.Secret // for the source's server
+	Metadata       Metadata
+	CallbackURL    media.Secret // may hold a token
+	CallbackEvents []WebhookType
 }
 
 // open returns r as it is sent, its secrets in the open.
@@ -38,6 +41,7 @@ func (r Request) open() PushRequest {
 		UserID: r.UserID, UserSig: r.UserSig.Reveal(),
 		Redis: r.Redis, RedisHost: r.RedisHost, RedisPort: r.RedisPort, RedisPassword: r.RedisPassword.Reveal(),
 		Mode: r.Mode, ResumeScope: r.ResumeScope, ResumeKey: r.ResumeKey, Wishes: r.Wishes,
+		Metadata: r.Metadata, CallbackURL: r.CallbackURL.Reveal(), CallbackEvents: r.CallbackEvents,
 	}
 	for name, value := range r.Headers {
 		if w.Headers == nil {
@@ -90,6 +94,7 @@ type Filter struct {
 	RoomID   string
 	SDKAppID uint32
 	UserID   string
+	Metadata Metadata // labels that are just this
 	Limit    int
 	Cursor   string
 }
@@ -111,5 +116,17 @@ func (f Filter) query() string {
 	if f.UserID != "" {
 		q.Set("userId", f.UserID)
 	}
+	for name, value := range f.Metadata {
+		q.Set("metadata."+name, value)
+	}
 	return q.Encode()
+}
+
+// Line is the event as the history has it.
+func (e LiveEvent) Line() Event {
+	line := Event{At: e.At, Attempt: e.Attempt, Code: e.Code, Message: e.Message, Side: e.Side, State: e.State, Type: tasks.EventType(e.Type)}
+	if e.Type == EventEnd {
+		line.Type = tasks.EventState
+	}
+	return line
 }

@@ -289,7 +289,7 @@ type LiveEvent struct {
 	Message string `json:"message,omitempty"`
 
 	// Push What was asked for and what has become of it.
-	Push Push `json:"push,omitempty"`
+	Push *Push `json:"push,omitempty"`
 
 	// PushID The push that it happened to.
 	PushID string `json:"pushId"`
@@ -307,7 +307,7 @@ type LiveEvent struct {
 // LiveProgress The data of `progress` in a stream.
 type LiveProgress struct {
 	// Progress How the push goes.
-	Progress Progress `json:"progress,omitempty"`
+	Progress *Progress `json:"progress,omitempty"`
 
 	// PushID The push.
 	PushID string `json:"pushId"`
@@ -316,7 +316,7 @@ type LiveProgress struct {
 	State State `json:"state"`
 
 	// Trouble What is not well with the push. It is there while it lasts, and stays with a push that failed or was stopped in it.
-	Trouble Trouble `json:"trouble,omitempty"`
+	Trouble *Trouble `json:"trouble,omitempty"`
 }
 
 // Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.

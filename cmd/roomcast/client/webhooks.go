@@ -4,26 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"time"
 )
-
-// Webhook is one that could not be delivered.
-type Webhook struct {
-	ID     string    `json:"id"`
-	PushID string    `json:"pushId"`
-	Type   string    `json:"type"`
-	At     time.Time `json:"at"`
-	DiedAt time.Time `json:"diedAt"`
-	Tries  int       `json:"tries"`
-	Answer string    `json:"answer"`
-}
 
 // Webhooks returns those that could not be delivered in the last three days,
 // newest first.
-func (c *Client) Webhooks(ctx context.Context) ([]Webhook, error) {
-	var list struct {
-		Webhooks []Webhook `json:"webhooks"`
-	}
+func (c *Client) Webhooks(ctx context.Context) ([]DeadWebhook, error) {
+	var list DeadWebhooks
 	err := c.call(ctx, call{method: http.MethodGet, path: "/v1/webhooks"}, &list)
 	return list.Webhooks, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,14 +30,19 @@ type tools struct {
 	api, worker            string
 }
 
-func findTools(bin string) (tools, error) {
+// findTools finds them, those of FFmpeg only if they are needed.
+func findTools(bin string, withFFmpeg bool) (tools, error) {
 	t := tools{api: filepath.Join(bin, "api"), worker: filepath.Join(bin, "worker")}
 	for _, path := range []string{t.api, t.worker} {
 		if _, err := exec.LookPath(path); err != nil {
 			return t, fmt.Errorf("%s is not there: make build", path)
 		}
 	}
-	for name, to := range map[string]*string{"redis-server": &t.redis, "ffmpeg": &t.ffmpeg, "ffprobe": &t.ffprobe} {
+	programs := map[string]*string{"redis-server": &t.redis}
+	if withFFmpeg {
+		programs["ffmpeg"], programs["ffprobe"] = &t.ffmpeg, &t.ffprobe
+	}
+	for name, to := range programs {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			return t, fmt.Errorf("%s is not installed: scripts/deps test", name)
@@ -106,19 +112,25 @@ func (d *demo) tool(ctx context.Context, path string, args ...string) ([]byte, e
 }
 
 // serveFile serves one file, with range requests, on a port of its own, and
-// returns host:port and what ends it.
-func serveFile(path string) (addr string, closeServer func(), err error) {
+// returns its address and what ends it.
+func serveFile(path string) (address string, closeServer func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, fmt.Errorf("serve the clip: %w", err)
+		return "", nil, fmt.Errorf("serve the file: %w", err)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /"+clipName, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, path) })
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	at := url.URL{Scheme: "http", Host: l.Addr().String(), Path: "/" + filepath.Base(path)}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != at.Path {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeFile(w, r, path)
+	}
+	s := &http.Server{Handler: http.HandlerFunc(handler), ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = s.Serve(l) // ends with Close
 	}()
-	return l.Addr().String(), func() { _ = s.Close(); <-ended }, nil
+	return at.String(), func() { _ = s.Close(); <-ended }, nil
 }

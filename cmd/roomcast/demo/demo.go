@@ -1,16 +1,22 @@
 package demo
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/cmd/roomcast/follow"
+	"github.com/roomcast/roomcast/cmd/roomcast/screen"
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/roomcast/roomcast/media/trtc"
@@ -21,6 +27,10 @@ type Config struct {
 	// Seconds is how much of video and audio the room must have received; then
 	// the demo ends. 0 plays until ctx ends.
 	Seconds int
+	// Source is a file or an address to play; a sample clip when empty.
+	Source string
+	// JSON prints an object a line.
+	JSON bool
 	// Bin is the folder of api and worker; that of this program when empty.
 	Bin string
 	// Root is the folder for clips and for the run's own folder, demo-<pid>.
@@ -35,7 +45,9 @@ const (
 	appID  = 1400000001
 	roomID = "demo"
 	userID = "demo"
-	sigTTL = 24 * time.Hour
+	// guestID is the user, and the room, of the push that a person may paste.
+	guestID = "guest"
+	sigTTL  = 24 * time.Hour
 
 	tailLines = 12 // of each log, after a failure
 )
@@ -56,8 +68,10 @@ type demo struct {
 	ended     func(error) // is told when a child ends by itself
 	closing   []func() error
 
+	screen    *screen.Screen
 	room      *fakeroom.Server
-	files     string // host:port of the file server
+	source    string // its address
+	files     string // host:port that sources may be at
 	redisAddr string
 	api       *client.Client
 }
@@ -99,7 +113,7 @@ func prepare(cfg Config) (*demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := findTools(bin)
+	found, err := findTools(bin, cfg.Source == "" || cfg.Seconds > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +121,7 @@ func prepare(cfg Config) (*demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{cfg: cfg, root: root, tools: found, secrets: newSecrets()}
+	d := &demo{cfg: cfg, root: root, tools: found, secrets: newSecrets(), screen: screen.New(cfg.Stdout, cfg.Getenv)}
 	d.dir = filepath.Join(root, fmt.Sprintf("demo-%d", os.Getpid()))
 	if err := os.RemoveAll(d.dir); err != nil { // of a process long gone
 		return nil, err
@@ -141,7 +155,28 @@ func interrupted(ctx context.Context, err error) error {
 
 // say prints the one line of a step.
 func (d *demo) say(step, format string, args ...any) {
-	fmt.Fprintf(d.cfg.Stdout, "%-8s %s\n", step, client.Printable(fmt.Sprintf(format, args...)))
+	const name = 9 // how wide the steps' names are
+	text := fmt.Sprintf(format, args...)
+	if d.cfg.JSON {
+		_ = follow.Encode(d.screen, map[string]string{"step": step, "message": text})
+		return
+	}
+	fmt.Fprintln(d.screen, d.screen.Wrap(client.Printable(fmt.Sprintf("%-*s%s", name, step, text)), name))
+}
+
+// view shows a push, lines shows its changes alone.
+func (d *demo) view() follow.View {
+	if d.cfg.JSON {
+		return d.lines()
+	}
+	return follow.NewView(d.screen)
+}
+
+func (d *demo) lines() follow.View {
+	if d.cfg.JSON {
+		return follow.NewJSON(d.screen, io.Discard)
+	}
+	return follow.NewLines(d.screen)
 }
 
 func (d *demo) logOf(name string) string { return filepath.Join(d.dir, name+".log") }
@@ -175,7 +210,7 @@ func (d *demo) leave(err error) error {
 	d.say("ended", "everything that was started has ended; logs are in %s", d.shown(d.dir))
 	for _, name := range []string{"redis", "api", "worker"} {
 		if text := tail(d.logOf(name), tailLines); failed && text != "" {
-			fmt.Fprintf(d.cfg.Stdout, "--- the end of %s\n%s\n", d.shown(d.logOf(name)), client.Printable(text))
+			fmt.Fprintf(d.screen, "--- the end of %s\n%s\n", d.shown(d.logOf(name)), client.Printable(text))
 		}
 	}
 	return err
@@ -207,26 +242,52 @@ func (d *demo) startRoom(context.Context) error {
 	return nil
 }
 
+// startFiles serves the file that is to be played; an address of somebody else's
+// is only let through.
 func (d *demo) startFiles(ctx context.Context) error {
-	seconds := clipSeconds
-	if d.cfg.Seconds > 0 {
-		seconds = d.cfg.Seconds + 10
+	path, length := d.cfg.Source, ""
+	if strings.Contains(path, "://") {
+		d.source, d.files = path, hostPort(path)
+		return nil
 	}
-	path, err := d.clip(ctx, seconds)
+	if path == "" {
+		seconds := clipSeconds
+		if d.cfg.Seconds > 0 {
+			seconds = d.cfg.Seconds + 10
+		}
+		var err error
+		if path, err = d.clip(ctx, seconds); err != nil {
+			return err
+		}
+		length = fmt.Sprintf(", %d s", seconds)
+	} else if info, err := os.Stat(path); err != nil {
+		return err
+	} else if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file", path)
+	}
+	source, closeServer, err := serveFile(path)
 	if err != nil {
 		return err
 	}
-	addr, closeServer, err := serveFile(path)
-	if err != nil {
-		return err
-	}
-	d.files = addr
+	d.source, d.files = source, hostPort(source)
 	d.atEnd(func() error { closeServer(); return nil })
-	d.say("files", "%s, %d s", d.source(), seconds)
+	d.say("files", "%s%s", d.source, length)
 	return nil
 }
 
-func (d *demo) source() string { return "http://" + d.files + "/" + clipName }
+// hostPort returns where an address leads to, "" if that cannot be told.
+func hostPort(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return ""
+	}
+	ports := map[string]string{"http": "80", "https": "443", "rtmp": "1935", "rtmps": "443", "rtsp": "554"}
+	port := cmp.Or(u.Port(), ports[u.Scheme])
+	if port == "" {
+		return ""
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
 
 func (d *demo) startAPI(ctx context.Context) error {
 	c, addr, err := d.launch(ctx, d.apiService())
@@ -257,14 +318,48 @@ func (d *demo) startWorker(ctx context.Context) error {
 	return nil
 }
 
-// request is the push, with a UserSig minted as a customer's server would.
+// request is the demo's own push.
 func (d *demo) request() (client.Request, error) {
+	sig, err := d.sign(userID)
+	return client.Request{
+		VideoSrc: media.Secret(d.source), SDKAppID: appID, RoomID: roomID, UserID: userID, UserSig: sig,
+	}, err
+}
+
+// sign mints a UserSig as a customer's server would.
+func (d *demo) sign(user string) (media.Secret, error) {
 	door, err := trtc.New(trtc.Config{Keys: map[uint32]media.Secret{appID: d.secrets.sdk}})
 	if err != nil {
-		return client.Request{}, err
+		return "", err
 	}
-	sig, err := door.MintUserSig(appID, userID, sigTTL)
-	return client.Request{
-		VideoSrc: media.Secret(d.source()), SDKAppID: appID, RoomID: roomID, UserID: userID, UserSig: sig,
-	}, err
+	return door.MintUserSig(appID, user, sigTTL)
+}
+
+// paste prints lines with which another terminal can use the demo. Its keys are
+// good for nothing else and end with it.
+func (d *demo) paste() error {
+	sig, err := d.sign(guestID)
+	if err != nil {
+		return err
+	}
+	var source bytes.Buffer
+	if err := follow.Encode(&source, d.source); err != nil {
+		return err
+	}
+	// Within the quotes of a shell.
+	quoted := strings.ReplaceAll(strings.TrimSpace(source.String()), "'", `\u0027`)
+	d.say("yours", "paste this into another terminal to use it yourself:")
+	text := fmt.Sprintf(`export ROOMCAST_API=%s
+export ROOMCAST_API_KEY=%s
+curl "$ROOMCAST_API/v1/pushes" -H "Authorization: Bearer $ROOMCAST_API_KEY" \
+  -H 'Content-Type: application/json' -d '{"videoSrc": %s,
+  "sdkAppId": %d, "roomId": "%s", "userId": "%s",
+  "userSig": "%s"}'
+%s watch
+`, d.api.Base(), d.secrets.api.Reveal(), quoted, appID, guestID, guestID, sig.Reveal(), os.Args[0])
+	if d.cfg.JSON {
+		return follow.Encode(d.screen, map[string]string{"step": "paste", "message": text})
+	}
+	_, err = io.WriteString(d.screen, text)
+	return err
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/cmd/roomcast/screen"
 )
 
 // newTestDemo returns a demo that has started nothing.
@@ -22,8 +24,9 @@ func newTestDemo(t *testing.T) *demo {
 	t.Helper()
 	d := &demo{
 		cfg:  Config{Root: "run", Getenv: os.Getenv, Stdout: io.Discard},
-		root: t.TempDir(), secrets: newSecrets(), ended: func(error) {},
+		root: t.TempDir(), secrets: newSecrets(), ended: func(error) {}, source: "http://127.0.0.1:2/clip.mp4",
 	}
+	d.screen = screen.New(d.cfg.Stdout, d.cfg.Getenv)
 	d.dir = filepath.Join(d.root, "demo-1")
 	require.NoError(t, os.Mkdir(d.dir, 0o700))
 	for name, to := range map[string]*string{"redis-server": &d.tools.redis, "ffmpeg": &d.tools.ffmpeg, "ffprobe": &d.tools.ffprobe} {
@@ -83,21 +86,55 @@ func TestAProgramThatEndsEarlyIsStartedAnew(t *testing.T) {
 	assert.Equal(t, portTries, tries)
 }
 
-func TestTheClipIsServedWithRanges(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x")
-	require.NoError(t, os.WriteFile(path, []byte("0123456789"), 0o600))
-	addr, closeServer, err := serveFile(path)
-	require.NoError(t, err)
-	defer closeServer()
+func TestAFileIsServedWithRangesUnderItsName(t *testing.T) {
+	d := newTestDemo(t)
+	d.cfg.Source = filepath.Join(t.TempDir(), "my {film} 100%.mp4")
+	require.NoError(t, os.WriteFile(d.cfg.Source, []byte("0123456789"), 0o600))
+	require.NoError(t, d.startFiles(t.Context()))
 	defer http.DefaultClient.CloseIdleConnections()
-	r, err := http.NewRequest(http.MethodGet, "http://"+addr+"/"+clipName, nil)
-	require.NoError(t, err)
-	r.Header.Set("Range", "bytes=2-3")
-	answer, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
-	body, _ := io.ReadAll(answer.Body)
-	_ = answer.Body.Close()
-	assert.Equal(t, "23", string(body))
+	get := func(address string) (int, string) {
+		r, err := http.NewRequest(http.MethodGet, address, nil)
+		require.NoError(t, err)
+		r.Header.Set("Range", "bytes=2-3")
+		answer, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		defer func() { _ = answer.Body.Close() }()
+		body, _ := io.ReadAll(answer.Body)
+		return answer.StatusCode, string(body)
+	}
+	status, body := get(d.source)
+	assert.Equal(t, 206, status, d.source)
+	assert.Equal(t, "23", body)
+	status, _ = get("http://" + d.files + "/other.mp4")
+	assert.Equal(t, 404, status)
+}
+
+func TestWhatIsNoFileIsSaid(t *testing.T) {
+	d := newTestDemo(t)
+	d.cfg.Source = filepath.Join(t.TempDir(), "missing.mp4")
+	require.ErrorContains(t, d.startFiles(t.Context()), "missing.mp4: no such file")
+	d.cfg.Source = t.TempDir()
+	assert.ErrorContains(t, d.startFiles(t.Context()), "is no file")
+}
+
+func TestAnAddressIsLetThrough(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://127.0.0.1:9000/live.m3u8": "127.0.0.1:9000", "https://example.com/a.mp4?t=x": "example.com:443", "rtmp://h/app/key": "h:1935",
+		"rtsp://h/cam": "h:554", "srt://[::1]:9000": "[::1]:9000", "gopher://h/": "", "http://%zz": "",
+	} {
+		d := newTestDemo(t)
+		d.cfg.Source = address
+		require.NoError(t, d.startFiles(t.Context()))
+		assert.Equal(t, []string{address, want}, []string{d.source, d.files})
+	}
+}
+
+func TestAProgramIsToldTheSteps(t *testing.T) {
+	d := newTestDemo(t)
+	var out bytes.Buffer
+	d.cfg.JSON, d.screen = true, screen.New(&out, os.Getenv)
+	d.say("room", "%s", "x")
+	assert.Equal(t, `{"message":"x","step":"room"}`+"\n", out.String())
 }
 
 func TestAMissingProgramIsNamed(t *testing.T) {
@@ -149,7 +186,6 @@ func TestAnInterruptWhileStartingIsNoFailureOfAnOpenDemo(t *testing.T) {
 
 func TestARequestIsSignedForTheRoom(t *testing.T) {
 	d := newTestDemo(t)
-	d.files = "127.0.0.1:2"
 	r, err := d.request()
 	require.NoError(t, err)
 	assert.Equal(t, "http://127.0.0.1:2/clip.mp4", r.VideoSrc.Reveal())

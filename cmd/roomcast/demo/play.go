@@ -18,10 +18,13 @@ const (
 	checkLimit   = 5 * time.Minute  // for decoding what was received
 )
 
-// play pushes the clip over and over until ctx ends.
+// play pushes the source over and over until ctx ends.
 func (d *demo) play(ctx context.Context) error {
 	request, err := d.request()
 	if err != nil {
+		return err
+	}
+	if err := d.paste(); err != nil {
 		return err
 	}
 	for {
@@ -33,7 +36,7 @@ func (d *demo) play(ctx context.Context) error {
 			return err
 		}
 		d.say("push", "%s to room %s as %s; Ctrl-C stops everything", p.ID, p.RoomID, p.UserID)
-		last, err := follow.Run(ctx, d.api, p.ID, follow.NewView(d.cfg.Stdout))
+		last, err := follow.Run(ctx, d.api, p.ID, d.view())
 		if err != nil {
 			return err
 		}
@@ -53,7 +56,11 @@ func (d *demo) measure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
 	checkErr := d.check(ctx, &f)
-	fmt.Fprint(d.cfg.Stdout, f.String())
+	if d.cfg.JSON {
+		d.say("figures", "%s", f.String())
+	} else {
+		fmt.Fprint(d.screen, f.String())
+	}
 	if checkErr != nil {
 		return checkErr
 	}
@@ -78,7 +85,7 @@ func (d *demo) received(ctx context.Context) (figures, error) {
 	defer endPlaying(nil)
 	following := make(chan followed, 1)
 	go func() {
-		last, err := follow.Watch(ctx, d.api, p.ID, follow.NewLines(d.cfg.Stdout))
+		last, err := follow.Watch(ctx, d.api, p.ID, d.lines())
 		endPlaying(errPushEnded)
 		following <- followed{last, err}
 	}()

@@ -1,3 +1,3 @@
-// Package follow watches a push until it has ended and shows how it goes: as a
-// bar on a terminal, as plain lines elsewhere.
+// Package follow watches one push until it has ended, or all of them, and shows how
+// they go: drawn anew on a terminal, a line a change elsewhere, or as JSON.
 package follow

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
@@ -11,7 +12,6 @@ import (
 )
 
 const (
-	pollEvery = 500 * time.Millisecond
 	// patience is how long the API may be away before a follower gives up.
 	patience = 30 * time.Second
 	// stopLimit bounds the request for a stop, and endLimit the wait for the
@@ -20,9 +20,9 @@ const (
 	endLimit  = 30 * time.Second
 )
 
-// API is what a follower asks. Its errors are *client.Error.
+// API is what a follower of one push asks, as client.Client answers it.
 type API interface {
-	Get(ctx context.Context, id string) (client.Push, error)
+	WatchPush(ctx context.Context, id string) iter.Seq2[client.Message, error]
 	Stop(ctx context.Context, id string) (client.Push, error)
 }
 
@@ -37,38 +37,72 @@ func Watch(ctx context.Context, api API, id string, v View) (client.Push, error)
 }
 
 func watch(ctx context.Context, api API, id string, v View) (client.Push, error) {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	var last client.Push
-	var away time.Time // since when the API has not answered
-	for {
-		p, err := api.Get(ctx, id)
-		switch {
-		case ctx.Err() != nil:
-			return last, ErrInterrupted
-		case err == nil:
-			last, away = p, time.Time{}
-			v.Show(p)
-			if p.State.Terminal() {
-				return p, nil
-			}
-		case away.IsZero() && !refused(err):
-			away = time.Now()
-			v.Say(err.Error())
-		case refused(err) || time.Since(away) > patience:
-			return last, err
+	var away absence
+	for m, err := range api.WatchPush(ctx, id) {
+		if ctx.Err() != nil {
+			break
 		}
-		select {
-		case <-ctx.Done():
-			return last, ErrInterrupted
-		case <-tick.C:
+		if err != nil {
+			if away.tooLong(err, v.Say) {
+				return last, err
+			}
+			continue
+		}
+		away = absence{}
+		if m.Reset != nil {
+			v.Say(m.Reset.Message)
+		}
+		if u, ok := of(id, last, m); ok {
+			last = u.Push
+			v.Show(u)
+		}
+		if last.State.Terminal() {
+			return last, nil
 		}
 	}
+	if ctx.Err() != nil {
+		return last, ErrInterrupted
+	}
+	return last, fmt.Errorf("the API tells nothing more of push %s", id)
 }
 
-func refused(err error) bool {
-	e, ok := errors.AsType[*client.Error](err)
-	return ok && e.Refused()
+// of returns how the push is after a message; ok is false if it says nothing of
+// it.
+func of(id string, p client.Push, m client.Message) (u Update, ok bool) {
+	switch {
+	case m.Snapshot != nil:
+		for _, now := range m.Snapshot.Pushes {
+			if now.ID == id {
+				return Update{Push: now}, true
+			}
+		}
+	case m.Event != nil && m.Event.PushID == id:
+		if m.Event.Push != nil {
+			p = *m.Event.Push
+		}
+		return Update{Push: p, Event: m.Event}, true
+	case m.Progress != nil && m.Progress.PushID == id:
+		p.State, p.Progress, p.Trouble = m.Progress.State, m.Progress.Progress, m.Progress.Trouble
+		return Update{Push: p}, true
+	}
+	return Update{}, false
+}
+
+// absence is since when the API has not answered; zero: it does.
+type absence struct{ since time.Time }
+
+// tooLong says whether it is to be waited for no more. The first error of an
+// absence is said.
+func (a *absence) tooLong(err error, say func(string)) bool {
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Refused() {
+		return true
+	}
+	if a.since.IsZero() {
+		a.since = time.Now()
+		say(err.Error())
+	}
+	return time.Since(a.since) > patience
 }
 
 // Run is Watch for who started the push: when ctx ends it stops the push, says

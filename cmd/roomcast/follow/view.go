@@ -1,193 +1,201 @@
 package follow
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+	"unicode/utf8"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/cmd/roomcast/screen"
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// View shows a push to a person. It is used by one goroutine.
+// Update is how a push is now, and the event that tells it, if one does.
+type Update struct {
+	Push  client.Push
+	Event *client.LiveEvent
+}
+
+// View shows a push. It is used by one goroutine.
 type View interface {
-	// Show shows how the push stands now.
-	Show(p client.Push)
+	Show(u Update)
 	// Say prints a line of its own.
 	Say(line string)
 	// Close leaves what was shown last; the cursor is on a fresh line.
 	Close()
 }
 
-// NewView returns the view that suits w.
-func NewView(w io.Writer) View {
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return NewBar(w)
+// NewView returns the view that suits s: a bar on a terminal, else a line a
+// change.
+func NewView(s *screen.Screen) View {
+	if s.Terminal() {
+		return &Bar{s: s}
 	}
-	return NewLines(w)
+	return NewLines(s)
 }
 
-const barWidth = 24
+// How wide the bar is, without its brackets.
+const (
+	barMost  = 24
+	barLeast = 5
+)
 
 // Bar is the View for a terminal.
 type Bar struct {
-	w      io.Writer
-	bar    *progressbar.ProgressBar // nil when nothing is shown
-	length time.Duration            // that the bar was made for
-	told   warnings
+	s       *screen.Screen
+	drawn   bool
+	changes changes
 }
-
-// NewBar returns a Bar on w, which takes a terminal's control sequences.
-func NewBar(w io.Writer) *Bar { return &Bar{w: w} }
 
 // Show implements View.
-func (b *Bar) Show(p client.Push) {
-	for _, line := range b.told.fresh(p) {
-		b.Say(line)
+func (b *Bar) Show(u Update) {
+	notes, _ := b.changes.of(u)
+	for _, n := range notes {
+		b.print(n)
 	}
-	if b.bar == nil || b.length != p.Length() {
-		b.clear()
-		b.length = p.Length()
-		b.bar = newBar(b.w, b.length)
-	}
-	b.bar.Describe(Line(p))
-	// A full bar would not be drawn again; only the end fills it.
-	full := int64(b.length / time.Millisecond)
-	at := int64(p.Position() / time.Millisecond)
-	switch {
-	case full == 0:
-		_ = b.bar.Add(1)
-	case p.State == tasks.Completed:
-		_ = b.bar.Set64(full)
-	default:
-		_ = b.bar.Set64(min(at, full-1))
-	}
+	b.clear()
+	b.drawn = true
+	_, _ = io.WriteString(b.s, b.line(u.Push))
 }
 
-// newBar makes a bar of this length; one without is a spinner.
-func newBar(w io.Writer, length time.Duration) *progressbar.ProgressBar {
-	full := int64(length / time.Millisecond)
-	if full == 0 {
-		full = -1
+// line is a line that is shorter than the terminal, with all of the bar.
+func (b *Bar) line(p client.Push) string {
+	columns, _ := b.s.Size()
+	columns-- // a cursor behind the last column may be on the next line
+	parts := summary(p)
+	if p.Trouble != nil && !p.State.Terminal() {
+		parts = append(parts[:min(2, len(parts))], string(p.Trouble.Code))
 	}
-	return progressbar.NewOptions64(full,
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetWidth(barWidth),
-		progressbar.OptionUseANSICodes(true),
-		progressbar.OptionSetPredictTime(false),
-		progressbar.OptionSetElapsedTime(false),
-		progressbar.OptionShowDescriptionAtLineEnd(),
-		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine of its own draws it
-		progressbar.OptionSetTheme(progressbar.ThemeASCII),
-	)
+	length := p.Length()
+	// "100% [" and "]  "
+	frame, least := 9, barLeast
+	if length == 0 {
+		frame, least = 0, 0
+	}
+	text := client.Printable(strings.Join(parts, "  "))
+	for len(parts) > 1 && frame+least+utf8.RuneCountInString(text) > columns {
+		parts = parts[:len(parts)-1]
+		text = client.Printable(strings.Join(parts, "  "))
+	}
+	text = screen.Cut(text, columns)
+	rest := columns - utf8.RuneCountInString(text) - frame
+	if text, ok := strings.CutPrefix(text, string(p.State)); ok {
+		text = b.s.Paint(colourOf(p), string(p.State)) + text
+		if length == 0 || rest < least {
+			return text
+		}
+		return bar(p, length, min(rest, barMost)) + text
+	}
+	return text
+}
+
+// bar draws how far a push is. A full one is of a push that has ended.
+func bar(p client.Push, length time.Duration, wide int) string {
+	part := min(max(float64(p.Position())/float64(length), 0), 0.999)
+	if p.State == tasks.Completed {
+		part = 1
+	}
+	full := int(part * float64(wide))
+	line := strings.Repeat("=", full)
+	if full < wide {
+		line += ">" + strings.Repeat(" ", wide-full-1)
+	}
+	return fmt.Sprintf("%3d%% [%s]  ", int(100*part), line)
 }
 
 func (b *Bar) clear() {
-	if b.bar != nil {
-		_ = b.bar.Clear()
-		b.bar = nil
+	if b.drawn {
+		_, _ = io.WriteString(b.s, "\r\x1b[K")
 	}
+	b.drawn = false
 }
 
 // Say implements View.
-func (b *Bar) Say(line string) {
+func (b *Bar) Say(line string) { b.print(note{text: client.Printable(line)}) }
+
+func (b *Bar) print(n note) {
 	b.clear()
-	fmt.Fprintln(b.w, client.Printable(line))
+	for line := range strings.SplitSeq(b.s.Wrap(n.text, 2), "\n") {
+		_, _ = io.WriteString(b.s, b.s.Paint(n.colour, line)+"\n")
+	}
 }
 
 // Close implements View.
 func (b *Bar) Close() {
-	if b.bar != nil {
-		_ = b.bar.Exit()
-		fmt.Fprintln(b.w)
-		b.bar = nil
+	if b.drawn {
+		_, _ = io.WriteString(b.s, "\n")
 	}
+	b.drawn = false
 }
 
-const lineEvery = 900 * time.Millisecond // polls are not to the millisecond
-
-// Lines is the View for a pipe or a file: a line when the state changes, and
-// about one a second.
+// Lines is the View for a pipe or a file: a line a change.
 type Lines struct {
-	w      io.Writer
-	status tasks.State
-	at     time.Time
-	told   warnings
+	w       io.Writer
+	changes changes
 }
 
 // NewLines returns a Lines on w.
 func NewLines(w io.Writer) *Lines { return &Lines{w: w} }
 
 // Show implements View.
-func (l *Lines) Show(p client.Push) {
-	for _, line := range l.told.fresh(p) {
-		l.Say(line)
+func (l *Lines) Show(u Update) {
+	for _, line := range l.changes.lines(u) {
+		_, _ = io.WriteString(l.w, line+"\n")
 	}
-	if p.State == l.status && time.Since(l.at) < lineEvery {
-		return
+}
+
+// lines is what is new in u, the state before what explains it, but for the
+// last one.
+func (c *changes) lines(u Update) []string {
+	notes, state := c.of(u)
+	var lines []string
+	if state && !u.Push.State.Terminal() {
+		lines = append(lines, Line(u.Push))
 	}
-	l.status, l.at = p.State, time.Now()
-	fmt.Fprintln(l.w, Line(p))
+	for _, n := range notes {
+		lines = append(lines, n.text)
+	}
+	if state && u.Push.State.Terminal() {
+		lines = append(lines, Line(u.Push))
+	}
+	return lines
 }
 
 // Say implements View.
-func (l *Lines) Say(line string) { fmt.Fprintln(l.w, client.Printable(line)) }
+func (l *Lines) Say(line string) { _, _ = io.WriteString(l.w, client.Printable(line)+"\n") }
 
 // Close implements View.
 func (l *Lines) Close() {}
 
-// warnings remembers how many of a push's warnings were told.
-type warnings int
-
-func (n *warnings) fresh(p client.Push) []string {
-	var lines []string
-	for _, w := range p.Warnings[min(int(*n), len(p.Warnings)):] {
-		lines = append(lines, "warning: "+w.Message+" ["+string(w.Code)+"]")
-	}
-	*n = warnings(len(p.Warnings))
-	return lines
+// JSON is the View for programs: the push at each change, an object a line.
+type JSON struct {
+	w       io.Writer
+	words   io.Writer // for Say
+	changes changes
 }
 
-// Line sums a push up in one line: "publishing  0:07 / 1:00  1504 kb/s  30 fps".
-func Line(p client.Push) string {
-	parts := []string{string(p.State), Clock(played(p))}
-	if length := p.Length(); length > 0 {
-		parts[1] += " / " + Clock(length)
+// NewJSON returns a JSON on w. What is said goes to words.
+func NewJSON(w, words io.Writer) *JSON { return &JSON{w: w, words: words} }
+
+// Show implements View.
+func (j *JSON) Show(u Update) {
+	if notes, state := j.changes.of(u); state || len(notes) > 0 {
+		_ = Encode(j.w, u.Push)
 	}
-	if p.Progress == nil {
-		return client.Printable(parts[0])
-	}
-	if p.State == tasks.Publishing {
-		parts = append(parts, fmt.Sprintf("%d kb/s", p.Progress.BitrateKbps), fmt.Sprintf("%.0f fps", p.Progress.FPS))
-	}
-	if n := p.Progress.DroppedPackets; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d dropped", n))
-	}
-	if n := p.Progress.Reconnects; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d reconnects", n))
-	}
-	return client.Printable(strings.Join(parts, "  "))
 }
 
-// played is the position, or how long a live stream has been on, by the
-// server's clock.
-func played(p client.Push) time.Duration {
-	if p.Live() && p.StartedAt != nil && p.Progress != nil && p.Progress.UpdatedAt != nil {
-		return max(0, p.Progress.UpdatedAt.Sub(*p.StartedAt))
-	}
-	return p.Position()
-}
+// Say implements View.
+func (j *JSON) Say(line string) { _, _ = io.WriteString(j.words, client.Printable(line)+"\n") }
 
-// Clock writes d as 0:07, 12:34 or 1:02:03.
-func Clock(d time.Duration) string {
-	s := int(d / time.Second)
-	if s < 3600 {
-		return fmt.Sprintf("%d:%02d", s/60, s%60)
-	}
-	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+// Close implements View.
+func (j *JSON) Close() {}
+
+// Encode writes v as a line of JSON, which escapes control characters by itself.
+func Encode(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
 }
