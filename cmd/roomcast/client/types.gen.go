@@ -426,7 +426,7 @@ type Push struct {
 	// CallbackEvents What is told by webhooks.
 	CallbackEvents []WebhookType `json:"callbackEvents,omitempty"`
 
-	// CallbackURL Where webhooks about it go, without what lets one in.
+	// CallbackURL The scheme and host of where webhooks about it go.
 	CallbackURL string `json:"callbackUrl,omitempty"`
 
 	// ClientRole The user's role in the room; what cannot publish is refused.
@@ -513,7 +513,7 @@ type PushRequest struct {
 	// CallbackEvents Which events; by default all but `push.progress`.
 	CallbackEvents []WebhookType `json:"callbackEvents,omitempty"`
 
-	// CallbackURL Where webhooks about this push go, http(s). A push shows it without its query.
+	// CallbackURL Where webhooks about this push go, http(s). A push shows its scheme and host alone.
 	CallbackURL string `json:"callbackUrl,omitempty"`
 
 	// ClientRole The user's role in the room; what cannot publish is refused.

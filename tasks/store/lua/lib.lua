@@ -10,6 +10,7 @@
 local MAX_EVENTS = 1000
 local FEED, FEED_MS = KEYS[#KEYS], 600000
 local MAX_WEBHOOKS = 100
+local OUTBOX_MS = 3 * 86400000 -- that an outbox is kept which nobody empties
 local PROGRESS_MS = 10000 -- between two webhooks push.progress
 
 local function int(n)
@@ -109,7 +110,7 @@ end
 --
 -- Of the record's fields belong to this: webhooks, the events that are wanted;
 -- webhook_started, 1 once it was told; webhook_trouble, the epoch of the attempt
--- that is in a trouble which was told; webhook_progress_at; webhooks_lost.
+-- whose interruption was told; webhook_progress_at; webhooks_lost.
 
 local function outbox_keys(push)
   local prefix, id = string.match(push, '^(.*:)push:([^:]*)$')
@@ -136,6 +137,7 @@ local function tell(k, kind, name, at, state)
     redis.call('LPOP', box.list)
     redis.call('HINCRBY', k.push, 'webhooks_lost', 1)
   end
+  redis.call('PEXPIRE', box.list, OUTBOX_MS)
   redis.call('ZADD', box.due, 'NX', int(now()), box.id)
 end
 
@@ -159,16 +161,24 @@ local function tell_progress(k, rec, t)
   redis.call('HSET', k.push, 'webhook_progress_at', int(t))
   local box = outbox_keys(k.push)
   redis.call('HSET', box.delivery, 'progress', webhook(k.push, 'progress', box.id .. '.progress.' .. int(t), int(t)))
+  redis.call('PEXPIRE', box.delivery, OUTBOX_MS)
   redis.call('ZADD', box.due, 'NX', int(t), box.id)
 end
 
+-- interrupted says whether the room lacks a push in this state that it had.
+local INTERRUPTED = {queued = true, starting = true, reconnecting = true}
+local function interrupted(push, state)
+  return INTERRUPTED[state] ~= nil and redis.call('HEXISTS', push, 'webhook_started') == 1
+end
+
 -- tell_reported tells what follows from an event of an attempt, whose state was
--- `state` after it. A trouble is told once, until it is over or a later attempt
--- publishes.
+-- `state` after it. An interruption is told once, until its trouble is over or a
+-- later attempt publishes; a trouble of a push that publishes on is none.
 local function tell_reported(k, epoch, seq, e, state)
-  local name = int(epoch) .. '.' .. int(seq)
+  local name = int(epoch) .. '.' .. (seq > 0 and int(seq) or e.at)
   local troubled = tonumber(redis.call('HGET', k.push, 'webhook_trouble') or '')
-  if e.type == 'trouble' then
+  if e.type == 'trouble' or e.state == 'reconnecting' then
+    if not troubled and not interrupted(k.push, state) then return end
     redis.call('HSET', k.push, 'webhook_trouble', int(epoch))
     if not troubled then tell(k, 'reconnecting', name, e.at, state) end
     return
@@ -185,7 +195,7 @@ end
 
 -- tell_interrupted tells that a push which was in its room has no worker.
 local function tell_interrupted(k, rec, why, t)
-  if rec.webhooks == '' or redis.call('HEXISTS', k.push, 'webhook_started') == 0 then return end
+  if rec.webhooks == '' or not interrupted(k.push, rec.state) then return end
   if redis.call('HSETNX', k.push, 'webhook_trouble', int(rec.epoch - 1)) == 1 then
     tell(k, 'reconnecting', int(rec.epoch) .. '.' .. why, int(t))
   end
@@ -261,8 +271,9 @@ local function fleet(workers, reports, active, key, more, t)
 end
 
 -- attempt_events appends what an attempt reports, each event once by (epoch,
--- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …}.
-local function attempt_events(k, rec, epoch, list)
+-- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …};
+-- state: the push's with them, the record's unless it is given.
+local function attempt_events(k, rec, epoch, list, state)
   local told = ''
   local last_epoch, last_seq = rec.event_epoch, rec.event_seq
   for _, e in ipairs(list) do
@@ -273,7 +284,7 @@ local function attempt_events(k, rec, epoch, list)
       local named = {}
       for i = 1, #fields - 1, 2 do named[fields[i]] = fields[i + 1] end
       told = named.state or told
-      if rec.webhooks ~= '' then tell_reported(k, epoch, seq, named, told ~= '' and told or nil) end
+      if rec.webhooks ~= '' then tell_reported(k, epoch, seq, named, told ~= '' and told or state or rec.state) end
     end
   end
   if last_epoch ~= rec.event_epoch or last_seq ~= rec.event_seq then
