@@ -339,7 +339,7 @@ func TestAnOutboxThatNobodyEmptiesExpires(t *testing.T) {
 
 	_, err = s.Stop(ctx(t), p.ID)
 	require.NoError(t, err)
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Stopped}))
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Stopped}))
 	require.NoError(t, rdb.Del(ctx(t), list, delivery).Err()) // three days later
 	bells, err = s.RingOutboxes(ctx(t), 1)
 	require.NoError(t, err)
@@ -398,13 +398,8 @@ func TestAfterAFlushNothingIsToldTwiceUnderANewID(t *testing.T) {
 	registration.Events = []tasks.Event{{Type: tasks.EventTrouble, Side: tasks.SideSource, Code: "a", Seq: 1, At: time.Now()}}
 	flush(t, rdb)
 	require.Equal(t, tasks.Kept, register(t, s, registration))
-<<<<<<< HEAD
-	r.renew(tasks.Publishing, moved(tasks.Publishing), recovered())
-	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Completed}))
-=======
 	r.renew(tasks.Publishing, recovered())
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Completed}))
->>>>>>> wip7-fixh
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Completed}))
 	lines, after := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.reconnecting reconnecting", "push.recovered publishing", "push.completed completed"}, lines)
 	require.Equal(t, before[1], after[0], "the same event has the same id")

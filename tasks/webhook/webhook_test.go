@@ -414,7 +414,8 @@ func TestProgressThatIsNotTakenDelaysNothingAndIsNotGivenUp(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, dead)
 
-			require.NoError(t, s.store.Finish(ctx(t), tasks.Lease{ID: s.push.ID, Epoch: 1, Worker: "w"}, tasks.End{State: tasks.Completed}))
+			_, err = s.store.Finish(ctx(t), tasks.Lease{ID: s.push.ID, Epoch: 1, Worker: "w"}, tasks.End{State: tasks.Completed})
+			require.NoError(t, err)
 			wait, found := s.wait()
 			require.True(t, found)
 			require.LessOrEqual(t, wait, time.Duration(0), "the end is due at once")
