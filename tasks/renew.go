@@ -36,6 +36,9 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 }
 
+// Appear tells the others that this worker is there, before it takes anything.
+func (w *Worker) Appear(ctx context.Context) { w.renew(ctx) }
+
 // Close ends what is left without giving it back; Drain comes before it.
 func (w *Worker) Close() { w.cancel(media.ErrDraining) }
 
