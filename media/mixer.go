@@ -220,8 +220,10 @@ func (m *mixer) work(ctx, wait context.Context) error {
 		m.meter.sourceCame()
 	}
 	m.lose(m.feed.queue.takeDropped())
-	if err := m.spoiled(Video, m.intake.ends, m.feed.corrupt.Swap(0)); err != nil {
-		return err
+	for media := range m.feed.corrupt {
+		if err := m.spoiled(MediaType(media), m.intake.ends, m.feed.corrupt[media].Swap(0)); err != nil {
+			return err
+		}
 	}
 	switch {
 	case err == nil:
