@@ -573,3 +573,20 @@ func TestASourceThatEndsBeforeItsLengthIsNotSaidToHaveBeenPlayedWhole(t *testing
 		require.Less(t, s.job.Meter.Snapshot(time.Now()).Position, 6*time.Second)
 	})
 }
+
+func TestASourceWhoseClockStepsBackHasNotEndedEarly(t *testing.T) {
+	for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+		synctest.Test(t, func(t *testing.T) {
+			m, s := newMadeOf([]clipPart{{length: 14 * time.Second, picture: true, sound: true}}), newStage(nil)
+			for i := range m.packets {
+				if p := &m.packets[i]; p.DTS >= 6*time.Second {
+					p.PTS, p.DTS = p.PTS-4*time.Second, p.DTS-4*time.Second
+				}
+			}
+			s.job.Options.FillAudio, s.job.Options.Transcode = true, mode
+			require.NoError(t, s.playFrom(t.Context(), m.open, &fakeCoders{}))
+			require.NotContains(t, s.seen.lines, "warned ended_early")
+			require.Equal(t, 14*time.Second, s.job.Meter.Snapshot(time.Now()).Position)
+		})
+	}
+}

@@ -273,7 +273,7 @@ func (r *run) playOut(ctx context.Context) error {
 	if until := r.job.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
-	reached := max(r.position, r.reached)
+	reached := max(r.position, r.reached, r.mix.elapsed())
 	if missing := length - reached; missing > endedEarly && !r.source.live {
 		r.job.Observer.Warned(WarnEndedEarly, fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
 			reached.Round(time.Second), length.Round(time.Second)))
