@@ -58,13 +58,14 @@ type feed struct {
 	reading    sync.WaitGroup
 	gate       *startGate
 	ending     ending
-	held       []Packet        // looked at already, and not yet given out
-	early      earlySound      // from before the gate opened
-	left       int             // pictures from before the gate opened
-	configs    configs         // of what was left out behind the queue
-	corrupt    [2]atomic.Int64 // packets left out as damaged, or made of what is; by MediaType
-	passedOn   bool            // another feed has the source
-	ended      chan struct{}   // closed when all of the source has been read
+	held       []Packet         // looked at already, and not yet given out
+	early      earlySound       // from before the gate opened
+	left       int              // pictures from before the gate opened
+	configs    configs          // of what was left out behind the queue
+	corrupt    [2]atomic.Int64  // packets left out as damaged, or made of what is; by MediaType
+	tail       [2]time.Duration // of it at the end, by MediaType; to be used when the queue has failed
+	passedOn   bool             // another feed has the source
+	ended      chan struct{}    // closed when all of the source has been read
 }
 
 // part is what of a source a feed plays.
@@ -174,6 +175,12 @@ func (f *feed) read(ctx context.Context) error {
 	damaged := false
 	var tracks [2]Track // the reader's own: the feed's change when they are given out
 	copy(tracks[:], f.info.Tracks)
+	var spans [2]lostSpan // by index
+	defer func() {
+		for i, t := range tracks {
+			f.tail[t.Type] += spans[i].until(spans[i].to)
+		}
+	}()
 	for {
 		p, err := f.source.ReadPacket()
 		beyond := err == nil && f.ending.beyond(p)
@@ -203,9 +210,11 @@ func (f *feed) read(ctx context.Context) error {
 		}
 		if lost {
 			f.corrupt[t.Type].Add(1)
+			spans[p.Track].add(p)
 			f.queue.lose(p)
 			continue
 		}
+		p.lost = spans[p.Track].until(p.DTS)
 		if err := f.queue.put(ctx, p, f.gate.isKey(p)); err != nil {
 			return err
 		}
@@ -235,6 +244,13 @@ func (f *feed) readThrough() bool {
 	default:
 		return false
 	}
+}
+
+// takeTail returns, once, how much of a track was damaged at the end.
+func (f *feed) takeTail(media MediaType) time.Duration {
+	tail := f.tail[media]
+	f.tail[media] = 0
+	return tail
 }
 
 func (f *feed) readError(ctx context.Context, err error) error {

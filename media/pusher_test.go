@@ -207,10 +207,11 @@ func (r *fakeRoom) Close(context.Context) error {
 
 // recorder is an Observer that writes down what it is told.
 type recorder struct {
-	mu    sync.Mutex
-	lines []string
-	plan  Plan // the last of plans
-	plans []Plan
+	messages []string // of the warnings
+	mu       sync.Mutex
+	lines    []string
+	plan     Plan // the last of plans
+	plans    []Plan
 }
 
 func (o *recorder) add(line string) {
@@ -227,7 +228,12 @@ func (o *recorder) Publishing() { o.add("publishing") }
 func (o *recorder) Reconnecting(err error, _ time.Duration, _ time.Time) {
 	o.add("reconnecting " + KindOf(err).String())
 }
-func (o *recorder) Warned(code WarningCode, _ string) { o.add("warned " + string(code)) }
+func (o *recorder) Warned(code WarningCode, message string) {
+	o.add("warned " + string(code))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.messages = append(o.messages, message)
+}
 
 var _ Observer = (*recorder)(nil)
 

@@ -62,8 +62,8 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 		meter:  job.Meter,
 		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options, unconfirmed: r.unconfirmed},
 		onPlan: func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
-		onHole: func(media MediaType, from, hole time.Duration) {
-			job.Observer.Warned(WarnHole, holeWarning(media, from, hole))
+		onHole: func(media MediaType, from, hole time.Duration, reason string) {
+			job.Observer.Warned(WarnHole, holeWarning(media, from, hole, reason))
 		},
 	}, told: job.Before}
 	r.mix.goOnFrom(job.Stood)

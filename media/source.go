@@ -139,6 +139,9 @@ type Packet struct {
 	play     int
 	// leftOut is how much a mixer had left out before it, in all.
 	leftOut time.Duration
+	// lost is how much of the track before it came and is damaged, of what a feed
+	// gives.
+	lost time.Duration
 	// origin is where it comes from, of what a mixer gives out.
 	origin origin
 	// config is the decoder configuration it needs, in FLV's form, of what a mixer
