@@ -596,3 +596,31 @@ func TestASourceWhoseClockStepsBackHasNotEndedEarly(t *testing.T) {
 		})
 	}
 }
+
+func TestAPictureThatNothingDecodesIsToldOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		stream Stream
+		tracks []Track
+		want   int
+	}{
+		"and there is no other":                {Stream{Type: "video", Codec: "flashsv", NoDecoder: true}, clip(0).Tracks[1:], 1},
+		"beside another":                       {Stream{Type: "video", Codec: "flashsv", NoDecoder: true}, clip(0).Tracks, 0},
+		"but of which too little was seen yet": {Stream{Type: "video", Codec: "h264"}, clip(0).Tracks[1:], 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(func(int) fakeSource {
+					f := fakeSource{info: clip(2 * time.Second)}
+					f.info.Tracks, f.info.Streams = c.tracks, []Stream{c.stream}
+					return f
+				})
+				s.job.Options.Repeat = 2
+				require.NoError(t, s.play(t.Context()))
+				require.Len(t, s.seen.messages, c.want)
+				for _, m := range s.seen.messages {
+					require.Contains(t, m, "flashsv")
+				}
+			})
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,6 +129,7 @@ func (r *run) openSource(ctx context.Context) error {
 	}
 	r.warnOfParts(f)
 	r.warnOfSpeed(f)
+	r.warnOfCodecs(f)
 	r.source = sourceFacts{known: true, live: f.live, realtime: f.realtime, bursty: f.bursty, duration: f.info.Duration}
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
@@ -162,6 +164,18 @@ func (r *run) warnOfSpeed(f *feed) {
 	if f.info.Retimed && !r.source.known {
 		r.job.Observer.Warned(WarnEditSpeed, "the source's edit list has parts that are to be played faster, slower or as a standing picture: "+
 			"they are played at the speed they were recorded at; to have them as edited, export the video anew")
+	}
+}
+
+// warnOfCodecs tells once of a picture or a sound that is missing because nothing
+// here decodes it.
+func (r *run) warnOfCodecs(f *feed) {
+	for _, s := range f.info.Streams {
+		played := func(t Track) bool { return t.Type.String() == s.Type }
+		if s.NoDecoder && !r.source.known && !slices.ContainsFunc(f.info.Tracks, played) {
+			r.job.Observer.Warned(WarnNoDecoder, fmt.Sprintf("the source's %s is left out: its codec %s cannot be decoded by this build; convert it to H.264 and AAC, or to another codec that is played", s.Type, s.Codec))
+			return
+		}
 	}
 }
 

@@ -98,6 +98,7 @@ type Stream struct {
 	Program         int  // number of the transport stream's program it is in; 0: none
 	AudioTrack      int  // of audio: by which TrackChoice.Audio names it; -1: it does not
 	Chosen          bool
+	NoDecoder       bool   // it is left out because nothing here decodes its codec
 	LeftOut         string // why it is not chosen: "not chosen", "unreadable", "cover", "subtitle" or "data"
 }
 

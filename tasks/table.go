@@ -60,6 +60,7 @@ func WarningTable() []Entry {
 		{string(media.WarnLiveNoParts), "the source is live, or cannot be sought: parts and repeats of it are not played", "leave `startAtMs`, `endAtMs` and `repeat` out"},
 		{string(media.WarnLongGOP), "keyframes are far apart: who joins the room waits for a picture", "ask for `transcode: always`, or for more keyframes at the source"},
 		{string(media.WarnMaxDuration), "the push has been in its room for as long as it may, and ends", "ask for a longer `maxDurationSec`; the operator's limit is ROOMCAST_MAX_DURATION"},
+		{string(media.WarnNoDecoder), "the picture or the sound is left out, for its codec cannot be decoded by this build", "convert the source to H.264 and AAC"},
 		{string(media.WarnTooSlow), "the picture had to wait for seconds in all: the source, the room or the worker is too slow", "look at `progress`, and at the worker's CPU where something is re-encoded"},
 		{string(media.WarnUserSigExpires), "the userSig is about to run out; without the key of the application the push cannot come back into the room then", "start a new push with a longer userSig in time"},
 		{string(WarnResume), "the resume record cannot be read or written", "look at the Redis that the request names"},
