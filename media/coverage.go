@@ -41,7 +41,9 @@ const (
 	unevenEnd = 500 * time.Millisecond
 	mostHoles = 20
 	// lostShare is how much of a push may be lost before its end says so.
+	// Less than leastLost is a few pictures at a splice, a large share of a short clip.
 	lostShare = 0.01
+	leastLost = 200 * time.Millisecond
 	// settleTime is for how long a track goes on before what stood in it is not
 	// taken for the place of what came to nothing any more: more than a decoder holds.
 	settleTime = 2 * time.Second
@@ -295,7 +297,7 @@ func (m *mixer) accountEnd() {
 // warnOfLosses says of a push that is over what of it was lost.
 func (r *run) warnOfLosses() {
 	for media, c := range r.job.Meter.Snapshot(time.Now()).Coverage {
-		if part := c.lostPart(); part > lostShare {
+		if part := c.lostPart(); part > lostShare && c.Lost >= leastLost {
 			r.job.Observer.Warned(WarnLost, fmt.Sprintf("%.0f %% of the %s was lost, %v of %v: the source has none there, or it could not be used, or no worker had the push; the warnings of holes say where", 100*part, wordFor(MediaType(media)),
 				c.Lost.Round(smallHole), c.total().Round(smallHole)))
 		}

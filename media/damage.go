@@ -29,24 +29,3 @@ func (d *damage) note(at time.Duration, good, bad int64) error {
 	}
 	return nil
 }
-
-// lostSpan is how much of a track is left out in a row.
-type lostSpan struct {
-	n        int
-	from, to time.Duration // DTS
-}
-
-func (l *lostSpan) add(p Packet) {
-	if l.n == 0 {
-		l.from = p.DTS
-	}
-	l.n, l.to = l.n+1, p.DTS+p.Duration
-}
-
-// until returns how long it is if the track goes on at t, and begins anew. A
-// damaged packet may have any time: none counts for more than maxFrame.
-func (l *lostSpan) until(t time.Duration) time.Duration {
-	span := min(max(t-l.from, 0), time.Duration(l.n)*maxFrame)
-	*l = lostSpan{}
-	return span
-}

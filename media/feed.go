@@ -175,10 +175,10 @@ func (f *feed) read(ctx context.Context) error {
 	damaged := false
 	var tracks [2]Track // the reader's own: the feed's change when they are given out
 	copy(tracks[:], f.info.Tracks)
-	var spans [2]lostSpan // by index
+	var left [2]time.Duration // out since the last packet, by index
 	defer func() {
 		for i, t := range tracks {
-			f.tail[t.Type] += spans[i].until(spans[i].to)
+			f.tail[t.Type] += left[i]
 		}
 	}()
 	for {
@@ -210,11 +210,11 @@ func (f *feed) read(ctx context.Context) error {
 		}
 		if lost {
 			f.corrupt[t.Type].Add(1)
-			spans[p.Track].add(p)
+			left[p.Track] += min(max(p.Duration, 0), maxFrame)
 			f.queue.lose(p)
 			continue
 		}
-		p.lost = spans[p.Track].until(p.DTS)
+		p.lost, left[p.Track] = left[p.Track], 0
 		if err := f.queue.put(ctx, p, f.gate.isKey(p)); err != nil {
 			return err
 		}
