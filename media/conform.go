@@ -39,6 +39,43 @@ func newConformer(t Track) conformer {
 	}
 }
 
+// wellFormed says whether data can be a packet of t, as far as its form tells: units
+// with lengths that add up, as a decoder demands it, sound that is not all zeros
+// (a raw_data_block ends with ID_END, three ones: ISO/IEC 14496-3, table 4.3).
+func wellFormed(t Track, data []byte) bool {
+	switch {
+	case t.Codec == AAC && len(t.Extradata) > 0:
+		return len(data) == 0 || len(bytes.Trim(data, "\x00")) > 0
+	case t.Codec != H264 || !isAVCC(t.Extradata) || bytes.HasPrefix(data, longStartCode):
+		return true // decoders take start codes in spite of the avcC
+	}
+	size := lengthSize(t.Extradata)
+	for rest := data; len(rest) >= max(size, shortestRest); {
+		unit, after, ok := cutUnit(rest, size)
+		if !ok || len(unit) == 0 {
+			return false
+		}
+		rest = after
+	}
+	return true
+}
+
+// shortestRest is what libav looks at, at the end of a packet: padding is shorter.
+const shortestRest = 4
+
+// cutUnit cuts the first unit, whose length has size bytes, off data; false where
+// it is longer than data.
+func cutUnit(data []byte, size int) (unit, rest []byte, ok bool) {
+	n := 0
+	for _, b := range data[:size] {
+		n = n<<8 | int(b)
+	}
+	if data = data[size:]; n > len(data) {
+		return nil, nil, false
+	}
+	return data[:n], data[n:], true
+}
+
 func isAVCC(extradata []byte) bool { return len(extradata) >= 7 && extradata[0] == 1 }
 
 // asIs passes packets that are in FLV's form already.
@@ -70,20 +107,17 @@ func (c *avcc) bidirectional() bool { return c.b }
 func (c *avcc) conform(data []byte) ([]byte, error) {
 	c.b = false
 	for rest := data; len(rest) > c.length; {
-		n := 0
-		for _, b := range rest[:c.length] {
-			n = n<<8 | int(b)
+		unit, after, ok := cutUnit(rest, c.length)
+		if !ok || len(unit) == 0 {
+			break // wellFormed judges it
 		}
-		if rest = rest[c.length:]; n <= 0 || n > len(rest) {
-			break // not ours to judge
-		}
-		switch h264.NALUType(rest[0] & 0x1f) {
+		switch h264.NALUType(unit[0] & 0x1f) {
 		case h264.NALUTypeSPS, h264.NALUTypePPS:
-			c.sets.take(rest[:n])
+			c.sets.take(unit)
 		default:
-			c.b = c.b || isB(rest[:n])
+			c.b = c.b || isB(unit)
 		}
-		rest = rest[n:]
+		rest = after
 	}
 	if c.given != nil && c.sets.avcc == nil && c.sets.config() != nil {
 		c.given = nil
@@ -146,6 +180,9 @@ func (c *annexB) conform(data []byte) ([]byte, error) {
 
 // startCode is start_code_prefix_one_3bytes (ITU-T H.264, B.1.1).
 var startCode = []byte{0, 0, 1}
+
+// longStartCode is one with its zero_byte.
+var longStartCode = []byte{0, 0, 0, 1}
 
 // take keeps parameter sets for the avcC and returns what of unit stays in the
 // stream, nil for nothing.

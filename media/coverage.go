@@ -41,7 +41,19 @@ const (
 	unevenEnd = 500 * time.Millisecond
 	mostHoles = 20
 	// lostShare is how much of a push may be lost before its end says so.
+	// Less than leastLost is a few pictures at a splice, a large share of a short clip.
 	lostShare = 0.01
+	leastLost = 200 * time.Millisecond
+	// settleTime is for how long a track goes on before what stood in it is not
+	// taken for the place of what came to nothing any more: more than a decoder holds.
+	settleTime = 2 * time.Second
+)
+
+// Why there is a hole.
+const (
+	holeNone    = "the source has none there, or it could not be used; check the source at that place"
+	holeDamaged = "what the source has there is damaged; check the source at that place"
+	holeAlone   = "no worker had the push, and a live source goes on without one"
 )
 
 // cover counts what one track of the room is made of.
@@ -55,6 +67,16 @@ type cover struct {
 	again  bool          // a feed has been opened, and may repeat what was counted
 	owed   time.Duration // is still to come again, and was counted
 	left   time.Time     // when the attempt before was heard of last; zero once that is counted
+	instead
+}
+
+// instead is what there was in the place of what did not come or came to nothing.
+type instead struct {
+	missing time.Duration // came to nothing, and what stood in its place is not counted yet
+	spare   time.Duration // stood, and was counted as something else than lost
+	steady  time.Duration // is how long the track has gone on by itself
+	gone    time.Duration // was lost since the source's last packet
+	quiet   time.Duration // was filled since then
 }
 
 // coverBegin is the room time of the first packet of a feed: both tracks are
@@ -91,13 +113,56 @@ func (c *cover) until(media MediaType, t time.Duration) (hole time.Duration) {
 	switch c.origin {
 	case taken:
 		c.Taken += span
+		c.goes(min(span, at), max(span-at, 0))
 	case held:
 		c.Held += span
+		c.goes(0, span)
 	case filled:
 		c.Filled += span
+		c.quiet += span
+		c.goes(0, span)
 	}
 	c.Lost += hole
+	c.missing = max(c.missing-hole, 0)
+	c.settle()
 	return hole
+}
+
+// goes notes that a track went on, by itself or not.
+func (c *cover) goes(on, stood time.Duration) {
+	c.spare += stood
+	if c.steady += on; stood > 0 {
+		c.steady = 0
+	}
+	if c.steady > settleTime {
+		c.missing, c.spare = 0, 0
+	}
+}
+
+// miss notes what came and did not get through: what stands in its place is lost.
+func (c *cover) miss(d time.Duration) {
+	if d <= 0 || c.owed > 0 {
+		return
+	}
+	c.missing, c.steady = c.missing+d, 0
+	c.settle()
+}
+
+// settle counts as lost what stood in the place of what is missing.
+func (c *cover) settle() {
+	for _, stood := range []*time.Duration{&c.Filled, &c.Held, &c.Taken} {
+		d := min(c.missing, c.spare, *stood)
+		*stood -= d
+		c.Lost += d
+		c.missing, c.spare, c.gone = c.missing-d, c.spare-d, c.gone+d
+	}
+}
+
+// miss notes what of a track came to nothing.
+func (m *mixer) miss(media MediaType, d time.Duration) {
+	if _, made := m.lanes[media].(*fillLane); !made {
+		m.covers[media].miss(d)
+	}
 }
 
 // skip goes on at t: what lies before was left out on purpose.
@@ -123,7 +188,26 @@ func (m *mixer) account(media MediaType, p Packet) {
 	if c.owed == 0 && m.reel.plays >= c.Play {
 		c.Until, c.Play = m.position(Packet{PTS: c.at}), m.reel.plays
 	}
-	m.counted(media, p.PTS-hole, hole)
+	m.counted(media, p.PTS-hole, hole, holeNone)
+	if _, made := m.lanes[media].(*fillLane); made { // its plan says so
+		c.quiet = 0
+	}
+	if p.origin == taken {
+		m.tellInstead(media, p.PTS)
+	}
+}
+
+// tellInstead tells of the hole before a room time in the place of which something
+// else was shown or heard.
+func (m *mixer) tellInstead(media MediaType, at time.Duration) {
+	c := &m.covers[media]
+	reason := holeNone
+	if c.gone > 0 {
+		reason = holeDamaged
+	}
+	hole := max(c.gone, c.quiet)
+	c.gone, c.quiet = 0, 0
+	m.counted(media, at-hole, hole, reason)
 }
 
 // goOn begins to count what a feed gives, which begins at a room time: from where
@@ -141,13 +225,15 @@ func (m *mixer) goOn(media MediaType, begins time.Duration) {
 			end = begins
 		}
 		hole := c.until(media, end)
-		m.counted(media, end-hole, hole)
+		m.counted(media, end-hole, hole, holeNone)
 	}
-	c.begun, c.at, c.lasts, c.origin, c.owed = true, begins, 0, taken, 0
+	c.begun, c.at, c.lasts, c.origin, c.owed, c.instead = true, begins, 0, taken, 0, instead{}
 	switch {
 	case m.feed.realtime || m.feed.bursty:
 		if !c.left.IsZero() {
-			c.Lost += max(time.Since(c.left), 0)
+			hole := max(time.Since(c.left), 0)
+			c.Lost += hole
+			m.counted(media, begins, hole, holeAlone)
 		}
 	case !m.feed.seeks:
 	case m.reel.plays < c.Play:
@@ -183,8 +269,8 @@ func (m *mixer) goOnFrom(stood Progress) {
 }
 
 // counted passes on what was counted of a track, and tells of a hole at a room
-// time.
-func (m *mixer) counted(media MediaType, at, hole time.Duration) {
+// time, and why it is there.
+func (m *mixer) counted(media MediaType, at, hole time.Duration, reason string) {
 	c := &m.covers[media]
 	if m.meter != nil {
 		m.meter.setCoverage(media, c.Coverage)
@@ -193,7 +279,7 @@ func (m *mixer) counted(media MediaType, at, hole time.Duration) {
 		return
 	}
 	c.holes++
-	m.onHole(media, m.position(Packet{PTS: at}), hole)
+	m.onHole(media, m.position(Packet{PTS: at}), hole, reason)
 }
 
 // accountEnd counts up to the end of what is played.
@@ -201,16 +287,17 @@ func (m *mixer) accountEnd() {
 	for media := range m.covers {
 		if c := &m.covers[media]; c.begun && m.ends-c.at-c.lasts > unevenEnd {
 			hole := c.until(MediaType(media), m.ends)
-			m.counted(MediaType(media), m.ends-hole, hole)
+			m.counted(MediaType(media), m.ends-hole, hole, holeNone)
 			c.at, c.lasts = max(c.at, m.ends), 0
 		}
+		m.tellInstead(MediaType(media), m.covers[media].at)
 	}
 }
 
 // warnOfLosses says of a push that is over what of it was lost.
 func (r *run) warnOfLosses() {
 	for media, c := range r.job.Meter.Snapshot(time.Now()).Coverage {
-		if part := c.lostPart(); part > lostShare {
+		if part := c.lostPart(); part > lostShare && c.Lost >= leastLost {
 			r.job.Observer.Warned(WarnLost, fmt.Sprintf("%.0f %% of the %s was lost, %v of %v: the source has none there, or it could not be used, or no worker had the push; the warnings of holes say where", 100*part, wordFor(MediaType(media)),
 				c.Lost.Round(smallHole), c.total().Round(smallHole)))
 		}
@@ -224,10 +311,9 @@ func wordFor(media MediaType) string {
 	return "sound"
 }
 
-// holeWarning says what is missing where.
-func holeWarning(media MediaType, from, hole time.Duration) string {
-	return fmt.Sprintf("nothing of the %s from %v on for %v: the source has none there, or it could not be used; check the source at that place",
-		wordFor(media), from.Round(smallHole), hole.Round(smallHole))
+// holeWarning says what is missing where, and why.
+func holeWarning(media MediaType, from, hole time.Duration, reason string) string {
+	return fmt.Sprintf("nothing of the %s from %v on for %v: %s", wordFor(media), from.Round(smallHole), hole.Round(smallHole), reason)
 }
 
 // lostPart is how much of the track was lost, of all.

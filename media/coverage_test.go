@@ -118,7 +118,9 @@ func TestCoverageCountsOnceWhatIsSentAgainToARoomThatBroke(t *testing.T) {
 
 func TestWhatALiveSourceSentWhileNobodyHadThePushIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var last *stage
 		got := playAttempts(t, func(ctx context.Context, s *stage) error {
+			last = s
 			open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
 				return &inRealTime{&fakeSource{ctx: ctx, info: stream(10 * time.Second)}, time.Now()}, nil
 			})
@@ -129,7 +131,45 @@ func TestWhatALiveSourceSentWhileNobodyHadThePushIsLost(t *testing.T) {
 			require.InDelta(t, 5.1+10, c.Taken.Seconds(), 0.4, "%v: %+v", MediaType(media), c)
 			require.InDelta(t, 3.9, c.Lost.Seconds(), 0.4, "%v: %+v", MediaType(media), c)
 		}
+		require.Len(t, last.seen.messages, 2, "of the picture and the sound: %q", last.seen.messages)
+		for _, m := range last.seen.messages {
+			require.Contains(t, m, "no worker had the push")
+		}
 	})
+}
+
+func TestAGapInTheSoundOfMoreThanASecondIsAHole(t *testing.T) {
+	second := time.Second
+	picture, both := clipPart{length: 2 * second, picture: true}, clipPart{length: 3 * second, picture: true, sound: true}
+	short := picture
+	short.length = 800 * time.Millisecond
+	for name, c := range map[string]struct {
+		parts []clipPart
+		want  []string
+	}{
+		"twice":             {[]clipPart{both, picture, both, picture, both}, []string{"from 3s on for 2s", "from 8s on for 2s"}},
+		"at the end":        {[]clipPart{both, picture}, []string{"from 3s on for "}},
+		"of less":           {[]clipPart{both, short, both}, nil},
+		"of a silent track": {[]clipPart{picture}, nil},
+	} {
+		for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+			t.Run(name+" "+string(mode), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					m, s := newMadeOf(c.parts), newStage(nil)
+					if len(m.shown[Audio]) == 0 {
+						m.info.Tracks = m.info.Tracks[:1]
+					}
+					s.job.Options.FillAudio, s.job.Options.Transcode = true, mode
+					require.NoError(t, s.playFrom(t.Context(), m.open, &fakeCoders{}))
+					require.Len(t, s.seen.messages, len(c.want), "%q", s.seen.messages)
+					for i, want := range c.want {
+						require.Contains(t, s.seen.messages[i], "nothing of the sound "+want)
+					}
+					require.Zero(t, s.job.Meter.Snapshot(time.Now()).Coverage[Audio].Lost)
+				})
+			})
+		}
+	}
 }
 
 func TestAPictureThatStandsBeforeItsTimeCountsAsHeld(t *testing.T) {

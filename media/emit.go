@@ -48,6 +48,13 @@ func (m *mixer) position(p Packet) time.Duration {
 	return max(at+m.shift, 0)
 }
 
+// elapsed is the position that all that was shown ends at, had the source's clock
+// not broken on the way.
+func (m *mixer) elapsed() time.Duration {
+	_, elapsed := m.restamp.position(m.ends)
+	return elapsed - m.feed.info.StartTime
+}
+
 // maxOff is by how much the clock of what cannot be sought may differ from where
 // it is thought to be.
 const maxOff = 30 * time.Second

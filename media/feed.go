@@ -58,13 +58,14 @@ type feed struct {
 	reading    sync.WaitGroup
 	gate       *startGate
 	ending     ending
-	held       []Packet      // looked at already, and not yet given out
-	early      earlySound    // from before the gate opened
-	left       int           // pictures from before the gate opened
-	configs    configs       // of what was left out behind the queue
-	corrupt    atomic.Int64  // pictures left out because they, or those they are made of, are damaged
-	passedOn   bool          // another feed has the source
-	ended      chan struct{} // closed when all of the source has been read
+	held       []Packet         // looked at already, and not yet given out
+	early      earlySound       // from before the gate opened
+	left       int              // pictures from before the gate opened
+	configs    configs          // of what was left out behind the queue
+	corrupt    [2]atomic.Int64  // packets left out as damaged, or made of what is; by MediaType
+	tail       [2]time.Duration // of it at the end, by MediaType; to be used when the queue has failed
+	passedOn   bool             // another feed has the source
+	ended      chan struct{}    // closed when all of the source has been read
 }
 
 // part is what of a source a feed plays.
@@ -168,11 +169,18 @@ func (f *feed) close() error {
 var errFeedClosed = errors.New("the source is not needed any more")
 
 // read fills the queue until the source, its part or ctx ends, and returns
-// why. After a damaged picture none goes on before the next keyframe: those
-// between are made of it.
+// why. Damaged is what libav says is, and what is not well formed. After a damaged
+// picture none goes on before the next keyframe: those between are made of it.
 func (f *feed) read(ctx context.Context) error {
 	damaged := false
-	kinds := kindsOf(f.info.Tracks) // the reader's own: the feed's change when they are given out
+	var tracks [2]Track // the reader's own: the feed's change when they are given out
+	copy(tracks[:], f.info.Tracks)
+	var left [2]time.Duration // out since the last packet, by index
+	defer func() {
+		for i, t := range tracks {
+			f.tail[t.Type] += left[i]
+		}
+	}()
 	for {
 		p, err := f.source.ReadPacket()
 		beyond := err == nil && f.ending.beyond(p)
@@ -188,28 +196,29 @@ func (f *feed) read(ctx context.Context) error {
 		if beyond {
 			continue
 		}
+		t := &tracks[p.Track]
 		if p.Change != nil {
-			kinds[p.Track] = p.Change.Type
+			*t = *p.Change
 		}
-		if kinds[p.Track] == Video {
-			damaged = p.Corrupt || (damaged && !p.Keyframe)
-			if damaged {
-				f.corrupt.Add(1)
-				f.queue.lose(p)
-				continue
-			}
+		if p.Extradata != nil {
+			t.Extradata = p.Extradata
 		}
+		lost := !wellFormed(*t, p.Data)
+		if t.Type == Video {
+			damaged = p.Corrupt || lost || (damaged && !p.Keyframe)
+			lost = damaged
+		}
+		if lost {
+			f.corrupt[t.Type].Add(1)
+			left[p.Track] += min(max(p.Duration, 0), maxFrame)
+			f.queue.lose(p)
+			continue
+		}
+		p.lost, left[p.Track] = left[p.Track], 0
 		if err := f.queue.put(ctx, p, f.gate.isKey(p)); err != nil {
 			return err
 		}
 	}
-}
-
-func kindsOf(tracks []Track) (kinds [2]MediaType) {
-	for i, t := range tracks {
-		kinds[i] = t.Type
-	}
-	return kinds
 }
 
 // accept makes a track what p, which is looked at or given out, says it is from
@@ -235,6 +244,13 @@ func (f *feed) readThrough() bool {
 	default:
 		return false
 	}
+}
+
+// takeTail returns, once, how much of a track was damaged at the end.
+func (f *feed) takeTail(media MediaType) time.Duration {
+	tail := f.tail[media]
+	f.tail[media] = 0
+	return tail
 }
 
 func (f *feed) readError(ctx context.Context, err error) error {

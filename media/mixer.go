@@ -58,7 +58,7 @@ type mixerConfig struct {
 	// onPlan is told the plan whenever it has changed.
 	onPlan func(f *feed, p Plan)
 	// onHole is told of a big hole in a track of the room; nil: nobody is.
-	onHole func(media MediaType, from, hole time.Duration)
+	onHole func(media MediaType, from, hole time.Duration, reason string)
 }
 
 // load goes on with another feed, which is the mixer's from now on.
@@ -220,8 +220,10 @@ func (m *mixer) work(ctx, wait context.Context) error {
 		m.meter.sourceCame()
 	}
 	m.lose(m.feed.queue.takeDropped())
-	if err := m.spoiled(Video, m.intake.ends, m.feed.corrupt.Swap(0)); err != nil {
-		return err
+	for media := range m.feed.corrupt {
+		if err := m.spoiled(MediaType(media), m.intake.ends, m.feed.corrupt[media].Swap(0)); err != nil {
+			return err
+		}
 	}
 	switch {
 	case err == nil:
@@ -258,6 +260,7 @@ func ignoreEnd(err error) error {
 func (m *mixer) finish(ctx context.Context) bool {
 	for media, l := range m.lanes {
 		if l != nil {
+			m.miss(MediaType(media), m.feed.takeTail(MediaType(media)))
 			out, err := l.flush()
 			if err == nil {
 				m.take(MediaType(media), out)
@@ -319,6 +322,7 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 	if media == Video && p.stands() {
 		m.stands = p.PTS + p.Duration
 	}
+	m.miss(media, p.lost)
 	out, err := m.lanes[media].put(p)
 	if change, ok := errors.AsType[*planChange](err); ok {
 		out, err = m.change(ctx, media, change.reason, &p)
@@ -330,7 +334,9 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 	if err := m.damage[media].note(p.DTS, 1, 0); err != nil {
 		return err
 	}
-	return m.spoiled(media, p.DTS, m.lanes[media].takeDamaged())
+	damaged := m.lanes[media].takeDamaged()
+	m.miss(media, time.Duration(damaged)*m.restamp.length(p))
+	return m.spoiled(media, p.DTS, damaged)
 }
 
 // spoiled counts n packets that came to nothing because they are damaged.

@@ -26,14 +26,24 @@ type fakeCoder struct {
 	closed bool
 	last   *Packet // that came out
 	stands *Packet // what Repeat repeats
+	// breaks says whether a packet cannot be decoded; nil: none.
+	breaks  func(Packet) bool
+	waits   bool // for a keyframe
+	damaged int64
 }
 
 func (c *fakeCoder) Output() Track              { return c.out }
 func (c *fakeCoder) SkipBefore(t time.Duration) { c.skip = t }
 func (c *fakeCoder) SkipFrom(t time.Duration)   { c.until = t }
 func (c *fakeCoder) ForceKey()                  { c.forced = true }
-func (c *fakeCoder) Damaged() int64             { return 0 }
-func (c *fakeCoder) Close()                     { c.closed = true }
+
+func (c *fakeCoder) Damaged() int64 {
+	n := c.damaged
+	c.damaged = 0
+	return n
+}
+
+func (c *fakeCoder) Close() { c.closed = true }
 
 func (c *fakeCoder) Input(Track) ([]Packet, error) {
 	c.inputs++
@@ -41,6 +51,11 @@ func (c *fakeCoder) Input(Track) ([]Packet, error) {
 }
 
 func (c *fakeCoder) Transcode(p Packet) ([]Packet, error) {
+	broken := c.breaks != nil && c.breaks(p)
+	if c.waits = c.out.Type == Video && (broken || c.waits && !p.Keyframe); c.waits || broken {
+		c.damaged++
+		return nil, nil
+	}
 	c.inside = append(c.inside, p)
 	slices.SortFunc(c.inside, func(a, b Packet) int { return int(a.PTS - b.PTS) })
 	return c.emit(c.delay), nil
@@ -85,10 +100,12 @@ type fakeCoders struct {
 	video []VideoOutput
 	audio []AudioOutput
 	deaf  bool // there is no decoder for audio
+	// breaks says what its coders cannot decode; nil: nothing.
+	breaks func(Packet) bool
 }
 
 func (c *fakeCoders) add(t Track, delay int) *fakeCoder {
-	coder := &fakeCoder{out: t, delay: delay}
+	coder := &fakeCoder{out: t, delay: delay, breaks: c.breaks}
 	c.made = append(c.made, coder)
 	return coder
 }

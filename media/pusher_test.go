@@ -207,10 +207,11 @@ func (r *fakeRoom) Close(context.Context) error {
 
 // recorder is an Observer that writes down what it is told.
 type recorder struct {
-	mu    sync.Mutex
-	lines []string
-	plan  Plan // the last of plans
-	plans []Plan
+	messages []string // of the warnings
+	mu       sync.Mutex
+	lines    []string
+	plan     Plan // the last of plans
+	plans    []Plan
 }
 
 func (o *recorder) add(line string) {
@@ -227,7 +228,12 @@ func (o *recorder) Publishing() { o.add("publishing") }
 func (o *recorder) Reconnecting(err error, _ time.Duration, _ time.Time) {
 	o.add("reconnecting " + KindOf(err).String())
 }
-func (o *recorder) Warned(code WarningCode, _ string) { o.add("warned " + string(code)) }
+func (o *recorder) Warned(code WarningCode, message string) {
+	o.add("warned " + string(code))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.messages = append(o.messages, message)
+}
 
 var _ Observer = (*recorder)(nil)
 
@@ -572,4 +578,49 @@ func TestASourceThatEndsBeforeItsLengthIsNotSaidToHaveBeenPlayedWhole(t *testing
 		require.Contains(t, s.seen.lines, "warned ended_early")
 		require.Less(t, s.job.Meter.Snapshot(time.Now()).Position, 6*time.Second)
 	})
+}
+
+func TestASourceWhoseClockStepsBackHasNotEndedEarly(t *testing.T) {
+	for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+		synctest.Test(t, func(t *testing.T) {
+			m, s := newMadeOf([]clipPart{{length: 14 * time.Second, picture: true, sound: true}}), newStage(nil)
+			for i := range m.packets {
+				if p := &m.packets[i]; p.DTS >= 6*time.Second {
+					p.PTS, p.DTS = p.PTS-4*time.Second, p.DTS-4*time.Second
+				}
+			}
+			s.job.Options.FillAudio, s.job.Options.Transcode = true, mode
+			require.NoError(t, s.playFrom(t.Context(), m.open, &fakeCoders{}))
+			require.NotContains(t, s.seen.lines, "warned ended_early")
+			require.Equal(t, 14*time.Second, s.job.Meter.Snapshot(time.Now()).Position)
+		})
+	}
+}
+
+func TestAPictureThatNothingDecodesIsToldOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		stream Stream
+		tracks []Track
+		want   int
+	}{
+		"and there is no other":                {Stream{Type: "video", Codec: "flashsv", NoDecoder: true}, clip(0).Tracks[1:], 1},
+		"beside another":                       {Stream{Type: "video", Codec: "flashsv", NoDecoder: true}, clip(0).Tracks, 0},
+		"but of which too little was seen yet": {Stream{Type: "video", Codec: "h264"}, clip(0).Tracks[1:], 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(func(int) fakeSource {
+					f := fakeSource{info: clip(2 * time.Second)}
+					f.info.Tracks, f.info.Streams = c.tracks, []Stream{c.stream}
+					return f
+				})
+				s.job.Options.Repeat = 2
+				require.NoError(t, s.play(t.Context()))
+				require.Len(t, s.seen.messages, c.want)
+				for _, m := range s.seen.messages {
+					require.Contains(t, m, "flashsv")
+				}
+			})
+		})
+	}
 }

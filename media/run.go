@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,8 +63,8 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 		meter:  job.Meter,
 		reel:   &reel{opener: p.Opener, request: job.Source, options: job.Options, unconfirmed: r.unconfirmed},
 		onPlan: func(f *feed, plan Plan) { job.Observer.Planned(f.info, f.live, plan) },
-		onHole: func(media MediaType, from, hole time.Duration) {
-			job.Observer.Warned(WarnHole, holeWarning(media, from, hole))
+		onHole: func(media MediaType, from, hole time.Duration, reason string) {
+			job.Observer.Warned(WarnHole, holeWarning(media, from, hole, reason))
 		},
 	}, told: job.Before}
 	r.mix.goOnFrom(job.Stood)
@@ -128,6 +129,7 @@ func (r *run) openSource(ctx context.Context) error {
 	}
 	r.warnOfParts(f)
 	r.warnOfSpeed(f)
+	r.warnOfCodecs(f)
 	r.source = sourceFacts{known: true, live: f.live, realtime: f.realtime, bursty: f.bursty, duration: f.info.Duration}
 	r.job.Meter.setDuration(r.source.duration)
 	if err := r.mix.load(o); err != nil {
@@ -162,6 +164,18 @@ func (r *run) warnOfSpeed(f *feed) {
 	if f.info.Retimed && !r.source.known {
 		r.job.Observer.Warned(WarnEditSpeed, "the source's edit list has parts that are to be played faster, slower or as a standing picture: "+
 			"they are played at the speed they were recorded at; to have them as edited, export the video anew")
+	}
+}
+
+// warnOfCodecs tells once of a picture or a sound that is missing because nothing
+// here decodes it.
+func (r *run) warnOfCodecs(f *feed) {
+	for _, s := range f.info.Streams {
+		played := func(t Track) bool { return t.Type.String() == s.Type }
+		if s.NoDecoder && !r.source.known && !slices.ContainsFunc(f.info.Tracks, played) {
+			r.job.Observer.Warned(WarnNoDecoder, fmt.Sprintf("the source's %s is left out: its codec %s cannot be decoded by this build; convert it to H.264 and AAC, or to another codec that is played", s.Type, s.Codec))
+			return
+		}
 	}
 }
 
@@ -275,7 +289,7 @@ func (r *run) playOut(ctx context.Context) error {
 	if until := r.job.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
-	reached := max(r.position, r.reached)
+	reached := max(r.position, r.reached, r.mix.elapsed())
 	if missing := length - reached; missing > endedEarly && !r.source.live {
 		r.job.Observer.Warned(WarnEndedEarly, fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
 			reached.Round(time.Second), length.Round(time.Second)))

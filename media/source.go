@@ -98,6 +98,7 @@ type Stream struct {
 	Program         int  // number of the transport stream's program it is in; 0: none
 	AudioTrack      int  // of audio: by which TrackChoice.Audio names it; -1: it does not
 	Chosen          bool
+	NoDecoder       bool   // it is left out because nothing here decodes its codec
 	LeftOut         string // why it is not chosen: "not chosen", "unreadable", "cover", "subtitle" or "data"
 }
 
@@ -139,6 +140,9 @@ type Packet struct {
 	play     int
 	// leftOut is how much a mixer had left out before it, in all.
 	leftOut time.Duration
+	// lost is how much of the track before it came and is damaged, of what a feed
+	// gives.
+	lost time.Duration
 	// origin is where it comes from, of what a mixer gives out.
 	origin origin
 	// config is the decoder configuration it needs, in FLV's form, of what a mixer

@@ -14,6 +14,7 @@ const (
 	WarnLongGOP        WarningCode = "long_gop"
 	WarnLost           WarningCode = "lost"
 	WarnMaxDuration    WarningCode = "max_duration"
+	WarnNoDecoder      WarningCode = "no_decoder"
 	WarnTooSlow        WarningCode = "too_slow"
 	WarnUserSigExpires WarningCode = "usersig_expires"
 )

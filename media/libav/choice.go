@@ -182,10 +182,13 @@ func (s *Source) tell() {
 		}
 		if _, t.Chosen = s.tracks[st.Index()]; !t.Chosen {
 			t.LeftOut = s.leftOut(st)
+			t.NoDecoder = t.LeftOut == leftUnreadable && t.Codec != "none" && decoderOf(t.Codec) == nil
 		}
 		s.info.Streams = append(s.info.Streams, t)
 	}
 }
+
+const leftUnreadable = "unreadable"
 
 func (s *Source) leftOut(st *astiav.Stream) string {
 	d := st.DispositionFlags()
@@ -195,7 +198,7 @@ func (s *Source) leftOut(st *astiav.Stream) string {
 	case d.Has(astiav.DispositionFlagAttachedPic) || d.Has(astiav.DispositionFlagTimedThumbnails):
 		return "cover"
 	case !s.usable(kind)(st):
-		return "unreadable"
+		return leftUnreadable
 	}
 	return "not chosen"
 }

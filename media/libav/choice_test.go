@@ -198,3 +198,14 @@ func TestAnAudioTrackThatBeginsLateIsPlayedWhereItWasAskedFor(t *testing.T) {
 		require.Equal(t, want.rate == 48000, s.Info().Streams[1].Chosen)
 	}
 }
+
+func TestAPictureThatNothingDecodesIsNamedAsThat(t *testing.T) {
+	ffmpegOnce(t, "flashsv.flv", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "sine=sample_rate=44100",
+		"-t", "1", "-c:v", "flashsv", "-c:a", "pcm_s16le")
+	s, err := openChosen(t, "flashsv.flv", media.TrackChoice{})
+	require.NoError(t, err)
+	require.Len(t, s.Info().Streams, 2)
+	for _, st := range s.Info().Streams {
+		require.Equal(t, st.Type == "video", st.NoDecoder, "%+v", st)
+	}
+}

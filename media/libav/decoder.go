@@ -49,16 +49,25 @@ type decoder struct {
 // is the decoder's own.
 type frames func(f *astiav.Frame) error
 
-func newDecoder(t media.Track) (*decoder, error) {
-	name := C.CString(string(t.Codec))
+// decoderOf returns what decodes a codec, nil where this build has nothing for it.
+func decoderOf(codec media.Codec) *astiav.Codec {
+	name := C.CString(string(codec))
 	defer C.free(unsafe.Pointer(name))
-	const op = "open decoder"
 	found := C.rc_decoder(name)
+	if found == nil {
+		return nil
+	}
+	return astiav.FindDecoderByName(C.GoString(found.name))
+}
+
+func newDecoder(t media.Track) (*decoder, error) {
+	const op = "open decoder"
+	found := decoderOf(t.Codec)
 	if found == nil {
 		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: media.Sentence(fmt.Sprintf("the source's %s codec %s cannot be decoded by this build", t.Type, t.Codec))}
 	}
 	d := &decoder{track: t, waiting: t.Type == media.Video}
-	if err := d.open(astiav.FindDecoderByName(C.GoString(found.name))); err != nil {
+	if err := d.open(found); err != nil {
 		d.close()
 		damaged := media.Sentence(fmt.Sprintf("the source's %s (%s) cannot be decoded: it is damaged, or of a kind that this build does not know", t.Type, t.Codec))
 		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: media.Because(string(damaged), errors.Join(damaged, err))}

@@ -250,7 +250,7 @@ func clocks() []Sample {
 			sample("flv, clock "+name, copied, copied).then([]string{"clock", "a.flv", at})
 	}
 	lateSound := func(name, out string) Sample {
-		return piece{video: baseline, audio: aac, from: 3, seconds: 5, out: out}.sample(name+", audio starts 3 s late", copied, copied)
+		return piece{video: baseline, audio: aac, from: 3, seconds: 5, out: out}.sample(name+", audio starts 3 s late", copied, copied).warned("hole")
 	}
 	latePicture := func(name, out string) Sample {
 		s := piece{video: baseline, audio: aac, seconds: 5, out: out}.sample(name+", picture starts 2 s late", copied, copied)
@@ -282,11 +282,11 @@ func clocks() []Sample {
 		flv("begins at 20 days", "1700000s"), flv("wraps", "4294965.3s"),
 		jump("ts, clock jumps ahead", "100"),
 		jump("ts, clock jumps back", "-1"),
-		late.sample("mp4, audio starts 2 s late", copied, copied),
-		lateTS.sample("ts, audio starts 2 s late", copied, copied),
+		late.sample("mp4, audio starts 2 s late", copied, copied).warned("hole"),
+		lateTS.sample("ts, audio starts 2 s late", copied, copied).warned("hole"),
 		latest.sample("ts, audio starts 6 s late", copied, TrackWant{Action: "fill", Then: "copy"}),
 		delayed.sample("mp4, audio delayed by an edit list", copied, copied),
-		early.sample("mp4, audio ends early", copied, copied).shaped(func(w *TapeWant) { w.Apart += 2 * time.Second }),
+		early.sample("mp4, audio ends early", copied, copied).warned("hole").shaped(func(w *TapeWant) { w.Apart += 2 * time.Second }),
 		lateSound("mkv", matroska), lateSound("flv", flvFile),
 		latePicture("mp4", faststart), latePicture("mkv", matroska), latePicture("ts", ts), latePicture("flv", flvFile),
 		slides("mp4", faststart, transcoded("stands")), slides("mkv", matroska, until("stands")),
@@ -312,8 +312,8 @@ func clocks() []Sample {
 		edited("two edits with B-frames", atKeys, piece{video: adaptive, audio: aac}, transcoded("B-frames"), copied),
 		cut("", aac, copied), cut(", all re-encoded", "-c:a libmp3lame", transcoded("mp3")),
 		edited("edits out of order", "4-6 0-2", piece{video: baseline, audio: aac}, copied, copied),
-		edited("nothing between edits", holed, piece{video: baseline, audio: aac}, until("stands"), copied).shaped(six).renewed(),
-		edited("nothing between edits, all re-encoded", "0-3 -2 4-6", piece{video: adaptive, audio: "-c:a libmp3lame"}, transcoded("B-frames"), transcoded("mp3")).
+		edited("nothing between edits", holed, piece{video: baseline, audio: aac}, until("stands"), copied).shaped(six).renewed().warned("hole"),
+		edited("nothing between edits, all re-encoded", "0-3 -2 4-6", piece{video: adaptive, audio: "-c:a libmp3lame"}, transcoded("B-frames"), transcoded("mp3")).warned("hole").
 			shaped(six).shaped(func(w *TapeWant) { w.Duration, w.Flashes, w.Beeps = 7*time.Second, 5, 5 }),
 		edited("edits slowed down", "0-2 4-5@0.5", piece{video: baseline, audio: aac}, copied, copied).warned("edit_speed"),
 		edited("many edits", "0-0.7 1.3-1.7 2.2-2.7 3.3-4.3 4.4-4.6 4.8-6", piece{video: baseline, audio: aac}, transcoded("edit list"), copied),
@@ -406,7 +406,7 @@ func changes() []Sample {
 		mute.audio = None
 		third.out = strings.NewReplacer("_offset 2", "_offset 4", "2.ts", "3.ts").Replace(third.out)
 		s.steps = [][]string{first.args(), mute.args(), third.args(), ffmpegStep("join a.ts 1.ts 2.ts 3.ts"), ffmpegStep("drop 1.ts 2.ts 3.ts")}
-		return s.shaped(func(w *TapeWant) { w.Beeps = 4 })
+		return s.shaped(func(w *TapeWant) { w.Beeps = 4 }).warned("hole")
 	}
 	bent := piece{video: adaptive + " -force_key_frames expr:lt(t,2)", audio: aac, out: "-f flv a.flv"}.
 		sample("flv, B-frames begin in mid-stream", until("B-frames"), copied)
