@@ -172,7 +172,8 @@ var errFeedClosed = errors.New("the source is not needed any more")
 // between are made of it.
 func (f *feed) read(ctx context.Context) error {
 	damaged := false
-	kinds := kindsOf(f.info.Tracks) // the reader's own: the feed's change when they are given out
+	steps := clockSteps{woven: f.info.Container == "flv"} // fragments hold all of a track before the other
+	kinds := kindsOf(f.info.Tracks)                       // the reader's own: the feed's change when they are given out
 	for {
 		p, err := f.source.ReadPacket()
 		beyond := err == nil && f.ending.beyond(p)
@@ -187,6 +188,9 @@ func (f *feed) read(ctx context.Context) error {
 		}
 		if beyond {
 			continue
+		}
+		if f.realtime {
+			p = steps.mend(p, time.Now())
 		}
 		if p.Change != nil {
 			kinds[p.Track] = p.Change.Type
