@@ -70,7 +70,7 @@ func (r *run) takeVideo(ctx context.Context) error {
 	r.job.Meter.dropped(r.stopAhead())
 	o := r.mix.reel.openAgain(ctx, r.mix.feed)
 	if o.err != nil {
-		return o.err
+		return away(o.err)
 	}
 	if r.mix.lanes[Video] == nil {
 		if r.room != nil {
