@@ -63,6 +63,7 @@ type feed struct {
 	left       int           // pictures from before the gate opened
 	configs    configs       // of what was left out behind the queue
 	corrupt    atomic.Int64  // pictures left out because they, or those they are made of, are damaged
+	came       func()        // is told of each packet that is taken; may be nil
 	passedOn   bool          // another feed has the source
 	ended      chan struct{} // closed when all of the source has been read
 }
@@ -84,7 +85,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 		return nil, err
 	}
 	f := newFeed(source, r.Mode)
-	f.cancel = cancel
+	f.cancel, f.came = cancel, r.Came
 	f.from = max(part.from, 0)
 	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
@@ -266,7 +267,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 		if f.seenEnough(s, patient) || f.realtime && !patient {
 			break
 		}
-		p, err := f.queue.get(ctx, f.patience())
+		p, err := f.get(ctx, f.patience())
 		if s.ended = (isEnd(err) || KindOf(err) == KindSourceEnded) && len(f.held) > 0; s.ended {
 			break
 		}
@@ -443,6 +444,15 @@ func (f *feed) begins(key Packet) Packet {
 	return stands[0]
 }
 
+// get returns the next packet that was read.
+func (f *feed) get(ctx context.Context, patience time.Duration) (Packet, error) {
+	p, err := f.queue.get(ctx, patience)
+	if err == nil && f.came != nil {
+		f.came()
+	}
+	return p, err
+}
+
 func (f *feed) take(ctx context.Context, patience time.Duration) (Packet, error) {
 	var p Packet
 	var err error
@@ -450,7 +460,7 @@ func (f *feed) take(ctx context.Context, patience time.Duration) (Packet, error)
 		p = f.held[0]
 		f.held = f.held[1:]
 	} else {
-		p, err = f.queue.get(ctx, patience)
+		p, err = f.get(ctx, patience)
 	}
 	f.accept(p)
 	return p, err

@@ -218,6 +218,19 @@ func TestAPictureThatComesLateIsToldOf(t *testing.T) {
 	requirePicture(t, s)
 }
 
+func TestSoundThatComesWhileThePictureIsWaitedForIsToldOf(t *testing.T) {
+	var told []time.Time
+	address := liveFLV{flags: 5, video: 6 * time.Second}.serve(t, mediatest.Spec{Seconds: 24}, 0)
+	s, err := open(t, media.SourceRequest{URL: media.Secret(address), Came: func() { told = append(told, time.Now()) }})
+	require.NoError(t, err)
+	require.Len(t, s.Info().Tracks, 2)
+	require.NotEmpty(t, told)
+	for i, at := range told[1:] {
+		require.Less(t, at.Sub(told[i]), time.Second)
+	}
+	require.Greater(t, told[len(told)-1].Sub(told[0]), 2*time.Second)
+}
+
 func TestAPictureThatCannotBeDecodedLeavesTheSoundAlone(t *testing.T) {
 	for name, server := range map[string]liveFLV{
 		"promised":     {flags: 5, video: 4 * time.Second, bare: true},
