@@ -69,7 +69,7 @@ func (c *steppedClock) watch(dts time.Duration, other *steppedClock, now time.Ti
 	case step.Abs() <= mostStep:
 	case (without - other.shift).Abs() <= maxJitter: // as the other's has
 		c.shift = other.shift
-	case step > 0 && step <= maxForward && dts+c.shift > other.expected(now)+mostStep:
+	case step > 0 && dts+c.shift > other.expected(now)+mostStep:
 		c.shift = without
 	}
 }
