@@ -36,6 +36,7 @@ type Meter struct {
 
 	source, room, paced waiting
 	lastSent            atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
+	behind              atomic.Int64 // ns that a source which is not paced has fallen behind
 }
 
 // NewMeter returns a Meter that stands at position.

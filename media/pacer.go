@@ -28,6 +28,7 @@ type pacer struct {
 	leftOut time.Duration // how much of the media was left out so far
 	follows bool
 	drift   drift
+	fallen  time.Duration // of a source that is not paced: how far the last packet was behind
 }
 
 // reset makes the next packet start the clock anew (after a pause, a seek,
@@ -114,6 +115,19 @@ func (p *pacer) wait(ctx context.Context, dts time.Duration) (late time.Duration
 	}
 	p.newest = max(p.newest, dts)
 	return late, nil
+}
+
+// fall returns how far a source that is not paced has fallen behind since the
+// clock was started: of its packets the one that came earliest tells.
+func (p *pacer) fall(dts time.Duration) time.Duration {
+	now := time.Now()
+	switch {
+	case p.anchor.IsZero(), dts >= p.newest && now.Before(p.due(dts)):
+		p.anchor, p.base, p.newest, p.fallen = now, dts, dts, 0
+	case dts >= p.newest: // others come late behind those of the other track
+		p.newest, p.fallen = dts, now.Sub(p.due(dts))
+	}
+	return p.fallen
 }
 
 func (p *pacer) sleep(ctx context.Context, d time.Duration) error {

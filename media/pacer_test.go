@@ -223,3 +223,21 @@ func BenchmarkPacers(b *testing.B) {
 	b.ReportMetric(float64(all[len(all)-1].Microseconds())/1000, "max-ms")
 	b.ReportMetric(float64(len(all))/float64(b.N), "packets/op")
 }
+
+func TestASourceThatIsNotPacedTellsHowFarItHasFallenBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pacer
+		come := func(after, dts time.Duration) time.Duration {
+			time.Sleep(after)
+			return p.fall(dts)
+		}
+		require.Zero(t, come(0, 5*time.Second))
+		require.Zero(t, come(0, 7*time.Second), "a burst at first: what a server had in store")
+		require.Zero(t, come(time.Second, 8*time.Second))
+		require.Equal(t, time.Second, come(2*time.Second, 9*time.Second))
+		require.Equal(t, time.Second, come(0, 8500*time.Millisecond), "the other track says nothing")
+		require.Equal(t, 500*time.Millisecond, come(500*time.Millisecond, 10*time.Second), "it catches up")
+		p.reset()
+		require.Zero(t, come(time.Minute, 3*time.Second))
+	})
+}

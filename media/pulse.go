@@ -13,6 +13,7 @@ type Pulse struct {
 	Paced       bool          // a packet is there, and its time has not come
 	Source      time.Duration // how long the source was waited for, in all
 	Room        time.Duration // how long the room was
+	Behind      time.Duration // how far a live source that is sent as it comes has fallen behind since it was opened
 }
 
 // waiting is the wait for one side. One goroutine waits, any may look.
@@ -49,7 +50,7 @@ func (w *waiting) look(now time.Time) (since time.Time, total time.Duration) {
 
 // Pulse returns how the attempt goes on at now.
 func (m *Meter) Pulse(now time.Time) Pulse {
-	var p Pulse
+	p := Pulse{Behind: time.Duration(m.behind.Load())}
 	p.SourceSince, p.Source = m.source.look(now)
 	p.RoomSince, p.Room = m.room.look(now)
 	p.Paced = m.paced.since.Load() != 0

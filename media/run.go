@@ -200,7 +200,9 @@ func (r *run) step(ctx context.Context) error {
 		return nil
 	}
 	var late time.Duration
-	if !r.source.realtime {
+	if r.source.realtime {
+		r.job.Meter.behind.Store(int64(r.pacer.fall(p.DTS)))
+	} else {
 		r.pacer.skip(p.leftOut)
 		r.job.Meter.paced.begin(time.Now())
 		late, err = r.pacer.wait(r.inRoom, p.DTS)

@@ -136,14 +136,17 @@ func (s *fakeStore) Register(_ context.Context, r Registration) (Verdict, error)
 	return Kept, nil
 }
 
-func (s *fakeStore) Finish(_ context.Context, l Lease, e End) error {
+func (s *fakeStore) Finish(_ context.Context, l Lease, e End) (State, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
-		return errAway
+		return "", errAway
 	}
 	s.ends[l.ID] = e
-	return nil
+	if s.pushes[l.ID].Desired == DesiredStop {
+		return Stopped, nil
+	}
+	return e.State, nil
 }
 
 func (s *fakeStore) Release(_ context.Context, l Lease, progress media.Progress, _ []Event) (int64, error) {

@@ -27,7 +27,7 @@ type WorkerReport struct {
 	Used    int         `json:"used"` // slots that are taken
 	Since   time.Time   `json:"since"`
 	State   WorkerState `json:"state"`
-	Keys    []string    `json:"keys"` // ids of the secret keys it opens envelopes with
+	Keys    []string    `json:"keys"` // ids of the secret keys it opens envelopes with; nil when it does not tell
 }
 
 // Fleet is all workers that are there.
@@ -37,8 +37,8 @@ type Fleet struct {
 	Lack    Waiting        // why none of them would take one more push now; empty: one would
 }
 
-// Opens says whether a worker can open what we seal.
-func (f Fleet) Opens(w WorkerReport) bool { return slices.Contains(w.Keys, f.Key) }
+// Opens says whether a worker can open what we seal, as far as it tells.
+func (f Fleet) Opens(w WorkerReport) bool { return w.Keys == nil || slices.Contains(w.Keys, f.Key) }
 
 // FleetStore knows the workers. Its errors are *Error with CodeStoreUnavailable.
 type FleetStore interface {

@@ -113,6 +113,25 @@ func TestAPushThatIsReleasedToStopIsToldToHaveStopped(t *testing.T) {
 	})
 }
 
+func TestAPushThatFailsWhenItIsToStopIsToldAsItsRecordSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w *world
+		w = newWorld(playerFunc(func(context.Context, media.Job) error {
+			w.store.set(func(s *fakeStore) {
+				p := s.pushes["a"]
+				p.Desired = DesiredStop
+				s.pushes["a"] = p
+			})
+			return &media.Error{Kind: media.KindRoomDenied, Op: "publish"}
+		}), queued("a"))
+		defer w.close()
+		metrics := &noted{}
+		w.worker.Metrics = metrics
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}), "its task has not failed, either")
+		require.Equal(t, []string{"began", "ended stopped "}, metrics.take())
+	})
+}
+
 func TestRefusalsAndFailedRenewsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(playFor(time.Hour), queued("a"), queued("b"))

@@ -141,8 +141,9 @@ type AttemptStore interface {
 	// with ErrEnded. With ErrHandover comes what the announced attempt may
 	// prepare from.
 	Claim(ctx context.Context, l Lease, others int, keys ...string) (Claimed, error)
-	// Finish ends the push for good, or returns ErrStale.
-	Finish(ctx context.Context, l Lease, e End) error
+	// Finish ends the push for good and returns the state it has now, see
+	// End.State; or it returns ErrStale.
+	Finish(ctx context.Context, l Lease, e End) (State, error)
 	// Release gives the push back: Queued under the next epoch, which it
 	// returns; or, with desired=stop, Stopped and epoch 0.
 	Release(ctx context.Context, l Lease, p media.Progress, events []Event) (next int64, err error)

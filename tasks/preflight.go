@@ -49,9 +49,11 @@ type QuestionStore interface {
 // the *Error. With look, a worker opens the source: the push has its tracks and
 // the plan, or the Failure of one that would fail at once.
 func (s *Service) Preview(ctx context.Context, r Request, look bool) (Push, error) {
+	reads, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
 	spec, secrets, err := s.check(r, time.Now())
 	if err != nil {
-		return s.repeated(ctx, r, err)
+		return s.repeated(reads, r, err)
 	}
 	n, err := s.newPush(r, spec, secrets)
 	if err != nil {
@@ -61,14 +63,14 @@ func (s *Service) Preview(ctx context.Context, r Request, look bool) (Push, erro
 		return p, err
 	}
 	p := n.Push
-	holder, err := s.Questions.Holder(ctx, spec.SDKAppID, spec.UserID)
+	holder, err := s.Questions.Holder(reads, spec.SDKAppID, spec.UserID)
 	switch {
 	case err != nil:
 		return Push{}, err
 	case holder != "":
 		return Push{}, UserBusy(holder)
 	}
-	fleet, err := s.Fleet(ctx)
+	fleet, err := s.Fleet(reads)
 	if err != nil {
 		return Push{}, err
 	}

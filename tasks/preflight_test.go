@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +18,7 @@ type fakeQuestions struct {
 	err     error
 	asked   chan Question
 	answers chan Finding
+	still   bool // Redis stands still
 }
 
 func newQuestions() *fakeQuestions {
@@ -45,7 +47,13 @@ func (q *fakeQuestions) Answer(_ context.Context, _ string, f Finding) error {
 	return nil
 }
 
-func (q *fakeQuestions) Holder(context.Context, uint32, string) (string, error) { return q.holder, nil }
+func (q *fakeQuestions) Holder(ctx context.Context, _ uint32, _ string) (string, error) {
+	if q.still {
+		<-ctx.Done()
+		return "", &Error{Code: CodeRedisUnavailable, Err: ctx.Err()}
+	}
+	return q.holder, nil
+}
 
 func TestAPreviewSaysWhatAStartWouldAndStartsNothing(t *testing.T) {
 	d, q := newDesk(), newQuestions()
@@ -71,6 +79,20 @@ func TestAPreviewSaysWhatAStartWouldAndStartsNothing(t *testing.T) {
 	require.Equal(t, CodeUserBusy, CodeOf(err))
 	require.Empty(t, d.queue.rung)
 	require.Empty(t, d.pushes.created)
+}
+
+func TestAPreviewWaitsForRedisNoLongerThanOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, q := newDesk(), newQuestions()
+		d.service.Questions, d.service.Workers = q, fakeFleet{}
+		q.still = true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		_, err := d.service.Preview(ctx, request(), true)
+		require.Equal(t, CodeRedisUnavailable, CodeOf(err))
+		require.LessOrEqual(t, time.Since(start), 3*time.Second)
+	})
 }
 
 func TestAPreviewThatNoWorkerAnswersSaysSo(t *testing.T) {

@@ -178,7 +178,7 @@ type Event struct {
 	Type    EventType
 	State   State  // of EventState: the new one
 	Side    Side   // of EventTrouble and EventRecovered: whose
-	Code    string // of EventWarning, EventTrouble and EventRecovered: why
+	Code    string // of EventWarning, EventTrouble, EventRecovered and the end of a push that failed: why
 	Message string
 	Epoch   int64
 	// Seq numbers an attempt's events from 1, so that one sent twice is

@@ -198,13 +198,16 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 		if s != Completed {
 			end.Trouble = a.trouble().ended()
 		}
-		err := w.Store.Finish(ctx, a.lease, end)
-		if err == nil {
-			a.failure = f
-			a.log.Info("attempt ended", "state", s, "position", end.Progress.Position)
-			a.metrics.Ended(s, f.code())
+		state, err := w.Store.Finish(ctx, a.lease, end)
+		if err != nil {
+			return err
 		}
-		return err
+		if state == Failed {
+			a.failure = f
+		}
+		a.log.Info("attempt ended", "state", state, "position", end.Progress.Position)
+		a.metrics.Ended(state, a.failure.code())
+		return nil
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 // StateTable says what each state means, in the order of a push's life.
 func StateTable() []Entry {
 	return []Entry{
-		{string(Queued), "waits for a worker; its `trouble` says why, after three seconds", ""},
+		{string(Queued), "waits for a worker; its `trouble` says why: at once where none would take it, else after three seconds", ""},
 		{string(Starting), "a worker opens the source and the room", ""},
 		{string(Publishing), "packets reach the room", ""},
 		{string(Reconnecting), "the source or the room is away and is tried again", ""},
@@ -88,7 +88,7 @@ func TroubleTable() []Entry {
 		{string(CodeSourceSlow), "the source comes slower than it is played", "look at its server, and at the network to it"},
 		{string(CodeRoomSilent), "the room takes nothing", "look at the network between the worker and TRTC"},
 		{string(CodeRoomSlow), "the room takes packets slower than they are played", "look at the network between the worker and TRTC, or ask for less (`videoKbps`)"},
-		{string(CodeWorkerSlow), "the worker is too slow for all that it is to re-encode", "give it fewer pushes (ROOMCAST_WORKER_SLOTS), or a faster machine"},
+		{string(CodeWorkerSlow), "the worker is too slow for all that it plays", "give it fewer pushes (ROOMCAST_WORKER_SLOTS), or a faster machine"},
 		{string(CodePacketsDropped), "packets are left out: damaged, too late, or faster than the room takes them", "look at the source, and at the network"},
 		{string(WaitingForWorker), "it waits: no worker is running", "start one"},
 		{string(WaitingForSlot), "it waits: all workers are full", "add a worker, or slots (ROOMCAST_WORKER_SLOTS)"},

@@ -3,6 +3,8 @@ package tasks
 import (
 	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -53,8 +55,9 @@ const (
 )
 
 const (
-	// silentAfter is how long one side may give no sign before that is trouble.
-	silentAfter = 3 * time.Second
+	// silentAfter is how long one side may give no sign before that is trouble: it
+	// is to be known within three seconds, and is looked at once a second.
+	silentAfter = 2 * time.Second
 	// fedLately is for how long after its last packet was played a source that is
 	// waited for counts as there.
 	fedLately = 1500 * time.Millisecond
@@ -81,13 +84,14 @@ type troubles struct {
 	failing *Trouble      // what is being tried again; nil: source and room are open
 	cause   error         // of failing, for the log
 	quiet   bool          // the state is Reconnecting because nothing reaches the room, though both sides are open
+	live    bool          // the source is
 	taken   time.Duration // of the source, by both tracks
 	fed     time.Time     // when taken grew last
 	well    time.Time     // since when nothing was wrong while there is a trouble; zero: something is
 	calm    time.Duration // how long all must be well for it to be over
 	over    time.Time     // when the last one was
 	said    time.Time     // of the last event
-	past    []sample      // of the last slowWindow, oldest first
+	past    []sample      // of twice the last slowWindow, oldest first
 }
 
 // inherit takes over the trouble that p's attempt before has left: it did not
@@ -140,6 +144,7 @@ func (a *attempt) lookLocked(p media.Progress, now time.Time) { a.lookAt(p, a.me
 
 func (a *attempt) lookAt(p media.Progress, pulse media.Pulse, now time.Time) {
 	t := &a.troubles
+	t.live = a.live
 	flows := now.Sub(pulse.Sent) < silentAfter
 	if taken := p.Coverage[media.Video].Taken + p.Coverage[media.Audio].Taken; taken != t.taken {
 		t.taken, t.fed = taken, now
@@ -160,6 +165,9 @@ func (a *attempt) lookAt(p media.Progress, pulse media.Pulse, now time.Time) {
 		since := a.publishing // that nothing came for a while does not unsettle the attempt
 		a.moveLocked(Publishing)
 		a.publishing = since
+	}
+	if t.failing != nil || silent != nil {
+		t.past = nil // what was lost meanwhile is that trouble's
 	}
 	switch symptom := cmp.Or(t.failing, silent, slow); {
 	case symptom != nil:
@@ -185,18 +193,19 @@ func silence(p media.Pulse, now time.Time) *Trouble {
 
 // workerSlow is the trouble of a push that its worker has no time for.
 func workerSlow(now time.Time) *Trouble {
-	return &Trouble{Side: SideWorker, Code: CodeWorkerSlow, Since: now, Message: "this worker is too slow for all that it is to re-encode: give it fewer pushes (ROOMCAST_WORKER_SLOTS) or a faster machine"}
+	return &Trouble{Side: SideWorker, Code: CodeWorkerSlow, Since: now, Message: "this worker is too slow for all that it plays: give it fewer pushes (ROOMCAST_WORKER_SLOTS) or a faster machine"}
 }
 
 // slowness is the trouble of a push that slips or drops, nil for none.
 func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) *Trouble {
-	for len(t.past) > 0 && now.Sub(t.past[0].at) > slowWindow {
+	for len(t.past) > 0 && now.Sub(t.past[0].at) > 2*slowWindow {
 		t.past = t.past[1:]
 	}
 	t.past = append(t.past, sample{at: now, slipped: p.Slipped, dropped: p.DroppedPackets, pulse: pulse})
-	then := t.past[0]
+	before, since := split(t.past, now.Add(-slowWindow))
+	then := since[0]
 	waited := map[Side]time.Duration{SideSource: pulse.Source - then.pulse.Source, SideRoom: pulse.Room - then.pulse.Room}
-	slip := p.Slipped - then.slipped
+	slip := max(p.Slipped-then.slipped, leastBehind(since)-leastBehind(before))
 	side := SideWorker
 	for _, s := range []Side{SideSource, SideRoom} {
 		if waited[s] > slip/2 && waited[s] > waited[side] {
@@ -205,16 +214,37 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 	}
 	switch {
 	case slip >= slowSlip && side == SideSource:
-		return &Trouble{Side: side, Code: CodeSourceSlow, Message: "the source comes slower than it is to be played, so that the picture stands again and again"}
+		return &Trouble{Side: side, Code: CodeSourceSlow, Message: "the source comes slower than it is played, so that the picture stands again and again: look at its server, and at the network to it"}
 	case slip >= slowSlip && side == SideRoom:
 		return &Trouble{Side: side, Code: CodeRoomSlow, Message: "the room takes packets slower than they are played: look at the network between the worker and TRTC, or ask for less (videoKbps)"}
 	case slip >= slowSlip:
 		return workerSlow(now)
-	case p.DroppedPackets-then.dropped >= manyDropped:
-		return &Trouble{Side: cmp.Or(map[bool]Side{true: SideRoom}[side == SideRoom], SideSource), Code: CodePacketsDropped,
-			Message: "packets are left out: they come damaged or too late from the source, or faster than the room takes them"}
+	case p.DroppedPackets-then.dropped < manyDropped:
+		return nil
+	case waited[SideRoom] >= slowSlip:
+		return &Trouble{Side: SideRoom, Code: CodePacketsDropped, Message: "packets are left out because the room takes them slower than they come: " +
+			"look at the network between the worker and TRTC, or ask for less (videoKbps)"}
+	case t.live && now.Sub(then.at) >= slowWindow/2 && waited[SideSource] < slowSlip/2: // who keeps up waits for a live source nearly always
+		return workerSlow(now)
 	}
-	return nil
+	return &Trouble{Side: SideSource, Code: CodePacketsDropped,
+		Message: "packets of the source are left out, which come damaged or too late: look at what makes it, and at the network to it"}
+}
+
+// split parts samples, oldest first, into those before at and the others.
+func split(past []sample, at time.Time) (before, since []sample) {
+	n := slices.IndexFunc(past, func(s sample) bool { return !s.at.Before(at) })
+	return past[:n], past[n:]
+}
+
+// leastBehind is how far a live source was behind at least: what the network
+// held up and handed on soon after is not lost. Of no time it is not known.
+func leastBehind(samples []sample) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for _, s := range samples {
+		least = min(least, s.pulse.Behind)
+	}
+	return least
 }
 
 // noteLocked makes s the attempt's trouble. It is an event when it begins and
@@ -244,7 +274,11 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 	}
 	t.said = now
 	a.eventLocked(Event{Type: EventTrouble, Side: next.Side, Code: string(next.Code), Message: next.Message})
-	a.log.Warn("trouble", "side", next.Side, "code", next.Code, "message", next.Message, "error", t.cause)
+	log := a.log
+	if s == t.failing {
+		log = log.With("error", t.cause)
+	}
+	log.Warn("trouble", "side", next.Side, "code", next.Code, "message", next.Message)
 	a.kick()
 }
 

@@ -100,7 +100,7 @@ func TestASideThatGivesNoSignIsTrouble(t *testing.T) {
 		want  Code
 	}{
 		"nothing is waited for":       {media.Pulse{}, ""},
-		"the source is late":          {media.Pulse{SourceSince: now.Add(-2 * time.Second)}, ""},
+		"the source is late":          {media.Pulse{SourceSince: now.Add(-time.Second)}, ""},
 		"the source gives nothing":    {media.Pulse{SourceSince: now.Add(-3 * time.Second)}, CodeSourceSilent},
 		"the room takes nothing":      {media.Pulse{RoomSince: now.Add(-3 * time.Second)}, CodeRoomSilent},
 		"both, and the source is why": {media.Pulse{SourceSince: now.Add(-3 * time.Second), RoomSince: now.Add(-3 * time.Second)}, CodeSourceSilent},
@@ -141,6 +141,48 @@ func TestAPushThatSlipsSaysWhichSideIsSlow(t *testing.T) {
 			require.Nil(t, ts.slowness(c.after, c.pulse, now.Add(8*time.Second)), "it is over when it does not go on")
 		})
 	}
+}
+
+// A live source that is sent as it comes never makes the clock slip.
+func TestALiveSourceThatComesSlowerThanItIsPlayedIsSlow(t *testing.T) {
+	for name, c := range map[string]struct {
+		behind func(second int) time.Duration
+		slow   bool
+	}{
+		"as it should":                      {func(int) time.Duration { return 30 * time.Millisecond }, false},
+		"at nine tenths of the speed":       {func(s int) time.Duration { return time.Duration(s) * 110 * time.Millisecond }, true},
+		"of another clock":                  {func(s int) time.Duration { return time.Duration(s) * time.Millisecond }, false},
+		"held up, and handed on soon after": {func(s int) time.Duration { return time.Duration(s%4) * 700 * time.Millisecond }, false},
+		"catching up":                       {func(s int) time.Duration { return time.Duration(20-s) * time.Second }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ts troubles
+			begin := time.Now()
+			var last *Trouble
+			for s := range 15 {
+				pulse := media.Pulse{Behind: c.behind(s), Source: time.Duration(s) * 900 * time.Millisecond}
+				last = ts.slowness(media.Progress{}, pulse, begin.Add(time.Duration(s)*time.Second))
+				require.False(t, last != nil && s < 5, "it takes a while to be sure")
+			}
+			require.Equal(t, c.slow, last != nil)
+			if c.slow {
+				require.Equal(t, CodeSourceSlow, last.Code)
+			}
+		})
+	}
+}
+
+func TestWhatWasLostInASilenceIsNoSlownessAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, look := troubled(t, Push{})
+		for range 8 {
+			time.Sleep(time.Second)
+			look()
+		}
+		a.Reconnecting(unavailable(), time.Second, time.Now().Add(time.Minute))
+		look()
+		require.Empty(t, a.troubles.past)
+	})
 }
 
 func TestAnAttemptThatWasPreparedHasTheTroubleThatItsOwnerEndedWith(t *testing.T) {
@@ -219,4 +261,24 @@ func TestAPushThatHasEndedIsNotTriedAgain(t *testing.T) {
 	now := time.Now()
 	require.Equal(t, &Trouble{Code: "x", Since: now, Tries: 2}, (&Trouble{Code: "x", Since: now, Tries: 2, NextTryAt: now, GivesUpAt: now}).ended())
 	require.Nil(t, (*Trouble)(nil).ended())
+}
+
+func TestDroppedPacketsAreThePushsOwnSides(t *testing.T) {
+	for name, c := range map[string]struct {
+		live bool
+		in3s media.Pulse
+		want Side
+	}{
+		"a damaged recording":                    {false, media.Pulse{Room: 3 * time.Millisecond}, SideSource},
+		"a room that is waited for":              {false, media.Pulse{Room: time.Second}, SideRoom},
+		"a damaged live source":                  {true, media.Pulse{Source: 2900 * time.Millisecond}, SideSource},
+		"a live source that nobody has time for": {true, media.Pulse{Source: 20 * time.Millisecond}, SideWorker},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ts, now := troubles{live: c.live}, time.Now()
+			require.Nil(t, ts.slowness(media.Progress{}, media.Pulse{}, now))
+			got := ts.slowness(media.Progress{DroppedPackets: 30}, c.in3s, now.Add(3*time.Second))
+			require.Equal(t, c.want, got.Side)
+		})
+	}
 }

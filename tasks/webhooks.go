@@ -58,7 +58,7 @@ type Undelivered struct {
 	Webhook string        // its id
 	Wait    time.Duration // until its outbox is due again
 	Answer  string        // the receiver's, for people; empty: it was not asked, and this is no failure
-	Dead    bool          // it is not tried again
+	Dead    bool          // it is not tried again; progress never is, and is not kept
 }
 
 // OutboxBells says which outboxes are due. Errors are *Error with
@@ -154,8 +154,18 @@ func (s *Service) checkCallbackURL(c *checker, raw media.Secret, spec *Spec) {
 	case err != nil, parseErr != nil:
 		c.add("callbackUrl", "is not a URL of the form https://host[:port]/path")
 	default:
-		spec.CallbackURL = shownSource(u)
+		spec.CallbackURL = shownCallback(u)
 	}
+}
+
+// shownCallback is a callbackUrl as people may see it: a receiver's token is
+// often in its path.
+func shownCallback(u *url.URL) string {
+	host := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if shown := host.String(); (u.Path == "" || u.Path == "/") && shown == u.String() {
+		return shown
+	}
+	return u.Scheme + "://" + u.Host + "/[redacted]"
 }
 
 // checkMetadata checks the client's labels.
@@ -185,6 +195,6 @@ type WebhookOutcome string
 // The outcomes.
 const (
 	WebhookDelivered WebhookOutcome = "delivered" // the receiver has answered 2xx
-	WebhookFailed    WebhookOutcome = "failed"    // it is tried again
+	WebhookFailed    WebhookOutcome = "failed"    // it is tried again, or was progress
 	WebhookDead      WebhookOutcome = "dead"      // it is not tried again
 )

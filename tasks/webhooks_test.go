@@ -61,11 +61,29 @@ func TestACallbackIsSealedShownWithoutItsSecretsAndToldAllButProgress(t *testing
 		r.Metadata = map[string]string{"course": "42", "x.y-z_1": ""}
 	})
 	require.NoError(t, err)
-	require.Equal(t, "https://a.example/hook", p.Spec.CallbackURL)
+	require.Equal(t, "https://a.example/[redacted]", p.Spec.CallbackURL)
 	require.NotEmpty(t, p.Spec.Callback)
 	require.Equal(t, []string{"started", "reconnecting", "recovered", "completed", "failed", "stopped"}, p.Spec.Webhooks)
 	require.Equal(t, map[string]string{"course": "42", "x.y-z_1": ""}, p.Spec.Metadata)
 	require.NotContains(t, fmt.Sprintf("%+v %#v", d.pushes.created, d.queue.rung), "canary")
+}
+
+func TestOfACallbackOnlyItsHostIsShown(t *testing.T) {
+	for address, shown := range map[string]string{
+		"https://hooks.example/services/T0/B0/canary": "https://hooks.example/[redacted]",
+		"http://hooks.example:8080/?canary":           "http://hooks.example:8080/[redacted]",
+		"http://hooks.example#canary":                 "http://hooks.example/[redacted]",
+		"https://canary@hooks.example/":               "https://hooks.example/[redacted]",
+		"https://hooks.example/":                      "https://hooks.example/",
+		"https://hooks.example":                       "https://hooks.example",
+	} {
+		_, p, err := started(t, func(s *Service, r *Request) {
+			taken(s, r)
+			r.CallbackURL = media.Secret(address)
+		})
+		require.NoError(t, err)
+		require.Equal(t, shown, p.Spec.CallbackURL)
+	}
 }
 
 func TestAClientChoosesWhatItIsTold(t *testing.T) {

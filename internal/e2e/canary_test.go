@@ -30,7 +30,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	src := strings.Replace(files.URL, "http://", "http://"+user+":"+token+"@", 1) + "/a?token=" + token
 	good := s.request(src, "r", "u", fields{
 		"redis": true, "redisHost": "127.0.0.1", "redisPort": other.Port(), "redisPassword": password,
-		"headers": fields{"X-Token": "Bearer " + header}, "callbackUrl": hooks.URL + "/?token=" + token,
+		"headers": fields{"X-Token": "Bearer " + header}, "callbackUrl": hooks.URL + "/" + token + "?token=" + token,
 	})
 	sig, _ := good["userSig"].(string)
 	a := s.do(http.MethodPost, "/v1/pushes", good)
@@ -38,7 +38,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	id, _ := a.body["id"].(string)
 	_, err := s.room.WaitMedia(patient(t), "u", 3*time.Second)
 	require.NoError(t, err)
-	missing := s.push(strings.Replace(src, "/a?", "/missing?", 1), "r", "v", fields{"headers": fields{"X-Token": header}, "callbackUrl": hooks.URL + "/?token=" + token}) // errors are printed, too
+	missing := s.push(strings.Replace(src, "/a?", "/missing?", 1), "r", "v", fields{"headers": fields{"X-Token": header}, "callbackUrl": hooks.URL + "/" + token + "?token=" + token}) // errors are printed, too
 	s.waitStatus(missing, "failed")
 	s.room.Cut("u")
 	_, err = s.room.WaitSession(patient(t), "u", 1)

@@ -390,6 +390,11 @@ int rc_seekable(const AVFormatContext *format)
 	return !!(format->pb->seekable & AVIO_SEEKABLE_NORMAL);
 }
 
+int rc_sized(const AVFormatContext *format)
+{
+	return format->pb && avio_size(format->pb) > 0;
+}
+
 int rc_flv_flags(const AVFormatContext *format)
 {
 	const AVIOContext *pb = format->pb;

@@ -118,6 +118,9 @@ int rc_io_error(const AVFormatContext *format);
 // when the demuxer opens its own.
 int rc_seekable(const AVFormatContext *format);
 
+// rc_sized says whether the length in bytes of what is read is known.
+int rc_sized(const AVFormatContext *format);
+
 // rc_at_end says whether all of the context's connection has been read.
 int rc_at_end(const AVFormatContext *format);
 

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,4 +73,18 @@ func TestAStreamOfUnknownLengthIsLive(t *testing.T) {
 	source, err := open(t, s.URL+"/a.ts")
 	require.NoError(t, err)
 	require.True(t, source.Info().Live)
+}
+
+func TestADownloadWhoseLengthIsToldIsNotLiveThoughItCannotGoBack(t *testing.T) {
+	clip(t, "plain.ts")
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		data, _ := os.ReadFile(filepath.Join(clips.dir, "plain.ts"))
+		w.Header().Set("Accept-Ranges", "none")
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		_, _ = w.Write(data)
+	}))
+	t.Cleanup(s.Close)
+	source, err := open(t, s.URL+"/a.ts")
+	require.NoError(t, err)
+	require.False(t, source.Info().Live)
 }

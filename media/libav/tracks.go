@@ -74,7 +74,8 @@ func (s *Source) describe() {
 	if begin := s.info.StartTime; begin > 0 && begin < s.info.Duration && s.toldEnd() {
 		s.info.Duration -= begin
 	}
-	s.info.Live = isLive(s.way.URL, s.info, int(C.rc_seekable(cFormat(s.format))))
+	endless := C.rc_seekable(cFormat(s.format)) == 0 && C.rc_sized(cFormat(s.format)) == 0
+	s.info.Live = isLive(s.way.URL, s.info, endless)
 }
 
 // An FLV's clock has 32 bits of milliseconds (FLV 10.1, E.4.1).
@@ -123,16 +124,16 @@ func (s *Source) leading() int {
 
 var liveSchemes = []string{"rtmp:", "rtsp:", "srt:"}
 
-// isLive is true for rtmp, rtsp and srt, for a playlist without an end, and for a download
-// of unknown length that cannot go back.
-func isLive(url media.Secret, info media.SourceInfo, seekable int) bool {
+// isLive is true for rtmp, rtsp and srt, for a playlist without an end, and for an endless
+// download: one that cannot go back, of a length that neither it nor its server tells.
+func isLive(url media.Secret, info media.SourceInfo, endless bool) bool {
 	switch {
 	case slices.ContainsFunc(liveSchemes, func(s string) bool { return strings.HasPrefix(url.Reveal(), s) }):
 		return true
 	case info.Container == "hls":
 		return info.Duration == 0
 	}
-	return info.Duration == 0 && seekable == 0
+	return info.Duration == 0 && endless
 }
 
 // best returns the first of the streams that are ok and that no other beats.

@@ -10,11 +10,6 @@ import (
 
 var webhookOutcomes = []tasks.WebhookOutcome{tasks.WebhookDelivered, tasks.WebhookFailed, tasks.WebhookDead}
 
-// webhookTypes are the events that a receiver may be told.
-var webhookTypes = []string{
-	"push.started", "push.reconnecting", "push.recovered", "push.completed", "push.failed", "push.stopped", "push.progress",
-}
-
 const otherWebhook = "other"
 
 // Webhooks counts deliveries, which are a worker's.
@@ -22,7 +17,7 @@ type Webhooks struct{ deliveries *prometheus.CounterVec }
 
 func (s *Set) webhooks() Webhooks {
 	w := Webhooks{counterOf(s, "roomcast_webhook_deliveries_total", "Tries to deliver a webhook, by the event's type and what became of it.", "type", "outcome")}
-	for _, kind := range webhookTypes {
+	for _, kind := range tasks.WebhookTypes() {
 		for _, outcome := range webhookOutcomes {
 			zero(w.deliveries, kind, string(outcome))
 		}
@@ -32,7 +27,7 @@ func (s *Set) webhooks() Webhooks {
 
 // Tried counts one try.
 func (w Webhooks) Tried(kind string, became tasks.WebhookOutcome) {
-	if !slices.Contains(webhookTypes, kind) {
+	if !slices.Contains(tasks.WebhookTypes(), kind) {
 		kind = otherWebhook
 	}
 	w.deliveries.WithLabelValues(kind, string(became)).Inc()

@@ -87,17 +87,21 @@ func NewServer(rdb redis.UniversalClient, cfg Config) *Server {
 }
 
 // Start begins to take tasks and returns. It is called once.
-func (s *Server) Start() error {
+func (s *Server) Start() (err error) {
+	s.cancel, err = startServer(s.asynq, s.process)
+	return err
+}
+
+// startServer starts a server of asynq's whose tasks process runs, with a context
+// that is ours and ends with the returned func.
+func startServer(server *asynq.Server, process func(context.Context, *asynq.Task) error) (context.CancelCauseFunc, error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s.cancel = cancel
-	err := s.asynq.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
-		return s.process(ctx, task)
-	}))
+	err := server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error { return process(ctx, task) }))
 	if err != nil {
 		cancel(err)
-		return fmt.Errorf("start queue server: %w", err)
+		return cancel, fmt.Errorf("start queue server: %w", err)
 	}
-	return nil
+	return cancel, nil
 }
 
 // Stop takes no more tasks; running handlers go on. Call it first when

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -22,8 +21,12 @@ const (
 )
 
 const (
-	// webhookSlots is how many outboxes one worker empties at once.
-	webhookSlots = 8
+	// webhookSlots is how many outboxes one worker empties at once: each waits for
+	// a receiver, most of the time.
+	webhookSlots = 32
+	// webhookInterval is how often an idle server looks for a bell: sweepers ring
+	// twice a second, and nobody waits for a webhook as for a push.
+	webhookInterval = time.Second
 	// webhookShutdown is how long deliveries may end by themselves, and then how
 	// long they have to say that they were cut off.
 	webhookShutdown = 500 * time.Millisecond
@@ -55,7 +58,7 @@ type WebhookServer struct {
 func NewWebhookServer(rdb redis.UniversalClient, deliver func(context.Context, tasks.WebhookTask) error, log *slog.Logger) *WebhookServer {
 	s := &WebhookServer{deliver: deliver, log: log, cancel: func(error) {}}
 	s.asynq = asynq.NewServerFromRedisClient(rdb, asynq.Config{
-		Concurrency: webhookSlots, TaskCheckInterval: checkInterval, DelayedTaskCheckInterval: delayedCheckInterval,
+		Concurrency: webhookSlots, TaskCheckInterval: webhookInterval, DelayedTaskCheckInterval: delayedCheckInterval,
 		Queues: map[string]int{QueueWebhook: 1}, RetryDelayFunc: delay, IsFailure: func(error) bool { return false },
 		ShutdownTimeout: 2 * webhookShutdown, Logger: logger{log}, LogLevel: asynq.InfoLevel,
 	})
@@ -63,21 +66,15 @@ func NewWebhookServer(rdb redis.UniversalClient, deliver func(context.Context, t
 }
 
 // Start begins to take tasks and returns. It is called once.
-func (s *WebhookServer) Start() error {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	s.cancel = cancel
-	err := s.asynq.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error {
+func (s *WebhookServer) Start() (err error) {
+	s.cancel, err = startServer(s.asynq, func(ctx context.Context, task *asynq.Task) error {
 		var t tasks.WebhookTask
 		if err := json.Unmarshal(task.Payload(), &t); err != nil || task.Type() != WebhookTaskType || t.ID == "" {
 			return errors.Join(errors.New("not a webhooks' task"), asynq.SkipRetry)
 		}
 		return s.deliver(ctx, t)
-	}))
-	if err != nil {
-		cancel(err)
-		return fmt.Errorf("start the webhooks' queue server: %w", err)
-	}
-	return nil
+	})
+	return err
 }
 
 // Stop takes no more tasks; running deliveries go on.

@@ -2,8 +2,10 @@ package queue_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/stretchr/testify/require"
@@ -36,6 +38,23 @@ func TestAWebhooksBellIsRungOnceAndHeardApartFromThePushes(t *testing.T) {
 	s.Stop()
 	s.Shutdown()
 	require.Empty(t, heard)
+}
+
+func TestAnIdleWebhookServerAsksRedisOnceASecond(t *testing.T) {
+	rdb := server.Fresh(t)
+	s := queue.NewWebhookServer(rdb, func(context.Context, tasks.WebhookTask) error { return nil }, slog.New(slog.DiscardHandler))
+	looks := func() int {
+		stats, err := rdb.InfoMap(t.Context(), "commandstats").Result()
+		require.NoError(t, err)
+		var calls int
+		_, _ = fmt.Sscanf(stats["Commandstats"]["cmdstat_rpoplpush"], "calls=%d,", &calls) // none yet: 0
+		return calls
+	}
+	before := looks()
+	require.NoError(t, s.Start())
+	defer s.Shutdown()
+	require.Never(t, func() bool { return looks()-before > 3 }, 2*time.Second, 100*time.Millisecond)
+	require.Positive(t, looks()-before)
 }
 
 func TestADeliveryIsCutOffWhenTheServerEnds(t *testing.T) {

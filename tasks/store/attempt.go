@@ -40,37 +40,38 @@ func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int, keys ...st
 	return tasks.Claimed{Push: p, Envelope: r.first()}, err
 }
 
-// Finish ends the push for good; ErrStale when a later attempt exists or the
-// push was ended by somebody else, ErrGone without a record.
-func (s *Store) Finish(ctx context.Context, l tasks.Lease, e tasks.End) error {
+// Finish ends the push for good and returns the state it has now; ErrStale when a
+// later attempt exists or the push was ended by somebody else, ErrGone without a
+// record.
+func (s *Store) Finish(ctx context.Context, l tasks.Lease, e tasks.End) (tasks.State, error) {
 	o, err := s.owner(ctx, l.ID)
 	if err != nil {
-		return err
+		return "", err
 	}
 	failure := flat{"", ""}
 	if e.Failure != nil {
 		failure = flat{}
 		if err := failure.addJSON(fieldFailure, e.Failure); err != nil {
-			return err
+			return "", err
 		}
 	}
 	trouble := flat{fieldTrouble, ""}
 	if e.Trouble != nil {
 		trouble = flat{}
 		if err := trouble.addJSON(fieldTrouble, e.Trouble); err != nil {
-			return err
+			return "", err
 		}
 	}
 	progress, events := lastWords(l, e.Progress, e.Events, trouble...)
 	r, err := s.run(ctx, s.scripts.finish, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), l.Epoch, l.Worker, string(e.State), failure[1], progress, events)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if r.code != "ok" {
-		return refusal(r)
+		return "", refusal(r)
 	}
-	return nil
+	return tasks.State(r.first()), nil
 }
 
 // Release gives the push back: Queued under the next epoch, which it returns;

@@ -213,7 +213,7 @@ func TestEventsAreStoredOnceByEpochAndSeq(t *testing.T) {
 	next, err := s.Release(ctx(t), l, media.Progress{}, []tasks.Event{event(3), event(4)})
 	require.NoError(t, err)
 	l = claim(t, s, tasks.Push{ID: p.ID, Epoch: next}, "w")
-	require.NoError(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Completed, Events: []tasks.Event{event(1)}}))
+	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Completed, Events: []tasks.Event{event(1)}}))
 	events, err := s.Events(ctx(t), p.ID)
 	require.NoError(t, err)
 	var seen []string
@@ -285,6 +285,12 @@ func TestRenewVerdicts(t *testing.T) {
 	}
 }
 
+func finish(t testing.TB, s *store.Store, l tasks.Lease, e tasks.End) error {
+	t.Helper()
+	_, err := s.Finish(ctx(t), l, e)
+	return err
+}
+
 func TestFinishLeavesNothingButRecords(t *testing.T) {
 	failure := &tasks.Failure{Code: tasks.CodeRoomDenied, Message: "no"}
 	for name, c := range map[string]struct {
@@ -308,8 +314,11 @@ func TestFinishLeavesNothingButRecords(t *testing.T) {
 				require.NoError(t, err)
 			}
 			c.end.Progress = progress(5 * time.Second)
-			require.NoError(t, s.Finish(ctx(t), l, c.end))
-			require.NoError(t, s.Finish(ctx(t), l, c.end), "the reply of the first was lost")
+			for range 2 { // the reply of the first was lost
+				wrote, err := s.Finish(ctx(t), l, c.end)
+				require.NoError(t, err)
+				require.Equal(t, c.want, wrote)
+			}
 			got := get(t, s, p.ID)
 			require.Equal(t, c.want, got.State)
 			require.Empty(t, got.Worker)
@@ -319,6 +328,10 @@ func TestFinishLeavesNothingButRecords(t *testing.T) {
 			requireEnded(t, rdb, p)
 			all := states(t, s, p.ID)
 			require.Equal(t, c.want, all[len(all)-1])
+			events, err := s.Events(ctx(t), p.ID)
+			require.NoError(t, err)
+			wantCode := map[bool]string{true: string(failure.Code)}[c.want == tasks.Failed]
+			require.Equal(t, wantCode, events[len(events)-1].Code, "the history says why")
 			require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
 			create(t, s, "u")
 		})
@@ -331,7 +344,7 @@ func TestStaleAttemptCanWriteNothing(t *testing.T) {
 	old := claim(t, s, p, "w1")
 	require.EqualValues(t, 2, takeover(t, s, expired(t, s, 1)[0]))
 	require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: old, State: tasks.Publishing, Progress: progress(time.Second), Started: time.Now()}))
-	require.ErrorIs(t, s.Finish(ctx(t), old, tasks.End{State: tasks.Failed}), tasks.ErrStale)
+	require.ErrorIs(t, finish(t, s, old, tasks.End{State: tasks.Failed}), tasks.ErrStale)
 	_, err := s.Release(ctx(t), old, progress(time.Second), nil)
 	require.ErrorIs(t, err, tasks.ErrStale)
 	_, err = s.Claim(ctx(t), old, 0)

@@ -22,7 +22,7 @@ func TestACensusCountsPushesByStateAndTrouble(t *testing.T) {
 			}})
 		}
 		if user == "c" {
-			require.NoError(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Failed, Failure: &tasks.Failure{Code: "x"}}))
+			require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Failed, Failure: &tasks.Failure{Code: "x"}}))
 		}
 	}
 	waiting := create(t, s, "d")

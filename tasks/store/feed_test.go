@@ -106,6 +106,22 @@ func TestAFeedThatLacksTheEntryIsNotWhole(t *testing.T) {
 	}
 }
 
+// As many entries as Redis trims at once, all older than the feed keeps them.
+func TestWhoHasReadAllOfAQuietFeedMissesNothing(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	old := rdb.Time(ctx(t)).Val().Add(-11 * time.Minute).UnixMilli()
+	var last string
+	for n := range 200 {
+		last = strconv.FormatInt(old, 10) + "-" + strconv.Itoa(n+1)
+		require.NoError(t, rdb.XAdd(ctx(t), &redis.XAddArgs{Stream: feedKey, ID: last, Values: []string{"push", "p", "type", "plan"}}).Err())
+	}
+	create(t, s, "a") // two events: it waits for a worker
+	part := feed(t, s, last)
+	assert.True(t, part.Whole)
+	assert.Len(t, part.Events, 2)
+	assert.Less(t, rdb.XLen(ctx(t), feedKey).Val(), int64(200), "the others are trimmed")
+}
+
 func TestARestartedRedisHasAnotherRun(t *testing.T) {
 	r := redistest.New(t, redistest.Config{AppendOnly: true})
 	s := store.New(r.Client(t), store.Config{})

@@ -135,6 +135,39 @@ func TestAPushSaysAtItsCreationWhyNoWorkerWouldTakeIt(t *testing.T) {
 	}
 }
 
+// During an update there are workers of a version that tells nothing, or less.
+func TestWhatAWorkerDoesNotTellIsTakenForTheBest(t *testing.T) {
+	for name, report := range map[string]string{
+		"nothing":           "",
+		"less":              `{"state":"ready","keys":["k"]}`,
+		"something else":    `{"state":7,"slots":[],"used":"x","keys":3,"since":null}`,
+		"no JSON":           `{`,
+		"no report, either": `[]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, rdb := fresh(t, store.Config{})
+			soon := float64(time.Now().Add(time.Minute).UnixMilli())
+			require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:workers", z(soon, "old")).Err())
+			if report != "" {
+				require.NoError(t, rdb.HSet(ctx(t), "{roomcast}:fleet", "old", report).Err())
+			}
+			p := sealed(t, s, "u")
+			require.Empty(t, p.Waiting)
+			require.Equal(t, tasks.WaitingForTurn, lookAfter(t, s, rdb, p.ID))
+			f, err := s.Fleet(ctx(t), "k")
+			require.NoError(t, err)
+			require.Empty(t, f.Lack)
+			require.Len(t, f.Workers, 1)
+			require.Equal(t, "old", f.Workers[0].Name)
+			require.Equal(t, tasks.WorkerReady, f.Workers[0].State)
+			require.True(t, f.Opens(f.Workers[0]))
+			c, err := s.Census(ctx(t))
+			require.NoError(t, err)
+			require.Equal(t, 1, c.Workers)
+		})
+	}
+}
+
 func TestOfABurstThoseWhomNoSlotIsLeftSaySoAtOnce(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	here(t, s, ready("a", 2, 0), ready("b", 1, 0))

@@ -29,8 +29,8 @@ import (
 //	{roomcast}:ended                zset    JSON [id, state, app, room, user] → when record and events expire
 //	{roomcast}:feed                 stream  events of all pushes, of the last ten minutes
 //	{roomcast}:outboxes             zset    push → when its outbox is due
-//	{roomcast}:outbox:<id>          list    webhooks of a push that are to be delivered, JSON, oldest first; at most 100
-//	{roomcast}:delivery:<id>        hash    of an outbox: bells rung and heard, failures, newest progress; TTL
+//	{roomcast}:outbox:<id>          list    webhooks of a push that are to be delivered, JSON, oldest first; at most 100; TTL 3 days
+//	{roomcast}:delivery:<id>        hash    of an outbox: bells rung and heard, failures, newest progress; TTL 3 days, 1 h once it is empty
 //	{roomcast}:dead-webhooks        zset    ids of webhooks that could not be delivered → since when
 //	{roomcast}:dead-webhooks:<id>   string  one of them, JSON; TTL 3 days
 //	{roomcast}:questions            list    ids of sources that a worker is to look at ┐

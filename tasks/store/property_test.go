@@ -204,7 +204,7 @@ func (w *world) finish() {
 		end.Failure = &tasks.Failure{Code: tasks.CodeInternal, Message: "m"}
 	}
 	end.Events = w.history.happen(worker, p, rapid.Bool().Draw(w.t, "event"))
-	err := w.s.Finish(c(), lease(p, worker), end)
+	_, err := w.s.Finish(c(), lease(p, worker), end)
 	if err == nil {
 		w.history.accepted(worker, p, end.Events)
 	}

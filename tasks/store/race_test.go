@@ -76,7 +76,7 @@ func playUntilStopped(t *testing.T, s *store.Store, name string, queue <-chan ta
 			}
 			verdict = verdicts[0]
 		}
-		if err := s.Finish(ctx(t), l, tasks.End{State: tasks.Stopped}); err != nil {
+		if err := finish(t, s, l, tasks.End{State: tasks.Stopped}); err != nil {
 			t.Errorf("finish: %v", err)
 		}
 	}

@@ -53,14 +53,16 @@ func TestRegisteredPushIsAsItWasAndLivesOn(t *testing.T) {
 	require.Equal(t, r.Push, get(t, s, r.Push.ID))
 	events, err := s.Events(ctx(t), r.Push.ID)
 	require.NoError(t, err)
-	require.Len(t, events, 2)
+	require.Len(t, events, 3)
 	require.Equal(t, "x", events[0].Code)
-	require.Equal(t, "record_restored", events[1].Code)
-	require.Equal(t, tasks.EventWarning, events[1].Type)
+	require.Equal(t, tasks.EventState, events[1].Type, "streams show the push with it")
+	require.Equal(t, tasks.Publishing, events[1].State)
+	require.Equal(t, "record_restored", events[2].Code)
+	require.Equal(t, tasks.EventWarning, events[2].Type)
 	require.Equal(t, tasks.Kept, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Reconnecting, Events: []tasks.Event{event}}))
 	events, err = s.Events(ctx(t), r.Push.ID)
 	require.NoError(t, err)
-	require.Len(t, events, 3, "a state; the event is known")
+	require.Len(t, events, 4, "a state; the event is known")
 
 	_, _, err = s.Create(ctx(t), newPush(t, "u"))
 	require.Equal(t, tasks.CodeUserBusy, tasks.CodeOf(err))
@@ -72,8 +74,19 @@ func TestRegisteredPushIsAsItWasAndLivesOn(t *testing.T) {
 	_, err = s.Stop(ctx(t), r.Push.ID)
 	require.NoError(t, err)
 	require.Equal(t, tasks.Stop, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Reconnecting}))
-	require.NoError(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Stopped}))
+	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Stopped}))
 	requireEnded(t, rdb, r.Push)
+}
+
+func TestARegistrationTellsItsStateOnce(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	r := running(t, s, "u")
+	flush(t, rdb)
+	r.Events = []tasks.Event{{At: time.Now(), Type: tasks.EventState, State: tasks.Publishing, Seq: 4}}
+	require.Equal(t, tasks.Kept, register(t, s, r))
+	events, err := s.Events(ctx(t), r.Push.ID)
+	require.NoError(t, err)
+	require.Len(t, events, 2, "it is among what its worker has to tell")
 }
 
 func TestRegisterMeets(t *testing.T) {
@@ -117,7 +130,7 @@ func TestRegisterMeets(t *testing.T) {
 		"nothing but the index of ended pushes": {func(t *testing.T, r *tasks.Registration) {
 			_, err := s.Stop(ctx(t), r.Push.ID)
 			require.NoError(t, err)
-			require.NoError(t, s.Finish(ctx(t), lease(r.Push, "w"), tasks.End{State: tasks.Stopped}))
+			require.NoError(t, finish(t, s, lease(r.Push, "w"), tasks.End{State: tasks.Stopped}))
 			require.NoError(t, rdb.Del(ctx(t), "{roomcast}:push:"+r.Push.ID).Err())
 		}, tasks.Lost},
 	} {

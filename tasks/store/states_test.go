@@ -41,7 +41,7 @@ func TestEveryPairOfStates(t *testing.T) {
 				}
 
 				set(t, rdb, p.ID, "state", string(from))
-				err := s.Finish(ctx(t), l, tasks.End{State: to})
+				err := finish(t, s, l, tasks.End{State: to})
 				got := get(t, s, p.ID).State
 				switch {
 				case from.Terminal():

@@ -270,7 +270,7 @@ func TestUnknownPushIsNotFoundEverywhere(t *testing.T) {
 	_, err = s.Claim(ctx(t), l, 0)
 	require.ErrorIs(t, err, tasks.ErrGone)
 	require.Equal(t, tasks.Gone, renew(t, s, tasks.Renewal{Lease: l}))
-	require.ErrorIs(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Completed}), tasks.ErrGone)
+	require.ErrorIs(t, finish(t, s, l, tasks.End{State: tasks.Completed}), tasks.ErrGone)
 	_, err = s.Release(ctx(t), l, media.Progress{}, nil)
 	require.ErrorIs(t, err, tasks.ErrGone)
 	_, err = s.Takeover(ctx(t), tasks.Expired{ID: id})
@@ -317,7 +317,7 @@ func TestNoSecretOutsideTheEnvelope(t *testing.T) {
 	l := claim(t, s, p, "w")
 	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Progress: progress(time.Second)})
 	require.Equal(t, []string{"{roomcast}:secret:" + p.ID}, keysWith(t, rdb, "CANARY"))
-	require.NoError(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Completed}))
+	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Completed}))
 	require.Empty(t, keysWith(t, rdb, "CANARY"))
 }
 

@@ -114,7 +114,7 @@ func TestWorkerThatWasOnlyCutOffTakesItsStrikeBackOnce(t *testing.T) {
 func TestAttemptThatEndedWhileItWasCutOffTakesItsStrikeBackOnce(t *testing.T) {
 	for name, back := range map[string]func(t *testing.T, s *store.Store, l tasks.Lease){
 		"with its end": func(t *testing.T, s *store.Store, l tasks.Lease) {
-			require.ErrorIs(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Completed}), tasks.ErrStale)
+			require.ErrorIs(t, finish(t, s, l, tasks.End{State: tasks.Completed}), tasks.ErrStale)
 		},
 		"with its release": func(t *testing.T, s *store.Store, l tasks.Lease) {
 			_, err := s.Release(ctx(t), l, progress(0), nil)

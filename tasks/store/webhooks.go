@@ -16,9 +16,9 @@ const (
 	// webhookLease is how long who hears a bell has for one event: longer than
 	// a delivery takes, so that it is not rung for beside it.
 	webhookLease = 30 * time.Second
-	// deliveryTTL is how long the count of bells outlives the last one, so that
-	// no number comes twice.
-	deliveryTTL = 7 * 24 * time.Hour
+	// deliveryTTL is how long the count of bells outlives an outbox that was
+	// emptied, so that no number comes twice while somebody may have heard one.
+	deliveryTTL = time.Hour
 	deadTTL     = 3 * 24 * time.Hour
 	maxDead     = 2000
 )
@@ -50,7 +50,7 @@ func msTime(text string) time.Time {
 // RingOutboxes returns the bells of at most limit outboxes that are due, the
 // longest due first, and gives whoever hears one 30 s.
 func (s *Store) RingOutboxes(ctx context.Context, limit int) ([]tasks.WebhookTask, error) {
-	r, err := s.run(ctx, s.scripts.ring, []string{keyOutboxes}, limit, webhookLease.Milliseconds(), deliveryTTL.Milliseconds())
+	r, err := s.run(ctx, s.scripts.ring, []string{keyOutboxes}, limit, webhookLease.Milliseconds())
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (s *Store) RingOutboxes(ctx context.Context, limit int) ([]tasks.WebhookTas
 // false when the outbox is empty and has been left; ErrStale when a later bell
 // has been rung.
 func (s *Store) NextWebhook(ctx context.Context, t tasks.WebhookTask, delivered string) (w tasks.Webhook, found bool, err error) {
-	r, err := s.run(ctx, s.scripts.next, outboxKeys(t.ID), t.ID, t.N, webhookLease.Milliseconds(), delivered)
+	r, err := s.run(ctx, s.scripts.next, outboxKeys(t.ID), t.ID, t.N, webhookLease.Milliseconds(), delivered, deliveryTTL.Milliseconds())
 	switch {
 	case err != nil:
 		return tasks.Webhook{}, false, err

@@ -28,10 +28,11 @@ func told(t testing.TB, s *store.Store, wanted string) tasks.Push {
 
 // report is an attempt that renews with events, numbered.
 type report struct {
-	t     testing.TB
-	s     *store.Store
-	lease tasks.Lease
-	seq   int64
+	t       testing.TB
+	s       *store.Store
+	lease   tasks.Lease
+	seq     int64
+	started bool
 }
 
 func (r *report) renew(state tasks.State, events ...tasks.Event) {
@@ -45,13 +46,12 @@ func (r *report) next(state tasks.State, events []tasks.Event) tasks.Renewal {
 		events[i].Seq, events[i].At = r.seq, time.Now()
 	}
 	next := tasks.Renewal{Lease: r.lease, State: state, Events: events}
-	if state == tasks.Publishing || r.seq > 1 {
+	if r.started = r.started || state == tasks.Publishing; r.started {
 		next.Started, next.Progress = time.Now(), progress(time.Second)
 	}
 	return next
 }
 
-func moved(s tasks.State) tasks.Event { return tasks.Event{Type: tasks.EventState, State: s} }
 func troubled(code string) tasks.Event {
 	return tasks.Event{Type: tasks.EventTrouble, Side: tasks.SideSource, Code: code}
 }
@@ -91,17 +91,17 @@ func TestEveryChangeThatIsWantedIsInTheOutboxWithThePushOfThen(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
-	r.renew(tasks.Reconnecting, moved(tasks.Reconnecting), troubled("a"))
+	r.renew(tasks.Publishing)
+	r.renew(tasks.Reconnecting, troubled("a"))
 	r.renew(tasks.Reconnecting, troubled("b"))
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	r.renew(tasks.Publishing, recovered())
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Failed, Failure: &tasks.Failure{Code: "c", Message: "m"}}))
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Failed, Failure: &tasks.Failure{Code: "c", Message: "m"}}))
 	lines, ids := outbox(t, s, p.ID)
 	require.Equal(t, []string{
 		"push.started publishing", "push.reconnecting reconnecting", "push.recovered publishing", "push.failed failed",
 	}, lines)
-	require.Equal(t, []string{p.ID + ".started", p.ID + ".1.3", p.ID + ".1.6", p.ID + ".failed"}, ids)
+	require.Equal(t, []string{p.ID + ".started", p.ID + ".1.1", p.ID + ".1.3", p.ID + ".failed"}, ids)
 	lines, _ = outbox(t, s, p.ID)
 	require.Empty(t, lines)
 }
@@ -110,10 +110,10 @@ func TestOnlyWhatIsWantedIsInTheOutbox(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := told(t, s, "completed")
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	lines, _ := outbox(t, s, p.ID)
 	require.Empty(t, lines)
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Completed}))
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Completed}))
 	lines, _ = outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.completed completed"}, lines)
 
@@ -132,7 +132,7 @@ func TestAPushThatStartsAndEndsWithinOneReportHasStarted(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	l := claim(t, s, p, "w")
-	require.NoError(t, s.Finish(ctx(t), l, tasks.End{State: tasks.Completed, Events: []tasks.Event{
+	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Completed, Events: []tasks.Event{
 		{Type: tasks.EventState, State: tasks.Publishing, Seq: 1, At: time.Now()},
 	}}))
 	lines, _ := outbox(t, s, p.ID)
@@ -143,13 +143,13 @@ func TestAVanishedWorkerIsOneInterruption(t *testing.T) {
 	s, _ := fresh(t, store.Config{Lease: short, Grace: short})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	next := takeover(t, s, expired(t, s, 1)[0])
 	e := expired(t, s, 1)[0]
 	require.NoError(t, s.Defer(ctx(t), e, time.Minute))
 	p.Epoch = next
 	second := &report{t: t, s: s, lease: claim(t, s, p, "x")}
-	second.renew(tasks.Publishing, moved(tasks.Publishing))
+	second.renew(tasks.Publishing)
 	lines, _ := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.started publishing", "push.reconnecting queued", "push.recovered publishing"}, lines)
 }
@@ -158,12 +158,12 @@ func TestAHandoverIsNoInterruption(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	next, err := s.Release(ctx(t), r.lease, progress(time.Second), nil)
 	require.NoError(t, err)
 	p.Epoch = next
 	second := &report{t: t, s: s, lease: claim(t, s, p, "x")}
-	second.renew(tasks.Publishing, moved(tasks.Publishing))
+	second.renew(tasks.Publishing)
 	lines, _ := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.started publishing"}, lines)
 }
@@ -172,34 +172,74 @@ func TestATroubleThatALaterAttemptTakesOnIsToldOnce(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
-	r.renew(tasks.Reconnecting, moved(tasks.Reconnecting), troubled("a"))
+	r.renew(tasks.Publishing)
+	r.renew(tasks.Reconnecting, troubled("a"))
 	next, err := s.Release(ctx(t), r.lease, progress(time.Second), nil)
 	require.NoError(t, err)
 	p.Epoch = next
 	second := &report{t: t, s: s, lease: claim(t, s, p, "x")}
-	second.renew(tasks.Reconnecting, moved(tasks.Reconnecting), troubled("a"))
-	second.renew(tasks.Publishing, moved(tasks.Publishing))
+	second.renew(tasks.Reconnecting, troubled("a"))
+	second.renew(tasks.Publishing)
 	second.renew(tasks.Publishing, recovered())
-	second.renew(tasks.Publishing, troubled("c"))
+	second.renew(tasks.Reconnecting, troubled("c"))
 	lines, _ := outbox(t, s, p.ID)
 	require.Equal(t, []string{
-		"push.started publishing", "push.reconnecting reconnecting", "push.recovered publishing", "push.reconnecting publishing",
+		"push.started publishing", "push.reconnecting reconnecting", "push.recovered publishing", "push.reconnecting reconnecting",
 	}, lines)
+}
+
+func TestOnlyAnInterruptionOfAPushThatHasStartedIsTold(t *testing.T) {
+	s, _ := fresh(t, store.Config{})
+	p := told(t, s, everything)
+	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
+	r.renew(tasks.Starting, troubled("source slow to open"))
+	r.renew(tasks.Reconnecting, troubled("source away"))
+	r.renew(tasks.Publishing)
+	r.renew(tasks.Publishing, recovered())
+	r.renew(tasks.Publishing, troubled("packets dropped"))
+	r.renew(tasks.Publishing, recovered())
+	lines, _ := outbox(t, s, p.ID)
+	require.Equal(t, []string{"push.started publishing"}, lines)
+
+	r.renew(tasks.Publishing, troubled("packets dropped"))
+	r.renew(tasks.Reconnecting) // by the same trouble, which is no new event
+	r.renew(tasks.Reconnecting, troubled("source away"))
+	r.renew(tasks.Publishing, recovered())
+	lines, _ = outbox(t, s, p.ID)
+	require.Equal(t, []string{"push.reconnecting reconnecting", "push.recovered publishing"}, lines)
+}
+
+func TestAfterAFlushARecoveryFromWhatWasNotToldIsNotTold(t *testing.T) {
+	for _, state := range []tasks.State{tasks.Starting, tasks.Publishing} {
+		t.Run(string(state), func(t *testing.T) {
+			s, rdb := fresh(t, store.Config{})
+			p := told(t, s, everything)
+			r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
+			r.renew(state, troubled("a"))
+			registration := tasks.Registration{Push: get(t, s, p.ID), Envelope: "sealed"}
+			registration.Push.Trouble = &tasks.Trouble{Side: tasks.SideSource, Code: "a"}
+			flush(t, rdb)
+			require.Equal(t, tasks.Kept, register(t, s, registration))
+			r.renew(tasks.Publishing, recovered())
+			lines, _ := outbox(t, s, p.ID)
+			require.NotContains(t, lines, "push.recovered publishing")
+		})
+	}
 }
 
 func TestTheOldestGoWhenThereAreTooMany(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
+	r.renew(tasks.Publishing)
 	for range 60 {
-		r.renew(tasks.Publishing, troubled("a"), recovered())
+		r.renew(tasks.Reconnecting, troubled("a"))
+		r.renew(tasks.Publishing, recovered())
 	}
 	require.EqualValues(t, 21, get(t, s, p.ID).WebhooksLost)
 	lines, _ := outbox(t, s, p.ID)
 	require.Len(t, lines, 100)
-	require.Equal(t, "push.reconnecting publishing", lines[0])
+	require.Equal(t, "push.reconnecting reconnecting", lines[0])
 }
 
 func TestTheNewestProgressTakesThePlaceOfTheOneBefore(t *testing.T) {
@@ -219,14 +259,14 @@ func TestTheNewestProgressTakesThePlaceOfTheOneBefore(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, 3*time.Minute, w.Push.Progress.Position)
-	require.NoError(t, s.Undelivered(ctx(t), bells[0], tasks.Undelivered{Webhook: w.ID, Answer: "no"}))
+	require.NoError(t, s.Undelivered(ctx(t), bells[0], tasks.Undelivered{Webhook: w.ID, Answer: "no", Dead: true}))
 	_, found, err = s.NextWebhook(ctx(t), bells[0], "")
 	require.NoError(t, err)
 	require.False(t, found, "it is not tried again")
 
 	r.renew(tasks.Publishing)
 	r.renew(tasks.Publishing) // within ten seconds
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Completed}))
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Completed}))
 	lines, _ := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.completed completed"}, lines, "the end says more")
 }
@@ -265,6 +305,46 @@ func TestABellThatNobodyHeardKeepsItsNumber(t *testing.T) {
 	require.False(t, found)
 	due(t, rdb, p.ID)
 	require.Empty(t, ring(), "an empty outbox is left")
+}
+
+func TestAnOutboxThatNobodyEmptiesExpires(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := told(t, s, everything+" progress")
+	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
+	list, delivery := "{roomcast}:outbox:"+p.ID, "{roomcast}:delivery:"+p.ID
+	lasts := func(key string, want time.Duration, when string) {
+		t.Helper()
+		ttl, err := rdb.PTTL(ctx(t), key).Result()
+		require.NoError(t, err)
+		require.InDelta(t, want.Minutes(), ttl.Minutes(), 1, "%s: %v", when, ttl)
+	}
+	r.renew(tasks.Publishing)
+	lasts(list, 72*time.Hour, "told")
+	lasts(delivery, 72*time.Hour, "progress")
+	require.NoError(t, rdb.Persist(ctx(t), delivery).Err())
+	bells, err := s.RingOutboxes(ctx(t), 1)
+	require.NoError(t, err)
+	require.Len(t, bells, 1)
+	lasts(delivery, 72*time.Hour, "rung for")
+	w, _, err := s.NextWebhook(ctx(t), bells[0], "")
+	require.NoError(t, err)
+	require.NoError(t, s.Undelivered(ctx(t), bells[0], tasks.Undelivered{Webhook: w.ID, Answer: "no", Dead: true}))
+	require.NoError(t, s.ResendWebhook(ctx(t), w.ID))
+	lasts(list, 72*time.Hour, "sent again")
+	require.NoError(t, s.Undelivered(ctx(t), bells[0], tasks.Undelivered{Webhook: w.ID, Answer: "no"}))
+	lasts(list, 72*time.Hour, "failed")
+	due(t, rdb, p.ID)
+	outbox(t, s, p.ID)
+	lasts(delivery, time.Hour, "emptied")
+
+	_, err = s.Stop(ctx(t), p.ID)
+	require.NoError(t, err)
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Stopped}))
+	require.NoError(t, rdb.Del(ctx(t), list, delivery).Err()) // three days later
+	bells, err = s.RingOutboxes(ctx(t), 1)
+	require.NoError(t, err)
+	require.Empty(t, bells)
+	require.Zero(t, rdb.ZCard(ctx(t), "{roomcast}:outboxes").Val(), "there is nothing to be due")
 }
 
 func TestADeadWebhookIsListedAndCanBeSentAgain(t *testing.T) {
@@ -309,17 +389,17 @@ func TestAfterAFlushNothingIsToldTwiceUnderANewID(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
-	r.renew(tasks.Publishing, moved(tasks.Publishing))
-	r.renew(tasks.Reconnecting, moved(tasks.Reconnecting), troubled("a"))
+	r.renew(tasks.Publishing)
+	r.renew(tasks.Reconnecting, troubled("a"))
 	_, before := outbox(t, s, p.ID)
 	registration := tasks.Registration{Push: get(t, s, p.ID), Envelope: "sealed"}
 	registration.Push.Trouble = &tasks.Trouble{Side: tasks.SideSource, Code: "a"}
 	// What the worker does not know to be stored it tells again, under its number.
-	registration.Events = []tasks.Event{{Type: tasks.EventTrouble, Side: tasks.SideSource, Code: "a", Seq: 3, At: time.Now()}}
+	registration.Events = []tasks.Event{{Type: tasks.EventTrouble, Side: tasks.SideSource, Code: "a", Seq: 1, At: time.Now()}}
 	flush(t, rdb)
 	require.Equal(t, tasks.Kept, register(t, s, registration))
-	r.renew(tasks.Publishing, moved(tasks.Publishing), recovered())
-	require.NoError(t, s.Finish(ctx(t), r.lease, tasks.End{State: tasks.Completed}))
+	r.renew(tasks.Publishing, recovered())
+	require.NoError(t, finish(t, s, r.lease, tasks.End{State: tasks.Completed}))
 	lines, after := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.reconnecting reconnecting", "push.recovered publishing", "push.completed completed"}, lines)
 	require.Equal(t, before[1], after[0], "the same event has the same id")

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -28,6 +29,16 @@ const (
 	// defaultPatience is how long a receiver has for one event: less than the lease
 	// of an outbox.
 	defaultPatience = 15 * time.Second
+	// failedPatience is how long it has once it has failed, and for progress, of
+	// which the next comes soon.
+	failedPatience = 5 * time.Second
+	// maxPerHost is how many deliveries may be under way to one host: half of a
+	// worker's slots (queue.NewWebhookServer), so that one that hangs leaves room for
+	// others. Those that have failed before take at most maxFailedPerHost.
+	maxPerHost       = 16
+	maxFailedPerHost = 2
+	// busyWait is how long at least an outbox waits that finds no place.
+	busyWait = time.Second
 	// maxAnswer is how much of an answer is read, so that its connection can be
 	// used again.
 	maxAnswer = 64 << 10
@@ -44,8 +55,11 @@ var waits = []time.Duration{
 }
 
 // ErrBlocked is what Guarded's dialler returns for an address where no webhook may
-// go.
-var ErrBlocked = errors.New("its address is not public, and ROOMCAST_WEBHOOK_ALLOW does not open it")
+// go, and for a name that leads to none: nobody is told which.
+var ErrBlocked = errors.New("its name does not exist, or its address is not public and ROOMCAST_WEBHOOK_ALLOW does not open it")
+
+// errBusy is why a receiver was not asked.
+var errBusy = errors.New("enough is under way to its host")
 
 // Opener opens what a push's callbackUrl is sealed in.
 type Opener interface {
@@ -75,11 +89,12 @@ type Config struct {
 type Deliverer struct {
 	cfg     Config
 	signers []*standardwebhooks.Webhook
+	places  places
 }
 
 // New returns a Deliverer. Redirects are not followed, whatever the clients do.
 func New(cfg Config) (*Deliverer, error) {
-	d := &Deliverer{cfg: cfg}
+	d := &Deliverer{cfg: cfg, places: places{taken: map[string]int{}}}
 	for _, secret := range cfg.Secrets {
 		signer, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
@@ -127,6 +142,8 @@ func (d *Deliverer) Deliver(ctx context.Context, t tasks.WebhookTask) error {
 			continue
 		case ctx.Err() != nil: // we were cut off; somebody else tries at once
 			return d.undelivered(ctx, t, tasks.Undelivered{Webhook: w.ID})
+		case errors.Is(err, errBusy):
+			return d.undelivered(ctx, t, tasks.Undelivered{Webhook: w.ID, Wait: busyWait + rand.N(busyWait)})
 		}
 		u := d.judge(w, a, err)
 		d.note(w, u)
@@ -140,6 +157,8 @@ func (d *Deliverer) Deliver(ctx context.Context, t tasks.WebhookTask) error {
 func (d *Deliverer) note(w tasks.Webhook, u tasks.Undelivered) {
 	log := d.cfg.Log.With("push_id", w.Push.ID, "webhook", w.ID, "type", w.Type, "answer", u.Answer, "failures", w.Failures+1)
 	switch {
+	case w.Type == tasks.WebhookProgress:
+		log.Debug("webhook of progress could not be delivered")
 	case u.Dead:
 		d.cfg.Tried(w.Type, tasks.WebhookDead)
 		log.Error("webhook given up; roomcast webhooks resend sends it again")
@@ -162,7 +181,7 @@ type answer struct {
 func (d *Deliverer) judge(w tasks.Webhook, a answer, err error) tasks.Undelivered {
 	u := tasks.Undelivered{Webhook: w.ID, Answer: err.Error()}
 	left := w.Since.Add(lifetime).Sub(d.cfg.Now())
-	if left <= 0 || a.status == http.StatusGone {
+	if left <= 0 || a.status == http.StatusGone || w.Type == tasks.WebhookProgress {
 		u.Dead = true
 		return u
 	}
@@ -192,6 +211,41 @@ type body struct {
 	Data      any    `json:"data"`
 }
 
+func (d *Deliverer) text(w tasks.Webhook) ([]byte, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body{w.Type, w.At.UTC().Format("2006-01-02T15:04:05.000Z"), d.cfg.View(w.Push)}); err != nil {
+		return nil, errors.New("the event could not be written")
+	}
+	return text.Bytes(), nil
+}
+
+// places counts the deliveries under way to each host.
+type places struct {
+	mu    sync.Mutex
+	taken map[string]int
+}
+
+// take takes one of most places; false: there is none.
+func (p *places) take(host string, most int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken[host] >= most {
+		return false
+	}
+	p.taken[host]++
+	return true
+}
+
+func (p *places) leave(host string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken[host]--; p.taken[host] == 0 {
+		delete(p.taken, host)
+	}
+}
+
 // send sends w. Its error says in words that hold no address why it was not
 // taken.
 func (d *Deliverer) send(ctx context.Context, w tasks.Webhook) (answer, error) {
@@ -199,24 +253,33 @@ func (d *Deliverer) send(ctx context.Context, w tasks.Webhook) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body{w.Type, w.At.UTC().Format("2006-01-02T15:04:05.000Z"), d.cfg.View(w.Push)}); err != nil {
-		return answer{}, errors.New("the event could not be written")
+	text, err := d.text(w)
+	if err != nil {
+		return answer{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.Patience)
+	patience, most := d.cfg.Patience, maxPerHost
+	if w.Failures > 0 {
+		most = maxFailedPerHost
+	}
+	if w.Failures > 0 || w.Type == tasks.WebhookProgress {
+		patience = min(patience, failedPatience)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address.Reveal(), bytes.NewReader(text.Bytes()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address.Reveal(), bytes.NewReader(text))
 	if err != nil {
 		return answer{}, errors.New("its address is not a URL")
 	}
-	if err := d.sign(r, w.ID, text.Bytes()); err != nil {
+	if err := d.sign(r, w.ID, text); err != nil {
 		return answer{}, err
 	}
+	if !d.places.take(r.URL.Host, most) {
+		return answer{}, errBusy
+	}
+	defer d.places.leave(r.URL.Host)
 	resp, err := client.Do(r)
 	if err != nil {
-		return answer{}, d.plain(err)
+		return answer{}, plain(err, patience)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // what it says does not matter
@@ -265,9 +328,9 @@ func (d *Deliverer) receiver(p tasks.Push) (*http.Client, media.Secret, error) {
 
 // plain says what went wrong without the address, which may hold a secret, and
 // without what is behind the operator's.
-func (d *Deliverer) plain(err error) error {
+func plain(err error, patience time.Duration) error {
 	if e, ok := errors.AsType[*url.Error](err); ok && e.Timeout() {
-		return fmt.Errorf("it did not answer within %v", d.cfg.Patience)
+		return fmt.Errorf("it did not answer within %v", patience)
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -111,25 +112,14 @@ type scene struct {
 	cfg    webhook.Config
 }
 
-func newScene(t testing.TB, callback string) *scene {
+func newScene(t testing.TB, callback string, wanted ...string) *scene {
 	t.Helper()
 	rdb := server.Fresh(t)
 	s := &scene{t: t, rdb: rdb, store: store.New(rdb, store.Config{Lease: time.Hour})}
 	var err error
 	s.sealer, err = secret.New(secret.Key{1})
 	require.NoError(t, err)
-	id, err := uuid.NewV7()
-	require.NoError(t, err)
-	sealed := ""
-	if callback != "" {
-		sealed, err = s.sealer.Seal(tasks.CallbackName(id.String()), tasks.Secrets{CallbackURL: media.Secret(callback)})
-		require.NoError(t, err)
-	}
-	s.push, _, err = s.store.Create(ctx(t), tasks.NewPush{Envelope: "sealed", Push: tasks.Push{ID: id.String(), Spec: tasks.Spec{
-		SDKAppID: 1, RoomID: "r", UserID: "u", Callback: sealed,
-		Webhooks: []string{"started", "reconnecting", "recovered", "stopped", "completed", "failed"},
-	}}})
-	require.NoError(t, err)
+	s.create(callback, "u", wanted...)
 	s.cfg = webhook.Config{
 		Store: s.store, Opener: s.sealer, View: func(p tasks.Push) any { return map[string]any{"id": p.ID, "status": p.State} },
 		Secrets: []string{newSecret, oldSecret}, Own: forbidden, Guarded: &http.Client{},
@@ -142,6 +132,26 @@ func newScene(t testing.TB, callback string) *scene {
 		},
 	}
 	return s
+}
+
+// create makes a push that the scene is about from now on; wanted: all but
+// progress.
+func (s *scene) create(callback, user string, wanted ...string) {
+	s.t.Helper()
+	if len(wanted) == 0 {
+		wanted = []string{"started", "reconnecting", "recovered", "stopped", "completed", "failed"}
+	}
+	id, err := uuid.NewV7()
+	require.NoError(s.t, err)
+	sealed := ""
+	if callback != "" {
+		sealed, err = s.sealer.Seal(tasks.CallbackName(id.String()), tasks.Secrets{CallbackURL: media.Secret(callback)})
+		require.NoError(s.t, err)
+	}
+	s.push, _, err = s.store.Create(ctx(s.t), tasks.NewPush{Envelope: "sealed", Push: tasks.Push{ID: id.String(), Spec: tasks.Spec{
+		SDKAppID: 1, RoomID: "r", UserID: user, Callback: sealed, Webhooks: wanted,
+	}}})
+	require.NoError(s.t, err)
 }
 
 // forbidden is a client that goes nowhere.
@@ -160,15 +170,15 @@ func (s *scene) happen(troubles int) {
 	l := tasks.Lease{ID: s.push.ID, Epoch: 1, Worker: "w"}
 	_, err := s.store.Claim(ctx(s.t), l, 0)
 	require.NoError(s.t, err)
-	events := []tasks.Event{{Type: tasks.EventState, State: tasks.Publishing}}
-	for range troubles {
-		events = append(events, tasks.Event{Type: tasks.EventTrouble}, tasks.Event{Type: tasks.EventRecovered})
+	renew := func(state tasks.State, events ...tasks.Event) {
+		_, err := s.store.Renew(ctx(s.t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{{Lease: l, State: state, Started: time.Now(), Events: events}})
+		require.NoError(s.t, err)
 	}
-	for i := range events {
-		events[i].Seq, events[i].At = int64(i+1), time.Now()
+	renew(tasks.Publishing)
+	for i := range int64(troubles) {
+		renew(tasks.Reconnecting, tasks.Event{Type: tasks.EventTrouble, Seq: 2*i + 1, At: time.Now()})
+		renew(tasks.Publishing, tasks.Event{Type: tasks.EventRecovered, Seq: 2*i + 2, At: time.Now()})
 	}
-	_, err = s.store.Renew(ctx(s.t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{{Lease: l, State: tasks.Publishing, Started: time.Now(), Events: events}})
-	require.NoError(s.t, err)
 }
 
 // ring makes the outbox due and returns its bell.
@@ -386,6 +396,37 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 	require.Empty(t, elsewhere.types(t))
 }
 
+func TestProgressThatIsNotTakenDelaysNothingAndIsNotGivenUp(t *testing.T) {
+	for _, code := range []int{http.StatusInternalServerError, http.StatusGone} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			r := newReceiver(t)
+			r.answers(status(code))
+			s := newScene(t, r.URL, "progress", "completed")
+			s.now = time.Now().Add(48 * time.Hour) // too old for anything else
+			s.happen(0)
+			tried := map[tasks.WebhookOutcome]int{}
+			s.cfg.Tried = func(_ string, became tasks.WebhookOutcome) { tried[became]++ }
+			require.NoError(t, s.deliverer().Deliver(ctx(t), s.ring()))
+			require.Equal(t, []string{"push.progress"}, r.types(t))
+			require.Equal(t, map[tasks.WebhookOutcome]int{tasks.WebhookFailed: 1}, tried)
+			require.NotContains(t, s.log.String(), "given up")
+			dead, err := s.store.DeadWebhooks(ctx(t), 10)
+			require.NoError(t, err)
+			require.Empty(t, dead)
+
+			_, err = s.store.Finish(ctx(t), tasks.Lease{ID: s.push.ID, Epoch: 1, Worker: "w"}, tasks.End{State: tasks.Completed})
+			require.NoError(t, err)
+			wait, found := s.wait()
+			require.True(t, found)
+			require.LessOrEqual(t, wait, time.Duration(0), "the end is due at once")
+			w, found, err := s.store.NextWebhook(ctx(t), s.ring(), "")
+			require.NoError(t, err)
+			require.True(t, found)
+			require.Zero(t, w.Failures)
+		})
+	}
+}
+
 func TestAReceiverThatHangsIsLeftWhenTheWorkerLeaves(t *testing.T) {
 	r := newReceiver(t)
 	asked := make(chan struct{})
@@ -447,12 +488,96 @@ func TestAReceiverThatHangsIsTriedAgain(t *testing.T) {
 	require.True(t, found)
 }
 
+func TestAReceiverThatHangsLeavesRoomForOthers(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		failed      bool
+		places, all int
+	}{
+		{"at first it gets half of the slots", false, 16, 24},
+		{"once it has failed it gets two", true, 2, 10},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newReceiver(t)
+			asked, answer := make(chan struct{}, tt.all), make(chan struct{})
+			s := newScene(t, r.URL)
+			bells := []tasks.WebhookTask{}
+			for i := range tt.all {
+				if i > 0 {
+					s.create(r.URL, fmt.Sprint("u", i))
+				}
+				s.happen(0)
+				bells = append(bells, s.ring())
+			}
+			d := s.deliverer()
+			if tt.failed {
+				r.answers(status(http.StatusInternalServerError))
+				for i := range bells {
+					require.NoError(t, d.Deliver(ctx(t), bells[i]))
+				}
+				for i := range bells {
+					require.NoError(t, s.rdb.Do(ctx(t), "ZADD", "{roomcast}:outboxes", 1, bells[i].ID).Err())
+				}
+				var err error
+				bells, err = s.store.RingOutboxes(ctx(t), tt.all)
+				require.NoError(t, err)
+				require.Len(t, bells, tt.all)
+			}
+			r.answers(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-answer })
+			var holding sync.WaitGroup
+			for _, bell := range bells[:tt.places] {
+				holding.Go(func() { assert.NoError(t, d.Deliver(ctx(t), bell)) })
+				<-asked
+			}
+			for _, bell := range bells[tt.places:] {
+				require.NoError(t, d.Deliver(ctx(t), bell), "it goes back at once")
+				w, found, err := s.store.NextWebhook(ctx(t), bell, "")
+				require.NoError(t, err)
+				require.True(t, found)
+				require.Equal(t, map[bool]int{false: 0, true: 1}[tt.failed], w.Failures, "it was not asked, so that is no failure")
+			}
+			other := newReceiver(t)
+			s.create(other.URL, "other")
+			s.happen(0)
+			require.NoError(t, d.Deliver(ctx(t), s.ring()))
+			require.Equal(t, []string{"push.started"}, other.types(t))
+			close(answer)
+			holding.Wait()
+			require.Empty(t, asked)
+			require.NoError(t, d.Deliver(ctx(t), bells[tt.all-1]), "there is room again")
+			require.Len(t, asked, 1)
+		})
+	}
+}
+
+func TestAReceiverThatHasFailedHasLessTime(t *testing.T) {
+	r := newReceiver(t)
+	s := newScene(t, r.URL)
+	s.happen(0)
+	left := make(chan time.Duration, 2)
+	s.cfg.Guarded = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		deadline, _ := r.Context().Deadline()
+		left <- time.Until(deadline).Round(time.Second)
+		return nil, errors.New("down")
+	})}
+	for range 2 {
+		require.NoError(t, s.deliverer().Deliver(ctx(t), s.ring()))
+	}
+	require.Equal(t, 15*time.Second, <-left)
+	require.Equal(t, 5*time.Second, <-left)
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 func TestAnAddressThatTheGuardRefusesIsToldInItsWords(t *testing.T) {
 	s := newScene(t, "http://10.0.0.1/")
 	s.cfg.Guarded = &http.Client{Transport: refusing{}}
 	s.happen(0)
 	require.NoError(t, s.deliverer().Deliver(ctx(t), s.ring()))
 	require.Contains(t, s.log.String(), "ROOMCAST_WEBHOOK_ALLOW")
+	require.Contains(t, s.log.String(), "its name does not exist", "the guard does not say which")
 }
 
 type refusing struct{}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,11 +44,13 @@ type domain struct {
 	filter  tasks.Filter
 	asked   []string
 	ctxErr  error
+	until   time.Time // the deadline of the last call; zero for none
 }
 
 func (d *domain) note(ctx context.Context, what string) {
 	d.asked = append(d.asked, what)
 	d.ctxErr = ctx.Err()
+	d.until, _ = ctx.Deadline()
 	if d.blow != nil {
 		panic(d.blow)
 	}

@@ -80,7 +80,7 @@ func (h *Hub) endFrame(p *livePush) []byte {
 		At: view.Stamp(p.push.EndedAt), Type: messageEnd, State: p.push.State, Attempt: p.push.Epoch,
 	}}
 	if p.push.Failure != nil {
-		m.Message = p.push.Failure.Message
+		m.Code, m.Message = string(p.push.Failure.Code), p.push.Failure.Message
 	}
 	var out bytes.Buffer
 	writeFrame(&out, messageEnd, h.id()+endMark, marshal(m))

@@ -47,6 +47,9 @@ var (
 	errClosing = errors.New("the API ends")
 )
 
+// errSilent refuses a stream whose begin Redis has not told in time.
+var errSilent = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "Redis does not answer; try again", Retryable: true}
+
 // errMoved is a feed that was lost while all of it was read; the next look reads
 // it again.
 var errMoved = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "the feed was lost while it was read; try again", Retryable: true}
@@ -65,10 +68,11 @@ type Hub struct {
 	filters map[string]*topic    // of many pushes, by name
 	waiting []*listener          // until the next look at Redis
 	warm    bool                 // what follows is there, and true
+	all     bool                 // pushes has all that have not ended
 	run     string               // of Redis, 8 digits
 	pos     string               // the last entry read
-	history []happening          // of the last historyTime, oldest first
-	pushes  map[string]*livePush // what has not ended or is in history
+	history []happening          // of the last historyTime, oldest first, and the one before
+	pushes  map[string]*livePush // what has not ended and may be listened to, or is in history
 }
 
 // topic is what can be listened to: one push or those that a filter selects.
@@ -84,9 +88,10 @@ type topic struct {
 // listener is one stream.
 type listener struct {
 	topic    *topic
-	lastID   string     // Last-Event-ID as it came
-	asked    tasks.Push // the push as it was when the stream was asked for
-	begun    bool       // it has the first message
+	lastID   string        // Last-Event-ID as it came
+	asked    tasks.Push    // the push as it was when the stream was asked for
+	begun    bool          // it has the first message
+	ready    chan struct{} // closed when it has begun
 	messages chan []byte
 	gone     chan struct{} // closed when it ends at once, for the reason why
 	why      error
@@ -120,20 +125,10 @@ func (h *Hub) Run(ctx context.Context) {
 	for h.wanted(ctx) {
 		waiting := h.takeWaiting()
 		err := h.look(ctx, &tick, len(waiting) > 0)
-		h.mu.Lock()
-		if err != nil && h.away == nil && ctx.Err() == nil {
-			h.log.Warn("the feed of events cannot be read; streams wait", "error", err)
-		}
-		h.away = err
-		if err != nil {
-			h.waiting = append(waiting, h.waiting...)
-		} else {
-			for _, l := range waiting {
-				h.begin(l)
-			}
-		}
-		h.mu.Unlock()
-		if err != nil {
+		if err == nil {
+			h.beginAll(waiting)
+		} else if ctx.Err() == nil {
+			h.refuse(waiting, err)
 			select {
 			case <-ctx.Done():
 			case <-time.After(feedRetry):
@@ -141,6 +136,28 @@ func (h *Hub) Run(ctx context.Context) {
 		}
 	}
 	h.close()
+}
+
+func (h *Hub) beginAll(waiting []*listener) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.away = nil
+	for _, l := range waiting {
+		h.begin(l)
+	}
+}
+
+// refuse ends the streams that cannot begin; those that have begun wait.
+func (h *Hub) refuse(waiting []*listener, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range slices.Concat(waiting, h.waiting) {
+		h.cut(l, err)
+	}
+	if h.away == nil && len(h.ones)+len(h.filters) > 0 {
+		h.log.Warn("the feed of events cannot be read; streams wait", "error", err)
+	}
+	h.away = err
 }
 
 // wanted waits for a listener and says whether to go on.
@@ -197,16 +214,37 @@ func (h *Hub) look(ctx context.Context, tick *time.Time, atOnce bool) error {
 		}
 		h.tell(part.Events, told)
 	}
-	if time.Now().Before(*tick) {
+	if time.Now().Before(*tick) && !h.lacksAll() {
 		return nil
 	}
-	active, err := h.feed.Active(ctx)
+	active, all, err := h.active(ctx)
 	if err != nil {
 		return err
 	}
 	*tick = time.Now().Add(progressEvery)
-	h.tellProgress(active)
+	h.tellProgress(active, all)
 	return nil
+}
+
+// active reads the pushes that have not ended: all where somebody listens to a
+// filter, else only those that somebody listens to, of which there are few.
+func (h *Hub) active(ctx context.Context) (pushes []tasks.Push, all bool, err error) {
+	h.mu.Lock()
+	all = len(h.filters) > 0
+	h.mu.Unlock()
+	if all {
+		pushes, err = h.feed.Active(ctx)
+		return pushes, all, err
+	}
+	pushes, err = h.feed.Some(ctx, h.listenedTo())
+	return slices.DeleteFunc(pushes, func(p tasks.Push) bool { return p.State.Terminal() }), all, err
+}
+
+// lacksAll says whether somebody listens to a filter and not all was read yet.
+func (h *Hub) lacksAll() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.filters) > 0 && !h.all
 }
 
 // load reads everything anew. With a hole, whoever listens is told of it and
@@ -219,7 +257,7 @@ func (h *Hub) load(ctx context.Context, hole string) error {
 	if !part.Whole {
 		return errMoved
 	}
-	active, err := h.feed.Active(ctx)
+	active, all, err := h.active(ctx)
 	if err != nil {
 		return err
 	}
@@ -236,7 +274,7 @@ func (h *Hub) load(ctx context.Context, hole string) error {
 	for _, p := range slices.Concat(active, told) {
 		h.known(p.ID).set(p)
 	}
-	h.warm = true
+	h.warm, h.all = true, all
 	if hole == "" {
 		return nil
 	}
@@ -272,10 +310,11 @@ func (h *Hub) tell(events []tasks.FeedEvent, pushes []tasks.Push) {
 }
 
 // tellProgress notes how the pushes are that have not ended, and tells what has
-// changed. It forgets those that have ended and are in no history.
-func (h *Hub) tellProgress(active []tasks.Push) {
+// changed. It forgets all others that are in no history.
+func (h *Hub) tellProgress(active []tasks.Push, all bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.all = all
 	runs := make(map[string]bool, len(active))
 	for _, p := range active {
 		runs[p.ID] = true
@@ -331,7 +370,7 @@ func (h *Hub) note(e tasks.FeedEvent) happening {
 	p.told++
 	h.pos = e.ID
 	oldest := feedTime(e.ID) - historyTime.Milliseconds()
-	for feedTime(h.history[0].ID) < oldest {
+	for len(h.history) > 1 && feedTime(h.history[1].ID) < oldest {
 		h.known(h.history[0].Push).told--
 		h.history = h.history[1:]
 	}
@@ -458,15 +497,38 @@ func (h *Hub) close() {
 	}
 }
 
-// listen begins a stream of a topic; the caller leaves it. The error is
-// *tasks.Error: Redis is away.
-func (h *Hub) listen(t topic, lastID string, asked tasks.Push) (*listener, error) {
+// listen returns a stream of a topic that has begun, or is closed; the caller
+// leaves it. The error is *tasks.Error: Redis is away, or has not answered by the
+// end of ctx.
+func (h *Hub) listen(ctx context.Context, t topic, lastID string, asked tasks.Push) (*listener, error) {
+	l, err := h.join(t, lastID, asked)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-l.ready:
+	case <-l.gone:
+		if refused, ok := errors.AsType[*tasks.Error](l.why); ok {
+			return nil, refused
+		}
+	case <-ctx.Done():
+		h.leave(l)
+		return nil, errSilent
+	}
+	return l, nil
+}
+
+// join adds a listener, which begins at once or after the next look.
+func (h *Hub) join(t topic, lastID string, asked tasks.Push) (*listener, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.away != nil {
 		return nil, h.away
 	}
-	l := &listener{lastID: lastID, asked: asked, messages: make(chan []byte, maxUnread), gone: make(chan struct{})}
+	l := &listener{
+		lastID: lastID, asked: asked,
+		ready: make(chan struct{}), messages: make(chan []byte, maxUnread), gone: make(chan struct{}),
+	}
 	if h.closed {
 		l.topic, l.why = &t, errClosing
 		close(l.gone)
@@ -479,8 +541,8 @@ func (h *Hub) listen(t topic, lastID string, asked tasks.Push) (*listener, error
 		h.among(&t)[t.name] = &t
 	}
 	l.topic.listeners[l] = struct{}{}
-	// What has ended may have events that were not read yet.
-	if known := h.pushes[t.push]; h.warm && (!asked.State.Terminal() || known != nil && known.ended) {
+	if h.warm && h.hasRead(l) {
+		h.bring(l)
 		h.begin(l)
 		return l, nil
 	}
@@ -490,6 +552,32 @@ func (h *Hub) listen(t topic, lastID string, asked tasks.Push) (*listener, error
 	default:
 	}
 	return l, nil
+}
+
+// bring makes a push that was not read lately known as l's client has just seen
+// it, unless the feed has told more. h.mu is held.
+func (h *Hub) bring(l *listener) {
+	t := l.topic
+	if t.push == "" || h.all || len(t.listeners) > 1 {
+		return
+	}
+	if p := h.known(t.push); p.state == "" || p.state == l.asked.State {
+		p.set(l.asked)
+		p.progress = nil
+	}
+}
+
+// hasRead says whether all is read that l must begin with. What has ended may
+// have events that were not read yet, and so may the API that l was at before
+// have read more. h.mu is held.
+func (h *Hub) hasRead(l *listener) bool {
+	if known := h.pushes[l.topic.push]; l.asked.State.Terminal() && (known == nil || !known.ended) {
+		return false
+	}
+	if l.topic.push == "" && !h.all {
+		return false
+	}
+	return l.lastID == "" || h.missed(l.lastID) >= 0
 }
 
 func (h *Hub) leave(l *listener) {
@@ -512,6 +600,7 @@ func (h *Hub) begin(l *listener) {
 		h.present(t)
 	}
 	l.begun = true
+	close(l.ready)
 	h.send(l, bytes.Clone(t.out.Bytes()))
 	t.out.Reset()
 	if t.over {
@@ -520,22 +609,36 @@ func (h *Hub) begin(l *listener) {
 	}
 }
 
+// missed returns from where on in the history events are behind lastID; -1 when
+// that is not known. h.mu is held.
+func (h *Hub) missed(lastID string) int {
+	run, id := readID(lastID)
+	if run != h.run {
+		return -1
+	}
+	for i, e := range slices.Backward(h.history) {
+		if e.ID == id {
+			return i + 1
+		}
+	}
+	if id == h.pos {
+		return len(h.history)
+	}
+	return -1
+}
+
 // replay writes what l has missed, or that it cannot be known; over says that
 // the push's end was in it. h.mu is held.
 func (h *Hub) replay(l *listener) (over bool) {
 	if l.lastID == "" {
 		return false
 	}
-	run, id := readID(l.lastID)
-	missed := len(h.history)
-	for missed > 0 && h.history[missed-1].ID != id {
-		missed--
-	}
-	switch {
-	case run != h.run:
+	missed := h.missed(l.lastID)
+	if run, _ := readID(l.lastID); missed < 0 && run != h.run {
 		writeReset(&l.topic.out, h.id(), "Last-Event-ID is of another Redis, or of the time before it was started anew; events may be missing")
 		return false
-	case missed == 0 && id != h.pos:
+	}
+	if missed < 0 {
 		writeReset(&l.topic.out, h.id(), "Last-Event-ID is of no event of the last ten minutes; events may be missing")
 		return false
 	}
@@ -566,14 +669,11 @@ func (h *Hub) present(t *topic) {
 	writeSnapshot(&t.out, h.id(), present)
 }
 
-// position is the id of the last event that l was given or had no part in;
-// empty before l has begun.
-func (h *Hub) position(l *listener) string {
+// position is the id of the last event that those who listen were given or had
+// no part in.
+func (h *Hub) position() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !l.begun {
-		return ""
-	}
 	return h.id()
 }
 

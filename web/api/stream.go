@@ -75,7 +75,9 @@ func (s *server) follow(c *gin.Context, id string) error {
 }
 
 func (s *server) stream(c *gin.Context, t topic, asked tasks.Push) error {
-	l, err := s.live.listen(t, c.GetHeader("Last-Event-ID"), asked)
+	ctx, cancel := reading(c)
+	l, err := s.live.listen(ctx, t, c.GetHeader("Last-Event-ID"), asked)
+	cancel()
 	if err != nil {
 		return err
 	}
@@ -132,8 +134,8 @@ func (s *server) send(ctx context.Context, w streamWriter, l *listener) error {
 // heartbeat is a comment with the id that the client may go on from: that of
 // the last event, though it was none of its own.
 func (s *server) heartbeat(l *listener) []byte {
-	id := s.live.position(l)
-	if id == "" || len(l.messages) > 0 {
+	id := s.live.position()
+	if len(l.messages) > 0 {
 		return []byte(":\n\n")
 	}
 	return []byte(":\nid: " + id + "\n\n")

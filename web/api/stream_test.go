@@ -34,10 +34,18 @@ type pool struct {
 	events []tasks.FeedEvent
 	pushes map[string]tasks.Push
 	away   error
+	still  bool // Redis does not answer
 	reads  int
+	alls   int // of all pushes
 }
 
-func (p *pool) Feed(_ context.Context, after string) (tasks.FeedPart, error) {
+func (p *pool) Feed(ctx context.Context, after string) (tasks.FeedPart, error) {
+	var still bool
+	p.do(func() { still = p.still })
+	if still {
+		<-ctx.Done()
+		return tasks.FeedPart{}, ctx.Err()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reads++
@@ -64,6 +72,7 @@ func (p *pool) AwaitFeed(ctx context.Context, after string, wait time.Duration) 
 func (p *pool) Active(context.Context) ([]tasks.Push, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.alls++
 	var active []tasks.Push
 	for _, id := range slices.Sorted(maps.Keys(p.pushes)) {
 		if one := p.pushes[id]; !one.State.Terminal() {
@@ -542,6 +551,17 @@ func TestWhoComesBackMissesNothingOrIsToldSo(t *testing.T) {
 	}
 }
 
+func TestAnIDThatAnotherAPIHasReadFirstIsNoHole(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *live) {
+		l.is(idOf(1), tasks.Starting)
+		r := l.open("/v1/events")
+		r.wants("snapshot")
+		l.is(idOf(1), tasks.Publishing) // unread here
+		again := l.open("/v1/events", "Last-Event-ID: abababab-"+l.events[1].ID)
+		again.wants("snapshot")
+	})
+}
+
 func TestEventsAreKeptForTenMinutes(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *live) {
 		l.is(idOf(1), tasks.Starting)
@@ -553,10 +573,24 @@ func TestEventsAreKeptForTenMinutes(t *testing.T) {
 		l.is(idOf(1), tasks.Publishing)
 		time.Sleep(2 * time.Second)
 		l.open("/v1/events", "Last-Event-ID: "+first).wants("state publishing", "snapshot")
-		time.Sleep(2 * time.Minute)
+		time.Sleep(11 * time.Minute)
 		l.is(idOf(1), tasks.Stopping)
 		time.Sleep(2 * time.Second)
 		l.open("/v1/events", "Last-Event-ID: "+first).wants("reset", "snapshot")
+	})
+}
+
+func TestWhoComesBackAfterAQuietTimeMissesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *live) {
+		l.is(idOf(1), tasks.Starting)
+		r := l.open("/v1/events?roomId=other")
+		r.wants("snapshot")
+		last := r.last
+		drain(r)
+		time.Sleep(11 * time.Minute)
+		l.is(idOf(1), tasks.Publishing)
+		time.Sleep(2 * time.Second)
+		l.open("/v1/events", "Last-Event-ID: "+last).wants("state publishing", "snapshot")
 	})
 }
 
@@ -624,6 +658,25 @@ func TestWithoutRedisAStreamIsRefusedAndThoseThereWait(t *testing.T) {
 	})
 }
 
+func TestTheFirstStreamIsRefusedWhileRedisIsAway(t *testing.T) {
+	for name, leaves := range map[string]func(p *pool){
+		"it is away":      func(p *pool) { p.away = &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "away"} },
+		"it stands still": func(p *pool) { p.still = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, l *live) {
+				l.do(func() { leaves(l.pool) })
+				for range 2 {
+					start := time.Now()
+					assert.Equal(t, 503, l.open("/v1/events").status)
+					assert.LessOrEqual(t, time.Since(start), 3*time.Second)
+				}
+				assert.NotContains(t, l.log.String(), "streams wait")
+			})
+		})
+	}
+}
+
 func TestAnAPIThatEndsEndsItsStreamsAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *live) {
 		l.is(idOf(1), tasks.Queued)
@@ -674,6 +727,67 @@ func TestAReaderThatIsSlowerThanTheNewsIsCut(t *testing.T) {
 			}
 		}
 		assert.Less(t, time.Since(start), 5*time.Minute)
+	})
+}
+
+func TestWithoutAStreamOfManyOnlyPushesWithAStreamAreRead(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *live) {
+		plays := func(n int, at time.Duration) {
+			l.change(idOf(n), func(p *tasks.Push) { p.Progress = &media.Progress{Position: at} })
+		}
+		at := func(m message) any {
+			push := m.data
+			if list, ok := m.data["pushes"].([]any); ok {
+				push = list[0].(map[string]any)
+			}
+			return push["progress"].(map[string]any)["positionMs"]
+		}
+		for n := range 3 {
+			l.is(idOf(n+1), tasks.Publishing)
+			plays(n+1, time.Second)
+		}
+		alls := func() (n int) {
+			l.do(func() { n = l.alls })
+			return n
+		}
+		one := l.open("/v1/pushes/" + idOf(1) + "/events")
+		one.wants("snapshot", "progress publishing")
+		time.Sleep(5 * time.Second)
+		plays(1, 2*time.Second)
+		plays(2, 3*time.Second)
+		assert.EqualValues(t, 2000, at(one.wants("progress publishing")[0]))
+		assert.Zero(t, alls())
+		drain(one)
+
+		two := l.open("/v1/pushes/" + idOf(2) + "/events")
+		assert.EqualValues(t, 3000, at(two.wants("snapshot")[0]), "it is as it was when it was asked for")
+		drain(two)
+		assert.Zero(t, alls())
+
+		l.do(func() { l.pushes[idOf(4)] = tasks.Push{ID: idOf(4), State: tasks.Queued} }) // its events are older than the feed
+		plays(3, 4*time.Second)
+		all := l.open("/v1/events")
+		m := all.wants("snapshot")[0]
+		assert.Equal(t, []any{idOf(4), idOf(3), idOf(2), idOf(1)}, pushesIn(m))
+		assert.EqualValues(t, 4000, m.data["pushes"].([]any)[1].(map[string]any)["progress"].(map[string]any)["positionMs"])
+		_ = all.conn.Close()
+		time.Sleep(20 * time.Second) // the heartbeat finds out
+		before := alls()
+		time.Sleep(time.Minute)
+		assert.Equal(t, before, alls())
+	})
+}
+
+func TestTheEndOfAPushIsToldOnlyByItsEvent(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *live) {
+		l.is(idOf(1), tasks.Publishing)
+		r := l.open("/v1/pushes/" + idOf(1) + "/events")
+		r.wants("snapshot", "progress publishing")
+		l.change(idOf(1), func(p *tasks.Push) { p.State = tasks.Completed })
+		time.Sleep(3 * time.Second)
+		l.is(idOf(1), tasks.Completed)
+		r.wants("end completed")
+		r.ended()
 	})
 }
 

@@ -83,7 +83,7 @@ func wishingPush() tasks.Push {
 		FillVideo: true, Choice: media.TrackChoice{Audio: "de", Program: 2}, AudioDelay: -200 * time.Millisecond,
 	}
 	p.Spec.Metadata, p.WebhooksLost = map[string]string{"course": "42", "a": "b"}, 3
-	p.Spec.CallbackURL, p.Spec.Callback, p.Spec.Webhooks = "https://c.example/hook", "v1.sealed", []string{"started", "progress"}
+	p.Spec.CallbackURL, p.Spec.Callback, p.Spec.Webhooks = "https://c.example/[redacted]", "v1.sealed", []string{"started", "progress"}
 	p.Spec.MaxIdle, p.Spec.HeaderNames = time.Minute, []string{"Authorization", "X-Token"}
 	p.Progress = &media.Progress{Position: 2 * time.Second, Loop: 0, Played: time.Second, UpdatedAt: at(8)}
 	return p

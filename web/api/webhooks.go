@@ -51,7 +51,9 @@ func setMetadata(r *draft, value any) string {
 }
 
 func (s *server) deadWebhooks(c *gin.Context) error {
-	dead, err := s.webhooks.DeadWebhooks(c.Request.Context(), maxDeadShown)
+	ctx, cancel := reading(c)
+	defer cancel()
+	dead, err := s.webhooks.DeadWebhooks(ctx, maxDeadShown)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ type worker struct {
 	State        tasks.WorkerState `json:"state"`
 	Slots        int               `json:"slots"`
 	Used         int               `json:"used"`
-	Since        string            `json:"since"`
+	Since        string            `json:"since,omitempty"`
 	HasSecretKey bool              `json:"hasSecretKey"` // it can run what this API starts
 }
 
@@ -25,7 +25,9 @@ type workers struct {
 }
 
 func (s *server) fleet(c *gin.Context) error {
-	f, err := s.workers.Fleet(c.Request.Context())
+	ctx, cancel := reading(c)
+	defer cancel()
+	f, err := s.workers.Fleet(ctx)
 	if err != nil {
 		return err
 	}

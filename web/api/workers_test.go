@@ -24,6 +24,18 @@ func TestTheWorkersAreListedWithoutTheirKeys(t *testing.T) {
 		{"name":"a","version":"v1","state":"ready","slots":8,"used":3,"since":"1970-01-01T00:00:00.000Z","hasSecretKey":true},
 		{"name":"b","version":"v2","state":"no_memory","slots":4,"used":0,"since":"1970-01-01T00:00:01.500Z","hasSecretKey":false}
 	]}`, w.Body.String())
-	assert.Equal(t, []string{"fleet", "fleet"}, f.asked)
+	f.fleet.Workers = []tasks.WorkerReport{{Name: "old", State: tasks.WorkerReady}} // it tells nothing of itself
+	w = f.do("GET", "/v1/workers", "")
+	assert.JSONEq(t, `{"workers":[{"name":"old","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true}]}`, w.Body.String())
+	assert.Equal(t, []string{"fleet", "fleet", "fleet"}, f.asked)
 	assert.Equal(t, 401, f.do("GET", "/v1/workers", "", "Authorization: ").Code)
+}
+
+func TestWhatReadsRedisIsAnsweredWithinThreeSeconds(t *testing.T) {
+	f := newFace(t, nil)
+	for _, path := range []string{"/v1/workers", "/v1/webhooks", "/v1/pushes", "/v1/pushes/" + id, "/v1/pushes/" + id + "/events"} {
+		f.until = time.Time{}
+		f.do("GET", path, "")
+		assert.WithinDuration(t, time.Now().Add(3*time.Second), f.until, time.Second, path)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/hibiken/asynqmon"
@@ -22,6 +23,9 @@ import (
 
 // Root is where the monitor is mounted.
 const Root = "/monitor"
+
+// redisTime is how long Redis may take to answer before it counts as away.
+const redisTime = 2 * time.Second
 
 // The webhooks' queue and task in asynq, as tasks/queue names them. Nothing there
 // can be changed: a webhook is no push, and to end it ends none.
@@ -92,14 +96,25 @@ func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		m.buttons.ServeHTTP(w, r)
 	case strings.HasPrefix(r.URL.Path, Root+"/api/"):
-		_ = m.declare(r.Context()) // asynqmon itself says that Redis is away
-		m.asynqmon.ServeHTTP(w, r)
+		m.read(w, r)
 	case r.URL.Path == noticePath:
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		_, _ = w.Write(notice)
 	default:
 		m.serveAsset(w, r)
 	}
+}
+
+// read lets asynqmon answer unless Redis is away: that it would say late and in
+// no words for people.
+func (m *Monitor) read(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), redisTime)
+	defer cancel()
+	if err := m.declare(ctx); err != nil {
+		problem.Write(w, &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "Redis cannot be reached or takes no writes; try again in a moment", Retryable: true, Err: err})
+		return
+	}
+	m.asynqmon.ServeHTTP(w, r)
 }
 
 // serveAsset answers with a file of asynqmon's; its page, which it gives for

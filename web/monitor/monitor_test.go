@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -80,6 +81,23 @@ func TestMonitor(t *testing.T) {
 		assert.Contains(t, w.Body.String(), "unreadable payload")
 		assert.NotContains(t, w.Body.String(), "canary")
 	})
+}
+
+func TestWhoReadsWhileRedisIsAwayIsToldSoInWords(t *testing.T) {
+	m := monitor.New(monitor.Config{
+		Client: redistest.New(t, redistest.Config{}).Client(t), Log: slog.New(slog.DiscardHandler),
+		Declare: func(ctx context.Context) error {
+			_, bounded := ctx.Deadline()
+			assert.True(t, bounded)
+			return errors.New("i/o timeout")
+		},
+	})
+	w := ask(m, "GET", "/monitor/api/queues")
+	assert.Equal(t, 503, w.Code)
+	assert.Contains(t, w.Body.String(), `"code":"redis_unavailable"`)
+	assert.Contains(t, w.Body.String(), "Redis cannot be reached")
+	assert.NotContains(t, w.Body.String(), "i/o")
+	assert.Equal(t, 200, ask(m, "GET", "/monitor/").Code, "the page opens, and says it")
 }
 
 func TestThePageNeedsNoOtherHost(t *testing.T) {

@@ -1,5 +1,5 @@
-// asynqmon tells nobody but the browser's console why a click had no effect.
-// This says it on the page, and asks before a push is stopped for good.
+// asynqmon tells nobody but the browser's console why a click had no effect, or
+// that Redis is away. This says it on the page, and asks before a push is stopped for good.
 (() => {
   "use strict";
   let box, timer;
@@ -32,15 +32,14 @@
 
   const open = XMLHttpRequest.prototype.open;
   XMLHttpRequest.prototype.open = function (method, ...rest) {
-    if (!/^(get|head)$/i.test(method)) {
-      if (box) box.hidden = true; // it spoke of the click before
-      this.addEventListener("load", () => {
-        const text = reason(this);
-        if (text) say(text);
-      });
-      this.addEventListener("error", () => say("The server cannot be reached."));
-    }
-    this.stops = !/^(get|head)$/i.test(method) && /\/(active|pending|scheduled|retry)_tasks/.test(rest[0]);
+    const changes = !/^(get|head)$/i.test(method);
+    if (changes && box) box.hidden = true; // it spoke of the click before
+    this.addEventListener("load", () => {
+      const text = changes || this.status === 503 ? reason(this) : "";
+      if (text) say(text);
+    });
+    if (changes) this.addEventListener("error", () => say("The server cannot be reached."));
+    this.stops = changes && /\/(active|pending|scheduled|retry)_tasks/.test(rest[0]);
     return open.call(this, method, ...rest);
   };
 

@@ -230,7 +230,7 @@ type Event struct {
 	// Attempt The attempt that tells it.
 	Attempt int64 `json:"attempt,omitempty"`
 
-	// Code The code of a warning, or of a trouble.
+	// Code The code of a warning, of a trouble, or of the `error` of a push that failed.
 	Code string `json:"code,omitempty"`
 
 	// Message A sentence for a person.
@@ -282,7 +282,7 @@ type LiveEvent struct {
 	// Attempt The attempt that tells it.
 	Attempt int64 `json:"attempt,omitempty"`
 
-	// Code The code of a warning, or of a trouble.
+	// Code The code of a warning, of a trouble, or of the `error` of a push that failed.
 	Code string `json:"code,omitempty"`
 
 	// Message A sentence for a person.
@@ -426,7 +426,7 @@ type Push struct {
 	// CallbackEvents What is told by webhooks.
 	CallbackEvents []WebhookType `json:"callbackEvents,omitempty"`
 
-	// CallbackURL Where webhooks about it go, without what lets one in.
+	// CallbackURL The scheme and host of where webhooks about it go.
 	CallbackURL string `json:"callbackUrl,omitempty"`
 
 	// ClientRole The user's role in the room; what cannot publish is refused.
@@ -513,7 +513,7 @@ type PushRequest struct {
 	// CallbackEvents Which events; by default all but `push.progress`.
 	CallbackEvents []WebhookType `json:"callbackEvents,omitempty"`
 
-	// CallbackURL Where webhooks about this push go, http(s). A push shows it without its query.
+	// CallbackURL Where webhooks about this push go, http(s). A push shows its scheme and host alone.
 	CallbackURL string `json:"callbackUrl,omitempty"`
 
 	// ClientRole The user's role in the room; what cannot publish is refused.
@@ -787,7 +787,7 @@ type Wishes struct {
 	Width int `json:"width,omitempty"`
 }
 
-// Worker A worker, as it told of itself with its last renew.
+// Worker A worker, as it told of itself with its last renew. One of an older version may tell nothing; it counts as `ready`.
 type Worker struct {
 	// HasSecretKey Whether it can open what this API seals.
 	HasSecretKey bool `json:"hasSecretKey"`
@@ -796,7 +796,7 @@ type Worker struct {
 	Name string `json:"name"`
 
 	// Since When it began.
-	Since time.Time `json:"since"`
+	Since time.Time `json:"since,omitempty"`
 
 	// Slots Pushes that it runs at once.
 	Slots int `json:"slots"`

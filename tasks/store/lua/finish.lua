@@ -4,13 +4,13 @@
 -- KEYS 1–10 as in lib.lua
 -- ARGV 1 id, 2 retention ms, 3 epoch, 4 worker, 5 state, 6 failure as JSON or
 --      '', 7 JSON array of fields and values, 8 JSON array of events
--- Result {'ok'} · {'gone'} · {'stale'} · {'illegal', state}
+-- Result {'ok', state} · {'gone'} · {'stale'} · {'illegal', state}
 -- A repeated call (its reply was lost) answers 'ok' again.
 local k = keyset()
 local epoch, worker, state, failure = tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
 local rec = load(k.push)
 if not rec then return {'gone'} end
-if TERMINAL[rec.state] and rec.last_epoch == epoch and rec.last_worker == worker then return {'ok'} end
+if TERMINAL[rec.state] and rec.last_epoch == epoch and rec.last_worker == worker then return {'ok', rec.state} end
 if not owns(rec, epoch, worker) then
   unstrike(k, rec, epoch) -- its worker lives, so it was only cut off
   return {'stale'}
@@ -26,4 +26,4 @@ set_fields(k.push, cjson.decode(ARGV[7]))
 redis.call('HSET', k.push, 'epoch', int(epoch), 'last_epoch', int(epoch), 'last_worker', worker)
 attempt_events(k, rec, epoch, cjson.decode(ARGV[8]))
 finish(k, rec, state, failure, now())
-return {'ok'}
+return {'ok', state}

@@ -10,6 +10,7 @@
 local MAX_EVENTS = 1000
 local FEED, FEED_MS = KEYS[#KEYS], 600000
 local MAX_WEBHOOKS = 100
+local OUTBOX_MS = 3 * 86400000 -- that an outbox is kept which nobody empties
 local PROGRESS_MS = 10000 -- between two webhooks push.progress
 
 local function int(n)
@@ -80,17 +81,21 @@ local function owns(rec, epoch, worker)
   return rec.worker == worker or rec.worker == ''
 end
 
--- event writes into a push's history and the feed.
+-- event writes into a push's history and the feed. Of what is older than FEED_MS
+-- the last entry stays: who has read all since then may still stand there.
 local function event(k, fields)
   redis.call('XADD', k.events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
-  redis.call('XADD', FEED, 'MINID', '~', int(now() - FEED_MS), '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
+  local old = redis.call('XREVRANGE', FEED, int(now() - FEED_MS), '-', 'COUNT', 1)[1]
+  redis.call('XADD', FEED, 'MINID', '~', old and old[1] or '0', '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
 end
 
-local function state_event(k, state, epoch, message, t)
+local function state_event(k, state, epoch, message, t, code)
   local fields = {'at', int(t), 'type', 'state', 'state', state, 'epoch', int(epoch)}
-  if message ~= '' then
-    fields[#fields + 1] = 'message'
-    fields[#fields + 1] = message
+  for name, value in pairs({message = message, code = code or ''}) do
+    if value ~= '' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
   end
   event(k, fields)
 end
@@ -105,7 +110,7 @@ end
 --
 -- Of the record's fields belong to this: webhooks, the events that are wanted;
 -- webhook_started, 1 once it was told; webhook_trouble, the epoch of the attempt
--- that is in a trouble which was told; webhook_progress_at; webhooks_lost.
+-- whose interruption was told; webhook_progress_at; webhooks_lost.
 
 local function outbox_keys(push)
   local prefix, id = string.match(push, '^(.*:)push:([^:]*)$')
@@ -132,6 +137,7 @@ local function tell(k, kind, name, at, state)
     redis.call('LPOP', box.list)
     redis.call('HINCRBY', k.push, 'webhooks_lost', 1)
   end
+  redis.call('PEXPIRE', box.list, OUTBOX_MS)
   redis.call('ZADD', box.due, 'NX', int(now()), box.id)
 end
 
@@ -155,16 +161,24 @@ local function tell_progress(k, rec, t)
   redis.call('HSET', k.push, 'webhook_progress_at', int(t))
   local box = outbox_keys(k.push)
   redis.call('HSET', box.delivery, 'progress', webhook(k.push, 'progress', box.id .. '.progress.' .. int(t), int(t)))
+  redis.call('PEXPIRE', box.delivery, OUTBOX_MS)
   redis.call('ZADD', box.due, 'NX', int(t), box.id)
 end
 
+-- interrupted says whether the room lacks a push in this state that it had.
+local INTERRUPTED = {queued = true, starting = true, reconnecting = true}
+local function interrupted(push, state)
+  return INTERRUPTED[state] ~= nil and redis.call('HEXISTS', push, 'webhook_started') == 1
+end
+
 -- tell_reported tells what follows from an event of an attempt, whose state was
--- `state` after it. A trouble is told once, until it is over or a later attempt
--- publishes.
+-- `state` after it. An interruption is told once, until its trouble is over or a
+-- later attempt publishes; a trouble of a push that publishes on is none.
 local function tell_reported(k, epoch, seq, e, state)
-  local name = int(epoch) .. '.' .. int(seq)
+  local name = int(epoch) .. '.' .. (seq > 0 and int(seq) or e.at)
   local troubled = tonumber(redis.call('HGET', k.push, 'webhook_trouble') or '')
-  if e.type == 'trouble' then
+  if e.type == 'trouble' or e.state == 'reconnecting' then
+    if not troubled and not interrupted(k.push, state) then return end
     redis.call('HSET', k.push, 'webhook_trouble', int(epoch))
     if not troubled then tell(k, 'reconnecting', name, e.at, state) end
     return
@@ -181,7 +195,7 @@ end
 
 -- tell_interrupted tells that a push which was in its room has no worker.
 local function tell_interrupted(k, rec, why, t)
-  if rec.webhooks == '' or redis.call('HEXISTS', k.push, 'webhook_started') == 0 then return end
+  if rec.webhooks == '' or not interrupted(k.push, rec.state) then return end
   if redis.call('HSETNX', k.push, 'webhook_trouble', int(rec.epoch - 1)) == 1 then
     tell(k, 'reconnecting', int(rec.epoch) .. '.' .. why, int(t))
   end
@@ -220,6 +234,9 @@ end
 -- these, '' when one would. refuses: the reasons to take none that some worker
 -- has. free: slots that are not taken, of those who take pushes.
 --
+-- What a worker does not tell is taken for the best: one of another version may
+-- tell less, or nothing.
+--
 -- What is taken is told once a second. So lack reckons with what is true at
 -- once: every push that has not ended has a slot or waits for one, but workers
 -- that take none keep only those that they have.
@@ -228,19 +245,20 @@ local function fleet(workers, reports, active, key, more, t)
   local f = {reports = {}, refuses = {}, free = 0}
   local room, present, keyed, taking = -redis.call('ZCARD', active), false, false, false
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, '(' .. int(t), '+inf')) do
-    local text = redis.call('HGET', reports, name)
+    local text = redis.call('HGET', reports, name) or ''
     local ok, r = pcall(cjson.decode, text)
-    if ok and type(r) == 'table' then
-      f.reports[name] = text
-      local stays, opens = r.state ~= 'draining', key == ''
-      for _, id in ipairs(type(r.keys) == 'table' and r.keys or {}) do opens = opens or id == key end
-      local takes = r.state == 'ready' and opens
-      present, keyed, taking = present or stays, keyed or stays and opens, taking or takes
-      room = room + (takes and r.slots or r.used)
-      if takes then f.free = f.free + r.slots - r.used end
-      if not opens then f.refuses.no_key = true end
-      if REFUSALS[r.state] then f.refuses[REFUSALS[r.state]] = true end
-    end
+    if not ok or type(r) ~= 'table' then r = {} end
+    local state, slots, used = r.state, tonumber(r.slots) or math.huge, tonumber(r.used) or 0
+    if type(state) ~= 'string' then state = 'ready' end
+    f.reports[name] = text
+    local stays, opens = state ~= 'draining', key == '' or type(r.keys) ~= 'table'
+    for _, id in ipairs(opens and {} or r.keys) do opens = opens or id == key end
+    local takes = state == 'ready' and opens
+    present, keyed, taking = present or stays, keyed or stays and opens, taking or takes
+    room = room + (takes and slots or used)
+    if takes then f.free = f.free + slots - used end
+    if not opens then f.refuses.no_key = true end
+    if REFUSALS[state] then f.refuses[REFUSALS[state]] = true end
   end
   f.lack = ''
   if not present then f.lack = 'no_worker'
@@ -253,8 +271,9 @@ local function fleet(workers, reports, active, key, more, t)
 end
 
 -- attempt_events appends what an attempt reports, each event once by (epoch,
--- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …}.
-local function attempt_events(k, rec, epoch, list)
+-- seq), and returns the last state it told. list: {{seq, {field, value, …}}, …};
+-- state: the push's with them, the record's unless it is given.
+local function attempt_events(k, rec, epoch, list, state)
   local told = ''
   local last_epoch, last_seq = rec.event_epoch, rec.event_seq
   for _, e in ipairs(list) do
@@ -265,7 +284,7 @@ local function attempt_events(k, rec, epoch, list)
       local named = {}
       for i = 1, #fields - 1, 2 do named[fields[i]] = fields[i + 1] end
       told = named.state or told
-      if rec.webhooks ~= '' then tell_reported(k, epoch, seq, named, told ~= '' and told or nil) end
+      if rec.webhooks ~= '' then tell_reported(k, epoch, seq, named, told ~= '' and told or state or rec.state) end
     end
   end
   if last_epoch ~= rec.event_epoch or last_seq ~= rec.event_seq then
@@ -337,9 +356,8 @@ local function finish(k, rec, state, failure, t)
   local retention = tonumber(ARGV[2])
   redis.call('HSET', k.push, 'state', state, 'worker', '', 'ended_at', int(t))
   if failure ~= '' then redis.call('HSET', k.push, 'failure', failure) end
-  local message = ''
-  if failure ~= '' then message = cjson.decode(failure).message or '' end
-  state_event(k, state, rec.epoch, message, t)
+  local why = failure ~= '' and cjson.decode(failure) or {}
+  state_event(k, state, rec.epoch, why.message or '', t, why.code)
   redis.call('DEL', k.secret)
   redis.call('ZREM', k.live, rec.id)
   redis.call('ZREM', k.active, rec.id)

@@ -4,7 +4,8 @@
 --
 -- KEYS 1 outboxes, 2 outbox, 3 delivery
 -- ARGV 1 push, 2 number of the bell, 3 lease ms, 4 id of the event that has
---      been delivered, '' at first
+--      been delivered, '' at first, 5 ms that the numbers of its bells are kept
+--      when it is empty
 -- Result {'ok', event, failures in a row} · {'empty'} · {'stale'}: a later bell
 --      has been rung
 if redis.call('HGET', KEYS[3], 'rung') ~= ARGV[2] then return {'stale'} end
@@ -17,6 +18,7 @@ end
 local event = redis.call('LINDEX', KEYS[2], 0) or redis.call('HGET', KEYS[3], 'progress')
 if not event then
   redis.call('ZREM', KEYS[1], ARGV[1])
+  redis.call('PEXPIRE', KEYS[3], ARGV[5])
   return {'empty'}
 end
 redis.call('ZADD', KEYS[1], int(now() + tonumber(ARGV[3])), ARGV[1])

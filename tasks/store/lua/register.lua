@@ -53,9 +53,10 @@ redis.call('ZADD', k.active, 0, id)
 for i = 11, 14 do redis.call('ZADD', KEYS[i], 0, id) end
 rec = load(k.push)
 local trouble = redis.call('HGET', k.push, 'trouble') or ''
-attempt_events(k, rec, epoch, cjson.decode(ARGV[10]))
 -- What was told before, by all that is known, is not told again.
 if redis.call('HEXISTS', k.push, 'started_at') == 1 then redis.call('HSETNX', k.push, 'webhook_started', '1') end
-if trouble ~= '' then redis.call('HSETNX', k.push, 'webhook_trouble', int(epoch)) end
+-- Streams know no push any more; a state shows this one.
+if attempt_events(k, rec, epoch, cjson.decode(ARGV[10])) ~= rec.state then state_event(k, rec.state, epoch, '', t) end
+if trouble ~= '' and interrupted(k.push, rec.state) then redis.call('HSETNX', k.push, 'webhook_trouble', int(epoch)) end
 warning_event(k, epoch, ARGV[11], ARGV[12], t)
 return verdict(rec.desired)

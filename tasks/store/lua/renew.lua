@@ -18,9 +18,9 @@ local RUNNING = {starting = true, publishing = true, reconnecting = true}
 local t = now()
 local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
 
--- write puts down what the attempt tells of itself, state excepted; it returns
--- the last state among its events.
-local function write(k, rec, a)
+-- write puts down what the attempt tells of itself, state excepted, which it is
+-- to be in; it returns the last state among its events.
+local function write(k, rec, a, state)
   set_fields(k.push, a.f)
   if rec.broken then
     redis.call('HSET', k.push, 'id', rec.id, 'state', rec.state, 'desired', rec.desired)
@@ -29,7 +29,7 @@ local function write(k, rec, a)
   redis.call('HSET', k.push, 'renew_seq', int(seq))
   redis.call('ZADD', KEYS[1], int(t + lease), rec.id)
   if a.d then settle(k, rec) end
-  return attempt_events(k, rec, a.e, a.v)
+  return attempt_events(k, rec, a.e, a.v, state)
 end
 
 local function renew(k, a)
@@ -46,14 +46,15 @@ local function renew(k, a)
   elseif seq < rec.renew_seq then
     return LATE
   end
-  local told = write(k, rec, a)
-  if verdict == STOP then return STOP end
   local legal = may(rec.state, a.s) or (repaired and reach(rec.state, a.s))
-  if a.s ~= rec.state and RUNNING[a.s] and legal then
-    redis.call('HSET', k.push, 'state', a.s)
-    if told ~= a.s then
-      state_event(k, a.s, rec.epoch, '', t)
-      if rec.webhooks ~= '' then tell_reported(k, a.e, 0, {type = 'state', state = a.s, at = int(t)}, a.s) end
+  local state = verdict == KEPT and RUNNING[a.s] and legal and a.s or rec.state
+  local told = write(k, rec, a, state)
+  if verdict == STOP then return STOP end
+  if state ~= rec.state then
+    redis.call('HSET', k.push, 'state', state)
+    if told ~= state then
+      state_event(k, state, rec.epoch, '', t)
+      if rec.webhooks ~= '' then tell_reported(k, a.e, 0, {type = 'state', state = state, at = int(t)}, state) end
     end
   end
   if a.t ~= '' then tell_progress(k, rec, t) end

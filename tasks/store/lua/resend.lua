@@ -10,6 +10,7 @@ local t = now()
 local again = cjson.decode(event)
 again.since, again.diedAt, again.answer, again.tries = int(t), nil, nil, nil
 redis.call('RPUSH', KEYS[2], cjson.encode(again))
+redis.call('PEXPIRE', KEYS[2], OUTBOX_MS)
 redis.call('HDEL', KEYS[3], 'failures')
 redis.call('ZADD', KEYS[1], int(t), ARGV[1])
 redis.call('DEL', KEYS[5])

@@ -1,6 +1,6 @@
 -- undelivered notes that an event could not be delivered, and when the outbox
--- is due again. How far a push is is not tried again; what is dead is kept for a
--- while.
+-- is due again. How far a push is is not tried again, nor does it count as a
+-- failure; what else is dead is kept for a while.
 --
 -- KEYS 1 outboxes, 2 outbox, 3 delivery, 4 dead webhooks
 -- ARGV 1 push, 2 number of the bell, 3 id of the event, 4 ms until it is due
@@ -12,13 +12,15 @@ if redis.call('HGET', KEYS[3], 'rung') ~= ARGV[2] then return {'stale'} end
 local t = now()
 redis.call('ZADD', KEYS[1], int(t + tonumber(ARGV[4])), ARGV[1])
 if ARGV[5] == '' then return {'ok'} end
-redis.call('HINCRBY', KEYS[3], 'failures', 1)
 local text = taken_out(KEYS[2], KEYS[3], ARGV[3])
-if not text then return {'ok'} end -- how far a push was, or too many came after it
+if not text then return {'ok'} end -- another has taken its place, or too many came after it
 local event = cjson.decode(text)
+if event.type == 'push.progress' then return {'ok'} end
+redis.call('HINCRBY', KEYS[3], 'failures', 1)
 event.tries = (event.tries or 0) + 1
 if ARGV[6] ~= '1' then
   redis.call('LPUSH', KEYS[2], cjson.encode(event))
+  redis.call('PEXPIRE', KEYS[2], OUTBOX_MS)
   return {'ok'}
 end
 event.diedAt, event.answer = int(t), ARGV[5]
