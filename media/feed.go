@@ -64,6 +64,7 @@ type feed struct {
 	configs    configs          // of what was left out behind the queue
 	corrupt    [2]atomic.Int64  // packets left out as damaged, or made of what is; by MediaType
 	tail       [2]time.Duration // of it at the end, by MediaType; to be used when the queue has failed
+	came       func()           // is told of each packet that is taken; may be nil
 	passedOn   bool             // another feed has the source
 	ended      chan struct{}    // closed when all of the source has been read
 }
@@ -85,7 +86,7 @@ func openFeed(ctx context.Context, o Opener, r SourceRequest, part part, beyond 
 		return nil, err
 	}
 	f := newFeed(source, r.Mode)
-	f.cancel = cancel
+	f.cancel, f.came = cancel, r.Came
 	f.from = max(part.from, 0)
 	if part.from > 0 && f.seeks {
 		if err := source.Seek(part.from); err != nil {
@@ -181,6 +182,7 @@ func (f *feed) read(ctx context.Context) error {
 			f.tail[t.Type] += left[i]
 		}
 	}()
+	steps := clockSteps{woven: f.info.Container == "flv"} // fragments hold all of a track before the other
 	for {
 		p, err := f.source.ReadPacket()
 		beyond := err == nil && f.ending.beyond(p)
@@ -195,6 +197,9 @@ func (f *feed) read(ctx context.Context) error {
 		}
 		if beyond {
 			continue
+		}
+		if f.realtime {
+			p = steps.mend(p, time.Now())
 		}
 		t := &tracks[p.Track]
 		if p.Change != nil {
@@ -278,7 +283,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 		if f.seenEnough(s, patient) || f.realtime && !patient {
 			break
 		}
-		p, err := f.queue.get(ctx, f.patience())
+		p, err := f.get(ctx, f.patience())
 		if s.ended = (isEnd(err) || KindOf(err) == KindSourceEnded) && len(f.held) > 0; s.ended {
 			break
 		}
@@ -455,6 +460,15 @@ func (f *feed) begins(key Packet) Packet {
 	return stands[0]
 }
 
+// get returns the next packet that was read.
+func (f *feed) get(ctx context.Context, patience time.Duration) (Packet, error) {
+	p, err := f.queue.get(ctx, patience)
+	if err == nil && f.came != nil {
+		f.came()
+	}
+	return p, err
+}
+
 func (f *feed) take(ctx context.Context, patience time.Duration) (Packet, error) {
 	var p Packet
 	var err error
@@ -462,7 +476,7 @@ func (f *feed) take(ctx context.Context, patience time.Duration) (Packet, error)
 		p = f.held[0]
 		f.held = f.held[1:]
 	} else {
-		p, err = f.queue.get(ctx, patience)
+		p, err = f.get(ctx, patience)
 	}
 	f.accept(p)
 	return p, err

@@ -12,6 +12,7 @@ func (f *feed) again(ctx context.Context, r *reel) *feed {
 	ctx, cancel := context.WithCancelCause(ctx)
 	end := f.cancel
 	g := newFeed(f.source, r.request.Mode)
+	g.came = f.came
 	g.cancel = func(cause error) { cancel(cause); end(cause) }
 	g.release, f.passedOn = f.release, true
 	g.begin(ctx, 0, r.onItsWay)
@@ -70,7 +71,7 @@ func (r *run) takeVideo(ctx context.Context) error {
 	r.job.Meter.dropped(r.stopAhead())
 	o := r.mix.reel.openAgain(ctx, r.mix.feed)
 	if o.err != nil {
-		return o.err
+		return away(o.err)
 	}
 	if r.mix.lanes[Video] == nil {
 		if r.room != nil {

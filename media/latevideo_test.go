@@ -92,3 +92,37 @@ func TestAPictureThatComesLateTakesThePlaceOfBlack(t *testing.T) {
 		require.Greater(t, len(s.room.of(0)), 250)
 	})
 }
+
+// spoilt is a source whose picture comes late and cannot be read.
+type spoilt struct{ *lateVideo }
+
+func (s spoilt) ReadPacket() (Packet, error) {
+	if s.told {
+		return Packet{}, &Error{Kind: KindSourceInvalid, Op: "read source"}
+	}
+	return s.lateVideo.ReadPacket()
+}
+
+func TestALatePictureThatCannotBeReadIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Retry = func(k Kind) Retry {
+			if k == KindSourceUnavailable {
+				return Retry{First: 100 * time.Millisecond, Max: time.Second, For: time.Minute}
+			}
+			return Retry{}
+		}
+		opens := 0
+		open := openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			if opens++; opens == 1 {
+				return spoilt{newLateVideo(ctx, 5*time.Second)}, nil
+			}
+			alone := stream(10 * time.Second)
+			alone.Tracks = alone.Tracks[1:]
+			return &inRealTime{&fakeSource{ctx: ctx, info: alone}, time.Now()}, nil
+		})
+		require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), open, &fakeCoders{})))
+		require.Equal(t, []string{"planned", "publishing", "reconnecting source_unavailable", "publishing"}, s.seen.lines)
+		require.InDelta(t, 15*25, len(s.room.of(0)), 5)
+	})
+}

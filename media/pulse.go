@@ -25,6 +25,13 @@ type waiting struct {
 // begin notes that a wait has begun, unless it had before.
 func (w *waiting) begin(now time.Time) { w.since.CompareAndSwap(0, now.UnixNano()) }
 
+// restart ends a wait and begins another, if anybody waits.
+func (w *waiting) restart(now time.Time) {
+	if since := w.since.Load(); since != 0 && w.since.CompareAndSwap(since, now.UnixNano()) {
+		w.total.Add(now.UnixNano() - since)
+	}
+}
+
 // end notes that what was waited for has come, or is given up.
 func (w *waiting) end(now time.Time) {
 	if since := w.since.Swap(0); since != 0 {
@@ -58,6 +65,13 @@ func (m *Meter) Pulse(now time.Time) Pulse {
 func (m *Meter) waitForSource() {
 	if m != nil {
 		m.source.begin(time.Now())
+	}
+}
+
+// sourceGives notes that something has come of a source that is still waited for.
+func (m *Meter) sourceGives() {
+	if m != nil {
+		m.source.restart(time.Now())
 	}
 }
 

@@ -57,7 +57,7 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 		r.position = min(r.position, end-tick)
 	}
 	r.source.known = job.WasLive || job.Before != Plan{}
-	job.Source.Log = job.Log
+	job.Source.Log, job.Source.Came = job.Log, job.Meter.sourceGives
 	r.mix = &mixer{mixerConfig: mixerConfig{
 		rules:  p.Door.Rules(),
 		meter:  job.Meter,

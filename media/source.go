@@ -192,6 +192,9 @@ type SourceRequest struct {
 	AudioDelay time.Duration
 	// ProbeTimeout bounds opening and probing together; 0 means 15 s.
 	ProbeTimeout time.Duration
+	// Came is called again and again while something comes of the source, also
+	// while it is being opened; nil: nobody asks.
+	Came func()
 	// Log receives what is said of the source; nil: the Opener's own log.
 	Log *slog.Logger
 }

@@ -39,6 +39,9 @@ func (s *Source) awaitVideo() {
 		if err == nil && s.timeline != nil {
 			p = s.timeline.place(p, s.opened())
 		}
+		if err == nil && s.request.Came != nil {
+			s.request.Came()
+		}
 		if err == nil {
 			sound, bytes = append(sound, p), bytes+len(p.Data)
 		}

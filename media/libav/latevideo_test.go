@@ -22,6 +22,7 @@ type liveFLV struct {
 	flags byte
 	meta  bool          // onMetaData is sent, too
 	video time.Duration // when the picture begins to come
+	bare  bool          // the picture's decoder configuration does not come
 }
 
 func (l liveFLV) serve(t *testing.T, spec mediatest.Spec, at time.Duration) string {
@@ -65,7 +66,9 @@ func (l liveFLV) play(w http.ResponseWriter, r *http.Request, clip []byte, at ti
 				continue
 			}
 			copy(config[4:8], tag[4:8]) // its time
-			send(config)
+			if !l.bare {
+				send(config)
+			}
 		}
 		select {
 		case <-time.After(time.Until(begin.Add(shown - at))):
@@ -213,4 +216,36 @@ func TestAPictureThatComesLateIsToldOf(t *testing.T) {
 	}
 	require.ErrorIs(t, err, media.ErrLateVideo)
 	requirePicture(t, s)
+}
+
+func TestSoundThatComesWhileThePictureIsWaitedForIsToldOf(t *testing.T) {
+	var told []time.Time
+	address := liveFLV{flags: 5, video: 6 * time.Second}.serve(t, mediatest.Spec{Seconds: 24}, 0)
+	s, err := open(t, media.SourceRequest{URL: media.Secret(address), Came: func() { told = append(told, time.Now()) }})
+	require.NoError(t, err)
+	require.Len(t, s.Info().Tracks, 2)
+	require.NotEmpty(t, told)
+	for i, at := range told[1:] {
+		require.Less(t, at.Sub(told[i]), time.Second)
+	}
+	require.Greater(t, told[len(told)-1].Sub(told[0]), 2*time.Second)
+}
+
+func TestAPictureThatCannotBeDecodedLeavesTheSoundAlone(t *testing.T) {
+	for name, server := range map[string]liveFLV{
+		"promised":     {flags: 5, video: 4 * time.Second, bare: true},
+		"not promised": {flags: 4, video: 4 * time.Second, bare: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := openURL(t, server.serve(t, mediatest.Spec{Seconds: 24}, 0))
+			require.NoError(t, err)
+			require.Len(t, s.Info().Tracks, 1)
+			for at := time.Duration(0); at < 10*time.Second; {
+				p, err := s.ReadPacket()
+				require.NoError(t, err, "after %v", at)
+				at = p.DTS
+			}
+		})
+	}
 }

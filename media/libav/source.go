@@ -36,6 +36,7 @@ type Source struct {
 	rivals       [2]*rival              // by media.MediaType
 	adopted      []media.Packet         // held of a stream that has taken a part
 	known        map[int]astiav.CodecID // by libav's index: what is known of a stream is of it
+	faults       int                    // of a live source, since the last packet
 	varied       bool                   // a stream has become one of another codec
 	news         [2]*media.Track        // what each track is since a seek, until its next packet tells
 	flvFlags     int                    // of its header, -1 for none
@@ -280,8 +281,11 @@ func (s *Source) demux() (media.Packet, error) {
 			p.Change, s.news[p.Track] = s.news[p.Track], nil
 			s.settleRivals(p)
 			s.noteFields(&p)
+			s.faults = 0
 			return p, nil
 		case code == astiav.ErrEof && s.adoptLast():
+		case code == astiav.ErrInvaliddata && s.info.Live && s.faults < mostMistaken:
+			s.faults++ // of a stream that cannot be decoded: others go on
 		case code == astiav.ErrEagain && s.life.ctx.Err() == nil:
 			// A demuxer that was interrupted by nothing: ask again.
 			runtime.Gosched()
