@@ -132,6 +132,15 @@ func TestAFailureOfTheSourceShowsNoLogs(t *testing.T) {
 	}
 }
 
+func TestASourceThatIsTooShortIsSaid(t *testing.T) {
+	d := newTestDemo(t)
+	d.cfg.Seconds = 10
+	require.NoError(t, d.tooShort(client.Push{State: tasks.Stopped}))
+	err := d.tooShort(client.Push{State: tasks.Completed, Source: &client.Source{Kind: client.SourceKindVod, DurationMs: 4000}})
+	require.EqualError(t, err, "the source is 4.0 s long, --seconds 10 needs more")
+	assert.ErrorAs(t, err, new(sourceError))
+}
+
 func TestWhatIsPastedIsQuotedForAShell(t *testing.T) {
 	for word, want := range map[string]string{"http://h:1/a.mp4": "http://h:1/a.mp4", "http://h/a?b&c": "'http://h/a?b&c'", "it's": `'it'\''s'`} {
 		assert.Equal(t, want, quoted(word))

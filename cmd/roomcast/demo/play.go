@@ -109,14 +109,22 @@ func (d *demo) received(ctx context.Context) (figures, error) {
 	f.stopAsked = time.Now()
 	stopErr := d.stopPush(ctx, p.ID)
 	end := <-following
-	if end.last.State == tasks.Completed {
-		return f, fmt.Errorf("the source is %.1f s long, --seconds %d needs more", end.last.Length().Seconds(), d.cfg.Seconds)
+	if err := d.tooShort(end.last); err != nil {
+		return f, err
 	}
 	if err := end.problem(waitErr, stopErr); err != nil {
 		return f, err
 	}
 	f.session, err = d.unpublished(ctx)
 	return f, err
+}
+
+// tooShort is an error if the push, which repeats nothing, ended by itself.
+func (d *demo) tooShort(p client.Push) error {
+	if p.State != tasks.Completed {
+		return nil
+	}
+	return sourceError{fmt.Errorf("the source is %.1f s long, --seconds %d needs more", p.Length().Seconds(), d.cfg.Seconds)}
 }
 
 var errPushEnded = errors.New("the push ended")
