@@ -55,8 +55,9 @@ const (
 )
 
 const (
-	// silentAfter is how long one side may give no sign before that is trouble.
-	silentAfter = 3 * time.Second
+	// silentAfter is how long one side may give no sign before that is trouble: it
+	// is to be known within three seconds, and is looked at once a second.
+	silentAfter = 2 * time.Second
 	// fedLately is for how long after its last packet was played a source that is
 	// waited for counts as there.
 	fedLately = 1500 * time.Millisecond
@@ -83,6 +84,7 @@ type troubles struct {
 	failing *Trouble      // what is being tried again; nil: source and room are open
 	cause   error         // of failing, for the log
 	quiet   bool          // the state is Reconnecting because nothing reaches the room, though both sides are open
+	live    bool          // the source is
 	taken   time.Duration // of the source, by both tracks
 	fed     time.Time     // when taken grew last
 	well    time.Time     // since when nothing was wrong while there is a trouble; zero: something is
@@ -142,6 +144,7 @@ func (a *attempt) lookLocked(p media.Progress, now time.Time) { a.lookAt(p, a.me
 
 func (a *attempt) lookAt(p media.Progress, pulse media.Pulse, now time.Time) {
 	t := &a.troubles
+	t.live = a.live
 	flows := now.Sub(pulse.Sent) < silentAfter
 	if taken := p.Coverage[media.Video].Taken + p.Coverage[media.Audio].Taken; taken != t.taken {
 		t.taken, t.fed = taken, now
@@ -216,11 +219,16 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 		return &Trouble{Side: side, Code: CodeRoomSlow, Message: "the room takes packets slower than they are played: look at the network between the worker and TRTC, or ask for less (videoKbps)"}
 	case slip >= slowSlip:
 		return workerSlow(now)
-	case p.DroppedPackets-then.dropped >= manyDropped:
-		return &Trouble{Side: cmp.Or(map[bool]Side{true: SideRoom}[side == SideRoom], SideSource), Code: CodePacketsDropped,
-			Message: "packets are left out, which come damaged or too late, or faster than the room takes them: look at the source, and at the network"}
+	case p.DroppedPackets-then.dropped < manyDropped:
+		return nil
+	case waited[SideRoom] >= slowSlip:
+		return &Trouble{Side: SideRoom, Code: CodePacketsDropped, Message: "packets are left out because the room takes them slower than they come: " +
+			"look at the network between the worker and TRTC, or ask for less (videoKbps)"}
+	case t.live && now.Sub(then.at) >= slowWindow/2 && waited[SideSource] < slowSlip/2: // who keeps up waits for a live source nearly always
+		return workerSlow(now)
 	}
-	return nil
+	return &Trouble{Side: SideSource, Code: CodePacketsDropped,
+		Message: "packets of the source are left out, which come damaged or too late: look at what makes it, and at the network to it"}
 }
 
 // split parts samples, oldest first, into those before at and the others.

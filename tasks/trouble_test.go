@@ -100,7 +100,7 @@ func TestASideThatGivesNoSignIsTrouble(t *testing.T) {
 		want  Code
 	}{
 		"nothing is waited for":       {media.Pulse{}, ""},
-		"the source is late":          {media.Pulse{SourceSince: now.Add(-2 * time.Second)}, ""},
+		"the source is late":          {media.Pulse{SourceSince: now.Add(-time.Second)}, ""},
 		"the source gives nothing":    {media.Pulse{SourceSince: now.Add(-3 * time.Second)}, CodeSourceSilent},
 		"the room takes nothing":      {media.Pulse{RoomSince: now.Add(-3 * time.Second)}, CodeRoomSilent},
 		"both, and the source is why": {media.Pulse{SourceSince: now.Add(-3 * time.Second), RoomSince: now.Add(-3 * time.Second)}, CodeSourceSilent},
@@ -261,4 +261,24 @@ func TestAPushThatHasEndedIsNotTriedAgain(t *testing.T) {
 	now := time.Now()
 	require.Equal(t, &Trouble{Code: "x", Since: now, Tries: 2}, (&Trouble{Code: "x", Since: now, Tries: 2, NextTryAt: now, GivesUpAt: now}).ended())
 	require.Nil(t, (*Trouble)(nil).ended())
+}
+
+func TestDroppedPacketsAreThePushsOwnSides(t *testing.T) {
+	for name, c := range map[string]struct {
+		live bool
+		in3s media.Pulse
+		want Side
+	}{
+		"a damaged recording":                    {false, media.Pulse{Room: 3 * time.Millisecond}, SideSource},
+		"a room that is waited for":              {false, media.Pulse{Room: time.Second}, SideRoom},
+		"a damaged live source":                  {true, media.Pulse{Source: 2900 * time.Millisecond}, SideSource},
+		"a live source that nobody has time for": {true, media.Pulse{Source: 20 * time.Millisecond}, SideWorker},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ts, now := troubles{live: c.live}, time.Now()
+			require.Nil(t, ts.slowness(media.Progress{}, media.Pulse{}, now))
+			got := ts.slowness(media.Progress{DroppedPackets: 30}, c.in3s, now.Add(3*time.Second))
+			require.Equal(t, c.want, got.Side)
+		})
+	}
 }
