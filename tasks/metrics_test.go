@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
@@ -186,4 +187,18 @@ func TestFailureCodesAreThoseOfFailedPushes(t *testing.T) {
 	}
 	require.Contains(t, codes, Poisoned().Code)
 	require.Contains(t, codes, Damaged().Code)
+}
+
+func TestAWorkerThatEndsHasNotFailedToRenew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playFor(time.Hour))
+		defer w.close()
+		metrics := &noted{}
+		w.worker.Metrics = metrics
+		w.store.set(func(s *fakeStore) { s.away = true })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		w.worker.renew(ctx)
+		assert.Empty(t, metrics.take())
+	})
 }

@@ -55,10 +55,14 @@ func (w *Worker) renew(ctx context.Context) {
 	for _, l := range unheard {
 		renewals = append(renewals, Renewal{Lease: l, Over: true})
 	}
+	own := ctx
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	begin := time.Now()
 	verdicts, err := w.Leases.Renew(ctx, w.report(), renewals)
+	if err != nil && own.Err() != nil { // the worker ends
+		return
+	}
 	w.Metrics.Renewed(time.Since(begin), err)
 	if err != nil {
 		w.Log.Warn("renew failed", "pushes", len(attempts), "error", err)

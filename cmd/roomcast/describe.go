@@ -75,7 +75,7 @@ func sourceOf(s *client.Source) string {
 	if s == nil {
 		return ""
 	}
-	parts := []string{string(s.Kind) + " " + s.Container}
+	parts := []string{string(s.Kind) + " " + container(s.Container)}
 	for _, track := range s.Tracks {
 		text := track.Codec
 		if track.Profile != "" {
@@ -93,6 +93,16 @@ func sourceOf(s *client.Source) string {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// container is one name of a container that has several: mp4 of
+// mov,mp4,m4a,3gp,3g2,mj2.
+func container(names string) string {
+	all := strings.Split(names, ",")
+	if slices.Contains(all, "mp4") {
+		return "mp4"
+	}
+	return all[0]
 }
 
 // availableOf lists what a source holds where there is something to choose from.

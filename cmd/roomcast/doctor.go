@@ -80,18 +80,31 @@ func (d *doctorCmd) key(ctx context.Context, e env, c *client.Client) bool {
 	case err == nil && !c.HasKey():
 		e.printf("ok    it asks for no key\n")
 	case err == nil:
-		e.printf("ok    it takes the key in ROOMCAST_API_KEY, or asks for none\n")
+		e.printf("ok    it %s\n", d.taken(ctx, e))
 		if u, parseErr := url.Parse(c.Base()); parseErr == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
 			e.printf("note  the key goes over the network unencrypted: put TLS before the API and use https://\n")
 		}
 	case isAnswer && refused.Status == http.StatusUnauthorized && c.HasKey():
-		e.printf("FAIL  it does not know the key in ROOMCAST_API_KEY\n      the API's ROOMCAST_API_KEYS needs name:sha256 of it: printf %%s \"$ROOMCAST_API_KEY\" | sha256sum\n")
+		e.printf("FAIL  it does not know the key in ROOMCAST_API_KEY\n      the API's ROOMCAST_API_KEYS needs name:sha256 of it: printf %%s \"$ROOMCAST_API_KEY\" | sha256sum | cut -d' ' -f1\n")
 	case isAnswer && refused.Status == http.StatusUnauthorized:
-		e.printf("FAIL  it asks for a key and ROOMCAST_API_KEY is not set\n")
+		e.printf("FAIL  it asks for a key and ROOMCAST_API_KEY is not set:\n      export ROOMCAST_API_KEY=KEY, one whose SHA-256 is in the API's ROOMCAST_API_KEYS\n")
 	default:
 		e.printf("FAIL  the list of pushes: %v\n", err)
 	}
 	return err == nil
+}
+
+// taken says what the API, which takes our key, does without one.
+func (d *doctorCmd) taken(ctx context.Context, e env) string {
+	c, err := client.New(e.api, "")
+	if err == nil {
+		defer c.CloseIdle()
+		_, err = c.List(ctx, client.Filter{Limit: 1})
+	}
+	if err == nil {
+		return "asks for no key; that in ROOMCAST_API_KEY is not looked at"
+	}
+	return "takes the key in ROOMCAST_API_KEY"
 }
 
 // findings takes what doctor prints, a finding a write, and makes a line of JSON

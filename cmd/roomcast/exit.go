@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -72,12 +73,27 @@ func stopped(p client.Push) error {
 }
 
 // inFlags says an API's complaints about fields in the flags of the command
-// that sent them, which have a field tag.
+// that sent them, which have a field tag. They are errors of the command line.
 func inFlags(err error, command *kong.Node) error {
 	e, ok := errors.AsType[*client.Error](err)
-	if !ok || e.Problem == nil || command == nil {
+	if !ok || command == nil {
 		return err
 	}
+	if e.Status == 0 && command.Name != "doctor" {
+		return fmt.Errorf("%w (roomcast doctor says more)", err)
+	}
+	if e.Problem == nil || !nameFlags(e.Problem, flagsOf(command)) {
+		return err
+	}
+	err = fmt.Errorf("%w\n%s", err, help(command))
+	if e.Status == http.StatusBadRequest {
+		return exit{err: err, code: exitUsage}
+	}
+	return err
+}
+
+// flagsOf are the names of a command's flags and arguments by their fields.
+func flagsOf(command *kong.Node) map[string]string {
 	names := map[string]string{}
 	for _, v := range command.Values() {
 		if field := v.Tag.Get("field"); field != "" {
@@ -90,21 +106,36 @@ func inFlags(err error, command *kong.Node) error {
 			}
 		}
 	}
-	hint := false
-	for i, f := range e.Problem.Errors {
-		if name, ok := names[f.Field]; ok {
-			hint = true
-			if rest, whole := strings.CutPrefix(e.Problem.Detail, f.Field); whole {
-				e.Problem.Detail = name + rest
-			}
-			e.Problem.Errors[i].Field = name
+	return names
+}
+
+// nameFlags puts flags in the place of a problem's fields, and says whether
+// there was one.
+func nameFlags(p *client.Problem, names map[string]string) (found bool) {
+	of := func(field string) func(client.FieldError) bool {
+		return func(f client.FieldError) bool { return f.Field == field }
+	}
+	// Without an application there is no key of it either: one line is enough.
+	if slices.ContainsFunc(p.Errors, of("sdkAppId")) && slices.ContainsFunc(p.Errors, of("userSig")) {
+		p.Errors = slices.DeleteFunc(p.Errors, of("userSig"))
+		if len(p.Errors) == 1 {
+			p.Detail = "sdkAppId: " + p.Errors[0].Detail
 		}
 	}
-	if !hint {
-		return err
+	for i, f := range p.Errors {
+		if name, ok := names[f.Field]; ok {
+			found = true
+			if rest, whole := strings.CutPrefix(p.Detail, f.Field); whole {
+				p.Detail = name + rest
+			}
+			p.Errors[i].Field = name
+		}
 	}
-	return fmt.Errorf("%w\n%s", err, help(command))
+	return found
 }
+
+// pictureFlags says the API's words about a picture in the client's flags.
+var pictureFlags = strings.NewReplacer("maxDurationSec", "--max-duration", "mode: live", "--mode live")
 
 // help points at a command's own help.
 func help(command *kong.Node) string {

@@ -13,7 +13,7 @@ import (
 
 const (
 	lastPush = "@last"
-	idHelp   = "The push's id, any beginning or end of it that no other has, or @last."
+	idHelp   = "The push's id, any beginning or end of it that no other has, or @last, the newest of the API."
 	// searchPages of the list, of searchLimit pushes each, are looked through for
 	// a part of an id.
 	searchPages = 25
@@ -38,6 +38,9 @@ func pushID(ctx context.Context, c *client.Client, word string) (string, error) 
 			return "", errors.New("there is no push")
 		}
 		return page.Pushes[0].ID, nil
+	}
+	if strings.HasPrefix(word, "@") {
+		return "", usage("%s is no push: there is only %s, the newest one", client.Printable(word), lastPush)
 	}
 	part := strings.ToLower(strings.Trim(word, "…"))
 	if part == "" {

@@ -33,7 +33,7 @@ type cli struct {
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
 
 	Push       pushCmd       `cmd:"" help:"Put a video into a room and follow it. Ctrl-C stops it."`
-	Check      checkCmd      `cmd:"" help:"Look at a video and say what a push of it would do. Nothing is started."`
+	Check      checkCmd      `cmd:"" help:"Look at a video and say what a push of it would do. Nothing is started; it needs the app and the signature that a push needs."`
 	Ls         lsCmd         `cmd:"" help:"List pushes, newest first."`
 	Show       showCmd       `cmd:"" help:"Show a push and what happened to it."`
 	Watch      watchCmd      `cmd:"" help:"Follow a push, or all of them. Ctrl-C leaves them running."`

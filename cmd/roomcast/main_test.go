@@ -46,6 +46,7 @@ const (
 
 // fakeAPI answers "METHOD /path" and remembers what came.
 type fakeAPI struct {
+	key     string // is asked for when set
 	url     string
 	answers map[string]string
 
@@ -78,6 +79,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.bearer = r.Header.Get("Authorization")
 	answer, ok := f.answers[call]
+	if f.key != "" && f.bearer != "Bearer "+f.key && strings.HasPrefix(r.URL.Path, "/v1") {
+		answer, ok = noKey, true
+	}
 	if !ok {
 		answer = `{"status":404,"code":"not_found","detail":"there is no such push"}`
 	}
@@ -209,8 +213,10 @@ func TestExitCodes(t *testing.T) {
 	stopped := strings.Replace(p1, `"completed"`, `"stopped"`, 1)
 	f := serve(t, map[string]string{
 		"POST /v1/pushes": failedPush, "SSE /v1/pushes/" + id2 + "/events": told(failedPush), "SSE /v1/pushes/" + id1 + "/events": told(stopped),
-		"GET /v1/pushes?limit=1": `{"status":503,"code":"redis_unavailable","detail":"Redis is away"}`,
-		"GET /readyz":            `{"status":503,"code":"not_ready","detail":"waiting for redis"}`,
+		"GET /v1/pushes?limit=1":                `{"status":503,"code":"redis_unavailable","detail":"Redis is away"}`,
+		"GET /readyz":                           `{"status":503,"code":"not_ready","detail":"waiting for redis"}`,
+		"GET /v1/pushes?limit=50&state=bogus":   `{"status":400,"code":"invalid_request","detail":"state: must be active","errors":[{"field":"state","detail":"must be active"}]}`,
+		"GET /v1/pushes?limit=50&roomId=locked": noKey,
 	})
 	for name, tt := range map[string]struct {
 		args []string
@@ -225,7 +231,12 @@ func TestExitCodes(t *testing.T) {
 		"a push that failed":          {[]string{"push", "http://h/a.mp4", "--room=r", "--user=u"}, 3, "the push failed: the room refuses ?]0;this? [room_denied]"},
 		"a push that failed, watched": {[]string{"watch", id2}, 3, "the push failed"},
 		"no such push":                {[]string{"show", "0199a2b0-0000-7000-8000-0000000000c3"}, 3, "there is no such push [not_found]"},
-		"nobody there":                {[]string{"ls", "--api", "http://127.0.0.1:1"}, 4, "the API at http://127.0.0.1:1 does not answer"},
+		"nobody there":                {[]string{"ls", "--api", "http://127.0.0.1:1"}, 4, "(roomcast doctor says more)"},
+		"a value that is refused":     {[]string{"ls", "--state=bogus"}, 2, "--state: must be active"},
+		"no list at all":              {[]string{"ls", "--limit=0"}, 2, "--limit: must be at least 1"},
+		"no such word for a push":     {[]string{"show", "@first"}, 2, "there is only @last, the newest one"},
+		"a file of this machine":      {[]string{"push", "/tmp/my.mp4", "--room=r", "--user=u"}, 2, "roomcast demo FILE plays one"},
+		"a key is missing":            {[]string{"ls", "--room=locked"}, 3, "the client takes the key from ROOMCAST_API_KEY"},
 		"nobody there for doctor":     {[]string{"doctor", "--api", "http://127.0.0.1:1"}, 4, "not everything is well"},
 		"Redis is away":               {[]string{"stop", "@last"}, 4, "Redis is away [redis_unavailable]"},
 		"somebody stopped it":         {[]string{"watch", id1}, 5, "push " + id1 + " was stopped"},
@@ -251,6 +262,8 @@ func TestARefusalNamesTheFlags(t *testing.T) {
 			"--usersig-file (ROOMCAST_USERSIG): is required [invalid_request]\n(roomcast push --help says more)"},
 		"the argument": {`{"status":400,"code":"invalid_request","detail":"videoSrc: is no URL","errors":[{"field":"videoSrc","detail":"is no URL"}]}`,
 			"SRC: is no URL [invalid_request]\n(roomcast push --help says more)"},
+		"no application": {`{"status":400,"code":"invalid_request","detail":"2 fields are wrong","errors":[{"field":"sdkAppId","detail":"is required"},{"field":"userSig","detail":"no key is configured for app 0"}]}`,
+			"--app (ROOMCAST_APP): is required [invalid_request]\n(roomcast push --help says more)"},
 		"none": {`{"status":409,"code":"user_busy","detail":"u publishes already"}`, "u publishes already [user_busy]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -258,6 +271,14 @@ func TestARefusalNamesTheFlags(t *testing.T) {
 			assert.EqualError(t, err, tt.want)
 		})
 	}
+}
+
+func TestAPictureWithoutAnEndNamesTheFlags(t *testing.T) {
+	picture := strings.Replace(failedPush, "the room refuses \\u001b]0;this\\u0007", "say how long it is to stand with maxDurationSec, or mode: live", 1)
+	require.NotEqual(t, failedPush, picture)
+	f := serve(t, map[string]string{"POST /v1/pushes": picture, "SSE /v1/pushes/" + id2 + "/events": told(picture)})
+	_, err := roomcast(t.Context(), f, nil, "push", "http://h/a.png", "--room=r", "--user=u")
+	assert.ErrorContains(t, err, "with --max-duration, or --mode live")
 }
 
 func TestAnInterruptedWatchGoesAwayQuietly(t *testing.T) {
@@ -458,7 +479,7 @@ func TestDoctor(t *testing.T) {
 		"a check that failed":     {checks(`{"name":"workers","status":"unknown"}`), "", "note  the API could not look at its workers", true},
 
 		"all is well":     {map[string]string{ready: "{}", list: `{"pushes":[]}`}, "", "asks for no key", true},
-		"with a key":      {map[string]string{ready: "{}", list: `{"pushes":[]}`}, "canary", "takes the key", true},
+		"with a key":      {map[string]string{ready: "{}", list: `{"pushes":[]}`}, "canary", "asks for no key; that in ROOMCAST_API_KEY is not looked at", true},
 		"a key is needed": {map[string]string{ready: "{}", list: noKey}, "", "ROOMCAST_API_KEY is not set", false},
 		"a wrong key":     {map[string]string{ready: "{}", list: noKey}, "canary", "does not know the key", false},
 		"Redis is away":   {map[string]string{ready: `{"status":503,"code":"not_ready","detail":"waiting for redis","retryable":true}`, list: `{"pushes":[]}`}, "", "waiting for redis", false},
@@ -475,6 +496,13 @@ func TestDoctor(t *testing.T) {
 	out, err := roomcast(t.Context(), nil, nil, "doctor", "--api", "http://127.0.0.1:1")
 	assert.ErrorIs(t, err, errUnwell)
 	assert.Contains(t, out, "roomcast demo")
+	assert.NotContains(t, out, "doctor says more")
+
+	f := serve(t, map[string]string{"GET /healthz": "ok", ready: "{}", list: `{"pushes":[]}`})
+	f.key = "canary"
+	out, err = roomcast(t.Context(), f, map[string]string{"ROOMCAST_API_KEY": "canary"}, "doctor")
+	require.NoError(t, err)
+	assert.Contains(t, out, "it takes the key in ROOMCAST_API_KEY\n")
 }
 
 func TestHelpAndVersion(t *testing.T) {
@@ -531,7 +559,7 @@ func TestCompletion(t *testing.T) {
 func TestDoctorTellsProgramsToo(t *testing.T) {
 	out, err := roomcast(t.Context(), serve(t, map[string]string{"GET /healthz": "ok", "GET /readyz": "{}", "GET /v1/pushes?limit=1": noKey}), nil, "doctor", "--json")
 	require.ErrorIs(t, err, errUnwell)
-	assert.Contains(t, out, `{"finding":"fail","message":"it asks for a key and ROOMCAST_API_KEY is not set"}`+"\n")
+	assert.Contains(t, out, `{"finding":"fail","message":"it asks for a key and ROOMCAST_API_KEY is not set: export ROOMCAST_API_KEY=KEY, one whose SHA-256 is in the API's ROOMCAST_API_KEYS"}`+"\n")
 	assert.Len(t, objects(t, out), 3)
 }
 
@@ -563,5 +591,11 @@ func TestEveryFlagThatIsNamedExists(t *testing.T) {
 func TestOnlyLoopbackIsThisMachine(t *testing.T) {
 	for host, want := range map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true, "10.0.0.1": false, "example.org": false} {
 		assert.Equal(t, want, loopback(host), host)
+	}
+}
+
+func TestAContainerHasOneName(t *testing.T) {
+	for names, want := range map[string]string{"mov,mp4,m4a,3gp,3g2,mj2": "mp4", "matroska,webm": "matroska", "flv": "flv"} {
+		assert.Equal(t, want, container(names))
 	}
 }

@@ -74,10 +74,14 @@ func (p *pushCmd) Run(ctx context.Context, e env) error {
 		e.printf("push %s: %s to room %s as %s; Ctrl-C stops it\n", started.ID, started.VideoSrc, started.RoomID, started.UserID)
 	}
 	last, err := follow.Run(ctx, c, started.ID, e.view())
-	if err != nil || ctx.Err() != nil { // that stop was our own
-		return errors.Join(err, follow.Verdict(last))
+	verdict := follow.Verdict(last)
+	if verdict != nil {
+		verdict = errors.New(pictureFlags.Replace(verdict.Error()))
 	}
-	return errors.Join(follow.Verdict(last), stopped(last))
+	if err != nil || ctx.Err() != nil { // that stop was our own
+		return errors.Join(err, verdict)
+	}
+	return errors.Join(verdict, stopped(last))
 }
 
 type checkCmd struct {
@@ -114,7 +118,7 @@ func (c *checkCmd) Run(ctx context.Context, e env) error {
 	case p.Error == nil && p.Source == nil && !e.json:
 		e.printf("a push of it would be taken; nobody has looked at the source\n")
 	case p.Error != nil:
-		return fmt.Errorf("a push of it would fail: %s [%s]", client.Printable(p.Error.Message), p.Error.Code)
+		return fmt.Errorf("a push of it would fail: %s [%s]", pictureFlags.Replace(client.Printable(p.Error.Message)), p.Error.Code)
 	}
 	return nil
 }
@@ -134,6 +138,9 @@ func (s *sourceFlags) request(e env, room, user string) (client.Request, error) 
 	if s.Src == "-" && s.UsersigFile == "-" {
 		return r, usage("SRC and --usersig-file cannot both come from standard input")
 	}
+	if isPath(s.Src) {
+		return r, usage("SRC: %s is a file of this machine, which a worker does not read: roomcast demo FILE plays one, and roomcast stage files DIR serves a folder", s.Src)
+	}
 	if s.Src == "-" {
 		if r.VideoSrc, err = firstLine("-"); err != nil {
 			return r, usage("SRC: read the source's address: %w", err)
@@ -150,6 +157,18 @@ func (s *sourceFlags) request(e env, room, user string) (client.Request, error) 
 		}
 	}
 	return r, nil
+}
+
+// isPath says whether a source is meant as a file.
+func isPath(src string) bool {
+	if strings.Contains(src, "://") || src == "-" {
+		return false
+	}
+	if strings.HasPrefix(src, "/") || strings.HasPrefix(src, "./") || strings.HasPrefix(src, "../") {
+		return true
+	}
+	_, err := os.Stat(src)
+	return err == nil
 }
 
 // firstLine reads the first line of a file; "-" is standard input.

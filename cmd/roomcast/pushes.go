@@ -35,6 +35,9 @@ type lsCmd struct {
 
 // Run prints the list.
 func (l *lsCmd) Run(ctx context.Context, e env) error {
+	if l.Limit == 0 { // which the API would not be sent
+		return usage("--limit: must be at least 1")
+	}
 	c, err := e.client()
 	if err != nil {
 		return err

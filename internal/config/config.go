@@ -21,7 +21,7 @@ const WorkerListenOff = "off"
 type Config struct {
 	RedisURL media.Secret `env:"REDIS_URL" envDefault:"redis://127.0.0.1:6379/0" about:"Redis of pushes and queue; also rediss://, redis+sentinel://, redis+cluster:// and their TLS forms. It must not evict keys (maxmemory-policy noeviction)"`
 	Listen   string       `env:"LISTEN" envDefault:"127.0.0.1:8080" about:"address of the API; must be a loopback one while API_KEYS is empty"`
-	APIKeys  APIKeys      `env:"API_KEYS" about:"who may call the API: name:sha256hex of the key, comma separated; make one with: printf %s KEY | sha256sum"`
+	APIKeys  APIKeys      `env:"API_KEYS" about:"who may call the API: name:sha256hex of the key, comma separated; make one with: printf %s KEY | sha256sum | cut -d' ' -f1"`
 
 	SecretKey media.Secret `env:"SECRET_KEY" about:"required: base64 of 32 random bytes, seals the secrets of pushes; several, comma separated, to rotate: the first seals, all open. Make one with: openssl rand -base64 32"`
 	SDKKeys   SDKKeys      `env:"SDK_KEYS" about:"SDK secret keys of TRTC applications, to check UserSigs in full and to mint missing ones: appid=key, comma separated"`

@@ -85,7 +85,7 @@ func parseAPIKey(entry string) (APIKey, error) {
 	key := APIKey{Name: name}
 	sum, err := hex.DecodeString(digest)
 	if err != nil || len(sum) != len(key.SHA256) {
-		return APIKey{}, errors.New("must end in the key's SHA-256 as 64 hex digits: printf %s KEY | sha256sum")
+		return APIKey{}, errors.New("must end in the key's SHA-256 as 64 hex digits: printf %s KEY | sha256sum | cut -d' ' -f1")
 	}
 	copy(key.SHA256[:], sum)
 	return key, nil

@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/roomcast/roomcast/media/mediatest"
 )
 
@@ -27,6 +26,7 @@ type rule struct {
 	command string // a regular expression
 	why     string // it is not run; for make, that the target is there is checked
 	run     string // what is run instead; $0 is the command
+	last    bool   // it ends what all others need
 }
 
 // For how long a command runs that a person ends with Ctrl-C. Without
@@ -35,7 +35,7 @@ const interrupted = "timeout --foreground --preserve-status -s INT -k 20 "
 
 var rules = []rule{
 	{command: `^make (build|test|check|chaos|bench|doctor|demo|compose-test|env-file)`, why: "it builds, or tests, everything; bin has what build makes, and the demo runs below"},
-	{command: `^(docker|docker-compose|old=|export ROOMCAST_VERSION|curl localhost:8082)`, why: "it takes a Docker engine: make compose-test runs compose"},
+	{command: `^(docker|docker-compose|old=|export ROOMCAST_VERSION)`, why: "it takes a Docker engine: make compose-test runs compose"},
 	{command: `^(sudo|echo "ROOMCAST_API_KEYS|journalctl|make build && sudo)`, why: "it installs into the system"},
 	{command: `^eval "\$\(make -s env\)"`, why: "make test has done so"},
 	{command: `^go (test|generate|build)`, why: "it tests or makes parts of the checkout"},
@@ -44,22 +44,28 @@ var rules = []rule{
 
 	{command: `^redis-server `, run: `$0 >/dev/null`},
 	{command: `^bin/api & bin/worker &`, run: "$0\nuntil bin/roomcast doctor; do sleep 0.1; done"},
-	{command: `^curl -i localhost`, run: `push=$($0 -sS) && grep -q "HTTP/1.1 202" <<<"$push" && id=$(sed -n 's/^X-Request-Id: \([0-9a-f-]*\).*/\1/p' <<<"$push")`},
+	{command: `^bin/roomcast stage room & bin/roomcast stage files run/videos &$`,
+		run: `bin/roomcast stage room --listen 127.0.0.1:1935 --report localhost:8082 & bin/roomcast stage files run/videos --listen 127.0.0.1:8090 &`},
+	{command: `^mkdir -p run/videos`, run: `$0 --seconds 20`},
+	{command: `^id=\$\(curl `, run: `$0 && [ ${#id} = 36 ]`},
+	{command: `^sleep 5$`, run: `$0`},
+	{command: `^kill \$\(jobs -p\); wait$`, run: `$0`, last: true},
+	{command: `^redis-cli -p 6379 shutdown nosave$`, run: `$0`, last: true},
 	{command: `^curl -X DELETE`, run: `$0 --fail && { bin/roomcast watch $id; [ $? = 5 ]; }`},
 	{command: `^curl -N `, run: `events=$(curl --fail -sS --max-time 2 ${0#curl}; [ $? = 28 ]) && grep -q "^event: snapshot" <<<"$events"`},
 	{command: `^curl `, run: `$0 --fail`},
-	{command: `bin/roomcast push `, run: interrupted + `5 env $0 && bin/roomcast push http://CLIP/clip.mp4 --app 1400000001 --room r --user detached --repeat=-1 --detach`},
+	{command: `bin/roomcast push `, run: interrupted + `5 env $0 && bin/roomcast push http://127.0.0.1:8090/clip.mp4 --app 1400000001 --room r --user detached --repeat=-1 --detach`},
 	// What it prints is pasted, as it says.
 	{command: `^bin/roomcast demo`, run: `$0 >demo.txt & demo=$!
-		until grep -q " watch$" demo.txt; do sleep 0.1; done
-		sed -n "/^export/,/ watch$/p" demo.txt | sed "s/^[^ ]* watch$/` + interrupted + `2 &/" >paste.sh
-		pasted=$(. ./paste.sh) && grep "\"roomId\":\"guest\"" <<<"$pasted" && grep "^ID .*guest\|guest/guest" <<<"$pasted"
+		until grep -q " stop @last$" demo.txt; do sleep 0.1; done
+		sed -n "/^export/,/ stop @last$/p" demo.txt | sed "s/^[^ ]* watch$/` + interrupted + `2 &/" >paste.sh
+		pasted=$(. ./paste.sh) && grep "^room  *guest as guest" <<<"$pasted" && grep "guest/guest" <<<"$pasted"
 		kill $demo && wait $demo && grep "everything that was started has ended" demo.txt`},
 	{command: `^bin/roomcast watch$`, run: interrupted + `2 $0`},
 	{command: `^bin/roomcast (watch|events) @last`, run: interrupted + `2 $0`},
 	{command: `^bin/roomcast `, run: `$0`},
 	{command: `^(bin/roomcast|scripts/env|bin/(api|worker) --help)$`, run: `$0 >/dev/null`},
-	{command: `^(export ROOMCAST_SECRET_KEY=|openssl rand|printf %s KEY|eval "\$\(bin/roomcast completion)`, run: `$0`},
+	{command: `^(export ROOMCAST_[A-Z_]+=|openssl rand|printf %s KEY|eval "\$\(bin/roomcast completion)`, run: `$0`},
 }
 
 // spans are commands within a sentence.
@@ -130,7 +136,7 @@ func TestCommandsAreReadFromADocument(t *testing.T) {
 // TestEveryCommandOfTheDocumentsRuns runs them in one shell, in their order, as a
 // reader would who has put his own address, signature and id in.
 func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
-	var script strings.Builder
+	var script, last strings.Builder
 	known := map[string]bool{}
 	makefile, err := os.ReadFile("../../Makefile")
 	require.NoError(t, err)
@@ -154,7 +160,11 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 					continue
 				}
 				run := strings.ReplaceAll(strings.ReplaceAll(r.run, "${0#curl}", strings.TrimPrefix(command, "curl -N")), "$0", command)
-				fmt.Fprintf(&script, "echo %s\n{ %s\n} || { echo \"FAILED with $?\"; exit 1; }\n", quoted("+ "+command), run)
+				to := &script
+				if r.last {
+					to = &last
+				}
+				fmt.Fprintf(to, "echo %s\n{ %s\n} || { echo \"FAILED with $?\"; exit 1; }\n", quoted("+ "+command), run)
 			}
 		}
 	}
@@ -162,19 +172,15 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 		assert.True(t, known[r.command], "no document has a command like %s", r.command)
 	}
 	if !t.Failed() {
-		runScript(t, script.String())
+		runScript(t, script.String()+last.String())
 	}
 }
 
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// runScript runs what a reader would paste, with an address, a signature and
-// ports of this test.
+// runScript runs what a reader would paste, with ports of this test.
 func runScript(t *testing.T, script string) {
 	t.Helper()
-	room, err := fakeroom.Start(fakeroom.Config{Keys: map[uint32]string{appID: appKey}, Keep: -1})
-	require.NoError(t, err)
-	t.Cleanup(room.Close)
 	dir := t.TempDir()
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 20})
 	require.NoError(t, os.Symlink(bin, filepath.Join(dir, "bin")))
@@ -182,20 +188,18 @@ func runScript(t *testing.T, script string) {
 	scripts, err := filepath.Abs("../../scripts")
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(scripts, filepath.Join(dir, "scripts")))
-	files := mediatest.Serve(t, map[string]string{"clip.mp4": clip})
 	redis, api := freeAddr(t), freeAddr(t)
 	_, redisPort, _ := net.SplitHostPort(redis)
 	script = strings.NewReplacer(
-		"localhost:8080", api, "--port 6379", "--port "+redisPort, "0199…", "$id",
-		"https://example.com/lesson.mp4", files.URL+"/clip.mp4", "http://CLIP", files.URL, "eJw…", userSig(t, "teacher", 3600),
+		"localhost:8080", api, "--port 6379", "--port "+redisPort, "-p 6379", "-p "+redisPort,
+		"127.0.0.1:1935", freeAddr(t), "localhost:8082", freeAddr(t), "127.0.0.1:8090", freeAddr(t),
 	).Replace(script)
 	t.Cleanup(func() { shutdown(redis) })
 
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir,
-		"ROOMCAST_REDIS_URL=redis://"+redis+"/0", "ROOMCAST_LISTEN="+api, "ROOMCAST_API=http://"+api, "ROOMCAST_WORKER_LISTEN=off",
-		"ROOMCAST_RTMP_ENDPOINT="+room.URL(), "ROOMCAST_SOURCE_ALLOW=127.0.0.0/8", "ROOMCAST_SDK_KEYS="+fmt.Sprint(appID)+"="+appKey)
+		"ROOMCAST_REDIS_URL=redis://"+redis+"/0", "ROOMCAST_LISTEN="+api, "ROOMCAST_API=http://"+api, "ROOMCAST_WORKER_LISTEN=off")
 	out, err := os.Create(filepath.Join(dir, "out")) // a file, for API and worker hold it longer than the script
 	require.NoError(t, err)
 	defer func() { _ = out.Close() }()

@@ -52,7 +52,7 @@ var table = map[tasks.Code]entry{
 	tasks.CodeInvalidUserSig:    {http.StatusBadRequest, "Invalid UserSig", 0},
 	tasks.CodeUserSigExpired:    {http.StatusBadRequest, "Expired UserSig", 0},
 	tasks.CodeSourceBlocked:     {http.StatusForbidden, "Source not allowed", 0},
-	tasks.CodeNotFound:          {http.StatusNotFound, "No such push", 0},
+	tasks.CodeNotFound:          {http.StatusNotFound, "Not found", 0},
 	tasks.CodeUserBusy:          {http.StatusConflict, "User is busy", 0},
 	tasks.CodeIdempotencyReused: {http.StatusUnprocessableEntity, "Idempotency key reused", 0},
 	tasks.CodeRedisUnavailable:  {http.StatusServiceUnavailable, "Redis unavailable", 5 * time.Second},

@@ -21,7 +21,7 @@ func (e *Error) Error() string {
 	case e.Problem != nil:
 		return e.sentence()
 	case e.Status == 0:
-		return fmt.Sprintf("the API at %s does not answer: %v (roomcast doctor says more)", e.Base, e.Err)
+		return fmt.Sprintf("the API at %s does not answer: %v", e.Base, e.Err)
 	case e.Err != nil:
 		return fmt.Sprintf("%s: %v", e.Base, e.Err)
 	default:
@@ -48,6 +48,9 @@ func (e *Error) sentence() string {
 	b.WriteString(" [" + string(p.Code) + "]")
 	if p.Retryable {
 		b.WriteString("; try again later")
+	}
+	if e.Status == http.StatusUnauthorized {
+		b.WriteString("; the client takes the key from ROOMCAST_API_KEY")
 	}
 	for _, f := range p.Errors {
 		if p.Detail != f.Field+": "+f.Detail && p.Detail != f.Field+" "+f.Detail {

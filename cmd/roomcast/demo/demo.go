@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -81,6 +80,9 @@ type demo struct {
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Seconds < 0 {
 		return errors.New("--seconds must not be negative")
+	}
+	if err := checkFile(cfg.Source); err != nil {
+		return err
 	}
 	d, err := prepare(cfg)
 	if err != nil {
@@ -200,9 +202,10 @@ func (d *demo) close() error {
 }
 
 // leave removes the run's folder, unless it is to stay or tells about a
-// failure, whose logs it shows the end of.
+// failure that is not the source's, whose logs it shows the end of.
 func (d *demo) leave(err error) error {
-	failed := err != nil && !errors.Is(err, errInterrupted)
+	_, ofSource := errors.AsType[sourceError](err)
+	failed := err != nil && !ofSource && !errors.Is(err, errInterrupted)
 	if !failed && !d.cfg.Keep {
 		d.say("ended", "everything that was started has ended")
 		return errors.Join(err, os.RemoveAll(d.dir))
@@ -242,6 +245,18 @@ func (d *demo) startRoom(context.Context) error {
 	return nil
 }
 
+// checkFile says what is wrong with a source that is a file.
+func checkFile(source string) error {
+	if source == "" || strings.Contains(source, "://") {
+		return nil
+	}
+	info, err := os.Stat(source)
+	if err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file", source)
+	}
+	return err
+}
+
 // startFiles serves the file that is to be played; an address of somebody else's
 // is only let through.
 func (d *demo) startFiles(ctx context.Context) error {
@@ -260,10 +275,6 @@ func (d *demo) startFiles(ctx context.Context) error {
 			return err
 		}
 		length = fmt.Sprintf(", %d s", seconds)
-	} else if info, err := os.Stat(path); err != nil {
-		return err
-	} else if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file", path)
 	}
 	source, closeServer, err := serveFile(path)
 	if err != nil {
@@ -318,48 +329,48 @@ func (d *demo) startWorker(ctx context.Context) error {
 	return nil
 }
 
-// request is the demo's own push.
+// request is the demo's own push, signed as a customer's server would.
 func (d *demo) request() (client.Request, error) {
-	sig, err := d.sign(userID)
+	door, err := trtc.New(trtc.Config{Keys: map[uint32]media.Secret{appID: d.secrets.sdk}})
+	if err != nil {
+		return client.Request{}, err
+	}
+	sig, err := door.MintUserSig(appID, userID, sigTTL)
 	return client.Request{
 		VideoSrc: media.Secret(d.source), SDKAppID: appID, RoomID: roomID, UserID: userID, UserSig: sig,
 	}, err
 }
 
-// sign mints a UserSig as a customer's server would.
-func (d *demo) sign(user string) (media.Secret, error) {
-	door, err := trtc.New(trtc.Config{Keys: map[uint32]media.Secret{appID: d.secrets.sdk}})
-	if err != nil {
-		return "", err
-	}
-	return door.MintUserSig(appID, user, sigTTL)
-}
-
-// paste prints lines with which another terminal can use the demo. Its keys are
-// good for nothing else and end with it.
+// paste prints lines with which another terminal can use the demo. Its key is
+// good for nothing else and ends with it. No signature is needed: the API has
+// the key of the demo's application.
 func (d *demo) paste() error {
-	sig, err := d.sign(guestID)
+	self, err := os.Executable()
 	if err != nil {
-		return err
+		return fmt.Errorf("find this program: %w", err)
 	}
-	var source bytes.Buffer
-	if err := follow.Encode(&source, d.source); err != nil {
-		return err
-	}
-	// Within the quotes of a shell.
-	quoted := strings.ReplaceAll(strings.TrimSpace(source.String()), "'", `\u0027`)
+	self = quoted(self)
 	d.say("yours", "paste this into another terminal to use it yourself:")
 	text := fmt.Sprintf(`export ROOMCAST_API=%s
 export ROOMCAST_API_KEY=%s
-curl "$ROOMCAST_API/v1/pushes" -H "Authorization: Bearer $ROOMCAST_API_KEY" \
-  -H 'Content-Type: application/json' -d '{"videoSrc": %s,
-  "sdkAppId": %d, "roomId": "%s", "userId": "%s",
-  "userSig": "%s"}'
+%s push %s --app %d --room %s --user %s --detach
+%s show @last
 %s watch
-`, d.api.Base(), d.secrets.api.Reveal(), quoted, appID, guestID, guestID, sig.Reveal(), os.Args[0])
+%s stop @last
+`, d.api.Base(), d.secrets.api.Reveal(), self, quoted(d.source), appID, guestID, guestID, self, self, self)
 	if d.cfg.JSON {
 		return follow.Encode(d.screen, map[string]string{"step": "paste", "message": text})
 	}
-	_, err = io.WriteString(d.screen, text)
+	_, err = io.WriteString(d.screen, client.Printable(text))
 	return err
+}
+
+// quoted is a word of a shell's command line.
+func quoted(word string) string {
+	if !strings.ContainsFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("-_./:@%+=,", r) && (r < '0' || r > '9' && r < 'A' || r > 'Z' && r < 'a' || r > 'z')
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -16,7 +16,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/roomcast/roomcast/cmd/roomcast/client"
 	"github.com/roomcast/roomcast/cmd/roomcast/screen"
+	"github.com/roomcast/roomcast/tasks"
 )
 
 // newTestDemo returns a demo that has started nothing.
@@ -109,12 +111,40 @@ func TestAFileIsServedWithRangesUnderItsName(t *testing.T) {
 	assert.Equal(t, 404, status)
 }
 
-func TestWhatIsNoFileIsSaid(t *testing.T) {
+func TestWhatIsNoFileIsSaidBeforeAnythingStarts(t *testing.T) {
+	var out bytes.Buffer
+	cfg := Config{Source: filepath.Join(t.TempDir(), "missing.mp4"), Root: t.TempDir(), Getenv: os.Getenv, Stdout: &out}
+	require.ErrorContains(t, Run(t.Context(), cfg), "missing.mp4: no such file")
+	cfg.Source = t.TempDir()
+	require.ErrorContains(t, Run(t.Context(), cfg), "is no file")
+	assert.Empty(t, out.String())
+}
+
+func TestAFailureOfTheSourceShowsNoLogs(t *testing.T) {
+	for code, want := range map[tasks.Code]bool{tasks.CodeSourceInvalid: false, tasks.CodeInternal: true} {
+		d := newTestDemo(t)
+		var out bytes.Buffer
+		d.screen = screen.New(&out, os.Getenv)
+		require.NoError(t, os.WriteFile(d.logOf("worker"), []byte("a line of the log\n"), 0o600))
+		err := verdict(client.Push{State: tasks.Failed, Error: &client.Failure{Code: code, Message: "it is a web page"}})
+		require.ErrorContains(t, d.leave(err), "it is a web page")
+		assert.Equal(t, want, strings.Contains(out.String(), "a line of the log"), code)
+	}
+}
+
+func TestASourceThatIsTooShortIsSaid(t *testing.T) {
 	d := newTestDemo(t)
-	d.cfg.Source = filepath.Join(t.TempDir(), "missing.mp4")
-	require.ErrorContains(t, d.startFiles(t.Context()), "missing.mp4: no such file")
-	d.cfg.Source = t.TempDir()
-	assert.ErrorContains(t, d.startFiles(t.Context()), "is no file")
+	d.cfg.Seconds = 10
+	require.NoError(t, d.tooShort(client.Push{State: tasks.Stopped}))
+	err := d.tooShort(client.Push{State: tasks.Completed, Source: &client.Source{Kind: client.SourceKindVod, DurationMs: 4000}})
+	require.EqualError(t, err, "the source is 4.0 s long, --seconds 10 needs more")
+	assert.ErrorAs(t, err, new(sourceError))
+}
+
+func TestWhatIsPastedIsQuotedForAShell(t *testing.T) {
+	for word, want := range map[string]string{"http://h:1/a.mp4": "http://h:1/a.mp4", "http://h/a?b&c": "'http://h/a?b&c'", "it's": `'it'\''s'`} {
+		assert.Equal(t, want, quoted(word))
+	}
 }
 
 func TestAnAddressIsLetThrough(t *testing.T) {

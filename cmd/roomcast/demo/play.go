@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
 	"github.com/roomcast/roomcast/cmd/roomcast/follow"
+	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/roomcast/roomcast/tasks"
 )
@@ -18,7 +20,7 @@ const (
 	checkLimit   = 5 * time.Minute  // for decoding what was received
 )
 
-// play pushes the source over and over until ctx ends.
+// play pushes the source, over and over in one push, until ctx ends.
 func (d *demo) play(ctx context.Context) error {
 	request, err := d.request()
 	if err != nil {
@@ -27,24 +29,38 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.paste(); err != nil {
 		return err
 	}
-	for {
-		p, err := d.api.Start(ctx, request, "")
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		d.say("push", "%s to room %s as %s; Ctrl-C stops everything", p.ID, p.RoomID, p.UserID)
-		last, err := follow.Run(ctx, d.api, p.ID, d.view())
-		if err != nil {
-			return err
-		}
-		if err := follow.Verdict(last); err != nil || ctx.Err() != nil {
-			return err
-		}
-		d.say("push", "%s; once more", last.State)
+	request.Repeat = media.RepeatForever
+	p, err := d.api.Start(ctx, request, "")
+	if ctx.Err() != nil {
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	d.say("push", "%s to room %s as %s; Ctrl-C stops everything", p.ID, p.RoomID, p.UserID)
+	last, err := follow.Run(ctx, d.api, p.ID, d.view())
+	if err == nil {
+		err = verdict(last)
+	}
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	d.say("push", "%s; the rest stays for your own pushes, Ctrl-C ends it", last.State)
+	<-ctx.Done()
+	return nil
+}
+
+// sourceError is a push's failure that lies in its source: the logs of API and
+// worker say no more of it.
+type sourceError struct{ error }
+
+// verdict is follow's, with the errors of the source marked.
+func verdict(p client.Push) error {
+	err := follow.Verdict(p)
+	if err != nil && p.Error != nil && strings.HasPrefix(string(p.Error.Code), "source_") {
+		return sourceError{err}
+	}
+	return err
 }
 
 // measure pushes until the room has received Seconds, and checks that it did.
@@ -93,11 +109,22 @@ func (d *demo) received(ctx context.Context) (figures, error) {
 	f.stopAsked = time.Now()
 	stopErr := d.stopPush(ctx, p.ID)
 	end := <-following
+	if err := d.tooShort(end.last); err != nil {
+		return f, err
+	}
 	if err := end.problem(waitErr, stopErr); err != nil {
 		return f, err
 	}
 	f.session, err = d.unpublished(ctx)
 	return f, err
+}
+
+// tooShort is an error if the push, which repeats nothing, ended by itself.
+func (d *demo) tooShort(p client.Push) error {
+	if p.State != tasks.Completed {
+		return nil
+	}
+	return sourceError{fmt.Errorf("the source is %.1f s long, --seconds %d needs more", p.Length().Seconds(), d.cfg.Seconds)}
 }
 
 var errPushEnded = errors.New("the push ended")
@@ -141,7 +168,7 @@ type followed struct {
 
 // problem is what went wrong, the cause before what followed from it.
 func (f followed) problem(waitErr, stopErr error) error {
-	if err := follow.Verdict(f.last); err != nil {
+	if err := verdict(f.last); err != nil {
 		return err
 	}
 	if err := errors.Join(waitErr, stopErr, f.err); err != nil {

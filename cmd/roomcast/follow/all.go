@@ -210,7 +210,11 @@ func (d *drawing) Draw(pushes []client.Push) {
 	}
 	_, rows := d.s.Size()
 	text := Table(d.s, pushes, time.Now())
-	foot := fmt.Sprintf("%d pushes, %d in trouble; Ctrl-C ends the watching alone", len(pushes), troubles)
+	word := "pushes"
+	if len(pushes) == 1 {
+		word = "push"
+	}
+	foot := fmt.Sprintf("%d %s, %d in trouble; Ctrl-C leaves, and ends no push", len(pushes), word, troubles)
 	if d.said != "" {
 		foot += "\n" + d.said
 	}

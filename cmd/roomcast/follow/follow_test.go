@@ -366,6 +366,29 @@ func many() []client.Push {
 	}
 }
 
+func TestRatesAreLeftOutUntilTheyMeanSomething(t *testing.T) {
+	started := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	p := at(tasks.Publishing, 1000)
+	p.StartedAt = &started
+	assert.Equal(t, "publishing  0:01 / 0:03", follow.Line(p), "nothing is measured yet")
+	for after, want := range map[time.Duration]string{time.Second: "publishing  0:01 / 0:03", 2 * time.Second: "publishing  0:01 / 0:03  1500 kb/s  30 fps"} {
+		updated := started.Add(after)
+		p.Progress.UpdatedAt = &updated
+		assert.Equal(t, want, follow.Line(p))
+	}
+}
+
+func TestOnePushIsNotSaidInThePlural(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		out := &terminal{columns: 80}
+		feed := &fakeAPI{items: []item{snapshot(many()[0])}}
+		require.NoError(t, follow.All(ctx, feed, client.Filter{}, follow.NewOverview(out.screen())))
+		assert.Contains(t, out.String(), "1 push, 0 in trouble; Ctrl-C leaves, and ends no push")
+	})
+}
+
 func TestATableOfPushes(t *testing.T) {
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	for columns, name := range map[int]string{160: "table-160", 80: "table-80", 40: "table-40"} {

@@ -13,7 +13,7 @@ import (
 const (
 	// wholeID is how many columns it takes to show ids whole; else they are their
 	// end, which names a push, too.
-	wholeID = 80
+	wholeID = 120
 	idEnd   = 8
 )
 

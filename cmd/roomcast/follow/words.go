@@ -21,7 +21,7 @@ func summary(p client.Push) []string {
 		return parts
 	}
 	parts = append(parts, Played(p))
-	if p.State == tasks.Publishing {
+	if p.State == tasks.Publishing && !justStarted(p) {
 		parts = append(parts, fmt.Sprintf("%d kb/s", p.Progress.BitrateKbps), fmt.Sprintf("%.0f fps", p.Progress.FPS))
 	}
 	if n := p.Progress.DroppedPackets; n > 0 {
@@ -31,6 +31,13 @@ func summary(p client.Push) []string {
 		parts = append(parts, fmt.Sprintf("%d reconnects", n))
 	}
 	return parts
+}
+
+// rateTime is how long a push has to play before its rates mean something.
+const rateTime = 2 * time.Second
+
+func justStarted(p client.Push) bool {
+	return p.StartedAt != nil && (p.Progress.UpdatedAt == nil || p.Progress.UpdatedAt.Sub(*p.StartedAt) < rateTime)
 }
 
 // Played is how far a push is, "0:07 / 1:00", or how long a live stream has been

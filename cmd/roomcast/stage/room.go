@@ -20,6 +20,8 @@ type RoomConfig struct {
 	// Keys are those of the applications it takes, by SDKAppID.
 	Keys map[uint32]media.Secret
 	Log  io.Writer
+	// Ready is told the room's address once it and the report are there.
+	Ready func(room string)
 }
 
 // Session is what the room has received of one publisher's connection.
@@ -66,7 +68,7 @@ func Room(ctx context.Context, cfg RoomConfig) error {
 		return err
 	}
 	defer room.Close()
-	return serve(ctx, cfg.Report, report(room))
+	return serve(ctx, cfg.Report, report(room), func(string) { cfg.Ready(room.URL()) })
 }
 
 // report answers GET /sessions with every session so far, oldest first.

@@ -67,8 +67,11 @@ func TestTheReportTellsWhatTheRoomReceived(t *testing.T) {
 func TestARoomAndItsReportEndWithTheirContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg := RoomConfig{Listen: "127.0.0.1:0", Report: freeAddr(t), Keys: map[uint32]media.Secret{app: key}, Log: io.Discard}
+	ready := make(chan string, 1)
+	cfg.Ready = func(room string) { ready <- room }
 	ended := make(chan error, 1)
 	go func() { ended <- Room(ctx, cfg) }()
+	assert.Regexp(t, `^rtmp://127\.0\.0\.1:\d+/`, <-ready)
 	assert.Equal(t, "[]\n", body(t, "http://"+cfg.Report+"/sessions"))
 	cancel()
 	require.NoError(t, <-ended)
@@ -83,10 +86,10 @@ func TestFilesAreServedUntilTheContextEnds(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "clip.mp4"), []byte("clip"), 0o600))
 	ctx, cancel := context.WithCancel(t.Context())
-	addr := freeAddr(t)
+	addr := make(chan string, 1)
 	ended := make(chan error, 1)
-	go func() { ended <- Files(ctx, addr, dir) }()
-	assert.Equal(t, "clip", body(t, "http://"+addr+"/clip.mp4"))
+	go func() { ended <- Files(ctx, "127.0.0.1:0", dir, func(at string) { addr <- at }) }()
+	assert.Equal(t, "clip", body(t, "http://"+<-addr+"/clip.mp4"))
 	cancel()
 	require.NoError(t, <-ended)
 }
