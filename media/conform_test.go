@@ -100,8 +100,10 @@ func FuzzConform(f *testing.F) {
 	f.Add([]byte{0xff, 0xf1, 0x4c, 0x80, 1, 0x5f, 0xfc, 1}, []byte{})
 	f.Fuzz(func(_ *testing.T, extradata, data []byte) {
 		for _, codec := range []Codec{H264, AAC} {
-			c := newConformer(Track{Codec: codec, Extradata: extradata})
+			track := Track{Codec: codec, Extradata: extradata}
+			c := newConformer(track)
 			_, _ = c.conform(data)
+			_ = wellFormed(track, data)
 			_ = c.config()
 		}
 	})
