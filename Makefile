@@ -4,7 +4,7 @@ GO           ?= go
 BIN          ?= bin
 PACKAGES     ?= ./...
 TEST_FLAGS   ?= -race -shuffle=on
-TEST_TIMEOUT ?= 15m
+TEST_TIMEOUT ?= 25m
 DEMO_SECONDS ?=
 DEPS         ?= scripts/deps
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

@@ -12,6 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// renewTime is what the second between two renews may be longer: its timer and
+// the way to Redis.
+const renewTime = 100 * time.Millisecond
+
 func TestChaosPushesOfAKilledWorkerGoOnElsewhere(t *testing.T) {
 	c := newCrowd(t, options{})
 	c.publish(sized().pushes)
@@ -28,7 +32,7 @@ func TestChaosPushesOfAKilledWorkerGoOnElsewhere(t *testing.T) {
 	}
 	result(t, "%d pushes, publishing again %v; position off by %v", len(c.users), times, off)
 	times.requireWithin(t, 4*time.Second, 6*time.Second)
-	require.LessOrEqual(t, off.max(), 2*time.Second, "one GOP and a second")
+	require.LessOrEqual(t, off.max(), 2*time.Second+renewTime, "one GOP, a second, and what a renew takes")
 	c.requireNeverDoubled()
 	for _, u := range c.users {
 		require.Len(t, c.of(u), 2)
