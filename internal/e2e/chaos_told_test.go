@@ -77,6 +77,10 @@ func with(all, more map[surface]string) map[surface]string {
 	return out
 }
 
+// noInterruption is for a push that has not started, or that goes on publishing:
+// webhooks tell of neither.
+var noInterruption = map[surface]string{onWebhook: ""}
+
 var troubles = []trouble{
 	{
 		name: "source 403", small: true,
@@ -90,7 +94,7 @@ var troubles = []trouble{
 	{
 		name:   "unknown name",
 		source: func(*scene) string { return "http://no-such-host.invalid/a.mp4" },
-		told:   ofPush("source_host", "RoomcastPushesFail", nil),
+		told:   ofPush("source_host", "RoomcastPushesFail", noInterruption),
 	},
 	{
 		name: "expired signature, at the start",
@@ -131,7 +135,7 @@ var troubles = []trouble{
 				<-r.Context().Done()
 			})) + "/a.mp4"
 		},
-		told: ofPush("source_silent", "RoomcastPushesInTrouble", nil),
+		told: ofPush("source_silent", "RoomcastPushesInTrouble", noInterruption),
 	},
 	{
 		name: "no worker", small: true,
@@ -184,17 +188,17 @@ var troubles = []trouble{
 	{
 		name: "file comes slowly", counts: 10 * time.Second,
 		source: func(sc *scene) string { return dripped(sc, true) },
-		told:   ofPush("source_slow", "RoomcastPushesInTrouble", nil),
+		told:   ofPush("source_slow", "RoomcastPushesInTrouble", noInterruption),
 	},
 	{
 		name: "live stream comes slowly", counts: 10 * time.Second,
 		source: func(sc *scene) string { return dripped(sc, false) },
-		told:   ofPush("source_slow", "RoomcastPushesInTrouble", nil),
+		told:   ofPush("source_slow", "RoomcastPushesInTrouble", noInterruption),
 	},
 	{
 		name: "room slow", running: true, counts: 10 * time.Second,
 		begin: func(sc *scene) { sc.room.Misbehave(fakeroom.Fault{Kind: fakeroom.ReadSlowly, BytesPerSecond: 20_000}) },
-		told:  ofPush("room_slow", "RoomcastPushesInTrouble", nil),
+		told:  ofPush("room_slow", "RoomcastPushesInTrouble", noInterruption),
 	},
 }
 
