@@ -218,10 +218,7 @@ func (r *run) step(ctx context.Context) error {
 		r.job.Meter.behind.Store(int64(r.pacer.fall(p.DTS)))
 	} else {
 		r.pacer.skip(p.leftOut)
-		r.job.Meter.paced.begin(time.Now())
-		late, err = r.pacer.wait(r.inRoom, p.DTS)
-		r.job.Meter.paced.end(time.Now())
-		if err != nil {
+		if late, err = r.pace(r.inRoom, p.DTS); err != nil {
 			return err
 		}
 		r.job.Meter.setSlipped(r.pacer.slipped())
@@ -236,6 +233,13 @@ func (r *run) step(ctx context.Context) error {
 	}
 	r.pacer.wrote(time.Since(begin))
 	return r.sent(p, late)
+}
+
+// pace waits until the time of a room DTS has come, and returns how late it is.
+func (r *run) pace(ctx context.Context, dts time.Duration) (late time.Duration, err error) {
+	r.job.Meter.paced.begin(time.Now())
+	defer func() { r.job.Meter.paced.end(time.Now()) }()
+	return r.pacer.wait(ctx, dts)
 }
 
 // next returns the mixer's next packet.
@@ -278,10 +282,7 @@ var errOvertime = errors.New("in the room for as long as it may")
 func (r *run) playOut(ctx context.Context) error {
 	r.mix.forgetBeyond()
 	r.mix.accountEnd()
-	r.job.Meter.paced.begin(time.Now())
-	_, err := r.pacer.wait(ctx, r.mix.restamp.next)
-	r.job.Meter.paced.end(time.Now())
-	if err != nil {
+	if _, err := r.pace(ctx, r.mix.restamp.next); err != nil {
 		return err
 	}
 	r.warnOfLosses()

@@ -8,6 +8,9 @@ type FeedEvent struct {
 	Event
 }
 
+// FeedStart is before every entry of the feed.
+const FeedStart = "0-0"
+
 // FeedPart is a part of the feed as one look at Redis finds it.
 type FeedPart struct {
 	Run    string // which run of Redis answers; empty when it does not say

@@ -40,7 +40,7 @@ type Fleet struct {
 // Opens says whether a worker can open what we seal, as far as it tells.
 func (f Fleet) Opens(w WorkerReport) bool { return w.Keys == nil || slices.Contains(w.Keys, f.Key) }
 
-// FleetStore knows the workers. Its errors are *Error with CodeStoreUnavailable.
+// FleetStore knows the workers. Its errors are *Error with CodeRedisUnavailable.
 type FleetStore interface {
 	// Fleet lists the workers that have renewed within their lease, as a push
 	// sees them whose envelope is sealed with key.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -59,7 +58,7 @@ func (s *Service) Preview(ctx context.Context, r Request, look bool) (Push, erro
 	if err != nil {
 		return Push{}, err
 	}
-	if p, err := s.repeated(ctx, r, errNew); !errors.Is(err, errNew) {
+	if p, err := s.repeated(reads, r, errNew); !errors.Is(err, errNew) {
 		return p, err
 	}
 	p := n.Push
@@ -143,13 +142,7 @@ func pause(ctx context.Context, d time.Duration) {
 var errLooked = errors.New("looked at")
 
 // look plays q's source up to the door of the room.
-func (w *Worker) look(ctx context.Context, q Question) (f Finding) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			w.Log.Error("panic", "push_id", q.ID, "fault", fault, "stack", string(debug.Stack()))
-			f = Finding{Failure: FailureOf(errors.New("panic"))}
-		}
-	}()
+func (w *Worker) look(ctx context.Context, q Question) Finding {
 	secrets, err := w.Sealer.Open(q.ID, q.Envelope)
 	if err != nil {
 		return Finding{Failure: &Failure{Code: CodeInternal, Message: ErrNoKey.Error(), Retryable: true}}
@@ -163,8 +156,8 @@ func (w *Worker) look(ctx context.Context, q Question) (f Finding) {
 	job := w.job(a, q.Spec.Options.StartAt)
 	job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
 	job.MayOpenRoom = func(context.Context) (context.Context, context.CancelFunc, error) { return nil, nil, errLooked }
-	err = w.Player.Play(a.ctx, job)
-	f.Source, f.Plan = a.source, a.plan
+	err = w.play(a, job)
+	f := Finding{Source: a.source, Plan: a.plan}
 	switch {
 	case errors.Is(err, errLooked), err == nil:
 	case ctx.Err() != nil:

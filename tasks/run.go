@@ -31,7 +31,7 @@ func (w *Worker) run(a *attempt) {
 	} else {
 		a.log.Info("attempt started", "position", start)
 	}
-	err = w.play(a, start)
+	err = w.play(a, w.job(a, start))
 	stopWatching()
 	watching.Wait()
 	saved := keeper.finish(err == nil && !a.cutShort())
@@ -39,15 +39,15 @@ func (w *Worker) run(a *attempt) {
 	<-saved
 }
 
-// play plays a's source; a panic of the media is a fault of this push alone.
-func (w *Worker) play(a *attempt, start time.Duration) (err error) {
+// play plays a's job; a panic of the media is a fault of this push alone.
+func (w *Worker) play(a *attempt, job media.Job) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			a.log.Error("panic", "fault", fault, "stack", string(debug.Stack()))
 			err = &media.Error{Kind: media.KindInternal, Op: "play", Err: errors.New("panic")}
 		}
 	}()
-	return w.Player.Play(a.ctx, w.job(a, start))
+	return w.Player.Play(a.ctx, job)
 }
 
 // job returns what the player is to do.

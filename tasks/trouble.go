@@ -97,11 +97,13 @@ type troubles struct {
 // inherit takes over the trouble that p's attempt before has left: it did not
 // see its end. That of a wait is over.
 func (t *troubles) inherit(p Push) {
-	if t.now = nil; p.Waiting == "" && t.failing == nil {
-		t.now = p.Trouble
-	}
-	if t.failing != nil { // ours, which goes on
+	switch {
+	case t.failing != nil: // ours, which goes on
 		t.now = t.failing
+	case p.Waiting == "":
+		t.now = p.Trouble
+	default:
+		t.now = nil
 	}
 	t.untold = true
 }
@@ -255,13 +257,11 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 	next.Since = cmp.Or(next.Since, now)
 	switch {
 	case before != nil:
+		next.Since, next.Tries = before.Since, max(before.Tries, next.Tries)
 	case now.Sub(t.over) < recently:
 		t.calm = min(4*max(t.calm, overAfter), longestCalm)
 	default:
 		t.calm = overAfter
-	}
-	if before != nil {
-		next.Since, next.Tries = before.Since, max(before.Tries, next.Tries)
 	}
 	t.well = time.Time{}
 	if before != nil && *before == next {

@@ -62,7 +62,7 @@ type Undelivered struct {
 }
 
 // OutboxBells says which outboxes are due. Errors are *Error with
-// CodeStoreUnavailable.
+// CodeRedisUnavailable.
 type OutboxBells interface {
 	// RingOutboxes returns the bells of at most limit outboxes that are due, and
 	// gives whoever hears one a lease of time.
@@ -70,7 +70,7 @@ type OutboxBells interface {
 }
 
 // OutboxStore is where an outbox is emptied. Its errors are ErrStale when a
-// later bell was rung, or *Error with CodeStoreUnavailable.
+// later bell was rung, or *Error with CodeRedisUnavailable.
 type OutboxStore interface {
 	// NextWebhook returns what is to be delivered, found false when the outbox
 	// is empty and has been left. delivered is the id of the one before, which

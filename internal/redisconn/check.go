@@ -86,12 +86,8 @@ func Watch(ctx context.Context, client Client, every time.Duration, log *slog.Lo
 // it returns as warnings, sentences for the log. Its errors say what to do; that
 // of a server that answers and cannot be used wraps Unfit.
 func CheckServer(ctx context.Context, client Client) (warnings []string, err error) {
-	nodes, ok := client.(*redis.ClusterClient)
-	if !ok {
-		return checkNode(ctx, client)
-	}
 	var mu sync.Mutex
-	err = nodes.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+	err = eachMaster(ctx, client, func(ctx context.Context, node redis.Cmdable) error {
 		w, err := checkNode(ctx, node)
 		mu.Lock()
 		defer mu.Unlock()
@@ -99,6 +95,16 @@ func CheckServer(ctx context.Context, client Client) (warnings []string, err err
 		return err
 	})
 	return warnings, err
+}
+
+// eachMaster looks at the server or, at the same time, at every master of a
+// cluster.
+func eachMaster(ctx context.Context, client Client, look func(context.Context, redis.Cmdable) error) error {
+	nodes, ok := client.(*redis.ClusterClient)
+	if !ok {
+		return look(ctx, client)
+	}
+	return nodes.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return look(ctx, node) })
 }
 
 func checkNode(ctx context.Context, node redis.Cmdable) ([]string, error) {
@@ -149,19 +155,13 @@ func infoFields(info string) map[string]string {
 // does not.
 func Evicts(ctx context.Context, client Client) (bool, error) {
 	var evicts atomic.Bool
-	look := func(ctx context.Context, node redis.Cmdable) error {
+	err := eachMaster(ctx, client, func(ctx context.Context, node redis.Cmdable) error {
 		info, err := node.Info(ctx, "memory").Result()
 		if policy := infoFields(info)["maxmemory_policy"]; policy != "" && policy != policyWanted {
 			evicts.Store(true)
 		}
 		return err
-	}
-	var err error
-	if nodes, ok := client.(*redis.ClusterClient); ok {
-		err = nodes.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return look(ctx, node) })
-	} else {
-		err = look(ctx, client)
-	}
+	})
 	if _, refused := errors.AsType[redis.Error](err); refused { // an ACL may forbid INFO
 		err = nil
 	}

@@ -11,13 +11,12 @@ import (
 )
 
 const (
-	feedStart = "0-0" // is before every entry
-	feedPage  = 1000  // entries that one call takes from Redis
+	feedPage  = 1000 // entries that one call takes from Redis
 	feedGrace = 2 * time.Second
 )
 
 // Feed returns what follows the entry after, oldest first; all of it after
-// "0-0". Where Redis has trimmed or lost that entry, it is not Whole and has no
+// tasks.FeedStart. Where Redis has trimmed or lost that entry, it is not Whole and has no
 // events.
 func (s *Store) Feed(ctx context.Context, after string) (tasks.FeedPart, error) {
 	var part tasks.FeedPart
@@ -28,7 +27,7 @@ func (s *Store) Feed(ctx context.Context, after string) (tasks.FeedPart, error) 
 		}
 		part.Run = run
 		full := len(entries) == feedPage
-		if from != feedStart {
+		if from != tasks.FeedStart {
 			if len(entries) == 0 || entries[0].ID != from {
 				return tasks.FeedPart{Run: run}, nil
 			}

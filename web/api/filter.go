@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -23,26 +24,30 @@ var filterNames = []string{"state", "status", "roomId", "sdkAppId", "userId", me
 // decodeFilter reads a list's query: known parameters only, each at most once.
 // Errors are *tasks.Error.
 func decodeFilter(query string) (tasks.Filter, error) {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return tasks.Filter{}, malformed("the query is not well formed", err)
-	}
 	f := tasks.Filter{Limit: defaultLimit}
 	var d decoder
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
+	err := d.parameters(query, func(name string, values []string) string { return setParameter(&f, name, values) })
+	if err == nil && len(d.problems) > 0 {
+		err = d.err()
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		if complaint := setParameter(&f, name, values[name]); complaint != "" {
+	if err != nil {
+		return tasks.Filter{}, err
+	}
+	return f, nil
+}
+
+// parameters gives each of a query to set, whose complaint follows its name.
+func (d *decoder) parameters(query string, set func(name string, values []string) (complaint string)) error {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return malformed("the query is not well formed", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if complaint := set(name, values[name]); complaint != "" {
 			d.problem(name, complaint)
 		}
 	}
-	if len(d.problems) > 0 {
-		return tasks.Filter{}, d.err()
-	}
-	return f, nil
+	return nil
 }
 
 func setParameter(f *tasks.Filter, name string, values []string) (complaint string) {

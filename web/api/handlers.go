@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -71,24 +70,20 @@ func (s *server) preview(c *gin.Context, look bool) error {
 
 // startMode reads the query of a start: dryRun and probe, true or false.
 func startMode(query string) (dry, look bool, err error) {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return false, false, malformed("the query is not well formed", err)
-	}
 	var d decoder
 	modes := map[string]*bool{"dryRun": &dry, "probe": &look}
-	for name, value := range values {
+	err = d.parameters(query, func(name string, values []string) string {
 		to, known := modes[name]
 		switch {
 		case !known:
-			d.problem(name, "is not a parameter; there are dryRun and probe")
-		case len(value) > 1:
-			d.problem(name, "is given twice")
-		default:
-			if complaint := truth(to, value[0]); complaint != "" {
-				d.problem(name, complaint)
-			}
+			return "is not a parameter; there are dryRun and probe"
+		case len(values) > 1:
+			return "is given twice"
 		}
+		return truth(to, values[0])
+	})
+	if err != nil {
+		return false, false, err
 	}
 	if look && !dry {
 		d.problem("probe", "goes with dryRun=true: a push looks at its source anyway")

@@ -18,7 +18,7 @@ import (
 
 // Feed is where a Hub reads what happens to pushes. Its errors are *tasks.Error.
 type Feed interface {
-	// Feed returns what follows an entry, "0-0" for all; not Whole when that
+	// Feed returns what follows an entry, tasks.FeedStart for all; not Whole when that
 	// entry is not there any more.
 	Feed(ctx context.Context, after string) (tasks.FeedPart, error)
 	// AwaitFeed returns when there is an entry behind after, or wait is over.
@@ -30,7 +30,6 @@ type Feed interface {
 }
 
 const (
-	feedStart     = "0-0"
 	progressEvery = time.Second
 	// historyTime is how long a client may be away and go on without a hole.
 	historyTime = 10 * time.Minute
@@ -250,7 +249,7 @@ func (h *Hub) lacksAll() bool {
 // load reads everything anew. With a hole, whoever listens is told of it and
 // begins anew.
 func (h *Hub) load(ctx context.Context, hole string) error {
-	part, err := h.feed.Feed(ctx, feedStart)
+	part, err := h.feed.Feed(ctx, tasks.FeedStart)
 	if err != nil {
 		return err
 	}
@@ -267,7 +266,7 @@ func (h *Hub) load(ctx context.Context, hole string) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.run, h.pos, h.history, h.pushes = shortRun(part.Run), feedStart, nil, map[string]*livePush{}
+	h.run, h.pos, h.history, h.pushes = shortRun(part.Run), tasks.FeedStart, nil, map[string]*livePush{}
 	for _, e := range part.Events {
 		h.note(e)
 	}
