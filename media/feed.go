@@ -435,30 +435,54 @@ func (f *feed) begins(key Packet) Packet {
 			return before
 		})
 	}
+	var all []Packet
 	lead := time.Duration(0)
 	if leads && len(early) > 0 {
 		f.gate.from = shownAt(early[0])
 		if f.from > 0 {
 			f.gate.from = max(f.gate.from, begin)
 		}
-		lead = shownAt(key) - f.gate.from
+		all, lead = standBeside(&key, early, f.gate.from)
 	}
 	if lead < leastLead {
 		f.gate.from = shownAt(key)
 		f.held = append(early, f.held...)
 		return key
 	}
-	var stands []Packet
-	for at := f.gate.from; at < key.DTS; at += stillTime {
-		p := key
-		p.PTS, p.DTS, p.Duration, p.origin = at, at, min(stillTime, shownAt(key)-at), held
-		stands = append(stands, p)
-		key.Extradata, key.Change = nil, nil
-	}
-	rest := append(append(stands[1:len(stands):len(stands)], early...), key)
-	f.held = append(rest, f.held...)
-	return stands[0]
+	f.held = append(append(all[1:len(all):len(all)], key), f.held...)
+	return all[0]
 }
+
+// standBeside returns the sound that comes before key and, from a time of it on, key
+// as it stands meanwhile, and for how long it does. The sound's clock may break, and
+// need not be key's.
+func standBeside(key *Packet, sound []Packet, from time.Duration) (all []Packet, lead time.Duration) {
+	for len(sound) > 0 {
+		n, end := 0, shownAt(sound[0])
+		for n < len(sound) && goesOn(end, shownAt(sound[n])) {
+			end = max(end, shownAt(sound[n])+sound[n].Duration)
+			n++
+		}
+		until := end
+		if n == len(sound) && goesOn(end, shownAt(*key)) {
+			until, end = key.DTS, shownAt(*key)
+		}
+		for at := from; at < until; at += stillTime {
+			p := *key
+			p.PTS, p.DTS, p.Duration, p.origin = at, at, min(stillTime, end-at), held
+			all = append(all, p)
+			key.Extradata, key.Change = nil, nil
+		}
+		all, lead, sound = append(all, sound[:n]...), lead+end-from, sound[n:]
+		if len(sound) > 0 {
+			from = shownAt(sound[0])
+		}
+	}
+	return all, lead
+}
+
+// goesOn says whether what is shown at t goes on with a clock that has come to end.
+func goesOn(end, t time.Duration) bool { return t >= end-maxBackward && t <= end+maxForward }
 
 // get returns the next packet that was read.
 func (f *feed) get(ctx context.Context, patience time.Duration) (Packet, error) {
