@@ -143,13 +143,12 @@ func (s *Source) offer() error {
 // with, and all is known of its stream.
 func (s *Source) introduce(m media.MediaType, stream *astiav.Stream, v *rival) bool {
 	const key, corrupt = C.AV_PKT_FLAG_KEY, C.AV_PKT_FLAG_CORRUPT
-	if m == media.Video && s.reader.flags&(key|corrupt) != key {
-		return false
-	}
+	begins := m != media.Video || s.reader.flags&(key|corrupt) == key
 	if v.stale { // never given up: it is the program's own
-		cut := C.rc_forget(s.reader)
-		v.joined = cut > 0
-		return cut >= 0 && C.rc_learn(s.reader) != 0
+		return s.introduceOwn(v, begins)
+	}
+	if !begins {
+		return false
 	}
 	if s.usable(stream.CodecParameters().MediaType())(stream) && s.playing(m) >= 0 || C.rc_learn(s.reader) != 0 {
 		return true
@@ -159,6 +158,23 @@ func (s *Source) introduce(m media.MediaType, stream *astiav.Stream, v *rival) b
 		s.rivals[m] = nil
 	}
 	return false
+}
+
+// introduceOwn is introduce for a stream that has become one of another codec. What
+// the first packet begins with may be of the codec of before: it says nothing then
+// of what follows.
+func (s *Source) introduceOwn(v *rival, begins bool) bool {
+	cut := C.rc_forget(s.reader)
+	v.joined = cut > 0
+	if cut < 0 || !begins && !v.joined {
+		return false
+	}
+	learned := C.rc_learn(s.reader)
+	if learned == C.RC_LEARNED_KEY {
+		s.reader.flags |= C.AV_PKT_FLAG_KEY
+		begins = true
+	}
+	return begins && learned != 0
 }
 
 // departed says whether the program has another stream in the place of the one
