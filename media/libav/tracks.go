@@ -71,6 +71,9 @@ func (s *Source) describe() {
 	if s.info.Container == "flv" {
 		s.info.Duration = flvLength(s.info, s.metadata("duration"))
 	}
+	if s.info.Container == "mpegts" && s.info.Duration > longestRecording { // a step back of its clock, which libav takes for a wrap
+		s.info.Duration = 0
+	}
 	if begin := s.info.StartTime; begin > 0 && begin < s.info.Duration && s.toldEnd() {
 		s.info.Duration -= begin
 	}
@@ -78,16 +81,19 @@ func (s *Source) describe() {
 	s.info.Live = isLive(s.way.URL, s.info, endless)
 }
 
+// longestRecording is more than any that is played: what is said to be longer has a
+// clock that does not tell.
+const longestRecording = 24 * time.Hour
+
 // An FLV's clock has 32 bits of milliseconds (FLV 10.1, E.4.1).
 const flvWrap = (1 << 32) * time.Millisecond
 
 // flvLength is how long an FLV is. libav has it from the metadata, where it is
-// told, else it is the timestamp of the last tag. No recording is longer than a
-// day: one that is said to be has the time of its end in its metadata.
+// told, else it is the timestamp of the last tag. One that is said to be
+// longer than a recording is has the time of its end in its metadata.
 func flvLength(i media.SourceInfo, told string) time.Duration {
-	const day = 24 * time.Hour
 	seconds, _ := strconv.ParseFloat(told, 64)
-	if i.Duration == 0 || seconds > 0 && (i.Duration < day || i.Duration < i.StartTime) {
+	if i.Duration == 0 || seconds > 0 && (i.Duration < longestRecording || i.Duration < i.StartTime) {
 		return i.Duration
 	}
 	return ((i.Duration-i.StartTime)%flvWrap + flvWrap) % flvWrap
