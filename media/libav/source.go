@@ -148,7 +148,7 @@ func (s *Source) pick() error {
 		return err
 	}
 	if s.timeline == nil && s.watch.count > 0 && !s.info.Live {
-		s.timeline = &timeline{start: s.leadTime()}
+		s.timeline = &timeline{start: s.leadTime(), begins: s.info.StartTime}
 	}
 	s.awaitVideo()
 	if s.encrypted() {
