@@ -276,6 +276,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 	var order orderWatch
 	var cuts cutWatch
 	var rate rateWatch
+	var came [2]bool // by index
 	held := 0
 	begin := time.Now()
 	for held < queueBytes {
@@ -291,10 +292,11 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			return s, noMedia(err)
 		}
 		f.held, held = append(f.held, p), held+len(p.Data)
-		if p.Change != nil && p.Track < len(f.conformers) {
+		if p.Change != nil && p.Track < len(f.conformers) && came[p.Track] {
 			break // what is known is of the stream before
 		}
 		f.accept(p)
+		came[p.Track] = true
 		_, _ = f.conformers[p.Track].conform(p.Data) // for what is in it
 		if f.info.Tracks[p.Track].Type == Video {
 			s.pictures++

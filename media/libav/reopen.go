@@ -36,6 +36,6 @@ func (s *Source) reopen(target time.Duration) error {
 			s.news[i] = &t
 		}
 	}
-	s.timeline.begin(s.watch.first, s.leadTime())
+	s.timeline.begin(s.watch.first, s.lead)
 	return nil
 }

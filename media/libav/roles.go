@@ -206,7 +206,7 @@ func (s *Source) adopt(m media.MediaType) error {
 	v := s.rivals[m]
 	s.rivals[m] = nil
 	v.retime()
-	if m == media.Video && s.video < 0 {
+	if m == media.Video && !s.has(m) {
 		return s.takeLateVideo(v)
 	}
 	stream, role := s.format.Streams()[v.stream], s.role(m)

@@ -58,7 +58,7 @@ func (s *Source) seek(target time.Duration) error {
 		if err := s.jump(from); err != nil {
 			return err
 		}
-		if s.video < 0 {
+		if !s.has(media.Video) {
 			return s.soundAt(target)
 		}
 		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps() || s.varied)
@@ -122,7 +122,7 @@ func (s *Source) soundBeforePicture(target time.Duration) error {
 // readTo reads on to target and drops what comes before. It goes as fast as
 // the server gives, and never back.
 func (s *Source) readTo(target time.Duration) error {
-	if s.video >= 0 {
+	if s.has(media.Video) {
 		_, err := s.settle(target, true)
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +37,9 @@ type Source struct {
 	rivals       [2]*rival              // by media.MediaType
 	adopted      []media.Packet         // held of a stream that has taken a part
 	known        map[int]astiav.CodecID // by libav's index: what is known of a stream is of it
+	opening      []astiav.CodecID       // what the streams were before the probe, by libav's index
+	brief        bool                   // the next probe is to be
+	lead         time.Duration          // where the leading track begins
 	faults       int                    // of a live source, since the last packet
 	varied       bool                   // a stream has become one of another codec
 	news         [2]*media.Track        // what each track is since a seek, until its next packet tells
@@ -90,6 +94,9 @@ func (s *Source) openFormat(from time.Duration) error {
 		return err
 	}
 	defer options.Free()
+	if s.brief {
+		_ = options.Set("probesize", strconv.Itoa(briefProbe), astiav.NewDictionaryFlags()) // fails out of memory only
+	}
 	if s.format = astiav.AllocFormatContext(); s.format == nil {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
@@ -108,6 +115,7 @@ func (s *Source) openFormat(from time.Duration) error {
 		return err
 	}
 	s.flvFlags = int(C.rc_flv_flags(cFormat(s.format)))
+	s.opening = s.mapped()
 	return nil
 }
 
@@ -147,8 +155,9 @@ func (s *Source) pick() error {
 	if err := s.choose(); err != nil {
 		return err
 	}
+	s.lead = s.leadTime()
 	if s.timeline == nil && s.watch.count > 0 && !s.info.Live {
-		s.timeline = &timeline{start: s.leadTime(), begins: s.info.StartTime}
+		s.timeline = &timeline{start: s.lead, begins: s.info.StartTime}
 	}
 	s.awaitVideo()
 	if s.encrypted() {
@@ -165,6 +174,11 @@ func (s *Source) pick() error {
 			return &media.Error{Kind: media.KindSourceInvalid, Op: opProbe, Err: errImage}
 		}
 		return &media.Error{Kind: s.trackless(), Op: opProbe, Err: s.nothingUsable()}
+	}
+	if s.probedBeyond() {
+		if err := s.beginAgain(); err != nil {
+			return err
+		}
 	}
 	if !s.life.probed() {
 		return s.failure(opProbe, errProbe)

@@ -113,6 +113,9 @@ func (s *Source) toldEnd() bool {
 // leadTime is where the video begins, or the audio where there is none; the
 // source's begin when that is not known.
 func (s *Source) leadTime() time.Duration {
+	if s.leading() < 0 {
+		return s.info.StartTime
+	}
 	stream := s.format.Streams()[s.leading()]
 	if t := stream.StartTime(); t != astiav.NoPtsValue {
 		return time.Duration(astiav.RescaleQ(t, stream.TimeBase(), nanoseconds))
