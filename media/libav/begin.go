@@ -14,12 +14,28 @@ import (
 // streams: a program map, and the begin of what it lists.
 const briefProbe = 8 << 10
 
-// mapped returns the codecs of the streams that there are, by libav's index.
+// mapped returns the codecs of the streams that there are, by libav's index, none
+// where only a probe tells.
 func (s *Source) mapped() (codecs []astiav.CodecID) {
 	for _, st := range s.format.Streams() {
-		codecs = append(codecs, st.CodecParameters().CodecID())
+		p := st.CodecParameters()
+		codec := p.CodecID()
+		if m := p.MediaType(); m != astiav.MediaTypeVideo && m != astiav.MediaTypeAudio {
+			codec = astiav.CodecIDNone
+		}
+		codecs = append(codecs, codec)
 	}
 	return codecs
+}
+
+// remapped says whether there are other streams than there were, or of other codecs.
+func remapped(before, now []astiav.CodecID) bool {
+	for i, codec := range before {
+		if codec != astiav.CodecIDNone && (i >= len(now) || codec != now[i]) {
+			return true
+		}
+	}
+	return len(now) > len(before)
 }
 
 // probedBeyond says whether the probe of a recording has gone on to other streams,
@@ -33,7 +49,7 @@ func (s *Source) probedBeyond() bool {
 		opened := s.opened()
 		return len(opened) > 1 && slices.ContainsFunc(opened[1:], func(segment C.rc_segment) bool { return segment.broken != 0 })
 	case s.info.Container == "mpegts":
-		return !slices.Equal(s.mapped(), s.opening)
+		return remapped(s.opening, s.mapped())
 	}
 	return false
 }
@@ -67,9 +83,10 @@ func (s *Source) beginAgain() error {
 	return err
 }
 
-// expect makes those of the tracks known that the source has not yet, picture
-// first.
+// expect makes those of the tracks known that the source has not yet. It has no
+// others.
 func (s *Source) expect(tracks []media.Track) {
+	has := s.info.Tracks
 	var all []media.Track
 	var configs [][]byte
 	for _, t := range tracks {
@@ -84,6 +101,9 @@ func (s *Source) expect(tracks []media.Track) {
 		if index := s.playing(m); index >= 0 {
 			s.tracks[index] = s.role(m)
 		}
+	}
+	for i := range s.pending {
+		s.pending[i].Track = s.role(has[s.pending[i].Track].Type)
 	}
 	s.await()
 }

@@ -52,6 +52,7 @@ func (s *Source) seek(target time.Duration) error {
 	if s.forwardOnly() {
 		return s.readTo(target)
 	}
+	s.before = s.info.Tracks
 	before := max(s.delay.by, 0) // where the sound is that is heard at target
 	for from, step := target-before, seekStep; ; from, step = from-step, 2*step {
 		from = max(from, s.info.StartTime)

@@ -38,6 +38,7 @@ type Source struct {
 	adopted      []media.Packet         // held of a stream that has taken a part
 	known        map[int]astiav.CodecID // by libav's index: what is known of a stream is of it
 	opening      []astiav.CodecID       // what the streams were before the probe, by libav's index
+	before       []media.Track          // what the tracks were before the present seek
 	brief        bool                   // the next probe is to be
 	lead         time.Duration          // where the leading track begins
 	faults       int                    // of a live source, since the last packet
