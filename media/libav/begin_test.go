@@ -35,6 +35,13 @@ func TestARecordingThatSoonBecomesOtherStreamsIsReadFromItsBegin(t *testing.T) {
 			[]mediatest.Part{{Video: "h264", Picture: span(0, 0.4), Audio: "mp3", Sound: span(0, 2)}, {Video: "h264", Picture: span(2, 4), Audio: "mp3", Sound: span(2, 4), PID: 0x300}},
 			[2][]media.Codec{{"h264"}, {"mp3"}},
 		},
+		"a short part under other numbers between two": {
+			[]mediatest.Part{
+				{Video: "h264 small", Picture: span(0, 1), Audio: "mp3", Sound: span(0, 1)}, {Video: "B-frames", Picture: span(1, 2), Audio: "aac", Sound: span(1, 1.2), PID: 0x200},
+				{Audio: "mp3", Sound: span(2, 4), PID: 0x300, Jump: -100 * time.Second}, {Video: "hevc", Picture: span(4, 5), PID: 0x300},
+			},
+			[2][]media.Codec{{"h264", "hevc"}, {"mp3", "aac", "mp3"}},
+		},
 		"other codecs, and those of the begin again": {
 			[]mediatest.Part{
 				{Video: "hevc", Picture: span(0.4, 1), Audio: "aac", Sound: span(0, 1)}, {Audio: "mp3", Sound: span(1, 2)},

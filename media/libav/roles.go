@@ -47,6 +47,13 @@ func (v *rival) span() time.Duration {
 	return v.held[len(v.held)-1].DTS - v.held[0].DTS
 }
 
+// ended says whether p, of another stream, comes behind all that is held, and not
+// beside it.
+func (v *rival) ended(p media.Packet) bool {
+	last := v.held[len(v.held)-1]
+	return !p.NoDTS && (p.DTS >= last.DTS+last.Duration || p.DTS < v.held[0].DTS-maxBackward)
+}
+
 // retime gives the first picture its own time, by those after it. What libav took
 // for pictures before it may have left the next with a DTS of then, too.
 func (v *rival) retime() {
@@ -72,10 +79,12 @@ func (v *rival) retime() {
 }
 
 // await makes the streams candidates that are announced and of which nothing is
-// known: they have not begun.
+// known: they have not begun. Of a transport stream that becomes others, each may
+// have its turn.
 func (s *Source) await() {
+	turns := s.varied && s.timeline == nil
 	for _, st := range s.format.Streams() {
-		if !s.usable(st.CodecParameters().MediaType())(st) && s.asked(st) {
+		if (turns || !s.usable(st.CodecParameters().MediaType())(st)) && s.asked(st) {
 			C.rc_await(s.reader, C.int(st.Index()))
 		}
 	}
@@ -101,7 +110,7 @@ func (s *Source) offer() error {
 	}
 	codec, own := stream.CodecParameters().CodecID(), index == s.video || index == s.audio
 	v := s.rivals[m]
-	if own && v != nil && v.stream != index && len(v.held) > 0 { // the one that played has left it to the rival
+	if v != nil && v.stream != index && len(v.held) > 0 && (own || v.ended(s.packetOf(s.role(m)))) { // the one that played has left it to the rival
 		if err := s.adopt(m); err != nil {
 			return err
 		}

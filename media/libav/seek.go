@@ -174,6 +174,7 @@ func (s *Source) jumpOn(index int, to time.Duration) error {
 	}
 	if s.varied {
 		C.rc_doubt(s.reader)
+		s.await()
 	}
 	return nil
 }
