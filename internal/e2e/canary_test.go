@@ -19,6 +19,7 @@ import (
 // Redis's file, in a log at debug level, in the process list, the API, the
 // monitor or the metrics.
 func TestACanaryIsFoundNowhere(t *testing.T) {
+	beside(t)
 	const password, token, user, header = "canary-redis-password", "canary-url-token", "canary-url-user", "canary-header-value"
 	other := redistest.New(t, redistest.Config{Password: password})
 	hooks := receiveWebhooks(t)
