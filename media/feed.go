@@ -466,8 +466,8 @@ func standBeside(key *Packet, sound []Packet, from time.Duration) (all []Packet,
 			n++
 		}
 		until := end
-		if n == len(sound) && goesOn(end, shownAt(*key)) {
-			until, end = key.DTS, shownAt(*key)
+		if at := shownAt(*key); n == len(sound) && at >= shownAt(sound[0])-maxApart && at <= end+maxApart { // of one clock
+			until, end = key.DTS, at
 		}
 		for at := from; at < until; at += stillTime {
 			p := *key
