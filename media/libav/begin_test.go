@@ -134,3 +134,30 @@ func TestATransportStreamWhoseClockStepsBackDoesNotSayThatItIsADayLong(t *testin
 	require.Less(t, s.Info().Duration, time.Minute)
 	require.False(t, s.Info().Live)
 }
+
+func TestAPictureThatComesBackUnderItsNumberStaysWithItsSound(t *testing.T) {
+	span := func(from, to time.Duration) mediatest.Span {
+		return mediatest.Span{From: from * time.Second, To: to * time.Second}
+	}
+	path := mediatest.JoinHLS(t, []mediatest.Part{
+		{Video: "B-frames", Picture: span(0, 2), Audio: "aac", Sound: span(0, 2)},
+		{Video: "mpeg-2", Picture: span(2, 4), PID: 0x300},
+		{Video: "h264 small", Picture: span(4, 6), Audio: "mp3", Sound: span(4, 6), Jump: time.Minute},
+	})
+	server := serve(t, filepath.Dir(path), httptest.NewServer)
+	s, err := openURL(t, server.URL+"/"+filepath.Base(path))
+	require.NoError(t, err)
+	var begins [2]time.Duration
+	for {
+		p, err := s.ReadPacket()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		if p.Change != nil {
+			begins[p.Change.Type] = p.PTS
+		}
+		require.Less(t, (p.PTS - p.DTS).Abs(), time.Second)
+	}
+	require.InDelta(t, begins[media.Audio].Seconds(), begins[media.Video].Seconds(), 0.03)
+}

@@ -26,6 +26,8 @@ const (
 	// firstShown is after how many pictures the one has come that is shown next
 	// to the first: B-frames are at most so deep.
 	firstShown = 6
+	// deepest is the most between the DTS and the PTS of a picture.
+	deepest = time.Second
 )
 
 // rival is a stream that may take a track's part.
@@ -57,7 +59,6 @@ func (v *rival) ended(p media.Packet) bool {
 // retime gives the first picture its own time, by those after it. What libav took
 // for pictures before it may have left the next with a DTS of then, too.
 func (v *rival) retime() {
-	const deepest = time.Second // between the DTS and the PTS of a picture
 	last := len(v.held) - 1
 	if !v.joined || last < 1 || slices.ContainsFunc(v.held[1:], func(p media.Packet) bool { return p.NoPTS || p.NoDTS }) {
 		return
@@ -70,7 +71,7 @@ func (v *rival) retime() {
 	first.PTS, first.NoPTS, first.NoDTS = v.held[last].PTS, false, false
 	for i := last; i > 0; i-- {
 		first.PTS = min(first.PTS, v.held[i].PTS-length)
-		if p := &v.held[i]; i < last && p.PTS-p.DTS > deepest {
+		if p := &v.held[i]; i < last && (p.PTS-p.DTS).Abs() > deepest {
 			p.DTS = v.held[i+1].DTS - length
 		}
 	}
@@ -137,7 +138,11 @@ func (s *Source) offer() error {
 		s.known[index] = codec
 		v.fields = m == media.Video && s.inFields(stream, stream.CodecParameters().ExtraData())
 	}
-	v.held = append(v.held, s.packetOf(s.role(m)))
+	p := s.packetOf(s.role(m))
+	if m == media.Video && len(v.held) == 0 { // of a number that comes back, libav may go on with the DTS of before
+		v.joined = v.joined || !p.NoPTS && !p.NoDTS && (p.PTS-p.DTS).Abs() > deepest
+	}
+	v.held = append(v.held, p)
 	v.bytes += int(s.reader.size)
 	if v.joined && len(v.held) < firstShown {
 		return nil
