@@ -24,12 +24,12 @@ func (l *LastKeyframe) Get() Keyframe {
 	return l.last
 }
 
-// note keeps p, a picture that a mixer gave out, if it is one.
-func (l *LastKeyframe) note(p Packet) {
-	if l == nil || !p.Keyframe {
+// Set takes the next one.
+func (l *LastKeyframe) Set(data, config []byte) {
+	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = Keyframe{Number: l.last.Number + 1, Data: p.Data, Config: p.config}
+	l.last = Keyframe{Number: l.last.Number + 1, Data: data, Config: config}
 }

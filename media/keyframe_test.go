@@ -30,9 +30,9 @@ func TestTheLastKeyframeIsTheOneThatTheRoomGotLast(t *testing.T) {
 }
 
 func TestAKeyframeCostsNothingWhileNobodyLooks(t *testing.T) {
-	p := Packet{Keyframe: true, Data: make([]byte, 100_000), config: []byte{1}}
+	data, config := make([]byte, 100_000), []byte{1}
 	for name, l := range map[string]*LastKeyframe{"nobody looks": {}, "previews are off": nil} {
-		require.Zero(t, testing.AllocsPerRun(100, func() { l.note(p) }), name)
+		require.Zero(t, testing.AllocsPerRun(100, func() { l.Set(data, config) }), name)
 	}
 }
 
