@@ -46,6 +46,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	require.Eventually(t, func() bool { return len(hooks.all()) >= 3 }, patience, 50*time.Millisecond) // started, failed, reconnecting
 	hooks.Close()
 
+	preview, _ := s.look(id)
 	apiMetrics, workerMetrics := s.scrape(t)
 	places := map[string]string{
 		"the API's metrics": apiMetrics, "the worker's metrics": workerMetrics,
@@ -53,6 +54,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 		"the push": s.do(http.MethodGet, "/v1/pushes/"+id, nil).raw, "the list": s.do(http.MethodGet, "/v1/pushes", nil).raw,
 		"the stream": told("event: end"), "the stream of a push": s.stream("/v1/pushes/" + missing + "/events")("event: end"),
 		"a dry run":   s.do(http.MethodPost, "/v1/pushes?dryRun=true&probe=true", s.request(src, "r", "x", fields{"headers": fields{"X-Token": header}})).raw,
+		"the preview": preview.raw,
 		"the events":  s.do(http.MethodGet, "/v1/pushes/"+missing+"/events", nil).raw,
 		"the monitor": s.monitor(t), "the webhooks": hooks.text.String(), "Redis": s.redisFile(t), "the other Redis": dump(t, other),
 	}

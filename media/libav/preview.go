@@ -10,6 +10,8 @@ import (
 	stdimage "image"
 	"image/jpeg"
 	"log/slog"
+	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -47,26 +49,41 @@ func NewPreviews(log *slog.Logger) *Previews {
 // k cannot be decoded. One that wraps media.ErrStuck says that libav does not end,
 // and that nothing more of its source is to be tried.
 func (ps *Previews) Picture(k media.Keyframe) ([]byte, error) {
-	var made []byte
+	var small *stdimage.YCbCr
 	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err = media.Caught(func() (err error) { made, err = ps.picture(k); return err })
+		yieldThread()
+		err = media.Caught(func() (err error) { small, err = ps.small(k); return err })
 	}()
 	limit := time.NewTimer(previewTime)
 	defer limit.Stop()
 	select {
 	case <-done:
-		return made, err
 	case <-limit.C:
 		go countStuck(done)
 		return nil, errStuck
 	}
+	if err != nil {
+		return nil, err
+	}
+	return encodeJPEG(small)
 }
 
-func (ps *Previews) picture(k media.Keyframe) ([]byte, error) {
-	const op = "make preview"
+// yieldThread makes all that this goroutine does from now on give way to the
+// pushes: its thread has the lowest priority, and ends with it. Go's own code is to
+// be short there: the collector waits for it.
+func yieldThread() {
+	const lowest = 19
+	runtime.LockOSThread()
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, lowest) // of the calling thread
+}
+
+const opPreview = "make preview"
+
+// small returns k in a preview's size.
+func (ps *Previews) small(k media.Keyframe) (*stdimage.YCbCr, error) {
 	sc := &scope{log: ps.log, chatty: true}
 	sc.hush(true) // who plays it has warned
 	sc.begin()
@@ -76,17 +93,13 @@ func (ps *Previews) picture(k media.Keyframe) ([]byte, error) {
 		small, err = decodeSmall(k)
 		return err
 	})
-	switch {
-	case err != nil:
-		return nil, &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: err}
-	case small == nil:
-		return nil, &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errors.New("nothing came out of the decoder")}
+	if err == nil && small == nil {
+		err = errors.New("nothing came out of the decoder")
 	}
-	made, err := encodeJPEG(small)
 	if err != nil {
-		return nil, &media.Error{Kind: media.KindInternal, Op: op, Err: err}
+		return nil, &media.Error{Kind: media.KindSourceInvalid, Op: opPreview, Err: err}
 	}
-	return made, nil
+	return small, nil
 }
 
 // decodeSmall returns the picture in a preview's size, nil if there is none. The
@@ -137,11 +150,11 @@ func encodeJPEG(m stdimage.Image) ([]byte, error) {
 	for _, quality := range previewQualities {
 		b.Reset()
 		if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: quality}); err != nil {
-			return nil, err
+			return nil, &media.Error{Kind: media.KindInternal, Op: opPreview, Err: err}
 		}
 		if b.Len() <= mostPreview {
 			return b.Bytes(), nil
 		}
 	}
-	return nil, errPreviewSize
+	return nil, &media.Error{Kind: media.KindInternal, Op: opPreview, Err: errPreviewSize}
 }
