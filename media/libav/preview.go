@@ -50,25 +50,35 @@ func NewPreviews(log *slog.Logger) *Previews {
 // and that nothing more of its source is to be tried.
 func (ps *Previews) Picture(k media.Keyframe) ([]byte, error) {
 	var small *stdimage.YCbCr
+	err := beside(previewTime, func() (err error) {
+		small, err = ps.small(k)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return encodeJPEG(small)
+}
+
+// beside calls f, which lets libav work, in a thread that gives way to all others,
+// and returns its error; or one that wraps media.ErrStuck after limit, and f goes on.
+func beside(limit time.Duration, f func() error) error {
 	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		yieldThread()
-		err = media.Caught(func() (err error) { small, err = ps.small(k); return err })
+		err = media.Caught(f)
 	}()
-	limit := time.NewTimer(previewTime)
-	defer limit.Stop()
+	t := time.NewTimer(limit)
+	defer t.Stop()
 	select {
 	case <-done:
-	case <-limit.C:
+		return err
+	case <-t.C:
 		go countStuck(done)
-		return nil, errStuck
+		return errStuck
 	}
-	if err != nil {
-		return nil, err
-	}
-	return encodeJPEG(small)
 }
 
 // yieldThread makes all that this goroutine does from now on give way to the
