@@ -82,7 +82,7 @@ func watchedWorld(t *testing.T, s *studio, gop time.Duration, ids ...string) (w 
 	synctest.Wait()
 	return w, func(id string) {
 		done := w.handle(Task{ID: id, Epoch: 1})
-		t.Cleanup(func() { <-done })
+		t.Cleanup(func() { require.NoError(t, <-done) })
 	}
 }
 
