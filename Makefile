@@ -89,7 +89,7 @@ lint: ## golangci-lint, at the version tools/go.mod pins
 
 vuln: ## fail if code that we call has a known vulnerability; where govulncheck's database cannot be reached, say so
 	@$(DEPS) build
-	@if curl --fail --silent --location --max-time 20 --output /dev/null '$(VULN_DB)/index/modules.json.gz'; then \
+	@if curl --fail --silent --location --max-time 60 --output /dev/null '$(VULN_DB)/index/modules.json.gz'; then \
 		$(WITH_FFMPEG) $(VULN) -db '$(VULN_DB)' $(PACKAGES); \
 	else echo 'govulncheck: its database cannot be reached from here: not checked'; fi
 
