@@ -425,7 +425,7 @@ func (f *feed) begins(key Packet) Packet {
 	early := f.early.packets
 	f.early.packets = nil
 	begin := f.info.StartTime + f.from
-	leads := !f.live && !key.NoPTS && !key.NoDTS && (f.from == 0 || f.seeks && shownAt(key) > begin)
+	leads := !f.live && !key.NoPTS && (f.from == 0 || f.seeks && shownAt(key) > begin)
 	if leads && f.from > 0 {
 		early = slices.DeleteFunc(early, func(p Packet) bool {
 			before := shownAt(p)+p.Duration <= begin
@@ -449,9 +449,9 @@ func (f *feed) begins(key Packet) Packet {
 		return key
 	}
 	var stands []Packet
-	for at := f.gate.from; at < key.DTS; at += stillTime {
+	for at := f.gate.from; at < decodedAt(key); at += stillTime {
 		p := key
-		p.PTS, p.DTS, p.Duration, p.origin = at, at, min(stillTime, shownAt(key)-at), held
+		p.PTS, p.DTS, p.NoDTS, p.Duration, p.origin = at, at, false, min(stillTime, shownAt(key)-at), held
 		stands = append(stands, p)
 		key.Extradata, key.Change = nil, nil
 	}

@@ -44,9 +44,7 @@ type mixer struct {
 	reach      reach     // of the feed
 	covers     [2]cover  // by MediaType
 	coverBegin coverBegin
-	// stands is the room time until which the source's newest picture is to be
-	// shown, as its container says.
-	stands time.Duration
+	stands     stands
 }
 
 // mixerConfig is what a mixer works with.
@@ -319,8 +317,8 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 			return err
 		}
 	}
-	if media == Video && p.stands() {
-		m.stands = p.PTS + p.Duration
+	if media == Video {
+		m.stands.note(p)
 	}
 	m.miss(media, p.lost)
 	out, err := m.lanes[media].put(p)

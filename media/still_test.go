@@ -59,10 +59,11 @@ func (s script) open(ctx context.Context, _ SourceRequest) (Source, error) {
 
 // comes is when a packet is in the source.
 func (s *script) comes(p Packet) time.Duration {
-	if p.Track == 0 && p.DTS > 0 {
-		return p.DTS + s.late
+	at := decodedAt(p)
+	if p.Track == 0 && at > 0 {
+		return at + s.late
 	}
-	return p.DTS
+	return at
 }
 
 func (s *script) Info() SourceInfo { return s.info }
@@ -129,6 +130,10 @@ func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
 		p.DTS, p.Keyframe = time.Duration(dts*float64(time.Second)), pts == 0
 		return p
 	}
+	undecoded := func(p Packet) []Packet {
+		p.DTS, p.NoDTS = 0, true
+		return []Packet{p}
+	}
 	for name, from := range map[string]script{
 		"one":                        {pictures: shows(0)},
 		"slides":                     {pictures: shows(0, 3, 6, 9, 12)},
@@ -141,6 +146,7 @@ func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
 		"slides far in the file":     {pictures: shows(0, 3, 6, 9, 12), late: 6 * time.Second},
 		"slides in another order":    {pictures: []Packet{ordered(0, -4), ordered(6, -2), ordered(2, 0), ordered(4, 2), ordered(12, 4), ordered(8, 6), ordered(10, 8)}},
 		"pictures begin after sound": {pictures: shows(0.5, 3)},
+		"pictures begin long after sound, and have no DTS yet": {pictures: append(undecoded(shows(5)[0]), moving(5+frame.Seconds(), 15)...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -162,6 +168,21 @@ func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A picture that is shown before another is not the last, however long an mp4 says
+// that it lasts: that is until the next one is decoded.
+func TestAPictureOutOfOrderStandsOnlyUntilTheNextOneIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		pictures := slices.Concat(moving(0, 3), moving(6, 8))
+		early := &pictures[75+1] // the second behind the hole
+		early.PTS, early.DTS, early.Duration = early.PTS+frame, 3*time.Second, 3*time.Second
+		pictures[75+2].PTS -= frame
+		require.NoError(t, s.recode(t, script{info: clip(8 * time.Second), pictures: pictures, silent: true}))
+		require.InDelta(t, 8, s.room.got[len(s.room.got)-1].PTS.Seconds(), 0.1)
+		require.InDelta(t, 8, s.job.Meter.Snapshot(time.Now()).Played.Seconds(), 0.1)
+	})
 }
 
 func TestAPictureStandsWhereverAFileIsBegunAndOverLoops(t *testing.T) {
