@@ -8,6 +8,13 @@
 
 #include "_cgo_export.h"
 
+// encodes says whether a line is an encoder's. What it warns of are the settings that
+// it has from us, or how it takes them: a detail.
+static int encodes(void *object, const AVClass *class)
+{
+	return class && class->get_category && class->get_category(object) == AV_CLASS_CATEGORY_ENCODER;
+}
+
 static void receive(void *object, int level, const char *format, va_list args)
 {
 	char text[4096];
@@ -23,6 +30,8 @@ static void receive(void *object, int level, const char *format, va_list args)
 		rc_note_edit(&scope->edits, object, format, copy);
 		va_end(copy);
 	}
+	if (level == AV_LOG_WARNING && encodes(object, class))
+		level = AV_LOG_VERBOSE;
 	if (level > av_log_get_level())
 		return;
 	if (vsnprintf(text, sizeof(text), format, args) <= 0)
