@@ -323,7 +323,7 @@ func (m *mixer) standOut(ctx context.Context) {
 	m.restamp.next = max(m.restamp.next, min(end, m.stands.until))
 	m.hush(max(end, m.ends))
 	if l, ok := m.lanes[Audio].(*fillLane); ok && l.begun {
-		for _, p := range l.until(end - 1) {
+		for _, p := range l.until(max(end, m.ends) - 1) {
 			m.give(Audio, p)
 		}
 	}

@@ -170,6 +170,29 @@ func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
 	}
 }
 
+func TestTheLastPictureStandsForItsLengthAndSilenceBesideIt(t *testing.T) {
+	for name, length := range map[string]time.Duration{"as it says": time.Second, "as the one before, where it says none": 0} {
+		t.Run(name, func(t *testing.T) {
+			for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(nil)
+					s.job.Options.FillAudio, s.job.Options.Transcode = true, mode
+					pictures := shows(0, 1, 2, 3)
+					for i := range pictures {
+						pictures[i].Duration = length
+					}
+					require.NoError(t, s.playFrom(t.Context(), script{info: clip(4 * time.Second), pictures: pictures, silent: true}.open, &fakeCoders{}))
+					for media, c := range s.job.Meter.Snapshot(time.Now()).Coverage {
+						require.InDelta(t, 4, c.total().Seconds(), 0.05, "%v: %+v", MediaType(media), c)
+						require.Zero(t, c.Lost)
+					}
+					require.Equal(t, []string{"planned", "publishing"}, s.seen.lines)
+				})
+			}
+		})
+	}
+}
+
 // A picture that is shown before another is not the last, however long an mp4 says
 // that it lasts: that is until the next one is decoded.
 func TestAPictureOutOfOrderStandsOnlyUntilTheNextOneIsShown(t *testing.T) {
