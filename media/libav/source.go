@@ -281,6 +281,7 @@ func (s *Source) demux() (media.Packet, error) {
 			p.Change, s.news[p.Track] = s.news[p.Track], nil
 			s.settleRivals(p)
 			s.noteFields(&p)
+			s.noteResync(&p)
 			s.faults = 0
 			return p, nil
 		case code == astiav.ErrEof && s.adoptLast():
@@ -292,6 +293,15 @@ func (s *Source) demux() (media.Packet, error) {
 		default:
 			return media.Packet{}, s.readError(int(code))
 		}
+	}
+}
+
+// noteResync makes a picture say so that follows what the demuxer has left out because
+// it is damaged: it is made of pictures that were in it.
+func (s *Source) noteResync(p *media.Packet) {
+	at := s.scope.c.resync
+	if at > 0 && s.reader.pos >= at && s.info.Tracks[p.Track].Type == media.Video {
+		s.scope.c.resync, p.Corrupt = 0, p.Corrupt || !p.Keyframe
 	}
 }
 
