@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -204,9 +205,27 @@ func (m *mixer) takeIn() {
 
 // receive gives a packet of the feed the room's time.
 func (m *mixer) receive(p Packet) {
-	if m.lanes[m.feed.info.Tracks[p.Track].Type] != nil {
+	media := m.feed.info.Tracks[p.Track].Type
+	if p.LeftOut != nil {
+		m.warn(WarnNoDecoder, noDecoder(*p.LeftOut))
+	}
+	if p.Change != nil && m.lanes[media] == nil {
+		m.warn(WarnLeftOut, leftOut(media, "the room was told that there is none; with fillAudio there is silence until it comes"))
+	}
+	if m.lanes[media] != nil {
 		m.intake.push(m.restamp.restamp(p))
 	}
+}
+
+func (m *mixer) warn(code WarningCode, message string) {
+	if m.onWarning != nil {
+		m.onWarning(code, message)
+	}
+}
+
+// leftOut says why a track that came after the push had begun is not played.
+func leftOut(media MediaType, why string) string {
+	return fmt.Sprintf("the source's %s came after the push had begun, and is left out: %s", wordFor(media), why)
 }
 
 // complete says whether what is held is to be played although no more comes,

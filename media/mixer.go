@@ -57,6 +57,8 @@ type mixerConfig struct {
 	onPlan func(f *feed, p Plan)
 	// onHole is told of a big hole in a track of the room; nil: nobody is.
 	onHole func(media MediaType, from, hole time.Duration, reason string)
+	// onWarning is told of what comes later and is left out; nil: nobody is.
+	onWarning func(code WarningCode, message string)
 }
 
 // load goes on with another feed, which is the mixer's from now on.

@@ -67,6 +67,7 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 		onHole: func(media MediaType, from, hole time.Duration, reason string) {
 			job.Observer.Warned(WarnHole, holeWarning(media, from, hole, reason))
 		},
+		onWarning: job.Observer.Warned,
 	}, told: job.Before}
 	r.mix.goOnFrom(job.Stood)
 	if p.Transcoders != nil {
@@ -177,10 +178,14 @@ func (r *run) warnOfCodecs(f *feed) {
 	for _, s := range f.info.Streams {
 		played := func(t Track) bool { return t.Type.String() == s.Type }
 		if s.NoDecoder && !r.source.known && !slices.ContainsFunc(f.info.Tracks, played) {
-			r.job.Observer.Warned(WarnNoDecoder, fmt.Sprintf("the source's %s is left out: its codec %s cannot be decoded by this build; convert it to H.264 and AAC, or to another codec that is played", s.Type, s.Codec))
+			r.job.Observer.Warned(WarnNoDecoder, noDecoder(s))
 			return
 		}
 	}
+}
+
+func noDecoder(s Stream) string {
+	return fmt.Sprintf("the source's %s is left out: its codec %s cannot be decoded by this build; convert it to H.264 and AAC, or to another codec that is played", s.Type, s.Codec)
 }
 
 // warnOfParts tells once that a source turned out to be live of which a part,

@@ -127,7 +127,12 @@ func (a *attempt) Warned(code WarningCode, message string) {
 // ofSource says whether a warning is of what the source is, and not of what happens to
 // it: every play and attempt finds it again.
 func ofSource(code WarningCode) bool {
-	return code == media.WarnHole || code == media.WarnLost || code == media.WarnLongGOP
+	switch code {
+	case media.WarnHole, media.WarnLost, media.WarnLongGOP, media.WarnLeftOut, media.WarnNoDecoder:
+		return true
+	default:
+		return false
+	}
 }
 
 func (a *attempt) moveLocked(s State) {

@@ -37,6 +37,7 @@ type Source struct {
 	adopted      []media.Packet         // held of a stream that has taken a part
 	known        map[int]astiav.CodecID // by libav's index: what is known of a stream is of it
 	faults       int                    // of a live source, since the last packet
+	undecoded    *media.Stream          // has come and cannot be decoded; to be told with the next packet
 	varied       bool                   // a stream has become one of another codec
 	news         [2]*media.Track        // what each track is since a seek, until its next packet tells
 	flvFlags     int                    // of its header, -1 for none
@@ -282,6 +283,7 @@ func (s *Source) demux() (media.Packet, error) {
 			s.settleRivals(p)
 			s.noteFields(&p)
 			s.noteResync(&p)
+			p.LeftOut, s.undecoded = s.undecoded, nil
 			s.faults = 0
 			return p, nil
 		case code == astiav.ErrEof && s.adoptLast():
