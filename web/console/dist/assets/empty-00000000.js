@@ -1,0 +1,1 @@
+// Its place is taken by what make console builds.
