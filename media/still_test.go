@@ -170,6 +170,27 @@ func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
 	}
 }
 
+func TestSilenceKeepsUpWithThePictureInAHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.FillAudio = true
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		m := newMadeOf([]clipPart{{length: 4 * time.Second, picture: true, sound: true}, {length: 6 * time.Second, picture: true}})
+		m.info, m.timed = stream(10*time.Second), true
+		require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), m.open, nil)))
+		var newest [2]time.Duration
+		behind := time.Duration(0)
+		for _, a := range s.room.got {
+			newest[a.Track] = a.DTS
+			if a.DTS > 7*time.Second {
+				behind = max(behind, newest[0]-newest[1])
+			}
+		}
+		require.Greater(t, behind, hushLive)
+		require.LessOrEqual(t, behind, hushLive+frame+25*time.Millisecond)
+	})
+}
+
 func TestTheLastPictureStandsForItsLengthAndSilenceBesideIt(t *testing.T) {
 	for name, length := range map[string]time.Duration{"as it says": time.Second, "as the one before, where it says none": 0} {
 		t.Run(name, func(t *testing.T) {
