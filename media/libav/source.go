@@ -44,6 +44,7 @@ type Source struct {
 	stall        *time.Timer            // of a seek under way, else nil
 	vorbis       *vorbisClock           // nil for most
 	edits        *edits                 // nil for most
+	untimed      *untimed               // nil for all but Matroska
 	timeline     *timeline              // of a recorded playlist; else nil
 	delay        soundDelay
 	once         sync.Once
@@ -78,6 +79,9 @@ func (s *Source) open() error {
 	}
 	s.vorbis, s.edits = newVorbisClock(s), newEdits(s)
 	s.info.Retimed = s.retimed()
+	if strings.HasPrefix(s.info.Container, "matroska") {
+		s.untimed = &untimed{}
+	}
 	return nil
 }
 
@@ -247,6 +251,9 @@ func (s *Source) readTimed() (media.Packet, error) {
 	}
 	if s.edits != nil {
 		return s.edits.read(s)
+	}
+	if s.untimed != nil {
+		return s.untimed.read(s)
 	}
 	p, err := s.demux()
 	if err == nil && s.timeline != nil {

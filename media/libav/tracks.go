@@ -71,7 +71,7 @@ func (s *Source) describe() {
 	if s.info.Container == "flv" {
 		s.info.Duration = flvLength(s.info, s.metadata("duration"))
 	}
-	if begin := s.info.StartTime; begin > 0 && begin < s.info.Duration && s.toldEnd() {
+	if begin := s.info.StartTime; begin != 0 && begin < s.info.Duration && s.toldEnd() {
 		s.info.Duration -= begin
 	}
 	endless := C.rc_seekable(cFormat(s.format)) == 0 && C.rc_sized(cFormat(s.format)) == 0
