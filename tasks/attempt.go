@@ -128,12 +128,7 @@ func (a *attempt) Warned(code WarningCode, message string) {
 // ofSource says whether a warning is of what the source is, and not of what happens to
 // it: every play and attempt finds it again.
 func ofSource(code WarningCode) bool {
-	switch code {
-	case media.WarnHole, media.WarnLost, media.WarnLongGOP, media.WarnLeftOut, media.WarnNoDecoder:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains([]WarningCode{media.WarnHole, media.WarnLost, media.WarnLongGOP, media.WarnLeftOut, media.WarnNoDecoder}, code)
 }
 
 func (a *attempt) moveLocked(s State) {
