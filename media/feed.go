@@ -427,7 +427,7 @@ func (f *feed) begins(key Packet) Packet {
 	early := f.early.packets
 	f.early.packets = nil
 	begin := f.info.StartTime + f.from
-	leads := !f.live && !key.NoPTS && !key.NoDTS && (f.from == 0 || f.seeks && shownAt(key) > begin)
+	leads := !f.live && !key.NoPTS && (f.from == 0 || f.seeks && shownAt(key) > begin)
 	if leads && f.from > 0 {
 		early = slices.DeleteFunc(early, func(p Packet) bool {
 			before := shownAt(p)+p.Duration <= begin
@@ -467,11 +467,11 @@ func standBeside(key *Packet, sound []Packet, from time.Duration) (all []Packet,
 		}
 		until := end
 		if at := shownAt(*key); n == len(sound) && at >= shownAt(sound[0])-maxApart && at <= end+maxApart { // of one clock
-			until, end = key.DTS, at
+			until, end = decodedAt(*key), at
 		}
 		for at := from; at < until; at += stillTime {
 			p := *key
-			p.PTS, p.DTS, p.Duration, p.origin = at, at, min(stillTime, end-at), held
+			p.PTS, p.DTS, p.NoDTS, p.Duration, p.origin = at, at, false, min(stillTime, end-at), held
 			all = append(all, p)
 			key.Extradata, key.Change = nil, nil
 		}

@@ -95,6 +95,15 @@ func (e *earlySound) add(p Packet, lost *configs) {
 	}
 }
 
+// decodedAt is a packet's DTS, or its PTS where it has none: libav does not know
+// that of a track's first pictures before it has seen some of them.
+func decodedAt(p Packet) time.Duration {
+	if p.NoDTS {
+		return p.PTS
+	}
+	return p.DTS
+}
+
 // orderWatch notices B-frames: pictures whose PTS do not rise in the order of
 // their DTS. A constant distance between PTS and DTS is none.
 type orderWatch struct {

@@ -121,6 +121,10 @@ func (s *Source) offer() error {
 	case !s.fits(stream):
 		C.rc_ignore(s.reader, C.int(index))
 		return nil
+	case s.playing(m) < 0 && decoderOf(codecOf(stream)) == nil:
+		C.rc_ignore(s.reader, C.int(index))
+		s.undecoded = &media.Stream{Type: typeOf(stream), Codec: codecOf(stream), NoDecoder: true}
+		return nil
 	case v == nil || v.stream == index && v.codec != codec || v.stream != index && own && !v.stale:
 		was, known := s.known[index]
 		v = &rival{stream: index, codec: codec, stale: own || known && was != codec}

@@ -164,6 +164,7 @@ func (s *Source) jumpOn(index int, to time.Duration) error {
 	}
 	s.vorbis.reset()
 	s.edits.reset()
+	s.untimed.reset()
 	s.rivals, s.adopted = [2]*rival{}, nil
 	before := s.varied
 	if err := s.scope.run(func() error { return s.seekFrame(index, to) }); err != nil {

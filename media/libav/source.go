@@ -42,12 +42,14 @@ type Source struct {
 	brief        bool                   // the next probe is to be
 	lead         time.Duration          // where the leading track begins
 	faults       int                    // of a live source, since the last packet
+	undecoded    *media.Stream          // has come and cannot be decoded; to be told with the next packet
 	varied       bool                   // a stream has become one of another codec
 	news         [2]*media.Track        // what each track is since a seek, until its next packet tells
 	flvFlags     int                    // of its header, -1 for none
 	stall        *time.Timer            // of a seek under way, else nil
 	vorbis       *vorbisClock           // nil for most
 	edits        *edits                 // nil for most
+	untimed      *untimed               // nil for all but Matroska
 	timeline     *timeline              // of a recorded playlist; else nil
 	delay        soundDelay
 	once         sync.Once
@@ -82,6 +84,9 @@ func (s *Source) open() error {
 	}
 	s.vorbis, s.edits = newVorbisClock(s), newEdits(s)
 	s.info.Retimed = s.retimed()
+	if strings.HasPrefix(s.info.Container, "matroska") {
+		s.untimed = &untimed{}
+	}
 	return nil
 }
 
@@ -262,6 +267,9 @@ func (s *Source) readTimed() (media.Packet, error) {
 	if s.edits != nil {
 		return s.edits.read(s)
 	}
+	if s.untimed != nil {
+		return s.untimed.read(s)
+	}
 	p, err := s.demux()
 	if err == nil && s.timeline != nil {
 		p = s.timeline.place(p, s.opened())
@@ -296,6 +304,8 @@ func (s *Source) demux() (media.Packet, error) {
 			p.Change, s.news[p.Track] = s.news[p.Track], nil
 			s.settleRivals(p)
 			s.noteFields(&p)
+			s.noteResync(&p)
+			p.LeftOut, s.undecoded = s.undecoded, nil
 			s.faults = 0
 			return p, nil
 		case code == astiav.ErrEof && s.adoptLast():
@@ -307,6 +317,15 @@ func (s *Source) demux() (media.Packet, error) {
 		default:
 			return media.Packet{}, s.readError(int(code))
 		}
+	}
+}
+
+// noteResync makes a picture say so that follows what the demuxer has left out because
+// it is damaged: it is made of pictures that were in it.
+func (s *Source) noteResync(p *media.Packet) {
+	at := s.scope.c.resync
+	if at > 0 && s.reader.pos >= at && s.info.Tracks[p.Track].Type == media.Video {
+		s.scope.c.resync, p.Corrupt = 0, p.Corrupt || !p.Keyframe
 	}
 }
 

@@ -74,7 +74,7 @@ func (s *Source) describe() {
 	if s.info.Container == "mpegts" && s.info.Duration > longestRecording { // a step back of its clock, which libav takes for a wrap
 		s.info.Duration = 0
 	}
-	if begin := s.info.StartTime; begin > 0 && begin < s.info.Duration && s.toldEnd() {
+	if begin := s.info.StartTime; begin != 0 && begin < s.info.Duration && s.toldEnd() {
 		s.info.Duration -= begin
 	}
 	endless := C.rc_seekable(cFormat(s.format)) == 0 && C.rc_sized(cFormat(s.format)) == 0
