@@ -1,0 +1,45 @@
+import type { HistoryEvent } from '../api'
+import { language, sentence, t } from '../i18n'
+import { Icon, type IconName } from './icon'
+import { Time } from './time'
+
+const looks: Record<HistoryEvent['type'], { icon: IconName; colour: string }> = {
+  state: { icon: 'dots', colour: 'text-soft' },
+  warning: { icon: 'warn', colour: 'text-warn' },
+  trouble: { icon: 'warn', colour: 'text-warn' },
+  recovered: { icon: 'check', colour: 'text-good' },
+  plan: { icon: 'square', colour: 'text-soft' },
+}
+
+/** Timeline tells what happened, the latest first. */
+export function Timeline({ events }: { events: HistoryEvent[] }) {
+  if (events.length === 0) return <p class="text-soft">{t('timelineWait')}</p>
+  return (
+    <ol class="flex flex-col">
+      {events.toReversed().map((e, i) => (
+        <Line key={events.length - i} event={e} />
+      ))}
+    </ol>
+  )
+}
+
+function Line({ event: e }: { event: HistoryEvent }) {
+  const look = e.state === 'failed' ? { icon: 'cross' as const, colour: 'text-bad' } : looks[e.type]
+  const title = e.type === 'state' && e.state ? t(`state_${e.state}`) : t(`event_${e.type}`)
+  const said = e.type === 'plan' || e.type === 'recovered' ? (e.message ?? '') : sentence(e.code, e.message)
+  const original = language.value !== 'en' && e.message && e.message !== said ? e.message : ''
+  return (
+    <li class="grid grid-cols-[auto_16px_minmax(0,1fr)] gap-x-3 border-b border-line py-2 last:border-0">
+      <span class="text-soft">
+        <Time at={e.at} />
+      </span>
+      <Icon name={look.icon} class={'mt-0.5 ' + look.colour} />
+      <div>
+        <span class={'font-medium ' + (look.colour === 'text-soft' ? '' : look.colour)}>{title}</span>
+        {said && <span class="break-words"> — {said}</span>}
+        {original && <span class="block text-xs break-words text-soft" lang="en">{original}</span>}
+        {e.attempt !== undefined && e.attempt > 1 && <span class="ml-2 text-xs text-soft">{t('attemptN', { n: e.attempt })}</span>}
+      </div>
+    </li>
+  )
+}
