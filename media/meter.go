@@ -33,6 +33,7 @@ type Meter struct {
 	started  time.Time     // of the present run of sending
 	seconds  [meterWindow + 1]second
 	past     Totals // lateness of the seconds that have left the window
+	since    Sent
 
 	source, room, paced waiting
 	lastSent            atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
@@ -51,6 +52,23 @@ type sentPacket struct {
 	picture bool
 }
 
+// Sent is what an attempt has done in some time.
+type Sent struct {
+	Bytes    int64
+	Pictures int64
+	Dropped  int64         // packets that were left out
+	Lateness time.Duration // of the packet that left latest
+}
+
+// Since returns what was done since it was called before, or since the begin.
+func (m *Meter) Since() Sent {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sent := m.since
+	m.since = Sent{}
+	return sent
+}
+
 func (m *Meter) sent(now time.Time, p sentPacket) {
 	m.lastSent.Store(now.UnixNano())
 	m.mu.Lock()
@@ -65,8 +83,11 @@ func (m *Meter) sent(now time.Time, p sentPacket) {
 	s.lateness[latenessBucket(p.late)]++
 	if p.picture {
 		s.frames++
+		m.since.Pictures++
 	}
 	m.progress.SentBytes += p.bytes
+	m.since.Bytes += p.bytes
+	m.since.Lateness = max(m.since.Lateness, p.late)
 }
 
 // second returns the bucket of now, emptied when it held an older second.
@@ -125,6 +146,7 @@ func (m *Meter) dropped(n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.DroppedPackets += n
+	m.since.Dropped += n
 }
 
 func (m *Meter) reconnected() {

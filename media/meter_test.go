@@ -64,3 +64,15 @@ func TestAMetersTotalsHaveEveryPacketOnceHoweverLongItRuns(t *testing.T) {
 		require.LessOrEqual(t, LatenessBound(latenessBucket(3*time.Millisecond)-1), 3*time.Millisecond)
 	})
 }
+
+func TestAMeterTellsOnceWhatWasSentSinceItWasAsked(t *testing.T) {
+	m := NewMeter(0)
+	m.sent(time.Now(), sentPacket{bytes: 10, late: 3 * time.Millisecond, picture: true})
+	m.sent(time.Now(), sentPacket{bytes: 20, late: time.Millisecond})
+	m.dropped(4)
+	require.Equal(t, Sent{Bytes: 30, Pictures: 1, Dropped: 4, Lateness: 3 * time.Millisecond}, m.Since())
+	require.Zero(t, m.Since())
+	m.sent(time.Now(), sentPacket{bytes: 5})
+	require.Equal(t, Sent{Bytes: 5}, m.Since())
+	require.EqualValues(t, 35, m.Snapshot(time.Now()).SentBytes)
+}

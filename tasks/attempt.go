@@ -47,6 +47,7 @@ type attempt struct {
 	seq        int64
 	live       bool
 	troubles   troubles
+	samples    samples
 	renewed    time.Time     // when the last successful renew was sent
 	fresh      chan struct{} // closed and replaced at every successful renew
 }
@@ -151,9 +152,12 @@ func (a *attempt) renewal(now time.Time) Renewal {
 	defer a.mu.Unlock()
 	progress := a.meter.Snapshot(now)
 	a.lookLocked(progress, now)
+	if !a.started.IsZero() {
+		a.samples.look(now, a.meter.Since)
+	}
 	r := Renewal{
 		Lease: a.lease, State: a.state, Progress: progress, Started: a.started,
-		Settled: a.settledLocked(now), Events: a.events[:len(a.events):len(a.events)],
+		Settled: a.settledLocked(now), Events: a.events[:len(a.events):len(a.events)], Samples: a.samples.untold,
 	}
 	if a.planned {
 		r.Source, r.Plan = a.source, a.plan
@@ -201,6 +205,7 @@ func (a *attempt) accepted(r Renewal, now time.Time) {
 			a.events = a.events[1:]
 		}
 	}
+	a.samples.told(r.Samples)
 	if r.Source == a.source {
 		a.planned = false
 	}

@@ -64,6 +64,8 @@ type PushStore interface {
 	Get(ctx context.Context, id string) (Push, error)
 	List(ctx context.Context, f Filter) (Page, error)
 	Events(ctx context.Context, id string) ([]Event, error)
+	// Samples returns how a push went, oldest first, at most MaxSamples.
+	Samples(ctx context.Context, id string) ([]Sample, error)
 }
 
 // RepeatStore knows what was stored under an idempotency key. Its errors are
@@ -103,6 +105,7 @@ type Renewal struct {
 	Warnings []Warning     // all of them; nil when unchanged
 	Trouble  *Trouble      // nil when unchanged; the zero Trouble: it is over
 	Events   []Event       // new ones; stored once by Epoch and Seq
+	Samples  []Sample      // new ones, oldest first; stored once by epoch and time
 	// Over says that the attempt has ended without the store's knowing: it
 	// asks for no lease and only takes back a strike. Its verdict is Lost, or
 	// Gone.

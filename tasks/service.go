@@ -191,6 +191,11 @@ func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
 	return s.Pushes.List(ctx, f)
 }
 
+// Samples returns how a push went in the last hour that it ran, oldest first.
+func (s *Service) Samples(ctx context.Context, id string) ([]Sample, error) {
+	return s.Pushes.Samples(ctx, id)
+}
+
 // Events returns the history of a push, oldest first.
 func (s *Service) Events(ctx context.Context, id string) ([]Event, error) {
 	return s.Pushes.Events(ctx, id)

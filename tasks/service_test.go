@@ -45,10 +45,11 @@ func (s *fakePushes) Create(_ context.Context, n NewPush) (Push, bool, error) {
 	return n.Push, !s.replay, nil
 }
 
-func (s *fakePushes) Get(context.Context, string) (Push, error)       { return Push{}, nil }
-func (s *fakePushes) List(context.Context, Filter) (Page, error)      { return Page{}, nil }
-func (s *fakePushes) Events(context.Context, string) ([]Event, error) { return nil, nil }
-func (s *fakePushes) Stop(context.Context, string) (Push, error)      { return Push{}, nil }
+func (s *fakePushes) Get(context.Context, string) (Push, error)         { return Push{}, nil }
+func (s *fakePushes) List(context.Context, Filter) (Page, error)        { return Page{}, nil }
+func (s *fakePushes) Events(context.Context, string) ([]Event, error)   { return nil, nil }
+func (s *fakePushes) Samples(context.Context, string) ([]Sample, error) { return nil, nil }
+func (s *fakePushes) Stop(context.Context, string) (Push, error)        { return Push{}, nil }
 func (s *fakePushes) Abort(_ context.Context, _ string, f Failure) error {
 	s.aborted = append(s.aborted, f)
 	return nil

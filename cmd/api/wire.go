@@ -19,6 +19,7 @@ import (
 	"github.com/roomcast/roomcast/tasks/secret"
 	"github.com/roomcast/roomcast/tasks/store"
 	"github.com/roomcast/roomcast/web/api"
+	"github.com/roomcast/roomcast/web/console"
 	"github.com/roomcast/roomcast/web/monitor"
 )
 
@@ -27,6 +28,7 @@ type parts struct {
 	log     *slog.Logger
 	handler http.Handler
 	live    *api.Hub
+	seal    secret.Box // of sessions
 	sweeper *tasks.Sweeper
 	watch   func(ctx context.Context) // over Redis, until ctx ends
 	closers []func()
@@ -78,7 +80,9 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		Webhooks: records,
 		Live:     p.live,
 		Keys:     apiKeys(cfg.APIKeys),
+		Sessions: p.seal,
 		Health:   health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service)),
+		Page:     console.Handler(),
 		Monitor: monitor.New(monitor.Config{
 			Client: client, Pushes: service, Active: records.Active, Log: log,
 			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
@@ -100,6 +104,7 @@ func (p *parts) service(cfg config.Config, client redisconn.Client) (*tasks.Serv
 	if err != nil {
 		return nil, fmt.Errorf("ROOMCAST_SECRET_KEY: %w", err)
 	}
+	p.seal = sealer.Box("session")
 	door, err := trtc.New(trtc.Config{Keys: cfg.SDKKeys, Endpoint: cfg.RTMPEndpoint})
 	if err != nil {
 		return nil, fmt.Errorf("ROOMCAST_SDK_KEYS, ROOMCAST_RTMP_ENDPOINT: %w", err)

@@ -17,7 +17,8 @@ import (
 
 // A secret that a request brings is nowhere but in its envelope: not in
 // Redis's file, in a log at debug level, in the process list, the API, the
-// monitor or the metrics.
+// monitor, the metrics or what the page is given. Nor is an API key, also when
+// somebody signs in with it.
 func TestACanaryIsFoundNowhere(t *testing.T) {
 	const password, token, user, header = "canary-redis-password", "canary-url-token", "canary-url-user", "canary-header-value"
 	other := redistest.New(t, redistest.Config{Password: password})
@@ -25,7 +26,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	s := newStack(t, options{env: []string{
 		"ROOMCAST_WEBHOOK_SECRET=" + webhookSecret, "ROOMCAST_WEBHOOK_ALLOW=127.0.0.0/8", "ROOMCAST_LOG_LEVEL=debug", "ROOMCAST_PROGRESS_REDIS_ALLOW=" + other.Addr(),
 	}})
-	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 20})})
+	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 60})})
 	told := s.stream("/v1/events")
 	src := strings.Replace(files.URL, "http://", "http://"+user+":"+token+"@", 1) + "/a?token=" + token
 	good := s.request(src, "r", "u", fields{
@@ -45,6 +46,17 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return len(hooks.all()) >= 3 }, patience, 50*time.Millisecond) // started, failed, reconnecting
 	hooks.Close()
+	signedIn := s.do(http.MethodPost, "/v1/session", fields{"key": apiKey})
+	require.Equal(t, http.StatusOK, signedIn.code, signedIn.raw)
+	refusedKey := s.do(http.MethodPost, "/v1/session", fields{"key": password})
+	require.Equal(t, http.StatusUnauthorized, refusedKey.code, refusedKey.raw)
+	page, err := s.ask(call{method: http.MethodGet, path: "/pushes/" + id, accept: "text/html"})
+	require.NoError(t, err)
+	var samples answer
+	require.Eventually(t, func() bool {
+		samples = s.do(http.MethodGet, "/v1/pushes/"+id+"/samples", nil)
+		return strings.Contains(samples.raw, `"bitrateKbps"`)
+	}, patience, 200*time.Millisecond)
 
 	apiMetrics, workerMetrics := s.scrape(t)
 	places := map[string]string{
@@ -52,13 +64,15 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 		"the API's log": s.api.log(), "the worker's log": s.workers[0].log(), "the process list": processList(t),
 		"the push": s.do(http.MethodGet, "/v1/pushes/"+id, nil).raw, "the list": s.do(http.MethodGet, "/v1/pushes", nil).raw,
 		"the stream": told("event: end"), "the stream of a push": s.stream("/v1/pushes/" + missing + "/events")("event: end"),
-		"a dry run":   s.do(http.MethodPost, "/v1/pushes?dryRun=true&probe=true", s.request(src, "r", "x", fields{"headers": fields{"X-Token": header}})).raw,
+		"a dry run":            s.do(http.MethodPost, "/v1/pushes?dryRun=true&probe=true", s.request(src, "r", "x", fields{"headers": fields{"X-Token": header}})).raw,
+		"the session's cookie": signedIn.header.Get("Set-Cookie"), "the session": signedIn.raw + s.do(http.MethodGet, "/v1/session", nil).raw,
+		"a refused session": refusedKey.raw, "the page": page.raw, "the samples": samples.raw, "the workers": s.do(http.MethodGet, "/v1/workers", nil).raw,
 		"the events":  s.do(http.MethodGet, "/v1/pushes/"+missing+"/events", nil).raw,
 		"the monitor": s.monitor(t), "the webhooks": hooks.text.String(), "Redis": s.redisFile(t), "the other Redis": dump(t, other),
 	}
 	for place, text := range places {
 		require.NotEmpty(t, text, place)
-		for _, canary := range []string{sig, password, token, user, header} {
+		for _, canary := range []string{sig, password, token, user, header, apiKey} {
 			require.NotContains(t, text, canary, place)
 		}
 	}

@@ -160,6 +160,7 @@ type call struct {
 	method, path string
 	body         any
 	key          string // Idempotency-Key
+	accept       string
 	url          string // of the API; the present one when empty
 }
 
@@ -186,8 +187,10 @@ func (s *stack) ask(c call) (answer, error) {
 	if c.body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	if c.key != "" {
-		r.Header.Set("Idempotency-Key", c.key)
+	for name, value := range map[string]string{"Idempotency-Key": c.key, "Accept": c.accept} {
+		if value != "" {
+			r.Header.Set(name, value)
+		}
 	}
 	resp, err := s.client.Do(r)
 	if err != nil {

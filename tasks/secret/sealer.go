@@ -1,7 +1,8 @@
 // Package secret keeps a push's secrets in an envelope:
 // `v1.kid.nonce.ciphertext`, AES-256-GCM, bound to the push by its id as
 // additional data. kid is the first 8 hex digits of the key's SHA-256, nonce
-// and ciphertext are base64url without padding.
+// and ciphertext are base64url without padding. A Box makes envelopes of other
+// things by the same keys.
 package secret
 
 import (
@@ -98,12 +99,17 @@ func (s *Sealer) Seal(pushID string, secrets tasks.Secrets) (string, error) {
 	if err != nil {
 		return "", internal("the secrets could not be sealed", err)
 	}
+	return s.seal(pushID, plain), nil
+}
+
+// seal binds an envelope to what it is for.
+func (s *Sealer) seal(bound string, plain []byte) string {
 	aead := s.aeads[s.ids[0]]
 	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce) // never fails: crypto/rand ends the program instead
-	sealed := aead.Seal(nil, nonce, plain, []byte(pushID))
+	sealed := aead.Seal(nil, nonce, plain, []byte(bound))
 	encode := base64.RawURLEncoding.EncodeToString
-	return strings.Join([]string{version, s.ids[0], encode(nonce), encode(sealed)}, "."), nil
+	return strings.Join([]string{version, s.ids[0], encode(nonce), encode(sealed)}, ".")
 }
 
 // Open returns what Seal was given. Its errors wrap ErrMalformed,
@@ -132,7 +138,7 @@ func (s *Sealer) Open(pushID, envelope string) (tasks.Secrets, error) {
 	return secrets, nil
 }
 
-func (s *Sealer) open(pushID, envelope string) ([]byte, error) {
+func (s *Sealer) open(bound, envelope string) ([]byte, error) {
 	parts := strings.Split(envelope, ".")
 	if len(parts) != 4 || parts[0] != version {
 		return nil, ErrMalformed
@@ -150,7 +156,7 @@ func (s *Sealer) open(pushID, envelope string) ([]byte, error) {
 	if err != nil {
 		return nil, ErrMalformed
 	}
-	plain, err := aead.Open(nil, nonce, sealed, []byte(pushID))
+	plain, err := aead.Open(nil, nonce, sealed, []byte(bound))
 	if err != nil {
 		return nil, ErrForged
 	}

@@ -107,6 +107,26 @@ func TestRotatedKeysOpenOldAndSealNew(t *testing.T) {
 	require.ErrorIs(t, err, secret.ErrUnknownKey)
 }
 
+func TestABoxOpensWhatWasSealedForItsPurposeAlone(t *testing.T) {
+	s := sealer(t, key(1))
+	envelope := s.Box("session").Seal([]byte("canary"))
+	require.NotContains(t, envelope, "canary")
+	plain, err := sealer(t, key(2), key(1)).Box("session").Open(envelope)
+	require.NoError(t, err, "in another process, after a rotation")
+	require.Equal(t, "canary", string(plain))
+
+	_, err = s.Box("another").Open(envelope)
+	require.ErrorIs(t, err, secret.ErrForged)
+	_, err = sealer(t, key(2)).Box("session").Open(envelope)
+	require.ErrorIs(t, err, secret.ErrUnknownKey)
+	_, err = s.Open(pushID, envelope)
+	require.ErrorIs(t, err, secret.ErrForged)
+	ofPush, err := s.Seal(pushID, secrets)
+	require.NoError(t, err)
+	_, err = s.Box("session").Open(ofPush)
+	require.ErrorIs(t, err, secret.ErrForged)
+}
+
 func TestEveryEnvelopeNamesOneOfTheKeys(t *testing.T) {
 	s := sealer(t, key(1), key(2))
 	envelope, err := s.Seal(pushID, secrets)

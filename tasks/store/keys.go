@@ -13,6 +13,7 @@ import (
 //
 //	{roomcast}:push:<id>            hash    the record, see record.go
 //	{roomcast}:events:<id>          stream  its history, capped at about 1000
+//	{roomcast}:samples:<id>         stream  how it went, an entry every ten seconds, at most 360
 //	{roomcast}:secret:<id>          string  sealed secrets; deleted at the push's end
 //	{roomcast}:live                 zset    id → end of lease, or of the grace of a queued push
 //	{roomcast}:workers              zset    worker → end of its presence
@@ -26,7 +27,7 @@ import (
 //	{roomcast}:index:room:<room>    zset    ids by room                       │ is that of
 //	{roomcast}:index:app:<app>      zset    ids by SDKAppID                   │ creation
 //	{roomcast}:index:user:<user>    zset    ids by UserID                     ┘
-//	{roomcast}:ended                zset    JSON [id, state, app, room, user] → when record and events expire
+//	{roomcast}:ended                zset    JSON [id, state, app, room, user] → when record, events and samples expire
 //	{roomcast}:feed                 stream  events of all pushes, of the last ten minutes
 //	{roomcast}:outboxes             zset    push → when its outbox is due
 //	{roomcast}:outbox:<id>          list    webhooks of a push that are to be delivered, JSON, oldest first; at most 100; TTL 3 days
@@ -39,7 +40,7 @@ import (
 //	{roomcast}:resume:<key>         hash    how far a source was played, see resume.go; TTL
 //	{roomcast}:stop                 channel ids of pushes to stop, the fast path
 //
-// Record and events of an ended push expire after the retention. Its index
+// Record, events and samples of an ended push expire after the retention. Its index
 // entries go when a list meets them or, by way of `ended`, with Trim.
 const (
 	prefix      = "{roomcast}:"
@@ -61,6 +62,7 @@ const (
 
 func keyPush(id string) string           { return prefix + "push:" + id }
 func keyEvents(id string) string         { return prefix + "events:" + id }
+func keySamples(id string) string        { return prefix + "samples:" + id }
 func keyQuestion(id string) string       { return prefix + "question:" + id }
 func keyAnswer(id string) string         { return prefix + "answer:" + id }
 func keySecret(id string) string         { return prefix + "secret:" + id }

@@ -79,6 +79,7 @@ type renewal struct {
 	Over    bool    `json:"o,omitempty"`
 	Fields  flat    `json:"f"`
 	Events  []entry `json:"v"`
+	Samples []flat  `json:"m,omitempty"`
 }
 
 func (s *Store) renewCall(head []any, rs []tasks.Renewal) (renewCall, error) {
@@ -125,7 +126,7 @@ func renewArg(r tasks.Renewal) (string, error) {
 	}
 	arg := renewal{
 		Epoch: r.Lease.Epoch, Worker: r.Lease.Worker, State: string(r.State), Settled: r.Settled, Over: r.Over,
-		Fields: fields, Events: entries(r.Lease.Epoch, events),
+		Fields: fields, Events: entries(r.Lease.Epoch, events), Samples: sampleEntries(r.Lease.Epoch, r.Samples),
 	}
 	if !r.Started.IsZero() {
 		arg.Started = strconv.FormatInt(r.Started.UnixMilli(), 10)

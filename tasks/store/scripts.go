@@ -15,7 +15,7 @@ import (
 //go:embed lua/*.lua
 var luaFiles embed.FS
 
-// scripts are the store's scripts, each with the tables and lib.lua before it.
+// scripts are the store's scripts, each with what Go knows and lib.lua before it.
 type scripts struct {
 	create, claim, renew, finish, release, stop, abort *redis.Script
 	register, fleet, damaged, reserve, refused         *redis.Script
@@ -25,7 +25,7 @@ type scripts struct {
 }
 
 func newScripts() scripts {
-	lib := stateTables() + waitingTable() + source("lib")
+	lib := stateTables() + waitingTable() + fmt.Sprintf("local MAX_SAMPLES = %d\n", tasks.MaxSamples) + source("lib")
 	with := func(name string) *redis.Script { return redis.NewScript(lib + source(name)) }
 	return scripts{
 		create: with("create"), claim: with("claim"), renew: with("renew"),

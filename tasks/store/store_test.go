@@ -266,6 +266,8 @@ func TestUnknownPushIsNotFoundEverywhere(t *testing.T) {
 	require.Equal(t, tasks.CodeNotFound, tasks.CodeOf(err))
 	_, err = s.Events(ctx(t), id)
 	require.Equal(t, tasks.CodeNotFound, tasks.CodeOf(err))
+	_, err = s.Samples(ctx(t), id)
+	require.Equal(t, tasks.CodeNotFound, tasks.CodeOf(err))
 	l := tasks.Lease{ID: id, Epoch: 1, Worker: "w"}
 	_, err = s.Claim(ctx(t), l, 0)
 	require.ErrorIs(t, err, tasks.ErrGone)

@@ -20,9 +20,11 @@ type Pushes interface {
 	List(ctx context.Context, f tasks.Filter) (tasks.Page, error)
 }
 
-// History tells what happened to a push. Its errors are *tasks.Error.
+// History tells what happened to a push, and how it went. Its errors are
+// *tasks.Error.
 type History interface {
 	Events(ctx context.Context, id string) ([]tasks.Event, error)
+	Samples(ctx context.Context, id string) ([]tasks.Sample, error)
 }
 
 // Workers knows the workers that are there. Its errors are *tasks.Error.
@@ -36,15 +38,17 @@ type Webhooks interface {
 	ResendWebhook(ctx context.Context, id string) error
 }
 
-// Config is what New needs; Monitor and Metrics may be nil.
+// Config is what New needs; Page, Monitor and Metrics may be nil.
 type Config struct {
 	Pushes   Pushes
 	History  History
 	Workers  Workers
 	Webhooks Webhooks
 	Keys     []Key        // none: no key is asked for, and only loopback names are served
+	Sessions Box          // seals what a session's cookie holds; not needed without Keys
 	Health   http.Handler // serves /healthz and /readyz
 	Live     *Hub         // of the streams; its Run is the caller's
+	Page     http.Handler // serves the page and /assets/; what it loads asks for a key
 	Monitor  http.Handler // serves /monitor and all below, behind a key
 	Metrics  http.Handler // serves /metrics, behind a key
 	// Answered is told the pattern of each request's route, empty for none, and
@@ -62,6 +66,7 @@ type server struct {
 	log      *slog.Logger
 	told     func(route string, status int)
 	looks    looks
+	door     door
 }
 
 // New returns the handler of all routes.
@@ -69,6 +74,7 @@ func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	s := &server{
 		pushes: cfg.Pushes, history: cfg.History, workers: cfg.Workers, webhooks: cfg.Webhooks, live: cfg.Live, log: cfg.Log, told: cfg.Answered,
+		door: door{cfg.Keys, cfg.Sessions},
 	}
 	if s.told == nil {
 		s.told = func(string, int) {}
@@ -88,12 +94,22 @@ func New(cfg Config) http.Handler {
 }
 
 func (s *server) routes(r *gin.Engine, cfg Config) {
-	r.GET("/", about)
+	r.GET("/", forPeople(cfg.Page, about))
+	if cfg.Page != nil {
+		r.GET("/assets/:file", gin.WrapH(cfg.Page))
+		for _, path := range []string{"/pushes/:id", "/new", "/workers"} {
+			r.GET(path, forPeople(cfg.Page, noRoute))
+		}
+	}
 	r.GET("/openapi.yaml", describe)
 	r.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", gin.WrapH(cfg.Health))
 	r.Match([]string{http.MethodGet, http.MethodHead}, "/readyz", gin.WrapH(cfg.Health))
 
-	keyed := r.Group("/", requireKey(cfg.Keys, false))
+	r.POST("/v1/session", s.handle(s.signIn))
+	r.DELETE("/v1/session", signOut)
+
+	keyed := r.Group("/", s.door.requireKey(false))
+	keyed.GET("/v1/session", s.handle(s.session))
 	keyed.POST("/", s.handle(s.startAsTemplate))
 	for _, path := range []string{"/v1/pushes", "/v1/pushes/"} {
 		keyed.POST(path, s.handle(s.start))
@@ -102,6 +118,7 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.GET("/v1/pushes/:id", s.handle(s.get))
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
+	keyed.GET("/v1/pushes/:id/samples", s.handle(s.samples))
 	keyed.GET("/v1/workers", s.handle(s.fleet))
 	keyed.GET("/v1/webhooks", s.handle(s.deadWebhooks))
 	keyed.POST("/v1/webhooks/:id/resend", s.handle(s.resendWebhook))
@@ -111,7 +128,7 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 		keyed.GET("/metrics", gin.WrapH(cfg.Metrics))
 	}
 	if cfg.Monitor != nil {
-		page := r.Group("/monitor", requireKey(cfg.Keys, true))
+		page := r.Group("/monitor", s.door.requireKey(true))
 		page.Any("", gin.WrapH(cfg.Monitor))
 		page.Any("/*path", gin.WrapH(cfg.Monitor))
 	}
@@ -123,6 +140,19 @@ func (s *server) handle(h func(*gin.Context) error) gin.HandlerFunc {
 		if err := h(c); err != nil {
 			s.fail(c, err)
 		}
+	}
+}
+
+// forPeople answers a browser that asks for HTML with the page, and all others
+// as program does.
+func forPeople(page http.Handler, program gin.HandlerFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		c.Header("Vary", "Accept")
+		if page == nil || !accepts(c.Request, "text/html") {
+			program(c)
+			return
+		}
+		page.ServeHTTP(c.Writer, c.Request)
 	}
 }
 

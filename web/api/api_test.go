@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -73,6 +74,7 @@ func TestRoutes(t *testing.T) {
 		{"a push has a history", "GET", "/v1/pushes/" + id + "/events", 200, []string{"events " + id}},
 		{"pushes are listed", "GET", "/v1/pushes", 200, []string{"list"}},
 		{"pushes are listed with a slash behind", "GET", "/v1/pushes/", 200, []string{"list"}},
+		{"a push has samples", "GET", "/v1/pushes/" + id + "/samples", 200, []string{"samples " + id}},
 		{"what is no UUID is no push", "GET", "/v1/pushes/7", 404, nil},
 		{"a UUID in braces is no push", "GET", "/v1/pushes/%7B" + id + "%7D", 404, nil},
 		{"a stop of what is no UUID", "DELETE", "/v1/pushes/*", 404, nil},
@@ -111,6 +113,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		{"a busy user", "POST", "/v1/pushes", body, nil, busy, 409, tasks.CodeUserBusy, "", ""},
 		{"an absent store", "GET", "/v1/pushes/" + id, "", nil, &tasks.Error{Code: tasks.CodeRedisUnavailable, Msg: "away", Retryable: true}, 503, tasks.CodeRedisUnavailable, "Retry-After", "5"},
 		{"an unknown push", "GET", "/v1/pushes/" + id + "/events", "", nil, &tasks.Error{Code: tasks.CodeNotFound, Msg: "gone"}, 404, tasks.CodeNotFound, "", ""},
+		{"samples of an unknown push", "GET", "/v1/pushes/" + id + "/samples", "", nil, &tasks.Error{Code: tasks.CodeNotFound, Msg: "gone"}, 404, tasks.CodeNotFound, "", ""},
 		{"an error of no domain", "DELETE", "/v1/pushes/" + id, "", nil, errors.New("canary"), 500, tasks.CodeInternal, "", ""},
 		{"a page of another site", "POST", "/v1/pushes", body, []string{"Sec-Fetch-Site: cross-site"}, nil, 403, problem.CodeCrossSite, "", ""},
 		{"a page of another origin", "DELETE", "/v1/pushes/" + id, "", []string{"Origin: https://evil.example"}, nil, 403, problem.CodeCrossSite, "", ""},
@@ -134,6 +137,36 @@ func TestErrorsAreProblems(t *testing.T) {
 			assert.NotEmpty(t, p.Detail)
 		})
 	}
+}
+
+func TestABrowserGetsThePageAndAProgramWhatItAlwaysGot(t *testing.T) {
+	const browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	f := newFace(t, nil)
+	for _, target := range []string{"/", "/new", "/workers", "/pushes/" + id} {
+		w := f.do("GET", target, "", "Authorization", browser)
+		require.Equal(t, 200, w.Code, target)
+		assert.Equal(t, "text/html; charset=utf-8", w.Header().Get("Content-Type"))
+		assert.Contains(t, w.Header().Get("Content-Security-Policy"), "connect-src 'self'")
+		assert.Equal(t, "DENY", w.Header().Get("X-Frame-Options"))
+		assert.Equal(t, "Accept", w.Header().Get("Vary"))
+		for _, accept := range []string{"Accept: */*", "Accept: application/json", "Accept"} {
+			w := f.do("GET", target, "", accept)
+			assert.Equal(t, "Accept", w.Header().Get("Vary"))
+			if target == "/" {
+				assert.Equal(t, "Roomcast puts a video into a TRTC room: POST /v1/pushes\n", w.Body.String())
+				continue
+			}
+			assert.Equal(t, 404, w.Code, "%s %s", target, accept)
+			assert.Contains(t, w.Body.String(), `"code":"no_route"`)
+		}
+	}
+	script := regexp.MustCompile(`src="(/assets/[^"]+\.js)"`).FindStringSubmatch(f.do("GET", "/", "", browser).Body.String())
+	require.NotNil(t, script)
+	w := f.do("GET", script[1], "", "Authorization")
+	assert.Equal(t, 200, w.Code)
+	assert.Contains(t, w.Header().Get("Cache-Control"), "immutable")
+	assert.Equal(t, 404, f.do("GET", "/assets/none.js", "").Code)
+	assert.Equal(t, 401, f.do("GET", "/v1/pushes", "", "Authorization", browser).Code, "what it loads asks for a key")
 }
 
 func TestAPanicIsA500AndIsLogged(t *testing.T) {

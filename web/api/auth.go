@@ -19,32 +19,48 @@ type Key struct {
 	SHA256 [sha256.Size]byte
 }
 
-// requireKey lets only who presents one of keys pass; without keys, everybody.
-// With basic it also takes a key as the password of HTTP Basic, under any user
-// name, so that a browser can open a page.
-func requireKey(keys []Key, basic bool) gin.HandlerFunc {
+// door knows who may come in.
+type door struct {
+	keys     []Key
+	sessions Box
+}
+
+// requireKey lets only who presents one of the keys or the cookie of a session
+// pass; without keys, everybody. With basic it also takes a key as the password
+// of HTTP Basic, under any user name, so that a browser can open a page.
+func (d door) requireKey(basic bool) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if len(keys) == 0 {
+		if len(d.keys) == 0 {
 			return
 		}
-		if name, ok := match(keys, presented(c.Request, basic)); ok {
+		if name, ok := d.match(presented(c.Request, basic)); ok {
 			c.Set(ctxKey, name)
+			return
+		}
+		if name, end, ok := d.sessionOf(c.Request); ok {
+			c.Set(ctxKey, name)
+			c.Set(ctxSessionEnd, end)
 			return
 		}
 		challenge(c, basic)
 	}
 }
 
-// match compares with every key, whichever fits, so that the time taken tells
+// match returns the name of the key that secret is.
+func (d door) match(secret string) (name string, ok bool) {
+	name, ok = d.known(sha256.Sum256([]byte(secret)))
+	return name, ok && secret != ""
+}
+
+// known compares with every key, whichever fits, so that the time taken tells
 // nothing.
-func match(keys []Key, secret string) (name string, ok bool) {
-	sum := sha256.Sum256([]byte(secret))
-	for _, k := range keys {
+func (d door) known(sum [sha256.Size]byte) (name string, ok bool) {
+	for _, k := range d.keys {
 		if subtle.ConstantTimeCompare(sum[:], k.SHA256[:]) == 1 {
 			name, ok = k.Name, true
 		}
 	}
-	return name, ok && secret != ""
+	return name, ok
 }
 
 func presented(r *http.Request, basic bool) string {

@@ -20,7 +20,9 @@ import (
 
 	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/tasks"
+	sealing "github.com/roomcast/roomcast/tasks/secret"
 	"github.com/roomcast/roomcast/web/api"
+	"github.com/roomcast/roomcast/web/console"
 )
 
 const (
@@ -34,6 +36,7 @@ type domain struct {
 	push    tasks.Push
 	page    tasks.Page
 	history []tasks.Event
+	samples []tasks.Sample
 	fleet   tasks.Fleet
 	dead    []tasks.DeadWebhook
 	err     error
@@ -89,6 +92,11 @@ func (d *domain) Events(ctx context.Context, id string) ([]tasks.Event, error) {
 	return d.history, d.err
 }
 
+func (d *domain) Samples(ctx context.Context, id string) ([]tasks.Sample, error) {
+	d.note(ctx, "samples "+id)
+	return d.samples, d.err
+}
+
 func (d *domain) Fleet(ctx context.Context) (tasks.Fleet, error) {
 	d.note(ctx, "fleet")
 	return d.fleet, d.err
@@ -129,6 +137,7 @@ func newFace(t testing.TB, change func(*api.Config)) *face {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			_, _ = io.WriteString(w, "health "+r.URL.Path)
 		}),
+		Sessions: box(t, 9), Page: console.Handler(),
 		Monitor: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, "monitor "+r.Method+" "+r.URL.Path)
 		}),
@@ -145,6 +154,18 @@ func newFace(t testing.TB, change func(*api.Config)) *face {
 	require.NoError(t, err)
 	f.handler = c.Handler(t, api.New(cfg))
 	return f
+}
+
+// box seals with the first of secret keys, each of them one byte over and over.
+func box(t testing.TB, keys ...byte) api.Box {
+	t.Helper()
+	var all []sealing.Key
+	for _, k := range keys {
+		all = append(all, sealing.Key(bytes.Repeat([]byte{k}, 32)))
+	}
+	s, err := sealing.New(all...)
+	require.NoError(t, err)
+	return s.Box("session")
 }
 
 // do sends a request with the key of ci; each header is "Name: value", and one

@@ -219,6 +219,20 @@ func (s *server) events(c *gin.Context) error {
 	return writeJSON(c, http.StatusOK, view.OfEvents(events))
 }
 
+func (s *server) samples(c *gin.Context) error {
+	id, err := pushID(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := reading(c)
+	defer cancel()
+	samples, err := s.history.Samples(ctx, id)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, view.OfSamples(samples))
+}
+
 // changing outlives the client: what it has asked for is done whole or not at
 // all, also when it hangs up in between.
 func changing(c *gin.Context, limit time.Duration) (context.Context, context.CancelFunc) {

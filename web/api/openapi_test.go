@@ -34,7 +34,7 @@ func schema(t testing.TB, doc *openapi3.T, name string) *openapi3.Schema {
 
 func TestTheDescriptionHasEveryRoute(t *testing.T) {
 	engine, ok := New(Config{
-		Health: http.NotFoundHandler(), Monitor: http.NotFoundHandler(), Metrics: http.NotFoundHandler(), Log: slog.New(slog.DiscardHandler),
+		Health: http.NotFoundHandler(), Page: http.NotFoundHandler(), Monitor: http.NotFoundHandler(), Metrics: http.NotFoundHandler(), Log: slog.New(slog.DiscardHandler),
 	}).(*gin.Engine)
 	require.True(t, ok)
 	served := map[string]bool{}
@@ -70,7 +70,7 @@ func TestTheDescriptionHasEveryRoute(t *testing.T) {
 
 func TestTheDescriptionHasEveryField(t *testing.T) {
 	doc := description(t)
-	for name, shape := range map[string]any{"Push": view.Push{}, "Page": view.Page{}, "History": view.History{}, "Problem": problem.Problem{},
+	for name, shape := range map[string]any{"Push": view.Push{}, "Page": view.Page{}, "History": view.History{}, "Samples": view.Samples{}, "Session": session{}, "Problem": problem.Problem{},
 		"LiveEvent": liveEvent{}, "LiveProgress": liveProgress{}, "Snapshot": snapshot{}, "Reset": reset{}} {
 		compareFields(t, name, schema(t, doc, name), reflect.TypeOf(shape))
 	}

@@ -30,9 +30,12 @@ const (
 )
 
 // wantsStream says whether the client asks for server-sent events.
-func wantsStream(r *http.Request) bool {
+func wantsStream(r *http.Request) bool { return accepts(r, eventStream) }
+
+// accepts says whether the client names a media type among those that it takes.
+func accepts(r *http.Request, kind string) bool {
 	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
-		if t, _, err := mime.ParseMediaType(part); err == nil && t == eventStream {
+		if t, _, err := mime.ParseMediaType(part); err == nil && t == kind {
 			return true
 		}
 	}
@@ -82,13 +85,15 @@ func (s *server) stream(c *gin.Context, t topic, asked tasks.Push) error {
 		return err
 	}
 	defer s.live.leave(l)
+	listening, end := untilSessionEnds(c)
+	defer end()
 	c.Header("Content-Type", eventStream)
 	c.Header("X-Accel-Buffering", "no") // nginx
 	c.Status(http.StatusOK)
 	w := newStreamWriter(c.Writer)
 	err = w.control.SetReadDeadline(time.Time{}) // that of the request would end the stream, too
 	if err == nil {
-		err = s.send(c.Request.Context(), w, l)
+		err = s.send(listening, w, l)
 	}
 	if errors.Is(err, errSlow) || errors.Is(err, os.ErrDeadlineExceeded) { // else the client is gone
 		s.log.Info("stream cut: its reader is too slow", "route", c.FullPath(), "remote", c.Request.RemoteAddr)

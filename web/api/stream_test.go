@@ -185,15 +185,17 @@ func (b *logBuffer) String() string {
 }
 
 // inBubble runs a test of streams in the bubble's time.
-func inBubble(t *testing.T, test func(t *testing.T, l *live)) {
+func inBubble(t *testing.T, test func(t *testing.T, l *live), changes ...func(*api.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := &live{t: t, dials: make(chan net.Conn), pool: &pool{run: strings.Repeat("ab", 20), pushes: map[string]tasks.Push{}}}
 		log := slog.New(slog.NewTextHandler(&l.log, nil))
 		hub := api.NewHub(l.pool, log)
-		server := api.NewServer("", api.New(api.Config{
-			Pushes: pushes{&domain{}, l.pool}, History: &domain{}, Live: hub, Log: log, Health: http.NotFoundHandler(),
-		}))
+		cfg := api.Config{Pushes: pushes{&domain{}, l.pool}, History: &domain{}, Live: hub, Log: log, Health: http.NotFoundHandler()}
+		for _, change := range changes {
+			change(&cfg)
+		}
+		server := api.NewServer("", api.New(cfg))
 		ctx, cancel := context.WithCancel(t.Context())
 		l.end = cancel
 		var running sync.WaitGroup

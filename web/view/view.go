@@ -127,7 +127,7 @@ func OfProgress(of tasks.Push) *Progress {
 		PositionMs:     p.Position.Milliseconds(),
 		DurationMs:     p.Duration.Milliseconds(),
 		BitrateKbps:    int64(p.Bitrate) / 1000,
-		FPS:            math.Round(p.FPS*100) / 100,
+		FPS:            rounded(p.FPS),
 		SentBytes:      p.SentBytes,
 		DroppedPackets: p.DroppedPackets,
 		Reconnects:     p.Reconnects,
@@ -143,6 +143,8 @@ func OfProgress(of tasks.Push) *Progress {
 	}
 	return v
 }
+
+func rounded(fps float64) float64 { return math.Round(fps*100) / 100 }
 
 // OfTrouble returns a push's trouble, nil for none.
 func OfTrouble(t *tasks.Trouble) *Trouble {
@@ -166,6 +168,29 @@ func OfEvents(events []tasks.Event) History {
 	v := History{Events: make([]Event, 0, len(events))}
 	for _, e := range events {
 		v.Events = append(v.Events, OfEvent(e))
+	}
+	return v
+}
+
+// Sample is how a push went for ten seconds.
+type Sample struct {
+	At             string  `json:"at"`
+	BitrateKbps    int64   `json:"bitrateKbps"`
+	FPS            float64 `json:"fps"`
+	LatenessMs     int64   `json:"latenessMs"`
+	DroppedPackets int64   `json:"droppedPackets"`
+}
+
+// Samples are those of the last hour that a push ran, oldest first.
+type Samples struct {
+	Samples []Sample `json:"samples"`
+}
+
+// OfSamples returns how a push went.
+func OfSamples(samples []tasks.Sample) Samples {
+	v := Samples{Samples: make([]Sample, 0, len(samples))}
+	for _, s := range samples {
+		v.Samples = append(v.Samples, Sample{Stamp(s.At), int64(s.Bitrate) / 1000, rounded(s.FPS), s.Lateness.Milliseconds(), s.DroppedPackets})
 	}
 	return v
 }

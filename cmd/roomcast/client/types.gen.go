@@ -583,8 +583,49 @@ type Reset struct {
 // ResumeScope Which pushes share a resume record: those of the source, or only those into this room.
 type ResumeScope = tasks.ResumeScope
 
+// Sample How a push went for ten seconds.
+type Sample struct {
+	// At The end of the ten seconds.
+	At time.Time `json:"at"`
+
+	// BitrateKbps What was sent.
+	BitrateKbps int64 `json:"bitrateKbps"`
+
+	// DroppedPackets Left out in these ten seconds.
+	DroppedPackets int64 `json:"droppedPackets"`
+
+	// FPS Pictures sent per second.
+	FPS float64 `json:"fps"`
+
+	// LatenessMs By how much the packet that left latest was too late.
+	LatenessMs int64 `json:"latenessMs"`
+}
+
+// Samples How a push went.
+type Samples struct {
+	Samples []Sample `json:"samples"`
+}
+
+// Session How a browser stands.
+type Session struct {
+	// ExpiresAt When the session is over.
+	ExpiresAt time.Time `json:"expiresAt,omitempty"`
+
+	// Name The name of the key that it is signed in by.
+	Name string `json:"name,omitempty"`
+
+	// Required An API key is asked for.
+	Required bool `json:"required"`
+}
+
 // Side Where the cause of a trouble lies.
 type Side = tasks.Side
+
+// SignIn What a browser signs in with.
+type SignIn struct {
+	// Key An API key.
+	Key string `json:"key"`
+}
 
 // Snapshot The data of `snapshot` in a stream: the pushes of the stream that have not ended, newest first.
 type Snapshot struct {
@@ -913,3 +954,6 @@ type StartAsTemplateJSONRequestBody = PushRequest
 
 // StartPushJSONRequestBody defines body for StartPush for application/json ContentType.
 type StartPushJSONRequestBody = PushRequest
+
+// SignInJSONRequestBody defines body for SignIn for application/json ContentType.
+type SignInJSONRequestBody = SignIn

@@ -1,6 +1,6 @@
 -- Shared by the scripts below; Go puts it before each of them, after the
 -- tables MOVES (MOVES[from][to] == true) and TERMINAL (TERMINAL[state] ==
--- true), which it writes from tasks.State. Time is Redis TIME in Unix
+-- true), which it writes from tasks.State, and MAX_SAMPLES. Time is Redis TIME in Unix
 -- milliseconds throughout.
 --
 -- The last of KEYS is the feed, the stream of all events.
@@ -87,6 +87,25 @@ local function event(k, fields)
   redis.call('XADD', k.events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
   local old = redis.call('XREVRANGE', FEED, int(now() - FEED_MS), '-', 'COUNT', 1)[1]
   redis.call('XADD', FEED, 'MINID', '~', old and old[1] or '0', '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
+end
+
+-- samples_key follows from the record's name, so it is in its slot.
+local function samples_key(push)
+  local prefix, id = string.match(push, '^(.*:)push:([^:]*)$')
+  return prefix .. 'samples:' .. id
+end
+
+-- sample writes how a push went, each sample once. list: arrays of fields and
+-- values, the first of which are the time and the epoch. Charts are worth no
+-- lease: what cannot be written is left out.
+local function sample(k, list)
+  local key = samples_key(k.push)
+  for _, fields in ipairs(list) do
+    local last = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+    last = last and last[2]
+    local known = last and last[4] == fields[4] and tonumber(last[2]) >= tonumber(fields[2])
+    if not known then redis.pcall('XADD', key, 'MAXLEN', '=', MAX_SAMPLES, '*', unpack(fields)) end
+  end
 end
 
 local function state_event(k, state, epoch, message, t, code)
@@ -370,5 +389,6 @@ local function finish(k, rec, state, failure, t)
   tell(k, state, state, int(t))
   redis.call('PEXPIRE', k.push, retention)
   redis.call('PEXPIRE', k.events, retention)
+  redis.call('PEXPIRE', samples_key(k.push), retention)
   rec.state = state
 end

@@ -6,7 +6,7 @@
 --      worker sends, 4 what it tells of itself as JSON, then for each push a
 --      JSON object: e epoch, w worker, s state, t started_at ms or '', d whether it has settled, o whether it is
 --      over, f array of fields and values, v array of events as
---      attempt_events() takes them
+--      attempt_events() takes them, m array of samples as sample() does, or none
 -- Result an integer for each push: 0 kept, 1 stop, 2 lost, 3 gone, 4 late
 -- A renew that arrives after a later one of the same worker (Redis stood
 -- still, the worker gave up waiting and sent the next; or two were under way
@@ -29,6 +29,7 @@ local function write(k, rec, a, state)
   redis.call('HSET', k.push, 'renew_seq', int(seq))
   redis.call('ZADD', KEYS[1], int(t + lease), rec.id)
   if a.d then settle(k, rec) end
+  if a.m then sample(k, a.m) end
   return attempt_events(k, rec, a.e, a.v, state)
 end
 

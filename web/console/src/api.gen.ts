@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What this is, in a line */
+        /** What this is, in a line; the page, for a browser (`Accept` with text/html) */
         get: operations["about"];
         put?: never;
         /** Start a push, answered as the serverless template did */
@@ -84,6 +84,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/pushes/{id}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The push's id, a UUID. */
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        /** How a push went in the last hour that it ran, every ten seconds */
+        get: operations["getSamples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a browser is signed in, or need not be */
+        get: operations["getSession"];
+        put?: never;
+        /**
+         * Exchange an API key for a session, for a browser
+         * @description The cookie `roomcast_session` opens whatever a key does, and the monitor, for 12 hours, in every API with the same secret key, until its API key is taken out. No script can read it, and no other site's page has it sent along.
+         */
+        post: operations["signIn"];
+        /** Take a browser's session cookie away */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/webhooks": {
         parameters: {
             query?: never;
@@ -147,6 +189,80 @@ export interface paths {
         };
         /** The workers that are there */
         get: operations["listWorkers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/pushes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The push's id, a UUID. */
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        /** The page, at a push */
+        get: operations["pageOfPush"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/new": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The page, at a new push */
+        get: operations["pageOfNew"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The page, at the workers */
+        get: operations["pageOfWorkers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/assets/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, which holds a hash. */
+                file: string;
+            };
+            cookie?: never;
+        };
+        /** What the page loads */
+        get: operations["pageFile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -232,7 +348,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** asynq's web UI, for a browser, which gives the API key as the password; what is below it is the UI's own */
+        /** asynq's web UI, for a browser, which is signed in or gives the API key as the password; what is below it is the UI's own */
         get: operations["monitor"];
         put?: never;
         post?: never;
@@ -754,6 +870,55 @@ export interface components {
         History: {
             events: components["schemas"]["Event"][];
         };
+        /** @description How a push went. */
+        Samples: {
+            samples: components["schemas"]["Sample"][];
+        };
+        /** @description How a push went for ten seconds. */
+        Sample: {
+            /**
+             * Format: date-time
+             * @description The end of the ten seconds.
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description What was sent.
+             */
+            bitrateKbps: number;
+            /**
+             * Format: double
+             * @description Pictures sent per second.
+             */
+            fps: number;
+            /**
+             * Format: int64
+             * @description By how much the packet that left latest was too late.
+             */
+            latenessMs: number;
+            /**
+             * Format: int64
+             * @description Left out in these ten seconds.
+             */
+            droppedPackets: number;
+        };
+        /** @description What a browser signs in with. */
+        SignIn: {
+            /** @description An API key. */
+            key: string;
+        };
+        /** @description How a browser stands. */
+        Session: {
+            /** @description An API key is asked for. */
+            required: boolean;
+            /** @description The name of the key that it is signed in by. */
+            name?: string;
+            /**
+             * Format: date-time
+             * @description When the session is over.
+             */
+            expiresAt?: string;
+        };
         /** @description A line of a push's history. */
         Event: {
             /** Format: date-time */
@@ -846,6 +1011,15 @@ export interface components {
         Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "worker_restarts" | "waiting_for_worker";
     };
     responses: {
+        /** @description The page, for whoever accepts text/html. */
+        Page: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "text/html": unknown;
+            };
+        };
         /** @description It does. */
         Text: {
             headers: {
@@ -901,13 +1075,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A line of text. */
+            /** @description A line of text, or the page, which asks for a key itself. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "text/plain": string;
+                    "text/html": unknown;
                 };
             };
             "4XX": components["responses"]["Problem"];
@@ -1113,6 +1288,101 @@ export interface operations {
             "5XX": components["responses"]["Problem"];
         };
     };
+    getSamples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The push's id, a UUID. */
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Oldest first, also of a push that has ended, as long as its record is kept. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Samples"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is, or no key is asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Signed in, with the cookie; or no key is asked for, and there is none. */
+            200: {
+                headers: {
+                    /** @description `Secure` where the request came by TLS, or with `X-Forwarded-Proto: https`. */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            "4XX": components["responses"]["Problem"];
+            "5XX": components["responses"]["Problem"];
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    /** @description The cookie without a value */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
+        };
+    };
     listWebhooks: {
         parameters: {
             query?: never;
@@ -1219,6 +1489,70 @@ export interface operations {
             };
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];
+        };
+    };
+    pageOfPush: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The push's id, a UUID. */
+                id: components["parameters"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Page"];
+            "4XX": components["responses"]["Problem"];
+        };
+    };
+    pageOfNew: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Page"];
+            "4XX": components["responses"]["Problem"];
+        };
+    };
+    pageOfWorkers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Page"];
+            "4XX": components["responses"]["Problem"];
+        };
+    };
+    pageFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, which holds a hash. */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, by brotli or gzip if the client takes it; it never changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": components["responses"]["Problem"];
         };
     };
     healthz: {

@@ -14,6 +14,7 @@ export type LiveProgress = Schemas['LiveProgress']
 export type Snapshot = { pushes: Push[] }
 export type Worker = Schemas['Worker']
 export type Plan = Schemas['Plan']
+export type Sample = Schemas['Samples']['samples'][number]
 export type FieldError = Schemas['FieldError']
 
 /** Problem is an error answer (RFC 9457), or no answer: code `unreachable`. */
@@ -75,15 +76,7 @@ export interface EndedPage {
 export const getEnded = (cursor?: string) =>
   get<EndedPage>('/v1/pushes?state=completed,failed,stopped&limit=200' + (cursor ? '&cursor=' + encodeURIComponent(cursor) : ''))
 
-export interface Sample {
-  at: string
-  bitrateKbps: number
-  fps: number
-  latenessMs: number
-  droppedPackets: number
-}
-
-export const getSamples = async (id: string) => (await get<{ samples: Sample[] }>(pathOf(id) + '/samples')).samples
+export const getSamples = async (id: string) => (await get<Schemas['Samples']>(pathOf(id) + '/samples')).samples
 
 export interface Picture {
   image: ImageBitmap

@@ -1,12 +1,9 @@
 // Who is signed in. The key itself goes to the API once and is kept nowhere.
 import { signal } from '@preact/signals'
+import type { components } from './api.gen'
 import { ask, get } from './api'
 
-export interface Session {
-  required: boolean
-  name?: string
-  expiresAt?: string
-}
+export type Session = components['schemas']['Session']
 
 /** session is undefined until the API has answered, and null while a key is asked for. */
 export const session = signal<Session | null | undefined>(undefined)

@@ -18,16 +18,8 @@ const metrics: Metric[] = [
   { word: 'bitrate', unit: '', values: (all) => all.map((s) => s.bitrateKbps), read: bitrate },
   { word: 'fps', unit: '', values: (all) => all.map((s) => s.fps), read: fps },
   { word: 'lateness', unit: ' ms', values: (all) => all.map((s) => s.latenessMs), read: (n) => `${n} ms` },
-  { word: 'dropped', unit: '', values: droppedEach, read: String },
+  { word: 'dropped', unit: '', values: (all) => all.map((s) => s.droppedPackets), read: String },
 ]
-
-/** droppedEach is what was dropped since the sample before: the counter itself only grows, and begins anew with an attempt. */
-export function droppedEach(samples: Sample[]): number[] {
-  return samples.map((s, i) => {
-    const before = samples[i - 1]?.droppedPackets ?? s.droppedPackets
-    return s.droppedPackets < before ? s.droppedPackets : s.droppedPackets - before
-  })
-}
 
 /** pointed is the sample under the pointer, the same in all charts. */
 const pointed = signal<number | null>(null)

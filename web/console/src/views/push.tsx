@@ -17,14 +17,12 @@ import { SureButton } from '../parts/stop'
 import { Time } from '../parts/time'
 import { Timeline } from '../parts/timeline'
 import { curlOf } from '../request'
+import { gather, type Gathered } from '../samples'
 import { session } from '../session'
 import { ended, put, type Row, rowOf } from '../store'
 import { onEvent } from '../stream'
 import { stop } from './pushes'
 
-/** sampleEvery is how far apart samples are, in ms; keptSamples are those of an hour. */
-const sampleEvery = 10_000
-const keptSamples = 360
 /** settle is how long events of one push are gathered before its history is asked for, in ms. */
 const settle = 300
 
@@ -43,6 +41,11 @@ function useStory(id: string): Story {
   const wrong = useSignal<Problem | null>(null)
   useEffect(() => {
     let timer = 0
+    let since: Gathered | null = null
+    const progressed = () => {
+      const p = rowOf(id)?.push.peek()
+      if (p?.progress && p.state === 'publishing') ({ samples: samples.value, since } = gather(samples.peek(), since, p.progress))
+    }
     const load = async () => {
       try {
         const [push, history] = await Promise.all([getPush(id), getHistory(id)])
@@ -56,7 +59,7 @@ function useStory(id: string): Story {
     void load()
     getSamples(id).then((all) => (samples.value = all), () => {})
     const off = onEvent((of, event) => {
-      if (event === 'progress' && of === id) samples.value = withProgress(samples.peek(), rowOf(id)?.push.peek())
+      if (event === 'progress' && of === id) progressed()
       else if ((of === id && event !== 'progress') || event === 'snapshot') {
         clearTimeout(timer)
         timer = window.setTimeout(load, settle)
@@ -68,16 +71,6 @@ function useStory(id: string): Story {
     }
   }, [id])
   return { row, events, samples, wrong }
-}
-
-/** withProgress adds what the stream tells, as far apart as the API's own samples are. */
-export function withProgress(samples: Sample[], p: Push | undefined): Sample[] {
-  const g = p?.progress
-  if (!g?.updatedAt || p?.state !== 'publishing') return samples
-  const last = samples.at(-1)
-  if (last && Date.parse(g.updatedAt) - Date.parse(last.at) < sampleEvery) return samples
-  const sample = { at: g.updatedAt, bitrateKbps: g.bitrateKbps, fps: g.fps, latenessMs: g.latenessMsP99, droppedPackets: g.droppedPackets }
-  return [...samples, sample].slice(-keptSamples)
 }
 
 export function PushView({ id }: { id: string }) {

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/internal/redistest"
+)
+
+// signIn returns the cookie of a session.
+func (i *instance) signIn() *http.Cookie {
+	i.t.Helper()
+	w, err := i.api.Post(i.base+"/v1/session", "application/json", strings.NewReader(`{"key":"`+apiKey+`"}`))
+	require.NoError(i.t, err)
+	require.NoError(i.t, w.Body.Close())
+	require.Equal(i.t, 200, w.StatusCode)
+	require.Len(i.t, w.Cookies(), 1)
+	return w.Cookies()[0]
+}
+
+// browse asks with a cookie, for a page of site.
+func (i *instance) browse(method, path, site string, cookie *http.Cookie) int {
+	i.t.Helper()
+	r, err := http.NewRequestWithContext(i.t.Context(), method, i.base+path, nil)
+	require.NoError(i.t, err)
+	r.AddCookie(cookie)
+	r.Header.Set("Sec-Fetch-Site", site)
+	w, err := i.api.Do(r)
+	require.NoError(i.t, err)
+	require.NoError(i.t, w.Body.Close())
+	return w.StatusCode
+}
+
+func TestASessionHoldsInEveryProcessWithTheSecretKeyAsLongAsItsKeyIsOne(t *testing.T) {
+	redis := redistest.New(t, redistest.Config{})
+	first := start(t, redis)
+	cookie := first.signIn()
+	newKey := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{8}, 32))
+	other := sha256.Sum256([]byte("canary-other"))
+	for name, tt := range map[string]struct {
+		setting string
+		status  int
+	}{
+		"a second process":                   {"ROOMCAST_SECRET_KEY=" + secretKey, 200},
+		"after a rotation of the secret key": {"ROOMCAST_SECRET_KEY=" + newKey + "," + secretKey, 200},
+		"with another secret key":            {"ROOMCAST_SECRET_KEY=" + newKey, 401},
+		"when the API key is taken out":      {"ROOMCAST_API_KEYS=ops:" + hex.EncodeToString(other[:]), 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := start(t, redis, tt.setting)
+			for _, path := range []string{"/v1/session", "/v1/pushes", "/monitor"} {
+				assert.Equal(t, tt.status, i.browse("GET", path, "same-origin", cookie), path)
+			}
+			assert.NotContains(t, i.text(), cookie.Value)
+		})
+	}
+	assert.NotContains(t, first.text(), cookie.Value)
+}
+
+func TestTheMonitorsButtonsWorkByASession(t *testing.T) {
+	i := start(t, redistest.New(t, redistest.Config{}))
+	cookie := i.signIn()
+	status, header, body := i.do("POST", "/v1/pushes", request(""))
+	require.Equal(t, 202, status, body)
+	button := "/monitor/api/queues/push/pending_tasks/" + header.Get("X-Request-Id") + ".1"
+	assert.Equal(t, 403, i.browse("DELETE", button, "cross-site", cookie))
+	_, _, body = i.do("GET", "/v1/pushes/"+header.Get("X-Request-Id"), "")
+	assert.Contains(t, body, `"desired":"run"`)
+	assert.Equal(t, 204, i.browse("DELETE", button, "same-origin", cookie))
+	_, _, body = i.do("GET", "/v1/pushes/"+header.Get("X-Request-Id"), "")
+	assert.Contains(t, body, `"status":"stopped"`)
+}
