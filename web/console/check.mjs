@@ -1,14 +1,16 @@
 // Fails when dist is not what src makes, when src/api.gen.ts is not what openapi.yaml makes, or when the first load is too large.
-//   node check.mjs FRESH   compares dist with the build in FRESH
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
+import { build } from 'vite'
 
 /** maxFirstLoad is in bytes, by gzip: what a browser loads before it shows anything. */
 const maxFirstLoad = 60_000
 
-const [fresh] = process.argv.slice(2)
+const fresh = mkdtempSync(join(tmpdir(), 'console-'))
+await build({ logLevel: 'warn', build: { outDir: fresh, emptyOutDir: true } })
 const problems = []
 
 const files = (dir) => readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name).slice(dir.length + 1)).sort()
@@ -24,6 +26,7 @@ for (const name of new Set([...kept, ...made])) {
   if (!kept.includes(name) || !made.includes(name)) problems.push(`${name} is only in ${kept.includes(name) ? 'dist' : 'a fresh build'}`)
   else if (!content(join('dist', name)).equals(content(join(fresh, name)))) problems.push(`${name} differs from a fresh build`)
 }
+rmSync(fresh, { recursive: true })
 
 const types = execFileSync('node_modules/.bin/openapi-typescript', ['../api/openapi.yaml'], { stdio: ['ignore', 'pipe', 'ignore'] })
 if (types.toString().trim() !== readFileSync('src/api.gen.ts', 'utf8').trim()) problems.push('src/api.gen.ts differs from what openapi.yaml makes')

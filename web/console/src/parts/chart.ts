@@ -35,14 +35,15 @@ export function drawChart(place: HTMLElement, { unit, language, onPoint }: Optio
     {
       width: place.clientWidth || 300,
       height: place.clientHeight,
-      padding: [8, 8, 0, 0],
+      padding: [8, 16, 0, 0],
+      legend: { show: false },
       cursor: { sync: { key: 'push' }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] } },
       axes: [
         { ...axis, grid: { show: false }, size: 24, space: 64, values: (_, ticks) => ticks.map((s) => time.format(s * 1000)) },
         { ...axis, size: 44, space: 28, values: (_, ticks) => ticks.map((n) => short(n) + unit) },
       ],
-      series: [{}, { stroke: line, width: 1.5, fill: line + '1c', points: { show: false } }],
+      series: [{}, { stroke: line, width: 1.5, fill: `color-mix(in srgb, ${line} 12%, transparent)`, points: { show: false } }],
       hooks: {
         draw: [(u) => drawMarks(u, marks, (e) => colourOf(place, e.state === 'failed' ? 'text-bad' : (markColours[e.type] ?? 'text-soft')))],
         setCursor: [(u) => onPoint(u.cursor.idx ?? null)],

@@ -31,7 +31,7 @@ export function Field({ name, label, hint, error, required, type = 'text', choic
   return (
     <div class="flex min-w-0 flex-col gap-1">
       <label for={'f-' + name} class="font-medium">
-        {label} {required && <span class="text-xs font-normal text-soft">{t('required')}</span>}
+        {label} {required && <span aria-hidden="true" class="text-xs font-normal text-soft">{t('required')}</span>}
       </label>
       {type === 'lines' ? (
         <textarea {...shared} rows={2} spellcheck={false} class="input font-mono text-[13px]" />

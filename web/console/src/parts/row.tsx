@@ -36,10 +36,11 @@ export function PushRow({ row, index, height, here, selected, onSelect, onStop }
         'row cells absolute inset-x-0 cursor-pointer border-b border-line hover:bg-raised ' +
         (trouble ? 'trouble bg-warnbg ' : '') +
         (over ? 'text-soft ' : '') +
+        (p.error ? 'error ' : '') +
         (selected ? 'bg-raised ' : '') +
         (here ? 'group-focus-visible:outline-2 group-focus-visible:-outline-offset-2 group-focus-visible:outline-accent' : '')
       }
-      style={{ height, transform: `translateY(${index * height}px)` }}
+      style={{ height: `${height}px`, transform: `translateY(${index * height}px)` }}
       onClick={open}
     >
       <span role="gridcell" class="check">
@@ -83,7 +84,7 @@ function Source({ push: p, trouble }: { push: Push; trouble: boolean }) {
     <span role="gridcell" class="what upper" title={p.videoSrc}>
       <span class="block truncate">{name}</span>
       {!trouble && (
-        <span class={'second block truncate ' + (p.error ? 'text-bad' : 'text-soft')} title={p.error?.message}>
+        <span class={'block truncate ' + (p.error ? 'text-bad' : 'text-soft max-sm:hidden')} title={p.error?.message}>
           {p.error ? sentence(p.error.code, p.error.message) : [host, video(p)].filter(Boolean).join(' · ')}
         </span>
       )}
@@ -101,7 +102,7 @@ function video(p: Push): string {
 /** Far is how far a file is, or how long a live push has been in its room. */
 function Far({ push: p }: { push: Push }) {
   const g = p.progress
-  if (!g) return null
+  if (!g || g.playedMs === 0) return null
   const length = p.endAtMs ?? g.durationMs
   if (!length || p.source?.kind === 'live') {
     return (

@@ -3,7 +3,8 @@ import { t } from '../i18n'
 import { inTrouble } from '../store'
 import { Icon, type IconName } from './icon'
 
-const looks: Record<State, { icon: IconName; colour: string }> = {
+/** looks are the icon and the colour of each state. */
+export const looks: Record<State, { icon: IconName; colour: string }> = {
   queued: { icon: 'clock', colour: 'text-soft' },
   starting: { icon: 'dots', colour: 'text-accent' },
   publishing: { icon: 'play', colour: 'text-good' },

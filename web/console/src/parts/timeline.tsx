@@ -1,10 +1,10 @@
 import type { HistoryEvent } from '../api'
 import { language, sentence, t } from '../i18n'
 import { Icon, type IconName } from './icon'
+import { looks as states } from './state'
 import { Time } from './time'
 
-const looks: Record<HistoryEvent['type'], { icon: IconName; colour: string }> = {
-  state: { icon: 'dots', colour: 'text-soft' },
+const others: Record<Exclude<HistoryEvent['type'], 'state'>, { icon: IconName; colour: string }> = {
   warning: { icon: 'warn', colour: 'text-warn' },
   trouble: { icon: 'warn', colour: 'text-warn' },
   recovered: { icon: 'check', colour: 'text-good' },
@@ -24,7 +24,7 @@ export function Timeline({ events }: { events: HistoryEvent[] }) {
 }
 
 function Line({ event: e }: { event: HistoryEvent }) {
-  const look = e.state === 'failed' ? { icon: 'cross' as const, colour: 'text-bad' } : looks[e.type]
+  const look = e.type === 'state' ? states[e.state ?? 'queued'] : others[e.type]
   const title = e.type === 'state' && e.state ? t(`state_${e.state}`) : t(`event_${e.type}`)
   const said = e.type === 'plan' || e.type === 'recovered' ? (e.message ?? '') : sentence(e.code, e.message)
   const original = language.value !== 'en' && e.message && e.message !== said ? e.message : ''

@@ -108,7 +108,7 @@ function Toolbar() {
     return () => removeEventListener('keydown', key)
   }, [])
   return (
-    <div class="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line bg-card px-4 py-2 max-sm:px-3">
+    <div class="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line bg-card px-4 py-2 max-sm:px-3 shrink-0">
       <nav aria-label={t('filters')} class="-mx-1 flex flex-wrap gap-1">
         {Object.entries(shows).map(([name, { word }]) => (
           <Filter key={name} name={name} word={word} />
@@ -245,7 +245,7 @@ function List() {
       {rows.length === 0 ? (
         <Nothing />
       ) : (
-        <div role="rowgroup" class="relative" style={{ height: rows.length * height.value }}>
+        <div role="rowgroup" class="relative" style={{ height: `${rows.length * height.value}px` }}>
           {window.value.rows.map((row, i) => (
             <PushRow
               key={row.id}
