@@ -13,7 +13,7 @@ import (
 //
 //	{roomcast}:push:<id>            hash    the record, see record.go
 //	{roomcast}:events:<id>          stream  its history, capped at about 1000
-//	{roomcast}:samples:<id>         stream  how it went, an entry every ten seconds, at most 360
+//	{roomcast}:samples:<id>         stream  how it went, an entry every ten seconds, at most 360; TTL 3 days from the last
 //	{roomcast}:secret:<id>          string  sealed secrets; deleted at the push's end
 //	{roomcast}:live                 zset    id → end of lease, or of the grace of a queued push
 //	{roomcast}:workers              zset    worker → end of its presence

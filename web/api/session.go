@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -87,7 +88,7 @@ func cookie(r *http.Request, value string, lasts time.Duration) *http.Cookie {
 	}
 	return &http.Cookie{
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		Secure: r.TLS != nil || strings.HasPrefix(r.Header.Get("X-Forwarded-Proto"), "https"), // a list where proxies stand in a row
 	}
 }
 

@@ -87,8 +87,10 @@ func TestTheCookieIsSecureBehindTLS(t *testing.T) {
 	f := newFace(t, nil)
 	_, set := f.signIn(t)
 	assert.False(t, set.Secure)
-	_, set = f.signIn(t, "X-Forwarded-Proto: https")
-	assert.True(t, set.Secure)
+	for _, proto := range []string{"https", "https, http"} {
+		_, set = f.signIn(t, "X-Forwarded-Proto: "+proto)
+		assert.True(t, set.Secure, proto)
+	}
 
 	r := httptest.NewRequest("POST", "https://api.example/v1/session", strings.NewReader(`{"key":"`+secret+`"}`))
 	w := httptest.NewRecorder()

@@ -144,6 +144,16 @@ func TestADeadWebhookIsSentAgain(t *testing.T) {
 	require.Equal(t, 401, f.do("POST", "/v1/webhooks/"+id+".failed/resend", "", "Authorization: ").Code)
 }
 
+func TestSamplesAsJSON(t *testing.T) {
+	f := newFace(t, nil)
+	golden(t, "samples_empty.json", f.do("GET", "/v1/pushes/"+id+"/samples", "").Body.Bytes())
+	f.samples = []tasks.Sample{
+		{At: at(0), Bitrate: 2_400_999, FPS: 24.9876, Lateness: 3900 * time.Microsecond, DroppedPackets: 2},
+		{At: at(10)},
+	}
+	golden(t, "samples.json", f.do("GET", "/v1/pushes/"+id+"/samples", "").Body.Bytes())
+}
+
 func TestEventsAsJSON(t *testing.T) {
 	f := newFace(t, nil)
 	golden(t, "events_empty.json", f.do("GET", "/v1/pushes/"+id+"/events", "").Body.Bytes())

@@ -88,7 +88,7 @@ func serve(w http.ResponseWriter, r *http.Request, files fs.FS, name string) {
 }
 
 func missing(w http.ResponseWriter) {
-	problem.Write(w, &tasks.Error{Code: problem.CodeNoRoute, Msg: "there is no such file; a page that asks for it is of another version: load it anew"})
+	problem.Write(w, &tasks.Error{Code: problem.CodeNoRoute, Msg: "the page has no file by this name; one that asks for it is of another version: load it anew"})
 }
 
 // accepts says whether an Accept-Encoding names an encoding, and not with q=0.

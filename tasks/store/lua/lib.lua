@@ -11,6 +11,7 @@ local MAX_EVENTS = 1000
 local FEED, FEED_MS = KEYS[#KEYS], 600000
 local MAX_WEBHOOKS = 100
 local OUTBOX_MS = 3 * 86400000 -- that an outbox is kept which nobody empties
+local SAMPLES_MS = OUTBOX_MS -- that samples are kept whose push was lost without an end
 local PROGRESS_MS = 10000 -- between two webhooks push.progress
 
 local function int(n)
@@ -106,6 +107,7 @@ local function sample(k, list)
     local known = last and last[4] == fields[4] and tonumber(last[2]) >= tonumber(fields[2])
     if not known then redis.pcall('XADD', key, 'MAXLEN', '=', MAX_SAMPLES, '*', unpack(fields)) end
   end
+  redis.call('PEXPIRE', key, SAMPLES_MS)
 end
 
 local function state_event(k, state, epoch, message, t, code)
