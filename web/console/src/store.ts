@@ -34,8 +34,11 @@ export const inTrouble = (p: Push) => p.trouble !== undefined && !ended(p.state)
 export const place = (p: Push) => (ended(p.state) ? 2 : inTrouble(p) ? 0 : 1)
 
 export function compare(a: Push, b: Push): number {
-  return place(a) - place(b) || (b.createdAt ?? '').localeCompare(a.createdAt ?? '') || b.id.localeCompare(a.id)
+  return place(a) - place(b) || descending(a.createdAt ?? '', b.createdAt ?? '') || descending(a.id, b.id)
 }
+
+/** descending orders times of one format, and ids; localeCompare takes ten times as long. */
+const descending = (a: string, b: string) => (a < b ? 1 : a > b ? -1 : 0)
 
 let restructure = 0
 

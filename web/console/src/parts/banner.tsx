@@ -35,13 +35,14 @@ interface Props {
 
 export function Banner({ title, code, message, bad = false, children }: Props) {
   const said = sentence(code, message)
-  const todo = explain(code)?.todo
+  const advised = language.value === 'en' && message.includes('; ') // a failure's sentence ends with what to do
+  const todo = advised ? '' : explain(code)?.todo
   return (
     <div role={bad ? undefined : 'status'} class={'flex gap-3 rounded-lg border p-4 ' + (bad ? 'border-bad/40 bg-badbg' : 'border-warn/40 bg-warnbg')}>
       <Icon name={bad ? 'cross' : 'warn'} class={'mt-0.5 ' + (bad ? 'text-bad' : 'text-warn')} />
       <div class="min-w-0">
-        <p class="font-semibold">
-          {title} <code class="ml-1 font-mono text-xs font-normal text-soft">{code}</code>
+        <p class="flex flex-wrap items-baseline gap-x-2 font-semibold">
+          {title} <code class="font-mono text-xs font-normal text-soft">{code}</code>
         </p>
         <p class="break-words">{said}</p>
         {language.value !== 'en' && said !== message && (

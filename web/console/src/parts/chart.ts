@@ -9,7 +9,6 @@ export interface Chart {
 }
 
 interface Options {
-  unit: string
   language: string
   onPoint: (index: number | null) => void
 }
@@ -26,7 +25,7 @@ function colourOf(place: Element, name: string): string {
 const markColours: Partial<Record<HistoryEvent['type'], string>> = { trouble: 'text-warn', warning: 'text-warn', recovered: 'text-good' }
 
 /** drawChart fills place, follows its width, and shares its pointer with the other charts. */
-export function drawChart(place: HTMLElement, { unit, language, onPoint }: Options): Chart {
+export function drawChart(place: HTMLElement, { language, onPoint }: Options): Chart {
   const [line, soft, grid] = ['text-accent', 'text-soft', 'text-strong'].map((name) => colourOf(place, name))
   let marks: HistoryEvent[] = []
   const time = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
@@ -41,7 +40,7 @@ export function drawChart(place: HTMLElement, { unit, language, onPoint }: Optio
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] } },
       axes: [
         { ...axis, grid: { show: false }, size: 24, space: 64, values: (_, ticks) => ticks.map((s) => time.format(s * 1000)) },
-        { ...axis, size: 44, space: 28, values: (_, ticks) => ticks.map((n) => short(n) + unit) },
+        { ...axis, size: 44, space: 28, values: (_, ticks) => ticks.map(short) },
       ],
       series: [{}, { stroke: line, width: 1.5, fill: `color-mix(in srgb, ${line} 12%, transparent)`, points: { show: false } }],
       hooks: {

@@ -9,16 +9,15 @@ import type { Chart } from './chart'
 
 interface Metric {
   word: Word
-  unit: string
   values: (samples: Sample[]) => number[]
   read: (n: number) => string
 }
 
 const metrics: Metric[] = [
-  { word: 'bitrate', unit: '', values: (all) => all.map((s) => s.bitrateKbps), read: bitrate },
-  { word: 'fps', unit: '', values: (all) => all.map((s) => s.fps), read: fps },
-  { word: 'lateness', unit: ' ms', values: (all) => all.map((s) => s.latenessMs), read: (n) => `${n} ms` },
-  { word: 'dropped', unit: '', values: (all) => all.map((s) => s.droppedPackets), read: String },
+  { word: 'bitrate', values: (all) => all.map((s) => s.bitrateKbps), read: bitrate },
+  { word: 'fps', values: (all) => all.map((s) => s.fps), read: fps },
+  { word: 'lateness', values: (all) => all.map((s) => s.latenessMs), read: (n) => `${n} ms` },
+  { word: 'dropped', values: (all) => all.map((s) => s.droppedPackets), read: String },
 ]
 
 /** pointed is the sample under the pointer, the same in all charts. */
@@ -43,7 +42,7 @@ function MetricChart({ metric, samples, events }: { metric: Metric; samples: Sam
   useEffect(() => {
     let gone = false
     void import('./chart').then(({ drawChart }) => {
-      if (!gone) chart.value = drawChart(place.current!, { unit: metric.unit, language: tag(), onPoint: (i) => (pointed.value = i) })
+      if (!gone) chart.value = drawChart(place.current!, { language: tag(), onPoint: (i) => (pointed.value = i) })
     })
     return () => {
       gone = true

@@ -9,6 +9,8 @@ import { ended } from '../store'
 
 /** every is how often the worker makes a picture, in ms. */
 const every = 2000
+/** first is when the first one is asked for again, in ms. */
+const first = 1000
 /** old is from when on a picture's age is told, in ms. */
 const old = 6000
 
@@ -35,7 +37,7 @@ export function Preview({ push: p }: { push: Push }) {
           return
         }
       }
-      timer = window.setTimeout(look, every)
+      timer = window.setTimeout(look, at.peek() ? every : first)
     }
     void look()
     document.addEventListener('visibilitychange', look, { signal: over.signal })

@@ -15,7 +15,7 @@ const others: Record<Exclude<HistoryEvent['type'], 'state'>, { icon: IconName; c
 export function Timeline({ events }: { events: HistoryEvent[] }) {
   if (events.length === 0) return <p class="text-soft">{t('timelineWait')}</p>
   return (
-    <ol class="flex flex-col">
+    <ol class="grid grid-cols-[auto_16px_minmax(0,1fr)] gap-x-3">
       {events.toReversed().map((e, i) => (
         <Line key={events.length - i} event={e} />
       ))}
@@ -29,7 +29,7 @@ function Line({ event: e }: { event: HistoryEvent }) {
   const said = e.type === 'plan' || e.type === 'recovered' ? (e.message ?? '') : sentence(e.code, e.message)
   const original = language.value !== 'en' && e.message && e.message !== said ? e.message : ''
   return (
-    <li class="grid grid-cols-[auto_16px_minmax(0,1fr)] gap-x-3 border-b border-line py-2 last:border-0">
+    <li class="col-span-3 grid grid-cols-subgrid border-b border-line py-2 last:border-0">
       <span class="text-soft">
         <Time at={e.at} />
       </span>

@@ -48,6 +48,7 @@ const wrong = computed(() => {
 
 function set(name: string, value: string) {
   form.value = { ...form.value, [name]: value }
+  look.value = {}
   touch(name)
 }
 
@@ -279,12 +280,12 @@ function Verdict() {
   const { busy, good, problem } = check.value
   const n = [...wrong.value.keys()].length
   const placed = problem && (problem.errors.length > 0 || placeOf(problem.code))
-  const [colour, text] = n > 0 ? ['text-warn', t('checkBad', { n })] : good ? ['text-good', t('checkGood')] : busy ? ['text-soft', t('checking')] : ['text-soft', t('checkEmpty')]
+  const [colour, text] = n > 0 ? ['text-warn', t('checkBad', { n })] : good && fails() ? ['text-warn', t('checkGoodBut')] : good ? ['text-good', t('checkGood')] : busy ? ['text-soft', t('checking')] : ['text-soft', t('checkEmpty')]
   const unseen = problem?.errors.filter((e) => !document.getElementById('f-' + e.field) && e.field !== 'strRoomId') ?? []
   return (
     <div role="status" class="flex flex-col gap-2">
       <p class={'flex items-center gap-2 font-medium ' + (problem && !placed ? 'text-bad' : colour)}>
-        <Icon name={good && n === 0 ? 'check' : busy || (!problem && n === 0) ? 'dots' : 'warn'} />
+        <Icon name={good && n === 0 && !fails() ? 'check' : busy || (!problem && n === 0 && !fails()) ? 'dots' : 'warn'} />
         {problem && !placed ? sentence(problem.code, problem.detail) : text}
       </p>
       {unseen.map((e) => (
@@ -321,15 +322,21 @@ function Submit() {
   )
 }
 
+/** fails is why a start would fail at once, as far as a worker has looked. */
+function fails(): { code: string; message: string } | undefined {
+  const { good, problem } = look.value
+  return problem ? { code: problem.code, message: problem.detail } : good?.error
+}
+
 /** Looked is what a worker found when it opened the source. */
 function Looked() {
-  const { busy, good, problem } = look.value
-  if (!busy && !good && !problem) return null
+  const { busy, good } = look.value
+  const failure = fails()
+  if (failure) return <Banner bad title={t('wouldFail')} code={failure.code} message={failure.message} />
+  if (!busy && !good) return null
   return (
     <section role="status" class="card flex flex-col gap-3 p-4">
       {busy && <p class="pulse">{t('probing')}</p>}
-      {problem && <Banner bad title={t('probe')} code={problem.code} message={problem.detail} />}
-      {good?.error && <Banner bad title={t('probe')} code={good.error.code} message={good.error.message} />}
       {good?.source && (
         <>
           <h2 class="font-semibold">{t('sourceTracks')}</h2>

@@ -77,6 +77,9 @@ export function PushView({ id }: { id: string }) {
   const story = useStory(id)
   const p = story.row.value?.push.value
   const wrong = story.wrong.value
+  useEffect(() => {
+    if (p) document.title = `${p.roomId} · Roomcast`
+  }, [p?.roomId])
   if (wrong?.status === 404 || wrong?.status === 400) {
     return (
       <Empty title={t('pushGone')} why={t('pushGoneWhy')}>

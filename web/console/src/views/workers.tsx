@@ -6,6 +6,7 @@ import { t } from '../i18n'
 import { Empty } from '../parts/empty'
 import { Icon } from '../parts/icon'
 import { Time } from '../parts/time'
+import { running, structure } from '../store'
 
 /** every is how often a visible page asks, in ms. */
 const every = 5000
@@ -65,6 +66,11 @@ function Table({ workers }: { workers: Worker[] }) {
   )
 }
 
+function runningOn(worker: string): number {
+  structure.value
+  return running().filter((p) => p.worker === worker).length
+}
+
 function WorkerRow({ worker: w }: { worker: Worker }) {
   const full = w.used >= w.slots
   return (
@@ -88,7 +94,7 @@ function WorkerRow({ worker: w }: { worker: Worker }) {
       <td class={'whitespace-nowrap ' + (w.hasSecretKey ? '' : 'text-bad')}>{t(w.hasSecretKey ? 'keyYes' : 'keyNo')}</td>
       <td>
         <a href={'/?worker=' + encodeURIComponent(w.name)} class="whitespace-nowrap text-accent hover:underline">
-          {t('showPushes')}
+          {t('showPushes', { n: runningOn(w.name) })}
         </a>
       </td>
     </tr>
