@@ -20,6 +20,7 @@ import (
 // monitor, the metrics or what the page is given. Nor is an API key, also when
 // somebody signs in with it.
 func TestACanaryIsFoundNowhere(t *testing.T) {
+	beside(t)
 	const password, token, user, header = "canary-redis-password", "canary-url-token", "canary-url-user", "canary-header-value"
 	other := redistest.New(t, redistest.Config{Password: password})
 	hooks := receiveWebhooks(t)

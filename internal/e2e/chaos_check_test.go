@@ -92,7 +92,7 @@ func (c *chaos) check() int {
 	for _, h := range c.hands {
 		require.True(c.t, h.gone || h.alive(), "%s ended by itself: %v\n%s", h.name, h.err, h.tail())
 	}
-	require.Len(c.t, c.pushesInTheList(), len(c.users), "one push for each create")
+	require.Len(c.t, c.pushesInTheList(attempts), len(c.users), "one push for each create")
 	return len(c.room.Sessions())
 }
 
@@ -154,13 +154,21 @@ func ownerOf(s fakeroom.Session, attempts []attempt) (attempt, bool) {
 	return newest, newest.epoch > 0
 }
 
-func (c *chaos) pushesInTheList() []string {
+// pushesInTheList are those that a client was told the id of. A create that was
+// answered with 503 may have left a push that says so, and was never played.
+func (c *chaos) pushesInTheList(attempts []attempt) []string {
 	var ids []string
 	for cursor := ""; ; {
 		a := c.do(http.MethodGet, "/v1/pushes?limit=100&cursor="+cursor, nil)
 		pushes, _ := a.body["pushes"].([]any)
 		for _, p := range pushes {
-			id, _ := p.(map[string]any)["id"].(string)
+			push, _ := p.(map[string]any)
+			id, _ := push["id"].(string)
+			if failed, _ := push["error"].(map[string]any); failed["code"] == "redis_unavailable" || failed["code"] == "queue_unavailable" {
+				played := slices.ContainsFunc(attempts, func(a attempt) bool { return a.push == id })
+				require.False(c.t, played, "%s was answered with 503 and played", id)
+				continue
+			}
 			ids = append(ids, id)
 		}
 		if cursor, _ = a.body["nextCursor"].(string); cursor == "" {

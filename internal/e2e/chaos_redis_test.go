@@ -90,6 +90,7 @@ func (c *crowd) listed() []string {
 }
 
 func TestChaosOneKeyMakesOnePush(t *testing.T) {
+	beside(t)
 	c := newCrowd(t, options{})
 	body := c.request(c.files.URL+"/a", "r", "u", nil)
 	answers := make([]answer, 100)

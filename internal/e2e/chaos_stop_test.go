@@ -23,6 +23,7 @@ var remains = regexp.MustCompile(`^(\{roomcast\}:(push:[0-9a-f-]{36}|events:[0-9
 	`|asynq:(queues|servers|workers)|asynq:(servers|workers):\{.*\}|asynq:\{(push|resume)\}:(processed|failed)(:.*)?)$`)
 
 func TestChaosCreatesAndStopsThatRace(t *testing.T) {
+	beside(t)
 	c := newCrowd(t, options{workers: 2})
 	n := sized().pairs
 	var racing sync.WaitGroup

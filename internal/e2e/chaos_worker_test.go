@@ -17,6 +17,7 @@ import (
 const renewTime = 100 * time.Millisecond
 
 func TestChaosPushesOfAKilledWorkerGoOnElsewhere(t *testing.T) {
+	beside(t)
 	c := newCrowd(t, options{})
 	c.publish(sized().pushes)
 	c.addWorker()
@@ -65,6 +66,7 @@ func parsed(text any) time.Time {
 }
 
 func TestChaosAWorkerToldToEndHandsItsPushesOver(t *testing.T) {
+	beside(t)
 	c := newCrowd(t, options{})
 	c.publish(sized().pushes)
 	c.addWorker()
@@ -102,6 +104,7 @@ func (c *crowd) gaps(before, after map[string]fakeroom.Session) figures {
 }
 
 func TestChaosASecondSignalEndsAWorkerAtOnce(t *testing.T) {
+	beside(t)
 	c := newCrowd(t, options{})
 	c.publish(1)
 	require.NoError(t, c.redis.Stop()) // nothing can be given back now
@@ -127,6 +130,7 @@ func TestChaosASecondSignalEndsAWorkerAtOnce(t *testing.T) {
 }
 
 func TestChaosRollingRestartsFailAndDoubleNothing(t *testing.T) {
+	beside(t)
 	c := newCrowd(t, options{workers: 3})
 	c.publish(sized().rolling)
 	begin := c.now()

@@ -56,6 +56,7 @@ func says(t *testing.T, lines *bufio.Scanner, word string) {
 }
 
 func TestTheClientSaysATroubleSoon(t *testing.T) {
+	beside(t)
 	silent := mediatest.ServeHandler(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	for code, workers := range map[string]int{"source_silent": 1, "no_worker": -1} {
 		t.Run(code, func(t *testing.T) {

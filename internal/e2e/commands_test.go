@@ -45,7 +45,8 @@ var rules = []rule{
 	{command: `^redis-server `, run: `$0 >/dev/null`},
 	{command: `^bin/api & bin/worker &`, run: "$0\nuntil bin/roomcast doctor; do sleep 0.1; done"},
 	{command: `^bin/roomcast stage room & bin/roomcast stage files run/videos &$`,
-		run: `bin/roomcast stage room --listen 127.0.0.1:1935 --report localhost:8082 & bin/roomcast stage files run/videos --listen 127.0.0.1:8090 &`},
+		run: `bin/roomcast stage room --listen 127.0.0.1:1935 --report localhost:8082 & bin/roomcast stage files run/videos --listen 127.0.0.1:8090 &
+		until curl --silent --output /dev/null http://127.0.0.1:8090/ && curl --silent --output /dev/null http://localhost:8082/; do sleep 0.1; done`},
 	{command: `^mkdir -p run/videos`, run: `$0 --seconds 20`},
 	{command: `^id=\$\(curl `, run: `$0 && [ ${#id} = 36 ]`},
 	{command: `^sleep 5$`, run: `$0`},
@@ -136,6 +137,7 @@ func TestCommandsAreReadFromADocument(t *testing.T) {
 // TestEveryCommandOfTheDocumentsRuns runs them in one shell, in their order, as a
 // reader would who has put his own address, signature and id in.
 func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
+	beside(t)
 	var script, last strings.Builder
 	known := map[string]bool{}
 	makefile, err := os.ReadFile("../../Makefile")

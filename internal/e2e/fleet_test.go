@@ -25,6 +25,7 @@ func codeOf(push map[string]any) any {
 }
 
 func TestWhoFindsNoWorkerOrNoFreeSlotIsToldInTheAnswer(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{workers: -1, env: []string{"ROOMCAST_WORKER_SLOTS=1"}})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 20})})
 	post := func(user string) map[string]any {

@@ -114,6 +114,7 @@ func value(t testing.TB, scrape, series string) float64 {
 }
 
 func TestMetricsTellOfAPushFromItsBeginToItsEnd(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 20})})
 	id := s.push(files.URL+"/a", "r", "u", nil)
@@ -150,6 +151,7 @@ func TestMetricsTellOfAPushFromItsBeginToItsEnd(t *testing.T) {
 }
 
 func TestMetricsTellOfATakeoverAndItsGap(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{forget: true})
 	s.addWorker()
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 60})})
@@ -169,6 +171,7 @@ func TestMetricsTellOfATakeoverAndItsGap(t *testing.T) {
 }
 
 func TestAScrapeSaysThatRedisIsAwayAndDoesNotHang(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{forget: true, redis: redistest.Config{}})
 	require.NoError(t, s.redis.Stop())
 	defer func() { _ = s.redis.Cont() }()

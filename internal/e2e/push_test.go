@@ -36,6 +36,7 @@ func patient(t testing.TB) context.Context {
 // The peer here is one that nobody here wrote: nginx is the file server and
 // the room.
 func TestARequestPutsAVideoIntoARoomAndAStopTakesItOut(t *testing.T) {
+	beside(t)
 	root := t.TempDir()
 	name := copyInto(t, root, mediatest.Clip(t, mediatest.Spec{Seconds: 75, GOPSeconds: 2}))
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{Root: root})
@@ -106,6 +107,7 @@ func decodeSession(t testing.TB, room *fakeroom.Server, id int) {
 }
 
 func TestALiveStreamIsPlayedFromItsNewest(t *testing.T) {
+	beside(t)
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 	mediatest.FFmpegPublish(t, nginx.RTMP+"/live/show", mediatest.Clip(t, mediatest.Spec{Seconds: 20}))
 	_, err := nginx.WaitEvent(patient(t), "publish", "show")
@@ -123,6 +125,7 @@ func TestALiveStreamIsPlayedFromItsNewest(t *testing.T) {
 }
 
 func TestALivePlaylistIsPlayedInRealTime(t *testing.T) {
+	beside(t)
 	dir := t.TempDir()
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 20})
 	mediatest.FFmpeg(t, "-re", "-stream_loop", "-1", "-i", clip, "-c", "copy", "-f", "hls", "-hls_time", "2",

@@ -65,6 +65,7 @@ func TestRedisTrueGoesOnWhereTheLastPushStopped(t *testing.T) {
 }
 
 func TestAServerWithoutRangeRequestsCanBeResumedToo(t *testing.T) {
+	beside(t)
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 30, GOPSeconds: gop.Seconds(), Container: "flv"})
 	data, err := os.ReadFile(clip)
 	require.NoError(t, err)
@@ -83,6 +84,7 @@ func requireWithinAGOP(t testing.TB, stopped, again time.Duration) {
 }
 
 func TestAResumeRecordMayLiveInARedisTheRequestNames(t *testing.T) {
+	beside(t)
 	const password = "a-strangers-password"
 	other := redistest.New(t, redistest.Config{Password: password})
 	s := newStack(t, options{env: []string{"ROOMCAST_PROGRESS_REDIS_ALLOW=" + other.Addr()}})
@@ -108,6 +110,7 @@ func TestAResumeRecordMayLiveInARedisTheRequestNames(t *testing.T) {
 }
 
 func TestTroubleWithANamedRedisIsAWarningAndThePictureGoesOn(t *testing.T) {
+	beside(t)
 	other := redistest.New(t, redistest.Config{})
 	s := newStack(t, options{env: []string{"ROOMCAST_PROGRESS_REDIS_ALLOW=" + other.Addr()}})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 30})})

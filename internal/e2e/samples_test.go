@@ -40,7 +40,7 @@ func TestSamplesTellHowAPushWentOverATakeoverAndAfterItsEnd(t *testing.T) {
 	wait(1)
 	progress, _ := s.get(id)["progress"].(map[string]any)
 	require.InEpsilon(t, progress["bitrateKbps"], got[0].BitrateKbps, 0.25, "%+v, and progress %v", got, progress)
-	require.InDelta(t, 25, got[0].FPS, 2)
+	require.InDelta(t, 30, got[0].FPS, 2)
 	require.WithinDuration(t, time.Now(), got[0].At, 3*time.Second)
 	first := got[0]
 

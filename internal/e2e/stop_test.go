@@ -11,6 +11,7 @@ import (
 )
 
 func TestAStopWorksInEveryState(t *testing.T) {
+	beside(t)
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 30})
 	files := mediatest.Serve(t, map[string]string{"a": clip})
 	t.Run("queued, with no worker anywhere", func(t *testing.T) {
@@ -62,6 +63,7 @@ func TestAStopWorksInEveryState(t *testing.T) {
 }
 
 func TestAWorkerThatIsToldToEndGivesItsPushesAway(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{workers: 2})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 60})})
 	id := s.push(files.URL+"/a", "r", "u", nil)
@@ -80,6 +82,7 @@ func TestAWorkerThatIsToldToEndGivesItsPushesAway(t *testing.T) {
 }
 
 func TestAWorkerThatIsKilledIsReplaced(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{workers: 2})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 60})})
 	id := s.push(files.URL+"/a", "r", "u", nil)

@@ -75,6 +75,7 @@ func (h *webhooks) wait(t testing.TB, want ...string) {
 }
 
 func TestAClientIsToldOfItsPushOverAKilledWorkerAndAFlush(t *testing.T) {
+	beside(t)
 	h := receiveWebhooks(t)
 	s := newStack(t, options{workers: 2, env: []string{"ROOMCAST_WEBHOOK_SECRET=" + webhookSecret, "ROOMCAST_WEBHOOK_ALLOW=127.0.0.0/8"}})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 60})})
@@ -101,6 +102,7 @@ func TestAClientIsToldOfItsPushOverAKilledWorkerAndAFlush(t *testing.T) {
 }
 
 func TestACallbackInsideIsRefusedAndTheOperatorsOwnIsNot(t *testing.T) {
+	beside(t)
 	h := receiveWebhooks(t)
 	s := newStack(t, options{env: []string{"ROOMCAST_WEBHOOK_SECRET=" + webhookSecret, "ROOMCAST_WEBHOOK_URL=" + h.URL}})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 2})})
