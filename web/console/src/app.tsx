@@ -7,7 +7,7 @@ import { Icon, type IconName } from './parts/icon'
 import { Toast, toastProblem } from './parts/toast'
 import { followLinks, path } from './router'
 import { loadSession, session, signOut } from './session'
-import { connect, live, tellSignedOut } from './stream'
+import { connect, live, tellTabs } from './stream'
 import { type Theme, theme, themes } from './theme'
 import { NewPush } from './views/new'
 import { PushView } from './views/push'
@@ -91,7 +91,7 @@ function Header() {
         </button>
         <ThemeButton />
         {key?.required && (
-          <IconButton name="leave" label={t('signOut')} title={`${t('signOut')}. ${t('signedInAs', { name: key.name ?? '' })}`} onClick={() => signOut().then(tellSignedOut, toastProblem)} />
+          <IconButton name="leave" label={t('signOut')} title={`${t('signOut')}. ${t('signedInAs', { name: key.name ?? '' })}`} onClick={() => signOut().then(() => tellTabs('signed-out'), toastProblem)} />
         )}
         <a class="button primary small ml-2 max-sm:ml-1 max-sm:px-2" href="/new">
           <Icon name="plus" />

@@ -1,5 +1,5 @@
 // The pushes as this tab knows them: a signal for each, so that a message draws one row anew.
-import { batch, type Signal, signal } from '@preact/signals'
+import { batch, computed, type Signal, signal } from '@preact/signals'
 import { getEnded, type LiveEvent, type LiveProgress, type Push, type Snapshot, type State } from './api'
 
 export interface Row {
@@ -8,7 +8,7 @@ export interface Row {
 }
 
 /** maxEnded bounds what a tab keeps of pushes that have ended, so that a page may stay open for weeks. */
-const maxEnded = 2000
+export const maxEnded = 2000
 /** sortEvery is how often rows may change places, in ms: a list that jumps cannot be read. */
 const sortEvery = 250
 
@@ -113,6 +113,14 @@ export async function loadEnded(next = false) {
     structure.value++
   })
 }
+
+/** onWorkers counts the pushes that each worker runs. */
+export const onWorkers = computed(() => {
+  structure.value
+  const n = new Map<string, number>()
+  for (const { worker } of running()) if (worker) n.set(worker, (n.get(worker) ?? 0) + 1)
+  return n
+})
 
 /** running are the pushes that have not ended. */
 export const running = () => [...rows.values()].map((r) => r.push.peek()).filter((p) => !ended(p.state))

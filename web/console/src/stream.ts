@@ -2,7 +2,7 @@
 // tells the others. Web Locks are there on secure origins only; without them each visible tab has a connection of its own.
 import { signal } from '@preact/signals'
 import type { Push } from './api'
-import { loadSession, signedOut } from './session'
+import { loadSession, session, signedOut } from './session'
 import { apply, clear, known, loadEnded, restart, running } from './store'
 
 interface Message {
@@ -15,7 +15,7 @@ type Told =
   | { kind: 'hello' } // a tab that has nothing yet
   | { kind: 'greeting'; pushes: Push[] } // for it alone
   | { kind: 'link'; live: boolean }
-  | { kind: 'signed-out' }
+  | { kind: 'signed-in' | 'signed-out' }
 
 /** live says whether messages come; undefined before the first. */
 export const live = signal<boolean | undefined>(undefined)
@@ -76,7 +76,7 @@ function open(tell: (t: Told) => void, ended: AbortSignal) {
   source.onerror = () => {
     linked(false)
     if (source.readyState !== EventSource.CLOSED || ended.aborted) return
-    loadSession().catch(() => {}) // the session may be over
+    loadSession().then(() => session.peek() === null && tellTabs('signed-out'), () => {}) // the session may be over
     setTimeout(() => ended.aborted || open(tell, ended), retryIn)
   }
   for (const event of names) {
@@ -140,9 +140,18 @@ function whileVisible(ended: AbortSignal, begin: (hidden: AbortSignal) => void) 
   look()
 }
 
-/** tellSignedOut shows the sign-in in all tabs. */
-export function tellSignedOut() {
+/** tellTabs tells the other tabs that the browser's session has begun or is over. */
+export function tellTabs(kind: 'signed-in' | 'signed-out') {
   const channel = new BroadcastChannel('roomcast')
-  channel.postMessage({ kind: 'signed-out' } satisfies Told)
+  channel.postMessage({ kind } satisfies Told)
   channel.close()
+}
+
+/** awaitSignIn looks at the session again once another tab has signed in. */
+export function awaitSignIn(): () => void {
+  const channel = new BroadcastChannel('roomcast')
+  channel.onmessage = ({ data }: MessageEvent<Told>) => {
+    if (data.kind === 'signed-in') loadSession().catch(() => {})
+  }
+  return () => channel.close()
 }

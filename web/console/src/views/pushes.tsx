@@ -9,7 +9,7 @@ import { PushRow } from '../parts/row'
 import { SureButton } from '../parts/stop'
 import { toastProblem } from '../parts/toast'
 import { go, query, setQuery } from '../router'
-import { allRows, compare, ended, inTrouble, known, loadEnded, more, news, put, type Row, structure } from '../store'
+import { allRows, compare, ended, inTrouble, known, loadEnded, maxEnded, more, news, put, type Row, structure } from '../store'
 
 /** ROW is the height of a row in pixels, as style.css has it: two lines, or on a phone four. */
 const ROW = 56
@@ -90,7 +90,8 @@ export function Pushes() {
       <h1 class="sr-only">{t('pushes')}</h1>
       <Toolbar />
       <News />
-      <List />
+      {listed.value.length === 0 ? <Nothing /> : <List />}
+      <Older />
       {selected.value.size > 0 && <Selection />}
     </div>
   )
@@ -236,37 +237,26 @@ function List() {
       tabIndex={0}
       aria-label={t('pushes')}
       aria-rowcount={rows.length + 1}
-      aria-activedescendant={cursor.value && 'row-' + cursor.value}
+      aria-activedescendant={window.value.rows.some((r) => r.id === cursor.value) ? 'row-' + cursor.value : undefined}
       aria-multiselectable="true"
       class="group relative min-h-0 flex-1 overflow-y-auto bg-card outline-offset-[-2px]"
       onKeyDown={onKeyDown}
     >
       <Head rows={rows} />
-      {rows.length === 0 ? (
-        <Nothing />
-      ) : (
-        <div role="rowgroup" class="relative" style={{ height: `${rows.length * height.value}px` }}>
-          {window.value.rows.map((row, i) => (
-            <PushRow
-              key={row.id}
-              row={row}
-              index={window.value.from + i}
-              height={height.value}
-              here={cursor.value === row.id}
-              selected={selected.value.has(row.id)}
-              onSelect={toggle}
-              onStop={stop}
-            />
-          ))}
-        </div>
-      )}
-      {more.value && show.value !== 'active' && show.value !== 'trouble' && (
-        <div role="presentation" class="flex justify-center border-t border-line p-3">
-          <button type="button" class="button small" onClick={() => loadEnded(true).catch(toastProblem)}>
-            {t('olderPushes')}
-          </button>
-        </div>
-      )}
+      <div role="rowgroup" class="relative" style={{ height: `${rows.length * height.value}px` }}>
+        {window.value.rows.map((row, i) => (
+          <PushRow
+            key={row.id}
+            row={row}
+            index={window.value.from + i}
+            height={height.value}
+            here={cursor.value === row.id}
+            selected={selected.value.has(row.id)}
+            onSelect={toggle}
+            onStop={stop}
+          />
+        ))}
+      </div>
     </div>
   )
 }
@@ -320,10 +310,24 @@ function Nothing() {
   )
 }
 
+/** Older is there where the API has pushes that ended before those that are listed. */
+function Older() {
+  const over = counts.value.ended ?? 0
+  if (!more.value || over >= maxEnded || show.value === 'active' || show.value === 'trouble') return null
+  return (
+    <div class="mt-auto flex items-center gap-3 border-t border-line bg-card px-4 py-1.5 text-soft">
+      {t('endedListed', { n: over })}
+      <button type="button" class="button small" onClick={() => loadEnded(true).catch(toastProblem)}>
+        {t('olderPushes')}
+      </button>
+    </div>
+  )
+}
+
 function Selection() {
   const n = selected.value.size
   return (
-    <div class="flex items-center gap-3 border-t border-line bg-card px-4 py-2">
+    <div class="mt-auto flex items-center gap-3 border-t border-line bg-card px-4 py-2">
       <p role="status" class="font-medium">
         {t('selected', { n })}
       </p>

@@ -1,19 +1,23 @@
 import { useSignal } from '@preact/signals'
-import { Problem } from '../api'
+import { useEffect } from 'preact/hooks'
+import type { Problem } from '../api'
 import { t } from '../i18n'
 import { signIn } from '../session'
+import { awaitSignIn, tellTabs } from '../stream'
 
 /** SignIn exchanges a key for the session. */
 export function SignIn() {
   const wrong = useSignal('')
   const busy = useSignal(false)
+  useEffect(awaitSignIn, [])
   const submit = async (e: SubmitEvent) => {
     e.preventDefault()
     const key = new FormData(e.currentTarget as HTMLFormElement).get('key') as string
     busy.value = true
-    await signIn(key.trim()).catch((err: Problem) => {
-      wrong.value = err.status === 401 ? t('wrongKey') : err.detail
-    })
+    await signIn(key.trim()).then(
+      () => tellTabs('signed-in'),
+      (err: Problem) => (wrong.value = err.status === 401 ? t('wrongKey') : err.detail),
+    )
     busy.value = false
   }
   return (

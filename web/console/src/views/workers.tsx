@@ -6,7 +6,7 @@ import { t } from '../i18n'
 import { Empty } from '../parts/empty'
 import { Icon } from '../parts/icon'
 import { Time } from '../parts/time'
-import { running, structure } from '../store'
+import { onWorkers } from '../store'
 
 /** every is how often a visible page asks, in ms. */
 const every = 5000
@@ -30,7 +30,12 @@ export function Workers() {
   return (
     <div class="mx-auto max-w-6xl p-4">
       <h1 class="text-lg font-semibold">{t('workers')}</h1>
-      <p class="mb-4 text-soft">{t('workersWhy')}</p>
+      <p class="mb-4 text-soft">
+        {t('workersWhy')}{' '}
+        <a href="/monitor" target="_blank" rel="noreferrer" class="text-accent hover:underline sm:hidden">
+          {t('queue')}
+        </a>
+      </p>
       {wrong.value && (
         <p role="alert" class="mb-4 text-bad">
           {wrong.value}
@@ -66,11 +71,6 @@ function Table({ workers }: { workers: Worker[] }) {
   )
 }
 
-function runningOn(worker: string): number {
-  structure.value
-  return running().filter((p) => p.worker === worker).length
-}
-
 function WorkerRow({ worker: w }: { worker: Worker }) {
   const full = w.used >= w.slots
   return (
@@ -94,7 +94,7 @@ function WorkerRow({ worker: w }: { worker: Worker }) {
       <td class={'whitespace-nowrap ' + (w.hasSecretKey ? '' : 'text-bad')}>{t(w.hasSecretKey ? 'keyYes' : 'keyNo')}</td>
       <td>
         <a href={'/?worker=' + encodeURIComponent(w.name)} class="whitespace-nowrap text-accent hover:underline">
-          {t('showPushes', { n: runningOn(w.name) })}
+          {t('showPushes', { n: onWorkers.value.get(w.name) ?? 0 })}
         </a>
       </td>
     </tr>
