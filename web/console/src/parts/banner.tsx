@@ -1,9 +1,10 @@
 // Why a push is not well, and what to do: above everything else of it.
 import type { ComponentChildren } from 'preact'
 import type { Push } from '../api'
-import { explain, language, sentence, t } from '../i18n'
+import { explain, language, t } from '../i18n'
 import { ended } from '../store'
 import { Icon } from './icon'
+import { Said } from './said'
 import { TroubleTimes } from './trouble'
 
 export function Banners({ push: p }: { push: Push }) {
@@ -34,7 +35,6 @@ interface Props {
 }
 
 export function Banner({ title, code, message, bad = false, children }: Props) {
-  const said = sentence(code, message)
   const advised = language.value === 'en' && message.includes('; ') // a failure's sentence ends with what to do
   const todo = advised ? '' : explain(code)?.todo
   return (
@@ -44,12 +44,9 @@ export function Banner({ title, code, message, bad = false, children }: Props) {
         <p class="flex flex-wrap items-baseline gap-x-2 font-semibold">
           {title} <code class="font-mono text-xs font-normal text-soft">{code}</code>
         </p>
-        <p class="break-words">{said}</p>
-        {language.value !== 'en' && said !== message && (
-          <p class="text-xs break-words text-soft" lang="en">
-            {message}
-          </p>
-        )}
+        <p>
+          <Said code={code} message={message} />
+        </p>
         {todo && (
           <p class="mt-1">
             <span class="font-medium">{t('whatToDo')}:</span> {todo}

@@ -1,6 +1,7 @@
 import type { HistoryEvent } from '../api'
-import { language, sentence, t } from '../i18n'
+import { t } from '../i18n'
 import { Icon, type IconName } from './icon'
+import { Said } from './said'
 import { looks as states } from './state'
 import { Time } from './time'
 
@@ -26,8 +27,7 @@ export function Timeline({ events }: { events: HistoryEvent[] }) {
 function Line({ event: e }: { event: HistoryEvent }) {
   const look = e.type === 'state' ? states[e.state ?? 'queued'] : others[e.type]
   const title = e.type === 'state' && e.state ? t(`state_${e.state}`) : t(`event_${e.type}`)
-  const said = e.type === 'plan' || e.type === 'recovered' ? (e.message ?? '') : sentence(e.code, e.message)
-  const original = language.value !== 'en' && e.message && e.message !== said ? e.message : ''
+  const bare = e.type === 'plan' || e.type === 'recovered' // what its code says is over
   return (
     <li class="col-span-3 grid grid-cols-subgrid border-b border-line py-2 last:border-0">
       <span class="text-soft">
@@ -36,8 +36,12 @@ function Line({ event: e }: { event: HistoryEvent }) {
       <Icon name={look.icon} class={'mt-0.5 ' + look.colour} />
       <div>
         <span class={'font-medium ' + (look.colour === 'text-soft' ? '' : look.colour)}>{title}</span>
-        {said && <span class="break-words"> — {said}</span>}
-        {original && <span class="block text-xs break-words text-soft" lang="en">{original}</span>}
+        {(e.message || e.code) && (
+          <>
+            {' — '}
+            <Said code={bare ? undefined : e.code} message={e.message} />
+          </>
+        )}
         {e.attempt !== undefined && e.attempt > 1 && <span class="ml-2 text-xs text-soft">{t('attemptN', { n: e.attempt })}</span>}
       </div>
     </li>

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { getHistory, getPush, getSamples, type HistoryEvent, type Problem, type Push, type Sample } from '../api'
 import { bytes, duration } from '../format'
-import { explain, sentence, t, type Word } from '../i18n'
+import { explain, t, type Word } from '../i18n'
 import { Banners } from '../parts/banner'
 import { Charts } from '../parts/charts'
 import { CopyButton } from '../parts/copy'
@@ -12,6 +12,7 @@ import { Empty } from '../parts/empty'
 import { Icon } from '../parts/icon'
 import { PlanList, TrackList } from '../parts/plan'
 import { Preview } from '../parts/preview'
+import { Said } from '../parts/said'
 import { StateBadge } from '../parts/state'
 import { SureButton } from '../parts/stop'
 import { Time } from '../parts/time'
@@ -193,8 +194,8 @@ function Warnings({ push: p }: { push: Push }) {
       {p.warnings!.map((w) => (
         <li key={w.code} class="flex gap-2">
           <Icon name="warn" class="mt-0.5 text-warn" />
-          <div class="min-w-0 break-words">
-            {sentence(w.code, w.message)}
+          <div class="min-w-0">
+            <Said code={w.code} message={w.message} />
             {explain(w.code)?.todo && <p class="text-soft">{explain(w.code)!.todo}</p>}
           </div>
         </li>

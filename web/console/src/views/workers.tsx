@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { getWorkers, type Worker } from '../api'
-import { t } from '../i18n'
+import { t, type Word } from '../i18n'
 import { Empty } from '../parts/empty'
 import { Icon } from '../parts/icon'
 import { Time } from '../parts/time'
@@ -32,7 +32,7 @@ export function Workers() {
       <h1 class="text-lg font-semibold">{t('workers')}</h1>
       <p class="mb-4 text-soft">
         {t('workersWhy')}{' '}
-        <a href="/monitor" target="_blank" rel="noreferrer" class="text-accent hover:underline sm:hidden">
+        <a href="/monitor" target="_blank" rel="noreferrer" class="text-accent underline sm:hidden">
           {t('queue')}
         </a>
       </p>
@@ -90,8 +90,14 @@ function WorkerRow({ worker: w }: { worker: Worker }) {
         <progress class={'bar ' + (full ? 'full' : '')} max={w.slots} value={w.used} aria-label={t('slots')} />
       </td>
       <td class="font-mono text-[13px] whitespace-nowrap">{w.version}</td>
-      <td>{w.since && <Time at={w.since} />}</td>
-      <td class={'whitespace-nowrap ' + (w.hasSecretKey ? '' : 'text-bad')}>{t(w.hasSecretKey ? 'keyYes' : 'keyNo')}</td>
+      <td>
+        <Label word="since" />
+        {w.since && <Time at={w.since} />}
+      </td>
+      <td class={'whitespace-nowrap ' + (w.hasSecretKey ? '' : 'text-bad')}>
+        <Label word="hasKey" />
+        {t(w.hasSecretKey ? 'keyYes' : 'keyNo')}
+      </td>
       <td>
         <a href={'/?worker=' + encodeURIComponent(w.name)} class="whitespace-nowrap text-accent hover:underline">
           {t('showPushes', { n: onWorkers.value.get(w.name) ?? 0 })}
@@ -99,4 +105,9 @@ function WorkerRow({ worker: w }: { worker: Worker }) {
       </td>
     </tr>
   )
+}
+
+/** Label names a cell where the table has no head: on a phone. */
+function Label({ word }: { word: Word }) {
+  return <span class="mr-2 text-soft sm:hidden">{t(word)}</span>
 }
