@@ -128,6 +128,7 @@ export const zh: Record<Word, string> = {
   sourceTracks: '源中的轨道',
   charts: '最近一小时',
   chartsWait: '启动 10 秒后开始有数据。',
+  chartsNone: '它在房间中的时间不够长。',
   chartFor: '最近一小时的{name}；当前 {value}',
   dropped: '丢包',
   droppedPer: '每 10 秒丢包',

@@ -23,8 +23,8 @@ const metrics: Metric[] = [
 /** pointed is the sample under the pointer, the same in all charts. */
 const pointed = signal<number | null>(null)
 
-export function Charts({ samples, events }: { samples: Sample[]; events: HistoryEvent[] }) {
-  if (samples.length < 2) return <p class="text-soft">{t('chartsWait')}</p>
+export function Charts({ samples, events, over }: { samples: Sample[]; events: HistoryEvent[]; over: boolean }) {
+  if (samples.length < 2) return <p class="text-soft">{t(over ? 'chartsNone' : 'chartsWait')}</p>
   return (
     <div class="grid gap-x-6 gap-y-4 md:grid-cols-2">
       {metrics.map((m) => (

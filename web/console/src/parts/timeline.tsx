@@ -36,13 +36,13 @@ function Line({ event: e }: { event: HistoryEvent }) {
       <Icon name={look.icon} class={'mt-0.5 ' + look.colour} />
       <div>
         <span class={'font-medium ' + (look.colour === 'text-soft' ? '' : look.colour)}>{title}</span>
+        {e.attempt !== undefined && e.attempt > 1 && <span class="ml-2 text-xs text-soft">{t('attemptN', { n: e.attempt })}</span>}
         {(e.message || e.code) && (
           <>
             {' — '}
             <Said code={bare ? undefined : e.code} message={e.message} />
           </>
         )}
-        {e.attempt !== undefined && e.attempt > 1 && <span class="ml-2 text-xs text-soft">{t('attemptN', { n: e.attempt })}</span>}
       </div>
     </li>
   )

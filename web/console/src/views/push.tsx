@@ -98,7 +98,7 @@ export function PushView({ id }: { id: string }) {
       <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_320px]">
         <div class="flex flex-col gap-4 max-lg:order-2">
           <Section title="charts">
-            <Charts samples={story.samples.value} events={story.events.value} />
+            <Charts samples={story.samples.value} events={story.events.value} over={ended(p.state)} />
           </Section>
           <Section title="timeline">
             <Timeline events={story.events.value} />
@@ -173,7 +173,7 @@ function Section({ title, children }: { title: Word; children: ComponentChildren
 
 function Progress({ push: p }: { push: Push }) {
   const g = p.progress
-  if (!g) return null
+  if (!g || g.playedMs === 0) return null
   const length = p.source?.kind === 'live' ? undefined : g.durationMs
   return (
     <section class="card p-4">
