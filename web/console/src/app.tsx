@@ -46,7 +46,7 @@ function Console() {
         {t('skip')}
       </a>
       <Header />
-      <main id="content" class="min-h-0 flex-1 overflow-y-auto">
+      <main id="content" tabIndex={-1} class="min-h-0 flex-1 overflow-y-auto outline-none">
         <View />
       </main>
       <Toast />
@@ -59,6 +59,9 @@ function View() {
   useSignalEffect(() => {
     document.title = [titles[path.value] && t(titles[path.value]!), 'Roomcast'].filter(Boolean).join(' · ')
   })
+  useEffect(() => {
+    if (document.activeElement === document.body) document.getElementById('content')?.focus() // what had the focus went with its view
+  }, [path.value])
   if (first === '') return <Pushes />
   if (first === 'new') return <NewPush />
   if (first === 'workers') return <Workers />

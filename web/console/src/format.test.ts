@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bitrate, bytes, duration, sourceName, utc } from './format'
+import { bitrate, bytes, duration, fill, sourceName, utc } from './format'
 
 test.each([
   [0, '0:00'],
@@ -28,3 +28,8 @@ test.each([
 ])('the source %s is told by its host and the end of its path', (address, host, name) => expect(sourceName(address)).toEqual({ host, name }))
 
 test('a title has whole seconds of UTC', () => expect(utc('2026-11-22T10:00:00.123Z')).toBe('2026-11-22 10:00:00 UTC'))
+
+test.each([
+  [1, '1 push is in r'],
+  [2, '2 pushes are in r'],
+])('a sentence about %i has the right number', (n, want) => expect(fill('{n} {n|push is|pushes are} in {room}', { n, room: 'r' })).toBe(want))

@@ -55,3 +55,10 @@ export function clock(at: string, language: string, now = new Date()): string {
 export function utc(at: string): string {
   return new Date(at).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC')
 }
+
+/** fill puts values in the place of {names}; `{n|one|many}` chooses by the number n. */
+export function fill(sentence: string, values: Record<string, string | number>): string {
+  return sentence.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name: string, one?: string, many?: string) =>
+    one === undefined ? String(values[name] ?? '') : values[name] === 1 ? one : many!,
+  )
+}

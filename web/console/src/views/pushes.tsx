@@ -56,6 +56,8 @@ const listed = computed(() => found.value.filter((r) => (shows[show.value] ?? sh
 
 const selected = signal<ReadonlySet<string>>(new Set())
 const cursor = signal('')
+/** scrolled is where the list was when somebody left it. */
+let scrolled = 0
 
 /** what has ended cannot be stopped, and is selected no more. */
 const stoppable = (row: Row) => !ended(row.push.peek().state) && row.push.peek().desired === 'run'
@@ -186,12 +188,16 @@ function List() {
   useEffect(() => {
     const el = scroller.current!
     const measure = () => {
+      if (!el.isConnected) return
       batch(() => {
         height.value = phone.matches ? CARD : ROW
         fit.value = Math.ceil(el.clientHeight / height.value) + 1
         first.value = Math.floor(el.scrollTop / height.value)
       })
+      scrolled = el.scrollTop
     }
+    el.scrollTop = scrolled
+    if (cursor.peek() && document.activeElement?.matches('body, main')) el.focus({ preventScroll: true })
     const watcher = new ResizeObserver(measure)
     watcher.observe(el)
     el.addEventListener('scroll', measure, { passive: true })
