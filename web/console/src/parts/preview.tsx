@@ -5,7 +5,6 @@ import { getPreview, type Problem, type Push } from '../api'
 import { duration } from '../format'
 import { t, type Word } from '../i18n'
 import { now } from '../now'
-import { ended } from '../store'
 
 /** every is how often the worker makes a picture, in ms. */
 const every = 2000
@@ -18,7 +17,7 @@ export function Preview({ push: p }: { push: Push }) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const at = useSignal(0)
   const word = useSignal<Word>('previewWait')
-  const off = ended(p.state) || p.state === 'queued'
+  const off = p.state !== 'publishing'
 
   useEffect(() => {
     if (off) return
