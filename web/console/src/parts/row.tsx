@@ -113,7 +113,7 @@ function Far({ push: p }: { push: Push }) {
   }
   return (
     <>
-      <span class="mb-1 block truncate tabular-nums">
+      <span class="block truncate tabular-nums">
         {duration(g.positionMs)} <span class="text-soft">/ {duration(length)}</span>
         {p.repeat !== undefined && <span class="text-soft"> · {t('loop', { n: (g.loop ?? 0) + 1 })}</span>}
       </span>

@@ -86,7 +86,7 @@ function WorkerRow({ worker: w }: { worker: Worker }) {
         <span class="block text-xs text-soft">{t(`ws_${w.state}_why`)}</span>
       </td>
       <td class="min-w-36">
-        <span class={'mb-1 block tabular-nums ' + (full ? 'text-warn' : '')}>{t('slotsUsed', { used: w.used, slots: w.slots })}</span>
+        <span class={'block tabular-nums ' + (full ? 'text-warn' : '')}>{t('slotsUsed', { used: w.used, slots: w.slots })}</span>
         <progress class={'bar ' + (full ? 'full' : '')} max={w.slots} value={w.used} aria-label={t('slots')} />
       </td>
       <td class="font-mono text-[13px] whitespace-nowrap">{w.version}</td>
