@@ -96,7 +96,7 @@ export function connect(): () => void {
   const tell = (t: Told) => channel.postMessage(t)
   channel.onmessage = ({ data }: MessageEvent<Told>) => {
     if (data.kind === 'signed-out') signedOut()
-    else if (data.kind === 'hello' && leads && known.peek()) greet(tell)
+    else if (data.kind === 'hello' && leads) greet(tell)
     else if (data.kind === 'link' && !leads) live.value = data.live
     else if (data.kind === 'message' && !leads) take(data.message)
     else if (data.kind === 'greeting' && !leads && !known.peek()) begin(data.pushes)
@@ -121,9 +121,10 @@ export function connect(): () => void {
   }
 }
 
-/** greet gives all that this tab has to those that have nothing. */
+/** greet gives all that this tab has to those that have nothing. Before the first snapshot there is nothing: it will be told to all. */
 function greet(tell: (t: Told) => void) {
-  flush()
+  flush() // a snapshot that still waits for its frame was told before they could hear
+  if (!known.peek()) return
   tell({ kind: 'greeting', pushes: running() })
   tell({ kind: 'link', live: live.peek() ?? false })
 }
