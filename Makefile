@@ -60,9 +60,9 @@ chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at
 		done; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 
-bench: ## what transcoding costs against the ffmpeg program, how late the packets of a hundred pushes are, what 2000 listeners cost an API
+bench: ## what transcoding costs against the ffmpeg program, what a preview costs, how late the packets of a hundred pushes are, what 2000 listeners cost an API
 	@$(DEPS)
-	$(WITH_FFMPEG) $(GO) test -run '^$$' -bench '^Benchmark(Transcode|AHundredPushes)$$' -benchtime 3x -p 1 -timeout 1h \
+	$(WITH_FFMPEG) $(GO) test -run '^$$' -bench '^Benchmark(Transcode|Preview|AHundredPushes)$$' -benchtime 3x -p 1 -timeout 1h \
 		./media/libav ./internal/matrix
 	$(GO) test -run '^$$' -bench '^BenchmarkTwoThousandListeners$$' -benchtime 1x ./cmd/api
 
@@ -89,7 +89,7 @@ lint: ## golangci-lint, at the version tools/go.mod pins
 
 vuln: ## fail if code that we call has a known vulnerability; where govulncheck's database cannot be reached, say so
 	@$(DEPS) build
-	@if curl --fail --silent --location --max-time 20 --output /dev/null '$(VULN_DB)/index/modules.json.gz'; then \
+	@if curl --fail --silent --location --max-time 60 --output /dev/null '$(VULN_DB)/index/modules.json.gz'; then \
 		$(WITH_FFMPEG) $(VULN) -db '$(VULN_DB)' $(PACKAGES); \
 	else echo 'govulncheck: its database cannot be reached from here: not checked'; fi
 

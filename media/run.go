@@ -308,6 +308,9 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	now := time.Now()
 	video := r.gate.kind(p) == Video
 	r.job.Meter.sent(now, sentPacket{bytes: r.stay.bytes(r.room.SentBytes()), late: late, picture: video})
+	if video && p.Keyframe {
+		r.job.Keyframe.Set(p.Data, p.config)
+	}
 	if video && r.keys.tooFar(p) {
 		r.job.Observer.Warned(WarnLongGOP, "the source's keyframes are more than "+r.keys.limit.String()+
 			" apart; viewers who join wait that long for a picture. With transcode: always they come every two seconds")

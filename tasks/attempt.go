@@ -21,6 +21,8 @@ type attempt struct {
 	envelope string // sealed secrets, to register the push anew
 	secrets  Secrets
 	meter    *media.Meter
+	keyframe *media.LastKeyframe // nil: no previews are made
+	shown    shown               // only who makes previews uses it
 	log      *slog.Logger
 	metrics  AttemptMetrics
 	kick     func() // asks for a renew now rather than at the next second
