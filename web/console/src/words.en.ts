@@ -125,7 +125,7 @@ export const en = {
   into: 'into {output}',
   sourceTracks: 'What the source holds',
   charts: 'Last hour',
-  chartsWait: 'There are values 10 seconds after the start.',
+  chartsWait: 'There are values 20 seconds after the start.',
   chartsNone: 'It was not in its room for long enough.',
   chartFor: '{name} over the last hour; now {value}',
   dropped: 'Dropped packets',

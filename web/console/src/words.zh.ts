@@ -127,7 +127,7 @@ export const zh: Record<Word, string> = {
   into: '输出 {output}',
   sourceTracks: '源中的轨道',
   charts: '最近一小时',
-  chartsWait: '启动 10 秒后开始有数据。',
+  chartsWait: '启动 20 秒后开始有数据。',
   chartsNone: '它在房间中的时间不够长。',
   chartFor: '最近一小时的{name}；当前 {value}',
   dropped: '丢包',
