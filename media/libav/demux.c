@@ -329,6 +329,8 @@ static void note_opened(rc_watch *watch, rc_segment segment)
 // itself), nor https: the Gate's proxy does the TLS, and has marked what it may.
 static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
 {
+	if (s->flags & AVFMT_FLAG_CUSTOM_IO)
+		return AVERROR(EINVAL); // its bytes are all there is
 	const char *inner = url;
 	int nested = av_strstart(url, "crypto+", &inner) || av_strstart(url, "crypto:", &inner);
 	int first = !strcmp(url, s->url);

@@ -25,6 +25,7 @@ type Source struct {
 	way     media.Way
 	scope   *scope
 	format  *astiav.FormatContext // nil inside after a failed OpenInput
+	bytes   *astiav.IOContext     // what it reads from; nil when it opens an address
 	reader  *C.rc_reader
 	watch   *C.rc_watch // the format's; outlives it
 	info    media.SourceInfo
@@ -96,6 +97,11 @@ func (s *Source) openFormat(from time.Duration) error {
 	s.format.SetIOInterrupter(s.life.interrupter)
 	if s.watch = C.rc_guard(cFormat(s.format)); s.watch == nil {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
+	}
+	if s.way.Bytes != nil {
+		if err := s.readBytes(s.way.Bytes); err != nil {
+			return err
+		}
 	}
 	s.scope.c.format, s.scope.c.held, s.scope.c.little = cFormat(s.format), 0, 0
 	s.scope.c.edits = C.rc_edits{}
@@ -377,6 +383,10 @@ func (s *Source) closeFormat() {
 		s.scope.c.format = nil // what is freed now counts no more
 		_ = s.scope.run(func() error { s.format.CloseInput(); return nil })
 		s.format = nil
+	}
+	if s.bytes != nil {
+		s.bytes.Free()
+		s.bytes = nil
 	}
 	C.av_free(unsafe.Pointer(s.watch))
 	s.watch, s.pending, s.rivals, s.adopted = nil, nil, [2]*rival{}, nil
