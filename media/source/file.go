@@ -38,6 +38,7 @@ const (
 
 var (
 	errPlaylist = errors.New("the source is a playlist")
+	errBroken   = errors.New("the connection broke")
 	errSilence  = errors.New("the source sends nothing")
 	errSeek     = errors.New("the server gives the source from its beginning only")
 )
@@ -63,6 +64,7 @@ type file struct {
 	parts [2]*part // that are open, the one that was read last first
 
 	failure     error // why the last Read failed
+	given       error // why none will succeed
 	head        []byte
 	contentType string
 	empty       bool
@@ -139,23 +141,42 @@ func (f *file) Read(b []byte) (int, error) {
 	if f.size >= 0 && f.at >= f.size {
 		return 0, io.EOF
 	}
+	if f.given != nil {
+		return 0, f.fail(f.given)
+	}
+	n, err := f.read(b)
+	if errors.Is(err, errBroken) {
+		n, err = f.goOn(b)
+	}
+	if err != nil {
+		return 0, f.fail(err)
+	}
+	f.at += int64(n)
+	return n, nil
+}
+
+// fail keeps why a Read failed, unless it is that nobody wants it any more.
+func (f *file) fail(err error) error {
+	if f.ctx.Err() == nil && !isEnd(err) {
+		f.failure = err
+	}
+	return err
+}
+
+// isEnd says whether err is the file's end.
+func isEnd(err error) bool { return err == io.EOF } //nolint:errorlint // as io.Reader has it
+
+// goOn continues where a connection broke.
+func (f *file) goOn(b []byte) (int, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 2*time.Second
-	var broken time.Time
-	for {
+	for begin := time.Now(); ; {
 		n, err := f.read(b)
-		if n > 0 {
-			f.at += int64(n)
-			return n, nil
+		if err == nil || isEnd(err) || f.ctx.Err() != nil {
+			return n, err
 		}
-		if err == io.EOF { //nolint:errorlint // read's own
-			return 0, io.EOF
-		}
-		if broken.IsZero() {
-			broken = time.Now()
-		}
-		if f.ctx.Err() != nil || media.KindOf(err) != media.KindSourceUnavailable || time.Since(broken) > mostBreak || f.at > 0 && f.size < 0 && !f.ranges {
-			f.failure = err
+		if media.KindOf(err) != media.KindSourceUnavailable || f.size < 0 && !f.ranges || time.Since(begin) > mostBreak {
+			f.given = err
 			return 0, err
 		}
 		select {
@@ -182,7 +203,7 @@ func (f *file) read(b []byte) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	f.drop(p)
-	return 0, f.broken(err)
+	return 0, errors.Join(errBroken, f.broken(err))
 }
 
 // broken is what the end of a connection means.

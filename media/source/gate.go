@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -31,8 +32,7 @@ const defaultSilence = 30 * time.Second
 
 // Open asks for the first byte of a file. ctx bounds the life of the Way.
 func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
-	scheme, _, _ := strings.Cut(r.URL.Reveal(), ":")
-	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+	if !mayBeFile(r.URL.Reveal()) {
 		return g.Rest.Open(ctx, r)
 	}
 	client, err := g.Network.Client(r)
@@ -53,4 +53,16 @@ func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, erro
 		return g.Rest.Open(ctx, r)
 	}
 	return media.Way{}, err
+}
+
+// mayBeFile says whether an address may be of a file, not of a playlist.
+func mayBeFile(address string) bool {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return false
+	}
+	rest, _, _ = strings.Cut(rest, "#")
+	rest, _, _ = strings.Cut(rest, "?")
+	ending := strings.ToLower(path.Ext(rest))
+	return ending != ".m3u8" && ending != ".m3u" && ending != ".hls"
 }
