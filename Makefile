@@ -60,13 +60,13 @@ chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at
 		done; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 
-bench: ## what transcoding costs against the ffmpeg program, how late the packets of a hundred pushes are, what 2000 listeners cost an API
+bench: ## what transcoding costs against the ffmpeg program, what a preview costs, how late the packets of a hundred pushes are, what 2000 listeners cost an API
 	@$(DEPS)
-	$(WITH_FFMPEG) $(GO) test -run '^$$' -bench '^Benchmark(Transcode|AHundredPushes)$$' -benchtime 3x -p 1 -timeout 1h \
+	$(WITH_FFMPEG) $(GO) test -run '^$$' -bench '^Benchmark(Transcode|Preview|AHundredPushes)$$' -benchtime 3x -p 1 -timeout 1h \
 		./media/libav ./internal/matrix
 	$(GO) test -run '^$$' -bench '^BenchmarkTwoThousandListeners$$' -benchtime 1x ./cmd/api
 
-check: format generate tidy vet lint vuln ## everything but the tests: format, generated files, go.mod, vet, lint, known vulnerabilities
+check: format generate tidy vet lint vuln console-check ## everything but the tests: format, generated files, go.mod, vet, lint, known vulnerabilities, the page
 
 format: ## fail if a Go file is not as gofmt has it
 	@files=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs -r ls 2>/dev/null | xargs -r gofmt -l) || exit; \
@@ -89,9 +89,21 @@ lint: ## golangci-lint, at the version tools/go.mod pins
 
 vuln: ## fail if code that we call has a known vulnerability; where govulncheck's database cannot be reached, say so
 	@$(DEPS) build
-	@if curl --fail --silent --location --max-time 20 --output /dev/null '$(VULN_DB)/index/modules.json.gz'; then \
+	@if curl --fail --silent --location --max-time 60 --output /dev/null '$(VULN_DB)/index/modules.json.gz'; then \
 		$(WITH_FFMPEG) $(VULN) -db '$(VULN_DB)' $(PACKAGES); \
 	else echo 'govulncheck: its database cannot be reached from here: not checked'; fi
+
+# npm takes what the lock file names, and nothing that a package would run while it is installed.
+WITH_NODE = cd web/console && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+
+.PHONY: console console-check
+console: ## build the page into web/console/dist, which is committed; needs node
+	@$(DEPS) console
+	$(WITH_NODE) && npm run --silent types && npm run --silent typecheck && npm run --silent build
+
+console-check: ## test the page, and fail if web/console/dist is not what its source makes, or too large
+	@$(DEPS) console
+	$(WITH_NODE) && npm run --silent typecheck && npm test --silent && npm run --silent check
 
 demo: build ## run the demo (DEMO_SECONDS=10 runs it without a terminal)
 	@$(DEPS) test

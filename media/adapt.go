@@ -204,10 +204,12 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 		}
 	}
 	if !m.mayRecode() {
+		m.warn(WarnLeftOut, leftOut(media, "the room does not take it as it is, and transcode: never forbids to re-encode it"))
 		return nil
 	}
 	err := m.recode(media, "the source has "+media.String()+" now")
 	if KindOf(err) == KindSourceUnsupported {
+		m.warn(WarnLeftOut, leftOut(media, fmt.Sprintf("its codec %s cannot be decoded by this build", t.Codec)))
 		return nil
 	}
 	return err

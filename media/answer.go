@@ -88,6 +88,11 @@ var signatures = []struct{ begin, what string }{
 	{"Rar!\x1a\x07", "a RAR archive, not a video: unpack it"},
 	{"7z\xbc\xaf\x27\x1c", "a 7z archive, not a video: unpack it"},
 	{"\x1f\x8b", "compressed by gzip, not a video: unpack it"},
+	{".RMF", "RealMedia, which is not supported: turn it into an mp4 (ffmpeg -i SOURCE NEW.mp4)"},
+	{".ra\xfd", "RealAudio, which is not supported: turn it into an mp4 (ffmpeg -i SOURCE NEW.mp4)"},
+	// The header of its first block, of 525 or 625 lines (IEC 61834-2, table 36).
+	{"\x1f\x07\x00\x3f", rawDV},
+	{"\x1f\x07\x00\xbf", rawDV},
 	{"II*\x00", "a TIFF picture: only JPEG, PNG and WebP can be shown"},
 	{"MM\x00*", "a TIFF picture: only JPEG, PNG and WebP can be shown"},
 	{"[playlist]", "a playlist of addresses (PLS), not a video: use an address out of it"},
@@ -98,6 +103,8 @@ var signatures = []struct{ begin, what string }{
 	{"https://", listOfAddresses},
 	{"rtsp://", listOfAddresses},
 }
+
+const rawDV = "raw DV, which is not supported: put it into a mov or an mp4 (ffmpeg -i SOURCE NEW.mp4)"
 
 const listOfAddresses = "a list of addresses, not a video and no HLS playlist: use an address out of it"
 

@@ -44,6 +44,60 @@ func TestALiveSourceThatIsEmptyWhileItsSenderIsAwayIsWaitedFor(t *testing.T) {
 	}
 }
 
+// breaking is a source that ends with an error.
+type breaking struct {
+	Source
+	begin time.Time
+	after time.Duration
+	err   error
+}
+
+func (b *breaking) ReadPacket() (Packet, error) {
+	if time.Since(b.begin) >= b.after {
+		return Packet{}, b.err
+	}
+	return b.Source.ReadPacket()
+}
+
+// A relay may give an error page, or a recording of noise, in the place of its stream.
+func TestALiveSourceThatIsNoMediaInMidPlayIsTriedAgainWithPatience(t *testing.T) {
+	garbage := &Error{Kind: KindSourceInvalid, Op: "read source", Err: Because("what it sends is damaged", nil)}
+	for name, c := range map[string]struct {
+		plays time.Duration // each time
+		opens int           // that are so
+		took  time.Duration
+		err   string
+	}{
+		"once":            {plays: 15 * time.Second, opens: 1, took: 36 * time.Second, err: "that is enough"},
+		"again and again": {plays: 2 * time.Second, opens: 100, took: 22 * time.Second, err: "what it sends is damaged"},
+		"from its begin":  {opens: 100, err: "what it sends is damaged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				opens := 0
+				s := newStage(nil)
+				s.job.Retry = func(k Kind) Retry {
+					if k == KindSourceUnavailable {
+						return Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
+					}
+					return Retry{}
+				}
+				begin := time.Now()
+				err := s.playFrom(t.Context(), func(ctx context.Context, r SourceRequest) (Source, error) {
+					source, _ := script{info: stream(time.Minute), pictures: moving(0, 60), timed: true}.open(ctx, r)
+					b := &breaking{source, time.Now(), c.plays, garbage}
+					if opens++; opens > c.opens {
+						b.after, b.err = 20*time.Second, &Error{Kind: KindSourceBlocked, Op: "read source", Err: errors.New("that is enough")}
+					}
+					return b, nil
+				}, nil)
+				require.ErrorContains(t, err, c.err)
+				require.InDelta(t, c.took.Seconds(), time.Since(begin).Seconds(), 3)
+			})
+		})
+	}
+}
+
 func TestASourceThatHasNothingTheFirstTimeFailsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(time.Second))

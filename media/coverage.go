@@ -285,10 +285,14 @@ func (m *mixer) counted(media MediaType, at, hole time.Duration, reason string) 
 // accountEnd counts up to the end of what is played.
 func (m *mixer) accountEnd() {
 	for media := range m.covers {
-		if c := &m.covers[media]; c.begun && m.ends-c.at-c.lasts > unevenEnd {
-			hole := c.until(MediaType(media), m.ends)
-			m.counted(MediaType(media), m.ends-hole, hole, holeNone)
-			c.at, c.lasts = max(c.at, m.ends), 0
+		if c := &m.covers[media]; c.begun {
+			end := c.at + min(c.lasts, maxFrame)
+			if m.ends-end > unevenEnd {
+				end = m.ends
+			}
+			hole := c.until(MediaType(media), end)
+			m.counted(MediaType(media), end-hole, hole, holeNone)
+			c.at, c.lasts = end, 0
 		}
 		m.tellInstead(MediaType(media), m.covers[media].at)
 	}

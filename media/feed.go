@@ -276,6 +276,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 	var order orderWatch
 	var cuts cutWatch
 	var rate rateWatch
+	var came [2]bool // by index
 	held := 0
 	begin := time.Now()
 	for held < queueBytes {
@@ -291,10 +292,11 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			return s, noMedia(err)
 		}
 		f.held, held = append(f.held, p), held+len(p.Data)
-		if p.Change != nil && p.Track < len(f.conformers) {
+		if p.Change != nil && p.Track < len(f.conformers) && came[p.Track] {
 			break // what is known is of the stream before
 		}
 		f.accept(p)
+		came[p.Track] = true
 		_, _ = f.conformers[p.Track].conform(p.Data) // for what is in it
 		if f.info.Tracks[p.Track].Type == Video {
 			s.pictures++
@@ -425,7 +427,7 @@ func (f *feed) begins(key Packet) Packet {
 	early := f.early.packets
 	f.early.packets = nil
 	begin := f.info.StartTime + f.from
-	leads := !f.live && !key.NoPTS && !key.NoDTS && (f.from == 0 || f.seeks && shownAt(key) > begin)
+	leads := !f.live && !key.NoPTS && (f.from == 0 || f.seeks && shownAt(key) > begin)
 	if leads && f.from > 0 {
 		early = slices.DeleteFunc(early, func(p Packet) bool {
 			before := shownAt(p)+p.Duration <= begin
@@ -435,30 +437,54 @@ func (f *feed) begins(key Packet) Packet {
 			return before
 		})
 	}
+	var all []Packet
 	lead := time.Duration(0)
 	if leads && len(early) > 0 {
 		f.gate.from = shownAt(early[0])
 		if f.from > 0 {
 			f.gate.from = max(f.gate.from, begin)
 		}
-		lead = shownAt(key) - f.gate.from
+		all, lead = standBeside(&key, early, f.gate.from)
 	}
 	if lead < leastLead {
 		f.gate.from = shownAt(key)
 		f.held = append(early, f.held...)
 		return key
 	}
-	var stands []Packet
-	for at := f.gate.from; at < key.DTS; at += stillTime {
-		p := key
-		p.PTS, p.DTS, p.Duration, p.origin = at, at, min(stillTime, shownAt(key)-at), held
-		stands = append(stands, p)
-		key.Extradata, key.Change = nil, nil
-	}
-	rest := append(append(stands[1:len(stands):len(stands)], early...), key)
-	f.held = append(rest, f.held...)
-	return stands[0]
+	f.held = append(append(all[1:len(all):len(all)], key), f.held...)
+	return all[0]
 }
+
+// standBeside returns the sound that comes before key and, from a time of it on, key
+// as it stands meanwhile, and for how long it does. The sound's clock may break, and
+// need not be key's.
+func standBeside(key *Packet, sound []Packet, from time.Duration) (all []Packet, lead time.Duration) {
+	for len(sound) > 0 {
+		n, end := 0, shownAt(sound[0])
+		for n < len(sound) && goesOn(end, shownAt(sound[n])) {
+			end = max(end, shownAt(sound[n])+sound[n].Duration)
+			n++
+		}
+		until := end
+		if at := shownAt(*key); n == len(sound) && at >= shownAt(sound[0])-maxApart && at <= end+maxApart { // of one clock
+			until, end = decodedAt(*key), at
+		}
+		for at := from; at < until; at += stillTime {
+			p := *key
+			p.PTS, p.DTS, p.NoDTS, p.Duration, p.origin = at, at, false, min(stillTime, end-at), held
+			all = append(all, p)
+			key.Extradata, key.Change = nil, nil
+		}
+		all, lead, sound = append(all, sound[:n]...), lead+end-from, sound[n:]
+		if len(sound) > 0 {
+			from = shownAt(sound[0])
+		}
+	}
+	return all, lead
+}
+
+// goesOn says whether what is shown at t goes on with a clock that has come to end.
+func goesOn(end, t time.Duration) bool { return t >= end-maxBackward && t <= end+maxForward }
 
 // get returns the next packet that was read.
 func (f *feed) get(ctx context.Context, patience time.Duration) (Packet, error) {

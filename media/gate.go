@@ -63,13 +63,29 @@ const (
 type earlySound struct {
 	span    time.Duration // the most to keep
 	packets []Packet
+	length  time.Duration // from the first to the last, without breaks of the clock
 	bytes   int
+}
+
+// step is how long after packet i the next one comes.
+func (e *earlySound) step(i int) time.Duration {
+	at, next := shownAt(e.packets[i]), shownAt(e.packets[i+1])
+	if !goesOn(at, next) {
+		return 0
+	}
+	return next - at
 }
 
 // add keeps p; lost is told what is not kept any more.
 func (e *earlySound) add(p Packet, lost *configs) {
 	e.packets, e.bytes = append(e.packets, p), e.bytes+len(p.Data)+packetOverhead
-	for first := &e.packets[0]; e.bytes > earlyBytes || shownAt(p)-shownAt(*first) > e.span; first = &e.packets[0] {
+	if n := len(e.packets); n > 1 {
+		e.length += e.step(n - 2)
+	}
+	for first := &e.packets[0]; e.bytes > earlyBytes || e.length > e.span; first = &e.packets[0] {
+		if len(e.packets) > 1 {
+			e.length -= e.step(0)
+		}
 		e.bytes -= len(first.Data) + packetOverhead
 		lost.lose(*first)
 		*first = Packet{}
@@ -77,6 +93,15 @@ func (e *earlySound) add(p Packet, lost *configs) {
 			return
 		}
 	}
+}
+
+// decodedAt is a packet's DTS, or its PTS where it has none: libav does not know
+// that of a track's first pictures before it has seen some of them.
+func decodedAt(p Packet) time.Duration {
+	if p.NoDTS {
+		return p.PTS
+	}
+	return p.DTS
 }
 
 // orderWatch notices B-frames: pictures whose PTS do not rise in the order of

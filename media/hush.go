@@ -15,9 +15,13 @@ const (
 // hush fills the room's sound up to t.
 func (m *mixer) hush(t time.Duration) {
 	l := m.lanes[Audio]
-	_, filled := l.(*fillLane)
+	_, made := l.(*fillLane)
 	end, known := m.soundEnd()
-	if l == nil || filled || !known || t-end <= smallHole || !m.reel.options.FillAudio {
+	hole := smallHole
+	if c := &m.covers[Audio]; c.begun && c.origin == filled {
+		hole = 0 // it has begun: silence keeps up with the picture
+	}
+	if l == nil || made || !known || t-end <= hole || !m.reel.options.FillAudio {
 		return
 	}
 	told := l.track()

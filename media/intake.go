@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -30,15 +31,19 @@ type intake struct {
 	deadline time.Time   // of the present wait for a track; zero: there is none
 	// lag is how much of a track is held while there is none beside it: packets of
 	// one that comes late stand behind those that they belong to.
-	lag   time.Duration
-	spans [2]atomic.Int64
-	ends  time.Duration // room time at which what was given out ends
+	lag time.Duration
+	// early are pictures that are decoded before a hole and shown behind it, newest
+	// is the highest PTS that came of a picture.
+	early  []Packet
+	newest time.Duration
+	spans  [2]atomic.Int64
+	ends   time.Duration // room time at which what was given out ends
 }
 
 // newIntake returns the intake of a source with these tracks; of a realtime
 // source nothing is held.
 func newIntake(tracks []Track, realtime bool) *intake {
-	t := &intake{interleaver: *newInterleaver(len(tracks), fileWeave)}
+	t := &intake{interleaver: *newInterleaver(len(tracks), fileWeave), newest: forever}
 	switch {
 	case realtime:
 		t.hold = 0
@@ -54,8 +59,62 @@ func newIntake(tracks []Track, realtime bool) *intake {
 }
 
 func (t *intake) push(p Packet) {
+	if t.hold > 0 && t.video == &t.lanes[p.Track] && t.comesEarly(p) {
+		return
+	}
 	t.interleaver.push(p)
 	t.measure(p.Track)
+}
+
+// deepest is how many pictures may be decoded ahead of those shown before them
+// (H.264, A.3.1).
+const deepest = 16
+
+// comesEarly holds a picture that is shown more than a second behind all before
+// it and is to be decoded before that. A container that knows no DTS, and one that was
+// cut, have it so at a hole: with B-frames, the first pictures behind it have the DTS
+// of those before. Where DTS go on behind the hole, it need not be decoded before.
+func (t *intake) comesEarly(p Packet) bool {
+	leaps := p.PTS-t.newest > stillTime && p.PTS-p.DTS > stillTime
+	if t.newest == forever {
+		t.newest = p.PTS
+	}
+	t.newest = max(t.newest, p.PTS)
+	switch n := len(t.early); {
+	case n > 0 && p.DTS-t.early[n-1].DTS > stillTime:
+		for i := range t.early {
+			e := &t.early[i]
+			e.DTS = max(e.DTS, min(e.PTS, p.DTS))
+		}
+		t.letEarly()
+	case n == deepest || n > 0 && p.DTS-t.early[0].DTS > stillTime:
+		t.letEarly()
+	case n > 0:
+		leaps = true
+	}
+	if leaps {
+		t.early = append(t.early, p)
+	}
+	return leaps
+}
+
+func (t *intake) letEarly() {
+	for _, p := range t.early {
+		t.interleaver.push(p)
+		t.measure(p.Track)
+	}
+	t.early = nil
+}
+
+func (t *intake) flush() {
+	t.letEarly()
+	t.interleaver.flush()
+}
+
+func (t *intake) clear() int {
+	n := len(t.early)
+	t.early = nil
+	return n + t.interleaver.clear()
 }
 
 // pop returns the packet with the lowest DTS, or false while one with a lower
@@ -81,7 +140,12 @@ func (t *intake) pop() (Packet, bool) {
 
 // force returns the packet with the lowest DTS although one with a lower DTS
 // may still come. There must be one.
-func (t *intake) force() Packet { return t.give(t.lowest()) }
+func (t *intake) force() Packet {
+	if t.lowest() == nil {
+		t.letEarly()
+	}
+	return t.give(t.lowest())
+}
 
 // give takes a packet out, the first picture first: the room begins with it.
 func (t *intake) give(l *trackQueue) Packet {
@@ -95,7 +159,7 @@ func (t *intake) give(l *trackQueue) Packet {
 }
 
 // holds says whether anything is held.
-func (t *intake) holds() bool { return t.lanes[0].n+t.lanes[1].n > 0 }
+func (t *intake) holds() bool { return t.lanes[0].n+t.lanes[1].n+len(t.early) > 0 }
 
 // patience is how long the next packet may be waited for: usual where nothing
 // is held.
@@ -141,9 +205,27 @@ func (m *mixer) takeIn() {
 
 // receive gives a packet of the feed the room's time.
 func (m *mixer) receive(p Packet) {
-	if m.lanes[m.feed.info.Tracks[p.Track].Type] != nil {
+	media := m.feed.info.Tracks[p.Track].Type
+	if p.LeftOut != nil {
+		m.warn(WarnNoDecoder, noDecoder(*p.LeftOut))
+	}
+	if p.Change != nil && m.lanes[media] == nil {
+		m.warn(WarnLeftOut, leftOut(media, "the room was told that there is none; with fillAudio there is silence until it comes"))
+	}
+	if m.lanes[media] != nil {
 		m.intake.push(m.restamp.restamp(p))
 	}
+}
+
+func (m *mixer) warn(code WarningCode, message string) {
+	if m.onWarning != nil {
+		m.onWarning(code, message)
+	}
+}
+
+// leftOut says why a track that came after the push had begun is not played.
+func leftOut(media MediaType, why string) string {
+	return fmt.Sprintf("the source's %s came after the push had begun, and is left out: %s", wordFor(media), why)
 }
 
 // complete says whether what is held is to be played although no more comes,

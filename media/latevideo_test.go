@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,4 +126,37 @@ func TestALatePictureThatCannotBeReadIsTriedAgain(t *testing.T) {
 		require.Equal(t, []string{"planned", "publishing", "reconnecting source_unavailable", "publishing"}, s.seen.lines)
 		require.InDelta(t, 15*25, len(s.room.of(0)), 5)
 	})
+}
+
+func TestWhatComesLateAndIsLeftOutIsTold(t *testing.T) {
+	mp3 := clip(0).Tracks[1]
+	mp3.Codec = "mp3"
+	sound := func(p *Packet) { p.Track, p.Change = 1, &mp3 }
+	const leftOut = "the source's sound came after the push had begun, and is left out: "
+	for name, c := range map[string]struct {
+		late    func(*Packet)
+		options Options
+		says    string
+	}{
+		"sound without fillAudio":            {sound, Options{}, leftOut + "the room was told that there is none"},
+		"sound that may not be re-encoded":   {sound, Options{FillAudio: true, Transcode: TranscodeNever}, leftOut + "the room does not take it as it is"},
+		"sound that nothing decodes":         {sound, Options{FillAudio: true}, leftOut + "its codec mp3 cannot be decoded"},
+		"a picture that libav cannot decode": {func(p *Packet) { p.LeftOut = &Stream{Type: "video", Codec: "flashsv", NoDecoder: true} }, Options{}, "codec flashsv cannot be decoded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				s.job.Options = c.options
+				require.NoError(t, s.playFrom(t.Context(), func(ctx context.Context, r SourceRequest) (Source, error) {
+					from := script{info: clip(5 * time.Second), pictures: moving(0, 5), silent: true}
+					late := Packet{PTS: 3 * time.Second, DTS: 3 * time.Second, Duration: audioFrame, Data: from.pictures[75].Data}
+					c.late(&late)
+					from.pictures = slices.Insert(from.pictures, 76, late)
+					return from.open(ctx, r)
+				}, &fakeCoders{deaf: true}))
+				require.NotEmpty(t, s.seen.messages)
+				require.Contains(t, s.seen.messages[0], c.says)
+			})
+		})
+	}
 }

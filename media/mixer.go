@@ -44,9 +44,7 @@ type mixer struct {
 	reach      reach     // of the feed
 	covers     [2]cover  // by MediaType
 	coverBegin coverBegin
-	// stands is the room time until which the source's newest picture is to be
-	// shown, as its container says.
-	stands time.Duration
+	stands     stands
 }
 
 // mixerConfig is what a mixer works with.
@@ -59,6 +57,8 @@ type mixerConfig struct {
 	onPlan func(f *feed, p Plan)
 	// onHole is told of a big hole in a track of the room; nil: nobody is.
 	onHole func(media MediaType, from, hole time.Duration, reason string)
+	// onWarning is told of what comes later and is left out; nil: nobody is.
+	onWarning func(code WarningCode, message string)
 }
 
 // load goes on with another feed, which is the mixer's from now on.
@@ -319,8 +319,8 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 			return err
 		}
 	}
-	if media == Video && p.stands() {
-		m.stands = p.PTS + p.Duration
+	if media == Video {
+		m.stands.note(p)
 	}
 	m.miss(media, p.lost)
 	out, err := m.lanes[media].put(p)

@@ -405,3 +405,27 @@ func TestWhateverALiveSourceIsMadeOfItIsInPlace(t *testing.T) {
 		}
 	})
 }
+
+func TestSoundBeforeAPictureOfAnotherClockIsHeardBeforeIt(t *testing.T) {
+	sound, both := clipPart{length: 3 * time.Second, sound: true}, clipPart{length: 3 * time.Second, picture: true, sound: true}
+	for name, jumps := range map[string][2]time.Duration{
+		"back": {0, -time.Minute}, "forward": {0, time.Minute}, "by a day": {0, 26 * time.Hour}, "twice": {time.Minute, -time.Minute},
+	} {
+		for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+			t.Run(name+" "+string(mode), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					m, s := newMadeOf([]clipPart{sound, sound, both}), newStage(nil)
+					for i := range m.packets {
+						p := &m.packets[i]
+						if part := p.PTS / (3 * time.Second); part > 0 {
+							p.PTS, p.DTS = p.PTS+jumps[part-1], p.DTS+jumps[part-1]
+						}
+					}
+					s.job.Options.Transcode = mode
+					require.NoError(t, s.playFrom(t.Context(), m.open, &fakeCoders{}))
+					require.Empty(t, m.faults(s))
+				})
+			})
+		}
+	}
+}

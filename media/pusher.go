@@ -19,6 +19,7 @@ type Job struct {
 	Meter       *Meter
 	Observer    Observer
 	Retry       RetryPolicy
+	Keyframe    *LastKeyframe // nil: nobody wants to see what the room gets
 	// MayOpenRoom waits until this worker may open a room connection, that is
 	// until its lease is fresh, or returns ctx's cause. The context it returns
 	// ends when that is no longer so; the caller cancels it.

@@ -87,7 +87,8 @@ func (r *restamper) cutAt(t time.Duration) time.Duration {
 }
 
 // restamp returns p in the room's time: DTS is set always, PTS equals it where
-// p has none (NoPTS stays) or one that cannot be true. PTS may still be below
+// p has none (NoPTS stays) or one that cannot be true, and a Duration that is not
+// known is that of the packet before. PTS may still be below
 // DTS, and DTS step back by at most maxBackward plus the stragglers of a break.
 func (r *restamper) restamp(p Packet) Packet {
 	p.NoDTS = p.NoDTS || !believable(p.DTS)
@@ -108,7 +109,11 @@ func (r *restamper) restamp(p Packet) Packet {
 	p.DTS = source + s.offset
 	p.PTS = p.DTS + shift
 	p.NoDTS, p.NoPTS = false, !ok
-	r.next = max(r.next, max(p.PTS, p.DTS)+r.length(p))
+	length := r.length(p)
+	if p.Duration <= 0 {
+		p.Duration = length
+	}
+	r.next = max(r.next, max(p.PTS, p.DTS)+length)
 	return p
 }
 

@@ -21,6 +21,7 @@ type run struct {
 	plays    int           // of the source, done before position
 	reached  time.Duration // position that was shown or heard up to, in this play
 	away     bool          // something broke, and nothing has been sent since
+	garbled  bool          // the source has been no media where it was before
 	source   sourceFacts
 	room     Publisher                 // nil: to be opened
 	open     atomic.Pointer[Publisher] // room, for who does not play
@@ -66,6 +67,7 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 		onHole: func(media MediaType, from, hole time.Duration, reason string) {
 			job.Observer.Warned(WarnHole, holeWarning(media, from, hole, reason))
 		},
+		onWarning: job.Observer.Warned,
 	}, told: job.Before}
 	r.mix.goOnFrom(job.Stood)
 	if p.Transcoders != nil {
@@ -76,13 +78,16 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 
 // judge is err, but for a source that was there before: it may come back under
 // the same address, so it is not gone for good, nor are its name and its
-// certificate. A room that hangs up right after
+// certificate. Nor is a live source that has played and gives something else now. A room that hangs up right after
 // a publish, again and again, has another publisher, and so has one that says
 // only then that the name is in use.
 func (r *run) judge(err error) error {
 	switch kind := KindOf(err); {
 	case (kind == KindSourceNotFound || kind == KindSourceHost || kind == KindSourceTLS) && r.source.known:
 		return &Error{Kind: KindSourceUnavailable, Op: "open source again", Err: err}
+	case (kind == KindSourceInvalid || kind == KindSourceNoTrack) && r.source.live && (r.job.WasLive || r.stay.total(r.inRoomUntil()) > 0):
+		r.garbled = true
+		return &Error{Kind: KindSourceUnavailable, Op: "read source", Err: err}
 	case (kind == KindRoomClosed || kind == KindRoomConflict) && r.room != nil && r.stay.kickedOut(r.inRoomUntil()):
 		return &Error{Kind: KindRoomKicked, Op: "publish", Err: err}
 	default:
@@ -137,8 +142,8 @@ func (r *run) openSource(ctx context.Context) error {
 	}
 	// A file may break at the same place again and again, a playlist of which
 	// nothing more comes offers its last segments, and some servers the last
-	// pictures of a sender that is away.
-	if f.live && !f.bursty && !o.seen.ended {
+	// pictures of a sender that is away. One that was no media may be so again.
+	if f.live && !f.bursty && !o.seen.ended && !r.garbled {
 		r.retries.works(sourceSide)
 	}
 	r.pacer.reset()
@@ -173,10 +178,14 @@ func (r *run) warnOfCodecs(f *feed) {
 	for _, s := range f.info.Streams {
 		played := func(t Track) bool { return t.Type.String() == s.Type }
 		if s.NoDecoder && !r.source.known && !slices.ContainsFunc(f.info.Tracks, played) {
-			r.job.Observer.Warned(WarnNoDecoder, fmt.Sprintf("the source's %s is left out: its codec %s cannot be decoded by this build; convert it to H.264 and AAC, or to another codec that is played", s.Type, s.Codec))
+			r.job.Observer.Warned(WarnNoDecoder, noDecoder(s))
 			return
 		}
 	}
+}
+
+func noDecoder(s Stream) string {
+	return fmt.Sprintf("the source's %s is left out: its codec %s cannot be decoded by this build; convert it to H.264 and AAC, or to another codec that is played", s.Type, s.Codec)
 }
 
 // warnOfParts tells once that a source turned out to be live of which a part,
@@ -308,6 +317,9 @@ func (r *run) sent(p Packet, late time.Duration) error {
 	now := time.Now()
 	video := r.gate.kind(p) == Video
 	r.job.Meter.sent(now, sentPacket{bytes: r.stay.bytes(r.room.SentBytes()), late: late, picture: video})
+	if video && p.Keyframe {
+		r.job.Keyframe.Set(p.Data, p.config)
+	}
 	if video && r.keys.tooFar(p) {
 		r.job.Observer.Warned(WarnLongGOP, "the source's keyframes are more than "+r.keys.limit.String()+
 			" apart; viewers who join wait that long for a picture. With transcode: always they come every two seconds")

@@ -133,6 +133,9 @@ type Packet struct {
 	// the source has taken its part; nil for most. Of a track that the source had
 	// not, Track counts one more than before.
 	Change *Track
+	// LeftOut is a stream of a picture or a sound that the source had not, which has
+	// come and is not given, as nothing here decodes it; nil for nearly all.
+	LeftOut *Stream
 
 	// position in the source and number of the play of it, of what a mixer
 	// gives out.

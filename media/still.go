@@ -207,6 +207,22 @@ const mostStand = time.Hour
 // stand.
 func (p Packet) stands() bool { return p.Duration > longestStand && p.Duration <= mostStand }
 
+// stands is until when the picture that is shown last is to be shown, as its
+// container says, in the room's time. Where pictures are out of order, an mp4's
+// may be said to last until the next one is decoded: it stands until the next one is
+// shown.
+type stands struct{ from, until time.Duration }
+
+func (s *stands) note(p Packet) {
+	switch {
+	case p.PTS < s.from:
+	case p.stands():
+		*s = stands{p.PTS, p.PTS + p.Duration}
+	default:
+		*s = stands{p.PTS, 0}
+	}
+}
+
 const reasonStands = "a picture stands for more than a second"
 
 // steadyTime is for how long a picture that stood must go on by itself before it
@@ -299,15 +315,15 @@ func (m *mixer) standUntil(ctx context.Context, t time.Duration) error {
 // standOut keeps the last picture before the viewers for its time, and as long as
 // the sound goes on.
 func (m *mixer) standOut(ctx context.Context) {
-	end := max(m.reach.heard, m.stands)
+	end := max(m.reach.heard, m.stands.until)
 	if m.feed.ending.at > 0 {
 		end = min(end, m.restamp.next+m.feed.ending.at-m.position(Packet{PTS: m.restamp.next}))
 	}
 	_ = m.standUntil(ctx, end-1) // what was put in has come out
-	m.restamp.next = max(m.restamp.next, min(end, m.stands))
+	m.restamp.next = max(m.restamp.next, min(end, m.stands.until))
 	m.hush(max(end, m.ends))
 	if l, ok := m.lanes[Audio].(*fillLane); ok && l.begun {
-		for _, p := range l.until(end - 1) {
+		for _, p := range l.until(max(end, m.ends) - 1) {
 			m.give(Audio, p)
 		}
 	}

@@ -59,10 +59,11 @@ func (s script) open(ctx context.Context, _ SourceRequest) (Source, error) {
 
 // comes is when a packet is in the source.
 func (s *script) comes(p Packet) time.Duration {
-	if p.Track == 0 && p.DTS > 0 {
-		return p.DTS + s.late
+	at := decodedAt(p)
+	if p.Track == 0 && at > 0 {
+		return at + s.late
 	}
-	return p.DTS
+	return at
 }
 
 func (s *script) Info() SourceInfo { return s.info }
@@ -129,6 +130,10 @@ func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
 		p.DTS, p.Keyframe = time.Duration(dts*float64(time.Second)), pts == 0
 		return p
 	}
+	undecoded := func(p Packet) []Packet {
+		p.DTS, p.NoDTS = 0, true
+		return []Packet{p}
+	}
 	for name, from := range map[string]script{
 		"one":                        {pictures: shows(0)},
 		"slides":                     {pictures: shows(0, 3, 6, 9, 12)},
@@ -141,6 +146,7 @@ func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
 		"slides far in the file":     {pictures: shows(0, 3, 6, 9, 12), late: 6 * time.Second},
 		"slides in another order":    {pictures: []Packet{ordered(0, -4), ordered(6, -2), ordered(2, 0), ordered(4, 2), ordered(12, 4), ordered(8, 6), ordered(10, 8)}},
 		"pictures begin after sound": {pictures: shows(0.5, 3)},
+		"pictures begin long after sound, and have no DTS yet": {pictures: append(undecoded(shows(5)[0]), moving(5+frame.Seconds(), 15)...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -162,6 +168,65 @@ func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestSilenceKeepsUpWithThePictureInAHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.FillAudio = true
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		m := newMadeOf([]clipPart{{length: 4 * time.Second, picture: true, sound: true}, {length: 6 * time.Second, picture: true}})
+		m.info, m.timed = stream(10*time.Second), true
+		require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), m.open, nil)))
+		var newest [2]time.Duration
+		behind := time.Duration(0)
+		for _, a := range s.room.got {
+			newest[a.Track] = a.DTS
+			if a.DTS > 7*time.Second {
+				behind = max(behind, newest[0]-newest[1])
+			}
+		}
+		require.Greater(t, behind, hushLive)
+		require.LessOrEqual(t, behind, hushLive+frame+25*time.Millisecond)
+	})
+}
+
+func TestTheLastPictureStandsForItsLengthAndSilenceBesideIt(t *testing.T) {
+	for name, length := range map[string]time.Duration{"as it says": time.Second, "as the one before, where it says none": 0} {
+		t.Run(name, func(t *testing.T) {
+			for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(nil)
+					s.job.Options.FillAudio, s.job.Options.Transcode = true, mode
+					pictures := shows(0, 1, 2, 3)
+					for i := range pictures {
+						pictures[i].Duration = length
+					}
+					require.NoError(t, s.playFrom(t.Context(), script{info: clip(4 * time.Second), pictures: pictures, silent: true}.open, &fakeCoders{}))
+					for media, c := range s.job.Meter.Snapshot(time.Now()).Coverage {
+						require.InDelta(t, 4, c.total().Seconds(), 0.05, "%v: %+v", MediaType(media), c)
+						require.Zero(t, c.Lost)
+					}
+					require.Equal(t, []string{"planned", "publishing"}, s.seen.lines)
+				})
+			}
+		})
+	}
+}
+
+// A picture that is shown before another is not the last, however long an mp4 says
+// that it lasts: that is until the next one is decoded.
+func TestAPictureOutOfOrderStandsOnlyUntilTheNextOneIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		pictures := slices.Concat(moving(0, 3), moving(6, 8))
+		early := &pictures[75+1] // the second behind the hole
+		early.PTS, early.DTS, early.Duration = early.PTS+frame, 3*time.Second, 3*time.Second
+		pictures[75+2].PTS -= frame
+		require.NoError(t, s.recode(t, script{info: clip(8 * time.Second), pictures: pictures, silent: true}))
+		require.InDelta(t, 8, s.room.got[len(s.room.got)-1].PTS.Seconds(), 0.1)
+		require.InDelta(t, 8, s.job.Meter.Snapshot(time.Now()).Played.Seconds(), 0.1)
+	})
 }
 
 func TestAPictureStandsWhereverAFileIsBegunAndOverLoops(t *testing.T) {

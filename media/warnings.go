@@ -10,6 +10,7 @@ const (
 	WarnEndedEarly     WarningCode = "ended_early"
 	WarnHole           WarningCode = "hole"
 	WarnLateVideo      WarningCode = "late_video"
+	WarnLeftOut        WarningCode = "left_out"
 	WarnLiveNoParts    WarningCode = "live_has_no_parts"
 	WarnLongGOP        WarningCode = "long_gop"
 	WarnLost           WarningCode = "lost"

@@ -21,6 +21,8 @@ type attempt struct {
 	envelope string // sealed secrets, to register the push anew
 	secrets  Secrets
 	meter    *media.Meter
+	keyframe *media.LastKeyframe // nil: no previews are made
+	shown    shown               // only who makes previews uses it
 	log      *slog.Logger
 	metrics  AttemptMetrics
 	kick     func() // asks for a renew now rather than at the next second
@@ -115,7 +117,7 @@ func (a *attempt) Warned(code WarningCode, message string) {
 	a.log.Warn("push warning", "code", code, "detail", message)
 	w := Warning{Code: string(code), Message: message}
 	known := slices.Contains(a.warnings, w)
-	if known && (code == media.WarnHole || code == media.WarnLost) {
+	if known && ofSource(code) {
 		return // of the play before, or of the attempt before, which played it, too
 	}
 	if !known {
@@ -123,6 +125,12 @@ func (a *attempt) Warned(code WarningCode, message string) {
 	}
 	a.eventLocked(Event{Type: EventWarning, Code: string(code), Message: message})
 	a.kick()
+}
+
+// ofSource says whether a warning is of what the source is, and not of what happens to
+// it: every play and attempt finds it again.
+func ofSource(code WarningCode) bool {
+	return slices.Contains([]WarningCode{media.WarnHole, media.WarnLost, media.WarnLongGOP, media.WarnLeftOut, media.WarnNoDecoder}, code)
 }
 
 func (a *attempt) moveLocked(s State) {

@@ -59,8 +59,8 @@ func TestAPreparedAttemptGetsTheCoverageOfTheOneThatLeft(t *testing.T) {
 	})
 }
 
-func TestWhatWasMissingIsToldOnceOverAllAttempts(t *testing.T) {
-	for code, told := range map[media.WarningCode]int{media.WarnHole: 0, media.WarnLost: 0, "too_slow": 1} {
+func TestWhatTheSourceIsLikeIsToldOnceOverAllAttempts(t *testing.T) {
+	for code, told := range map[media.WarningCode]int{media.WarnHole: 0, media.WarnLost: 0, media.WarnLongGOP: 0, "too_slow": 1} {
 		t.Run(string(code), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := queued("a")

@@ -117,11 +117,12 @@ type Verdict int
 
 // The verdicts of a renew.
 const (
-	Kept Verdict = iota // the lease is extended
-	Stop                // extended, but somebody wants it stopped
-	Lost                // another attempt owns the push, or it has ended
-	Gone                // there is no record of it
-	Late                // ours, but a later renewal was there first; nothing of this one was written
+	Kept    Verdict = iota // the lease is extended
+	Stop                   // extended, but somebody wants it stopped
+	Lost                   // another attempt owns the push, or it has ended
+	Gone                   // there is no record of it
+	Late                   // ours, but a later renewal was there first; nothing of this one was written
+	Watched                // Kept, and somebody wants to see its picture
 )
 
 // End is how an attempt ended a push.

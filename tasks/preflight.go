@@ -44,10 +44,10 @@ type QuestionStore interface {
 	Holder(ctx context.Context, app uint32, user string) (string, error)
 }
 
-// Preview is Start without the start: it returns the push that it would be, or
+// Preflight is Start without the start: it returns the push that it would be, or
 // the *Error. With look, a worker opens the source: the push has its tracks and
 // the plan, or the Failure of one that would fail at once.
-func (s *Service) Preview(ctx context.Context, r Request, look bool) (Push, error) {
+func (s *Service) Preflight(ctx context.Context, r Request, look bool) (Push, error) {
 	reads, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	spec, secrets, err := s.check(r, time.Now())

@@ -58,24 +58,24 @@ func (q *fakeQuestions) Holder(ctx context.Context, _ uint32, _ string) (string,
 func TestAPreviewSaysWhatAStartWouldAndStartsNothing(t *testing.T) {
 	d, q := newDesk(), newQuestions()
 	d.service.Questions, d.service.Workers = q, fakeFleet{}
-	p, err := d.service.Preview(t.Context(), request(), false)
+	p, err := d.service.Preflight(t.Context(), request(), false)
 	require.NoError(t, err)
 	require.Equal(t, "room", p.Spec.RoomID)
 	r := request()
 	r.Mode = "backwards"
-	_, err = d.service.Preview(t.Context(), r, false)
+	_, err = d.service.Preflight(t.Context(), r, false)
 	require.Equal(t, CodeInvalidRequest, CodeOf(err))
 	d.pushes.before = map[string]string{"key": "body"}
 	r = request()
 	r.IdempotencyKey, r.Body = "key", []byte("body")
-	p, err = d.service.Preview(t.Context(), r, false)
+	p, err = d.service.Preflight(t.Context(), r, false)
 	require.NoError(t, err)
 	require.Equal(t, "before", p.ID, "the push that a start would answer with")
 	r.Body = []byte("other")
-	_, err = d.service.Preview(t.Context(), r, false)
+	_, err = d.service.Preflight(t.Context(), r, false)
 	require.Equal(t, CodeIdempotencyReused, CodeOf(err))
 	q.holder = "other"
-	_, err = d.service.Preview(t.Context(), request(), true)
+	_, err = d.service.Preflight(t.Context(), request(), true)
 	require.Equal(t, CodeUserBusy, CodeOf(err))
 	require.Empty(t, d.queue.rung)
 	require.Empty(t, d.pushes.created)
@@ -89,7 +89,7 @@ func TestAPreviewWaitsForRedisNoLongerThanOthers(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		start := time.Now()
-		_, err := d.service.Preview(ctx, request(), true)
+		_, err := d.service.Preflight(ctx, request(), true)
 		require.Equal(t, CodeRedisUnavailable, CodeOf(err))
 		require.LessOrEqual(t, time.Since(start), 3*time.Second)
 	})
@@ -99,7 +99,7 @@ func TestAPreviewThatNoWorkerAnswersSaysSo(t *testing.T) {
 	d, q := newDesk(), newQuestions()
 	d.service.Questions, d.service.Workers = q, fakeFleet{}
 	q.err = &Error{Code: CodeNotFound}
-	p, err := d.service.Preview(t.Context(), request(), true)
+	p, err := d.service.Preflight(t.Context(), request(), true)
 	require.NoError(t, err)
 	require.EqualValues(t, WaitingForWorker, p.Trouble.Code)
 }
@@ -108,7 +108,7 @@ func TestAPreviewSaysWhyThePushWouldWait(t *testing.T) {
 	d := newDesk()
 	for _, lack := range []Waiting{WaitingForSlot, WaitingForWorker} {
 		d.service.Questions, d.service.Workers = newQuestions(), fakeFleet{lack}
-		p, err := d.service.Preview(t.Context(), request(), lack == WaitingForWorker)
+		p, err := d.service.Preflight(t.Context(), request(), lack == WaitingForWorker)
 		require.NoError(t, err, "nobody is asked where no worker is")
 		require.EqualValues(t, lack, p.Trouble.Code)
 	}

@@ -17,11 +17,12 @@ const renewEvery = time.Second
 // Run renews the leases of the worker's pushes until ctx ends: once a second,
 // and at once when something has changed. The first renew tells the others that
 // this worker is there: they may hand over to it. Beside that it watches the
-// worker itself.
+// worker itself, and makes previews.
 func (w *Worker) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() { w.watch(ctx) })
+	watching.Go(func() { w.makePreviews(ctx) })
 	t := time.NewTicker(renewEvery)
 	defer t.Stop()
 	w.renew(ctx)
@@ -72,6 +73,7 @@ func (w *Worker) renew(ctx context.Context) {
 	}
 	w.unheard.drop(unheard)
 	defer w.keepReserved(ctx)
+	var watched []*attempt
 	for i, a := range attempts {
 		if verdicts[i] == Gone {
 			verdicts[i] = w.restore(ctx, a, now)
@@ -79,8 +81,12 @@ func (w *Worker) renew(ctx context.Context) {
 			// written: it goes with the next.
 			renewals[i] = Renewal{Progress: renewals[i].Progress}
 		}
+		if verdicts[i] == Watched {
+			watched = append(watched, a)
+		}
 		w.obey(a, verdicts[i], renewals[i])
 	}
+	w.previews.want(watched)
 }
 
 func (w *Worker) noteTrouble(at time.Time) {
@@ -112,7 +118,7 @@ func (w *Worker) snapshot() []*attempt {
 
 func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {
 	switch v {
-	case Kept:
+	case Kept, Watched:
 		a.accepted(r, r.Progress.UpdatedAt)
 	case Stop:
 		a.accepted(r, r.Progress.UpdatedAt)

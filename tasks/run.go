@@ -60,6 +60,7 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 		Start:       start, Options: spec.Options, Stood: lastProgress(a.push),
 		WasLive: a.wasLive(),
 		Meter:   a.meter, Observer: a, Retry: w.retryOf(a), Log: a.log,
+		Keyframe: a.keyframe,
 		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
 			return a.mayOpenRoom(ctx, w.Lease)
 		},
@@ -183,7 +184,7 @@ func (w *Worker) tell(ctx context.Context, a *attempt) error {
 		return err
 	}
 	switch verdicts[0] {
-	case Kept, Stop:
+	case Kept, Watched, Stop:
 		a.accepted(r, r.Progress.UpdatedAt)
 	case Late: // the worker's own renew came between
 		return w.tell(ctx, a)

@@ -41,8 +41,9 @@ type Service struct {
 	Door    Destinations
 	Sources SourceChecker
 	Resume  ResumeTargets
-	// Questions has workers look at sources, for Preview.
+	// Questions has workers look at sources, for Preflight.
 	Questions QuestionStore
+	Previews  LookStore // nil: there are none
 	// MaxDuration is how long a push may be in its room; 0 is no limit.
 	MaxDuration time.Duration
 	Callbacks   Callbacks

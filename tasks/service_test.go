@@ -21,6 +21,7 @@ type fakePushes struct {
 	away    time.Time // until then the store is away
 	replay  bool
 	before  map[string]string // idempotency key → body of a push that was started before
+	there   map[string]Push   // by id
 }
 
 func (s *fakePushes) Repeated(_ context.Context, key string, digests []string) (Push, bool, error) {
@@ -45,7 +46,13 @@ func (s *fakePushes) Create(_ context.Context, n NewPush) (Push, bool, error) {
 	return n.Push, !s.replay, nil
 }
 
-func (s *fakePushes) Get(context.Context, string) (Push, error)         { return Push{}, nil }
+func (s *fakePushes) Get(_ context.Context, id string) (Push, error) {
+	if p, ok := s.there[id]; ok {
+		return p, nil
+	}
+	return Push{}, &Error{Code: CodeNotFound}
+}
+
 func (s *fakePushes) List(context.Context, Filter) (Page, error)        { return Page{}, nil }
 func (s *fakePushes) Events(context.Context, string) ([]Event, error)   { return nil, nil }
 func (s *fakePushes) Samples(context.Context, string) ([]Sample, error) { return nil, nil }

@@ -30,6 +30,8 @@ type WorkerConfig struct {
 	Resume    ResumeStore
 	Sealer    Sealer
 	Player    Player
+	Previews  PreviewStore // nil with Pictures: no previews are made
+	Pictures  PictureMaker
 	Memory    Memory        // nil: none is watched
 	Stuck     func() int    // calls of the media that go on although their push has ended; nil: there are none
 	Metrics   WorkerMetrics // nil: nothing is counted
@@ -57,6 +59,7 @@ type Worker struct {
 	unheard   unheard
 	reserved  reservation
 	guard     guard
+	previews  previews
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -74,7 +77,7 @@ func NewWorker(c WorkerConfig) *Worker {
 	}
 	w := &Worker{
 		WorkerConfig: c, since: time.Now(), kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
-		guard: newGuard(),
+		guard: newGuard(), previews: newPreviews(),
 	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())
 	w.idle = sync.NewCond(&w.mu)
@@ -176,6 +179,9 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	a.envelope, a.metrics = claimed.Envelope, w.Metrics
 	a.log, a.kick, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.kickRenew, sent
 	a.meter = media.NewMeter(0)
+	if w.Pictures != nil {
+		a.keyframe = &media.LastKeyframe{}
+	}
 	a.meter.GoOnFrom(lastProgress(claimed.Push))
 	if err != nil {
 		return w.prepare(a)

@@ -65,6 +65,9 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	}
 	service.Pushes, service.Repeats, service.Stops, service.Workers = records, records, records, records
 	service.Queue, service.Questions = bell, records
+	if cfg.Preview {
+		service.Previews = records
+	}
 	p.watch = func(ctx context.Context) { redisconn.Watch(ctx, client, redisconn.WatchEvery, log) }
 	p.live = api.NewHub(records, log)
 	bells, told := queue.NewBells(client), metrics.New("api", process.Version())
@@ -78,6 +81,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		History:  service,
 		Workers:  service,
 		Webhooks: records,
+		Previews: service,
 		Live:     p.live,
 		Keys:     apiKeys(cfg.APIKeys),
 		Sessions: p.seal,

@@ -67,7 +67,11 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	defer within(context.WithoutCancel(ctx), closingTime, closePlayer)
-	orderly, err = work(ctx, cfg, parts{client: client, player: player, received: received, memory: boundMemory(cfg, environ, log), stuck: libav.Stuck, log: log})
+	p := parts{client: client, player: player, received: received, memory: boundMemory(cfg, environ, log), stuck: libav.Stuck, log: log}
+	if cfg.Preview {
+		p.pictures = libav.NewPreviews(log)
+	}
+	orderly, err = work(ctx, cfg, p)
 	return err
 }
 
@@ -100,7 +104,8 @@ type parts struct {
 	player   tasks.Player
 	received func() int64 // bytes from sources
 	memory   tasks.Memory
-	stuck    func() int // see tasks.WorkerConfig
+	pictures tasks.PictureMaker // nil: no previews are made
+	stuck    func() int         // see tasks.WorkerConfig
 	log      *slog.Logger
 }
 
@@ -126,7 +131,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
-		Memory: p.memory, Stuck: p.stuck, Metrics: counts,
+		Previews: records, Pictures: p.pictures, Memory: p.memory, Stuck: p.stuck, Metrics: counts,
 	})
 	told.Watch(worker, p.received)
 	server := queue.NewServer(p.client, queue.Config{

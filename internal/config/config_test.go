@@ -43,7 +43,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, config.Config{
 		RedisURL: "redis://127.0.0.1:6379/0", Listen: "127.0.0.1:8080", SecretKey: media.Secret(secretKey(1)),
 		SourceSchemes: config.List{"http", "https", "rtmp", "rtmps"},
-		WorkerSlots:   100, WorkerListen: "127.0.0.1:8081", Lease: 3 * time.Second, RenewCap: 2 * time.Minute,
+		WorkerSlots:   100, WorkerListen: "127.0.0.1:8081", Preview: true, Lease: 3 * time.Second, RenewCap: 2 * time.Minute,
 		Retention: 72 * time.Hour, ResumeTTL: 720 * time.Hour, LogLevel: slog.LevelInfo, LogFormat: "text",
 	}, c)
 }
@@ -116,6 +116,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a memory in words", "WORKER_MEMORY=much", "ROOMCAST_WORKER_MEMORY must be a size such as 512m, 2g or 1.5GiB"},
 		{"a memory that no machine has", "WORKER_MEMORY=99999999999g", "ROOMCAST_WORKER_MEMORY must be a size such as"},
 		{"a memory that a worker alone would take", "WORKER_MEMORY=64m", "ROOMCAST_WORKER_MEMORY must be at least 128m"},
+		{"a preview in words", "PREVIEW=perhaps", "ROOMCAST_PREVIEW must be true or false"},
 		{"slots in words", "WORKER_SLOTS=many", "ROOMCAST_WORKER_SLOTS must be a whole number"},
 		{"a scheme there is no way for", "SOURCE_SCHEMES=http,file", "ROOMCAST_SOURCE_SCHEMES may list only http, https, rtmp, rtmps"},
 		{"a denied source with a port", "SOURCE_DENY=nas.lan:80", "ROOMCAST_SOURCE_DENY must list networks"},

@@ -102,6 +102,8 @@ func describe(err error) Problem {
 	switch parse.Type {
 	case reflect.TypeFor[time.Duration]():
 		return Problem{name, "must be a duration such as 3s, 2m or 72h"}
+	case reflect.TypeFor[bool]():
+		return Problem{name, "must be true or false"}
 	case reflect.TypeFor[int]():
 		return Problem{name, "must be a whole number"}
 	case reflect.TypeFor[APIKeys](), reflect.TypeFor[SDKKeys]():

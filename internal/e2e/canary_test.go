@@ -59,6 +59,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 		return strings.Contains(samples.raw, `"bitrateKbps"`)
 	}, patience, 200*time.Millisecond)
 
+	preview, _ := s.look(id)
 	apiMetrics, workerMetrics := s.scrape(t)
 	places := map[string]string{
 		"the API's metrics": apiMetrics, "the worker's metrics": workerMetrics,
@@ -67,7 +68,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 		"the stream": told("event: end"), "the stream of a push": s.stream("/v1/pushes/" + missing + "/events")("event: end"),
 		"a dry run":            s.do(http.MethodPost, "/v1/pushes?dryRun=true&probe=true", s.request(src, "r", "x", fields{"headers": fields{"X-Token": header}})).raw,
 		"the session's cookie": signedIn.header.Get("Set-Cookie"), "the session": signedIn.raw + s.do(http.MethodGet, "/v1/session", nil).raw,
-		"a refused session": refusedKey.raw, "the page": page.raw, "the samples": samples.raw, "the workers": s.do(http.MethodGet, "/v1/workers", nil).raw,
+		"a refused session": refusedKey.raw, "the page": page.raw, "the samples": samples.raw, "the preview": preview.raw, "the workers": s.do(http.MethodGet, "/v1/workers", nil).raw,
 		"the events":  s.do(http.MethodGet, "/v1/pushes/"+missing+"/events", nil).raw,
 		"the monitor": s.monitor(t), "the webhooks": hooks.text.String(), "Redis": s.redisFile(t), "the other Redis": dump(t, other),
 	}

@@ -176,6 +176,9 @@ const (
 	unevenEnding = 500 * time.Millisecond
 )
 
+// beepLength is for how long a beep is heard.
+const beepLength = 100 * time.Millisecond
+
 // marks returns when flashes or beeps are: half a second after each full one of
 // the clip, where the track is.
 func (c partClip) marks(m media.MediaType) (marks []time.Duration) {
@@ -262,6 +265,11 @@ func (c partClip) judge(r mediatest.Report) (found []string) {
 	if pictures := c.spans(media.Video); pictures[0].From > 0 { // from black to a picture, it is no flash
 		r.Flashes = slices.DeleteFunc(slices.Clone(r.Flashes), func(at time.Duration) bool { return (at - pictures[0].From + begin).Abs() <= maxApart })
 	}
+	for _, s := range c.spans(media.Audio) { // the end of a beep that the encoder's delay has left behind the cut
+		if s.From%time.Second == time.Second/2+beepLength {
+			r.Beeps = slices.DeleteFunc(slices.Clone(r.Beeps), func(at time.Duration) bool { return (at - s.From + begin).Abs() <= maxApart })
+		}
+	}
 	found = append(found, c.placed("flash", r.Flashes, flashes, begin)...)
 	found = append(found, c.placed("beep", r.Beeps, beeps, begin)...)
 	for _, beep := range r.Beeps {
@@ -317,7 +325,7 @@ func partSeeds(t *testing.T) (seeds []int) {
 		return []int{seed}
 	}
 	if !full {
-		return []int{15, 30, 31, 34, 40, 44, 52, 56, 58, 83}
+		return []int{15, 30, 31, 34, 40, 44, 52, 56, 58, 83, 31009, 1795906800, 1795906862}
 	}
 	first := int(time.Now().Unix() % math.MaxInt32)
 	for i := range partClips {

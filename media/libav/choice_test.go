@@ -209,3 +209,18 @@ func TestAPictureThatNothingDecodesIsNamedAsThat(t *testing.T) {
 		require.Equal(t, st.Type == "video", st.NoDecoder, "%+v", st)
 	}
 }
+
+func TestAPictureThatComesLateAndThatNothingDecodesIsTold(t *testing.T) {
+	ffmpegOnce(t, "late-flashsv.flv", "-f", "lavfi", "-i", "sine=sample_rate=44100:duration=14", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=4",
+		"-map", "0", "-map", "1", "-vf", "setpts=PTS+10/TB", "-c:v", "flashsv", "-c:a", "aac")
+	s, err := openChosen(t, "late-flashsv.flv", media.TrackChoice{})
+	require.NoError(t, err)
+	require.Len(t, s.Info().Tracks, 1)
+	var told []media.Stream
+	for _, p := range readAll(t, s) {
+		if p.LeftOut != nil {
+			told = append(told, *p.LeftOut)
+		}
+	}
+	require.Equal(t, []media.Stream{{Type: "video", Codec: "flashsv", NoDecoder: true}}, told)
+}

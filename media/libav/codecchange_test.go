@@ -133,7 +133,7 @@ func TestAStreamThatKeepsItsNumberAndChangesItsCodecIsFollowed(t *testing.T) {
 
 func TestTheFirstPictureOfAnotherCodecHasItsOwnTime(t *testing.T) {
 	noLeak(t)
-	for _, c := range [][2]string{{"h264", "hevc"}, {"hevc", "h264"}, {"images", "b-frames"}, {"mpeg2", "h264"}, {"mpeg2", "b-frames"}, {"h264", "mpeg2"}, {"b-frames", "hevc"}} {
+	for _, c := range [][2]string{{"h264", "hevc"}, {"hevc", "h264"}, {"images", "b-frames"}, {"mpeg2", "h264"}, {"mpeg2", "b-frames"}, {"h264", "mpeg2"}, {"b-frames", "hevc"}, {"mpeg2", "hevc"}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			path := joined(t, fmt.Sprintf("gap-%v.ts", c), partTS(t, c[0], "", 2, 0), partTS(t, c[1], "", 2, 5))
 			in := read(t, path)

@@ -49,7 +49,7 @@ type soundTrim struct {
 func (d *soundDelay) reset() { *d = soundDelay{by: d.by} }
 
 // delays says whether the sound is given at another time than the source has it.
-func (s *Source) delays() bool { return s.delay.by != 0 && s.video >= 0 && s.audio >= 0 }
+func (s *Source) delays() bool { return s.delay.by != 0 && s.has(media.Video) && s.has(media.Audio) }
 
 // readDelayed returns the next packet in the order and with the times that the
 // delay makes.

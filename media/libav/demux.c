@@ -125,6 +125,7 @@ int rc_learn(rc_reader *r)
 		avcodec_receive_frame(c, f) >= 0 && avcodec_parameters_from_context(s->codecpar, c) >= 0;
 	if (ok && s->avg_frame_rate.num <= 0)
 		s->avg_frame_rate = c->framerate;
+	int key = ok && f->flags & AV_FRAME_FLAG_KEY;
 	if (ok && of_type(s, AVMEDIA_TYPE_AUDIO)) {
 		r->learned = s->index;
 		r->next = AV_NOPTS_VALUE;
@@ -134,7 +135,7 @@ int rc_learn(rc_reader *r)
 	av_frame_free(&f);
 	avcodec_free_context(&c);
 	rc_leave();
-	return ok;
+	return key ? RC_LEARNED_KEY : ok;
 }
 
 // own_begin returns where in a packet its own access unit begins: at its last

@@ -67,9 +67,11 @@ void rc_reader_free(rc_reader *r);
 // error here.
 int rc_read(rc_reader *r);
 
+enum { RC_LEARNED_KEY = 2 };
+
 // rc_learn completes the parameters of the stream of the packet that was read by
 // decoding it, as libav does with what comes while it probes. It returns 0 when
-// it cannot.
+// it cannot, RC_LEARNED_KEY if it is a keyframe.
 int rc_learn(rc_reader *r);
 
 // rc_left says whether the chosen video, or the audio, is of another codec or type

@@ -40,6 +40,18 @@ func newGraph(kind graphKind, chain string, describe func(*astiav.BuffersrcFilte
 	return g, nil
 }
 
+// newVideoGraph makes a chain for pictures that are shaped as p.
+func newVideoGraph(chain string, p picture) (*graph, error) {
+	return newGraph(videoGraph, chain, func(b *astiav.BuffersrcFilterContextParameters) {
+		b.SetWidth(p.width)
+		b.SetHeight(p.height)
+		b.SetPixelFormat(p.format)
+		b.SetSampleAspectRatio(aspectOf(p.pixels))
+		b.SetColorSpace(p.space)
+		b.SetColorRange(p.rangeOf)
+	})
+}
+
 func (g *graph) build(kind graphKind, chain string, describe func(*astiav.BuffersrcFilterContextParameters)) error {
 	var err error
 	if g.source, err = g.graph.NewBuffersrcFilterContext(astiav.FindFilterByName(kind.source), "in"); err != nil {

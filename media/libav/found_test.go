@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,14 +39,21 @@ func camera(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// halfMP4 is what there is of an mp4 whose recording was ended by a crash.
-func halfMP4(t *testing.T) []byte {
+// madeAs is a second of a picture as ffmpeg writes it.
+func madeAs(t *testing.T, name string, form ...string) []byte {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "a.mp4")
-	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:d=4", "-c:v", "libx264", path).CombinedOutput()
+	path := filepath.Join(t.TempDir(), name)
+	out, err := exec.Command("ffmpeg", slices.Concat([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:d=1"}, form, []string{path})...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
+	return whole
+}
+
+// halfMP4 is what there is of an mp4 whose recording was ended by a crash.
+func halfMP4(t *testing.T) []byte {
+	t.Helper()
+	whole := madeAs(t, "a.mp4", "-c:v", "libx264")
 	return whole[:len(whole)/2]
 }
 
@@ -70,6 +78,8 @@ func TestASourceThatIsNoMediaSaysWhatItIs(t *testing.T) {
 		"DASH":                         {withRanges([]byte(`<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"/>`)), "DASH is not supported"},
 		"a camera":                     {camera, "MJPEG camera"},
 		"GIF":                          {withRanges([]byte(gif)), "the source is a GIF"},
+		"raw DV":                       {withRanges(madeAs(t, "a.dv", "-s", "720x480", "-r", "30000/1001", "-pix_fmt", "yuv411p")), "the source is raw DV"},
+		"RealMedia":                    {withRanges(madeAs(t, "a.rm", "-c:v", "rv10", "-s", "352x288")), "the source is RealMedia"},
 		"a list":                       {withoutRanges("audio/x-mpegurl", "http://example.com/a.mp3\n"), "a list of addresses"},
 		"a segment that is a page": {func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, ".ts") {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
 )
@@ -112,6 +113,35 @@ func TestLinesOfAPushCarryWhatItsLogWasBoundTo(t *testing.T) {
 	require.Positive(t, whose["source's"])
 	require.Positive(t, whose["coder's"])
 	require.Len(t, whose, 2, "every line knew its push")
+}
+
+// x264 warns that the rate it is told is above the most that it was told before.
+func TestAnEncoderWarnsNobody(t *testing.T) {
+	main, lines := record(slog.LevelDebug, "main")
+	stop := SetLogger(main)
+	defer stop()
+	e, err := openVideoEncoder(smallVideo, 25, 0)
+	require.NoError(t, err)
+	defer e.close()
+	f := astiav.AllocFrame()
+	defer f.Free()
+	f.SetWidth(smallVideo.Width)
+	f.SetHeight(smallVideo.Height)
+	f.SetPixelFormat(astiav.PixelFormatYuv420P)
+	require.NoError(t, f.AllocBuffer(0))
+	for i, times := range []int64{1, 2, 1, 3} {
+		e.codec.SetBitRate(times * int64(smallVideo.Bitrate))
+		e.codec.SetRateControlMaxRate(times * int64(smallVideo.Bitrate))
+		f.SetPts(int64(i) * int64(time.Second))
+		require.NoError(t, e.encode(f, func(*astiav.Packet) {}))
+	}
+	stop()
+	warned := false
+	for _, line := range lines(t) {
+		warned = warned || strings.Contains(line["text"].(string), "assuming CBR")
+		require.Contains(t, []string{"DEBUG", "INFO"}, line["level"], "%v", line)
+	}
+	require.True(t, warned)
 }
 
 func TestLevelsAreMapped(t *testing.T) {

@@ -123,6 +123,16 @@ func (p picture) chain(to media.VideoOutput) string {
 // turns are the filters that turn clockwise by so many degrees.
 var turns = map[int]string{90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}
 
+// small returns the filters that make of the picture one of another size, as
+// JPEG has its colours: BT.601, of full range (JFIF 1.02).
+func (p picture) small(to size) string {
+	s := fmt.Sprintf("scale=%d:%d:flags=area:out_range=pc:out_color_matrix=smpte170m", to.width, to.height)
+	if p.space == C.AVCOL_SPC_UNSPECIFIED {
+		s += ":in_color_matrix=" + p.matrix().Name()
+	}
+	return s + ",format=yuv420p"
+}
+
 // scale brings size, colours and format to the output's, before the turn. An
 // HDR picture keeps its colours: what they become is the toneMap's.
 func (p picture) scale(inner size, to media.VideoOutput) []string {

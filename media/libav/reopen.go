@@ -13,7 +13,7 @@ const errOtherTracks = media.Sentence("the source's playlist goes on, where the 
 // finds it, too, and then drops packets until the clock shows the segment's
 // place in the playlist: to the end, where each segment's clock begins anew.
 func (s *Source) reopen(target time.Duration) error {
-	before := s.info.Tracks
+	before := s.before
 	s.closeFormat()
 	s.life.probeAgain()
 	// What is left out is said at the level of what failed.
@@ -28,14 +28,17 @@ func (s *Source) reopen(target time.Duration) error {
 	if err := s.pick(); err != nil {
 		return err
 	}
-	if !slices.EqualFunc(before, s.info.Tracks, func(a, b media.Track) bool { return a.Type == b.Type }) {
-		return &media.Error{Kind: media.KindSourceUnsupported, Op: "seek", Err: errOtherTracks}
+	for _, now := range s.info.Tracks {
+		if !slices.ContainsFunc(before, func(t media.Track) bool { return t.Type == now.Type }) {
+			return &media.Error{Kind: media.KindSourceUnsupported, Op: "seek", Err: errOtherTracks}
+		}
 	}
+	s.expect(before)
 	for i, t := range s.info.Tracks {
 		if t.Codec != before[i].Codec {
 			s.news[i] = &t
 		}
 	}
-	s.timeline.begin(s.watch.first, s.leadTime())
+	s.timeline.begin(s.watch.first, s.lead)
 	return nil
 }

@@ -26,6 +26,8 @@ const (
 	// firstShown is after how many pictures the one has come that is shown next
 	// to the first: B-frames are at most so deep.
 	firstShown = 6
+	// deepest is the most between the DTS and the PTS of a picture.
+	deepest = time.Second
 )
 
 // rival is a stream that may take a track's part.
@@ -47,10 +49,16 @@ func (v *rival) span() time.Duration {
 	return v.held[len(v.held)-1].DTS - v.held[0].DTS
 }
 
+// ended says whether p, of another stream, comes behind all that is held, and not
+// beside it.
+func (v *rival) ended(p media.Packet) bool {
+	last := v.held[len(v.held)-1]
+	return !p.NoDTS && (p.DTS >= last.DTS+last.Duration || p.DTS < v.held[0].DTS-maxBackward)
+}
+
 // retime gives the first picture its own time, by those after it. What libav took
 // for pictures before it may have left the next with a DTS of then, too.
 func (v *rival) retime() {
-	const deepest = time.Second // between the DTS and the PTS of a picture
 	last := len(v.held) - 1
 	if !v.joined || last < 1 || slices.ContainsFunc(v.held[1:], func(p media.Packet) bool { return p.NoPTS || p.NoDTS }) {
 		return
@@ -63,7 +71,7 @@ func (v *rival) retime() {
 	first.PTS, first.NoPTS, first.NoDTS = v.held[last].PTS, false, false
 	for i := last; i > 0; i-- {
 		first.PTS = min(first.PTS, v.held[i].PTS-length)
-		if p := &v.held[i]; i < last && p.PTS-p.DTS > deepest {
+		if p := &v.held[i]; i < last && (p.PTS-p.DTS).Abs() > deepest {
 			p.DTS = v.held[i+1].DTS - length
 		}
 	}
@@ -72,10 +80,12 @@ func (v *rival) retime() {
 }
 
 // await makes the streams candidates that are announced and of which nothing is
-// known: they have not begun.
+// known: they have not begun. Of a transport stream that becomes others, each may
+// have its turn.
 func (s *Source) await() {
+	turns := s.varied && s.timeline == nil
 	for _, st := range s.format.Streams() {
-		if !s.usable(st.CodecParameters().MediaType())(st) && s.asked(st) {
+		if (turns || !s.usable(st.CodecParameters().MediaType())(st)) && s.asked(st) {
 			C.rc_await(s.reader, C.int(st.Index()))
 		}
 	}
@@ -101,7 +111,7 @@ func (s *Source) offer() error {
 	}
 	codec, own := stream.CodecParameters().CodecID(), index == s.video || index == s.audio
 	v := s.rivals[m]
-	if own && v != nil && v.stream != index && len(v.held) > 0 { // the one that played has left it to the rival
+	if v != nil && v.stream != index && len(v.held) > 0 && (own || v.ended(s.packetOf(s.role(m)))) { // the one that played has left it to the rival
 		if err := s.adopt(m); err != nil {
 			return err
 		}
@@ -110,6 +120,10 @@ func (s *Source) offer() error {
 	switch {
 	case !s.fits(stream):
 		C.rc_ignore(s.reader, C.int(index))
+		return nil
+	case s.playing(m) < 0 && decoderOf(codecOf(stream)) == nil:
+		C.rc_ignore(s.reader, C.int(index))
+		s.undecoded = &media.Stream{Type: typeOf(stream), Codec: codecOf(stream), NoDecoder: true}
 		return nil
 	case v == nil || v.stream == index && v.codec != codec || v.stream != index && own && !v.stale:
 		was, known := s.known[index]
@@ -128,7 +142,11 @@ func (s *Source) offer() error {
 		s.known[index] = codec
 		v.fields = m == media.Video && s.inFields(stream, stream.CodecParameters().ExtraData())
 	}
-	v.held = append(v.held, s.packetOf(s.role(m)))
+	p := s.packetOf(s.role(m))
+	if m == media.Video && len(v.held) == 0 { // of a number that comes back, libav may go on with the DTS of before
+		v.joined = v.joined || !p.NoPTS && !p.NoDTS && (p.PTS-p.DTS).Abs() > deepest
+	}
+	v.held = append(v.held, p)
 	v.bytes += int(s.reader.size)
 	if v.joined && len(v.held) < firstShown {
 		return nil
@@ -143,13 +161,12 @@ func (s *Source) offer() error {
 // with, and all is known of its stream.
 func (s *Source) introduce(m media.MediaType, stream *astiav.Stream, v *rival) bool {
 	const key, corrupt = C.AV_PKT_FLAG_KEY, C.AV_PKT_FLAG_CORRUPT
-	if m == media.Video && s.reader.flags&(key|corrupt) != key {
-		return false
-	}
+	begins := m != media.Video || s.reader.flags&(key|corrupt) == key
 	if v.stale { // never given up: it is the program's own
-		cut := C.rc_forget(s.reader)
-		v.joined = cut > 0
-		return cut >= 0 && C.rc_learn(s.reader) != 0
+		return s.introduceOwn(v, begins)
+	}
+	if !begins {
+		return false
 	}
 	if s.usable(stream.CodecParameters().MediaType())(stream) && s.playing(m) >= 0 || C.rc_learn(s.reader) != 0 {
 		return true
@@ -159,6 +176,23 @@ func (s *Source) introduce(m media.MediaType, stream *astiav.Stream, v *rival) b
 		s.rivals[m] = nil
 	}
 	return false
+}
+
+// introduceOwn is introduce for a stream that has become one of another codec. What
+// the first packet begins with may be of the codec of before: it says nothing then
+// of what follows.
+func (s *Source) introduceOwn(v *rival, begins bool) bool {
+	cut := C.rc_forget(s.reader)
+	v.joined = cut > 0
+	if cut < 0 || !begins && !v.joined {
+		return false
+	}
+	learned := C.rc_learn(s.reader)
+	if learned == C.RC_LEARNED_KEY {
+		s.reader.flags |= C.AV_PKT_FLAG_KEY
+		begins = true
+	}
+	return begins && learned != 0
 }
 
 // departed says whether the program has another stream in the place of the one
@@ -190,7 +224,7 @@ func (s *Source) adopt(m media.MediaType) error {
 	v := s.rivals[m]
 	s.rivals[m] = nil
 	v.retime()
-	if m == media.Video && s.video < 0 {
+	if m == media.Video && !s.has(m) {
 		return s.takeLateVideo(v)
 	}
 	stream, role := s.format.Streams()[v.stream], s.role(m)

@@ -52,13 +52,14 @@ func (s *Source) seek(target time.Duration) error {
 	if s.forwardOnly() {
 		return s.readTo(target)
 	}
+	s.before = s.info.Tracks
 	before := max(s.delay.by, 0) // where the sound is that is heard at target
 	for from, step := target-before, seekStep; ; from, step = from-step, 2*step {
 		from = max(from, s.info.StartTime)
 		if err := s.jump(from); err != nil {
 			return err
 		}
-		if s.video < 0 {
+		if !s.has(media.Video) {
 			return s.soundAt(target)
 		}
 		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps() || s.varied)
@@ -122,7 +123,7 @@ func (s *Source) soundBeforePicture(target time.Duration) error {
 // readTo reads on to target and drops what comes before. It goes as fast as
 // the server gives, and never back.
 func (s *Source) readTo(target time.Duration) error {
-	if s.video >= 0 {
+	if s.has(media.Video) {
 		_, err := s.settle(target, true)
 		return err
 	}
@@ -163,6 +164,7 @@ func (s *Source) jumpOn(index int, to time.Duration) error {
 	}
 	s.vorbis.reset()
 	s.edits.reset()
+	s.untimed.reset()
 	s.rivals, s.adopted = [2]*rival{}, nil
 	before := s.varied
 	if err := s.scope.run(func() error { return s.seekFrame(index, to) }); err != nil {
@@ -173,6 +175,7 @@ func (s *Source) jumpOn(index int, to time.Duration) error {
 	}
 	if s.varied {
 		C.rc_doubt(s.reader)
+		s.await()
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,13 +38,19 @@ type Source struct {
 	rivals       [2]*rival              // by media.MediaType
 	adopted      []media.Packet         // held of a stream that has taken a part
 	known        map[int]astiav.CodecID // by libav's index: what is known of a stream is of it
+	opening      []astiav.CodecID       // what the streams were before the probe, by libav's index
+	before       []media.Track          // what the tracks were before the present seek
+	brief        bool                   // the next probe is to be
+	lead         time.Duration          // where the leading track begins
 	faults       int                    // of a live source, since the last packet
+	undecoded    *media.Stream          // has come and cannot be decoded; to be told with the next packet
 	varied       bool                   // a stream has become one of another codec
 	news         [2]*media.Track        // what each track is since a seek, until its next packet tells
 	flvFlags     int                    // of its header, -1 for none
 	stall        *time.Timer            // of a seek under way, else nil
 	vorbis       *vorbisClock           // nil for most
 	edits        *edits                 // nil for most
+	untimed      *untimed               // nil for all but Matroska
 	timeline     *timeline              // of a recorded playlist; else nil
 	delay        soundDelay
 	once         sync.Once
@@ -78,6 +85,9 @@ func (s *Source) open() error {
 	}
 	s.vorbis, s.edits = newVorbisClock(s), newEdits(s)
 	s.info.Retimed = s.retimed()
+	if strings.HasPrefix(s.info.Container, "matroska") {
+		s.untimed = &untimed{}
+	}
 	return nil
 }
 
@@ -91,6 +101,9 @@ func (s *Source) openFormat(from time.Duration) error {
 		return err
 	}
 	defer options.Free()
+	if s.brief {
+		_ = options.Set("probesize", strconv.Itoa(briefProbe), astiav.NewDictionaryFlags()) // fails out of memory only
+	}
 	if s.format = astiav.AllocFormatContext(); s.format == nil {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
@@ -114,6 +127,7 @@ func (s *Source) openFormat(from time.Duration) error {
 		return err
 	}
 	s.flvFlags = int(C.rc_flv_flags(cFormat(s.format)))
+	s.opening = s.mapped()
 	return nil
 }
 
@@ -153,8 +167,9 @@ func (s *Source) pick() error {
 	if err := s.choose(); err != nil {
 		return err
 	}
+	s.lead = s.leadTime()
 	if s.timeline == nil && s.watch.count > 0 && !s.info.Live {
-		s.timeline = &timeline{start: s.leadTime()}
+		s.timeline = &timeline{start: s.lead, begins: s.info.StartTime}
 	}
 	s.awaitVideo()
 	if s.encrypted() {
@@ -171,6 +186,11 @@ func (s *Source) pick() error {
 			return &media.Error{Kind: media.KindSourceInvalid, Op: opProbe, Err: errImage}
 		}
 		return &media.Error{Kind: s.trackless(), Op: opProbe, Err: s.nothingUsable()}
+	}
+	if s.probedBeyond() {
+		if err := s.beginAgain(); err != nil {
+			return err
+		}
 	}
 	if !s.life.probed() {
 		return s.failure(opProbe, errProbe)
@@ -253,6 +273,9 @@ func (s *Source) readTimed() (media.Packet, error) {
 	if s.edits != nil {
 		return s.edits.read(s)
 	}
+	if s.untimed != nil {
+		return s.untimed.read(s)
+	}
 	p, err := s.demux()
 	if err == nil && s.timeline != nil {
 		p = s.timeline.place(p, s.opened())
@@ -287,6 +310,8 @@ func (s *Source) demux() (media.Packet, error) {
 			p.Change, s.news[p.Track] = s.news[p.Track], nil
 			s.settleRivals(p)
 			s.noteFields(&p)
+			s.noteResync(&p)
+			p.LeftOut, s.undecoded = s.undecoded, nil
 			s.faults = 0
 			return p, nil
 		case code == astiav.ErrEof && s.adoptLast():
@@ -298,6 +323,15 @@ func (s *Source) demux() (media.Packet, error) {
 		default:
 			return media.Packet{}, s.readError(int(code))
 		}
+	}
+}
+
+// noteResync makes a picture say so that follows what the demuxer has left out because
+// it is damaged: it is made of pictures that were in it.
+func (s *Source) noteResync(p *media.Packet) {
+	at := s.scope.c.resync
+	if at > 0 && s.reader.pos >= at && s.info.Tracks[p.Track].Type == media.Video {
+		s.scope.c.resync, p.Corrupt = 0, p.Corrupt || !p.Keyframe
 	}
 }
 

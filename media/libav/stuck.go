@@ -90,15 +90,18 @@ func (l *life) awaitObedience(freed <-chan struct{}) error {
 	if l.obeys(freed) {
 		return nil
 	}
-	go func() {
-		select {
-		case <-freed: // it was the machine that was slow
-			return
-		case <-time.After(obeyTime):
-		}
-		stuck.Add(1)
-		<-freed
-		stuck.Add(-1)
-	}()
+	go countStuck(freed)
 	return errStuck
+}
+
+// countStuck counts what was given up for as long as it goes on.
+func countStuck(ended <-chan struct{}) {
+	select {
+	case <-ended: // it was the machine that was slow
+		return
+	case <-time.After(obeyTime):
+	}
+	stuck.Add(1)
+	<-ended
+	stuck.Add(-1)
 }

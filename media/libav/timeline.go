@@ -4,6 +4,7 @@ package libav
 import "C"
 
 import (
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -25,6 +26,9 @@ const (
 	// nothing was announced: durations may be rounded, by maxRounded of them.
 	maxAstray  = time.Second
 	maxRounded = 0.1
+	// wrapTS is what libav adds to a clock that it takes for one that has started
+	// again (ISO 13818-1, 2.4.3.7: 33 bits of 1/90000 s).
+	wrapTS = time.Duration(1<<33) * time.Second / 90000
 )
 
 // timeline gives a recorded playlist one clock. Its segments may each have one
@@ -33,6 +37,7 @@ const (
 // drifted away.
 type timeline struct {
 	start  time.Duration // of the leading track, at the source's begin
+	begins time.Duration // the source, of which a track may begin later
 	shift  time.Duration // of the clock that came last
 	tracks [2]trackTime
 }
@@ -89,16 +94,28 @@ func (t *trackTime) strays(dts time.Duration) bool {
 }
 
 // follow takes t to the clock of p: the other track's if that one has gone to
-// it already.
+// it already. libav may take a step back of only one of them for a wrap.
 func (l *timeline) follow(t *trackTime, p media.Packet, opened []C.rc_segment) {
-	if t.shift == l.shift || t.strays(p.DTS+l.shift) {
-		at := t.end
-		if all := max(l.tracks[0].end, l.tracks[1].end); all-at > minAside {
-			at = all // it ended before the other
+	for _, by := range [...]time.Duration{0, -wrapTS, wrapTS} {
+		if shift := l.shift + by; shift != t.shift && l.fits(t, p.DTS+shift) {
+			t.shift = shift
+			return
 		}
-		l.shift = l.listed(at, opened) - p.DTS
 	}
+	at := t.end
+	if all := max(l.tracks[0].end, l.tracks[1].end); all-at > minAside {
+		at = all // it ended before the other
+	}
+	l.shift = l.listed(at, opened) - p.DTS
 	t.shift = l.shift
+}
+
+// fits says whether t can go on at dts, or begin there.
+func (l *timeline) fits(t *trackTime, dts time.Duration) bool {
+	if t.begun {
+		return !t.strays(dts)
+	}
+	return slices.ContainsFunc(l.tracks[:], func(other trackTime) bool { return other.begun && (dts-other.decoded).Abs() <= maxApart })
 }
 
 // listed returns at, or where the playlist says that a segment begins there
@@ -106,7 +123,7 @@ func (l *timeline) follow(t *trackTime, p media.Packet, opened []C.rc_segment) {
 func (l *timeline) listed(at time.Duration, opened []C.rc_segment) time.Duration {
 	best, nearest := at, maxAside
 	for _, s := range opened {
-		begin := l.start + microseconds(s.begin)
+		begin := l.begins + microseconds(s.begin)
 		if off := (begin - at).Abs(); off < nearest {
 			best, nearest = begin, off
 		}

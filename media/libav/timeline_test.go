@@ -20,11 +20,12 @@ func TestAPartOfAPlaylistBehindADiscontinuityFollowsAllBeforeIt(t *testing.T) {
 		before, after []media.Packet
 		want          []float64
 	}{
-		"the sound went on alone":                     {[]media.Packet{at(picture, 0.9), at(sound, 0.9), at(sound, 1.9)}, []media.Packet{at(picture, 500), at(sound, 500)}, []float64{2, 2}},
-		"the picture went on alone":                   {[]media.Packet{at(sound, 0.9), at(picture, 1.9)}, []media.Packet{at(sound, 500), at(picture, 500)}, []float64{2, 2}},
-		"sound begins with it":                        {[]media.Packet{at(picture, 0.9)}, []media.Packet{at(sound, 500), at(picture, 501)}, []float64{1, 2}},
-		"sound begins with it, with the first clock":  {[]media.Packet{at(picture, 0.9)}, []media.Packet{at(sound, 1), at(picture, 1)}, []float64{1, 1}},
-		"the other one has gone to the clock already": {[]media.Packet{at(picture, 0.9), at(sound, 0.9)}, []media.Packet{at(sound, 500.5), at(picture, 500)}, []float64{1, 0.5}},
+		"the sound went on alone":                       {[]media.Packet{at(picture, 0.9), at(sound, 0.9), at(sound, 1.9)}, []media.Packet{at(picture, 500), at(sound, 500)}, []float64{2, 2}},
+		"the picture went on alone":                     {[]media.Packet{at(sound, 0.9), at(picture, 1.9)}, []media.Packet{at(sound, 500), at(picture, 500)}, []float64{2, 2}},
+		"sound begins with it":                          {[]media.Packet{at(picture, 0.9)}, []media.Packet{at(sound, 500), at(picture, 501)}, []float64{1, 2}},
+		"sound begins with it, with the first clock":    {[]media.Packet{at(picture, 0.9)}, []media.Packet{at(sound, 1), at(picture, 1)}, []float64{1, 1}},
+		"the other one has gone to the clock already":   {[]media.Packet{at(picture, 0.9), at(sound, 0.9)}, []media.Packet{at(sound, 500.5), at(picture, 500)}, []float64{1, 0.5}},
+		"the clock of one of them is taken for wrapped": {[]media.Packet{at(picture, 0.9), at(sound, 0.9)}, []media.Packet{at(sound, 500), at(picture, 500.1+wrapTS.Seconds())}, []float64{1, 1.1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &timeline{}

@@ -71,7 +71,10 @@ func (s *Source) describe() {
 	if s.info.Container == "flv" {
 		s.info.Duration = flvLength(s.info, s.metadata("duration"))
 	}
-	if begin := s.info.StartTime; begin > 0 && begin < s.info.Duration && s.toldEnd() {
+	if s.info.Container == "mpegts" && s.info.Duration > longestRecording { // a step back of its clock, which libav takes for a wrap
+		s.info.Duration = 0
+	}
+	if begin := s.info.StartTime; begin != 0 && begin < s.info.Duration && s.toldEnd() {
 		s.info.Duration -= begin
 	}
 	sized := C.rc_sized(cFormat(s.format)) != 0
@@ -82,16 +85,19 @@ func (s *Source) describe() {
 	s.info.Live = isLive(s.way.URL, s.info, endless)
 }
 
+// longestRecording is more than any that is played: what is said to be longer has a
+// clock that does not tell.
+const longestRecording = 24 * time.Hour
+
 // An FLV's clock has 32 bits of milliseconds (FLV 10.1, E.4.1).
 const flvWrap = (1 << 32) * time.Millisecond
 
 // flvLength is how long an FLV is. libav has it from the metadata, where it is
-// told, else it is the timestamp of the last tag. No recording is longer than a
-// day: one that is said to be has the time of its end in its metadata.
+// told, else it is the timestamp of the last tag. One that is said to be
+// longer than a recording is has the time of its end in its metadata.
 func flvLength(i media.SourceInfo, told string) time.Duration {
-	const day = 24 * time.Hour
 	seconds, _ := strconv.ParseFloat(told, 64)
-	if i.Duration == 0 || seconds > 0 && (i.Duration < day || i.Duration < i.StartTime) {
+	if i.Duration == 0 || seconds > 0 && (i.Duration < longestRecording || i.Duration < i.StartTime) {
 		return i.Duration
 	}
 	return ((i.Duration-i.StartTime)%flvWrap + flvWrap) % flvWrap
@@ -111,6 +117,9 @@ func (s *Source) toldEnd() bool {
 // leadTime is where the video begins, or the audio where there is none; the
 // source's begin when that is not known.
 func (s *Source) leadTime() time.Duration {
+	if s.leading() < 0 {
+		return s.info.StartTime
+	}
 	stream := s.format.Streams()[s.leading()]
 	if t := stream.StartTime(); t != astiav.NoPtsValue {
 		return time.Duration(astiav.RescaleQ(t, stream.TimeBase(), nanoseconds))

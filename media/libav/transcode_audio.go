@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -261,8 +262,8 @@ func (a *audioStage) packet(p *astiav.Packet) {
 	a.emit(media.Packet{PTS: at, DTS: at, Duration: a.time(aacFrame), Keyframe: true, Data: p.Data()})
 }
 
-// drain ends the filters; with all, a block of silence behind the last sound
-// brings that out of the encoder.
+// drain ends the filters; with all, silence behind the last sound brings that out of
+// the encoder.
 func (a *audioStage) drain(all bool) error {
 	g := a.graph
 	a.graph, a.shape, a.seam = nil, sound{}, true
@@ -273,13 +274,15 @@ func (a *audioStage) drain(all bool) error {
 		return err
 	}
 	a.began = false
-	if a.held[len(a.held)-1] == noPosition {
-		return nil
+	for slices.ContainsFunc(a.held, func(position int64) bool { return position != noPosition }) {
+		if C.rc_write_silence(a.fifo, cFrame(a.block), aacFrame) < 0 || C.rc_read_block(a.fifo, cFrame(a.block)) < 0 {
+			return errNoMemory
+		}
+		if err := a.encode(noPosition); err != nil {
+			return err
+		}
 	}
-	if C.rc_write_silence(a.fifo, cFrame(a.block), aacFrame) < 0 || C.rc_read_block(a.fifo, cFrame(a.block)) < 0 {
-		return errNoMemory
-	}
-	return a.encode(noPosition)
+	return nil
 }
 
 // skipBefore forgets what is waiting and comes before t.

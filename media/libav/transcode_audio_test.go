@@ -292,6 +292,22 @@ func TestAnotherSourceOfSoundGoesOnTheSameTimeline(t *testing.T) {
 	}
 }
 
+// The encoder holds two blocks of 21 ms back; a chime may be shorter than one.
+func TestTheLastSoundComesOutHoweverLittleThereIs(t *testing.T) {
+	for length, frames := range map[string]int{"0.001": 1, "0.01": 1, "0.03": 2, "0.05": 3, "1": 47} {
+		t.Run(length+" s", func(t *testing.T) {
+			in := read(t, made(t, "short-"+length+".wav", tone(48000, length)...))
+			tc := newAudio(t, in.info.Tracks[0], roomAudio)
+			out := recoded{tc.Output(), through(t, tc, in.packets)}
+			require.Len(t, out.packets, frames)
+			require.Zero(t, out.packets[0].PTS)
+			more, err := tc.Flush()
+			require.NoError(t, err)
+			require.Empty(t, more, "all was out")
+		})
+	}
+}
+
 func TestSoundGoesOnAfterAFlush(t *testing.T) {
 	in := beeps(t)
 	track, _ := in.track(t, media.Audio)

@@ -148,14 +148,7 @@ func (v *videoStage) prepare(p picture) error {
 	if chain == "" {
 		return nil
 	}
-	g, err := newGraph(videoGraph, chain, func(b *astiav.BuffersrcFilterContextParameters) {
-		b.SetWidth(p.width)
-		b.SetHeight(p.height)
-		b.SetPixelFormat(p.format)
-		b.SetSampleAspectRatio(aspectOf(p.pixels))
-		b.SetColorSpace(p.space)
-		b.SetColorRange(p.rangeOf)
-	})
+	g, err := newVideoGraph(chain, p)
 	v.graph, v.beyond = g, err != nil
 	return onlyMemory(err)
 }

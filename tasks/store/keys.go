@@ -37,6 +37,8 @@ import (
 //	{roomcast}:questions            list    ids of sources that a worker is to look at ┐
 //	{roomcast}:question:<id>        string  tasks.Question                             │ TTL 15 s
 //	{roomcast}:answer:<id>          string  tasks.Finding                              ┘
+//	{roomcast}:preview:<id>         hash    at, jpeg: a picture of what the room got last; TTL 10 s
+//	{roomcast}:preview-wanted       zset    push → until when somebody looks at it, see look.lua; TTL 10 s
 //	{roomcast}:resume:<key>         hash    how far a source was played, see resume.go; TTL
 //	{roomcast}:stop                 channel ids of pushes to stop, the fast path
 //
@@ -54,6 +56,7 @@ const (
 	keyOutboxes = prefix + "outboxes"
 	keyDead     = prefix + "dead-webhooks"
 
+	keyLooks     = prefix + "preview-wanted"
 	keyQuestions = prefix + "questions"
 	keyActive    = prefix + "index:active"
 	keyAll       = prefix + "index:all"
@@ -65,6 +68,7 @@ func keyEvents(id string) string         { return prefix + "events:" + id }
 func keySamples(id string) string        { return prefix + "samples:" + id }
 func keyQuestion(id string) string       { return prefix + "question:" + id }
 func keyAnswer(id string) string         { return prefix + "answer:" + id }
+func keyPreview(id string) string        { return prefix + "preview:" + id }
 func keySecret(id string) string         { return prefix + "secret:" + id }
 func keyOutbox(id string) string         { return prefix + "outbox:" + id }
 func keyDelivery(id string) string       { return prefix + "delivery:" + id }

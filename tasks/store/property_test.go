@@ -134,7 +134,7 @@ func (w *world) kept(worker string, p tasks.Push) {
 
 func (w *world) obey(worker string, p tasks.Push, v tasks.Verdict) {
 	switch v {
-	case tasks.Kept:
+	case tasks.Kept, tasks.Watched:
 		w.kept(worker, p)
 	case tasks.Lost:
 		w.drop(worker, p.ID)

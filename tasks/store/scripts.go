@@ -22,6 +22,7 @@ type scripts struct {
 	announce, ready                                    *redis.Script
 	expired, takeover, deferred, forget, due, feed     *redis.Script
 	ring, next, undelivered, resend                    *redis.Script
+	look, preview                                      *redis.Script
 }
 
 func newScripts() scripts {
@@ -35,6 +36,7 @@ func newScripts() scripts {
 		reserve: with("reserve"), refused: with("refused"), announce: with("announce"), ready: with("ready"),
 		forget: with("forget"), due: with("due"), feed: with("feed"),
 		ring: with("ring"), next: with("next"), undelivered: with("undelivered"), resend: with("resend"),
+		look: with("look"), preview: with("preview"),
 	}
 }
 

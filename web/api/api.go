@@ -14,7 +14,7 @@ import (
 // Pushes starts, stops and finds pushes. Its errors are *tasks.Error.
 type Pushes interface {
 	Start(ctx context.Context, r tasks.Request) (p tasks.Push, replayed bool, err error)
-	Preview(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error)
+	Preflight(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error)
 	Stop(ctx context.Context, id string) (tasks.Push, error)
 	Get(ctx context.Context, id string) (tasks.Push, error)
 	List(ctx context.Context, f tasks.Filter) (tasks.Page, error)
@@ -32,6 +32,11 @@ type Workers interface {
 	Fleet(ctx context.Context) (tasks.Fleet, error)
 }
 
+// Previews are pictures of what rooms get. Its errors are *tasks.Error.
+type Previews interface {
+	Preview(ctx context.Context, id string) (tasks.Preview, error)
+}
+
 // Webhooks are those that could not be delivered. Its errors are *tasks.Error.
 type Webhooks interface {
 	DeadWebhooks(ctx context.Context, limit int) ([]tasks.DeadWebhook, error)
@@ -44,6 +49,7 @@ type Config struct {
 	History  History
 	Workers  Workers
 	Webhooks Webhooks
+	Previews Previews
 	Keys     []Key        // none: no key is asked for, and only loopback names are served
 	Sessions Box          // seals what a session's cookie holds; not needed without Keys
 	Health   http.Handler // serves /healthz and /readyz
@@ -62,6 +68,7 @@ type server struct {
 	history  History
 	workers  Workers
 	webhooks Webhooks
+	previews Previews
 	live     *Hub
 	log      *slog.Logger
 	told     func(route string, status int)
@@ -73,7 +80,7 @@ type server struct {
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	s := &server{
-		pushes: cfg.Pushes, history: cfg.History, workers: cfg.Workers, webhooks: cfg.Webhooks, live: cfg.Live, log: cfg.Log, told: cfg.Answered,
+		pushes: cfg.Pushes, history: cfg.History, workers: cfg.Workers, webhooks: cfg.Webhooks, previews: cfg.Previews, live: cfg.Live, log: cfg.Log, told: cfg.Answered,
 		door: door{cfg.Keys, cfg.Sessions},
 	}
 	if s.told == nil {
@@ -118,6 +125,7 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.GET("/v1/pushes/:id", s.handle(s.get))
 	keyed.DELETE("/v1/pushes/:id", s.handle(s.stop))
 	keyed.GET("/v1/pushes/:id/events", s.handle(s.events))
+	keyed.GET("/v1/pushes/:id/preview.jpg", s.handle(s.preview))
 	keyed.GET("/v1/pushes/:id/samples", s.handle(s.samples))
 	keyed.GET("/v1/workers", s.handle(s.fleet))
 	keyed.GET("/v1/webhooks", s.handle(s.deadWebhooks))

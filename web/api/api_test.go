@@ -340,7 +340,7 @@ func TestADryRunAnswersWhatAStartWouldAndStartsNothing(t *testing.T) {
 	require.NotContains(t, w.Body.String(), `"id"`)
 	w = f.do("POST", "/v1/pushes?dryRun=true&probe=true", body)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
-	require.Equal(t, []string{"preview, look false", "preview, look true"}, f.asked)
+	require.Equal(t, []string{"preflight, look false", "preflight, look true"}, f.asked)
 	for query, detail := range map[string]string{
 		"probe=true":              "goes with dryRun=true",
 		"dryrun=true":             "is not a parameter",

@@ -39,6 +39,7 @@ type domain struct {
 	samples []tasks.Sample
 	fleet   tasks.Fleet
 	dead    []tasks.DeadWebhook
+	preview tasks.Preview
 	err     error
 	blow    any  // panics with it
 	replays bool // a start answers with a push of before
@@ -65,10 +66,15 @@ func (d *domain) Start(ctx context.Context, r tasks.Request) (tasks.Push, bool, 
 	return d.push, d.replays, d.err
 }
 
-func (d *domain) Preview(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error) {
+func (d *domain) Preflight(ctx context.Context, r tasks.Request, look bool) (tasks.Push, error) {
 	d.request = r
-	d.note(ctx, fmt.Sprintf("preview, look %v", look))
+	d.note(ctx, fmt.Sprintf("preflight, look %v", look))
 	return d.push, d.err
+}
+
+func (d *domain) Preview(ctx context.Context, id string) (tasks.Preview, error) {
+	d.note(ctx, "preview "+id)
+	return d.preview, d.err
 }
 
 func (d *domain) Stop(ctx context.Context, id string) (tasks.Push, error) {
@@ -126,7 +132,7 @@ func newFace(t testing.TB, change func(*api.Config)) *face {
 	t.Helper()
 	f := &face{domain: &domain{push: youngPush()}}
 	cfg := api.Config{
-		Pushes: f.domain, History: f.domain, Workers: f.domain, Webhooks: f.domain,
+		Pushes: f.domain, History: f.domain, Workers: f.domain, Webhooks: f.domain, Previews: f.domain,
 		Keys: []api.Key{{Name: "ci", SHA256: sha256.Sum256([]byte(secret))}, {Name: "ops", SHA256: sha256.Sum256([]byte("other"))}},
 		Health: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/readyz" {

@@ -36,7 +36,7 @@ func (s *server) start(c *gin.Context) error {
 		return err
 	}
 	if dry {
-		return s.preview(c, look)
+		return s.preflight(c, look)
 	}
 	p, err := s.begin(c)
 	if err != nil {
@@ -46,8 +46,8 @@ func (s *server) start(c *gin.Context) error {
 	return writeJSON(c, http.StatusAccepted, view.Of(p))
 }
 
-// preview answers what a start would, and starts nothing.
-func (s *server) preview(c *gin.Context, look bool) error {
+// preflight answers what a start would, and starts nothing.
+func (s *server) preflight(c *gin.Context, look bool) error {
 	r, err := readRequest(c)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (s *server) preview(c *gin.Context, look bool) error {
 		}
 		defer done()
 	}
-	p, err := s.pushes.Preview(c.Request.Context(), r, look)
+	p, err := s.pushes.Preflight(c.Request.Context(), r, look)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func TestTheWorkersAreListedWithoutTheirKeys(t *testing.T) {
 
 func TestWhatReadsRedisIsAnsweredWithinThreeSeconds(t *testing.T) {
 	f := newFace(t, nil)
-	for _, path := range []string{"/v1/workers", "/v1/webhooks", "/v1/pushes", "/v1/pushes/" + id, "/v1/pushes/" + id + "/events"} {
+	for _, path := range []string{"/v1/workers", "/v1/webhooks", "/v1/pushes", "/v1/pushes/" + id, "/v1/pushes/" + id + "/events", "/v1/pushes/" + id + "/preview.jpg"} {
 		f.until = time.Time{}
 		f.do("GET", path, "")
 		assert.WithinDuration(t, time.Now().Add(3*time.Second), f.until, time.Second, path)

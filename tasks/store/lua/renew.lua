@@ -7,15 +7,18 @@
 --      JSON object: e epoch, w worker, s state, t started_at ms or '', d whether it has settled, o whether it is
 --      over, f array of fields and values, v array of events as
 --      attempt_events() takes them, m array of samples as sample() does, or none
--- Result an integer for each push: 0 kept, 1 stop, 2 lost, 3 gone, 4 late
+-- Result an integer for each push: 0 kept, 1 stop, 2 lost, 3 gone, 4 late, 5 kept and
+--      somebody looks at it (look.lua)
 -- A renew that arrives after a later one of the same worker (Redis stood
 -- still, the worker gave up waiting and sent the next; or two were under way
 -- at once) changes nothing and answers late, even if the push is to stop: what
 -- it carried is not written, and the next one tells. One that is over takes a
 -- strike back and changes nothing else.
-local KEPT, STOP, LOST, GONE, LATE = 0, 1, 2, 3, 4
+local KEPT, STOP, LOST, GONE, LATE, WATCHED = 0, 1, 2, 3, 4, 5
 local RUNNING = {starting = true, publishing = true, reconnecting = true}
 local t = now()
+local looks = string.match(KEYS[1], '^(.*:)live$') .. 'preview-wanted' -- in the slot of live
+local anybody = redis.call('EXISTS', looks) == 1
 local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
 
 -- write puts down what the attempt tells of itself, state excepted, which it is
@@ -59,6 +62,7 @@ local function renew(k, a)
     end
   end
   if a.t ~= '' then tell_progress(k, rec, t) end
+  if anybody and tonumber(redis.call('ZSCORE', looks, rec.id) or 0) > t then return WATCHED end
   return KEPT
 end
 

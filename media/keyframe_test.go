@@ -1,0 +1,49 @@
+package media
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheLastKeyframeIsTheOneThatTheRoomGotLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(whole(3 * time.Second))
+		s.job.Keyframe = &LastKeyframe{}
+		require.Zero(t, s.job.Keyframe.Get().Number)
+		played := make(chan error)
+		go func() { played <- s.play(t.Context()) }()
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		k := s.job.Keyframe.Get()
+		require.EqualValues(t, 2, k.Number, "those of 0 and 1 s")
+		require.NoError(t, <-played)
+		require.EqualValues(t, 3, s.job.Keyframe.Get().Number)
+
+		kept := s.room.keyframes()[1]
+		require.Equal(t, kept.config, k.Config)
+		require.NotEmpty(t, k.Config)
+		require.Same(t, &kept.Data[0], &k.Data[0], "nothing was copied")
+	})
+}
+
+func TestAKeyframeCostsNothingWhileNobodyLooks(t *testing.T) {
+	data, config := make([]byte, 100_000), []byte{1}
+	for name, l := range map[string]*LastKeyframe{"nobody looks": {}, "previews are off": nil} {
+		require.Zero(t, testing.AllocsPerRun(100, func() { l.Set(data, config) }), name)
+	}
+}
+
+// keyframes are those of the pictures that came.
+func (r *fakeRoom) keyframes() (all []Packet) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.got {
+		if p.Keyframe {
+			all = append(all, p.Packet)
+		}
+	}
+	return all
+}
