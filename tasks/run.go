@@ -54,7 +54,7 @@ func (w *Worker) play(a *attempt, job media.Job) (err error) {
 func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 	spec := a.push.Spec
 	job := media.Job{
-		Source: media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: spec.Mode,
+		Source: media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, HeadersForAll: spec.HeadersForAll, Mode: spec.Mode,
 			Choice: spec.Options.Choice, AudioDelay: spec.Options.AudioDelay},
 		Destination: media.Destination{SDKAppID: spec.SDKAppID, RoomID: spec.RoomID, UserID: spec.UserID, UserSig: a.secrets.UserSig},
 		Start:       start, Options: spec.Options, Stood: lastProgress(a.push),

@@ -46,6 +46,24 @@ func (e ClientRole) Valid() bool {
 	}
 }
 
+// Defines values for HeadersFor.
+const (
+	HeadersForAll    HeadersFor = "all"
+	HeadersForOrigin HeadersFor = "origin"
+)
+
+// Valid indicates whether the value is a known member of the HeadersFor enum.
+func (e HeadersFor) Valid() bool {
+	switch e {
+	case HeadersForAll:
+		return true
+	case HeadersForOrigin:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReadinessStatus.
 const (
 	ReadinessStatusReady ReadinessStatus = "ready"
@@ -269,6 +287,9 @@ type FieldError struct {
 	// Field Its name in the request.
 	Field string `json:"field"`
 }
+
+// HeadersFor Where `headers` go: to the source's own scheme, host and port (the default), or Referer, Origin and User-Agent to every host of the source.
+type HeadersFor string
 
 // History What happened to a push.
 type History struct {
@@ -793,6 +814,9 @@ type Wishes struct {
 
 	// FPS Frames per second, 1 to 60.
 	FPS float64 `json:"fps,omitempty"`
+
+	// HeadersFor Where `headers` go: to the source's own scheme, host and port (the default), or Referer, Origin and User-Agent to every host of the source.
+	HeadersFor HeadersFor `json:"headersFor,omitempty"`
 
 	// Height Its height; one of the two keeps the shape.
 	Height int `json:"height,omitempty"`

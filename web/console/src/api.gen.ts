@@ -489,7 +489,13 @@ export interface components {
              * @description So much later the sound; below zero it is earlier.
              */
             audioDelayMs?: number;
+            headersFor?: components["schemas"]["HeadersFor"];
         };
+        /**
+         * @description Where `headers` go: to the source's own scheme, host and port (the default), or Referer, Origin and User-Agent to every host of the source.
+         * @enum {string}
+         */
+        HeadersFor: "origin" | "all";
         /**
          * @description The user's role in the room; what cannot publish is refused.
          * @enum {string}
@@ -845,7 +851,7 @@ export interface components {
          * @description Names a warning; docs/api.md says what to do.
          * @enum {string}
          */
-        WarningCode: "string_room" | "edit_speed" | "ended_early" | "hole" | "lost" | "late_video" | "live_has_no_parts" | "long_gop" | "max_duration" | "no_decoder" | "too_slow" | "usersig_expires" | "resume_unavailable" | "resume_restored" | "record_restored" | "record_damaged" | "report_incomplete";
+        WarningCode: "string_room" | "edit_speed" | "ended_early" | "hole" | "lost" | "late_video" | "left_out" | "live_has_no_parts" | "long_gop" | "max_duration" | "no_decoder" | "too_slow" | "usersig_expires" | "resume_unavailable" | "resume_restored" | "record_restored" | "record_damaged" | "report_incomplete";
         /** @description What is not well with the push. It is there while it lasts, and stays with a push that failed or was stopped in it. */
         Trouble: {
             side: components["schemas"]["Side"];
