@@ -80,7 +80,7 @@ func TestTheFleetIsWhoHasRenewedAndWhatTheyTold(t *testing.T) {
 	}
 	require.Equal(t, tasks.Fleet{Key: "k", Lack: tasks.WaitingForWorker}, fleet())
 	a, b := ready("a", 2, 0), without("k", as(tasks.WorkerDraining, ready("b", 3, 3)))
-	a.Since = time.Now().UTC().Truncate(time.Second)
+	a.Since, a.Load = time.Now().UTC().Truncate(time.Second), &tasks.Load{Cores: 0.25, Memory: 1 << 30, Limit: 1 << 32}
 	here(t, s, b, ready("a", 2, 1), a)
 	require.Equal(t, []tasks.WorkerReport{a, b}, fleet().Workers)
 	require.True(t, fleet().Opens(a))

@@ -541,6 +541,21 @@ export interface components {
             since?: string;
             /** @description Whether it can open what this API seals. */
             hasSecretKey: boolean;
+            /**
+             * Format: double
+             * @description Cores that it used in the last second or so.
+             */
+            cpuCores?: number;
+            /**
+             * Format: int64
+             * @description Memory that it takes: of its cgroup where that limits it, else its own pages.
+             */
+            memoryBytes?: number;
+            /**
+             * Format: int64
+             * @description Memory that it may take. Absent when nobody limits it.
+             */
+            memoryLimitBytes?: number;
         };
         /** @description What a process looked at. */
         Readiness: {
@@ -845,7 +860,7 @@ export interface components {
          * @description Names a warning; docs/api.md says what to do.
          * @enum {string}
          */
-        WarningCode: "string_room" | "edit_speed" | "ended_early" | "hole" | "lost" | "late_video" | "live_has_no_parts" | "long_gop" | "max_duration" | "no_decoder" | "too_slow" | "usersig_expires" | "resume_unavailable" | "resume_restored" | "record_restored" | "record_damaged" | "report_incomplete";
+        WarningCode: "string_room" | "edit_speed" | "ended_early" | "hole" | "lost" | "late_video" | "left_out" | "live_has_no_parts" | "long_gop" | "max_duration" | "no_decoder" | "too_slow" | "usersig_expires" | "resume_unavailable" | "resume_restored" | "record_restored" | "record_damaged" | "report_incomplete";
         /** @description What is not well with the push. It is there while it lasts, and stays with a push that failed or was stopped in it. */
         Trouble: {
             side: components["schemas"]["Side"];
