@@ -218,7 +218,7 @@ func TestQueuedPushSaysWhyItWaitsOnceForEachReason(t *testing.T) {
 
 	l := claim(t, s, p, "w")
 	require.Empty(t, get(t, s, p.ID).Waiting)
-	_, err := s.Release(ctx(t), l, progress(0), nil)
+	_, err := s.Release(ctx(t), l, tasks.LastReport{Progress: progress(0)})
 	require.NoError(t, err)
 	require.Empty(t, get(t, s, p.ID).Waiting, "it has not waited for long yet")
 }

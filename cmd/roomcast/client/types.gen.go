@@ -583,7 +583,7 @@ type Reset struct {
 // ResumeScope Which pushes share a resume record: those of the source, or only those into this room.
 type ResumeScope = tasks.ResumeScope
 
-// Sample How a push went for ten seconds.
+// Sample How a push went for ten seconds; the last one of an attempt for what was left.
 type Sample struct {
 	// At The end of the ten seconds.
 	At time.Time `json:"at"`

@@ -11,7 +11,7 @@ local MAX_EVENTS = 1000
 local FEED, FEED_MS = KEYS[#KEYS], 600000
 local MAX_WEBHOOKS = 100
 local OUTBOX_MS = 3 * 86400000 -- that an outbox is kept which nobody empties
-local SAMPLES_MS = OUTBOX_MS -- that samples are kept whose push was lost without an end
+local SAMPLES_MS = 86400000 -- that samples are kept after the last one, or after the end: they are most of what a push leaves
 local PROGRESS_MS = 10000 -- between two webhooks push.progress
 
 local function int(n)
@@ -107,7 +107,7 @@ local function sample(k, list)
     local known = last and last[4] == fields[4] and tonumber(last[2]) >= tonumber(fields[2])
     if not known then redis.pcall('XADD', key, 'MAXLEN', '=', MAX_SAMPLES, '*', unpack(fields)) end
   end
-  redis.call('PEXPIRE', key, SAMPLES_MS)
+  if #list > 0 then redis.pcall('PEXPIRE', key, SAMPLES_MS) end
 end
 
 local function state_event(k, state, epoch, message, t, code)
@@ -391,6 +391,6 @@ local function finish(k, rec, state, failure, t)
   tell(k, state, state, int(t))
   redis.call('PEXPIRE', k.push, retention)
   redis.call('PEXPIRE', k.events, retention)
-  redis.call('PEXPIRE', samples_key(k.push), retention)
+  redis.call('PEXPIRE', samples_key(k.push), math.min(retention, SAMPLES_MS))
   rec.state = state
 end

@@ -912,7 +912,7 @@ export interface components {
         Samples: {
             samples: components["schemas"]["Sample"][];
         };
-        /** @description How a push went for ten seconds. */
+        /** @description How a push went for ten seconds; the last one of an attempt for what was left. */
         Sample: {
             /**
              * Format: date-time
@@ -1365,7 +1365,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Oldest first, also of a push that has ended, as long as its record is kept. */
+            /** @description Oldest first, also of a push that has ended: for a day after that, or as long as its record is kept where that is less. */
             200: {
                 headers: {
                     [name: string]: unknown;
