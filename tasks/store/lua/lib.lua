@@ -82,12 +82,20 @@ local function owns(rec, epoch, worker)
   return rec.worker == worker or rec.worker == ''
 end
 
--- event writes into a push's history and the feed. Of what is older than FEED_MS
--- the last entry stays: who has read all since then may still stand there.
+-- feed_floor is the oldest entry that the feed needs: the last one of those older
+-- than FEED_MS, where who has read all since then may still stand. The first
+-- entry is asked for before: where none is that old, Redis would look at all.
+local function feed_floor()
+  local bound = now() - FEED_MS
+  local first = redis.call('XRANGE', FEED, '-', '+', 'COUNT', 1)[1]
+  if not first or tonumber(string.match(first[1], '^%d+')) > bound then return '0' end
+  return redis.call('XREVRANGE', FEED, int(bound), '-', 'COUNT', 1)[1][1]
+end
+
+-- event writes into a push's history and the feed.
 local function event(k, fields)
   redis.call('XADD', k.events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
-  local old = redis.call('XREVRANGE', FEED, int(now() - FEED_MS), '-', 'COUNT', 1)[1]
-  redis.call('XADD', FEED, 'MINID', '~', old and old[1] or '0', '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
+  redis.call('XADD', FEED, 'MINID', '~', feed_floor(), '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
 end
 
 -- samples_key follows from the record's name, so it is in its slot.
