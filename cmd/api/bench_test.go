@@ -268,6 +268,8 @@ func (c *crowd) open(ctx context.Context, path string) {
 			line, err := lines.ReadSlice('\n')
 			c.bytes.Add(int64(len(line)))
 			switch {
+			case strings.HasPrefix(string(line), "HTTP/1.1 ") && !strings.HasPrefix(string(line), "HTTP/1.1 200"):
+				log.Fatalf("a stream was refused: %s", line)
 			case errors.Is(err, bufio.ErrBufferFull): // a long line
 			case err != nil:
 				c.lost.Add(1)
