@@ -232,7 +232,7 @@ func (f *fleet) renew(ctx context.Context, n, some int) {
 		}
 		renewals[k] = r
 	}
-	verdicts, err := f.store.Renew(ctx, tasks.WorkerReport{Name: "w"}, renewals)
+	verdicts, err := f.store.Renew(ctx, tasks.WorkerReport{Name: "w", State: tasks.WorkerReady}, renewals)
 	if err != nil {
 		log.Fatal(err)
 	}
