@@ -126,6 +126,7 @@ func (w *Worker) end(a *attempt, err error) {
 		a.log.Info("attempt was prepared in vain", "error", err)
 		return
 	}
+	a.lastSample(time.Now())
 	var write func(ctx context.Context) error
 	switch cause, fault := context.Cause(a.ctx), a.tooLarge(err); {
 	case err == nil:
@@ -195,7 +196,7 @@ func (w *Worker) tell(ctx context.Context, a *attempt) error {
 
 func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context) error {
 	return func(ctx context.Context) error {
-		end := End{State: s, Failure: f, Progress: a.meter.Snapshot(time.Now()), Events: a.pendingEvents()}
+		end := End{State: s, Failure: f, LastReport: a.lastReport()}
 		if s != Completed {
 			end.Trouble = a.trouble().ended()
 		}
@@ -215,7 +216,7 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 // release gives the push back and rings for its next attempt. A bell that
 // cannot be rung is left to the sweeper.
 func (w *Worker) release(ctx context.Context, a *attempt) error {
-	next, err := w.Store.Release(ctx, a.lease, a.meter.Snapshot(time.Now()), a.pendingEvents())
+	next, err := w.Store.Release(ctx, a.lease, a.lastReport())
 	if err != nil {
 		return err
 	}

@@ -604,7 +604,7 @@ type Reset struct {
 // ResumeScope Which pushes share a resume record: those of the source, or only those into this room.
 type ResumeScope = tasks.ResumeScope
 
-// Sample How a push went for ten seconds.
+// Sample How a push went for ten seconds; the last one of an attempt for what was left.
 type Sample struct {
 	// At The end of the ten seconds.
 	At time.Time `json:"at"`
@@ -854,8 +854,17 @@ type Wishes struct {
 
 // Worker A worker, as it told of itself with its last renew. One of an older version may tell nothing; it counts as `ready`.
 type Worker struct {
+	// CPUCores Cores that it used in the last second or so.
+	CPUCores float64 `json:"cpuCores,omitempty"`
+
 	// HasSecretKey Whether it can open what this API seals.
 	HasSecretKey bool `json:"hasSecretKey"`
+
+	// MemoryBytes Memory that it takes: of its cgroup where that limits it, else its own pages.
+	MemoryBytes int64 `json:"memoryBytes,omitempty"`
+
+	// MemoryLimitBytes Memory that it may take. Absent when nobody limits it.
+	MemoryLimitBytes int64 `json:"memoryLimitBytes,omitempty"`
 
 	// Name A new one for every process.
 	Name string `json:"name"`
