@@ -16,8 +16,6 @@ import (
 
 const (
 	seekStep = 2 * time.Second // how far to go back when no keyframe was found; doubles
-	// seekHeld bounds what is read ahead in search of the last keyframe.
-	seekHeld = 32 << 20
 	// A seek has stalled when libav does not come back for jumpStalled (it may
 	// have to look through a file that has no index), or gives no packet for
 	// readStalled, while the source may still drip.
@@ -53,7 +51,7 @@ func (s *Source) seek(target time.Duration) error {
 		return s.readTo(target)
 	}
 	s.before = s.info.Tracks
-	before := max(s.delay.by, 0) // where the sound is that is heard at target
+	before := max(s.delay.By, 0) // where the sound is that is heard at target
 	for from, step := target-before, seekStep; ; from, step = from-step, 2*step {
 		from = max(from, s.info.StartTime)
 		if err := s.jump(from); err != nil {
@@ -158,7 +156,7 @@ func (s *Source) jump(to time.Duration) error { return s.jumpOn(s.leading(), to)
 func (s *Source) jumpOn(index int, to time.Duration) error {
 	s.stall.Reset(jumpStalled)
 	s.pending = nil
-	s.delay.reset()
+	s.delay.Reset()
 	if s.timeline != nil {
 		return s.reopen(to)
 	}
@@ -201,8 +199,8 @@ func (s *Source) seekFrame(index int, to time.Duration) error {
 // where the source continues. scanning says to do so in any case. It returns
 // false when there was none.
 func (s *Source) settle(target time.Duration, scanning bool) (bool, error) {
-	ahead := lookAhead{scanning: scanning}
-	for !ahead.done {
+	ahead := media.LookAhead{Scanning: scanning}
+	for !ahead.Done {
 		p, err := s.read()
 		if errors.Is(err, io.EOF) {
 			break
@@ -210,60 +208,11 @@ func (s *Source) settle(target time.Duration, scanning bool) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		ahead.add(p, s.info.Tracks[p.Track].Type == media.Video, target)
+		ahead.Add(p, s.info.Tracks[p.Track].Type == media.Video, target)
 	}
-	s.pending = ahead.held
-	for i, told := range ahead.told {
+	s.pending = ahead.Held
+	for i, told := range ahead.Told {
 		s.news[i] = cmp.Or(told, s.news[i])
 	}
-	return ahead.found, nil
-}
-
-// lookAhead holds packets from the best keyframe so far.
-type lookAhead struct {
-	held        []media.Packet
-	told        [2]*media.Track // by what is left out: another stream
-	size        int
-	found, done bool
-	scanning    bool // the first keyframe need not be the last before target
-}
-
-// begin leaves out all before p, but for the configuration it may need, and what
-// the tracks have become.
-func (a *lookAhead) begin(p media.Packet) media.Packet {
-	newest := p.Extradata
-	for _, q := range a.held {
-		a.told[q.Track] = cmp.Or(q.Change, a.told[q.Track])
-		if q.Track == p.Track && p.Extradata == nil && q.Extradata != nil {
-			newest = q.Extradata
-		}
-	}
-	p.Extradata = newest
-	a.held, a.size = nil, 0
-	return p
-}
-
-func (a *lookAhead) add(p media.Packet, video bool, target time.Duration) {
-	at := p.PTS
-	if p.NoPTS {
-		at = p.DTS
-	}
-	switch {
-	case !video:
-	case p.Keyframe && at <= target:
-		if a.scanning {
-			p = a.begin(p)
-		}
-		a.found = true
-		a.done = !a.scanning
-	case !p.Keyframe && !a.found:
-		a.scanning = true
-		a.done = p.DTS > target && !p.NoDTS
-	default:
-		a.done = p.Keyframe || !p.NoDTS && p.DTS > target
-	}
-	p.Change = cmp.Or(p.Change, a.told[p.Track])
-	a.told[p.Track] = nil
-	a.held, a.size = append(a.held, p), a.size+len(p.Data)
-	a.done = a.done || a.size > seekHeld
+	return ahead.Found, nil
 }

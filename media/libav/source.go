@@ -52,7 +52,7 @@ type Source struct {
 	edits        *edits                 // nil for most
 	untimed      *untimed               // nil for all but Matroska
 	timeline     *timeline              // of a recorded playlist; else nil
-	delay        soundDelay
+	delay        media.SoundDelay
 	once         sync.Once
 	busy         sync.Mutex // held while libav works for it
 	freed        bool       // nothing is left to read from; guarded by busy
