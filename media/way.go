@@ -33,6 +33,8 @@ type Bytes interface {
 type Way struct {
 	// Bytes are the source; libav then opens no address. nil for others.
 	Bytes Bytes
+	// Recorded says that Bytes are a part of a recording, though they have no length.
+	Recorded bool
 	// URL is what libav opens: the source's own behind a proxy (see TLSPort), or
 	// a relay's.
 	URL Secret

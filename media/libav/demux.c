@@ -76,10 +76,25 @@ void rc_follow(rc_reader *r, int stream, int audio)
 		*(audio ? &r->video_codec : &r->audio_codec) = AV_CODEC_ID_NONE;
 }
 
+// time_first notes sound whose first packets libav does not time: it splits them
+// before the probe knows how long they last, and cannot read them again.
+static void time_first(rc_reader *r, int audio)
+{
+	if (audio < 0 || rc_seekable(r->format) || strcmp(r->format->iformat->name, "mpegts"))
+		return;
+	const AVCodecParameters *c = r->format->streams[audio]->codecpar;
+	if (c->frame_size <= 0 || c->sample_rate <= 0)
+		return;
+	r->learned = audio;
+	r->next = AV_NOPTS_VALUE;
+	r->each = av_rescale(c->frame_size, 1000000000, c->sample_rate);
+}
+
 void rc_choose(rc_reader *r, int video, int audio)
 {
 	rc_follow(r, video, 0);
 	rc_follow(r, audio, 1);
+	time_first(r, audio);
 	for (unsigned i = 0; i < r->format->nb_streams; i++)
 		r->format->streams[i]->discard = chosen(r, (int)i) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
 }

@@ -79,7 +79,7 @@ func (s *Source) describe() {
 	}
 	sized := C.rc_sized(cFormat(s.format)) != 0
 	if s.way.Bytes != nil {
-		sized = s.way.Bytes.Size() > 0
+		sized = s.way.Recorded || s.way.Bytes.Size() > 0
 	}
 	endless := C.rc_seekable(cFormat(s.format)) == 0 && !sized
 	s.info.Live = isLive(s.way.URL, s.info, endless)
