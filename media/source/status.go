@@ -91,3 +91,19 @@ func holdsSecret(text, address string) bool {
 	}
 	return false
 }
+
+// sameOrigin says whether two addresses are of one scheme, host and port.
+func sameOrigin(a, b string) bool {
+	origin := func(address string) string {
+		u, err := url.Parse(address)
+		if err != nil {
+			return ""
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		return strings.ToLower(u.Scheme + "://" + u.Hostname() + ":" + port)
+	}
+	return origin(a) == origin(b)
+}
