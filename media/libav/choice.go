@@ -37,7 +37,7 @@ func (s *Source) onOffer() ([]*astiav.Stream, error) {
 	return nil, noSuchTrack("the source has no program %d: it has %s", number, listed(there))
 }
 
-// programs returns a transport stream's programs. A playlist's are its variants.
+// programs returns a transport stream's programs.
 func (s *Source) programs() []*astiav.Program {
 	if s.info.Container != "mpegts" {
 		return nil
@@ -198,7 +198,7 @@ func codecOf(st *astiav.Stream) media.Codec {
 	return media.Codec(st.CodecParameters().CodecID().Name())
 }
 
-// name is what a stream is called. A playlist's NAME is in comment.
+// name is what a stream is called.
 func name(st *astiav.Stream) string { return cmp.Or(told(st, "title"), told(st, "comment")) }
 
 // told returns what a stream's metadata say under a key, cleaned.

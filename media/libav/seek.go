@@ -60,7 +60,7 @@ func (s *Source) seek(target time.Duration) error {
 		if !s.has(media.Video) {
 			return s.soundAt(target)
 		}
-		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps() || s.varied)
+		ok, err := s.settle(target, from < target || s.wraps() || s.varied)
 		if err == nil && !ok && from == s.info.StartTime && s.leads(target) {
 			return s.soundBeforePicture(target)
 		}
@@ -74,21 +74,17 @@ func (s *Source) seek(target time.Duration) error {
 // begins: libav has its first keyframe for the last then, and does not look on.
 func (s *Source) wraps() bool { return s.info.Container == "flv" && s.info.StartTime < 0 }
 
-// soundAt goes on from a jump to target, which a playlist's segment may begin
-// before.
+// soundAt goes on from a jump to target.
 func (s *Source) soundAt(target time.Duration) error {
-	if s.timeline == nil && !s.wraps() && !s.varied {
+	if !s.wraps() && !s.varied {
 		return nil
 	}
 	return s.passTo(target)
 }
 
 // forwardOnly says whether the server gives the source from its beginning only
-// (no range requests). A playlist is read once, and its segments are asked for
-// as they are needed.
-func (s *Source) forwardOnly() bool {
-	return s.info.Container != "hls" && C.rc_seekable(cFormat(s.format)) == 0
-}
+// (no range requests).
+func (s *Source) forwardOnly() bool { return C.rc_seekable(cFormat(s.format)) == 0 }
 
 // leastLead is by how much sound must begin before the picture to count.
 const leastLead = 300 * time.Millisecond
@@ -105,14 +101,9 @@ func (s *Source) leads(target time.Duration) bool {
 }
 
 // soundBeforePicture goes to target, which lies before the first picture: a
-// demuxer that looks for the picture leaves out what sounds before. A playlist may
-// tell too short a time of a segment that begins without a picture.
+// demuxer that looks for the picture leaves out what sounds before.
 func (s *Source) soundBeforePicture(target time.Duration) error {
-	from := target
-	if s.info.Container == "hls" {
-		from = s.info.StartTime
-	}
-	if err := s.jumpOn(s.audio, from); err != nil {
+	if err := s.jumpOn(s.audio, target); err != nil {
 		return err
 	}
 	return s.passTo(target)
@@ -148,8 +139,7 @@ func (s *Source) passTo(target time.Duration) error {
 	}
 }
 
-// jump moves the demuxer to where it thinks the keyframe is, or to the begin of
-// the segment of a playlist that to is in.
+// jump moves the demuxer to where it thinks the keyframe is.
 func (s *Source) jump(to time.Duration) error { return s.jumpOn(s.leading(), to) }
 
 // jumpOn is jump for the stream of an index.
@@ -157,9 +147,6 @@ func (s *Source) jumpOn(index int, to time.Duration) error {
 	s.stall.Reset(jumpStalled)
 	s.pending = nil
 	s.delay.Reset()
-	if s.timeline != nil {
-		return s.reopen(to)
-	}
 	s.vorbis.reset()
 	s.edits.reset()
 	s.untimed.reset()

@@ -393,8 +393,9 @@ func (f *file) check(answer *http.Response, p *part, at int64) error {
 	}
 	size := answer.ContentLength
 	ranges := strings.Contains(strings.ToLower(answer.Header.Get("Accept-Ranges")), "bytes") && !f.plain && size >= 0
-	if answer.StatusCode == http.StatusPartialContent {
-		from, whole, err := contentRange(answer.Header.Get("Content-Range"))
+	told := answer.Header.Get("Content-Range")
+	if answer.StatusCode == http.StatusPartialContent && (told != "" || at > 0) {
+		from, whole, err := contentRange(told)
 		if err != nil || from != at {
 			return &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Because("its server sends another part of it than was asked for", nil)}
 		}

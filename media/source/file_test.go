@@ -541,3 +541,14 @@ func (c *counting) Write(b []byte) (int, error) {
 	c.sent.Add(int64(n))
 	return n, err
 }
+
+func TestAPartWhoseServerDoesNotSayWhichIsTheWhole(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = io.WriteString(w, "hello")
+	})
+	way := get(t, s.URL+"/a.mp4")
+	got, err := io.ReadAll(way.Bytes)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got))
+}

@@ -45,12 +45,23 @@ func resolve(base, link string) (string, error) {
 	b, err := url.Parse(base)
 	if err == nil {
 		var to *url.URL
-		if to, err = b.Parse(link); err == nil {
+		if to, err = b.Parse(escaped(link)); err == nil {
 			to.Fragment, to.RawFragment = "", ""
 			return to.String(), nil
 		}
 	}
 	return "", invalid(media.Because("its playlist leads to an address that is none", nil)) // err quotes it
+}
+
+// escaped makes a link's percent signs mean themselves where they begin no escape.
+func escaped(link string) string {
+	isHex := func(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
+	for at := 0; at < len(link); at++ {
+		if link[at] == '%' && (at+2 >= len(link) || !isHex(link[at+1]) || !isHex(link[at+2])) {
+			link = link[:at] + "%25" + link[at+1:]
+		}
+	}
+	return link
 }
 
 // answer is one that is being read.

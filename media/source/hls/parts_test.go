@@ -83,3 +83,25 @@ func TestTheClockOfPackedAudioIsReadAndItsTagsAreNot(t *testing.T) {
 		require.Equal(t, c.rest, string(rest), name)
 	}
 }
+
+func TestAddressesInAPlaylistAreTakenAsTheyAreWritten(t *testing.T) {
+	const base = "https://u:p@a.example:8443/live/x/a.m3u8?token=1#at"
+	for link, want := range map[string]string{
+		"b.ts":                     "https://u:p@a.example:8443/live/x/b.ts",
+		"../b.ts?sig=a%2Fb+c/==":   "https://u:p@a.example:8443/live/b.ts?sig=a%2Fb+c/==",
+		"/b%20c/%E4%BD%A0.ts":      "https://u:p@a.example:8443/b%20c/%E4%BD%A0.ts",
+		"a%2Fb.ts#odd":             "https://u:p@a.example:8443/live/x/a%2Fb.ts",
+		"100%.ts":                  "https://u:p@a.example:8443/live/x/100%25.ts",
+		"a b.ts":                   "https://u:p@a.example:8443/live/x/a%20b.ts",
+		"//cdn.example/b.ts":       "https://cdn.example/b.ts",
+		"http://cdn.example:80/?a": "http://cdn.example:80/?a",
+		"?token=2":                 "https://u:p@a.example:8443/live/x/a.m3u8?token=2",
+	} {
+		got, err := resolve(base, link)
+		require.NoError(t, err, link)
+		require.Equal(t, want, got, link)
+	}
+	_, err := resolve(base, "http://[::1/canary")
+	require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
+	require.NotContains(t, err.Error(), "canary")
+}
