@@ -48,7 +48,7 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 	if err != nil {
 		return nil, err
 	}
-	g := &fileGate{client: client, silence: cmp.Or(o.Silence, defaultSilence), explain: explainer(r)}
+	g := &fileGate{client: client, silence: cmp.Or(o.Silence, defaultSilence), explain: explainer(r)} //nolint:bodyclose // it is given answers
 	s, err := o.Demuxer.Demux(ctx, r, g)
 	list, is := errors.AsType[*playlist](err)
 	if !is {

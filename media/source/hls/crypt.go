@@ -89,7 +89,7 @@ func (d *decrypter) fill() {
 	n, err := d.from.Read(d.buf)
 	d.in = append(d.in, d.buf[:n]...)
 	ready := len(d.in) / aes.BlockSize * aes.BlockSize
-	if d.err = err; err != io.EOF && ready == len(d.in) { //nolint:errorlint // as io.Reader has it
+	if d.err = err; err != io.EOF && ready == len(d.in) {
 		ready -= aes.BlockSize
 	}
 	if ready <= 0 {
@@ -98,7 +98,7 @@ func (d *decrypter) fill() {
 	d.out = append(d.out[:0], d.in[:ready]...)
 	d.cbc.CryptBlocks(d.out, d.out)
 	d.in = append(d.in[:0], d.in[ready:]...)
-	if err != io.EOF { //nolint:errorlint // as io.Reader has it
+	if err != io.EOF {
 		return
 	}
 	pad := int(d.out[ready-1])

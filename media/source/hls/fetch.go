@@ -89,7 +89,7 @@ func (f *fetcher) get(ctx context.Context, address string, p part) (*answer, err
 		request.Header.Set("Range", "bytes="+strconv.FormatInt(p.from, 10)+"-")
 	}
 	silent := time.AfterFunc(f.silence, func() { cancel(errSilence) })
-	a.Response, err = f.client.Do(request)
+	a.Response, err = f.client.Do(request) //nolint:bodyclose // close does
 	silent.Stop()
 	if err == nil && a.StatusCode >= http.StatusMultipleChoices {
 		err = refused{f.explain(a.Response, address), a.StatusCode}
@@ -120,7 +120,7 @@ func (a *answer) Read(b []byte) (int, error) {
 	silent := time.AfterFunc(a.silence, func() { a.cancel(errSilence) })
 	n, err := a.body.Read(b)
 	silent.Stop()
-	if err == nil || err == io.EOF { //nolint:errorlint // as io.Reader has it
+	if err == nil || err == io.EOF {
 		return n, err
 	}
 	return n, a.failure(err)

@@ -15,7 +15,7 @@ import (
 
 const (
 	chunkSize  = 32 << 10
-	mostChunks = 256 // that wait: 8 MiB
+	mostChunks = 64 // that wait: 2 MiB
 	// mostAhead is how many segments are begun that nobody has begun to read.
 	mostAhead = 2
 	// mostMissing is how many segments in a row may be missing, and how often a live
@@ -251,7 +251,7 @@ func (l *loader) pass(ctx context.Context, body io.Reader) error {
 			}
 			l.missing = 0
 		}
-		if err == io.EOF { //nolint:errorlint // as io.Reader has it
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {

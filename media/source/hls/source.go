@@ -193,7 +193,15 @@ func (s *Source) openWith(p Playlist, sounds []rendition, chosen int) error {
 		return err
 	}
 	s.describe(sounds, chosen)
-	return nil
+	if s.timeline == nil {
+		return nil
+	}
+	first, found, err := main.lead(s.leading())
+	if !found {
+		first = s.info.StartTime
+	}
+	*s.timeline = timeline{start: first, begins: s.info.StartTime}
+	return err
 }
 
 // take reads the chain's playlist.
@@ -242,15 +250,7 @@ func (s *Source) begin() error {
 		s.info.StartTime = min(s.info.StartTime, c.startTime())
 	}
 	s.info.Tracks = s.tracks()
-	if s.timeline == nil {
-		return nil
-	}
-	first, found, err := s.chains[0].lead(s.leading())
-	if !found {
-		first = s.info.StartTime
-	}
-	*s.timeline = timeline{start: first, begins: s.info.StartTime}
-	return err
+	return nil
 }
 
 // ended says so of a playlist that ends before it has begun.
