@@ -394,3 +394,103 @@ func TestASourceThatIsClosedWhileItIsReadEnds(t *testing.T) {
 	require.Error(t, <-done)
 	require.NoError(t, s.Close())
 }
+
+func TestAHostilePlaylistCostsLittle(t *testing.T) {
+	many := strings.Repeat("#EXTINF:1,\nx.seg\n", 10_000)
+	for name, c := range map[string]struct {
+		files map[string]string
+		kind  media.Kind
+	}{
+		"ten thousand segments of one byte": {map[string]string{"/a.m3u8": "#EXTM3U\n" + many + "#EXT-X-ENDLIST\n", "/x.seg": "x"}, media.KindSourceInvalid},
+		"ten thousand gaps":                 {map[string]string{"/a.m3u8": "#EXTM3U\n" + strings.ReplaceAll(many, "x.seg", "#EXT-X-GAP\nx.seg") + "#EXT-X-ENDLIST\n"}, media.KindSourceNotFound},
+		"a key that is none":                {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n" + many + "#EXT-X-ENDLIST\n", "/k": "short", "/x.seg": "x"}, media.KindSourceInvalid},
+		"a key without an end":              {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n" + many + "#EXT-X-ENDLIST\n", "/k": strings.Repeat("k", 1<<20), "/x.seg": "x"}, media.KindSourceTooLarge},
+		"a map of 5 MB":                     {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-MAP:URI=\"m\"\n" + many + "#EXT-X-ENDLIST\n", "/m": strings.Repeat("m", 5<<20), "/x.seg": "x"}, media.KindSourceTooLarge},
+		"a segment that is its playlist":    {map[string]string{"/a.m3u8": "#EXTM3U\n#EXTINF:1,\na.m3u8\n#EXT-X-ENDLIST\n"}, media.KindSourceInvalid},
+		"no variant":                        {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"}, media.KindSourceInvalid},
+		"a variant that is a page":          {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n", "/v": "<html>"}, media.KindSourceInvalid},
+		"nothing":                           {map[string]string{"/a.m3u8": "#EXTM3U\n"}, media.KindSourceInvalid},
+		"not yet anything":                  {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"}, media.KindSourceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := &net{files: c.files}
+			_, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+			require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			require.LessOrEqual(t, len(n.asked), 10_001)
+		})
+	}
+}
+
+func TestASegmentThatBreaksOffGoesOnAtItsByte(t *testing.T) {
+	for name, c := range map[string]struct {
+		broken int // how often
+		kind   media.Kind
+	}{"once": {1, 0}, "always": {99, media.KindSourceUnavailable}} {
+		t.Run(name, func(t *testing.T) {
+			n := &breaking{broken: c.broken, body: second(0)}
+			f := &fetcher{client: &http.Client{Transport: n}, explain: explain, silence: time.Second}
+			got, err := io.ReadAll(&continued{ctx: t.Context(), f: f, address: "http://a.example/a"})
+			if c.kind != 0 {
+				require.Equal(t, c.kind, media.KindOf(err))
+				require.Less(t, n.asked, 6)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, second(0), string(got))
+		})
+	}
+}
+
+// breaking breaks its answers off behind five bytes, some times.
+type breaking struct {
+	broken, asked int
+	body          string
+}
+
+func (b *breaking) RoundTrip(r *http.Request) (*http.Response, error) {
+	from, status := 0, http.StatusOK
+	if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); err == nil {
+		status = http.StatusPartialContent
+	}
+	body := io.Reader(strings.NewReader(b.body[from:]))
+	if b.asked++; b.asked <= b.broken {
+		body = io.MultiReader(io.LimitReader(body, 5), failing{})
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(body), Header: http.Header{}, Request: r}, nil
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestWhatFallsSilentIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fetcher{client: &http.Client{Transport: silent{}}, explain: explain, silence: 10 * time.Second}
+		begin := time.Now()
+		_, err := f.playlist(t.Context(), "http://a.example/a.m3u8")
+		require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
+		require.ErrorContains(t, err, "sends nothing any more")
+		require.Equal(t, 10*time.Second, time.Since(begin))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(media.ErrStopped) })
+		_, err = f.playlist(ctx, "http://a.example/a.m3u8")
+		require.ErrorIs(t, err, media.ErrStopped)
+	})
+}
+
+// silent sends a head and a line.
+type silent struct{}
+
+func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := io.MultiReader(strings.NewReader("#EXTM3U\n"), waiting{r.Context()})
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(body), Header: http.Header{}, Request: r}, nil
+}
+
+type waiting struct{ ctx context.Context }
+
+func (w waiting) Read([]byte) (int, error) {
+	<-w.ctx.Done()
+	return 0, context.Cause(w.ctx)
+}
