@@ -10,12 +10,6 @@ import (
 // the TLS, so that it sees every request and answer.
 const TLSPort = 1 << 16
 
-// SegmentMark stands at the end of the address of a recorded playlist's segment
-// when libav opens it: behind it where in the recording the segment begins and
-// ends, in microseconds, "#at=4000000-8000000", and a "b" when the recording
-// had a discontinuity on the way there.
-const SegmentMark = "#at="
-
 // Bytes is a source as one row of bytes, fetched in Go. Its methods are called
 // from one goroutine, and return within 50 ms of the end of the context it was
 // opened with. The reason of an error is the Way's to tell.
@@ -33,6 +27,8 @@ type Bytes interface {
 type Way struct {
 	// Bytes are the source; libav then opens no address. nil for others.
 	Bytes Bytes
+	// Recorded says that Bytes are a part of a recording, though they have no length.
+	Recorded bool
 	// URL is what libav opens: the source's own behind a proxy (see TLSPort), or
 	// a relay's.
 	URL Secret

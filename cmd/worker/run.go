@@ -89,7 +89,10 @@ func newPlayer(cfg config.Config, log *slog.Logger) (player *media.Pusher, recei
 	}
 	endLog := libav.SetLogger(log)
 	player = &media.Pusher{
-		Opener: libav.NewOpener(libav.Config{Gate: &source.Gate{Network: gate, Rest: gate, Silence: cfg.SourceSilence}, Silence: cfg.SourceSilence, Log: log}),
+		Opener: &source.Opener{
+			Network: gate, Rest: gate, Demuxer: libav.NewOpener(libav.Config{Silence: cfg.SourceSilence, Log: log}),
+			Silence: cfg.SourceSilence, Log: log,
+		},
 		Dialer: &rtmp.Dialer{Log: log},
 		Door:   door,
 

@@ -249,3 +249,19 @@ func TestALiveStreamThatStaysAwayFailsAfterItsIdleTime(t *testing.T) {
 	sender.Interrupt()
 	require.Equal(t, tasks.CodeSourceUnavailable, s.failed().Code, s.err)
 }
+
+func TestALivePlaylistThatStandsStillIsInTroubleAndIsNotPlayedAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := mediatest.FFmpeg(t, "-nostdin", "-v", "error", "-i", moving(t, 8), "-c", "copy", "-f", "hls", "-hls_time", "1", "-hls_list_size", "0",
+		"-hls_flags", "omit_endlist", filepath.Join(dir, "a.m3u8"))
+	require.NoError(t, p.Wait(time.Minute), p.Output())
+	s := newStay(t, startStandIn(t), mediatest.ServeFolder(t, dir)+"/a.m3u8")
+	s.job.Retry = briefLive(5 * time.Second)
+	f := s.start().failed()
+	require.Equal(t, tasks.CodeSourceUnavailable, f.Code, s.err)
+	require.Contains(t, f.Message, "does not grow any more")
+	require.NotEmpty(t, s.retries())
+	require.Len(t, s.sessions(), 1)
+	require.InDelta(t, 3, s.progress().Position.Seconds(), 1, "the last three segments, once")
+}

@@ -39,11 +39,6 @@ func (p *proxy) forward(w *way, rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := outgoing(r, t, w)
-	if to := w.instead(addressKey(t, out), false); to != "" {
-		rw.Header().Set("Location", markLink(t, to))
-		rw.WriteHeader(http.StatusFound)
-		return
-	}
 	source, err := w.dial(r.Context(), t)
 	if err != nil {
 		refuse(rw, err)
@@ -64,7 +59,7 @@ func (p *proxy) forward(w *way, rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = answer.Body.Close() }()
-	if err := w.judge(r.Context(), t, answer); err != nil {
+	if err := w.judge(t, answer); err != nil {
 		if r.Context().Err() == nil {
 			w.note(t, err)
 		}

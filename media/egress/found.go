@@ -17,7 +17,6 @@ const mostHead = 512
 type found struct {
 	mu   sync.Mutex
 	last *looked // the answer that came last, of those that hold the begin of something; nil: none
-	led  bool    // by a playlist
 }
 
 // looked keeps the begin of an answer while it is read.
@@ -45,13 +44,6 @@ func (f *found) noteEmpty() {
 	f.last = &looked{over: true}
 }
 
-// lead is for an answer that is a playlist.
-func (f *found) lead() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.last, f.led = nil, true
-}
-
 func (l *looked) Read(b []byte) (int, error) {
 	n, err := l.ReadCloser.Read(b)
 	if !l.done {
@@ -75,11 +67,8 @@ func (f *found) words() string {
 	if len(f.last.head) == 0 && f.last.over {
 		what = "empty: its server sends no byte of it"
 	}
-	switch {
-	case what == "":
+	if what == "" {
 		return ""
-	case f.led:
-		return "what the source's playlist leads to is " + what
 	}
 	return "the source is " + what
 }

@@ -36,18 +36,12 @@ type way struct {
 	cancel context.CancelFunc                // ends the way
 	idle   func() bool                       // stops shut from running at the way's end
 
-	mu        sync.Mutex
-	ended     bool
-	listener  io.Closer            // the relay's
-	blocked   error                // the first address refused by the rules
-	failure   error                // the last connection or request that failed, until one succeeds
-	playlists bool                 // the source is one, or may be
-	turns     int                  // redirects since the last other answer
-	standIns  map[string]*standIn  // of a master playlist, by address
-	initials  map[string]*initials // of media playlists, by the addresses of both
-	lists     int                  // that a master playlist leads to
-	// initialBytes is what libav keeps of live playlists, see maxInitialBytes.
-	initialBytes int
+	mu       sync.Mutex
+	ended    bool
+	listener io.Closer // the relay's
+	blocked  error     // the first address refused by the rules
+	failure  error     // the last connection or request that failed, until one succeeds
+	turns    int       // redirects since the last other answer
 }
 
 // newWay returns a way that ends with ctx, and the context of its life.

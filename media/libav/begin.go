@@ -4,8 +4,6 @@ package libav
 import "C"
 
 import (
-	"slices"
-
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
 )
@@ -40,14 +38,11 @@ func remapped(before, now []astiav.CodecID) bool {
 
 // probedBeyond says whether the probe of a recording has gone on to other streams,
 // or other codecs, than those that it began with: what was read of these would be
-// taken for the others. Behind a discontinuity of a playlist there may be any.
+// taken for the others.
 func (s *Source) probedBeyond() bool {
 	switch {
 	case s.info.Live || s.forwardOnly() || s.request.Choice != (media.TrackChoice{}):
 		return false
-	case s.timeline != nil:
-		opened := s.opened()
-		return len(opened) > 1 && slices.ContainsFunc(opened[1:], func(segment C.rc_segment) bool { return segment.broken != 0 })
 	case s.info.Container == "mpegts":
 		return remapped(s.opening, s.mapped())
 	}
@@ -57,12 +52,12 @@ func (s *Source) probedBeyond() bool {
 // beginAgain opens the source again, and probes so little of it that it is at its
 // begin. A track that is not known there comes later.
 func (s *Source) beginAgain() error {
-	tracks, from := s.info.Tracks, s.watch.from
+	tracks := s.info.Tracks
 	s.closeFormat()
 	s.life.probeAgain()
 	s.brief, s.varied = true, true
 	defer func() { s.brief = false }()
-	if err := s.openFormat(microseconds(from)); err != nil {
+	if err := s.openFormat(); err != nil {
 		return err
 	}
 	if err := s.find(); err != nil {
@@ -72,9 +67,6 @@ func (s *Source) beginAgain() error {
 		return err
 	}
 	s.expect(tracks)
-	if s.timeline != nil {
-		*s.timeline = timeline{start: s.timeline.start, begins: s.timeline.begins}
-	}
 	if s.leading() >= 0 {
 		return nil
 	}

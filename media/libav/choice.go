@@ -6,17 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
-	"golang.org/x/text/language"
 )
 
 // Bounds of what is told of a source's streams.
 const (
 	mostTold   = 64
-	mostText   = 64 // runes
 	mostListed = 12 // in a sentence
 )
 
@@ -40,7 +37,7 @@ func (s *Source) onOffer() ([]*astiav.Stream, error) {
 	return nil, noSuchTrack("the source has no program %d: it has %s", number, listed(there))
 }
 
-// programs returns a transport stream's programs. A playlist's are its variants.
+// programs returns a transport stream's programs.
 func (s *Source) programs() []*astiav.Program {
 	if s.info.Container != "mpegts" {
 		return nil
@@ -83,13 +80,13 @@ func (s *Source) fits(st *astiav.Stream) bool {
 	if _, err := strconv.Atoi(asked); err == nil || asked == "" || has == "" || !isAudio(st) {
 		return true
 	}
-	return sameLanguage(asked, has) || strings.EqualFold(asked, name(st))
+	return media.SameLanguage(asked, has) || strings.EqualFold(asked, name(st))
 }
 
 // matching returns the sounds in a language, else those of a name.
 func matching(sounds []*astiav.Stream, asked string) (found []*astiav.Stream) {
 	for _, is := range []func(*astiav.Stream) bool{
-		func(st *astiav.Stream) bool { return sameLanguage(asked, told(st, "language")) },
+		func(st *astiav.Stream) bool { return media.SameLanguage(asked, told(st, "language")) },
 		func(st *astiav.Stream) bool {
 			return strings.EqualFold(asked, told(st, "title")) || strings.EqualFold(asked, told(st, "comment"))
 		},
@@ -104,25 +101,6 @@ func matching(sounds []*astiav.Stream, asked string) (found []*astiav.Stream) {
 		}
 	}
 	return nil
-}
-
-// sameLanguage says whether a track of a language is what was asked for: "de" asks
-// for every German ("ger", "deu", "de-AT"), "zh-Hans" for Chinese in that script.
-func sameLanguage(asked, has string) bool {
-	if strings.EqualFold(asked, has) {
-		return has != ""
-	}
-	a, errA := language.Parse(asked)
-	h, errH := language.Parse(has)
-	if errA != nil || errH != nil || a == language.Und || h == language.Und {
-		return false
-	}
-	baseA, scriptA, regionA := a.Raw()
-	baseH, scriptH, regionH := h.Raw()
-	_, noScript, noRegion := language.Und.Raw()
-	return baseA == baseH &&
-		(scriptA == noScript || scriptH == noScript || scriptA == scriptH) &&
-		(regionA == noRegion || regionH == noRegion || regionA == regionH)
 }
 
 func (s *Source) noAudio(sounds []*astiav.Stream, format, asked string) error {
@@ -220,7 +198,7 @@ func codecOf(st *astiav.Stream) media.Codec {
 	return media.Codec(st.CodecParameters().CodecID().Name())
 }
 
-// name is what a stream is called. A playlist's NAME is in comment.
+// name is what a stream is called.
 func name(st *astiav.Stream) string { return cmp.Or(told(st, "title"), told(st, "comment")) }
 
 // told returns what a stream's metadata say under a key, cleaned.
@@ -233,19 +211,5 @@ func told(st *astiav.Stream, key string) string {
 	if entry == nil {
 		return ""
 	}
-	return clean(entry.Value())
-}
-
-// clean leaves of a source's text what can be shown to people.
-func clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
-	if runes := []rune(text); len(runes) > mostText {
-		text = string(runes[:mostText])
-	}
-	return strings.TrimSpace(text)
+	return media.Clean(entry.Value())
 }

@@ -164,7 +164,7 @@ func TestLanguagesAreTheSameHoweverTheyAreWritten(t *testing.T) {
 		{"zh-Hans", "zh-Hant", false}, {"pt-BR", "pt-PT", false}, {"de", "en", false}, {"de", "", false}, {"", "", false}, {"und", "de", false},
 		{"en", "und", false}, {"qaa", "qaa", true}, {"nonsense tongue", "de", false}, {"de", strings.Repeat("a-", 40), false},
 	} {
-		require.Equal(t, c.same, sameLanguage(c.asked, c.has), "%s of %s", c.asked, c.has)
+		require.Equal(t, c.same, media.SameLanguage(c.asked, c.has), "%s of %s", c.asked, c.has)
 	}
 }
 

@@ -76,10 +76,25 @@ void rc_follow(rc_reader *r, int stream, int audio)
 		*(audio ? &r->video_codec : &r->audio_codec) = AV_CODEC_ID_NONE;
 }
 
+// time_first notes sound whose first packets libav does not time: it splits them
+// before the probe knows how long they last, and cannot read them again.
+static void time_first(rc_reader *r, int audio)
+{
+	if (audio < 0 || rc_seekable(r->format) || strcmp(r->format->iformat->name, "mpegts"))
+		return;
+	const AVCodecParameters *c = r->format->streams[audio]->codecpar;
+	if (c->frame_size <= 0 || c->sample_rate <= 0)
+		return;
+	r->learned = audio;
+	r->next = AV_NOPTS_VALUE;
+	r->each = av_rescale(c->frame_size, 1000000000, c->sample_rate);
+}
+
 void rc_choose(rc_reader *r, int video, int audio)
 {
 	rc_follow(r, video, 0);
 	rc_follow(r, audio, 1);
+	time_first(r, audio);
 	for (unsigned i = 0; i < r->format->nb_streams; i++)
 		r->format->streams[i]->discard = chosen(r, (int)i) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
 }
@@ -271,12 +286,8 @@ int rc_read(rc_reader *r)
 	if (ret == AVERROR_EOF && rc_io_error(r->format) < 0)
 		ret = rc_io_error(r->format);
 	rc_leave();
-	rc_watch *watch = r->format->opaque;
-	if (rc_fatal(watch) < 0)
-		return rc_fatal(watch);
 	if (ret < 0)
 		return ret;
-	watch->failures = 0;
 	if (av_packet_get_side_data(r->packet, AV_PKT_DATA_ENCRYPTION_INFO, NULL))
 		return RC_ERROR_ENCRYPTED;
 	answer(r, r->packet);
@@ -288,77 +299,24 @@ typedef int (*io_open_func)(AVFormatContext *, AVIOContext **, const char *, int
 // open_default is libavformat's own io_open, the same for every context.
 static _Atomic(io_open_func) open_default;
 
-// most_failures is how many segments in a row may be missing.
-enum { most_failures = 3 };
-
-// failed notes that a playlist's entry could not be opened. libav would go on
-// with the next one: right where a live stream misses a segment, wrong where a
-// recording would be skipped through while its server is away or refuses.
-static void failed(AVFormatContext *s, int error)
-{
-	rc_watch *watch = s->opaque;
-	int recorded = s->duration > 0;
-	int missing = error == AVERROR_HTTP_NOT_FOUND || error == AVERROR_HTTP_OTHER_4XX;
-
-	if (error == AVERROR_EXIT)
-		return;
-	if (++watch->failures >= most_failures || (recorded && !missing))
-		atomic_store(&watch->fatal, error);
-}
-
-// marked reads where a segment is; it returns 0 when its address does not say.
-static int marked(const char *url, rc_segment *segment)
-{
-	const char *mark = NULL;
-	for (const char *p = url; (p = strstr(p, "#at=")); p++)
-		mark = p;
-	char broken = 0;
-	if (!mark || sscanf(mark, "#at=%" SCNd64 "-%" SCNd64 "%c", &segment->begin, &segment->end, &broken) < 2)
-		return 0;
-	segment->broken = broken == 'b';
-	return 1;
-}
-
-static void note_opened(rc_watch *watch, rc_segment segment)
-{
-	if (!watch->count)
-		watch->first = segment;
-	watch->opened[watch->count++ % RC_OPENED] = segment;
-}
-
-// A playlist may not name httpproxy (which connects to any host and port
-// itself), nor https: the Gate's proxy does the TLS, and has marked what it may.
+// A source may lead nowhere else: what is opened is its own address.
 static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
 {
+	int ours = av_strstart(url, "http://", NULL) || av_strstart(url, "rtmp://", NULL) || av_strstart(url, "srt://", NULL);
 	if (s->flags & AVFMT_FLAG_CUSTOM_IO)
 		return AVERROR(EINVAL); // its bytes are all there is
-	const char *inner = url;
-	int nested = av_strstart(url, "crypto+", &inner) || av_strstart(url, "crypto:", &inner);
-	int first = !strcmp(url, s->url);
-	if (!av_strstart(inner, "http://", NULL) && (nested || !first || !(av_strstart(url, "rtmp://", NULL) || av_strstart(url, "srt://", NULL)))) {
-		av_log(s, AV_LOG_ERROR, "address in the source refused: scheme not allowed\n");
+	if (!ours || strcmp(url, s->url) || flags & AVIO_FLAG_WRITE) {
+		av_log(s, AV_LOG_ERROR, "address in the source refused\n");
 		return AVERROR(EINVAL);
 	}
-	if (flags & AVIO_FLAG_WRITE)
-		return AVERROR(EINVAL);
-	rc_watch *watch = s->opaque;
-	rc_segment segment;
-	int is_segment = marked(url, &segment);
-	if (is_segment && watch->from > 0 && segment.end <= watch->from)
-		return AVERROR(ENOENT); // libav goes on with the next
-	int ret = atomic_load(&open_default)(s, pb, url, flags, options);
-	if (ret < 0 && !first)
-		failed(s, ret);
-	if (ret >= 0 && is_segment)
-		note_opened(watch, segment);
-	return ret;
+	return atomic_load(&open_default)(s, pb, url, flags, options);
 }
 
 static int interrupted(void *opaque)
 {
 	rc_watch *watch = opaque;
 	rc_scope *scope = rc_current();
-	return (scope && scope->spent) || rc_fatal(watch) < 0 || watch->inner.callback(watch->inner.opaque);
+	return (scope && scope->spent) || watch->inner.callback(watch->inner.opaque);
 }
 
 rc_watch *rc_guard(AVFormatContext *format)
@@ -372,11 +330,6 @@ rc_watch *rc_guard(AVFormatContext *format)
 	atomic_store(&open_default, format->io_open);
 	format->io_open = guarded_open;
 	return watch;
-}
-
-int rc_fatal(const rc_watch *watch)
-{
-	return watch ? atomic_load(&watch->fatal) : 0;
 }
 
 int rc_io_error(const AVFormatContext *format)

@@ -36,27 +36,9 @@ typedef struct rc_reader {
 // What rc_read answers to a packet that a player needs a licence for.
 #define RC_ERROR_ENCRYPTED FFERRTAG('R', 'C', 'D', 'R')
 
-// rc_segment is where in a recording a playlist's segment is, in microseconds
-// (media.SegmentMark).
-typedef struct rc_segment {
-	int64_t begin, end;
-	int broken; // there was a discontinuity before it
-} rc_segment;
-
-enum { RC_OPENED = 16 };
-
-// rc_watch counts what a playlist leads to and cannot be opened, and interrupts
-// libav, which would try the next segment for ever. Go frees it with av_free,
-// after the context.
+// rc_watch interrupts libav. Go frees it with av_free, after the context.
 typedef struct rc_watch {
 	AVIOInterruptCB inner; // the caller's own interrupt
-	int failures;          // since the last packet
-	_Atomic int fatal;     // the AVERROR that ended it, 0 for none
-
-	int64_t from;                // microseconds: a segment that ends before it is not opened
-	rc_segment opened[RC_OPENED]; // the last ones, number n at n modulo their count
-	unsigned count;              // of all that were opened
-	rc_segment first;            // of them
 } rc_watch;
 
 rc_reader *rc_reader_new(AVFormatContext *format, rc_scope *scope);
@@ -105,13 +87,9 @@ int rc_flv_flags(const AVFormatContext *format);
 // rc_choose makes every stream that there is but these two cost nothing.
 void rc_choose(rc_reader *r, int video, int audio);
 
-// rc_guard lets the context open http, rtmp and srt addresses only (http also under
-// crypto, for AES-128), whatever the playlist says. Its interrupt callback must
+// rc_guard lets the context open its own address only, of http, rtmp or srt. Its interrupt callback must
 // be set before. It returns NULL when memory is out.
 rc_watch *rc_guard(AVFormatContext *format);
-
-// rc_fatal returns the error that made the watch interrupt libav, or 0.
-int rc_fatal(const rc_watch *watch);
 
 // rc_io_error returns the error of the context's connection, 0 if it has none.
 int rc_io_error(const AVFormatContext *format);

@@ -11,6 +11,9 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
+// mostEdited bounds the bytes of pictures that are held.
+const mostEdited = 32 << 20
+
 // edits brings what libav makes of an mp4's edit list into an order that can be
 // shown. libav gives what lies outside of the edits, too, marked, as decoders may
 // need it: pictures from the keyframe before an edit on and up to one behind it,
@@ -133,7 +136,7 @@ func (e *edits) picture(p media.Packet) {
 	}
 	e.begun = e.begun || !p.Discard
 	e.held, e.bytes = append(e.held, p), e.bytes+len(p.Data)
-	if !p.Discard || e.bytes > seekHeld {
+	if !p.Discard || e.bytes > mostEdited {
 		e.ready, e.held, e.bytes = append(e.ready, e.held...), nil, 0
 	}
 }

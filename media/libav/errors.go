@@ -91,9 +91,6 @@ func (s *Source) failure(op string, err error) error {
 	if ended != nil {
 		return ended
 	}
-	if code := C.rc_fatal(s.watch); code < 0 {
-		err = astiav.Error(code)
-	}
 	return &media.Error{Kind: kindOf(err), Op: op, Err: s.inWords(op, err)}
 }
 

@@ -36,9 +36,6 @@ func (s *Source) awaitVideo() {
 		if err != nil && s.video < 0 {
 			break // the next read says it again
 		}
-		if err == nil && s.timeline != nil {
-			p = s.timeline.place(p, s.opened())
-		}
 		if err == nil && s.request.Came != nil {
 			s.request.Came()
 		}
@@ -76,14 +73,8 @@ func (s *Source) takeLateVideo(v *rival) error {
 		return err
 	}
 	s.await()
-	if l := s.timeline; l != nil { // the picture comes first now
-		l.tracks[0], l.tracks[1] = l.tracks[1], l.tracks[0]
-	}
 	for _, p := range v.held {
 		p.Track = s.tracks[s.video]
-		if s.timeline != nil {
-			p = s.timeline.place(p, s.opened())
-		}
 		s.pending = append(s.pending, p)
 	}
 	return media.ErrLateVideo

@@ -16,6 +16,7 @@ import (
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
+	fetched "github.com/roomcast/roomcast/media/source"
 	"github.com/stretchr/testify/require"
 )
 
@@ -75,7 +76,8 @@ func TestLinesGoToTheirSourceWithoutSecrets(t *testing.T) {
 	push, pushLines := record(slog.LevelDebug, "push")
 	stop := SetLogger(main)
 	defer stop()
-	source, err := NewOpener(Config{Gate: &passGate{}, Log: push}).Open(t.Context(), media.SourceRequest{
+	opener := &fetched.Opener{Network: plain{}, Demuxer: NewOpener(Config{Log: push}), Log: push}
+	source, err := opener.Open(t.Context(), media.SourceRequest{
 		URL:     media.Secret(strings.Replace(s.URL, "://", "://me:CANARY1@", 1) + "/moved.m3u8?token=CANARY2&usersig=CANARY3"),
 		Headers: map[string]media.Secret{"X-Mine": "CANARY4", "Cookie": "c=CANARY5"},
 	})

@@ -52,17 +52,22 @@ func NewOpener(c Config) *Opener {
 // its end every blocking call returns within 200 ms. Errors are *media.Error,
 // or wrap ctx's cause.
 func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source, error) {
+	return o.Demux(ctx, r, o.gate)
+}
+
+// Demux is Open by another gate, whose error it returns.
+func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate) (media.Source, error) {
 	limit := r.ProbeTimeout
 	if limit == 0 && strings.HasPrefix(strings.ToLower(r.URL.Reveal()), "http") {
 		limit = o.silence
 	}
 	l := newLife(ctx, limit)
-	way, err := o.gate.Open(l.ctx, r)
+	way, err := gate.Open(l.ctx, r)
 	if err != nil {
 		defer l.close()
 		return nil, l.gateError(err)
 	}
-	s := &Source{request: r, delay: soundDelay{by: r.AudioDelay}, life: l, way: way, scope: o.newScope(r, way)}
+	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r, way)}
 	if err := s.obeying(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}

@@ -19,7 +19,6 @@ import (
 const (
 	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf,mxf," +
 		"jpeg_pipe,png_pipe,webp_pipe"
-	httpFormats = fileFormats + ",hls"
 	rtmpFormats = "flv,live_flv"
 )
 
@@ -78,10 +77,7 @@ var schemes = map[string]map[string]string{
 func httpOptions() map[string]string {
 	return map[string]string{
 		"protocol_whitelist": "http,tcp,crypto",
-		"format_whitelist":   httpFormats,
-		// Segments are named as their makers like: what they hold is checked
-		// by format_whitelist, where they come from by the Gate.
-		"extension_picky": "0",
+		"format_whitelist":   fileFormats,
 		// Without it libav 9.0 takes the end of the last chunk for an error.
 		"multiple_requests": "1",
 		"max_redirects":     "8",
@@ -90,10 +86,6 @@ func httpOptions() map[string]string {
 		"analyzeduration":   micros(3 * time.Second),
 		"enable_drefs":      "0", // mov: no references to other files
 		"use_absolute_path": "0",
-		// HLS: every address is opened by io_open, where it is checked. What a
-		// connection to loopback costs is little.
-		"http_persistent": "0",
-		"http_multiple":   "0",
 	}
 }
 

@@ -28,6 +28,9 @@ const (
 	firstShown = 6
 	// deepest is the most between the DTS and the PTS of a picture.
 	deepest = time.Second
+	// maxBackward is how far a track's DTS may step back within one clock, as media's
+	// restamper has it.
+	maxBackward = 500 * time.Millisecond
 )
 
 // rival is a stream that may take a track's part.
@@ -83,9 +86,8 @@ func (v *rival) retime() {
 // known: they have not begun. Of a transport stream that becomes others, each may
 // have its turn.
 func (s *Source) await() {
-	turns := s.varied && s.timeline == nil
 	for _, st := range s.format.Streams() {
-		if (turns || !s.usable(st.CodecParameters().MediaType())(st)) && s.asked(st) {
+		if (s.varied || !s.usable(st.CodecParameters().MediaType())(st)) && s.asked(st) {
 			C.rc_await(s.reader, C.int(st.Index()))
 		}
 	}

@@ -16,8 +16,6 @@ import (
 
 const (
 	seekStep = 2 * time.Second // how far to go back when no keyframe was found; doubles
-	// seekHeld bounds what is read ahead in search of the last keyframe.
-	seekHeld = 32 << 20
 	// A seek has stalled when libav does not come back for jumpStalled (it may
 	// have to look through a file that has no index), or gives no packet for
 	// readStalled, while the source may still drip.
@@ -53,7 +51,7 @@ func (s *Source) seek(target time.Duration) error {
 		return s.readTo(target)
 	}
 	s.before = s.info.Tracks
-	before := max(s.delay.by, 0) // where the sound is that is heard at target
+	before := max(s.delay.By, 0) // where the sound is that is heard at target
 	for from, step := target-before, seekStep; ; from, step = from-step, 2*step {
 		from = max(from, s.info.StartTime)
 		if err := s.jump(from); err != nil {
@@ -62,7 +60,7 @@ func (s *Source) seek(target time.Duration) error {
 		if !s.has(media.Video) {
 			return s.soundAt(target)
 		}
-		ok, err := s.settle(target, from < target || s.timeline != nil || s.wraps() || s.varied)
+		ok, err := s.settle(target, from < target || s.wraps() || s.varied)
 		if err == nil && !ok && from == s.info.StartTime && s.leads(target) {
 			return s.soundBeforePicture(target)
 		}
@@ -76,21 +74,17 @@ func (s *Source) seek(target time.Duration) error {
 // begins: libav has its first keyframe for the last then, and does not look on.
 func (s *Source) wraps() bool { return s.info.Container == "flv" && s.info.StartTime < 0 }
 
-// soundAt goes on from a jump to target, which a playlist's segment may begin
-// before.
+// soundAt goes on from a jump to target.
 func (s *Source) soundAt(target time.Duration) error {
-	if s.timeline == nil && !s.wraps() && !s.varied {
+	if !s.wraps() && !s.varied {
 		return nil
 	}
 	return s.passTo(target)
 }
 
 // forwardOnly says whether the server gives the source from its beginning only
-// (no range requests). A playlist is read once, and its segments are asked for
-// as they are needed.
-func (s *Source) forwardOnly() bool {
-	return s.info.Container != "hls" && C.rc_seekable(cFormat(s.format)) == 0
-}
+// (no range requests).
+func (s *Source) forwardOnly() bool { return C.rc_seekable(cFormat(s.format)) == 0 }
 
 // leastLead is by how much sound must begin before the picture to count.
 const leastLead = 300 * time.Millisecond
@@ -107,14 +101,9 @@ func (s *Source) leads(target time.Duration) bool {
 }
 
 // soundBeforePicture goes to target, which lies before the first picture: a
-// demuxer that looks for the picture leaves out what sounds before. A playlist may
-// tell too short a time of a segment that begins without a picture.
+// demuxer that looks for the picture leaves out what sounds before.
 func (s *Source) soundBeforePicture(target time.Duration) error {
-	from := target
-	if s.info.Container == "hls" {
-		from = s.info.StartTime
-	}
-	if err := s.jumpOn(s.audio, from); err != nil {
+	if err := s.jumpOn(s.audio, target); err != nil {
 		return err
 	}
 	return s.passTo(target)
@@ -150,18 +139,14 @@ func (s *Source) passTo(target time.Duration) error {
 	}
 }
 
-// jump moves the demuxer to where it thinks the keyframe is, or to the begin of
-// the segment of a playlist that to is in.
+// jump moves the demuxer to where it thinks the keyframe is.
 func (s *Source) jump(to time.Duration) error { return s.jumpOn(s.leading(), to) }
 
 // jumpOn is jump for the stream of an index.
 func (s *Source) jumpOn(index int, to time.Duration) error {
 	s.stall.Reset(jumpStalled)
 	s.pending = nil
-	s.delay.reset()
-	if s.timeline != nil {
-		return s.reopen(to)
-	}
+	s.delay.Reset()
 	s.vorbis.reset()
 	s.edits.reset()
 	s.untimed.reset()
@@ -201,8 +186,8 @@ func (s *Source) seekFrame(index int, to time.Duration) error {
 // where the source continues. scanning says to do so in any case. It returns
 // false when there was none.
 func (s *Source) settle(target time.Duration, scanning bool) (bool, error) {
-	ahead := lookAhead{scanning: scanning}
-	for !ahead.done {
+	ahead := media.LookAhead{Scanning: scanning}
+	for !ahead.Done {
 		p, err := s.read()
 		if errors.Is(err, io.EOF) {
 			break
@@ -210,60 +195,11 @@ func (s *Source) settle(target time.Duration, scanning bool) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		ahead.add(p, s.info.Tracks[p.Track].Type == media.Video, target)
+		ahead.Add(p, s.info.Tracks[p.Track].Type == media.Video, target)
 	}
-	s.pending = ahead.held
-	for i, told := range ahead.told {
+	s.pending = ahead.Held
+	for i, told := range ahead.Told {
 		s.news[i] = cmp.Or(told, s.news[i])
 	}
-	return ahead.found, nil
-}
-
-// lookAhead holds packets from the best keyframe so far.
-type lookAhead struct {
-	held        []media.Packet
-	told        [2]*media.Track // by what is left out: another stream
-	size        int
-	found, done bool
-	scanning    bool // the first keyframe need not be the last before target
-}
-
-// begin leaves out all before p, but for the configuration it may need, and what
-// the tracks have become.
-func (a *lookAhead) begin(p media.Packet) media.Packet {
-	newest := p.Extradata
-	for _, q := range a.held {
-		a.told[q.Track] = cmp.Or(q.Change, a.told[q.Track])
-		if q.Track == p.Track && p.Extradata == nil && q.Extradata != nil {
-			newest = q.Extradata
-		}
-	}
-	p.Extradata = newest
-	a.held, a.size = nil, 0
-	return p
-}
-
-func (a *lookAhead) add(p media.Packet, video bool, target time.Duration) {
-	at := p.PTS
-	if p.NoPTS {
-		at = p.DTS
-	}
-	switch {
-	case !video:
-	case p.Keyframe && at <= target:
-		if a.scanning {
-			p = a.begin(p)
-		}
-		a.found = true
-		a.done = !a.scanning
-	case !p.Keyframe && !a.found:
-		a.scanning = true
-		a.done = p.DTS > target && !p.NoDTS
-	default:
-		a.done = p.Keyframe || !p.NoDTS && p.DTS > target
-	}
-	p.Change = cmp.Or(p.Change, a.told[p.Track])
-	a.told[p.Track] = nil
-	a.held, a.size = append(a.held, p), a.size+len(p.Data)
-	a.done = a.done || a.size > seekHeld
+	return ahead.Found, nil
 }

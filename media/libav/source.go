@@ -51,8 +51,7 @@ type Source struct {
 	vorbis       *vorbisClock           // nil for most
 	edits        *edits                 // nil for most
 	untimed      *untimed               // nil for all but Matroska
-	timeline     *timeline              // of a recorded playlist; else nil
-	delay        soundDelay
+	delay        media.SoundDelay
 	once         sync.Once
 	busy         sync.Mutex // held while libav works for it
 	freed        bool       // nothing is left to read from; guarded by busy
@@ -68,7 +67,7 @@ func cFormat(f *astiav.FormatContext) *C.AVFormatContext {
 }
 
 func (s *Source) open() error {
-	if err := s.openFormat(0); err != nil {
+	if err := s.openFormat(); err != nil {
 		return err
 	}
 	// An mp4 whose index stands behind its media has been read to its end by
@@ -93,9 +92,8 @@ func (s *Source) open() error {
 
 const opOpen = "open source"
 
-// openFormat opens the context. Of a playlist's segments those that end before
-// from are left out.
-func (s *Source) openFormat(from time.Duration) error {
+// openFormat opens the context.
+func (s *Source) openFormat() error {
 	address, options, err := openOptions(s.way)
 	if err != nil {
 		return err
@@ -119,7 +117,6 @@ func (s *Source) openFormat(from time.Duration) error {
 	s.scope.c.format, s.scope.c.held, s.scope.c.little = cFormat(s.format), 0, 0
 	s.scope.c.edits = C.rc_edits{}
 	s.since = time.Now()
-	s.watch.from = C.int64_t(from.Microseconds())
 	if err := s.scope.run(func() error { return s.openInput(address, options) }); err != nil {
 		return s.failure(opOpen, err)
 	}
@@ -168,9 +165,6 @@ func (s *Source) pick() error {
 		return err
 	}
 	s.lead = s.leadTime()
-	if s.timeline == nil && s.watch.count > 0 && !s.info.Live {
-		s.timeline = &timeline{start: s.lead, begins: s.info.StartTime}
-	}
 	s.awaitVideo()
 	if s.encrypted() {
 		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: media.Because("its tracks are encrypted", nil)}
@@ -276,16 +270,7 @@ func (s *Source) readTimed() (media.Packet, error) {
 	if s.untimed != nil {
 		return s.untimed.read(s)
 	}
-	p, err := s.demux()
-	if err == nil && s.timeline != nil {
-		p = s.timeline.place(p, s.opened())
-	}
-	return p, err
-}
-
-// opened returns the segments that were opened last.
-func (s *Source) opened() []C.rc_segment {
-	return s.watch.opened[:min(int(s.watch.count), len(s.watch.opened))]
+	return s.demux()
 }
 
 // demux reads the next packet as libav has it.

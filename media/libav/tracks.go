@@ -79,7 +79,7 @@ func (s *Source) describe() {
 	}
 	sized := C.rc_sized(cFormat(s.format)) != 0
 	if s.way.Bytes != nil {
-		sized = s.way.Bytes.Size() > 0
+		sized = s.way.Recorded || s.way.Bytes.Size() > 0
 	}
 	endless := C.rc_seekable(cFormat(s.format)) == 0 && !sized
 	s.info.Live = isLive(s.way.URL, s.info, endless)
@@ -137,14 +137,12 @@ func (s *Source) leading() int {
 
 var liveSchemes = []string{"rtmp:", "rtsp:", "srt:"}
 
-// isLive is true for rtmp, rtsp and srt, for a playlist without an end, and for an endless
+// isLive is true for rtmp, rtsp and srt, and for an endless
 // download: one that cannot go back, of a length that neither it nor its server tells.
 func isLive(url media.Secret, info media.SourceInfo, endless bool) bool {
 	switch {
 	case slices.ContainsFunc(liveSchemes, func(s string) bool { return strings.HasPrefix(url.Reveal(), s) }):
 		return true
-	case info.Container == "hls":
-		return info.Duration == 0
 	}
 	return info.Duration == 0 && endless
 }
@@ -242,8 +240,7 @@ func preferred(s *astiav.Stream) int {
 	return rank
 }
 
-// related returns those of the streams that are in a program with video: an HLS
-// variant's sound rather than another's.
+// related returns those of the streams that are in a program with video.
 func (s *Source) related(streams []*astiav.Stream, video *astiav.Stream) []*astiav.Stream {
 	if video == nil {
 		return streams

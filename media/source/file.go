@@ -2,7 +2,7 @@ package source
 
 import (
 	"bytes"
-	"compress/gzip"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +15,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/source/hls"
 )
 
 const (
@@ -37,10 +38,9 @@ const (
 )
 
 var (
-	errPlaylist = errors.New("the source is a playlist")
-	errBroken   = errors.New("the connection broke")
-	errSilence  = errors.New("the source sends nothing")
-	errSeek     = errors.New("the server gives the source from its beginning only")
+	errBroken  = errors.New("the connection broke")
+	errSilence = errors.New("the source sends nothing")
+	errSeek    = errors.New("the server gives the source from its beginning only")
 )
 
 // file is a source that its server has as one piece. Its methods are called from
@@ -51,8 +51,9 @@ type file struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	client  *http.Client
-	request media.SourceRequest
+	url     string
 	silence time.Duration
+	explain func(answer *http.Response, address string) error
 
 	size    int64  // -1: not known
 	ranges  bool   // the server gives parts of it
@@ -70,14 +71,19 @@ type file struct {
 	empty       bool
 }
 
-func newFile(ctx context.Context, client *http.Client, r media.SourceRequest) *file {
-	f := &file{client: client, request: r, size: -1, silence: defaultSilence}
+func newFile(ctx context.Context, client *http.Client, url string) *file {
+	f := &file{client: client, url: url, size: -1, silence: defaultSilence}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	return f
 }
 
-// begin asks for the file, and looks at its first bytes. errPlaylist says that it
-// is a playlist.
+// playlist is the error that says that the source is one.
+type playlist struct{ hls.Playlist }
+
+func (*playlist) Error() string { return "the source is a playlist" }
+
+// begin asks for the file, and looks at its first bytes. A *playlist says that it is
+// one.
 func (f *file) begin() error {
 	p, err := f.ask(0)
 	if err != nil {
@@ -94,9 +100,33 @@ func (f *file) begin() error {
 	f.head = bytes.Clone(f.head)
 	f.empty = p.over && len(p.window) == 0
 	if f.isPlaylist() {
-		return errPlaylist
+		return f.readPlaylist(p)
 	}
 	return nil
+}
+
+// readPlaylist reads what is a playlist to its end.
+func (f *file) readPlaylist(p *part) error {
+	list, err := hls.Read(p.answer, io.MultiReader(bytes.NewReader(bytes.Clone(p.window)), &rest{f, p}))
+	if _, told := errors.AsType[*media.Error](err); err != nil && !told {
+		err = f.broken(err)
+	}
+	return cmp.Or(err, error(&playlist{list}))
+}
+
+// rest is what comes of a part behind its window.
+type rest struct {
+	f *file
+	p *part
+}
+
+func (r *rest) Read(b []byte) (int, error) {
+	silent := time.AfterFunc(r.f.silence, func() { r.p.cancel(errSilence) })
+	n, err := r.p.body.Read(b)
+	if !silent.Stop() && err != nil && !isEnd(err) {
+		err = errSilence
+	}
+	return n, err
 }
 
 const playlistHead = "#EXTM3U"
@@ -285,9 +315,8 @@ func (f *file) ask(at int64) (*part, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := f.judge(answer, at)
+		p, err := f.judge(answer, cancel, at)
 		if err == nil {
-			p.cancel = cancel
 			return p, nil
 		}
 		cancel(nil)
@@ -311,7 +340,7 @@ func (f *file) plainly(answer *http.Response, at int64) bool {
 
 func (f *file) get(at int64) (*http.Response, context.CancelCauseFunc, error) {
 	ctx, cancel := context.WithCancelCause(f.ctx)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.request.URL.Reveal(), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url, nil)
 	if err != nil {
 		cancel(nil)
 		return nil, nil, &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Because("its address is not one", nil)}
@@ -337,8 +366,8 @@ func (f *file) get(at int64) (*http.Response, context.CancelCauseFunc, error) {
 }
 
 // judge makes a part of an answer, which it closes where it cannot be one.
-func (f *file) judge(answer *http.Response, at int64) (*part, error) {
-	p := &part{body: answer.Body, end: at, used: time.Now()}
+func (f *file) judge(answer *http.Response, cancel context.CancelCauseFunc, at int64) (*part, error) {
+	p := &part{answer: answer, body: answer.Body, cancel: cancel, end: at, used: time.Now()}
 	err := f.check(answer, p, at)
 	if err != nil {
 		_ = answer.Body.Close()
@@ -354,18 +383,19 @@ func (f *file) check(answer *http.Response, p *part, at int64) error {
 		if media.IsEmpty(answer) {
 			f.empty = true
 		}
-		return statusError(answer, f.request)
+		return f.explain(answer, f.url)
 	case media.Replaces(answer.Header):
 		return &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.ErrCamera}
-	case len(media.Compressions(answer.Header)) > 0 && at == 0 && packsPlaylist(answer.Body):
-		return errPlaylist
+	case len(media.Compressions(answer.Header)) > 0 && at == 0 && f.contentType == "":
+		return f.unpack(answer, p)
 	case len(media.Compressions(answer.Header)) > 0:
 		return &media.Error{Kind: media.KindSourceUnsupported, Op: opOpen, Err: errPacked}
 	}
 	size := answer.ContentLength
 	ranges := strings.Contains(strings.ToLower(answer.Header.Get("Accept-Ranges")), "bytes") && !f.plain && size >= 0
-	if answer.StatusCode == http.StatusPartialContent {
-		from, whole, err := contentRange(answer.Header.Get("Content-Range"))
+	told := answer.Header.Get("Content-Range")
+	if answer.StatusCode == http.StatusPartialContent && (told != "" || at > 0) {
+		from, whole, err := contentRange(told)
 		if err != nil || from != at {
 			return &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Because("its server sends another part of it than was asked for", nil)}
 		}
@@ -388,15 +418,17 @@ var (
 	errChanged = media.Because("its server has another file there than when it was opened", nil)
 )
 
-// packsPlaylist says whether what is compressed by gzip is a playlist.
-func packsPlaylist(body io.Reader) bool {
-	plain, err := gzip.NewReader(io.LimitReader(body, fillBytes))
-	if err != nil {
-		return false
+// unpack reads what comes compressed, which has to be a playlist.
+func (f *file) unpack(answer *http.Response, p *part) error {
+	list, err := hls.Read(answer, &rest{f, p})
+	kind := media.KindOf(err)
+	if errors.Is(err, hls.ErrNoPlaylist) || kind == media.KindSourceInvalid || kind == media.KindSourceUnsupported {
+		return &media.Error{Kind: media.KindSourceUnsupported, Op: opOpen, Err: errPacked}
 	}
-	head := make([]byte, len(playlistHead))
-	_, err = io.ReadFull(plain, head)
-	return err == nil && string(head) == playlistHead
+	if _, told := errors.AsType[*media.Error](err); err != nil && !told {
+		err = f.broken(err)
+	}
+	return cmp.Or(err, error(&playlist{list}))
 }
 
 // versionOf is what If-Range may hold of an answer (RFC 9110, section 13.1.5).

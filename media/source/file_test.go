@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -36,17 +35,17 @@ func (local) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) 
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
 
-// rest is asked for what is no file.
-type rest struct{ asked atomic.Int32 }
-
-func (r *rest) Open(context.Context, media.SourceRequest) (media.Way, error) {
-	r.asked.Add(1)
-	return media.Way{}, errors.ErrUnsupported
+// rig opens sources as far as their bytes.
+type rig struct {
+	gate *source.Opener
+	way  media.Way
 }
 
-type rig struct {
-	gate *source.Gate
-	rest rest
+// Demux keeps the way.
+func (r *rig) Demux(ctx context.Context, request media.SourceRequest, gate media.Gate) (media.Source, error) {
+	var err error
+	r.way, err = gate.Open(ctx, request)
+	return nil, err
 }
 
 func newRig(t *testing.T, trusted ...*httptest.Server) *rig {
@@ -59,17 +58,22 @@ func newRig(t *testing.T, trusted ...*httptest.Server) *rig {
 	require.NoError(t, err)
 	t.Cleanup(network.Close)
 	r := &rig{}
-	r.gate = &source.Gate{Network: network, Rest: &r.rest}
+	r.gate = &source.Opener{Network: network, Demuxer: r}
 	return r
 }
 
 func (r *rig) open(t *testing.T, request media.SourceRequest) (media.Way, error) {
 	t.Helper()
-	way, err := r.gate.Open(t.Context(), request)
+	return r.openWith(t, t.Context(), request)
+}
+
+func (r *rig) openWith(t *testing.T, ctx context.Context, request media.SourceRequest) (media.Way, error) {
+	t.Helper()
+	_, err := r.gate.Open(ctx, request)
 	if err == nil {
-		t.Cleanup(way.Close)
+		t.Cleanup(r.way.Close)
 	}
-	return way, err
+	return r.way, err
 }
 
 // get opens a URL that opens.
@@ -427,10 +431,9 @@ func TestAPlaylistIsNoFile(t *testing.T) {
 					_ = http.NewResponseController(w).Flush()
 				}
 			})
-			r := newRig(t)
-			_, err := r.open(t, media.SourceRequest{URL: media.Secret(s.URL + "/live")})
-			require.ErrorIs(t, err, errors.ErrUnsupported)
-			require.EqualValues(t, 1, r.rest.asked.Load())
+			_, err := newRig(t).open(t, media.SourceRequest{URL: media.Secret(s.URL + "/live")})
+			require.ErrorContains(t, err, "its playlist has no segments")
+			require.Len(t, s.requests(), 1, "it is not fetched twice")
 		})
 	}
 }
@@ -511,9 +514,8 @@ func TestAReadEndsWithItsContext(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			var ended time.Time
 			time.AfterFunc(200*time.Millisecond, func() { ended = time.Now(); cancel(media.ErrStopped) })
-			way, err := newRig(t).gate.Open(ctx, media.SourceRequest{URL: media.Secret(s.URL + "/a.mp4")})
+			way, err := newRig(t).openWith(t, ctx, media.SourceRequest{URL: media.Secret(s.URL + "/a.mp4")})
 			if err == nil {
-				defer way.Close()
 				_, err = io.ReadAll(way.Bytes)
 				require.NoError(t, way.Refusal(), "that nobody wants it is not the source's fault")
 			}
@@ -560,4 +562,15 @@ func (c *counting) Write(b []byte) (int, error) {
 	n, err := c.ResponseWriter.Write(b)
 	c.sent.Add(int64(n))
 	return n, err
+}
+
+func TestAPartWhoseServerDoesNotSayWhichIsTheWhole(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = io.WriteString(w, "hello")
+	})
+	way := get(t, s.URL+"/a.mp4")
+	got, err := io.ReadAll(way.Bytes)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got))
 }

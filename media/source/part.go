@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"time"
 )
 
@@ -16,6 +17,7 @@ const (
 
 // part is an answer that is being read.
 type part struct {
+	answer  *http.Response
 	body    io.ReadCloser
 	cancel  context.CancelCauseFunc // ends the request
 	window  []byte                  // what was read last

@@ -19,15 +19,13 @@ const (
 )
 
 // statusError is an error status in words, with the server's own if it has some
-// that a person may read.
-func statusError(answer *http.Response, r media.SourceRequest) error {
+// that a person may read, and more.
+func statusError(answer *http.Response, address, more string) error {
 	kind, text := media.OfStatus(answer.StatusCode)
-	if own := ownWords(answer, r.URL.Reveal()); own != "" {
+	if own := ownWords(answer, address); own != "" {
 		text += ": " + own
 	}
-	if !sameOrigin(answer.Request.URL, r.URL.Reveal()) {
-		text += r.Withheld(answer.StatusCode)
-	}
+	text += more
 	if host := answer.Request.URL.Host; host != "" {
 		text = answer.Request.URL.Scheme + "://" + host + ": " + text
 	}
@@ -95,8 +93,18 @@ func holdsSecret(text, address string) bool {
 	return false
 }
 
-// sameOrigin says whether u is of the scheme, host and port of address.
-func sameOrigin(u *url.URL, address string) bool {
-	own, err := url.Parse(address)
-	return err == nil && strings.EqualFold(own.Scheme, u.Scheme) && strings.EqualFold(own.Host, u.Host)
+// sameOrigin says whether two addresses are of one scheme, host and port.
+func sameOrigin(a, b string) bool {
+	origin := func(address string) string {
+		u, err := url.Parse(address)
+		if err != nil {
+			return ""
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		return strings.ToLower(u.Scheme + "://" + u.Hostname() + ":" + port)
+	}
+	return origin(a) == origin(b)
 }

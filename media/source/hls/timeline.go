@@ -1,7 +1,4 @@
-package libav
-
-// #include "demux.h"
-import "C"
+package hls
 
 import (
 	"slices"
@@ -26,9 +23,9 @@ const (
 	// nothing was announced: durations may be rounded, by maxRounded of them.
 	maxAstray  = time.Second
 	maxRounded = 0.1
-	// wrapTS is what libav adds to a clock that it takes for one that has started
+	// wrap is what libav adds to a clock that it takes for one that has started
 	// again (ISO 13818-1, 2.4.3.7: 33 bits of 1/90000 s).
-	wrapTS = time.Duration(1<<33) * time.Second / 90000
+	wrap = time.Duration(1<<33) * time.Second / 90000
 )
 
 // timeline gives a recorded playlist one clock. Its segments may each have one
@@ -39,7 +36,7 @@ type timeline struct {
 	start  time.Duration // of the leading track, at the source's begin
 	begins time.Duration // the source, of which a track may begin later
 	shift  time.Duration // of the clock that came last
-	tracks [2]trackTime
+	tracks [2]trackTime  // by media.MediaType
 }
 
 // trackTime is a track's place in the timeline.
@@ -48,16 +45,16 @@ type trackTime struct {
 	shift   time.Duration
 	end     time.Duration // of the last packet, in the timeline
 	decoded time.Duration // its DTS
+	hole    time.Duration // that the playlist has before the next packet
 }
 
 // begin starts anew with a segment in which the leading track begins at first,
 // by the segment's own clock.
-func (l *timeline) begin(segment C.rc_segment, first time.Duration) {
-	sum := microseconds(segment.begin)
-	apart := l.start + sum - first
+func (l *timeline) begin(s segment, first time.Duration) {
+	apart := l.start + s.begin - first
 	limit := maxAstray
-	if segment.broken == 0 {
-		limit += time.Duration(maxRounded * float64(sum))
+	if s.clock == 0 {
+		limit += time.Duration(maxRounded * float64(s.begin))
 	}
 	if apart.Abs() <= limit {
 		apart = 0
@@ -65,11 +62,11 @@ func (l *timeline) begin(segment C.rc_segment, first time.Duration) {
 	l.shift, l.tracks = apart, [2]trackTime{}
 }
 
-// place gives p its time in the timeline. opened are the segments that were
-// opened last.
-func (l *timeline) place(p media.Packet, opened []C.rc_segment) media.Packet {
-	t := &l.tracks[p.Track]
-	other := &l.tracks[1-p.Track]
+// place gives p, of a track of this type, its time in the timeline. opened are the
+// segments that were opened last.
+func (l *timeline) place(p media.Packet, kind media.MediaType, opened []segment) media.Packet {
+	t := &l.tracks[kind]
+	other := &l.tracks[1-kind]
 	if !t.begun {
 		t.shift = l.shift
 	}
@@ -77,7 +74,7 @@ func (l *timeline) place(p media.Packet, opened []C.rc_segment) media.Packet {
 		if t.strays(p.DTS+t.shift) || !t.begun && other.begun && (p.DTS+t.shift-other.decoded).Abs() > maxApart {
 			l.follow(t, p, opened)
 		}
-		t.begun, t.decoded = true, p.DTS+t.shift
+		t.begun, t.decoded, t.hole = true, p.DTS+t.shift, 0
 		t.end = t.decoded + p.Duration
 	}
 	if !p.NoPTS {
@@ -90,13 +87,13 @@ func (l *timeline) place(p media.Packet, opened []C.rc_segment) media.Packet {
 }
 
 func (t *trackTime) strays(dts time.Duration) bool {
-	return t.begun && (dts < t.decoded-maxBackward || dts > t.decoded+maxForward)
+	return t.begun && (dts < t.decoded-maxBackward || dts > t.decoded+t.hole+maxForward)
 }
 
 // follow takes t to the clock of p: the other track's if that one has gone to
 // it already. libav may take a step back of only one of them for a wrap.
-func (l *timeline) follow(t *trackTime, p media.Packet, opened []C.rc_segment) {
-	for _, by := range [...]time.Duration{0, -wrapTS, wrapTS} {
+func (l *timeline) follow(t *trackTime, p media.Packet, opened []segment) {
+	for _, by := range [...]time.Duration{0, -wrap, wrap} {
 		if shift := l.shift + by; shift != t.shift && l.fits(t, p.DTS+shift) {
 			t.shift = shift
 			return
@@ -106,7 +103,7 @@ func (l *timeline) follow(t *trackTime, p media.Packet, opened []C.rc_segment) {
 	if all := max(l.tracks[0].end, l.tracks[1].end); all-at > minAside {
 		at = all // it ended before the other
 	}
-	l.shift = l.listed(at, opened) - p.DTS
+	l.shift = l.listed(at+t.hole, opened) - p.DTS
 	t.shift = l.shift
 }
 
@@ -120,10 +117,10 @@ func (l *timeline) fits(t *trackTime, dts time.Duration) bool {
 
 // listed returns at, or where the playlist says that a segment begins there
 // about.
-func (l *timeline) listed(at time.Duration, opened []C.rc_segment) time.Duration {
+func (l *timeline) listed(at time.Duration, opened []segment) time.Duration {
 	best, nearest := at, maxAside
 	for _, s := range opened {
-		begin := l.begins + microseconds(s.begin)
+		begin := l.begins + s.begin
 		if off := (begin - at).Abs(); off < nearest {
 			best, nearest = begin, off
 		}
@@ -133,5 +130,3 @@ func (l *timeline) listed(at time.Duration, opened []C.rc_segment) time.Duration
 	}
 	return best
 }
-
-func microseconds(n C.int64_t) time.Duration { return time.Duration(n) * time.Microsecond }

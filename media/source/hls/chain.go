@@ -1,0 +1,249 @@
+package hls
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// mostBad is how many runs in a row may hold nothing that can be read.
+const mostBad = 3
+
+// sample is a packet of a chain, with the times of its clock.
+type sample struct {
+	media.Packet
+	kind  media.MediaType
+	clock uint64        // how many discontinuities there were before
+	hole  time.Duration // that the playlist has before it
+}
+
+// chain is one media playlist being read: its segments, run after run. A run is what
+// goes on without a break, and has a demuxer of its own.
+type chain struct {
+	source  *Source
+	address string
+	base    string
+	list    *list
+	gives   [2]bool // by media.MediaType
+	choice  media.TrackChoice
+
+	feed   *feed
+	end    func() // of the loader; returns when it has ended
+	run    media.Source
+	offset time.Duration   // of the run's times
+	fresh  [2]bool         // nothing of the run has come
+	now    [2]*media.Track // what its tracks are
+	news   [2]*media.Track // that the next packet is to tell
+	config [2][]byte       // the same
+	bad    int
+
+	held []sample // read ahead
+	head *sample  // looked at, and placed
+	over bool
+}
+
+// start begins with a segment.
+func (c *chain) start(number uint64) {
+	s := c.source
+	ctx, cancel := context.WithCancel(s.ctx)
+	l := &loader{
+		f: s.fetcher, log: s.log, stood: s.stood, address: c.address, base: c.base, list: c.list, fixed: s.timeline != nil || c.list.over, next: number,
+		items: make(chan item, mostChunks), ahead: make(chan struct{}, mostAhead),
+	}
+	c.feed = &feed{ctx: ctx, loader: l}
+	c.held, c.head, c.over, c.bad = nil, nil, false, 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		cancel()
+		return
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.run(ctx)
+	}()
+	c.end = func() { cancel(); <-ended }
+}
+
+// stop ends what start began.
+func (c *chain) stop() error {
+	err := c.endRun()
+	c.source.mu.Lock()
+	end := c.end
+	if !c.source.closed {
+		c.end = nil
+	}
+	c.source.mu.Unlock()
+	if end != nil {
+		end()
+	}
+	return err
+}
+
+func (c *chain) endRun() error {
+	run := c.source.release(c)
+	if run == nil {
+		return nil
+	}
+	return run.Close()
+}
+
+// given is the way to a run.
+type given media.Way
+
+func (g given) Open(context.Context, media.SourceRequest) (media.Way, error) {
+	return media.Way(g), nil
+}
+
+// begin opens the next run. The error is io.EOF at the end.
+func (c *chain) begin() error {
+	if err := c.feed.begin(); err != nil {
+		return err
+	}
+	f, r := c.feed, c.source.request
+	r.AudioDelay, r.Choice = 0, c.choice
+	way := given{Bytes: f, URL: f.first.address, Recorded: c.source.timeline != nil, Refusal: f.refusal, Found: f.words}
+	run, err := c.source.demuxer.Demux(f.ctx, r, way)
+	if err != nil {
+		return err
+	}
+	if !c.source.hold(c, run) {
+		return errors.Join(c.source.gone(), run.Close())
+	}
+	c.offset = 0
+	if f.first.clock != nil {
+		c.offset = *f.first.clock - run.Info().StartTime
+	}
+	c.fresh = [2]bool{true, true}
+	for _, t := range run.Info().Tracks {
+		c.meet(t, strings.HasPrefix(run.Info().Container, "mov"))
+	}
+	return nil
+}
+
+// meet notes what a track is from now on; apart says that its decoder configuration
+// comes beside its packets.
+func (c *chain) meet(t media.Track, apart bool) {
+	before := c.now[t.Type]
+	c.now[t.Type], c.config[t.Type] = &t, nil
+	switch {
+	case before == nil:
+	case t.Codec != before.Codec,
+		apart && (t.Width != before.Width || t.Height != before.Height || t.SampleRate != before.SampleRate || t.Channels != before.Channels):
+		c.news[t.Type] = &t
+	case apart && !bytes.Equal(t.Extradata, before.Extradata):
+		c.config[t.Type] = t.Extradata
+	}
+}
+
+// read returns the next packet that the chain gives, io.EOF after the last.
+func (c *chain) read() (sample, error) {
+	if len(c.held) > 0 {
+		p := c.held[0]
+		c.held[0] = sample{}
+		c.held = c.held[1:]
+		return p, nil
+	}
+	return c.readOn()
+}
+
+func (c *chain) readOn() (sample, error) {
+	for {
+		if c.run == nil {
+			if err := c.next(); err != nil {
+				return sample{}, err
+			}
+		}
+		p, err := c.run.ReadPacket()
+		switch {
+		case err == nil:
+			c.bad = 0
+			if p, ok := c.sample(p); ok {
+				return p, nil
+			}
+		case errors.Is(err, media.ErrLateVideo): // the next packets tell it
+			for _, t := range c.run.Info().Tracks {
+				c.now[t.Type] = &t
+			}
+		case err == io.EOF: //nolint:errorlint // as media.Source has it
+			if err := c.endRun(); err != nil {
+				return sample{}, err
+			}
+		default:
+			return sample{}, err
+		}
+	}
+}
+
+// next begins the next run that holds something.
+func (c *chain) next() error {
+	for {
+		err := c.begin()
+		switch media.KindOf(err) { //nolint:exhaustive // the others are for good
+		case media.KindSourceInvalid, media.KindSourceNoTrack:
+			if c.bad++; c.feed.refusal() == nil && c.now != [2]*media.Track{} && c.bad < mostBad {
+				c.source.log.Warn("a part is left out that cannot be read", "error", err)
+				continue
+			}
+		}
+		return err
+	}
+}
+
+// sample makes one of a run's packet, unless the chain does not give it.
+func (c *chain) sample(p media.Packet) (sample, bool) {
+	var kind media.MediaType
+	if p.Change != nil {
+		kind, c.now[p.Change.Type] = p.Change.Type, p.Change
+	} else {
+		kind = c.run.Info().Tracks[p.Track].Type
+	}
+	if !c.gives[kind] {
+		return sample{}, false
+	}
+	if p.Change == nil && c.news[kind] != nil {
+		p.Change = c.news[kind]
+	}
+	if p.Change == nil && p.Extradata == nil {
+		p.Extradata = c.config[kind]
+	}
+	c.news[kind], c.config[kind] = nil, nil
+	if !p.NoPTS {
+		p.PTS += c.offset
+	}
+	if !p.NoDTS {
+		p.DTS += c.offset
+	}
+	s := sample{Packet: p, kind: kind, clock: c.feed.first.segment.clock}
+	if c.fresh[kind] {
+		s.hole, c.fresh[kind] = c.feed.hole, false
+	}
+	return s, true
+}
+
+// mostLead is how many packets are read ahead in search of the first of a track.
+const mostLead = 4096
+
+// lead reads ahead to where a track begins.
+func (c *chain) lead(kind media.MediaType) (at time.Duration, found bool, err error) {
+	for range mostLead {
+		p, err := c.readOn()
+		if err == io.EOF { //nolint:errorlint // as media.Source has it
+			return 0, false, nil
+		}
+		if err != nil {
+			return 0, false, err
+		}
+		c.held = append(c.held, p)
+		if p.kind == kind && !p.NoPTS {
+			return p.PTS, true, nil
+		}
+	}
+	return 0, false, nil
+}

@@ -1,0 +1,496 @@
+package hls
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// net answers requests without a network, and keeps what was asked for.
+type net struct {
+	mu     sync.Mutex
+	asked  []string
+	files  map[string]string
+	answer func(path string) (status int, body string, known bool)
+}
+
+func (n *net) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked = append(n.asked, r.URL.Path)
+	status, body, known := 0, "", false
+	if n.answer != nil {
+		status, body, known = n.answer(r.URL.Path)
+	}
+	if !known {
+		if body, known = n.files[r.URL.Path]; known {
+			status = http.StatusOK
+		} else {
+			status = http.StatusNotFound
+		}
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}, Request: r, ContentLength: int64(len(body))}, nil
+}
+
+func (n *net) count(path string) (count int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range n.asked {
+		if p == path {
+			count++
+		}
+	}
+	return count
+}
+
+// lineDemuxer reads segments of lines: "tracks va 320" tells what there is, "v 40" and
+// "a 20" are packets of these milliseconds, each of 20.
+type lineDemuxer struct{}
+
+type lineSource struct {
+	lines *bufio.Scanner
+	way   media.Way
+	info  media.SourceInfo
+}
+
+func (lineDemuxer) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate) (media.Source, error) {
+	way, err := gate.Open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	s := &lineSource{lines: bufio.NewScanner(way.Bytes), way: way}
+	var tracks string
+	var width int
+	if !s.lines.Scan() {
+		return nil, s.end()
+	}
+	if _, err := fmt.Sscanf(s.lines.Text(), "tracks %s %d", &tracks, &width); err != nil {
+		return nil, &media.Error{Kind: media.KindSourceInvalid, Op: "probe", Err: errors.New(s.lines.Text())}
+	}
+	for _, c := range tracks {
+		if c == 'v' {
+			s.info.Tracks = append(s.info.Tracks, media.Track{Type: media.Video, Codec: "h264", Width: width, Height: 9})
+		} else {
+			s.info.Tracks = append(s.info.Tracks, media.Track{Type: media.Audio, Codec: "aac", SampleRate: 48000})
+		}
+	}
+	s.info.Container = "mov"
+	return s, nil
+}
+
+func (s *lineSource) end() error {
+	if err := s.way.Refusal(); err != nil {
+		return err
+	}
+	if err := s.lines.Err(); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+func (s *lineSource) Info() media.SourceInfo { return s.info }
+
+func (s *lineSource) Seek(time.Duration) error { return errors.ErrUnsupported }
+func (s *lineSource) Close() error             { return nil }
+
+func (s *lineSource) ReadPacket() (media.Packet, error) {
+	for s.lines.Scan() {
+		var c rune
+		var at int
+		if _, err := fmt.Sscanf(s.lines.Text(), "%c %d", &c, &at); err != nil || c != 'v' && c != 'a' {
+			continue
+		}
+		kind := map[rune]media.MediaType{'v': media.Video, 'a': media.Audio}[c]
+		track := slices.IndexFunc(s.info.Tracks, func(t media.Track) bool { return t.Type == kind })
+		ms := time.Duration(at) * time.Millisecond
+		return media.Packet{Track: track, PTS: ms, DTS: ms, Duration: 20 * time.Millisecond, Keyframe: c == 'v', Data: []byte(s.lines.Text())}, nil
+	}
+	return media.Packet{}, s.end()
+}
+
+// part is a segment of one second, of a picture and a sound each 500 ms.
+func second(at int) string {
+	return fmt.Sprintf("tracks va 320\nv %d\na %d\nv %d\na %d\n", at, at, at+500, at+500)
+}
+
+func openList(ctx context.Context, n *net, r media.SourceRequest, path string) (*Source, error) {
+	f := &fetcher{client: &http.Client{Transport: n}, explain: explain, silence: 10 * time.Second}
+	p, err := f.playlist(ctx, "http://a.example"+path)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, Config{Client: f.client, Demuxer: lineDemuxer{}, Explain: explain, Silence: f.silence, Stood: &stood, Log: slog.New(slog.DiscardHandler)}, r, p)
+}
+
+var stood Stood
+
+func explain(answer *http.Response, _ string) error {
+	kind, text := media.OfStatus(answer.StatusCode)
+	return &media.Error{Kind: kind, Op: opOpen, Err: media.Because(text, nil)}
+}
+
+// drain reads to the end: the milliseconds of pictures.
+func drain(s *Source) (at []int, changes []media.Track, err error) {
+	for {
+		p, err := s.ReadPacket()
+		if errors.Is(err, io.EOF) && media.KindOf(err) == media.KindInternal {
+			return at, changes, nil
+		}
+		if err != nil {
+			return at, changes, err
+		}
+		if p.Change != nil {
+			changes = append(changes, *p.Change)
+		}
+		if s.Info().Tracks[p.Track].Type == media.Video {
+			at = append(at, int(p.DTS/time.Millisecond))
+		}
+	}
+}
+
+func TestWhatARecordingSkipsKeepsItsTime(t *testing.T) {
+	const gap = "#EXT-X-GAP\n"
+	long := "#EXTINF:11,\nbig.seg\n"
+	for name, c := range map[string]struct {
+		list   string
+		status map[string]int
+		want   []int
+		kind   media.Kind
+	}{
+		"a gap whose segment is forbidden": {"#EXTINF:1,\n0.seg\n" + gap + "#EXTINF:1,\n1.seg\n#EXTINF:1,\n2.seg\n", map[string]int{"/1.seg": 403}, []int{0, 500, 2000, 2500}, 0},
+		"three gaps in a row":              {"#EXTINF:1,\n0.seg\n" + strings.Repeat(gap+"#EXTINF:1,\nx.seg\n", 3) + "#EXTINF:1,\n4.seg\n", nil, []int{0, 500, 4000, 4500}, 0},
+		"a long gap":                       {"#EXTINF:1,\n0.seg\n" + gap + long + "#EXTINF:1,\n12.seg\n", nil, []int{0, 500, 12000, 12500}, 0},
+		"behind it another clock":          {"#EXTINF:1,\n0.seg\n" + gap + long + "#EXT-X-DISCONTINUITY\n#EXTINF:1,\n900.seg\n", nil, []int{0, 500, 12000, 12500}, 0},
+		"a discontinuity":                  {"#EXTINF:1,\n0.seg\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\n900.seg\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\n0.seg\n", nil, []int{0, 500, 1000, 1500, 2000, 2500}, 0},
+		"a segment that is missing":        {"#EXTINF:1,\n0.seg\n#EXTINF:1,\n1.seg\n#EXTINF:1,\n2.seg\n", map[string]int{"/1.seg": 404}, []int{0, 500, 2000, 2500}, 0},
+		"the last is missing":              {"#EXTINF:1,\n0.seg\n#EXTINF:1,\n1.seg\n", map[string]int{"/1.seg": 410}, []int{0, 500}, 0},
+		"a segment that is forbidden":      {"#EXTINF:1,\n0.seg\n#EXTINF:1,\n1.seg\n#EXTINF:1,\n2.seg\n", map[string]int{"/1.seg": 403}, []int{0, 500}, media.KindSourceUnauthorized},
+		"a server that is ill":             {"#EXTINF:1,\n0.seg\n#EXTINF:1,\n1.seg\n#EXTINF:1,\n2.seg\n", map[string]int{"/1.seg": 503}, []int{0, 500}, media.KindSourceUnavailable},
+		"a part that cannot be read":       {"#EXTINF:1,\n0.seg\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\nbad.seg\n#EXT-X-DISCONTINUITY\n#EXTINF:1,\n2.seg\n", nil, []int{0, 500, 2000, 2500}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := &net{files: map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + c.list + "#EXT-X-ENDLIST\n", "/bad.seg": "nothing\n"}}
+			for i := range 1000 {
+				n.files[fmt.Sprintf("/%d.seg", i)] = second(i * 1000)
+			}
+			n.answer = func(path string) (int, string, bool) { status, known := c.status[path]; return status, "", known }
+			s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+			require.NoError(t, err)
+			defer s.Close()
+			at, _, err := drain(s)
+			require.Equal(t, c.want, at)
+			if c.kind == 0 {
+				require.NoError(t, err)
+			} else {
+				require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+			}
+			require.Zero(t, n.count("/x.seg"))
+		})
+	}
+}
+
+func TestOnlyAPlaylistThatSaysSoIsWholeWithoutItsEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		tag  string
+		mode media.SourceMode
+		live bool
+	}{
+		"nothing said": {"", media.ModeAuto, true}, "by its type": {"#EXT-X-PLAYLIST-TYPE:VOD\n", media.ModeAuto, false},
+		"by the request": {"", media.ModeVOD, false}, "an event": {"#EXT-X-PLAYLIST-TYPE:EVENT\n", media.ModeAuto, true},
+		"live by the request, recorded by its end": {"#EXT-X-ENDLIST\n", media.ModeLive, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := &net{files: map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + c.tag}}
+			for i := range 9 {
+				n.files["/a.m3u8"] += fmt.Sprintf("#EXTINF:1,\n%d.seg\n", i)
+				n.files[fmt.Sprintf("/%d.seg", i)] = second(i * 1000)
+			}
+			s, err := openList(t.Context(), n, media.SourceRequest{Mode: c.mode}, "/a.m3u8")
+			require.NoError(t, err)
+			defer s.Close()
+			require.Equal(t, c.live, s.Info().Live)
+			p, err := s.ReadPacket()
+			require.NoError(t, err)
+			if c.live {
+				require.Equal(t, 6*time.Second, p.PTS)
+				require.Error(t, s.Seek(0))
+				return
+			}
+			require.Zero(t, p.PTS)
+			require.Equal(t, 9*time.Second, s.Info().Duration)
+			at, _, err := drain(s)
+			require.NoError(t, err)
+			require.Len(t, at, 17)
+			require.Equal(t, 1, n.count("/a.m3u8"), "it is not asked for again")
+		})
+	}
+}
+
+// window is a live playlist that grows by a segment a second, up to most.
+func window(n *net, begin time.Time, size, most int, end bool) {
+	n.answer = func(path string) (int, string, bool) {
+		if path != "/a.m3u8" {
+			var i int
+			_, err := fmt.Sscanf(path, "/%d.seg", &i)
+			return http.StatusOK, second(i * 1000), err == nil
+		}
+		newest := min(size+int(time.Since(begin)/time.Second), most)
+		list := fmt.Sprintf("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:%d\n", newest-size)
+		for i := newest - size; i < newest; i++ {
+			list += fmt.Sprintf("#EXTINF:1,\n%d.seg\n", i)
+		}
+		if end && newest == most {
+			list += "#EXT-X-ENDLIST\n"
+		}
+		return http.StatusOK, list, true
+	}
+}
+
+func TestALiveStreamIsFollowedToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &net{}
+		window(n, time.Now(), 5, 30, true)
+		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+		require.NoError(t, err)
+		defer s.Close()
+		at, changes, err := drain(s)
+		require.NoError(t, err)
+		require.Empty(t, changes)
+		require.Equal(t, 2000, at[0])
+		require.Equal(t, 29500, at[len(at)-1])
+		require.Len(t, at, 2*28, "each once")
+		require.Less(t, n.count("/a.m3u8"), 2*30, "not oftener than it grows, and half as long when it has not")
+	})
+}
+
+func TestALiveStreamThatHasGoneOnWithoutUsIsTakenWhereItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &net{}
+		window(n, time.Now(), 5, 60, true)
+		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+		require.NoError(t, err)
+		defer s.Close()
+		_, err = s.ReadPacket()
+		require.NoError(t, err)
+		time.Sleep(30 * time.Second)
+		at, _, err := drain(s)
+		require.NoError(t, err)
+		require.True(t, slices.IsSorted(at))
+		require.Equal(t, 59500, at[len(at)-1])
+		require.Less(t, len(at), 2*40, "what has gone is not waited for")
+	})
+}
+
+func TestALiveStreamThatStandsStillSaysSoAndIsNotPlayedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, begin := &net{}, time.Now()
+		window(n, begin, 5, 9, false)
+		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+		require.NoError(t, err)
+		at, _, err := drain(s)
+		require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
+		require.ErrorContains(t, err, "does not grow any more")
+		require.Equal(t, 8500, at[len(at)-1])
+		require.InDelta(t, 14, time.Since(begin).Seconds(), 2, "ten seconds after it grew last")
+		require.NoError(t, s.Close())
+		_, err = openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+		require.ErrorContains(t, err, "does not grow any more")
+		window(n, time.Now(), 10, 10, true)
+		s, err = openList(t.Context(), n, media.SourceRequest{Mode: media.ModeLive}, "/a.m3u8")
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestALiveStreamMissesOneSegmentOrTwo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &net{}
+		window(n, time.Now(), 5, 12, true)
+		inner := n.answer
+		n.answer = func(path string) (int, string, bool) {
+			if path == "/4.seg" || path == "/5.seg" {
+				return http.StatusForbidden, "", true
+			}
+			return inner(path)
+		}
+		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+		require.NoError(t, err)
+		defer s.Close()
+		at, _, err := drain(s)
+		require.NoError(t, err)
+		require.Equal(t, []int{2000, 2500, 3000, 3500, 6000}, at[:5])
+	})
+}
+
+func TestNoMoreIsFetchedThanTheNextSegment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &net{files: map[string]string{"/a.m3u8": "#EXTM3U\n"}}
+		for i := range 20 {
+			n.files["/a.m3u8"] += fmt.Sprintf("#EXTINF:1,\n%d.seg\n", i)
+			n.files[fmt.Sprintf("/%d.seg", i)] = second(i * 1000)
+		}
+		n.files["/a.m3u8"] += "#EXT-X-ENDLIST\n"
+		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+		require.NoError(t, err)
+		defer s.Close()
+		synctest.Wait()
+		// The fake demuxer reads some lines ahead, and so the segments of them.
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		require.Less(t, len(n.asked), 6, "%v", n.asked)
+	})
+}
+
+func TestAnotherEncodingIsToldOf(t *testing.T) {
+	n := &net{files: map[string]string{
+		"/a.m3u8": "#EXTM3U\n#EXT-X-MAP:URI=\"small\"\n#EXTINF:1,\n0.seg\n#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"big\"\n#EXTINF:1,\n1.seg\n#EXTINF:1,\n2.seg\n#EXT-X-ENDLIST\n",
+		"/small":  "tracks va 320\n", "/big": "tracks va 640\n", "/0.seg": second(0), "/1.seg": second(1000), "/2.seg": second(2000),
+	}}
+	s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+	require.NoError(t, err)
+	defer s.Close()
+	require.Equal(t, 320, s.Info().Tracks[0].Width)
+	at, changes, err := drain(s)
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 500, 1000, 1500, 2000, 2500}, at)
+	require.Len(t, changes, 1)
+	require.Equal(t, 640, changes[0].Width)
+	require.Equal(t, 1, n.count("/big"))
+	require.NoError(t, s.Seek(0))
+	require.Equal(t, 320, s.Info().Tracks[0].Width)
+}
+
+func TestAPlaylistOfPlaylistsThatNamesItselfIsInvalid(t *testing.T) {
+	n := &net{files: map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n"}}
+	_, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+	require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
+}
+
+func TestASourceThatIsClosedWhileItIsReadEnds(t *testing.T) {
+	n := &net{}
+	window(n, time.Now(), 5, 5, false)
+	s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+	require.NoError(t, err)
+	done := make(chan error)
+	go func() { _, _, err := drain(s); done <- err }()
+	require.NoError(t, s.Close())
+	require.Error(t, <-done)
+	require.NoError(t, s.Close())
+}
+
+func TestAHostilePlaylistCostsLittle(t *testing.T) {
+	many := strings.Repeat("#EXTINF:1,\nx.seg\n", 10_000)
+	for name, c := range map[string]struct {
+		files map[string]string
+		kind  media.Kind
+	}{
+		"ten thousand segments of one byte": {map[string]string{"/a.m3u8": "#EXTM3U\n" + many + "#EXT-X-ENDLIST\n", "/x.seg": "x"}, media.KindSourceInvalid},
+		"ten thousand gaps":                 {map[string]string{"/a.m3u8": "#EXTM3U\n" + strings.ReplaceAll(many, "x.seg", "#EXT-X-GAP\nx.seg") + "#EXT-X-ENDLIST\n"}, media.KindSourceNotFound},
+		"a key that is none":                {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n" + many + "#EXT-X-ENDLIST\n", "/k": "short", "/x.seg": "x"}, media.KindSourceInvalid},
+		"a key without an end":              {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n" + many + "#EXT-X-ENDLIST\n", "/k": strings.Repeat("k", 1<<20), "/x.seg": "x"}, media.KindSourceTooLarge},
+		"a map of 5 MB":                     {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-MAP:URI=\"m\"\n" + many + "#EXT-X-ENDLIST\n", "/m": strings.Repeat("m", 5<<20), "/x.seg": "x"}, media.KindSourceTooLarge},
+		"a segment that is its playlist":    {map[string]string{"/a.m3u8": "#EXTM3U\n#EXTINF:1,\na.m3u8\n#EXT-X-ENDLIST\n"}, media.KindSourceInvalid},
+		"no variant":                        {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"}, media.KindSourceInvalid},
+		"a variant that is a page":          {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n", "/v": "<html>"}, media.KindSourceInvalid},
+		"nothing":                           {map[string]string{"/a.m3u8": "#EXTM3U\n"}, media.KindSourceInvalid},
+		"not yet anything":                  {map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n"}, media.KindSourceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := &net{files: c.files}
+			_, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+			require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			require.LessOrEqual(t, len(n.asked), 10_001)
+		})
+	}
+}
+
+func TestASegmentThatBreaksOffGoesOnAtItsByte(t *testing.T) {
+	for name, c := range map[string]struct {
+		broken int // how often
+		kind   media.Kind
+	}{"once": {1, 0}, "always": {99, media.KindSourceUnavailable}} {
+		t.Run(name, func(t *testing.T) {
+			n := &breaking{broken: c.broken, body: second(0)}
+			f := &fetcher{client: &http.Client{Transport: n}, explain: explain, silence: time.Second}
+			got, err := io.ReadAll(&continued{ctx: t.Context(), f: f, address: "http://a.example/a"})
+			if c.kind != 0 {
+				require.Equal(t, c.kind, media.KindOf(err))
+				require.Less(t, n.asked, 6)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, second(0), string(got))
+		})
+	}
+}
+
+// breaking breaks its answers off behind five bytes, some times.
+type breaking struct {
+	broken, asked int
+	body          string
+}
+
+func (b *breaking) RoundTrip(r *http.Request) (*http.Response, error) {
+	from, status := 0, http.StatusOK
+	if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); err == nil {
+		status = http.StatusPartialContent
+	}
+	body := io.Reader(strings.NewReader(b.body[from:]))
+	if b.asked++; b.asked <= b.broken {
+		body = io.MultiReader(io.LimitReader(body, 5), failing{})
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(body), Header: http.Header{}, Request: r}, nil
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestWhatFallsSilentIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fetcher{client: &http.Client{Transport: silent{}}, explain: explain, silence: 10 * time.Second}
+		begin := time.Now()
+		_, err := f.playlist(t.Context(), "http://a.example/a.m3u8")
+		require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
+		require.ErrorContains(t, err, "sends nothing any more")
+		require.Equal(t, 10*time.Second, time.Since(begin))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(media.ErrStopped) })
+		_, err = f.playlist(ctx, "http://a.example/a.m3u8")
+		require.ErrorIs(t, err, media.ErrStopped)
+	})
+}
+
+// silent sends a head and a line.
+type silent struct{}
+
+func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := io.MultiReader(strings.NewReader("#EXTM3U\n"), waiting{r.Context()})
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(body), Header: http.Header{}, Request: r}, nil
+}
+
+type waiting struct{ ctx context.Context }
+
+func (w waiting) Read([]byte) (int, error) {
+	<-w.ctx.Done()
+	return 0, context.Cause(w.ctx)
+}

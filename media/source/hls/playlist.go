@@ -1,0 +1,315 @@
+package hls
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// The tags that mean something here (RFC 8216, section 4.3). All others are passed
+// over.
+const (
+	tagHead           = "#EXTM3U"
+	tagVariant        = "#EXT-X-STREAM-INF"
+	tagRendition      = "#EXT-X-MEDIA"
+	tagKey            = "#EXT-X-KEY"
+	tagInitial        = "#EXT-X-MAP"
+	tagSegment        = "#EXTINF"
+	tagRange          = "#EXT-X-BYTERANGE"
+	tagBreak          = "#EXT-X-DISCONTINUITY"
+	tagGap            = "#EXT-X-GAP"
+	tagEnd            = "#EXT-X-ENDLIST"
+	tagType           = "#EXT-X-PLAYLIST-TYPE"
+	tagTime           = "#EXT-X-PROGRAM-DATE-TIME"
+	tagTarget         = "#EXT-X-TARGETDURATION"
+	tagSequence       = "#EXT-X-MEDIA-SEQUENCE"
+	tagBreaksSequence = "#EXT-X-DISCONTINUITY-SEQUENCE"
+)
+
+const (
+	// mostVariants are looked at, and as many renditions.
+	mostVariants = 100
+	// mostSegments are those of a recording: a day in segments of four seconds has
+	// 21 600. Of a live stream with more the newest are looked at.
+	mostSegments, mostLive = 40_000, 500
+	// mostLine is how long a line may be.
+	mostLine = 16 << 10
+	// No sum of what a hostile playlist says overflows.
+	mostTime   = time.Duration(1 << 61)
+	mostLength = 24 * time.Hour
+)
+
+// segment is an entry of a media playlist.
+type segment struct {
+	uri     string
+	number  uint64 // in the whole stream
+	clock   uint64 // how many discontinuities there were in the whole stream
+	begin   time.Duration
+	length  time.Duration
+	part    part
+	key     *key     // nil: it is not encrypted
+	initial *initial // nil: it needs none
+	gap     bool
+	at      time.Time // zero: unknown
+}
+
+func (s segment) end() time.Duration { return s.begin + s.length }
+
+// part is a byte range; all of it when size is 0.
+type part struct{ from, size int64 }
+
+// key says how what follows it is encrypted, by AES-128.
+type key struct{ uri, iv string }
+
+// initial is an initialization section.
+type initial struct {
+	uri  string
+	part part
+	key  *key
+}
+
+// same says whether two initialization sections are one.
+func (i *initial) same(other *initial) bool {
+	return i == other || i != nil && other != nil && i.uri == other.uri && i.part == other.part
+}
+
+// list is a media playlist.
+type list struct {
+	segments []segment
+	target   time.Duration // no segment is longer, or so it says
+	over     bool          // it has its end
+	kind     string        // EVENT, VOD or nothing
+}
+
+func (l *list) length() time.Duration {
+	if len(l.segments) == 0 {
+		return 0
+	}
+	return l.segments[len(l.segments)-1].end()
+}
+
+// recorded says that all of it is there.
+func (l *list) recorded() bool { return l.over || l.kind == "VOD" }
+
+// isMaster says whether a playlist is one of playlists.
+func isMaster(text string) bool {
+	for line := range lines(text) {
+		switch tag, _ := tagOf(line); tag {
+		case tagVariant:
+			return true
+		case tagSegment:
+			return false
+		}
+	}
+	return false
+}
+
+// parse reads a media playlist.
+func parse(text string) (*list, error) {
+	r := reader{list: &list{}}
+	for line := range lines(text) {
+		if err := r.take(line); err != nil {
+			return nil, err
+		}
+	}
+	l := r.list
+	if r.total > mostSegments && l.recorded() {
+		return nil, &media.Error{Kind: media.KindSourceTooLarge, Op: opPlaylist,
+			Err: media.Because(fmt.Sprintf("its playlist has too many segments: %d, and at most %d are taken", r.total, mostSegments), nil)}
+	}
+	return l, nil
+}
+
+// reader reads one media playlist line by line.
+type reader struct {
+	list            *list
+	next            segment // the one to come
+	info            bool    // the address to come is a segment's
+	total           int     // segments
+	sequence, clock uint64
+	at              time.Duration
+	time            time.Time
+	key             *key
+	initial         *initial
+	last            segment
+}
+
+func (r *reader) take(line string) error {
+	tag, value := tagOf(line)
+	switch tag {
+	case "":
+		if r.info && line[0] != '#' {
+			r.add(line)
+		}
+	case tagSegment:
+		r.info, r.next.length = true, segmentLength(value)
+	case tagRange:
+		if r.next.part = partOf(value); !strings.Contains(value, "@") {
+			r.next.part.from = -1
+		}
+	case tagGap:
+		r.next.gap = true
+	case tagBreak:
+		if len(r.list.segments) > 0 {
+			r.clock++
+		}
+	case tagKey:
+		return r.takeKey(value)
+	case tagInitial:
+		r.initial = &initial{uri: attribute(value, "URI"), part: partOf(attribute(value, "BYTERANGE")), key: r.key}
+	default:
+		r.takeWhole(tag, value)
+	}
+	return nil
+}
+
+// takeWhole reads what is of the whole playlist.
+func (r *reader) takeWhole(tag, value string) {
+	switch tag {
+	case tagTime:
+		r.time = readTime(value)
+	case tagTarget:
+		r.list.target = segmentLength(value)
+	case tagSequence:
+		r.sequence = number(value)
+	case tagBreaksSequence:
+		r.clock += number(value)
+	case tagType:
+		r.list.kind = strings.ToUpper(strings.TrimSpace(value))
+	case tagEnd:
+		r.list.over = true
+	}
+}
+
+func (r *reader) takeKey(value string) error {
+	switch method := attribute(value, "METHOD"); {
+	case method == "" || method == "NONE":
+		r.key = nil
+	case method != "AES-128" || cmp.Or(attribute(value, "KEYFORMAT"), "identity") != "identity" || strings.HasPrefix(attribute(value, "URI"), "skd:"):
+		words := "its playlist is encrypted for players with a licence (DRM)"
+		if method == "SAMPLE-AES" && attribute(value, "KEYFORMAT") == "" {
+			words = "its playlist is encrypted by SAMPLE-AES, which is not supported: only AES-128 is"
+		}
+		return &media.Error{Kind: media.KindSourceEncrypted, Op: opPlaylist, Err: media.Because(words, nil)}
+	default:
+		r.key = &key{uri: attribute(value, "URI"), iv: attribute(value, "IV")}
+	}
+	return nil
+}
+
+func (r *reader) add(uri string) {
+	s := r.next
+	s.uri, s.number, s.clock, s.begin = uri, r.sequence+uint64(r.total), r.clock, r.at
+	s.key, s.initial, s.at = r.key, r.initial, r.time
+	if s.part.from < 0 {
+		s.part.from = 0
+		if r.last.uri == uri {
+			s.part.from = r.last.part.from + r.last.part.size
+		}
+	}
+	r.at = min(r.at+s.length, mostTime)
+	if !r.time.IsZero() {
+		r.time = r.time.Add(s.length)
+	}
+	if len(r.list.segments) == mostSegments { // too many, or of a live stream
+		r.list.segments = append(r.list.segments[:0], r.list.segments[mostSegments-mostLive:]...)
+	}
+	r.list.segments = append(r.list.segments, s)
+	r.total++
+	r.last, r.next, r.info = s, segment{}, false
+}
+
+// lines are a playlist's: a line feed, a carriage return and a zero end one, no blank
+// stands around it, and none is empty.
+func lines(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for begin, end := 0, 0; end <= len(text); end++ {
+			if end < len(text) && text[end] != '\n' && text[end] != '\r' && text[end] != 0 {
+				continue
+			}
+			line := strings.Trim(text[begin:min(end, begin+mostLine)], " \t\v\f")
+			begin = end + 1
+			if line != "" && !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+// tagOf splits "#EXT-X-KEY:METHOD=NONE"; the tag of what is none is empty.
+func tagOf(line string) (tag, value string) {
+	if !strings.HasPrefix(line, "#EXT") {
+		return "", ""
+	}
+	tag, value, _ = strings.Cut(line, ":")
+	return strings.TrimSpace(tag), value
+}
+
+// attribute returns a value of an attribute list, empty for none.
+func attribute(list, name string) string {
+	for list != "" {
+		key, rest, ok := strings.Cut(list, "=")
+		if !ok {
+			return ""
+		}
+		var value string
+		rest = strings.TrimLeft(rest, " ")
+		if inner, quoted := strings.CutPrefix(rest, `"`); quoted {
+			value, rest, _ = strings.Cut(inner, `"`)
+			_, rest, _ = strings.Cut(rest, ",")
+		} else {
+			value, rest, _ = strings.Cut(rest, ",")
+			value = strings.TrimSpace(value)
+		}
+		if strings.Trim(key, " ,\t") == name {
+			return value
+		}
+		list = rest
+	}
+	return ""
+}
+
+// partOf reads "720@100".
+func partOf(value string) part {
+	size, from, _ := strings.Cut(strings.TrimSpace(value), "@")
+	return part{from: int64(number(from)), size: int64(number(size))}
+}
+
+// number is what the digits at the begin of a text say, 0 for none.
+func number(text string) uint64 {
+	text = strings.TrimSpace(text)
+	end := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(text)
+	}
+	n, err := strconv.ParseUint(text[:end], 10, 61)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func segmentLength(info string) time.Duration {
+	text, _, _ := strings.Cut(info, ",")
+	seconds, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil || !(seconds > 0) || math.IsInf(seconds, 0) {
+		return 0
+	}
+	return time.Duration(min(seconds, mostLength.Seconds()) * float64(time.Second))
+}
+
+// readTime takes both spellings of a zone; zero for what is no time.
+func readTime(text string) time.Time {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
+		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
+}

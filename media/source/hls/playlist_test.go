@@ -1,0 +1,201 @@
+package hls
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// read reads a playlist as it comes.
+func read(text, encoding string) (Playlist, error) {
+	at, _ := url.Parse("http://a.example/live/a.m3u8")
+	return Read(&http.Response{Header: http.Header{"Content-Encoding": {encoding}}, Request: &http.Request{URL: at}}, strings.NewReader(text))
+}
+
+func TestAPlaylistIsReadAsPeopleWriteIt(t *testing.T) {
+	const s = time.Second
+	for name, c := range map[string]struct {
+		text string
+		want []segment
+	}{
+		"plain":                      {"#EXTM3U\n#EXTINF:2,\na.ts\n", []segment{{uri: "a.ts", length: 2 * s}}},
+		"a byte order mark":          {"\xef\xbb\xbf#EXTM3U\n#EXTINF:2,\na.ts\n", []segment{{uri: "a.ts", length: 2 * s}}},
+		"blank lines first":          {"\r\n \n\t#EXTM3U\r\n\r\n#EXTINF:2,\r\n\r\na.ts\r\n", []segment{{uri: "a.ts", length: 2 * s}}},
+		"blanks around":              {"#EXTM3U \n  #EXTINF: 2 ,a\n a.ts?x=1 \t\n", []segment{{uri: "a.ts?x=1", length: 2 * s}}},
+		"no comma, no end":           {"#EXTM3U\n#EXTINF:2.5\na.ts", []segment{{uri: "a.ts", length: 2500 * time.Millisecond}}},
+		"comments":                   {"#EXTM3U\n#EXTINF:2,\n# made by hand\n#EXT-X-SOMETHING:A=1\na.ts\n", []segment{{uri: "a.ts", length: 2 * s}}},
+		"durations that are none":    {"#EXTM3U\n#EXTINF:x,\na\n#EXTINF:NaN,\nb\n#EXTINF:1e300,\nc\n#EXTINF:-1,\nd", []segment{{uri: "a"}, {uri: "b", number: 1}, {uri: "c", number: 2, length: mostLength}, {uri: "d", number: 3, begin: mostLength}}},
+		"numbers":                    {"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-DISCONTINUITY-SEQUENCE:2\n#EXTINF:2,\na\n#EXT-X-DISCONTINUITY\n#EXTINF:3,\nb\n", []segment{{uri: "a", number: 7, clock: 2, length: 2 * s}, {uri: "b", number: 8, clock: 3, begin: 2 * s, length: 3 * s}}},
+		"a discontinuity at first":   {"#EXTM3U\n#EXT-X-DISCONTINUITY\n#EXTINF:2,\na\n", []segment{{uri: "a", length: 2 * s}}},
+		"a gap":                      {"#EXTM3U\n#EXT-X-GAP\n#EXTINF:2,\na\n#EXTINF:2,\nb\n", []segment{{uri: "a", length: 2 * s, gap: true}, {uri: "b", number: 1, begin: 2 * s, length: 2 * s}}},
+		"byte ranges":                {"#EXTM3U\n#EXTINF:2,\n#EXT-X-BYTERANGE:9@3\na\n#EXT-X-BYTERANGE:5\n#EXTINF:2,\na\n#EXTINF:2,\n#EXT-X-BYTERANGE:4\nb\n", []segment{{uri: "a", length: 2 * s, part: part{3, 9}}, {uri: "a", number: 1, begin: 2 * s, length: 2 * s, part: part{12, 5}}, {uri: "b", number: 2, begin: 4 * s, length: 2 * s, part: part{0, 4}}}},
+		"an initialization section":  {"#EXTM3U\n#EXT-X-MAP:URI=\"i.mp4\",BYTERANGE=\"720@9\"\n#EXTINF:2,\na\n", []segment{{uri: "a", length: 2 * s, initial: &initial{uri: "i.mp4", part: part{9, 720}}}}},
+		"one without where it is":    {"#EXTM3U\n#EXT-X-MAP:BYTERANGE=\"720\", URI=\"i,1.mp4\"\n#EXTINF:2,\na\n", []segment{{uri: "a", length: 2 * s, initial: &initial{uri: "i,1.mp4", part: part{0, 720}}}}},
+		"a key":                      {"#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k?a=b,c\",IV=0x1\n#EXTINF:2,\na\n#EXT-X-KEY:METHOD=NONE\n#EXTINF:2,\nb\n", []segment{{uri: "a", length: 2 * s, key: &key{uri: "k?a=b,c", iv: "0x1"}}, {uri: "b", number: 1, begin: 2 * s, length: 2 * s}}},
+		"dates in another spelling":  {"#EXTM3U\n#EXT-X-PROGRAM-DATE-TIME:2026-11-28T10:00:00.5+0100\n#EXTINF:2,\na\n", []segment{{uri: "a", length: 2 * s, at: time.Date(2026, 11, 28, 9, 0, 0, 5e8, time.UTC)}}},
+		"addresses of no segment":    {"#EXTM3U\nx.ts\n#EXTINF:2,\na\ny.ts\n", []segment{{uri: "a", length: 2 * s}}},
+		"an advertisement behind it": {"#EXTM3U\n#EXTINF:2,\na\n#EXT-X-DATERANGE:ID=\"1\",SCTE35-OUT=0xFC00\n", []segment{{uri: "a", length: 2 * s}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := read(c.text, "")
+			require.NoError(t, err)
+			l, err := parse(p.Text)
+			require.NoError(t, err)
+			for i := range l.segments {
+				if !l.segments[i].at.IsZero() {
+					l.segments[i].at = l.segments[i].at.UTC()
+				}
+			}
+			require.Equal(t, c.want, l.segments)
+		})
+	}
+}
+
+func TestWhatIsNoPlaylistIsNone(t *testing.T) {
+	for _, text := range []string{"", "#EXTM3", "<html>", "ID3", strings.Repeat("\n", anyRatio+1)} {
+		_, err := read(text, "")
+		require.ErrorIs(t, err, ErrNoPlaylist)
+	}
+}
+
+func TestAPlaylistForPlayersWithALicenceIsEncrypted(t *testing.T) {
+	for line, words := range map[string]string{
+		`METHOD=SAMPLE-AES,URI="skd://k",KEYFORMAT="com.apple.streamingkeydelivery"`:                   "licence",
+		`METHOD=SAMPLE-AES-CTR,URI="data:x",KEYFORMAT="urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"`: "licence",
+		`METHOD=AES-128,URI="skd://k"`:                               "licence",
+		`METHOD=AES-128,URI="k",KEYFORMAT="com.microsoft.playready"`: "licence",
+		`METHOD=AES-256-GCM,URI="k"`:                                 "licence",
+		`METHOD=SAMPLE-AES,URI="k"`:                                  "SAMPLE-AES, which is not supported",
+		`METHOD=AES-128,URI="k"`:                                     "",
+		`METHOD=AES-128,URI="k",KEYFORMAT="identity"`:                "",
+		`METHOD=NONE`: "",
+	} {
+		_, err := parse("#EXTM3U\n#EXTINF:2,\na.ts\n#EXT-X-KEY:" + line + "\n#EXTINF:2,\nb.ts\n")
+		if words == "" {
+			require.NoError(t, err, line)
+			continue
+		}
+		require.Equal(t, media.KindSourceEncrypted, media.KindOf(err), line)
+		require.ErrorContains(t, err, words)
+	}
+}
+
+func gzipped(text string) string {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = io.WriteString(z, text)
+	_ = z.Close()
+	return b.String()
+}
+
+func damaged(text string) string {
+	b := []byte(text)
+	for i := len(b) / 2; i < len(b)/2+100; i++ {
+		b[i] ^= 0x5a
+	}
+	return string(b)
+}
+
+// noise is text that gzip makes only half as long.
+func noise(size int) string {
+	r := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = "0123456789abcdef"[r.IntN(16)]
+	}
+	return string(b)
+}
+
+func TestPlaylistsAndTheirCompressionAreBounded(t *testing.T) {
+	line := "#EXTINF:2,\n" + strings.Repeat("a", 1000) + ".ts\n"
+	huge, bomb := "#EXTM3U\n"+strings.Repeat(line, 10_000), "#EXTM3U\n"+strings.Repeat("\n", 20<<20)
+	for name, c := range map[string]struct {
+		encoding, body string
+		kind           media.Kind
+		words          string
+	}{
+		"10 MB":                          {"", huge, media.KindSourceTooLarge, "4 MiB"},
+		"a gzip bomb":                    {"gzip", gzipped(bomb), media.KindSourceTooLarge, "100 times"},
+		"3 MB that were 3 kB":            {"gzip", gzipped("#EXTM3U\n" + strings.Repeat("#\n", 3<<19)), media.KindSourceTooLarge, "100 times"},
+		"10 MB compressed with effort":   {"gzip", gzipped("#EXTM3U\n" + noise(5<<20)), media.KindSourceTooLarge, "4 MiB"},
+		"gzip that is none":              {"gzip", "#EXTM3U\n", media.KindSourceInvalid, "compresses"},
+		"gzip that is damaged":           {"gzip", damaged(gzipped("#EXTM3U\n" + noise(100_000))), media.KindSourceInvalid, "compresses"},
+		"brotli":                         {"br", "xxxx", media.KindSourceUnsupported, "not asked for"},
+		"gzip twice":                     {"gzip, gzip", gzipped(gzipped("#EXTM3U\n")), media.KindSourceUnsupported, "not asked for"},
+		"gzip unasked":                   {"gzip", gzipped("#EXTM3U\n" + line), media.KindInternal, ""},
+		"200 kB that compress very well": {"x-gzip", gzipped("#EXTM3U\n" + strings.Repeat(line, 200)), media.KindInternal, ""},
+		"what is no compression":         {"aws-chunked", "#EXTM3U\n" + line, media.KindInternal, ""},
+		"a character set":                {"UTF-8, none", "#EXTM3U\n" + line, media.KindInternal, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := read(c.body, c.encoding)
+			if c.words == "" {
+				require.NoError(t, err)
+				require.Contains(t, p.Text, strings.TrimSpace(line))
+				return
+			}
+			require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+			require.ErrorContains(t, err, c.words)
+		})
+	}
+}
+
+func TestARecordingOfTooManySegmentsIsTooLargeAndALiveStreamIsPlayedNearItsEnd(t *testing.T) {
+	many := "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:5\n" + strings.Repeat("#EXTINF:1,\na\n", mostSegments+10)
+	_, err := parse(many + "#EXT-X-ENDLIST\n")
+	require.Equal(t, media.KindSourceTooLarge, media.KindOf(err))
+	require.ErrorContains(t, err, "40010, and at most 40000")
+	l, err := parse(many)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(l.segments), mostLive+10)
+	last := l.segments[len(l.segments)-1]
+	require.EqualValues(t, 5+mostSegments+9, last.number)
+	require.EqualValues(t, last.number-2, l.liveStart())
+}
+
+func TestALiveStreamBeginsThreeSegmentsBeforeItsEnd(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"#EXT-X-TARGETDURATION:2\n" + strings.Repeat("#EXTINF:2,\na\n", 9):      6,
+		"#EXT-X-TARGETDURATION:60\n" + strings.Repeat("#EXTINF:2,\na\n", 9):     6, // who says far too much
+		strings.Repeat("#EXTINF:2.002,\na\n#EXTINF:1.98,\na\n", 4):              5,
+		"#EXTINF:4,\na\n#EXTINF:4,\na\n" + strings.Repeat("#EXTINF:1,\na\n", 9): 1,
+		"#EXTINF:2,\na\n": 0,
+	} {
+		l, err := parse("#EXTM3U\n" + text)
+		require.NoError(t, err)
+		require.EqualValues(t, want, l.liveStart(), text)
+	}
+}
+
+func FuzzPlaylist(f *testing.F) {
+	f.Add("#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"b\"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\nc\n")
+	f.Add("#EXTM3U\n#EXT-X-MAP:URI=\"i\",BYTERANGE=\"9@1\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:2,\n#EXT-X-BYTERANGE:9\na\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		m := parseMaster(text)
+		for _, v := range m.variants {
+			if sounds := m.sounds(v); len(sounds) > 0 {
+				i, err := chooseSound(sounds, "")
+				require.NoError(t, err)
+				require.Less(t, i, len(sounds))
+			}
+		}
+		l, err := parse(text)
+		if err != nil || len(l.segments) == 0 {
+			return
+		}
+		for _, s := range l.segments {
+			require.True(t, s.begin >= 0 && s.length >= 0 && s.part.from >= 0 && s.part.size >= 0)
+		}
+		require.GreaterOrEqual(t, l.liveStart(), l.segments[0].number)
+	})
+}

@@ -1,0 +1,97 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/source/hls"
+)
+
+// Network makes the connections to sources.
+type Network interface {
+	// Client returns what fetches r's source over http and https, and all that it
+	// leads to. Its errors, and those of the requests, wrap *media.Error.
+	Client(r media.SourceRequest) (*http.Client, error)
+}
+
+// Opener opens sources: http and https here, all others by Rest.
+type Opener struct {
+	Network Network
+	Demuxer hls.Demuxer
+	Rest    media.Gate
+	// Silence is for how long a source may send nothing; 0 means 30 s.
+	Silence time.Duration
+	// Log is for sources whose request names none; nil: slog's default.
+	Log *slog.Logger
+
+	stood hls.Stood
+}
+
+var _ media.Opener = (*Opener)(nil)
+
+const defaultSilence = 30 * time.Second
+
+// Open opens a source. ctx bounds its life.
+func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source, error) {
+	scheme, _, _ := strings.Cut(strings.ToLower(r.URL.Reveal()), ":")
+	if scheme != "http" && scheme != "https" {
+		return o.Demuxer.Demux(ctx, r, o.Rest)
+	}
+	client, err := o.Network.Client(r)
+	if err != nil {
+		return nil, err
+	}
+	g := &fileGate{client: client, silence: cmp.Or(o.Silence, defaultSilence), explain: explainer(r)} //nolint:bodyclose // it is given answers
+	s, err := o.Demuxer.Demux(ctx, r, g)
+	list, is := errors.AsType[*playlist](err)
+	if !is {
+		return s, err
+	}
+	return o.openPlaylist(ctx, r, g, list.Playlist)
+}
+
+func (o *Opener) openPlaylist(ctx context.Context, r media.SourceRequest, g *fileGate, p hls.Playlist) (media.Source, error) {
+	s, err := hls.Open(ctx, hls.Config{
+		Client: g.client, Demuxer: o.Demuxer, Explain: g.explain, Silence: g.silence, Stood: &o.stood, Log: cmp.Or(o.Log, slog.Default()),
+	}, r, p)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// fileGate opens what is one file. Its error is a *playlist for what is none.
+type fileGate struct {
+	client  *http.Client
+	silence time.Duration
+	explain func(answer *http.Response, address string) error
+}
+
+// Open asks for the first byte of a file. ctx bounds the life of the Way.
+func (g *fileGate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
+	f := newFile(ctx, g.client, r.URL.Reveal())
+	f.silence, f.explain = g.silence, g.explain
+	if err := f.begin(); err != nil {
+		f.cancel()
+		return media.Way{}, err
+	}
+	return media.Way{URL: r.URL, Bytes: f, Refusal: f.refusal, Found: f.words, Close: f.close}, nil
+}
+
+// explainer says what an error status means. Where a server that is not the source's
+// own refuses, it names the headers that it was not sent.
+func explainer(r media.SourceRequest) func(answer *http.Response, address string) error {
+	return func(answer *http.Response, address string) error {
+		withheld := ""
+		if !sameOrigin(r.URL.Reveal(), answer.Request.URL.String()) {
+			withheld = r.Withheld(answer.StatusCode)
+		}
+		return statusError(answer, address, withheld)
+	}
+}
