@@ -28,11 +28,14 @@ type Bytes interface {
 	Size() int64 // -1 when it is not known
 }
 
-// Way is a checked way out to one source: its bytes, or an address libav can open
+// Way is a checked way out to one source: its packets, its bytes, or an address libav can open
 // without looking up a name, and what it needs to know to go there.
 type Way struct {
 	// Bytes are the source; libav then opens no address. nil for others.
 	Bytes Bytes
+	// Source is the source itself, of which libav is not needed to read it: its
+	// packets are made in Go. nil for others.
+	Source Source
 	// URL is what libav opens: the source's own behind a proxy (see TLSPort), or
 	// a relay's.
 	URL Secret

@@ -27,7 +27,10 @@ const (
 // has none.
 var carried = map[string]uint16{"http": 80, "https": 443, "rtmp": 1935, "rtmps": 443, "rtsp": 554, "srt": 0}
 
-var errClosed = errors.New("the gate is closed")
+var (
+	errClosed = errors.New("the gate is closed")
+	errNoWay  = errors.New("there is no way for libav to such a source")
+)
 
 // Resolver looks names up. Its answers are checked, whatever they are; it may
 // hang longer than ctx.
@@ -189,7 +192,7 @@ func (w *way) lead(ctx context.Context, a address) error {
 	case "srt":
 		return w.openSRT(ctx, a)
 	}
-	return w.openRTMP(ctx, a)
+	return errNoWay
 }
 
 func (g *Gate) register(w *way) error {

@@ -76,16 +76,12 @@ func requireFault(t *testing.T, w *way, log *lockedBuffer) {
 
 func TestAPanicInARelayEndsItsWayAlone(t *testing.T) {
 	const connected = "source connected"
-	for _, scheme := range []string{"rtmp", "rtsp", "http"} {
+	for _, scheme := range []string{"rtsp", "http"} {
 		t.Run(scheme, func(t *testing.T) {
 			log, text := faultyLog(connected)
 			at := rtmpSource(t, listen(t), func(net.Conn) {})
 			w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Log: log, Schemes: []string{scheme}}), scheme+"://"+at+"/live/key")
 			switch scheme {
-			case "rtmp":
-				_, rw := player(t, w, w.Options["rtmp_flashver"].Reveal())
-				_, err := rw.Read()
-				require.Error(t, err)
 			case "rtsp":
 				c := newRTSPClient(t, w)
 				_, err := c.ask("OPTIONS", c.uri(), c.at.User)

@@ -54,15 +54,19 @@ func (s *Source) delays() bool { return s.delay.by != 0 && s.has(media.Video) &&
 // readDelayed returns the next packet in the order and with the times that the
 // delay makes.
 func (s *Source) readDelayed() (media.Packet, error) {
-	d := &s.delay
+	return s.delay.read(s.readTimed, func(p media.Packet) media.MediaType { return s.info.Tracks[p.Track].Type })
+}
+
+// read reads on by next until a packet is ready.
+func (d *soundDelay) read(next func() (media.Packet, error), typeOf func(media.Packet) media.MediaType) (media.Packet, error) {
 	for len(d.ready) == 0 {
 		if d.err != nil {
 			return media.Packet{}, d.err
 		}
-		p, err := s.readTimed()
+		p, err := next()
 		switch {
 		case err == nil:
-			d.add(p, s.info.Tracks[p.Track].Type)
+			d.add(p, typeOf(p))
 		case errors.Is(err, io.EOF):
 			d.release(d.newest + d.by.Abs())
 			d.ready, d.err = append(d.ready, d.trim.early...), err

@@ -62,6 +62,9 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 		defer l.close()
 		return nil, l.gateError(err)
 	}
+	if way.Source != nil {
+		return o.ofPackets(r, l, way)
+	}
 	s := &Source{request: r, delay: soundDelay{by: r.AudioDelay}, life: l, way: way, scope: o.newScope(r, way)}
 	if err := s.obeying(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)

@@ -20,7 +20,6 @@ const (
 	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf,mxf," +
 		"jpeg_pipe,png_pipe,webp_pipe"
 	httpFormats = fileFormats + ",hls"
-	rtmpFormats = "flv,live_flv"
 )
 
 const (
@@ -39,19 +38,20 @@ var ofBytes = map[string]string{
 	"use_absolute_path":  "0",
 }
 
+// ofLive is ofBytes for a live source.
+var ofLive = map[string]string{
+	"protocol_whitelist": "none",
+	"format_whitelist":   "flv,live_flv,mpegts",
+	// A track that does not come costs this long; for a picture that was
+	// promised see awaitVideo.
+	"analyzeduration": micros(1500 * time.Millisecond),
+	"fpsprobesize":    "3",
+}
+
 // schemes holds what is pinned on every context, by the scheme libav opens.
 // https is not among them: the Gate's proxy does the TLS.
 var schemes = map[string]map[string]string{
 	"http": httpOptions(),
-	"rtmp": {
-		"protocol_whitelist": "rtmp,tcp",
-		"format_whitelist":   rtmpFormats,
-		"rtmp_live":          "live",
-		// A track that does not come costs this long; for a picture that was
-		// promised see awaitVideo.
-		"analyzeduration": micros(1500 * time.Millisecond),
-		"fpsprobesize":    "3",
-	},
 	// The Gate's relay speaks RTSP for libav: see media/egress/rtsp.go.
 	"rtsp": {
 		"protocol_whitelist":  "tcp",
@@ -104,7 +104,11 @@ func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
 func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
 	const op = "open source"
 	if way.Bytes != nil {
-		return nameOf(way.URL), optionsOf(nil, ofBytes), nil
+		pinned := ofBytes
+		if hasScheme(way.URL, liveSchemes) {
+			pinned = ofLive
+		}
+		return nameOf(way.URL), optionsOf(nil, pinned), nil
 	}
 	scheme, rest, ok := strings.Cut(way.URL.Reveal(), ":")
 	scheme = strings.ToLower(scheme)

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"path"
 	"strings"
@@ -16,9 +17,13 @@ type Network interface {
 	// Client returns what fetches r's source over http and https, and all that it
 	// leads to. Its errors, and those of the requests, wrap *media.Error.
 	Client(r media.SourceRequest) (*http.Client, error)
+	// Dial connects to r's source, over TLS where its scheme says so. ctx bounds
+	// the call. Its errors wrap *media.Error, or ctx's.
+	Dial(ctx context.Context, r media.SourceRequest) (net.Conn, error)
 }
 
-// Gate opens sources: files over http and https as bytes, all others by Rest.
+// Gate opens sources: files over http and https as bytes, rtmp as packets or
+// bytes, all others by Rest.
 type Gate struct {
 	Network Network
 	Rest    media.Gate
@@ -32,6 +37,10 @@ const defaultSilence = 30 * time.Second
 
 // Open asks for the first byte of a file. ctx bounds the life of the Way.
 func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
+	switch schemeOf(r.URL.Reveal()) {
+	case "rtmp", "rtmps":
+		return openRTMP(ctx, g.Network, r)
+	}
 	if !mayBeFile(r.URL.Reveal()) {
 		return g.Rest.Open(ctx, r)
 	}
@@ -53,6 +62,11 @@ func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, erro
 		return g.Rest.Open(ctx, r)
 	}
 	return media.Way{}, err
+}
+
+func schemeOf(address string) string {
+	scheme, _, _ := strings.Cut(address, "://")
+	return strings.ToLower(scheme)
 }
 
 // mayBeFile says whether an address may be of a file, not of a playlist.
