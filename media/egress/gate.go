@@ -189,8 +189,6 @@ func (w *way) lead(ctx context.Context, a address) error {
 		return nil
 	case "rtsp":
 		return w.openRTSP(ctx, a)
-	case "srt":
-		return w.openSRT(ctx, a)
 	}
 	return errNoWay
 }

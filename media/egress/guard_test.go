@@ -95,18 +95,6 @@ func TestAPanicInARelayEndsItsWayAlone(t *testing.T) {
 	}
 }
 
-func TestAPanicInAnSRTRelayEndsItsWayAlone(t *testing.T) {
-	log, text := faultyLog("source connected")
-	source := udp(t)
-	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Schemes: []string{"srt"}, Log: log}), "srt://"+source.LocalAddr().String())
-	caller, err := net.Dial("udp", strings.TrimPrefix(w.URL.Reveal(), "srt://"))
-	require.NoError(t, err)
-	defer caller.Close()
-	_, err = caller.Write(srtCall(7))
-	require.NoError(t, err)
-	requireFault(t, w, text)
-}
-
 // brokenConn panics when it is read from.
 type brokenConn struct{ net.Conn }
 
@@ -130,11 +118,6 @@ func TestAPanicOnTheWayToTheSourceEndsItsWayAlone(t *testing.T) {
 		"an rtsp answer": func(w *way, broken, other net.Conn) {
 			s := &rtspSession{relay: &rtspRelay{way: w}, client: other, source: broken, pending: make(map[int]*rtspRequest)}
 			s.run(bufio.NewReader(other), &rtspMessage{start: "OPTIONS * RTSP/1.0"})
-		},
-		"an srt source": func(w *way, broken, _ net.Conn) {
-			local, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-			require.NoError(t, err)
-			(&srtRelay{way: w, local: local}).pass(broken, []byte("x"))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -335,7 +335,7 @@ static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, i
 	const char *inner = url;
 	int nested = av_strstart(url, "crypto+", &inner) || av_strstart(url, "crypto:", &inner);
 	int first = !strcmp(url, s->url);
-	if (!av_strstart(inner, "http://", NULL) && (nested || !first || !av_strstart(url, "srt://", NULL))) {
+	if (!av_strstart(inner, "http://", NULL)) {
 		av_log(s, AV_LOG_ERROR, "address in the source refused: scheme not allowed\n");
 		return AVERROR(EINVAL);
 	}

@@ -3,6 +3,7 @@ package libav
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"path"
@@ -25,8 +26,6 @@ const (
 const (
 	userAgent   = "Roomcast/1"
 	readTimeout = 15 * time.Second
-	// What the Gate has for a look-up (egress.Config.DialTimeout).
-	srtConnectTime = 10 * time.Second
 )
 
 // ofBytes holds what is pinned where libav is given bytes: it opens nothing.
@@ -38,14 +37,16 @@ var ofBytes = map[string]string{
 	"use_absolute_path":  "0",
 }
 
-// ofLive is ofBytes for a live source.
-var ofLive = map[string]string{
-	"protocol_whitelist": "none",
-	"format_whitelist":   "flv,live_flv,mpegts",
-	// A track that does not come costs this long; for a picture that was
-	// promised see awaitVideo.
-	"analyzeduration": micros(1500 * time.Millisecond),
-	"fpsprobesize":    "3",
+// ofLive holds what is pinned for live sources besides, by scheme.
+var ofLive = map[string]map[string]string{
+	"rtmp": {
+		"format_whitelist": "flv,live_flv",
+		// A track that does not come costs this long; for a picture that was
+		// promised see awaitVideo.
+		"analyzeduration": micros(1500 * time.Millisecond),
+		"fpsprobesize":    "3",
+	},
+	"srt": {"format_whitelist": "mpegts", "fpsprobesize": "3"},
 }
 
 // schemes holds what is pinned on every context, by the scheme libav opens.
@@ -62,16 +63,6 @@ var schemes = map[string]map[string]string{
 		"user_agent":          userAgent,
 		"analyzeduration":     micros(3 * time.Second),
 		"fpsprobesize":        "3",
-	},
-	"srt": {
-		"protocol_whitelist": "srt",
-		"format_whitelist":   "mpegts",
-		"mode":               "caller",
-		"transtype":          "live",
-		"connect_timeout":    fmt.Sprint(srtConnectTime.Milliseconds()),
-		"timeout":            micros(readTimeout),
-		"analyzeduration":    micros(3 * time.Second),
-		"fpsprobesize":       "3",
 	},
 }
 
@@ -104,10 +95,9 @@ func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
 func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
 	const op = "open source"
 	if way.Bytes != nil {
-		pinned := ofBytes
-		if hasScheme(way.URL, liveSchemes) {
-			pinned = ofLive
-		}
+		pinned := maps.Clone(ofBytes)
+		scheme, _, _ := strings.Cut(strings.ToLower(way.URL.Reveal()), ":")
+		maps.Copy(pinned, ofLive[strings.Replace(scheme, "rtmps", "rtmp", 1)])
 		return nameOf(way.URL), optionsOf(nil, pinned), nil
 	}
 	scheme, rest, ok := strings.Cut(way.URL.Reveal(), ":")

@@ -40,6 +40,8 @@ func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, erro
 	switch schemeOf(r.URL.Reveal()) {
 	case "rtmp", "rtmps":
 		return openRTMP(ctx, g.Network, r)
+	case "srt":
+		return openSRT(ctx, g.Network, r)
 	}
 	if !mayBeFile(r.URL.Reveal()) {
 		return g.Rest.Open(ctx, r)
