@@ -36,6 +36,9 @@ func (g *Gate) Dial(ctx context.Context, r media.SourceRequest) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
+	if err := CheckHeaders(r.Headers); err != nil {
+		return nil, err
+	}
 	dial := g.dial
 	if a.scheme == "rtmps" {
 		dial = g.dialTLS

@@ -9,6 +9,8 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
+var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
+
 func TestWhatAnSRTAddressMayAsk(t *testing.T) {
 	g := newGate(t, Config{Schemes: everyScheme})
 	for query, ok := range map[string]bool{
@@ -44,4 +46,20 @@ func TestWhatAnSRTAddressMayAsk(t *testing.T) {
 	}
 	requireKind(t, media.KindSourceInvalid, g.CheckURL("srt://example.com"))
 	requireKind(t, media.KindSourceInvalid, g.CheckURL("srt://u:canary@example.com:9000"))
+}
+
+func TestPortsOfRTSPAndSRT(t *testing.T) {
+	g := newGate(t, Config{Schemes: everyScheme})
+	for address, open := range map[string]bool{
+		"rtsp://example.com/a": true, "rtsp://example.com:8554/a": true, "rtsp://example.com:80/a": false,
+		"srt://example.com:9000": true, "srt://example.com:1024": true, "srt://example.com:53": false,
+		"srt://10.0.0.1:9000": false, "rtsp://127.0.0.1/a": false, "rtsp://localhost/a": false,
+	} {
+		err := g.CheckURL(media.Secret(address))
+		if open {
+			require.NoError(t, err, address)
+		} else {
+			requireKind(t, media.KindSourceBlocked, err)
+		}
+	}
 }

@@ -53,17 +53,6 @@ var ofLive = map[string]map[string]string{
 // https is not among them: the Gate's proxy does the TLS.
 var schemes = map[string]map[string]string{
 	"http": httpOptions(),
-	// The Gate's relay speaks RTSP for libav: see media/egress/rtsp.go.
-	"rtsp": {
-		"protocol_whitelist":  "tcp",
-		"format_whitelist":    "rtsp",
-		"rtsp_transport":      "tcp",
-		"allowed_media_types": "video+audio",
-		"timeout":             micros(readTimeout),
-		"user_agent":          userAgent,
-		"analyzeduration":     micros(3 * time.Second),
-		"fpsprobesize":        "3",
-	},
 }
 
 func httpOptions() map[string]string {

@@ -42,6 +42,8 @@ func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, erro
 		return openRTMP(ctx, g.Network, r)
 	case "srt":
 		return openSRT(ctx, g.Network, r)
+	case "rtsp":
+		return openRTSP(ctx, g.Network, r)
 	}
 	if !mayBeFile(r.URL.Reveal()) {
 		return g.Rest.Open(ctx, r)

@@ -470,7 +470,7 @@ func TestNoLiveSourceLeadsInside(t *testing.T) {
 	datagrams, err := net.ListenPacket("udp", inside)
 	require.NoError(t, err)
 	defer func() { _ = datagrams.Close() }()
-	for _, scheme := range []string{"rtmp", "rtmps", "srt"} {
+	for _, scheme := range []string{"rtmp", "rtmps", "rtsp", "srt"} {
 		for host, kind := range map[string]media.Kind{
 			"127.0.0.1": media.KindSourceBlocked, "[::1]": media.KindSourceBlocked, "10.0.0.1": media.KindSourceBlocked,
 			"169.254.169.254": media.KindSourceBlocked, "localhost": media.KindSourceBlocked, "in.example": media.KindSourceHost,
