@@ -36,10 +36,9 @@ type Way struct {
 	// Source is the source itself, of which libav is not needed to read it: its
 	// packets are made in Go. nil for others.
 	Source Source
-	// URL is what libav opens: the source's own behind a proxy (see TLSPort), or
-	// a relay's.
+	// URL is what libav opens: the source's own, behind a proxy (see TLSPort).
 	URL Secret
-	// Options are libav's protocol options: http_proxy, rtmp_tcurl.
+	// Options are libav's protocol options: http_proxy.
 	Options map[string]Secret
 	// Refusal says why the guard turned a connection of this way down; nil when
 	// it did not: also for an HTTP error status, which libav tells less well. It

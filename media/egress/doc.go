@@ -1,7 +1,7 @@
-// Package egress is the only way out to a source. libav is given loopback
-// addresses and never resolves a name: http and https leave through one forward
-// proxy per Gate, all others through one relay per way, each behind a password
-// made for one attempt, or, for srt, open to this process alone. Names are resolved and checked at the moment
+// Package egress is the only way out to a source: connections are dialled for
+// whoever fetches one in Go, and http and https leave libav, which never resolves
+// a name, through one forward proxy per Gate, behind a password made for one
+// attempt. Names are resolved and checked at the moment
 // of dialling, and the checked address itself is dialled, so redirects,
 // playlist entries, keys and rebinding names all pass the same check. TLS ends
 // here, so every request's headers and every answer's status and playlist are

@@ -439,7 +439,7 @@ func TestRTMPSourcesThatFailAreUnavailable(t *testing.T) {
 	}
 }
 
-func TestAnRTMPSBroadcasterMustProveItsName(t *testing.T) {
+func TestACertificateThatDoesNotVerifyHasItsOwnKind(t *testing.T) {
 	s := httptest.NewTLSServer(nil)
 	certificate := s.TLS.Certificates[0] // valid for example.com
 	roots := x509.NewCertPool()
