@@ -27,6 +27,11 @@ type rtspTrack struct {
 	known  media.Track  // as far as the session tells
 	told   bool         // known is all
 	shared *media.Track // the same, for those who read
+	// Where the clock of RTP is known to stand beside the other track's.
+	aligned bool
+	began   bool
+	last    uint32 // of the clock, which wraps
+	ticks   int64  // since the session's begin
 	// units makes of a packet the frames that it ends. Those of one packet follow on
 	// each other.
 	units func(*rtp.Packet) ([]unit, error)
@@ -42,6 +47,21 @@ type unit struct {
 	length time.Duration
 	key    bool
 	track  *media.Track // that it tells of, nil for most
+}
+
+// mostAfter is how far a track's first packet may be from where the session says
+// that it begins: some cameras say 0.
+const mostAfter = 10 * time.Second
+
+// clock returns a time of RTP's clock since the session's begin, false where that
+// is not known.
+func (t *rtspTrack) clock(at uint32) (int64, bool) {
+	step := int64(int32(at - t.last))
+	if most := int64(mostAfter.Seconds()) * int64(t.format.ClockRate()); !t.began && (step > most || step < -most) {
+		t.aligned = false
+	}
+	t.began, t.last, t.ticks = true, at, t.ticks+step
+	return t.ticks, t.aligned
 }
 
 // frames makes frames of a packet, the first of which is shown at a time.

@@ -16,6 +16,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -52,6 +53,10 @@ type rtspReader struct {
 	client  *gortsplib.Client
 	running sync.WaitGroup
 
+	mu      sync.Mutex // guards what follows
+	playing bool
+	early   []rtspPacket
+
 	frames  chan rtspFrame
 	ended   chan struct{} // closed with failure
 	failure error
@@ -68,6 +73,12 @@ type rtspFrame struct {
 	kind   media.MediaType
 	track  *media.Track
 	packet media.Packet
+}
+
+// rtspPacket is one that came before it was known when its track begins.
+type rtspPacket struct {
+	track  *rtspTrack
+	packet *rtp.Packet
 }
 
 // openRTSP plays r's source.
@@ -138,8 +149,43 @@ func (s *rtspReader) play(u *base.URL, choice media.TrackChoice) error {
 			}
 		})
 	}
-	_, err = s.client.Play(nil)
-	return err
+	answer, err := s.client.Play(nil)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.playing = true
+	align(chosen, session.BaseURL, answer.Header["RTP-Info"])
+	return nil
+}
+
+// align takes from PLAY's answer which time of each track's clock is the same
+// moment (RFC 2326, section 12.33). Where it does not tell that of all, gortsplib
+// guesses it by when the first packets come.
+func align(tracks []*rtspTrack, session *base.URL, told base.HeaderValue) {
+	var info headers.RTPInfo
+	if info.Unmarshal(told) != nil {
+		return
+	}
+	begins := make([]*uint32, len(tracks))
+	for i, t := range tracks {
+		u, err := t.media.URL(session)
+		if err != nil {
+			return
+		}
+		for _, entry := range info {
+			if at, err := base.ParseURL(entry.URL); err == nil && at.Path == u.Path && at.RawQuery == u.RawQuery {
+				begins[i] = entry.Timestamp
+			}
+		}
+		if begins[i] == nil {
+			return
+		}
+	}
+	for i, t := range tracks {
+		t.aligned, t.last = true, *begins[i]
+	}
 }
 
 // choose takes a picture and a sound out of those that can be read.
@@ -194,10 +240,30 @@ func (s *rtspReader) choose(session *description.Session, choice media.TrackChoi
 }
 
 // take makes frames of a packet. It is called by the session's own goroutine.
+// What comes before PLAY's answer waits for that.
 func (s *rtspReader) take(t *rtspTrack, p *rtp.Packet) {
-	ticks, ok := s.client.PacketPTS(t.media, p)
-	if !ok {
+	s.mu.Lock()
+	playing, early := s.playing, s.early
+	if playing {
+		s.early = nil
+	} else if len(early) < rtspWaiting {
+		s.early = append(early, rtspPacket{t, p})
+	}
+	s.mu.Unlock()
+	if !playing {
 		return
+	}
+	for _, e := range append(early, rtspPacket{t, p}) {
+		s.give(e.track, e.packet)
+	}
+}
+
+func (s *rtspReader) give(t *rtspTrack, p *rtp.Packet) {
+	ticks, ok := t.clock(p.Timestamp)
+	if !ok {
+		if ticks, ok = s.client.PacketPTS(t.media, p); !ok {
+			return
+		}
 	}
 	at := time.Duration(float64(ticks) / float64(t.format.ClockRate()) * float64(time.Second))
 	for _, f := range t.frames(p, at) {
