@@ -100,7 +100,11 @@ func DescribeAAC(config []byte) (t Track, packet time.Duration, sure bool) {
 	if asc.FrameLengthFlag {
 		samples = 960
 	}
-	t = Track{Type: Audio, Codec: AAC, Extradata: config, Profile: "LC", SampleRate: asc.SampleRate, Channels: asc.ChannelCount}
+	t = Track{Type: Audio, Codec: AAC, Extradata: config, Profile: "LC", SampleRate: asc.SampleRate, Channels: int(asc.ChannelConfig)}
+	const eight = 7 // the configuration of 7.1 (table 1.19)
+	if t.Channels == eight {
+		t.Channels = eight + 1
+	}
 	packet = time.Duration(samples) * time.Second / time.Duration(asc.SampleRate)
 	switch {
 	case asc.ExtensionType != 0 && asc.ExtensionSampleRate > 0:

@@ -169,7 +169,8 @@ func (t *rtspTrack) h264(f *format.H264) error {
 		known.Interlaced, known.Extradata = !sure, annexB(sps, pps)
 		return &known
 	}
-	order := h264.NewDTSExtractor()
+	order := &h264.DTSExtractor{}
+	order.Initialize()
 	t.units = func(p *rtp.Packet) ([]unit, error) {
 		parts, err := d.Decode(p)
 		if err != nil {
@@ -207,7 +208,8 @@ func (t *rtspTrack) h265(f *format.H265) error {
 	}
 	t.known.Codec = "hevc"
 	vps, sps, pps := f.SafeParams()
-	order := h265.NewDTSExtractor()
+	order := &h265.DTSExtractor{}
+	order.Initialize()
 	t.units = func(p *rtp.Packet) ([]unit, error) {
 		parts, err := d.Decode(p)
 		if err != nil {

@@ -243,17 +243,15 @@ func (s *rtspReader) choose(session *description.Session, choice media.TrackChoi
 // What comes before PLAY's answer waits for that.
 func (s *rtspReader) take(t *rtspTrack, p *rtp.Packet) {
 	s.mu.Lock()
-	playing, early := s.playing, s.early
-	if playing {
-		s.early = nil
-	} else if len(early) < rtspWaiting {
-		s.early = append(early, rtspPacket{t, p})
+	if len(s.early) < rtspWaiting {
+		s.early = append(s.early, rtspPacket{t, p})
+	}
+	var ready []rtspPacket
+	if s.playing {
+		ready, s.early = s.early, nil
 	}
 	s.mu.Unlock()
-	if !playing {
-		return
-	}
-	for _, e := range append(early, rtspPacket{t, p}) {
+	for _, e := range ready {
 		s.give(e.track, e.packet)
 	}
 }

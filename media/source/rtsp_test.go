@@ -86,7 +86,7 @@ func rtpOf(kind uint8, i int, ticks uint32, payload ...byte) *rtp.Packet {
 func TestAnRTSPStreamIsPacketsMadeInGo(t *testing.T) {
 	picture := &format.H264{PayloadTyp: 96, PacketizationMode: 1, SPS: sps, PPS: []byte{0x68, 0xcb, 0x8c, 0xb2}}
 	mpeg4 := &format.MPEG4Audio{PayloadTyp: 97, SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3,
-		Config: &mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48000, ChannelConfig: 2, ChannelCount: 2}}
+		Config: &mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48000, ChannelConfig: 2}}
 	for name, c := range map[string]struct {
 		video, audio format.Format
 		send         func(i int) []*rtp.Packet

@@ -401,6 +401,7 @@ func (c *srtCaller) take(p packet.Packet) error {
 		if h.SubType == packet.EXTTYPE_KMREQ {
 			return c.changeKey(p)
 		}
+	default: // a keep-alive, or of a sender's
 	}
 	return nil
 }
