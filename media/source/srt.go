@@ -382,28 +382,30 @@ func (c *srtCaller) take(p packet.Packet) error {
 		return nil
 	}
 	defer p.Decommission()
-	switch h.ControlType {
-	case packet.CTRLTYPE_SHUTDOWN:
+	switch kind := h.ControlType; {
+	case kind == packet.CTRLTYPE_SHUTDOWN:
 		return io.EOF
-	case packet.CTRLTYPE_ACKACK:
-		if sent, ok := c.acks[h.TypeSpecific]; ok { // 4.10
-			now := time.Since(sent)
-			c.jitter += ((c.rtt - now).Abs() - c.jitter) / 4
-			c.rtt += (now - c.rtt) / 8
-			c.order.SetNAKInterval(uint64(max((c.rtt+4*c.jitter)/2, 2*srtTick).Microseconds()))
-		}
-		for number := range c.acks {
-			if number <= h.TypeSpecific {
-				delete(c.acks, number)
-			}
-		}
-	case packet.CTRLTYPE_USER:
-		if h.SubType == packet.EXTTYPE_KMREQ {
-			return c.changeKey(p)
-		}
-	default: // a keep-alive, or of a sender's
+	case kind == packet.CTRLTYPE_ACKACK:
+		c.measure(h.TypeSpecific)
+	case kind == packet.CTRLTYPE_USER && h.SubType == packet.EXTTYPE_KMREQ:
+		return c.changeKey(p)
 	}
 	return nil
+}
+
+// measure takes the answer to a confirmation of ours (4.10).
+func (c *srtCaller) measure(number uint32) {
+	if sent, ok := c.acks[number]; ok {
+		now := time.Since(sent)
+		c.jitter += ((c.rtt - now).Abs() - c.jitter) / 4
+		c.rtt += (now - c.rtt) / 8
+		c.order.SetNAKInterval(uint64(max((c.rtt+4*c.jitter)/2, 2*srtTick).Microseconds()))
+	}
+	for n := range c.acks {
+		if n <= number {
+			delete(c.acks, n)
+		}
+	}
 }
 
 // media takes a packet of the stream. One without a number is of a filter (FEC)
