@@ -22,17 +22,19 @@ type Bytes interface {
 	Size() int64 // -1 when it is not known
 }
 
-// Way is a checked way out to one source: its bytes, or an address libav can open
+// Way is a checked way out to one source: its packets, its bytes, or an address libav can open
 // without looking up a name, and what it needs to know to go there.
 type Way struct {
 	// Bytes are the source; libav then opens no address. nil for others.
 	Bytes Bytes
 	// Recorded says that Bytes are a part of a recording, though they have no length.
 	Recorded bool
-	// URL is what libav opens: the source's own behind a proxy (see TLSPort), or
-	// a relay's.
+	// Source is the source itself, of which libav is not needed to read it: its
+	// packets are made in Go. nil for others.
+	Source Source
+	// URL is the source's own, for how it ends and what may not be told of it.
 	URL Secret
-	// Options are libav's protocol options: http_proxy, rtmp_tcurl.
+	// Options are libav's protocol options: http_proxy.
 	Options map[string]Secret
 	// Refusal says why the guard turned a connection of this way down; nil when
 	// it did not: also for an HTTP error status, which libav tells less well. It

@@ -90,7 +90,7 @@ func newPlayer(cfg config.Config, log *slog.Logger) (player *media.Pusher, recei
 	endLog := libav.SetLogger(log)
 	player = &media.Pusher{
 		Opener: &source.Opener{
-			Network: gate, Rest: gate, Demuxer: libav.NewOpener(libav.Config{Silence: cfg.SourceSilence, Log: log}),
+			Network: gate, Demuxer: libav.NewOpener(libav.Config{Silence: cfg.SourceSilence, Log: log}),
 			Silence: cfg.SourceSilence, Log: log,
 		},
 		Dialer: &rtmp.Dialer{Log: log},

@@ -59,7 +59,7 @@ func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *media.P
 	door, err := trtc.New(trtc.Config{Endpoint: room.URL()})
 	require.NoError(t, err)
 	return &media.Pusher{
-		Opener: &source.Opener{Network: gate, Rest: gate, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}), Log: slog.New(slog.DiscardHandler)},
+		Opener: &source.Opener{Network: gate, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}), Log: slog.New(slog.DiscardHandler)},
 		Dialer: &rtmp.Dialer{}, Door: door,
 	}
 }

@@ -33,7 +33,7 @@ func newPusher(t testing.TB, endpoint string) *media.Pusher {
 	require.NoError(t, err)
 	t.Cleanup(out.Close)
 	return &media.Pusher{
-		Opener: &source.Opener{Network: out, Rest: out, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}), Log: slog.New(slog.DiscardHandler)},
+		Opener: &source.Opener{Network: out, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}), Log: slog.New(slog.DiscardHandler)},
 		Dialer: &rtmp.Dialer{},
 		Door:   door,
 

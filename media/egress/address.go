@@ -242,3 +242,10 @@ func endsInNumber(host string) bool {
 	}
 	return true
 }
+
+func unescaped(s string) string {
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}

@@ -27,7 +27,10 @@ const (
 // has none.
 var carried = map[string]uint16{"http": 80, "https": 443, "rtmp": 1935, "rtmps": 443, "rtsp": 554, "srt": 0}
 
-var errClosed = errors.New("the gate is closed")
+var (
+	errClosed = errors.New("the gate is closed")
+	errNoWay  = errors.New("there is no way for libav to such a source")
+)
 
 // Resolver looks names up. Its answers are checked, whatever they are; it may
 // hang longer than ctx.
@@ -144,7 +147,7 @@ func (g *Gate) carries(scheme string) bool { return slices.Contains(g.schemes, s
 
 var _ media.Gate = (*Gate)(nil)
 
-// Open makes the way for one attempt at r.URL, to whose origin alone it sends
+// Open makes the way for one attempt at r.URL, which is of http or https, to whose origin alone it sends
 // r.Headers. The way ends with ctx, or with its Close, which the caller owes.
 // The errors are CheckURL's and CheckHeaders'; nothing is resolved or dialled
 // before libav asks for it.
@@ -164,32 +167,15 @@ func (g *Gate) open(ctx context.Context, r media.SourceRequest) (*way, error) {
 	if err := CheckHeaders(r.Headers); err != nil {
 		return nil, err
 	}
-	ctx, w := newWay(ctx, g, a.target)
+	w := newWay(ctx, g, a.target)
 	w.headers = r.Headers
 	if err := g.register(w); err != nil {
 		w.cancel()
 		return nil, err
 	}
-	if err := w.lead(ctx, a); err != nil {
-		w.Close()
-		return nil, &media.Error{Kind: media.KindInternal, Op: opDial, Err: err}
-	}
+	w.URL = media.Secret(a.marked())
+	w.Options = map[string]media.Secret{"http_proxy": g.proxy.url(w)}
 	return w, nil
-}
-
-// lead sets w's URL and Options, and starts the relay they lead to.
-func (w *way) lead(ctx context.Context, a address) error {
-	switch a.scheme {
-	case "http", "https":
-		w.URL = media.Secret(a.marked())
-		w.Options = map[string]media.Secret{"http_proxy": w.gate.proxy.url(w)}
-		return nil
-	case "rtsp":
-		return w.openRTSP(ctx, a)
-	case "srt":
-		return w.openSRT(ctx, a)
-	}
-	return w.openRTMP(ctx, a)
 }
 
 func (g *Gate) register(w *way) error {

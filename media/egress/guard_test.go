@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"go/ast"
@@ -74,86 +73,13 @@ func requireFault(t *testing.T, w *way, log *lockedBuffer) {
 	require.NotContains(t, log.String(), "a source's bytes")
 }
 
-func TestAPanicInARelayEndsItsWayAlone(t *testing.T) {
-	const connected = "source connected"
-	for _, scheme := range []string{"rtmp", "rtsp", "http"} {
-		t.Run(scheme, func(t *testing.T) {
-			log, text := faultyLog(connected)
-			at := rtmpSource(t, listen(t), func(net.Conn) {})
-			w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Log: log, Schemes: []string{scheme}}), scheme+"://"+at+"/live/key")
-			switch scheme {
-			case "rtmp":
-				_, rw := player(t, w, w.Options["rtmp_flashver"].Reveal())
-				_, err := rw.Read()
-				require.Error(t, err)
-			case "rtsp":
-				c := newRTSPClient(t, w)
-				_, err := c.ask("OPTIONS", c.uri(), c.at.User)
-				require.Error(t, err)
-			case "http":
-				_, err := viaProxy(t, w).Get("http://" + at + "/live/key")
-				require.Error(t, err)
-			}
-			requireFault(t, w, text)
-		})
-	}
-}
-
-func TestAPanicInAnSRTRelayEndsItsWayAlone(t *testing.T) {
+func TestAPanicOnAWayEndsItAlone(t *testing.T) {
 	log, text := faultyLog("source connected")
-	source := udp(t)
-	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Schemes: []string{"srt"}, Log: log}), "srt://"+source.LocalAddr().String())
-	caller, err := net.Dial("udp", strings.TrimPrefix(w.URL.Reveal(), "srt://"))
-	require.NoError(t, err)
-	defer caller.Close()
-	_, err = caller.Write(srtCall(7))
-	require.NoError(t, err)
+	at := rtmpSource(t, listen(t), func(net.Conn) {})
+	w := openWay(t, newGate(t, Config{Allow: []string{"127.0.0.1"}, Log: log}), "http://"+at+"/live/key")
+	_, err := viaProxy(t, w).Get("http://" + at + "/live/key")
+	require.Error(t, err)
 	requireFault(t, w, text)
-}
-
-// brokenConn panics when it is read from.
-type brokenConn struct{ net.Conn }
-
-func (brokenConn) Read([]byte) (int, error) { panic("a source's bytes") }
-
-// brokenWriter panics when it is written to.
-type brokenWriter struct{ net.Conn }
-
-func (brokenWriter) Write([]byte) (int, error) { panic("a source's bytes") }
-
-func TestAPanicOnTheWayToTheSourceEndsItsWayAlone(t *testing.T) {
-	for name, run := range map[string]func(w *way, broken, other net.Conn){
-		"a pipe": func(w *way, broken, other net.Conn) { w.join(context.Background(), broken, other, other) },
-		"a pipe's other side": func(w *way, broken, other net.Conn) {
-			w.join(context.Background(), other, broken, broken)
-		},
-		"an rtsp request": func(w *way, broken, other net.Conn) {
-			s := &rtspSession{relay: &rtspRelay{way: w}, client: other, source: brokenWriter{broken.(brokenConn).Conn}, pending: make(map[int]*rtspRequest)}
-			s.run(bufio.NewReader(other), &rtspMessage{start: "OPTIONS * RTSP/1.0"})
-		},
-		"an rtsp answer": func(w *way, broken, other net.Conn) {
-			s := &rtspSession{relay: &rtspRelay{way: w}, client: other, source: broken, pending: make(map[int]*rtspRequest)}
-			s.run(bufio.NewReader(other), &rtspMessage{start: "OPTIONS * RTSP/1.0"})
-		},
-		"an srt source": func(w *way, broken, _ net.Conn) {
-			local, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-			require.NoError(t, err)
-			(&srtRelay{way: w, local: local}).pass(broken, []byte("x"))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			log, text := faultyLog("nothing")
-			w := openWay(t, newGate(t, Config{Log: log}), "http://a.example/a")
-			a, b := net.Pipe()
-			c, d := net.Pipe()
-			go func() { _, _ = io.Copy(io.Discard, b) }()
-			go func() { _, _ = io.Copy(io.Discard, d) }()
-			run(w, brokenConn{a}, c)
-			requireFault(t, w, text)
-			_ = b.Close()
-			_ = d.Close()
-		})
-	}
 }
 
 type brokenResolver struct{}

@@ -1,18 +1,15 @@
 package egress
 
 import (
-	"encoding/binary"
-	"fmt"
-	"net"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
 )
+
+var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
 
 func TestWhatAnSRTAddressMayAsk(t *testing.T) {
 	g := newGate(t, Config{Schemes: everyScheme})
@@ -51,134 +48,18 @@ func TestWhatAnSRTAddressMayAsk(t *testing.T) {
 	requireKind(t, media.KindSourceInvalid, g.CheckURL("srt://u:canary@example.com:9000"))
 }
 
-// handshake is a caller's first packet.
-func srtCall(socket uint32) []byte {
-	b := make([]byte, srtHandshake)
-	binary.BigEndian.PutUint16(b, srtControl)
-	binary.BigEndian.PutUint32(b[srtKind:], 1)
-	binary.BigEndian.PutUint32(b[srtSocket:], socket)
-	return b
-}
-
-func udp(t testing.TB) *net.UDPConn {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(testTime))
-	return c
-}
-
-// srtWay is a way to a source of the test's, and libav's socket on it.
-func srtWay(t testing.TB) (w *way, source *net.UDPConn, caller net.Conn) {
-	t.Helper()
-	source = udp(t)
-	g := newGate(t, Config{Schemes: everyScheme, Allow: []string{"127.0.0.1"}})
-	w = openWay(t, g, "srt://"+source.LocalAddr().String()+"?streamid=a")
-	require.Equal(t, media.Secret("a"), w.Options["streamid"])
-	caller, err := net.Dial("udp", strings.TrimPrefix(w.URL.Reveal(), "srt://"))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = caller.Close() })
-	_ = caller.SetDeadline(time.Now().Add(testTime))
-	return w, source, caller
-}
-
-func TestAnSRTRelayPassesOneFlow(t *testing.T) {
-	w, source, caller := srtWay(t)
-	_, err := caller.Write([]byte("no handshake"))
-	require.NoError(t, err)
-	_, err = caller.Write(srtCall(7))
-	require.NoError(t, err)
-	buf := make([]byte, maxSRTPacket)
-	n, relay, err := source.ReadFromUDPAddrPort(buf)
-	require.NoError(t, err)
-	require.Equal(t, srtCall(7), buf[:n])
-	require.Error(t, w.Refusal(), "it has not answered")
-
-	stranger, err := net.Dial("udp", caller.RemoteAddr().String())
-	require.NoError(t, err)
-	defer stranger.Close()
-	_, err = stranger.Write(srtCall(8))
-	require.NoError(t, err)
-	_, err = caller.Write([]byte("second"))
-	require.NoError(t, err)
-	n, _, err = source.ReadFromUDPAddrPort(buf)
-	require.NoError(t, err)
-	require.Equal(t, "second", string(buf[:n]), "a stranger's datagram does not pass")
-
-	other := udp(t)
-	_, err = other.WriteToUDPAddrPort([]byte("forged"), relay)
-	require.NoError(t, err)
-	_, err = source.WriteToUDPAddrPort([]byte("answer"), relay)
-	require.NoError(t, err)
-	n, err = caller.Read(buf)
-	require.NoError(t, err)
-	require.Equal(t, "answer", string(buf[:n]), "nor another source's")
-	require.NoError(t, w.Refusal())
-}
-
-func TestAnotherProcessCannotTakeAnSRTRelay(t *testing.T) {
-	_, source, caller := srtWay(t)
-	_, port, _ := net.SplitHostPort(caller.RemoteAddr().String())
-	packet := strings.Builder{}
-	for _, b := range srtCall(9) {
-		fmt.Fprintf(&packet, `\x%02x`, b)
-	}
-	out, err := exec.CommandContext(t.Context(), "bash", "-c", "printf '"+packet.String()+"' > /dev/udp/127.0.0.1/"+port).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	_, err = caller.Write(srtCall(7))
-	require.NoError(t, err)
-	buf := make([]byte, maxSRTPacket)
-	n, _, err := source.ReadFromUDPAddrPort(buf)
-	require.NoError(t, err)
-	require.Equal(t, srtCall(7), buf[:n])
-}
-
-func TestAnSRTRefusalHasItsKind(t *testing.T) {
-	for reason, kind := range map[uint32]media.Kind{
-		2: media.KindSourceUnauthorized, 10: media.KindSourceUnauthorized, 11: media.KindSourceUnauthorized,
-		3: media.KindSourceUnavailable, 5: media.KindSourceUnavailable, 1401: media.KindSourceUnauthorized,
-		1403: media.KindSourceUnauthorized, 1404: media.KindSourceNotFound, 1503: media.KindSourceUnavailable,
+func TestPortsOfRTSPAndSRT(t *testing.T) {
+	g := newGate(t, Config{Schemes: everyScheme})
+	for address, open := range map[string]bool{
+		"rtsp://example.com/a": true, "rtsp://example.com:8554/a": true, "rtsp://example.com:80/a": false,
+		"srt://example.com:9000": true, "srt://example.com:1024": true, "srt://example.com:53": false,
+		"srt://10.0.0.1:9000": false, "rtsp://127.0.0.1/a": false, "rtsp://localhost/a": false,
 	} {
-		w, source, caller := srtWay(t)
-		_, err := caller.Write(srtCall(7))
-		require.NoError(t, err)
-		buf := make([]byte, maxSRTPacket)
-		n, relay, err := source.ReadFromUDPAddrPort(buf)
-		require.NoError(t, err)
-		binary.BigEndian.PutUint32(buf[srtKind:], srtRefused+reason)
-		_, err = source.WriteToUDPAddrPort(buf[:n], relay)
-		require.NoError(t, err)
-		_, err = caller.Read(buf)
-		require.NoError(t, err)
-		requireKind(t, kind, w.Refusal())
+		err := g.CheckURL(media.Secret(address))
+		if open {
+			require.NoError(t, err, address)
+		} else {
+			requireKind(t, media.KindSourceBlocked, err)
+		}
 	}
-}
-
-func TestTheEndOfAWayEndsItsSRTRelay(t *testing.T) {
-	w, source, caller := srtWay(t)
-	_, err := caller.Write(srtCall(7))
-	require.NoError(t, err)
-	_, _, err = source.ReadFromUDPAddrPort(make([]byte, maxSRTPacket))
-	require.NoError(t, err)
-	w.Close()
-	_, _, idle := srtWay(t) // Close of a way nobody came to is the clean-up's
-	require.NotNil(t, idle)
-}
-
-func TestAnSRTRelayThatMayNotDialRefusesTheCaller(t *testing.T) {
-	g := newGate(t, Config{Schemes: everyScheme, Allow: []string{"127.0.0.1"}, Resolver: newNamesFor("in.example", "127.0.0.2")})
-	w := openWay(t, g, "srt://in.example:9000")
-	caller, err := net.Dial("udp", strings.TrimPrefix(w.URL.Reveal(), "srt://"))
-	require.NoError(t, err)
-	defer caller.Close()
-	_ = caller.SetDeadline(time.Now().Add(testTime))
-	_, err = caller.Write(srtCall(7))
-	require.NoError(t, err)
-	buf := make([]byte, maxSRTPacket)
-	_, err = caller.Read(buf)
-	require.NoError(t, err)
-	require.Equal(t, uint32(7), binary.BigEndian.Uint32(buf[srtPeerSocket:]))
-	require.Equal(t, uint32(srtRefused+1), binary.BigEndian.Uint32(buf[srtKind:]))
-	requireKind(t, media.KindSourceHost, w.Refusal())
 }

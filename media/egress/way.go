@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -14,11 +13,9 @@ import (
 
 // way is the way out for one attempt. Its methods are safe for concurrent use.
 type way struct {
-	// URL is what libav opens: the source's own for http and https (see
-	// media.TLSPort), the relay's on loopback for all others.
+	// URL is what libav opens: the source's own, see media.TLSPort.
 	URL media.Secret
-	// Options go into the options of that open, unchanged: http_proxy, or
-	// rtmp_tcurl and rtmp_flashver, or those of srt.
+	// Options go into the options of that open, unchanged: http_proxy.
 	Options map[string]media.Secret
 
 	gate     *Gate
@@ -36,23 +33,22 @@ type way struct {
 	cancel context.CancelFunc                // ends the way
 	idle   func() bool                       // stops shut from running at the way's end
 
-	mu       sync.Mutex
-	ended    bool
-	listener io.Closer // the relay's
-	blocked  error     // the first address refused by the rules
-	failure  error     // the last connection or request that failed, until one succeeds
-	turns    int       // redirects since the last other answer
+	mu      sync.Mutex
+	ended   bool
+	blocked error // the first address refused by the rules
+	failure error // the last connection or request that failed, until one succeeds
+	turns   int   // redirects since the last other answer
 }
 
-// newWay returns a way that ends with ctx, and the context of its life.
-func newWay(ctx context.Context, g *Gate, to target) (context.Context, *way) {
+// newWay returns a way that ends with ctx.
+func newWay(ctx context.Context, g *Gate, to target) *way {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	w := &way{gate: g, to: to, password: base64.RawURLEncoding.EncodeToString(random[:])}
 	ctx, w.cancel = context.WithCancel(ctx)
 	w.done = ctx.Done()
 	w.after = func(f func()) func() bool { return context.AfterFunc(ctx, f) }
-	return ctx, w
+	return w
 }
 
 // over says whether the way has ended.
@@ -134,7 +130,7 @@ func (w *way) turn(redirect bool) bool {
 // dial connects to t; ctx is one that bind returned.
 func (w *way) dial(ctx context.Context, t target) (net.Conn, error) {
 	dial := w.gate.dial
-	if t.scheme == "rtmps" || t.scheme == "https" {
+	if t.scheme == "https" {
 		dial = w.gate.dialTLS
 	}
 	conn, err := dial(ctx, t)
@@ -159,16 +155,12 @@ func (w *way) begin() bool {
 func (w *way) shut() {
 	w.mu.Lock()
 	w.ended = true
-	listener := w.listener
 	w.mu.Unlock()
 	w.gate.forget(w)
 	w.cancel()
-	if listener != nil {
-		_ = listener.Close()
-	}
 }
 
-// Close ends the relay and every connection of the way and returns when their
+// Close ends every connection of the way and returns when their
 // goroutines have ended. It is idempotent.
 func (w *way) Close() {
 	w.idle()

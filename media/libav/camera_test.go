@@ -15,6 +15,7 @@ import (
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/roomcast/roomcast/media/source"
 )
 
 // live is a clip as a live source sends it.
@@ -173,7 +174,7 @@ func TestAnOpenThatHangsEndsWithItsContextAndItsTime(t *testing.T) {
 			stopped := errors.New("stopped")
 			ended := make(chan time.Time, 1)
 			time.AfterFunc(300*time.Millisecond, func() { ended <- time.Now(); cancel(stopped) })
-			_, err = libav.NewOpener(libav.Config{Gate: g, Log: slog.New(slog.DiscardHandler)}).Open(ctx, media.SourceRequest{URL: address})
+			_, err = (&source.Opener{Network: g, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)})}).Open(ctx, media.SourceRequest{URL: address})
 			require.ErrorIs(t, err, stopped)
 			took := time.Since(<-ended)
 			t.Logf("returned %v after the end", took)

@@ -129,7 +129,6 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	}{
 		{"a source that accepts and never answers", &passGate{}, func(t *testing.T) string { return "http://" + listen(t, silent) + "/a.mp4" }},
 		{"a source that drips", &passGate{}, func(t *testing.T) string { return "http://" + listen(t, dripping(body, 20)) + "/a.flv" }},
-		{"an rtmp server that accepts and never answers", &passGate{}, func(t *testing.T) string { return "rtmp://" + listen(t, silent) + "/live/a" }},
 		{"a name that never resolves", hangingGate{}, func(*testing.T) string { return "http://never.invalid/a.mp4" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

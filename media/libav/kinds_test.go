@@ -77,7 +77,7 @@ func TestNobodyThereIsUnavailable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
-	for _, scheme := range []string{"http", "rtmp"} {
+	for _, scheme := range []string{"http"} {
 		_, err = open(t, scheme+"://"+l.Addr().String()+"/live/a")
 		require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), "%s: %v", scheme, err)
 	}
@@ -172,7 +172,7 @@ func TestOnlyOurSchemesAndLoopback(t *testing.T) {
 		"":                                 media.KindSourceInvalid,
 		"http://example.invalid/a.mp4":     media.KindInternal,
 		"http://192.0.2.1/a.mp4":           media.KindInternal,
-		"rtmp://192.0.2.1/live/a":          media.KindInternal,
+		"rtmp://127.0.0.1/live/a":          media.KindSourceInvalid,
 		"http://127.0.0.1@192.0.2.1/a.mp4": media.KindInternal,
 	} {
 		_, err := open(t, address)

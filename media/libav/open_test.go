@@ -59,6 +59,10 @@ func (plain) Client(media.SourceRequest) (*http.Client, error) {
 	}}}, nil
 }
 
+func (plain) Dial(context.Context, media.SourceRequest) (net.Conn, error) {
+	return nil, errors.ErrUnsupported
+}
+
 func openWith(tb testing.TB, gate media.Gate, r media.SourceRequest) (media.Source, error) {
 	tb.Helper()
 	var opener media.Opener = NewOpener(Config{Gate: gate})

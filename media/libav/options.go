@@ -3,6 +3,7 @@ package libav
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"path"
@@ -19,14 +20,11 @@ import (
 const (
 	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf,mxf," +
 		"jpeg_pipe,png_pipe,webp_pipe"
-	rtmpFormats = "flv,live_flv"
 )
 
 const (
 	userAgent   = "Roomcast/1"
 	readTimeout = 15 * time.Second
-	// What the Gate has for a look-up (egress.Config.DialTimeout).
-	srtConnectTime = 10 * time.Second
 )
 
 // ofBytes holds what is pinned where libav is given bytes: it opens nothing.
@@ -38,40 +36,22 @@ var ofBytes = map[string]string{
 	"use_absolute_path":  "0",
 }
 
-// schemes holds what is pinned on every context, by the scheme libav opens.
-// https is not among them: the Gate's proxy does the TLS.
-var schemes = map[string]map[string]string{
-	"http": httpOptions(),
+// ofLive holds what is pinned for live sources besides, by scheme.
+var ofLive = map[string]map[string]string{
 	"rtmp": {
-		"protocol_whitelist": "rtmp,tcp",
-		"format_whitelist":   rtmpFormats,
-		"rtmp_live":          "live",
+		"format_whitelist": "flv,live_flv",
 		// A track that does not come costs this long; for a picture that was
 		// promised see awaitVideo.
 		"analyzeduration": micros(1500 * time.Millisecond),
 		"fpsprobesize":    "3",
 	},
-	// The Gate's relay speaks RTSP for libav: see media/egress/rtsp.go.
-	"rtsp": {
-		"protocol_whitelist":  "tcp",
-		"format_whitelist":    "rtsp",
-		"rtsp_transport":      "tcp",
-		"allowed_media_types": "video+audio",
-		"timeout":             micros(readTimeout),
-		"user_agent":          userAgent,
-		"analyzeduration":     micros(3 * time.Second),
-		"fpsprobesize":        "3",
-	},
-	"srt": {
-		"protocol_whitelist": "srt",
-		"format_whitelist":   "mpegts",
-		"mode":               "caller",
-		"transtype":          "live",
-		"connect_timeout":    fmt.Sprint(srtConnectTime.Milliseconds()),
-		"timeout":            micros(readTimeout),
-		"analyzeduration":    micros(3 * time.Second),
-		"fpsprobesize":       "3",
-	},
+	"srt": {"format_whitelist": "mpegts", "fpsprobesize": "3"},
+}
+
+// schemes holds what is pinned on every context, by the scheme libav opens.
+// https is not among them: the Gate's proxy does the TLS.
+var schemes = map[string]map[string]string{
+	"http": httpOptions(),
 }
 
 func httpOptions() map[string]string {
@@ -96,7 +76,10 @@ func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
 func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
 	const op = "open source"
 	if way.Bytes != nil {
-		return nameOf(way.URL), optionsOf(nil, ofBytes), nil
+		pinned := maps.Clone(ofBytes)
+		scheme, _, _ := strings.Cut(strings.ToLower(way.URL.Reveal()), ":")
+		maps.Copy(pinned, ofLive[strings.Replace(scheme, "rtmps", "rtmp", 1)])
+		return nameOf(way.URL), optionsOf(nil, pinned), nil
 	}
 	scheme, rest, ok := strings.Cut(way.URL.Reveal(), ":")
 	scheme = strings.ToLower(scheme)

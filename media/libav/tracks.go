@@ -135,13 +135,18 @@ func (s *Source) leading() int {
 	return s.audio
 }
 
-var liveSchemes = []string{"rtmp:", "rtsp:", "srt:"}
+var liveSchemes = []string{"rtmp:", "rtmps:", "rtsp:", "srt:"}
+
+// hasScheme says whether an address begins with one of the schemes.
+func hasScheme(address media.Secret, schemes []string) bool {
+	return slices.ContainsFunc(schemes, func(s string) bool { return strings.HasPrefix(strings.ToLower(address.Reveal()), s) })
+}
 
 // isLive is true for rtmp, rtsp and srt, and for an endless
 // download: one that cannot go back, of a length that neither it nor its server tells.
 func isLive(url media.Secret, info media.SourceInfo, endless bool) bool {
 	switch {
-	case slices.ContainsFunc(liveSchemes, func(s string) bool { return strings.HasPrefix(url.Reveal(), s) }):
+	case hasScheme(url, liveSchemes):
 		return true
 	}
 	return info.Duration == 0 && endless

@@ -1,4 +1,5 @@
-// Package source fetches sources for media/libav, which sees their bytes and never
-// an address: http and https files over ranges (file), and playlists (hls). All
-// connections are a Network's to make.
+// Package source opens sources. media/libav sees their bytes and never an address:
+// http and https files over ranges (file), playlists (hls), transport streams over
+// SRT (srt). Of RTMP (rtmp, flv) and RTSP (rtsp, rtp) it makes the packets itself.
+// All connections are a Network's to make.
 package source

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -18,13 +19,15 @@ type Network interface {
 	// Client returns what fetches r's source over http and https, and all that it
 	// leads to. Its errors, and those of the requests, wrap *media.Error.
 	Client(r media.SourceRequest) (*http.Client, error)
+	// Dial connects to r's source, over TLS where its scheme says so. ctx bounds
+	// the call. Its errors wrap *media.Error, or ctx's.
+	Dial(ctx context.Context, r media.SourceRequest) (net.Conn, error)
 }
 
-// Opener opens sources: http and https here, all others by Rest.
+// Opener opens sources.
 type Opener struct {
 	Network Network
 	Demuxer hls.Demuxer
-	Rest    media.Gate
 	// Silence is for how long a source may send nothing; 0 means 30 s.
 	Silence time.Duration
 	// Log is for sources whose request names none; nil: slog's default.
@@ -39,9 +42,8 @@ const defaultSilence = 30 * time.Second
 
 // Open opens a source. ctx bounds its life.
 func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source, error) {
-	scheme, _, _ := strings.Cut(strings.ToLower(r.URL.Reveal()), ":")
-	if scheme != "http" && scheme != "https" {
-		return o.Demuxer.Demux(ctx, r, o.Rest)
+	if live, ok := liveGates[schemeOf(r.URL.Reveal())]; ok {
+		return o.Demuxer.Demux(ctx, r, liveGate{live, o.Network})
 	}
 	client, err := o.Network.Client(r)
 	if err != nil {
@@ -64,6 +66,25 @@ func (o *Opener) openPlaylist(ctx context.Context, r media.SourceRequest, g *fil
 		return nil, err
 	}
 	return s, nil
+}
+
+// liveGates open live sources, by scheme.
+var liveGates = map[string]func(context.Context, Network, media.SourceRequest) (media.Way, error){
+	"rtmp": openRTMP, "rtmps": openRTMP, "srt": openSRT, "rtsp": openRTSP,
+}
+
+type liveGate struct {
+	open    func(context.Context, Network, media.SourceRequest) (media.Way, error)
+	network Network
+}
+
+func (g liveGate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
+	return g.open(ctx, g.network, r)
+}
+
+func schemeOf(address string) string {
+	scheme, _, _ := strings.Cut(address, "://")
+	return strings.ToLower(scheme)
 }
 
 // fileGate opens what is one file. Its error is a *playlist for what is none.

@@ -1,0 +1,16 @@
+package source
+
+import (
+	"context"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// LiveGate is what an Opener opens live sources by.
+func LiveGate(n Network) media.Gate { return anyLive{n} }
+
+type anyLive struct{ network Network }
+
+func (g anyLive) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
+	return liveGate{liveGates[schemeOf(r.URL.Reveal())], g.network}.Open(ctx, r)
+}
