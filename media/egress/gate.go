@@ -165,7 +165,7 @@ func (g *Gate) open(ctx context.Context, r media.SourceRequest) (*way, error) {
 		return nil, err
 	}
 	ctx, w := newWay(ctx, g, a.target)
-	w.headers = r.Headers
+	w.headers, w.all = r.Headers, r.HeadersForAll
 	if err := g.register(w); err != nil {
 		w.cancel()
 		return nil, err

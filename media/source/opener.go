@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +47,7 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 	if err != nil {
 		return nil, err
 	}
-	g := &fileGate{client: client, silence: cmp.Or(o.Silence, defaultSilence), explain: explainer(r)} //nolint:bodyclose // it is given answers
+	g := &fileGate{client: client, silence: cmp.Or(o.Silence, defaultSilence)}
 	s, err := o.Demuxer.Demux(ctx, r, g)
 	list, is := errors.AsType[*playlist](err)
 	if !is {
@@ -59,7 +58,8 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 
 func (o *Opener) openPlaylist(ctx context.Context, r media.SourceRequest, g *fileGate, p hls.Playlist) (media.Source, error) {
 	s, err := hls.Open(ctx, hls.Config{
-		Client: g.client, Demuxer: o.Demuxer, Explain: g.explain, Silence: g.silence, Stood: &o.stood, Log: cmp.Or(o.Log, slog.Default()),
+		Client: g.client, Demuxer: o.Demuxer, Silence: g.silence, Stood: &o.stood, Log: cmp.Or(o.Log, slog.Default()),
+		Explain: func(answer *http.Response) error { return statusError(answer, r) },
 	}, r, p)
 	if err != nil {
 		return nil, err
@@ -71,35 +71,15 @@ func (o *Opener) openPlaylist(ctx context.Context, r media.SourceRequest, g *fil
 type fileGate struct {
 	client  *http.Client
 	silence time.Duration
-	explain func(answer *http.Response, address string) error
 }
 
 // Open asks for the first byte of a file. ctx bounds the life of the Way.
 func (g *fileGate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
-	f := newFile(ctx, g.client, r.URL.Reveal())
-	f.silence, f.explain = g.silence, g.explain
+	f := newFile(ctx, g.client, r)
+	f.silence = g.silence
 	if err := f.begin(); err != nil {
 		f.cancel()
 		return media.Way{}, err
 	}
 	return media.Way{URL: r.URL, Bytes: f, Refusal: f.refusal, Found: f.words, Close: f.close}, nil
-}
-
-// explainer says what an error status means. Where a server that is not the source's
-// own refuses, it names the headers that it was not sent.
-func explainer(r media.SourceRequest) func(answer *http.Response, address string) error {
-	return func(answer *http.Response, address string) error {
-		err := statusError(answer, address)
-		e, ok := errors.AsType[*media.Error](err)
-		if !ok || e.Kind != media.KindSourceUnauthorized || len(r.Headers) == 0 || sameOrigin(r.URL.Reveal(), answer.Request.URL.String()) {
-			return err
-		}
-		var names []string
-		for name := range r.Headers {
-			names = append(names, http.CanonicalHeaderKey(name))
-		}
-		slices.Sort(names)
-		return &media.Error{Kind: e.Kind, Op: e.Op, Err: media.Because(e.Err.Error()+
-			"; it was not sent the request's headers ("+strings.Join(names, ", ")+"), which go to the server of videoSrc alone", nil)}
-	}
 }
