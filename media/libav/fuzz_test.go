@@ -22,6 +22,7 @@ import (
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/roomcast/roomcast/media/source"
 )
 
 // What a file may cost at most, whatever is in it.
@@ -86,7 +87,7 @@ func seedsOf(t testing.TB, kind string) [][]byte {
 
 // rig opens files from memory as a worker opens sources.
 type rig struct {
-	opener *libav.Opener
+	opener media.Opener
 	url    string
 	file   atomic.Pointer[[]byte]
 	parts  []byte // what all other addresses answer
@@ -95,7 +96,8 @@ type rig struct {
 func newRig(t testing.TB, parts []byte) *rig {
 	g, err := egress.New(egress.Config{Schemes: everyScheme, Allow: []string{"127.0.0.0/8"}, Resolver: local{}})
 	require.NoError(t, err)
-	r := &rig{opener: libav.NewOpener(libav.Config{Gate: g, Log: slog.New(slog.DiscardHandler)}), parts: parts}
+	log := slog.New(slog.DiscardHandler)
+	r := &rig{opener: &source.Opener{Network: g, Demuxer: libav.NewOpener(libav.Config{Log: log}), Log: log}, parts: parts}
 	s := httptest.NewServer(r)
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close(); g.Close() })
 	r.url = s.URL + "/file"
@@ -124,14 +126,14 @@ func (r *rig) read(t testing.TB, file []byte) error {
 	ctx, cancel := context.WithTimeout(t.Context(), fuzzTime)
 	defer cancel()
 	var err error
-	source, openErr := r.opener.Open(ctx, media.SourceRequest{URL: media.Secret(r.url)})
+	opened, openErr := r.opener.Open(ctx, media.SourceRequest{URL: media.Secret(r.url)})
 	if openErr == nil {
 		for range fuzzPackets {
-			if _, openErr = source.ReadPacket(); openErr != nil && !errors.Is(openErr, media.ErrLateVideo) {
+			if _, openErr = opened.ReadPacket(); openErr != nil && !errors.Is(openErr, media.ErrLateVideo) {
 				break
 			}
 		}
-		source.Close()
+		opened.Close()
 	} else if media.KindOf(openErr) == media.KindInternal && ctx.Err() == nil {
 		err = fmt.Errorf("it is taken for a fault of ours: %w", openErr)
 	}

@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,4 +226,23 @@ func TestALiveStreamWithItsSoundApartIsPlayedTogether(t *testing.T) {
 	}
 	require.InDelta(t, 8, last[0].Seconds(), 0.2)
 	require.InDelta(t, 8, last[1].Seconds(), 0.2)
+}
+
+func TestAPlaylistIsFetchedOverOneConnectionForEachOfItsTracks(t *testing.T) {
+	root := http.FileServer(http.Dir(segments(t, mediatest.Spec{}, "-hls_segment_type", "fmp4", "-hls_flags", "single_file")))
+	var connections atomic.Int32
+	s := httptest.NewUnstartedServer(root)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	source, err := openURL(t, s.URL+"/a.m3u8")
+	require.NoError(t, err)
+	count, err := drain(source)
+	require.NoError(t, err)
+	require.Equal(t, 150, count[0])
+	require.EqualValues(t, 1, connections.Load())
 }

@@ -49,7 +49,7 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 	if err != nil {
 		return nil, err
 	}
-	g := &fileGate{client: client, silence: cmp.Or(o.Silence, defaultSilence), explain: explainer(r)} //nolint:bodyclose // it is given answers
+	g := &fileGate{client: client, silence: cmp.Or(o.Silence, defaultSilence)}
 	s, err := o.Demuxer.Demux(ctx, r, g)
 	list, is := errors.AsType[*playlist](err)
 	if !is {
@@ -60,7 +60,8 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 
 func (o *Opener) openPlaylist(ctx context.Context, r media.SourceRequest, g *fileGate, p hls.Playlist) (media.Source, error) {
 	s, err := hls.Open(ctx, hls.Config{
-		Client: g.client, Demuxer: o.Demuxer, Explain: g.explain, Silence: g.silence, Stood: &o.stood, Log: cmp.Or(o.Log, slog.Default()),
+		Client: g.client, Demuxer: o.Demuxer, Silence: g.silence, Stood: &o.stood, Log: cmp.Or(o.Log, slog.Default()),
+		Explain: func(answer *http.Response) error { return statusError(answer, r) },
 	}, r, p)
 	if err != nil {
 		return nil, err
@@ -91,28 +92,15 @@ func schemeOf(address string) string {
 type fileGate struct {
 	client  *http.Client
 	silence time.Duration
-	explain func(answer *http.Response, address string) error
 }
 
 // Open asks for the first byte of a file. ctx bounds the life of the Way.
 func (g *fileGate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
-	f := newFile(ctx, g.client, r.URL.Reveal())
-	f.silence, f.explain = g.silence, g.explain
+	f := newFile(ctx, g.client, r)
+	f.silence = g.silence
 	if err := f.begin(); err != nil {
 		f.cancel()
 		return media.Way{}, err
 	}
 	return media.Way{URL: r.URL, Bytes: f, Refusal: f.refusal, Found: f.words, Close: f.close}, nil
-}
-
-// explainer says what an error status means. Where a server that is not the source's
-// own refuses, it names the headers that it was not sent.
-func explainer(r media.SourceRequest) func(answer *http.Response, address string) error {
-	return func(answer *http.Response, address string) error {
-		withheld := ""
-		if !sameOrigin(r.URL.Reveal(), answer.Request.URL.String()) {
-			withheld = r.Withheld(answer.StatusCode)
-		}
-		return statusError(answer, address, withheld)
-	}
 }

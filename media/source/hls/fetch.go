@@ -36,7 +36,7 @@ func (r refused) Unwrap() error { return r.error }
 // fetcher asks for what playlists name.
 type fetcher struct {
 	client  *http.Client
-	explain func(answer *http.Response, address string) error
+	explain func(answer *http.Response) error
 	silence time.Duration
 }
 
@@ -92,7 +92,7 @@ func (f *fetcher) get(ctx context.Context, address string, p part) (*answer, err
 	a.Response, err = f.client.Do(request) //nolint:bodyclose // close does
 	silent.Stop()
 	if err == nil && a.StatusCode >= http.StatusMultipleChoices {
-		err = refused{f.explain(a.Response, address), a.StatusCode}
+		err = refused{f.explain(a.Response), a.StatusCode}
 		_ = a.Body.Close()
 		cancel(nil)
 		return nil, err

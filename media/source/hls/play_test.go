@@ -141,7 +141,7 @@ func openList(ctx context.Context, n *net, r media.SourceRequest, path string) (
 
 var stood Stood
 
-func explain(answer *http.Response, _ string) error {
+func explain(answer *http.Response) error {
 	kind, text := media.OfStatus(answer.StatusCode)
 	return &media.Error{Kind: kind, Op: opOpen, Err: media.Because(text, nil)}
 }

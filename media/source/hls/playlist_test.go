@@ -3,6 +3,7 @@ package hls
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -175,6 +176,21 @@ func TestALiveStreamBeginsThreeSegmentsBeforeItsEnd(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, want, l.liveStart(), text)
 	}
+}
+
+func TestTheSoundOfALiveStreamBeginsWithItsPictureWhereBothTellTheTime(t *testing.T) {
+	dated := func(at string, length int, n int) *list {
+		l, err := parse("#EXTM3U\n#EXT-X-PROGRAM-DATE-TIME:" + at + "\n" + strings.Repeat(fmt.Sprintf("#EXTINF:%d,\na\n", length), n))
+		require.NoError(t, err)
+		return l
+	}
+	picture, sound := dated("2026-11-28T10:00:00Z", 4, 6), dated("2026-11-28T11:00:02+01:00", 2, 20)
+	require.EqualValues(t, 3, picture.liveStart())
+	require.EqualValues(t, 5, sound.beside(picture, 3), "what is heard at 10:00:12")
+	undated, err := parse("#EXTM3U\n" + strings.Repeat("#EXTINF:2,\na\n", 20))
+	require.NoError(t, err)
+	require.EqualValues(t, 17, undated.beside(picture, 3))
+	require.EqualValues(t, 17, sound.beside(undated, 3))
 }
 
 func FuzzPlaylist(f *testing.F) {

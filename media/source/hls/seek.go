@@ -83,7 +83,8 @@ func (s *Source) jump(to time.Duration) error {
 	if !found {
 		return err
 	}
-	s.timeline.begin(*main.feed.first.segment, first)
+	in := *main.feed.first.segment
+	s.timeline.begin(in, first, in.clock != main.list.segments[0].clock)
 	return nil
 }
 

@@ -25,7 +25,7 @@ type Config struct {
 	Client  *http.Client // makes all requests; its errors wrap *media.Error
 	Demuxer Demuxer
 	// Explain says in words what an error status means.
-	Explain func(answer *http.Response, address string) error
+	Explain func(answer *http.Response) error
 	// Silence is for how long nothing may come.
 	Silence time.Duration
 	// Stood is one for all sources.

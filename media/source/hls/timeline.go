@@ -49,11 +49,11 @@ type trackTime struct {
 }
 
 // begin starts anew with a segment in which the leading track begins at first,
-// by the segment's own clock.
-func (l *timeline) begin(s segment, first time.Duration) {
+// by the segment's own clock; broken says that there was a discontinuity before it.
+func (l *timeline) begin(s segment, first time.Duration, broken bool) {
 	apart := l.start + s.begin - first
 	limit := maxAstray
-	if s.clock == 0 {
+	if !broken {
 		limit += time.Duration(maxRounded * float64(s.begin))
 	}
 	if apart.Abs() <= limit {
