@@ -89,7 +89,7 @@ func newPlayer(cfg config.Config, log *slog.Logger) (player *media.Pusher, recei
 	}
 	endLog := libav.SetLogger(log)
 	player = &media.Pusher{
-		Opener: libav.NewOpener(libav.Config{Gate: &source.Gate{Network: gate, Rest: gate}, Log: log}),
+		Opener: libav.NewOpener(libav.Config{Gate: &source.Gate{Network: gate, Rest: gate, Silence: cfg.SourceSilence}, Silence: cfg.SourceSilence, Log: log}),
 		Dialer: &rtmp.Dialer{Log: log},
 		Door:   door,
 
@@ -131,7 +131,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
-		Previews: records, Pictures: p.pictures, Memory: p.memory, Stuck: p.stuck, Metrics: counts,
+		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: cpuTime, Stuck: p.stuck, Metrics: counts,
 	})
 	told.Watch(worker, p.received)
 	server := queue.NewServer(p.client, queue.Config{

@@ -1,6 +1,7 @@
 package libav
 
 // #include <errno.h>
+// #include "demux.h"
 import "C"
 
 import (
@@ -57,4 +58,13 @@ func (s *Source) readBytes(b media.Bytes) error {
 	}
 	s.format.SetPb(s.bytes)
 	return nil
+}
+
+// atEnd says whether all of the source has been read.
+func (s *Source) atEnd() bool {
+	if b := s.way.Bytes; b != nil && b.Size() > 0 {
+		at, err := b.Seek(0, io.SeekCurrent)
+		return err == nil && at >= b.Size()
+	}
+	return C.rc_at_end(cFormat(s.format)) != 0
 }

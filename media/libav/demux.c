@@ -425,3 +425,11 @@ rc_parameters rc_parameters_at(const AVFormatContext *format, int stream)
 {
 	return rc_parameters_of(format->streams[stream]->codecpar);
 }
+
+// libav would make the buffer it reads into as large as tracks lie apart, 16 MB at
+// most, and fill it: media/source goes from one to the other for less.
+void __wrap_ff_configure_buffers_for_index(AVFormatContext *s, int64_t tolerance)
+{
+	(void)s;
+	(void)tolerance;
+}

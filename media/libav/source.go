@@ -73,7 +73,7 @@ func (s *Source) open() error {
 	}
 	// An mp4 whose index stands behind its media has been read to its end by
 	// now, and its media cannot be gone back to.
-	if s.forwardOnly() && strings.Contains(s.format.InputFormat().Name(), "mp4") && C.rc_at_end(cFormat(s.format)) != 0 {
+	if s.forwardOnly() && strings.Contains(s.format.InputFormat().Name(), "mp4") && s.atEnd() {
 		return &media.Error{Kind: media.KindSourceUnsupported, Op: opOpen, Err: errIndexAtEnd}
 	}
 	if err := s.find(); err != nil {
