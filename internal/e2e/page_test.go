@@ -46,13 +46,13 @@ func (l *testLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// films serves a clip, one that is refused, and one that is away between POST
-// /leave and POST /return.
+// films serves a clip under every name but two: one is refused, and one is away
+// between POST /leave and POST /return.
 func films(t testing.TB, clip string) string {
 	var away atomic.Bool
 	mux := http.NewServeMux()
 	serve := func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, clip) }
-	mux.HandleFunc("/clip.mp4", serve)
+	mux.HandleFunc("/", serve)
 	mux.HandleFunc("/forbidden.mp4", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	mux.HandleFunc("/away.mp4", func(w http.ResponseWriter, r *http.Request) {
 		if away.Load() {
@@ -73,4 +73,7 @@ func TestThePageIsUsedInABrowser(t *testing.T) {
 	s := newStack(t, options{env: signing()})
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 300, Width: 320, Height: 180, FPS: 15})
 	t.Logf("%s", s.browse("page.mjs", fields{"files": films(t, clip), "user": "teacher", "userSig": userSig(t, "teacher", 3600)}))
+	if dir := os.Getenv("IMAGES"); dir != "" {
+		drawImages(t, dir)
+	}
 }
