@@ -31,6 +31,7 @@ await browse(async ({ page }) => {
   await fill('userSig', stage.userSig)
   await fill('userId', stage.user)
   await page.getByText('This can be started.').waitFor()
+  await page.locator('[name=userSig]').evaluate((field) => (field.scrollTop = 0))
   await page.getByRole('button', { name: 'Look at the source' }).click()
   await page.getByRole('heading', { name: 'What would be done' }).waitFor({ timeout: patience })
   await shot('new', { height: 620 })
@@ -45,7 +46,6 @@ await browse(async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'dark' })
   await page.goto('/pushes/' + stage.troubled)
   await page.locator('.u-over').nth(3).waitFor()
-  await pictured(page)
   await shot('dark', { height: 860 })
 
   await page.emulateMedia({ colorScheme: 'light' })
