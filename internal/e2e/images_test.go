@@ -17,7 +17,7 @@ import (
 // What the pictures of the page show: a school that has been on air for some
 // minutes, with this and that in trouble.
 const (
-	imagesAfter  = 5 * time.Minute // charts of less look empty
+	imagesAfter  = 4 * time.Minute // charts of less look empty
 	maxImage     = 150_000         // bytes: whoever clones the project loads all of them
 	imagesPerMin = 6               // samples
 )
