@@ -193,7 +193,8 @@ type SourceRequest struct {
 	// AudioDelay is by how much later the sound's packets are timed than the source
 	// has them; of a source without a picture it is ignored.
 	AudioDelay time.Duration
-	// ProbeTimeout bounds opening and probing together; 0 means 15 s.
+	// ProbeTimeout bounds opening and probing together, of a file for how long
+	// nothing comes meanwhile; 0 leaves it to the Opener.
 	ProbeTimeout time.Duration
 	// Came is called again and again while something comes of the source, also
 	// while it is being opened; nil: nobody asks.

@@ -1,6 +1,9 @@
 package media
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // TLSPort is how https is told to libav, which does no TLS itself: an http
 // address whose port is TLSPort+p means https on port p. The Gate's proxy does
@@ -13,9 +16,23 @@ const TLSPort = 1 << 16
 // had a discontinuity on the way there.
 const SegmentMark = "#at="
 
-// Way is a checked way out to one source: an address libav can open without
-// looking up a name, and what it needs to know to go there.
+// Bytes is a source as one row of bytes, fetched in Go. Its methods are called
+// from one goroutine, and return within 50 ms of the end of the context it was
+// opened with. The reason of an error is the Way's to tell.
+type Bytes interface {
+	io.Reader
+	// Seek is io.Seeker's, of a source that is Seekable. Whoever seeks to where
+	// another part is being read goes on there without a new request.
+	io.Seeker
+	Seekable() bool
+	Size() int64 // -1 when it is not known
+}
+
+// Way is a checked way out to one source: its bytes, or an address libav can open
+// without looking up a name, and what it needs to know to go there.
 type Way struct {
+	// Bytes are the source; libav then opens no address. nil for others.
+	Bytes Bytes
 	// URL is what libav opens: the source's own behind a proxy (see TLSPort), or
 	// a relay's.
 	URL Secret

@@ -21,6 +21,7 @@ import (
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/rtmp"
+	"github.com/roomcast/roomcast/media/source"
 	"github.com/roomcast/roomcast/media/trtc"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/metrics"
@@ -88,7 +89,7 @@ func newPlayer(cfg config.Config, log *slog.Logger) (player *media.Pusher, recei
 	}
 	endLog := libav.SetLogger(log)
 	player = &media.Pusher{
-		Opener: libav.NewOpener(libav.Config{Gate: gate, Log: log}),
+		Opener: libav.NewOpener(libav.Config{Gate: &source.Gate{Network: gate, Rest: gate, Silence: cfg.SourceSilence}, Silence: cfg.SourceSilence, Log: log}),
 		Dialer: &rtmp.Dialer{Log: log},
 		Door:   door,
 

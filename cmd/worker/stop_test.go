@@ -21,6 +21,7 @@ import (
 	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/roomcast/roomcast/media/rtmp"
+	"github.com/roomcast/roomcast/media/source"
 	"github.com/roomcast/roomcast/media/trtc"
 )
 
@@ -58,7 +59,7 @@ func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *media.P
 	door, err := trtc.New(trtc.Config{Endpoint: room.URL()})
 	require.NoError(t, err)
 	return &media.Pusher{
-		Opener: libav.NewOpener(libav.Config{Gate: gate, Log: slog.New(slog.DiscardHandler)}),
+		Opener: libav.NewOpener(libav.Config{Gate: &source.Gate{Network: gate, Rest: gate}, Log: slog.New(slog.DiscardHandler)}),
 		Dialer: &rtmp.Dialer{}, Door: door,
 	}
 }

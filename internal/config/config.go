@@ -26,11 +26,12 @@ type Config struct {
 	SecretKey media.Secret `env:"SECRET_KEY" about:"required: base64 of 32 random bytes, seals the secrets of pushes; several, comma separated, to rotate: the first seals, all open. Make one with: openssl rand -base64 32"`
 	SDKKeys   SDKKeys      `env:"SDK_KEYS" about:"SDK secret keys of TRTC applications, to check UserSigs in full and to mint missing ones: appid=key, comma separated"`
 
-	RTMPEndpoint       string `env:"RTMP_ENDPOINT" about:"where rooms are, rtmp(s)://host[:port]/app; empty: Tencent's own, by app id"`
-	SourceSchemes      List   `env:"SOURCE_SCHEMES" envDefault:"http,https,rtmp,rtmps" about:"schemes a source may have; rtsp and srt may be added"`
-	SourceAllow        List   `env:"SOURCE_ALLOW" about:"sources beyond public addresses on the usual ports: networks (10.0.0.0/8), addresses and host:port"`
-	SourceDeny         List   `env:"SOURCE_DENY" about:"where no source may be, whatever SOURCE_ALLOW lists: networks, addresses and names with those below them"`
-	ProgressRedisAllow List   `env:"PROGRESS_REDIS_ALLOW" about:"Redis servers a request may name for its resume record: host:port, redis://host:port or rediss://host:port"`
+	RTMPEndpoint       string        `env:"RTMP_ENDPOINT" about:"where rooms are, rtmp(s)://host[:port]/app; empty: Tencent's own, by app id"`
+	SourceSchemes      List          `env:"SOURCE_SCHEMES" envDefault:"http,https,rtmp,rtmps" about:"schemes a source may have; rtsp and srt may be added"`
+	SourceAllow        List          `env:"SOURCE_ALLOW" about:"sources beyond public addresses on the usual ports: networks (10.0.0.0/8), addresses and host:port"`
+	SourceDeny         List          `env:"SOURCE_DENY" about:"where no source may be, whatever SOURCE_ALLOW lists: networks, addresses and names with those below them"`
+	SourceSilence      time.Duration `env:"SOURCE_SILENCE" envDefault:"30s" about:"how long a source over http may send nothing before it counts as broken, 1s to 5m; how long it takes in all does not count"`
+	ProgressRedisAllow List          `env:"PROGRESS_REDIS_ALLOW" about:"Redis servers a request may name for its resume record: host:port, redis://host:port or rediss://host:port"`
 
 	WorkerSlots  int           `env:"WORKER_SLOTS" envDefault:"100" about:"pushes a worker runs at once"`
 	WorkerMemory Bytes         `env:"WORKER_MEMORY" about:"how much memory a worker may take, such as 2g or 1536m; by default the limit of its cgroup (a container's, a unit's), where there is one. Over 70 % it takes no new push; over 85 % it ends what it is opening"`

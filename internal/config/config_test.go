@@ -42,8 +42,8 @@ func TestDefaults(t *testing.T) {
 	assert.Empty(t, warnings)
 	assert.Equal(t, config.Config{
 		RedisURL: "redis://127.0.0.1:6379/0", Listen: "127.0.0.1:8080", SecretKey: media.Secret(secretKey(1)),
-		SourceSchemes: config.List{"http", "https", "rtmp", "rtmps"},
-		WorkerSlots:   100, WorkerListen: "127.0.0.1:8081", Preview: true, Lease: 3 * time.Second, RenewCap: 2 * time.Minute,
+		SourceSchemes: config.List{"http", "https", "rtmp", "rtmps"}, SourceSilence: 30 * time.Second,
+		WorkerSlots: 100, WorkerListen: "127.0.0.1:8081", Preview: true, Lease: 3 * time.Second, RenewCap: 2 * time.Minute,
 		Retention: 72 * time.Hour, ResumeTTL: 720 * time.Hour, LogLevel: slog.LevelInfo, LogFormat: "text",
 	}, c)
 }

@@ -88,6 +88,7 @@ func (c Config) validateWorker(check checkFunc) {
 	check(within(c.Lease, leastLease, time.Minute), "LEASE", "must be a duration from 3s to 1m: a worker renews once a second, and may miss one")
 	check(within(c.RenewCap, c.Lease, time.Hour), "RENEW_CAP", "must be a duration from ROOMCAST_LEASE to 1h")
 	check(c.MaxDuration == 0 || within(c.MaxDuration, time.Second, 10*365*24*time.Hour), "MAX_DURATION", "must be 0 for no limit, or a duration from 1s, such as 12h")
+	check(within(c.SourceSilence, time.Second, 5*time.Minute), "SOURCE_SILENCE", "must be a duration from 1s to 5m, such as 30s")
 	check(within(c.Retention, time.Minute, 10*365*24*time.Hour), "RETENTION", "must be a duration from 1m, such as 72h")
 	check(within(c.ResumeTTL, time.Minute, 10*365*24*time.Hour), "RESUME_TTL", "must be a duration from 1m, such as 720h")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/rtmp"
+	"github.com/roomcast/roomcast/media/source"
 	"github.com/roomcast/roomcast/media/trtc"
 	"github.com/stretchr/testify/require"
 )
@@ -32,7 +33,7 @@ func newPusher(t testing.TB, endpoint string) *media.Pusher {
 	require.NoError(t, err)
 	t.Cleanup(out.Close)
 	return &media.Pusher{
-		Opener: libav.NewOpener(libav.Config{Gate: out, Log: slog.New(slog.DiscardHandler)}),
+		Opener: libav.NewOpener(libav.Config{Gate: &source.Gate{Network: out, Rest: out}, Log: slog.New(slog.DiscardHandler)}),
 		Dialer: &rtmp.Dialer{},
 		Door:   door,
 

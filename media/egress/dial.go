@@ -148,7 +148,7 @@ func connect(ctx context.Context, t target, addrs []netip.Addr) (net.Conn, error
 		if deadline, ok := ctx.Deadline(); ok && i+1 < len(addrs) {
 			share = max(time.Until(deadline)/time.Duration(len(addrs)-i), minAddressTime)
 		}
-		d := net.Dialer{Timeout: share}
+		d := net.Dialer{Timeout: share, Control: boundBuffer}
 		conn, err := d.DialContext(ctx, t.network(), netip.AddrPortFrom(a, t.port).String())
 		if err == nil {
 			return conn, nil
@@ -158,6 +158,22 @@ func connect(ctx context.Context, t target, addrs []netip.Addr) (net.Conn, error
 		}
 	}
 	return nil, unavailable(t, plainCause(last))
+}
+
+// receiveBuffer is what the system may hold of a connection that nobody has read
+// yet: it doubles what it is told.
+const receiveBuffer = 128 << 10
+
+// boundBuffer bounds what the system reads ahead. It is to be called before
+// connecting, when the window is agreed on.
+func boundBuffer(_, _ string, c syscall.RawConn) error {
+	var err error
+	if fault := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, receiveBuffer)
+	}); fault != nil {
+		return fault
+	}
+	return err
 }
 
 // rawCloser is a TLS connection whose Close does not wait to say goodbye.
@@ -170,6 +186,15 @@ func (c rawCloser) Close() error { return c.raw.Close() }
 
 // dialTLS is dial followed by a TLS handshake that verifies t's name.
 func (g *Gate) dialTLS(ctx context.Context, t target) (net.Conn, error) {
+	conn, err := g.handshake(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return rawCloser{Conn: conn, raw: conn.NetConn()}, nil
+}
+
+// handshake dials t and makes a TLS connection of it that may speak protocols.
+func (g *Gate) handshake(ctx context.Context, t target, protocols ...string) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.cfg.DialTimeout)
 	defer cancel()
 	raw, err := g.dial(ctx, t)
@@ -180,6 +205,7 @@ func (g *Gate) dialTLS(ctx context.Context, t target) (net.Conn, error) {
 		ServerName: t.host,
 		RootCAs:    g.cfg.TLSRoots,
 		MinVersion: tls.VersionTLS12,
+		NextProtos: protocols,
 	})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
@@ -188,7 +214,7 @@ func (g *Gate) dialTLS(ctx context.Context, t target) (net.Conn, error) {
 		}
 		return nil, unavailable(t, tlsCause(err))
 	}
-	return rawCloser{Conn: conn, raw: raw}, nil
+	return conn, nil
 }
 
 // plainCause reduces a network error to what may be shown: the original's text

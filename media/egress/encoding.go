@@ -6,8 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
-	"strings"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 const (
@@ -24,20 +24,10 @@ var (
 	errRatio      = errors.New("the playlist is more than 100 times as long as it is compressed")
 )
 
-// compressions are the encodings that change what is read (RFC 9110, section
-// 8.4.1, and those registered since). Servers write much else there, such as
-// aws-chunked, none and utf-8: what has it is taken as it is.
-var compressions = []string{"gzip", "x-gzip", "br", "zstd", "deflate", "compress", "x-compress", "dcb", "dcz"}
-
 // compressed says whether an answer comes in gzip, which some servers send
 // unasked, and takes the field away. libav gets nothing compressed.
 func compressed(answer *http.Response) (bool, error) {
-	var found []string
-	for name := range strings.SplitSeq(strings.Join(answer.Header["Content-Encoding"], ","), ",") {
-		if name = strings.ToLower(strings.TrimSpace(name)); slices.Contains(compressions, name) {
-			found = append(found, name)
-		}
-	}
+	found := media.Compressions(answer.Header)
 	answer.Header.Del("Content-Encoding")
 	switch {
 	case len(found) == 0:

@@ -31,41 +31,9 @@ var (
 	errPlaylist = errors.New("the playlist is longer than 4 MiB")
 )
 
-// statusKinds is what an error status says of the source. What is not in it is
-// KindSourceNotFound below 500 and KindSourceUnavailable from there on.
-var statusKinds = map[int]media.Kind{
-	http.StatusUnauthorized:      media.KindSourceUnauthorized,
-	http.StatusPaymentRequired:   media.KindSourceUnauthorized,
-	http.StatusForbidden:         media.KindSourceUnauthorized,
-	http.StatusProxyAuthRequired: media.KindSourceUnauthorized,
-	http.StatusGone:              media.KindSourceGone,
-	http.StatusRequestTimeout:    media.KindSourceUnavailable,
-	http.StatusTooEarly:          media.KindSourceUnavailable,
-	http.StatusTooManyRequests:   media.KindSourceUnavailable,
-	// There is nothing at this offset: of an empty file, or of one that ends
-	// before its index says.
-	http.StatusRequestedRangeNotSatisfiable: media.KindSourceInvalid,
-
-	http.StatusUnavailableForLegalReasons: media.KindSourceUnauthorized,
-}
-
 // answerError is an error status in words.
 func answerError(t target, status int) error {
-	kind, known := statusKinds[status]
-	switch {
-	case known:
-	case status >= http.StatusInternalServerError:
-		kind = media.KindSourceUnavailable
-	default:
-		kind = media.KindSourceNotFound
-	}
-	text := "the server answered " + strconv.Itoa(status)
-	if words := http.StatusText(status); words != "" {
-		text += " " + words
-	}
-	if status == http.StatusRequestedRangeNotSatisfiable {
-		text += ": it is empty, or shorter than it says"
-	}
+	kind, text := media.OfStatus(status)
 	return &media.Error{Kind: kind, Op: opAnswer, Err: described(t, errors.New(text))}
 }
 
@@ -82,7 +50,7 @@ func (w *way) judge(ctx context.Context, t target, answer *http.Response) error 
 		return nil
 	case answer.StatusCode >= http.StatusBadRequest:
 		w.note(t, answerError(t, answer.StatusCode))
-		if isEmpty(answer) {
+		if media.IsEmpty(answer) {
 			w.found.noteEmpty()
 		}
 		if answer.StatusCode == http.StatusUnauthorized {
@@ -95,8 +63,8 @@ func (w *way) judge(ctx context.Context, t target, answer *http.Response) error 
 		}
 		return nil
 	}
-	if replaces(answer) {
-		return &media.Error{Kind: media.KindSourceInvalid, Op: opAnswer, Err: errCamera}
+	if media.Replaces(answer.Header) {
+		return &media.Error{Kind: media.KindSourceInvalid, Op: opAnswer, Err: media.ErrCamera}
 	}
 	packed, err := compressed(answer)
 	switch {

@@ -330,6 +330,8 @@ static void note_opened(rc_watch *watch, rc_segment segment)
 // itself), nor https: the Gate's proxy does the TLS, and has marked what it may.
 static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
 {
+	if (s->flags & AVFMT_FLAG_CUSTOM_IO)
+		return AVERROR(EINVAL); // its bytes are all there is
 	const char *inner = url;
 	int nested = av_strstart(url, "crypto+", &inner) || av_strstart(url, "crypto:", &inner);
 	int first = !strcmp(url, s->url);
@@ -422,4 +424,12 @@ int rc_edited(const AVFormatContext *format)
 rc_parameters rc_parameters_at(const AVFormatContext *format, int stream)
 {
 	return rc_parameters_of(format->streams[stream]->codecpar);
+}
+
+// libav would make the buffer it reads into as large as tracks lie apart, 16 MB at
+// most, and fill it: media/source goes from one to the other for less.
+void __wrap_ff_configure_buffers_for_index(AVFormatContext *s, int64_t tolerance)
+{
+	(void)s;
+	(void)tolerance;
 }

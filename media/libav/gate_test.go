@@ -26,6 +26,7 @@ import (
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/roomcast/roomcast/media/source"
 )
 
 // These tests play sources as a worker does: libav behind the real gate.
@@ -48,7 +49,7 @@ func open(t *testing.T, r media.SourceRequest, trusted ...*httptest.Server) (med
 	g, err := egress.New(egress.Config{Schemes: everyScheme, Allow: []string{"127.0.0.0/8"}, Resolver: local{}, TLSRoots: roots})
 	require.NoError(t, err)
 	t.Cleanup(g.Close)
-	s, err := libav.NewOpener(libav.Config{Gate: g, Log: slog.New(slog.DiscardHandler)}).Open(t.Context(), r)
+	s, err := libav.NewOpener(libav.Config{Gate: &source.Gate{Network: g, Rest: g}, Log: slog.New(slog.DiscardHandler)}).Open(t.Context(), r)
 	if err == nil {
 		t.Cleanup(func() { _ = s.Close() })
 	}

@@ -4,13 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
 )
 
-const defaultProbeTimeout = 15 * time.Second
+const (
+	defaultProbeTimeout = 15 * time.Second
+	defaultSilence      = 30 * time.Second
+)
+
+// comingBytes is what has to come of a source that is being opened for it not to
+// be silent: less is a drip.
+const comingBytes = 16 << 10
 
 var (
 	errProbe  = media.Because("it did not say in time what it is", nil)
@@ -27,6 +35,7 @@ type life struct {
 	cancel      context.CancelCauseFunc
 	probe       *time.Timer
 	probeTime   time.Duration
+	drip        atomic.Int64 // what came since the probe was given time
 	interrupter *astiav.IOInterrupter
 	interrupted chan struct{} // closed once interrupter is told
 	over        time.Time     // when that was
@@ -50,6 +59,15 @@ func newLife(parent context.Context, probeTimeout time.Duration) *life {
 
 // probeAgain bounds another probe.
 func (l *life) probeAgain() { l.probe.Reset(l.probeTime) }
+
+// came says that so many bytes of the source have come: it is not its whole
+// opening that is bounded, but how long nothing comes.
+func (l *life) came(n int) {
+	if l.drip.Add(int64(n)) >= comingBytes && l.probe.Stop() {
+		l.drip.Store(0)
+		l.probeAgain()
+	}
+}
 
 // probed says that the source is open; it returns false when its time ran out
 // just now.

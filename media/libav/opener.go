@@ -5,6 +5,8 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/roomcast/roomcast/media"
 )
@@ -13,6 +15,9 @@ import (
 type Config struct {
 	// Gate is the way out to sources. Required.
 	Gate media.Gate
+	// Silence is for how long a source over http may send nothing while it is
+	// opened; 0 means 30 s.
+	Silence time.Duration
 	// Log receives libav's lines about the sources of this Opener whose requests
 	// name no log, once SetLogger was called; nil is slog.Default.
 	Log *slog.Logger
@@ -20,8 +25,9 @@ type Config struct {
 
 // Opener opens sources with libav. It is safe for concurrent use.
 type Opener struct {
-	gate media.Gate
-	log  *slog.Logger
+	gate    media.Gate
+	silence time.Duration
+	log     *slog.Logger
 }
 
 var _ media.Opener = (*Opener)(nil)
@@ -39,14 +45,18 @@ func NewOpener(c Config) *Opener {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Opener{gate: c.Gate, log: c.Log}
+	return &Opener{gate: c.Gate, silence: cmp.Or(c.Silence, defaultSilence), log: c.Log}
 }
 
 // Open opens and probes a source. ctx bounds the Source's whole life: after
 // its end every blocking call returns within 200 ms. Errors are *media.Error,
 // or wrap ctx's cause.
 func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source, error) {
-	l := newLife(ctx, r.ProbeTimeout)
+	limit := r.ProbeTimeout
+	if limit == 0 && strings.HasPrefix(strings.ToLower(r.URL.Reveal()), "http") {
+		limit = o.silence
+	}
+	l := newLife(ctx, limit)
 	way, err := o.gate.Open(l.ctx, r)
 	if err != nil {
 		defer l.close()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +17,9 @@ import (
 
 // Demuxers a source may be read with, by FFmpeg's names.
 const (
-	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,hls,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf,mxf," +
+	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf,mxf," +
 		"jpeg_pipe,png_pipe,webp_pipe"
+	httpFormats = fileFormats + ",hls"
 	rtmpFormats = "flv,live_flv"
 )
 
@@ -26,6 +29,15 @@ const (
 	// What the Gate has for a look-up (egress.Config.DialTimeout).
 	srtConnectTime = 10 * time.Second
 )
+
+// ofBytes holds what is pinned where libav is given bytes: it opens nothing.
+var ofBytes = map[string]string{
+	"protocol_whitelist": "none",
+	"format_whitelist":   fileFormats,
+	"analyzeduration":    micros(3 * time.Second),
+	"enable_drefs":       "0", // mov: no references to other files
+	"use_absolute_path":  "0",
+}
 
 // schemes holds what is pinned on every context, by the scheme libav opens.
 // https is not among them: the Gate's proxy does the TLS.
@@ -66,7 +78,7 @@ var schemes = map[string]map[string]string{
 func httpOptions() map[string]string {
 	return map[string]string{
 		"protocol_whitelist": "http,tcp,crypto",
-		"format_whitelist":   fileFormats,
+		"format_whitelist":   httpFormats,
 		// Segments are named as their makers like: what they hold is checked
 		// by format_whitelist, where they come from by the Gate.
 		"extension_picky": "0",
@@ -91,6 +103,9 @@ func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
 // frees the dictionary.
 func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
 	const op = "open source"
+	if way.Bytes != nil {
+		return nameOf(way.URL), optionsOf(nil, ofBytes), nil
+	}
 	scheme, rest, ok := strings.Cut(way.URL.Reveal(), ":")
 	scheme = strings.ToLower(scheme)
 	pinned, known := schemes[scheme]
@@ -101,20 +116,40 @@ func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
 	if err := checkAddress(address, way.Options["http_proxy"].Reveal()); err != nil {
 		return "", nil, &media.Error{Kind: media.KindInternal, Op: op, Err: err}
 	}
+	return address, optionsOf(way.Options, pinned), nil
+}
+
+func optionsOf(own map[string]media.Secret, pinned map[string]string) *astiav.Dictionary {
 	d := astiav.NewDictionary()
 	set := func(key, value string) { _ = d.Set(key, value, astiav.NewDictionaryFlags()) } // fails out of memory only
 	set("rw_timeout", micros(readTimeout))
 	set("probesize", "2500000")
 	set("max_streams", strconv.Itoa(mostStreams))
 	set("flv_full_metadata", "1") // for flvPromisesVideo
-	for key, value := range way.Options {
+	for key, value := range own {
 		set(key, value.Reveal())
 	}
 	for key, value := range pinned { // last: nothing overrides them
 		set(key, value)
 	}
-	return address, d, nil
+	return d
 }
+
+// nameOf is a name for the source of which libav learns no more than how it ends:
+// that helps to tell formats apart that begin alike.
+func nameOf(address media.Secret) string {
+	u, err := url.Parse(address.Reveal())
+	if err != nil {
+		return ""
+	}
+	ending := strings.ToLower(path.Ext(u.Path))
+	if !endings.MatchString(ending) {
+		return ""
+	}
+	return "source" + ending
+}
+
+var endings = regexp.MustCompile(`^\.[a-z0-9]{2,4}$`)
 
 var errNotLoopback = errors.New("the way leads libav to a name or an address that is not loopback")
 

@@ -26,6 +26,7 @@ type Source struct {
 	way     media.Way
 	scope   *scope
 	format  *astiav.FormatContext // nil inside after a failed OpenInput
+	bytes   *astiav.IOContext     // what it reads from; nil when it opens an address
 	reader  *C.rc_reader
 	watch   *C.rc_watch // the format's; outlives it
 	info    media.SourceInfo
@@ -72,7 +73,7 @@ func (s *Source) open() error {
 	}
 	// An mp4 whose index stands behind its media has been read to its end by
 	// now, and its media cannot be gone back to.
-	if s.forwardOnly() && strings.Contains(s.format.InputFormat().Name(), "mp4") && C.rc_at_end(cFormat(s.format)) != 0 {
+	if s.forwardOnly() && strings.Contains(s.format.InputFormat().Name(), "mp4") && s.atEnd() {
 		return &media.Error{Kind: media.KindSourceUnsupported, Op: opOpen, Err: errIndexAtEnd}
 	}
 	if err := s.find(); err != nil {
@@ -109,6 +110,11 @@ func (s *Source) openFormat(from time.Duration) error {
 	s.format.SetIOInterrupter(s.life.interrupter)
 	if s.watch = C.rc_guard(cFormat(s.format)); s.watch == nil {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
+	}
+	if s.way.Bytes != nil {
+		if err := s.readBytes(s.way.Bytes); err != nil {
+			return err
+		}
 	}
 	s.scope.c.format, s.scope.c.held, s.scope.c.little = cFormat(s.format), 0, 0
 	s.scope.c.edits = C.rc_edits{}
@@ -411,6 +417,10 @@ func (s *Source) closeFormat() {
 		s.scope.c.format = nil // what is freed now counts no more
 		_ = s.scope.run(func() error { s.format.CloseInput(); return nil })
 		s.format = nil
+	}
+	if s.bytes != nil {
+		s.bytes.Free()
+		s.bytes = nil
 	}
 	C.av_free(unsafe.Pointer(s.watch))
 	s.watch, s.pending, s.rivals, s.adopted = nil, nil, [2]*rival{}, nil

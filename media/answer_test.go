@@ -1,4 +1,4 @@
-package egress
+package media_test
 
 import (
 	"strings"
@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 func TestWhatIsNoMediaIsDescribed(t *testing.T) {
@@ -37,7 +39,7 @@ func TestWhatIsNoMediaIsDescribed(t *testing.T) {
 		"what is not known":     {"application/octet-stream", "\x00\x01\x02", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			says := describe(c.contentType, []byte(c.head))
+			says := media.Describe(c.contentType, []byte(c.head))
 			require.Contains(t, says, c.says)
 			require.Equal(t, c.says == "", says == "")
 			require.NotContains(t, says, "secret")
@@ -49,7 +51,7 @@ func FuzzDescribe(f *testing.F) {
 	f.Add("text/html", []byte("<html>"))
 	f.Add("", []byte("\x00\x00\x00\x20ftypisom"))
 	f.Fuzz(func(t *testing.T, contentType string, head []byte) {
-		says := describe(contentType, head)
+		says := media.Describe(contentType, head)
 		require.Less(t, len(says), 200)
 		require.True(t, utf8.ValidString(says) && !strings.ContainsAny(says, "\n\r"))
 	})

@@ -1,0 +1,541 @@
+package source_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/egress"
+	"github.com/roomcast/roomcast/media/source"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// local resolves every name to loopback.
+type local struct{}
+
+func (local) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+}
+
+// rest is asked for what is no file.
+type rest struct{ asked atomic.Int32 }
+
+func (r *rest) Open(context.Context, media.SourceRequest) (media.Way, error) {
+	r.asked.Add(1)
+	return media.Way{}, errors.ErrUnsupported
+}
+
+type rig struct {
+	gate *source.Gate
+	rest rest
+}
+
+func newRig(t *testing.T, trusted ...*httptest.Server) *rig {
+	t.Helper()
+	roots := x509.NewCertPool()
+	for _, s := range trusted {
+		roots.AddCert(s.Certificate())
+	}
+	network, err := egress.New(egress.Config{Allow: []string{"127.0.0.0/8"}, Resolver: local{}, TLSRoots: roots})
+	require.NoError(t, err)
+	t.Cleanup(network.Close)
+	r := &rig{}
+	r.gate = &source.Gate{Network: network, Rest: &r.rest}
+	return r
+}
+
+func (r *rig) open(t *testing.T, request media.SourceRequest) (media.Way, error) {
+	t.Helper()
+	way, err := r.gate.Open(t.Context(), request)
+	if err == nil {
+		t.Cleanup(way.Close)
+	}
+	return way, err
+}
+
+// get opens a URL that opens.
+func get(t *testing.T, address string) media.Way {
+	t.Helper()
+	way, err := newRig(t).open(t, media.SourceRequest{URL: media.Secret(address)})
+	require.NoError(t, err)
+	return way
+}
+
+// content is a file of random bytes.
+func content(size int) []byte {
+	random := rand.New(rand.NewPCG(1, 1))
+	all := make([]byte, size)
+	for i := range all {
+		all[i] = byte(random.Uint32())
+	}
+	return all
+}
+
+// server serves and keeps what was asked for.
+type server struct {
+	*httptest.Server
+	mu    sync.Mutex
+	asked []*http.Request
+}
+
+func serve(t *testing.T, h http.HandlerFunc) *server {
+	t.Helper()
+	s := &server{}
+	s.Server = httptest.NewServer(s.noting(h))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s
+}
+
+func (s *server) noting(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.asked = append(s.asked, r)
+		s.mu.Unlock()
+		h(w, r)
+	})
+}
+
+func (s *server) requests() []*http.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*http.Request(nil), s.asked...)
+}
+
+func whole(data []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"one"`)
+		http.ServeContent(w, r, "a.mp4", time.Time{}, bytes.NewReader(data))
+	}
+}
+
+func TestAFileIsReadWithOneRequest(t *testing.T) {
+	data := content(3 << 20)
+	s := serve(t, whole(data))
+	way := get(t, s.URL+"/a.mp4")
+	require.EqualValues(t, len(data), way.Bytes.Size())
+	require.True(t, way.Bytes.Seekable())
+	got, err := io.ReadAll(way.Bytes)
+	require.NoError(t, err)
+	require.Equal(t, data, got)
+	require.Len(t, s.requests(), 1)
+	require.NoError(t, way.Refusal())
+}
+
+func TestASeekWithinWhatIsThereCostsNoRequest(t *testing.T) {
+	data := content(3 << 20)
+	s := serve(t, whole(data))
+	way := get(t, s.URL+"/a.mp4")
+	buf := make([]byte, 32<<10)
+	for _, at := range []int64{100 << 10, 80 << 10, 200 << 10, 400 << 10, 380 << 10} {
+		requireAt(t, way.Bytes, data, at, buf)
+	}
+	require.Len(t, s.requests(), 1)
+}
+
+func requireAt(t *testing.T, b media.Bytes, data []byte, at int64, buf []byte) {
+	t.Helper()
+	_, err := b.Seek(at, io.SeekStart)
+	require.NoError(t, err)
+	n, err := io.ReadFull(b, buf)
+	require.NoError(t, err, "at %d", at)
+	require.Equal(t, data[at:at+int64(n)], buf, "at %d", at)
+}
+
+func TestTracksThatLieApartMakeNoRequestASwitch(t *testing.T) {
+	data := content(16 << 20)
+	s := serve(t, whole(data))
+	way := get(t, s.URL+"/a.mp4")
+	buf := make([]byte, 20<<10)
+	for i := range int64(40) {
+		requireAt(t, way.Bytes, data, i*20<<10, buf)
+		requireAt(t, way.Bytes, data, 8<<20+i*20<<10, buf)
+	}
+	require.Len(t, s.requests(), 2)
+}
+
+func TestABrokenConnectionIsContinuedAtItsByte(t *testing.T) {
+	data := content(2 << 20)
+	var cuts atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if cuts.Add(1) <= 3 {
+			w = &cutting{ResponseWriter: w, left: 300 << 10}
+		}
+		whole(data)(w, r)
+	})
+	way := get(t, s.URL+"/a.mp4")
+	got, err := io.ReadAll(way.Bytes)
+	require.NoError(t, err)
+	require.Equal(t, data, got)
+	asked := s.requests()
+	require.Len(t, asked, 4)
+	for _, r := range asked[1:] {
+		require.Equal(t, `"one"`, r.Header.Get("If-Range"))
+		require.NotEqual(t, "bytes=0-", r.Header.Get("Range"))
+	}
+}
+
+// cutting ends the connection after so many bytes.
+type cutting struct {
+	http.ResponseWriter
+	left int
+}
+
+func (c *cutting) Write(b []byte) (int, error) {
+	if len(b) > c.left {
+		_, _ = c.ResponseWriter.Write(b[:c.left])
+		_ = http.NewResponseController(c.ResponseWriter).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	c.left -= len(b)
+	return c.ResponseWriter.Write(b)
+}
+
+func TestAFileThatWasChangedMeanwhileIsSaidToBe(t *testing.T) {
+	data := content(1 << 20)
+	var requests atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n := requests.Add(1); n == 1 {
+			w.Header().Set("ETag", `"one"`)
+			w = &cutting{ResponseWriter: w, left: 200 << 10}
+		} else {
+			w.Header().Set("ETag", `"two"`)
+		}
+		http.ServeContent(w, r, "a.mp4", time.Time{}, bytes.NewReader(data))
+	})
+	way := get(t, s.URL+"/a.mp4")
+	_, err := io.ReadAll(way.Bytes)
+	require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
+	require.ErrorContains(t, err, "another file there")
+	require.ErrorContains(t, way.Refusal(), "another file there")
+}
+
+func TestAServerWithoutRangesIsReadForward(t *testing.T) {
+	data := content(1 << 20)
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		_, _ = w.Write(data)
+	})
+	way := get(t, s.URL+"/a.mp4")
+	require.False(t, way.Bytes.Seekable())
+	require.EqualValues(t, len(data), way.Bytes.Size())
+	got, err := io.ReadAll(way.Bytes)
+	require.NoError(t, err)
+	require.Equal(t, data, got)
+}
+
+func TestAServerWithoutRangesThatBreaksIsReadAgainUpToTheByte(t *testing.T) {
+	data := content(1 << 20)
+	var requests atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		if requests.Add(1) == 1 {
+			w = &cutting{ResponseWriter: w, left: 600 << 10}
+		}
+		_, _ = w.Write(data)
+	})
+	got, err := io.ReadAll(get(t, s.URL+"/a.mp4").Bytes)
+	require.NoError(t, err)
+	require.Equal(t, data, got)
+	require.EqualValues(t, 2, requests.Load())
+}
+
+func TestAnEndlessStreamHasNoSizeAndEndsWhenItsServerEndsIt(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		for range 10 {
+			_, _ = w.Write(make([]byte, 1000))
+			_ = http.NewResponseController(w).Flush()
+		}
+	})
+	way := get(t, s.URL+"/live.flv")
+	require.EqualValues(t, -1, way.Bytes.Size())
+	require.False(t, way.Bytes.Seekable())
+	got, err := io.ReadAll(way.Bytes)
+	require.NoError(t, err)
+	require.Len(t, got, 10_000)
+}
+
+func TestAServerThatDoesNotUnderstandRangesIsAskedWithoutThem(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusNotAcceptable, http.StatusRequestedRangeNotSatisfiable, http.StatusNotImplemented} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Range") != "" {
+				w.WriteHeader(status)
+				return
+			}
+			_, _ = io.WriteString(w, "hello")
+		})
+		got, err := io.ReadAll(get(t, s.URL+"/a.mp4").Bytes)
+		require.NoError(t, err, status)
+		require.Equal(t, "hello", string(got))
+	}
+}
+
+func TestAServerOfOneConnectionAClientHasTheOldOneClosedFirst(t *testing.T) {
+	data := content(8 << 20)
+	var open atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if open.Add(1); open.Load() > 1 {
+			defer open.Add(-1)
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		defer open.Add(-1)
+		whole(data)(w, r)
+	})
+	way := get(t, s.URL+"/a.mp4")
+	buf := make([]byte, 10<<10)
+	requireAt(t, way.Bytes, data, 0, buf)
+	require.Eventually(t, func() bool {
+		_, err := way.Bytes.Seek(7<<20, io.SeekStart)
+		require.NoError(t, err)
+		_, err = io.ReadFull(way.Bytes, buf)
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond) // the server may see the end a little later
+	require.Equal(t, data[7<<20:7<<20+len(buf)], buf)
+}
+
+func TestASHOUTcastServerIsRead(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = io.WriteString(conn, "ICY 200 OK\r\nicy-name: x\r\nContent-Type: audio/mpeg\r\n\r\nsound")
+			_ = conn.Close()
+		}
+	}()
+	got, err := io.ReadAll(get(t, "http://"+listener.Addr().String()+"/stream").Bytes)
+	require.NoError(t, err)
+	require.Equal(t, "sound", string(got))
+}
+
+func TestCookiesOfARedirectAreSentAsBrowsersDo(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/a.mp4":
+			http.SetCookie(w, &http.Cookie{Name: "sess", Value: "x", Path: "/"})
+			http.SetCookie(w, &http.Cookie{Name: "elsewhere", Value: "y", Path: "/other/"})
+			http.Redirect(w, r, "/files/b.mp4", http.StatusFound)
+		default:
+			if r.Header.Get("Cookie") != "sess=x" {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			_, _ = io.WriteString(w, "hello")
+		}
+	})
+	got, err := io.ReadAll(get(t, s.URL+"/a.mp4").Bytes)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got))
+}
+
+func TestHeadersAndAddressesDoNotCrossOrigins(t *testing.T) {
+	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+"/b.mp4", http.StatusFound)
+	})
+	address := strings.Replace(s.URL, "http://", "http://user:password@", 1) + "/a.mp4?token=canary"
+	way, err := newRig(t).open(t, media.SourceRequest{URL: media.Secret(address), Headers: map[string]media.Secret{
+		"X-Mine": "canary", "Cookie": "canary=1", "Referer": "https://canary.example",
+	}})
+	require.NoError(t, err)
+	_, err = io.ReadAll(way.Bytes)
+	require.NoError(t, err)
+	first := s.requests()[0]
+	require.Equal(t, "canary", first.Header.Get("X-Mine"))
+	user, _, _ := first.BasicAuth()
+	require.Equal(t, "user", user)
+	var sent strings.Builder
+	require.NoError(t, other.requests()[0].Header.Write(&sent))
+	require.NotContains(t, sent.String(), "canary")
+	require.NotContains(t, sent.String(), "Authorization")
+}
+
+func TestRedirectsAreFollowedEightTimesAndNowhereElse(t *testing.T) {
+	for name, c := range map[string]struct {
+		to   string
+		kind media.Kind
+	}{
+		"in a circle":   {"/again.mp4", media.KindSourceInvalid},
+		"to a file":     {"file:///etc/passwd", media.KindSourceBlocked},
+		"inside":        {"http://10.0.0.1/a.mp4", media.KindSourceBlocked},
+		"to a metadata": {"http://169.254.169.254/latest", media.KindSourceBlocked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, c.to, http.StatusFound) })
+			_, err := newRig(t).open(t, media.SourceRequest{URL: media.Secret(s.URL + "/a.mp4?token=canary")})
+			require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+			require.NotContains(t, err.Error(), "canary")
+			require.LessOrEqual(t, len(s.requests()), 9)
+		})
+	}
+}
+
+func TestAPlaylistIsNoFile(t *testing.T) {
+	for name, head := range map[string]string{
+		"plain": "#EXTM3U\n", "with a byte order mark": "\xef\xbb\xbf#EXTM3U\n", "behind a blank line": "\r\n #EXTM3U\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				for _, c := range head { // a slow one
+					_, _ = io.WriteString(w, string(c))
+					_ = http.NewResponseController(w).Flush()
+				}
+			})
+			r := newRig(t)
+			_, err := r.open(t, media.SourceRequest{URL: media.Secret(s.URL + "/live")})
+			require.ErrorIs(t, err, errors.ErrUnsupported)
+			require.EqualValues(t, 1, r.rest.asked.Load())
+		})
+	}
+}
+
+func TestAnErrorIsToldInTheServersWords(t *testing.T) {
+	const s3 = `<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><Key>secret-name</Key></Error>`
+	for name, c := range map[string]struct {
+		status          int
+		kind, body, has string
+		want            media.Kind
+	}{
+		"S3":                     {404, "application/xml", s3, "404 Not Found: NoSuchKey: The specified key does not exist.", media.KindSourceNotFound},
+		"text":                   {403, "text/plain; charset=utf-8", "your plan\n\x00has ended", "403 Forbidden: your plan has ended", media.KindSourceUnauthorized},
+		"a page":                 {403, "text/html", "<html>no</html>", "403 Forbidden", media.KindSourceUnauthorized},
+		"a server that is ill":   {503, "text/plain", "", "503 Service Unavailable", media.KindSourceUnavailable},
+		"the address in it":      {403, "text/plain", "no access to /a.mp4?token=canary-1", "403 Forbidden", media.KindSourceUnauthorized},
+		"what is gone":           {410, "", "", "410 Gone", media.KindSourceGone},
+		"an endless one":         {404, "text/plain", strings.Repeat("x", 1<<20), "404 Not Found: xxx", media.KindSourceNotFound},
+		"an empty file's":        {416, "", "", "416", media.KindSourceInvalid},
+		"a teapot's own English": {418, "text/plain", "short and stout", "418 I'm a teapot: short and stout", media.KindSourceNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", c.kind)
+				w.WriteHeader(c.status)
+				_, _ = io.WriteString(w, c.body)
+			})
+			_, err := newRig(t).open(t, media.SourceRequest{URL: media.Secret(s.URL + "/a.mp4?token=canary-1")})
+			require.Equal(t, c.want, media.KindOf(err))
+			assert.ErrorContains(t, err, c.has)
+			assert.NotContains(t, err.Error(), "canary")
+			assert.Less(t, len(err.Error()), 400)
+		})
+	}
+}
+
+func TestWhatIsCompressedAsAWholeIsRefusedInWords(t *testing.T) {
+	for encoding, refused := range map[string]bool{"gzip": true, "br": true, "aws-chunked": false, "none": false, "UTF-8": false} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", encoding)
+			_, _ = io.WriteString(w, "hello")
+		})
+		_, err := newRig(t).open(t, media.SourceRequest{URL: media.Secret(s.URL + "/a.mp4")})
+		if refused {
+			require.Equal(t, media.KindSourceUnsupported, media.KindOf(err), encoding)
+			continue
+		}
+		require.NoError(t, err, encoding)
+	}
+}
+
+func TestASourceThatFallsSilentIsToldToBe(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(make([]byte, 1000))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	r := newRig(t)
+	r.gate.Silence = 100 * time.Millisecond
+	way, err := r.open(t, media.SourceRequest{URL: media.Secret(s.URL + "/live.flv")})
+	require.NoError(t, err)
+	_, err = io.ReadAll(way.Bytes)
+	require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
+	require.ErrorContains(t, err, "sends nothing any more")
+}
+
+func TestAReadEndsWithItsContext(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"before the answer": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"within it": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write(make([]byte, 1000))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, handler)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var ended time.Time
+			time.AfterFunc(200*time.Millisecond, func() { ended = time.Now(); cancel(media.ErrStopped) })
+			way, err := newRig(t).gate.Open(ctx, media.SourceRequest{URL: media.Secret(s.URL + "/a.mp4")})
+			if err == nil {
+				defer way.Close()
+				_, err = io.ReadAll(way.Bytes)
+				require.NoError(t, way.Refusal(), "that nobody wants it is not the source's fault")
+			}
+			require.ErrorIs(t, err, media.ErrStopped)
+			require.Less(t, time.Since(ended), 50*time.Millisecond)
+		})
+	}
+}
+
+func TestHTTP2IsSpokenAndIsContinuedToo(t *testing.T) {
+	data := content(3 << 20)
+	s := &server{}
+	s.Server = httptest.NewUnstartedServer(s.noting(whole(data)))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	way, err := newRig(t, s.Server).open(t, media.SourceRequest{URL: media.Secret(strings.Replace(s.URL, "127.0.0.1", "example.com", 1) + "/a.mp4")})
+	require.NoError(t, err)
+	got, err := io.ReadAll(way.Bytes)
+	require.NoError(t, err)
+	require.Equal(t, data, got)
+	require.Equal(t, 2, s.requests()[0].ProtoMajor)
+}
+
+func TestNoMoreIsAskedForThanIsRead(t *testing.T) {
+	data := content(32 << 20)
+	var sent atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { whole(data)(&counting{w, &sent}, r) })
+	way := get(t, s.URL+"/a.mp4")
+	_, err := io.ReadFull(way.Bytes, make([]byte, 100<<10))
+	require.NoError(t, err)
+	time.Sleep(300 * time.Millisecond) // for the server to send what it can
+	t.Logf("sent %d kB for 100 read", sent.Load()>>10)
+	// The server's own buffers on loopback are in it: some 2.5 MB.
+	require.Less(t, sent.Load(), int64(5<<20))
+}
+
+type counting struct {
+	http.ResponseWriter
+	sent *atomic.Int64
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(b)
+	c.sent.Add(int64(n))
+	return n, err
+}
