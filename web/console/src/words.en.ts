@@ -233,6 +233,7 @@ export const en = {
   ws_reserved: 'Reserved',
   ws_no_memory: 'No memory',
   ws_restarting: 'Restarting',
+  ws_full_why: 'all its slots are taken',
   ws_ready_why: 'takes new pushes',
   ws_draining_why: 'is going away and takes no more',
   ws_reserved_why: 'keeps itself for a push that must run alone',

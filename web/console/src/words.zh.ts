@@ -235,6 +235,7 @@ export const zh: Record<Word, string> = {
   ws_reserved: '保留',
   ws_no_memory: '内存不足',
   ws_restarting: '重启中',
+  ws_full_why: '槽位已满',
   ws_ready_why: '接受新的推流',
   ws_draining_why: '即将退出，不再接受推流',
   ws_reserved_why: '为必须单独运行的推流保留',
