@@ -62,11 +62,11 @@ chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at
 		done; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 
-bench: ## what transcoding costs against the ffmpeg program, what a preview costs, how late the packets of a hundred pushes are, what 2000 listeners cost an API
+bench: ## what transcoding costs against the ffmpeg program, what a preview costs, how late the packets of a hundred pushes are, what 2000 listeners and fifty pages of 5000 pushes cost an API
 	@$(DEPS)
 	$(WITH_FFMPEG) $(GO) test -run '^$$' -bench '^Benchmark(Transcode|Preview|AHundredPushes)$$' -benchtime 3x -p 1 -timeout 1h \
 		./media/libav ./internal/matrix
-	$(GO) test -run '^$$' -bench '^BenchmarkTwoThousandListeners$$' -benchtime 1x ./cmd/api
+	$(GO) test -run '^$$' -bench '^Benchmark(TwoThousandListeners|FiftyPages)$$' -benchtime 1x ./cmd/api
 
 check: format generate tidy vet lint vuln console-check ## everything but the tests: format, generated files, go.mod, vet, lint, known vulnerabilities, the page
 

@@ -166,3 +166,26 @@ func describeType(contentType string) string {
 		"application/dash+xml": "said to be a DASH manifest, and DASH is not supported: use HLS or a file",
 	}[cmp.Or(kind, "none")]
 }
+
+// Withheld says which of a request's headers a host that is not the source's own did
+// not get, for an error status that may be for them; empty where there are none.
+func (r SourceRequest) Withheld(status int) string {
+	if status != http.StatusUnauthorized && status != http.StatusForbidden {
+		return ""
+	}
+	var names []string
+	for name := range r.Headers {
+		if !r.HeadersForAll || !ForAll(name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	words := "; it is not the source's own host and was not sent: " + strings.Join(names, ", ")
+	if !r.HeadersForAll && slices.ContainsFunc(names, ForAll) {
+		words += ` (headersFor "all" sends Referer, Origin and User-Agent there, too)`
+	}
+	return words
+}

@@ -2,6 +2,7 @@ package media
 
 import (
 	"errors"
+	"net/textproto"
 	"slices"
 	"strings"
 )
@@ -41,4 +42,15 @@ func isToken(s string) bool {
 // isFieldValue is RFC 9110, section 5.5.
 func isFieldValue(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
+}
+
+// ForAll says whether a header may go to every host of a source, where that is asked
+// for: what servers want to see of a page that plays it, and nothing that proves who
+// asks.
+func ForAll(name string) bool {
+	switch textproto.CanonicalMIMEHeaderKey(name) {
+	case "Referer", "Origin", "User-Agent":
+		return true
+	}
+	return false
 }

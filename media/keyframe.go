@@ -10,14 +10,19 @@ type Keyframe struct {
 	Config []byte // its decoder configuration, avcC
 }
 
+// mostKeyframe is how many bytes of a keyframe are kept, which each push does all
+// the time: one of 4K has less, and a source that sends more has no preview.
+const mostKeyframe = 2 << 20
+
 // LastKeyframe has the newest keyframe that a Job's room has taken. It copies
 // nothing. It may be used from several goroutines; nil keeps nothing.
 type LastKeyframe struct {
-	mu   sync.Mutex
-	last Keyframe
+	mu     sync.Mutex
+	number int64
+	last   Keyframe
 }
 
-// Get returns the newest one.
+// Get returns the newest one; its Number is 0 when it was too large to be kept.
 func (l *LastKeyframe) Get() Keyframe {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -31,5 +36,9 @@ func (l *LastKeyframe) Set(data, config []byte) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = Keyframe{Number: l.last.Number + 1, Data: data, Config: config}
+	l.number++
+	l.last = Keyframe{}
+	if len(data) <= mostKeyframe {
+		l.last = Keyframe{Number: l.number, Data: data, Config: config}
+	}
 }

@@ -36,6 +36,17 @@ func TestAKeyframeCostsNothingWhileNobodyLooks(t *testing.T) {
 	}
 }
 
+func TestAHugeKeyframeIsNotKept(t *testing.T) {
+	var l LastKeyframe
+	l.Set([]byte{1}, nil)
+	l.Set(make([]byte, 2<<20), nil)
+	require.EqualValues(t, 2, l.Get().Number)
+	l.Set(make([]byte, 2<<20+1), nil)
+	require.Zero(t, l.Get(), "nor is the one before shown for it")
+	l.Set([]byte{2}, nil)
+	require.EqualValues(t, 4, l.Get().Number, "it counts")
+}
+
 // keyframes are those of the pictures that came.
 func (r *fakeRoom) keyframes() (all []Packet) {
 	r.mu.Lock()

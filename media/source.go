@@ -187,6 +187,9 @@ const (
 type SourceRequest struct {
 	URL     Secret // whole, with its query and user info
 	Headers map[string]Secret
+	// HeadersForAll says that those of Headers that ForAll tells of go to every host
+	// that the source leads to, not to its own origin alone.
+	HeadersForAll bool
 	Mode    SourceMode
 	// Choice that cannot be met is an *Error of KindSourceNoTrack.
 	Choice TrackChoice

@@ -314,11 +314,19 @@ func (a *attempt) cutShort() bool {
 	return limit > 0 && a.meter.Snapshot(time.Now()).Played >= limit
 }
 
-// pendingEvents returns the events that the store lacks.
-func (a *attempt) pendingEvents() []Event {
+// lastSample takes what is left since the last sample for one, when the media has
+// ended.
+func (a *attempt) lastSample(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.events
+	a.samples.end(now, a.meter.Since)
+}
+
+// lastReport returns what the store lacks, when the media has ended.
+func (a *attempt) lastReport() LastReport {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return LastReport{Progress: a.meter.Snapshot(time.Now()), Events: a.events, Samples: a.samples.untold}
 }
 
 // trouble returns what the attempt's trouble is; nil: all is well.

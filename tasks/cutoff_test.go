@@ -59,7 +59,7 @@ func TestWhatALateRenewCarriedIsSentAgain(t *testing.T) {
 		a.meter, a.log, a.kick = media.NewMeter(0), w.Log, func() {}
 		a.Warned("one", "")
 		w.obey(a, verdict, a.renewal(time.Now()))
-		require.Len(t, a.pendingEvents(), left, verdict)
+		require.Len(t, a.lastReport().Events, left, verdict)
 		require.Equal(t, left == 1, a.renewal(time.Now()).Warnings != nil, verdict)
 		require.Len(t, w.kicks, map[bool]int{true: 1}[verdict == Late])
 	}

@@ -149,15 +149,16 @@ func (s *fakeStore) Finish(_ context.Context, l Lease, e End) (State, error) {
 	return e.State, nil
 }
 
-func (s *fakeStore) Release(_ context.Context, l Lease, progress media.Progress, _ []Event) (int64, error) {
+func (s *fakeStore) Release(_ context.Context, l Lease, r LastReport) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
 		return 0, errAway
 	}
 	s.released[l.ID] = l.Epoch + 1
+	s.ends[l.ID] = End{LastReport: r}
 	p := s.pushes[l.ID]
-	p.State, p.Worker, p.Epoch, p.Progress = Queued, "", l.Epoch+1, &progress
+	p.State, p.Worker, p.Epoch, p.Progress = Queued, "", l.Epoch+1, &r.Progress
 	if p.StartedAt.IsZero() {
 		p.StartedAt = time.Now()
 	}

@@ -28,6 +28,14 @@ type WorkerReport struct {
 	Since   time.Time   `json:"since"`
 	State   WorkerState `json:"state"`
 	Keys    []string    `json:"keys"` // ids of the secret keys it opens envelopes with; nil when it does not tell
+	Load    *Load       `json:"load,omitempty"`
+}
+
+// Load is what a worker takes of its machine.
+type Load struct {
+	Cores  float64 `json:"cores"`            // used, on average of the last second or so
+	Memory int64   `json:"memory,omitempty"` // bytes, as Memory.Used counts them; 0: not known
+	Limit  int64   `json:"limit,omitempty"`  // bytes of memory that it may take; 0: there is none
 }
 
 // Fleet is all workers that are there.
@@ -57,6 +65,7 @@ func (w *Worker) report() WorkerReport {
 	r := WorkerReport{
 		Name: w.Name, Version: w.Version, Slots: w.Slots, Since: w.since, State: WorkerReady, Keys: w.Sealer.Keys(),
 	}
+	r.Load = w.loads.look(time.Now(), w.CPU, w.Memory)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.Used = w.slots
@@ -72,4 +81,34 @@ func (w *Worker) report() WorkerReport {
 		r.State = WorkerReserved
 	}
 	return r
+}
+
+// loadEvery is how often a worker measures itself at most: renews that follow
+// each other at once would measure nothing.
+const loadEvery = renewEvery / 2
+
+// loads is what a worker has measured of itself; only who renews uses it.
+type loads struct {
+	at   time.Time
+	used time.Duration // of cores, until then
+	last *Load
+}
+
+// look measures if it is time to, and returns what was measured last; nil at
+// the begin, and where nothing tells of cores.
+func (l *loads) look(now time.Time, cpu func() time.Duration, memory Memory) *Load {
+	over := now.Sub(l.at)
+	if cpu == nil || over < loadEvery {
+		return l.last
+	}
+	used := cpu()
+	if !l.at.IsZero() {
+		l.last = &Load{Cores: max(used-l.used, 0).Seconds() / over.Seconds()}
+		if memory != nil {
+			l.last.Limit = memory.Limit()
+			l.last.Memory, _ = memory.Used() // the guard logs why it cannot be read
+		}
+	}
+	l.at, l.used = now, used
+	return l.last
 }

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,35 @@ func TestAWorkerTellsWhatItIsWithEachRenew(t *testing.T) {
 		synctest.Wait() // it tells so at once
 		want.State = WorkerDraining
 		require.Equal(t, want, w.told())
+	})
+}
+
+func TestAWorkerTellsWhatItTakesOfItsMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, memory, began := &world{store: newFakeStore()}, &fakeMemory{base: 100}, time.Now()
+		c := w.config("w1", playFor(time.Hour))
+		c.Memory, c.CPU = memory, func() time.Duration { return time.Since(began) * 3 / 2 }
+		w.worker = NewWorker(c)
+		ctx, cancel := context.WithCancel(context.Background())
+		w.stop = cancel
+		w.ran.Go(func() { w.worker.Run(ctx) })
+		defer w.close()
+		synctest.Wait()
+		require.Nil(t, w.told().Load, "nothing is measured yet")
+		time.Sleep(renewEvery)
+		synctest.Wait()
+		require.Equal(t, &Load{Cores: 1.5, Memory: 100, Limit: 1000}, w.told().Load)
+		memory.set(func(m *fakeMemory) { m.base = 200 })
+		w.worker.kickRenew()
+		synctest.Wait()
+		require.EqualValues(t, 100, w.told().Load.Memory, "renews that follow at once measure nothing")
+		time.Sleep(renewEvery)
+		synctest.Wait()
+		require.Equal(t, &Load{Cores: 1.5, Memory: 200, Limit: 1000}, w.told().Load)
+		memory.set(func(m *fakeMemory) { m.err = errors.New("unreadable") })
+		time.Sleep(renewEvery)
+		synctest.Wait()
+		require.Equal(t, 1.5, w.told().Load.Cores, "the one is told without the other")
 	})
 }
 

@@ -127,11 +127,17 @@ const (
 
 // End is how an attempt ended a push.
 type End struct {
-	State    State // Completed, Failed or Stopped; Stopped whenever desired=stop
-	Failure  *Failure
-	Trouble  *Trouble // what it ended in; nil for nothing
+	State   State // Completed, Failed or Stopped; Stopped whenever desired=stop
+	Failure *Failure
+	Trouble *Trouble // what it ended in; nil for nothing
+	LastReport
+}
+
+// LastReport is what an attempt has left to tell at its end.
+type LastReport struct {
 	Progress media.Progress
 	Events   []Event
+	Samples  []Sample
 }
 
 // AttemptStore is where attempts begin and end. Its errors are the Err… of
@@ -150,7 +156,7 @@ type AttemptStore interface {
 	Finish(ctx context.Context, l Lease, e End) (State, error)
 	// Release gives the push back: Queued under the next epoch, which it
 	// returns; or, with desired=stop, Stopped and epoch 0.
-	Release(ctx context.Context, l Lease, p media.Progress, events []Event) (next int64, err error)
+	Release(ctx context.Context, l Lease, r LastReport) (next int64, err error)
 }
 
 // Handover is how far the handing over of a push is.

@@ -23,6 +23,8 @@ type Spec struct {
 	Options     media.Options
 	MaxIdle     time.Duration // how long a live source may be away; 0: DefaultMaxIdle
 	HeaderNames []string      // of the headers for the source's server, sorted; their values are Secrets
+	// HeadersForAll says that those of media.ForAll go to every host of the source.
+	HeadersForAll bool `json:",omitempty"`
 
 	Metadata    map[string]string `json:",omitempty"` // the client's own labels
 	CallbackURL string            `json:",omitempty"` // for people, as VideoSrc is; empty: the operator's, if he has one

@@ -54,7 +54,7 @@ func (w *Worker) play(a *attempt, job media.Job) (err error) {
 func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 	spec := a.push.Spec
 	job := media.Job{
-		Source: media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, Mode: spec.Mode,
+		Source: media.SourceRequest{URL: a.secrets.VideoSrc, Headers: a.secrets.Headers, HeadersForAll: spec.HeadersForAll, Mode: spec.Mode,
 			Choice: spec.Options.Choice, AudioDelay: spec.Options.AudioDelay},
 		Destination: media.Destination{SDKAppID: spec.SDKAppID, RoomID: spec.RoomID, UserID: spec.UserID, UserSig: a.secrets.UserSig},
 		Start:       start, Options: spec.Options, Stood: lastProgress(a.push),
@@ -126,6 +126,7 @@ func (w *Worker) end(a *attempt, err error) {
 		a.log.Info("attempt was prepared in vain", "error", err)
 		return
 	}
+	a.lastSample(time.Now())
 	var write func(ctx context.Context) error
 	switch cause, fault := context.Cause(a.ctx), a.tooLarge(err); {
 	case err == nil:
@@ -195,7 +196,7 @@ func (w *Worker) tell(ctx context.Context, a *attempt) error {
 
 func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context) error {
 	return func(ctx context.Context) error {
-		end := End{State: s, Failure: f, Progress: a.meter.Snapshot(time.Now()), Events: a.pendingEvents()}
+		end := End{State: s, Failure: f, LastReport: a.lastReport()}
 		if s != Completed {
 			end.Trouble = a.trouble().ended()
 		}
@@ -215,7 +216,7 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 // release gives the push back and rings for its next attempt. A bell that
 // cannot be rung is left to the sweeper.
 func (w *Worker) release(ctx context.Context, a *attempt) error {
-	next, err := w.Store.Release(ctx, a.lease, a.meter.Snapshot(time.Now()), a.pendingEvents())
+	next, err := w.Store.Release(ctx, a.lease, a.lastReport())
 	if err != nil {
 		return err
 	}

@@ -40,10 +40,48 @@ func TestASampleIsTakenEveryTenSecondsFromTheFirstPublish(t *testing.T) {
 		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
 		all := sampled(w)
 		require.Len(t, all, 6, "each is told once")
+		end, _ := w.store.ended("a")
+		require.Empty(t, end.Samples, "half a second is no sample")
 		for i := range all[1:] {
 			require.Equal(t, SampleEvery, all[i+1].At.Sub(all[i].At))
 		}
 	})
+}
+
+func TestWhatIsLeftAtTheEndOfAnAttemptIsASample(t *testing.T) {
+	for name, c := range map[string]struct {
+		lasts time.Duration
+		last  []time.Duration // when each is taken that the end tells
+	}{
+		"a short push":                {4 * time.Second, []time.Duration{4 * time.Second}},
+		"one that ends between two":   {13 * time.Second, []time.Duration{13 * time.Second}},
+		"one that ends with a sample": {10*time.Second + 20*time.Millisecond, nil},
+		"one that ended at once":      {500 * time.Millisecond, nil},
+	} {
+		for how, finish := range map[string]func(w *world){"finished": func(*world) {}, "released": func(w *world) { w.worker.Refuse(); w.worker.cancel(media.ErrDraining) }} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					begin, lasts := time.Now(), c.lasts
+					if how == "released" {
+						lasts = time.Hour
+					}
+					w := newWorld(playFor(lasts), queued("a"))
+					defer w.close()
+					done := w.handle(Task{ID: "a", Epoch: 1})
+					time.Sleep(c.lasts)
+					finish(w)
+					require.NoError(t, <-done)
+					end, ok := w.store.ended("a")
+					require.True(t, ok)
+					var at []time.Duration
+					for _, s := range end.Samples {
+						at = append(at, s.At.Sub(begin))
+					}
+					require.Equal(t, c.last, at)
+				})
+			})
+		}
+	}
 }
 
 func TestSamplesWaitForAStoreThatIsAway(t *testing.T) {

@@ -34,7 +34,7 @@ func TestTroubleSaysSinceWhenHowOftenTriedWhenNextAndWhenItGivesUp(t *testing.T)
 			Side: SideSource, Code: CodeSourceUnavailable, Message: outcomeOf(media.KindSourceUnavailable).message,
 			Since: begin, Tries: 3, NextTryAt: begin.Add(12 * time.Second), GivesUpAt: begin.Add(time.Minute),
 		}, a.trouble())
-		require.Len(t, a.pendingEvents(), 1, "it began; that it is tried again is no event")
+		require.Len(t, a.lastReport().Events, 1, "it began; that it is tried again is no event")
 	})
 }
 
@@ -53,7 +53,7 @@ func TestTroubleIsOverOnceAllHasBeenWellForAWhile(t *testing.T) {
 		time.Sleep(time.Second)
 		look()
 		require.Nil(t, a.trouble())
-		events := a.pendingEvents()
+		events := a.lastReport().Events
 		require.Len(t, events, 2)
 		require.Equal(t, EventRecovered, events[1].Type)
 		require.Equal(t, "over after 3s, tried 2 times", events[1].Message)
@@ -68,7 +68,7 @@ func TestAnotherReasonIsAnotherEventOfTheSameTrouble(t *testing.T) {
 		a.Reconnecting(unavailable(), time.Second, begin)
 		time.Sleep(time.Second)
 		a.Reconnecting(&media.Error{Kind: media.KindRoomClosed, Op: "publish"}, time.Second, begin)
-		require.Len(t, a.pendingEvents(), 2)
+		require.Len(t, a.lastReport().Events, 2)
 		require.Equal(t, begin, a.trouble().Since)
 		require.Equal(t, SideRoom, a.trouble().Side)
 	})
@@ -215,7 +215,7 @@ func TestTroubleThatComesAgainAndAgainDoesNotFlood(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 		}
-		require.LessOrEqual(t, len(a.pendingEvents()), 5)
+		require.LessOrEqual(t, len(a.lastReport().Events), 5)
 		require.NotNil(t, a.trouble())
 		time.Sleep(longestCalm)
 		look()

@@ -32,6 +32,7 @@ type Wishes struct {
 	ProgramNumber              *int64
 	AudioDelayMs               *int64
 	Headers                    map[string]media.Secret // for the source's server
+	HeadersFor                 string                  `json:",omitempty"` // origin or all
 }
 
 // The limits of wishes.
@@ -49,6 +50,13 @@ const (
 	maxAudioDelay = 5000      // milliseconds: what is further apart is more than a fault of lip sync
 	maxHeaders    = 32
 	maxHeaderSize = 8 << 10 // names and values together; servers take no more
+)
+
+// Where the headers of a request go: to the source's own origin, or those of
+// media.ForAll to every host of the source.
+const (
+	headersForOrigin = "origin"
+	headersForAll    = "all"
 )
 
 // checkWishes checks what r asks beyond source and room, and fills in spec.
@@ -168,6 +176,14 @@ func (c *checker) size(field string, n *int64) int {
 // them, and shows no value.
 func (c *checker) checkHeaders(r Request, spec *Spec) {
 	headers := r.Wishes.Headers
+	switch r.Wishes.HeadersFor {
+	case "", headersForOrigin:
+	case headersForAll:
+		spec.HeadersForAll = true
+		c.refuseIf(len(headers) == 0, "headersFor", "says where headers go, and there are none")
+	default:
+		c.add("headersFor", "must be origin or all")
+	}
 	if len(headers) == 0 {
 		return
 	}

@@ -139,6 +139,8 @@ func TestWishesThatCannotBeMetAreRefusedByField(t *testing.T) {
 		"an audio track of two lines":     {func(r *Request) { r.Wishes.AudioTrack = "de\nfr" }, "audioTrack: must be a number, counted from 0, or a language"},
 		"program 0":                       {func(r *Request) { r.Wishes.ProgramNumber = whole(0) }, "programNumber: must be a whole number from 1 to 65535"},
 		"a program that cannot be":        {func(r *Request) { r.Wishes.ProgramNumber = whole(65536) }, "programNumber: must be a whole number from 1 to 65535"},
+		"headers for nobody":              {func(r *Request) { r.Wishes.HeadersFor = "all" }, "headersFor: says where headers go, and there are none"},
+		"headers for some":                {func(r *Request) { r.Wishes.HeadersFor = "some" }, "headersFor: must be origin or all"},
 		"sound too early":                 {func(r *Request) { r.Wishes.AudioDelayMs = whole(-5001) }, "audioDelayMs: must be a whole number from -5000 to 5000"},
 		"sound too late":                  {func(r *Request) { r.Wishes.AudioDelayMs = whole(5001) }, "audioDelayMs: must be a whole number from -5000 to 5000"},
 		"a header that is ours":           {headers("Range", "canary"), `headers: "Range" is one that Roomcast sets itself`},

@@ -32,9 +32,10 @@ type WorkerConfig struct {
 	Player    Player
 	Previews  PreviewStore // nil with Pictures: no previews are made
 	Pictures  PictureMaker
-	Memory    Memory        // nil: none is watched
-	Stuck     func() int    // calls of the media that go on although their push has ended; nil: there are none
-	Metrics   WorkerMetrics // nil: nothing is counted
+	Memory    Memory               // nil: none is watched
+	CPU       func() time.Duration // of cores that this process has used; nil: it is not told
+	Stuck     func() int           // calls of the media that go on although their push has ended; nil: there are none
+	Metrics   WorkerMetrics        // nil: nothing is counted
 	Log       *slog.Logger
 }
 
@@ -59,6 +60,7 @@ type Worker struct {
 	unheard   unheard
 	reserved  reservation
 	guard     guard
+	loads     loads
 	previews  previews
 }
 

@@ -423,8 +423,8 @@ func TestTwoRenewalsOfTheSameEventsTakeThemOnce(t *testing.T) {
 	a.Warned("two", "")
 	a.accepted(first, now)
 	a.accepted(second, now)
-	require.Len(t, a.pendingEvents(), 1)
-	require.Equal(t, "two", a.pendingEvents()[0].Code)
+	require.Len(t, a.lastReport().Events, 1)
+	require.Equal(t, "two", a.lastReport().Events[0].Code)
 }
 
 func TestADialEndsWhenTheLeaseAges(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,33 +30,63 @@ import (
 	"github.com/roomcast/roomcast/tasks/store"
 )
 
-const (
-	listenersEnv = "ROOMCAST_TEST_LISTENERS" // host:port of the API and URL of Redis, for another process of this binary
-	manyPushes   = 300
-	listenToOne  = 1900
-	listenToAll  = 100
-	rounds       = 20 // of progress, one a second
-)
+// listenersEnv makes another process of this binary the listeners: host:port of
+// the API, URL of Redis, and an audience as JSON.
+const listenersEnv = "ROOMCAST_TEST_LISTENERS"
+
+// audience is who listens to what.
+type audience struct {
+	Pushes   int // that are there
+	Changing int // that are told of in a round, by turns
+	ToOne    int // listeners to one push
+	ToAll    int // listeners to all, as the page is
+	Rounds   int // one a second
+}
 
 // BenchmarkTwoThousandListeners is what an API costs that tells 2000 listeners
 // of 300 pushes. The listeners and the pushes are another process's, Redis is a
 // third: cpu-s/s is the API's own.
 func BenchmarkTwoThousandListeners(b *testing.B) {
+	benchmarkAudience(b, audience{Pushes: 300, Changing: 300, ToOne: 1900, ToAll: 100, Rounds: 20})
+}
+
+// BenchmarkFiftyPages is what an API costs that fifty pages look at, of 5000
+// pushes, 300 of which change each second. rss-MB is the API's process at the
+// end, and rss-growth-MB what it took more than after a quarter of the time.
+func BenchmarkFiftyPages(b *testing.B) {
+	rounds := 120
+	if testing.Short() {
+		rounds = 20
+	}
+	benchmarkAudience(b, audience{Pushes: 5000, Changing: 300, ToAll: 50, Rounds: rounds})
+}
+
+func benchmarkAudience(b *testing.B, who audience) {
+	b.Helper()
 	redis := redistest.New(b, redistest.Config{})
 	i := start(b, redis, "ROOMCAST_LEASE=1m", "ROOMCAST_LOG_LEVEL=info")
+	text, err := json.Marshal(who)
+	require.NoError(b, err)
 	for b.Loop() {
 		cmd := exec.CommandContext(b.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), listenersEnv+"="+strings.TrimPrefix(i.base, "http://")+" "+redis.URL())
+		cmd.Env = append(os.Environ(), listenersEnv+"="+strings.TrimPrefix(i.base, "http://")+" "+redis.URL()+" "+string(text))
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		require.NoError(b, err)
+		before := cpuTime(b)
 		require.NoError(b, cmd.Start())
 		lines := bufio.NewScanner(out)
 		require.True(b, lines.Scan(), "the listeners do not come")
-		begin, used := time.Now(), cpuTime(b)
+		b.ReportMetric((cpuTime(b) - before).Seconds(), "begin-cpu-s")
+		begin, used, redisUsed := time.Now(), cpuTime(b), redisTime(b, redis)
+		early := make(chan float64, 1)
+		time.AfterFunc(time.Duration(who.Rounds)*time.Second/4, func() { early <- resident(b) })
 		require.True(b, lines.Scan(), "the listeners do not get what they should")
-		took := time.Since(begin)
+		took, at := time.Since(begin), resident(b)
 		b.ReportMetric((cpuTime(b)-used).Seconds()/took.Seconds(), "cpu-s/s")
+		b.ReportMetric((redisTime(b, redis)-redisUsed).Seconds()/took.Seconds(), "redis-cpu-s/s")
+		b.ReportMetric(at, "rss-MB")
+		b.ReportMetric(at-<-early, "rss-growth-MB")
 		var messages, size float64
 		_, err = fmt.Sscan(lines.Text(), &messages, &size)
 		require.NoError(b, err, lines.Text())
@@ -61,6 +94,36 @@ func BenchmarkTwoThousandListeners(b *testing.B) {
 		b.ReportMetric(size/1e6/took.Seconds(), "MB/s")
 		require.NoError(b, cmd.Wait())
 	}
+}
+
+// redisTime is what Redis has used.
+func redisTime(b *testing.B, redis *redistest.Server) time.Duration {
+	b.Helper()
+	text, err := redis.Client(b).Info(b.Context(), "cpu").Result()
+	require.NoError(b, err)
+	var sum float64
+	for _, m := range regexp.MustCompile(`used_cpu_(?:user|sys):([0-9.]+)`).FindAllStringSubmatch(text, -1) {
+		seconds, err := strconv.ParseFloat(m[1], 64)
+		require.NoError(b, err)
+		sum += seconds
+	}
+	return time.Duration(sum * float64(time.Second))
+}
+
+// resident is the memory that this process has, in MB.
+func resident(b *testing.B) float64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Error(err)
+		return 0
+	}
+	var total, pages float64
+	_, err = fmt.Sscan(string(text), &total, &pages)
+	if err != nil {
+		b.Error(err)
+	}
+	return pages * float64(os.Getpagesize()) / 1e6
 }
 
 // cpuTime is what this process has used.
@@ -71,23 +134,32 @@ func cpuTime(t testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// listeners is the other process: it plays 300 pushes into Redis and listens to
+// listeners is the other process: it plays pushes into Redis and listens to
 // them. It prints a line when everybody has the first message, and one with the
 // messages and bytes that came since when the pushes have been told of often
 // enough.
 func listeners(where string) {
-	addr, url, _ := strings.Cut(where, " ")
+	parts := strings.SplitN(where, " ", 3)
+	var who audience
+	if len(parts) != 3 || json.Unmarshal([]byte(parts[2]), &who) != nil {
+		log.Fatalf("what listens? %s", where)
+	}
+	addr, url := parts[0], parts[1]
 	client, err := redisconn.New(redisconn.Config{URL: url})
 	if err != nil {
 		log.Fatal(err)
 	}
 	ctx := context.Background()
-	fleet := newFleet(ctx, store.New(client, store.Config{Lease: time.Minute}))
-	c := &crowd{addr: addr}
-	for n := range listenToOne {
-		c.open(ctx, "/v1/pushes/"+fleet.leases[n%manyPushes].ID+"/events")
+	fleet := newFleet(ctx, store.New(client, store.Config{Lease: time.Minute}), who.Pushes)
+	first := (who.Pushes + who.Changing - 1) / who.Changing // rounds until all were told of
+	for n := range first {
+		fleet.renew(ctx, n, who.Changing)
 	}
-	for range listenToAll {
+	c := &crowd{addr: addr}
+	for n := range who.ToOne {
+		c.open(ctx, "/v1/pushes/"+fleet.leases[n%who.Pushes].ID+"/events")
+	}
+	for range who.ToAll {
 		c.open(ctx, "/v1/events")
 	}
 	c.begun.Wait()
@@ -95,12 +167,12 @@ func listeners(where string) {
 	c.messages.Store(0)
 	c.bytes.Store(0)
 	tick := time.NewTicker(time.Second)
-	for n := range rounds {
-		fleet.renew(ctx, n+1)
+	for n := range who.Rounds {
+		fleet.renew(ctx, first+n, who.Changing)
 		<-tick.C
 	}
 	tick.Stop()
-	want := int64(listenToOne+listenToAll*manyPushes) * (rounds - 2) // two rounds may fall into one look
+	want := int64(who.ToOne+who.ToAll*who.Changing) * int64(who.Rounds-2) // two rounds may fall into one look
 	if got := c.messages.Load(); got < want || c.lost.Load() > 0 {
 		log.Fatalf("%d messages, at least %d are wanted; %d streams broke", got, want, c.lost.Load())
 	}
@@ -113,9 +185,9 @@ type fleet struct {
 	leases []tasks.Lease
 }
 
-func newFleet(ctx context.Context, s *store.Store) *fleet {
+func newFleet(ctx context.Context, s *store.Store, pushes int) *fleet {
 	f := &fleet{store: s}
-	for n := range manyPushes {
+	for n := range pushes {
 		id := uuid.Must(uuid.NewV7()).String()
 		p, _, err := s.Create(ctx, tasks.NewPush{Envelope: "sealed", Push: tasks.Push{ID: id, Spec: tasks.Spec{
 			VideoSrc: "https://files.example/lessons/2026/algebra.mp4", SourceHost: "files.example", SDKAppID: 1400000000,
@@ -130,19 +202,21 @@ func newFleet(ctx context.Context, s *store.Store) *fleet {
 		}
 		f.leases = append(f.leases, l)
 	}
-	f.renew(ctx, 0)
 	return f
 }
 
-// renew writes the progress of all after n seconds. Each second, one push in
-// thirty begins to be in trouble and another is well again.
-func (f *fleet) renew(ctx context.Context, n int) {
+// renew writes the progress of some after n seconds, the next in turn. Each
+// second, one push in thirty of them begins to be in trouble and another is well
+// again.
+func (f *fleet) renew(ctx context.Context, n, some int) {
 	report := &tasks.SourceReport{Kind: "vod", Container: "mp4", DurationMs: 3_600_000, Tracks: []tasks.TrackReport{
 		{Type: "video", Codec: "h264", Profile: "High", Width: 1280, Height: 720, FPS: 25, BitrateKbps: 1400},
 		{Type: "audio", Codec: "aac", Profile: "LC", SampleRate: 48000, Channels: 2, BitrateKbps: 128},
 	}}
-	renewals := make([]tasks.Renewal, manyPushes)
-	for i, l := range f.leases {
+	renewals := make([]tasks.Renewal, some)
+	for k := range renewals {
+		i := (n*some + k) % len(f.leases)
+		l := f.leases[i]
 		r := tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Source: report, Progress: media.Progress{
 			Position: time.Duration(n) * time.Second, Duration: time.Hour, Bitrate: 1_500_000, FPS: 25,
 			SentBytes: int64(n) * 190_000, UpdatedAt: time.Now(),
@@ -156,9 +230,9 @@ func (f *fleet) renew(ctx context.Context, n int) {
 			e.Type = tasks.EventRecovered
 			r.Events = []tasks.Event{e}
 		}
-		renewals[i] = r
+		renewals[k] = r
 	}
-	verdicts, err := f.store.Renew(ctx, tasks.WorkerReport{Name: "w"}, renewals)
+	verdicts, err := f.store.Renew(ctx, tasks.WorkerReport{Name: "w", State: tasks.WorkerReady}, renewals)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -194,6 +268,8 @@ func (c *crowd) open(ctx context.Context, path string) {
 			line, err := lines.ReadSlice('\n')
 			c.bytes.Add(int64(len(line)))
 			switch {
+			case strings.HasPrefix(string(line), "HTTP/1.1 ") && !strings.HasPrefix(string(line), "HTTP/1.1 200"):
+				log.Fatalf("a stream was refused: %s", line)
 			case errors.Is(err, bufio.ErrBufferFull): // a long line
 			case err != nil:
 				c.lost.Add(1)

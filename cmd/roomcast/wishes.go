@@ -34,6 +34,7 @@ type wishFlags struct {
 	AudioDelay span   `field:"audioDelayMs" help:"Lip sync: so much later the sound; -200ms is earlier." placeholder:"TIME"`
 
 	Header      []string `field:"headers" help:"A header for the source's server, as in \"Accept: video/mp4\"; may be repeated. Everybody on the machine can read it: see --headers-file." sep:"none" placeholder:"LINE"`
+	HeadersFor  string   `field:"headersFor" help:"Where they go: ${enum}. all sends Referer, Origin and User-Agent to every host of the source." enum:"origin,all" default:"origin"`
 	HeadersFile string   `help:"A file of such lines, for tokens." placeholder:"FILE"`
 }
 
@@ -46,6 +47,9 @@ func (f *wishFlags) wishes() client.Wishes {
 	}
 	if mode := media.TranscodeMode(f.Transcode); mode != media.TranscodeAuto {
 		w.Transcode = mode
+	}
+	if f.HeadersFor != "origin" {
+		w.HeadersFor = client.HeadersFor(f.HeadersFor)
 	}
 	if !f.FillAudio {
 		w.FillAudio = &f.FillAudio
@@ -110,6 +114,7 @@ func wishesOf(p client.Push) string {
 	add(p.AudioDelayMs > 0, "sound %d ms later", p.AudioDelayMs)
 	add(p.AudioDelayMs < 0, "sound %d ms earlier", -p.AudioDelayMs)
 	add(len(p.Headers) > 0, "headers %s", strings.Join(p.Headers, " "))
+	add(p.HeadersFor != "", "headers for %s", p.HeadersFor)
 	return strings.Join(parts, ", ")
 }
 

@@ -24,7 +24,7 @@ func TestEveryWishHasAFlag(t *testing.T) {
 		"--volume", "0", "--mute", "--transcode", "always", "--width", "640", "--height", "360", "--fps", "29.97",
 		"--video-kbps", "800", "--audio-kbps", "96", "--no-fill-audio", "--fill-video",
 		"--audio-track", "de", "--program", "2", "--audio-delay=-200ms",
-		"--header", "Accept: a, b", "--header", "X-A:", "--headers-file", path, "--resume-key", "k",
+		"--header", "Accept: a, b", "--header", "X-A:", "--headers-file", path, "--headers-for=all", "--resume-key", "k",
 		"--metadata", "course=42", "--metadata", "note=a;b=c", "--callback-url", "https://h/?t=x", "--callback-events", "push.started,push.failed")...)
 	require.NoError(t, err)
 	assert.NotContains(t, out, "canary")
@@ -33,7 +33,7 @@ func TestEveryWishHasAFlag(t *testing.T) {
 		"width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,"fillAudio":false,"fillVideo":true,
 		"audioTrack":"de","programNumber":2,"audioDelayMs":-200,
 		"metadata":{"course":"42","note":"a;b=c"},"callbackUrl":"https://h/?t=x","callbackEvents":["push.started","push.failed"],
-		"headers":{"Accept":"a, b","X-A":"","Authorization":"Bearer canary","X-B":"c"}}`, f.body)
+		"headers":{"Accept":"a, b","X-A":"","Authorization":"Bearer canary","X-B":"c"},"headersFor":"all"}`, f.body)
 
 	_, err = roomcast(t.Context(), f, nil, push...)
 	require.NoError(t, err)

@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/memory"
@@ -16,6 +18,15 @@ import (
 type workerMemory struct{ *memory.Gauge }
 
 var _ tasks.Memory = workerMemory{}
+
+// cpuTime is how much of cores this process has used.
+func cpuTime() time.Duration {
+	var used syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
 
 // Free implements tasks.Memory.
 func (workerMemory) Free() {

@@ -131,7 +131,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
-		Previews: records, Pictures: p.pictures, Memory: p.memory, Stuck: p.stuck, Metrics: counts,
+		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: cpuTime, Stuck: p.stuck, Metrics: counts,
 	})
 	told.Watch(worker, p.received)
 	server := queue.NewServer(p.client, queue.Config{

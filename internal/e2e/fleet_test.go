@@ -58,6 +58,13 @@ func TestWhoFindsNoWorkerOrNoFreeSlotIsToldInTheAnswer(t *testing.T) {
 	}, patience, 50*time.Millisecond)
 	require.Equal(t, "ready", worker["state"])
 	require.Equal(t, true, worker["hasSecretKey"])
+	require.Eventually(t, func() bool {
+		list, _ := s.do(http.MethodGet, "/v1/workers", nil).body["workers"].([]any)
+		one, _ := list[0].(map[string]any)
+		cores, told := one["cpuCores"].(float64)
+		bytes, _ := one["memoryBytes"].(float64)
+		return told && cores >= 0 && bytes > 1<<20
+	}, 10*time.Second, 100*time.Millisecond, "it tells what it takes of its machine")
 
 	s.stop(id)
 	id, _ = second["id"].(string)

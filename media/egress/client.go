@@ -35,7 +35,7 @@ func (g *Gate) Client(r media.SourceRequest) (*http.Client, error) {
 	if err != nil { // it never is
 		return nil, &media.Error{Kind: media.KindInternal, Op: opDial, Err: err}
 	}
-	out := &outlet{gate: g, origin: a.target, headers: r.Headers}
+	out := &outlet{gate: g, origin: a.target, headers: r.Headers, all: r.HeadersForAll}
 	out.transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			return out.dial(ctx, "http", address)
@@ -64,6 +64,7 @@ type outlet struct {
 	gate      *Gate
 	origin    target
 	headers   map[string]media.Secret
+	all       bool // media.ForAll counts
 	transport *http.Transport
 }
 
@@ -76,8 +77,8 @@ func (o *outlet) RoundTrip(r *http.Request) (*http.Response, error) {
 	out := r.Clone(r.Context())
 	out.Header.Set("User-Agent", userAgent)
 	out.Header.Del("Referer") // net/http's own tells the next server the address of the one before
-	if t == o.origin {
-		for name, value := range o.headers {
+	for name, value := range o.headers {
+		if t == o.origin || o.all && media.ForAll(name) {
 			if strings.EqualFold(name, "Cookie") && out.Header.Get(name) != "" {
 				value += media.Secret("; " + out.Header.Get(name))
 			}

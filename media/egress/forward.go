@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 const (
@@ -105,8 +107,8 @@ func outgoing(r *http.Request, t target, w *way) *http.Request {
 	}
 	stripHopByHop(out.Header)
 	out.Header.Del("Accept-Encoding") // media is compressed already
-	if t == w.to {
-		for name, value := range w.headers {
+	for name, value := range w.headers {
+		if t == w.to || w.all && media.ForAll(name) {
 			out.Header.Set(name, value.Reveal())
 		}
 	}

@@ -165,7 +165,7 @@ func (g *Gate) open(ctx context.Context, r media.SourceRequest) (*way, error) {
 		return nil, err
 	}
 	ctx, w := newWay(ctx, g, a.target)
-	w.headers, w.playlists = r.Headers, namesPlaylist(a.path)
+	w.headers, w.all, w.playlists = r.Headers, r.HeadersForAll, namesPlaylist(a.path)
 	if err := g.register(w); err != nil {
 		w.cancel()
 		return nil, err

@@ -32,9 +32,18 @@ var (
 )
 
 // answerError is an error status in words.
-func answerError(t target, status int) error {
+func answerError(t target, status int, more ...string) error {
 	kind, text := media.OfStatus(status)
+	text += strings.Join(more, "")
 	return &media.Error{Kind: kind, Op: opAnswer, Err: described(t, errors.New(text))}
+}
+
+// withheld says which headers t did not get.
+func (w *way) withheld(t target, status int) string {
+	if t == w.to {
+		return ""
+	}
+	return media.SourceRequest{Headers: w.headers, HeadersForAll: w.all}.Withheld(status)
 }
 
 // judge notes what an answer's head says and makes it fit for libav: redirects
@@ -49,7 +58,7 @@ func (w *way) judge(ctx context.Context, t target, answer *http.Response) error 
 	case answer.StatusCode >= http.StatusBadRequest && answer.StatusCode != http.StatusUnauthorized && w.divert(t, answer):
 		return nil
 	case answer.StatusCode >= http.StatusBadRequest:
-		w.note(t, answerError(t, answer.StatusCode))
+		w.note(t, answerError(t, answer.StatusCode, w.withheld(t, answer.StatusCode)))
 		if media.IsEmpty(answer) {
 			w.found.noteEmpty()
 		}

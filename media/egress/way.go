@@ -24,6 +24,7 @@ type way struct {
 	gate     *Gate
 	to       target
 	headers  map[string]media.Secret // for the origin to, and no other
+	all      bool                    // but those of media.ForAll
 	user     string                  // the proxy user; not secret
 	password string                  // 128 random bits
 	running  sync.WaitGroup

@@ -51,7 +51,7 @@ type file struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	client  *http.Client
-	url     string
+	request media.SourceRequest
 	silence time.Duration
 
 	size    int64  // -1: not known
@@ -70,8 +70,8 @@ type file struct {
 	empty       bool
 }
 
-func newFile(ctx context.Context, client *http.Client, url string) *file {
-	f := &file{client: client, url: url, size: -1, silence: defaultSilence}
+func newFile(ctx context.Context, client *http.Client, r media.SourceRequest) *file {
+	f := &file{client: client, request: r, size: -1, silence: defaultSilence}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	return f
 }
@@ -311,7 +311,7 @@ func (f *file) plainly(answer *http.Response, at int64) bool {
 
 func (f *file) get(at int64) (*http.Response, context.CancelCauseFunc, error) {
 	ctx, cancel := context.WithCancelCause(f.ctx)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.request.URL.Reveal(), nil)
 	if err != nil {
 		cancel(nil)
 		return nil, nil, &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Because("its address is not one", nil)}
@@ -354,7 +354,7 @@ func (f *file) check(answer *http.Response, p *part, at int64) error {
 		if media.IsEmpty(answer) {
 			f.empty = true
 		}
-		return statusError(answer, f.url)
+		return statusError(answer, f.request)
 	case media.Replaces(answer.Header):
 		return &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.ErrCamera}
 	case len(media.Compressions(answer.Header)) > 0 && at == 0 && packsPlaylist(answer.Body):

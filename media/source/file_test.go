@@ -374,6 +374,28 @@ func TestHeadersAndAddressesDoNotCrossOrigins(t *testing.T) {
 	require.NotContains(t, sent.String(), "Authorization")
 }
 
+func TestHeadersForAllAreThoseOfAPageThatPlaysTheSource(t *testing.T) {
+	status := http.StatusOK
+	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); _, _ = io.WriteString(w, "hello") })
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+"/b.mp4", http.StatusFound)
+	})
+	request := media.SourceRequest{URL: media.Secret(s.URL + "/a.mp4"), HeadersForAll: true, Headers: map[string]media.Secret{
+		"referer": "https://page.example/", "User-Agent": "mine", "Cookie": "canary=1", "Authorization": "Bearer canary",
+	}}
+	_, err := newRig(t).open(t, request)
+	require.NoError(t, err)
+	got := other.requests()[0].Header
+	require.Equal(t, "https://page.example/", got.Get("Referer"))
+	require.Equal(t, "mine", got.Get("User-Agent"))
+	require.Empty(t, got.Get("Cookie")+got.Get("Authorization"))
+
+	status, request.HeadersForAll = http.StatusForbidden, false
+	_, err = newRig(t).open(t, request)
+	require.ErrorContains(t, err, `was not sent: Authorization, Cookie, User-Agent, referer (headersFor "all" sends`)
+	require.NotContains(t, err.Error(), "canary")
+}
+
 func TestRedirectsAreFollowedEightTimesAndNowhereElse(t *testing.T) {
 	for name, c := range map[string]struct {
 		to   string

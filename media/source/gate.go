@@ -39,7 +39,7 @@ func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, erro
 	if err != nil {
 		return media.Way{}, err
 	}
-	f := newFile(ctx, client, r.URL.Reveal())
+	f := newFile(ctx, client, r)
 	f.silence = defaultSilence
 	if g.Silence > 0 {
 		f.silence = g.Silence

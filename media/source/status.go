@@ -20,10 +20,13 @@ const (
 
 // statusError is an error status in words, with the server's own if it has some
 // that a person may read.
-func statusError(answer *http.Response, address string) error {
+func statusError(answer *http.Response, r media.SourceRequest) error {
 	kind, text := media.OfStatus(answer.StatusCode)
-	if own := ownWords(answer, address); own != "" {
+	if own := ownWords(answer, r.URL.Reveal()); own != "" {
 		text += ": " + own
+	}
+	if !sameOrigin(answer.Request.URL, r.URL.Reveal()) {
+		text += r.Withheld(answer.StatusCode)
 	}
 	if host := answer.Request.URL.Host; host != "" {
 		text = answer.Request.URL.Scheme + "://" + host + ": " + text
@@ -90,4 +93,10 @@ func holdsSecret(text, address string) bool {
 		}
 	}
 	return false
+}
+
+// sameOrigin says whether u is of the scheme, host and port of address.
+func sameOrigin(u *url.URL, address string) bool {
+	own, err := url.Parse(address)
+	return err == nil && strings.EqualFold(own.Scheme, u.Scheme) && strings.EqualFold(own.Host, u.Host)
 }

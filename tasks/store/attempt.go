@@ -2,11 +2,11 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/tasks"
 )
 
@@ -62,9 +62,12 @@ func (s *Store) Finish(ctx context.Context, l tasks.Lease, e tasks.End) (tasks.S
 			return "", err
 		}
 	}
-	progress, events := lastWords(l, e.Progress, e.Events, trouble...)
+	last, err := lastReport(l, e.LastReport, trouble...)
+	if err != nil {
+		return "", err
+	}
 	r, err := s.run(ctx, s.scripts.finish, pushKeys(l.ID, o),
-		l.ID, s.cfg.Retention.Milliseconds(), l.Epoch, l.Worker, string(e.State), failure[1], progress, events)
+		l.ID, s.cfg.Retention.Milliseconds(), l.Epoch, l.Worker, string(e.State), failure[1], last.progress, last.events, last.samples)
 	if err != nil {
 		return "", err
 	}
@@ -77,15 +80,18 @@ func (s *Store) Finish(ctx context.Context, l tasks.Lease, e tasks.End) (tasks.S
 // Release gives the push back: Queued under the next epoch, which it returns;
 // or, with desired=stop, Stopped and 0. It returns ErrStale or ErrGone like
 // Finish.
-func (s *Store) Release(ctx context.Context, l tasks.Lease, p media.Progress, events []tasks.Event) (next int64, err error) {
+func (s *Store) Release(ctx context.Context, l tasks.Lease, report tasks.LastReport) (next int64, err error) {
 	o, err := s.owner(ctx, l.ID)
 	if err != nil {
 		return 0, err
 	}
-	progress, eventsText := lastWords(l, p, events)
+	last, err := lastReport(l, report)
+	if err != nil {
+		return 0, err
+	}
 	r, err := s.run(ctx, s.scripts.release, pushKeys(l.ID, o),
-		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, progress, eventsText,
-		s.announcedGrace().Milliseconds())
+		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, last.progress, last.events,
+		s.announcedGrace().Milliseconds(), last.samples)
 	if err != nil {
 		return 0, err
 	}
@@ -108,12 +114,19 @@ func epochOf(text string) (int64, error) {
 	return next, nil
 }
 
-// lastWords is the progress and the events of an attempt that ends, as scripts
-// take them, with more fields beside the progress.
-func lastWords(l tasks.Lease, p media.Progress, events []tasks.Event, more ...string) (fields, list string) {
+// lastTexts is an attempt's last report as scripts take it.
+type lastTexts struct{ progress, events, samples string }
+
+// lastReport writes an attempt's last report, with more fields beside the
+// progress.
+func lastReport(l tasks.Lease, r tasks.LastReport, more ...string) (lastTexts, error) {
 	f := flat(more)
-	f.addProgress(p)
-	return f.json(), eventsJSON(l.Epoch, events)
+	f.addProgress(r.Progress)
+	samples, err := json.Marshal(sampleEntries(l.Epoch, r.Samples))
+	if err != nil {
+		return lastTexts{}, internal("the samples of an attempt could not be written", err)
+	}
+	return lastTexts{f.json(), eventsJSON(l.Epoch, r.Events), string(samples)}, nil
 }
 
 // Lease is how long a claim or a renew lasts.

@@ -181,7 +181,7 @@ func TestWhatTheRoomWasToldIsThereForTheNextAttempt(t *testing.T) {
 		Audio: &media.TrackPlan{Action: media.Drop, Reason: "no audio", Output: media.Output{SampleRate: 44100, Channels: 1}},
 	}
 	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Plan: plan})
-	next, err := s.Release(ctx(t), l, media.Progress{}, nil)
+	next, err := s.Release(ctx(t), l, tasks.LastReport{})
 	require.NoError(t, err)
 	given, err := s.Claim(ctx(t), tasks.Lease{ID: p.ID, Epoch: next, Worker: "w2"}, 0)
 	require.NoError(t, err)
@@ -210,10 +210,10 @@ func TestEventsAreStoredOnceByEpochAndSeq(t *testing.T) {
 	}
 	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Events: []tasks.Event{event(1), event(2)}})
 	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Events: []tasks.Event{event(1), event(2), event(3)}})
-	next, err := s.Release(ctx(t), l, media.Progress{}, []tasks.Event{event(3), event(4)})
+	next, err := s.Release(ctx(t), l, tasks.LastReport{Events: []tasks.Event{event(3), event(4)}})
 	require.NoError(t, err)
 	l = claim(t, s, tasks.Push{ID: p.ID, Epoch: next}, "w")
-	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Completed, Events: []tasks.Event{event(1)}}))
+	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Completed, LastReport: tasks.LastReport{Events: []tasks.Event{event(1)}}}))
 	events, err := s.Events(ctx(t), p.ID)
 	require.NoError(t, err)
 	var seen []string
@@ -345,7 +345,7 @@ func TestStaleAttemptCanWriteNothing(t *testing.T) {
 	require.EqualValues(t, 2, takeover(t, s, expired(t, s, 1)[0]))
 	require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: old, State: tasks.Publishing, Progress: progress(time.Second), Started: time.Now()}))
 	require.ErrorIs(t, finish(t, s, old, tasks.End{State: tasks.Failed}), tasks.ErrStale)
-	_, err := s.Release(ctx(t), old, progress(time.Second), nil)
+	_, err := s.Release(ctx(t), old, tasks.LastReport{Progress: progress(time.Second)})
 	require.ErrorIs(t, err, tasks.ErrStale)
 	_, err = s.Claim(ctx(t), old, 0)
 	require.ErrorIs(t, err, tasks.ErrStale)
@@ -361,7 +361,7 @@ func TestReleaseGivesThePushToTheNextAttempt(t *testing.T) {
 	p := create(t, s, "u")
 	l := claim(t, s, p, "w1")
 	for range 2 { // the reply of the first was lost
-		next, err := s.Release(ctx(t), l, progress(9*time.Second), nil)
+		next, err := s.Release(ctx(t), l, tasks.LastReport{Progress: progress(9 * time.Second)})
 		require.NoError(t, err)
 		require.EqualValues(t, 2, next)
 	}
@@ -372,7 +372,7 @@ func TestReleaseGivesThePushToTheNextAttempt(t *testing.T) {
 	claimed, err := s.Claim(ctx(t), lease(got, "w2"), 0)
 	require.NoError(t, err)
 	require.Equal(t, "sealed", claimed.Envelope)
-	_, err = s.Release(ctx(t), l, progress(0), nil)
+	_, err = s.Release(ctx(t), l, tasks.LastReport{Progress: progress(0)})
 	require.ErrorIs(t, err, tasks.ErrStale, "somebody has it now")
 }
 
@@ -383,7 +383,7 @@ func TestReleaseOfAStoppingPushStopsIt(t *testing.T) {
 	_, err := s.Stop(ctx(t), p.ID)
 	require.NoError(t, err)
 	for range 2 {
-		next, err := s.Release(ctx(t), l, media.Progress{}, nil)
+		next, err := s.Release(ctx(t), l, tasks.LastReport{})
 		require.NoError(t, err)
 		require.Zero(t, next)
 	}

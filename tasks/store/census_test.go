@@ -51,7 +51,7 @@ func TestAPushKnowsWhetherTheWorkerBeforeGaveItBack(t *testing.T) {
 	s, _ := fresh(t, store.Config{Lease: 50 * time.Millisecond})
 	p := create(t, s, "a")
 	require.False(t, get(t, s, p.ID).Abandoned)
-	next, err := s.Release(ctx(t), claim(t, s, p, "w1"), progress(time.Second), nil)
+	next, err := s.Release(ctx(t), claim(t, s, p, "w1"), tasks.LastReport{Progress: progress(time.Second)})
 	require.NoError(t, err)
 	require.False(t, get(t, s, p.ID).Abandoned)
 	p.Epoch = next

@@ -161,3 +161,14 @@ func TestPushesAreReadTogether(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, none)
 }
+
+func TestAnEventIsNotDearerInALongFeed(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	create(t, s, "first")
+	require.NoError(t, rdb.ConfigResetStat(ctx(t)).Err())
+	create(t, s, "second")
+	stats, err := rdb.Info(ctx(t), "commandstats").Result()
+	require.NoError(t, err)
+	require.Contains(t, stats, "cmdstat_xadd")
+	require.NotContains(t, stats, "cmdstat_xrevrange", "nothing is older than ten minutes, and Redis would look at all to find that")
+}

@@ -80,7 +80,7 @@ func TestTheFleetIsWhoHasRenewedAndWhatTheyTold(t *testing.T) {
 	}
 	require.Equal(t, tasks.Fleet{Key: "k", Lack: tasks.WaitingForWorker}, fleet())
 	a, b := ready("a", 2, 0), without("k", as(tasks.WorkerDraining, ready("b", 3, 3)))
-	a.Since = time.Now().UTC().Truncate(time.Second)
+	a.Since, a.Load = time.Now().UTC().Truncate(time.Second), &tasks.Load{Cores: 0.25, Memory: 1 << 30, Limit: 1 << 32}
 	here(t, s, b, ready("a", 2, 1), a)
 	require.Equal(t, []tasks.WorkerReport{a, b}, fleet().Workers)
 	require.True(t, fleet().Opens(a))
@@ -218,7 +218,7 @@ func TestQueuedPushSaysWhyItWaitsOnceForEachReason(t *testing.T) {
 
 	l := claim(t, s, p, "w")
 	require.Empty(t, get(t, s, p.ID).Waiting)
-	_, err := s.Release(ctx(t), l, progress(0), nil)
+	_, err := s.Release(ctx(t), l, tasks.LastReport{Progress: progress(0)})
 	require.NoError(t, err)
 	require.Empty(t, get(t, s, p.ID).Waiting, "it has not waited for long yet")
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/store"
 )
@@ -56,7 +55,7 @@ func TestAnAnnouncedAttemptPreparesAndClaimsOnceItIsReleased(t *testing.T) {
 	require.Equal(t, tasks.Publishing, push.State)
 	require.Equal(t, tasks.Kept, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}), "it is still the owner's")
 
-	epoch, err := s.Release(ctx(t), l, progress(5*time.Second), nil)
+	epoch, err := s.Release(ctx(t), l, tasks.LastReport{Progress: progress(5 * time.Second)})
 	require.NoError(t, err)
 	require.Equal(t, next.Epoch, epoch)
 	require.False(t, handover(t, s, next).Stands)
@@ -77,7 +76,7 @@ func TestOfTwoThatPreparedOneClaims(t *testing.T) {
 		require.ErrorIs(t, err, tasks.ErrHandover)
 		require.NoError(t, s.Ready(ctx(t), heir))
 	}
-	_, err := s.Release(ctx(t), l, media.Progress{}, nil)
+	_, err := s.Release(ctx(t), l, tasks.LastReport{})
 	require.NoError(t, err)
 	_, err = s.Claim(ctx(t), next, 0)
 	require.NoError(t, err)
@@ -133,7 +132,7 @@ func TestAStopDuringTheHandoverEndsThePush(t *testing.T) {
 	require.False(t, handover(t, s, next).Stands)
 	_, err = s.Claim(ctx(t), next, 0)
 	require.ErrorIs(t, err, tasks.ErrHeld)
-	epoch, err := s.Release(ctx(t), l, media.Progress{}, nil)
+	epoch, err := s.Release(ctx(t), l, tasks.LastReport{})
 	require.NoError(t, err)
 	require.Zero(t, epoch)
 	_, err = s.Claim(ctx(t), next, 0)
@@ -182,7 +181,7 @@ func TestAnAnnouncedPushIsLookedAfterSoonOnceItIsWithoutOwner(t *testing.T) {
 	s, rdb := fresh(t, store.Config{Grace: 10 * long})
 	for how, leave := range map[string]func(t *testing.T, l tasks.Lease){
 		"released": func(t *testing.T, l tasks.Lease) {
-			_, err := s.Release(ctx(t), l, media.Progress{}, nil)
+			_, err := s.Release(ctx(t), l, tasks.LastReport{})
 			require.NoError(t, err)
 		},
 		"taken over": func(t *testing.T, l tasks.Lease) {

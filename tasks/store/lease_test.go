@@ -112,7 +112,7 @@ func TestRenewOfAnEarlierAttemptOfTheSameWorkerIsLost(t *testing.T) {
 	l := claim(t, s, p, "w")
 	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing})
 	early := calls.last()
-	next, err := s.Release(ctx(t), l, progress(0), nil)
+	next, err := s.Release(ctx(t), l, tasks.LastReport{Progress: progress(0)})
 	require.NoError(t, err)
 	claim(t, s, tasks.Push{ID: p.ID, Epoch: next}, "w")
 	want := get(t, s, p.ID)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/internal/redistest"
-	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/store"
 )
@@ -216,7 +215,7 @@ func TestStoreWorksOnAClusterAndUnderANarrowACL(t *testing.T) {
 			require.Equal(t, tasks.Kept, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
 			_, err = s.Stop(ctx(t), p.ID)
 			require.NoError(t, err)
-			next, err = s.Release(ctx(t), l, media.Progress{}, nil)
+			next, err = s.Release(ctx(t), l, tasks.LastReport{})
 			require.NoError(t, err)
 			require.Zero(t, next)
 			lines, _ := outbox(t, s, p.ID)

@@ -43,6 +43,17 @@ func TestALookIsToldWithTheRenewForTenSeconds(t *testing.T) {
 	require.Equal(t, tasks.Stop, renew(t, s, publishes(lb)), "a stop counts more")
 }
 
+func TestLooksThatCannotBeReadCostNoLease(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := create(t, s, "a")
+	l := claim(t, s, p, "w")
+	require.NoError(t, rdb.Set(ctx(t), "{roomcast}:preview-wanted", "no set", 0).Err())
+	require.Equal(t, tasks.Kept, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now()}))
+	_, _, err := s.Look(ctx(t), p.ID)
+	require.Error(t, err)
+	require.Equal(t, tasks.Kept, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now()}))
+}
+
 func TestAPreviewIsKeptForTenSeconds(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := create(t, s, "a")

@@ -11,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/roomcast/roomcast/internal/redisconn"
-	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/store"
 )
@@ -220,7 +219,7 @@ func (w *world) release() {
 		return
 	}
 	events := w.history.happen(worker, p, rapid.Bool().Draw(w.t, "event"))
-	_, err := w.s.Release(c(), lease(p, worker), media.Progress{}, events)
+	_, err := w.s.Release(c(), lease(p, worker), tasks.LastReport{Events: events})
 	if err == nil {
 		w.history.accepted(worker, p, events)
 	}

@@ -15,7 +15,7 @@ const sampleLateness = "lateness_ms"
 // sampleEntries are samples as lua/lib.lua takes them: the time, then the epoch,
 // then what it measured under the names of the record.
 func sampleEntries(epoch int64, samples []tasks.Sample) []flat {
-	var list []flat
+	list := []flat{} // scripts take no null
 	for _, s := range samples {
 		var f flat
 		f.addInt(eventAt, s.At.UnixMilli())

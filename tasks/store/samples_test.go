@@ -68,13 +68,54 @@ func TestSamplesGoOnAfterATakeoverWhoseverClockIsBehind(t *testing.T) {
 	require.Equal(t, append(samples(11, 12), samples(3, 4)...), read(t, s, p.ID))
 }
 
+func TestTheEndOfAnAttemptBringsItsLastSamplesOnce(t *testing.T) {
+	for name, end := range map[string]func(s *store.Store, l tasks.Lease, r tasks.LastReport) error{
+		"finished": func(s *store.Store, l tasks.Lease, r tasks.LastReport) error {
+			_, err := s.Finish(ctx(t), l, tasks.End{State: tasks.Completed, LastReport: r})
+			return err
+		},
+		"released": func(s *store.Store, l tasks.Lease, r tasks.LastReport) error {
+			_, err := s.Release(ctx(t), l, r)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := fresh(t, store.Config{})
+			p := create(t, s, "u")
+			l := claim(t, s, p, "w1")
+			renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Samples: samples(1, 2)})
+			last := tasks.LastReport{Samples: samples(2, 4)}
+			require.NoError(t, end(s, l, last))
+			require.NoError(t, end(s, l, last), "its answer was lost")
+			require.Equal(t, samples(1, 4), read(t, s, p.ID))
+			require.ErrorIs(t, end(s, tasks.Lease{ID: p.ID, Epoch: l.Epoch, Worker: "w2"}, tasks.LastReport{Samples: samples(5, 5)}), tasks.ErrStale)
+			require.Equal(t, samples(1, 4), read(t, s, p.ID))
+		})
+	}
+}
+
+func TestSamplesAreKeptForADayAfterTheEndAtMost(t *testing.T) {
+	for retention, kept := range map[time.Duration]time.Duration{time.Hour: time.Hour, 72 * time.Hour: 24 * time.Hour} {
+		s, rdb := fresh(t, store.Config{Retention: retention})
+		p := create(t, s, "u")
+		l := claim(t, s, p, "w1")
+		renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Samples: samples(1, 2)})
+		_, err := s.Finish(ctx(t), l, tasks.End{State: tasks.Completed})
+		require.NoError(t, err)
+		key := "{roomcast}:samples:" + p.ID
+		require.InDelta(t, kept, rdb.PTTL(ctx(t), key).Val(), float64(time.Minute))
+		require.NoError(t, rdb.Del(ctx(t), key).Err())
+		require.Empty(t, read(t, s, p.ID), "the record stays without them")
+	}
+}
+
 func TestSamplesExpireWithTheRecordOfAnEndedPush(t *testing.T) {
 	s, rdb := fresh(t, store.Config{Retention: time.Hour})
 	p := create(t, s, "u")
 	l := claim(t, s, p, "w1")
 	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Samples: samples(1, 2)})
 	key := "{roomcast}:samples:" + p.ID
-	require.InDelta(t, 72*time.Hour, rdb.PTTL(ctx(t), key).Val(), float64(time.Minute), "should the record be lost")
+	require.InDelta(t, 24*time.Hour, rdb.PTTL(ctx(t), key).Val(), float64(time.Minute), "should the record be lost")
 	_, err := s.Finish(ctx(t), l, tasks.End{State: tasks.Completed})
 	require.NoError(t, err)
 	require.Equal(t, samples(1, 2), read(t, s, p.ID))

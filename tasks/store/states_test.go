@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/store"
 )
@@ -67,7 +66,7 @@ func TestReleaseStopAbortAndTakeoverFromEveryState(t *testing.T) {
 	for _, from := range tasks.States() {
 		for name, act := range map[string]func(p tasks.Push) (tasks.State, error){
 			"release": func(p tasks.Push) (tasks.State, error) {
-				_, err := s.Release(ctx(t), lease(p, "w"), media.Progress{}, nil)
+				_, err := s.Release(ctx(t), lease(p, "w"), tasks.LastReport{})
 				return tasks.Queued, err
 			},
 			"stop": func(p tasks.Push) (tasks.State, error) {

@@ -273,7 +273,7 @@ func TestUnknownPushIsNotFoundEverywhere(t *testing.T) {
 	require.ErrorIs(t, err, tasks.ErrGone)
 	require.Equal(t, tasks.Gone, renew(t, s, tasks.Renewal{Lease: l}))
 	require.ErrorIs(t, finish(t, s, l, tasks.End{State: tasks.Completed}), tasks.ErrGone)
-	_, err = s.Release(ctx(t), l, media.Progress{}, nil)
+	_, err = s.Release(ctx(t), l, tasks.LastReport{})
 	require.ErrorIs(t, err, tasks.ErrGone)
 	_, err = s.Takeover(ctx(t), tasks.Expired{ID: id})
 	require.ErrorIs(t, err, tasks.ErrHeld)

@@ -61,7 +61,7 @@ func TestTakeoverWithoutAStrike(t *testing.T) {
 			require.NoError(t, err)
 		},
 		"of a push that was released and not claimed again": func(t *testing.T, p tasks.Push) {
-			_, err := s.Release(ctx(t), claim(t, s, p, "w"), progress(0), nil)
+			_, err := s.Release(ctx(t), claim(t, s, p, "w"), tasks.LastReport{Progress: progress(0)})
 			require.NoError(t, err)
 			expire(t, rdb, p.ID)
 		},
@@ -117,7 +117,7 @@ func TestAttemptThatEndedWhileItWasCutOffTakesItsStrikeBackOnce(t *testing.T) {
 			require.ErrorIs(t, finish(t, s, l, tasks.End{State: tasks.Completed}), tasks.ErrStale)
 		},
 		"with its release": func(t *testing.T, s *store.Store, l tasks.Lease) {
-			_, err := s.Release(ctx(t), l, progress(0), nil)
+			_, err := s.Release(ctx(t), l, tasks.LastReport{Progress: progress(0)})
 			require.ErrorIs(t, err, tasks.ErrStale)
 		},
 		"with an announcement": func(t *testing.T, s *store.Store, l tasks.Lease) {

@@ -132,9 +132,9 @@ func TestAPushThatStartsAndEndsWithinOneReportHasStarted(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := told(t, s, everything)
 	l := claim(t, s, p, "w")
-	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Completed, Events: []tasks.Event{
+	require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Completed, LastReport: tasks.LastReport{Events: []tasks.Event{
 		{Type: tasks.EventState, State: tasks.Publishing, Seq: 1, At: time.Now()},
-	}}))
+	}}}))
 	lines, _ := outbox(t, s, p.ID)
 	require.Equal(t, []string{"push.started publishing", "push.completed completed"}, lines)
 }
@@ -159,7 +159,7 @@ func TestAHandoverIsNoInterruption(t *testing.T) {
 	p := told(t, s, everything)
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
 	r.renew(tasks.Publishing)
-	next, err := s.Release(ctx(t), r.lease, progress(time.Second), nil)
+	next, err := s.Release(ctx(t), r.lease, tasks.LastReport{Progress: progress(time.Second)})
 	require.NoError(t, err)
 	p.Epoch = next
 	second := &report{t: t, s: s, lease: claim(t, s, p, "x")}
@@ -174,7 +174,7 @@ func TestATroubleThatALaterAttemptTakesOnIsToldOnce(t *testing.T) {
 	r := &report{t: t, s: s, lease: claim(t, s, p, "w")}
 	r.renew(tasks.Publishing)
 	r.renew(tasks.Reconnecting, troubled("a"))
-	next, err := s.Release(ctx(t), r.lease, progress(time.Second), nil)
+	next, err := s.Release(ctx(t), r.lease, tasks.LastReport{Progress: progress(time.Second)})
 	require.NoError(t, err)
 	p.Epoch = next
 	second := &report{t: t, s: s, lease: claim(t, s, p, "x")}

@@ -74,6 +74,7 @@ type server struct {
 	told     func(route string, status int)
 	looks    looks
 	door     door
+	tries    tries
 }
 
 // New returns the handler of all routes.

@@ -59,6 +59,7 @@ var fields = []field{
 	{"programNumber", false, func(r *draft, v any) string { return integer(&r.Wishes.ProgramNumber, v) }},
 	{"audioDelayMs", false, func(r *draft, v any) string { return integer(&r.Wishes.AudioDelayMs, v) }},
 	{"headers", false, setHeaders},
+	{"headersFor", false, func(r *draft, v any) string { return text(&r.Wishes.HeadersFor, v) }},
 	{"callbackUrl", false, func(r *draft, v any) string { return text(&r.CallbackURL, v) }},
 	{"callbackEvents", false, setCallbackEvents},
 	{"metadata", false, setMetadata},

@@ -40,21 +40,25 @@ type liveProgress struct {
 	Trouble  *view.Trouble  `json:"trouble,omitempty"`
 }
 
-type snapshot struct {
-	Pushes []json.RawMessage `json:"pushes"`
-}
-
 type reset struct {
 	Message string `json:"message"`
 }
 
+// frameEnd ends a message.
+const frameEnd = "\n\n"
+
 // writeFrame writes one message; data is one line.
 func writeFrame(out *bytes.Buffer, name, id string, data []byte) {
+	beginFrame(out, name, id)
+	out.Write(data)
+	out.WriteString(frameEnd)
+}
+
+// beginFrame writes what stands before a message's data.
+func beginFrame(out *bytes.Buffer, name, id string) {
 	for _, text := range []string{"event: ", name, "\nid: ", id, "\ndata: "} {
 		out.WriteString(text)
 	}
-	out.Write(data)
-	out.WriteString("\n\n")
 }
 
 // frame is the message of an event. h.mu is held.
@@ -91,12 +95,18 @@ func writeReset(out *bytes.Buffer, id, message string) {
 	writeFrame(out, messageReset, id, marshal(reset{message}))
 }
 
+// writeSnapshot writes pushes one after the other: each is JSON already, and
+// json.Marshal would read all of it again, for every page that is opened.
 func writeSnapshot(out *bytes.Buffer, id string, pushes []*livePush) {
-	s := snapshot{Pushes: make([]json.RawMessage, len(pushes))}
+	beginFrame(out, messageSnapshot, id)
+	out.WriteString(`{"pushes":[`)
 	for i, p := range pushes {
-		s.Pushes[i] = p.json()
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.Write(p.json())
 	}
-	writeFrame(out, messageSnapshot, id, marshal(s))
+	out.WriteString("]}" + frameEnd)
 }
 
 func progressOf(p tasks.Push) []byte {

@@ -17,13 +17,13 @@ import (
 const everyWish = `"startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,"maxIdleSec":60,"volume":0,"mute":true,
 	"transcode":"always","width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,"fillAudio":false,"fillVideo":true,
 	"audioTrack":"de","programNumber":2,"audioDelayMs":-200,
-	"headers":{"Authorization":"Bearer canary","X-Token":""}`
+	"headers":{"Authorization":"Bearer canary","X-Token":""},"headersFor":"all"`
 
 // everyWishAsText is how a form sends everyWish.
 const everyWishAsText = `"startAtMs":"1500","endAtMs":"60000","repeat":"-1","maxDurationSec":"3600","maxIdleSec":"60","volume":"0","mute":"true",
 	"transcode":"always","width":"640","height":"360","fps":"29.97","videoKbps":"800","audioKbps":"96","fillAudio":"False","fillVideo":"true",
 	"audioTrack":"de","programNumber":"2","audioDelayMs":"-200",
-	"headers":{"Authorization":"Bearer canary","X-Token":""}`
+	"headers":{"Authorization":"Bearer canary","X-Token":""},"headersFor":"all"`
 
 func wished() tasks.Wishes {
 	whole := func(n int64) *int64 { return &n }
@@ -33,7 +33,7 @@ func wished() tasks.Wishes {
 		Volume: whole(0), Mute: true, Transcode: "always", Width: whole(640), Height: whole(360), FPS: &fps,
 		VideoKbps: whole(800), AudioKbps: whole(96), FillAudio: &no, FillVideo: true,
 		AudioTrack: "de", ProgramNumber: whole(2), AudioDelayMs: whole(-200),
-		Headers: map[string]media.Secret{"Authorization": "Bearer canary", "X-Token": ""},
+		Headers: map[string]media.Secret{"Authorization": "Bearer canary", "X-Token": ""}, HeadersFor: "all",
 	}
 }
 
@@ -140,7 +140,7 @@ func wishesAsBody(w tasks.Wishes) map[string]any {
 		"startAtMs": w.StartAtMs, "endAtMs": w.EndAtMs, "repeat": w.Repeat, "maxDurationSec": w.MaxDurationSec,
 		"maxIdleSec": w.MaxIdleSec, "volume": w.Volume, "mute": w.Mute, "transcode": w.Transcode, "width": w.Width, "height": w.Height,
 		"fps": w.FPS, "videoKbps": w.VideoKbps, "audioKbps": w.AudioKbps, "fillAudio": w.FillAudio, "fillVideo": w.FillVideo,
-		"audioTrack": w.AudioTrack, "programNumber": w.ProgramNumber, "audioDelayMs": w.AudioDelayMs,
+		"audioTrack": w.AudioTrack, "programNumber": w.ProgramNumber, "audioDelayMs": w.AudioDelayMs, "headersFor": w.HeadersFor,
 	}
 	if len(w.Headers) > 0 {
 		body["headers"] = revealed(w.Headers)

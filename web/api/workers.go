@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -18,6 +19,22 @@ type worker struct {
 	Used         int               `json:"used"`
 	Since        string            `json:"since,omitempty"`
 	HasSecretKey bool              `json:"hasSecretKey"` // it can run what this API starts
+	load
+}
+
+// load is what a worker takes of its machine, as far as it tells.
+type load struct {
+	CPUCores    *float64 `json:"cpuCores,omitempty"` // 0 is one that idles
+	Memory      int64    `json:"memoryBytes,omitempty"`
+	MemoryLimit int64    `json:"memoryLimitBytes,omitempty"`
+}
+
+func loadOf(l *tasks.Load) load {
+	if l == nil {
+		return load{}
+	}
+	cores := math.Round(l.Cores*100) / 100
+	return load{&cores, l.Memory, l.Limit}
 }
 
 type workers struct {
@@ -33,7 +50,7 @@ func (s *server) fleet(c *gin.Context) error {
 	}
 	v := workers{Workers: make([]worker, 0, len(f.Workers))}
 	for _, w := range f.Workers {
-		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w)})
+		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w), loadOf(w.Load)})
 	}
 	return writeJSON(c, http.StatusOK, v)
 }

@@ -24,10 +24,18 @@ func TestTheWorkersAreListedWithoutTheirKeys(t *testing.T) {
 		{"name":"a","version":"v1","state":"ready","slots":8,"used":3,"since":"1970-01-01T00:00:00.000Z","hasSecretKey":true},
 		{"name":"b","version":"v2","state":"no_memory","slots":4,"used":0,"since":"1970-01-01T00:00:01.500Z","hasSecretKey":false}
 	]}`, w.Body.String())
+	f.fleet.Workers = []tasks.WorkerReport{
+		{Name: "a", State: tasks.WorkerReady, Load: &tasks.Load{Cores: 0.4249, Memory: 300, Limit: 1000}}, {Name: "idle", State: tasks.WorkerReady, Load: &tasks.Load{}},
+	}
+	w = f.do("GET", "/v1/workers", "")
+	assert.JSONEq(t, `{"workers":[
+		{"name":"a","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true,"cpuCores":0.42,"memoryBytes":300,"memoryLimitBytes":1000},
+		{"name":"idle","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true,"cpuCores":0}
+	]}`, w.Body.String())
 	f.fleet.Workers = []tasks.WorkerReport{{Name: "old", State: tasks.WorkerReady}} // it tells nothing of itself
 	w = f.do("GET", "/v1/workers", "")
 	assert.JSONEq(t, `{"workers":[{"name":"old","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true}]}`, w.Body.String())
-	assert.Equal(t, []string{"fleet", "fleet", "fleet"}, f.asked)
+	assert.Equal(t, []string{"fleet", "fleet", "fleet", "fleet"}, f.asked)
 	assert.Equal(t, 401, f.do("GET", "/v1/workers", "", "Authorization: ").Code)
 }
 

@@ -29,6 +29,7 @@ type wishes struct {
 	ProgramNumber  int                 `json:"programNumber,omitempty"`
 	AudioDelayMs   int64               `json:"audioDelayMs,omitempty"`
 	Headers        []string            `json:"headers,omitempty"` // names; their values are secrets
+	HeadersFor     string              `json:"headersFor,omitempty"`
 }
 
 func viewWishes(s tasks.Spec) wishes {
@@ -40,6 +41,9 @@ func viewWishes(s tasks.Spec) wishes {
 		VideoKbps: int64(o.Video.Bitrate) / 1000, AudioKbps: int64(o.Audio.Bitrate) / 1000,
 		FillVideo: o.FillVideo, Headers: s.HeaderNames,
 		AudioTrack: o.Choice.Audio, ProgramNumber: o.Choice.Program, AudioDelayMs: o.AudioDelay.Milliseconds(),
+	}
+	if s.HeadersForAll {
+		w.HeadersFor = "all"
 	}
 	if !o.PlaysOnce() {
 		w.Repeat = o.Repeat

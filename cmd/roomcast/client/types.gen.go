@@ -46,6 +46,24 @@ func (e ClientRole) Valid() bool {
 	}
 }
 
+// Defines values for HeadersFor.
+const (
+	HeadersForAll    HeadersFor = "all"
+	HeadersForOrigin HeadersFor = "origin"
+)
+
+// Valid indicates whether the value is a known member of the HeadersFor enum.
+func (e HeadersFor) Valid() bool {
+	switch e {
+	case HeadersForAll:
+		return true
+	case HeadersForOrigin:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReadinessStatus.
 const (
 	ReadinessStatusReady ReadinessStatus = "ready"
@@ -269,6 +287,9 @@ type FieldError struct {
 	// Field Its name in the request.
 	Field string `json:"field"`
 }
+
+// HeadersFor Where `headers` go: to the source's own scheme, host and port (the default), or Referer, Origin and User-Agent to every host of the source.
+type HeadersFor string
 
 // History What happened to a push.
 type History struct {
@@ -583,7 +604,7 @@ type Reset struct {
 // ResumeScope Which pushes share a resume record: those of the source, or only those into this room.
 type ResumeScope = tasks.ResumeScope
 
-// Sample How a push went for ten seconds.
+// Sample How a push went for ten seconds; the last one of an attempt for what was left.
 type Sample struct {
 	// At The end of the ten seconds.
 	At time.Time `json:"at"`
@@ -794,6 +815,9 @@ type Wishes struct {
 	// FPS Frames per second, 1 to 60.
 	FPS float64 `json:"fps,omitempty"`
 
+	// HeadersFor Where `headers` go: to the source's own scheme, host and port (the default), or Referer, Origin and User-Agent to every host of the source.
+	HeadersFor HeadersFor `json:"headersFor,omitempty"`
+
 	// Height Its height; one of the two keeps the shape.
 	Height int `json:"height,omitempty"`
 
@@ -830,8 +854,17 @@ type Wishes struct {
 
 // Worker A worker, as it told of itself with its last renew. One of an older version may tell nothing; it counts as `ready`.
 type Worker struct {
+	// CPUCores Cores that it used in the last second or so.
+	CPUCores float64 `json:"cpuCores,omitempty"`
+
 	// HasSecretKey Whether it can open what this API seals.
 	HasSecretKey bool `json:"hasSecretKey"`
+
+	// MemoryBytes Memory that it takes: of its cgroup where that limits it, else its own pages.
+	MemoryBytes int64 `json:"memoryBytes,omitempty"`
+
+	// MemoryLimitBytes Memory that it may take. Absent when nobody limits it.
+	MemoryLimitBytes int64 `json:"memoryLimitBytes,omitempty"`
 
 	// Name A new one for every process.
 	Name string `json:"name"`

@@ -3,7 +3,8 @@
 --
 -- KEYS 1–10 as in lib.lua
 -- ARGV 1 id, 2 retention ms, 3 epoch, 4 worker, 5 state, 6 failure as JSON or
---      '', 7 JSON array of fields and values, 8 JSON array of events
+--      '', 7 JSON array of fields and values, 8 JSON array of events, 9 JSON array of
+--      samples as sample() takes them
 -- Result {'ok', state} · {'gone'} · {'stale'} · {'illegal', state}
 -- A repeated call (its reply was lost) answers 'ok' again.
 local k = keyset()
@@ -25,5 +26,6 @@ rec.epoch = epoch
 set_fields(k.push, cjson.decode(ARGV[7]))
 redis.call('HSET', k.push, 'epoch', int(epoch), 'last_epoch', int(epoch), 'last_worker', worker)
 attempt_events(k, rec, epoch, cjson.decode(ARGV[8]))
+sample(k, cjson.decode(ARGV[9]))
 finish(k, rec, state, failure, now())
 return {'ok', state}

@@ -11,7 +11,7 @@ local MAX_EVENTS = 1000
 local FEED, FEED_MS = KEYS[#KEYS], 600000
 local MAX_WEBHOOKS = 100
 local OUTBOX_MS = 3 * 86400000 -- that an outbox is kept which nobody empties
-local SAMPLES_MS = OUTBOX_MS -- that samples are kept whose push was lost without an end
+local SAMPLES_MS = 86400000 -- that samples are kept after the last one, or after the end: they are most of what a push leaves
 local PROGRESS_MS = 10000 -- between two webhooks push.progress
 
 local function int(n)
@@ -82,12 +82,20 @@ local function owns(rec, epoch, worker)
   return rec.worker == worker or rec.worker == ''
 end
 
--- event writes into a push's history and the feed. Of what is older than FEED_MS
--- the last entry stays: who has read all since then may still stand there.
+-- feed_floor is the oldest entry that the feed needs: the last one of those older
+-- than FEED_MS, where who has read all since then may still stand. The first
+-- entry is asked for before: where none is that old, Redis would look at all.
+local function feed_floor()
+  local bound = now() - FEED_MS
+  local first = redis.call('XRANGE', FEED, '-', '+', 'COUNT', 1)[1]
+  if not first or tonumber(string.match(first[1], '^%d+')) > bound then return '0' end
+  return redis.call('XREVRANGE', FEED, int(bound), '-', 'COUNT', 1)[1][1]
+end
+
+-- event writes into a push's history and the feed.
 local function event(k, fields)
   redis.call('XADD', k.events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
-  local old = redis.call('XREVRANGE', FEED, int(now() - FEED_MS), '-', 'COUNT', 1)[1]
-  redis.call('XADD', FEED, 'MINID', '~', old and old[1] or '0', '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
+  redis.call('XADD', FEED, 'MINID', '~', feed_floor(), '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
 end
 
 -- samples_key follows from the record's name, so it is in its slot.
@@ -107,7 +115,7 @@ local function sample(k, list)
     local known = last and last[4] == fields[4] and tonumber(last[2]) >= tonumber(fields[2])
     if not known then redis.pcall('XADD', key, 'MAXLEN', '=', MAX_SAMPLES, '*', unpack(fields)) end
   end
-  redis.call('PEXPIRE', key, SAMPLES_MS)
+  if #list > 0 then redis.pcall('PEXPIRE', key, SAMPLES_MS) end
 end
 
 local function state_event(k, state, epoch, message, t, code)
@@ -391,6 +399,6 @@ local function finish(k, rec, state, failure, t)
   tell(k, state, state, int(t))
   redis.call('PEXPIRE', k.push, retention)
   redis.call('PEXPIRE', k.events, retention)
-  redis.call('PEXPIRE', samples_key(k.push), retention)
+  redis.call('PEXPIRE', samples_key(k.push), math.min(retention, SAMPLES_MS))
   rec.state = state
 end

@@ -3,7 +3,8 @@
 -- KEYS 1–10 as in lib.lua
 -- ARGV 1 id, 2 retention ms, 3 grace ms, 4 epoch, 5 worker, 6 JSON array of
 --      fields and values, 7 JSON array of events, 8 grace ms of a push whose
---      next attempt was announced: who prepared it claims at once, or is gone
+--      next attempt was announced: who prepared it claims at once, or is gone,
+--      9 JSON array of samples as sample() takes them
 -- Result {'ok', next epoch}, 0 when the push was to stop and is now stopped ·
 --      {'gone'} · {'stale'} · {'illegal', state}
 -- A repeated call (its reply was lost) answers the same until somebody claims.
@@ -28,6 +29,7 @@ rec.epoch = epoch
 set_fields(k.push, cjson.decode(ARGV[6]))
 redis.call('HSET', k.push, 'epoch', int(epoch), 'last_epoch', int(epoch), 'last_worker', worker)
 attempt_events(k, rec, epoch, cjson.decode(ARGV[7]))
+sample(k, cjson.decode(ARGV[9]))
 if stop then
   finish(k, rec, 'stopped', '', t)
   return {'ok', '0'}

@@ -19,6 +19,10 @@ local RUNNING = {starting = true, publishing = true, reconnecting = true}
 local t = now()
 local looks = string.match(KEYS[1], '^(.*:)live$') .. 'preview-wanted' -- in the slot of live
 local anybody = redis.call('EXISTS', looks) == 1
+-- looked_at says whether somebody looks. Pictures are worth no lease: what cannot be read counts as nobody.
+local function looked_at(id)
+  return anybody and (tonumber(redis.pcall('ZSCORE', looks, id) or '') or 0) > t
+end
 local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
 
 -- write puts down what the attempt tells of itself, state excepted, which it is
@@ -62,7 +66,7 @@ local function renew(k, a)
     end
   end
   if a.t ~= '' then tell_progress(k, rec, t) end
-  if anybody and tonumber(redis.call('ZSCORE', looks, rec.id) or 0) > t then return WATCHED end
+  if looked_at(rec.id) then return WATCHED end
   return KEPT
 end
 

@@ -139,7 +139,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange an API key for a session, for a browser
-         * @description The cookie `roomcast_session` opens whatever a key does, and the monitor, for 12 hours, in every API with the same secret key, until its API key is taken out. No script can read it, and no other site's page has it sent along.
+         * @description The cookie `roomcast_session` opens whatever a key does, and the monitor, for 12 hours, in every API with the same secret key, until its API key is taken out. No script can read it, and no other site's page has it sent along. After ten wrong keys from one address within a minute the answer is 429 until the minute is over, whatever the key.
          */
         post: operations["signIn"];
         /** Take a browser's session cookie away */
@@ -489,7 +489,13 @@ export interface components {
              * @description So much later the sound; below zero it is earlier.
              */
             audioDelayMs?: number;
+            headersFor?: components["schemas"]["HeadersFor"];
         };
+        /**
+         * @description Where `headers` go: to the source's own scheme, host and port (the default), or Referer, Origin and User-Agent to every host of the source.
+         * @enum {string}
+         */
+        HeadersFor: "origin" | "all";
         /**
          * @description The user's role in the room; what cannot publish is refused.
          * @enum {string}
@@ -541,6 +547,21 @@ export interface components {
             since?: string;
             /** @description Whether it can open what this API seals. */
             hasSecretKey: boolean;
+            /**
+             * Format: double
+             * @description Cores that it used in the last second or so.
+             */
+            cpuCores?: number;
+            /**
+             * Format: int64
+             * @description Memory that it takes: of its cgroup where that limits it, else its own pages.
+             */
+            memoryBytes?: number;
+            /**
+             * Format: int64
+             * @description Memory that it may take. Absent when nobody limits it.
+             */
+            memoryLimitBytes?: number;
         };
         /** @description What a process looked at. */
         Readiness: {
@@ -897,7 +918,7 @@ export interface components {
         Samples: {
             samples: components["schemas"]["Sample"][];
         };
-        /** @description How a push went for ten seconds. */
+        /** @description How a push went for ten seconds; the last one of an attempt for what was left. */
         Sample: {
             /**
              * Format: date-time
@@ -1031,7 +1052,7 @@ export interface components {
          * @description Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
          * @enum {string}
          */
-        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "worker_restarts" | "waiting_for_worker";
+        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "worker_restarts" | "waiting_for_worker";
     };
     responses: {
         /** @description The page, for whoever accepts text/html. */
@@ -1359,7 +1380,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Oldest first, also of a push that has ended, as long as its record is kept. */
+            /** @description Oldest first, also of a push that has ended: for a day after that, or as long as its record is kept where that is less. */
             200: {
                 headers: {
                     [name: string]: unknown;

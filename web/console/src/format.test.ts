@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bitrate, bytes, duration, fill, sourceName, utc } from './format'
+import { bare, bitrate, bytes, duration, fill, sourceName, utc } from './format'
 
 test.each([
   [0, '0:00'],
@@ -33,3 +33,9 @@ test.each([
   [1, '1 push is in r'],
   [2, '2 pushes are in r'],
 ])('a sentence about %i has the right number', (n, want) => expect(fill('{n} {n|push is|pushes are} in {room}', { n, room: 'r' })).toBe(want))
+
+test('a word that only a newer server knows is shown by its name', () => {
+  expect(bare('ws_melting')).toBe('melting')
+  expect(bare('state_on_hold')).toBe('on_hold')
+  expect(bare('workers')).toBe('workers')
+})

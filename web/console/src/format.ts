@@ -62,3 +62,6 @@ export function fill(sentence: string, values: Record<string, string | number>):
     one === undefined ? String(values[name] ?? '') : values[name] === 1 ? one : many!,
   )
 }
+
+/** bare is what a word was made for that the page does not have: ws_melting is of a worker that is melting. */
+export const bare = (word: string) => word.slice(word.indexOf('_') + 1)

@@ -1,7 +1,7 @@
 // The page's words in the reader's language. The server's sentences stay as they are; their codes are explained by codes.ts.
 import { effect, signal } from '@preact/signals'
 import { type Code, codes } from './codes'
-import { fill } from './format'
+import { bare, fill } from './format'
 import { recall, remember } from './memory'
 import { en } from './words.en'
 import { zh } from './words.zh'
@@ -32,9 +32,9 @@ export function setLanguage(to: Language) {
 /** tag is the language for Intl. */
 export const tag = () => tags[language.value]
 
-/** t is a sentence with its names filled in. */
+/** t is a sentence with its names filled in; of a state or an action that only a newer server knows, its name. */
 export function t(word: Word, values: Record<string, string | number> = {}): string {
-  return fill(words[language.value][word], values)
+  return fill(words[language.value][word] ?? bare(word), values)
 }
 
 /** explain is what a code means and what to do about it; null for one that this page does not know yet. */

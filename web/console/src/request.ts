@@ -4,7 +4,7 @@ import type { Push, PushRequest } from './api'
 /** wishes are the fields that a push shows just as they were sent. */
 const wishes = [
   'startAtMs', 'endAtMs', 'repeat', 'maxDurationSec', 'maxIdleSec', 'volume', 'mute', 'transcode', 'width', 'height', 'fps', 'videoKbps',
-  'audioKbps', 'fillAudio', 'fillVideo', 'audioTrack', 'programNumber', 'audioDelayMs', 'callbackEvents', 'metadata',
+  'audioKbps', 'fillAudio', 'fillVideo', 'audioTrack', 'programNumber', 'audioDelayMs', 'headersFor', 'callbackEvents', 'metadata',
 ] as const
 
 /** requestOf leaves out what is as it is by default. */

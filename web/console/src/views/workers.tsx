@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { getWorkers, type Worker } from '../api'
+import { bytes } from '../format'
 import { t, type Word } from '../i18n'
 import { Empty } from '../parts/empty'
 import { Icon } from '../parts/icon'
@@ -55,6 +56,8 @@ function Table({ workers }: { workers: Worker[] }) {
             <th scope="col">{t('worker')}</th>
             <th scope="col">{t('state')}</th>
             <th scope="col">{t('slots')}</th>
+            <th scope="col">{t('cpu')}</th>
+            <th scope="col">{t('memory')}</th>
             <th scope="col">{t('version')}</th>
             <th scope="col">{t('since')}</th>
             <th scope="col">{t('hasKey')}</th>
@@ -88,6 +91,15 @@ function WorkerRow({ worker: w }: { worker: Worker }) {
       <td class="min-w-36">
         <span class={'block tabular-nums ' + (full ? 'text-warn' : '')}>{t('slotsUsed', { used: w.used, slots: w.slots })}</span>
         <progress class={'bar ' + (full ? 'full' : '')} max={w.slots} value={w.used} aria-label={t('slots')} />
+      </td>
+      <td class="whitespace-nowrap tabular-nums">
+        <Label word="cpu" />
+        {w.cpuCores === undefined ? '–' : t('cores', { n: w.cpuCores.toFixed(2) })}
+      </td>
+      <td class="whitespace-nowrap tabular-nums">
+        <Label word="memory" />
+        {w.memoryBytes === undefined ? '–' : bytes(w.memoryBytes)}
+        {w.memoryLimitBytes !== undefined && <span class="text-soft"> / {bytes(w.memoryLimitBytes)}</span>}
       </td>
       <td class="font-mono text-[13px] whitespace-nowrap">{w.version}</td>
       <td>
