@@ -5,11 +5,6 @@ import (
 	"io"
 )
 
-// TLSPort is how https is told to libav, which does no TLS itself: an http
-// address whose port is TLSPort+p means https on port p. The Gate's proxy does
-// the TLS, so that it sees every request and answer.
-const TLSPort = 1 << 16
-
 // Bytes is a source as one row of bytes, fetched in Go. Its methods are called
 // from one goroutine, and return within 50 ms of the end of the context it was
 // opened with. The reason of an error is the Way's to tell.
@@ -34,8 +29,6 @@ type Way struct {
 	Source Source
 	// URL is the source's own, for how it ends and what may not be told of it.
 	URL Secret
-	// Options are libav's protocol options: http_proxy.
-	Options map[string]Secret
 	// Refusal says why the guard turned a connection of this way down; nil when
 	// it did not: also for an HTTP error status, which libav tells less well. It
 	// may be asked at any time until Close. A nil func is a way

@@ -122,7 +122,6 @@ func (p *parts) service(cfg config.Config, client redisconn.Client) (*tasks.Serv
 	if err != nil {
 		return nil, fmt.Errorf("ROOMCAST_SOURCE_SCHEMES, ROOMCAST_SOURCE_ALLOW, ROOMCAST_SOURCE_DENY: %w", err)
 	}
-	p.closers = append(p.closers, gate.Close)
 	callbacks, err := p.callbacks(cfg)
 	if err != nil {
 		return nil, err
@@ -142,7 +141,6 @@ func (p *parts) callbacks(cfg config.Config) (tasks.Callbacks, error) {
 	if err != nil {
 		return c, fmt.Errorf("ROOMCAST_WEBHOOK_ALLOW, ROOMCAST_SOURCE_DENY: %w", err)
 	}
-	p.closers = append(p.closers, gate.Close)
 	c.Check = gate
 	return c, nil
 }

@@ -39,7 +39,6 @@ const closingTime = 2 * time.Second
 // run works until ctx ends, and then gives its pushes back; or until the worker
 // is spent, which is an error.
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
-	egress.ClearProxyEnv()
 	cfg, warnings, err := config.LoadWorker(environ)
 	if err != nil {
 		return err
@@ -84,7 +83,6 @@ func newPlayer(cfg config.Config, log *slog.Logger) (player *media.Pusher, recei
 	}
 	door, err := trtc.New(trtc.Config{Keys: cfg.SDKKeys, Endpoint: cfg.RTMPEndpoint})
 	if err != nil {
-		gate.Close()
 		return nil, nil, nil, err
 	}
 	endLog := libav.SetLogger(log)
@@ -98,7 +96,7 @@ func newPlayer(cfg config.Config, log *slog.Logger) (player *media.Pusher, recei
 
 		Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: log}),
 	}
-	return player, gate.Received, func() { gate.Close(); endLog() }, nil
+	return player, gate.Received, endLog, nil
 }
 
 // parts is what work puts together.

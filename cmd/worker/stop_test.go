@@ -55,7 +55,6 @@ func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *media.P
 	t.Helper()
 	gate, err := egress.New(egress.Config{Allow: []string{"127.0.0.0/8"}, Resolver: names})
 	require.NoError(t, err)
-	t.Cleanup(gate.Close)
 	door, err := trtc.New(trtc.Config{Endpoint: room.URL()})
 	require.NoError(t, err)
 	return &media.Pusher{

@@ -38,13 +38,11 @@ func newWebhooks(cfg config.Config, p parts, records *store.Store, sealer *secre
 		Secrets: cfg.WebhookSecrets(), URL: cfg.WebhookURL, Own: own, Guarded: guarded, Tried: tried,
 	})
 	if err != nil {
-		gate.Close()
 		return nil, nil, err
 	}
 	closeAll := func() {
 		own.CloseIdleConnections()
 		guarded.CloseIdleConnections()
-		gate.Close()
 	}
 	return queue.NewWebhookServer(p.client, deliverer.Deliver, p.log), closeAll, nil
 }

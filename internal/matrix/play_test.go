@@ -31,7 +31,6 @@ func newPusher(t testing.TB, endpoint string) *media.Pusher {
 	require.NoError(t, err)
 	out, err := egress.New(egress.Config{Schemes: []string{"http", "rtmp", "rtsp", "srt"}, Allow: []string{"127.0.0.0/8"}})
 	require.NoError(t, err)
-	t.Cleanup(out.Close)
 	return &media.Pusher{
 		Opener: &source.Opener{Network: out, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}), Log: slog.New(slog.DiscardHandler)},
 		Dialer: &rtmp.Dialer{},

@@ -142,19 +142,6 @@ func (a address) checkRest() error {
 	return nil
 }
 
-// marked is the whole as libav gets it: see media.TLSPort.
-func (a address) marked() string {
-	if a.scheme != "https" {
-		return a.raw
-	}
-	return "http://" + a.userInfo + a.markedHost() + a.path
-}
-
-// markedHost is the target's host and port in an http address for libav.
-func (t target) markedHost() string {
-	return net.JoinHostPort(t.host, strconv.Itoa(media.TLSPort+int(t.port)))
-}
-
 // parseAuthority reads host[:port], [v6] or [v6]:port.
 func parseAuthority(scheme, s string) (target, error) {
 	t := target{scheme: scheme, port: carried[scheme]}

@@ -9,13 +9,25 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/roomcast/roomcast/media"
 )
 
-const userAgent = "Roomcast/1"
+const (
+	userAgent   = "Roomcast/1"
+	answerTime  = 30 * time.Second // for a source to send its answer's head
+	answerBytes = 256 << 10        // of an answer's head
+	maxTurns    = 8                // redirects before an answer
+	opAnswer    = "read the source's answer"
+)
+
+var (
+	errAnswer = errors.New("the source did not answer as an HTTP server")
+	errTurns  = errors.New("the source redirects without end")
+)
 
 // Client returns what fetches r's source over http and https, and all that the
 // source leads to: each address is checked and resolved when it is connected to,
@@ -53,7 +65,7 @@ func (g *Gate) Client(r media.SourceRequest) (*http.Client, error) {
 	}
 	return &http.Client{Transport: out, Jar: jar, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 		if len(via) > maxTurns {
-			return answerFailure(media.KindSourceInvalid, a.target, errTurns)
+			return &media.Error{Kind: media.KindSourceInvalid, Op: opAnswer, Err: described(a.target, errTurns)}
 		}
 		return nil
 	}}, nil

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"net/netip"
-	"net/url"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -59,47 +56,7 @@ func newGate(t testing.TB, c Config) *Gate {
 	t.Helper()
 	g, err := New(c)
 	require.NoError(t, err)
-	t.Cleanup(g.Close)
 	return g
-}
-
-func openWay(t testing.TB, g *Gate, url string) *way {
-	t.Helper()
-	w, err := g.open(context.Background(), media.SourceRequest{URL: media.Secret(url)})
-	require.NoError(t, err)
-	t.Cleanup(w.Close)
-	return w
-}
-
-// viaProxy is an http.Client that goes through w and follows no redirect by
-// itself; libav's following is that of a second request.
-func viaProxy(t testing.TB, w *way) *http.Client {
-	t.Helper()
-	proxy, err := url.Parse(w.Options["http_proxy"].Reveal())
-	require.NoError(t, err)
-	transport := &http.Transport{Proxy: http.ProxyURL(proxy), DisableCompression: true}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: marking{transport}, Timeout: testTime}
-}
-
-// marking sends https as libav gets it: in http with a marked port.
-type marking struct{ *http.Transport }
-
-func (m marking) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme == "https" {
-		r = r.Clone(r.Context())
-		port := r.URL.Port()
-		if port == "" {
-			port = "443"
-		}
-		n, err := strconv.Atoi(port)
-		if err != nil {
-			return nil, err
-		}
-		r.URL.Scheme, r.URL.Host = "http", net.JoinHostPort(r.URL.Hostname(), strconv.Itoa(media.TLSPort+n))
-		r.Host = r.URL.Host
-	}
-	return m.Transport.RoundTrip(r)
 }
 
 // inside is a server behind the gate that nobody may reach.

@@ -3,15 +3,12 @@ package egress
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,10 +24,7 @@ const (
 // has none.
 var carried = map[string]uint16{"http": 80, "https": 443, "rtmp": 1935, "rtmps": 443, "rtsp": 554, "srt": 0}
 
-var (
-	errClosed = errors.New("the gate is closed")
-	errNoWay  = errors.New("there is no way for libav to such a source")
-)
+var ()
 
 // Resolver looks names up. Its answers are checked, whatever they are; it may
 // hang longer than ctx.
@@ -62,23 +56,17 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Gate opens ways to sources. It is safe for concurrent use.
+// Gate connects to sources. It is safe for concurrent use.
 type Gate struct {
 	cfg     Config
 	schemes []string
 	rules   *rules
 	lookups chan struct{} // one token per look-up under way
-	proxy   *proxy
 
 	received atomic.Int64 // bytes from sources
-
-	mu     sync.Mutex
-	closed bool
-	serial uint64
-	ways   map[string]*way // by proxy user
 }
 
-// New checks c and starts the forward proxy on a free loopback port.
+// New checks c.
 func New(c Config) (*Gate, error) {
 	rules, err := parseRules(c.Allow, c.Deny)
 	if err != nil {
@@ -101,15 +89,7 @@ func New(c Config) (*Gate, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gate{
-		cfg: c, schemes: schemes, rules: rules,
-		lookups: make(chan struct{}, maxLookups),
-		ways:    make(map[string]*way),
-	}
-	if g.proxy, err = startProxy(g); err != nil {
-		return nil, fmt.Errorf("start the forward proxy: %w", err)
-	}
-	return g, nil
+	return &Gate{cfg: c, schemes: schemes, rules: rules, lookups: make(chan struct{}, maxLookups)}, nil
 }
 
 func checkSchemes(list []string) ([]string, error) {
@@ -144,77 +124,3 @@ func (g *Gate) parse(raw media.Secret) (address, error) {
 }
 
 func (g *Gate) carries(scheme string) bool { return slices.Contains(g.schemes, scheme) }
-
-var _ media.Gate = (*Gate)(nil)
-
-// Open makes the way for one attempt at r.URL, which is of http or https, to whose origin alone it sends
-// r.Headers. The way ends with ctx, or with its Close, which the caller owes.
-// The errors are CheckURL's and CheckHeaders'; nothing is resolved or dialled
-// before libav asks for it.
-func (g *Gate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
-	w, err := g.open(ctx, r)
-	if err != nil {
-		return media.Way{}, err
-	}
-	return media.Way{URL: w.URL, Options: w.Options, Refusal: w.Refusal, Found: w.found.words, Close: w.Close}, nil
-}
-
-func (g *Gate) open(ctx context.Context, r media.SourceRequest) (*way, error) {
-	a, err := g.parse(r.URL)
-	if err != nil {
-		return nil, err
-	}
-	if err := CheckHeaders(r.Headers); err != nil {
-		return nil, err
-	}
-	w := newWay(ctx, g, a.target)
-	w.headers = r.Headers
-	if err := g.register(w); err != nil {
-		w.cancel()
-		return nil, err
-	}
-	w.URL = media.Secret(a.marked())
-	w.Options = map[string]media.Secret{"http_proxy": g.proxy.url(w)}
-	return w, nil
-}
-
-func (g *Gate) register(w *way) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return &media.Error{Kind: media.KindInternal, Op: opDial, Err: errClosed}
-	}
-	g.serial++
-	w.user = "w" + strconv.FormatUint(g.serial, 10)
-	g.ways[w.user] = w
-	w.idle = w.after(w.shut)
-	return nil
-}
-
-func (g *Gate) forget(w *way) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.ways, w.user)
-}
-
-func (g *Gate) way(user string) *way {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.ways[user]
-}
-
-// Close ends every way and the proxy. It returns when their goroutines have
-// ended, but for look-ups that hang in the resolver.
-func (g *Gate) Close() {
-	g.mu.Lock()
-	g.closed = true
-	open := make([]*way, 0, len(g.ways))
-	for _, w := range g.ways {
-		open = append(open, w)
-	}
-	g.mu.Unlock()
-	for _, w := range open {
-		w.Close()
-	}
-	g.proxy.close()
-}

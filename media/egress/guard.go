@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"runtime"
 	"runtime/debug"
-
-	"github.com/roomcast/roomcast/media"
 )
 
 var errPanic = errors.New("what the source sent could not be coped with")
@@ -20,9 +17,6 @@ func guarded(log *slog.Logger, host string, f func()) (returned bool) {
 		fault := recover()
 		if fault == nil {
 			return
-		}
-		if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(fault)
 		}
 		log.Error("panic while a source was read", "host", host, "panic", panicText(fault), "stack", string(debug.Stack()))
 	}()
@@ -36,18 +30,4 @@ func panicText(fault any) string {
 		return err.Error()
 	}
 	return fmt.Sprintf("a %T", fault)
-}
-
-// guard is guarded for a goroutine of the way, which a panic ends for good.
-func (w *way) guard(f func()) (returned bool) {
-	returned = guarded(w.gate.cfg.Log, w.to.host, f)
-	if !returned {
-		w.mu.Lock()
-		if w.blocked == nil {
-			w.blocked = &media.Error{Kind: media.KindInternal, Op: opAnswer, Err: described(w.to, errPanic)}
-		}
-		w.mu.Unlock()
-		w.cancel()
-	}
-	return returned
 }

@@ -112,20 +112,13 @@ func openBytes(t *testing.T, name string, data []byte) (*Source, error) {
 	}))
 	t.Cleanup(server.Close)
 	ctx, cancel := context.WithCancel(t.Context())
-	source, err := NewOpener(Config{Gate: direct{}}).Open(ctx, media.SourceRequest{URL: media.Secret(server.URL + "/" + name)})
+	source, err := NewOpener(Config{Gate: &passGate{}}).Open(ctx, media.SourceRequest{URL: media.Secret(server.URL + "/" + name)})
 	t.Cleanup(cancel)
 	if err != nil {
 		return nil, err
 	}
 	t.Cleanup(func() { assert.NoError(t, source.Close()) })
 	return source.(*Source), nil
-}
-
-// direct leads to loopback without a proxy.
-type direct struct{}
-
-func (direct) Open(_ context.Context, r media.SourceRequest) (media.Way, error) {
-	return media.Way{URL: r.URL}, nil
 }
 
 func TestASourceThatWasClosedBetweenTwoReadsGivesNoMore(t *testing.T) {

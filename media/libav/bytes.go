@@ -62,7 +62,7 @@ func (s *Source) readBytes(b media.Bytes) error {
 
 // atEnd says whether all of the source has been read.
 func (s *Source) atEnd() bool {
-	if b := s.way.Bytes; b != nil && b.Size() > 0 {
+	if b := s.way.Bytes; b.Size() > 0 {
 		at, err := b.Seek(0, io.SeekCurrent)
 		return err == nil && at >= b.Size()
 	}

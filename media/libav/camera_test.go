@@ -168,7 +168,6 @@ func TestAnOpenThatHangsEndsWithItsContextAndItsTime(t *testing.T) {
 
 			g, err := egress.New(egress.Config{Schemes: everyScheme, Allow: []string{"127.0.0.0/8"}})
 			require.NoError(t, err)
-			defer g.Close()
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			stopped := errors.New("stopped")

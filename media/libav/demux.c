@@ -294,22 +294,15 @@ int rc_read(rc_reader *r)
 	return ret;
 }
 
-typedef int (*io_open_func)(AVFormatContext *, AVIOContext **, const char *, int, AVDictionary **);
-
-// open_default is libavformat's own io_open, the same for every context.
-static _Atomic(io_open_func) open_default;
-
-// A source may lead nowhere else: what is opened is its own address.
-static int guarded_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
+// A source leads nowhere: its bytes are all there is.
+static int no_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
 {
-	int ours = av_strstart(url, "http://", NULL) || av_strstart(url, "rtmp://", NULL) || av_strstart(url, "srt://", NULL);
-	if (s->flags & AVFMT_FLAG_CUSTOM_IO)
-		return AVERROR(EINVAL); // its bytes are all there is
-	if (!ours || strcmp(url, s->url) || flags & AVIO_FLAG_WRITE) {
-		av_log(s, AV_LOG_ERROR, "address in the source refused\n");
-		return AVERROR(EINVAL);
-	}
-	return atomic_load(&open_default)(s, pb, url, flags, options);
+	(void)pb;
+	(void)url;
+	(void)flags;
+	(void)options;
+	av_log(s, AV_LOG_ERROR, "address in the source refused\n");
+	return AVERROR(EINVAL);
 }
 
 static int interrupted(void *opaque)
@@ -327,8 +320,7 @@ rc_watch *rc_guard(AVFormatContext *format)
 	watch->inner = format->interrupt_callback;
 	format->interrupt_callback = (AVIOInterruptCB){interrupted, watch};
 	format->opaque = watch;
-	atomic_store(&open_default, format->io_open);
-	format->io_open = guarded_open;
+	format->io_open = no_open;
 	return watch;
 }
 
@@ -346,11 +338,6 @@ int rc_seekable(const AVFormatContext *format)
 	return !!(format->pb->seekable & AVIO_SEEKABLE_NORMAL);
 }
 
-int rc_sized(const AVFormatContext *format)
-{
-	return format->pb && avio_size(format->pb) > 0;
-}
-
 int rc_flv_flags(const AVFormatContext *format)
 {
 	const AVIOContext *pb = format->pb;
@@ -359,13 +346,7 @@ int rc_flv_flags(const AVFormatContext *format)
 	return pb->buffer[4];
 }
 
-int rc_at_end(const AVFormatContext *format)
-{
-	if (!format->pb)
-		return 0;
-	int64_t size = avio_size(format->pb);
-	return avio_feof(format->pb) || (size > 0 && avio_tell(format->pb) >= size);
-}
+int rc_at_end(const AVFormatContext *format) { return format->pb && avio_feof(format->pb); }
 
 int rc_edited(const AVFormatContext *format)
 {

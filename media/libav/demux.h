@@ -87,7 +87,7 @@ int rc_flv_flags(const AVFormatContext *format);
 // rc_choose makes every stream that there is but these two cost nothing.
 void rc_choose(rc_reader *r, int video, int audio);
 
-// rc_guard lets the context open its own address only, of http, rtmp or srt. Its interrupt callback must
+// rc_guard lets the context open nothing. Its interrupt callback must
 // be set before. It returns NULL when memory is out.
 rc_watch *rc_guard(AVFormatContext *format);
 
@@ -97,9 +97,6 @@ int rc_io_error(const AVFormatContext *format);
 // rc_seekable says whether the context's connection can go back: 1, 0, or -1
 // when the demuxer opens its own.
 int rc_seekable(const AVFormatContext *format);
-
-// rc_sized says whether the length in bytes of what is read is known.
-int rc_sized(const AVFormatContext *format);
 
 // rc_at_end says whether all of the context's connection has been read.
 int rc_at_end(const AVFormatContext *format);

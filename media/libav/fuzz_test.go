@@ -99,7 +99,7 @@ func newRig(t testing.TB, parts []byte) *rig {
 	log := slog.New(slog.DiscardHandler)
 	r := &rig{opener: &source.Opener{Network: g, Demuxer: libav.NewOpener(libav.Config{Log: log}), Log: log}, parts: parts}
 	s := httptest.NewServer(r)
-	t.Cleanup(func() { s.CloseClientConnections(); s.Close(); g.Close() })
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	r.url = s.URL + "/file"
 	return r
 }

@@ -48,7 +48,6 @@ func open(t *testing.T, r media.SourceRequest, trusted ...*httptest.Server) (med
 	}
 	g, err := egress.New(egress.Config{Schemes: everyScheme, Allow: []string{"127.0.0.0/8"}, Resolver: local{}, TLSRoots: roots})
 	require.NoError(t, err)
-	t.Cleanup(g.Close)
 	s, err := (&source.Opener{Network: g, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}), Log: slog.New(slog.DiscardHandler)}).Open(t.Context(), r)
 	if err == nil {
 		t.Cleanup(func() { _ = s.Close() })

@@ -24,18 +24,35 @@ import (
 
 // passGate leads where the address says, without a check.
 type passGate struct {
-	options map[string]media.Secret
 	refusal error
 	closed  int
 }
 
-func (g *passGate) Open(_ context.Context, r media.SourceRequest) (media.Way, error) {
-	return media.Way{
-		URL: r.URL, Options: g.options,
-		Refusal: func() error { return g.refusal },
-		Close:   func() { g.closed++ },
-	}, nil
+func (g *passGate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
+	if g.refusal != nil {
+		return media.Way{URL: r.URL, Bytes: noBytes{}, Refusal: func() error { return g.refusal }, Close: func() { g.closed++ }}, nil
+	}
+	var c caught
+	_, err := (&fetched.Opener{Network: plain{}, Demuxer: &c}).Open(ctx, r)
+	end := c.way.Close
+	c.way.Close = func() { g.closed++; end() }
+	return c.way, err
 }
+
+// caught is a demuxer that wants the way alone.
+type caught struct{ way media.Way }
+
+func (c *caught) Demux(ctx context.Context, r media.SourceRequest, g media.Gate) (_ media.Source, err error) {
+	c.way, err = g.Open(ctx, r)
+	return nil, err
+}
+
+// noBytes is a source of which nothing comes.
+type noBytes struct{ media.Bytes }
+
+func (noBytes) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (noBytes) Seekable() bool           { return false }
+func (noBytes) Size() int64              { return -1 }
 
 // serve serves the files of the clips' folder.
 func serve(tb testing.TB) string {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 
 // Config is what an Opener works with.
 type Config struct {
-	// Gate is the way out to sources. Required.
+	// Gate is what Open opens sources by; Demux is given one.
 	Gate media.Gate
 	// Silence is for how long a source over http may send nothing while it is
 	// opened; 0 means 30 s.
@@ -32,16 +31,9 @@ type Opener struct {
 
 var _ media.Opener = (*Opener)(nil)
 
-// NewOpener returns an Opener. It takes libav's log away from standard error
-// and clears the environment's proxy settings, which libav would follow past
-// the Gate: call it before other threads read the environment.
+// NewOpener returns an Opener. It takes libav's log away from standard error.
 func NewOpener(c Config) *Opener {
 	installLog()
-	for _, name := range []string{"http_proxy", "no_proxy"} {
-		if _, set := os.LookupEnv(name); set {
-			_ = os.Unsetenv(name) // fails for malformed names only
-		}
-	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

@@ -1,10 +1,8 @@
 package libav
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"net/url"
 	"path"
 	"regexp"
@@ -20,11 +18,6 @@ import (
 const (
 	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf,mxf," +
 		"jpeg_pipe,png_pipe,webp_pipe"
-)
-
-const (
-	userAgent   = "Roomcast/1"
-	readTimeout = 15 * time.Second
 )
 
 // ofBytes holds what is pinned where libav is given bytes: it opens nothing.
@@ -48,63 +41,24 @@ var ofLive = map[string]map[string]string{
 	"srt": {"format_whitelist": "mpegts", "fpsprobesize": "3"},
 }
 
-// schemes holds what is pinned on every context, by the scheme libav opens.
-// https is not among them: the Gate's proxy does the TLS.
-var schemes = map[string]map[string]string{
-	"http": httpOptions(),
-}
-
-func httpOptions() map[string]string {
-	return map[string]string{
-		"protocol_whitelist": "http,tcp,crypto",
-		"format_whitelist":   fileFormats,
-		// Without it libav 9.0 takes the end of the last chunk for an error.
-		"multiple_requests": "1",
-		"max_redirects":     "8",
-		"reconnect":         "0", // reconnecting is the caller's
-		"user_agent":        userAgent,
-		"analyzeduration":   micros(3 * time.Second),
-		"enable_drefs":      "0", // mov: no references to other files
-		"use_absolute_path": "0",
-	}
-}
-
 func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
 
-// openOptions returns the address and the options for OpenInput. The caller
-// frees the dictionary.
-func openOptions(way media.Way) (string, *astiav.Dictionary, error) {
-	const op = "open source"
-	if way.Bytes != nil {
-		pinned := maps.Clone(ofBytes)
-		scheme, _, _ := strings.Cut(strings.ToLower(way.URL.Reveal()), ":")
-		maps.Copy(pinned, ofLive[strings.Replace(scheme, "rtmps", "rtmp", 1)])
-		return nameOf(way.URL), optionsOf(nil, pinned), nil
-	}
-	scheme, rest, ok := strings.Cut(way.URL.Reveal(), ":")
-	scheme = strings.ToLower(scheme)
-	pinned, known := schemes[scheme]
-	if !ok || !known {
-		return "", nil, &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: media.Because("it has a scheme that is not played", nil)}
-	}
-	address := scheme + ":" + rest
-	if err := checkAddress(address, way.Options["http_proxy"].Reveal()); err != nil {
-		return "", nil, &media.Error{Kind: media.KindInternal, Op: op, Err: err}
-	}
-	return address, optionsOf(way.Options, pinned), nil
+// openOptions returns the name and the options for OpenInput. The caller frees the
+// dictionary.
+func openOptions(way media.Way) (string, *astiav.Dictionary) {
+	pinned := maps.Clone(ofBytes)
+	scheme, _, _ := strings.Cut(strings.ToLower(way.URL.Reveal()), ":")
+	maps.Copy(pinned, ofLive[strings.Replace(scheme, "rtmps", "rtmp", 1)])
+	return nameOf(way.URL), optionsOf(pinned)
 }
 
-func optionsOf(own map[string]media.Secret, pinned map[string]string) *astiav.Dictionary {
+func optionsOf(pinned map[string]string) *astiav.Dictionary {
 	d := astiav.NewDictionary()
 	set := func(key, value string) { _ = d.Set(key, value, astiav.NewDictionaryFlags()) } // fails out of memory only
-	set("rw_timeout", micros(readTimeout))
 	set("probesize", "2500000")
 	set("max_streams", strconv.Itoa(mostStreams))
 	set("flv_full_metadata", "1") // for flvPromisesVideo
-	for key, value := range own {
-		set(key, value.Reveal())
-	}
-	for key, value := range pinned { // last: nothing overrides them
+	for key, value := range pinned {
 		set(key, value)
 	}
 	return d
@@ -125,22 +79,3 @@ func nameOf(address media.Secret) string {
 }
 
 var endings = regexp.MustCompile(`^\.[a-z0-9]{2,4}$`)
-
-var errNotLoopback = errors.New("the way leads libav to a name or an address that is not loopback")
-
-// checkAddress makes sure that libav never looks up a name: a hanging name
-// server would hold it for 10 s, interrupted or not.
-func checkAddress(address, proxy string) error {
-	if proxy != "" {
-		address = proxy
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return errNotLoopback // err quotes the address
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	if err != nil || !ip.IsLoopback() {
-		return errNotLoopback
-	}
-	return nil
-}

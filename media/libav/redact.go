@@ -55,9 +55,6 @@ func secretsOf(r media.SourceRequest, way media.Way) []string {
 	var all []string
 	all = append(all, urlSecrets(r.URL.Reveal())...)
 	all = append(all, urlSecrets(way.URL.Reveal())...)
-	for _, v := range way.Options {
-		all = append(all, urlSecrets(v.Reveal())...)
-	}
 	for _, v := range r.Headers {
 		all = append(all, v.Reveal())
 		all = append(all, strings.Fields(v.Reveal())...)

@@ -52,12 +52,11 @@ func TestRedactWhatTheRequestTold(t *testing.T) {
 		URL:     "https://me:p%40ss%20CANARY@h/a.mp4?t=a%2FCANARY1&plainCANARY2&s=x",
 		Headers: map[string]media.Secret{"Authorization": "Bearer CANARY3"},
 	}, media.Way{
-		URL:     "rtmp://127.0.0.1:1/app/keyCANARY7?sign=CANARY4",
-		Options: map[string]media.Secret{"http_proxy": "http://w1:CANARY5@127.0.0.1:9", "rtmp_tcurl": "rtmp://h/app?k=CANARY6"},
+		URL: "rtmp://127.0.0.1:1/app/keyCANARY7?sign=CANARY4",
 	})
 	for _, line := range []string{
-		"t is a%2FCANARY1", "t is a/CANARY1", "p@ss CANARY", "p%40ss%20CANARY", "plainCANARY2", "CANARY3", "CANARY4", "CANARY5",
-		"CANARY6", "Sending play command for 'keyCANARY7'", "got bWU6cEBzcyBDQU5BUlk=",
+		"t is a%2FCANARY1", "t is a/CANARY1", "p@ss CANARY", "p%40ss%20CANARY", "plainCANARY2", "CANARY3", "CANARY4",
+		"Sending play command for 'keyCANARY7'", "got bWU6cEBzcyBDQU5BUlk=",
 	} {
 		got := redact(line, known)
 		require.NotContains(t, got, canary, line)

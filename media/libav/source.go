@@ -94,10 +94,7 @@ const opOpen = "open source"
 
 // openFormat opens the context.
 func (s *Source) openFormat() error {
-	address, options, err := openOptions(s.way)
-	if err != nil {
-		return err
-	}
+	address, options := openOptions(s.way)
 	defer options.Free()
 	if s.brief {
 		_ = options.Set("probesize", strconv.Itoa(briefProbe), astiav.NewDictionaryFlags()) // fails out of memory only
@@ -109,10 +106,8 @@ func (s *Source) openFormat() error {
 	if s.watch = C.rc_guard(cFormat(s.format)); s.watch == nil {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
-	if s.way.Bytes != nil {
-		if err := s.readBytes(s.way.Bytes); err != nil {
-			return err
-		}
+	if err := s.readBytes(s.way.Bytes); err != nil {
+		return err
 	}
 	s.scope.c.format, s.scope.c.held, s.scope.c.little = cFormat(s.format), 0, 0
 	s.scope.c.edits = C.rc_edits{}

@@ -77,10 +77,7 @@ func (s *Source) describe() {
 	if begin := s.info.StartTime; begin != 0 && begin < s.info.Duration && s.toldEnd() {
 		s.info.Duration -= begin
 	}
-	sized := C.rc_sized(cFormat(s.format)) != 0
-	if s.way.Bytes != nil {
-		sized = s.way.Recorded || s.way.Bytes.Size() > 0
-	}
+	sized := s.way.Recorded || s.way.Bytes.Size() > 0
 	endless := C.rc_seekable(cFormat(s.format)) == 0 && !sized
 	s.info.Live = isLive(s.way.URL, s.info, endless)
 }

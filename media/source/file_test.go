@@ -56,7 +56,6 @@ func newRig(t *testing.T, trusted ...*httptest.Server) *rig {
 	}
 	network, err := egress.New(egress.Config{Allow: []string{"127.0.0.0/8"}, Resolver: local{}, TLSRoots: roots})
 	require.NoError(t, err)
-	t.Cleanup(network.Close)
 	r := &rig{}
 	r.gate = &source.Opener{Network: network, Demuxer: r}
 	return r

@@ -175,7 +175,6 @@ func gateOf(t *testing.T, c egress.Config) media.Gate {
 	}
 	network, err := egress.New(c)
 	require.NoError(t, err)
-	t.Cleanup(network.Close)
 	return source.LiveGate(network)
 }
 
