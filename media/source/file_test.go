@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -537,6 +538,16 @@ func TestHTTP2IsSpokenAndIsContinuedToo(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, data, got)
 	require.Equal(t, 2, s.requests()[0].ProtoMajor)
+}
+
+func TestAServerWhoseCertificateDoesNotVerifyIsNotAsked(t *testing.T) {
+	asked := false
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(s.Close)
+	_, err := newRig(t).open(t, media.SourceRequest{URL: media.Secret(s.URL + "/a.mp4")})
+	require.Equal(t, media.KindSourceTLS, media.KindOf(err), "%v", err)
+	require.False(t, asked)
 }
 
 func TestNoMoreIsAskedForThanIsRead(t *testing.T) {
