@@ -18,6 +18,8 @@ PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags '$(GO_
 LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 VULN       = $(GO) tool -modfile=tools/go.mod govulncheck
 VULN_DB   ?= https://vuln.go.dev
+# What npm has installed; it is stale when the lock file is newer.
+NODE_MODULES = web/console/node_modules/.package-lock.json
 # What a command that links FFmpeg starts with. scripts/ffmpeg builds the libraries the first time.
 WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
 
@@ -47,7 +49,7 @@ worker:
 	@$(DEPS) build
 	$(WITH_FFMPEG) $(GO) build -trimpath -ldflags '$(GO_LDFLAGS)' -o $(BIN)/worker ./cmd/worker
 
-test: ## install what is missing, then run every Go test (PACKAGES=./media/... for some)
+test: $(NODE_MODULES) ## install what is missing, then run every Go test (PACKAGES=./media/... for some)
 	@$(DEPS)
 	$(WITH_FFMPEG) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
 
@@ -94,16 +96,24 @@ vuln: ## fail if code that we call has a known vulnerability; where govulncheck'
 	else echo 'govulncheck: its database cannot be reached from here: not checked'; fi
 
 # npm takes what the lock file names, and nothing that a package would run while it is installed.
-WITH_NODE = cd web/console && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+$(NODE_MODULES): web/console/package-lock.json
+	@$(DEPS) page
+	cd web/console && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
-.PHONY: console console-check
-console: ## build the page into web/console/dist, which is committed; needs node
+.PHONY: console console-check images
+console: $(NODE_MODULES) ## build the page into web/console/dist, which is committed; needs node
 	@$(DEPS) console
-	$(WITH_NODE) && npm run --silent types && npm run --silent typecheck && npm run --silent build
+	cd web/console && npm run --silent types && npm run --silent typecheck && npm run --silent build
 
-console-check: ## test the page, and fail if web/console/dist is not what its source makes, or too large
+console-check: $(NODE_MODULES) ## test the page, and fail if web/console/dist is not what its source makes, or too large
 	@$(DEPS) console
-	$(WITH_NODE) && npm run --silent typecheck && npm test --silent && npm run --silent check
+	cd web/console && npm run --silent typecheck && npm test --silent && npm run --silent check
+
+images: $(NODE_MODULES) ## make docs/images of the page anew, in six minutes; needs a Chinese font
+	@$(DEPS)
+	@fc-list :lang=zh | grep -q . || { echo 'no Chinese font: apt-get install fonts-noto-cjk'; exit 1; }
+	$(WITH_FFMPEG) IMAGES=$(CURDIR)/docs/images $(GO) test -count=1 -v -timeout 15m -run '^TestThePageIsUsedInABrowser$$' ./internal/e2e
 
 demo: build ## run the demo (DEMO_SECONDS=10 runs it without a terminal)
 	@$(DEPS) test

@@ -16,7 +16,6 @@ const (
 	CodeIdempotencyReused Code = "idempotency_key_reused" // same key, other body
 	CodeRedisUnavailable  Code = "redis_unavailable"      // Redis is away
 	CodeQueueUnavailable  Code = "queue_unavailable"      // the push was recorded but could not be enqueued
-	CodePreviewNone       Code = "preview_none"           // there is no picture of the push, or not yet
 	CodePreviewOff        Code = "preview_off"            // the operator has turned previews off
 	CodeInternal          Code = "internal"               // a fault of ours
 )

@@ -20,11 +20,25 @@ const (
 	previewShare = 4
 )
 
-// Preview is a small picture of what a push's room got last.
+// Preview is a small picture of what a push's room got last, or why there is
+// none.
 type Preview struct {
-	JPEG []byte
-	At   time.Time // when it was decoded
+	JPEG    []byte
+	At      time.Time // when it was decoded
+	Missing Missing   // empty when there is a JPEG
 }
+
+// Missing is why there is no preview of a push.
+type Missing string
+
+const (
+	// MissingYet: one is made once the room gets a picture, because it was asked for.
+	MissingYet Missing = "not_yet"
+	// MissingEnded: the push has ended.
+	MissingEnded Missing = "ended"
+	// MissingVideo: the push has sound alone.
+	MissingVideo Missing = "no_video"
+)
 
 // PreviewStore takes previews. Its errors are ErrGone and ErrStale, or *Error
 // with CodeRedisUnavailable.
@@ -48,8 +62,8 @@ type PictureMaker interface {
 }
 
 // Preview returns a preview of what the push's room gets, and has one made every
-// other second for as long as somebody asks. Errors are *Error: CodePreviewNone,
-// CodePreviewOff, CodeNotFound.
+// other second for as long as somebody asks. That there is none is no error. Errors
+// are *Error: CodePreviewOff, CodeNotFound.
 func (s *Service) Preview(ctx context.Context, id string) (Preview, error) {
 	if s.Previews == nil {
 		return Preview{}, &Error{Code: CodePreviewOff, Msg: "this service makes no previews (ROOMCAST_PREVIEW)"}
@@ -59,22 +73,22 @@ func (s *Service) Preview(ctx context.Context, id string) (Preview, error) {
 		return Preview{}, err
 	}
 	if why := pictureless(push); why != "" {
-		return Preview{}, &Error{Code: CodePreviewNone, Msg: why}
+		return Preview{Missing: why}, nil
 	}
 	p, found, err := s.Previews.Look(ctx, id)
 	if err == nil && !found {
-		err = &Error{Code: CodePreviewNone, Msg: "there is no preview of the push yet: one is made once its room gets a picture", Retryable: true}
+		p.Missing = MissingYet
 	}
 	return p, err
 }
 
 // pictureless is why p's room gets no picture at all, empty when it does, or may.
-func pictureless(p Push) string {
+func pictureless(p Push) Missing {
 	switch {
 	case p.State.Terminal():
-		return "the push has ended: its room gets no picture any more"
+		return MissingEnded
 	case p.Plan != nil && (p.Plan.Video == nil || p.Plan.Video.Action == media.Drop):
-		return "the push has no picture: its source has sound alone"
+		return MissingVideo
 	}
 	return ""
 }
@@ -136,7 +150,7 @@ func (w *Worker) showPreview(ctx context.Context, a *attempt) {
 	s.tried = begin
 	if k.Number != s.number {
 		jpeg, err := w.Pictures.Picture(k)
-		s.number, s.Preview, s.stuck = k.Number, Preview{jpeg, time.Now()}, errors.Is(err, media.ErrStuck)
+		s.number, s.Preview, s.stuck = k.Number, Preview{JPEG: jpeg, At: time.Now()}, errors.Is(err, media.ErrStuck)
 		if err != nil {
 			a.log.Debug("a preview could not be made", "error", err)
 		}

@@ -229,10 +229,10 @@ func TestAPreviewThatIsNotThereSaysWhy(t *testing.T) {
 	} {
 		d.pushes.there[p.ID] = p
 	}
-	for id, want := range map[string]string{"young": "yet", "over": "has ended", "sound": "sound alone"} {
-		_, err := d.service.Preview(t.Context(), id)
-		require.Equal(t, CodePreviewNone, CodeOf(err), id)
-		require.ErrorContains(t, err, want)
+	for id, want := range map[string]Missing{"young": MissingYet, "over": MissingEnded, "sound": MissingVideo} {
+		p, err := d.service.Preview(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, Preview{Missing: want}, p, id)
 	}
 	_, err = d.service.Preview(t.Context(), "unknown")
 	require.Equal(t, CodeNotFound, CodeOf(err))

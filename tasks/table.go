@@ -122,7 +122,6 @@ func CodeTable() []CodeEntry {
 		{CodeIdempotencyReused, false, "the Idempotency-Key came with another body before; `pushId` names the push of then", "use a new key for a new request"},
 		{CodeRedisUnavailable, true, "Redis cannot be reached or takes no writes", "try again; `/readyz` tells when it is back"},
 		{CodeQueueUnavailable, true, "the push could not be put into the queue, so it was not started", "try again"},
-		{CodePreviewNone, true, "there is no picture of the push: it has none, or it is not there yet; `detail` says which", "ask again in a second: asking has one made"},
 		{CodePreviewOff, false, "no previews are made here", "have the operator set ROOMCAST_PREVIEW"},
 		{CodeInternal, true, "a fault inside Roomcast", "try again; the operator finds more in the log"},
 		{CodeSourceBlocked, false, "the source, or an address it leads to, is closed to this service", "use an address that is open, or have the operator open it (ROOMCAST_SOURCE_ALLOW, ROOMCAST_SOURCE_SCHEMES)"},

@@ -56,7 +56,7 @@ func TestASessionHoldsInEveryProcessWithTheSecretKeyAsLongAsItsKeyIsOne(t *testi
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := start(t, redis, tt.setting)
-			for _, path := range []string{"/v1/session", "/v1/pushes", "/monitor"} {
+			for _, path := range []string{"/v1/pushes", "/v1/workers", "/monitor"} {
 				assert.Equal(t, tt.status, i.browse("GET", path, "same-origin", cookie), path)
 			}
 			assert.NotContains(t, i.text(), cookie.Value)

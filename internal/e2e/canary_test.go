@@ -3,6 +3,8 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +19,7 @@ import (
 
 // A secret that a request brings is nowhere but in its envelope: not in
 // Redis's file, in a log at debug level, in the process list, the API, the
-// monitor, the metrics or what the page is given. Nor is an API key, also when
+// monitor, the metrics, or what the page is given, shows, keeps and copies. Nor is an API key, also when
 // somebody signs in with it.
 func TestACanaryIsFoundNowhere(t *testing.T) {
 	beside(t)
@@ -72,6 +74,12 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 		"the events":  s.do(http.MethodGet, "/v1/pushes/"+missing+"/events", nil).raw,
 		"the monitor": s.monitor(t), "the webhooks": hooks.text.String(), "Redis": s.redisFile(t), "the other Redis": dump(t, other),
 	}
+	var shown map[string]string
+	require.NoError(t, json.Unmarshal([]byte(s.browse("canary.mjs", fields{"pushes": fields{"running": id, "failed": missing}})), &shown))
+	require.Contains(t, shown["the report of the running push"], `"bitrateKbps"`)
+	require.Contains(t, shown["the failed push as curl"], `"X-Token": "<secret>"`)
+	require.Contains(t, shown["the list in a browser"], id)
+	maps.Copy(places, shown)
 	for place, text := range places {
 		require.NotEmpty(t, text, place)
 		for _, canary := range []string{sig, password, token, user, header, apiKey} {

@@ -105,9 +105,8 @@ func TestWhoLooksAtAPushSeesWhatItsRoomGetsInThreeSeconds(t *testing.T) {
 		switch name {
 		case "sound":
 			a := s.preview(id)
-			require.Equal(t, http.StatusNotFound, a.code)
-			require.Equal(t, "preview_none", a.body["code"])
-			require.Contains(t, a.body["detail"], "sound alone")
+			require.Equal(t, http.StatusNoContent, a.code)
+			require.Equal(t, "no_video", a.header.Get("Preview-Missing"))
 			continue
 		case "black":
 			a, took := s.look(id)
@@ -145,7 +144,7 @@ func TestWhoLooksAtAPushSeesWhatItsRoomGetsInThreeSeconds(t *testing.T) {
 
 	s.stop(ids["copied"])
 	s.waitStatus(ids["copied"], "stopped")
-	require.Contains(t, s.preview(ids["copied"]).body["detail"], "has ended")
+	require.Equal(t, "ended", s.preview(ids["copied"]).header.Get("Preview-Missing"))
 }
 
 func TestAPreviewGoesOnOverTheDeathOfItsWorker(t *testing.T) {

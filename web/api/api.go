@@ -114,10 +114,10 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	r.Match([]string{http.MethodGet, http.MethodHead}, "/readyz", gin.WrapH(cfg.Health))
 
 	r.POST("/v1/session", s.handle(s.signIn))
+	r.GET("/v1/session", s.handle(s.session))
 	r.DELETE("/v1/session", signOut)
 
 	keyed := r.Group("/", s.door.requireKey(false))
-	keyed.GET("/v1/session", s.handle(s.session))
 	keyed.POST("/", s.handle(s.startAsTemplate))
 	for _, path := range []string{"/v1/pushes", "/v1/pushes/"} {
 		keyed.POST(path, s.handle(s.start))

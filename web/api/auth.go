@@ -30,20 +30,25 @@ type door struct {
 // of HTTP Basic, under any user name, so that a browser can open a page.
 func (d door) requireKey(basic bool) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if len(d.keys) == 0 {
-			return
+		if len(d.keys) > 0 && !d.admit(c, basic) {
+			challenge(c, basic)
 		}
-		if name, ok := d.match(presented(c.Request, basic)); ok {
-			c.Set(ctxKey, name)
-			return
-		}
-		if name, end, ok := d.sessionOf(c.Request); ok {
-			c.Set(ctxKey, name)
-			c.Set(ctxSessionEnd, end)
-			return
-		}
-		challenge(c, basic)
 	}
+}
+
+// admit says whether a request comes by one of the keys, or by a session, and
+// notes which and until when.
+func (d door) admit(c *gin.Context, basic bool) bool {
+	if name, ok := d.match(presented(c.Request, basic)); ok {
+		c.Set(ctxKey, name)
+		return true
+	}
+	name, end, ok := d.sessionOf(c.Request)
+	if ok {
+		c.Set(ctxKey, name)
+		c.Set(ctxSessionEnd, end)
+	}
+	return ok
 }
 
 // match returns the name of the key that secret is.

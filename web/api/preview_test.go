@@ -23,11 +23,18 @@ func TestAPreviewIsAPictureWithItsTime(t *testing.T) {
 
 func TestAPreviewThatIsNotThereSaysWhy(t *testing.T) {
 	f := newFace(t, nil)
-	for code, retryable := range map[tasks.Code]string{tasks.CodePreviewNone: "true", tasks.CodePreviewOff: "false", tasks.CodeNotFound: "false"} {
+	for _, why := range []tasks.Missing{tasks.MissingYet, tasks.MissingEnded, tasks.MissingVideo} {
+		f.preview = tasks.Preview{Missing: why}
+		w := f.do("GET", "/v1/pushes/"+id+"/preview.jpg", "")
+		assert.Equal(t, 204, w.Code)
+		assert.Equal(t, string(why), w.Header().Get("Preview-Missing"))
+		assert.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+	}
+	for _, code := range []tasks.Code{tasks.CodePreviewOff, tasks.CodeNotFound} {
 		f.err = &tasks.Error{Code: code, Msg: "because"}
 		w := f.do("GET", "/v1/pushes/"+id+"/preview.jpg", "")
 		assert.Equal(t, 404, w.Code)
-		assert.Contains(t, w.Body.String(), `"code":"`+string(code)+`","retryable":`+retryable)
+		assert.Contains(t, w.Body.String(), `"code":"`+string(code)+`","retryable":false`)
 	}
 	f.asked = nil
 	assert.Equal(t, 404, f.do("GET", "/v1/pushes/nonsense/preview.jpg", "").Code)

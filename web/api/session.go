@@ -74,9 +74,14 @@ func (s *server) signIn(c *gin.Context) error {
 	return writeJSON(c, http.StatusOK, session{true, name, view.Stamp(t.End)})
 }
 
-// session tells who is signed in, whom requireKey has let pass.
+// session tells who is signed in. That nobody is, is no error: a browser would
+// show one whenever somebody opens the page.
 func (s *server) session(c *gin.Context) error {
-	return writeJSON(c, http.StatusOK, session{len(s.door.keys) > 0, c.GetString(ctxKey), view.Stamp(c.GetTime(ctxSessionEnd))})
+	required := len(s.door.keys) > 0
+	if required {
+		s.door.admit(c, false)
+	}
+	return writeJSON(c, http.StatusOK, session{required, c.GetString(ctxKey), view.Stamp(c.GetTime(ctxSessionEnd))})
 }
 
 // signOut takes the cookie away, also one that holds no more.

@@ -78,7 +78,11 @@ func TestASessionNeedsAKnownKey(t *testing.T) {
 	}
 	assert.Equal(t, 415, f.do("POST", "/v1/session", "key="+secret, "Content-Type: application/x-www-form-urlencoded").Code)
 	assert.Equal(t, 403, f.do("POST", "/v1/session", `{"key":"`+secret+`"}`, "Sec-Fetch-Site: cross-site").Code)
-	assert.Equal(t, 401, f.do("GET", "/v1/session", "", "Authorization").Code)
+	for _, headers := range [][]string{{"Authorization"}, {"Authorization", "Authorization: Bearer nope"}, {"Authorization", "Cookie: roomcast_session=x"}} {
+		w := f.do("GET", "/v1/session", "", headers...)
+		assert.Equal(t, 200, w.Code, "a browser would show an error")
+		assert.JSONEq(t, `{"required":true}`, w.Body.String())
+	}
 	assert.JSONEq(t, `{"required":true,"name":"ci"}`, f.do("GET", "/v1/session", "").Body.String(), "by a key")
 	assert.NotContains(t, f.log.String(), "canary")
 }
@@ -133,7 +137,7 @@ func TestASessionHoldsInEveryAPIWithItsSecretKeyUntilItsKeyIsTakenOut(t *testing
 		{"one with another key by its name", func(c *api.Config) { c.Keys = []api.Key{{Name: "ci", SHA256: ops.SHA256}} }, 401},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			assert.Equal(t, tt.status, newFace(t, tt.change).asBrowser("GET", "/v1/session", cookie).Code)
+			assert.Equal(t, tt.status, newFace(t, tt.change).asBrowser("GET", "/v1/pushes", cookie).Code)
 		})
 	}
 }
@@ -194,6 +198,7 @@ func TestWithoutKeysThereIsNothingToSignInTo(t *testing.T) {
 		assert.Equal(t, 200, w.Code)
 		assert.JSONEq(t, `{"required":false}`, w.Body.String())
 		assert.Empty(t, w.Header().Values("Set-Cookie"))
+		assert.Equal(t, 200, f.do(method, "/v1/session", `{"key":"any"}`, "Host: localhost", "Cookie: roomcast_session=old").Code)
 		assert.Equal(t, 421, f.do(method, "/v1/session", `{"key":"any"}`, "Host: rebound.example").Code)
 	}
 	assert.Equal(t, 421, f.do("GET", "/", "", "Host: rebound.example", "Accept: text/html").Code)

@@ -20,7 +20,7 @@ var dist embed.FS
 
 // policy lets the page load its own files and talk to its own API, and nothing
 // else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // types are the files that the page may load. mime.TypeByExtension would answer

@@ -59,7 +59,6 @@ var table = map[tasks.Code]entry{
 	tasks.CodeIdempotencyReused: {http.StatusUnprocessableEntity, "Idempotency key reused", 0},
 	tasks.CodeRedisUnavailable:  {http.StatusServiceUnavailable, "Redis unavailable", 5 * time.Second},
 	tasks.CodeQueueUnavailable:  {http.StatusServiceUnavailable, "Queue unavailable", 5 * time.Second},
-	tasks.CodePreviewNone:       {http.StatusNotFound, "No preview", 0},
 	tasks.CodePreviewOff:        {http.StatusNotFound, "Previews are off", 0},
 	tasks.CodeInternal:          {http.StatusInternalServerError, "Internal error", 0},
 	CodeUnauthorized:            {http.StatusUnauthorized, "API key required", 0},

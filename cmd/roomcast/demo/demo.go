@@ -315,7 +315,7 @@ func (d *demo) startAPI(ctx context.Context) error {
 		return err
 	}
 	d.say("api", "%s, its key is in %s", d.api.Base(), d.shown(key))
-	d.say("monitor", "%s/monitor, with any user name and the key as the password", d.api.Base())
+	d.say("monitor", "%s/monitor, by the page's session, or with any user name and the key as the password", d.api.Base())
 	return nil
 }
 

@@ -29,6 +29,7 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.paste(); err != nil {
 		return err
 	}
+	d.say("page", "%s/ in a browser; sign in with %s", d.api.Base(), d.secrets.api.Reveal())
 	request.Repeat = media.RepeatForever
 	p, err := d.api.Start(ctx, request, "")
 	if ctx.Err() != nil {

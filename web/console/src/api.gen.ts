@@ -96,7 +96,7 @@ export interface paths {
         };
         /**
          * A small picture of what the room gets
-         * @description While somebody asks, one is made every two seconds, of the newest keyframe; who has not asked for ten seconds does not look any more. The first answers are `preview_none`: ask again in a second. With ROOMCAST_PREVIEW=false it is `preview_off`.
+         * @description While somebody asks, one is made every two seconds, of the newest keyframe; who has not asked for ten seconds does not look any more. Until the first one is made the answer is 204: ask again in a second. With ROOMCAST_PREVIEW=false it is 404 with `preview_off`.
          */
         get: operations["getPreview"];
         put?: never;
@@ -1052,7 +1052,7 @@ export interface components {
          * @description Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
          * @enum {string}
          */
-        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_none" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "worker_restarts" | "waiting_for_worker";
+        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "worker_restarts" | "waiting_for_worker";
     };
     responses: {
         /** @description The page, for whoever accepts text/html. */
@@ -1355,6 +1355,15 @@ export interface operations {
                     "image/jpeg": string;
                 };
             };
+            /** @description There is none. */
+            204: {
+                headers: {
+                    /** @description Why: `not_yet`; `ended`, the push has; `no_video`, it has sound alone. */
+                    "Preview-Missing"?: "not_yet" | "ended" | "no_video";
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             "4XX": components["responses"]["Problem"];
             "5XX": components["responses"]["Problem"];
         };
@@ -1393,7 +1402,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is, or no key is asked for. */
+            /** @description With a `name` it is; without one it has to sign in if `required`. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -83,9 +83,10 @@ export interface Picture {
   at: Date
 }
 
-/** getPreview is the last picture; a Problem `preview_none` until there is one, `preview_off` where there will be none. */
-export async function getPreview(id: string, signal: AbortSignal): Promise<Picture> {
+/** getPreview is the last picture, or why there is none: `not_yet`, `ended`, `no_video`; a Problem `preview_off` where there will be none. */
+export async function getPreview(id: string, signal: AbortSignal): Promise<Picture | string> {
   const answer = await ask('GET', pathOf(id) + '/preview.jpg', undefined, signal)
+  if (answer.status === 204) return answer.headers.get('Preview-Missing') ?? 'not_yet'
   const at = answer.headers.get('Last-Modified')
   return { image: await createImageBitmap(await answer.blob()), at: at ? new Date(at) : new Date() }
 }

@@ -14,12 +14,8 @@ export function signedOut() {
 
 /** loadSession throws a Problem when the API does not answer. */
 export async function loadSession() {
-  try {
-    session.value = await get<Session>('/v1/session')
-  } catch (err) {
-    if ((err as { status?: number }).status !== 401) throw err
-    signedOut()
-  }
+  const said = await get<Session>('/v1/session')
+  session.value = said.required && !said.name ? null : said
 }
 
 export async function signIn(key: string) {

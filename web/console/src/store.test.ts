@@ -40,6 +40,12 @@ test('an event shows its push, and one without a push changes nothing', () => {
   expect(shown('a')!.state).toBe('stopped')
 })
 
+test('what has ended does not run again by an answer that comes late', () => {
+  store.put(push('a', { state: 'stopped' }))
+  store.put(push('a', { state: 'stopping', desired: 'stop' }))
+  expect(shown('a')!.state).toBe('stopped')
+})
+
 test('a trouble is news when it begins, not while it lasts', () => {
   store.put(push('a'))
   store.put(push('a', { trouble }))

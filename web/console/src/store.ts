@@ -59,6 +59,7 @@ export function put(push: Push): Row {
     return made
   }
   const before = row.push.peek()
+  if (ended(before.state) && !ended(push.state)) return row // an answer that the stream has overtaken
   if (before.state !== push.state || inTrouble(before) !== inTrouble(push) || before.worker !== push.worker) changed()
   if (inTrouble(push) && !inTrouble(before)) news.value = push
   row.push.value = push

@@ -102,10 +102,12 @@ export function connect(): () => void {
     else if (data.kind === 'greeting' && !leads && !known.peek()) begin(data.pushes)
   }
   if (navigator.locks) {
-    const lead = () => {
+    const lead = async () => {
+      await loadSession().catch(() => {}) // the tab that had the lock may have signed out
+      if (over.signal.aborted || !session.peek()) return
       leads = true
       open(tell, over.signal)
-      return new Promise<void>((resolve) => over.signal.addEventListener('abort', () => resolve()))
+      await new Promise<void>((resolve) => over.signal.addEventListener('abort', () => resolve()))
     }
     navigator.locks.request('roomcast-stream', { signal: over.signal }, lead).catch(() => {}) // aborted
     tell({ kind: 'hello' })

@@ -28,7 +28,8 @@ const markColours: Partial<Record<HistoryEvent['type'], string>> = { trouble: 't
 export function drawChart(place: HTMLElement, { language, onPoint }: Options): Chart {
   const [line, soft, grid] = ['text-accent', 'text-soft', 'text-strong'].map((name) => colourOf(place, name))
   let marks: HistoryEvent[] = []
-  const time = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  const time = (second?: '2-digit') => new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second, hourCycle: 'h23' })
+  const [minutes, seconds] = [time(), time('2-digit')]
   const axis = { stroke: soft, font: '11px system-ui', ticks: { show: false }, grid: { stroke: grid, width: 0.5, dash: [2, 3] } }
   const plot = new uPlot(
     {
@@ -39,7 +40,7 @@ export function drawChart(place: HTMLElement, { language, onPoint }: Options): C
       cursor: { sync: { key: 'push' }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 24, space: 64, values: (_, ticks) => ticks.map((s) => time.format(s * 1000)) },
+        { ...axis, grid: { show: false }, size: 24, space: 64, values: (_, ticks, __, ___, apart) => ticks.map((s) => (apart < 60 ? seconds : minutes).format(s * 1000)) },
         { ...axis, size: 44, space: 28, values: (_, ticks) => ticks.map(short) },
       ],
       series: [{}, { stroke: line, width: 1.5, fill: `color-mix(in srgb, ${line} 12%, transparent)`, points: { show: false } }],

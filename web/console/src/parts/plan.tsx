@@ -33,13 +33,16 @@ const words = (track: Track) =>
     track.channels && `${track.channels} ch`, track.bitrateKbps && `${track.bitrateKbps} kb/s`,
   ].filter(Boolean).join(' · ')
 
+/** container shortens libav's mov,mp4,m4a,3gp,3g2,mj2. */
+const container = (names: string) => names.split(',').slice(0, 2).join('/')
+
 export function TrackList({ push: p }: { push: Push }) {
   if (!p.source) return null
   const others = (p.source.available ?? []).filter((s) => !s.chosen)
   return (
     <div>
       <p class="mb-1">
-        {p.source.container} · {p.source.kind === 'live' ? t('live') : p.source.durationMs ? duration(p.source.durationMs) : ''}
+        {container(p.source.container)} · {p.source.kind === 'live' ? t('live') : p.source.durationMs ? duration(p.source.durationMs) : ''}
       </p>
       <ul class="flex flex-col gap-1">
         {p.source.tracks.map((track) => (

@@ -10,7 +10,7 @@ import { now } from '../now'
 const every = 2000
 /** first is when the first one is asked for again, in ms. */
 const first = 1000
-/** patience is how often it is asked for before it is said why there is none. */
+/** patience is how often it is asked for before it is said that there is none. */
 const patience = 5
 /** old is from when on a picture's age is told, in ms. */
 const old = 6000
@@ -31,8 +31,12 @@ export function Preview({ push: p }: { push: Push }) {
       if (document.hidden || over.signal.aborted) return
       try {
         const picture = await getPreview(p.id, over.signal)
-        draw(canvas.current!, picture.image)
-        at.value = picture.at.getTime()
+        if (typeof picture === 'string') {
+          why.value = picture === 'no_video' ? t('previewSound') : ++tries > patience ? t('previewLate') : ''
+        } else {
+          draw(canvas.current!, picture.image)
+          at.value = picture.at.getTime()
+        }
       } catch (err) {
         const { code, detail } = err as Problem
         if (code === 'preview_off') {

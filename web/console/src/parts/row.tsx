@@ -96,7 +96,7 @@ function video(p: Push): string {
   const track = p.source?.tracks.find((tr) => tr.type === 'video')
   if (!track) return ''
   const action = p.plan?.video?.action
-  return [track.codec, size(track.width, track.height), action && t(`action_${action}`)].filter(Boolean).join(' ')
+  return [track.codec, size(track.width, track.height), action && action !== 'copy' && t(`action_${action}`)].filter(Boolean).join(' ')
 }
 
 /** Far is how far a file is, or how long a live push has been in its room. */
@@ -115,7 +115,11 @@ function Far({ push: p }: { push: Push }) {
     <>
       <span class="block truncate tabular-nums">
         {duration(g.positionMs)} <span class="text-soft">/ {duration(length)}</span>
-        {p.repeat !== undefined && <span class="text-soft"> · {t('loop', { n: (g.loop ?? 0) + 1 })}</span>}
+        {p.repeat !== undefined && (
+          <span class="text-soft" title={t('loop', { n: (g.loop ?? 0) + 1 })}>
+            {' · ×' + ((g.loop ?? 0) + 1)}
+          </span>
+        )}
       </span>
       <progress class="bar" max={length} value={Math.min(g.positionMs, length)} aria-label={t('progressOf', { room: p.roomId })} />
     </>

@@ -20,7 +20,7 @@ export function StateBadge({ push }: { push: Push }) {
   const look = looks[push.state]
   const trouble = inTrouble(push) && push.state === 'publishing'
   return (
-    <span class={'inline-flex items-center gap-1.5 font-medium whitespace-nowrap ' + (trouble ? 'text-warn' : look.colour)}>
+    <span class={'flex items-center gap-1.5 font-medium whitespace-nowrap ' + (trouble ? 'text-warn' : look.colour)}>
       <Icon name={trouble ? 'warn' : look.icon} />
       {t(`state_${push.state}`)}
       {trouble && <span class="sr-only">, {t('state_trouble')}</span>}

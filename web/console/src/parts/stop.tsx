@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 /** sureFor is how long a button waits for the second click, in ms. */
 const sureFor = 4000
@@ -15,6 +15,10 @@ interface Props {
 export function SureButton({ label, sure, name, small, act }: Props) {
   const [asked, setAsked] = useState(false)
   const [busy, setBusy] = useState(false)
+  const button = useRef<HTMLButtonElement>(null)
+  useLayoutEffect(() => {
+    if (asked && document.activeElement === document.body) button.current?.focus({ preventScroll: true }) // its row has changed places
+  })
   useEffect(() => {
     if (!asked) return
     const timer = setTimeout(() => setAsked(false), sureFor)
@@ -30,12 +34,13 @@ export function SureButton({ label, sure, name, small, act }: Props) {
   }
   return (
     <button
+      ref={button}
       type="button"
       class={'button ' + (small ? 'small ' : '') + (asked ? 'sure' : '')}
       disabled={busy}
       aria-label={asked ? `${sure} ${name ?? ''}`.trim() : (name ?? label)}
       onClick={click}
-      onBlur={() => setAsked(false)}
+      onBlur={(e) => e.relatedTarget && setAsked(false)} // to nowhere goes the focus of what is moved
     >
       {asked ? sure : label}
     </button>

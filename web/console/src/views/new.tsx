@@ -26,12 +26,16 @@ interface Check {
 
 const form = signal<Form>({})
 const touched = signal<ReadonlySet<string>>(new Set())
-/** all says to show what is wrong with fields that nobody has touched, too. */
+/** all says to show that a field is empty where nobody has been, too. */
 const all = signal(false)
 const check = signal<Check>({})
 const look = signal<Check>({})
 
 const made = computed(() => requestOfForm(form.value, (n, mark) => t('lineWithout', { n, mark })))
+
+const required = ['videoSrc', 'sdkAppId', 'roomId', 'userId']
+/** lacking are the required fields that are still empty: before that the server has nothing to check. */
+const lacking = computed(() => required.filter((name) => !(name in made.value.request)))
 
 /** wrong is what is wrong with each field, by name. */
 const wrong = computed(() => {
@@ -43,6 +47,7 @@ const wrong = computed(() => {
   const { problem } = check.value
   const place = problem && problem.errors.length === 0 ? placeOf(problem.code) : undefined
   if (place && !said.has(place)) said.set(place, sentence(problem!.code, problem!.detail))
+  for (const name of lacking.value) if (all.value || touched.value.has(name)) said.set(name, t('missing'))
   return said
 })
 
@@ -108,7 +113,8 @@ export function NewPush() {
 function useChecks() {
   useEffect(() => {
     const { request, errors } = made.value
-    if (Object.keys(request).length === 0 || errors.length > 0) return
+    if (lacking.value.length > 0) check.value = {}
+    if (lacking.value.length > 0 || errors.length > 0) return
     const over = new AbortController()
     const timer = setTimeout(async () => {
       check.value = { ...check.peek(), busy: true }
@@ -129,8 +135,7 @@ const starting = signal(false)
 async function submit(e: Event) {
   e.preventDefault()
   const target = e.currentTarget as HTMLFormElement
-  all.value = true
-  if (made.value.errors.length > 0 || starting.value) return
+  if (!complete(target) || starting.value) return
   starting.value = true
   try {
     const p = await startPush(made.value.request)
@@ -138,13 +143,23 @@ async function submit(e: Event) {
     go('/pushes/' + p.id)
   } catch (err) {
     check.value = { problem: err as Problem }
-    requestAnimationFrame(() => target.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus())
+    toWrong(target)
   }
   starting.value = false
 }
 
-async function probe() {
+/** complete says whether the form can be sent, and shows why not. */
+function complete(shown: HTMLFormElement): boolean {
   all.value = true
+  if (lacking.value.length === 0 && made.value.errors.length === 0) return true
+  toWrong(shown)
+  return false
+}
+
+const toWrong = (shown: HTMLFormElement) => requestAnimationFrame(() => shown.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus())
+
+async function probe(e: Event) {
+  if (!complete((e.currentTarget as HTMLButtonElement).form!)) return
   look.value = { busy: true }
   look.value = await tryPush(made.value.request, true, AbortSignal.timeout(60_000)).then(
     (good) => ({ good }),
@@ -161,16 +176,13 @@ interface InputProps {
   choices?: string[]
 }
 
-/** shownWrong is what is said beside a field: nothing before somebody was there. */
-const shownWrong = (name: string) => (all.value || touched.value.has(name) ? wrong.value.get(name) : undefined)
-
 function Input({ name, label, hint, ...more }: InputProps) {
   return (
     <Field
       name={name}
       label={t(label)}
       hint={hint && t(hint)}
-      error={shownWrong(name)}
+      error={wrong.value.get(name)}
       value={form.value[name] ?? ''}
       onInput={(v) => set(name, v)}
       onBlur={() => form.peek()[name] !== undefined && touch(name)}
@@ -184,7 +196,7 @@ function Switch({ name, label }: { name: string; label: Word }) {
     <label class="flex items-center gap-2">
       <input type="checkbox" name={name} class="accent-accent" checked={form.value[name] === 'true'} onChange={(e) => set(name, e.currentTarget.checked ? 'true' : '')} />
       {t(label)}
-      <span class="text-bad">{shownWrong(name)}</span>
+      <span class="text-bad">{wrong.value.get(name)}</span>
     </label>
   )
 }
@@ -207,7 +219,7 @@ function Signature() {
   const other = said && ((form.value.userId && said.userId !== form.value.userId) || (form.value.sdkAppId && String(said.sdkAppId) !== form.value.sdkAppId.trim()))
   const expired = said && said.expiresAt.getTime() < Date.now()
   return (
-    <Field name="userSig" label="UserSig" hint={t('userSigHint')} type="lines" error={shownWrong('userSig')} value={form.value.userSig ?? ''} onInput={(v) => set('userSig', v)}>
+    <Field name="userSig" label="UserSig" hint={t('userSigHint')} type="lines" error={wrong.value.get('userSig')} value={form.value.userSig ?? ''} onInput={(v) => set('userSig', v)}>
       {sig && (
         <p id="usersig-says" class={'text-xs ' + (!said || other || expired ? 'text-warn' : 'text-good')}>
           {!said
@@ -226,7 +238,7 @@ const optional = [
 ]
 
 function More() {
-  const open = optional.some((name) => form.value[name] || shownWrong(name))
+  const open = optional.some((name) => form.value[name] || wrong.value.get(name))
   return (
     <details class="border-t border-line pt-4" open={open || undefined}>
       <summary class="font-medium">{t('moreOptions')}</summary>

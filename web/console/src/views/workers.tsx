@@ -86,7 +86,7 @@ function WorkerRow({ worker: w }: { worker: Worker }) {
           <Icon name={w.state === 'ready' ? 'check' : 'warn'} />
           {t(`ws_${w.state}`)}
         </span>
-        <span class="block text-xs text-soft">{t(`ws_${w.state}_why`)}</span>
+        <span class="block text-xs text-soft">{t(full && w.state === 'ready' ? 'ws_full_why' : `ws_${w.state}_why`)}</span>
       </td>
       <td class="min-w-36">
         <span class={'block tabular-nums ' + (full ? 'text-warn' : '')}>{t('slotsUsed', { used: w.used, slots: w.slots })}</span>
