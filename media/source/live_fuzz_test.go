@@ -20,7 +20,7 @@ func FuzzRTP(f *testing.F) {
 		config := &mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48000, ChannelConfig: 2}
 		formats := []format.Format{
 			&format.H264{PayloadTyp: 96, PacketizationMode: 1}, &format.H265{PayloadTyp: 96}, &format.VP8{PayloadTyp: 96}, &format.VP9{PayloadTyp: 96},
-			&format.AV1{PayloadTyp: 96}, &format.MJPEG{}, &format.MPEG1Video{}, &format.MPEG1Audio{}, &format.Opus{PayloadTyp: 96, ChannelCount: 2},
+			&format.AV1{PayloadTyp: 96}, &format.MJPEG{}, &format.MPEG1Video{}, &format.MPEG4Video{PayloadTyp: 96}, &format.MPEG1Audio{}, &format.Opus{PayloadTyp: 96, ChannelCount: 2},
 			&format.MPEG4Audio{PayloadTyp: 96, SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3, Config: config},
 			&format.MPEG4AudioLATM{PayloadTyp: 96, CPresent: true}, &format.G711{PayloadTyp: 8, SampleRate: 8000, ChannelCount: 1},
 			&format.LPCM{PayloadTyp: 96, BitDepth: 16, SampleRate: 48000, ChannelCount: 2}, &format.AC3{PayloadTyp: 96, SampleRate: 48000, ChannelCount: 2},

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"image"
 	_ "image/jpeg" // an MJPEG camera's pictures tell how large they are
+	mathbits "math/bits"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
+	"github.com/bluenviron/mediacommon/v2/pkg/bits"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
@@ -87,8 +89,9 @@ func (t *rtspTrack) frames(p *rtp.Packet, at time.Duration) (frames []rtspFrame)
 		}}
 		if t.decoded != nil {
 			const clock = 90_000
-			ticks, ok := t.decoded(u, int64(at*clock/time.Second))
-			f.packet.DTS, f.packet.NoDTS = time.Duration(ticks)*time.Second/clock, !ok
+			shown := int64(at * clock / time.Second)
+			decoded, ok := t.decoded(u, shown)
+			f.packet.DTS, f.packet.NoDTS = at-time.Duration(shown-decoded)*time.Second/clock, !ok
 		}
 		frames = append(frames, f)
 		at += u.length
@@ -116,6 +119,8 @@ func newRTSPTrack(kind media.MediaType, m *description.Media, f format.Format) *
 		err = t.mjpeg(f)
 	case *format.MPEG1Video:
 		err = t.mpeg2(f)
+	case *format.MPEG4Video:
+		err = t.mpeg4(f)
 	case *format.MPEG4Audio:
 		err = t.aac(f)
 	case *format.MPEG4AudioLATM:
@@ -350,6 +355,83 @@ func (t *rtspTrack) mpeg2(f *format.MPEG1Video) error {
 	})
 	t.decoded = func(unit, int64) (int64, bool) { return 0, false }
 	return err
+}
+
+func (t *rtspTrack) mpeg4(f *format.MPEG4Video) error {
+	d, err := f.CreateDecoder()
+	t.known.Codec, t.known.Extradata = "mpeg4", f.Config
+	t.whole(d.Decode, func(b []byte) (int, int, bool) {
+		const intra = 0 // vop_coding_type (ISO/IEC 14496-2, table 6-20)
+		i := bytes.Index(b, []byte{0, 0, 1, 0xb6})
+		if i < 0 || len(b) < i+5 || b[i+4]>>6 != intra {
+			return 0, 0, false
+		}
+		width, height := sizeOfVOL(b[:i])
+		if width == 0 {
+			width, height = sizeOfVOL(f.Config)
+		}
+		return width, height, true
+	})
+	return err
+}
+
+// sizeOfVOL reads the picture's size out of a video object layer (ISO/IEC 14496-2,
+// 6.2.3), 0 where there is none.
+func sizeOfVOL(b []byte) (width, height int) {
+	const codes = 0x20 // and up to 0x2f: video_object_layer_start_code
+	i := bytes.Index(b, []byte{0, 0, 1})
+	for i >= 0 && i+4 <= len(b) && b[i+3]&^0xf != codes {
+		next := bytes.Index(b[i+3:], []byte{0, 0, 1})
+		if next < 0 {
+			return 0, 0
+		}
+		i += 3 + next
+	}
+	if i < 0 || i+4 > len(b) {
+		return 0, 0
+	}
+	at, fault := 8*(i+4), error(nil)
+	read := func(n int) (v int) {
+		if fault != nil {
+			return 0
+		}
+		var u uint64
+		u, fault = bits.ReadBits(b, &at, n)
+		return int(u)
+	}
+	read(1 + 8) // random_accessible_vol, video_object_type_indication
+	if read(1) == 1 {
+		read(4 + 3)
+	}
+	const extended = 15
+	if read(4) == extended {
+		read(8 + 8)
+	}
+	if read(1) == 1 { // vol_control_parameters
+		read(2 + 1)
+		if read(1) == 1 {
+			read(32)
+			read(32)
+			read(15)
+		}
+	}
+	if shape := read(2); shape != 0 { // not rectangular
+		return 0, 0
+	}
+	read(1)
+	resolution := read(16)
+	read(1)
+	if read(1) == 1 { // fixed_vop_rate
+		read(max(mathbits.Len(uint(max(resolution-1, 0))), 1))
+	}
+	read(1)
+	width = read(13)
+	read(1)
+	height = read(13)
+	if fault != nil {
+		return 0, 0
+	}
+	return width, height
 }
 
 // sound is for frames of a constant length.
