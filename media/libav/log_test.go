@@ -76,7 +76,7 @@ func TestLinesGoToTheirSourceWithoutSecrets(t *testing.T) {
 	push, pushLines := record(slog.LevelDebug, "push")
 	stop := SetLogger(main)
 	defer stop()
-	opener := &fetched.Opener{Network: plain{}, Demuxer: NewOpener(Config{Log: push}), Log: push}
+	opener := &fetched.Opener{Network: plain(t), Demuxer: NewOpener(Config{Log: push}), Log: push}
 	source, err := opener.Open(t.Context(), media.SourceRequest{
 		URL:     media.Secret(strings.Replace(s.URL, "://", "://me:CANARY1@", 1) + "/moved.m3u8?token=CANARY2&usersig=CANARY3"),
 		Headers: map[string]media.Secret{"X-Mine": "CANARY4", "Cookie": "c=CANARY5"},
@@ -151,15 +151,15 @@ func TestLevelsAreMapped(t *testing.T) {
 	warn, _ := record(slog.LevelWarn, "main")
 	stop := SetLogger(warn)
 	_, err := NewOpener(Config{Gate: &passGate{}, Log: push}).Open(t.Context(), media.SourceRequest{
-		URL: media.Secret(answer(t, 404, nil) + "/a.mp4"),
+		URL: media.Secret(answer(t, 200, []byte("\x00\x00\x00\x10ftypisom\x00\x00\x02\x00\x00\x00\x00\x08free")) + "/a.mp4"),
 	})
 	require.Error(t, err)
 	stop()
 	lines := pushLines(t)
 	require.Len(t, lines, 1, "libav formats what SetLogger's logger is enabled for")
-	require.Equal(t, "WARN", lines[0]["level"])
-	require.Equal(t, "http", lines[0]["item"])
-	require.Contains(t, lines[0]["text"], "404")
+	require.Equal(t, "ERROR", lines[0]["level"])
+	require.Contains(t, lines[0]["item"], "mov")
+	require.Contains(t, lines[0]["text"], "moov atom not found")
 }
 
 // A handler that hangs holds up neither libav nor anything else.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/egress"
 	fetched "github.com/roomcast/roomcast/media/source"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -32,10 +32,16 @@ func (g *passGate) Open(ctx context.Context, r media.SourceRequest) (media.Way, 
 	if g.refusal != nil {
 		return media.Way{URL: r.URL, Bytes: noBytes{}, Refusal: func() error { return g.refusal }, Close: func() { g.closed++ }}, nil
 	}
+	network, err := egress.New(egress.Config{Schemes: []string{"http"}, Allow: []string{"127.0.0.0/8"}})
+	if err != nil {
+		return media.Way{}, err
+	}
 	var c caught
-	_, err := (&fetched.Opener{Network: plain{}, Demuxer: &c}).Open(ctx, r)
+	_, err = (&fetched.Opener{Network: network, Demuxer: &c}).Open(ctx, r)
 	end := c.way.Close
-	c.way.Close = func() { g.closed++; end() }
+	if err == nil {
+		c.way.Close = func() { g.closed++; end() }
+	}
 	return c.way, err
 }
 
@@ -67,24 +73,19 @@ func open(tb testing.TB, address string) (media.Source, error) {
 	return openWith(tb, &passGate{}, media.SourceRequest{URL: media.Secret(address)})
 }
 
-// plain connects wherever it is told, but not over TLS.
-type plain struct{}
-
-func (plain) Client(media.SourceRequest) (*http.Client, error) {
-	return &http.Client{Transport: &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.ErrUnsupported
-	}}}, nil
-}
-
-func (plain) Dial(context.Context, media.SourceRequest) (net.Conn, error) {
-	return nil, errors.ErrUnsupported
+// plain is a network on loopback.
+func plain(tb testing.TB) fetched.Network {
+	tb.Helper()
+	g, err := egress.New(egress.Config{Schemes: []string{"http"}, Allow: []string{"127.0.0.0/8"}})
+	require.NoError(tb, err)
+	return g
 }
 
 func openWith(tb testing.TB, gate media.Gate, r media.SourceRequest) (media.Source, error) {
 	tb.Helper()
 	var opener media.Opener = NewOpener(Config{Gate: gate})
 	if strings.Contains(r.URL.Reveal(), ".m3u8") {
-		opener = &fetched.Opener{Network: plain{}, Demuxer: NewOpener(Config{})}
+		opener = &fetched.Opener{Network: plain(tb), Demuxer: NewOpener(Config{})}
 	}
 	s, err := opener.Open(tb.Context(), r)
 	if err == nil {

@@ -387,6 +387,7 @@ func (s *Source) free() {
 	if s.way.Close != nil {
 		s.way.Close()
 	}
+	s.way = media.Way{} // it holds what was read last
 	s.pending = nil
 }
 

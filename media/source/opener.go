@@ -53,6 +53,9 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 	s, err := o.Demuxer.Demux(ctx, r, g)
 	list, is := errors.AsType[*playlist](err)
 	if !is {
+		if err != nil {
+			client.CloseIdleConnections()
+		}
 		return s, err
 	}
 	return o.openPlaylist(ctx, r, g, list.Playlist)
@@ -64,6 +67,7 @@ func (o *Opener) openPlaylist(ctx context.Context, r media.SourceRequest, g *fil
 		Explain: func(answer *http.Response) error { return statusError(answer, r) },
 	}, r, p)
 	if err != nil {
+		g.client.CloseIdleConnections()
 		return nil, err
 	}
 	return s, nil
