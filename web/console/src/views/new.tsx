@@ -202,8 +202,8 @@ function Switch({ name, label }: { name: string; label: Word }) {
 }
 
 function Again({ push: p }: { push: Push }) {
-  const { headers, callback } = lacks(p)
-  const more = [headers.length > 0 && t('againHeaders', { names: headers.join(', ') }), callback && t('againCallback')].filter(Boolean).join('')
+  const { userSig, headers, callback } = lacks(p)
+  const more = [userSig && t('againSignature'), headers.length > 0 && t('againHeaders', { names: headers.join(', ') }), callback && t('againCallback')].filter(Boolean).join('')
   return <p class="rounded-md bg-raised p-3">{t('againLacks', { more })}</p>
 }
 
@@ -234,7 +234,7 @@ function Signature() {
 
 const optional = [
   'mode', 'startAtMs', 'endAtMs', 'repeat', 'maxDurationSec', 'maxIdleSec', 'redis', 'transcode', 'width', 'height', 'fps', 'videoKbps', 'audioKbps', 'volume',
-  'audioTrack', 'audioDelayMs', 'mute', 'fillVideo', 'headers', 'callbackUrl', 'metadata',
+  'audioTrack', 'audioDelayMs', 'mute', 'fillVideo', 'headers', 'callbackUrl', 'callbackEvents', 'metadata',
 ]
 
 function More() {
@@ -273,6 +273,7 @@ function More() {
         <Input name="headers" label="headers" hint="headersHint" type="lines" />
         <Input name="metadata" label="metadataField" hint="metadataHint" type="lines" />
         <Input name="callbackUrl" label="callbackUrl" />
+        <Input name="callbackEvents" label="callbackEvents" hint="callbackEventsHint" />
       </div>
     </details>
   )

@@ -27,7 +27,10 @@ const shows: Record<string, { word: Word; has: (p: Push) => boolean }> = {
   ended: { word: 'filterEnded', has: (p) => ended(p.state) },
 }
 
-const show = computed(() => query.value.get('show') ?? '')
+const show = computed(() => {
+  const name = query.value.get('show') ?? ''
+  return Object.hasOwn(shows, name) ? name : ''
+})
 const sought = computed(() => (query.value.get('q') ?? '').trim().toLowerCase())
 const worker = computed(() => query.value.get('worker') ?? '')
 
@@ -52,7 +55,7 @@ const counts = computed(() => {
   return n
 })
 
-const listed = computed(() => found.value.filter((r) => (shows[show.value] ?? shows['']!).has(r.push)).map((r) => r.row))
+const listed = computed(() => found.value.filter((r) => shows[show.value]!.has(r.push)).map((r) => r.row))
 
 const selected = signal<ReadonlySet<string>>(new Set())
 const cursor = signal('')
@@ -225,7 +228,7 @@ function List() {
       PageUp: () => move(2 - fit.peek()),
       Home: () => move(-Infinity),
       End: () => move(Infinity),
-      Enter: () => cursor.peek() && go('/pushes/' + cursor.peek()),
+      Enter: () => listed.peek().some((r) => r.id === cursor.peek()) && go('/pushes/' + cursor.peek()),
       ' ': () => {
         const row = listed.peek().find((r) => r.id === cursor.peek())
         if (row && stoppable(row)) toggle(row.id)
