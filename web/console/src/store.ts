@@ -1,6 +1,6 @@
 // The pushes as this tab knows them: a signal for each, so that a message draws one row anew.
 import { batch, computed, type Signal, signal } from '@preact/signals'
-import { getEnded, type LiveEvent, type LiveProgress, type Push, type Snapshot, type State } from './api'
+import { getEnded, getPush, type LiveEvent, type LiveProgress, type Push, type Snapshot, type State } from './api'
 
 export interface Row {
   id: string
@@ -107,12 +107,22 @@ function forget() {
 
 /** loadEnded fetches the newest pushes that have ended, or with more the next page of them. */
 export async function loadEnded(next = false) {
-  const page = await getEnded(next ? more.peek() : undefined)
+  const page = await getEnded(next && more.peek() ? { cursor: more.peek()! } : {})
   batch(() => {
     page.pushes.forEach(put)
     more.value = page.nextCursor
     structure.value++
   })
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** seek fetches what has ended longer ago than what is listed, by its whole room, user or id. */
+export async function seek(text: string) {
+  const pushes = uuid.test(text)
+    ? [await getPush(text)]
+    : (await Promise.all([getEnded({ roomId: text }), getEnded({ userId: text })])).flatMap((page) => page.pushes)
+  batch(() => pushes.forEach(put))
 }
 
 /** onWorkers counts the pushes that each worker runs. */

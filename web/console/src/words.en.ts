@@ -41,7 +41,7 @@ export const en = {
   filterEnded: 'Ended',
   filters: 'Which pushes',
   search: 'Search by room, user or id',
-  searchHint: 'Press / to search, arrow keys to move, Enter to open, Space to select',
+  searchHint: 'Press / to search, arrow keys to move, Enter to open, Space to select. What ended long ago is found by its whole room, user or id.',
   onWorker: 'on {worker}',
   clearFilter: 'Remove this filter',
   noPushes: 'No pushes yet',

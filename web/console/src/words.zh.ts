@@ -43,7 +43,7 @@ export const zh: Record<Word, string> = {
   filterEnded: '已结束',
   filters: '筛选推流',
   search: '按房间、用户或 ID 搜索',
-  searchHint: '按 / 搜索，方向键移动，回车打开，空格选择',
+  searchHint: '按 / 搜索，方向键移动，回车打开，空格选择。较早结束的推流需输入完整的房间、用户或 ID。',
   onWorker: '位于 {worker}',
   clearFilter: '移除此筛选',
   noPushes: '还没有推流',

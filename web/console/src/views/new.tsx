@@ -10,6 +10,7 @@ import { Banner } from '../parts/banner'
 import { Field } from '../parts/field'
 import { Icon } from '../parts/icon'
 import { PlanList, TrackList } from '../parts/plan'
+import { serverTime } from '../now'
 import { go, query } from '../router'
 import { lacks, requestOf } from '../request'
 import { put } from '../store'
@@ -217,7 +218,7 @@ function Signature() {
   }, [sig])
   const said = read.value
   const other = said && ((form.value.userId && said.userId !== form.value.userId) || (form.value.sdkAppId && String(said.sdkAppId) !== form.value.sdkAppId.trim()))
-  const expired = said && said.expiresAt.getTime() < Date.now()
+  const expired = said && said.expiresAt.getTime() < serverTime()
   return (
     <Field name="userSig" label="UserSig" hint={t('userSigHint')} type="lines" error={wrong.value.get('userSig')} value={form.value.userSig ?? ''} onInput={(v) => set('userSig', v)}>
       {sig && (

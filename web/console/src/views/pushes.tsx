@@ -9,13 +9,15 @@ import { PushRow } from '../parts/row'
 import { SureButton } from '../parts/stop'
 import { toastProblem } from '../parts/toast'
 import { go, query, setQuery } from '../router'
-import { allRows, compare, ended, inTrouble, known, loadEnded, maxEnded, more, news, put, type Row, structure } from '../store'
+import { allRows, compare, ended, inTrouble, known, loadEnded, maxEnded, more, news, put, type Row, seek, structure } from '../store'
 
 /** ROW is the height of a row in pixels, as style.css has it: two lines, or on a phone four. */
 const ROW = 56
 const CARD = 112
 /** margin is how many rows are drawn above and below those in sight. */
 const margin = 8
+/** pause is how long somebody types nothing before the API is asked for what is not listed, in ms. */
+const pause = 400
 /** atOnce is how many stops are asked for at a time. */
 const atOnce = 6
 
@@ -89,7 +91,19 @@ async function stopSelected() {
   selected.value = new Set()
 }
 
+/** useSearch looks for what is not listed. */
+function useSearch() {
+  const text = (query.value.get('q') ?? '').trim()
+  const partial = more.value !== undefined
+  useEffect(() => {
+    if (!text || !partial) return
+    const timer = setTimeout(() => void seek(text).catch(() => {}), pause) // there may be none
+    return () => clearTimeout(timer)
+  }, [text, partial])
+}
+
 export function Pushes() {
+  useSearch()
   return (
     <div class="flex h-full min-h-0 flex-col">
       <h1 class="sr-only">{t('pushes')}</h1>
