@@ -64,6 +64,14 @@ test('of pushes that have ended the newest are kept', () => {
   expect(store.rowOf('2299')).toBeDefined()
 })
 
+test('what is known is stale when nothing has come for ten seconds though something is published', () => {
+  expect(store.isStale(11_000)).toBe(false)
+  store.put(push('a'))
+  expect([store.isStale(9_000), store.isStale(11_000)]).toEqual([false, true])
+  store.put(push('a', { state: 'stopped' }))
+  expect(store.isStale(11_000)).toBe(false)
+})
+
 test('a search fetches what ended long ago, by its room or user, or by its id', async () => {
   const old = push('01a224f4-578b-754e-a9e8-72aa6a1cce0e', { state: 'failed' })
   const asked: string[] = []

@@ -136,6 +136,12 @@ export const onWorkers = computed(() => {
 /** running are the pushes that have not ended. */
 export const running = () => [...rows.values()].map((r) => r.push.peek()).filter((p) => !ended(p.state))
 
+/** quiet is how long nothing may come while something is published, in ms: its progress comes every second. */
+const quiet = 10_000
+
+/** isStale says that what is known is of some time ago: the API's stream waits, too, while Redis is away. */
+export const isStale = (silentFor: number) => silentFor > quiet && running().some((p) => p.state === 'publishing')
+
 /** clear forgets all: whoever signs in next may be somebody else. */
 export function clear() {
   rows.clear()

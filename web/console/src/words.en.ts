@@ -25,6 +25,7 @@ export const en = {
   signOut: 'Sign out',
   signedInAs: 'Signed in with the key {name}',
   linkLive: 'Live',
+  linkStale: 'Nothing new comes',
   linkAway: 'Reconnecting…',
   linkWait: 'Connecting…',
 

@@ -27,6 +27,7 @@ export const zh: Record<Word, string> = {
   signOut: '退出登录',
   signedInAs: '以密钥 {name} 登录',
   linkLive: '实时',
+  linkStale: '没有新数据',
   linkAway: '正在重新连接…',
   linkWait: '连接中…',
 
