@@ -25,6 +25,8 @@ type Spec struct {
 	HeaderNames []string      // of the headers for the source's server, sorted; their values are Secrets
 	// HeadersForAll says that those of media.ForAll go to every host of the source.
 	HeadersForAll bool `json:",omitempty"`
+	// UserSigMinted says that the request had no userSig: the API mints one.
+	UserSigMinted bool `json:",omitempty"`
 
 	Metadata    map[string]string `json:",omitempty"` // the client's own labels
 	CallbackURL string            `json:",omitempty"` // for people, as VideoSrc is; empty: the operator's, if he has one

@@ -92,6 +92,7 @@ func (s *Service) check(r Request, now time.Time) (Spec, Secrets, error) {
 		SDKAppID: r.SDKAppID, RoomID: r.RoomID, UserID: r.UserID,
 		ClientRole: r.ClientRole, Redis: r.Redis, RedisHost: r.RedisHost, RedisPort: r.RedisPort,
 		Mode: media.SourceMode(r.Mode), ResumeScope: ResumeScope(r.ResumeScope),
+		UserSigMinted: r.UserSig == "",
 	}
 	address := s.checkSource(&c, r, &spec)
 	s.checkDestination(&c, r, now)

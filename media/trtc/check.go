@@ -50,10 +50,10 @@ func checkName(name, alphabet string, limit int) string {
 	if len(name) > limit {
 		return fmt.Sprintf("has %d bytes, at most %d are allowed", len(name), limit)
 	}
-	for i := range len(name) {
-		if strings.IndexByte(alphabet, name[i]) < 0 {
+	for i, r := range []rune(name) {
+		if !strings.ContainsRune(alphabet, r) {
 			return fmt.Sprintf("has %q at position %d; allowed are letters, digits and %s",
-				name[i], i+1, strings.Join(strings.Split(alphabet[len(digits)+len(letters):], ""), " "))
+				r, i+1, strings.Join(strings.Split(alphabet[len(digits)+len(letters):], ""), " "))
 		}
 	}
 	return ""

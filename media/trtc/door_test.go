@@ -124,6 +124,11 @@ func TestCheckRoom(t *testing.T) {
 	}
 }
 
+func TestWhatIsWrongWithANameIsToldByCharacter(t *testing.T) {
+	err := trtc.CheckRoom("a课b")
+	require.Equal(t, "has '课' at position 2; allowed are letters, digits and _", media.DestinationProblems(err)[0].Detail)
+}
+
 func TestCheckUser(t *testing.T) {
 	for name, c := range map[string]struct {
 		user string

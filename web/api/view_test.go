@@ -76,6 +76,7 @@ func fullPush() tasks.Push {
 // wishingPush asked for everything that a request may.
 func wishingPush() tasks.Push {
 	p := youngPush()
+	p.Spec.UserSigMinted = true
 	p.Spec.Options = media.Options{
 		StartAt: 1500 * time.Millisecond, EndAt: time.Minute, Repeat: media.RepeatForever, MaxDuration: time.Hour,
 		Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 640, Height: 360, FPS: 29.97, Bitrate: 800_000},

@@ -20,6 +20,7 @@ type Push struct {
 	RoomID      string            `json:"roomId"`
 	UserID      string            `json:"userId"`
 	ClientRole  string            `json:"clientRole"`
+	Minted      bool              `json:"userSigMinted,omitempty"` // its userSig is the API's own
 	Redis       bool              `json:"redis"`
 	Mode        media.SourceMode  `json:"mode"`
 	ResumeScope tasks.ResumeScope `json:"resumeScope,omitempty"`
@@ -99,7 +100,7 @@ func Of(p tasks.Push) Push {
 	return Push{
 		ID: p.ID, State: p.State, Status: p.State, Desired: p.Desired,
 		VideoSrc: p.Spec.VideoSrc, SDKAppID: p.Spec.SDKAppID, RoomID: p.Spec.RoomID, UserID: p.Spec.UserID,
-		ClientRole: p.Spec.ClientRole, Redis: p.Spec.Redis, Mode: p.Spec.Mode, ResumeScope: p.Spec.ResumeScope,
+		ClientRole: p.Spec.ClientRole, Minted: p.Spec.UserSigMinted, Redis: p.Spec.Redis, Mode: p.Spec.Mode, ResumeScope: p.Spec.ResumeScope,
 		wishes:   viewWishes(p.Spec),
 		Metadata: p.Spec.Metadata, CallbackURL: p.Spec.CallbackURL, CallbackEvents: viewCallbackEvents(p.Spec), WebhooksLost: p.WebhooksLost,
 		Attempt: p.Epoch, Worker: p.Worker,

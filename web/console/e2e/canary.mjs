@@ -27,7 +27,7 @@ await browse(async ({ context, page }) => {
     places[`the ${name} push as curl`] = await copied(page, 'Copy as curl')
     await page.goto('/new?from=' + id)
     await page.getByText('A push does not show its secrets.').waitFor()
-    await page.getByRole('status').filter({ hasText: /field needs|can be started/ }).waitFor()
+    await page.getByRole('status').filter({ hasText: /fields? needs?|can be started/ }).waitFor()
     await look(`the form of the ${name} push again`)
   }
   await page.goto('/workers')

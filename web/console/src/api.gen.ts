@@ -647,6 +647,8 @@ export interface components {
             /** @description Who publishes. */
             userId: string;
             clientRole: components["schemas"]["ClientRole"];
+            /** @description The request had no `userSig`: Roomcast makes one. */
+            userSigMinted?: boolean;
             /** @description Whether a resume record is kept. */
             redis: boolean;
             mode: components["schemas"]["Mode"];

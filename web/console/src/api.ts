@@ -1,5 +1,6 @@
 // What the page asks of the API, by the types of web/api/openapi.yaml.
 import type { components } from './api.gen'
+import { heed } from './now'
 import { signedOut } from './session'
 
 type Schemas = components['schemas']
@@ -39,6 +40,7 @@ export async function ask(method: string, path: string, body?: unknown, signal?:
   const answer = await fetch(path, { method, headers, body: body === undefined ? null : JSON.stringify(body), signal: signal ?? null }).catch((err) => {
     throw err?.name === 'AbortError' ? err : unreachable()
   })
+  heed(answer.headers.get('Date'))
   if (answer.ok) return answer
   const problem = await problemOf(answer)
   if (problem.status === 401 && path !== '/v1/session') signedOut()
@@ -72,9 +74,9 @@ export interface EndedPage {
   nextCursor?: string
 }
 
-/** getEnded is a page of the pushes that have ended, newest first. */
-export const getEnded = (cursor?: string) =>
-  get<EndedPage>('/v1/pushes?state=completed,failed,stopped&limit=200' + (cursor ? '&cursor=' + encodeURIComponent(cursor) : ''))
+/** getEnded is a page of the pushes that have ended, newest first; with a room or a user of theirs alone. */
+export const getEnded = (more: { cursor?: string; roomId?: string; userId?: string } = {}) =>
+  get<EndedPage>('/v1/pushes?' + new URLSearchParams({ state: 'completed,failed,stopped', limit: '200', ...more }))
 
 export const getSamples = async (id: string) => (await get<Schemas['Samples']>(pathOf(id) + '/samples')).samples
 

@@ -7,7 +7,7 @@ import { Icon, type IconName } from './parts/icon'
 import { Toast, toastProblem } from './parts/toast'
 import { followLinks, path } from './router'
 import { loadSession, session, signOut } from './session'
-import { connect, live, tellTabs } from './stream'
+import { connect, live, stale, tellTabs } from './stream'
 import { type Theme, theme, themes } from './theme'
 import { NewPush } from './views/new'
 import { PushView } from './views/push'
@@ -126,10 +126,11 @@ function Tab({ to, word }: { to: string; word: Word }) {
 
 /** Link says whether what is shown is fresh. */
 function Link() {
-  const word: Word = live.value ? 'linkLive' : live.value === undefined ? 'linkWait' : 'linkAway'
+  const fresh = live.value && !stale.value
+  const word: Word = fresh ? 'linkLive' : live.value ? 'linkStale' : live.value === undefined ? 'linkWait' : 'linkAway'
   return (
-    <p role="status" class={'mr-2 flex items-center gap-1.5 text-xs font-medium whitespace-nowrap max-sm:mr-0 ' + (live.value ? 'text-good' : 'text-warn')}>
-      <span class={'size-2 rounded-full bg-current ' + (live.value ? '' : 'pulse')} />
+    <p role="status" class={'mr-2 flex items-center gap-1.5 text-xs font-medium whitespace-nowrap max-sm:mr-0 ' + (fresh ? 'text-good' : 'text-warn')}>
+      <span class={'size-2 rounded-full bg-current ' + (fresh ? '' : 'pulse')} />
       <span class="max-sm:sr-only">{t(word)}</span>
     </p>
   )

@@ -6,6 +6,8 @@ export type Form = Record<string, string>
 const switches = new Set(['redis', 'mute', 'fillVideo'])
 /** pairs are the fields of several lines, with what stands between a name and its value. */
 export const pairs: Record<string, string> = { headers: ':', metadata: '=' }
+/** lists are the fields of several words, of which none holds a comma. */
+const lists = new Set(['callbackEvents'])
 
 /** requestOfForm leaves out what is empty; a line without its mark is told by errors. */
 export function requestOfForm(form: Form, lineWithout: (n: number, mark: string) => string): { request: Record<string, unknown>; errors: FieldError[] } {
@@ -16,6 +18,7 @@ export function requestOfForm(form: Form, lineWithout: (n: number, mark: string)
     const mark = pairs[name]
     if (value === '') continue
     else if (switches.has(name)) request[name] = value === 'true'
+    else if (lists.has(name)) request[name] = value.split(',').map((word) => word.trim()).filter(Boolean)
     else if (!mark) request[name] = value
     else {
       const lines = value.split('\n').map((line) => line.trim())

@@ -45,5 +45,5 @@ export function explain(code: string | undefined): { what: string; todo: string 
 /** sentence is the server's own in English, and by its code in another language where there is a word for it. */
 export function sentence(code: string | undefined, message: string | undefined): string {
   if (language.value === 'en') return message || explain(code)?.what || code || ''
-  return explain(code)?.what ?? message ?? code ?? ''
+  return explain(code)?.what ?? (code === 'unreachable' ? t('noAnswer') : (message ?? code ?? ''))
 }

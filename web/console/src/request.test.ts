@@ -5,7 +5,7 @@ import { curlOf, requestOf } from './request'
 
 const push: Push = {
   id: 'p', state: 'failed', status: 'failed', desired: 'run', videoSrc: "https://cdn.example/it's.mp4", sdkAppId: 1400000000, roomId: 'r1', userId: 'anna',
-  clientRole: 'anchor', redis: false, mode: 'auto', attempt: 1, resumeScope: 'source', repeat: -1, headers: ['Authorization'], callbackUrl: 'https://hook.example',
+  clientRole: 'anchor', redis: false, mode: 'auto', attempt: 1, resumeScope: 'source', repeat: -1, headers: ['Authorization'], callbackUrl: 'https://hook.example/[redacted]',
   metadata: { course: '42' },
 }
 
@@ -19,7 +19,14 @@ test('a curl command is quoted for a shell and has placeholders for secrets', ()
   expect(said).toContain(`"userSig": "<userSig>"`)
   expect(said).toContain(`"Authorization": "<secret>"`)
   expect(said).toContain(`Bearer <API key>`)
+  expect(said).toContain(`"callbackUrl": "<callbackUrl>"`)
   expect(curlOf(push, 'https://api.example', false)).not.toContain('Bearer')
+})
+
+test('a curl command has nothing to fill in where the API mints the signature and nothing is hidden', () => {
+  const said = curlOf({ ...push, userSigMinted: true, headers: [], callbackUrl: 'https://hook.example' }, 'https://api.example', false)
+  expect(said).toContain(`"callbackUrl": "https://hook.example"`)
+  expect(said).not.toContain('<')
 })
 
 test('a form makes the request that filled it', () => {
@@ -43,3 +50,8 @@ test.each([
   ['source_blocked', 'videoSrc'],
   ['redis_unavailable', undefined],
 ])('the problem %s stands beside %s', (code, field) => expect(placeOf(code)).toBe(field))
+
+test('which webhooks are told goes through the form as a list', () => {
+  const { request } = requestOfForm(formOf(requestOf({ ...push, callbackEvents: ['push.failed', 'push.completed'] })), () => '')
+  expect(request.callbackEvents).toEqual(['push.failed', 'push.completed'])
+})

@@ -7,6 +7,9 @@ const wishes = [
   'audioKbps', 'fillAudio', 'fillVideo', 'audioTrack', 'programNumber', 'audioDelayMs', 'headersFor', 'callbackEvents', 'metadata',
 ] as const
 
+/** hidden says that an address is not shown whole. */
+const hidden = (address: string) => address.includes('[redacted]')
+
 /** requestOf leaves out what is as it is by default. */
 export function requestOf(p: Push): PushRequest {
   const request: Record<string, unknown> = { videoSrc: p.videoSrc, sdkAppId: p.sdkAppId, roomId: p.roomId, userId: p.userId }
@@ -14,24 +17,25 @@ export function requestOf(p: Push): PushRequest {
   if (p.redis) request.redis = true
   if (p.redis && p.resumeScope === 'room') request.resumeScope = p.resumeScope
   for (const name of wishes) if (p[name] !== undefined) request[name] = p[name]
+  if (p.callbackUrl && !hidden(p.callbackUrl)) request.callbackUrl = p.callbackUrl
   return request as PushRequest
 }
 
 /** lacks names what a push was given and does not show: it has to be given again. */
-export function lacks(p: Push): { headers: string[]; callback: boolean } {
-  return { headers: p.headers ?? [], callback: p.callbackUrl !== undefined }
+export function lacks(p: Push): { userSig: boolean; headers: string[]; callback: boolean } {
+  return { userSig: !p.userSigMinted, headers: p.headers ?? [], callback: p.callbackUrl !== undefined && hidden(p.callbackUrl) }
 }
 
 const quoted = (s: string) => `'${s.replaceAll("'", `'\\''`)}'`
 
 /** curlOf has a placeholder in angle brackets for each secret. */
 export function curlOf(p: Push, origin: string, keyed: boolean): string {
-  const { headers, callback } = lacks(p)
+  const { userSig, headers, callback } = lacks(p)
   const body = {
     ...requestOf(p),
-    userSig: '<userSig>',
+    ...(userSig && { userSig: '<userSig>' }),
     ...(headers.length > 0 && { headers: Object.fromEntries(headers.map((name) => [name, '<secret>'])) }),
-    ...(callback && { callbackUrl: p.callbackUrl + '/<path>' }),
+    ...(callback && { callbackUrl: '<callbackUrl>' }),
   }
   const lines = [`curl ${quoted(origin + '/v1/pushes')}`, `-H 'Content-Type: application/json'`]
   if (keyed) lines.push(`-H 'Authorization: Bearer <API key>'`)

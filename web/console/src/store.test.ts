@@ -63,3 +63,26 @@ test('of pushes that have ended the newest are kept', () => {
   expect(store.rowOf('0')).toBeUndefined()
   expect(store.rowOf('2299')).toBeDefined()
 })
+
+test('what is known is stale when nothing has come for ten seconds though something is published', () => {
+  expect(store.isStale(11_000)).toBe(false)
+  store.put(push('a'))
+  expect([store.isStale(9_000), store.isStale(11_000)]).toEqual([false, true])
+  store.put(push('a', { state: 'stopped' }))
+  expect(store.isStale(11_000)).toBe(false)
+})
+
+test('a search fetches what ended long ago, by its room or user, or by its id', async () => {
+  const old = push('01a224f4-578b-754e-a9e8-72aa6a1cce0e', { state: 'failed' })
+  const asked: string[] = []
+  vi.stubGlobal('fetch', async (path: string) => {
+    asked.push(path)
+    return Response.json(path.includes('?') ? { pushes: path.includes('roomId=r+1') ? [old] : [] } : old)
+  })
+  await store.seek('r 1')
+  expect(shown(old.id)).toEqual(old)
+  store.clear()
+  await store.seek(old.id)
+  expect(shown(old.id)).toEqual(old)
+  expect(asked.at(-1)).toBe('/v1/pushes/' + old.id)
+})

@@ -1,6 +1,6 @@
 // The pushes as this tab knows them: a signal for each, so that a message draws one row anew.
 import { batch, computed, type Signal, signal } from '@preact/signals'
-import { getEnded, type LiveEvent, type LiveProgress, type Push, type Snapshot, type State } from './api'
+import { getEnded, getPush, type LiveEvent, type LiveProgress, type Push, type Snapshot, type State } from './api'
 
 export interface Row {
   id: string
@@ -107,12 +107,22 @@ function forget() {
 
 /** loadEnded fetches the newest pushes that have ended, or with more the next page of them. */
 export async function loadEnded(next = false) {
-  const page = await getEnded(next ? more.peek() : undefined)
+  const page = await getEnded(next && more.peek() ? { cursor: more.peek()! } : {})
   batch(() => {
     page.pushes.forEach(put)
     more.value = page.nextCursor
     structure.value++
   })
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** seek fetches what has ended longer ago than what is listed, by its whole room, user or id. */
+export async function seek(text: string) {
+  const pushes = uuid.test(text)
+    ? [await getPush(text)]
+    : (await Promise.all([getEnded({ roomId: text }), getEnded({ userId: text })])).flatMap((page) => page.pushes)
+  batch(() => pushes.forEach(put))
 }
 
 /** onWorkers counts the pushes that each worker runs. */
@@ -125,6 +135,12 @@ export const onWorkers = computed(() => {
 
 /** running are the pushes that have not ended. */
 export const running = () => [...rows.values()].map((r) => r.push.peek()).filter((p) => !ended(p.state))
+
+/** quiet is how long nothing may come while something is published, in ms: its progress comes every second. */
+const quiet = 10_000
+
+/** isStale says that what is known is of some time ago: the API's stream waits, too, while Redis is away. */
+export const isStale = (silentFor: number) => silentFor > quiet && running().some((p) => p.state === 'publishing')
 
 /** clear forgets all: whoever signs in next may be somebody else. */
 export function clear() {

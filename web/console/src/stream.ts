@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals'
 import type { Push } from './api'
 import { loadSession, session, signedOut } from './session'
-import { apply, clear, known, loadEnded, restart, running } from './store'
+import { apply, clear, isStale, known, loadEnded, restart, running } from './store'
 
 interface Message {
   event: string
@@ -20,6 +20,9 @@ type Told =
 /** live says whether messages come; undefined before the first. */
 export const live = signal<boolean | undefined>(undefined)
 
+/** stale says that nothing has come for so long that it cannot be all. */
+export const stale = signal(false)
+
 /** retryIn is when a stream that was refused is asked for again, in ms; one that broke comes back by itself. */
 const retryIn = 3000
 /** hiddenEvery is how often a tab that nobody looks at takes what has come, in ms: it has no frames. */
@@ -27,6 +30,10 @@ const hiddenEvery = 1000
 const names = ['snapshot', 'state', 'trouble', 'recovered', 'plan', 'warning', 'end', 'progress', 'reset']
 
 const listeners = new Set<(pushId: string, event: string) => void>()
+/** lookEvery is how often it is looked whether messages come, in ms. */
+const lookEvery = 1000
+
+let heard = Date.now()
 let pending: Message[] = []
 let timer = 0
 let frame = 0
@@ -38,6 +45,8 @@ export function onEvent(fn: (pushId: string, event: string) => void): () => void
 }
 
 function take(message: Message) {
+  heard = Date.now()
+  stale.value = false
   pending.push(message)
   if (message.event === 'snapshot') void loadEnded().catch(() => {})
   if (timer) return
@@ -93,6 +102,7 @@ export function connect(): () => void {
   const over = new AbortController()
   const channel = new BroadcastChannel('roomcast')
   let leads = false
+  const looking = setInterval(() => (stale.value = isStale(Date.now() - heard)), lookEvery)
   const tell = (t: Told) => channel.postMessage(t)
   channel.onmessage = ({ data }: MessageEvent<Told>) => {
     if (data.kind === 'signed-out') signedOut()
@@ -117,6 +127,7 @@ export function connect(): () => void {
   }
   return () => {
     over.abort()
+    clearInterval(looking)
     channel.close()
     clear()
     live.value = undefined

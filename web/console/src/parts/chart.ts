@@ -35,7 +35,7 @@ export function drawChart(place: HTMLElement, { language, onPoint }: Options): C
     {
       width: place.clientWidth || 300,
       height: place.clientHeight,
-      padding: [8, 16, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: 'push' }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] } },

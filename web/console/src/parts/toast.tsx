@@ -1,7 +1,7 @@
 // One short sentence about what somebody has just done, below, for some seconds.
 import { signal } from '@preact/signals'
 import { Problem } from '../api'
-import { t } from '../i18n'
+import { sentence, t } from '../i18n'
 
 const shownFor = 5000
 const shown = signal('')
@@ -15,7 +15,7 @@ export function toast(text: string) {
 
 /** toastProblem tells why an act failed, in the server's words. */
 export function toastProblem(err: unknown) {
-  toast(t('failed', { why: err instanceof Problem ? err.detail : String(err) }))
+  toast(t('failed', { why: err instanceof Problem ? sentence(err.code, err.detail) : String(err) }))
 }
 
 export function Toast() {

@@ -10,6 +10,7 @@ import { Banner } from '../parts/banner'
 import { Field } from '../parts/field'
 import { Icon } from '../parts/icon'
 import { PlanList, TrackList } from '../parts/plan'
+import { serverTime } from '../now'
 import { go, query } from '../router'
 import { lacks, requestOf } from '../request'
 import { put } from '../store'
@@ -202,8 +203,8 @@ function Switch({ name, label }: { name: string; label: Word }) {
 }
 
 function Again({ push: p }: { push: Push }) {
-  const { headers, callback } = lacks(p)
-  const more = [headers.length > 0 && t('againHeaders', { names: headers.join(', ') }), callback && t('againCallback')].filter(Boolean).join('')
+  const { userSig, headers, callback } = lacks(p)
+  const more = [userSig && t('againSignature'), headers.length > 0 && t('againHeaders', { names: headers.join(', ') }), callback && t('againCallback')].filter(Boolean).join('')
   return <p class="rounded-md bg-raised p-3">{t('againLacks', { more })}</p>
 }
 
@@ -217,7 +218,7 @@ function Signature() {
   }, [sig])
   const said = read.value
   const other = said && ((form.value.userId && said.userId !== form.value.userId) || (form.value.sdkAppId && String(said.sdkAppId) !== form.value.sdkAppId.trim()))
-  const expired = said && said.expiresAt.getTime() < Date.now()
+  const expired = said && said.expiresAt.getTime() < serverTime()
   return (
     <Field name="userSig" label="UserSig" hint={t('userSigHint')} type="lines" error={wrong.value.get('userSig')} value={form.value.userSig ?? ''} onInput={(v) => set('userSig', v)}>
       {sig && (
@@ -234,7 +235,7 @@ function Signature() {
 
 const optional = [
   'mode', 'startAtMs', 'endAtMs', 'repeat', 'maxDurationSec', 'maxIdleSec', 'redis', 'transcode', 'width', 'height', 'fps', 'videoKbps', 'audioKbps', 'volume',
-  'audioTrack', 'audioDelayMs', 'mute', 'fillVideo', 'headers', 'callbackUrl', 'metadata',
+  'audioTrack', 'audioDelayMs', 'mute', 'fillVideo', 'headers', 'callbackUrl', 'callbackEvents', 'metadata',
 ]
 
 function More() {
@@ -273,6 +274,7 @@ function More() {
         <Input name="headers" label="headers" hint="headersHint" type="lines" />
         <Input name="metadata" label="metadataField" hint="metadataHint" type="lines" />
         <Input name="callbackUrl" label="callbackUrl" />
+        <Input name="callbackEvents" label="callbackEvents" hint="callbackEventsHint" />
       </div>
     </details>
   )

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { getHistory, getPush, getSamples, type HistoryEvent, type Problem, type Push, type Sample } from '../api'
 import { bytes, duration } from '../format'
-import { explain, t, type Word } from '../i18n'
+import { explain, sentence, t, type Word } from '../i18n'
 import { Banners } from '../parts/banner'
 import { Charts } from '../parts/charts'
 import { CopyButton } from '../parts/copy'
@@ -57,9 +57,18 @@ function useStory(id: string): Story {
         wrong.value = err as Problem
       }
     }
+    const chart = () =>
+      getSamples(id).then(
+        (all) => {
+          samples.value = all
+          since = null
+        },
+        () => {},
+      )
     void load()
-    getSamples(id).then((all) => (samples.value = all), () => {})
+    void chart()
     const off = onEvent((of, event) => {
+      if (event === 'snapshot') void chart() // what went on while no message came
       if (event === 'progress' && of === id) progressed()
       else if ((of === id && event !== 'progress') || event === 'snapshot') {
         clearTimeout(timer)
@@ -90,7 +99,7 @@ export function PushView({ id }: { id: string }) {
       </Empty>
     )
   }
-  if (!p) return <Empty title={wrong?.detail ?? t('loading')} />
+  if (!p) return <Empty title={wrong ? sentence(wrong.code, wrong.detail) : t('loading')} />
   return (
     <article class="mx-auto flex max-w-7xl flex-col gap-4 p-4 max-sm:p-3">
       <Top push={p} story={story} />
@@ -174,7 +183,7 @@ function Section({ title, children }: { title: Word; children: ComponentChildren
 function Progress({ push: p }: { push: Push }) {
   const g = p.progress
   if (!g || g.playedMs === 0) return null
-  const length = p.source?.kind === 'live' ? undefined : g.durationMs
+  const length = p.source?.kind === 'live' ? undefined : (p.endAtMs ?? g.durationMs)
   return (
     <section class="card p-4">
       <h2 class="mb-1 flex items-baseline gap-2 font-semibold">

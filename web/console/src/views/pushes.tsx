@@ -9,13 +9,15 @@ import { PushRow } from '../parts/row'
 import { SureButton } from '../parts/stop'
 import { toastProblem } from '../parts/toast'
 import { go, query, setQuery } from '../router'
-import { allRows, compare, ended, inTrouble, known, loadEnded, maxEnded, more, news, put, type Row, structure } from '../store'
+import { allRows, compare, ended, inTrouble, known, loadEnded, maxEnded, more, news, put, type Row, seek, structure } from '../store'
 
 /** ROW is the height of a row in pixels, as style.css has it: two lines, or on a phone four. */
 const ROW = 56
 const CARD = 112
 /** margin is how many rows are drawn above and below those in sight. */
 const margin = 8
+/** pause is how long somebody types nothing before the API is asked for what is not listed, in ms. */
+const pause = 400
 /** atOnce is how many stops are asked for at a time. */
 const atOnce = 6
 
@@ -27,7 +29,10 @@ const shows: Record<string, { word: Word; has: (p: Push) => boolean }> = {
   ended: { word: 'filterEnded', has: (p) => ended(p.state) },
 }
 
-const show = computed(() => query.value.get('show') ?? '')
+const show = computed(() => {
+  const name = query.value.get('show') ?? ''
+  return Object.hasOwn(shows, name) ? name : ''
+})
 const sought = computed(() => (query.value.get('q') ?? '').trim().toLowerCase())
 const worker = computed(() => query.value.get('worker') ?? '')
 
@@ -52,7 +57,7 @@ const counts = computed(() => {
   return n
 })
 
-const listed = computed(() => found.value.filter((r) => (shows[show.value] ?? shows['']!).has(r.push)).map((r) => r.row))
+const listed = computed(() => found.value.filter((r) => shows[show.value]!.has(r.push)).map((r) => r.row))
 
 const selected = signal<ReadonlySet<string>>(new Set())
 const cursor = signal('')
@@ -86,7 +91,19 @@ async function stopSelected() {
   selected.value = new Set()
 }
 
+/** useSearch looks for what is not listed. */
+function useSearch() {
+  const text = (query.value.get('q') ?? '').trim()
+  const partial = more.value !== undefined
+  useEffect(() => {
+    if (!text || !partial) return
+    const timer = setTimeout(() => void seek(text).catch(() => {}), pause) // there may be none
+    return () => clearTimeout(timer)
+  }, [text, partial])
+}
+
 export function Pushes() {
+  useSearch()
   return (
     <div class="flex h-full min-h-0 flex-col">
       <h1 class="sr-only">{t('pushes')}</h1>
@@ -225,7 +242,7 @@ function List() {
       PageUp: () => move(2 - fit.peek()),
       Home: () => move(-Infinity),
       End: () => move(Infinity),
-      Enter: () => cursor.peek() && go('/pushes/' + cursor.peek()),
+      Enter: () => listed.peek().some((r) => r.id === cursor.peek()) && go('/pushes/' + cursor.peek()),
       ' ': () => {
         const row = listed.peek().find((r) => r.id === cursor.peek())
         if (row && stoppable(row)) toggle(row.id)

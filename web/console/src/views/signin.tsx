@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { Problem } from '../api'
-import { t } from '../i18n'
+import { sentence, t } from '../i18n'
 import { signIn } from '../session'
 import { awaitSignIn, tellTabs } from '../stream'
 
@@ -16,7 +16,7 @@ export function SignIn() {
     busy.value = true
     await signIn(key.trim()).then(
       () => tellTabs('signed-in'),
-      (err: Problem) => (wrong.value = err.status === 401 ? t('wrongKey') : err.detail),
+      (err: Problem) => (wrong.value = err.status === 401 ? t('wrongKey') : sentence(err.code, err.detail)),
     )
     busy.value = false
   }

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { getWorkers, type Worker } from '../api'
 import { bytes } from '../format'
-import { t, type Word } from '../i18n'
+import { sentence, t, type Word } from '../i18n'
 import { Empty } from '../parts/empty'
 import { Icon } from '../parts/icon'
 import { Time } from '../parts/time'
@@ -22,7 +22,7 @@ export function Workers() {
           workers.value = all
           wrong.value = ''
         },
-        (err) => (wrong.value = err.detail),
+        (err) => (wrong.value = sentence(err.code, err.detail)),
       )
     void load()
     const timer = setInterval(() => document.hidden || load(), every)
