@@ -3,7 +3,7 @@
 GO           ?= go
 BIN          ?= bin
 PACKAGES     ?= ./...
-TEST_FLAGS   ?= -race -shuffle=on -parallel 4
+TEST_FLAGS   ?= -race -shuffle=on -parallel 3
 TEST_TIMEOUT ?= 25m
 DEMO_SECONDS ?=
 DEPS         ?= scripts/deps
