@@ -105,6 +105,7 @@ export const en = {
   pushGone: 'There is no such push',
   pushGoneWhy: 'Its record has expired, or the id is another one.',
   whatToDo: 'What to do',
+  goesOnTrying: 'see that what it needs is there; it goes on trying by itself',
   troubleOf: 'Trouble with the {side}',
   failedWith: 'It failed',
   hadTrouble: 'It ended in this trouble',

@@ -107,6 +107,7 @@ export const zh: Record<Word, string> = {
   pushGone: '没有这个推流',
   pushGoneWhy: '其记录已过期，或 ID 有误。',
   whatToDo: '处理办法',
+  goesOnTrying: '请确认所需的一切可用；它会自动继续重试',
   troubleOf: '{side}出现问题',
   failedWith: '推流失败',
   hadTrouble: '结束时存在此问题',

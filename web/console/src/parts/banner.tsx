@@ -18,7 +18,7 @@ export function Banners({ push: p }: { push: Push }) {
         </Banner>
       )}
       {trouble && trouble.code !== error?.code && (
-        <Banner title={over ? t('hadTrouble') : t('troubleOf', { side: t(`side_${trouble.side}`) })} code={trouble.code} message={trouble.message} bad={over}>
+        <Banner title={over ? t('hadTrouble') : t('troubleOf', { side: t(`side_${trouble.side}`) })} code={trouble.code} message={trouble.message} bad={over} trying={!over && trouble.nextTryAt !== undefined}>
           {!over && <TroubleTimes trouble={trouble} last />}
         </Banner>
       )}
@@ -31,12 +31,13 @@ interface Props {
   code: string
   message: string
   bad?: boolean
+  trying?: boolean // it goes on by itself: what a failure's code advises is too early
   children?: ComponentChildren
 }
 
-export function Banner({ title, code, message, bad = false, children }: Props) {
+export function Banner({ title, code, message, bad = false, trying = false, children }: Props) {
   const advised = language.value === 'en' && message.includes('; ') // a failure's sentence ends with what to do
-  const todo = advised ? '' : explain(code)?.todo
+  const todo = trying ? t('goesOnTrying') : advised ? '' : explain(code)?.todo
   return (
     <div role={bad ? undefined : 'status'} class={'flex gap-3 rounded-lg border p-4 ' + (bad ? 'border-bad/40 bg-badbg' : 'border-warn/40 bg-warnbg')}>
       <Icon name={bad ? 'cross' : 'warn'} class={'mt-0.5 ' + (bad ? 'text-bad' : 'text-warn')} />
