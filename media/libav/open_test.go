@@ -83,6 +83,7 @@ func plain(tb testing.TB) fetched.Network {
 
 func openWith(tb testing.TB, gate media.Gate, r media.SourceRequest) (media.Source, error) {
 	tb.Helper()
+	r.URL = media.Secret(strings.ReplaceAll(r.URL.Reveal(), " ", "%20")) // in clips' names
 	var opener media.Opener = NewOpener(Config{Gate: gate})
 	if strings.Contains(r.URL.Reveal(), ".m3u8") {
 		opener = &fetched.Opener{Network: plain(tb), Demuxer: NewOpener(Config{})}

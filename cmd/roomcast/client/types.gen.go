@@ -513,6 +513,9 @@ type Push struct {
 	// UserID Who publishes.
 	UserID string `json:"userId"`
 
+	// UserSigMinted The request had no `userSig`: Roomcast makes one.
+	UserSigMinted bool `json:"userSigMinted,omitempty"`
+
 	// VideoSrc The source's address without what lets one in: user, password, query, stream key.
 	VideoSrc string `json:"videoSrc"`
 
