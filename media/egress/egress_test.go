@@ -97,32 +97,3 @@ func requireKind(t testing.TB, want media.Kind, err error) {
 	require.True(t, errors.As(err, &typed), "%v is not a media.Error", err)
 	require.Equal(t, want, typed.Kind, "%v", err)
 }
-
-// rtmpSource accepts one connection at a time and hands it to serve.
-func rtmpSource(t testing.TB, listener net.Listener, serve func(net.Conn)) string {
-	t.Helper()
-	var done sync.WaitGroup
-	t.Cleanup(func() {
-		_ = listener.Close()
-		done.Wait()
-	})
-	done.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_ = conn.SetDeadline(time.Now().Add(testTime))
-			serve(conn)
-			_ = conn.Close()
-		}
-	})
-	return listener.Addr().String()
-}
-
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	return listener
-}
