@@ -79,6 +79,7 @@ await browse(async ({ context, page, seen }) => {
     await row.getByText('Failed').waitFor()
     await row.getByText('403').waitFor()
     await page.getByRole('link', { name: /^Failed/ }).click()
+    await page.getByRole('row').nth(1).waitFor() // what a row is filtered by follows its state within 250 ms
     assert.equal(await page.getByRole('row').count(), 2)
     await page.getByRole('link', { name: 'refused' }).click()
     await page.getByText('It failed').waitFor()
