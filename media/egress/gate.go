@@ -24,8 +24,6 @@ const (
 // has none.
 var carried = map[string]uint16{"http": 80, "https": 443, "rtmp": 1935, "rtmps": 443, "rtsp": 554, "srt": 0}
 
-var ()
-
 // Resolver looks names up. Its answers are checked, whatever they are; it may
 // hang longer than ctx.
 type Resolver interface {

@@ -10,9 +10,9 @@ import (
 
 var errPanic = errors.New("what the source sent could not be coped with")
 
-// guarded runs f, which reads what strangers send, and says whether it returned:
-// a panic in it is logged and ends no process.
-func guarded(log *slog.Logger, host string, f func()) (returned bool) {
+// guarded runs f, which reads what strangers send: a panic in it is logged and
+// ends no process.
+func guarded(log *slog.Logger, host string, f func()) {
 	defer func() {
 		fault := recover()
 		if fault == nil {
@@ -21,7 +21,6 @@ func guarded(log *slog.Logger, host string, f func()) (returned bool) {
 		log.Error("panic while a source was read", "host", host, "panic", panicText(fault), "stack", string(debug.Stack()))
 	}()
 	f()
-	return true
 }
 
 // panicText leaves out what may hold a source's bytes.

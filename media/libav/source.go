@@ -26,7 +26,7 @@ type Source struct {
 	way     media.Way
 	scope   *scope
 	format  *astiav.FormatContext // nil inside after a failed OpenInput
-	bytes   *astiav.IOContext     // what it reads from; nil when it opens an address
+	bytes   *astiav.IOContext     // what it reads from
 	reader  *C.rc_reader
 	watch   *C.rc_watch // the format's; outlives it
 	info    media.SourceInfo
