@@ -24,6 +24,8 @@ const (
 	KindSourceEncrypted                // DRM: encrypted for players with a licence
 	KindSourceUnsupported              // media the room cannot take by copy
 	KindSourceTooLarge                 // asks for more memory, pixels or time than one source may have
+	KindSourcePoisoned                 // kills what takes it apart, again and again
+	KindSourceDropped                  // what took it apart has died; it is to be opened anew
 	KindSourceUnavailable              // refused, reset, DNS, 5xx, time-out
 	KindSourceStalled                  // no media progress although connected
 	KindSourceEnded                    // a live source ended
@@ -49,6 +51,8 @@ var kindNames = [...]string{
 	KindSourceEncrypted:    "source_encrypted",
 	KindSourceUnsupported:  "source_unsupported",
 	KindSourceTooLarge:     "source_too_large",
+	KindSourcePoisoned:     "source_poisoned",
+	KindSourceDropped:      "source_dropped",
 	KindSourceUnavailable:  "source_unavailable",
 	KindSourceStalled:      "source_stalled",
 	KindSourceEnded:        "source_ended",
@@ -78,7 +82,7 @@ func (k Kind) OfRoom() bool {
 	case KindRoomDenied, KindRoomConflict, KindRoomKicked, KindRoomUnavailable, KindRoomClosed, KindUserSigExpired, KindRoomNotAllowed:
 		return true
 	case KindInternal, KindSourceBlocked, KindSourceHost, KindSourceTLS, KindSourceUnauthorized, KindSourceNotFound, KindSourceGone,
-		KindSourceInvalid, KindSourceNoTrack, KindSourceEncrypted, KindSourceUnsupported, KindSourceTooLarge,
+		KindSourceInvalid, KindSourceNoTrack, KindSourceEncrypted, KindSourceUnsupported, KindSourceTooLarge, KindSourcePoisoned, KindSourceDropped,
 		KindSourceUnavailable, KindSourceStalled, KindSourceEnded:
 	}
 	return false

@@ -58,7 +58,7 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 		r.position = min(r.position, end-tick)
 	}
 	r.source.known = job.WasLive || job.Before != Plan{}
-	job.Source.Log, job.Source.Came = job.Log, job.Meter.sourceGives
+	job.Source.Log, job.Source.Came, job.Source.Conduct = job.Log, job.Meter.sourceGives, &Conduct{}
 	r.mix = &mixer{mixerConfig: mixerConfig{
 		rules:  p.Door.Rules(),
 		meter:  job.Meter,
@@ -71,7 +71,7 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 	}, told: job.Before}
 	r.mix.goOnFrom(job.Stood)
 	if p.Transcoders != nil {
-		r.mix.transcoders = p.Transcoders.With(job.Log)
+		r.mix.transcoders = p.Transcoders.With(job.Log, job.Source.Conduct)
 	}
 	return r
 }
@@ -339,7 +339,11 @@ func (r *run) sent(p Packet, late time.Duration) error {
 		r.job.Observer.Warned(WarnTooSlow, "the picture had to wait for "+tooSlow.String()+
 			" in all: the source, the room or the worker's machine is too slow for it; a smaller width and height cost less, and a copied picture least")
 	}
-	r.job.Meter.setPlayed(r.stay.total(now))
+	played := r.stay.total(now)
+	r.job.Meter.setPlayed(played)
+	if played >= settled {
+		r.job.Source.Conduct.Prove()
+	}
 	if message := r.stay.signature(now); message != "" {
 		r.job.Observer.Warned(WarnUserSigExpires, message)
 	}

@@ -202,6 +202,8 @@ type SourceRequest struct {
 	// Came is called again and again while something comes of the source, also
 	// while it is being opened; nil: nobody asks.
 	Came func()
+	// Conduct is how the push's source has behaved so far; nil: nobody knows.
+	Conduct *Conduct
 	// Log receives what is said of the source; nil: the Opener's own log.
 	Log *slog.Logger
 }

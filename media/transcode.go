@@ -73,6 +73,7 @@ type Transcoders interface {
 	// Black returns a track of black pictures and one group of its packets,
 	// times from zero, Duration set, that can be sent over and over.
 	Black(to VideoOutput) (Track, []Packet, error)
-	// With returns Transcoders of which log receives what is said of their work.
-	With(log *slog.Logger) Transcoders
+	// With returns the Transcoders of one push: log receives what is said of their
+	// work, and c is how its source has behaved; it may be nil.
+	With(log *slog.Logger, c *Conduct) Transcoders
 }

@@ -33,6 +33,7 @@ const (
 	CodeSourceEncrypted    Code = "source_encrypted" // DRM
 	CodeSourceUnsupported  Code = "source_unsupported"
 	CodeSourceTooLarge     Code = "source_too_large" // more memory, pixels or time than one source may have
+	CodeSourcePoisoned     Code = "source_poisoned"  // it kills what takes it apart
 	CodeSourceUnavailable  Code = "source_unavailable"
 	CodeRoomDenied         Code = "room_denied"
 	CodeRoomConflict       Code = "conflict"

@@ -26,6 +26,8 @@ var (
 	retrySource = media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
 	// A name is tried three times: at once, after some four seconds, after eight.
 	// It may be on its way through the name servers.
+	// What died of one source, or of another one beside it, is there again at once.
+	retryDropped = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
 	retryHost     = media.Retry{First: 4 * time.Second, Max: 8 * time.Second, For: 8 * time.Second}
 	retryRoom     = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
 	retryConflict = media.Retry{First: time.Second, Max: 5 * time.Second, For: 95 * time.Second}
@@ -57,6 +59,10 @@ func outcomeOf(k media.Kind) outcome {
 	case media.KindSourceTooLarge:
 		return outcome{code: CodeSourceTooLarge, message: "the source asks for more memory, pixels, tracks or time than one source may have of a worker",
 			todo: "only another file or stream will do: try writing it anew (ffmpeg -i SOURCE -c copy NEW.mp4)"}
+	case media.KindSourcePoisoned:
+		return outcome{code: CodeSourcePoisoned, message: "what takes the source apart crashes on it each time", todo: "write it anew (ffmpeg -i SOURCE NEW.mp4), and tell the operator: it is a fault of a decoder"}
+	case media.KindSourceDropped:
+		return outcome{code: CodeSourceUnavailable, message: "what takes the source apart was not there", todo: "start the push again; an operator looks at the worker's log", retry: retryDropped, again: true}
 	case media.KindSourceUnavailable:
 		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached or read", todo: "check that its server is there and its address right, and start the push again", retry: retrySource, again: true}
 	case media.KindSourceStalled:

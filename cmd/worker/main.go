@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 
@@ -13,6 +14,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == hostCommand {
+		if err := mediaHost(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	usage := config.Usage("worker", "Plays pushes into their rooms.")
 	process.Main(process.Daemon(process.Program{Usage: usage, Run: run, Health: healthy}, os.Args[1:], os.Stdout))
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/memory"
-	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/tasks"
 )
 
@@ -30,7 +29,6 @@ func cpuTime() time.Duration {
 
 // Free implements tasks.Memory.
 func (workerMemory) Free() {
-	libav.Trim()
 	debug.FreeOSMemory()
 }
 

@@ -19,7 +19,7 @@ import (
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
-	"github.com/roomcast/roomcast/media/libav"
+	"github.com/roomcast/roomcast/media/host"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/source"
 	"github.com/roomcast/roomcast/media/trtc"
@@ -48,9 +48,6 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		log.Warn("unknown setting", "detail", w.String())
 	}
 	redisconn.LogTo(log)
-	if err := libav.CheckVersion(); err != nil {
-		return err
-	}
 	client, err := redisconn.Open(ctx, redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-worker"}, log)
 	if err != nil {
 		return err
@@ -61,42 +58,45 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 			_ = client.Close()
 		}
 	}()
-	player, received, closePlayer, err := newPlayer(cfg, log)
+	hosts, err := newPool(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	defer within(context.WithoutCancel(ctx), closingTime, closePlayer)
-	p := parts{client: client, player: player, received: received, memory: boundMemory(cfg, environ, log), stuck: libav.Stuck, log: log}
+	defer within(context.WithoutCancel(ctx), closingTime, func() { _ = hosts.Close() })
+	player, received, err := newPlayer(cfg, hosts, log)
+	if err != nil {
+		return err
+	}
+	p := parts{client: client, player: player, hosts: hosts, received: received, memory: boundMemory(cfg, environ, log), log: log}
 	if cfg.Preview {
-		p.pictures = libav.NewPreviews(log)
+		p.pictures = hosts
 	}
 	orderly, err = work(ctx, cfg, p)
 	return err
 }
 
 // newPlayer puts the media together; received tells how many bytes have come from
-// sources, and end closes it all.
-func newPlayer(cfg config.Config, log *slog.Logger) (player *media.Pusher, received func() int64, end func(), err error) {
+// sources.
+func newPlayer(cfg config.Config, hosts *host.Pool, log *slog.Logger) (player *media.Pusher, received func() int64, err error) {
 	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Deny: cfg.SourceDeny, Log: log})
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%sSOURCE_…: %w", config.Prefix, err)
+		return nil, nil, fmt.Errorf("%sSOURCE_…: %w", config.Prefix, err)
 	}
 	door, err := trtc.New(trtc.Config{Keys: cfg.SDKKeys, Endpoint: cfg.RTMPEndpoint})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	endLog := libav.SetLogger(log)
 	player = &media.Pusher{
 		Opener: &source.Opener{
-			Network: gate, Demuxer: libav.NewOpener(libav.Config{Silence: cfg.SourceSilence, Log: log}),
+			Network: gate, Demuxer: hosts,
 			Silence: cfg.SourceSilence, Log: log,
 		},
 		Dialer: &rtmp.Dialer{Log: log},
 		Door:   door,
 
-		Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: log}),
+		Transcoders: hosts.Transcoders(),
 	}
-	return player, gate.Received, endLog, nil
+	return player, gate.Received, nil
 }
 
 // parts is what work puts together.
@@ -106,7 +106,7 @@ type parts struct {
 	received func() int64 // bytes from sources
 	memory   tasks.Memory
 	pictures tasks.PictureMaker // nil: no previews are made
-	stuck    func() int         // see tasks.WorkerConfig
+	hosts    *host.Pool
 	log      *slog.Logger
 }
 
@@ -132,7 +132,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
-		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: cpuTime, Stuck: p.stuck, Metrics: counts,
+		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: cpuTime, Metrics: counts,
 	})
 	told.Watch(worker, p.received)
 	server := queue.NewServer(p.client, queue.Config{
@@ -167,7 +167,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	if err := webhooks.Start(); err != nil {
 		return true, err
 	}
-	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", libav.Version(), "addr", listening.addr)
+	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", p.hosts.FFmpeg(), "sandbox", p.hosts.Sandbox().String(), "addr", listening.addr)
 	select {
 	case <-ctx.Done():
 	case <-worker.Spent():

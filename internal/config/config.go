@@ -49,6 +49,12 @@ type Config struct {
 	WebhookSecret media.Secret `env:"WEBHOOK_SECRET" about:"signs webhooks, callbackUrl and WEBHOOK_URL need it: whsec_ and base64 of 24 to 64 bytes; several, comma separated, to rotate: each signs. Make one with: echo whsec_$(openssl rand -base64 32)"`
 	WebhookAllow  List         `env:"WEBHOOK_ALLOW" about:"where a callbackUrl may lead beyond public addresses on the usual ports, as SOURCE_ALLOW says it of sources; SOURCE_DENY counts as well"`
 
+	// What takes sources apart and re-encodes.
+	Sandbox          string `env:"SANDBOX" envDefault:"auto" about:"auto, require or off: what becomes of a media host that the kernel does not let give up files, network and system calls. auto: it works all the same, and /metrics and the log say what it lacks"`
+	HostPushes       int    `env:"HOST_PUSHES" envDefault:"16" about:"how many copied pushes share a media host, 1 to 200; each that is re-encoded has one of its own"`
+	HostMemory       Bytes  `env:"HOST_MEMORY" envDefault:"512m" about:"how much a media host of copied pushes may allocate, at least 128m"`
+	EncodeHostMemory Bytes  `env:"ENCODE_HOST_MEMORY" envDefault:"1g" about:"the same for one that re-encodes, and for one whose source has crashed another"`
+
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
 	LogFormat string     `env:"LOG_FORMAT" envDefault:"text" about:"text or json"`
 }

@@ -74,7 +74,7 @@ func TestAPictureIsASourceThatGivesItOverAndOver(t *testing.T) {
 			track := in.info.Tracks[0]
 			require.Equal(t, [2]int{320, 180}, [2]int{track.Width, track.Height})
 			for i, p := range in.packets {
-				require.Equal(t, time.Duration(i)*imageInterval, p.PTS)
+				require.Equal(t, time.Duration(i)*500*time.Millisecond, p.PTS)
 				require.Equal(t, p.PTS, p.DTS)
 				require.True(t, p.Keyframe)
 				require.Equal(t, in.packets[0].Data, p.Data)

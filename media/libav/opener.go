@@ -59,9 +59,6 @@ func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Ga
 		defer l.close()
 		return nil, l.gateError(err)
 	}
-	if way.Source != nil {
-		return o.ofPackets(r, l, way)
-	}
 	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r, way)}
 	if err := s.obeying(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)

@@ -34,7 +34,9 @@ func NewTranscoders(c TranscodeConfig) *Transcoders {
 }
 
 // With returns Transcoders whose lines go to log.
-func (ts *Transcoders) With(log *slog.Logger) media.Transcoders { return &Transcoders{log: log} }
+func (ts *Transcoders) With(log *slog.Logger, _ *media.Conduct) media.Transcoders {
+	return &Transcoders{log: log}
+}
 
 // stage is what happens to frames between decoder and room. Its packets go to
 // the func it was made with.

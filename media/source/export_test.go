@@ -12,5 +12,5 @@ func LiveGate(n Network) media.Gate { return anyLive{n} }
 type anyLive struct{ network Network }
 
 func (g anyLive) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
-	return liveGate{liveGates[schemeOf(r.URL.Reveal())], g.network}.Open(ctx, r)
+	return liveGates[schemeOf(r.URL.Reveal())](ctx, g.network, r)
 }

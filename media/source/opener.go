@@ -43,7 +43,7 @@ const defaultSilence = 30 * time.Second
 // Open opens a source. ctx bounds its life.
 func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source, error) {
 	if live, ok := liveGates[schemeOf(r.URL.Reveal())]; ok {
-		return o.Demuxer.Demux(ctx, r, liveGate{live, o.Network})
+		return o.openLive(ctx, r, live)
 	}
 	client, err := o.Network.Client(r)
 	if err != nil {
@@ -73,18 +73,12 @@ func (o *Opener) openPlaylist(ctx context.Context, r media.SourceRequest, g *fil
 	return s, nil
 }
 
+// liveOpener opens a live source. ctx bounds its life.
+type liveOpener func(ctx context.Context, n Network, r media.SourceRequest) (media.Way, error)
+
 // liveGates open live sources, by scheme.
-var liveGates = map[string]func(context.Context, Network, media.SourceRequest) (media.Way, error){
+var liveGates = map[string]liveOpener{
 	"rtmp": openRTMP, "rtmps": openRTMP, "srt": openSRT, "rtsp": openRTSP,
-}
-
-type liveGate struct {
-	open    func(context.Context, Network, media.SourceRequest) (media.Way, error)
-	network Network
-}
-
-func (g liveGate) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
-	return g.open(ctx, g.network, r)
 }
 
 func schemeOf(address string) string {

@@ -1,0 +1,423 @@
+package host
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	// mostReplay is how many bytes of packets are kept, from the last keyframe on, for a
+	// host that takes over.
+	mostReplay = 4 << 20
+	// patience is how long a host may work at one order.
+	patience = 20 * time.Second
+)
+
+// Transcoders returns what re-encodes in hosts of this pool.
+func (p *Pool) Transcoders() media.Transcoders { return &transcoders{pool: p, log: p.cfg.Log} }
+
+// transcoders are those of one push, which have a host of their own.
+type transcoders struct {
+	pool    *Pool
+	log     *slog.Logger
+	conduct *media.Conduct
+
+	mu   sync.Mutex
+	host *host // the last one
+}
+
+var _ media.Transcoders = (*transcoders)(nil)
+
+func (ts *transcoders) With(log *slog.Logger, c *media.Conduct) media.Transcoders {
+	return &transcoders{pool: ts.pool, log: log, conduct: c}
+}
+
+// connect opens a session in the push's host, or in a new one where that has died.
+func (ts *transcoders) connect() (*host, *conn, error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.host != nil && ts.host.join() {
+		if c, err := ts.host.connect(); err == nil {
+			return ts.host, c, nil
+		}
+		ts.host.leave()
+	}
+	h, err := ts.pool.take(need{conduct: ts.conduct, encodes: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := h.connect()
+	if err != nil {
+		h.leave()
+		return nil, nil, err
+	}
+	ts.host = h
+	return h, c, nil
+}
+
+// Video implements media.Transcoders.
+func (ts *transcoders) Video(t media.Track, to media.VideoOutput) (media.Transcoder, error) {
+	return ts.transcoder(t, func(t media.Track) opening { return opening{Video: &videoOpening{t, to}} })
+}
+
+// Audio implements media.Transcoders.
+func (ts *transcoders) Audio(t media.Track, to media.AudioOutput) (media.Transcoder, error) {
+	return ts.transcoder(t, func(t media.Track) opening { return opening{Audio: &audioOpening{t, to}} })
+}
+
+func (ts *transcoders) transcoder(t media.Track, how func(media.Track) opening) (media.Transcoder, error) {
+	c := &transcoder{all: ts, how: how, input: t, log: logbook{log: ts.log}}
+	err := c.open()
+	for c.dead(err) && c.mayTryAgain() {
+		err = c.open()
+	}
+	if err != nil {
+		c.Close()
+		return nil, c.inWords("open transcoder", err)
+	}
+	return c, nil
+}
+
+// Black implements media.Transcoders.
+func (ts *transcoders) Black(to media.VideoOutput) (media.Track, []media.Packet, error) {
+	const op = "make black"
+	h, c, err := ts.connect()
+	if err != nil {
+		return media.Track{}, nil, internal(op, err)
+	}
+	defer func() { go h.finish(c) }()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	var made blackMade
+	log := logbook{log: ts.log}
+	if err := c.sendJSON(kindOpen, opening{Level: levelOf(ts.log), Black: &to}); err != nil {
+		return media.Track{}, nil, internal(op, err)
+	}
+	payload, err := c.await(kindOpen, &log)
+	if err == nil {
+		err = decode(payload, &made)
+	}
+	if err != nil {
+		return media.Track{}, nil, internal(op, err)
+	}
+	if err := made.Fault.error(); err != nil {
+		return media.Track{}, nil, err
+	}
+	if payload, err = c.await(kindWork, &log); err != nil {
+		return media.Track{}, nil, internal(op, err)
+	}
+	out, _, err := answer(payload)
+	if err != nil {
+		return media.Track{}, nil, internal(op, err)
+	}
+	return made.Track, out, nil
+}
+
+func internal(op string, err error) error {
+	return &media.Error{Kind: media.KindInternal, Op: op, Err: err}
+}
+
+// await returns the next frame, which must be of a kind; log lines are written.
+func (c *conn) await(k kind, log *logbook) ([]byte, error) {
+	for {
+		got, payload, err := c.receive(nil)
+		switch {
+		case err != nil:
+			return nil, errors.Join(errDied, err)
+		case got == kindLog:
+			if err := log.write(payload); err != nil {
+				return nil, err
+			}
+		case got != k:
+			return nil, errFrame
+		default:
+			return payload, nil
+		}
+	}
+}
+
+// answer reads answerOf's.
+func answer(payload []byte) (out []media.Packet, damaged int64, err error) {
+	in := scanner{rest: payload}
+	damaged = int64(min(in.uvarint(), 1<<32))
+	text := in.bytes()
+	count := in.uvarint()
+	if in.err != nil || count > uint64(len(in.rest)) {
+		return nil, 0, errFrame
+	}
+	for range count {
+		out = append(out, in.packet(1))
+	}
+	if in.err != nil {
+		return nil, 0, in.err
+	}
+	if len(text) > 0 {
+		var f fault
+		if err := decode(text, &f); err != nil {
+			return nil, 0, err
+		}
+		err = f.error()
+	}
+	return out, damaged, err
+}
+
+// transcoder is a track that is re-encoded in a host. When that dies, another one goes
+// on, with what has come since the last keyframe.
+type transcoder struct {
+	all    *transcoders
+	how    func(media.Track) opening
+	log    logbook
+	host   *host
+	conn   *conn
+	output media.Track
+	closed bool
+
+	input                media.Track
+	before               []byte         // orders that go with the next one
+	replay               []media.Packet // from the last keyframe on, in order
+	bytes                int
+	skipBefore, skipFrom time.Duration
+	shown                time.Duration // where what came out ends
+	died                 time.Duration // shown, when the host before died
+	data                 []byte        // of the packet before
+	damaged              int64
+	poisoned             bool
+}
+
+var _ media.Transcoder = (*transcoder)(nil)
+
+// open opens a session.
+func (c *transcoder) open() error {
+	c.leave()
+	h, conn, err := c.all.connect()
+	if err != nil {
+		return err
+	}
+	c.host, c.conn = h, conn
+	o := c.how(c.input)
+	o.Level = levelOf(c.log.log)
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if err := conn.sendJSON(kindOpen, o); err != nil {
+		return errors.Join(errDied, err)
+	}
+	payload, err := conn.await(kindOpen, &c.log)
+	if err != nil {
+		return err
+	}
+	var m made
+	if err := decode(payload, &m); err != nil {
+		return err
+	}
+	if err := m.Fault.error(); err != nil {
+		return err
+	}
+	if !soundTrack(m.Output) {
+		return errFrame
+	}
+	if c.output.Codec != "" && string(c.output.Extradata) != string(m.Output.Extradata) {
+		return errOther
+	}
+	c.output = m.Output
+	return nil
+}
+
+// errOther is no more than a precaution: the same encoder with the same settings says
+// the same.
+var errOther = errors.New("another encoder has another decoder configuration")
+
+func (c *transcoder) Output() media.Track { return c.output }
+
+// order appends to what goes with the next order.
+func (c *transcoder) order(o order, at time.Duration) {
+	c.before = binary.AppendVarint(append(c.before, byte(o)), int64(at))
+}
+
+func (c *transcoder) SkipBefore(t time.Duration) {
+	c.skipBefore = t
+	c.order(orderSkipBefore, t)
+}
+
+func (c *transcoder) SkipFrom(t time.Duration) {
+	c.skipFrom = t
+	c.order(orderSkipFrom, t)
+}
+
+func (c *transcoder) ForceKey() { c.before = append(c.before, byte(orderForceKey)) }
+
+// do sends an order and returns what came of it.
+func (c *transcoder) do(o order, payload []byte) ([]media.Packet, error) {
+	c.before = append(append(c.before, byte(o)), payload...)
+	defer func() { c.before = c.before[:0] }()
+	out, err := c.work(c.before)
+	for c.dead(err) {
+		if !c.mayTryAgain() {
+			break
+		}
+		if out, err = c.revive(); err == nil && (o == orderFlush || o == orderRepeat) {
+			var more []media.Packet
+			more, err = c.work(append([]byte{byte(o)}, payload...))
+			out = append(out, more...)
+		}
+	}
+	for _, p := range out {
+		c.shown = max(c.shown, p.PTS+p.Duration)
+	}
+	return out, c.inWords("transcode "+c.output.Type.String(), err)
+}
+
+func (c *transcoder) work(orders []byte) ([]media.Packet, error) {
+	if c.closed || c.conn == nil {
+		return nil, errDied
+	}
+	_ = c.conn.SetDeadline(time.Now().Add(patience))
+	if err := c.conn.send(kindWork, orders); err != nil {
+		return nil, errors.Join(errDied, err)
+	}
+	payload, err := c.conn.await(kindWork, &c.log)
+	if err != nil {
+		return nil, err
+	}
+	out, damaged, err := answer(payload)
+	c.damaged += damaged
+	return out, err
+}
+
+// revive goes on in another host: what has come since the last keyframe is decoded
+// again, and what was not shown yet is encoded.
+func (c *transcoder) revive() ([]media.Packet, error) {
+	if err := c.open(); err != nil {
+		return nil, err
+	}
+	orders := []byte{}
+	if from := max(c.skipBefore, c.shown); from > 0 {
+		orders = binary.AppendVarint(append(orders, byte(orderSkipBefore)), int64(from))
+	}
+	if c.skipFrom != 0 {
+		orders = binary.AppendVarint(append(orders, byte(orderSkipFrom)), int64(c.skipFrom))
+	}
+	var all []media.Packet
+	for i := range c.replay {
+		text, err := appendPacket(append(orders, byte(orderTranscode)), &c.replay[i])
+		if err != nil {
+			return all, err
+		}
+		out, err := c.work(text)
+		if all = append(all, out...); err != nil {
+			return all, err
+		}
+		orders = orders[:0]
+	}
+	if len(c.replay) == 0 {
+		c.before = orders // it has come to nothing; the next packet goes on
+	}
+	return all, nil
+}
+
+// keep keeps a packet for a host that takes over.
+func (c *transcoder) keep(p media.Packet) {
+	if p.Keyframe || c.bytes+len(p.Data) > mostReplay {
+		clear(c.replay)
+		c.replay, c.bytes = c.replay[:0], 0
+		if !p.Keyframe {
+			return
+		}
+	}
+	if len(c.replay) == 0 && !p.Keyframe {
+		return
+	}
+	c.replay, c.bytes = append(c.replay, p), c.bytes+len(p.Data)
+}
+
+// Input implements media.Transcoder.
+func (c *transcoder) Input(t media.Track) ([]media.Packet, error) {
+	text, err := json.Marshal(finiteTrack(t))
+	if err != nil {
+		return nil, internal("transcode", err)
+	}
+	c.input, c.data = *finiteTrack(t), nil
+	clear(c.replay)
+	c.replay, c.bytes = c.replay[:0], 0
+	return c.do(orderInput, appendBytes(nil, text))
+}
+
+// Transcode implements media.Transcoder.
+func (c *transcoder) Transcode(p media.Packet) ([]media.Packet, error) {
+	o, sent := orderTranscode, p
+	if len(p.Data) > 0 && len(p.Data) == len(c.data) && &p.Data[0] == &c.data[0] {
+		o, sent.Data = orderAgain, nil
+	}
+	c.data = p.Data
+	sent.Track, sent.Change, sent.LeftOut = 0, nil, nil
+	payload, err := appendPacket(nil, &sent)
+	if err != nil {
+		return nil, internal("transcode", err)
+	}
+	p.Track, p.Change, p.LeftOut = 0, nil, nil
+	c.keep(p)
+	return c.do(o, payload)
+}
+
+// Repeat implements media.Transcoder.
+func (c *transcoder) Repeat(at time.Duration) ([]media.Packet, error) {
+	return c.do(orderRepeat, binary.AppendVarint(nil, int64(at)))
+}
+
+// Flush implements media.Transcoder.
+func (c *transcoder) Flush() ([]media.Packet, error) { return c.do(orderFlush, nil) }
+
+// Damaged implements media.Transcoder.
+func (c *transcoder) Damaged() int64 {
+	n := c.damaged
+	c.damaged = 0
+	return n
+}
+
+// Close implements media.Transcoder.
+func (c *transcoder) Close() {
+	c.closed = true
+	c.leave()
+}
+
+func (c *transcoder) leave() {
+	if c.host != nil {
+		go c.host.finish(c.conn)
+		c.host, c.conn = nil, nil
+	}
+}
+
+func (c *transcoder) dead(err error) bool {
+	if errors.Is(err, errFrame) && c.host != nil {
+		c.host.kill("said what is no frame of ours")
+		return true
+	}
+	return errors.Is(err, errDied)
+}
+
+// mayTryAgain notes a death, and says whether another host may try.
+func (c *transcoder) mayTryAgain() bool {
+	if c.closed || c.host == nil {
+		return false
+	}
+	got := c.shown-c.died >= further
+	c.died = c.shown
+	c.poisoned = c.host.blame(c.all.conduct, got)
+	return !c.poisoned
+}
+
+func (c *transcoder) inWords(op string, err error) error {
+	_, typed := errors.AsType[*media.Error](err)
+	switch {
+	case err == nil || typed:
+		return err
+	case c.poisoned:
+		return errPoisoned(op)
+	default:
+		return internal(op, fmt.Errorf("in a media host: %w", err))
+	}
+}

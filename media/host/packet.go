@@ -1,0 +1,154 @@
+package host
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// What is set in the first byte of a packet.
+const (
+	flagNoPTS = 1 << iota
+	flagNoDTS
+	flagKeyframe
+	flagCorrupt
+	flagDiscard
+	flagExtradata // its bytes follow
+	flagChange    // a Track follows, as JSON
+	flagLeftOut   // a Stream follows, as JSON
+)
+
+// appendPacket appends p as it goes over a socket: flags, track, PTS, DTS, duration
+// and data, and what the flags say follows. Numbers are varints, bytes have their
+// length before them.
+func appendPacket(b []byte, p *media.Packet) ([]byte, error) {
+	flags := byte(0)
+	for _, f := range []struct {
+		set  bool
+		flag byte
+	}{
+		{p.NoPTS, flagNoPTS}, {p.NoDTS, flagNoDTS}, {p.Keyframe, flagKeyframe}, {p.Corrupt, flagCorrupt}, {p.Discard, flagDiscard},
+		{p.Extradata != nil, flagExtradata}, {p.Change != nil, flagChange}, {p.LeftOut != nil, flagLeftOut},
+	} {
+		if f.set {
+			flags |= f.flag
+		}
+	}
+	b = append(b, flags)
+	b = binary.AppendUvarint(b, uint64(p.Track))
+	b = binary.AppendVarint(b, int64(p.PTS))
+	b = binary.AppendVarint(b, int64(p.DTS))
+	b = binary.AppendVarint(b, int64(p.Duration))
+	b = appendBytes(b, p.Data)
+	if p.Extradata != nil {
+		b = appendBytes(b, p.Extradata)
+	}
+	for _, extra := range []struct {
+		set   bool
+		value any
+	}{{p.Change != nil, p.Change}, {p.LeftOut != nil, p.LeftOut}} {
+		if !extra.set {
+			continue
+		}
+		text, err := json.Marshal(extra.value)
+		if err != nil {
+			return nil, err
+		}
+		b = appendBytes(b, text)
+	}
+	return b, nil
+}
+
+func appendBytes(b, data []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(data))), data...)
+}
+
+// scanner reads what appendPacket and its like have written. Its error stays.
+type scanner struct {
+	rest []byte
+	err  error
+}
+
+func (s *scanner) fail() { s.rest, s.err = nil, errFrame }
+
+func (s *scanner) byte() byte {
+	if len(s.rest) == 0 {
+		s.fail()
+		return 0
+	}
+	b := s.rest[0]
+	s.rest = s.rest[1:]
+	return b
+}
+
+func (s *scanner) uvarint() uint64 {
+	v, n := binary.Uvarint(s.rest)
+	if n <= 0 {
+		s.fail()
+		return 0
+	}
+	s.rest = s.rest[n:]
+	return v
+}
+
+func (s *scanner) varint() int64 {
+	v, n := binary.Varint(s.rest)
+	if n <= 0 {
+		s.fail()
+		return 0
+	}
+	s.rest = s.rest[n:]
+	return v
+}
+
+// bytes returns bytes of what is read, of which nothing else is part.
+func (s *scanner) bytes() []byte {
+	n := s.uvarint()
+	if n > uint64(len(s.rest)) {
+		s.fail()
+		return nil
+	}
+	b := s.rest[:n:n]
+	s.rest = s.rest[n:]
+	return b
+}
+
+func (s *scanner) json(v any) {
+	if text := s.bytes(); s.err == nil {
+		s.err = decode(text, v)
+	}
+}
+
+// packet reads a packet of one of so many tracks, or of a new one. Its bytes are
+// those of what is read.
+func (s *scanner) packet(tracks int) media.Packet {
+	flags := s.byte()
+	track := s.uvarint()
+	p := media.Packet{
+		Track: int(min(track, 1<<16)), PTS: time.Duration(s.varint()), DTS: time.Duration(s.varint()), Duration: time.Duration(s.varint()),
+		NoPTS: flags&flagNoPTS != 0, NoDTS: flags&flagNoDTS != 0,
+		Keyframe: flags&flagKeyframe != 0, Corrupt: flags&flagCorrupt != 0, Discard: flags&flagDiscard != 0,
+	}
+	if data := s.bytes(); len(data) > 0 {
+		p.Data = data
+	}
+	if flags&flagExtradata != 0 {
+		p.Extradata = s.bytes()
+	}
+	if flags&flagChange != 0 {
+		p.Change = &media.Track{}
+		s.json(p.Change)
+	}
+	if flags&flagLeftOut != 0 {
+		p.LeftOut = &media.Stream{}
+		s.json(p.LeftOut)
+	}
+	if p.Track > tracks || p.Track == tracks && p.Change == nil || p.Change != nil && !soundTrack(*p.Change) {
+		s.fail()
+	}
+	return p
+}
+
+func known(t media.MediaType) bool { return t == media.Video || t == media.Audio }

@@ -1,0 +1,455 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"golang.org/x/sys/unix"
+)
+
+// Config is what a Pool works with.
+type Config struct {
+	// Command starts a host, which calls Serve.
+	Command []string
+	// Pushes is how many copied pushes share a host; 0 means 16.
+	Pushes int
+	// Memory is how many bytes a host may allocate, EncodeMemory one that re-encodes;
+	// 0 means 512 MB and 1 GB.
+	Memory, EncodeMemory int64
+	Log                  *slog.Logger
+}
+
+const (
+	defaultPushes       = 16
+	defaultMemory       = 512 << 20
+	defaultEncodeMemory = 1 << 30
+	// mostMixed is how many pushes a host takes whatever their age: one host for each
+	// would cost more memory than 1.5 MB a push.
+	mostMixed = 4
+	// mostServed is after how many sessions a host is replaced by a new one.
+	mostServed = 2000
+	// encodeNice is the priority of hosts that re-encode: copies go first.
+	encodeNice = 5
+	// obeyTime is how long a host may take to end a session.
+	obeyTime = 500 * time.Millisecond
+	// startTime is how long one may take to start.
+	startTime = 20 * time.Second
+)
+
+// Pool starts media hosts and says who lives in which. It is safe for concurrent use.
+type Pool struct {
+	cfg Config
+
+	mu      sync.Mutex
+	hosts   []*host // that take sessions
+	closed  bool
+	ended   sync.WaitGroup
+	begun   hello
+	started int64
+	deaths  map[string]int64 // by how
+	preview previews
+}
+
+// host is one child process.
+type host struct {
+	pool    *Pool
+	cmd     *exec.Cmd
+	control *net.UnixConn
+	said    chan struct{} // closed when it has said hello, or is gone
+	gone    chan struct{} // closed when it has ended
+	failed  error         // what it said in place of hello
+
+	// Guarded by the pool's mu.
+	sessions int
+	served   int
+	proven   bool   // there are sources in it that have played
+	own      bool   // it is one push's
+	encodes  bool   // it re-encodes
+	leaving  bool   // it takes nothing new
+	killed   string // why it was, empty if it was not by us
+	signal   os.Signal
+	blamed   map[*media.Conduct]bool // whether they are poisoned
+}
+
+// New returns a Pool after its first host has started, or failed to.
+func New(ctx context.Context, c Config) (*Pool, error) {
+	if c.Pushes <= 0 {
+		c.Pushes = defaultPushes
+	}
+	if c.Memory <= 0 {
+		c.Memory = defaultMemory
+	}
+	if c.EncodeMemory <= 0 {
+		c.EncodeMemory = defaultEncodeMemory
+	}
+	p := &Pool{cfg: c, deaths: map[string]int64{}}
+	p.mu.Lock()
+	h, err := p.start()
+	p.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	select {
+	case <-h.said:
+	case <-ctx.Done():
+		h.kill("slow to start")
+		return nil, errors.New("a media host did not start in time")
+	}
+	if h.failed != nil {
+		return nil, errors.Join(fmt.Errorf("start a media host: %w", h.failed), p.Close())
+	}
+	return p, nil
+}
+
+// FFmpeg is the version of the libraries in the hosts.
+func (p *Pool) FFmpeg() string { return p.begun.FFmpeg }
+
+// Sandbox says what the hosts have given up.
+func (p *Pool) Sandbox() Sandbox { return p.begun.Sandbox }
+
+// Close ends all hosts.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	for _, h := range slices.Clone(p.hosts) {
+		p.retire(h)
+	}
+	p.mu.Unlock()
+	p.ended.Wait()
+	return nil
+}
+
+// PIDs are the process ids of the hosts that run.
+func (p *Pool) PIDs() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var pids []int
+	for _, h := range p.hosts {
+		pids = append(pids, h.cmd.Process.Pid)
+	}
+	return pids
+}
+
+// socketPair returns two ends of a stream.
+func socketPair() (here *net.UnixConn, there *os.File, err error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	there = os.NewFile(uintptr(fds[1]), "host")
+	f := os.NewFile(uintptr(fds[0]), "worker")
+	defer func() { _ = f.Close() }()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, nil, errors.Join(err, there.Close())
+	}
+	return c.(*net.UnixConn), there, nil //nolint:forcetypeassert // it is one
+}
+
+// start starts a host. mu is held.
+func (p *Pool) start() (*host, error) {
+	control, there, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = there.Close() }()
+	cmd := exec.Command(p.cfg.Command[0], p.cfg.Command[1:]...) //nolint:gosec // it is this program
+	cmd.ExtraFiles = []*os.File{there}
+	cmd.Env = []string{
+		"GOMAXPROCS=" + strconv.Itoa(min(runtime.GOMAXPROCS(0), 4)),
+		"GOMEMLIMIT=" + strconv.FormatInt(p.cfg.Memory/4, 10),
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(err, control.Close())
+	}
+	h := &host{pool: p, cmd: cmd, control: control, said: make(chan struct{}), gone: make(chan struct{})}
+	p.hosts = append(p.hosts, h)
+	p.started++
+	h.limit(p.cfg.Memory)
+	p.ended.Go(h.watch)
+	return h, nil
+}
+
+// limit bounds what a host allocates.
+func (h *host) limit(memory int64) {
+	most := uint64(memory)
+	_ = unix.Prlimit(h.cmd.Process.Pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: most, Max: uint64(max(h.pool.cfg.EncodeMemory, memory))}, nil)
+}
+
+// watch hears what a host says of itself, and waits for its end.
+func (h *host) watch() {
+	c := newConn(h.control)
+	k, payload, err := c.receive(nil)
+	switch {
+	case err != nil:
+		h.failed = fmt.Errorf("it ended at once: %w", err)
+	case k == kindEnd:
+		var f fault
+		h.failed = errors.Join(decode(payload, &f), f.error())
+	default:
+		var said hello
+		if err := decode(payload, &said); err != nil || said.Version != version {
+			h.failed = errors.New("it is of another version than this worker: was the program replaced?")
+			break
+		}
+		h.pool.mu.Lock()
+		h.pool.begun = said
+		h.pool.mu.Unlock()
+	}
+	close(h.said)
+	if h.failed != nil {
+		h.kill("failed to start")
+	}
+	_ = h.cmd.Wait()
+	h.end()
+}
+
+// end notes how a host has ended.
+func (h *host) end() {
+	_ = h.control.Close()
+	p := h.pool
+	p.mu.Lock()
+	p.hosts = slices.DeleteFunc(p.hosts, func(o *host) bool { return o == h })
+	status, _ := h.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		h.signal = status.Signal()
+	}
+	how := h.killed
+	switch {
+	case how != "":
+	case h.leaving && !status.Signaled():
+	case status.Signaled():
+		how = status.Signal().String()
+	default:
+		how = "exit"
+	}
+	if how != "" {
+		p.deaths[how]++
+	}
+	sessions := h.sessions
+	p.mu.Unlock()
+	close(h.gone)
+	if how != "" {
+		p.cfg.Log.Warn("a media host has died; its pushes go on in others", "how", how, "sessions", sessions, "pid", h.cmd.Process.Pid)
+	}
+}
+
+// kill ends a host that does not do what it is to do.
+func (h *host) kill(why string) {
+	h.pool.mu.Lock()
+	if h.killed == "" {
+		h.killed = why
+	}
+	h.leaving = true
+	h.pool.mu.Unlock()
+	_ = h.cmd.Process.Kill()
+}
+
+// retire lets a host end, in which nothing is. mu is held.
+func (p *Pool) retire(h *host) {
+	h.leaving = true
+	p.hosts = slices.DeleteFunc(p.hosts, func(o *host) bool { return o == h })
+	_ = h.control.CloseWrite() // it ends then
+	go func() {
+		select {
+		case <-h.gone:
+		case <-time.After(obeyTime):
+			h.kill("did not end")
+		}
+	}()
+}
+
+// need is what a session is for.
+type need struct {
+	conduct *media.Conduct
+	encodes bool
+	own     bool // a host that nobody else has
+}
+
+// take returns the host that a new session is to live in, which counts it.
+func (p *Pool) take(n need) (*host, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errors.New("the media hosts have ended")
+	}
+	proven := n.conduct.Proven()
+	own := n.own || n.encodes || n.conduct.Dying()
+	i := slices.IndexFunc(p.hosts, func(h *host) bool { return h.takes(proven, own, p.cfg.Pushes) })
+	var h *host
+	if i >= 0 {
+		h = p.hosts[i]
+	} else {
+		var err error
+		if h, err = p.start(); err != nil {
+			return nil, err
+		}
+	}
+	h.sessions++
+	h.served++
+	h.own, h.proven = own, h.proven || proven
+	if n.encodes && !h.encodes {
+		h.encodes = true
+		h.limit(p.cfg.EncodeMemory)
+		h.yield()
+	}
+	p.spare()
+	return h, nil
+}
+
+// takes says whether a source that has played, or not, may live in h. mu is held.
+func (h *host) takes(proven, own bool, most int) bool {
+	switch {
+	case h.leaving || h.own || h.served >= mostServed:
+		return false
+	case h.sessions == 0:
+		return true
+	case own:
+		return false
+	case h.proven == proven:
+		return h.sessions < most
+	default:
+		return h.sessions < mostMixed
+	}
+}
+
+// spare keeps one host ready that nobody has. mu is held.
+func (p *Pool) spare() {
+	if slices.ContainsFunc(p.hosts, func(h *host) bool { return h.sessions == 0 && !h.leaving && h.served < mostServed }) {
+		return
+	}
+	if _, err := p.start(); err != nil {
+		p.cfg.Log.Error("a media host cannot be started", "error", err)
+	}
+}
+
+// prove notes that a source in h has played.
+func (h *host) prove() {
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	h.proven = true
+}
+
+// yield makes all threads of a host give way to the copies.
+func (h *host) yield() {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", h.cmd.Process.Pid))
+	if err != nil {
+		return
+	}
+	for _, t := range threads {
+		if id, err := strconv.Atoi(t.Name()); err == nil {
+			_ = unix.Setpriority(unix.PRIO_PROCESS, id, encodeNice)
+		}
+	}
+}
+
+// leave notes that a session of h has ended.
+func (h *host) leave() {
+	p := h.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h.sessions--; h.sessions > 0 || h.leaving {
+		return
+	}
+	spare := slices.ContainsFunc(p.hosts, func(o *host) bool { return o != h && o.sessions == 0 && !o.leaving })
+	if h.own || spare || h.served >= mostServed || p.closed {
+		p.retire(h)
+		return
+	}
+	h.proven = false
+}
+
+// finish ends a session of h, which is killed when it does not obey.
+func (h *host) finish(c *conn) {
+	defer h.leave()
+	if c == nil {
+		return
+	}
+	defer func() { _ = c.Close() }()
+	if end, ok := c.Conn.(*net.UnixConn); ok {
+		_ = end.CloseWrite()
+	}
+	_ = c.SetReadDeadline(time.Now().Add(obeyTime))
+	if _, err := io.Copy(io.Discard, c.Conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		h.kill("did not obey")
+	}
+}
+
+// connect opens a session in h.
+func (h *host) connect() (*conn, error) {
+	here, there, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = there.Close() }()
+	if _, _, err := h.control.WriteMsgUnix([]byte{0}, syscall.UnixRights(int(there.Fd())), nil); err != nil {
+		return nil, errors.Join(errDied, err, here.Close())
+	}
+	return newConn(here), nil
+}
+
+// errDied says that the host of a session is gone.
+var errDied = errors.New("the media host has died")
+
+// blame notes the death of h with what was in it: once, however many sessions that had.
+// further says whether the source had got further than at the last one. It returns
+// whether the source is poisoned.
+func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
+	select {
+	case <-h.gone:
+	case <-time.After(obeyTime):
+		h.kill("did not answer")
+		<-h.gone
+	}
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	if poisoned, known := h.blamed[c]; known {
+		return poisoned
+	}
+	how := media.Death
+	if h.killed == "" && h.signal == syscall.SIGKILL { // the system's, which is out of memory, or somebody's
+		how = media.Killing
+	}
+	if h.blamed == nil {
+		h.blamed = map[*media.Conduct]bool{}
+	}
+	h.blamed[c] = c.Died(how, further)
+	return h.blamed[c]
+}
+
+// join makes h count one more session, unless it takes none.
+func (h *host) join() bool {
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	if h.leaving {
+		return false
+	}
+	select {
+	case <-h.gone:
+		return false
+	default:
+	}
+	h.sessions++
+	h.served++
+	return true
+}
+
+// errPoisoned is the end of a source that kills what takes it apart.
+func errPoisoned(op string) error {
+	return &media.Error{Kind: media.KindSourcePoisoned, Op: op, Err: media.Because("what takes it apart died of it, again and again; is it damaged?", nil)}
+}

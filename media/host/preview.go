@@ -1,0 +1,97 @@
+package host
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	// previewTime bounds a preview: the largest picture that is decoded takes a tenth
+	// of it.
+	previewTime = 5 * time.Second
+	// idleTime is after how long without previews their host ends.
+	idleTime = time.Minute
+)
+
+// previews have a host of their own while somebody looks.
+type previews struct {
+	mu   sync.Mutex
+	host *host
+	idle *time.Timer
+}
+
+// connect opens a session in the previews' host.
+func (p *Pool) connectPreview() (*host, *conn, error) {
+	v := &p.preview
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.host == nil || !v.host.join() {
+		h, err := p.take(need{encodes: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		h.join() // it stays while nothing is made
+		v.host = h
+		v.idle = time.AfterFunc(idleTime, func() { v.end(h) })
+	}
+	v.idle.Reset(idleTime)
+	c, err := v.host.connect()
+	if err != nil {
+		v.host.leave()
+		return nil, nil, err
+	}
+	return v.host, c, nil
+}
+
+func (v *previews) end(h *host) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.host == h {
+		v.host = nil
+	}
+	h.leave()
+}
+
+// Picture returns k as a JPEG, as media/libav.Previews does.
+func (p *Pool) Picture(k media.Keyframe) ([]byte, error) {
+	const op = "make preview"
+	h, c, err := p.connectPreview()
+	if err != nil {
+		return nil, internal(op, err)
+	}
+	defer func() { go h.finish(c) }()
+	_ = c.SetDeadline(time.Now().Add(previewTime))
+	jpeg, err := picture(c, k, logbook{log: p.cfg.Log})
+	if errors.Is(err, errDied) || errors.Is(err, errFrame) {
+		h.kill("did not make a preview")
+	}
+	if _, typed := errors.AsType[*media.Error](err); err != nil && !typed {
+		return nil, &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errors.Join(media.ErrStuck, err)}
+	}
+	return jpeg, err
+}
+
+func picture(c *conn, k media.Keyframe, log logbook) ([]byte, error) {
+	err := errors.Join(
+		c.sendJSON(kindOpen, opening{Level: levelOf(log.log), Picture: &pictureOpening{Config: k.Config}}),
+		c.send(kindBytes, k.Data),
+	)
+	if err != nil {
+		return nil, errors.Join(errDied, err)
+	}
+	payload, err := c.await(kindOpen, &log)
+	if err != nil {
+		return nil, err
+	}
+	var m pictureMade
+	if err := decode(payload, &m); err != nil {
+		return nil, err
+	}
+	if err := m.Fault.error(); err != nil {
+		return nil, err
+	}
+	return c.await(kindBytes, &log)
+}

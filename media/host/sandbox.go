@@ -1,0 +1,149 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/elastic/go-seccomp-bpf"
+	"github.com/landlock-lsm/go-landlock/landlock"
+	"golang.org/x/sys/unix"
+)
+
+// SandboxMode says what becomes of a host that cannot give everything up.
+type SandboxMode string
+
+// The modes.
+const (
+	SandboxAuto    SandboxMode = "auto"    // it works with what the kernel has, and says what it lacks
+	SandboxRequire SandboxMode = "require" // it does not start
+	SandboxOff     SandboxMode = "off"     // nothing is given up: for debuggers
+)
+
+// Sandbox is what a host has given up.
+type Sandbox struct {
+	Landlock bool     // files and TCP ports
+	Seccomp  bool     // all system calls but those it needs
+	Lacks    []string // why not; empty when it has given up everything
+}
+
+// Holds says whether a host has given up everything.
+func (s Sandbox) Holds() bool { return s.Landlock && s.Seccomp && len(s.Lacks) == 0 }
+
+func (s Sandbox) String() string {
+	if s.Holds() {
+		return "holds"
+	}
+	return "lacks " + strings.Join(s.Lacks, "; ")
+}
+
+// mostFiles is how many descriptors a host may have: its sessions'.
+const mostFiles = 256
+
+// enterSandbox gives up everything that libav does not need, in all threads. What
+// decides over this process when memory is short comes first: later it is refused.
+func enterSandbox(mode SandboxMode) (Sandbox, error) {
+	var s Sandbox
+	note := func(what string, err error) {
+		if err != nil {
+			s.Lacks = append(s.Lacks, fmt.Sprintf("%s: %v", what, err))
+		}
+	}
+	note("oom_score_adj", os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0))
+	if mode == SandboxOff {
+		s.Lacks = append(s.Lacks, "everything: it is off")
+		return s, nil
+	}
+	note("RLIMIT_CORE", unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}))
+	note("RLIMIT_NOFILE", unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: mostFiles, Max: mostFiles}))
+	note("dumpable", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
+	err := restrictFiles()
+	s.Landlock = err == nil
+	note("Landlock", err)
+	err = restrictCalls()
+	s.Seccomp = err == nil
+	note("seccomp", err)
+	if s.Seccomp || s.Landlock {
+		note("self-test", selfTest(s))
+	}
+	if mode == SandboxRequire && !s.Holds() {
+		return s, fmt.Errorf("a media host %v, and ROOMCAST_SANDBOX=require", s)
+	}
+	return s, nil
+}
+
+// restrictFiles leaves no file and no TCP port to open.
+func restrictFiles() error {
+	if err := landlock.V1.RestrictPaths(); err != nil {
+		return err
+	}
+	return landlock.V9.BestEffort().Restrict() // what newer kernels know besides
+}
+
+// calls are those that Go's runtime, libav's threads and a session need. Those with
+// which a descriptor is opened, a process begun or another one touched are not among
+// them: what is not here fails with EPERM.
+var calls = []string{
+	"read", "write", "readv", "writev", "close", "recvmsg", "sendmsg", "recvfrom", "sendto", "shutdown",
+	"getsockopt", "setsockopt", "getsockname", "getpeername", "fcntl", "fstat", "newfstatat", "lseek",
+	"epoll_create1", "epoll_ctl", "epoll_pwait", "eventfd2", "pipe2",
+	"mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "mincore",
+	"futex", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres", "gettimeofday", "sched_yield", "sched_getaffinity", "getcpu", "getrandom",
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "tgkill", "timer_create", "timer_settime", "timer_delete", "setitimer",
+	"getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "exit", "exit_group",
+	"set_robust_list", "get_robust_list", "rseq", "set_tid_address", "restart_syscall", "prctl", "setpriority", "getpriority", "membarrier", "sysinfo", "getrusage", "uname",
+}
+
+// ofArch are those that not every processor has.
+var ofArch = map[string][]string{"amd64": {"arch_prctl", "epoll_wait", "poll"}, "arm64": {}}
+
+// answerENOSYS makes the C library take clone, whose flags can be looked at.
+const answerENOSYS = seccomp.ActionErrno | seccomp.Action(unix.ENOSYS)
+
+// restrictCalls leaves no system call but calls, in all threads.
+func restrictCalls() error {
+	const newThread = unix.CLONE_THREAD
+	return seccomp.LoadFilter(seccomp.Filter{
+		NoNewPrivs: true,
+		Flag:       seccomp.FilterFlagTSync,
+		Policy: seccomp.Policy{
+			DefaultAction: seccomp.ActionErrno,
+			Syscalls: []seccomp.SyscallGroup{
+				{Action: seccomp.ActionAllow, Names: append(append([]string(nil), calls...), ofArch[runtime.GOARCH]...)},
+				{Action: answerENOSYS, Names: []string{"clone3"}},
+				{Action: seccomp.ActionAllow, NamesWithCondtions: []seccomp.NameWithConditions{
+					{Name: "clone", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsSet, Value: newThread}}},
+					// Its own limits are looked at; whoever may change them is outside.
+					{Name: "prlimit64", Conditions: seccomp.ArgumentConditions{{Argument: 2, Operation: seccomp.Equal, Value: 0}}},
+				}},
+			},
+		},
+	})
+}
+
+// selfTest tries what is forbidden.
+func selfTest(s Sandbox) error {
+	var open []string
+	attempt := func(what string, holds bool, err error) {
+		if holds && err == nil {
+			open = append(open, what)
+		}
+	}
+	f, err := os.Open("/proc/self/environ")
+	if err == nil {
+		_ = f.Close()
+	}
+	attempt("files", s.Landlock || s.Seccomp, err)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	attempt("sockets", s.Seccomp, err)
+	attempt("other processes", s.Seccomp, unix.Kill(os.Getppid(), 0))
+	if len(open) > 0 {
+		return errors.New("it still has " + strings.Join(open, ", "))
+	}
+	return nil
+}

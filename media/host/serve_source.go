@@ -1,0 +1,270 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	// A batch of packets is handed over when it is this large, or when its next packet
+	// needs bytes that are not here.
+	batchBytes   = 256 << 10
+	batchPackets = 64
+	// What is asked for of the source's bytes at once: at first, and where it is read
+	// in a row.
+	firstRead = 32 << 10
+	mostRead  = 128 << 10
+)
+
+// opened is what became of a source, or of a seek in it.
+type opened struct {
+	Fault *fault
+	Info  media.SourceInfo
+}
+
+// end is that of the source's bytes.
+type end struct{ Fault *fault }
+
+// why is what a Way knows of the end of its source.
+type why struct {
+	Refusal *fault
+	Found   string
+}
+
+// batch is what a host answers with: what it needs to go on, packets, and an error
+// that comes after them. It is written once, and reused.
+type batch struct {
+	buffer []byte
+	count  int
+}
+
+// servedSource is a source in its host.
+type servedSource struct {
+	*session
+	media.Source
+	packets batch
+	bytes   *fetched
+}
+
+func (s *session) serveSource(d Demuxer, o sourceOpening) error {
+	served := &servedSource{session: s}
+	served.bytes = &fetched{served: served, seekable: o.Seekable, size: o.Size, wanted: firstRead}
+	way := media.Way{
+		Bytes: served.bytes, Recorded: o.Recorded, URL: media.Secret(o.Name),
+		Refusal: func() error { return served.why().Refusal.error() },
+		Found:   func() string { return served.why().Found },
+	}
+	src, err := d.Demux(s.ctx, media.SourceRequest{
+		URL: way.URL, Mode: o.Mode, Choice: o.Choice, AudioDelay: time.Duration(o.AudioDelay), ProbeTimeout: time.Duration(o.ProbeTimeout), Log: s.log,
+	}, given(way))
+	if err != nil {
+		return s.sendJSON(kindOpen, opened{Fault: faultOf(err)})
+	}
+	served.Source = src
+	return errors.Join(served.run(), src.Close())
+}
+
+// given is the gate to a way that is open.
+type given media.Way
+
+func (g given) Open(context.Context, media.SourceRequest) (media.Way, error) {
+	return media.Way(g), nil
+}
+
+func (s *servedSource) run() error {
+	if err := s.sendJSON(kindOpen, opened{Info: finite(s.Info())}); err != nil {
+		return err
+	}
+	for {
+		f, err := s.next()
+		if err != nil {
+			return err
+		}
+		switch f.kind {
+		case kindRead:
+			err = s.read()
+		case kindSeek:
+			err = s.seek(f.payload)
+		default:
+			err = errFrame
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// read reads until a batch is full or the source says what is no packet.
+func (s *servedSource) read() error {
+	for {
+		p, err := s.ReadPacket()
+		if err != nil {
+			return s.sendBatch(0, &opened{Fault: faultOf(err), Info: finite(s.Info())})
+		}
+		if s.packets.count == 0 {
+			s.packets.buffer = s.packets.buffer[:0]
+		}
+		if p.Change != nil {
+			p.Change = finiteTrack(*p.Change)
+		}
+		if s.packets.buffer, err = appendPacket(s.packets.buffer, &p); err != nil {
+			return err
+		}
+		if s.packets.count++; s.packets.count >= batchPackets || len(s.packets.buffer) >= batchBytes {
+			return s.sendBatch(0, nil)
+		}
+	}
+}
+
+// sendBatch hands over what there is: how many bytes are wanted, from where; an
+// error's JSON; packets.
+func (s *servedSource) sendBatch(wanted int, last *opened) error {
+	head := binary.AppendUvarint(nil, uint64(wanted))
+	head = binary.AppendVarint(head, s.bytes.at)
+	var text []byte
+	if last != nil {
+		var err error
+		if text, err = json.Marshal(last); err != nil {
+			return err
+		}
+	}
+	head = appendBytes(head, text)
+	head = binary.AppendUvarint(head, uint64(s.packets.count))
+	var packets []byte
+	if s.packets.count > 0 {
+		packets = s.packets.buffer
+	}
+	s.packets.count = 0
+	return s.send(kindBatch, head, packets)
+}
+
+func (s *servedSource) seek(payload []byte) error {
+	var to time.Duration
+	if err := decode(payload, &to); err != nil {
+		return err
+	}
+	err := s.Seek(to)
+	return s.sendJSON(kindSeek, opened{Fault: faultOf(err), Info: finite(s.Info())})
+}
+
+// why asks the worker why the source's bytes have ended.
+func (s *servedSource) why() (w why) {
+	if s.send(kindWhy) != nil {
+		return w
+	}
+	f, err := s.next()
+	if err != nil || f.kind != kindWhy {
+		return w
+	}
+	_ = decode(f.payload, &w) // then nothing is known
+	return w
+}
+
+// fetched is a source's bytes, which the worker fetches.
+type fetched struct {
+	served   *servedSource
+	seekable bool
+	size     int64
+	at       int64  // of the next byte that is asked for
+	there    []byte // before it
+	wanted   int
+	ended    error
+}
+
+var _ media.Bytes = (*fetched)(nil)
+
+func (f *fetched) Seekable() bool { return f.seekable }
+func (f *fetched) Size() int64    { return f.size }
+
+func (f *fetched) Read(to []byte) (int, error) {
+	if len(f.there) == 0 {
+		if err := f.fetch(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(to, f.there)
+	f.there = f.there[n:]
+	return n, nil
+}
+
+func (f *fetched) fetch() error {
+	if f.ended != nil {
+		return f.ended
+	}
+	s := f.served
+	if err := s.sendBatch(f.wanted, nil); err != nil {
+		return err
+	}
+	got, err := s.next()
+	if err != nil {
+		return err
+	}
+	switch got.kind {
+	case kindBytes:
+		f.there, f.at = got.payload, f.at+int64(len(got.payload))
+		f.wanted = min(2*f.wanted, mostRead)
+		return nil
+	case kindEnd:
+		var e end
+		if err := decode(got.payload, &e); err != nil {
+			return err
+		}
+		err := cmp.Or(e.Fault.error(), io.EOF)
+		if !f.seekable {
+			f.ended = err
+		}
+		return err
+	default:
+		return errFrame
+	}
+}
+
+func (f *fetched) Seek(offset int64, whence int) (int64, error) {
+	here := f.at - int64(len(f.there))
+	switch whence {
+	case io.SeekCurrent:
+		offset += here
+	case io.SeekEnd:
+		if f.size < 0 {
+			return here, errors.New("its end is not known")
+		}
+		offset += f.size
+	}
+	switch {
+	case offset < 0:
+		return here, errors.New("a position before the begin")
+	case offset == here:
+	case !f.seekable:
+		return here, errors.New("it cannot be sought")
+	case offset > here && offset < f.at:
+		f.there = f.there[offset-here:]
+	default:
+		f.there, f.at, f.wanted = nil, offset, firstRead
+	}
+	return offset, nil
+}
+
+// finite is i without numbers that JSON cannot hold.
+func finite(i media.SourceInfo) media.SourceInfo {
+	tracks := make([]media.Track, len(i.Tracks))
+	for n, t := range i.Tracks {
+		tracks[n] = *finiteTrack(t)
+	}
+	i.Tracks = tracks
+	return i
+}
+
+func finiteTrack(t media.Track) *media.Track {
+	if math.IsNaN(t.FPS) || math.IsInf(t.FPS, 0) {
+		t.FPS = 0
+	}
+	return &t
+}

@@ -1,0 +1,654 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	opOpen = "open source"
+	opRead = "read source"
+	opSeek = "seek in source"
+
+	defaultProbeTime = 15 * time.Second
+	// comingBytes is what has to come of a source that is being opened for it not to be
+	// silent: less is a drip.
+	comingBytes = 16 << 10
+	// further is how much of a source must have come between two deaths for the second
+	// one to be another.
+	further = 2 * time.Second
+)
+
+var (
+	errClosed = errors.New("source closed")
+	errProbe  = media.Because("it did not say in time what it is", nil)
+)
+
+// source is a source that a host takes apart. When the host dies, it goes on in
+// another one, if its bytes can be read again and its packets tell where it is; else
+// its error says that it is to be opened anew.
+type source struct {
+	// ctx is a field because the contract of media.Opener makes one context bound all
+	// calls of a Source.
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	pool    *Pool
+	request media.SourceRequest
+	way     media.Way
+	log     logbook
+	info    media.SourceInfo
+
+	packets []media.Packet
+	last    error // after them
+	wanted  int   // bytes that the host waits for; 0: it waits to be asked
+	from    int64 // their position
+	at      int64 // of the Way's bytes
+	buffer  []byte
+	probe   *probe // nil: it is open
+	given   mark
+
+	poisoned bool // no host is to try it again
+
+	working sync.Mutex // held by the method that works
+	once    sync.Once
+
+	mu   sync.Mutex
+	host *host // nil: none
+	conn *conn
+}
+
+var _ media.Source = (*source)(nil)
+
+// mark is how far a source has been given.
+type mark struct {
+	seek    time.Duration    // the last position sought
+	last    [2]time.Duration // times of the last packets, by track
+	came    [2]bool
+	reached time.Duration // the furthest of them
+	died    time.Duration // reached when the host before died
+	skips   [2]bool       // tracks of which what comes has been given
+	lost    bool          // its packets do not tell where it is
+}
+
+// Demux opens a source by gate, whose error it returns. Errors are *media.Error, or
+// wrap ctx's cause.
+func (p *Pool) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate) (media.Source, error) {
+	parent := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &source{ctx: ctx, cancel: cancel, pool: p, request: r, log: logbook{log: cmp.Or(r.Log, p.cfg.Log)}}
+	s.probe = newProbe(cmp.Or(r.ProbeTimeout, defaultProbeTime), cancel)
+	defer s.probe.stop()
+	var err error
+	if s.way, err = gate.Open(ctx, r); err != nil {
+		cancel(err)
+		return nil, cmp.Or(s.ended(opOpen), err)
+	}
+	context.AfterFunc(ctx, s.wake)
+	err = s.open()
+	for s.dead(err) && s.mayTryAgain() {
+		if _, err = s.way.Bytes.Seek(0, io.SeekStart); err == nil {
+			s.at = 0
+			err = s.open()
+		}
+	}
+	if err != nil {
+		err = s.inWords(opOpen, err)
+		_ = s.Close()
+		return nil, err
+	}
+	if !s.probe.stop() {
+		_ = s.Close()
+		return nil, s.ended(opOpen)
+	}
+	s.probe = nil
+	if s.info.Still {
+		return s.still(parent)
+	}
+	return s, nil
+}
+
+// still returns the source of the picture, and ends its session.
+func (s *source) still(ctx context.Context) (media.Source, error) {
+	defer func() { _ = s.Close() }()
+	p, err := s.ReadPacket()
+	if err != nil {
+		return nil, err
+	}
+	return media.NewStill(ctx, s.info, slices.Clone(p.Data)), nil
+}
+
+// probe bounds the opening: not how long it takes, but for how long nothing comes.
+type probe struct {
+	limit time.Duration
+	timer *time.Timer
+	drip  int
+}
+
+func newProbe(limit time.Duration, cancel context.CancelCauseFunc) *probe {
+	return &probe{limit: limit, timer: time.AfterFunc(limit, func() { cancel(errProbe) })}
+}
+
+func (p *probe) came(n int) {
+	if p == nil {
+		return
+	}
+	if p.drip += n; p.drip >= comingBytes && p.timer.Stop() {
+		p.drip = 0
+		p.timer.Reset(p.limit)
+	}
+}
+
+// stop returns false when the time is over.
+func (p *probe) stop() bool { return p.timer.Stop() }
+
+// wake ends what waits for the host.
+func (s *source) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		_ = s.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// open opens a session and lets its host look at the source.
+func (s *source) open() error {
+	s.leave()
+	h, err := s.pool.take(need{conduct: s.request.Conduct})
+	if err != nil {
+		return err
+	}
+	c, err := h.connect()
+	s.mu.Lock()
+	s.host, s.conn = h, c
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if s.ctx.Err() != nil {
+		s.wake()
+	}
+	s.wanted, s.last, s.packets = 0, nil, nil
+	b := s.way.Bytes
+	err = c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
+		Name: nameOf(s.way.URL), Mode: s.request.Mode, Choice: s.request.Choice, AudioDelay: int64(s.request.AudioDelay),
+		ProbeTimeout: int64(longProbe), Seekable: b.Seekable(), Size: b.Size(), Recorded: s.way.Recorded,
+	}})
+	if err != nil {
+		return errors.Join(errDied, err)
+	}
+	said, err := s.hear(kindOpen)
+	if err != nil {
+		return err
+	}
+	s.info = said.Info
+	return said.Fault.error()
+}
+
+// longProbe is the host's own bound of an opening: it is the worker that bounds it.
+const longProbe = time.Hour
+
+// hear waits for what a host says to one of its orders, and serves it meanwhile.
+func (s *source) hear(to kind) (opened, error) {
+	for {
+		k, payload, err := s.receive()
+		if err != nil {
+			return opened{}, err
+		}
+		switch k {
+		case to:
+			var said opened
+			err := decode(payload, &said)
+			if err == nil && !sound(said.Info) {
+				err = errFrame
+			}
+			return said, err
+		case kindBatch:
+			if err := s.take(payload); err != nil {
+				return opened{}, err
+			}
+			if err := s.feed(); err != nil {
+				return opened{}, err
+			}
+		default:
+			return opened{}, errFrame
+		}
+	}
+}
+
+// receive returns the next frame that is for the source.
+func (s *source) receive() (kind, []byte, error) {
+	for {
+		k, payload, err := s.conn.receive(nil)
+		if err != nil {
+			return 0, nil, cmp.Or(s.ended(opRead), errors.Join(errDied, err))
+		}
+		switch k {
+		case kindLog:
+			err = s.log.write(payload)
+		case kindWhy:
+			err = s.explain()
+		default:
+			return k, payload, nil
+		}
+		if err != nil {
+			return 0, nil, err
+		}
+	}
+}
+
+// explain tells a host why the bytes have ended.
+func (s *source) explain() error {
+	var w why
+	if s.way.Refusal != nil {
+		w.Refusal = faultOf(s.way.Refusal())
+	}
+	if s.way.Found != nil {
+		w.Found = s.way.Found()
+	}
+	return s.conn.sendJSON(kindWhy, w)
+}
+
+// take takes what a host has made.
+func (s *source) take(payload []byte) error {
+	in := scanner{rest: payload}
+	wanted, from := in.uvarint(), in.varint()
+	last := in.bytes()
+	count := in.uvarint()
+	if in.err != nil || wanted > mostRead || from < 0 || count > uint64(len(in.rest)) {
+		return errFrame
+	}
+	s.wanted, s.from = int(wanted), from
+	tracks := len(s.info.Tracks)
+	for range count {
+		p := in.packet(tracks)
+		if in.err != nil {
+			return in.err
+		}
+		tracks = max(tracks, p.Track+1)
+		s.packets = append(s.packets, p)
+	}
+	if len(last) > 0 {
+		var said opened
+		if err := decode(last, &said); err != nil || !sound(said.Info) || said.Fault == nil {
+			return errFrame
+		}
+		s.last = said.Fault.error()
+		if errors.Is(s.last, media.ErrLateVideo) {
+			s.info = said.Info
+		}
+	}
+	return nil
+}
+
+// feed gives the host the bytes that it waits for.
+func (s *source) feed() error {
+	b := s.way.Bytes
+	if s.from != s.at {
+		at, err := b.Seek(s.from, io.SeekStart)
+		if err != nil {
+			return s.conn.sendJSON(kindEnd, end{faultOf(err)})
+		}
+		s.at = at
+	}
+	if cap(s.buffer) < s.wanted {
+		s.buffer = make([]byte, s.wanted)
+	}
+	n, err := b.Read(s.buffer[:s.wanted])
+	if ended := s.ended(opRead); ended != nil {
+		return ended
+	}
+	s.wanted, s.at = 0, s.at+int64(n)
+	if n > 0 {
+		s.probe.came(n)
+		err = s.conn.send(kindBytes, s.buffer[:n])
+	} else {
+		err = s.conn.sendJSON(kindEnd, end{faultOf(cmp.Or(err, io.ErrNoProgress))})
+	}
+	if err != nil {
+		return errors.Join(errDied, err)
+	}
+	return nil
+}
+
+// Info returns what the source turned out to be.
+func (s *source) Info() media.SourceInfo { return s.info }
+
+// ReadPacket returns the next packet of a chosen track, io.EOF after the last,
+// media.ErrLateVideo once.
+func (s *source) ReadPacket() (media.Packet, error) {
+	s.working.Lock()
+	defer s.working.Unlock()
+	for {
+		if ended := s.ended(opRead); ended != nil {
+			return media.Packet{}, ended
+		}
+		p, err := s.read()
+		switch {
+		case err == nil && s.given.has(p):
+			continue // before the host that gave it died
+		case err == nil:
+			s.given.note(p)
+			return p, nil
+		case !s.dead(err):
+			return p, s.inWords(opRead, err)
+		}
+		if err := s.revive(); err != nil {
+			return media.Packet{}, s.inWords(opRead, err)
+		}
+	}
+}
+
+func (s *source) read() (media.Packet, error) {
+	for {
+		if len(s.packets) > 0 {
+			p := s.packets[0]
+			s.packets[0] = media.Packet{}
+			s.packets = s.packets[1:]
+			return p, nil
+		}
+		if err := s.last; err != nil {
+			s.last = nil
+			return media.Packet{}, err
+		}
+		if err := s.ask(); err != nil {
+			return media.Packet{}, err
+		}
+	}
+}
+
+// ask lets the host go on until it answers.
+func (s *source) ask() error {
+	var err error
+	if s.wanted > 0 {
+		err = s.feed()
+	} else if err = s.conn.send(kindRead); err != nil {
+		err = errors.Join(errDied, err)
+	}
+	if err != nil {
+		return err
+	}
+	k, payload, err := s.receive()
+	if err != nil {
+		return err
+	}
+	if k != kindBatch {
+		return errFrame
+	}
+	return s.take(payload)
+}
+
+// Seek moves to the keyframe at or before pos.
+func (s *source) Seek(pos time.Duration) error {
+	s.working.Lock()
+	defer s.working.Unlock()
+	s.given = mark{seek: pos, died: s.given.died}
+	err := s.seek(pos)
+	for s.dead(err) && s.mayTryAgain() {
+		if _, err = s.way.Bytes.Seek(0, io.SeekStart); err == nil {
+			s.at = 0
+			if err = s.open(); err == nil {
+				err = s.seek(pos)
+			}
+		}
+	}
+	return s.inWords(opSeek, err)
+}
+
+func (s *source) seek(pos time.Duration) error {
+	for s.wanted > 0 { // the host is in the middle of reading
+		if err := s.ask(); err != nil {
+			return err
+		}
+	}
+	s.packets, s.last = nil, nil
+	if err := s.conn.sendJSON(kindSeek, pos); err != nil {
+		return errors.Join(errDied, err)
+	}
+	said, err := s.hear(kindSeek)
+	if err != nil {
+		return err
+	}
+	if err := said.Fault.error(); err != nil {
+		return err
+	}
+	s.info = said.Info
+	return nil
+}
+
+// dead says whether err is that of a host that has died, or does not do as it should,
+// which ends it.
+func (s *source) dead(err error) bool {
+	if errors.Is(err, errFrame) {
+		s.host.kill("said what is no frame of ours")
+		return true
+	}
+	return errors.Is(err, errDied)
+}
+
+// mayTryAgain notes a death, and says whether another host may try the source again.
+func (s *source) mayTryAgain() bool {
+	if !s.died() {
+		return false
+	}
+	return s.way.Bytes.Seekable() && s.ctx.Err() == nil
+}
+
+// died notes a death; it returns false when the source is poisoned.
+func (s *source) died() bool {
+	got := s.given.reached-s.given.died >= further
+	s.given.died = s.given.reached
+	s.poisoned = s.host.blame(s.request.Conduct, got)
+	return !s.poisoned
+}
+
+// revive goes on in another host with what comes after the last packet given.
+func (s *source) revive() error {
+	if !s.died() {
+		return errPoisoned(opRead)
+	}
+	again := errGoneOn(opRead)
+	if !s.way.Bytes.Seekable() || s.given.lost || s.info.Live {
+		return again
+	}
+	before := s.info
+	if _, err := s.way.Bytes.Seek(0, io.SeekStart); err != nil {
+		return again
+	}
+	s.at = 0
+	if err := s.open(); err != nil {
+		return cmp.Or(s.ended(opRead), again)
+	}
+	if !sameTracks(before, s.info) {
+		return again
+	}
+	s.info = before
+	to, begun := s.given.position(before.StartTime)
+	if !begun {
+		to = s.given.seek
+	}
+	if to > 0 {
+		if err := s.seek(to); err != nil {
+			return cmp.Or(s.ended(opRead), again)
+		}
+	}
+	s.given.skip()
+	return nil
+}
+
+func sameTracks(a, b media.SourceInfo) bool {
+	return slices.EqualFunc(a.Tracks, b.Tracks, func(a, b media.Track) bool { return a.Type == b.Type && a.Codec == b.Codec })
+}
+
+// timeOf is the time by which packets of a track follow each other.
+func timeOf(p media.Packet) (time.Duration, bool) {
+	if p.NoDTS {
+		return p.PTS, !p.NoPTS
+	}
+	return p.DTS, true
+}
+
+// note notes a packet that is given.
+func (m *mark) note(p media.Packet) {
+	t, timed := timeOf(p)
+	switch {
+	case m.lost:
+	case !timed || p.Track >= len(m.last) || p.Change != nil || m.came[p.Track] && (t < m.last[p.Track] || p.Extradata != nil):
+		m.lost = true
+	default:
+		m.last[p.Track], m.came[p.Track] = t, true
+		m.reached = max(m.reached, t)
+	}
+}
+
+// position is where a source begins that is to go on, counted from its start; begun
+// says whether anything of it has been given.
+func (m *mark) position(start time.Duration) (at time.Duration, begun bool) {
+	for i, came := range m.came {
+		if came && (!begun || m.last[i]-start < at) {
+			at, begun = m.last[i]-start, true
+		}
+	}
+	return at, begun
+}
+
+// skip makes all that has been given be left out.
+func (m *mark) skip() { m.skips = m.came }
+
+// has says whether p has been given.
+func (m *mark) has(p media.Packet) bool {
+	if p.Track >= len(m.skips) || !m.skips[p.Track] {
+		return false
+	}
+	t, timed := timeOf(p)
+	m.skips[p.Track] = timed && t <= m.last[p.Track]
+	return m.skips[p.Track]
+}
+
+// ended returns why the source has ended from outside, nil if it has not.
+func (s *source) ended(op string) error {
+	if s.ctx.Err() == nil {
+		return nil
+	}
+	cause := context.Cause(s.ctx)
+	switch {
+	case errors.Is(cause, errProbe):
+		return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: errProbe}
+	case errors.Is(cause, media.ErrStalled):
+		return &media.Error{Kind: media.KindSourceStalled, Op: op, Err: cause}
+	}
+	return fmt.Errorf("%s: %w", op, cause)
+}
+
+// inWords is err as who opened the source may get it.
+func (s *source) inWords(op string, err error) error {
+	_, typed := errors.AsType[*media.Error](err)
+	switch {
+	case err == nil || err == io.EOF || typed || errors.Is(err, media.ErrLateVideo): //nolint:errorlint // as media.Source has it
+		return err
+	case s.poisoned:
+		return errPoisoned(op)
+	case errors.Is(err, errDied) || errors.Is(err, errFrame):
+		return errGoneOn(op)
+	}
+	return cmp.Or(s.ended(op), error(&media.Error{Kind: media.KindInternal, Op: op, Err: err}))
+}
+
+// errGoneOn is the end of a source that is to be opened anew.
+func errGoneOn(op string) error {
+	return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: media.Because("what took it apart has died", nil)}
+}
+
+// Close ends the source, once, also while another method runs, which ends.
+func (s *source) Close() error {
+	s.once.Do(func() {
+		s.cancel(errClosed)
+		s.wake()
+		s.working.Lock()
+		defer s.working.Unlock()
+		s.leave()
+		if s.way.Close != nil {
+			s.way.Close()
+		}
+		s.way = media.Way{}
+		s.packets, s.buffer = nil, nil
+	})
+	return nil
+}
+
+// leave ends the session. Nobody waits for the host, but one that does not obey is
+// killed.
+func (s *source) leave() {
+	s.mu.Lock()
+	h, c := s.host, s.conn
+	s.host, s.conn = nil, nil
+	s.mu.Unlock()
+	if h != nil {
+		go h.finish(c)
+	}
+}
+
+// nameOf is an address that says of a source's own no more than what helps to tell
+// what it is: its scheme and how it ends.
+func nameOf(address media.Secret) string {
+	u, err := url.Parse(address.Reveal())
+	if err != nil {
+		return "file://source"
+	}
+	ending := strings.ToLower(path.Ext(u.Path))
+	if !endings.MatchString(ending) {
+		ending = ""
+	}
+	return strings.ToLower(u.Scheme) + "://source/source" + ending
+}
+
+var endings = regexp.MustCompile(`^\.[a-z0-9]{2,4}$`)
+
+// What a host may say a source is.
+const (
+	mostStreams = 512
+	mostPixels  = 1 << 16 // of a side
+	mostRate    = 1 << 20 // hertz
+	mostVoices  = 1 << 10 // channels
+)
+
+// sound says whether i can be of a source.
+func sound(i media.SourceInfo) bool {
+	if len(i.Tracks) > 2 || len(i.Streams) > mostStreams || i.Duration < 0 || len(i.Tracks) == 2 && i.Tracks[0].Type == i.Tracks[1].Type {
+		return false
+	}
+	for _, t := range i.Tracks {
+		if !soundTrack(t) {
+			return false
+		}
+	}
+	return true
+}
+
+func soundTrack(t media.Track) bool {
+	within := func(n, most int) bool { return n >= 0 && n <= most }
+	return known(t.Type) && within(t.Width, mostPixels) && within(t.Height, mostPixels) && within(t.SampleRate, mostRate) &&
+		within(t.Channels, mostVoices) && t.FPS >= 0
+}
+
+// levelOf is the least level of which log wants lines.
+func levelOf(log *slog.Logger) slog.Level {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
+		if log.Enabled(context.Background(), level) {
+			return level
+		}
+	}
+	return slog.LevelError
+}

@@ -1,0 +1,127 @@
+package host
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+)
+
+// version is that of what goes over the sockets. Both ends are the same binary, unless
+// it was replaced on the disk while the worker ran.
+const version = 1
+
+// kind says what a frame is.
+type kind byte
+
+const (
+	kindOpen  kind = 'o' // to the host: what the session is, as JSON; from it: what became of it
+	kindRead  kind = 'r' // to the host: packets are wanted
+	kindBytes kind = 'b' // to the host: bytes that it asked for
+	kindEnd   kind = 'e' // to the host: there are none, as JSON
+	kindSeek  kind = 's' // to the host: position, as JSON; from it: what became of it
+	kindBatch kind = 'p' // from the host: packets, and what it needs to go on
+	kindWhy   kind = 'w' // from the host: what is known of the source's end; to it: that, as JSON
+	kindWork  kind = 't' // to the host: an order to a transcoder; from it: what came of it
+	kindLog   kind = 'l' // from the host: a line for the log, as JSON
+)
+
+const (
+	headerSize = 5 // kind, and how many bytes follow, in big endian
+	// mostFrame bounds a frame: the largest picture that a camera writes uncompressed,
+	// four times over.
+	mostFrame = 128 << 20
+	// readAhead is how much of a socket is read at once.
+	readAhead = 16 << 10
+	// mostAtOnce is how much memory a frame's length alone may take.
+	mostAtOnce = 1 << 20
+)
+
+var errFrame = errors.New("what came from the other end is no frame of ours")
+
+// conn is one end of a session. It may be read and written at the same time, and be
+// written by several.
+type conn struct {
+	net.Conn
+	in *bufio.Reader
+
+	mu     sync.Mutex // of writing
+	header [headerSize]byte
+}
+
+func newConn(c net.Conn) *conn { return &conn{Conn: c, in: bufio.NewReaderSize(c, readAhead)} }
+
+// send writes one frame, of parts.
+func (c *conn) send(k kind, parts ...[]byte) error {
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	if size > mostFrame {
+		return fmt.Errorf("a frame of %d bytes is too long", size)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.header[0] = byte(k)
+	binary.BigEndian.PutUint32(c.header[1:], uint32(size))
+	all := append(net.Buffers{c.header[:]}, parts...)
+	_, err := all.WriteTo(c.Conn)
+	return err
+}
+
+func (c *conn) sendJSON(k kind, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return c.send(k, text)
+}
+
+// receive reads one frame, into buffer where it is long enough.
+func (c *conn) receive(buffer []byte) (kind, []byte, error) {
+	var header [headerSize]byte
+	if _, err := io.ReadFull(c.in, header[:]); err != nil {
+		return 0, nil, err
+	}
+	size := int(binary.BigEndian.Uint32(header[1:]))
+	if size > mostFrame {
+		return 0, nil, errFrame
+	}
+	payload, err := readInto(c.in, buffer, size)
+	return kind(header[0]), payload, err
+}
+
+// readInto reads size bytes. What it allocates for them grows with what comes.
+func readInto(r io.Reader, buffer []byte, size int) ([]byte, error) {
+	if cap(buffer) >= size {
+		buffer = buffer[:size]
+		_, err := io.ReadFull(r, buffer)
+		return buffer, err
+	}
+	buffer = make([]byte, 0, min(size, mostAtOnce))
+	for len(buffer) < size {
+		if len(buffer) == cap(buffer) {
+			larger := make([]byte, len(buffer), min(size, 2*cap(buffer)))
+			copy(larger, buffer)
+			buffer = larger
+		}
+		n := len(buffer)
+		buffer = buffer[:cap(buffer)]
+		if _, err := io.ReadFull(r, buffer[n:]); err != nil {
+			return nil, err
+		}
+	}
+	return buffer, nil
+}
+
+// decode reads the JSON of a frame.
+func decode(payload []byte, v any) error {
+	if err := json.Unmarshal(payload, v); err != nil {
+		return errors.Join(errFrame, err)
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const defaultProbeTime = 15 * time.Second
+
+var (
+	errProbe  = media.Because("it did not say in time what it is", nil)
+	errClosed = errors.New("source closed")
+)
+
+// life is the span of a live source: from its opening to Close, or to the end of the
+// context or the time that it was opened with.
+type life struct {
+	ctx    context.Context // for the reason that media.Source's contract has
+	cancel context.CancelCauseFunc
+	probe  *time.Timer
+}
+
+func newLife(ctx context.Context, limit time.Duration) *life {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &life{ctx: ctx, cancel: cancel, probe: time.AfterFunc(cmp.Or(limit, defaultProbeTime), func() { cancel(errProbe) })}
+}
+
+// ended returns why it has ended, nil if it has not.
+func (l *life) ended(op string) error {
+	cause := context.Cause(l.ctx)
+	switch {
+	case l.ctx.Err() == nil:
+		return nil
+	case errors.Is(cause, errProbe):
+		return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: errProbe}
+	case errors.Is(cause, media.ErrStalled):
+		return &media.Error{Kind: media.KindSourceStalled, Op: op, Err: cause}
+	}
+	return fmt.Errorf("%s: %w", op, cause)
+}
+
+// openLive opens a live source: one whose protocol gives packets, which are made in
+// Go, or one of bytes.
+func (o *Opener) openLive(ctx context.Context, r media.SourceRequest, open liveOpener) (media.Source, error) {
+	l := newLife(ctx, r.ProbeTimeout)
+	way, err := open(l.ctx, o.Network, r)
+	inTime := l.probe.Stop()
+	if err == nil && !inTime {
+		<-l.ctx.Done() // the timer's func is running
+		way.Close()
+		err = l.ended(opOpen)
+	}
+	if err != nil {
+		err = cmp.Or(l.ended(opOpen), err)
+		l.cancel(err)
+		return nil, err
+	}
+	if way.Source != nil {
+		return &packets{Source: way.Source, life: l, end: way.Close, delay: media.SoundDelay{By: r.AudioDelay}}, nil
+	}
+	end := way.Close
+	way.Close = func() { l.cancel(errClosed); end() }
+	return o.Demuxer.Demux(l.ctx, r, opened(way))
+}
+
+// opened is the gate to a way that is open.
+type opened media.Way
+
+func (o opened) Open(context.Context, media.SourceRequest) (media.Way, error) {
+	return media.Way(o), nil
+}
+
+// packets is a source whose packets are made in Go.
+type packets struct {
+	media.Source
+	life  *life
+	end   func()
+	delay media.SoundDelay
+	busy  sync.Mutex // held while a packet is read
+	once  sync.Once
+}
+
+// ReadPacket returns the next packet, with the delay of the sound.
+func (m *packets) ReadPacket() (media.Packet, error) {
+	m.busy.Lock()
+	defer m.busy.Unlock()
+	tracks := m.Info().Tracks
+	var p media.Packet
+	var err error
+	if m.delay.By == 0 || len(tracks) < 2 {
+		p, err = m.Source.ReadPacket()
+	} else {
+		p, err = m.delay.Read(m.Source.ReadPacket, func(p media.Packet) media.MediaType { return tracks[p.Track].Type })
+	}
+	if err != nil {
+		err = cmp.Or(m.life.ended(opRead), err)
+	}
+	return p, err
+}
+
+// Close ends the connection, and waits for a read to end.
+func (m *packets) Close() error {
+	m.once.Do(func() {
+		m.life.cancel(errClosed)
+		_ = m.Source.Close()
+		m.busy.Lock()
+		defer m.busy.Unlock()
+		m.end()
+	})
+	return nil
+}

@@ -1,0 +1,62 @@
+package media
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// stillInterval is how far apart a standing picture's packets are: viewers get one at
+// least once a second, whatever delays it on the way.
+const stillInterval = 500 * time.Millisecond
+
+// stillSource is a picture as a source: the same packet over and over, without an end.
+type stillSource struct {
+	// ctx is a field because the contract of Opener makes one context bound all calls
+	// of a Source.
+	ctx    context.Context
+	closed atomic.Bool
+	info   SourceInfo
+	data   []byte
+	next   time.Duration // of the next packet
+}
+
+// NewStill returns the source of a picture that stands: data is its one packet, of
+// info's one track.
+func NewStill(ctx context.Context, info SourceInfo, data []byte) Source {
+	info.Tracks = slices.Clone(info.Tracks)
+	info.Tracks[0].FPS = float64(time.Second) / float64(stillInterval)
+	return &stillSource{ctx: ctx, info: info, data: data}
+}
+
+// Info returns what the picture turned out to be.
+func (s *stillSource) Info() SourceInfo { return s.info }
+
+// Seek goes on with the packet that shows pos.
+func (s *stillSource) Seek(pos time.Duration) error {
+	s.next = max(pos, 0).Truncate(stillInterval)
+	return nil
+}
+
+// ReadPacket returns the picture, again and again. Its Data is the same each time,
+// and nobody's to change.
+func (s *stillSource) ReadPacket() (Packet, error) {
+	const op = "read source"
+	switch {
+	case s.closed.Load():
+		return Packet{}, fmt.Errorf("%s: %w", op, errFeedClosed)
+	case s.ctx.Err() != nil:
+		return Packet{}, fmt.Errorf("%s: %w", op, context.Cause(s.ctx))
+	}
+	p := Packet{PTS: s.next, DTS: s.next, Duration: stillInterval, Keyframe: true, Data: s.data}
+	s.next += stillInterval
+	return p, nil
+}
+
+// Close ends the source.
+func (s *stillSource) Close() error {
+	s.closed.Store(true)
+	return nil
+}
