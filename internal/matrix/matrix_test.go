@@ -1,11 +1,9 @@
 package matrix
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,14 +12,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) {
-	// What is parallel here waits far more than it works. The command line wins.
-	_ = flag.Set("test.parallel", strconv.Itoa(atOnce))
-	goleak.VerifyTestMain(m)
-}
 
 // atOnce is how many pushes run beside each other: each takes as long as its
 // clip.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
-	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/source"
 	"github.com/roomcast/roomcast/media/trtc"
@@ -31,12 +30,14 @@ func newPusher(t testing.TB, endpoint string) *media.Pusher {
 	require.NoError(t, err)
 	out, err := egress.New(egress.Config{Schemes: []string{"http", "rtmp", "rtsp", "srt"}, Allow: []string{"127.0.0.0/8"}})
 	require.NoError(t, err)
+	pool, err := hosts()
+	require.NoError(t, err)
 	return &media.Pusher{
-		Opener: &source.Opener{Network: out, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}), Log: slog.New(slog.DiscardHandler)},
+		Opener: &source.Opener{Network: out, Demuxer: pool, Log: slog.New(slog.DiscardHandler)},
 		Dialer: &rtmp.Dialer{},
 		Door:   door,
 
-		Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: slog.New(slog.DiscardHandler)}),
+		Transcoders: pool.Transcoders(),
 	}
 }
 

@@ -51,6 +51,7 @@ type source struct {
 	log     logbook
 	info    media.SourceInfo
 
+	tracks  int // that have come
 	packets []media.Packet
 	last    error // after them
 	wanted  int   // bytes that the host waits for; 0: it waits to be asked
@@ -193,7 +194,7 @@ func (s *source) open() error {
 	if err != nil {
 		return err
 	}
-	s.info = said.Info
+	s.info, s.tracks = said.Info, len(said.Info.Tracks)
 	return said.Fault.error()
 }
 
@@ -271,13 +272,12 @@ func (s *source) take(payload []byte) error {
 		return errFrame
 	}
 	s.wanted, s.from = int(wanted), from
-	tracks := len(s.info.Tracks)
 	for range count {
-		p := in.packet(tracks)
+		p := in.packet(s.tracks)
 		if in.err != nil {
 			return in.err
 		}
-		tracks = max(tracks, p.Track+1)
+		s.tracks = max(s.tracks, p.Track+1)
 		s.packets = append(s.packets, p)
 	}
 	if len(last) > 0 {
@@ -287,7 +287,7 @@ func (s *source) take(payload []byte) error {
 		}
 		s.last = said.Fault.error()
 		if errors.Is(s.last, media.ErrLateVideo) {
-			s.info = said.Info
+			s.info, s.tracks = said.Info, len(said.Info.Tracks)
 		}
 	}
 	return nil
@@ -424,7 +424,7 @@ func (s *source) seek(pos time.Duration) error {
 	if err := said.Fault.error(); err != nil {
 		return err
 	}
-	s.info = said.Info
+	s.info, s.tracks = said.Info, max(s.tracks, len(said.Info.Tracks))
 	return nil
 }
 
@@ -568,7 +568,7 @@ func (s *source) inWords(op string, err error) error {
 
 // errGoneOn is the end of a source that is to be opened anew.
 func errGoneOn(op string) error {
-	return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: media.Because("what took it apart has died", nil)}
+	return &media.Error{Kind: media.KindSourceDropped, Op: op, Err: media.Because("what took it apart has died", nil)}
 }
 
 // Close ends the source, once, also while another method runs, which ends.

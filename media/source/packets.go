@@ -52,8 +52,10 @@ func (o *Opener) openLive(ctx context.Context, r media.SourceRequest, open liveO
 	way, err := open(l.ctx, o.Network, r)
 	inTime := l.probe.Stop()
 	if err == nil && !inTime {
-		<-l.ctx.Done() // the timer's func is running
-		way.Close()
+		<-l.ctx.Done() // the timer's func is running, and ends what is open
+		if way.Close != nil {
+			way.Close()
+		}
 		err = l.ended(opOpen)
 	}
 	if err != nil {
@@ -65,7 +67,12 @@ func (o *Opener) openLive(ctx context.Context, r media.SourceRequest, open liveO
 		return &packets{Source: way.Source, life: l, end: way.Close, delay: media.SoundDelay{By: r.AudioDelay}}, nil
 	}
 	end := way.Close
-	way.Close = func() { l.cancel(errClosed); end() }
+	way.Close = func() {
+		l.cancel(errClosed)
+		if end != nil {
+			end()
+		}
+	}
 	return o.Demuxer.Demux(l.ctx, r, opened(way))
 }
 
@@ -111,7 +118,9 @@ func (m *packets) Close() error {
 		_ = m.Source.Close()
 		m.busy.Lock()
 		defer m.busy.Unlock()
-		m.end()
+		if m.end != nil {
+			m.end()
+		}
 	})
 	return nil
 }

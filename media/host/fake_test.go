@@ -1,0 +1,274 @@
+package host
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+const hostArgument = "media-host"
+
+// TestMain makes this program a media host in which a fake of libav works.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == hostArgument {
+		err := Serve(SandboxAuto, func() (Libav, error) {
+			return Libav{Version: "fake", Demuxer: fakeDemuxer{}, Transcoders: fakeTranscoders{}, Pictures: fakePictures{}}, nil
+		})
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// newPool returns a pool of hosts with fakes.
+func newPool(t *testing.T, change func(*Config)) *Pool {
+	t.Helper()
+	c := Config{Command: []string{os.Args[0], hostArgument}, Log: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&c)
+	}
+	p, err := New(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
+}
+
+// A fake's source is text, of which each line is a packet, ten milliseconds after the
+// one before, a keyframe, with the line as its data, or something that a host does:
+// see act.
+const fakeStep = 10 * time.Millisecond
+
+type fakeDemuxer struct{}
+
+func (fakeDemuxer) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate) (media.Source, error) {
+	way, err := gate.Open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	s := &fakeSource{ctx: ctx, way: way, lines: bufio.NewReader(way.Bytes)}
+	first, err := s.lines.ReadString('\n')
+	if err != nil {
+		return nil, &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Sentence(way.Found())}
+	}
+	s.begin = int64(len(first))
+	act(ctx, strings.TrimSpace(first))
+	return s, nil
+}
+
+type fakeSource struct {
+	ctx   context.Context
+	way   media.Way
+	lines *bufio.Reader
+	begin int64
+	line  int
+}
+
+func (s *fakeSource) Info() media.SourceInfo {
+	return media.SourceInfo{Container: "fake", Duration: time.Hour, Tracks: []media.Track{{Type: media.Video, Codec: media.H264, Width: 640, Height: 360}}}
+}
+
+func (s *fakeSource) Seek(pos time.Duration) error {
+	if _, err := s.way.Bytes.Seek(s.begin, io.SeekStart); err != nil {
+		return err
+	}
+	s.lines.Reset(s.way.Bytes)
+	for s.line = 0; s.line < int(pos/fakeStep); s.line++ {
+		if _, err := s.lines.ReadString('\n'); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *fakeSource) ReadPacket() (media.Packet, error) {
+	line, err := s.lines.ReadString('\n')
+	if errors.Is(err, io.EOF) {
+		return media.Packet{}, io.EOF
+	}
+	if err != nil {
+		return media.Packet{}, err
+	}
+	line = strings.TrimSpace(line)
+	said := act(s.ctx, line)
+	at := time.Duration(s.line) * fakeStep
+	s.line++
+	return media.Packet{PTS: at, DTS: at, Duration: fakeStep, Keyframe: true, Data: []byte(said)}, nil
+}
+
+func (s *fakeSource) Close() error { return nil }
+
+// act does what a hole in a decoder could, and returns what came of it; a line of
+// something else is returned as it is.
+func act(ctx context.Context, line string) string {
+	what, argument, _ := strings.Cut(line, " ")
+	var err error
+	switch what {
+	case "crash":
+		_ = syscall.Kill(syscall.Getpid(), syscall.SIGSEGV) // refused in the sandbox
+		var nowhere *int
+		func() {
+			defer func() { os.Exit(3) }()
+			*nowhere = 1
+		}()
+	case "hang":
+		select {}
+	case "wait":
+		<-ctx.Done()
+	case "loop":
+		for { //nolint:staticcheck // that is what it is to do
+		}
+	case "open":
+		_, err = os.Open(argument)
+	case "create":
+		err = os.WriteFile(argument, nil, 0o600)
+	case "connect":
+		_, err = net.Dial("tcp", argument)
+	case "exec":
+		err = exec.Command(argument).Run()
+	case "ptrace":
+		err = syscall.PtraceAttach(os.Getppid())
+	case "kill":
+		err = syscall.Kill(os.Getppid(), syscall.SIGKILL)
+	case "fork":
+		_, _, errno := syscall.RawSyscall(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0)
+		if err = nil; errno != 0 {
+			err = errno
+		}
+	case "allocate":
+		var all [][]byte
+		for range 2 << 10 {
+			mapped, failed := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+			if err = failed; err != nil {
+				break
+			}
+			all = append(all, mapped)
+		}
+		for _, m := range all {
+			_ = unix.Munmap(m)
+		}
+	case "environ":
+		return strings.Join(os.Environ(), " ")
+	default:
+		return line
+	}
+	return fmt.Sprint(what, ": ", err)
+}
+
+// fakeTranscoders gives each packet back, upper case, with its own number of packets
+// since it was made.
+type fakeTranscoders struct{}
+
+func (f fakeTranscoders) With(*slog.Logger, *media.Conduct) media.Transcoders { return f }
+
+func (fakeTranscoders) Video(t media.Track, to media.VideoOutput) (media.Transcoder, error) {
+	if t.Codec == "unknown" {
+		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: "open decoder", Err: media.Sentence("it is unknown")}
+	}
+	return &fakeTranscoder{out: media.Track{Type: media.Video, Codec: media.H264, Width: to.Width, Height: to.Height, Extradata: []byte("config")}}, nil
+}
+
+func (fakeTranscoders) Audio(media.Track, media.AudioOutput) (media.Transcoder, error) {
+	return &fakeTranscoder{out: media.Track{Type: media.Audio, Codec: media.AAC, Extradata: []byte("config")}}, nil
+}
+
+func (fakeTranscoders) Black(media.VideoOutput) (media.Track, []media.Packet, error) {
+	return media.Track{Type: media.Video, Codec: media.H264}, []media.Packet{{Data: []byte("black"), Keyframe: true}}, nil
+}
+
+type fakeTranscoder struct {
+	out      media.Track
+	from     time.Duration
+	decoded  []string // since the last keyframe
+	data     []byte
+	repeated bool
+}
+
+func (f *fakeTranscoder) Output() media.Track                       { return f.out }
+func (f *fakeTranscoder) SkipBefore(t time.Duration)                { f.from = t }
+func (f *fakeTranscoder) SkipFrom(time.Duration)                    {}
+func (f *fakeTranscoder) ForceKey()                                 {}
+func (f *fakeTranscoder) Damaged() int64                            { return 1 }
+func (f *fakeTranscoder) Close()                                    {}
+func (f *fakeTranscoder) Input(media.Track) ([]media.Packet, error) { return nil, nil }
+func (f *fakeTranscoder) Flush() ([]media.Packet, error) {
+	return []media.Packet{{Data: []byte("flushed")}}, nil
+}
+
+func (f *fakeTranscoder) Repeat(at time.Duration) ([]media.Packet, error) {
+	return []media.Packet{{PTS: at, DTS: at, Data: []byte("repeated")}}, nil
+}
+
+func (f *fakeTranscoder) Transcode(p media.Packet) ([]media.Packet, error) {
+	if p.Keyframe {
+		f.decoded = nil
+	}
+	f.decoded = append(f.decoded, act(context.Background(), string(p.Data)))
+	same := len(f.data) > 0 && &f.data[0] == &p.Data[0]
+	if f.data = p.Data; p.PTS < f.from {
+		return nil, nil
+	}
+	text := strings.Join(f.decoded, "+")
+	if same {
+		text = "again"
+	}
+	return []media.Packet{{PTS: p.PTS, DTS: p.PTS, Duration: fakeStep, Data: []byte(text)}}, nil
+}
+
+type fakePictures struct{}
+
+func (fakePictures) Picture(k media.Keyframe) ([]byte, error) {
+	return []byte(act(context.Background(), string(k.Data)) + " " + string(k.Config)), nil
+}
+
+// text is a source in memory that counts its readers.
+type text struct {
+	*bytes.Reader
+	seekable bool
+	found    string
+	closed   sync.WaitGroup
+}
+
+func (m *text) Seekable() bool { return m.seekable }
+
+func (m *text) Open(context.Context, media.SourceRequest) (media.Way, error) {
+	m.closed.Add(1)
+	return media.Way{
+		Bytes: m, URL: "http://user:secret@example.com/a/clip.mp4?token=secret",
+		Found: func() string { return m.found }, Refusal: func() error { return nil }, Close: m.closed.Done,
+	}, nil
+}
+
+// textOf is a source of lines behind a first one.
+func textOf(lines ...string) *text {
+	all := "begin\n" + strings.Join(lines, "\n") + "\n"
+	if len(lines) == 0 {
+		all = ""
+	}
+	return &text{Reader: bytes.NewReader([]byte(all)), seekable: true}
+}
+
+// numbered are so many lines that are packets.
+func numbered(n int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = fmt.Sprintf("packet %d %s", i, strings.Repeat("x", 100))
+	}
+	return lines
+}

@@ -1,0 +1,242 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// open opens a text in p.
+func open(t *testing.T, p *Pool, m *text, c *media.Conduct) media.Source {
+	t.Helper()
+	s, err := p.Demux(t.Context(), media.SourceRequest{Conduct: c}, m)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_ = s.Close()
+		m.closed.Wait()
+	})
+	return s
+}
+
+// read reads n packets, or all, as their lines without what fills them up.
+func read(t *testing.T, s media.Source, n int) []string {
+	t.Helper()
+	var lines []string
+	for n < 0 || len(lines) < n {
+		p, err := s.ReadPacket()
+		if err == io.EOF { //nolint:errorlint // as media.Source has it
+			break
+		}
+		require.NoError(t, err)
+		lines = append(lines, strings.TrimRight(string(p.Data), "x"))
+	}
+	return lines
+}
+
+func wanted(from, to int) []string {
+	var lines []string
+	for _, l := range numbered(to)[from:] {
+		lines = append(lines, strings.TrimRight(l, "x"))
+	}
+	return lines
+}
+
+// hostOf is the process that a source lives in.
+func hostOf(s media.Source) *host {
+	in := s.(*source)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.host
+}
+
+func TestASourceIsReadThroughAHostAsWithout(t *testing.T) {
+	s := open(t, newPool(t, nil), textOf(numbered(5000)...), nil)
+	require.Equal(t, fakeDemuxer{}, fakeDemuxer{})
+	require.Equal(t, (&fakeSource{}).Info(), s.Info())
+	require.Equal(t, wanted(0, 700), read(t, s, 700))
+	require.NoError(t, s.Seek(10*time.Second))
+	require.Equal(t, wanted(1000, 5000), read(t, s, -1))
+	_, err := s.ReadPacket()
+	require.Equal(t, io.EOF, err)
+}
+
+func TestASourceGoesOnInAnotherHostWithoutLosingOrRepeatingAPacket(t *testing.T) {
+	s := open(t, newPool(t, nil), textOf(numbered(3000)...), &media.Conduct{})
+	require.Equal(t, wanted(0, 1000), read(t, s, 1000))
+	first := hostOf(s)
+	require.NoError(t, syscall.Kill(first.cmd.Process.Pid, syscall.SIGKILL))
+	<-first.gone
+	require.Equal(t, wanted(1000, 3000), read(t, s, -1))
+	require.NotSame(t, first, hostOf(s))
+	require.True(t, hostOf(s).own)
+}
+
+func TestASourceThatCannotBeReadAgainIsToBeOpenedAnewWhenItsHostDies(t *testing.T) {
+	m := textOf(numbered(3000)...)
+	m.seekable = false
+	s := open(t, newPool(t, nil), m, &media.Conduct{})
+	read(t, s, 1000)
+	require.NoError(t, syscall.Kill(hostOf(s).cmd.Process.Pid, syscall.SIGKILL))
+	var err error
+	for err == nil {
+		_, err = s.ReadPacket()
+	}
+	require.Equal(t, media.KindSourceDropped, media.KindOf(err))
+}
+
+func TestASourceThatKillsItsHostTwiceIsPoisonedAndItsNeighbourGoesOn(t *testing.T) {
+	for name, lines := range map[string][]string{"at once": {"crash"}, "later": append(numbered(1000), "crash")} {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, nil)
+			good, conduct := open(t, p, textOf(numbered(3000)...), &media.Conduct{}), &media.Conduct{}
+			require.Equal(t, wanted(0, 100), read(t, good, 100))
+			bad, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, textOf(lines...))
+			if err == nil {
+				defer func() { _ = bad.Close() }()
+				require.Same(t, hostOf(good), hostOf(bad))
+				for err == nil {
+					_, err = bad.ReadPacket()
+				}
+			}
+			require.Equal(t, media.KindSourcePoisoned, media.KindOf(err), err)
+			require.Equal(t, wanted(100, 3000), read(t, good, -1))
+		})
+	}
+}
+
+func TestAHostThatDoesNotObeyIsKilledAndNobodyWaitsForIt(t *testing.T) {
+	for _, what := range []string{"hang", "loop"} {
+		t.Run(what, func(t *testing.T) {
+			p := newPool(t, nil)
+			ctx, stop := context.WithCancelCause(t.Context())
+			defer stop(nil)
+			s, err := p.Demux(ctx, media.SourceRequest{Conduct: &media.Conduct{}}, textOf("a", what))
+			require.NoError(t, err)
+			h := hostOf(s)
+			time.AfterFunc(50*time.Millisecond, func() { stop(media.ErrStopped) })
+			var read error
+			for read == nil {
+				_, read = s.ReadPacket()
+			}
+			require.ErrorIs(t, read, media.ErrStopped)
+			begin := time.Now()
+			require.NoError(t, s.Close())
+			require.Less(t, time.Since(begin), 200*time.Millisecond)
+			select {
+			case <-h.gone:
+			case <-time.After(5 * time.Second):
+				t.Fatal("the host goes on")
+			}
+		})
+	}
+}
+
+func TestAHostThatObeysLivesOn(t *testing.T) {
+	p := newPool(t, nil)
+	ctx, stop := context.WithCancelCause(t.Context())
+	s, err := p.Demux(ctx, media.SourceRequest{}, textOf("a", "wait"))
+	require.NoError(t, err)
+	h := hostOf(s)
+	time.AfterFunc(50*time.Millisecond, func() { stop(media.ErrStalled) })
+	for err == nil {
+		_, err = s.ReadPacket()
+	}
+	require.Equal(t, media.KindSourceStalled, media.KindOf(err))
+	require.NoError(t, s.Close())
+	require.Eventually(t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return h.sessions == 0
+	}, 5*time.Second, time.Millisecond)
+	require.Equal(t, wanted(0, 3), read(t, open(t, p, textOf(numbered(3)...), nil), -1))
+}
+
+func TestASourceThatSaysNothingIsNotWaitedFor(t *testing.T) {
+	p := newPool(t, nil)
+	silent, w := io.Pipe()
+	defer func() { _ = w.Close() }()
+	begin := time.Now()
+	_, err := p.Demux(t.Context(), media.SourceRequest{ProbeTimeout: 200 * time.Millisecond}, piped{silent})
+	require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
+	require.Less(t, time.Since(begin), 5*time.Second)
+}
+
+// piped is a stream.
+type piped struct{ *io.PipeReader }
+
+func (piped) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
+func (piped) Seekable() bool                 { return false }
+func (piped) Size() int64                    { return -1 }
+func (p piped) Open(ctx context.Context, _ media.SourceRequest) (media.Way, error) {
+	context.AfterFunc(ctx, func() { _ = p.CloseWithError(ctx.Err()) })
+	return media.Way{Bytes: p}, nil
+}
+
+func TestWhatIsFoundInPlaceOfMediaIsSaid(t *testing.T) {
+	m := textOf()
+	m.found = "the source is a page"
+	_, err := newPool(t, nil).Demux(t.Context(), media.SourceRequest{}, m)
+	require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
+	said, ok := errors.AsType[media.Sentence](err)
+	require.True(t, ok)
+	require.Equal(t, media.Sentence("the source is a page"), said)
+}
+
+func TestFromInsideAHostNothingElseIsReached(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "made")
+	for line, want := range map[string]string{
+		"open /etc/passwd":        "open: open /etc/passwd: operation not permitted",
+		"open /proc/self/environ": "open: open /proc/self/environ: operation not permitted",
+		"create " + file:          "create: open " + file + ": operation not permitted",
+		"connect 127.0.0.1:6379":  "connect: dial tcp 127.0.0.1:6379: socket: operation not permitted",
+		"exec /bin/true":          "exec: open /dev/null: operation not permitted",
+		"ptrace":                  "ptrace: operation not permitted",
+		"kill":                    "kill: operation not permitted",
+		"fork":                    "fork: operation not permitted",
+		"allocate":                "allocate: cannot allocate memory",
+	} {
+		t.Run(line, func(t *testing.T) {
+			p := newPool(t, nil)
+			if !p.Sandbox().Seccomp {
+				t.Fatal("this kernel has no seccomp: ", p.Sandbox())
+			}
+			require.Equal(t, []string{want, "packet"}, read(t, open(t, p, textOf(line, "packet"), nil), -1))
+		})
+	}
+	_, err := os.Stat(file)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestAHostHasNoSecretInItsEnvironment(t *testing.T) {
+	t.Setenv("ROOMCAST_SECRET_KEY", "secret")
+	said := read(t, open(t, newPool(t, nil), textOf("environ"), nil), -1)
+	names := []string{}
+	for _, v := range strings.Fields(said[0]) {
+		name, _, _ := strings.Cut(v, "=")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	require.Equal(t, []string{"GOMAXPROCS", "GOMEMLIMIT"}, names)
+}
+
+func TestAHostLearnsNoMoreOfAnAddressThanHowItEnds(t *testing.T) {
+	for address, want := range map[media.Secret]string{
+		"https://user:secret@example.com/a/Clip.MP4?token=secret": "https://source/source.mp4",
+		"rtmp://example.com/live/key":                             "rtmp://source/source",
+		"http://example.com/clip.mp4secret":                       "http://source/source",
+		":%":                                                      "file://source",
+	} {
+		assert.Equal(t, want, nameOf(address))
+	}
+}
