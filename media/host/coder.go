@@ -126,7 +126,7 @@ func internal(op string, err error) error {
 // await returns the next frame, which must be of a kind; log lines are written.
 func (c *conn) await(k kind, log *logbook) ([]byte, error) {
 	for {
-		got, payload, err := c.receive(nil)
+		got, payload, err := c.receive(fresh)
 		switch {
 		case err != nil:
 			return nil, errors.Join(errDied, err)

@@ -29,7 +29,7 @@ const hostArgument = "media-host"
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == hostArgument {
 		err := Serve(SandboxAuto, func() (Libav, error) {
-			return Libav{Version: "fake", Demuxer: fakeDemuxer{}, Transcoders: fakeTranscoders{}, Pictures: fakePictures{}}, nil
+			return Libav{Version: "fake", Demuxer: fakeDemuxer{}, Transcoders: fakeTranscoders{}, Pictures: fakePictures{}, Recycle: func([]byte) {}, Trim: func() {}}, nil
 		})
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

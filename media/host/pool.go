@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -82,6 +82,7 @@ type host struct {
 	killed   string // why it was, empty if it was not by us
 	signal   os.Signal
 	blamed   map[*media.Conduct]bool // whether they are poisoned
+	last     uint32                  // number of a session
 }
 
 // New returns a Pool after its first host has started, or failed to.
@@ -171,7 +172,7 @@ func (p *Pool) start() (*host, error) {
 	cmd := exec.Command(p.cfg.Command[0], p.cfg.Command[1:]...) //nolint:gosec // it is this program
 	cmd.ExtraFiles = []*os.File{there}
 	cmd.Env = []string{
-		"GOMAXPROCS=" + strconv.Itoa(min(runtime.GOMAXPROCS(0), 4)),
+		"GOMAXPROCS=1",
 		"GOMEMLIMIT=" + strconv.FormatInt(p.cfg.Memory/4, 10),
 	}
 	if err := cmd.Start(); err != nil {
@@ -194,7 +195,7 @@ func (h *host) limit(memory int64) {
 // watch hears what a host says of itself, and waits for its end.
 func (h *host) watch() {
 	c := newConn(h.control)
-	k, payload, err := c.receive(nil)
+	k, payload, err := c.receive(fresh)
 	switch {
 	case err != nil:
 		h.failed = fmt.Errorf("it ended at once: %w", err)
@@ -381,6 +382,7 @@ func (h *host) finish(c *conn) {
 		return
 	}
 	defer func() { _ = c.Close() }()
+	_ = h.tell(c.number, nil) // an error says that it is gone
 	if end, ok := c.Conn.(*net.UnixConn); ok {
 		_ = end.CloseWrite()
 	}
@@ -397,10 +399,21 @@ func (h *host) connect() (*conn, error) {
 		return nil, err
 	}
 	defer func() { _ = there.Close() }()
-	if _, _, err := h.control.WriteMsgUnix([]byte{0}, syscall.UnixRights(int(there.Fd())), nil); err != nil {
+	c := newConn(here)
+	h.pool.mu.Lock()
+	h.last++
+	c.number = h.last
+	h.pool.mu.Unlock()
+	if err := h.tell(c.number, syscall.UnixRights(int(there.Fd()))); err != nil {
 		return nil, errors.Join(errDied, err, here.Close())
 	}
-	return newConn(here), nil
+	return c, nil
+}
+
+// tell sends a message over the control socket.
+func (h *host) tell(number uint32, rights []byte) error {
+	_, _, err := h.control.WriteMsgUnix(binary.BigEndian.AppendUint32(nil, number), rights, nil)
+	return err
 }
 
 // errDied says that the host of a session is gone.

@@ -2,12 +2,16 @@ package host
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/roomcast/roomcast/media"
 )
@@ -28,6 +32,8 @@ type Libav struct {
 	Demuxer     Demuxer
 	Transcoders media.Transcoders
 	Pictures    Pictures
+	Recycle     func(data []byte) // takes the data of a packet that has been handed over
+	Trim        func()            // gives back what C's allocator keeps
 }
 
 // hello is the first thing that a host says.
@@ -70,6 +76,10 @@ type audioOpening struct {
 
 type pictureOpening struct{ Config []byte }
 
+// tidyAfter is how long after the last opening what openings have left goes back to the
+// system: a probe takes megabytes.
+const tidyAfter = 2 * time.Second
+
 // controlFile is the descriptor over which a host is told of its sessions.
 const controlFile = 3
 
@@ -92,12 +102,51 @@ func Serve(mode SandboxMode, start func() (Libav, error)) error {
 	if err := c.sendJSON(kindOpen, hello{Version: version, FFmpeg: av.Version, Sandbox: sandbox}); err != nil {
 		return err
 	}
+	tidying := time.AfterFunc(tidyAfter, func() {
+		av.Trim()
+		debug.FreeOSMemory()
+	})
+	sessions := table{cancels: map[uint32]context.CancelCauseFunc{}}
 	for {
-		session, err := receiveConn(control)
-		if err != nil {
+		number, session, err := receiveConn(control)
+		switch {
+		case err != nil:
 			os.Exit(0) // the worker has ended, or needs this host no more: whatever is under way
+		case session == nil:
+			sessions.end(number)
+		default:
+			ctx := sessions.begin(number)
+			tidying.Reset(tidyAfter)
+			go func() {
+				defer sessions.end(number)
+				serve(ctx, newConn(session), av)
+			}()
 		}
-		go serve(newConn(session), av)
+	}
+}
+
+// table has the sessions that are open.
+type table struct {
+	mu      sync.Mutex
+	cancels map[uint32]context.CancelCauseFunc
+}
+
+func (t *table) begin(number uint32) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cancels[number] = cancel
+	return ctx
+}
+
+// end ends what a session does. It is the worker that says so: who works for it does
+// not listen.
+func (t *table) end(number uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if cancel := t.cancels[number]; cancel != nil {
+		cancel(errGone)
+		delete(t.cancels, number)
 	}
 }
 
@@ -115,28 +164,40 @@ func controlSocket() (*net.UnixConn, error) {
 	return control, nil
 }
 
-// receiveConn waits for the next session.
-func receiveConn(control *net.UnixConn) (net.Conn, error) {
-	var one [1]byte
+// A message over the control socket is the number of a session: with a descriptor to
+// begin it, without to end it.
+const controlSize = 4
+
+// receiveConn waits for the next message; the session is nil where one is to end.
+func receiveConn(control *net.UnixConn) (number uint32, session net.Conn, err error) {
+	var message [controlSize]byte
 	rights := make([]byte, syscall.CmsgSpace(4))
-	_, n, _, _, err := control.ReadMsgUnix(one[:], rights)
+	n, oob, _, _, err := control.ReadMsgUnix(message[:], rights)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	messages, err := syscall.ParseSocketControlMessage(rights[:n])
+	if n < controlSize {
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	number = binary.BigEndian.Uint32(message[:])
+	if oob == 0 {
+		return number, nil, nil
+	}
+	messages, err := syscall.ParseSocketControlMessage(rights[:oob])
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	if len(messages) != 1 {
-		return nil, errFrame
+		return 0, nil, errFrame
 	}
 	files, err := syscall.ParseUnixRights(&messages[0])
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	f := os.NewFile(uintptr(files[0]), "session")
 	defer func() { _ = f.Close() }()
-	return net.FileConn(f)
+	session, err = net.FileConn(f)
+	return number, session, err
 }
 
 // frame is what has come from the worker.
@@ -145,50 +206,28 @@ type frame struct {
 	payload []byte
 }
 
-// session is one in a host. Its frames are read by a goroutine of their own: the
-// worker's going away ends what libav does.
+// session is one in a host.
 type session struct {
 	*conn
-	ctx    context.Context
-	frames chan frame
-	log    *slog.Logger
+	ctx context.Context
+	log *slog.Logger
 }
 
 var errGone = errors.New("the worker does not want it any more")
 
 // serve serves one session until the worker closes it.
-func serve(c *conn, av Libav) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	s := &session{conn: c, ctx: ctx, frames: make(chan frame)}
-	var reading sync.WaitGroup
-	reading.Go(func() {
-		defer close(s.frames)
-		for {
-			k, payload, err := c.receive(nil)
-			if err != nil {
-				cancel(errGone)
-				return
-			}
-			select {
-			case s.frames <- frame{k, payload}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	err := media.Caught(func() error { return s.run(av) })
-	cancel(err)
+func serve(ctx context.Context, c *conn, av Libav) {
+	s := &session{conn: c, ctx: ctx}
+	_ = media.Caught(func() error { return s.run(av) })
 	_ = c.Close() // what libav holds is freed: the worker may go on
-	reading.Wait()
 }
 
 // next returns the worker's next frame.
-func (s *session) next() (frame, error) {
-	f, ok := <-s.frames
-	if !ok {
-		return f, errGone
-	}
-	return f, nil
+func (s *session) next() (frame, error) { return s.nextIn(fresh) }
+
+func (s *session) nextIn(take func(int) []byte) (frame, error) {
+	k, payload, err := s.receive(take)
+	return frame{k, payload}, err
 }
 
 func (s *session) run(av Libav) error {
@@ -203,7 +242,7 @@ func (s *session) run(av Libav) error {
 	s.log = slog.New(&lines{conn: s.conn, level: o.Level})
 	switch {
 	case o.Source != nil:
-		return s.serveSource(av.Demuxer, *o.Source)
+		return s.serveSource(av, *o.Source)
 	case o.Video != nil:
 		return s.serveTranscoder(av.Transcoders.With(s.log, nil).Video(o.Video.Track, o.Video.Output))
 	case o.Audio != nil:

@@ -16,8 +16,8 @@ import (
 const (
 	// A batch of packets is handed over when it is this large, or when its next packet
 	// needs bytes that are not here.
-	batchBytes   = 256 << 10
-	batchPackets = 64
+	batchBytes   = 512 << 10
+	batchPackets = 1024
 	// What is asked for of the source's bytes at once: at first, and where it is read
 	// in a row.
 	firstRead = 32 << 10
@@ -39,8 +39,7 @@ type why struct {
 	Found   string
 }
 
-// batch is what a host answers with: what it needs to go on, packets, and an error
-// that comes after them. It is written once, and reused.
+// batch is packets that are to be handed over.
 type batch struct {
 	buffer []byte
 	count  int
@@ -52,23 +51,25 @@ type servedSource struct {
 	media.Source
 	packets batch
 	bytes   *fetched
+	recycle func([]byte)
+	still   bool // all packets have the same data
 }
 
-func (s *session) serveSource(d Demuxer, o sourceOpening) error {
-	served := &servedSource{session: s}
+func (s *session) serveSource(av Libav, o sourceOpening) error {
+	served := &servedSource{session: s, recycle: av.Recycle}
 	served.bytes = &fetched{served: served, seekable: o.Seekable, size: o.Size, wanted: firstRead}
 	way := media.Way{
 		Bytes: served.bytes, Recorded: o.Recorded, URL: media.Secret(o.Name),
 		Refusal: func() error { return served.why().Refusal.error() },
 		Found:   func() string { return served.why().Found },
 	}
-	src, err := d.Demux(s.ctx, media.SourceRequest{
+	src, err := av.Demuxer.Demux(s.ctx, media.SourceRequest{
 		URL: way.URL, Mode: o.Mode, Choice: o.Choice, AudioDelay: time.Duration(o.AudioDelay), ProbeTimeout: time.Duration(o.ProbeTimeout), Log: s.log,
 	}, given(way))
 	if err != nil {
 		return s.sendJSON(kindOpen, opened{Fault: faultOf(err)})
 	}
-	served.Source = src
+	served.Source, served.still = src, src.Info().Still
 	return errors.Join(served.run(), src.Close())
 }
 
@@ -110,13 +111,16 @@ func (s *servedSource) read() error {
 			return s.sendBatch(0, &opened{Fault: faultOf(err), Info: finite(s.Info())})
 		}
 		if s.packets.count == 0 {
-			s.packets.buffer = s.packets.buffer[:0]
+			s.packets.buffer = lent(mostRead)
 		}
 		if p.Change != nil {
 			p.Change = finiteTrack(*p.Change)
 		}
 		if s.packets.buffer, err = appendPacket(s.packets.buffer, &p); err != nil {
 			return err
+		}
+		if !s.still {
+			s.recycle(p.Data)
 		}
 		if s.packets.count++; s.packets.count >= batchPackets || len(s.packets.buffer) >= batchBytes {
 			return s.sendBatch(0, nil)
@@ -138,11 +142,9 @@ func (s *servedSource) sendBatch(wanted int, last *opened) error {
 	}
 	head = appendBytes(head, text)
 	head = binary.AppendUvarint(head, uint64(s.packets.count))
-	var packets []byte
-	if s.packets.count > 0 {
-		packets = s.packets.buffer
-	}
-	s.packets.count = 0
+	packets := s.packets.buffer
+	defer giveBack(packets)
+	s.packets = batch{}
 	return s.send(kindBatch, head, packets)
 }
 
@@ -153,6 +155,16 @@ func (s *servedSource) seek(payload []byte) error {
 	}
 	err := s.Seek(to)
 	return s.sendJSON(kindSeek, opened{Fault: faultOf(err), Info: finite(s.Info())})
+}
+
+// next returns the worker's next frame. The bytes of a long one are lent.
+func (s *servedSource) next() (frame, error) {
+	return s.nextIn(func(size int) []byte {
+		if size <= readAhead {
+			return fresh(size)
+		}
+		return lent(size)
+	})
 }
 
 // why asks the worker why the source's bytes have ended.
@@ -175,6 +187,7 @@ type fetched struct {
 	size     int64
 	at       int64  // of the next byte that is asked for
 	there    []byte // before it
+	lent     []byte // that they are in
 	wanted   int
 	ended    error
 }
@@ -191,7 +204,10 @@ func (f *fetched) Read(to []byte) (int, error) {
 		}
 	}
 	n := copy(to, f.there)
-	f.there = f.there[n:]
+	if f.there = f.there[n:]; len(f.there) == 0 {
+		giveBack(f.lent)
+		f.lent = nil
+	}
 	return n, nil
 }
 
@@ -209,7 +225,7 @@ func (f *fetched) fetch() error {
 	}
 	switch got.kind {
 	case kindBytes:
-		f.there, f.at = got.payload, f.at+int64(len(got.payload))
+		f.lent, f.there, f.at = got.payload, got.payload, f.at+int64(len(got.payload))
 		f.wanted = min(2*f.wanted, mostRead)
 		return nil
 	case kindEnd:
@@ -247,7 +263,8 @@ func (f *fetched) Seek(offset int64, whence int) (int64, error) {
 	case offset > here && offset < f.at:
 		f.there = f.there[offset-here:]
 	default:
-		f.there, f.at, f.wanted = nil, offset, firstRead
+		giveBack(f.lent)
+		f.lent, f.there, f.at, f.wanted = nil, nil, offset, firstRead
 	}
 	return offset, nil
 }

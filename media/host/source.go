@@ -53,11 +53,10 @@ type source struct {
 
 	tracks  int // that have come
 	packets []media.Packet
-	last    error // after them
-	wanted  int   // bytes that the host waits for; 0: it waits to be asked
-	from    int64 // their position
-	at      int64 // of the Way's bytes
-	buffer  []byte
+	last    error  // after them
+	wanted  int    // bytes that the host waits for; 0: it waits to be asked
+	from    int64  // their position
+	at      int64  // of the Way's bytes
 	probe   *probe // nil: it is open
 	given   mark
 
@@ -232,7 +231,7 @@ func (s *source) hear(to kind) (opened, error) {
 // receive returns the next frame that is for the source.
 func (s *source) receive() (kind, []byte, error) {
 	for {
-		k, payload, err := s.conn.receive(nil)
+		k, payload, err := s.conn.receive(fresh)
 		if err != nil {
 			return 0, nil, cmp.Or(s.ended(opRead), errors.Join(errDied, err))
 		}
@@ -303,17 +302,16 @@ func (s *source) feed() error {
 		}
 		s.at = at
 	}
-	if cap(s.buffer) < s.wanted {
-		s.buffer = make([]byte, s.wanted)
-	}
-	n, err := b.Read(s.buffer[:s.wanted])
+	buffer := lent(s.wanted)[:s.wanted]
+	defer giveBack(buffer)
+	n, err := readWhatIsThere(b, buffer)
 	if ended := s.ended(opRead); ended != nil {
 		return ended
 	}
 	s.wanted, s.at = 0, s.at+int64(n)
 	if n > 0 {
 		s.probe.came(n)
-		err = s.conn.send(kindBytes, s.buffer[:n])
+		err = s.conn.send(kindBytes, buffer[:n])
 	} else {
 		err = s.conn.sendJSON(kindEnd, end{faultOf(cmp.Or(err, io.ErrNoProgress))})
 	}
@@ -321,6 +319,19 @@ func (s *source) feed() error {
 		return errors.Join(errDied, err)
 	}
 	return nil
+}
+
+// fullRead is as much as comes at once of what is there already.
+const fullRead = 16 << 10
+
+// readWhatIsThere reads as much as there is, and waits for no more. Its error is that
+// of the first read.
+func readWhatIsThere(r io.Reader, to []byte) (int, error) {
+	n, err := r.Read(to)
+	for last := n; err == nil && last >= fullRead && n < len(to); n += last {
+		last, _ = r.Read(to[n:])
+	}
+	return n, err
 }
 
 // Info returns what the source turned out to be.
@@ -341,6 +352,7 @@ func (s *source) ReadPacket() (media.Packet, error) {
 			continue // before the host that gave it died
 		case err == nil:
 			s.given.note(p)
+			s.accept(p)
 			return p, nil
 		case !s.dead(err):
 			return p, s.inWords(opRead, err)
@@ -348,6 +360,19 @@ func (s *source) ReadPacket() (media.Packet, error) {
 		if err := s.revive(); err != nil {
 			return media.Packet{}, s.inWords(opRead, err)
 		}
+	}
+}
+
+// accept makes a track what p, which is given, says it is from now on.
+func (s *source) accept(p media.Packet) {
+	if p.Change == nil {
+		return
+	}
+	s.info.Tracks = slices.Clone(s.info.Tracks)
+	if p.Track == len(s.info.Tracks) {
+		s.info.Tracks = append(s.info.Tracks, *p.Change)
+	} else {
+		s.info.Tracks[p.Track] = *p.Change
 	}
 }
 
@@ -583,7 +608,7 @@ func (s *source) Close() error {
 			s.way.Close()
 		}
 		s.way = media.Way{}
-		s.packets, s.buffer = nil, nil
+		s.packets = nil
 	})
 	return nil
 }

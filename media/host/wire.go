@@ -35,8 +35,8 @@ const (
 	// mostFrame bounds a frame: the largest picture that a camera writes uncompressed,
 	// four times over.
 	mostFrame = 128 << 20
-	// readAhead is how much of a socket is read at once.
-	readAhead = 16 << 10
+	// readAhead is how much of a socket is read at once: the small frames whole.
+	readAhead = 4 << 10
 	// mostAtOnce is how much memory a frame's length alone may take.
 	mostAtOnce = 1 << 20
 )
@@ -47,7 +47,8 @@ var errFrame = errors.New("what came from the other end is no frame of ours")
 // written by several.
 type conn struct {
 	net.Conn
-	in *bufio.Reader
+	number uint32 // of the session, in its host
+	in     *bufio.Reader
 
 	mu     sync.Mutex // of writing
 	header [headerSize]byte
@@ -81,8 +82,8 @@ func (c *conn) sendJSON(k kind, v any) error {
 	return c.send(k, text)
 }
 
-// receive reads one frame, into buffer where it is long enough.
-func (c *conn) receive(buffer []byte) (kind, []byte, error) {
+// receive reads one frame. Its bytes are in what take returns for so many.
+func (c *conn) receive(take func(size int) []byte) (kind, []byte, error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(c.in, header[:]); err != nil {
 		return 0, nil, err
@@ -91,26 +92,24 @@ func (c *conn) receive(buffer []byte) (kind, []byte, error) {
 	if size > mostFrame {
 		return 0, nil, errFrame
 	}
-	payload, err := readInto(c.in, buffer, size)
+	payload, err := readInto(c.in, take(size), size)
 	return kind(header[0]), payload, err
 }
 
-// readInto reads size bytes. What it allocates for them grows with what comes.
+// fresh returns nobody's bytes.
+func fresh(size int) []byte { return make([]byte, 0, min(size, mostAtOnce)) }
+
+// readInto reads size bytes into buffer, or a longer one, which grows with what comes.
 func readInto(r io.Reader, buffer []byte, size int) ([]byte, error) {
-	if cap(buffer) >= size {
-		buffer = buffer[:size]
-		_, err := io.ReadFull(r, buffer)
-		return buffer, err
+	buffer = buffer[:min(cap(buffer), size)]
+	if _, err := io.ReadFull(r, buffer); err != nil {
+		return nil, err
 	}
-	buffer = make([]byte, 0, min(size, mostAtOnce))
 	for len(buffer) < size {
-		if len(buffer) == cap(buffer) {
-			larger := make([]byte, len(buffer), min(size, 2*cap(buffer)))
-			copy(larger, buffer)
-			buffer = larger
-		}
 		n := len(buffer)
-		buffer = buffer[:cap(buffer)]
+		larger := make([]byte, max(mostAtOnce, min(size, 2*n)))
+		copy(larger, buffer)
+		buffer = larger[:min(len(larger), size)]
 		if _, err := io.ReadFull(r, buffer[n:]); err != nil {
 			return nil, err
 		}
@@ -124,4 +123,22 @@ func decode(payload []byte, v any) error {
 		return errors.Join(errFrame, err)
 	}
 	return nil
+}
+
+// buffers are for bytes that are used up before their session waits.
+var buffers sync.Pool
+
+// lent returns a buffer for size bytes.
+func lent(size int) []byte {
+	if b, ok := buffers.Get().(*[]byte); ok && cap(*b) >= size {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, min(max(size, mostRead), mostAtOnce))
+}
+
+// giveBack gives a buffer to whoever needs one next.
+func giveBack(b []byte) {
+	if cap(b) >= firstRead && cap(b) <= mostAtOnce {
+		buffers.Put(&b)
+	}
 }

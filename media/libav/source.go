@@ -339,7 +339,7 @@ func (s *Source) packetOf(track int) media.Packet {
 	}
 	if r.size > 0 {
 		data := unsafe.Slice((*byte)(unsafe.Pointer(r.data)), int(r.size))
-		p.Data = append([]byte(nil), data...)
+		p.Data = append(emptied(len(data)), data...)
 	}
 	if r.extradata_size > 0 && track < len(s.configs) {
 		p.Extradata = s.changed(p.Track, C.GoBytes(unsafe.Pointer(r.extradata), r.extradata_size))
