@@ -112,7 +112,7 @@ func openBytes(t *testing.T, name string, data []byte) (*Source, error) {
 	}))
 	t.Cleanup(server.Close)
 	ctx, cancel := context.WithCancel(t.Context())
-	source, err := NewOpener(Config{Gate: &passGate{}}).Open(ctx, media.SourceRequest{URL: media.Secret(server.URL + "/" + name)})
+	source, err := NewOpener(Config{}).Demux(ctx, media.SourceRequest{URL: media.Secret(server.URL + "/" + name)}, &passGate{})
 	t.Cleanup(cancel)
 	if err != nil {
 		return nil, err
