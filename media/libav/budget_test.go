@@ -29,7 +29,7 @@ func TestASourceThatDoesNotObeyIsGivenUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := NewOpener(Config{})
 			ctx, stop := context.WithCancelCause(t.Context())
-			s := &Source{life: newLife(ctx, c.probe), scope: o.newScope(media.SourceRequest{}, media.Way{})}
+			s := &Source{life: newLife(ctx, c.probe), scope: o.newScope(media.SourceRequest{})}
 			release := make(chan struct{})
 			begin := time.Now()
 			timer := time.AfterFunc(c.stopAt, func() { stop(media.ErrStopped) })

@@ -353,8 +353,8 @@ func TestPacketsKeepTheirData(t *testing.T) {
 	require.Equal(t, before, p.Data)
 }
 
-func TestVersion(t *testing.T) {
-	require.NoError(t, CheckVersion())
+func TestTheLinkedFFmpegIsOfTheVersionThatIsWritten(t *testing.T) {
+	require.NoError(t, CheckLinked())
 	require.NotEmpty(t, Version())
 }
 

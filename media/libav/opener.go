@@ -52,7 +52,7 @@ func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Ga
 	if way.Source != nil {
 		return o.ofPackets(r, l, way)
 	}
-	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r, way)}
+	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r)}
 	if err := s.obeying(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}

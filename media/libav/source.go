@@ -1,7 +1,6 @@
 package libav
 
 // #include "demux.h"
-// #include <libavutil/mem.h>
 import "C"
 
 import (
@@ -28,7 +27,6 @@ type Source struct {
 	format  *astiav.FormatContext // nil inside after a failed OpenInput
 	bytes   *astiav.IOContext     // what it reads from
 	reader  *C.rc_reader
-	watch   *C.rc_watch // the format's; outlives it
 	info    media.SourceInfo
 	// video and audio are libav's indices of the chosen streams, -1 for none.
 	video, audio int
@@ -102,9 +100,7 @@ func (s *Source) openFormat() error {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
 	s.format.SetIOInterrupter(s.life.interrupter)
-	if s.watch = C.rc_guard(cFormat(s.format)); s.watch == nil {
-		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
-	}
+	C.rc_watch(cFormat(s.format), s.scope.c)
 	if err := s.readBytes(s.way.Bytes); err != nil {
 		return err
 	}
@@ -399,6 +395,5 @@ func (s *Source) closeFormat() {
 		s.bytes.Free()
 		s.bytes = nil
 	}
-	C.av_free(unsafe.Pointer(s.watch))
-	s.watch, s.ahead.Packets, s.rivals, s.adopted = nil, nil, [2]*rival{}, nil
+	s.ahead.Packets, s.rivals, s.adopted = nil, [2]*rival{}, nil
 }
