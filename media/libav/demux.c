@@ -315,9 +315,7 @@ int rc_io_error(const AVFormatContext *format)
 
 int rc_seekable(const AVFormatContext *format)
 {
-	if (!format->pb)
-		return -1;
-	return !!(format->pb->seekable & AVIO_SEEKABLE_NORMAL);
+	return format->pb && format->pb->seekable & AVIO_SEEKABLE_NORMAL;
 }
 
 int rc_flv_flags(const AVFormatContext *format)

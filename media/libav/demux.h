@@ -86,14 +86,13 @@ void rc_choose(rc_reader *r, int video, int audio);
 // interrupt callback must be set before. It borrows the scope.
 void rc_watch(AVFormatContext *format, rc_scope *scope);
 
-// rc_io_error returns the error of the context's connection, 0 if it has none.
+// rc_io_error returns the error that reading the context's bytes has met, 0 for none.
 int rc_io_error(const AVFormatContext *format);
 
-// rc_seekable says whether the context's connection can go back: 1, 0, or -1
-// when the demuxer opens its own.
+// rc_seekable says whether the context's bytes can be gone back in.
 int rc_seekable(const AVFormatContext *format);
 
-// rc_at_end says whether all of the context's connection has been read.
+// rc_at_end says whether all of the context's bytes have been read.
 int rc_at_end(const AVFormatContext *format);
 
 // rc_edited says whether the demuxer makes of its samples what an mp4's edit list

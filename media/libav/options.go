@@ -37,14 +37,19 @@ var ofLive = map[string]map[string]string{
 	"srt": {"format_whitelist": "mpegts", "fpsprobesize": "3"},
 }
 
+// liveOptions are nil for an address of no live source.
+func liveOptions(address media.Secret) map[string]string {
+	scheme, _, _ := strings.Cut(strings.ToLower(address.Reveal()), ":")
+	return ofLive[strings.Replace(scheme, "rtmps", "rtmp", 1)]
+}
+
 func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
 
 // openOptions returns the name and the options for OpenInput. The caller frees the
 // dictionary.
 func openOptions(way media.Way) (string, *astiav.Dictionary) {
 	pinned := maps.Clone(ofBytes)
-	scheme, _, _ := strings.Cut(strings.ToLower(way.URL.Reveal()), ":")
-	maps.Copy(pinned, ofLive[strings.Replace(scheme, "rtmps", "rtmp", 1)])
+	maps.Copy(pinned, liveOptions(way.URL))
 	return nameOf(way.URL), optionsOf(pinned)
 }
 
