@@ -36,7 +36,7 @@ func filters() []string {
 // parsers are named for the first codec that they take.
 func parsers() []string {
 	return all(func(at *unsafe.Pointer) *C.AVCodecParser { return C.av_parser_iterate(at) },
-		func(p *C.AVCodecParser) *C.char { return C.avcodec_get_name(uint32(p.codec_ids[0])) })
+		func(p *C.AVCodecParser) *C.char { return C.avcodec_get_name(p.codec_ids[0]) })
 }
 
 func decoders() []string {
