@@ -38,7 +38,7 @@ func mediaHost() error {
 		return fmt.Errorf("%s is started by a worker alone", hostCommand)
 	}
 	return host.Serve(host.SandboxMode(os.Args[2]), func() (host.Libav, error) {
-		if err := libav.CheckVersion(); err != nil {
+		if err := libav.CheckLinked(); err != nil {
 			return host.Libav{}, err
 		}
 		log := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: level}))

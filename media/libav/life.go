@@ -13,7 +13,6 @@ import (
 
 const (
 	defaultProbeTimeout = 15 * time.Second
-	defaultSilence      = 30 * time.Second
 )
 
 // comingBytes is what has to come of a source that is being opened for it not to

@@ -4,32 +4,19 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"strings"
-	"time"
 
 	"github.com/roomcast/roomcast/media"
 )
 
 // Config is what an Opener works with.
 type Config struct {
-	// Gate is what Open opens sources by; Demux is given one.
-	Gate media.Gate
-	// Silence is for how long a source over http may send nothing while it is
-	// opened; 0 means 30 s.
-	Silence time.Duration
 	// Log receives libav's lines about the sources of this Opener whose requests
 	// name no log, once SetLogger was called; nil is slog.Default.
 	Log *slog.Logger
 }
 
 // Opener opens sources with libav. It is safe for concurrent use.
-type Opener struct {
-	gate    media.Gate
-	silence time.Duration
-	log     *slog.Logger
-}
-
-var _ media.Opener = (*Opener)(nil)
+type Opener struct{ log *slog.Logger }
 
 // NewOpener returns an Opener. It takes libav's log away from standard error.
 func NewOpener(c Config) *Opener {
@@ -37,29 +24,20 @@ func NewOpener(c Config) *Opener {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Opener{gate: c.Gate, silence: cmp.Or(c.Silence, defaultSilence), log: c.Log}
+	return &Opener{log: c.Log}
 }
 
-// Open opens and probes a source. ctx bounds the Source's whole life: after
-// its end every blocking call returns within 200 ms. Errors are *media.Error,
-// or wrap ctx's cause.
-func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source, error) {
-	return o.Demux(ctx, r, o.gate)
-}
-
-// Demux is Open by another gate, whose error it returns.
+// Demux opens and probes a source by gate, whose error it returns. ctx bounds the
+// Source's whole life: after its end every blocking call returns within 200 ms.
+// Errors are *media.Error, or wrap ctx's cause.
 func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate) (media.Source, error) {
-	limit := r.ProbeTimeout
-	if limit == 0 && strings.HasPrefix(strings.ToLower(r.URL.Reveal()), "http") {
-		limit = o.silence
-	}
-	l := newLife(ctx, limit)
+	l := newLife(ctx, r.ProbeTimeout)
 	way, err := gate.Open(l.ctx, r)
 	if err != nil {
 		defer l.close()
 		return nil, l.gateError(err)
 	}
-	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r, way)}
+	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r)}
 	if err := s.obeying(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}

@@ -49,7 +49,9 @@ func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source,
 	if err != nil {
 		return nil, err
 	}
-	g := &fileGate{client: client, silence: cmp.Or(o.Silence, defaultSilence)}
+	silence := cmp.Or(o.Silence, defaultSilence)
+	r.ProbeTimeout = cmp.Or(r.ProbeTimeout, silence)
+	g := &fileGate{client: client, silence: silence}
 	s, err := o.Demuxer.Demux(ctx, r, g)
 	list, is := errors.AsType[*playlist](err)
 	if !is {
