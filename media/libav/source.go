@@ -25,7 +25,7 @@ type Source struct {
 	way     media.Way
 	scope   *scope
 	format  *astiav.FormatContext // nil inside after a failed OpenInput
-	bytes   *astiav.IOContext     // what it reads from
+	bytes   *input                // what it reads from
 	reader  *C.rc_reader
 	info    media.SourceInfo
 	// video and audio are libav's indices of the chosen streams, -1 for none.
@@ -392,7 +392,7 @@ func (s *Source) closeFormat() {
 		s.format = nil
 	}
 	if s.bytes != nil {
-		s.bytes.Free()
+		s.bytes.free()
 		s.bytes = nil
 	}
 	s.ahead.Packets, s.rivals, s.adopted = nil, [2]*rival{}, nil
