@@ -309,6 +309,8 @@ static int interrupted(void *opaque)
 {
 	rc_watch *watch = opaque;
 	rc_scope *scope = rc_current();
+	if (scope && scope->finding) // libav asks before it reads the first packet
+		scope->finding = RC_FINDING_PACKETS;
 	return (scope && scope->spent) || watch->inner.callback(watch->inner.opaque);
 }
 
