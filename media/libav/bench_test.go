@@ -20,8 +20,8 @@ func BenchmarkOpen(b *testing.B) {
 		clip(b, c.file)
 		b.Run(c.file, func(b *testing.B) {
 			for b.Loop() {
-				s, err := NewOpener(Config{Gate: &passGate{}}).Open(b.Context(),
-					media.SourceRequest{URL: media.Secret(server + "/" + c.file)})
+				s, err := NewOpener(Config{}).Demux(b.Context(),
+					media.SourceRequest{URL: media.Secret(server + "/" + c.file)}, &passGate{})
 				require.NoError(b, err)
 				s.Close()
 			}
@@ -76,7 +76,7 @@ func BenchmarkFirstPacket(b *testing.B) {
 			began, read := usedCPU(b), 0
 			for b.Loop() {
 				m := &inMemory{Reader: bytes.NewReader(data)}
-				s, err := NewOpener(Config{Gate: m}).Open(b.Context(), media.SourceRequest{URL: media.Secret("http://source/" + file)})
+				s, err := NewOpener(Config{}).Demux(b.Context(), media.SourceRequest{URL: media.Secret("http://source/" + file)}, m)
 				require.NoError(b, err)
 				_, err = s.ReadPacket()
 				require.NoError(b, err)
