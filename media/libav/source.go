@@ -133,7 +133,9 @@ const opProbe = "probe source"
 
 // find learns what the tracks are.
 func (s *Source) find() error {
+	s.scope.c.finding = C.RC_FINDING_HEADERS
 	err := s.scope.run(func() error { return s.format.FindStreamInfo(nil) })
+	s.scope.c.finding = C.RC_FINDING_NOTHING
 	if err == nil && s.life.ctx.Err() != nil {
 		err = astiav.ErrExit // it had what it needed, or so it thinks
 	}
