@@ -31,7 +31,7 @@ import (
 
 // These tests play sources as a worker does: libav behind the real gate.
 
-var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
+var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "srt"}
 
 // local resolves every name to loopback.
 type local struct{}

@@ -168,7 +168,7 @@ func rtmpSource(t *testing.T, l net.Listener, serve func(*rtmpServer)) string {
 func gateOf(t *testing.T, c egress.Config) media.Gate {
 	t.Helper()
 	if len(c.Schemes) == 0 {
-		c.Schemes = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
+		c.Schemes = []string{"http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "srt"}
 	}
 	if c.Allow == nil {
 		c.Allow = []string{"127.0.0.1"}
@@ -469,7 +469,7 @@ func TestNoLiveSourceLeadsInside(t *testing.T) {
 	datagrams, err := net.ListenPacket("udp", inside)
 	require.NoError(t, err)
 	defer func() { _ = datagrams.Close() }()
-	for _, scheme := range []string{"rtmp", "rtmps", "rtsp", "srt"} {
+	for _, scheme := range []string{"rtmp", "rtmps", "rtsp", "rtsps", "srt"} {
 		for host, kind := range map[string]media.Kind{
 			"127.0.0.1": media.KindSourceBlocked, "[::1]": media.KindSourceBlocked, "10.0.0.1": media.KindSourceBlocked,
 			"169.254.169.254": media.KindSourceBlocked, "localhost": media.KindSourceBlocked, "in.example": media.KindSourceHost,

@@ -91,7 +91,8 @@ func openRTSP(ctx context.Context, network Network, r media.SourceRequest) (medi
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	tcp, dialed := gortsplib.ProtocolTCP, false
 	s.client = &gortsplib.Client{
-		Scheme: u.Scheme, Host: u.Host, Protocol: &tcp, ReadTimeout: readTime, WriteTimeout: connectTime, UserAgent: "Roomcast/1",
+		// Of rtsps the gate makes the TLS: to gortsplib it is the same as rtsp.
+		Scheme: "rtsp", Host: u.Host, Protocol: &tcp, ReadTimeout: readTime, WriteTimeout: connectTime, UserAgent: "Roomcast/1",
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			if dialed {
 				return nil, errElsewhere

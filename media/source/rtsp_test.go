@@ -3,10 +3,13 @@ package source_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -50,22 +53,28 @@ func (c *camera) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, erro
 // who plays, of each in turn, again and again.
 func startCamera(t *testing.T, medias []*description.Media, send func(i int) []*rtp.Packet) string {
 	t.Helper()
+	return "rtsp://" + startCameraWith(t, nil, medias, send) + "/stream"
+}
+
+// startCameraWith is startCamera over TLS, where there is some to be.
+func startCameraWith(t *testing.T, over *tls.Config, medias []*description.Media, send func(i int) []*rtp.Packet) (addr string) {
+	t.Helper()
 	l := listen(t)
 	c := &camera{playing: make(chan struct{}, 1)}
-	c.server = &gortsplib.Server{Handler: c, RTSPAddress: l.Addr().String(), Listen: func(string, string) (net.Listener, error) { return l, nil }}
+	c.server = &gortsplib.Server{Handler: c, TLSConfig: over, RTSPAddress: l.Addr().String(), Listen: func(string, string) (net.Listener, error) { return l, nil }}
 	require.NoError(t, c.server.Start())
 	c.stream = &gortsplib.ServerStream{Server: c.server, Desc: &description.Session{Medias: medias}}
 	require.NoError(t, c.stream.Initialize())
-	over := make(chan struct{})
+	enough := make(chan struct{})
 	ended := make(chan struct{})
-	t.Cleanup(func() { close(over); <-ended; c.stream.Close(); c.server.Close() })
+	t.Cleanup(func() { close(enough); <-ended; c.stream.Close(); c.server.Close() })
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for i := 0; ; i++ {
 			select {
-			case <-over:
+			case <-enough:
 				return
 			case <-tick.C:
 			}
@@ -76,7 +85,7 @@ func startCamera(t *testing.T, medias []*description.Media, send func(i int) []*
 			}
 		}
 	}()
-	return "rtsp://" + l.Addr().String() + "/stream"
+	return l.Addr().String()
 }
 
 func rtpOf(kind uint8, i int, ticks uint32, payload ...byte) *rtp.Packet {
@@ -137,6 +146,31 @@ func TestAnRTSPStreamIsPacketsMadeInGo(t *testing.T) {
 				require.Equal(t, media.Track{Type: media.Audio, Codec: media.AAC, Profile: "LC", Extradata: asc, SampleRate: 48000, Channels: 2}, info.Tracks[1])
 			}
 		})
+	}
+}
+
+func TestAnRTSPSourceOverTLSIsPlayedWhereItsCertificateVerifies(t *testing.T) {
+	s := httptest.NewTLSServer(nil)
+	certificate, roots := s.TLS.Certificates[0], x509.NewCertPool() // valid for example.com
+	roots.AddCert(s.Certificate())
+	s.Close()
+	sound := []*description.Media{{Type: description.MediaTypeAudio, Formats: []format.Format{&format.G711{PayloadTyp: 8, SampleRate: 8000, ChannelCount: 1}}}}
+	_, port, _ := net.SplitHostPort(startCameraWith(t, &tls.Config{Certificates: []tls.Certificate{certificate}}, sound, func(i int) []*rtp.Packet {
+		return []*rtp.Packet{rtpOf(8, i, 160, make([]byte, 160)...)}
+	}))
+	for _, c := range []struct {
+		host string
+		pool *x509.CertPool
+		kind media.Kind
+	}{{"example.com", roots, 0}, {"example.com", x509.NewCertPool(), media.KindSourceTLS}, {"example.net", roots, media.KindSourceTLS}} {
+		way, err := openLive(t, gateOf(t, egress.Config{TLSRoots: c.pool, Resolver: local{}}), "rtsps://u:canary@"+c.host+":"+port+"/stream")
+		if c.kind == 0 {
+			require.NoError(t, err)
+			packets(t, way.Source, 5)
+			continue
+		}
+		require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+		require.NotContains(t, err.Error(), "canary")
 	}
 }
 
