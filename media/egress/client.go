@@ -5,13 +5,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/net/publicsuffix"
 
 	"github.com/roomcast/roomcast/media"
 )
@@ -43,7 +40,7 @@ func (g *Gate) Client(r media.SourceRequest) (*http.Client, error) {
 	if err := CheckHeaders(r.Headers); err != nil {
 		return nil, err
 	}
-	jar, err := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List})
+	jar, err := newJar()
 	if err != nil { // it never is
 		return nil, &media.Error{Kind: media.KindInternal, Op: opDial, Err: err}
 	}
