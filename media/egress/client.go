@@ -14,8 +14,11 @@ import (
 )
 
 const (
-	userAgent   = "Roomcast/1"
-	answerTime  = 30 * time.Second // for a source to send its answer's head
+	userAgent = "Roomcast/1"
+	// answerTime is for a source to send its answer's head: the most that
+	// ROOMCAST_SOURCE_SILENCE may be, which bounds it for those who read.
+	answerTime  = 5 * time.Minute
+	idleTime    = 30 * time.Second // for a connection that nobody uses
 	answerBytes = 256 << 10        // of an answer's head
 	maxTurns    = 8                // redirects before an answer
 	opAnswer    = "read the source's answer"
@@ -57,7 +60,7 @@ func (g *Gate) Client(r media.SourceRequest) (*http.Client, error) {
 		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: 2 * receiveBuffer, MaxReceiveBufferPerConnection: 4 * receiveBuffer},
 		ResponseHeaderTimeout:  answerTime,
 		MaxResponseHeaderBytes: answerBytes,
-		IdleConnTimeout:        answerTime,
+		IdleConnTimeout:        idleTime,
 		MaxIdleConnsPerHost:    2,
 	}
 	return &http.Client{Transport: out, Jar: jar, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
