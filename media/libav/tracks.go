@@ -132,7 +132,7 @@ func (s *Source) leading() int {
 	return s.audio
 }
 
-var liveSchemes = []string{"rtmp:", "rtmps:", "rtsp:", "srt:"}
+var liveSchemes = []string{"rtmp:", "rtmps:", "rtsp:", "rtsps:", "srt:"}
 
 // hasScheme says whether an address begins with one of the schemes.
 func hasScheme(address media.Secret, schemes []string) bool {

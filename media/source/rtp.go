@@ -14,9 +14,11 @@ import (
 type rtspTrack struct {
 	media  *description.Media
 	format format.Format
-	known  media.Track  // as far as the session tells
-	told   bool         // known is all
-	shared *media.Track // the same, for those who read
+	known  media.Track // as far as the session tells
+	told   bool        // known is all
+	// transport says that it is a transport stream, whose packets have no times of ours.
+	transport bool
+	shared    *media.Track // the same, for those who read
 	// Where the clock of RTP is known to stand beside the other track's.
 	aligned bool
 	began   bool
