@@ -28,7 +28,7 @@ func raw(w http.ResponseWriter, r *http.Request, begin string, more func(send fu
 	if err != nil {
 		return
 	}
-	defer conn.Close() //nolint:errcheck // nobody is there any more
+	defer conn.Close()
 	send := func(text string) bool {
 		_, err := io.WriteString(conn, text)
 		return err == nil && r.Context().Err() == nil

@@ -118,7 +118,7 @@ func TestASHOUTcastStreamIsHeardOverABlackPicture(t *testing.T) {
 			listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = listener.Close() })
-			go shoutcast(listener, kind, data, time.Duration(20*time.Second)/time.Duration(len(data)))
+			go shoutcast(listener, kind, data, 20*time.Second/time.Duration(len(data)))
 			s := newStay(t, startStandIn(t), "http://"+listener.Addr().String()+"/stream")
 			s.job.Options.FillVideo = true
 			s.start()
