@@ -12,12 +12,9 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// What libavformat's buffers hold; it cuts longer texts without a word.
 const (
-	maxURL          = 4000 // MAX_URL_SIZE in http.c, less what a proxy request adds
-	maxRTMPPath     = 1000 // path and tcUrl in rtmpproto.c (1024), less scheme and port
-	maxRTMPUserInfo = 99   // auth in rtmpproto.c
-	maxHost         = 253  // RFC 1035, section 2.3.4
+	maxURL  = 4000 // half of what servers take for a line of a request at least (RFC 9112, section 3)
+	maxHost = 253  // RFC 1035, section 2.3.4
 )
 
 const (
@@ -87,8 +84,8 @@ func described(t target, cause error) error {
 	return media.Because(t.String()+": "+cause.Error(), cause)
 }
 
-// parseAddress takes a source's URL apart where libav does (av_url_split), so
-// that nothing it accepts can mean another host to libav.
+// parseAddress takes a source's URL apart. Nothing that it accepts can mean another
+// host to whoever parses it again.
 func parseAddress(raw string) (address, error) {
 	var a address
 	if len(raw) > maxURL {
@@ -133,10 +130,6 @@ func (a address) checkRest() error {
 	case "srt":
 		if _, err := a.srtOptions(); err != nil {
 			return invalid(a.target, err)
-		}
-	default:
-		if len(a.path)+len(a.host) > maxRTMPPath || len(a.userInfo) > maxRTMPUserInfo {
-			return invalid(a.target, errLong)
 		}
 	}
 	return nil

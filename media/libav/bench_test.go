@@ -15,8 +15,8 @@ func BenchmarkOpen(b *testing.B) {
 		clip(b, c.file)
 		b.Run(c.file, func(b *testing.B) {
 			for b.Loop() {
-				s, err := NewOpener(Config{Gate: &passGate{}}).Open(b.Context(),
-					media.SourceRequest{URL: media.Secret(server + "/" + c.file)})
+				s, err := NewOpener(Config{}).Demux(b.Context(),
+					media.SourceRequest{URL: media.Secret(server + "/" + c.file)}, &passGate{})
 				require.NoError(b, err)
 				s.Close()
 			}

@@ -13,6 +13,7 @@
 typedef struct rc_scope {
 	uintptr_t log;           // the handle of whose log lines these are
 	AVFormatContext *format; // of a source; NULL: nothing is bounded
+	AVIOInterruptCB interrupt; // of a source: Go's
 	int64_t held;            // bytes that libav has allocated for it
 	int64_t little;          // of them in blocks below RC_LITTLE
 	int64_t peak;            // the most that was held
