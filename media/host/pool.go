@@ -76,11 +76,11 @@ type host struct {
 	// Guarded by the pool's mu.
 	sessions int
 	served   int
-	proven   bool   // there are sources in it that have played
-	own      bool   // it is one push's
-	encodes  bool   // it re-encodes
-	leaving  bool   // it takes nothing new
-	killed   string // why it was, empty if it was not by us
+	guests   map[*media.Conduct]int // how many of the sessions are of which source
+	own      bool                   // it is one push's
+	encodes  bool                   // it re-encodes
+	leaving  bool                   // it takes nothing new
+	killed   string                 // why it was, empty if it was not by us
 	signal   os.Signal
 	blamed   map[*media.Conduct]bool // whether they are poisoned
 	last     uint32                  // number of a session
@@ -188,7 +188,7 @@ func (p *Pool) start() (*host, error) {
 		return nil, errors.Join(err, control.Close())
 	}
 	statm, _ := os.Open(fmt.Sprintf("/proc/%d/statm", cmd.Process.Pid)) // nil: it is not known
-	h := &host{pool: p, cmd: cmd, control: control, statm: statm, said: make(chan struct{}), gone: make(chan struct{})}
+	h := &host{pool: p, cmd: cmd, control: control, statm: statm, said: make(chan struct{}), gone: make(chan struct{}), guests: map[*media.Conduct]int{}}
 	p.hosts = append(p.hosts, h)
 	p.started++
 	h.limit(p.cfg.Memory)
@@ -308,7 +308,8 @@ func (p *Pool) take(n need) (*host, error) {
 	}
 	h.sessions++
 	h.served++
-	h.own, h.proven = own, h.proven || proven
+	h.own = own
+	h.guests[n.conduct]++
 	if n.encodes && !h.encodes {
 		h.encodes = true
 		h.limit(p.cfg.EncodeMemory)
@@ -327,11 +328,21 @@ func (h *host) takes(proven, own bool, most int) bool {
 		return true
 	case own:
 		return false
-	case h.proven == proven:
+	case h.proven() == proven:
 		return h.sessions < most
 	default:
 		return h.sessions < mostMixed
 	}
+}
+
+// proven says whether a source in h has played. mu is held.
+func (h *host) proven() bool {
+	for c := range h.guests {
+		if c.Proven() {
+			return true
+		}
+	}
+	return false
 }
 
 // spare keeps one host ready that nobody has. mu is held.
@@ -344,37 +355,32 @@ func (p *Pool) spare() {
 	}
 }
 
-// prove notes that a source in h has played.
-func (h *host) prove() {
-	h.pool.mu.Lock()
-	defer h.pool.mu.Unlock()
-	h.proven = true
-}
-
 // yield makes all threads of a host, which is a process group, give way to the copies.
 func (h *host) yield() {
 	_ = unix.Setpriority(unix.PRIO_PGRP, h.cmd.Process.Pid, encodeNice)
 }
 
-// leave notes that a session of h has ended.
-func (h *host) leave() {
+// leave notes that a session of h has ended, of a source that has behaved as c.
+func (h *host) leave(c *media.Conduct) {
 	p := h.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if h.guests[c]--; h.guests[c] <= 0 {
+		delete(h.guests, c)
+	}
 	if h.sessions--; h.sessions > 0 || h.leaving {
 		return
 	}
 	spare := slices.ContainsFunc(p.hosts, func(o *host) bool { return o != h && o.sessions == 0 && !o.leaving })
 	if h.own || spare || h.served >= mostServed || p.closed {
 		p.retire(h)
-		return
 	}
-	h.proven = false
 }
 
-// finish ends a session of h, which is killed when it does not obey.
-func (h *host) finish(c *conn) {
-	defer h.leave()
+// finish ends a session of h, of a source that has behaved as by, and kills h when it
+// does not obey.
+func (h *host) finish(c *conn, by *media.Conduct) {
+	defer h.leave(by)
 	if c == nil {
 		return
 	}
@@ -442,8 +448,9 @@ func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
 	return h.blamed[c]
 }
 
-// join makes h count one more session, unless it takes none.
-func (h *host) join() bool {
+// join makes h count one more session, of a source that has behaved as c, unless it
+// takes none.
+func (h *host) join(c *media.Conduct) bool {
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
 	if h.leaving {
@@ -456,6 +463,7 @@ func (h *host) join() bool {
 	}
 	h.sessions++
 	h.served++
+	h.guests[c]++
 	return true
 }
 
