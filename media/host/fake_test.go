@@ -28,8 +28,16 @@ const hostArgument = "media-host"
 
 // TestMain makes this program a media host in which a fake of libav works.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == hostArgument {
-		err := Serve(SandboxAuto, func() (Libav, error) {
+	if len(os.Args) > 2 && os.Args[1] == withoutArgument {
+		fmt.Fprintln(os.Stderr, without(os.Args[2], os.Args[3:]))
+		os.Exit(1)
+	}
+	if len(os.Args) > 1 && os.Args[1] == hostArgument {
+		mode := SandboxAuto
+		if len(os.Args) > 2 {
+			mode = SandboxMode(os.Args[2])
+		}
+		err := Serve(mode, func() (Libav, error) {
 			return Libav{Version: "fake", Demuxer: fakeDemuxer{}, Transcoders: fakeTranscoders{}, Pictures: fakePictures{}, Recycle: func([]byte) {}, Trim: func() {}}, nil
 		})
 		fmt.Fprintln(os.Stderr, err)
