@@ -55,12 +55,12 @@ type Pool struct {
 	cfg Config
 
 	mu      sync.Mutex
-	hosts   []*host // that take sessions
+	hosts   []*host // that run
 	closed  bool
 	ended   sync.WaitGroup
 	begun   hello
 	started int64
-	deaths  map[string]int64 // by how
+	deaths  map[Death]int64
 	preview previews
 	stops   chan os.Signal // tells that children have stopped, or ended
 }
@@ -73,6 +73,7 @@ type host struct {
 	said    chan struct{} // closed when it has said hello, or is gone
 	gone    chan struct{} // closed when it has ended
 	failed  error         // what it said in place of hello
+	statm   *os.File      // its memory; opened before it cannot be looked at any more
 
 	// Guarded by the pool's mu.
 	sessions int
@@ -98,7 +99,7 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	if c.EncodeMemory <= 0 {
 		c.EncodeMemory = defaultEncodeMemory
 	}
-	p := &Pool{cfg: c, deaths: map[string]int64{}, stops: make(chan os.Signal, 1)}
+	p := &Pool{cfg: c, deaths: map[Death]int64{}, stops: make(chan os.Signal, 1)}
 	signal.Notify(p.stops, syscall.SIGCHLD)
 	p.ended.Go(p.killStopped)
 	p.mu.Lock()
@@ -122,10 +123,17 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 }
 
 // FFmpeg is the version of the libraries in the hosts.
-func (p *Pool) FFmpeg() string { return p.begun.FFmpeg }
+func (p *Pool) FFmpeg() string { return p.said().FFmpeg }
 
 // Sandbox says what the hosts have given up.
-func (p *Pool) Sandbox() Sandbox { return p.begun.Sandbox }
+func (p *Pool) Sandbox() Sandbox { return p.said().Sandbox }
+
+// said is what the newest host has said of itself.
+func (p *Pool) said() hello {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.begun
+}
 
 // Close ends all hosts.
 func (p *Pool) Close() error {
@@ -198,6 +206,7 @@ func (p *Pool) start() (*host, error) {
 	}
 	defer func() { _ = there.Close() }()
 	cmd := exec.Command(p.cfg.Command[0], p.cfg.Command[1:]...) //nolint:gosec // it is this program
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}       // see yield
 	cmd.ExtraFiles = []*os.File{there}
 	cmd.Env = []string{
 		"GOMAXPROCS=1",
@@ -206,7 +215,8 @@ func (p *Pool) start() (*host, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, control.Close())
 	}
-	h := &host{pool: p, cmd: cmd, control: control, said: make(chan struct{}), gone: make(chan struct{}), guests: map[*media.Conduct]int{}}
+	statm, _ := os.Open(fmt.Sprintf("/proc/%d/statm", cmd.Process.Pid)) // nil: it is not known
+	h := &host{pool: p, cmd: cmd, control: control, statm: statm, said: make(chan struct{}), gone: make(chan struct{}), guests: map[*media.Conduct]int{}}
 	p.hosts = append(p.hosts, h)
 	p.started++
 	h.limit(p.cfg.Memory)
@@ -258,22 +268,18 @@ func (h *host) end() {
 	if status.Signaled() {
 		h.signal = status.Signal()
 	}
-	how := h.killed
-	switch {
-	case how != "":
-	case h.leaving && !status.Signaled():
-	case status.Signaled():
-		how = status.Signal().String()
-	default:
-		how = "exit"
+	death, how := deathOf(h.killed, status)
+	if h.leaving && h.killed == "" && !status.Signaled() {
+		death = ""
 	}
-	if how != "" {
-		p.deaths[how]++
+	if death != "" {
+		p.deaths[death]++
 	}
 	sessions := h.sessions
 	p.mu.Unlock()
 	close(h.gone)
-	if how != "" {
+	_ = h.statm.Close() // nil does no harm
+	if death != "" {
 		p.cfg.Log.Warn("a media host has died; its pushes go on in others", "how", how, "sessions", sessions, "pid", h.cmd.Process.Pid)
 	}
 }
@@ -292,7 +298,6 @@ func (h *host) kill(why string) {
 // retire lets a host end, in which nothing is. mu is held.
 func (p *Pool) retire(h *host) {
 	h.leaving = true
-	p.hosts = slices.DeleteFunc(p.hosts, func(o *host) bool { return o == h })
 	_ = h.control.CloseWrite() // it ends then
 	go func() {
 		select {
@@ -378,17 +383,9 @@ func (p *Pool) spare() {
 	}
 }
 
-// yield makes all threads of a host give way to the copies.
+// yield makes all threads of a host, which is a process group, give way to the copies.
 func (h *host) yield() {
-	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", h.cmd.Process.Pid))
-	if err != nil {
-		return
-	}
-	for _, t := range threads {
-		if id, err := strconv.Atoi(t.Name()); err == nil {
-			_ = unix.Setpriority(unix.PRIO_PROCESS, id, encodeNice)
-		}
-	}
+	_ = unix.Setpriority(unix.PRIO_PGRP, h.cmd.Process.Pid, encodeNice)
 }
 
 // leave notes that a session of h has ended, of a source that has behaved as c.
