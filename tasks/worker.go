@@ -36,6 +36,7 @@ type WorkerConfig struct {
 	CPU       func() time.Duration // of cores that this process has used; nil: it is not told
 	Stuck     func() int           // calls of the media that go on although their push has ended; nil: there are none
 	Metrics   WorkerMetrics        // nil: nothing is counted
+	Sandbox   string               // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
 	Log       *slog.Logger
 }
 

@@ -5,11 +5,10 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/memory"
+	"github.com/roomcast/roomcast/media/host"
 	"github.com/roomcast/roomcast/tasks"
 )
 
@@ -18,24 +17,16 @@ type workerMemory struct{ *memory.Gauge }
 
 var _ tasks.Memory = workerMemory{}
 
-// cpuTime is how much of cores this process has used.
-func cpuTime() time.Duration {
-	var used syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
-		return 0
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
-
 // Free implements tasks.Memory.
 func (workerMemory) Free() {
 	debug.FreeOSMemory()
 }
 
 // boundMemory reads how much memory there is and bounds Go's part of it, unless
-// the operator has.
-func boundMemory(cfg config.Config, environ []string, log *slog.Logger) workerMemory {
+// the operator has. That of the hosts counts.
+func boundMemory(cfg config.Config, environ []string, hosts *host.Pool, log *slog.Logger) workerMemory {
 	g := memory.New(int64(cfg.WorkerMemory))
+	g.Others = func() int64 { return hosts.Stats().Memory }
 	own := slices.ContainsFunc(environ, func(s string) bool { return strings.HasPrefix(s, "GOMEMLIMIT=") })
 	if g.Limit() > 0 && !own {
 		debug.SetMemoryLimit(g.GoLimit())

@@ -17,8 +17,12 @@ import (
 // knows nothing.
 const goShare = 0.4
 
-// Gauge reads the memory of this process.
+// Gauge reads the memory of this process, and of those it has started.
 type Gauge struct {
+	// Others tells the memory of processes that this one has started, where they have no
+	// cgroup that counts all; nil: there are none.
+	Others func() int64
+
 	root  string // of the file system
 	limit int64
 	group group // whose limit it is; zero: none's, but the setting's
@@ -99,8 +103,8 @@ func (g *Gauge) GoLimit() int64 { return int64(goShare * float64(g.limit)) }
 // Used is how many bytes of Limit are taken. Where that is a cgroup's, it is
 // what the group's processes hold, the kernel's memory for their sockets and
 // pages included, without the files' pages that the kernel would drop first:
-// that is what it compares before it kills. Else it is this process's own
-// pages, those of files not included.
+// that is what it compares before it kills. Else it is the pages of
+// this process and its Others, those of files not included.
 func (g *Gauge) Used() (int64, error) {
 	if g.group.files == nil {
 		return g.own()
@@ -124,7 +128,11 @@ func (g *Gauge) own() (int64, error) {
 	}
 	resident, errResident := strconv.ParseInt(fields[1], 10, 64)
 	shared, errShared := strconv.ParseInt(fields[2], 10, 64)
-	return (resident - shared) * int64(os.Getpagesize()), errors.Join(errResident, errShared)
+	own := (resident - shared) * int64(os.Getpagesize())
+	if g.Others != nil {
+		own += g.Others()
+	}
+	return own, errors.Join(errResident, errShared)
 }
 
 func (g group) cache() (int64, error) {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,8 +28,16 @@ const hostArgument = "media-host"
 
 // TestMain makes this program a media host in which a fake of libav works.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == hostArgument {
-		err := Serve(SandboxAuto, func() (Libav, error) {
+	if len(os.Args) > 2 && os.Args[1] == withoutArgument {
+		fmt.Fprintln(os.Stderr, without(os.Args[2], os.Args[3:]))
+		os.Exit(1)
+	}
+	if len(os.Args) > 1 && os.Args[1] == hostArgument {
+		mode := SandboxAuto
+		if len(os.Args) > 2 {
+			mode = SandboxMode(os.Args[2])
+		}
+		err := Serve(mode, func() (Libav, error) {
 			return Libav{Version: "fake", Demuxer: fakeDemuxer{}, Transcoders: fakeTranscoders{}, Pictures: fakePictures{}, Recycle: func([]byte) {}, Trim: func() {}}, nil
 		})
 		fmt.Fprintln(os.Stderr, err)
@@ -148,9 +157,15 @@ func act(ctx context.Context, line string) string {
 	case "exec":
 		err = exec.Command(argument).Run()
 	case "ptrace":
-		err = syscall.PtraceAttach(os.Getppid())
+		err = syscall.PtraceAttach(number(argument))
 	case "kill":
-		err = syscall.Kill(os.Getppid(), syscall.SIGKILL)
+		err = syscall.Kill(number(argument), syscall.SIGTERM)
+	case "kill-thread":
+		err = unix.Tgkill(number(argument), number(argument), syscall.SIGTERM)
+	case "signal-by-socket":
+		_, err = unix.FcntlInt(controlFile, unix.F_SETOWN, number(argument))
+	case "slow-down":
+		err = unix.Setpriority(unix.PRIO_PROCESS, number(argument), 19)
 	case "fork":
 		_, _, errno := syscall.RawSyscall(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0)
 		if err = nil; errno != 0 {
@@ -174,6 +189,14 @@ func act(ctx context.Context, line string) string {
 		return line
 	}
 	return fmt.Sprint(what, ": ", err)
+}
+
+func number(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		panic(err)
+	}
+	return n
 }
 
 // fakeTranscoders gives each packet back, upper case, with its own number of packets

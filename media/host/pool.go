@@ -55,12 +55,12 @@ type Pool struct {
 	cfg Config
 
 	mu      sync.Mutex
-	hosts   []*host // that take sessions
+	hosts   []*host // that run
 	closed  bool
 	ended   sync.WaitGroup
 	begun   hello
 	started int64
-	deaths  map[string]int64 // by how
+	deaths  map[Death]int64
 	preview previews
 	stops   chan os.Signal // tells that children have stopped, or ended
 }
@@ -73,15 +73,16 @@ type host struct {
 	said    chan struct{} // closed when it has said hello, or is gone
 	gone    chan struct{} // closed when it has ended
 	failed  error         // what it said in place of hello
+	statm   *os.File      // its memory; opened before it cannot be looked at any more
 
 	// Guarded by the pool's mu.
 	sessions int
 	served   int
-	proven   bool   // there are sources in it that have played
-	own      bool   // it is one push's
-	encodes  bool   // it re-encodes
-	leaving  bool   // it takes nothing new
-	killed   string // why it was, empty if it was not by us
+	guests   map[*media.Conduct]int // how many of the sessions are of which source
+	own      bool                   // it is one push's
+	encodes  bool                   // it re-encodes
+	leaving  bool                   // it takes nothing new
+	killed   string                 // why it was, empty if it was not by us
 	signal   os.Signal
 	blamed   map[*media.Conduct]bool // whether they are poisoned
 	last     uint32                  // number of a session
@@ -98,7 +99,7 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	if c.EncodeMemory <= 0 {
 		c.EncodeMemory = defaultEncodeMemory
 	}
-	p := &Pool{cfg: c, deaths: map[string]int64{}, stops: make(chan os.Signal, 1)}
+	p := &Pool{cfg: c, deaths: map[Death]int64{}, stops: make(chan os.Signal, 1)}
 	signal.Notify(p.stops, syscall.SIGCHLD)
 	p.ended.Go(p.killStopped)
 	p.mu.Lock()
@@ -122,10 +123,17 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 }
 
 // FFmpeg is the version of the libraries in the hosts.
-func (p *Pool) FFmpeg() string { return p.begun.FFmpeg }
+func (p *Pool) FFmpeg() string { return p.said().FFmpeg }
 
 // Sandbox says what the hosts have given up.
-func (p *Pool) Sandbox() Sandbox { return p.begun.Sandbox }
+func (p *Pool) Sandbox() Sandbox { return p.said().Sandbox }
+
+// said is what the newest host has said of itself.
+func (p *Pool) said() hello {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.begun
+}
 
 // Close ends all hosts.
 func (p *Pool) Close() error {
@@ -198,6 +206,7 @@ func (p *Pool) start() (*host, error) {
 	}
 	defer func() { _ = there.Close() }()
 	cmd := exec.Command(p.cfg.Command[0], p.cfg.Command[1:]...) //nolint:gosec // it is this program
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}       // see yield
 	cmd.ExtraFiles = []*os.File{there}
 	cmd.Env = []string{
 		"GOMAXPROCS=1",
@@ -206,7 +215,8 @@ func (p *Pool) start() (*host, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, control.Close())
 	}
-	h := &host{pool: p, cmd: cmd, control: control, said: make(chan struct{}), gone: make(chan struct{})}
+	statm, _ := os.Open(fmt.Sprintf("/proc/%d/statm", cmd.Process.Pid)) // nil: it is not known
+	h := &host{pool: p, cmd: cmd, control: control, statm: statm, said: make(chan struct{}), gone: make(chan struct{}), guests: map[*media.Conduct]int{}}
 	p.hosts = append(p.hosts, h)
 	p.started++
 	h.limit(p.cfg.Memory)
@@ -258,22 +268,18 @@ func (h *host) end() {
 	if status.Signaled() {
 		h.signal = status.Signal()
 	}
-	how := h.killed
-	switch {
-	case how != "":
-	case h.leaving && !status.Signaled():
-	case status.Signaled():
-		how = status.Signal().String()
-	default:
-		how = "exit"
+	death, how := deathOf(h.killed, status)
+	if h.leaving && h.killed == "" && !status.Signaled() {
+		death = ""
 	}
-	if how != "" {
-		p.deaths[how]++
+	if death != "" {
+		p.deaths[death]++
 	}
 	sessions := h.sessions
 	p.mu.Unlock()
 	close(h.gone)
-	if how != "" {
+	_ = h.statm.Close() // nil does no harm
+	if death != "" {
 		p.cfg.Log.Warn("a media host has died; its pushes go on in others", "how", how, "sessions", sessions, "pid", h.cmd.Process.Pid)
 	}
 }
@@ -292,7 +298,6 @@ func (h *host) kill(why string) {
 // retire lets a host end, in which nothing is. mu is held.
 func (p *Pool) retire(h *host) {
 	h.leaving = true
-	p.hosts = slices.DeleteFunc(p.hosts, func(o *host) bool { return o == h })
 	_ = h.control.CloseWrite() // it ends then
 	go func() {
 		select {
@@ -331,7 +336,8 @@ func (p *Pool) take(n need) (*host, error) {
 	}
 	h.sessions++
 	h.served++
-	h.own, h.proven = own, h.proven || proven
+	h.own = own
+	h.guests[n.conduct]++
 	if n.encodes && !h.encodes {
 		h.encodes = true
 		h.limit(p.cfg.EncodeMemory)
@@ -350,11 +356,21 @@ func (h *host) takes(proven, own bool, most int) bool {
 		return true
 	case own:
 		return false
-	case h.proven == proven:
+	case h.proven() == proven:
 		return h.sessions < most
 	default:
 		return h.sessions < mostMixed
 	}
+}
+
+// proven says whether a source in h has played. mu is held.
+func (h *host) proven() bool {
+	for c := range h.guests {
+		if c.Proven() {
+			return true
+		}
+	}
+	return false
 }
 
 // spare keeps one host ready that nobody has. mu is held.
@@ -367,45 +383,32 @@ func (p *Pool) spare() {
 	}
 }
 
-// prove notes that a source in h has played.
-func (h *host) prove() {
-	h.pool.mu.Lock()
-	defer h.pool.mu.Unlock()
-	h.proven = true
-}
-
-// yield makes all threads of a host give way to the copies.
+// yield makes all threads of a host, which is a process group, give way to the copies.
 func (h *host) yield() {
-	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", h.cmd.Process.Pid))
-	if err != nil {
-		return
-	}
-	for _, t := range threads {
-		if id, err := strconv.Atoi(t.Name()); err == nil {
-			_ = unix.Setpriority(unix.PRIO_PROCESS, id, encodeNice)
-		}
-	}
+	_ = unix.Setpriority(unix.PRIO_PGRP, h.cmd.Process.Pid, encodeNice)
 }
 
-// leave notes that a session of h has ended.
-func (h *host) leave() {
+// leave notes that a session of h has ended, of a source that has behaved as c.
+func (h *host) leave(c *media.Conduct) {
 	p := h.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if h.guests[c]--; h.guests[c] <= 0 {
+		delete(h.guests, c)
+	}
 	if h.sessions--; h.sessions > 0 || h.leaving {
 		return
 	}
 	spare := slices.ContainsFunc(p.hosts, func(o *host) bool { return o != h && o.sessions == 0 && !o.leaving })
 	if h.own || spare || h.served >= mostServed || p.closed {
 		p.retire(h)
-		return
 	}
-	h.proven = false
 }
 
-// finish ends a session of h, which is killed when it does not obey.
-func (h *host) finish(c *conn) {
-	defer h.leave()
+// finish ends a session of h, of a source that has behaved as by, and kills h when it
+// does not obey.
+func (h *host) finish(c *conn, by *media.Conduct) {
+	defer h.leave(by)
 	if c == nil {
 		return
 	}
@@ -473,8 +476,9 @@ func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
 	return h.blamed[c]
 }
 
-// join makes h count one more session, unless it takes none.
-func (h *host) join() bool {
+// join makes h count one more session, of a source that has behaved as c, unless it
+// takes none.
+func (h *host) join(c *media.Conduct) bool {
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
 	if h.leaving {
@@ -487,6 +491,7 @@ func (h *host) join() bool {
 	}
 	h.sessions++
 	h.served++
+	h.guests[c]++
 	return true
 }
 

@@ -58,9 +58,10 @@ type source struct {
 	from    int64 // their position
 	at      int64 // of the Way's bytes
 	kept    kept
-	replay  []byte // of what is kept, that the host is still to get
-	old     int64  // position of the first byte that no host before had
-	probe   *probe // nil: it is open
+	replay  []byte    // of what is kept, that the host is still to get
+	fetched time.Time // when a live source's bytes were read last
+	old     int64     // position of the first byte that no host before had
+	probe   *probe    // nil: it is open
 	given   mark
 
 	poisoned bool // no host is to try it again
@@ -330,11 +331,30 @@ func (s *source) fetch(to []byte) (int, error) {
 		s.replay = s.replay[n:]
 		return n, nil
 	}
+	live := !s.way.Bytes.Seekable()
+	if live && s.probe == nil && !s.way.Recorded {
+		s.gather()
+	}
 	n, err := readWhatIsThere(s.way.Bytes, to)
-	if !s.way.Bytes.Seekable() {
+	if live {
 		s.kept.add(to[:n])
 	}
 	return n, err
+}
+
+// gatherTime is how far apart a live source's bytes are handed to its host at least:
+// they come in pieces of a packet of the network, and each turn has its price.
+const gatherTime = 20 * time.Millisecond
+
+// gather lets a live source's bytes come together.
+func (s *source) gather() {
+	if wait := gatherTime - time.Since(s.fetched); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-s.ctx.Done():
+		}
+	}
+	s.fetched = time.Now()
 }
 
 // fullRead is as much as comes at once of what is there already.
@@ -657,7 +677,7 @@ func (s *source) leave() {
 	s.host, s.conn = nil, nil
 	s.mu.Unlock()
 	if h != nil {
-		go h.finish(c)
+		go h.finish(c, s.request.Conduct)
 	}
 }
 

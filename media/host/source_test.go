@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -216,16 +217,20 @@ func TestWhatIsFoundInPlaceOfMediaIsSaid(t *testing.T) {
 
 func TestFromInsideAHostNothingElseIsReached(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "made")
+	worker := " " + strconv.Itoa(os.Getpid())
 	for line, want := range map[string]string{
-		"open /etc/passwd":        "open: open /etc/passwd: operation not permitted",
-		"open /proc/self/environ": "open: open /proc/self/environ: operation not permitted",
-		"create " + file:          "create: open " + file + ": operation not permitted",
-		"connect 127.0.0.1:6379":  "connect: dial tcp 127.0.0.1:6379: socket: operation not permitted",
-		"exec /bin/true":          "exec: open /dev/null: operation not permitted",
-		"ptrace":                  "ptrace: operation not permitted",
-		"kill":                    "kill: operation not permitted",
-		"fork":                    "fork: operation not permitted",
-		"allocate":                "allocate: cannot allocate memory",
+		"open /etc/passwd":          "open: open /etc/passwd: operation not permitted",
+		"open /proc/self/environ":   "open: open /proc/self/environ: operation not permitted",
+		"create " + file:            "create: open " + file + ": operation not permitted",
+		"connect 127.0.0.1:6379":    "connect: dial tcp 127.0.0.1:6379: socket: operation not permitted",
+		"exec /bin/true":            "exec: open /dev/null: operation not permitted",
+		"ptrace" + worker:           "ptrace: operation not permitted",
+		"kill" + worker:             "kill: operation not permitted",
+		"kill-thread" + worker:      "kill-thread: operation not permitted",
+		"signal-by-socket" + worker: "signal-by-socket: operation not permitted",
+		"slow-down" + worker:        "slow-down: operation not permitted",
+		"fork":                      "fork: operation not permitted",
+		"allocate":                  "allocate: cannot allocate memory",
 	} {
 		t.Run(line, func(t *testing.T) {
 			p := newPool(t, nil)
