@@ -134,9 +134,9 @@ func (m *mix) fill() {
 }
 
 // hosts are the children of a worker.
-func (m *crowd) hosts() []int {
+func (c *crowd) hosts() []int {
 	var all []int
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", m.workers[0].cmd.Process.Pid))
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", c.workers[0].cmd.Process.Pid))
 	for _, name := range tasks {
 		text, _ := os.ReadFile(name) // a thread may have ended
 		for _, field := range strings.Fields(string(text)) {

@@ -63,7 +63,9 @@ func TestTheSandboxNeedsNoPrivilege(t *testing.T) {
 	if os.Getuid() == 0 {
 		drop = append(drop, "--reuid=10001", "--regid=10001", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
 	}
-	p := newPool(t, func(c *Config) { c.Command = append(drop, forAll(t, os.Args[0]), hostArgument, string(SandboxRequire)) })
+	p := newPool(t, func(c *Config) {
+		c.Command = append(slices.Clone(drop), forAll(t, os.Args[0]), hostArgument, string(SandboxRequire))
+	})
 	require.Equal(t, "holds", p.Sandbox().String())
 	score, err := os.ReadFile(procOf(p.PIDs()[0], "oom_score_adj"))
 	require.NoError(t, err)
