@@ -34,8 +34,7 @@ const (
 
 // hostsSize is how hard the tests of dying hosts try.
 type hostsSize struct {
-	each   int // pushes of a kind are so many times as many
-	during time.Duration
+	mixes  []mixSize
 	every  time.Duration // one host dies
 	clip   float64       // seconds
 	copies int
@@ -44,11 +43,19 @@ type hostsSize struct {
 	apart  time.Duration
 }
 
+// mixSize is a run of pushes of all kinds.
+type mixSize struct {
+	keys   float64 // seconds between keyframes
+	each   int     // pushes of a kind are so many times as many as it says; 0: one
+	during time.Duration
+}
+
 func hostsSized() hostsSize {
 	if full {
-		return hostsSize{each: 1, during: 5 * time.Minute, every: 1500 * time.Millisecond, clip: 500, copies: 16, bombs: 24, beside: 40, apart: 5 * time.Second}
+		mixes := []mixSize{{1, 1, 5 * time.Minute}, {10, 0, time.Minute}}
+		return hostsSize{mixes: mixes, every: 1500 * time.Millisecond, clip: 500, copies: 16, bombs: 24, beside: 40, apart: 5 * time.Second}
 	}
-	return hostsSize{during: 10 * time.Second, every: time.Second, clip: 60, copies: 4, bombs: 3, beside: 6, apart: time.Second}
+	return hostsSize{mixes: []mixSize{{1, 0, 10 * time.Second}}, every: time.Second, clip: 60, copies: 4, bombs: 3, beside: 6, apart: time.Second}
 }
 
 // mixKind is a kind of push among many.
@@ -63,6 +70,7 @@ type mixKind struct {
 // mix is a stack with pushes of many kinds.
 type mix struct {
 	*crowd
+	size     mixSize
 	clip, ts string
 	kinds    map[string]mixKind // by user
 	sources  map[string]string  // that are played to several
@@ -81,10 +89,10 @@ var mixKinds = []mixKind{
 	{name: "re-encoded live ts", many: 2, request: fields{"transcode": "always"}, source: (*mix).endless},
 }
 
-func newMix(t *testing.T) *mix {
+func newMix(t *testing.T, size mixSize) *mix {
 	t.Helper()
-	spec := mediatest.Spec{Seconds: hostsSized().clip, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1}
-	m := &mix{kinds: map[string]mixKind{}, sources: map[string]string{}, clip: mediatest.Clip(t, spec)}
+	spec := mediatest.Spec{Seconds: hostsSized().clip, Width: 320, Height: 180, FPS: 15, GOPSeconds: size.keys}
+	m := &mix{size: size, kinds: map[string]mixKind{}, sources: map[string]string{}, clip: mediatest.Clip(t, spec)}
 	spec.Container = "mpegts"
 	m.ts = mediatest.Clip(t, spec)
 	m.crowd = crowdOf(t, map[string]string{"a": m.clip, "a.ts": m.ts})
@@ -120,7 +128,7 @@ func (m *mix) playlist() string {
 func (m *mix) fill() {
 	m.t.Helper()
 	for _, k := range mixKinds {
-		for range max(1, k.many*hostsSized().each) {
+		for range max(1, k.many*m.size.each) {
 			user := fmt.Sprintf("u%d", len(m.users))
 			m.ids[user] = m.push(k.source(m), "room_"+user, user, k.request)
 			m.users = append(m.users, user)
@@ -156,7 +164,7 @@ func (m *mix) strike(random *rand.Rand) map[string]int {
 	struck, since := map[string]int{}, map[int]time.Time{}
 	tick := time.NewTicker(hostsSized().every)
 	defer tick.Stop()
-	for begin := time.Now(); time.Since(begin) < hostsSized().during; {
+	for begin := time.Now(); time.Since(begin) < m.size.during; {
 		<-tick.C
 		victims := slices.DeleteFunc(m.hosts(), func(pid int) bool {
 			if since[pid].IsZero() {
@@ -177,11 +185,17 @@ func (m *mix) strike(random *rand.Rand) map[string]int {
 	return struck
 }
 
-// TestChaosNobodySeesAHostDie: a push's publish goes on, its history knows nothing, and
-// what it plays is late or has a hole for a moment.
+// TestChaosNobodySeesAHostDie: a push's publish goes on, its history tells nothing, and
+// what it plays is late, or has a hole, for a moment at most.
 func TestChaosNobodySeesAHostDie(t *testing.T) {
 	beside(t)
-	m := newMix(t)
+	for _, size := range hostsSized().mixes {
+		t.Run(fmt.Sprintf("keyframes %g s apart", size.keys), func(t *testing.T) { nobodySees(t, newMix(t, size)) })
+	}
+}
+
+func nobodySees(t *testing.T, m *mix) {
+	t.Helper()
 	m.fill()
 	<-time.After(untouched)
 	before, history := m.now(), map[string]string{}
@@ -193,13 +207,19 @@ func TestChaosNobodySeesAHostDie(t *testing.T) {
 	struck := m.strike(rand.New(rand.NewPCG(seed, seed))) //nolint:gosec // its figures are to come again
 	<-time.After(2 * time.Second)
 	stood, after := noise(), m.now()
-	worst := map[string]fakeroom.TrackStats{}
+	worst, troubles := map[string]fakeroom.TrackStats{}, map[string]int{}
+	var ended []string
 	for u, s := range after {
 		k := m.kinds[u]
 		worst[k.name] = worse(worse(worst[k.name], s.Video), s.Audio)
-		require.Equal(t, before[u].ID, s.ID, "%s has a new session; CHAOS_SEED=%d", u, seed)
-		require.True(t, s.Live(), "%s: %s %s", u, s.End, s.EndWords)
-		require.Equal(t, history[u], m.history(m.ids[u]), "%s; CHAOS_SEED=%d", u, seed)
+		if before[u].ID != s.ID || !s.Live() {
+			ended = append(ended, fmt.Sprintf("%s, %s: %s %s", u, k.name, s.End, s.EndWords))
+		}
+		for line := range strings.Lines(strings.TrimPrefix(m.history(m.ids[u]), history[u])) {
+			if !strings.Contains(line, "worker_slow") { // which this machine may be
+				troubles[k.name+": "+strings.TrimSpace(line)]++
+			}
+		}
 	}
 	died := map[string]int{}
 	for _, line := range m.workers[0].named("a media host has died; its pushes go on in others") {
@@ -207,17 +227,19 @@ func TestChaosNobodySeesAHostDie(t *testing.T) {
 	}
 	for _, k := range mixKinds {
 		w := worst[k.name]
-		result(t, "%d × %s: at most %v late, longest gap %v, longest step %v", max(1, k.many*hostsSized().each), k.name,
+		result(t, "%d × %s: at most %v late, longest gap %v, longest step %v", max(1, k.many*m.size.each), k.name,
 			w.MaxLate.Round(time.Millisecond), w.MaxGap.Round(time.Millisecond), w.MaxStep.Round(time.Millisecond))
 	}
-	result(t, "seed %d: %d pushes, %v in %v (the worker counts %v), no publish ended, no history grew; this machine stood still for up to %v",
-		seed, len(m.users), struck, hostsSized().during, died, stood.Round(time.Millisecond))
+	result(t, "seed %d: %d pushes, %v in %v (the worker counts %v), publishes that ended: %d, what histories tell: %v; this machine stood still for up to %v",
+		seed, len(m.users), struck, m.size.during, died, len(ended), troubles, stood.Round(time.Millisecond))
+	require.Empty(t, ended, "CHAOS_SEED=%d", seed)
+	require.Empty(t, troubles, "CHAOS_SEED=%d", seed)
 	for _, k := range mixKinds {
 		w, tolerance := worst[k.name], sized().tolerance
 		if k.ahead {
 			require.LessOrEqual(t, w.MaxLate, mostLate*tolerance+stood, k.name)
 			require.LessOrEqual(t, w.MaxStep, mostLate, "%s: nothing is left out", k.name)
-		} else {
+		} else if m.size.keys == 1 { // what it is with more is told
 			require.LessOrEqual(t, max(w.MaxGap, w.MaxStep), mostHole*tolerance+stood, k.name)
 		}
 	}
