@@ -33,8 +33,7 @@ type WorkerConfig struct {
 	Previews  PreviewStore // nil with Pictures: no previews are made
 	Pictures  PictureMaker
 	Memory    Memory               // nil: none is watched
-	CPU       func() time.Duration // of cores that this process has used; nil: it is not told
-	Stuck     func() int           // calls of the media that go on although their push has ended; nil: there are none
+	CPU       func() time.Duration // of cores that this worker has used; nil: it is not told
 	Metrics   WorkerMetrics        // nil: nothing is counted
 	Log       *slog.Logger
 }
@@ -79,7 +78,7 @@ func NewWorker(c WorkerConfig) *Worker {
 	}
 	w := &Worker{
 		WorkerConfig: c, since: time.Now(), kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
-		guard: newGuard(), previews: newPreviews(),
+		previews: newPreviews(),
 	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())
 	w.idle = sync.NewCond(&w.mu)
