@@ -29,7 +29,7 @@ var (
 	errHost        = errors.New("the host is not a name in ASCII letters (use the punycode form) or an IP address")
 	errPortNumber  = errors.New("the port is not a number from 1 to 65535")
 	errScheme      = errors.New("sources of this scheme are not enabled")
-	errNotCarried  = errors.New("a source is http, https, rtmp, rtmps, rtsp or srt")
+	errNotCarried  = errors.New("a source is http, https, rtmp, rtmps, rtsp, rtsps or srt")
 	errOddNumber   = errors.New("an IPv4 address must be written as four decimal numbers")
 	errOddAddress  = errors.New("IPv6 zones and IPv4 addresses inside IPv6 ones are not allowed")
 	errPort        = errors.New("the port is not open")

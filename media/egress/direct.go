@@ -32,7 +32,7 @@ func (g *Gate) Dial(ctx context.Context, r media.SourceRequest) (net.Conn, error
 		return nil, err
 	}
 	dial := g.dial
-	if a.scheme == "rtmps" {
+	if a.scheme == "rtmps" || a.scheme == "rtsps" {
 		dial = g.dialTLS
 	}
 	conn, err := dial(ctx, a.target)

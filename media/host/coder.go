@@ -43,11 +43,11 @@ func (ts *transcoders) With(log *slog.Logger, c *media.Conduct) media.Transcoder
 func (ts *transcoders) connect() (*host, *conn, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if ts.host != nil && ts.host.join() {
+	if ts.host != nil && ts.host.join(ts.conduct) {
 		if c, err := ts.host.connect(); err == nil {
 			return ts.host, c, nil
 		}
-		ts.host.leave()
+		ts.host.leave(ts.conduct)
 	}
 	h, err := ts.pool.take(need{conduct: ts.conduct, encodes: true})
 	if err != nil {
@@ -55,7 +55,7 @@ func (ts *transcoders) connect() (*host, *conn, error) {
 	}
 	c, err := h.connect()
 	if err != nil {
-		h.leave()
+		h.leave(ts.conduct)
 		return nil, nil, err
 	}
 	ts.host = h
@@ -92,7 +92,7 @@ func (ts *transcoders) Black(to media.VideoOutput) (media.Track, []media.Packet,
 	if err != nil {
 		return media.Track{}, nil, internal(op, err)
 	}
-	defer func() { go h.finish(c) }()
+	defer func() { go h.finish(c, ts.conduct) }()
 	_ = c.SetDeadline(time.Now().Add(patience))
 	var made blackMade
 	log := logbook{log: ts.log}
@@ -386,7 +386,7 @@ func (c *transcoder) Close() {
 
 func (c *transcoder) leave() {
 	if c.host != nil {
-		go c.host.finish(c.conn)
+		go c.host.finish(c.conn, c.all.conduct)
 		c.host, c.conn = nil, nil
 	}
 }

@@ -75,11 +75,11 @@ type host struct {
 	// Guarded by the pool's mu.
 	sessions int
 	served   int
-	proven   bool   // there are sources in it that have played
-	own      bool   // it is one push's
-	encodes  bool   // it re-encodes
-	leaving  bool   // it takes nothing new
-	killed   string // why it was, empty if it was not by us
+	guests   map[*media.Conduct]int // how many of the sessions are of which source
+	own      bool                   // it is one push's
+	encodes  bool                   // it re-encodes
+	leaving  bool                   // it takes nothing new
+	killed   string                 // why it was, empty if it was not by us
 	signal   os.Signal
 	blamed   map[*media.Conduct]bool // whether they are poisoned
 	last     uint32                  // number of a session
@@ -178,7 +178,7 @@ func (p *Pool) start() (*host, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, control.Close())
 	}
-	h := &host{pool: p, cmd: cmd, control: control, said: make(chan struct{}), gone: make(chan struct{})}
+	h := &host{pool: p, cmd: cmd, control: control, said: make(chan struct{}), gone: make(chan struct{}), guests: map[*media.Conduct]int{}}
 	p.hosts = append(p.hosts, h)
 	p.started++
 	h.limit(p.cfg.Memory)
@@ -303,7 +303,8 @@ func (p *Pool) take(n need) (*host, error) {
 	}
 	h.sessions++
 	h.served++
-	h.own, h.proven = own, h.proven || proven
+	h.own = own
+	h.guests[n.conduct]++
 	if n.encodes && !h.encodes {
 		h.encodes = true
 		h.limit(p.cfg.EncodeMemory)
@@ -322,11 +323,21 @@ func (h *host) takes(proven, own bool, most int) bool {
 		return true
 	case own:
 		return false
-	case h.proven == proven:
+	case h.proven() == proven:
 		return h.sessions < most
 	default:
 		return h.sessions < mostMixed
 	}
+}
+
+// proven says whether a source in h has played. mu is held.
+func (h *host) proven() bool {
+	for c := range h.guests {
+		if c.Proven() {
+			return true
+		}
+	}
+	return false
 }
 
 // spare keeps one host ready that nobody has. mu is held.
@@ -337,13 +348,6 @@ func (p *Pool) spare() {
 	if _, err := p.start(); err != nil {
 		p.cfg.Log.Error("a media host cannot be started", "error", err)
 	}
-}
-
-// prove notes that a source in h has played.
-func (h *host) prove() {
-	h.pool.mu.Lock()
-	defer h.pool.mu.Unlock()
-	h.proven = true
 }
 
 // yield makes all threads of a host give way to the copies.
@@ -359,25 +363,27 @@ func (h *host) yield() {
 	}
 }
 
-// leave notes that a session of h has ended.
-func (h *host) leave() {
+// leave notes that a session of h has ended, of a source that has behaved as c.
+func (h *host) leave(c *media.Conduct) {
 	p := h.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if h.guests[c]--; h.guests[c] <= 0 {
+		delete(h.guests, c)
+	}
 	if h.sessions--; h.sessions > 0 || h.leaving {
 		return
 	}
 	spare := slices.ContainsFunc(p.hosts, func(o *host) bool { return o != h && o.sessions == 0 && !o.leaving })
 	if h.own || spare || h.served >= mostServed || p.closed {
 		p.retire(h)
-		return
 	}
-	h.proven = false
 }
 
-// finish ends a session of h, which is killed when it does not obey.
-func (h *host) finish(c *conn) {
-	defer h.leave()
+// finish ends a session of h, of a source that has behaved as by, and kills h when it
+// does not obey.
+func (h *host) finish(c *conn, by *media.Conduct) {
+	defer h.leave(by)
 	if c == nil {
 		return
 	}
@@ -445,8 +451,9 @@ func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
 	return h.blamed[c]
 }
 
-// join makes h count one more session, unless it takes none.
-func (h *host) join() bool {
+// join makes h count one more session, of a source that has behaved as c, unless it
+// takes none.
+func (h *host) join(c *media.Conduct) bool {
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
 	if h.leaving {
@@ -459,6 +466,7 @@ func (h *host) join() bool {
 	}
 	h.sessions++
 	h.served++
+	h.guests[c]++
 	return true
 }
 

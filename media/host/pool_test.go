@@ -22,7 +22,7 @@ func TestWhoLivesWithWhom(t *testing.T) {
 	take := func(n need) *host {
 		h, err := p.take(n)
 		require.NoError(t, err)
-		t.Cleanup(h.leave)
+		t.Cleanup(func() { h.leave(n.conduct) })
 		return h
 	}
 	first := take(need{})
@@ -40,6 +40,15 @@ func TestWhoLivesWithWhom(t *testing.T) {
 	coder := take(need{encodes: true})
 	require.NotContains(t, []*host{first, second, third}, coder, "who re-encodes lives alone")
 	require.NotSame(t, coder, take(need{encodes: true}))
+	fresh := &media.Conduct{}
+	require.Same(t, second, take(need{conduct: proven}))
+	fourth := take(need{conduct: fresh})
+	require.Same(t, third, fourth)
+	fresh.Prove()
+	for range 2 {
+		require.Same(t, third, take(need{}), "a few")
+	}
+	require.NotSame(t, third, take(need{}), "one that has played by now is not joined by more")
 	require.True(t, take(need{conduct: died}).own, "so does a source whose host has died")
 }
 
@@ -47,7 +56,7 @@ func TestAHostIsReadyBeforeItIsNeeded(t *testing.T) {
 	p := newPool(t, nil)
 	h, err := p.take(need{encodes: true})
 	require.NoError(t, err)
-	defer h.leave()
+	defer h.leave(nil)
 	require.Len(t, p.PIDs(), 2)
 }
 
@@ -55,7 +64,7 @@ func TestAHostThatReencodesGivesWayAndMayAllocateMore(t *testing.T) {
 	p := newPool(t, nil)
 	h, err := p.take(need{encodes: true})
 	require.NoError(t, err)
-	defer h.leave()
+	defer h.leave(nil)
 	limits, err := os.ReadFile("/proc/" + strconv.Itoa(h.cmd.Process.Pid) + "/limits")
 	require.NoError(t, err)
 	i := strings.Index(string(limits), "Max data size")
@@ -84,7 +93,7 @@ func TestHostsLeaveNoProcessAndNoDescriptor(t *testing.T) {
 		require.NoError(t, err)
 		c, err := h.connect()
 		require.NoError(t, err)
-		h.finish(c)
+		h.finish(c, nil)
 	}
 	require.Eventually(t, func() bool { return descriptors(t) <= before && children(t) <= 1 }, 20*time.Second, 10*time.Millisecond)
 }

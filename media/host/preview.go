@@ -28,19 +28,19 @@ func (p *Pool) connectPreview() (*host, *conn, error) {
 	v := &p.preview
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.host == nil || !v.host.join() {
+	if v.host == nil || !v.host.join(nil) {
 		h, err := p.take(need{encodes: true})
 		if err != nil {
 			return nil, nil, err
 		}
-		h.join() // it stays while nothing is made
+		h.join(nil) // it stays while nothing is made
 		v.host = h
 		v.idle = time.AfterFunc(idleTime, func() { v.end(h) })
 	}
 	v.idle.Reset(idleTime)
 	c, err := v.host.connect()
 	if err != nil {
-		v.host.leave()
+		v.host.leave(nil)
 		return nil, nil, err
 	}
 	return v.host, c, nil
@@ -52,7 +52,7 @@ func (v *previews) end(h *host) {
 	if v.host == h {
 		v.host = nil
 	}
-	h.leave()
+	h.leave(nil)
 }
 
 // Picture returns k as a JPEG, as media/libav.Previews does.
@@ -62,7 +62,7 @@ func (p *Pool) Picture(k media.Keyframe) ([]byte, error) {
 	if err != nil {
 		return nil, internal(op, err)
 	}
-	defer func() { go h.finish(c) }()
+	defer func() { go h.finish(c, nil) }()
 	_ = c.SetDeadline(time.Now().Add(previewTime))
 	jpeg, err := picture(c, k, logbook{log: p.cfg.Log})
 	if errors.Is(err, errDied) || errors.Is(err, errFrame) {

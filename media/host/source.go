@@ -621,7 +621,7 @@ func (s *source) leave() {
 	s.host, s.conn = nil, nil
 	s.mu.Unlock()
 	if h != nil {
-		go h.finish(c)
+		go h.finish(c, s.request.Conduct)
 	}
 }
 

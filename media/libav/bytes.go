@@ -1,63 +1,92 @@
 package libav
 
 // #include <errno.h>
+// #include <stdint.h>
+// #include "bytes.h"
 // #include "demux.h"
 import "C"
 
 import (
 	"errors"
 	"io"
+	"runtime/cgo"
+	"unsafe"
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
 )
 
 const (
-	// readSize is how much libav asks for at once.
-	readSize = 32 << 10
 	// whenceSize is AVSEEK_SIZE: how long is it? whenceForce, AVSEEK_FORCE, may be
 	// added to any.
 	whenceSize  = 0x10000
 	whenceForce = 0x20000
 )
 
-// readBytes gives libav the source's bytes in place of an address.
+// input is what libav reads a source from, in place of an address.
+type input struct {
+	media.Bytes
+	life   *life
+	handle cgo.Handle
+	c      *C.AVIOContext
+}
+
+// readBytes gives libav the source's bytes.
 func (s *Source) readBytes(b media.Bytes) error {
-	read := func(to []byte) (int, error) {
-		n, err := b.Read(to)
-		switch {
-		case n > 0:
-			s.life.came(n)
-			return n, nil
-		case s.life.ctx.Err() != nil:
-			return 0, astiav.ErrExit
-		case errors.Is(err, io.EOF) && media.KindOf(err) == media.KindInternal:
-			return 0, io.EOF
-		}
-		return 0, astiav.ErrEio
-	}
-	var seek astiav.IOContextSeekFunc
+	in := &input{Bytes: b, life: s.life}
+	in.handle = cgo.NewHandle(in)
+	seekable := C.int(0)
 	if b.Seekable() {
-		seek = func(offset int64, whence int) (int64, error) {
-			if whence &^= whenceForce; whence == whenceSize {
-				if b.Size() < 0 {
-					return 0, astiav.Error(-C.ENOSYS)
-				}
-				return b.Size(), nil
-			}
-			at, err := b.Seek(offset, whence)
-			if err != nil {
-				return 0, astiav.Error(-C.EINVAL)
-			}
-			return at, nil
-		}
+		seekable = 1
 	}
-	var err error
-	if s.bytes, err = astiav.AllocIOContext(readSize, false, read, seek, nil); err != nil {
+	if in.c = C.rc_bytes_new(C.uintptr_t(in.handle), seekable); in.c == nil {
+		in.handle.Delete()
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
-	s.format.SetPb(s.bytes)
+	s.bytes = in
+	cFormat(s.format).pb = in.c
 	return nil
+}
+
+func (in *input) free() {
+	C.rc_bytes_free(in.c)
+	in.handle.Delete()
+}
+
+// roomcastRead is called by libav for the source's next bytes.
+//
+//export roomcastRead
+func roomcastRead(handle C.uintptr_t, to *C.uint8_t, size C.int) C.int {
+	in, _ := cgo.Handle(handle).Value().(*input)
+	n, err := in.Read(unsafe.Slice((*byte)(to), int(size)))
+	switch {
+	case n > 0:
+		in.life.came(n)
+		return C.int(n)
+	case in.life.ctx.Err() != nil:
+		return C.int(astiav.ErrExit)
+	case errors.Is(err, io.EOF) && media.KindOf(err) == media.KindInternal:
+		return C.int(astiav.ErrEof)
+	}
+	return C.int(astiav.ErrEio)
+}
+
+// roomcastSeek is called by libav to go elsewhere in the source, or for its size.
+//
+//export roomcastSeek
+func roomcastSeek(handle C.uintptr_t, offset C.int64_t, whence C.int) C.int64_t {
+	in, _ := cgo.Handle(handle).Value().(*input)
+	if whence &^= whenceForce; whence == whenceSize {
+		if in.Size() < 0 {
+			return -C.ENOSYS
+		}
+		return C.int64_t(in.Size())
+	}
+	at, err := in.Seek(int64(offset), int(whence))
+	if err != nil {
+		return -C.EINVAL
+	}
+	return C.int64_t(at)
 }
 
 // atEnd says whether all of the source has been read.

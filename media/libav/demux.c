@@ -297,6 +297,8 @@ int rc_read(rc_reader *r)
 static int interrupted(void *opaque)
 {
 	rc_scope *scope = opaque;
+	if (scope->finding) // libav asks before it reads the first packet
+		scope->finding = RC_FINDING_PACKETS;
 	return scope->spent || scope->interrupt.callback(scope->interrupt.opaque);
 }
 

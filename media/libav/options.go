@@ -34,13 +34,14 @@ var ofLive = map[string]map[string]string{
 		"analyzeduration": micros(1500 * time.Millisecond),
 		"fpsprobesize":    "3",
 	},
-	"srt": {"format_whitelist": "mpegts", "fpsprobesize": "3"},
+	"rtsp": {"format_whitelist": "mpegts", "fpsprobesize": "3"},
+	"srt":  {"format_whitelist": "mpegts", "fpsprobesize": "3"},
 }
 
 // liveOptions are nil for an address of no live source.
 func liveOptions(address media.Secret) map[string]string {
 	scheme, _, _ := strings.Cut(strings.ToLower(address.Reveal()), ":")
-	return ofLive[strings.Replace(scheme, "rtmps", "rtmp", 1)]
+	return ofLive[strings.TrimSuffix(scheme, "s")]
 }
 
 func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }

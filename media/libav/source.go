@@ -25,7 +25,7 @@ type Source struct {
 	way     media.Way
 	scope   *scope
 	format  *astiav.FormatContext // nil inside after a failed OpenInput
-	bytes   *astiav.IOContext     // what it reads from
+	bytes   *input                // what it reads from
 	reader  *C.rc_reader
 	info    media.SourceInfo
 	// video and audio are libav's indices of the chosen streams, -1 for none.
@@ -133,7 +133,9 @@ const opProbe = "probe source"
 
 // find learns what the tracks are.
 func (s *Source) find() error {
+	s.scope.c.finding = C.RC_FINDING_HEADERS
 	err := s.scope.run(func() error { return s.format.FindStreamInfo(nil) })
+	s.scope.c.finding = C.RC_FINDING_NOTHING
 	if err == nil && s.life.ctx.Err() != nil {
 		err = astiav.ErrExit // it had what it needed, or so it thinks
 	}
@@ -392,7 +394,7 @@ func (s *Source) closeFormat() {
 		s.format = nil
 	}
 	if s.bytes != nil {
-		s.bytes.Free()
+		s.bytes.free()
 		s.bytes = nil
 	}
 	s.ahead.Packets, s.rivals, s.adopted = nil, [2]*rival{}, nil

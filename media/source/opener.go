@@ -80,7 +80,7 @@ type liveOpener func(ctx context.Context, n Network, r media.SourceRequest) (med
 
 // liveGates open live sources, by scheme.
 var liveGates = map[string]liveOpener{
-	"rtmp": openRTMP, "rtmps": openRTMP, "srt": openSRT, "rtsp": openRTSP,
+	"rtmp": openRTMP, "rtmps": openRTMP, "srt": openSRT, "rtsp": openRTSP, "rtsps": openRTSP,
 }
 
 func schemeOf(address string) string {
