@@ -62,7 +62,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := parts{client: client, player: player, hosts: hosts, received: received, memory: boundMemory(cfg, environ, log), log: log}
+	p := parts{client: client, player: player, hosts: hosts, received: received, memory: boundMemory(cfg, environ, hosts.PIDs, log), log: log}
 	if cfg.Preview {
 		p.pictures = hosts
 	}
@@ -127,7 +127,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
-		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: cpuTime, Metrics: counts,
+		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: func() time.Duration { return cpuTime(p.hosts.PIDs) }, Metrics: counts,
 	})
 	told.Watch(worker, p.received)
 	server := queue.NewServer(p.client, queue.Config{

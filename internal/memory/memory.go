@@ -1,5 +1,5 @@
-// Package memory tells how much memory this process has taken of what it may
-// take, as the kernel counts before it kills.
+// Package memory tells how much memory this process and its children have taken of
+// what they may take, as the kernel counts before it kills.
 package memory
 
 import (
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // goShare is how much of the limit Go's own memory may grow to before its
@@ -100,10 +101,11 @@ func (g *Gauge) GoLimit() int64 { return int64(goShare * float64(g.limit)) }
 // what the group's processes hold, the kernel's memory for their sockets and
 // pages included, without the files' pages that the kernel would drop first:
 // that is what it compares before it kills. Else it is this process's own
-// pages, those of files not included.
-func (g *Gauge) Used() (int64, error) {
+// pages and those of its children, those of files not included. One that has
+// ended, or that /proc does not show (hidepid), has none.
+func (g *Gauge) Used(children ...int) (int64, error) {
 	if g.group.files == nil {
-		return g.own()
+		return g.pages(children)
 	}
 	used, err := number(filepath.Join(g.group.dir, g.group.files.usage))
 	if err != nil {
@@ -113,8 +115,20 @@ func (g *Gauge) Used() (int64, error) {
 	return max(used-cache, 0), err
 }
 
-func (g *Gauge) own() (int64, error) {
-	text, err := os.ReadFile(filepath.Join(g.root, "proc/self/statm"))
+func (g *Gauge) pages(children []int) (int64, error) {
+	sum, err := g.pagesOf("self")
+	for _, pid := range children {
+		n, failed := g.pagesOf(strconv.Itoa(pid))
+		if errors.Is(failed, fs.ErrNotExist) || errors.Is(failed, syscall.ESRCH) {
+			continue
+		}
+		sum, err = sum+n, errors.Join(err, failed)
+	}
+	return sum, err
+}
+
+func (g *Gauge) pagesOf(process string) (int64, error) {
+	text, err := os.ReadFile(filepath.Join(g.root, "proc", process, "statm"))
 	if err != nil {
 		return 0, err
 	}

@@ -54,7 +54,7 @@ type Pool struct {
 	cfg Config
 
 	mu      sync.Mutex
-	hosts   []*host // that take sessions
+	hosts   []*host // until they have ended
 	closed  bool
 	ended   sync.WaitGroup
 	begun   hello
@@ -127,7 +127,7 @@ func (p *Pool) Sandbox() Sandbox { return p.begun.Sandbox }
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	for _, h := range slices.Clone(p.hosts) {
+	for _, h := range p.hosts {
 		p.retire(h)
 	}
 	p.mu.Unlock()
@@ -135,7 +135,7 @@ func (p *Pool) Close() error {
 	return nil
 }
 
-// PIDs are the process ids of the hosts that run.
+// PIDs are the process ids of the hosts that have not ended.
 func (p *Pool) PIDs() []int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -264,7 +264,6 @@ func (h *host) kill(why string) {
 // retire lets a host end, in which nothing is. mu is held.
 func (p *Pool) retire(h *host) {
 	h.leaving = true
-	p.hosts = slices.DeleteFunc(p.hosts, func(o *host) bool { return o == h })
 	_ = h.control.CloseWrite() // it ends then
 	go func() {
 		select {
