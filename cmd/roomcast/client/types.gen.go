@@ -860,7 +860,7 @@ type Worker struct {
 	// HasSecretKey Whether it can open what this API seals.
 	HasSecretKey bool `json:"hasSecretKey"`
 
-	// MemoryBytes Memory that it takes: of its cgroup where that limits it, else its own pages.
+	// MemoryBytes Memory that it takes: of its cgroup where that limits it, else the pages of it and its media hosts.
 	MemoryBytes int64 `json:"memoryBytes,omitempty"`
 
 	// MemoryLimitBytes Memory that it may take. Absent when nobody limits it.

@@ -554,7 +554,7 @@ export interface components {
             cpuCores?: number;
             /**
              * Format: int64
-             * @description Memory that it takes: of its cgroup where that limits it, else its own pages.
+             * @description Memory that it takes: of its cgroup where that limits it, else the pages of it and its media hosts.
              */
             memoryBytes?: number;
             /**
