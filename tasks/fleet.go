@@ -27,7 +27,12 @@ type WorkerReport struct {
 	State   WorkerState `json:"state"`
 	Keys    []string    `json:"keys"` // ids of the secret keys it opens envelopes with; nil when it does not tell
 	Load    *Load       `json:"load,omitempty"`
+	Sandbox string      `json:"sandbox,omitempty"` // SandboxHolds, or what it lacks; empty when it does not tell
 }
+
+// SandboxHolds is what a worker tells that has given up everything where sources are
+// taken apart.
+const SandboxHolds = "holds"
 
 // Load is what a worker takes of its machine.
 type Load struct {
@@ -61,7 +66,7 @@ func (s *Service) Fleet(ctx context.Context) (Fleet, error) {
 // report is what this worker tells of itself.
 func (w *Worker) report() WorkerReport {
 	r := WorkerReport{
-		Name: w.Name, Version: w.Version, Slots: w.Slots, Since: w.since, State: WorkerReady, Keys: w.Sealer.Keys(),
+		Name: w.Name, Version: w.Version, Slots: w.Slots, Since: w.since, State: WorkerReady, Keys: w.Sealer.Keys(), Sandbox: w.Sandbox,
 	}
 	r.Load = w.loads.look(time.Now(), w.CPU, w.Memory)
 	w.mu.Lock()

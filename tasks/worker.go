@@ -35,6 +35,7 @@ type WorkerConfig struct {
 	Memory    Memory               // nil: none is watched
 	CPU       func() time.Duration // of cores that this worker has used; nil: it is not told
 	Metrics   WorkerMetrics        // nil: nothing is counted
+	Sandbox   string               // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
 	Log       *slog.Logger
 }
 

@@ -51,3 +51,19 @@ func sameVersion(s *tasks.Service) health.Check {
 		return nil
 	}}
 }
+
+// isSandboxed warns when what takes sources apart keeps more than it needs in some worker.
+func isSandboxed(s *tasks.Service) health.Check {
+	return health.Check{Name: "sandbox", Warns: true, Run: func(ctx context.Context) error {
+		fleet, err := s.Fleet(ctx)
+		if err != nil {
+			return err
+		}
+		for _, w := range fleet.Workers {
+			if w.Sandbox != "" && w.Sandbox != tasks.SandboxHolds {
+				return health.Finding{Code: "no_sandbox", Message: "the sandbox of a worker " + w.Sandbox + " (GET /v1/workers says which): a hole in a decoder could do more there"}
+			}
+		}
+		return nil
+	}}
+}

@@ -85,7 +85,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		Live:     p.live,
 		Keys:     apiKeys(cfg.APIKeys),
 		Sessions: p.seal,
-		Health:   health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service)),
+		Health:   health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service), isSandboxed(service)),
 		Page:     console.Handler(),
 		Monitor: monitor.New(monitor.Config{
 			Client: client, Pushes: service, Active: records.Active, Log: log,

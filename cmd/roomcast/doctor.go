@@ -61,6 +61,8 @@ func (d *doctorCmd) check(e env, c client.Check) bool {
 	switch {
 	case c.Status == "ok" && c.Name == "workers":
 		e.printf("ok    a worker has room for a push\n")
+	case c.Status == "ok" && c.Name == "sandbox":
+		e.printf("ok    sources are taken apart in a sandbox\n")
 	case c.Status == "ok":
 	case c.Code == "no_worker", c.Code == "no_key":
 		e.printf("FAIL  %s\n", message)

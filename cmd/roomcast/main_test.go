@@ -475,6 +475,8 @@ func TestDoctor(t *testing.T) {
 		"no worker is there":      {checks(`{"name":"workers","status":"warning","code":"no_worker","message":"start one"}`), "", "FAIL  start one", false},
 		"none has the secret key": {checks(`{"name":"workers","status":"warning","code":"no_key","message":"give it"},{"name":"versions","status":"ok"}`), "", "FAIL  give it", false},
 		"all slots are taken":     {checks(`{"name":"workers","status":"warning","code":"no_free_slot","message":"add one"}`), "", "note  add one", true},
+		"a worker has no sandbox": {checks(`{"name":"sandbox","status":"warning","code":"no_sandbox","message":"it lacks Landlock"}`), "", "note  it lacks Landlock", true},
+		"all have a sandbox":      {checks(`{"name":"sandbox","status":"ok"}`), "", "ok    sources are taken apart in a sandbox", true},
 		"a worker is older":       {checks(`{"name":"versions","status":"warning","code":"other_version","message":"update it"}`), "", "note  update it", true},
 		"a check that failed":     {checks(`{"name":"workers","status":"unknown"}`), "", "note  the API could not look at its workers", true},
 

@@ -17,9 +17,8 @@ type healthServer struct {
 	ended  chan struct{}
 }
 
-// listenHealth serves /healthz, /readyz and /metrics on addr; redis says whether
-// Redis can be used.
-func listenHealth(addr string, redis health.Check, metrics http.Handler) (*healthServer, error) {
+// listenHealth serves /healthz, /readyz with checks and /metrics on addr.
+func listenHealth(addr string, metrics http.Handler, checks ...health.Check) (*healthServer, error) {
 	if addr == config.WorkerListenOff {
 		return &healthServer{addr: addr}, nil
 	}
@@ -29,7 +28,7 @@ func listenHealth(addr string, redis health.Check, metrics http.Handler) (*healt
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
-	mux.Handle("/", health.Handler(redis))
+	mux.Handle("/", health.Handler(checks...))
 	h := &healthServer{
 		addr: listener.Addr().String(), ended: make(chan struct{}),
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second},

@@ -62,7 +62,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := parts{client: client, player: player, hosts: hosts, received: received, memory: boundMemory(cfg, environ, hosts.PIDs, log), log: log}
+	p := parts{client: client, player: player, hosts: hosts, received: received, memory: boundMemory(cfg, environ, hosts, log), log: log}
 	if cfg.Preview {
 		p.pictures = hosts
 	}
@@ -127,9 +127,11 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
 		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
-		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: func() time.Duration { return cpuTime(p.hosts.PIDs) }, Metrics: counts,
+		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: cpuTime(p.hosts), Metrics: counts,
+		Sandbox: p.hosts.Sandbox().String(),
 	})
 	told.Watch(worker, p.received)
+	told.WatchHosts(hostMetrics(p.hosts))
 	server := queue.NewServer(p.client, queue.Config{
 		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, records, t, p.log) },
@@ -139,7 +141,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 		return true, err
 	}
 	defer closeWebhooks()
-	listening, err := listenHealth(cfg.WorkerListen, health.Redis(p.client, records.Writable), told.Handler())
+	listening, err := listenHealth(cfg.WorkerListen, told.Handler(), health.Redis(p.client, records.Writable), sandboxHolds(p.hosts))
 	if err != nil {
 		return true, err
 	}

@@ -44,7 +44,9 @@ func TestDefaults(t *testing.T) {
 		RedisURL: "redis://127.0.0.1:6379/0", Listen: "127.0.0.1:8080", SecretKey: media.Secret(secretKey(1)),
 		SourceSchemes: config.List{"http", "https", "rtmp", "rtmps"}, SourceSilence: 30 * time.Second,
 		WorkerSlots: 100, WorkerListen: "127.0.0.1:8081", Preview: true, Lease: 3 * time.Second, RenewCap: 2 * time.Minute,
-		Retention: 72 * time.Hour, ResumeTTL: 720 * time.Hour, LogLevel: slog.LevelInfo, LogFormat: "text",
+		Retention: 72 * time.Hour, ResumeTTL: 720 * time.Hour,
+		Sandbox: "auto", HostPushes: 16, HostMemory: 512 << 20, EncodeHostMemory: 1 << 30,
+		LogLevel: slog.LevelInfo, LogFormat: "text",
 	}, c)
 }
 
@@ -117,6 +119,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"a memory that no machine has", "WORKER_MEMORY=99999999999g", "ROOMCAST_WORKER_MEMORY must be a size such as"},
 		{"a memory that a worker alone would take", "WORKER_MEMORY=64m", "ROOMCAST_WORKER_MEMORY must be at least 128m"},
 		{"a preview in words", "PREVIEW=perhaps", "ROOMCAST_PREVIEW must be true or false"},
+		{"a sandbox of some other kind", "SANDBOX=perhaps", "ROOMCAST_SANDBOX must be auto, require or off"},
+		{"a media host for nobody", "HOST_PUSHES=0", "ROOMCAST_HOST_PUSHES must be a whole number from 1 to 200"},
+		{"a media host for everybody", "HOST_PUSHES=201", "ROOMCAST_HOST_PUSHES must be a whole number from 1 to 200"},
+		{"a media host that could not start", "HOST_MEMORY=64m", "ROOMCAST_HOST_MEMORY must be at least 128m"},
+		{"a media host that re-encodes in less", "ENCODE_HOST_MEMORY=256m", "ROOMCAST_ENCODE_HOST_MEMORY must be at least ROOMCAST_HOST_MEMORY"},
 		{"slots in words", "WORKER_SLOTS=many", "ROOMCAST_WORKER_SLOTS must be a whole number"},
 		{"a scheme there is no way for", "SOURCE_SCHEMES=http,file", "ROOMCAST_SOURCE_SCHEMES may list only http, https, rtmp, rtmps"},
 		{"a denied source with a port", "SOURCE_DENY=nas.lan:80", "ROOMCAST_SOURCE_DENY must list networks"},

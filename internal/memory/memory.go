@@ -1,5 +1,5 @@
-// Package memory tells how much memory this process and its children have taken of
-// what they may take, as the kernel counts before it kills.
+// Package memory tells how much memory this process has taken of what it may
+// take, as the kernel counts before it kills.
 package memory
 
 import (
@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // goShare is how much of the limit Go's own memory may grow to before its
@@ -18,8 +17,12 @@ import (
 // knows nothing.
 const goShare = 0.4
 
-// Gauge reads the memory of this process.
+// Gauge reads the memory of this process, and of those it has started.
 type Gauge struct {
+	// Others tells the memory of processes that this one has started, where they have no
+	// cgroup that counts all; nil: there are none.
+	Others func() int64
+
 	root  string // of the file system
 	limit int64
 	group group // whose limit it is; zero: none's, but the setting's
@@ -100,12 +103,11 @@ func (g *Gauge) GoLimit() int64 { return int64(goShare * float64(g.limit)) }
 // Used is how many bytes of Limit are taken. Where that is a cgroup's, it is
 // what the group's processes hold, the kernel's memory for their sockets and
 // pages included, without the files' pages that the kernel would drop first:
-// that is what it compares before it kills. Else it is this process's own
-// pages and those of its children, those of files not included. One that has
-// ended, or that /proc does not show (hidepid), has none.
-func (g *Gauge) Used(children ...int) (int64, error) {
+// that is what it compares before it kills. Else it is the pages of
+// this process and its Others, those of files not included.
+func (g *Gauge) Used() (int64, error) {
 	if g.group.files == nil {
-		return g.pages(children)
+		return g.own()
 	}
 	used, err := number(filepath.Join(g.group.dir, g.group.files.usage))
 	if err != nil {
@@ -115,20 +117,8 @@ func (g *Gauge) Used(children ...int) (int64, error) {
 	return max(used-cache, 0), err
 }
 
-func (g *Gauge) pages(children []int) (int64, error) {
-	sum, err := g.pagesOf("self")
-	for _, pid := range children {
-		n, failed := g.pagesOf(strconv.Itoa(pid))
-		if errors.Is(failed, fs.ErrNotExist) || errors.Is(failed, syscall.ESRCH) {
-			continue
-		}
-		sum, err = sum+n, errors.Join(err, failed)
-	}
-	return sum, err
-}
-
-func (g *Gauge) pagesOf(process string) (int64, error) {
-	text, err := os.ReadFile(filepath.Join(g.root, "proc", process, "statm"))
+func (g *Gauge) own() (int64, error) {
+	text, err := os.ReadFile(filepath.Join(g.root, "proc/self/statm"))
 	if err != nil {
 		return 0, err
 	}
@@ -138,7 +128,11 @@ func (g *Gauge) pagesOf(process string) (int64, error) {
 	}
 	resident, errResident := strconv.ParseInt(fields[1], 10, 64)
 	shared, errShared := strconv.ParseInt(fields[2], 10, 64)
-	return (resident - shared) * int64(os.Getpagesize()), errors.Join(errResident, errShared)
+	own := (resident - shared) * int64(os.Getpagesize())
+	if g.Others != nil {
+		own += g.Others()
+	}
+	return own, errors.Join(errResident, errShared)
 }
 
 func (g group) cache() (int64, error) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strconv"
 	"sync"
@@ -54,13 +55,14 @@ type Pool struct {
 	cfg Config
 
 	mu      sync.Mutex
-	hosts   []*host // until they have ended
+	hosts   []*host // that run
 	closed  bool
 	ended   sync.WaitGroup
 	begun   hello
 	started int64
-	deaths  map[string]int64 // by how
+	deaths  map[Death]int64
 	preview previews
+	stops   chan os.Signal // tells that children have stopped, or ended
 }
 
 // host is one child process.
@@ -71,6 +73,7 @@ type host struct {
 	said    chan struct{} // closed when it has said hello, or is gone
 	gone    chan struct{} // closed when it has ended
 	failed  error         // what it said in place of hello
+	statm   *os.File      // its memory; opened before it cannot be looked at any more
 
 	// Guarded by the pool's mu.
 	sessions int
@@ -96,12 +99,14 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	if c.EncodeMemory <= 0 {
 		c.EncodeMemory = defaultEncodeMemory
 	}
-	p := &Pool{cfg: c, deaths: map[string]int64{}}
+	p := &Pool{cfg: c, deaths: map[Death]int64{}, stops: make(chan os.Signal, 1)}
+	signal.Notify(p.stops, syscall.SIGCHLD)
+	p.ended.Go(p.killStopped)
 	p.mu.Lock()
 	h, err := p.start()
 	p.mu.Unlock()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.Close())
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
@@ -109,7 +114,7 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	case <-h.said:
 	case <-ctx.Done():
 		h.kill("slow to start")
-		return nil, errors.New("a media host did not start in time")
+		return nil, errors.Join(errors.New("a media host did not start in time"), p.Close())
 	}
 	if h.failed != nil {
 		return nil, errors.Join(fmt.Errorf("start a media host: %w", h.failed), p.Close())
@@ -118,16 +123,27 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 }
 
 // FFmpeg is the version of the libraries in the hosts.
-func (p *Pool) FFmpeg() string { return p.begun.FFmpeg }
+func (p *Pool) FFmpeg() string { return p.said().FFmpeg }
 
 // Sandbox says what the hosts have given up.
-func (p *Pool) Sandbox() Sandbox { return p.begun.Sandbox }
+func (p *Pool) Sandbox() Sandbox { return p.said().Sandbox }
+
+// said is what the newest host has said of itself.
+func (p *Pool) said() hello {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.begun
+}
 
 // Close ends all hosts.
 func (p *Pool) Close() error {
 	p.mu.Lock()
+	if !p.closed {
+		signal.Stop(p.stops)
+		close(p.stops)
+	}
 	p.closed = true
-	for _, h := range p.hosts {
+	for _, h := range slices.Clone(p.hosts) {
 		p.retire(h)
 	}
 	p.mu.Unlock()
@@ -135,7 +151,27 @@ func (p *Pool) Close() error {
 	return nil
 }
 
-// PIDs are the process ids of the hosts that have not ended.
+// killStopped kills hosts that somebody has stopped: they give nothing, and say
+// nothing of it.
+func (p *Pool) killStopped() {
+	for range p.stops {
+		p.mu.Lock()
+		hosts := slices.Clone(p.hosts)
+		p.mu.Unlock()
+		for _, h := range hosts {
+			var what unix.Siginfo
+			err := unix.Waitid(unix.P_PID, h.cmd.Process.Pid, &what, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
+			if err == nil && what.Signo != 0 {
+				h.kill(wasStopped)
+			}
+		}
+	}
+}
+
+// wasStopped is why a host is killed that did nothing wrong.
+const wasStopped = "was stopped"
+
+// PIDs are the process ids of the hosts that run.
 func (p *Pool) PIDs() []int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,6 +206,7 @@ func (p *Pool) start() (*host, error) {
 	}
 	defer func() { _ = there.Close() }()
 	cmd := exec.Command(p.cfg.Command[0], p.cfg.Command[1:]...) //nolint:gosec // it is this program
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}       // see yield
 	cmd.ExtraFiles = []*os.File{there}
 	cmd.Env = []string{
 		"GOMAXPROCS=1",
@@ -178,7 +215,8 @@ func (p *Pool) start() (*host, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, control.Close())
 	}
-	h := &host{pool: p, cmd: cmd, control: control, said: make(chan struct{}), gone: make(chan struct{}), guests: map[*media.Conduct]int{}}
+	statm, _ := os.Open(fmt.Sprintf("/proc/%d/statm", cmd.Process.Pid)) // nil: it is not known
+	h := &host{pool: p, cmd: cmd, control: control, statm: statm, said: make(chan struct{}), gone: make(chan struct{}), guests: map[*media.Conduct]int{}}
 	p.hosts = append(p.hosts, h)
 	p.started++
 	h.limit(p.cfg.Memory)
@@ -230,22 +268,18 @@ func (h *host) end() {
 	if status.Signaled() {
 		h.signal = status.Signal()
 	}
-	how := h.killed
-	switch {
-	case how != "":
-	case h.leaving && !status.Signaled():
-	case status.Signaled():
-		how = status.Signal().String()
-	default:
-		how = "exit"
+	death, how := deathOf(h.killed, status)
+	if h.leaving && h.killed == "" && !status.Signaled() {
+		death = ""
 	}
-	if how != "" {
-		p.deaths[how]++
+	if death != "" {
+		p.deaths[death]++
 	}
 	sessions := h.sessions
 	p.mu.Unlock()
 	close(h.gone)
-	if how != "" {
+	_ = h.statm.Close() // nil does no harm
+	if death != "" {
 		p.cfg.Log.Warn("a media host has died; its pushes go on in others", "how", how, "sessions", sessions, "pid", h.cmd.Process.Pid)
 	}
 }
@@ -349,17 +383,9 @@ func (p *Pool) spare() {
 	}
 }
 
-// yield makes all threads of a host give way to the copies.
+// yield makes all threads of a host, which is a process group, give way to the copies.
 func (h *host) yield() {
-	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", h.cmd.Process.Pid))
-	if err != nil {
-		return
-	}
-	for _, t := range threads {
-		if id, err := strconv.Atoi(t.Name()); err == nil {
-			_ = unix.Setpriority(unix.PRIO_PROCESS, id, encodeNice)
-		}
-	}
+	_ = unix.Setpriority(unix.PRIO_PGRP, h.cmd.Process.Pid, encodeNice)
 }
 
 // leave notes that a session of h has ended, of a source that has behaved as c.
@@ -440,7 +466,7 @@ func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
 		return poisoned
 	}
 	how := media.Death
-	if h.killed == "" && h.signal == syscall.SIGKILL { // the system's, which is out of memory, or somebody's
+	if h.killed == wasStopped || h.killed == "" && h.signal == syscall.SIGKILL { // the system's, which is out of memory, or somebody's
 		how = media.Killing
 	}
 	if h.blamed == nil {

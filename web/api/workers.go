@@ -20,6 +20,7 @@ type worker struct {
 	Since        string            `json:"since,omitempty"`
 	HasSecretKey bool              `json:"hasSecretKey"` // it can run what this API starts
 	load
+	Sandbox string `json:"sandbox,omitempty"`
 }
 
 // load is what a worker takes of its machine, as far as it tells.
@@ -50,7 +51,7 @@ func (s *server) fleet(c *gin.Context) error {
 	}
 	v := workers{Workers: make([]worker, 0, len(f.Workers))}
 	for _, w := range f.Workers {
-		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w), loadOf(w.Load)})
+		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w), loadOf(w.Load), w.Sandbox})
 	}
 	return writeJSON(c, http.StatusOK, v)
 }

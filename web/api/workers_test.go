@@ -25,12 +25,12 @@ func TestTheWorkersAreListedWithoutTheirKeys(t *testing.T) {
 		{"name":"b","version":"v2","state":"no_memory","slots":4,"used":0,"since":"1970-01-01T00:00:01.500Z","hasSecretKey":false}
 	]}`, w.Body.String())
 	f.fleet.Workers = []tasks.WorkerReport{
-		{Name: "a", State: tasks.WorkerReady, Load: &tasks.Load{Cores: 0.4249, Memory: 300, Limit: 1000}}, {Name: "idle", State: tasks.WorkerReady, Load: &tasks.Load{}},
+		{Name: "a", State: tasks.WorkerReady, Load: &tasks.Load{Cores: 0.4249, Memory: 300, Limit: 1000}}, {Name: "idle", State: tasks.WorkerReady, Load: &tasks.Load{}, Sandbox: tasks.SandboxHolds},
 	}
 	w = f.do("GET", "/v1/workers", "")
 	assert.JSONEq(t, `{"workers":[
 		{"name":"a","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true,"cpuCores":0.42,"memoryBytes":300,"memoryLimitBytes":1000},
-		{"name":"idle","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true,"cpuCores":0}
+		{"name":"idle","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true,"cpuCores":0,"sandbox":"holds"}
 	]}`, w.Body.String())
 	f.fleet.Workers = []tasks.WorkerReport{{Name: "old", State: tasks.WorkerReady}} // it tells nothing of itself
 	w = f.do("GET", "/v1/workers", "")

@@ -174,13 +174,13 @@ func (e WorkerState) Valid() bool {
 
 // Check One thing that the process works with.
 type Check struct {
-	// Code Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `other_version`.
+	// Code Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `other_version`, `no_sandbox`.
 	Code string `json:"code,omitempty"`
 
 	// Message What is wrong and what to do.
 	Message string `json:"message,omitempty"`
 
-	// Name `redis`; of an API also `workers` and `versions`.
+	// Name `redis`; of an API also `workers`, `versions` and `sandbox`.
 	Name string `json:"name"`
 
 	// Status `unknown`: it could not be looked at.
@@ -868,6 +868,9 @@ type Worker struct {
 
 	// Name A new one for every process.
 	Name string `json:"name"`
+
+	// Sandbox `holds`: what takes sources apart has no files, no network and nothing else of this worker. Else what it lacks, in words.
+	Sandbox string `json:"sandbox,omitempty"`
 
 	// Since When it began.
 	Since time.Time `json:"since,omitempty"`

@@ -562,6 +562,8 @@ export interface components {
              * @description Memory that it may take. Absent when nobody limits it.
              */
             memoryLimitBytes?: number;
+            /** @description `holds`: what takes sources apart has no files, no network and nothing else of this worker. Else what it lacks, in words. */
+            sandbox?: string;
         };
         /** @description What a process looked at. */
         Readiness: {
@@ -571,14 +573,14 @@ export interface components {
         };
         /** @description One thing that the process works with. */
         Check: {
-            /** @description `redis`; of an API also `workers` and `versions`. */
+            /** @description `redis`; of an API also `workers`, `versions` and `sandbox`. */
             name: string;
             /**
              * @description `unknown`: it could not be looked at.
              * @enum {string}
              */
             status: "ok" | "warning" | "unknown";
-            /** @description Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `other_version`. */
+            /** @description Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `other_version`, `no_sandbox`. */
             code?: string;
             /** @description What is wrong and what to do. */
             message?: string;
