@@ -24,7 +24,7 @@ func (r *reel) openAgain(ctx context.Context, f *feed) opened {
 	g := f.again(ctx, r)
 	s, err := g.look(ctx)
 	if err != nil {
-		r.close(g)
+		g.close()
 		return opened{err: err}
 	}
 	if len(f.held) > 0 && !g.live { // of the looking at it: nothing of a recording is left out

@@ -365,7 +365,7 @@ func (m *mixer) startWithKey() { m.wantKey.Store(true) }
 func (m *mixer) closeFeed() {
 	m.reel.drop()
 	if m.feed != nil {
-		m.reel.close(m.feed)
+		m.feed.close()
 		m.feed, m.ready = nil, nil
 		m.forgetHeld()
 		if m.weave != nil {

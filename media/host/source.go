@@ -185,7 +185,7 @@ func (s *source) open() error {
 	b := s.way.Bytes
 	err = c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
 		Name: nameOf(s.way.URL), Mode: s.request.Mode, Choice: s.request.Choice, AudioDelay: int64(s.request.AudioDelay),
-		ProbeTimeout: int64(longProbe), Seekable: b.Seekable(), Size: b.Size(), Recorded: s.way.Recorded,
+		Seekable: b.Seekable(), Size: b.Size(), Recorded: s.way.Recorded,
 	}})
 	if err != nil {
 		return errors.Join(errDied, err)
@@ -198,9 +198,6 @@ func (s *source) open() error {
 	s.kept.opened(said.Info.Container)
 	return said.Fault.error()
 }
-
-// longProbe is the host's own bound of an opening: it is the worker that bounds it.
-const longProbe = time.Hour
 
 // hear waits for what a host says to one of its orders, and serves it meanwhile.
 func (s *source) hear(to kind) (opened, error) {

@@ -54,7 +54,6 @@ func (s *Source) probedBeyond() bool {
 func (s *Source) beginAgain() error {
 	tracks := s.info.Tracks
 	s.closeFormat()
-	s.life.probeAgain()
 	s.brief, s.varied = true, true
 	defer func() { s.brief = false }()
 	if err := s.openFormat(); err != nil {
