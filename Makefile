@@ -10,8 +10,9 @@ DEPS         ?= scripts/deps
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GO_LDFLAGS   ?= -s -w -X github.com/roomcast/roomcast/internal/process.version=$(VERSION)
 
-# Targets of media/libav, one for each container.
-FUZZ_TARGETS = FuzzMP4 FuzzMatroska FuzzTS FuzzFLV FuzzAVI FuzzOgg FuzzSound FuzzASF FuzzHLS
+# Package and target: of media/libav one for each container, of media/host one for each side.
+FUZZ_TARGETS = $(addprefix media/libav:,FuzzMP4 FuzzMatroska FuzzTS FuzzFLV FuzzAVI FuzzOgg FuzzSound FuzzASF FuzzHLS) \
+	$(addprefix media/host:,FuzzFromHost FuzzToHost)
 
 # nomsgpack: gin's codec for a format that the API does not speak is 6 MB.
 PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags '$(GO_LDFLAGS)'
@@ -58,7 +59,7 @@ chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at
 	@dir=$$(mktemp -d) && { $(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -p 1 -timeout 3h -v -run '^TestChaos' \
 		./internal/e2e ./internal/matrix ./tasks/queue ./media/libav; echo $$? >"$$dir/exit"; \
 		for target in $(FUZZ_TARGETS); do \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime 30s -parallel 1 ./media/libav && echo "RESULT $$target found nothing" || echo 1 >"$$dir/exit"; \
+			$(GO) test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime 30s -parallel 1 "./$${target%:*}" && echo "RESULT $$target found nothing" || echo 1 >"$$dir/exit"; \
 		done; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 

@@ -136,6 +136,8 @@ type Packet struct {
 	// LeftOut is a stream of a picture or a sound that the source had not, which has
 	// come and is not given, as nothing here decodes it; nil for nearly all.
 	LeftOut *Stream
+	// Offset is where it begins in the source's bytes; 0 when unknown.
+	Offset int64
 
 	// position in the source and number of the play of it, of what a mixer
 	// gives out.

@@ -20,8 +20,8 @@ const (
 	flagLeftOut   // a Stream follows, as JSON
 )
 
-// appendPacket appends p as it goes over a socket: flags, track, PTS, DTS, duration
-// and data, and what the flags say follows. Numbers are varints, bytes have their
+// appendPacket appends p as it goes over a socket: flags, track, PTS, DTS, duration,
+// offset and data, and what the flags say follows. Numbers are varints, bytes have their
 // length before them.
 func appendPacket(b []byte, p *media.Packet) ([]byte, error) {
 	flags := byte(0)
@@ -41,6 +41,7 @@ func appendPacket(b []byte, p *media.Packet) ([]byte, error) {
 	b = binary.AppendVarint(b, int64(p.PTS))
 	b = binary.AppendVarint(b, int64(p.DTS))
 	b = binary.AppendVarint(b, int64(p.Duration))
+	b = binary.AppendVarint(b, p.Offset)
 	b = appendBytes(b, p.Data)
 	if p.Extradata != nil {
 		b = appendBytes(b, p.Extradata)
@@ -127,7 +128,7 @@ func (s *scanner) packet(tracks int) media.Packet {
 	flags := s.byte()
 	track := s.uvarint()
 	p := media.Packet{
-		Track: int(min(track, 1<<16)), PTS: time.Duration(s.varint()), DTS: time.Duration(s.varint()), Duration: time.Duration(s.varint()),
+		Track: int(min(track, 1<<16)), PTS: time.Duration(s.varint()), DTS: time.Duration(s.varint()), Duration: time.Duration(s.varint()), Offset: s.varint(),
 		NoPTS: flags&flagNoPTS != 0, NoDTS: flags&flagNoDTS != 0,
 		Keyframe: flags&flagKeyframe != 0, Corrupt: flags&flagCorrupt != 0, Discard: flags&flagDiscard != 0,
 	}

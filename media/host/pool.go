@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strconv"
 	"sync"
@@ -61,6 +62,7 @@ type Pool struct {
 	started int64
 	deaths  map[Death]int64
 	preview previews
+	stops   chan os.Signal // tells that children have stopped, or ended
 }
 
 // host is one child process.
@@ -97,12 +99,14 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	if c.EncodeMemory <= 0 {
 		c.EncodeMemory = defaultEncodeMemory
 	}
-	p := &Pool{cfg: c, deaths: map[Death]int64{}}
+	p := &Pool{cfg: c, deaths: map[Death]int64{}, stops: make(chan os.Signal, 1)}
+	signal.Notify(p.stops, syscall.SIGCHLD)
+	p.ended.Go(p.killStopped)
 	p.mu.Lock()
 	h, err := p.start()
 	p.mu.Unlock()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.Close())
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
@@ -110,7 +114,7 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	case <-h.said:
 	case <-ctx.Done():
 		h.kill("slow to start")
-		return nil, errors.New("a media host did not start in time")
+		return nil, errors.Join(errors.New("a media host did not start in time"), p.Close())
 	}
 	if h.failed != nil {
 		return nil, errors.Join(fmt.Errorf("start a media host: %w", h.failed), p.Close())
@@ -134,6 +138,10 @@ func (p *Pool) said() hello {
 // Close ends all hosts.
 func (p *Pool) Close() error {
 	p.mu.Lock()
+	if !p.closed {
+		signal.Stop(p.stops)
+		close(p.stops)
+	}
 	p.closed = true
 	for _, h := range slices.Clone(p.hosts) {
 		p.retire(h)
@@ -142,6 +150,26 @@ func (p *Pool) Close() error {
 	p.ended.Wait()
 	return nil
 }
+
+// killStopped kills hosts that somebody has stopped: they give nothing, and say
+// nothing of it.
+func (p *Pool) killStopped() {
+	for range p.stops {
+		p.mu.Lock()
+		hosts := slices.Clone(p.hosts)
+		p.mu.Unlock()
+		for _, h := range hosts {
+			var what unix.Siginfo
+			err := unix.Waitid(unix.P_PID, h.cmd.Process.Pid, &what, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
+			if err == nil && what.Signo != 0 {
+				h.kill(wasStopped)
+			}
+		}
+	}
+}
+
+// wasStopped is why a host is killed that did nothing wrong.
+const wasStopped = "was stopped"
 
 // PIDs are the process ids of the hosts that run.
 func (p *Pool) PIDs() []int {
@@ -438,7 +466,7 @@ func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
 		return poisoned
 	}
 	how := media.Death
-	if h.killed == "" && h.signal == syscall.SIGKILL { // the system's, which is out of memory, or somebody's
+	if h.killed == wasStopped || h.killed == "" && h.signal == syscall.SIGKILL { // the system's, which is out of memory, or somebody's
 		how = media.Killing
 	}
 	if h.blamed == nil {

@@ -38,8 +38,8 @@ var (
 )
 
 // source is a source that a host takes apart. When the host dies, it goes on in
-// another one, if its bytes can be read again and its packets tell where it is; else
-// its error says that it is to be opened anew.
+// another one, if its bytes can be read again or enough of them is kept, and its packets
+// tell where it is; else its error says that it is to be opened anew.
 type source struct {
 	// ctx is a field because the contract of media.Opener makes one context bound all
 	// calls of a Source.
@@ -53,11 +53,15 @@ type source struct {
 
 	tracks  int // that have come
 	packets []media.Packet
-	last    error  // after them
-	wanted  int    // bytes that the host waits for; 0: it waits to be asked
-	from    int64  // their position
-	at      int64  // of the Way's bytes
-	probe   *probe // nil: it is open
+	last    error // after them
+	wanted  int   // bytes that the host waits for; 0: it waits to be asked
+	from    int64 // their position
+	at      int64 // of the Way's bytes
+	kept    kept
+	replay  []byte    // of what is kept, that the host is still to get
+	fetched time.Time // when a live source's bytes were read last
+	old     int64     // position of the first byte that no host before had
+	probe   *probe    // nil: it is open
 	given   mark
 
 	poisoned bool // no host is to try it again
@@ -98,11 +102,8 @@ func (p *Pool) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate
 	}
 	context.AfterFunc(ctx, s.wake)
 	err = s.open()
-	for s.dead(err) && s.mayTryAgain() {
-		if _, err = s.way.Bytes.Seek(0, io.SeekStart); err == nil {
-			s.at = 0
-			err = s.open()
-		}
+	for s.dead(err) && s.died() && s.rewind() {
+		err = s.open()
 	}
 	if err != nil {
 		err = s.inWords(opOpen, err)
@@ -194,6 +195,7 @@ func (s *source) open() error {
 		return err
 	}
 	s.info, s.tracks = said.Info, len(said.Info.Tracks)
+	s.kept.opened(said.Info.Container)
 	return said.Fault.error()
 }
 
@@ -277,6 +279,7 @@ func (s *source) take(payload []byte) error {
 			return in.err
 		}
 		s.tracks = max(s.tracks, p.Track+1)
+		s.kept.came(p, s.info.Tracks)
 		s.packets = append(s.packets, p)
 	}
 	if len(last) > 0 {
@@ -304,7 +307,7 @@ func (s *source) feed() error {
 	}
 	buffer := lent(s.wanted)[:s.wanted]
 	defer giveBack(buffer)
-	n, err := readWhatIsThere(b, buffer)
+	n, err := s.fetch(buffer)
 	if ended := s.ended(opRead); ended != nil {
 		return ended
 	}
@@ -319,6 +322,39 @@ func (s *source) feed() error {
 		return errors.Join(errDied, err)
 	}
 	return nil
+}
+
+// fetch reads what is there of the source's bytes: first those that the host before had.
+func (s *source) fetch(to []byte) (int, error) {
+	if len(s.replay) > 0 {
+		n := copy(to, s.replay)
+		s.replay = s.replay[n:]
+		return n, nil
+	}
+	live := !s.way.Bytes.Seekable()
+	if live && s.probe == nil && !s.way.Recorded {
+		s.gather()
+	}
+	n, err := readWhatIsThere(s.way.Bytes, to)
+	if live {
+		s.kept.add(to[:n])
+	}
+	return n, err
+}
+
+// gatherTime is how far apart a live source's bytes are handed to its host at least:
+// they come in pieces of a packet of the network, and each turn has its price.
+const gatherTime = 20 * time.Millisecond
+
+// gather lets a live source's bytes come together.
+func (s *source) gather() {
+	if wait := gatherTime - time.Since(s.fetched); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-s.ctx.Done():
+		}
+	}
+	s.fetched = time.Now()
 }
 
 // fullRead is as much as comes at once of what is there already.
@@ -349,7 +385,10 @@ func (s *source) ReadPacket() (media.Packet, error) {
 		p, err := s.read()
 		switch {
 		case err == nil && s.given.has(p):
-			continue // before the host that gave it died
+			if p.Offset < s.old || s.old == 0 {
+				continue // it was given before the host died
+			}
+			return media.Packet{}, errGoneOn(opRead) // the times have changed with the host
 		case err == nil:
 			s.given.note(p)
 			s.accept(p)
@@ -421,12 +460,9 @@ func (s *source) Seek(pos time.Duration) error {
 	defer s.working.Unlock()
 	s.given = mark{seek: pos, died: s.given.died}
 	err := s.seek(pos)
-	for s.dead(err) && s.mayTryAgain() {
-		if _, err = s.way.Bytes.Seek(0, io.SeekStart); err == nil {
-			s.at = 0
-			if err = s.open(); err == nil {
-				err = s.seek(pos)
-			}
+	for s.dead(err) && s.died() && s.rewind() {
+		if err = s.open(); err == nil {
+			err = s.seek(pos)
 		}
 	}
 	return s.inWords(opSeek, err)
@@ -463,14 +499,6 @@ func (s *source) dead(err error) bool {
 	return errors.Is(err, errDied)
 }
 
-// mayTryAgain notes a death, and says whether another host may try the source again.
-func (s *source) mayTryAgain() bool {
-	if !s.died() {
-		return false
-	}
-	return s.way.Bytes.Seekable() && s.ctx.Err() == nil
-}
-
 // died notes a death; it returns false when the source is poisoned.
 func (s *source) died() bool {
 	got := s.given.reached-s.given.died >= further
@@ -479,39 +507,67 @@ func (s *source) died() bool {
 	return !s.poisoned
 }
 
-// revive goes on in another host with what comes after the last packet given.
-func (s *source) revive() error {
-	if !s.died() {
-		return errPoisoned(opRead)
-	}
-	again := errGoneOn(opRead)
-	if !s.way.Bytes.Seekable() || s.given.lost || s.info.Live {
-		return again
-	}
-	before := s.info
-	if _, err := s.way.Bytes.Seek(0, io.SeekStart); err != nil {
-		return again
+// rewind makes the next host begin with the source's begin, or with what is kept of it.
+// It returns false when it cannot.
+func (s *source) rewind() bool {
+	if s.ctx.Err() != nil {
+		return false
 	}
 	s.at = 0
+	if s.way.Bytes.Seekable() {
+		_, err := s.way.Bytes.Seek(0, io.SeekStart)
+		return err == nil
+	}
+	var ok bool
+	s.replay, ok = s.kept.again()
+	s.old = int64(len(s.replay))
+	return ok
+}
+
+// revive goes on in another host with what comes after the last packet given.
+func (s *source) revive() error {
+	before := s.info
+	for {
+		if !s.died() {
+			return errPoisoned(opRead)
+		}
+		if s.given.lost || s.way.Bytes.Seekable() && s.info.Live || !s.rewind() {
+			return errGoneOn(opRead)
+		}
+		err := s.goOn(before)
+		if err == nil {
+			return nil
+		}
+		if !s.dead(err) {
+			return cmp.Or(s.ended(opRead), errGoneOn(opRead))
+		}
+	}
+}
+
+// goOn opens the source, which was like before, and makes it give what has not been
+// given.
+func (s *source) goOn(before media.SourceInfo) error {
 	if err := s.open(); err != nil {
-		return cmp.Or(s.ended(opRead), again)
+		return err
 	}
 	if !sameTracks(before, s.info) {
-		return again
+		return errChanged
 	}
 	s.info = before
 	to, begun := s.given.position(before.StartTime)
 	if !begun {
 		to = s.given.seek
 	}
-	if to > 0 {
+	if to > 0 && s.way.Bytes.Seekable() {
 		if err := s.seek(to); err != nil {
-			return cmp.Or(s.ended(opRead), again)
+			return err
 		}
 	}
 	s.given.skip()
 	return nil
 }
+
+var errChanged = errors.New("another host finds something else in the source")
 
 func sameTracks(a, b media.SourceInfo) bool {
 	return slices.EqualFunc(a.Tracks, b.Tracks, func(a, b media.Track) bool { return a.Type == b.Type && a.Codec == b.Codec })

@@ -83,17 +83,38 @@ func TestASourceGoesOnInAnotherHostWithoutLosingOrRepeatingAPacket(t *testing.T)
 	require.True(t, hostOf(s).own)
 }
 
-func TestASourceThatCannotBeReadAgainIsToBeOpenedAnewWhenItsHostDies(t *testing.T) {
+func TestASourceThatIsReadOnceGoesOnWithWhatIsKeptOfIt(t *testing.T) {
 	m := textOf(numbered(3000)...)
 	m.seekable = false
 	s := open(t, newPool(t, nil), m, &media.Conduct{})
-	read(t, s, 1000)
+	require.Equal(t, wanted(0, 1000), read(t, s, 1000))
+	require.NoError(t, syscall.Kill(hostOf(s).cmd.Process.Pid, syscall.SIGKILL))
+	require.Equal(t, wanted(1000, 3000), read(t, s, -1))
+}
+
+func TestASourceOfWhichTooLittleIsKeptIsToBeOpenedAnewWhenItsHostDies(t *testing.T) {
+	m := textOf(numbered(60000)...)
+	m.seekable = false
+	s := open(t, newPool(t, nil), m, &media.Conduct{})
+	require.Len(t, read(t, s, 50000), 50000)
 	require.NoError(t, syscall.Kill(hostOf(s).cmd.Process.Pid, syscall.SIGKILL))
 	var err error
 	for err == nil {
 		_, err = s.ReadPacket()
 	}
 	require.Equal(t, media.KindSourceDropped, media.KindOf(err))
+}
+
+func TestAHostThatSomebodyStopsIsKilledAndItsSourceGoesOn(t *testing.T) {
+	s := open(t, newPool(t, nil), textOf(numbered(3000)...), &media.Conduct{})
+	require.Equal(t, wanted(0, 1000), read(t, s, 1000))
+	first := hostOf(s)
+	require.NoError(t, syscall.Kill(first.cmd.Process.Pid, syscall.SIGSTOP))
+	begin := time.Now()
+	require.Equal(t, wanted(1000, 3000), read(t, s, -1))
+	require.Less(t, time.Since(begin), 10*obeyTime)
+	require.NotSame(t, first, hostOf(s))
+	require.Equal(t, wasStopped, first.killed)
 }
 
 func TestASourceThatKillsItsHostTwiceIsPoisonedAndItsNeighbourGoesOn(t *testing.T) {

@@ -320,6 +320,7 @@ func (s *Source) packetOf(track int) media.Packet {
 		NoDTS:    r.dts == C.AV_NOPTS_VALUE,
 		Keyframe: r.flags&C.AV_PKT_FLAG_KEY != 0,
 		Corrupt:  r.flags&C.AV_PKT_FLAG_CORRUPT != 0,
+		Offset:   max(int64(r.pos), 0),
 	}
 	p.Discard = r.flags&C.AV_PKT_FLAG_DISCARD != 0 && s.edits != nil
 	if !p.NoPTS {
