@@ -562,6 +562,8 @@ export interface components {
              * @description Memory that it may take. Absent when nobody limits it.
              */
             memoryLimitBytes?: number;
+            /** @description `holds`: what takes sources apart has no files, no network and nothing else of this worker. Else what it lacks, in words. */
+            sandbox?: string;
         };
         /** @description What a process looked at. */
         Readiness: {
@@ -571,14 +573,14 @@ export interface components {
         };
         /** @description One thing that the process works with. */
         Check: {
-            /** @description `redis`; of an API also `workers` and `versions`. */
+            /** @description `redis`; of an API also `workers`, `versions` and `sandbox`. */
             name: string;
             /**
              * @description `unknown`: it could not be looked at.
              * @enum {string}
              */
             status: "ok" | "warning" | "unknown";
-            /** @description Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `worker_restarts`, `other_version`. */
+            /** @description Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `worker_restarts`, `other_version`, `no_sandbox`. */
             code?: string;
             /** @description What is wrong and what to do. */
             message?: string;
@@ -1054,7 +1056,7 @@ export interface components {
          * @description Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
          * @enum {string}
          */
-        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "worker_restarts" | "waiting_for_worker";
+        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_poisoned" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "worker_restarts" | "waiting_for_worker";
     };
     responses: {
         /** @description The page, for whoever accepts text/html. */
