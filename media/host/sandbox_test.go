@@ -45,8 +45,8 @@ func TestWhatTheKernelLacksIsSaidAndWithRequireNoHostStarts(t *testing.T) {
 			require.Equal(t, []string{"packet"}, read(t, open(t, p, textOf("packet"), nil), -1), "it plays all the same")
 
 			_, err := New(t.Context(), Config{Command: append(slices.Clone(command), string(SandboxRequire)), Log: slog.New(slog.DiscardHandler)})
-			require.ErrorContains(t, err, "ROOMCAST_SANDBOX=require")
-			require.Regexp(t, "(?i)lacks "+part, err.Error())
+			require.Error(t, err)
+			require.Regexp(t, "(?i)^start a media host: its sandbox lacks "+part+": .+; ROOMCAST_SANDBOX is require$", err.Error())
 		})
 	}
 }
@@ -64,7 +64,7 @@ func TestTheSandboxNeedsNoPrivilege(t *testing.T) {
 		drop = append(drop, "--reuid=10001", "--regid=10001", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
 	}
 	p := newPool(t, func(c *Config) {
-		c.Command = append(slices.Clone(drop), forAll(t, os.Args[0]), hostArgument, string(SandboxRequire))
+		c.Command = slices.Concat(drop, []string{forAll(t, os.Args[0]), hostArgument, string(SandboxRequire)})
 	})
 	require.Equal(t, "holds", p.Sandbox().String())
 	score, err := os.ReadFile(procOf(p.PIDs()[0], "oom_score_adj"))
