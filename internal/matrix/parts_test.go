@@ -218,13 +218,18 @@ func (c partClip) covered(all [2]media.Coverage) (found []string) {
 	return found
 }
 
+// mayMove is by how much a mark may be out of its place.
+func (c partClip) mayMove() time.Duration {
+	if c.container == "hls" {
+		return outOfListed
+	}
+	return outOfPlace
+}
+
 // placed returns which marks are not where they were made, where the room begins
 // with what was made at begin.
 func (c partClip) placed(what string, got, made []time.Duration, begin time.Duration) (found []string) {
-	outOfPlace := outOfPlace
-	if c.container == "hls" {
-		outOfPlace = outOfListed
-	}
+	outOfPlace := c.mayMove()
 	for _, at := range made {
 		if at -= begin; !slices.ContainsFunc(got, func(g time.Duration) bool { return (g - at).Abs() <= outOfPlace }) {
 			found = append(found, fmt.Sprintf("no %s at %v", what, at))
@@ -263,7 +268,7 @@ func (c partClip) judge(r mediatest.Report) (found []string) {
 	}
 	flashes, beeps := c.marks(media.Video), c.marks(media.Audio)
 	if pictures := c.spans(media.Video); pictures[0].From > 0 { // from black to a picture, it is no flash
-		r.Flashes = slices.DeleteFunc(slices.Clone(r.Flashes), func(at time.Duration) bool { return (at - pictures[0].From + begin).Abs() <= maxApart })
+		r.Flashes = slices.DeleteFunc(slices.Clone(r.Flashes), func(at time.Duration) bool { return (at - pictures[0].From + begin).Abs() <= c.mayMove() })
 	}
 	for _, s := range c.spans(media.Audio) { // the end of a beep that the encoder's delay has left behind the cut
 		if s.From%time.Second == time.Second/2+beepLength {
