@@ -14,7 +14,7 @@ func DescribeH264(avcc []byte) (Track, bool) {
 	t := Track{
 		Type: Video, Codec: H264, Extradata: avcc, CodecTag: 0,
 		Profile: profileOf(sps), PixelFormat: pixelFormatOf(sps),
-		Width: sps.Width(), Height: sps.Height(), Pixels: pixelsOf(sps), HDR: isHDR(sps),
+		Width: sps.Width(), Height: sps.Height(), Pixels: pixelsOf(sps), HDR: isHDR(TransferH264(avcc)),
 	}
 	const most = 1000 // beyond it is nonsense
 	if fps := sps.FPS(); fps > 0 && fps <= most {
@@ -23,11 +23,33 @@ func DescribeH264(avcc []byte) (Track, bool) {
 	return t, known && isAVCC(avcc) && sps.FrameMbsOnlyFlag && t.PixelFormat != "" && t.Width > 0 && t.Height > 0
 }
 
-// isHDR says that the transfer function is PQ or HLG (ITU-T H.264, table E-4).
-func isHDR(sps h264.SPS) bool {
+// TransferH264 is the transfer function of an avcC's pictures (ITU-T H.264, table
+// E-4), 0 where it is not told.
+func TransferH264(avcc []byte) int {
+	sps, _ := spsOf(avcc)
+	if sps.VUI == nil || !sps.VUI.ColourDescriptionPresentFlag {
+		return 0
+	}
+	return int(sps.VUI.TransferCharacteristics)
+}
+
+// AVCC is H.264's decoder configuration as an avcC: itself, or made of parameter
+// sets with start codes. It is nil where there is none.
+func AVCC(extradata []byte) []byte {
+	if isAVCC(extradata) {
+		return extradata
+	}
+	var c annexB
+	if _, err := c.conform(extradata); err != nil {
+		return nil
+	}
+	return c.config()
+}
+
+// isHDR says that a transfer function is PQ or HLG.
+func isHDR(transfer int) bool {
 	const pq, hlg = 16, 18
-	return sps.VUI != nil && sps.VUI.ColourDescriptionPresentFlag &&
-		(sps.VUI.TransferCharacteristics == pq || sps.VUI.TransferCharacteristics == hlg)
+	return transfer == pq || transfer == hlg
 }
 
 // profileOf is a profile's name (ITU-T H.264, A.2), empty for a rare one.
@@ -116,4 +138,16 @@ func DescribeAAC(config []byte) (t Track, packet time.Duration, sure bool) {
 		return t, packet, false
 	}
 	return t, packet, t.Channels > 0
+}
+
+// DescribeADTS is DescribeAAC by a frame's own header (ISO/IEC 13818-7, 6.2). The
+// track has no Extradata.
+func DescribeADTS(frame []byte) (Track, time.Duration, bool) {
+	var c adts
+	if _, err := c.conform(frame); err != nil {
+		return Track{}, 0, false
+	}
+	t, packet, sure := DescribeAAC(c.asc)
+	t.Extradata = nil
+	return t, packet, sure
 }

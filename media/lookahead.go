@@ -2,39 +2,123 @@ package media
 
 import (
 	"cmp"
+	"io"
+	"slices"
 	"time"
 )
 
-// seekHeld bounds what is read ahead in search of the last keyframe.
-const seekHeld = 32 << 20
+const (
+	// seekHeld bounds what is read ahead in search of the last keyframe.
+	seekHeld = 32 << 20
+	// leastEarly is by how much sound must begin before the picture to count.
+	leastEarly = 300 * time.Millisecond
+)
 
-// LookAhead holds packets of a source that is being sought, from the best
+// Ahead is what a source that is being sought has read ahead.
+type Ahead struct {
+	Packets []Packet  // the next ones
+	News    [2]*Track // what a track is by what was left out, until its next packet tells
+}
+
+// Reader reads on in a source that is being sought.
+type Reader struct {
+	Read func() (Packet, error) // io.EOF at the end
+	Type func(Packet) MediaType // of a packet's track
+}
+
+// Take takes the first packet that was read ahead, if there is one.
+func (a *Ahead) Take() (Packet, bool) {
+	if len(a.Packets) == 0 {
+		return Packet{}, false
+	}
+	p := a.Packets[0]
+	a.Packets[0] = Packet{}
+	a.Packets = a.Packets[1:]
+	return p, true
+}
+
+// Settle reads ahead to the first picture. With most containers it is the
+// keyframe sought. Where the container has no index (MPEG-TS) it is any:
+// then the reading goes on up to target, and the last keyframe on the way is
+// where the source continues. scanning says to do so in any case. It returns
+// false when there was none.
+func (a *Ahead) Settle(r Reader, target time.Duration, scanning bool) (bool, error) {
+	look := lookAhead{scanning: scanning}
+	for !look.done {
+		p, err := r.Read()
+		if err == io.EOF { //nolint:errorlint // as media.Source has it
+			break
+		}
+		if err != nil {
+			return false, err
+		}
+		look.add(p, r.Type(p) == Video, target)
+	}
+	a.Packets = look.held
+	for i, told := range look.told {
+		a.News[i] = cmp.Or(told, a.News[i])
+	}
+	return look.found, nil
+}
+
+// Pass reads on to target, of a source without a picture, and drops the sound before.
+func (a *Ahead) Pass(r Reader, target time.Duration) error {
+	var change *Track
+	for {
+		p, err := r.Read()
+		if err == io.EOF { //nolint:errorlint // as media.Source has it
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		change = cmp.Or(p.Change, change)
+		if p.NoDTS || p.DTS+p.Duration >= target {
+			p.Change = change
+			a.Packets = []Packet{p}
+			return nil
+		}
+	}
+}
+
+// Leads says whether of what has been read ahead the picture begins so much after
+// target that there is sound to be heard before.
+func (a *Ahead) Leads(r Reader, target time.Duration) bool {
+	first := slices.IndexFunc(a.Packets, func(p Packet) bool { return r.Type(p) == Video })
+	if first < 0 {
+		return false
+	}
+	p := a.Packets[first]
+	return p.Keyframe && !p.NoPTS && p.PTS-target >= leastEarly
+}
+
+// lookAhead holds packets of a source that is being sought, from the best
 // keyframe so far.
-type LookAhead struct {
-	Held        []Packet
-	Told        [2]*Track // by what is left out: another stream
-	Found, Done bool
-	Scanning    bool // the first keyframe need not be the last before the target
+type lookAhead struct {
+	held        []Packet
+	told        [2]*Track // by what is left out: another stream
+	found, done bool
+	scanning    bool // the first keyframe need not be the last before the target
 	size        int
 }
 
 // begin leaves out all before p, but for the configuration it may need, and what
 // the tracks have become.
-func (a *LookAhead) begin(p Packet) Packet {
+func (a *lookAhead) begin(p Packet) Packet {
 	newest := p.Extradata
-	for _, q := range a.Held {
-		a.Told[q.Track] = cmp.Or(q.Change, a.Told[q.Track])
+	for _, q := range a.held {
+		a.told[q.Track] = cmp.Or(q.Change, a.told[q.Track])
 		if q.Track == p.Track && p.Extradata == nil && q.Extradata != nil {
 			newest = q.Extradata
 		}
 	}
 	p.Extradata = newest
-	a.Held, a.size = nil, 0
+	a.held, a.size = nil, 0
 	return p
 }
 
-// Add takes the next packet; video says that it is of the picture.
-func (a *LookAhead) Add(p Packet, video bool, target time.Duration) {
+// add takes the next packet; video says that it is of the picture.
+func (a *lookAhead) add(p Packet, video bool, target time.Duration) {
 	at := p.PTS
 	if p.NoPTS {
 		at = p.DTS
@@ -42,19 +126,19 @@ func (a *LookAhead) Add(p Packet, video bool, target time.Duration) {
 	switch {
 	case !video:
 	case p.Keyframe && at <= target:
-		if a.Scanning {
+		if a.scanning {
 			p = a.begin(p)
 		}
-		a.Found = true
-		a.Done = !a.Scanning
-	case !p.Keyframe && !a.Found:
-		a.Scanning = true
-		a.Done = p.DTS > target && !p.NoDTS
+		a.found = true
+		a.done = !a.scanning
+	case !p.Keyframe && !a.found:
+		a.scanning = true
+		a.done = p.DTS > target && !p.NoDTS
 	default:
-		a.Done = p.Keyframe || !p.NoDTS && p.DTS > target
+		a.done = p.Keyframe || !p.NoDTS && p.DTS > target
 	}
-	p.Change = cmp.Or(p.Change, a.Told[p.Track])
-	a.Told[p.Track] = nil
-	a.Held, a.size = append(a.Held, p), a.size+len(p.Data)
-	a.Done = a.Done || a.size > seekHeld
+	p.Change = cmp.Or(p.Change, a.told[p.Track])
+	a.told[p.Track] = nil
+	a.held, a.size = append(a.held, p), a.size+len(p.Data)
+	a.done = a.done || a.size > seekHeld
 }

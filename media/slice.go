@@ -26,15 +26,23 @@ func isB(unit []byte) bool {
 }
 
 // mayReorder says whether pictures of an avcC may be B-frames: what their encoder
-// says (ITU-T H.264, E.2.1), else what their profile allows.
+// says, else what their profile allows.
 func mayReorder(config []byte) bool {
-	sps, known := spsOf(config)
+	depth, told := ReorderH264(config)
+	return !told || depth > 0
+}
+
+// ReorderH264 is by how many pictures those of an avcC are sent out of the order in
+// which they are shown at most. It is false where neither their encoder (ITU-T H.264,
+// E.2.1) nor their profile tells.
+func ReorderH264(avcc []byte) (depth int, told bool) {
+	sps, known := spsOf(avcc)
 	if !known {
-		return true
+		return 0, false
 	}
 	if vui := sps.VUI; vui != nil && vui.BitstreamRestriction != nil {
-		return vui.BitstreamRestriction.MaxNumReorderFrames > 0
+		return int(vui.BitstreamRestriction.MaxNumReorderFrames), true
 	}
 	const baseline = 66 // A.2.1: no B slices
-	return sps.ProfileIdc != baseline
+	return 0, sps.ProfileIdc == baseline
 }

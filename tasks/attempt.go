@@ -301,7 +301,7 @@ func (a *attempt) isLive() bool {
 // liveScheme says whether an address is one of a scheme that has streams alone.
 func liveScheme(address string) bool {
 	scheme, _, _ := strings.Cut(address, ":")
-	return slices.Contains([]string{"rtmp", "rtmps", "rtsp", "srt"}, scheme)
+	return slices.Contains([]string{"rtmp", "rtmps", "rtsp", "rtsps", "srt"}, scheme)
 }
 
 // wasLive says whether the source was live to an attempt before this one.

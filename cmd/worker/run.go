@@ -48,7 +48,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		log.Warn("unknown setting", "detail", w.String())
 	}
 	redisconn.LogTo(log)
-	if err := libav.CheckVersion(); err != nil {
+	if err := libav.CheckLinked(); err != nil {
 		return err
 	}
 	client, err := redisconn.Open(ctx, redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-worker"}, log)

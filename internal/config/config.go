@@ -27,7 +27,7 @@ type Config struct {
 	SDKKeys   SDKKeys      `env:"SDK_KEYS" about:"SDK secret keys of TRTC applications, to check UserSigs in full and to mint missing ones: appid=key, comma separated"`
 
 	RTMPEndpoint       string        `env:"RTMP_ENDPOINT" about:"where rooms are, rtmp(s)://host[:port]/app; empty: Tencent's own, by app id"`
-	SourceSchemes      List          `env:"SOURCE_SCHEMES" envDefault:"http,https,rtmp,rtmps" about:"schemes a source may have; rtsp and srt may be added"`
+	SourceSchemes      List          `env:"SOURCE_SCHEMES" envDefault:"http,https,rtmp,rtmps" about:"schemes a source may have; rtsp, rtsps and srt may be added"`
 	SourceAllow        List          `env:"SOURCE_ALLOW" about:"sources beyond public addresses on the usual ports: networks (10.0.0.0/8), addresses and host:port"`
 	SourceDeny         List          `env:"SOURCE_DENY" about:"where no source may be, whatever SOURCE_ALLOW lists: networks, addresses and names with those below them"`
 	SourceSilence      time.Duration `env:"SOURCE_SILENCE" envDefault:"30s" about:"how long a source over http may send nothing before it counts as broken, 1s to 5m; how long it takes in all does not count"`

@@ -20,7 +20,7 @@ const (
 	leastMemory = 128 << 20
 )
 
-var knownSchemes = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
+var knownSchemes = []string{"http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "srt"}
 
 // validate checks what each value alone does not tell. The shape of addresses
 // is checked here so that all problems come at once; the adapters that use

@@ -235,16 +235,28 @@ func (b *beset) report() {
 	}
 }
 
+// named keeps the bombs that HOSTILE names a part of, where it is set.
+func named(bombs []hostile.Bomb) []hostile.Bomb {
+	f := os.Getenv("HOSTILE")
+	return slices.DeleteFunc(bombs, func(b hostile.Bomb) bool { return !strings.Contains(b.Name, f) })
+}
+
 // TestChaosOneHostileSourceHarmsNobody pushes them one after another; at full
 // size each twice, one of which is stopped after a second.
 func TestChaosOneHostileSourceHarmsNobody(t *testing.T) {
 	bombs := hostile.Bombs()
-	if !full {
+	if !full && os.Getenv("HOSTILE") == "" {
 		bombs = slices.DeleteFunc(bombs, func(b hostile.Bomb) bool { return !b.Worst })
 	}
-	if f := os.Getenv("HOSTILE"); f != "" {
-		bombs = slices.DeleteFunc(hostile.Bombs(), func(b hostile.Bomb) bool { return !strings.Contains(b.Name, f) })
-	}
+	harmNobody(t, named(bombs))
+}
+
+// TestChaosAHostileServerHarmsNobody does the same with servers that answer as
+// none should.
+func TestChaosAHostileServerHarmsNobody(t *testing.T) { harmNobody(t, named(hostile.Servers())) }
+
+func harmNobody(t *testing.T, bombs []hostile.Bomb) {
+	t.Helper()
 	b := newBeset(t, bombs)
 	_, watched := hostileSize()
 	for n, bomb := range bombs {

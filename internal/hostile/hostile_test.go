@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -40,6 +41,24 @@ func TestEveryBombHasANameAndIsServed(t *testing.T) {
 		_, err = io.ReadFull(resp.Body, begin)
 		require.NoError(t, err, b.Name)
 		require.NoError(t, resp.Body.Close())
+	}
+}
+
+func TestEveryHostileServerHasANameAndAnswersSomething(t *testing.T) {
+	site := NewSite(Servers())
+	s := httptest.NewServer(site)
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	names := map[string]bool{}
+	for n, b := range Servers() {
+		require.False(t, names[b.Name], b.Name)
+		names[b.Name] = true
+		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		require.NoError(t, err)
+		_, err = io.WriteString(c, "GET "+site.Path(n)+" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		require.NoError(t, err)
+		_, err = io.ReadFull(c, make([]byte, 10))
+		require.NoError(t, err, b.Name)
+		require.NoError(t, c.Close())
 	}
 }
 

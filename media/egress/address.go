@@ -12,12 +12,9 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// What libavformat's buffers hold; it cuts longer texts without a word.
 const (
-	maxURL          = 4000 // MAX_URL_SIZE in http.c, less what a proxy request adds
-	maxRTMPPath     = 1000 // path and tcUrl in rtmpproto.c (1024), less scheme and port
-	maxRTMPUserInfo = 99   // auth in rtmpproto.c
-	maxHost         = 253  // RFC 1035, section 2.3.4
+	maxURL  = 4000 // half of what servers take for a line of a request at least (RFC 9112, section 3)
+	maxHost = 253  // RFC 1035, section 2.3.4
 )
 
 const (
@@ -32,7 +29,7 @@ var (
 	errHost        = errors.New("the host is not a name in ASCII letters (use the punycode form) or an IP address")
 	errPortNumber  = errors.New("the port is not a number from 1 to 65535")
 	errScheme      = errors.New("sources of this scheme are not enabled")
-	errNotCarried  = errors.New("a source is http, https, rtmp, rtmps, rtsp or srt")
+	errNotCarried  = errors.New("a source is http, https, rtmp, rtmps, rtsp, rtsps or srt")
 	errOddNumber   = errors.New("an IPv4 address must be written as four decimal numbers")
 	errOddAddress  = errors.New("IPv6 zones and IPv4 addresses inside IPv6 ones are not allowed")
 	errPort        = errors.New("the port is not open")
@@ -87,8 +84,8 @@ func described(t target, cause error) error {
 	return media.Because(t.String()+": "+cause.Error(), cause)
 }
 
-// parseAddress takes a source's URL apart where libav does (av_url_split), so
-// that nothing it accepts can mean another host to libav.
+// parseAddress takes a source's URL apart. Nothing that it accepts can mean another
+// host to whoever parses it again.
 func parseAddress(raw string) (address, error) {
 	var a address
 	if len(raw) > maxURL {
@@ -133,10 +130,6 @@ func (a address) checkRest() error {
 	case "srt":
 		if _, err := a.srtOptions(); err != nil {
 			return invalid(a.target, err)
-		}
-	default:
-		if len(a.path)+len(a.host) > maxRTMPPath || len(a.userInfo) > maxRTMPUserInfo {
-			return invalid(a.target, errLong)
 		}
 	}
 	return nil

@@ -5,20 +5,20 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/net/publicsuffix"
-
 	"github.com/roomcast/roomcast/media"
 )
 
 const (
-	userAgent   = "Roomcast/1"
-	answerTime  = 30 * time.Second // for a source to send its answer's head
+	userAgent = "Roomcast/1"
+	// answerTime is for a source to send its answer's head: the most that
+	// ROOMCAST_SOURCE_SILENCE may be, which bounds it for those who read.
+	answerTime  = 5 * time.Minute
+	idleTime    = 30 * time.Second // for a connection that nobody uses
 	answerBytes = 256 << 10        // of an answer's head
 	maxTurns    = 8                // redirects before an answer
 	opAnswer    = "read the source's answer"
@@ -43,7 +43,7 @@ func (g *Gate) Client(r media.SourceRequest) (*http.Client, error) {
 	if err := CheckHeaders(r.Headers); err != nil {
 		return nil, err
 	}
-	jar, err := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List})
+	jar, err := newJar()
 	if err != nil { // it never is
 		return nil, &media.Error{Kind: media.KindInternal, Op: opDial, Err: err}
 	}
@@ -60,7 +60,7 @@ func (g *Gate) Client(r media.SourceRequest) (*http.Client, error) {
 		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: 2 * receiveBuffer, MaxReceiveBufferPerConnection: 4 * receiveBuffer},
 		ResponseHeaderTimeout:  answerTime,
 		MaxResponseHeaderBytes: answerBytes,
-		IdleConnTimeout:        answerTime,
+		IdleConnTimeout:        idleTime,
 		MaxIdleConnsPerHost:    2,
 	}
 	return &http.Client{Transport: out, Jar: jar, CheckRedirect: func(_ *http.Request, via []*http.Request) error {

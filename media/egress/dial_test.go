@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/mediatest"
 )
 
 func name(t testing.TB, host, port string) target {
@@ -23,7 +24,7 @@ func name(t testing.TB, host, port string) target {
 
 func TestNamesThatLeadInsideAreRefused(t *testing.T) {
 	answers := make(map[string][][]string)
-	for i, host := range refusedAddresses {
+	for i, host := range mediatest.InsideHosts() {
 		bare := strings.ReplaceAll(strings.Trim(host, "[]"), "%25", "%")
 		if _, err := netip.ParseAddr(bare); err != nil || bare == "::ffff:8.8.8.8" {
 			continue // resolvers write 8.8.8.8 that way

@@ -3,8 +3,6 @@ package egress
 import (
 	"context"
 	"net"
-	"strconv"
-	"strings"
 
 	"github.com/roomcast/roomcast/media"
 )
@@ -13,18 +11,12 @@ import (
 // for callers that are no source. It is what http.Transport.DialContext wants;
 // network does not count. Errors are *media.Error.
 func (g *Gate) DialContext(ctx context.Context, _, address string) (net.Conn, error) {
-	t := target{scheme: "http"}
-	host, port, err := net.SplitHostPort(address)
+	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+		return nil, invalid(target{}, errPortNumber)
+	}
+	t, err := parseAuthority("http", address)
 	if err != nil {
-		return nil, invalid(t, errSyntax)
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || n == 0 {
-		return nil, invalid(t, errPortNumber)
-	}
-	t.port = uint16(n)
-	if err := t.setHost(host, strings.Contains(host, ":")); err != nil { // SplitHostPort takes the brackets off
-		return nil, badHost(err)
+		return nil, err
 	}
 	return g.dial(ctx, t)
 }
@@ -40,7 +32,7 @@ func (g *Gate) Dial(ctx context.Context, r media.SourceRequest) (net.Conn, error
 		return nil, err
 	}
 	dial := g.dial
-	if a.scheme == "rtmps" {
+	if a.scheme == "rtmps" || a.scheme == "rtsps" {
 		dial = g.dialTLS
 	}
 	conn, err := dial(ctx, a.target)

@@ -35,8 +35,11 @@ func TestDialContextGoesOnlyWhereASourceMayBe(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "in", text)
 	}
-	_, err = newGate(t, Config{}).DialContext(t.Context(), "tcp", "nonsense")
-	require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
+	open := newGate(t, Config{Allow: []string{"127.0.0.0/8"}, Resolver: resolver})
+	for _, address := range []string{"nonsense", "a.example", "a.example:", "127.0.0.1", "[::1]", "a.example:0", "a.example:+80", "a.example:http", "::1:80"} {
+		_, err = open.DialContext(t.Context(), "tcp", address)
+		require.Equal(t, media.KindSourceInvalid, media.KindOf(err), "%s: %v", address, err)
+	}
 }
 
 func fetchText(ctx context.Context, c *http.Client, url string) (string, error) {

@@ -22,7 +22,7 @@ const (
 
 // carried is every scheme the gate has a way for, with its default port; srt
 // has none.
-var carried = map[string]uint16{"http": 80, "https": 443, "rtmp": 1935, "rtmps": 443, "rtsp": 554, "srt": 0}
+var carried = map[string]uint16{"http": 80, "https": 443, "rtmp": 1935, "rtmps": 443, "rtsp": 554, "rtsps": 322, "srt": 0}
 
 // Resolver looks names up. Its answers are checked, whatever they are; it may
 // hang longer than ctx.
@@ -34,7 +34,7 @@ type Resolver interface {
 // only.
 type Config struct {
 	// Schemes a source may have; empty means http, https, rtmp and rtmps.
-	// There is a way for rtsp and srt as well.
+	// There is a way for rtsp, rtsps and srt as well.
 	Schemes []string
 	// Allow is ROOMCAST_SOURCE_ALLOW: what is open beyond public addresses on
 	// the usual ports. An entry is a network (10.0.0.0/8, fd00::/8) or an
@@ -96,7 +96,7 @@ func checkSchemes(list []string) ([]string, error) {
 	}
 	for _, s := range list {
 		if _, ok := carried[s]; !ok {
-			return nil, fmt.Errorf("source scheme %q: there is a way out for http, https, rtmp, rtmps, rtsp and srt only", s)
+			return nil, fmt.Errorf("source scheme %q: there is a way out for http, https, rtmp, rtmps, rtsp, rtsps and srt only", s)
 		}
 	}
 	return slices.Clone(list), nil

@@ -14,14 +14,14 @@ import (
 // The ports that a source may have without being listed.
 var (
 	openPorts     = []uint16{80, 443, 1935, 8080, 8443}
-	openRTSPPorts = []uint16{554, 8554}
+	openRTSPPorts = []uint16{554, 8554, 322, 8322} // the last two are of rtsps
 )
 
 // usualPort says whether t's port is one its scheme may have without being
 // listed. There is no usual one for srt: it has all that are nobody's by birth.
 func (t target) usualPort() bool {
 	switch t.scheme {
-	case "rtsp":
+	case "rtsp", "rtsps":
 		return slices.Contains(openRTSPPorts, t.port)
 	case "srt":
 		return t.port >= 1024
@@ -206,7 +206,7 @@ func (r *rules) dial(t target, a netip.Addr) error {
 func portRule(t target) error {
 	open := fmt.Sprint(openPorts)
 	switch t.scheme {
-	case "rtsp":
+	case "rtsp", "rtsps":
 		open = fmt.Sprint(openRTSPPorts)
 	case "srt":
 		open = "1024 and above"

@@ -21,8 +21,7 @@ var (
 	errSRTPassphrase = errors.New("a passphrase has 10 to 79 bytes, a pbkeylen is 16, 24 or 32")
 )
 
-// srtOptions are libav's, from the query of an address: those alone that say
-// who asks.
+// srtOptions are those in the query of an address that say who asks.
 func (a address) srtOptions() (map[string]media.Secret, error) {
 	switch {
 	case a.port == 0:

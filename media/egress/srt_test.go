@@ -9,7 +9,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
+var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "srt"}
 
 func TestWhatAnSRTAddressMayAsk(t *testing.T) {
 	g := newGate(t, Config{Schemes: everyScheme})

@@ -94,8 +94,8 @@ func (s *Source) expect(tracks []media.Track) {
 			s.tracks[index] = s.role(m)
 		}
 	}
-	for i := range s.pending {
-		s.pending[i].Track = s.role(has[s.pending[i].Track].Type)
+	for i := range s.ahead.Packets {
+		s.ahead.Packets[i].Track = s.role(has[s.ahead.Packets[i].Track].Type)
 	}
 	s.await()
 }

@@ -1,4 +1,5 @@
 #include "budget.h"
+#include "found.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/avstring.h>
@@ -157,8 +158,12 @@ int __real_avcodec_open2(AVCodecContext *c, const AVCodec *codec, AVDictionary *
 int __wrap_avcodec_open2(AVCodecContext *c, const AVCodec *codec, AVDictionary **options)
 {
 	if (source()) {
+		int refused = 0;
+		if (rc_needless(current, c, &refused))
+			return refused;
 		c->max_pixels = rc_most_pixels(codec ? codec->id : c->codec_id);
 		c->thread_count = 1;
+		current->decoders += !!current->finding;
 	}
 	return __real_avcodec_open2(c, codec, options);
 }

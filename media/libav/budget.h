@@ -13,6 +13,7 @@
 typedef struct rc_scope {
 	uintptr_t log;           // the handle of whose log lines these are
 	AVFormatContext *format; // of a source; NULL: nothing is bounded
+	AVIOInterruptCB interrupt; // of a source: Go's
 	int64_t held;            // bytes that libav has allocated for it
 	int64_t little;          // of them in blocks below RC_LITTLE
 	int64_t peak;            // the most that was held
@@ -20,10 +21,14 @@ typedef struct rc_scope {
 	int spent;               // RC_SPENT_…: what was refused first
 	int width, height;       // a picture that was refused for its size, 0 for none
 	rc_edits edits;          // of a source
+	int finding;             // RC_FINDING_…: what its streams are
+	int decoders;            // opened to find that out
 	int64_t resync;          // of a source: where the demuxer has left out what is damaged, 0: nowhere
 } rc_scope;
 
 enum { RC_SPENT_NOTHING, RC_SPENT_MEMORY, RC_SPENT_SEARCHES };
+
+enum { RC_FINDING_NOTHING, RC_FINDING_HEADERS, RC_FINDING_PACKETS };
 
 enum { RC_LITTLE = 64 << 10 };
 

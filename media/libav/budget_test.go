@@ -29,7 +29,7 @@ func TestASourceThatDoesNotObeyIsGivenUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := NewOpener(Config{})
 			ctx, stop := context.WithCancelCause(t.Context())
-			s := &Source{life: newLife(ctx, c.probe), scope: o.newScope(media.SourceRequest{}, media.Way{})}
+			s := &Source{life: newLife(ctx, c.probe), scope: o.newScope(media.SourceRequest{})}
 			release := make(chan struct{})
 			begin := time.Now()
 			timer := time.AfterFunc(c.stopAt, func() { stop(media.ErrStopped) })
@@ -112,7 +112,7 @@ func openBytes(t *testing.T, name string, data []byte) (*Source, error) {
 	}))
 	t.Cleanup(server.Close)
 	ctx, cancel := context.WithCancel(t.Context())
-	source, err := NewOpener(Config{Gate: &passGate{}}).Open(ctx, media.SourceRequest{URL: media.Secret(server.URL + "/" + name)})
+	source, err := NewOpener(Config{}).Demux(ctx, media.SourceRequest{URL: media.Secret(server.URL + "/" + name)}, &passGate{})
 	t.Cleanup(cancel)
 	if err != nil {
 		return nil, err

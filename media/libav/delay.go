@@ -6,7 +6,7 @@ import "github.com/roomcast/roomcast/media"
 func (s *Source) delays() bool { return s.delay.By != 0 && s.has(media.Video) && s.has(media.Audio) }
 
 func (s *Source) readDelayed() (media.Packet, error) {
-	return s.delay.Read(s.readTimed, func(p media.Packet) media.MediaType { return s.info.Tracks[p.Track].Type })
+	return s.delay.Read(s.readTimed, s.typeOf)
 }
 
 // delayPending is for packets that were read before it was known that there are
@@ -15,8 +15,8 @@ func (s *Source) delayPending() {
 	if !s.delays() {
 		return
 	}
-	for _, p := range s.pending {
+	for _, p := range s.ahead.Packets {
 		s.delay.Add(p, s.info.Tracks[p.Track].Type)
 	}
-	s.pending = nil
+	s.ahead.Packets = nil
 }

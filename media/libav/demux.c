@@ -294,34 +294,18 @@ int rc_read(rc_reader *r)
 	return ret;
 }
 
-// A source leads nowhere: its bytes are all there is.
-static int no_open(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
-{
-	(void)pb;
-	(void)url;
-	(void)flags;
-	(void)options;
-	av_log(s, AV_LOG_ERROR, "address in the source refused\n");
-	return AVERROR(EINVAL);
-}
-
 static int interrupted(void *opaque)
 {
-	rc_watch *watch = opaque;
-	rc_scope *scope = rc_current();
-	return (scope && scope->spent) || watch->inner.callback(watch->inner.opaque);
+	rc_scope *scope = opaque;
+	if (scope->finding) // libav asks before it reads the first packet
+		scope->finding = RC_FINDING_PACKETS;
+	return scope->spent || scope->interrupt.callback(scope->interrupt.opaque);
 }
 
-rc_watch *rc_guard(AVFormatContext *format)
+void rc_watch(AVFormatContext *format, rc_scope *scope)
 {
-	rc_watch *watch = av_mallocz(sizeof(*watch));
-	if (!watch)
-		return NULL;
-	watch->inner = format->interrupt_callback;
-	format->interrupt_callback = (AVIOInterruptCB){interrupted, watch};
-	format->opaque = watch;
-	format->io_open = no_open;
-	return watch;
+	scope->interrupt = format->interrupt_callback;
+	format->interrupt_callback = (AVIOInterruptCB){interrupted, scope};
 }
 
 int rc_io_error(const AVFormatContext *format)
@@ -333,9 +317,7 @@ int rc_io_error(const AVFormatContext *format)
 
 int rc_seekable(const AVFormatContext *format)
 {
-	if (!format->pb)
-		return -1;
-	return !!(format->pb->seekable & AVIO_SEEKABLE_NORMAL);
+	return format->pb && format->pb->seekable & AVIO_SEEKABLE_NORMAL;
 }
 
 int rc_flv_flags(const AVFormatContext *format)

@@ -36,11 +36,6 @@ typedef struct rc_reader {
 // What rc_read answers to a packet that a player needs a licence for.
 #define RC_ERROR_ENCRYPTED FFERRTAG('R', 'C', 'D', 'R')
 
-// rc_watch interrupts libav. Go frees it with av_free, after the context.
-typedef struct rc_watch {
-	AVIOInterruptCB inner; // the caller's own interrupt
-} rc_watch;
-
 rc_reader *rc_reader_new(AVFormatContext *format, rc_scope *scope);
 void rc_reader_free(rc_reader *r);
 
@@ -87,18 +82,17 @@ int rc_flv_flags(const AVFormatContext *format);
 // rc_choose makes every stream that there is but these two cost nothing.
 void rc_choose(rc_reader *r, int video, int audio);
 
-// rc_guard lets the context open nothing. Its interrupt callback must
-// be set before. It returns NULL when memory is out.
-rc_watch *rc_guard(AVFormatContext *format);
+// rc_watch ends what the context does once the scope has spent what it may. Its
+// interrupt callback must be set before. It borrows the scope.
+void rc_watch(AVFormatContext *format, rc_scope *scope);
 
-// rc_io_error returns the error of the context's connection, 0 if it has none.
+// rc_io_error returns the error that reading the context's bytes has met, 0 for none.
 int rc_io_error(const AVFormatContext *format);
 
-// rc_seekable says whether the context's connection can go back: 1, 0, or -1
-// when the demuxer opens its own.
+// rc_seekable says whether the context's bytes can be gone back in.
 int rc_seekable(const AVFormatContext *format);
 
-// rc_at_end says whether all of the context's connection has been read.
+// rc_at_end says whether all of the context's bytes have been read.
 int rc_at_end(const AVFormatContext *format);
 
 // rc_edited says whether the demuxer makes of its samples what an mp4's edit list

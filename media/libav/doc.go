@@ -1,8 +1,9 @@
 // Package libav opens sources with FFmpeg's libraries: it is the only package
 // that uses cgo. Most of it goes through go-astiav; what go-astiav cannot do
-// (one call per packet, a guard on every address a demuxer opens, a log that
-// neither leaks nor blocks, a bound on what a source may cost) is a few lines of
-// C of our own: demux.c, log.c and budget.c.
+// (one call per packet, a log that neither leaks nor blocks, a bound on what a
+// source may cost) is a few lines of C of our own: demux.c, log.c and budget.c.
+// libav is given bytes, never an address: the FFmpeg that is linked could not open
+// one (scripts/ffmpeg-options).
 //
 // Ownership: a Source owns its format context, packet, interrupter and Way and
 // frees them once, in Close. Nothing of libav's memory leaves this package:

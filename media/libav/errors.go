@@ -1,7 +1,6 @@
 package libav
 
 // #include <errno.h>
-// #include <libavutil/error.h>
 // #include "demux.h"
 import "C"
 
@@ -14,51 +13,17 @@ import (
 )
 
 // kinds is the one table from AVERROR to media.Kind. What is not in it is
-// KindSourceUnavailable: most of libav's errors are the network's.
+// KindSourceInvalid: libav knows nothing but the bytes that it was given.
 var kinds = map[astiav.Error]media.Kind{
-	astiav.ErrHttpUnauthorized: media.KindSourceUnauthorized,
-	astiav.ErrHttpForbidden:    media.KindSourceUnauthorized,
-	astiav.ErrHttpNotFound:     media.KindSourceNotFound,
-	astiav.ErrHttpOther4Xx:     media.KindSourceNotFound,
-	astiav.ErrHttpBadRequest:   media.KindSourceNotFound,
-	astiav.ErrEnoent:           media.KindSourceNotFound,
-	// libav's RTMP client answers EPERM to every "error" status of the server:
-	// no such stream, or not for us.
-	astiav.ErrEperm: media.KindSourceNotFound,
-
-	C.AVERROR_HTTP_TOO_MANY_REQUESTS: media.KindSourceUnavailable,
-	astiav.ErrHttpServerError:        media.KindSourceUnavailable,
-	astiav.ErrEio:                    media.KindSourceUnavailable,
-	astiav.ErrEpipe:                  media.KindSourceUnavailable,
-	astiav.ErrEtimedout:              media.KindSourceUnavailable,
-	-C.ECONNREFUSED:                  media.KindSourceUnavailable,
-	-C.ECONNRESET:                    media.KindSourceUnavailable,
-	-C.ECONNABORTED:                  media.KindSourceUnavailable,
-	-C.EHOSTUNREACH:                  media.KindSourceUnavailable,
-	-C.ENETUNREACH:                   media.KindSourceUnavailable,
-	-C.ENOTCONN:                      media.KindSourceUnavailable,
-
-	astiav.ErrInvaliddata:      media.KindSourceInvalid,
-	astiav.ErrEof:              media.KindSourceInvalid, // while opening: nothing came
-	astiav.ErrStreamNotFound:   media.KindSourceInvalid,
-	astiav.ErrUnknown:          media.KindSourceInvalid, // a demuxer's; a server's own words are kept elsewhere
-	astiav.ErrDemuxerNotFound:  media.KindSourceInvalid,
-	astiav.ErrProtocolNotFound: media.KindSourceInvalid,
-	astiav.ErrPatchwelcome:     media.KindSourceInvalid,
-	astiav.ErrDecoderNotFound:  media.KindSourceInvalid,
-	// A format or protocol that is not on our lists.
-	-C.EINVAL: media.KindSourceInvalid,
-	-C.ERANGE: media.KindSourceInvalid,
+	astiav.ErrEio: media.KindSourceUnavailable, // readBytes's
 
 	C.RC_ERROR_ENCRYPTED: media.KindSourceEncrypted,
+	-C.ENOMEM:            media.KindSourceTooLarge,
 
 	astiav.ErrBug:            media.KindInternal,
 	astiav.ErrBug2:           media.KindInternal,
 	astiav.ErrExit:           media.KindInternal, // interrupted, but not by us
 	astiav.ErrOptionNotFound: media.KindInternal,
-	-C.ENOMEM:                media.KindSourceTooLarge,
-	-C.EMFILE:                media.KindInternal,
-	-C.ENFILE:                media.KindInternal,
 }
 
 func kindOf(err error) media.Kind {
@@ -69,7 +34,7 @@ func kindOf(err error) media.Kind {
 	if k, ok := kinds[e]; ok {
 		return k
 	}
-	return media.KindSourceUnavailable
+	return media.KindSourceInvalid
 }
 
 // failure turns a libav error into the package's: the end of the context wins
@@ -125,38 +90,18 @@ func (s *Source) inWords(op string, err error) error {
 
 // meanings says what the errors are that people meet.
 var meanings = map[astiav.Error]string{
-	astiav.ErrInvaliddata:      "what it sends is damaged, or of a format that is not known here",
-	astiav.ErrUnknown:          "what it sends is damaged, or of a format that is not known here",
-	astiav.ErrDemuxerNotFound:  "what it sends is of a format that is not known here",
-	astiav.ErrPatchwelcome:     "what it sends is of a rare kind that is not known here",
-	astiav.ErrDecoderNotFound:  "what it sends is of a codec that is not known here",
-	astiav.ErrStreamNotFound:   "there is no video and no audio in it",
-	astiav.ErrEof:              "it ended before it had said what it is",
-	astiav.ErrProtocolNotFound: "it leads on to an address of a kind that is not taken",
-	-C.EINVAL:                  "what it sends is damaged, or leads on to an address that is not taken",
-	-C.ERANGE:                  "what it sends is damaged",
-	C.RC_ERROR_ENCRYPTED:       "what it sends is encrypted",
-	-C.ENOMEM:                  errMemory.Error(),
-
-	astiav.ErrHttpUnauthorized: "its server wants a user and password",
-	astiav.ErrHttpForbidden:    "its server refuses access",
-	astiav.ErrHttpNotFound:     "its server does not know it",
-	astiav.ErrHttpOther4Xx:     "its server refuses the request",
-	astiav.ErrHttpBadRequest:   "its server does not understand the request",
-	astiav.ErrHttpServerError:  "its server has a fault",
-	astiav.ErrEnoent:           "its server does not know it",
-	astiav.ErrEperm:            "its server does not know the stream, or does not give it to us",
-
-	C.AVERROR_HTTP_TOO_MANY_REQUESTS: "its server says that it is asked too often",
-	astiav.ErrEio:                    "the connection to it broke",
-	astiav.ErrEpipe:                  "the connection to it broke",
-	-C.ECONNRESET:                    "the connection to it broke",
-	-C.ECONNABORTED:                  "the connection to it broke",
-	-C.ENOTCONN:                      "the connection to it broke",
-	astiav.ErrEtimedout:              "its server did not answer in time",
-	-C.ECONNREFUSED:                  "its server refused the connection",
-	-C.EHOSTUNREACH:                  "its server cannot be reached",
-	-C.ENETUNREACH:                   "its server cannot be reached",
+	astiav.ErrInvaliddata:     "what it sends is damaged, or of a format that is not known here",
+	astiav.ErrUnknown:         "what it sends is damaged, or of a format that is not known here",
+	astiav.ErrDemuxerNotFound: "what it sends is of a format that is not known here",
+	astiav.ErrPatchwelcome:    "what it sends is of a rare kind that is not known here",
+	astiav.ErrDecoderNotFound: "what it sends is of a codec that is not known here",
+	astiav.ErrStreamNotFound:  "there is no video and no audio in it",
+	astiav.ErrEof:             "it ended before it had said what it is",
+	astiav.ErrEio:             "the connection to it broke",
+	-C.EINVAL:                 "what it sends is damaged",
+	-C.ERANGE:                 "what it sends is damaged",
+	C.RC_ERROR_ENCRYPTED:      "what it sends is encrypted",
+	-C.ENOMEM:                 errMemory.Error(),
 }
 
 func (s *Source) refusal(op string) error {

@@ -31,7 +31,7 @@ import (
 
 // These tests play sources as a worker does: libav behind the real gate.
 
-var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "srt"}
+var everyScheme = []string{"http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "srt"}
 
 // local resolves every name to loopback.
 type local struct{}
@@ -430,6 +430,20 @@ func TestADripWhileOpeningEndsWithTheProbe(t *testing.T) {
 	_, err := open(t, media.SourceRequest{URL: media.Secret(s.URL + "/a.ts"), ProbeTimeout: time.Second})
 	require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), "%v", err)
 	require.Less(t, time.Since(begin), 5*time.Second)
+}
+
+func TestASourceWithoutHeadAndTailIsGivenUp(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for nothing := make([]byte, 1<<20); ; {
+			if _, err := w.Write(nothing); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	_, err := openURL(t, s.URL+"/a.mp4")
+	require.Equal(t, media.KindSourceInvalid, media.KindOf(err), "%v", err)
+	require.ErrorContains(t, err, "256 MB")
 }
 
 func TestBasicAuthAndHeadersReachTheSource(t *testing.T) {

@@ -140,7 +140,7 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 				ended <- time.Now()
 				cancel(errTest)
 			})
-			_, err := NewOpener(Config{Gate: c.gate}).Open(ctx, media.SourceRequest{URL: media.Secret(address)})
+			_, err := NewOpener(Config{}).Demux(ctx, media.SourceRequest{URL: media.Secret(address)}, c.gate)
 			require.ErrorIs(t, err, errTest)
 			took := time.Since(<-ended)
 			t.Logf("returned %v after the end of the context", took)
@@ -169,8 +169,8 @@ func TestReadPacketEndsWithItsContext(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	s, err := NewOpener(Config{Gate: &passGate{}}).Open(ctx,
-		media.SourceRequest{URL: media.Secret("http://" + listen(t, dripping(body, len(body)/2)) + "/a.flv")})
+	s, err := NewOpener(Config{}).Demux(ctx,
+		media.SourceRequest{URL: media.Secret("http://" + listen(t, dripping(body, len(body)/2)) + "/a.flv")}, &passGate{})
 	require.NoError(t, err)
 	defer s.Close()
 	ended := make(chan time.Time, 1)

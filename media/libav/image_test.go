@@ -93,7 +93,7 @@ func TestAPictureIsASourceThatGivesItOverAndOver(t *testing.T) {
 func TestAPictureEndsWithItsContext(t *testing.T) {
 	address := serve(t) + "/" + filepath.Base(halves(t, "halves.png"))
 	ctx, cancel := context.WithCancelCause(t.Context())
-	s, err := NewOpener(Config{Gate: &passGate{}}).Open(ctx, media.SourceRequest{URL: media.Secret(address)})
+	s, err := NewOpener(Config{}).Demux(ctx, media.SourceRequest{URL: media.Secret(address)}, &passGate{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	cancel(media.ErrStopped)

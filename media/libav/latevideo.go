@@ -49,7 +49,7 @@ func (s *Source) awaitVideo() {
 	for i := range sound {
 		sound[i].Track = s.tracks[s.audio]
 	}
-	s.pending = append(sound, s.pending...)
+	s.ahead.Packets = append(sound, s.ahead.Packets...)
 	s.delayPending()
 }
 
@@ -60,8 +60,8 @@ func (s *Source) recent(sound []media.Packet) []media.Packet {
 		return nil
 	}
 	newest := sound[len(sound)-1].DTS
-	if len(s.pending) > 0 {
-		newest = s.pending[0].DTS
+	if len(s.ahead.Packets) > 0 {
+		newest = s.ahead.Packets[0].DTS
 	}
 	return slices.DeleteFunc(sound, func(p media.Packet) bool { return !p.NoDTS && p.DTS < newest-earlySound })
 }
@@ -75,7 +75,7 @@ func (s *Source) takeLateVideo(v *rival) error {
 	s.await()
 	for _, p := range v.held {
 		p.Track = s.tracks[s.video]
-		s.pending = append(s.pending, p)
+		s.ahead.Packets = append(s.ahead.Packets, p)
 	}
 	return media.ErrLateVideo
 }

@@ -39,7 +39,7 @@ func TestAHundredOpensLeaveNothing(t *testing.T) {
 	round := func() {
 		for _, address := range []string{server + "/plain.mp4", server + "/plain.ts"} {
 			// Not by open, which keeps sources until the test's end.
-			s, err := NewOpener(Config{Gate: &passGate{}}).Open(t.Context(), media.SourceRequest{URL: media.Secret(address)})
+			s, err := NewOpener(Config{}).Demux(t.Context(), media.SourceRequest{URL: media.Secret(address)}, &passGate{})
 			require.NoError(t, err)
 			require.NoError(t, s.Seek(5*time.Second))
 			_, err = s.ReadPacket()

@@ -20,9 +20,14 @@ const (
 // be silent: less is a drip.
 const comingBytes = 16 << 10
 
+// openingBytes may come of a source before it is known what it is: the index of a day
+// is 100 MB. What some demuxers find no head and no tail of they read for ever.
+const openingBytes = 256 << 20
+
 var (
-	errProbe  = media.Because("it did not say in time what it is", nil)
-	errClosed = errors.New("source closed")
+	errEndless = media.Because("it does not say what it is in its first 256 MB", nil)
+	errProbe   = media.Because("it did not say in time what it is", nil)
+	errClosed  = errors.New("source closed")
 )
 
 // life is the span in which libav may block for one source: from the call of
@@ -36,6 +41,7 @@ type life struct {
 	probe       *time.Timer
 	probeTime   time.Duration
 	drip        atomic.Int64 // what came since the probe was given time
+	all         atomic.Int64 // what came
 	interrupter *astiav.IOInterrupter
 	interrupted chan struct{} // closed once interrupter is told
 	over        time.Time     // when that was
@@ -63,6 +69,10 @@ func (l *life) probeAgain() { l.probe.Reset(l.probeTime) }
 // came says that so many bytes of the source have come: it is not its whole
 // opening that is bounded, but how long nothing comes.
 func (l *life) came(n int) {
+	if l.all.Add(int64(n)) > openingBytes && l.probe.Stop() { // which runs while it is being opened
+		l.cancel(errEndless)
+		return
+	}
 	if l.drip.Add(int64(n)) >= comingBytes && l.probe.Stop() {
 		l.drip.Store(0)
 		l.probeAgain()
@@ -102,6 +112,8 @@ func (l *life) ended(op string) error {
 	switch {
 	case errors.Is(cause, errProbe):
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: errProbe}
+	case errors.Is(cause, errEndless):
+		return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errEndless}
 	case errors.Is(cause, media.ErrStalled):
 		return &media.Error{Kind: media.KindSourceStalled, Op: op, Err: cause}
 	}

@@ -2,7 +2,6 @@
 #include "budget.h"
 
 #include <libavutil/log.h>
-#include <srt/srt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,9 +52,4 @@ static void receive(void *object, int level, const char *format, va_list args)
 	roomcastLogLine(scope ? scope->log : 0, level, (char *)item, text);
 }
 
-// libsrt prints to standard error by itself; what it says comes back as errors.
-void rc_log_install(void)
-{
-	av_log_set_callback(receive);
-	srt_setloglevel(LOG_CRIT);
-}
+void rc_log_install(void) { av_log_set_callback(receive); }

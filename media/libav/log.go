@@ -164,7 +164,7 @@ func (l logLine) write() {
 	if !l.scope.log.Enabled(ctx, l.level) {
 		return
 	}
-	text := redact(strings.TrimSpace(strings.ToValidUTF8(l.text, "�")), l.scope.secrets)
+	text := redact(strings.TrimSpace(strings.ToValidUTF8(l.text, "�")))
 	if text == "" {
 		return
 	}
@@ -177,11 +177,10 @@ func (l logLine) write() {
 
 // scope is whose log lines and allocations these are: one source's.
 type scope struct {
-	log     *slog.Logger
-	secrets []string
-	handle  cgo.Handle
-	c       *C.rc_scope // libav's threads know it by this
-	limit   rateLimit
+	log    *slog.Logger
+	handle cgo.Handle
+	c      *C.rc_scope // libav's threads know it by this
+	limit  rateLimit
 	// chatty makes what is said at the level of information a detail: encoders
 	// sum up their work when they are closed.
 	chatty bool
@@ -192,8 +191,8 @@ type scope struct {
 func (s *scope) hush(on bool) { s.hushed.Store(on) }
 
 // newScope returns the scope of one source. Its owner closes it.
-func (o *Opener) newScope(r media.SourceRequest, way media.Way) *scope {
-	s := &scope{log: o.log, secrets: secretsOf(r, way)}
+func (o *Opener) newScope(r media.SourceRequest) *scope {
+	s := &scope{log: o.log}
 	if r.Log != nil {
 		s.log = r.Log
 	}

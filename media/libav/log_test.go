@@ -98,9 +98,9 @@ func TestLinesOfAPushCarryWhatItsLogWasBoundTo(t *testing.T) {
 	stop := SetLogger(main)
 	defer stop()
 	clip(t, "plain.ts")
-	source, err := NewOpener(Config{Gate: &passGate{}, Log: main}).Open(t.Context(), media.SourceRequest{
+	source, err := NewOpener(Config{Log: main}).Demux(t.Context(), media.SourceRequest{
 		URL: media.Secret(serve(t) + "/plain.ts"), Log: main.With("push_id", "source's"),
-	})
+	}, &passGate{})
 	require.NoError(t, err)
 	track := source.Info().Tracks[0]
 	source.Close()
@@ -150,9 +150,9 @@ func TestLevelsAreMapped(t *testing.T) {
 	push, pushLines := record(slog.LevelDebug, "push")
 	warn, _ := record(slog.LevelWarn, "main")
 	stop := SetLogger(warn)
-	_, err := NewOpener(Config{Gate: &passGate{}, Log: push}).Open(t.Context(), media.SourceRequest{
+	_, err := NewOpener(Config{Log: push}).Demux(t.Context(), media.SourceRequest{
 		URL: media.Secret(answer(t, 200, []byte("\x00\x00\x00\x10ftypisom\x00\x00\x02\x00\x00\x00\x00\x08free")) + "/a.mp4"),
-	})
+	}, &passGate{})
 	require.Error(t, err)
 	stop()
 	lines := pushLines(t)
@@ -171,7 +171,7 @@ func TestAHangingLogHoldsNothingUp(t *testing.T) {
 	defer stop()
 	defer close(release)
 	clip(t, "plain.ts")
-	s, err := NewOpener(Config{Gate: &passGate{}, Log: hung}).Open(t.Context(), media.SourceRequest{URL: media.Secret(serve(t) + "/plain.ts")})
+	s, err := NewOpener(Config{Log: hung}).Demux(t.Context(), media.SourceRequest{URL: media.Secret(serve(t) + "/plain.ts")}, &passGate{})
 	require.NoError(t, err)
 	defer s.Close()
 	require.NotEmpty(t, readAll(t, s))

@@ -12,8 +12,6 @@ import (
 
 // Config is what an Opener works with.
 type Config struct {
-	// Gate is what Open opens sources by; Demux is given one.
-	Gate media.Gate
 	// Silence is for how long a source over http may send nothing while it is
 	// opened; 0 means 30 s.
 	Silence time.Duration
@@ -24,12 +22,9 @@ type Config struct {
 
 // Opener opens sources with libav. It is safe for concurrent use.
 type Opener struct {
-	gate    media.Gate
 	silence time.Duration
 	log     *slog.Logger
 }
-
-var _ media.Opener = (*Opener)(nil)
 
 // NewOpener returns an Opener. It takes libav's log away from standard error.
 func NewOpener(c Config) *Opener {
@@ -37,17 +32,12 @@ func NewOpener(c Config) *Opener {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Opener{gate: c.Gate, silence: cmp.Or(c.Silence, defaultSilence), log: c.Log}
+	return &Opener{silence: cmp.Or(c.Silence, defaultSilence), log: c.Log}
 }
 
-// Open opens and probes a source. ctx bounds the Source's whole life: after
-// its end every blocking call returns within 200 ms. Errors are *media.Error,
-// or wrap ctx's cause.
-func (o *Opener) Open(ctx context.Context, r media.SourceRequest) (media.Source, error) {
-	return o.Demux(ctx, r, o.gate)
-}
-
-// Demux is Open by another gate, whose error it returns.
+// Demux opens and probes a source by gate, whose error it returns. ctx bounds the
+// Source's whole life: after its end every blocking call returns within 200 ms.
+// Errors are *media.Error, or wrap ctx's cause.
 func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate) (media.Source, error) {
 	limit := r.ProbeTimeout
 	if limit == 0 && strings.HasPrefix(strings.ToLower(r.URL.Reveal()), "http") {
@@ -62,7 +52,7 @@ func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Ga
 	if way.Source != nil {
 		return o.ofPackets(r, l, way)
 	}
-	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r, way)}
+	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r)}
 	if err := s.obeying(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}

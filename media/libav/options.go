@@ -14,19 +14,15 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// Demuxers a source may be read with, by FFmpeg's names.
-const (
-	fileFormats = "mov,matroska,webm,flv,live_flv,mpegts,mpeg,avi,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf,mxf," +
-		"jpeg_pipe,png_pipe,webp_pipe"
-)
+// fileFormats are the demuxers that a source may be read with, by FFmpeg's names. The
+// others are there for streams within MPEG-TS and MPEG-PS.
+const fileFormats = "mov,matroska,flv,live_flv,mpegts,mpeg,avi,aac,ac3,eac3,mp3,wav,flac,ogg,asf,aiff,caf,mxf," +
+	"jpeg_pipe,png_pipe,webp_pipe"
 
-// ofBytes holds what is pinned where libav is given bytes: it opens nothing.
+// ofBytes holds what is pinned for every source.
 var ofBytes = map[string]string{
-	"protocol_whitelist": "none",
-	"format_whitelist":   fileFormats,
-	"analyzeduration":    micros(3 * time.Second),
-	"enable_drefs":       "0", // mov: no references to other files
-	"use_absolute_path":  "0",
+	"format_whitelist": fileFormats,
+	"analyzeduration":  micros(3 * time.Second),
 }
 
 // ofLive holds what is pinned for live sources besides, by scheme.
@@ -38,7 +34,14 @@ var ofLive = map[string]map[string]string{
 		"analyzeduration": micros(1500 * time.Millisecond),
 		"fpsprobesize":    "3",
 	},
-	"srt": {"format_whitelist": "mpegts", "fpsprobesize": "3"},
+	"rtsp": {"format_whitelist": "mpegts", "fpsprobesize": "3"},
+	"srt":  {"format_whitelist": "mpegts", "fpsprobesize": "3"},
+}
+
+// liveOptions are nil for an address of no live source.
+func liveOptions(address media.Secret) map[string]string {
+	scheme, _, _ := strings.Cut(strings.ToLower(address.Reveal()), ":")
+	return ofLive[strings.TrimSuffix(scheme, "s")]
 }
 
 func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
@@ -47,8 +50,7 @@ func micros(d time.Duration) string { return fmt.Sprint(d.Microseconds()) }
 // dictionary.
 func openOptions(way media.Way) (string, *astiav.Dictionary) {
 	pinned := maps.Clone(ofBytes)
-	scheme, _, _ := strings.Cut(strings.ToLower(way.URL.Reveal()), ":")
-	maps.Copy(pinned, ofLive[strings.Replace(scheme, "rtmps", "rtmp", 1)])
+	maps.Copy(pinned, liveOptions(way.URL))
 	return nameOf(way.URL), optionsOf(pinned)
 }
 

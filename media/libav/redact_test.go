@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
 )
 
@@ -23,15 +22,11 @@ func TestRedactByLooks(t *testing.T) {
 		{"a password", "rtmp_pass: password=CANARY", "rtmp_pass"},
 		{"a quoted token", `token="CANARY CANARY"`, "token"},
 		{"a JSON token", `{"access_token": "CANARY"}`, "access_token"},
-		{"an HTTP request", "request: GET /a?x=CANARY HTTP/1.1\r\nAuthorization: Basic CANARY\r\nFoo: CANARY\r\n\r\n", "request: GET /a"},
-		{"a header", "Authorization: Bearer CANARY", "Authorization"},
-		{"a cookie", "Set-Cookie: a=CANARY; path=/", "Set-Cookie"},
-		{"an own header", "X-Api-Key: CANARY", "X-Api-Key"},
 		{"a bare usersig", "publish eJwtzM0KwjAQBOB32bNIkk3SpOCARY*_-CANARYCANARYCANARYCANARY done", "publish"},
-		{"many lines", "a\nhttp://h/x?CANARY\nCookie: CANARY\nb", "a\n"},
+		{"many lines", "a\nhttp://h/x?CANARY\nhttp://CANARY@h/y\nb", "a\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := redact(c.line, nil)
+			got := redact(c.line)
 			require.NotContains(t, got, canary)
 			require.Contains(t, got, c.keeps)
 		})
@@ -43,42 +38,17 @@ func TestRedactLeavesPlainLinesAlone(t *testing.T) {
 		"moov atom not found", "HTTP error 404 Not Found", "Stream #0: not enough frames to estimate rate",
 		"Stream ends prematurely at 1000, should be 2000", "Is this right? yes",
 	} {
-		require.Equal(t, line, redact(line, nil))
+		require.Equal(t, line, redact(line))
 	}
-}
-
-func TestRedactWhatTheRequestTold(t *testing.T) {
-	known := secretsOf(media.SourceRequest{
-		URL:     "https://me:p%40ss%20CANARY@h/a.mp4?t=a%2FCANARY1&plainCANARY2&s=x",
-		Headers: map[string]media.Secret{"Authorization": "Bearer CANARY3"},
-	}, media.Way{
-		URL: "rtmp://127.0.0.1:1/app/keyCANARY7?sign=CANARY4",
-	})
-	for _, line := range []string{
-		"t is a%2FCANARY1", "t is a/CANARY1", "p@ss CANARY", "p%40ss%20CANARY", "plainCANARY2", "CANARY3", "CANARY4",
-		"Sending play command for 'keyCANARY7'", "got bWU6cEBzcyBDQU5BUlk=",
-	} {
-		got := redact(line, known)
-		require.NotContains(t, got, canary, line)
-		require.NotContains(t, got, "bWU6")
-	}
-	require.Equal(t, "x of h", redact("x of h", known), "one letter is no secret")
 }
 
 func FuzzRedact(f *testing.F) {
-	for _, s := range []string{"http://u:p@h/a?b", "request: x\ny", "token=", "?\n", "eJ"} {
-		f.Add(s, "p")
+	for _, s := range []string{"http://u:p@h/a?b", "token=", "?\n", "eJ"} {
+		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, line, secret string) {
-		got := redact(line, []string{"known" + secret})
-		require.NotContains(t, got, "known"+secret)
+	f.Fuzz(func(t *testing.T, line string) {
 		address := "http://user:" + canary + "@host/a?t=" + canary
-		require.NotContains(t, redact("open "+address, nil), canary)
-		require.LessOrEqual(t, strings.Count(got, "\n"), strings.Count(line, "\n")+strings.Count(secret, "\n"))
+		require.NotContains(t, redact(line+" open "+address), canary)
+		require.LessOrEqual(t, strings.Count(redact(line), "\n"), strings.Count(line, "\n"))
 	})
-}
-
-func FuzzURLSecrets(f *testing.F) {
-	f.Add("http://u:p@h/a?b=c&d#e")
-	f.Fuzz(func(_ *testing.T, address string) { urlSecrets(address) })
 }

@@ -249,7 +249,7 @@ func (s *Source) adopt(m media.MediaType) error {
 	if role == len(tracks) {
 		tracks, s.configs = append(tracks, track), append(s.configs, nil)
 	}
-	tracks[role], s.configs[role], s.news[role] = track, track.Extradata, nil
+	tracks[role], s.configs[role], s.ahead.News[role] = track, track.Extradata, nil
 	s.info.Tracks = tracks
 	C.rc_follow(s.reader, C.int(v.stream), C.int(m))
 	s.tell()

@@ -4,10 +4,7 @@ package libav
 import "C"
 
 import (
-	"cmp"
 	"errors"
-	"io"
-	"slices"
 	"time"
 
 	"github.com/asticode/go-astiav"
@@ -60,8 +57,8 @@ func (s *Source) seek(target time.Duration) error {
 		if !s.has(media.Video) {
 			return s.soundAt(target)
 		}
-		ok, err := s.settle(target, from < target || s.wraps() || s.varied)
-		if err == nil && !ok && from == s.info.StartTime && s.leads(target) {
+		ok, err := s.ahead.Settle(s.sought(), target, from < target || s.wraps() || s.varied)
+		if err == nil && !ok && from == s.info.StartTime && s.audio >= 0 && s.ahead.Leads(s.sought(), target) {
 			return s.soundBeforePicture(target)
 		}
 		if err != nil || ok || from == s.info.StartTime {
@@ -79,25 +76,18 @@ func (s *Source) soundAt(target time.Duration) error {
 	if !s.wraps() && !s.varied {
 		return nil
 	}
-	return s.passTo(target)
+	return s.ahead.Pass(s.sought(), target)
 }
 
 // forwardOnly says whether the server gives the source from its beginning only
 // (no range requests).
 func (s *Source) forwardOnly() bool { return C.rc_seekable(cFormat(s.format)) == 0 }
 
-// leastLead is by how much sound must begin before the picture to count.
-const leastLead = 300 * time.Millisecond
+// typeOf is of a packet's track.
+func (s *Source) typeOf(p media.Packet) media.MediaType { return s.info.Tracks[p.Track].Type }
 
-// leads says whether of what has been read ahead the picture begins so much after
-// target that there is sound to be heard before.
-func (s *Source) leads(target time.Duration) bool {
-	first := slices.IndexFunc(s.pending, func(p media.Packet) bool { return s.info.Tracks[p.Track].Type == media.Video })
-	if s.audio < 0 || first < 0 {
-		return false
-	}
-	p := s.pending[first]
-	return p.Keyframe && !p.NoPTS && p.PTS-target >= leastLead
+func (s *Source) sought() media.Reader {
+	return media.Reader{Read: s.read, Type: s.typeOf}
 }
 
 // soundBeforePicture goes to target, which lies before the first picture: a
@@ -106,37 +96,17 @@ func (s *Source) soundBeforePicture(target time.Duration) error {
 	if err := s.jumpOn(s.audio, target); err != nil {
 		return err
 	}
-	return s.passTo(target)
+	return s.ahead.Pass(s.sought(), target)
 }
 
 // readTo reads on to target and drops what comes before. It goes as fast as
 // the server gives, and never back.
 func (s *Source) readTo(target time.Duration) error {
 	if s.has(media.Video) {
-		_, err := s.settle(target, true)
+		_, err := s.ahead.Settle(s.sought(), target, true)
 		return err
 	}
-	return s.passTo(target)
-}
-
-// passTo drops the sound before target.
-func (s *Source) passTo(target time.Duration) error {
-	var change *media.Track
-	for {
-		p, err := s.read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		change = cmp.Or(p.Change, change)
-		if p.NoDTS || p.DTS+p.Duration >= target {
-			p.Change = change
-			s.pending = []media.Packet{p}
-			return nil
-		}
-	}
+	return s.ahead.Pass(s.sought(), target)
 }
 
 // jump moves the demuxer to where it thinks the keyframe is.
@@ -145,7 +115,7 @@ func (s *Source) jump(to time.Duration) error { return s.jumpOn(s.leading(), to)
 // jumpOn is jump for the stream of an index.
 func (s *Source) jumpOn(index int, to time.Duration) error {
 	s.stall.Reset(jumpStalled)
-	s.pending = nil
+	s.ahead.Packets = nil
 	s.delay.Reset()
 	s.vorbis.reset()
 	s.edits.reset()
@@ -178,28 +148,4 @@ func (s *Source) seekFrame(index int, to time.Duration) error {
 	base := s.format.Streams()[index].TimeBase()
 	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
 	return s.format.SeekFrame(index, ts, flags)
-}
-
-// settle reads ahead to the first video packet. With most containers it is the
-// keyframe sought. Where the container has no index (MPEG-TS) it is any frame:
-// then the reading goes on up to target, and the last keyframe on the way is
-// where the source continues. scanning says to do so in any case. It returns
-// false when there was none.
-func (s *Source) settle(target time.Duration, scanning bool) (bool, error) {
-	ahead := media.LookAhead{Scanning: scanning}
-	for !ahead.Done {
-		p, err := s.read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return false, err
-		}
-		ahead.Add(p, s.info.Tracks[p.Track].Type == media.Video, target)
-	}
-	s.pending = ahead.Held
-	for i, told := range ahead.Told {
-		s.news[i] = cmp.Or(told, s.news[i])
-	}
-	return ahead.Found, nil
 }

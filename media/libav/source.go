@@ -1,7 +1,6 @@
 package libav
 
 // #include "demux.h"
-// #include <libavutil/mem.h>
 import "C"
 
 import (
@@ -28,13 +27,12 @@ type Source struct {
 	format  *astiav.FormatContext // nil inside after a failed OpenInput
 	bytes   *astiav.IOContext     // what it reads from
 	reader  *C.rc_reader
-	watch   *C.rc_watch // the format's; outlives it
 	info    media.SourceInfo
 	// video and audio are libav's indices of the chosen streams, -1 for none.
 	video, audio int
 	tracks       map[int]int // libav's index to ours
 	configs      [][]byte    // each track's present decoder configuration
-	pending      []media.Packet
+	ahead        media.Ahead
 	rivals       [2]*rival              // by media.MediaType
 	adopted      []media.Packet         // held of a stream that has taken a part
 	known        map[int]astiav.CodecID // by libav's index: what is known of a stream is of it
@@ -45,7 +43,6 @@ type Source struct {
 	faults       int                    // of a live source, since the last packet
 	undecoded    *media.Stream          // has come and cannot be decoded; to be told with the next packet
 	varied       bool                   // a stream has become one of another codec
-	news         [2]*media.Track        // what each track is since a seek, until its next packet tells
 	flvFlags     int                    // of its header, -1 for none
 	stall        *time.Timer            // of a seek under way, else nil
 	vorbis       *vorbisClock           // nil for most
@@ -103,9 +100,7 @@ func (s *Source) openFormat() error {
 		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
 	}
 	s.format.SetIOInterrupter(s.life.interrupter)
-	if s.watch = C.rc_guard(cFormat(s.format)); s.watch == nil {
-		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
-	}
+	C.rc_watch(cFormat(s.format), s.scope.c)
 	if err := s.readBytes(s.way.Bytes); err != nil {
 		return err
 	}
@@ -138,7 +133,9 @@ const opProbe = "probe source"
 
 // find learns what the tracks are.
 func (s *Source) find() error {
+	s.scope.c.finding = C.RC_FINDING_HEADERS
 	err := s.scope.run(func() error { return s.format.FindStreamInfo(nil) })
+	s.scope.c.finding = C.RC_FINDING_NOTHING
 	if err == nil && s.life.ctx.Err() != nil {
 		err = astiav.ErrExit // it had what it needed, or so it thinks
 	}
@@ -233,10 +230,7 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 	if s.freed {
 		return media.Packet{}, s.life.ended(opRead)
 	}
-	if len(s.pending) > 0 {
-		p := s.pending[0]
-		s.pending[0] = media.Packet{}
-		s.pending = s.pending[1:]
+	if p, ok := s.ahead.Take(); ok {
 		return p, nil
 	}
 	return s.read()
@@ -287,7 +281,7 @@ func (s *Source) demux() (media.Packet, error) {
 			}
 		case code >= 0:
 			p := s.packet()
-			p.Change, s.news[p.Track] = s.news[p.Track], nil
+			p.Change, s.ahead.News[p.Track] = s.ahead.News[p.Track], nil
 			s.settleRivals(p)
 			s.noteFields(&p)
 			s.noteResync(&p)
@@ -388,7 +382,7 @@ func (s *Source) free() {
 		s.way.Close()
 	}
 	s.way = media.Way{} // it holds what was read last
-	s.pending = nil
+	s.ahead.Packets = nil
 }
 
 func (s *Source) closeFormat() {
@@ -403,6 +397,5 @@ func (s *Source) closeFormat() {
 		s.bytes.Free()
 		s.bytes = nil
 	}
-	C.av_free(unsafe.Pointer(s.watch))
-	s.watch, s.pending, s.rivals, s.adopted = nil, nil, [2]*rival{}, nil
+	s.ahead.Packets, s.rivals, s.adopted = nil, [2]*rival{}, nil
 }

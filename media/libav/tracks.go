@@ -77,9 +77,10 @@ func (s *Source) describe() {
 	if begin := s.info.StartTime; begin != 0 && begin < s.info.Duration && s.toldEnd() {
 		s.info.Duration -= begin
 	}
+	// An endless download is one that cannot go back, of a length that neither it nor its server tells.
 	sized := s.way.Recorded || s.way.Bytes.Size() > 0
-	endless := C.rc_seekable(cFormat(s.format)) == 0 && !sized
-	s.info.Live = isLive(s.way.URL, s.info, endless)
+	endless := s.forwardOnly() && !sized && s.info.Duration == 0
+	s.info.Live = endless || liveOptions(s.way.URL) != nil
 }
 
 // longestRecording is more than any that is played: what is said to be longer has a
@@ -130,23 +131,6 @@ func (s *Source) leading() int {
 		return s.video
 	}
 	return s.audio
-}
-
-var liveSchemes = []string{"rtmp:", "rtmps:", "rtsp:", "srt:"}
-
-// hasScheme says whether an address begins with one of the schemes.
-func hasScheme(address media.Secret, schemes []string) bool {
-	return slices.ContainsFunc(schemes, func(s string) bool { return strings.HasPrefix(strings.ToLower(address.Reveal()), s) })
-}
-
-// isLive is true for rtmp, rtsp and srt, and for an endless
-// download: one that cannot go back, of a length that neither it nor its server tells.
-func isLive(url media.Secret, info media.SourceInfo, endless bool) bool {
-	switch {
-	case hasScheme(url, liveSchemes):
-		return true
-	}
-	return info.Duration == 0 && endless
 }
 
 // best returns the first of the streams that are ok and that no other beats.

@@ -6,7 +6,10 @@ package libav
 // #include <libavutil/avutil.h>
 import "C"
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // FFmpeg is the release series go-astiav v0.43 is written for.
 const FFmpeg = "9.0"
@@ -21,9 +24,9 @@ const (
 // Version returns the version of the linked FFmpeg, as it names itself.
 func Version() string { return C.GoString(C.av_version_info()) }
 
-// CheckVersion returns an error when a linked library is not of the major that
-// go-astiav and this package were written for.
-func CheckVersion() error {
+// CheckLinked returns an error when a linked library is not of the major that
+// go-astiav and this package were written for, or could open an address by itself.
+func CheckLinked() error {
 	for _, lib := range []struct {
 		name string
 		want uint
@@ -37,6 +40,9 @@ func CheckVersion() error {
 			return fmt.Errorf("linked %s has major %d, FFmpeg %s has %d: build with what make env prints",
 				lib.name, lib.got, FFmpeg, lib.want)
 		}
+	}
+	if there := protocols(); len(there) > 0 {
+		return fmt.Errorf("linked libavformat opens %s by itself: build with what make env prints", strings.Join(there, ", "))
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ const (
 	// mostBreak is for how long a connection that broke is tried to be continued.
 	// After that the source is opened anew by who plays it.
 	mostBreak = 8 * time.Second
+	// mostNotice is within which time a server sees that a connection was closed.
+	mostNotice = 2 * time.Second
 	// mostHead is how much of the begin is kept to say what it is: what
 	// http.DetectContentType wants.
 	mostHead = 512
@@ -261,15 +263,15 @@ func (f *file) part() (*part, error) {
 	if !f.ranges && f.at > 0 && f.parts[0] != nil {
 		return nil, &media.Error{Kind: media.KindInternal, Op: opRead, Err: errSeek}
 	}
-	if f.alone {
-		f.drop(f.parts[0])
-	}
-	p, err := f.ask(f.at)
-	if err != nil && f.parts[0] != nil && f.refusesSecond(err) {
-		f.alone = true
-		f.drop(f.parts[0])
-		f.drop(f.parts[0])
+	var p *part
+	var err error
+	if !f.alone {
 		p, err = f.ask(f.at)
+		f.alone = f.parts[0] != nil && mayBeForAnother(err)
+	}
+	if f.alone {
+		p, err = f.askAlone()
+		f.alone = err == nil // else it was for something else
 	}
 	if err != nil {
 		return nil, err
@@ -279,11 +281,28 @@ func (f *file) part() (*part, error) {
 	return p, nil
 }
 
-// refusesSecond says whether err may be for there being a connection already.
-func (f *file) refusesSecond(err error) bool {
+// askAlone closes the connections that are open, and asks until the server has
+// noticed.
+func (f *file) askAlone() (*part, error) {
+	f.drop(f.parts[0])
+	f.drop(f.parts[0])
+	for begin, pause := time.Now(), 20*time.Millisecond; ; pause *= 2 {
+		p, err := f.ask(f.at)
+		if !mayBeForAnother(err) || time.Since(begin) > mostNotice {
+			return p, err
+		}
+		select {
+		case <-f.ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// mayBeForAnother says whether a refusal may be for there being a connection already.
+func mayBeForAnother(err error) bool {
 	switch media.KindOf(err) { //nolint:exhaustive // the others are for something else
 	case media.KindSourceUnauthorized, media.KindSourceUnavailable, media.KindSourceNotFound:
-		return !f.alone
+		return true
 	}
 	return false
 }
@@ -350,13 +369,18 @@ func (f *file) get(at int64) (*http.Response, context.CancelCauseFunc, error) {
 			r.Header.Set("If-Range", f.version)
 		}
 	}
+	silent := time.AfterFunc(f.silence, func() { cancel(errSilence) })
 	answer, err := f.client.Do(r)
+	silent.Stop()
 	if err == nil {
 		return answer, cancel, nil
 	}
 	cancel(nil)
 	if f.ctx.Err() != nil {
 		return nil, nil, fmt.Errorf("%s: %w", opOpen, context.Cause(f.ctx))
+	}
+	if errors.Is(err, errSilence) {
+		return nil, nil, &media.Error{Kind: media.KindSourceUnavailable, Op: opOpen, Err: media.Because("its server does not answer", errSilence)}
 	}
 	if e, ok := errors.AsType[*media.Error](err); ok { // what is around it quotes the address
 		return nil, nil, e

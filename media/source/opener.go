@@ -75,7 +75,7 @@ func (o *Opener) openPlaylist(ctx context.Context, r media.SourceRequest, g *fil
 
 // liveGates open live sources, by scheme.
 var liveGates = map[string]func(context.Context, Network, media.SourceRequest) (media.Way, error){
-	"rtmp": openRTMP, "rtmps": openRTMP, "srt": openSRT, "rtsp": openRTSP,
+	"rtmp": openRTMP, "rtmps": openRTMP, "srt": openSRT, "rtsp": openRTSP, "rtsps": openRTSP,
 }
 
 type liveGate struct {

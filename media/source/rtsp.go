@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 	"github.com/pion/rtcp"
@@ -52,6 +54,8 @@ type rtspReader struct {
 	place   string // scheme, host and port: what may be shown
 	client  *gortsplib.Client
 	running sync.WaitGroup
+	// transport says that the session is a transport stream.
+	transport bool
 
 	mu      sync.Mutex // guards what follows
 	playing bool
@@ -91,13 +95,18 @@ func openRTSP(ctx context.Context, network Network, r media.SourceRequest) (medi
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	tcp, dialed := gortsplib.ProtocolTCP, false
 	s.client = &gortsplib.Client{
-		Scheme: u.Scheme, Host: u.Host, Protocol: &tcp, ReadTimeout: readTime, WriteTimeout: connectTime, UserAgent: "Roomcast/1",
+		// Of rtsps the gate makes the TLS: to gortsplib it is the same as rtsp.
+		Scheme: "rtsp", Host: u.Host, Protocol: &tcp, ReadTimeout: readTime, WriteTimeout: connectTime, UserAgent: "Roomcast/1",
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			if dialed {
 				return nil, errElsewhere
 			}
 			dialed = true
-			return network.Dial(s.ctx, r)
+			c, err := network.Dial(s.ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			return newVetted(c), nil
 		},
 		OnTransportSwitch: func(error) {}, OnPacketsLost: func(uint64) {}, OnDecodeError: func(error) {},
 	}
@@ -111,6 +120,10 @@ func openRTSP(ctx context.Context, network Network, r media.SourceRequest) (medi
 	})
 	if err = guarded(func() error { return s.play(u, r.Choice) }); err == nil {
 		s.running.Go(func() { s.end(s.client.Wait()) })
+		if s.transport {
+			b := &rtspBytes{from: s}
+			return media.Way{URL: r.URL, Bytes: b, Refusal: b.refusal, Close: func() { _ = s.Close() }}, nil
+		}
 		err = s.begin(r.Came)
 	}
 	if err != nil {
@@ -134,8 +147,10 @@ func (s *rtspReader) play(u *base.URL, choice media.TrackChoice) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := s.choose(session, choice)
-	if err != nil {
+	var chosen []*rtspTrack
+	if ts := transportOf(session); ts != nil {
+		chosen, s.transport = append(chosen, ts), true
+	} else if chosen, err = s.choose(session, choice); err != nil {
 		return err
 	}
 	for _, c := range chosen {
@@ -210,7 +225,7 @@ func (s *rtspReader) choose(session *description.Session, choice media.TrackChoi
 			sounds++
 		}
 		for _, f := range m.Formats {
-			stream.Codec = media.Codec(strings.ToLower(f.Codec()))
+			stream.Codec = codecOf(f)
 			t := newRTSPTrack(kind, m, f)
 			if t == nil {
 				stream.LeftOut, stream.NoDecoder = "unreadable", true
@@ -239,6 +254,15 @@ func (s *rtspReader) choose(session *description.Session, choice media.TrackChoi
 	return chosen, nil
 }
 
+// codecOf is what a format is called: by its server, where gortsplib has no name.
+func codecOf(f format.Format) media.Codec {
+	name := f.Codec()
+	if unknown, ok := f.(*format.Generic); ok {
+		name, _, _ = strings.Cut(unknown.RTPMap(), "/")
+	}
+	return media.Codec(cmp.Or(strings.ToLower(media.Clean(name)), "unknown"))
+}
+
 // take makes frames of a packet. It is called by the session's own goroutine.
 // What comes before PLAY's answer waits for that.
 func (s *rtspReader) take(t *rtspTrack, p *rtp.Packet) {
@@ -258,7 +282,7 @@ func (s *rtspReader) take(t *rtspTrack, p *rtp.Packet) {
 
 func (s *rtspReader) give(t *rtspTrack, p *rtp.Packet) {
 	ticks, ok := t.clock(p.Timestamp)
-	if !ok {
+	if !ok && !t.transport {
 		if ticks, ok = s.client.PacketPTS(t.media, p); !ok {
 			return
 		}

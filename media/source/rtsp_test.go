@@ -2,11 +2,15 @@ package source_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +25,7 @@ import (
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
+	"github.com/roomcast/roomcast/media/source"
 )
 
 // camera is an RTSP server with one stream.
@@ -50,22 +55,28 @@ func (c *camera) OnPlay(*gortsplib.ServerHandlerOnPlayCtx) (*base.Response, erro
 // who plays, of each in turn, again and again.
 func startCamera(t *testing.T, medias []*description.Media, send func(i int) []*rtp.Packet) string {
 	t.Helper()
+	return "rtsp://" + startCameraWith(t, nil, medias, send) + "/stream"
+}
+
+// startCameraWith is startCamera over TLS, where there is some to be.
+func startCameraWith(t *testing.T, over *tls.Config, medias []*description.Media, send func(i int) []*rtp.Packet) (addr string) {
+	t.Helper()
 	l := listen(t)
 	c := &camera{playing: make(chan struct{}, 1)}
-	c.server = &gortsplib.Server{Handler: c, RTSPAddress: l.Addr().String(), Listen: func(string, string) (net.Listener, error) { return l, nil }}
+	c.server = &gortsplib.Server{Handler: c, TLSConfig: over, RTSPAddress: l.Addr().String(), Listen: func(string, string) (net.Listener, error) { return l, nil }}
 	require.NoError(t, c.server.Start())
 	c.stream = &gortsplib.ServerStream{Server: c.server, Desc: &description.Session{Medias: medias}}
 	require.NoError(t, c.stream.Initialize())
-	over := make(chan struct{})
+	enough := make(chan struct{})
 	ended := make(chan struct{})
-	t.Cleanup(func() { close(over); <-ended; c.stream.Close(); c.server.Close() })
+	t.Cleanup(func() { close(enough); <-ended; c.stream.Close(); c.server.Close() })
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for i := 0; ; i++ {
 			select {
-			case <-over:
+			case <-enough:
 				return
 			case <-tick.C:
 			}
@@ -76,7 +87,7 @@ func startCamera(t *testing.T, medias []*description.Media, send func(i int) []*
 			}
 		}
 	}()
-	return "rtsp://" + l.Addr().String() + "/stream"
+	return l.Addr().String()
 }
 
 func rtpOf(kind uint8, i int, ticks uint32, payload ...byte) *rtp.Packet {
@@ -137,6 +148,31 @@ func TestAnRTSPStreamIsPacketsMadeInGo(t *testing.T) {
 				require.Equal(t, media.Track{Type: media.Audio, Codec: media.AAC, Profile: "LC", Extradata: asc, SampleRate: 48000, Channels: 2}, info.Tracks[1])
 			}
 		})
+	}
+}
+
+func TestAnRTSPSourceOverTLSIsPlayedWhereItsCertificateVerifies(t *testing.T) {
+	s := httptest.NewTLSServer(nil)
+	certificate, roots := s.TLS.Certificates[0], x509.NewCertPool() // valid for example.com
+	roots.AddCert(s.Certificate())
+	s.Close()
+	sound := []*description.Media{{Type: description.MediaTypeAudio, Formats: []format.Format{&format.G711{PayloadTyp: 8, SampleRate: 8000, ChannelCount: 1}}}}
+	_, port, _ := net.SplitHostPort(startCameraWith(t, &tls.Config{Certificates: []tls.Certificate{certificate}}, sound, func(i int) []*rtp.Packet {
+		return []*rtp.Packet{rtpOf(8, i, 160, make([]byte, 160)...)}
+	}))
+	for _, c := range []struct {
+		host string
+		pool *x509.CertPool
+		kind media.Kind
+	}{{"example.com", roots, 0}, {"example.com", x509.NewCertPool(), media.KindSourceTLS}, {"example.net", roots, media.KindSourceTLS}} {
+		way, err := openLive(t, gateOf(t, egress.Config{TLSRoots: c.pool, Resolver: local{}}), "rtsps://u:canary@"+c.host+":"+port+"/stream")
+		if c.kind == 0 {
+			require.NoError(t, err)
+			packets(t, way.Source, 5)
+			continue
+		}
+		require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+		require.NotContains(t, err.Error(), "canary")
 	}
 }
 
@@ -241,14 +277,62 @@ func TestAnRTSPSourceEndsWithItsContext(t *testing.T) {
 }
 
 func TestAnRTSPSourceWithoutATrackThatCanBeReadSaysWhatItHolds(t *testing.T) {
-	at := rtspAnswers(t, func(method string) string {
-		if method != "DESCRIBE" {
-			return "RTSP/1.0 200 OK\r\nCSeq: CSEQ\r\nPublic: DESCRIBE\r\n\r\n"
-		}
-		body := "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=application 0 RTP/AVP 98\r\na=rtpmap:98 vnd.onvif.metadata/90000\r\n"
-		return fmt.Sprintf("RTSP/1.0 200 OK\r\nCSeq: CSEQ\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	})
-	_, err := openLive(t, gateOf(t, egress.Config{}), "rtsp://"+at+"/a")
-	require.Equal(t, media.KindSourceNoTrack, media.KindOf(err), "%v", err)
-	require.ErrorContains(t, err, "application")
+	for line, holds := range map[string]string{
+		"m=application 0 RTP/AVP 98\r\na=rtpmap:98 vnd.onvif.metadata/90000\r\n":                                 "application",
+		"m=video 0 RTP/AVP 97\r\na=rtpmap:97 H263-1998/90000\r\n":                                                "video (h263-1998)",
+		"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 speex/16000\r\n":                                                    "audio (speex)",
+		"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 VORBIS/44100/2\r\na=fmtp:97 configuration=AAAA\r\n":                 "audio (vorbis)",
+		"m=video 0 RTP/AVP 97\r\na=rtpmap:97 X-QT/90000\r\nm=audio 0 RTP/AVP 98\r\na=rtpmap:98 G726-32/8000\r\n": "video (x-qt), audio (g726",
+	} {
+		at := rtspAnswers(t, func(method string) string {
+			if method != "DESCRIBE" {
+				return "RTSP/1.0 200 OK\r\nCSeq: CSEQ\r\nPublic: DESCRIBE\r\n\r\n"
+			}
+			body := "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\n" + line
+			return fmt.Sprintf("RTSP/1.0 200 OK\r\nCSeq: CSEQ\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		})
+		_, err := openLive(t, gateOf(t, egress.Config{}), "rtsp://"+at+"/a")
+		require.Equal(t, media.KindSourceNoTrack, media.KindOf(err), "%v", err)
+		require.ErrorContains(t, err, holds)
+	}
+}
+
+func TestATransportStreamOverRTSPIsBytesForLibav(t *testing.T) {
+	ts := &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{&format.MPEGTS{}}}
+	way, err := openLive(t, gateOf(t, egress.Config{}), startCamera(t, []*description.Media{ts}, func(i int) []*rtp.Packet {
+		payload := bytes.Repeat([]byte{byte(i)}, 2*188)
+		payload[0], payload[188] = 'G', 'G'
+		return []*rtp.Packet{rtpOf(33, i, 3600, payload...)}
+	}))
+	require.NoError(t, err)
+	require.Nil(t, way.Source)
+	require.False(t, way.Bytes.Seekable())
+	got := make([]byte, 20*188)
+	_, err = io.ReadFull(way.Bytes, got)
+	require.NoError(t, err)
+	for at := 0; at < len(got); at += 188 {
+		require.EqualValues(t, 'G', got[at])
+		require.Equal(t, got[1]+byte(at/376), got[at+1], "none is lost")
+	}
+	require.NoError(t, way.Refusal())
+}
+
+// panicking is a connection whose bytes are too much for who reads them.
+type panicking struct{ net.Conn }
+
+func (panicking) Read([]byte) (int, error) { panic("canary") }
+
+type brokenNetwork struct{ source.Network }
+
+func (brokenNetwork) Dial(ctx context.Context, _ media.SourceRequest) (net.Conn, error) {
+	ours, its := net.Pipe()
+	go func() { _, _ = io.Copy(io.Discard, its) }()
+	context.AfterFunc(ctx, func() { _ = its.Close() })
+	return panicking{ours}, nil
+}
+
+func TestAPanicOverWhatAnRTSPServerSaysIsAnError(t *testing.T) {
+	_, err := openLive(t, source.LiveGate(brokenNetwork{}), "rtsp://a.example/x")
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "canary")
 }

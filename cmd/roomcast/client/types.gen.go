@@ -585,7 +585,7 @@ type PushRequest struct {
 	// UserSig The signature of `sdkAppId` and `userId`. Required unless the operator has configured the application's key.
 	UserSig string `json:"userSig,omitempty"`
 
-	// VideoSrc An http(s) file, HLS playlist or picture, or an rtmp(s) stream; rtsp and srt where the operator enables them.
+	// VideoSrc An http(s) file, HLS playlist or picture, or an rtmp(s) stream; rtsp(s) and srt where the operator enables them.
 	VideoSrc string `json:"videoSrc"`
 }
 

@@ -292,7 +292,7 @@ func hostPort(address string) string {
 	if err != nil || u.Hostname() == "" {
 		return ""
 	}
-	ports := map[string]string{"http": "80", "https": "443", "rtmp": "1935", "rtmps": "443", "rtsp": "554"}
+	ports := map[string]string{"http": "80", "https": "443", "rtmp": "1935", "rtmps": "443", "rtsp": "554", "rtsps": "322"}
 	port := cmp.Or(u.Port(), ports[u.Scheme])
 	if port == "" {
 		return ""

@@ -149,7 +149,7 @@ func (d *demo) settings() []string {
 		"ROOMCAST_SECRET_KEY=" + d.secrets.seal.Reveal(),
 		"ROOMCAST_SDK_KEYS=" + strconv.Itoa(appID) + "=" + d.secrets.sdk.Reveal(),
 		"ROOMCAST_RTMP_ENDPOINT=" + d.room.URL(),
-		"ROOMCAST_SOURCE_ALLOW=" + d.files, "ROOMCAST_SOURCE_SCHEMES=http,https,rtmp,rtmps,rtsp,srt",
+		"ROOMCAST_SOURCE_ALLOW=" + d.files, "ROOMCAST_SOURCE_SCHEMES=http,https,rtmp,rtmps,rtsp,rtsps,srt",
 	}
 }
 

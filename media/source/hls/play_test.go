@@ -214,6 +214,8 @@ func TestOnlyAPlaylistThatSaysSoIsWholeWithoutItsEnd(t *testing.T) {
 	}{
 		"nothing said": {"", media.ModeAuto, true}, "by its type": {"#EXT-X-PLAYLIST-TYPE:VOD\n", media.ModeAuto, false},
 		"by the request": {"", media.ModeVOD, false}, "an event": {"#EXT-X-PLAYLIST-TYPE:EVENT\n", media.ModeAuto, true},
+		// As hls.js and ExoPlayer do: an event that goes on is live, unless a position is asked for.
+		"an event that is asked for whole":         {"#EXT-X-PLAYLIST-TYPE:EVENT\n", media.ModeVOD, false},
 		"live by the request, recorded by its end": {"#EXT-X-ENDLIST\n", media.ModeLive, false},
 	} {
 		t.Run(name, func(t *testing.T) {

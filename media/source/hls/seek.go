@@ -1,8 +1,6 @@
 package hls
 
 import (
-	"cmp"
-	"errors"
 	"io"
 	"slices"
 	"time"
@@ -10,11 +8,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-const (
-	seekStep = 2 * time.Second // how far to go back when no keyframe was found; doubles
-	// leastLead is by how much sound must begin before the picture to count.
-	leastLead = 300 * time.Millisecond
-)
+const seekStep = 2 * time.Second // how far to go back when no keyframe was found; doubles
 
 // Seek moves to the video keyframe at or before pos, counted from the start of
 // the source; without video, to the audio there. The first packets may be
@@ -32,10 +26,10 @@ func (s *Source) Seek(pos time.Duration) error {
 			return err
 		}
 		if !s.has(media.Video) {
-			return s.passTo(target)
+			return s.ahead.Pass(s.sought(), target)
 		}
-		found, err := s.settle(target)
-		if err == nil && !found && from == begin && s.leads(target) {
+		found, err := s.ahead.Settle(s.sought(), target, true)
+		if err == nil && !found && from == begin && s.has(media.Audio) && s.ahead.Leads(s.sought(), target) {
 			return s.soundBeforePicture(target)
 		}
 		if err != nil || found || from == begin {
@@ -46,7 +40,7 @@ func (s *Source) Seek(pos time.Duration) error {
 
 // jump starts the chains anew with the segments that a time is in.
 func (s *Source) jump(to time.Duration) error {
-	s.pending = nil
+	s.ahead.Packets = nil
 	s.delay.Reset()
 	tracks := len(s.info.Tracks)
 	for _, c := range s.chains {
@@ -88,57 +82,10 @@ func (s *Source) jump(to time.Duration) error {
 	return nil
 }
 
-// passTo drops the sound before target.
-func (s *Source) passTo(target time.Duration) error {
-	var change *media.Track
-	for {
-		p, err := s.read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		change = cmp.Or(p.Change, change)
-		if p.NoDTS || p.DTS+p.Duration >= target {
-			p.Change = change
-			s.pending = []media.Packet{p}
-			return nil
-		}
-	}
-}
+// typeOf is of a packet's track.
+func (s *Source) typeOf(p media.Packet) media.MediaType { return s.info.Tracks[p.Track].Type }
 
-// settle reads ahead to target. The last keyframe on the way is where the source
-// continues. It returns false when there was none.
-func (s *Source) settle(target time.Duration) (bool, error) {
-	ahead := media.LookAhead{Scanning: true}
-	for !ahead.Done {
-		p, err := s.read()
-		if err == io.EOF { //nolint:errorlint // as media.Source has it
-			break
-		}
-		if err != nil {
-			return false, err
-		}
-		ahead.Add(p, s.info.Tracks[p.Track].Type == media.Video, target)
-	}
-	s.pending = ahead.Held
-	for i, told := range ahead.Told {
-		s.news[i] = cmp.Or(told, s.news[i])
-	}
-	return ahead.Found, nil
-}
-
-// leads says whether of what has been read ahead the picture begins so much after
-// target that there is sound to be heard before.
-func (s *Source) leads(target time.Duration) bool {
-	first := slices.IndexFunc(s.pending, func(p media.Packet) bool { return s.info.Tracks[p.Track].Type == media.Video })
-	if !s.has(media.Audio) || first < 0 {
-		return false
-	}
-	p := s.pending[first]
-	return p.Keyframe && !p.NoPTS && p.PTS-target >= leastLead
-}
+func (s *Source) sought() media.Reader { return media.Reader{Read: s.read, Type: s.typeOf} }
 
 // soundBeforePicture goes to target, which lies before the first picture. A playlist
 // may tell too short a time of a segment that begins without a picture.
@@ -146,5 +93,5 @@ func (s *Source) soundBeforePicture(target time.Duration) error {
 	if err := s.jump(0); err != nil {
 		return err
 	}
-	return s.passTo(target)
+	return s.ahead.Pass(s.sought(), target)
 }

@@ -56,8 +56,7 @@ type Source struct {
 	chains   []*chain
 	timeline *timeline // of a recording; else nil
 	delay    media.SoundDelay
-	pending  []media.Packet
-	news     [2]*media.Track // what each track is since a seek, until its next packet tells
+	ahead    media.Ahead
 
 	mu     sync.Mutex
 	closed bool
@@ -343,10 +342,7 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 	if s.ctx.Err() != nil {
 		return media.Packet{}, s.gone()
 	}
-	if len(s.pending) > 0 {
-		p := s.pending[0]
-		s.pending[0] = media.Packet{}
-		s.pending = s.pending[1:]
+	if p, ok := s.ahead.Take(); ok {
 		return p, nil
 	}
 	return s.read()
@@ -359,7 +355,7 @@ func (s *Source) read() (media.Packet, error) {
 	if s.delay.By == 0 || !s.has(media.Video) || !s.has(media.Audio) {
 		return s.readTimed()
 	}
-	return s.delay.Read(s.readTimed, func(p media.Packet) media.MediaType { return s.info.Tracks[p.Track].Type })
+	return s.delay.Read(s.readTimed, s.typeOf)
 }
 
 // readTimed returns what comes first of what the chains have.
@@ -427,8 +423,8 @@ func (s *Source) told(p *sample) (media.Packet, error) {
 		p.Change, tracks = t, append(tracks, *t)
 	}
 	p.Track = role
-	p.Change = cmp.Or(p.Change, s.news[role])
-	s.news[role] = nil
+	p.Change = cmp.Or(p.Change, s.ahead.News[role])
+	s.ahead.News[role] = nil
 	if p.Change != nil {
 		tracks[role] = *p.Change
 		s.info.Tracks = tracks

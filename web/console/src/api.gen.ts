@@ -387,7 +387,7 @@ export interface components {
     schemas: {
         /** @description What a push is to be. */
         PushRequest: components["schemas"]["Wishes"] & {
-            /** @description An http(s) file, HLS playlist or picture, or an rtmp(s) stream; rtsp and srt where the operator enables them. */
+            /** @description An http(s) file, HLS playlist or picture, or an rtmp(s) stream; rtsp(s) and srt where the operator enables them. */
             videoSrc: string;
             /**
              * Format: uint32
