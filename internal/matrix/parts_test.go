@@ -268,7 +268,10 @@ func (c partClip) judge(r mediatest.Report) (found []string) {
 	}
 	flashes, beeps := c.marks(media.Video), c.marks(media.Audio)
 	if pictures := c.spans(media.Video); pictures[0].From > 0 { // from black to a picture, it is no flash
-		r.Flashes = slices.DeleteFunc(slices.Clone(r.Flashes), func(at time.Duration) bool { return (at - pictures[0].From + begin).Abs() <= c.mayMove() })
+		r.Flashes = slices.DeleteFunc(slices.Clone(r.Flashes), func(at time.Duration) bool {
+			off := (at - pictures[0].From + begin).Abs()
+			return off <= c.mayMove() && !slices.ContainsFunc(flashes, func(f time.Duration) bool { return (at - f + begin).Abs() < off })
+		})
 	}
 	for _, s := range c.spans(media.Audio) { // the end of a beep that the encoder's delay has left behind the cut
 		if s.From%time.Second == time.Second/2+beepLength {
