@@ -338,6 +338,7 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 		{"no_memory", func(w *tasks.WorkerReport) { w.State = tasks.WorkerNoMemory }},
 		{"worker_restarts", func(w *tasks.WorkerReport) { w.State = tasks.WorkerRestarting }},
 		{"", func(w *tasks.WorkerReport) { w.Version = "older" }},
+		{"", func(w *tasks.WorkerReport) { w.Sandbox = "lacks Landlock" }},
 		{"", func(*tasks.WorkerReport) {}},
 	} {
 		t.Run(fmt.Sprint(n, tt.code), func(t *testing.T) {
@@ -362,6 +363,7 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 				assert.Contains(t, push, `"code":"`+tt.code+`"`)
 			}
 			assert.Equal(t, w.Version != process.Version(), strings.Contains(probe, "other_version"))
+			assert.Equal(t, w.Sandbox != "", strings.Contains(probe, `"code":"no_sandbox","message":"the sandbox of a worker lacks Landlock`))
 			assert.Equal(t, tt.change != nil, strings.Contains(list, `"name":"w"`), list)
 			assert.NotContains(t, list+probe, well.Keys[0])
 		})
