@@ -136,6 +136,4 @@ var (
 	ErrStalled  = errors.New("source stalled")
 	ErrLost     = errors.New("lease lost to another worker")
 	ErrTooLarge = error(Because("the worker's memory was running out while the source was opened", nil))
-	// ErrStuck is no such cause, but that of an Error of KindSourceTooLarge.
-	ErrStuck = error(Because("the source could not be taken apart in time, and what takes it apart could not be interrupted", nil))
 )

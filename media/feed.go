@@ -150,21 +150,17 @@ func (f *feed) patience() time.Duration {
 	return stalledAfter
 }
 
-// close ends the reading and the source. Its error says that the source does not
-// end; then its reading goes on.
-func (f *feed) close() error {
+// close ends the reading and the source.
+func (f *feed) close() {
 	if f.passedOn {
-		return nil
+		return
 	}
 	f.cancel(errFeedClosed)
-	err := f.source.Close()
-	if err == nil {
-		f.reading.Wait()
-	}
+	_ = f.source.Close() // nobody needs it any more
+	f.reading.Wait()
 	if f.release != nil {
 		f.release()
 	}
-	return err
 }
 
 var errFeedClosed = errors.New("the source is not needed any more")

@@ -56,8 +56,6 @@ type Pusher struct {
 	Transcoders Transcoders
 }
 
-var errStuck = &Error{Kind: KindSourceTooLarge, Op: "close source", Err: ErrStuck}
-
 // endedEarly is how much of its length a source may leave out at its end.
 const endedEarly = 2 * time.Second
 
@@ -68,20 +66,12 @@ const leaveTime = 150 * time.Millisecond
 // Play plays a job's source into its room until the source is over (nil), ctx
 // ends (its cause, within 200 ms whatever hangs) or something cannot be helped
 // by trying again (an *Error).
-//
-// A source that could not be interrupted makes the error wrap ErrStuck: it is
-// not to be played again anywhere.
-func (p *Pusher) Play(ctx context.Context, job Job) (err error) {
+func (p *Pusher) Play(ctx context.Context, job Job) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	r := newRun(p, job, end)
-	defer func() {
-		r.leave(ctx)
-		if err != nil && r.mix.reel.stuck.Load() && !errors.Is(err, ErrStopped) {
-			err = errStuck
-		}
-	}()
-	err = r.playThrough(ctx)
+	defer r.leave(ctx)
+	err := r.playThrough(ctx)
 	switch {
 	case errors.Is(err, errPlayedOut):
 		return nil
@@ -104,9 +94,6 @@ func (r *run) playThrough(ctx context.Context) error {
 		}
 		err = r.judge(err)
 		r.giveUp(ctx, KindOf(err))
-		if r.mix.reel.stuck.Load() {
-			return errStuck
-		}
 		wait, ok := r.retries.next(KindOf(err))
 		if !ok {
 			return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +19,6 @@ type reel struct {
 	coming      chan opened // capacity 1; nil while no opening for the next play is under way
 	cancel      context.CancelFunc
 	opening     sync.WaitGroup
-	stuck       atomic.Bool // a feed did not end: the source is not to be opened again
 }
 
 // opened is a feed of which the first packets have been looked at, or why
@@ -39,11 +37,11 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 		return opened{err: err}
 	}
 	if end := f.info.Duration; f.seeks && end > 0 && end <= from && from == r.options.StartAt {
-		r.close(f)
+		f.close()
 		return opened{err: &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence(fmt.Sprintf("the source ends at %v, before the position to start at (startAtMs)", end))}}
 	}
 	if o := r.options; f.info.Still && o.MaxDuration == 0 && o.EndAt == 0 && r.request.Mode != ModeLive {
-		r.close(f)
+		f.close()
 		return opened{err: errStill}
 	}
 	s, err := f.look(ctx)
@@ -51,7 +49,7 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 		return r.openAgain(ctx, f)
 	}
 	if err != nil {
-		r.close(f)
+		f.close()
 		return opened{err: err}
 	}
 	return opened{feed: f, seen: s, from: from}
@@ -59,13 +57,6 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 
 var errStill = &Error{Kind: KindSourceUnsupported, Op: "play",
 	Err: Sentence("the source is a picture: say how long it is to stand with maxDurationSec, or mode: live")}
-
-// close closes a feed and keeps in mind that one did not end.
-func (r *reel) close(f *feed) {
-	if err := f.close(); err != nil {
-		r.stuck.Store(true)
-	}
-}
 
 // onItsWay returns how much media has left us and not reached the room.
 func (r *reel) onItsWay() time.Duration {
@@ -125,7 +116,7 @@ func (r *reel) drop() {
 	r.cancel()
 	r.opening.Wait()
 	if o := <-r.coming; o.feed != nil {
-		r.close(o.feed)
+		o.feed.close()
 	}
 	r.coming = nil
 }

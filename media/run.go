@@ -129,7 +129,7 @@ func (r *run) openSource(ctx context.Context) error {
 	}
 	f := o.feed
 	if r.source.live && !f.live {
-		r.mix.reel.close(f)
+		f.close()
 		return errNowRecorded
 	}
 	r.warnOfParts(f)

@@ -157,9 +157,7 @@ type Packet struct {
 
 // Source is an opened source. Its methods are called from one goroutine.
 // Blocking calls return within 200 ms of the end of the context that Open got.
-// Close may be called once, also while another method runs, and returns within
-// 200 ms after ErrStopped, else within seconds; its error wraps ErrStuck where the other method does not end. Such a
-// source is not to be opened again.
+// Close may be called once, also while another method runs, which ends.
 type Source interface {
 	Info() SourceInfo
 	// Seek moves to the keyframe at or before pos, counted from the start of

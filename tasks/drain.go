@@ -65,7 +65,7 @@ func (w *Worker) leaveWarm(ctx context.Context, a *attempt) {
 	if !w.announce(ctx, a) {
 		return
 	}
-	heir := w.awaitHeir(ctx, a, handoverPoll)
+	heir := w.awaitHeir(ctx, a)
 	a.log.Info("push is being handed over", "heir", heir, "after", time.Since(begin))
 }
 
@@ -85,9 +85,9 @@ func (w *Worker) announce(ctx context.Context, a *attempt) bool {
 }
 
 // awaitHeir returns the worker that is ready to go on with a, or nothing when
-// ctx ends before, or a has. It looks at every poll.
-func (w *Worker) awaitHeir(ctx context.Context, a *attempt, poll time.Duration) (heir string) {
-	t := time.NewTicker(poll)
+// ctx ends before, or a has.
+func (w *Worker) awaitHeir(ctx context.Context, a *attempt) (heir string) {
+	t := time.NewTicker(handoverPoll)
 	defer t.Stop()
 	for {
 		h, err := w.Handovers.Handover(ctx, a.lease.ID, a.lease.Epoch+1)

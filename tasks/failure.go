@@ -27,7 +27,7 @@ var (
 	// A name is tried three times: at once, after some four seconds, after eight.
 	// It may be on its way through the name servers.
 	// What died of one source, or of another one beside it, is there again at once.
-	retryDropped = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
+	retryDropped  = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
 	retryHost     = media.Retry{First: 4 * time.Second, Max: 8 * time.Second, For: 8 * time.Second}
 	retryRoom     = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
 	retryConflict = media.Retry{First: time.Second, Max: 5 * time.Second, For: 95 * time.Second}

@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 )
@@ -12,11 +11,10 @@ type WorkerState string
 
 // The states of a worker. In all but the first it takes no new push.
 const (
-	WorkerReady      WorkerState = "ready"
-	WorkerDraining   WorkerState = "draining"   // it is going away
-	WorkerReserved   WorkerState = "reserved"   // see ErrReserved
-	WorkerNoMemory   WorkerState = "no_memory"  // see ErrMemory
-	WorkerRestarting WorkerState = "restarting" // see ErrWorn
+	WorkerReady    WorkerState = "ready"
+	WorkerDraining WorkerState = "draining"  // it is going away
+	WorkerReserved WorkerState = "reserved"  // see ErrReserved
+	WorkerNoMemory WorkerState = "no_memory" // see ErrMemory
 )
 
 // WorkerReport is what a worker tells of itself with each renew.
@@ -74,13 +72,10 @@ func (w *Worker) report() WorkerReport {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.Used = w.slots
-	refusal := w.guard.refusal()
 	switch {
 	case w.draining:
 		r.State = WorkerDraining
-	case errors.Is(refusal, ErrWorn):
-		r.State = WorkerRestarting
-	case errors.Is(refusal, ErrMemory):
+	case w.guard.short:
 		r.State = WorkerNoMemory
 	case w.reservedLocked(time.Now()):
 		r.State = WorkerReserved

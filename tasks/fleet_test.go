@@ -65,25 +65,24 @@ func TestAWorkerTellsWhatItTakesOfItsMachine(t *testing.T) {
 }
 
 func TestAWorkerThatTakesNoPushTellsWhy(t *testing.T) {
-	for want, happens := range map[WorkerState]func(t *testing.T, w *world, m *fakeMemory, s *stuckCalls){
-		WorkerNoMemory: func(_ *testing.T, _ *world, m *fakeMemory, _ *stuckCalls) {
+	for want, happens := range map[WorkerState]func(t *testing.T, w *world, m *fakeMemory){
+		WorkerNoMemory: func(_ *testing.T, _ *world, m *fakeMemory) {
 			m.set(func(m *fakeMemory) { m.base = 800 })
 		},
-		WorkerRestarting: func(_ *testing.T, _ *world, _ *fakeMemory, s *stuckCalls) { s.set(maxStuck) },
-		WorkerReserved: func(t *testing.T, w *world, _ *fakeMemory, _ *stuckCalls) {
+		WorkerReserved: func(t *testing.T, w *world, _ *fakeMemory) {
 			w.store.set(func(s *fakeStore) { s.reserve = true })
 			require.ErrorIs(t, <-w.handle(Task{ID: "lonely", Epoch: 3}), ErrCrowded)
 		},
-		WorkerReady: func(*testing.T, *world, *fakeMemory, *stuckCalls) {},
+		WorkerReady: func(*testing.T, *world, *fakeMemory) {},
 	} {
 		t.Run(string(want), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				memory, stuck := &fakeMemory{base: 100}, &stuckCalls{}
-				w, _ := newGuarded(playFor(time.Hour), memory, stuck.get, queued("a"), lonely("lonely"))
+				memory := &fakeMemory{base: 100}
+				w, _ := newGuarded(playFor(time.Hour), memory, queued("a"), lonely("lonely"))
 				defer w.close()
 				w.handle(Task{ID: "a", Epoch: 1})
 				synctest.Wait()
-				happens(t, w, memory, stuck)
+				happens(t, w, memory)
 				time.Sleep(5 * time.Second)
 				require.Equal(t, want, w.told().State)
 			})

@@ -37,75 +37,39 @@ const (
 	endingTime = 200 * time.Millisecond
 )
 
-const (
-	// maxStuck is how many calls that cannot be ended a worker bears: each may
-	// have a core of its own.
-	maxStuck = 4
-	// wornLooks is how many looks in a row must find them: a machine that was
-	// stopped for a while is not worn.
-	wornLooks = 8
-	// handOverAgain is when a push that could not be announced is tried again;
-	// handOverPoll how often its heir is looked for, while it goes on here.
-	handOverAgain = 5 * time.Second
-	handOverPoll  = 250 * time.Millisecond
-	// refusedAfter is how long a push is refused before it says so.
-	refusedAfter = 5 * time.Second
-)
+// refusedAfter is how long a push is refused before it says so.
+const refusedAfter = 5 * time.Second
 
 const megabyte = 1 << 20
 
-// What Handle refuses a task with that another worker may take.
-var (
-	ErrMemory = errors.New("this worker's memory is nearly used up")
-	ErrWorn   = errors.New("this worker has sources that cannot be ended, and is to be started anew")
-)
+// ErrMemory is what Handle refuses a task with that another worker may take.
+var ErrMemory = errors.New("this worker's memory is nearly used up")
 
 // guard is what a worker has found out about itself; guarded by Worker.mu.
 type guard struct {
-	short   bool // of memory
-	blind   bool // its memory could not be read
-	looks   int  // in a row that found too much stuck
-	worn    bool // by what is stuck
-	leaving map[*attempt]bool
-	spent   chan struct{} // closed once it is worn and has no push
+	short bool // of memory
+	blind bool // its memory could not be read
 }
-
-func newGuard() guard { return guard{leaving: map[*attempt]bool{}, spent: make(chan struct{})} }
 
 // refusal says why nothing new is taken. What was prepared before is claimed all
 // the same: its source is open, and viewers wait.
 func (g *guard) refusal() error {
-	switch {
-	case g.worn:
-		return ErrWorn
-	case g.short:
+	if g.short {
 		return ErrMemory
 	}
 	return nil
 }
 
-// Spent is closed when this worker has handed over all its pushes because of
-// what is stuck in it: only a new process is rid of that.
-func (w *Worker) Spent() <-chan struct{} { return w.guard.spent }
-
-// watch looks at this worker itself until ctx ends.
+// watch looks at this worker's memory until ctx ends.
 func (w *Worker) watch(ctx context.Context) {
-	memory := w.Memory != nil && w.Memory.Limit() > 0
-	if !memory && w.Stuck == nil {
+	if w.Memory == nil || w.Memory.Limit() <= 0 {
 		return
 	}
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
-		next := mostLook
-		if w.Stuck != nil {
-			w.lookAtStuck(ctx, &running)
-		}
-		if memory {
-			next = w.lookAtMemory(&running)
-		}
 		select {
-		case <-time.After(next):
+		case <-time.After(w.lookAtMemory(&running)):
 		case <-ctx.Done():
 			return
 		}
@@ -199,91 +163,14 @@ func (a *attempt) young(now time.Time) bool {
 	return a.opened.IsZero() || now.Sub(a.opened) < SettleTime
 }
 
-// lookAtStuck closes this worker when too much is stuck in it, and hands its
-// pushes over.
-func (w *Worker) lookAtStuck(ctx context.Context, running *sync.WaitGroup) {
-	stuck := w.Stuck()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.draining {
-		return
-	}
-	was := w.guard.worn
-	if w.guard.looks++; stuck < maxStuck {
-		w.guard.looks = 0
-	}
-	w.guard.worn = w.guard.looks >= wornLooks
-	switch {
-	case !was && w.guard.worn:
-		w.Log.Error("too many sources could not be ended: no new pushes, those that run are handed over", "stuck", stuck)
-	case was && !w.guard.worn:
-		w.Log.Info("sources that could not be ended have ended: new pushes are taken", "stuck", stuck)
-	}
-	if !w.guard.worn {
-		return
-	}
-	if w.slots == 0 {
-		w.spentLocked()
-		return
-	}
-	for _, a := range w.attempts {
-		if !w.guard.leaving[a] {
-			w.guard.leaving[a] = true
-			running.Go(func() { w.handOver(ctx, a) })
-		}
-	}
-}
-
-func (w *Worker) spentLocked() {
-	select {
-	case <-w.guard.spent:
-	default:
-		close(w.guard.spent)
-	}
-}
-
-// handOver ends a here once it is prepared elsewhere, and never without: it can
-// go on here. What was announced stays so, hence this goes on when the worker
-// is not worn any more.
-func (w *Worker) handOver(ctx context.Context, a *attempt) {
-	defer w.stays(a)
-	for a.ctx.Err() == nil {
-		if w.Handovers != nil && a.publishes() && w.announce(ctx, a) {
-			if heir := w.awaitHeir(ctx, a, handOverPoll); heir != "" {
-				a.log.Info("push is being handed over", "heir", heir)
-				a.cancel(media.ErrDraining)
-				return
-			}
-		}
-		select {
-		case <-time.After(handOverAgain):
-		case <-a.ctx.Done():
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (w *Worker) stays(a *attempt) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.guard.leaving, a)
-}
-
 // tellRefused notes in the record of a push why this worker does not take it.
 func (w *Worker) tellRefused(ctx context.Context, t Task, why error) {
-	var waiting Waiting
-	switch {
-	case errors.Is(why, ErrMemory):
-		waiting = WaitingForMemory
-	case errors.Is(why, ErrWorn):
-		waiting = WaitingForRestart
-	default:
+	if !errors.Is(why, ErrMemory) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	if err := w.Places.Refused(ctx, t, refusedAfter, waiting); err != nil {
+	if err := w.Places.Refused(ctx, t, refusedAfter, WaitingForMemory); err != nil {
 		w.Log.Warn("a push could not be told why it waits", "push_id", t.ID, "error", err)
 	}
 }

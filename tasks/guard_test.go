@@ -67,10 +67,10 @@ func of(id string) Push {
 }
 
 // newGuarded is a world whose worker watches itself, and its log.
-func newGuarded(p Player, m Memory, stuck func() int, pushes ...Push) (*world, *bytes.Buffer) {
+func newGuarded(p Player, m Memory, pushes ...Push) (*world, *bytes.Buffer) {
 	w, log := &world{store: newFakeStore(pushes...)}, &bytes.Buffer{}
 	c := w.config("w1", p)
-	c.Slots, c.Memory, c.Stuck, c.Log = 10, m, stuck, slog.New(slog.NewTextHandler(log, nil))
+	c.Slots, c.Memory, c.Log = 10, m, slog.New(slog.NewTextHandler(log, nil))
 	w.worker = NewWorker(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
@@ -93,7 +93,7 @@ func opening(m *fakeMemory, takes map[string]int64) playerFunc {
 func TestAWorkerThatIsShortOfMemoryTakesNoNewPushAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{base: 300}
-		w, log := newGuarded(playFor(time.Hour), m, nil, queued("a"), queued("b"), queued("c"))
+		w, log := newGuarded(playFor(time.Hour), m, queued("a"), queued("b"), queued("c"))
 		defer w.close()
 		w.handle(Task{ID: "a", Epoch: 1})
 		for _, share := range []int64{710, 680, 720} { // it does not flutter
@@ -146,7 +146,7 @@ func TestTheYoungestAreEndedOneByOneUntilThereIsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{base: 100}
 		takes := map[string]int64{"a": 100, "b": 400, "c": 200, "d": 200}
-		w, _ := newGuarded(opening(m, takes), m, nil, of("a"), of("b"), of("c"), of("d"))
+		w, _ := newGuarded(opening(m, takes), m, of("a"), of("b"), of("c"), of("d"))
 		defer w.close()
 		ends := map[string]chan error{}
 		for _, id := range []string{"a", "b", "c", "d"} { // 1000 with the last
@@ -172,7 +172,7 @@ func TestTheYoungestAreEndedOneByOneUntilThereIsMemory(t *testing.T) {
 func TestWhatHasPlayedForLongIsNeverEndedForItsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{}
-		w, _ := newGuarded(playFor(time.Hour), m, nil, queued("old"), queued("new"))
+		w, _ := newGuarded(playFor(time.Hour), m, queued("old"), queued("new"))
 		defer w.close()
 		w.handle(Task{ID: "old", Epoch: 1})
 		time.Sleep(5 * time.Second)
@@ -198,7 +198,7 @@ func TestTheNextIsEndedOnlyWhenTheLastHasHadTimeToGiveItsMemoryBack(t *testing.T
 			time.Sleep(endingTime / 2) // libav takes a while
 			m.take(job.Destination.RoomID, 0)
 			return context.Cause(ctx)
-		}), m, nil, of("a"), of("b"))
+		}), m, of("a"), of("b"))
 		defer w.close()
 		a, b := w.handle(Task{ID: "a", Epoch: 1}), w.handle(Task{ID: "b", Epoch: 1})
 		time.Sleep(time.Minute)
@@ -213,159 +213,12 @@ func TestTheNextIsEndedOnlyWhenTheLastHasHadTimeToGiveItsMemoryBack(t *testing.T
 func TestAMemoryThatCannotBeReadIsSaidOnceAndChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{base: 990, err: errors.New("no such file")}
-		w, log := newGuarded(playFor(time.Hour), m, nil, queued("a"))
+		w, log := newGuarded(playFor(time.Hour), m, queued("a"))
 		defer w.close()
 		w.handle(Task{ID: "a", Epoch: 1})
 		time.Sleep(time.Minute)
 		require.Equal(t, 1, w.worker.Running())
 		synctest.Wait()
 		require.Equal(t, 1, strings.Count(log.String(), "memory cannot be watched"))
-	})
-}
-
-func TestASourceThatCannotBeEndedIsNotTriedElsewhere(t *testing.T) {
-	stuck := &media.Error{Kind: media.KindSourceTooLarge, Op: "open source", Err: media.ErrStuck}
-	for name, c := range map[string]struct {
-		ends   error         // of the attempt's context; nil: by itself
-		plays  time.Duration // before
-		state  State
-		throws bool // it is given back
-	}{
-		"by itself":                          {nil, 0, Failed, false},
-		"when all are drained":               {media.ErrDraining, 0, Failed, false},
-		"when its lease is lost":             {media.ErrLost, 0, Failed, false},
-		"after a stop":                       {media.ErrStopped, 0, Stopped, false},
-		"by itself, long after it was begun": {nil, time.Minute, Failed, false},
-		"drained long after it was begun":    {media.ErrDraining, time.Minute, "", true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(playerFunc(func(ctx context.Context, job media.Job) error {
-					if c.plays > 0 {
-						job.Observer.Publishing()
-						time.Sleep(c.plays)
-					}
-					if c.ends != nil {
-						<-ctx.Done()
-					}
-					return stuck
-				}), queued("a"))
-				defer w.close()
-				done := w.handle(Task{ID: "a", Epoch: 1})
-				time.Sleep(c.plays + time.Millisecond)
-				if c.ends != nil {
-					w.worker.snapshot()[0].cancel(c.ends)
-				}
-				require.NoError(t, <-done)
-				require.Zero(t, w.worker.slots)
-				require.Equal(t, c.throws, len(w.store.released) > 0)
-				end, _ := w.store.ended("a")
-				require.Equal(t, c.state, end.State)
-				if c.state == Failed {
-					require.Equal(t, CodeSourceTooLarge, end.Failure.Code)
-					require.Contains(t, end.Failure.Message, "could not be interrupted")
-				}
-			})
-		})
-	}
-}
-
-// stuckCalls is a count that tests change.
-type stuckCalls struct {
-	mu sync.Mutex
-	n  int
-}
-
-func (s *stuckCalls) get() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.n
-}
-
-func (s *stuckCalls) set(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.n = n
-}
-
-func spent(w *Worker) bool {
-	select {
-	case <-w.Spent():
-		return true
-	default:
-		return false
-	}
-}
-
-func TestAWornWorkerTakesNoPushUntilWhatIsStuckHasEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		calls := &stuckCalls{}
-		w, log := newGuarded(playFor(time.Hour), nil, calls.get, queued("a"), queued("b"))
-		defer w.close()
-		w.handle(Task{ID: "a", Epoch: 1})
-		calls.set(maxStuck - 1)
-		time.Sleep(2 * mostLook)
-		running, err := w.worker.admit(Task{ID: "b", Epoch: 1})
-		require.NoError(t, err)
-		require.Nil(t, running)
-		w.worker.leave()
-		calls.set(maxStuck)
-		time.Sleep((wornLooks - 2) * mostLook)
-		calls.set(0) // the machine had stopped for a while
-		time.Sleep(mostLook)
-		require.NoError(t, w.worker.refusal())
-		calls.set(maxStuck)
-		time.Sleep((wornLooks + 1) * mostLook)
-		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 1}), ErrWorn)
-		require.Equal(t, WaitingForRestart, w.store.refused["b"])
-		time.Sleep(time.Minute)
-		require.Equal(t, 1, w.worker.Running(), "without another worker nothing leaves")
-		require.False(t, spent(w.worker))
-		calls.set(0)
-		time.Sleep(2 * mostLook)
-		w.handle(Task{ID: "b", Epoch: 1})
-		synctest.Wait()
-		require.Equal(t, 2, w.worker.Running())
-		synctest.Wait()
-		require.Equal(t, 1, strings.Count(log.String(), "too many sources could not be ended"))
-	})
-}
-
-func TestAWornWorkerWithoutPushesIsSpent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, _ := newGuarded(playFor(5*time.Second), nil, func() int { return maxStuck }, queued("a"))
-		defer w.close()
-		time.Sleep(time.Minute)
-		require.True(t, spent(w.worker))
-	})
-}
-
-func TestAWornWorkerLeavesAPushOnlyToOneThatIsReady(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPair(queued("a"), queued("b"))
-		defer p.close()
-		calls := &stuckCalls{}
-		synctest.Wait() // it has begun without
-		p.worker.Stuck = calls.get
-		watch, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		p.ran.Go(func() { p.worker.watch(watch) })
-		a, b := p.handle(Task{ID: "a", Epoch: 1}), p.handle(Task{ID: "b", Epoch: 1})
-		time.Sleep(2 * time.Second)
-		calls.set(maxStuck)
-		time.Sleep(time.Minute) // nobody has a slot
-		require.Equal(t, 2, p.worker.Running())
-		require.Empty(t, p.store.released)
-		p.hear(t)
-		time.Sleep(time.Second)
-		require.Equal(t, 1, p.worker.Running(), "one has an heir")
-		require.Equal(t, 1, p.other.Running())
-		require.False(t, spent(p.worker))
-		p.hear(t)
-		require.NoError(t, <-a)
-		require.NoError(t, <-b)
-		time.Sleep(time.Second)
-		require.Equal(t, 2, p.other.Running())
-		require.True(t, spent(p.worker))
 	})
 }

@@ -236,16 +236,14 @@ const (
 	WaitingForSlot   Waiting = "no_free_slot"
 	WaitingForEmpty  Waiting = "needs_empty_worker" // it has LonelyStrikes
 	WaitingForKey    Waiting = "no_key"             // a worker refused it with ErrNoKey
-	// A worker refused it with ErrMemory, or ErrWorn.
-	WaitingForMemory  Waiting = "no_memory"
-	WaitingForRestart Waiting = "worker_restarts"
+	WaitingForMemory Waiting = "no_memory"          // a worker refused it with ErrMemory
 	// A worker has room; the queue has not brought it there.
 	WaitingForTurn Waiting = "waiting_for_worker"
 )
 
 // Waitings lists them all.
 func Waitings() []Waiting {
-	return []Waiting{WaitingForWorker, WaitingForSlot, WaitingForEmpty, WaitingForKey, WaitingForMemory, WaitingForRestart, WaitingForTurn}
+	return []Waiting{WaitingForWorker, WaitingForSlot, WaitingForEmpty, WaitingForKey, WaitingForMemory, WaitingForTurn}
 }
 
 // SweepStore finds and takes over pushes whose worker is not there.

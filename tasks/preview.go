@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -55,7 +54,7 @@ type LookStore interface {
 	Look(ctx context.Context, id string) (p Preview, found bool, err error)
 }
 
-// PictureMaker makes a JPEG of a keyframe. An error that wraps media.ErrStuck
+// PictureMaker makes a JPEG of a keyframe. An error of media.KindSourcePoisoned
 // says that nothing more of its push is to be tried.
 type PictureMaker interface {
 	Picture(k media.Keyframe) (jpeg []byte, err error)
@@ -113,9 +112,9 @@ func (p previews) want(watched []*attempt) {
 // shown is what was made of an attempt's keyframes.
 type shown struct {
 	Preview
-	number int64     // of the keyframe
-	tried  time.Time // when a preview was made or kept last
-	stuck  bool      // nothing more is made of it
+	number   int64     // of the keyframe
+	tried    time.Time // when a preview was made or kept last
+	poisoned bool      // nothing more is made of it
 }
 
 // makePreviews makes the previews that are wanted, one after the other, until ctx
@@ -144,13 +143,13 @@ func (w *Worker) makePreviews(ctx context.Context) {
 func (w *Worker) showPreview(ctx context.Context, a *attempt) {
 	s, begin, k := &a.shown, time.Now(), a.keyframe.Get()
 	const early = renewEvery / 2 // renews are no clockwork
-	if s.stuck || k.Number == 0 || begin.Sub(s.tried) < previewEvery-early {
+	if s.poisoned || k.Number == 0 || begin.Sub(s.tried) < previewEvery-early {
 		return
 	}
 	s.tried = begin
 	if k.Number != s.number {
 		jpeg, err := w.Pictures.Picture(k)
-		s.number, s.Preview, s.stuck = k.Number, Preview{JPEG: jpeg, At: time.Now()}, errors.Is(err, media.ErrStuck)
+		s.number, s.Preview, s.poisoned = k.Number, Preview{JPEG: jpeg, At: time.Now()}, media.KindOf(err) == media.KindSourcePoisoned
 		if err != nil {
 			a.log.Debug("a preview could not be made", "error", err)
 		}

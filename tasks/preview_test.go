@@ -171,9 +171,9 @@ func TestPreviewsTakeAQuarterOfACoreHoweverManyAreWatched(t *testing.T) {
 	})
 }
 
-func TestADecoderThatDoesNotEndIsNotGivenMoreOfItsPush(t *testing.T) {
+func TestAPushWhosePictureKillsItsDecoderHasNoMorePreviews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := studio{err: &media.Error{Kind: media.KindSourceTooLarge, Op: "make preview", Err: media.ErrStuck}}
+		s := studio{err: &media.Error{Kind: media.KindSourcePoisoned, Op: "make preview"}}
 		w, play := watchedWorld(t, &s, time.Second, "a")
 		defer w.close()
 		w.store.set(func(s *fakeStore) { s.verdicts["a"] = Watched })

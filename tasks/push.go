@@ -97,9 +97,6 @@ func (w Waiting) Message() string {
 	case WaitingForMemory:
 		return "a worker's memory is nearly used up, so that it takes no push for the moment; the push starts when there is memory again, " +
 			"or in another worker: add one, or give them more (ROOMCAST_WORKER_MEMORY)"
-	case WaitingForRestart:
-		return "a worker has sources that cannot be ended, and takes no push until it is started anew, which it sees to itself " +
-			"once its other pushes have ended or gone to another worker; the push starts then, or in another worker: add one"
 	case WaitingForTurn:
 		return "a worker has room and has not taken it yet; if that lasts, look whether the queue is paused (/monitor) and at the log of the workers"
 	}

@@ -128,10 +128,11 @@ func (w *Worker) end(a *attempt, err error) {
 	}
 	a.lastSample(time.Now())
 	var write func(ctx context.Context) error
-	switch cause, fault := context.Cause(a.ctx), a.tooLarge(err); {
+	switch cause := context.Cause(a.ctx); {
 	case err == nil:
 		write = w.finisher(a, Completed, nil)
-	case fault != nil && !errors.Is(cause, media.ErrStopped):
+	case errors.Is(cause, media.ErrTooLarge):
+		fault := &media.Error{Kind: media.KindSourceTooLarge, Op: "open source", Err: media.ErrTooLarge}
 		a.log.Error("attempt failed", "kind", fault.Kind, "error", err)
 		write = w.finisher(a, Failed, FailureOf(fault))
 	case errors.Is(cause, media.ErrLost):
@@ -155,22 +156,6 @@ func (w *Worker) end(a *attempt, err error) {
 		}
 		return err
 	})
-}
-
-// tooLarge is why a is not to be tried again anywhere, whatever else ended it,
-// or nil: its source took too much of this worker, or what took it apart could
-// not be ended. An attempt that has played for long is not suspected: a busy
-// machine may be as slow to end it when all are drained.
-func (a *attempt) tooLarge(err error) *media.Error {
-	cause := context.Cause(a.ctx)
-	leaves := errors.Is(cause, media.ErrDraining) || errors.Is(cause, media.ErrLost)
-	switch {
-	case errors.Is(cause, media.ErrTooLarge):
-		return &media.Error{Kind: media.KindSourceTooLarge, Op: "open source", Err: media.ErrTooLarge}
-	case errors.Is(err, media.ErrStuck) && (!leaves || a.young(time.Now())):
-		return &media.Error{Kind: media.KindSourceTooLarge, Op: "end source", Err: media.ErrStuck}
-	}
-	return nil
 }
 
 // tell renews a once more if it has something to say that its end does not

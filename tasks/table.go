@@ -97,7 +97,6 @@ func TroubleTable() []Entry {
 		{string(WaitingForEmpty), "it waits: two workers vanished while they ran it, so it starts only in one without other pushes", "add a worker"},
 		{string(WaitingForKey), "it waits: a worker lacks the secret key that the push was sealed with", "give every worker the same ROOMCAST_SECRET_KEY"},
 		{string(WaitingForMemory), "it waits: a worker's memory is nearly used up", "add a worker, or memory (ROOMCAST_WORKER_MEMORY)"},
-		{string(WaitingForRestart), "it waits: a worker has sources that cannot be ended, and is about to restart", "add a worker, or wait"},
 		{string(WaitingForTurn), "it waits: a worker has room and has not taken it yet", "look whether the queue is paused (/monitor), and at the log of the workers"},
 	}
 }

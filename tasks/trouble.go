@@ -306,7 +306,7 @@ func (a *attempt) recoverLocked(now time.Time) {
 // side says where the cause of a wait lies.
 func (w Waiting) side() Side {
 	switch w {
-	case WaitingForWorker, WaitingForKey, WaitingForMemory, WaitingForRestart:
+	case WaitingForWorker, WaitingForKey, WaitingForMemory:
 		return SideWorker
 	case WaitingForSlot, WaitingForEmpty, WaitingForTurn:
 	}

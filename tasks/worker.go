@@ -33,8 +33,7 @@ type WorkerConfig struct {
 	Previews  PreviewStore // nil with Pictures: no previews are made
 	Pictures  PictureMaker
 	Memory    Memory               // nil: none is watched
-	CPU       func() time.Duration // of cores that this process has used; nil: it is not told
-	Stuck     func() int           // calls of the media that go on although their push has ended; nil: there are none
+	CPU       func() time.Duration // of cores that this worker has used; nil: it is not told
 	Metrics   WorkerMetrics        // nil: nothing is counted
 	Sandbox   string               // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
 	Log       *slog.Logger
@@ -80,7 +79,7 @@ func NewWorker(c WorkerConfig) *Worker {
 	}
 	w := &Worker{
 		WorkerConfig: c, since: time.Now(), kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
-		guard: newGuard(), previews: newPreviews(),
+		previews: newPreviews(),
 	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())
 	w.idle = sync.NewCond(&w.mu)

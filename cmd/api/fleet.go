@@ -30,8 +30,6 @@ func advice(lack tasks.Waiting) string {
 		return "no worker has a free slot: pushes wait until another one ends; add a worker, or raise ROOMCAST_WORKER_SLOTS"
 	case tasks.WaitingForMemory:
 		return "no worker has memory left for a push: add one, or give them more (ROOMCAST_WORKER_MEMORY)"
-	case tasks.WaitingForRestart:
-		return "the workers have sources that cannot be ended, and take no push until they are started anew: add one, or see to those"
 	case tasks.WaitingForEmpty, tasks.WaitingForTurn: // said of one push, never of all
 	}
 	return lack.Message()

@@ -336,7 +336,6 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 		{"no_key", func(w *tasks.WorkerReport) { w.Keys = []string{"another"} }},
 		{"no_free_slot", func(w *tasks.WorkerReport) { w.Slots = 1 }},
 		{"no_memory", func(w *tasks.WorkerReport) { w.State = tasks.WorkerNoMemory }},
-		{"worker_restarts", func(w *tasks.WorkerReport) { w.State = tasks.WorkerRestarting }},
 		{"", func(w *tasks.WorkerReport) { w.Version = "older" }},
 		{"", func(w *tasks.WorkerReport) { w.Sandbox = "lacks Landlock" }},
 		{"", func(*tasks.WorkerReport) {}},

@@ -38,16 +38,24 @@ func sandboxHolds(p *host.Pool) health.Check {
 	}}
 }
 
-// cpuTime returns how much of cores this process and its media hosts have used.
+// cpuTime returns how much of cores this process and its media hosts have used, those
+// that have ended too.
 func cpuTime(p *host.Pool) func() time.Duration {
 	return func() time.Duration {
-		sum := p.CPU()
-		for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} { // the latter have ended
-			var used syscall.Rusage
-			if syscall.Getrusage(who, &used) == nil {
-				sum += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+		for {
+			ended := usage(syscall.RUSAGE_CHILDREN)
+			sum := usage(syscall.RUSAGE_SELF) + p.CPU() + ended
+			if usage(syscall.RUSAGE_CHILDREN) == ended { // else one was counted twice, or not at all
+				return sum
 			}
 		}
-		return sum
 	}
+}
+
+func usage(who int) time.Duration {
+	var used syscall.Rusage
+	if syscall.Getrusage(who, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,14 +29,10 @@ import (
 	"github.com/roomcast/roomcast/tasks/store"
 )
 
-// errSpent ends a worker that its supervisor is to start anew.
-var errSpent = errors.New("the worker ends to be started anew: it had sources that could not be ended, and has handed over all pushes")
-
-// closingTime bounds the end of what a stuck source may still use.
+// closingTime bounds the end of the media hosts.
 const closingTime = 2 * time.Second
 
-// run works until ctx ends, and then gives its pushes back; or until the worker
-// is spent, which is an error.
+// run works until ctx ends, and then gives its pushes back.
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	cfg, warnings, err := config.LoadWorker(environ)
 	if err != nil {
@@ -170,15 +165,11 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 		return true, err
 	}
 	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", p.hosts.FFmpeg(), "sandbox", p.hosts.Sandbox().String(), "addr", listening.addr)
-	select {
-	case <-ctx.Done():
-	case <-worker.Spent():
-		err = errSpent
-	}
+	<-ctx.Done()
 	closed := make(chan bool, 1)
 	go func() { closed <- within(context.Background(), drainTime, webhooks.Shutdown) }()
 	orderly = drain(server, worker, cancel, p.log)
-	return <-closed && orderly, err
+	return <-closed && orderly, nil
 }
 
 // nudge passes on the fast path of stops.

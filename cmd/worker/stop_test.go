@@ -15,10 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tencentyun/tls-sig-api-v2-golang/tencentyun"
 
+	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/fakeroom"
-	"github.com/roomcast/roomcast/media/libav"
+	"github.com/roomcast/roomcast/media/host"
 	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/source"
@@ -50,6 +51,15 @@ func (h hangingNames) LookupNetIP(context.Context, string, string) ([]netip.Addr
 	return nil, net.ErrClosed
 }
 
+// TestMain makes this program a media host, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == hostCommand {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
 // player is the worker's own, with a name server of the test's.
 func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *media.Pusher {
 	t.Helper()
@@ -57,8 +67,11 @@ func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *media.P
 	require.NoError(t, err)
 	door, err := trtc.New(trtc.Config{Endpoint: room.URL()})
 	require.NoError(t, err)
+	hosts, err := newPool(t.Context(), config.Config{Sandbox: string(host.SandboxAuto)}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = hosts.Close() })
 	return &media.Pusher{
-		Opener: &source.Opener{Network: gate, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}), Log: slog.New(slog.DiscardHandler)},
+		Opener: &source.Opener{Network: gate, Demuxer: hosts, Log: slog.New(slog.DiscardHandler)},
 		Dialer: &rtmp.Dialer{}, Door: door,
 	}
 }

@@ -93,18 +93,21 @@ func TestAnErrorOfATranscoderIsTold(t *testing.T) {
 func TestBlackIsMadeInAHost(t *testing.T) {
 	track, packets, err := newPool(t, nil).Transcoders().Black(media.VideoOutput{})
 	require.NoError(t, err)
-	require.Equal(t, media.Codec(media.H264), track.Codec)
+	require.Equal(t, media.H264, track.Codec)
 	require.Equal(t, "black", string(packets[0].Data))
 }
 
 func TestAPreviewIsMadeInAHostOfItsOwn(t *testing.T) {
+	t.Parallel() // a host that hangs has its five seconds
 	p := newPool(t, nil)
 	jpeg, err := p.Picture(media.Keyframe{Data: []byte("picture"), Config: []byte("config")})
 	require.NoError(t, err)
 	require.Equal(t, "picture config", string(jpeg))
-	_, err = p.Picture(media.Keyframe{Data: []byte("crash")})
-	require.ErrorIs(t, err, media.ErrStuck, "nothing more of this source is to be tried")
-	_, err = p.Picture(media.Keyframe{Data: []byte("picture")})
-	require.NoError(t, err)
+	for _, what := range []string{"crash", "hang"} {
+		_, err = p.Picture(media.Keyframe{Data: []byte(what)})
+		require.Equal(t, media.KindSourcePoisoned, media.KindOf(err), "nothing more of this source is to be tried")
+		_, err = p.Picture(media.Keyframe{Data: []byte("picture")})
+		require.NoError(t, err)
+	}
 	p.preview.end(p.preview.host)
 }

@@ -19,7 +19,7 @@ type fault struct {
 }
 
 // faultsByName are the errors that others are compared with.
-var faultsByName = map[string]error{"end": io.EOF, "late video": media.ErrLateVideo, "stuck": media.ErrStuck}
+var faultsByName = map[string]error{"end": io.EOF, "late video": media.ErrLateVideo}
 
 // faultOf returns nil for nil.
 func faultOf(err error) *fault {

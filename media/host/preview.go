@@ -55,7 +55,8 @@ func (v *previews) end(h *host) {
 	h.leave(nil)
 }
 
-// Picture returns k as a JPEG, as media/libav.Previews does.
+// Picture returns k as a JPEG, as media/libav.Previews does; one that ends its host is
+// an *Error of KindSourcePoisoned.
 func (p *Pool) Picture(k media.Keyframe) ([]byte, error) {
 	const op = "make preview"
 	h, c, err := p.connectPreview()
@@ -69,7 +70,7 @@ func (p *Pool) Picture(k media.Keyframe) ([]byte, error) {
 		h.kill("did not make a preview")
 	}
 	if _, typed := errors.AsType[*media.Error](err); err != nil && !typed {
-		return nil, &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errors.Join(media.ErrStuck, err)}
+		return nil, &media.Error{Kind: media.KindSourcePoisoned, Op: op, Err: err}
 	}
 	return jpeg, err
 }

@@ -54,14 +54,13 @@ type opening struct {
 }
 
 type sourceOpening struct {
-	Name         string // an address that says no more than the source's scheme and how its path ends
-	Mode         media.SourceMode
-	Choice       media.TrackChoice
-	AudioDelay   int64 // nanoseconds, as all that follow
-	ProbeTimeout int64
-	Seekable     bool
-	Size         int64
-	Recorded     bool
+	Name       string // an address that says no more than the source's scheme and how its path ends
+	Mode       media.SourceMode
+	Choice     media.TrackChoice
+	AudioDelay int64 // nanoseconds
+	Seekable   bool
+	Size       int64
+	Recorded   bool
 }
 
 type videoOpening struct {

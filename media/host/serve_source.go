@@ -64,7 +64,7 @@ func (s *session) serveSource(av Libav, o sourceOpening) error {
 		Found:   func() string { return served.why().Found },
 	}
 	src, err := av.Demuxer.Demux(s.ctx, media.SourceRequest{
-		URL: way.URL, Mode: o.Mode, Choice: o.Choice, AudioDelay: time.Duration(o.AudioDelay), ProbeTimeout: time.Duration(o.ProbeTimeout), Log: s.log,
+		URL: way.URL, Mode: o.Mode, Choice: o.Choice, AudioDelay: time.Duration(o.AudioDelay), Log: s.log,
 	}, given(way))
 	if err != nil {
 		return s.sendJSON(kindOpen, opened{Fault: faultOf(err)})
@@ -89,7 +89,7 @@ func (s *servedSource) run() error {
 		if err != nil {
 			return err
 		}
-		switch f.kind {
+		switch f.kind { //nolint:exhaustive // the others are for nobody here
 		case kindRead:
 			err = s.read()
 		case kindSeek:
@@ -223,7 +223,7 @@ func (f *fetched) fetch() error {
 	if err != nil {
 		return err
 	}
-	switch got.kind {
+	switch got.kind { //nolint:exhaustive // the others are for nobody here
 	case kindBytes:
 		f.lent, f.there, f.at = got.payload, got.payload, f.at+int64(len(got.payload))
 		f.wanted = min(2*f.wanted, mostRead)

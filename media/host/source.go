@@ -185,7 +185,7 @@ func (s *source) open() error {
 	b := s.way.Bytes
 	err = c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
 		Name: nameOf(s.way.URL), Mode: s.request.Mode, Choice: s.request.Choice, AudioDelay: int64(s.request.AudioDelay),
-		ProbeTimeout: int64(longProbe), Seekable: b.Seekable(), Size: b.Size(), Recorded: s.way.Recorded,
+		Seekable: b.Seekable(), Size: b.Size(), Recorded: s.way.Recorded,
 	}})
 	if err != nil {
 		return errors.Join(errDied, err)
@@ -199,9 +199,6 @@ func (s *source) open() error {
 	return said.Fault.error()
 }
 
-// longProbe is the host's own bound of an opening: it is the worker that bounds it.
-const longProbe = time.Hour
-
 // hear waits for what a host says to one of its orders, and serves it meanwhile.
 func (s *source) hear(to kind) (opened, error) {
 	for {
@@ -209,7 +206,7 @@ func (s *source) hear(to kind) (opened, error) {
 		if err != nil {
 			return opened{}, err
 		}
-		switch k {
+		switch k { //nolint:exhaustive // the others are for nobody here
 		case to:
 			var said opened
 			err := decode(payload, &said)
@@ -237,7 +234,7 @@ func (s *source) receive() (kind, []byte, error) {
 		if err != nil {
 			return 0, nil, cmp.Or(s.ended(opRead), errors.Join(errDied, err))
 		}
-		switch k {
+		switch k { //nolint:exhaustive // the others are for nobody here
 		case kindLog:
 			err = s.log.write(payload)
 		case kindWhy:

@@ -185,13 +185,37 @@ func TestAHostThatObeysLivesOn(t *testing.T) {
 }
 
 func TestASourceThatSaysNothingIsNotWaitedFor(t *testing.T) {
-	p := newPool(t, nil)
-	silent, w := io.Pipe()
-	defer func() { _ = w.Close() }()
-	begin := time.Now()
-	_, err := p.Demux(t.Context(), media.SourceRequest{ProbeTimeout: 200 * time.Millisecond}, piped{silent})
-	require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
-	require.Less(t, time.Since(begin), 5*time.Second)
+	for name, gate := range map[string]func(*io.PipeReader) media.Gate{
+		"from its way":      func(r *io.PipeReader) media.Gate { return piped{r} },
+		"of its name":       func(*io.PipeReader) media.Gate { return hangingGate{} },
+		"but a byte a time": func(r *io.PipeReader) media.Gate { return piped{r} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w := io.Pipe()
+			defer func() { _ = w.Close() }()
+			if name == "but a byte a time" {
+				go func() {
+					for range time.Tick(10 * time.Millisecond) {
+						if _, err := w.Write([]byte("b")); err != nil {
+							return
+						}
+					}
+				}()
+			}
+			begin := time.Now()
+			_, err := newPool(t, nil).Demux(t.Context(), media.SourceRequest{ProbeTimeout: 200 * time.Millisecond}, gate(r))
+			require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
+			require.Less(t, time.Since(begin), 5*time.Second)
+		})
+	}
+}
+
+// hangingGate is a name server that never answers.
+type hangingGate struct{}
+
+func (hangingGate) Open(ctx context.Context, _ media.SourceRequest) (media.Way, error) {
+	<-ctx.Done()
+	return media.Way{}, context.Cause(ctx)
 }
 
 // piped is a stream.

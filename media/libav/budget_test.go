@@ -16,36 +16,6 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-func TestASourceThatDoesNotObeyIsGivenUp(t *testing.T) {
-	for name, c := range map[string]struct {
-		probe  time.Duration // until the life ends by itself
-		stopAt time.Duration
-		within time.Duration
-	}{
-		"when the push is stopped":                      {time.Minute, 50 * time.Millisecond, 200 * time.Millisecond},
-		"when the push is stopped after its time is up": {20 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond},
-		"when its time is up":                           {20 * time.Millisecond, time.Minute, 3 * time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := NewOpener(Config{})
-			ctx, stop := context.WithCancelCause(t.Context())
-			s := &Source{life: newLife(ctx, c.probe), scope: o.newScope(media.SourceRequest{})}
-			release := make(chan struct{})
-			begin := time.Now()
-			timer := time.AfterFunc(c.stopAt, func() { stop(media.ErrStopped) })
-			defer timer.Stop()
-			err := s.obeying(func() error { <-release; return nil })
-			require.ErrorIs(t, err, media.ErrStuck)
-			require.Equal(t, media.KindSourceTooLarge, media.KindOf(err))
-			require.ErrorIs(t, s.Close(), media.ErrStuck)
-			require.Less(t, time.Since(begin), c.within+300*time.Millisecond) // of a busy machine
-			require.Eventually(t, func() bool { return Stuck() == 1 }, 10*time.Second, time.Millisecond)
-			close(release)
-			require.Eventually(t, func() bool { return Stuck() == 0 }, 5*time.Second, time.Millisecond)
-		})
-	}
-}
-
 func TestASeekOfASourceThatWasClosedIsAnError(t *testing.T) {
 	s, err := openBytes(t, "a.mp3", id3(1))
 	require.NoError(t, err)
@@ -54,9 +24,9 @@ func TestASeekOfASourceThatWasClosedIsAnError(t *testing.T) {
 }
 
 func TestAPanicInACallIsAnError(t *testing.T) {
-	s := &Source{life: newLife(t.Context(), time.Minute)}
+	s := &Source{life: newLife(t.Context())}
 	defer s.life.close()
-	err := s.obeying(func() error { panic("of a parser") })
+	err := s.alone(func() error { panic("of a parser") })
 	require.Equal(t, media.KindInternal, media.KindOf(err))
 }
 

@@ -61,7 +61,6 @@ func roomcastRead(handle C.uintptr_t, to *C.uint8_t, size C.int) C.int {
 	n, err := in.Read(unsafe.Slice((*byte)(to), int(size)))
 	switch {
 	case n > 0:
-		in.life.came(n)
 		return C.int(n)
 	case in.life.ctx.Err() != nil:
 		return C.int(astiav.ErrExit)

@@ -155,7 +155,7 @@ func silence(t *testing.T, scheme string) string {
 const promptly = time.Second
 
 func TestAnOpenThatHangsEndsWithItsContextAndItsTime(t *testing.T) {
-	for _, scheme := range everyScheme {
+	for _, scheme := range []string{"rtmp", "rtmps", "rtsp", "rtsps", "srt"} {
 		t.Run(scheme, func(t *testing.T) {
 			address := media.Secret(scheme + "://" + silence(t, scheme) + "/a/b.ts")
 			if scheme == "srt" {

@@ -40,8 +40,7 @@ func kindOf(err error) media.Kind {
 // failure turns a libav error into the package's: the end of the context wins
 // over all, then what was too much, then what the guard refused, then the table.
 func (s *Source) failure(op string, err error) error {
-	ended := s.life.ended(op)
-	if ended != nil && media.KindOf(ended) != media.KindSourceUnavailable {
+	if ended := s.life.ended(op); ended != nil {
 		return ended
 	}
 	if err := s.overspent(op); err != nil {
@@ -52,9 +51,6 @@ func (s *Source) failure(op string, err error) error {
 			return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: found}
 		}
 		return refused
-	}
-	if ended != nil {
-		return ended
 	}
 	return &media.Error{Kind: kindOf(err), Op: op, Err: s.inWords(op, err)}
 }

@@ -412,26 +412,6 @@ func TestADamagedStreamPlaysOn(t *testing.T) {
 	require.Greater(t, last, 4*time.Second)
 }
 
-func TestADripWhileOpeningEndsWithTheProbe(t *testing.T) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tick := time.NewTicker(20 * time.Millisecond)
-		defer tick.Stop()
-		for r.Context().Err() == nil {
-			_, _ = io.WriteString(w, "G")
-			_ = http.NewResponseController(w).Flush()
-			select {
-			case <-tick.C:
-			case <-r.Context().Done():
-			}
-		}
-	}))
-	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	begin := time.Now()
-	_, err := open(t, media.SourceRequest{URL: media.Secret(s.URL + "/a.ts"), ProbeTimeout: time.Second})
-	require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), "%v", err)
-	require.Less(t, time.Since(begin), 5*time.Second)
-}
-
 func TestASourceWithoutHeadAndTailIsGivenUp(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for nothing := make([]byte, 1<<20); ; {

@@ -149,20 +149,6 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestOpenEndsWithTheProbeTimeout(t *testing.T) {
-	noLeak(t)
-	for _, gate := range []media.Gate{&passGate{}, hangingGate{}} {
-		begin := time.Now()
-		_, err := openWith(t, gate, media.SourceRequest{
-			URL:          media.Secret("http://" + listen(t, silent) + "/a.mp4"),
-			ProbeTimeout: 300 * time.Millisecond,
-		})
-		require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
-		require.ErrorIs(t, err, errProbe)
-		require.Less(t, time.Since(begin), 300*time.Millisecond+promptly)
-	}
-}
-
 func TestReadPacketEndsWithItsContext(t *testing.T) {
 	noLeak(t)
 	body, err := os.ReadFile(clip(t, "plain.flv"))

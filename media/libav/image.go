@@ -35,7 +35,7 @@ func (s *Source) isImage() bool { return slices.Contains(imageFormats, s.info.Co
 // image reads the picture, for which s is closed.
 func (s *Source) image(ctx context.Context) (media.Source, error) {
 	var still media.Source
-	err := s.obeying(func() (err error) {
+	err := s.alone(func() (err error) {
 		still, err = s.readImage(ctx)
 		return err
 	})

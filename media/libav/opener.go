@@ -28,17 +28,15 @@ func NewOpener(c Config) *Opener {
 }
 
 // Demux opens and probes a source by gate, whose error it returns. ctx bounds the
-// Source's whole life: after its end every blocking call returns within 200 ms.
-// Errors are *media.Error, or wrap ctx's cause.
+// Source's whole life: after its end every blocking call returns as soon as libav
+// obeys. Errors are *media.Error, or wrap ctx's cause.
 func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate) (media.Source, error) {
-	l := newLife(ctx, r.ProbeTimeout)
-	way, err := gate.Open(l.ctx, r)
+	way, err := gate.Open(ctx, r)
 	if err != nil {
-		defer l.close()
-		return nil, l.gateError(err)
+		return nil, err
 	}
-	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r)}
-	if err := s.obeying(s.open); err != nil {
+	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: newLife(ctx), way: way, scope: o.newScope(r)}
+	if err := s.alone(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}
 	if s.isImage() {

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"runtime"
 	"syscall"
-	"time"
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
@@ -26,9 +25,6 @@ const (
 	// mostPreview is what a preview may have: somebody looks at many, every two
 	// seconds.
 	mostPreview = 30_000 // bytes
-	// previewTime is for how long a picture may be decoded: the largest one that
-	// is decoded takes a tenth of it.
-	previewTime = 5 * time.Second
 )
 
 // previewQualities are tried until the picture is small enough; the last one is
@@ -46,11 +42,10 @@ func NewPreviews(log *slog.Logger) *Previews {
 
 // Picture returns k as a JPEG of at most 30 kB without metadata, 320 pixels wide,
 // as its pixels are to be shown. Errors are *media.Error: KindSourceInvalid where
-// k cannot be decoded. One that wraps media.ErrStuck says that libav does not end,
-// and that nothing more of its source is to be tried.
+// k cannot be decoded.
 func (ps *Previews) Picture(k media.Keyframe) ([]byte, error) {
 	var small *stdimage.YCbCr
-	err := beside(previewTime, func() (err error) {
+	err := yielding(func() (err error) {
 		small, err = ps.small(k)
 		return err
 	})
@@ -60,9 +55,8 @@ func (ps *Previews) Picture(k media.Keyframe) ([]byte, error) {
 	return encodeJPEG(small)
 }
 
-// beside calls f, which lets libav work, in a thread that gives way to all others,
-// and returns its error; or one that wraps media.ErrStuck after limit, and f goes on.
-func beside(limit time.Duration, f func() error) error {
+// yielding calls f in a thread that gives way to all others, and returns its error.
+func yielding(f func() error) error {
 	var err error
 	done := make(chan struct{})
 	go func() {
@@ -70,15 +64,8 @@ func beside(limit time.Duration, f func() error) error {
 		yieldThread()
 		err = media.Caught(f)
 	}()
-	t := time.NewTimer(limit)
-	defer t.Stop()
-	select {
-	case <-done:
-		return err
-	case <-t.C:
-		go countStuck(done)
-		return errStuck
-	}
+	<-done
+	return err
 }
 
 // yieldThread makes all that this goroutine does from now on give way to the

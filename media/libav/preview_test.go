@@ -111,16 +111,8 @@ func TestAKeyframeThatIsGarbageHasNoPreview(t *testing.T) {
 	}
 }
 
-func TestADecoderOfAPreviewThatDoesNotEndIsGivenUpAndCounted(t *testing.T) {
-	noLeak(t)
-	goOn := make(chan struct{})
-	before := Stuck()
-	err := beside(time.Millisecond, func() error { <-goOn; return nil })
-	require.ErrorIs(t, err, media.ErrStuck)
-	require.Eventually(t, func() bool { return Stuck() == before+1 }, 10*time.Second, 10*time.Millisecond)
-	close(goOn)
-	require.Eventually(t, func() bool { return Stuck() == before }, 10*time.Second, 10*time.Millisecond)
-	require.Equal(t, media.KindInternal, media.KindOf(beside(time.Minute, func() error { panic("a bug") })))
+func TestAPanicAtAPreviewIsAnError(t *testing.T) {
+	require.Equal(t, media.KindInternal, media.KindOf(yielding(func() error { panic("a bug") })))
 }
 
 // BenchmarkPreview tells the CPU time of a preview as "cpu-ms".

@@ -16,8 +16,6 @@ var patterns = []struct {
 	{regexp.MustCompile(`(?m)\?[^\s].*$`), "?" + redacted},
 	// name=value and name: value.
 	{regexp.MustCompile(`(?i)([\w.\-]*(?:token|sig|secret|passw|pwd|auth|credential|session|private_map_key|access_?key|api_?key)[\w.\-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&,;]+)`), "${1}" + redacted},
-	// A UserSig: zlib data in base64 begins with eJ.
-	{regexp.MustCompile(`eJ[A-Za-z0-9*_+/=\-]{30,}`), redacted},
 }
 
 // redact returns text without what looks like a secret.

@@ -35,7 +35,7 @@ func (s *Source) Seek(pos time.Duration) error {
 	if s.info.Duration > 0 {
 		pos = min(pos, s.info.Duration)
 	}
-	return s.obeying(func() error { return s.seek(s.info.StartTime + pos) })
+	return s.alone(func() error { return s.seek(s.info.StartTime + pos) })
 }
 
 func (s *Source) seek(target time.Duration) error {

@@ -174,12 +174,7 @@ func (s *Source) pick() error {
 		return &media.Error{Kind: s.trackless(), Op: opProbe, Err: s.nothingUsable()}
 	}
 	if s.probedBeyond() {
-		if err := s.beginAgain(); err != nil {
-			return err
-		}
-	}
-	if !s.life.probed() {
-		return s.failure(opProbe, errProbe)
+		return s.beginAgain()
 	}
 	return nil
 }
@@ -352,25 +347,27 @@ func (s *Source) changed(track int, config []byte) []byte {
 	return config
 }
 
-// Close frees everything, once, also while another method runs, which ends. It
-// does not wait for the source: what libav would still say to it is cut short.
-// When libav does not obey in time, it is left to itself and freed when it does;
-// the error wraps media.ErrStuck then.
+// Close frees everything, once, also while another method runs, which ends: it is
+// interrupted, and waited for.
 func (s *Source) Close() error {
-	var err error
 	s.once.Do(func() {
 		s.life.interrupt()
-		freed := make(chan struct{})
-		go func() {
-			defer close(freed)
-			s.busy.Lock()
-			defer s.busy.Unlock()
-			s.free()
-		}()
-		defer trimHeap()
-		err = s.life.awaitObedience(freed)
+		s.busy.Lock()
+		defer s.busy.Unlock()
+		s.free()
+		trimHeap()
 	})
-	return err
+	return nil
+}
+
+// alone calls f, which lets libav work, while nothing else does.
+func (s *Source) alone(f func() error) error {
+	s.busy.Lock()
+	defer s.busy.Unlock()
+	if s.freed {
+		return s.life.ended("use source")
+	}
+	return media.Caught(f)
 }
 
 func (s *Source) free() {

@@ -32,9 +32,6 @@ func (s *Set) Watch(w *tasks.Worker, received func() int64) {
 		})
 		gauge("roomcast_worker_memory_limit_bytes", "Memory that may be taken; 0: without a limit.", func() float64 { return float64(w.Memory.Limit()) })
 	}
-	if w.Stuck != nil {
-		gauge("roomcast_stuck_opens", "Sources that could not be ended with their push.", func() float64 { return float64(w.Stuck()) })
-	}
 	s.registry.MustRegister(traffic{totals: w.Totals, received: received})
 }
 

@@ -105,7 +105,6 @@ func TestAPushSaysAtItsCreationWhyNoWorkerWouldTakeIt(t *testing.T) {
 		"the one with the key is going away":       {[]tasks.WorkerReport{without("k", ready("a", 2, 0)), as(tasks.WorkerDraining, ready("b", 2, 0))}, tasks.WaitingForKey},
 		"the one with the key is short of memory":  {[]tasks.WorkerReport{without("k", ready("a", 2, 0)), as(tasks.WorkerNoMemory, ready("b", 2, 0))}, tasks.WaitingForMemory},
 		"all are short of memory":                  {[]tasks.WorkerReport{as(tasks.WorkerNoMemory, ready("a", 2, 0)), as(tasks.WorkerNoMemory, ready("b", 2, 1))}, tasks.WaitingForMemory},
-		"the only one is to be started anew":       {[]tasks.WorkerReport{as(tasks.WorkerRestarting, ready("a", 2, 0))}, tasks.WaitingForRestart},
 		"the only one keeps itself":                {[]tasks.WorkerReport{as(tasks.WorkerReserved, ready("a", 2, 0))}, tasks.WaitingForSlot},
 		"it has no slots":                          {[]tasks.WorkerReport{ready("a", 0, 0)}, tasks.WaitingForSlot},
 		"there is room":                            {[]tasks.WorkerReport{ready("a", 1, 0)}, ""},

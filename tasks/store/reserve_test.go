@@ -119,7 +119,7 @@ func TestAPushThatIsRefusedForAWhileSaysWhyOnce(t *testing.T) {
 	require.Equal(t, tasks.WaitingForSlot, refused(time.Hour, tasks.WaitingForMemory), "another worker may take it at once")
 	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForMemory))
 	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForMemory))
-	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForRestart), "two workers do not talk in turns")
+	require.Equal(t, tasks.WaitingForMemory, refused(0, tasks.WaitingForKey), "two workers do not talk in turns")
 	var codes []string
 	events, err := s.Events(ctx(t), p.ID)
 	require.NoError(t, err)

@@ -150,11 +150,10 @@ func (e WebhookType) Valid() bool {
 
 // Defines values for WorkerState.
 const (
-	WorkerStateDraining   WorkerState = "draining"
-	WorkerStateNoMemory   WorkerState = "no_memory"
-	WorkerStateReady      WorkerState = "ready"
-	WorkerStateReserved   WorkerState = "reserved"
-	WorkerStateRestarting WorkerState = "restarting"
+	WorkerStateDraining WorkerState = "draining"
+	WorkerStateNoMemory WorkerState = "no_memory"
+	WorkerStateReady    WorkerState = "ready"
+	WorkerStateReserved WorkerState = "reserved"
 )
 
 // Valid indicates whether the value is a known member of the WorkerState enum.
@@ -168,8 +167,6 @@ func (e WorkerState) Valid() bool {
 		return true
 	case WorkerStateReserved:
 		return true
-	case WorkerStateRestarting:
-		return true
 	default:
 		return false
 	}
@@ -177,7 +174,7 @@ func (e WorkerState) Valid() bool {
 
 // Check One thing that the process works with.
 type Check struct {
-	// Code Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `worker_restarts`, `other_version`, `no_sandbox`.
+	// Code Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `other_version`, `no_sandbox`.
 	Code string `json:"code,omitempty"`
 
 	// Message What is wrong and what to do.
@@ -863,7 +860,7 @@ type Worker struct {
 	// HasSecretKey Whether it can open what this API seals.
 	HasSecretKey bool `json:"hasSecretKey"`
 
-	// MemoryBytes Memory that it takes: of its cgroup where that limits it, else its own pages.
+	// MemoryBytes Memory that it takes: of its cgroup where that limits it, else the pages of it and its media hosts.
 	MemoryBytes int64 `json:"memoryBytes,omitempty"`
 
 	// MemoryLimitBytes Memory that it may take. Absent when nobody limits it.
@@ -881,7 +878,7 @@ type Worker struct {
 	// Slots Pushes that it runs at once.
 	Slots int `json:"slots"`
 
-	// State `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left, `restarting` is to be started anew.
+	// State `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left.
 	State WorkerState `json:"state"`
 
 	// Used Slots that are taken.
@@ -891,7 +888,7 @@ type Worker struct {
 	Version string `json:"version"`
 }
 
-// WorkerState `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left, `restarting` is to be started anew.
+// WorkerState `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left.
 type WorkerState string
 
 // Workers The workers that have renewed lately.

@@ -75,7 +75,7 @@ func Open(ctx context.Context, cfg Config, r media.SourceRequest, p Playlist) (*
 	if err == nil {
 		return s, nil
 	}
-	if ctx.Err() != nil && media.KindOf(err) == media.KindInternal && !errors.Is(err, media.ErrStuck) {
+	if ctx.Err() != nil && media.KindOf(err) == media.KindInternal {
 		err = fmt.Errorf("%s: %w", opOpen, context.Cause(ctx))
 	}
 	return nil, cmp.Or(s.Close(), err)

@@ -269,7 +269,6 @@ end
 -- What is taken is told once a second. So lack reckons with what is true at
 -- once: every push that has not ended has a slot or waits for one, but workers
 -- that take none keep only those that they have.
-local REFUSALS = {no_memory = 'no_memory', restarting = 'worker_restarts'}
 local function fleet(workers, reports, active, key, more, t)
   local f = {reports = {}, refuses = {}, free = 0}
   local room, present, keyed, taking = -redis.call('ZCARD', active), false, false, false
@@ -287,14 +286,13 @@ local function fleet(workers, reports, active, key, more, t)
     room = room + (takes and slots or used)
     if takes then f.free = f.free + slots - used end
     if not opens then f.refuses.no_key = true end
-    if REFUSALS[state] then f.refuses[REFUSALS[state]] = true end
+    if state == 'no_memory' then f.refuses.no_memory = true end
   end
   f.lack = ''
   if not present then f.lack = 'no_worker'
   elseif not keyed then f.lack = 'no_key'
   elseif taking then f.lack = room < more and 'no_free_slot' or ''
   elseif f.refuses.no_memory then f.lack = 'no_memory'
-  elseif f.refuses.worker_restarts then f.lack = 'worker_restarts'
   else f.lack = 'no_free_slot' end -- one keeps itself for a push that must run alone
   return f
 end

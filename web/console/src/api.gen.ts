@@ -532,10 +532,10 @@ export interface components {
             /** @description What it was built from. */
             version: string;
             /**
-             * @description `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left, `restarting` is to be started anew.
+             * @description `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left.
              * @enum {string}
              */
-            state: "ready" | "draining" | "reserved" | "no_memory" | "restarting";
+            state: "ready" | "draining" | "reserved" | "no_memory";
             /** @description Pushes that it runs at once. */
             slots: number;
             /** @description Slots that are taken. */
@@ -554,7 +554,7 @@ export interface components {
             cpuCores?: number;
             /**
              * Format: int64
-             * @description Memory that it takes: of its cgroup where that limits it, else its own pages.
+             * @description Memory that it takes: of its cgroup where that limits it, else the pages of it and its media hosts.
              */
             memoryBytes?: number;
             /**
@@ -580,7 +580,7 @@ export interface components {
              * @enum {string}
              */
             status: "ok" | "warning" | "unknown";
-            /** @description Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `worker_restarts`, `other_version`, `no_sandbox`. */
+            /** @description Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `other_version`, `no_sandbox`. */
             code?: string;
             /** @description What is wrong and what to do. */
             message?: string;
@@ -1056,7 +1056,7 @@ export interface components {
          * @description Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
          * @enum {string}
          */
-        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_poisoned" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "worker_restarts" | "waiting_for_worker";
+        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_poisoned" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "waiting_for_worker";
     };
     responses: {
         /** @description The page, for whoever accepts text/html. */
