@@ -56,7 +56,6 @@ var outsiders = []struct{ prefix, importers string }{
 	{"github.com/gin-gonic/gin", "web/api cmd/api"},
 	{"github.com/caarlos0/env", "internal/config"},
 	{"github.com/prometheus/client_golang", "tasks/metrics"},
-	{"github.com/Shopify/toxiproxy", "internal/link"},
 	{"github.com/getkin/kin-openapi", "internal/contract"},
 }
 
@@ -95,7 +94,6 @@ func TestLayoutNamesTheBrokenRule(t *testing.T) {
 		{"a sub-package of go-redis", pkg{ImportPath: "web/api", Imports: []string{"github.com/redis/go-redis/v9/maintnotifications"}}, "web/api imports github.com/redis/go-redis/v9/maintnotifications: only tasks/store tasks/queue internal/redisconn may"},
 		{"libav behind the API", pkg{ImportPath: "cmd/api", Deps: []string{"media/libav"}}, "cmd/api reaches media/libav: it builds with CGO_ENABLED=0"},
 		{"a test's helper in a program", pkg{ImportPath: "cmd/worker", Imports: []string{"internal/redistest"}}, "cmd/worker imports internal/redistest: only tests may"},
-		{"toxiproxy in a program", pkg{ImportPath: "cmd/worker", Imports: []string{"github.com/Shopify/toxiproxy/v2"}}, "cmd/worker imports github.com/Shopify/toxiproxy/v2: only internal/link may"},
 		{"a package in no layer", pkg{ImportPath: "utils"}, "utils belongs to no layer"},
 		{"a package without a comment", pkg{ImportPath: "media", Doc: " "}, "media has no package comment"},
 	} {
