@@ -38,7 +38,6 @@ var layers = []layer{
 	{"web/*", "web/* tasks media internal/nearest internal/redisconn", "imports point from web to tasks to media; adapters are wired by cmd"},
 	{"tasks/*", "tasks media internal/redisconn", "an adapter imports only its parent"},
 	{"tasks", "media", "imports point from tasks to media; adapters are wired by cmd"},
-	{"deploy/*", "cmd/*/* media tasks internal/*", "it looks at a stack from outside, as a client does"},
 	{"media/source", "media media/source/*", "it hands a source to what plays its kind"},
 	{"media/*", "media", "an adapter imports only its parent"},
 	{"media/source/*", "media", "it is told who makes its connections and demuxes"},
