@@ -4,6 +4,8 @@ package libav
 import "C"
 
 import (
+	"io"
+
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
 )
@@ -57,6 +59,9 @@ func (s *Source) beginAgain() error {
 	s.life.probeAgain()
 	s.brief, s.varied = true, true
 	defer func() { s.brief = false }()
+	if _, err := s.way.Bytes.Seek(0, io.SeekStart); err != nil {
+		return s.failure(opOpen, err)
+	}
 	if err := s.openFormat(); err != nil {
 		return err
 	}
