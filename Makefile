@@ -128,8 +128,7 @@ env-file: ## write .env with random secrets for docker-compose.yml, once
 	@scripts/env-file
 
 compose-test: ## build the images, start docker-compose.yml with its demo, and kill, stop and restart parts of it
-	@$(GO) build -trimpath -o $(BIN)/composetest ./deploy/composetest
-	@$(BIN)/composetest
+	@$(GO) test -count=1 -v -timeout 2h -tags compose ./deploy
 
 clean: ## remove what build made; the FFmpeg cache stays
 	rm -rf $(BIN)

@@ -200,9 +200,9 @@ func (c *chaos) repair() {
 // victim is a random worker that works, or nil. One whose pushes may die with
 // it must not be the second in a row under any of them: three would fail a
 // push as poisoned, and rightly so.
-func (c *chaos) victim(deadly bool) *hand {
+func (c *chaos) victim() *hand {
 	able := slices.DeleteFunc(slices.Clone(c.hands), func(h *hand) bool {
-		return h.gone || h.frozen || h.redis.IsCut() || deadly && c.holdsStruck(h)
+		return h.gone || h.frozen || h.redis.IsCut() || c.holdsStruck(h)
 	})
 	if len(able) == 0 {
 		return nil
@@ -228,7 +228,7 @@ func (c *chaos) holdsStruck(h *hand) bool {
 }
 
 func (c *chaos) killWorker() bool {
-	h := c.victim(true)
+	h := c.victim()
 	if h == nil || c.down {
 		return false
 	}
@@ -240,7 +240,7 @@ func (c *chaos) killWorker() bool {
 }
 
 func (c *chaos) endWorker() bool {
-	h := c.victim(true) // a second fault can make a vanishing of it
+	h := c.victim() // a second fault can make a vanishing of it
 	if h == nil || c.down {
 		return false
 	}
@@ -252,7 +252,7 @@ func (c *chaos) endWorker() bool {
 }
 
 func (c *chaos) freezeWorker() bool {
-	h := c.victim(true)
+	h := c.victim()
 	if h == nil {
 		return false
 	}
@@ -269,7 +269,7 @@ func (c *chaos) freezeWorker() bool {
 }
 
 func (c *chaos) cutWorker() bool {
-	h := c.victim(true)
+	h := c.victim()
 	if h == nil {
 		return false
 	}

@@ -1,56 +1,44 @@
 // Package link is a network for tests, between a process and a server, that can
-// be cut, slowed down and broken. Toxiproxy carries what goes over it.
+// be cut, slowed down and broken.
 package link
 
 import (
 	"context"
+	"io"
 	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
-	"github.com/Shopify/toxiproxy/v2/stream"
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 )
 
 // Link is a network between a process and a server: it carries TCP until it is
 // cut. A cut one swallows everything without a word, as a broken network does;
 // healing resets the connections of before.
-//
-// It accepts and dials itself, and leaves the rest to toxiproxy's links and
-// toxics. Toxiproxy's own Proxy tells nobody the addresses it dials from, which
-// Owns compares; its reset_peer ends connections that are there already in
-// order, and not before there is something for them; and to close them all it
-// closes its listener, whose port may be taken before it listens again.
 type Link struct {
-	t        testing.TB
 	listener net.Listener
 	upstream string
-	server   *toxiproxy.ApiServer // not listening
-	toxics   *toxiproxy.ToxicCollection
-	running  sync.WaitGroup
 	cut      atomic.Bool
+	rate     atomic.Int64
+	running  sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
-	conns  []*conn  // all there ever were
-	added  []string // toxics, by name
+	conns  []conn // all there ever were
 }
+
+// conn is a connection over a link: its ends, of which there is only the near
+// one when it came while the link was cut.
+type conn []*net.TCPConn
 
 // New starts a link to upstream, a TCP address, that ends with the test.
 func New(t testing.TB, upstream string) *Link {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics log where no logger of ours reaches
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	l := &Link{
-		t: t, listener: listener, upstream: upstream, server: server,
-		toxics: toxiproxy.NewProxy(server, t.Name(), listener.Addr().String(), upstream).Toxics,
-	}
+	l := &Link{listener: listener, upstream: upstream}
 	l.running.Go(l.accept)
 	t.Cleanup(l.close)
 	return l
@@ -65,12 +53,32 @@ func (l *Link) Owns(remote string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.conns {
-		if c.far != nil && c.far.LocalAddr().String() == remote {
+		if len(c) == 2 && c[1].LocalAddr().String() == remote {
 			return true
 		}
 	}
 	return false
 }
+
+// Cut ends the traffic without a word, until Heal.
+func (l *Link) Cut() { l.cut.Store(true) }
+
+// IsCut says whether it is cut.
+func (l *Link) IsCut() bool { return l.cut.Load() }
+
+// Heal lets new connections through and resets those of before, if it was cut.
+func (l *Link) Heal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut.Load() {
+		l.reset()
+		l.cut.Store(false)
+	}
+}
+
+// Slow lets so many bytes a second through, in each direction of every
+// connection. With 0 there is no limit; what is on its way is not lost.
+func (l *Link) Slow(rate int) { l.rate.Store(int64(rate)) }
 
 // Reset breaks the connections of now; new ones get through.
 func (l *Link) Reset() {
@@ -86,11 +94,14 @@ func (l *Link) reset() {
 }
 
 // HangUp ends the connections of now in an orderly way (FIN), without a word.
+// Where an end sends on, its connection breaks.
 func (l *Link) HangUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.conns {
-		c.hangUp()
+		for _, end := range c {
+			_ = end.CloseWrite()
+		}
 	}
 }
 
@@ -99,7 +110,6 @@ func (l *Link) close() {
 	l.closed = true
 	_ = l.listener.Close()
 	l.reset()
-	l.clean() // a slow link would be slow to end
 	l.mu.Unlock()
 	l.running.Wait()
 }
@@ -110,42 +120,116 @@ func (l *Link) accept() {
 		if err != nil {
 			return
 		}
-		l.running.Go(func() { l.carry(&conn{cut: &l.cut, near: near.(*net.TCPConn)}) })
+		l.running.Go(func() { l.carry(near.(*net.TCPConn)) })
 	}
 }
 
-// carry gives a new connection to toxiproxy. The server hears nothing of one
-// that comes while the link is cut.
-func (l *Link) carry(c *conn) {
+// carry returns when both ends of a new connection are done with it. The server
+// hears nothing of one that comes while the link is cut.
+func (l *Link) carry(near *net.TCPConn) {
+	c := conn{near}
 	if !l.cut.Load() {
 		far, err := new(net.Dialer).DialContext(context.Background(), "tcp", l.upstream)
 		if err != nil {
-			_ = c.near.Close()
+			_ = near.Close()
 			return
 		}
-		c.far = far.(*net.TCPConn)
+		c = append(c, far.(*net.TCPConn))
 	}
-	if l.start(c) {
-		c.flows.Wait()
-		c.end()
+	if !l.add(c) {
+		c.reset()
+		return
+	}
+	var flows sync.WaitGroup
+	for i := range c {
+		flows.Go(func() { l.flow(c, i) })
+	}
+	flows.Wait()
+	if !l.cut.Load() { // else nobody hears of it
+		c.close()
 	}
 }
 
-// start returns false for a connection that leads nowhere any more.
-func (l *Link) start(c *conn) bool {
+// add returns false for a connection that leads nowhere any more.
+func (l *Link) add(c conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || c.far == nil && !l.cut.Load() {
-		c.reset()
+	if l.closed || len(c) == 1 && !l.cut.Load() {
 		return false
 	}
-	name := strconv.Itoa(len(l.conns)) // an address may come again too soon
 	l.conns = append(l.conns, c)
-	c.flows.Add(1)
-	l.toxics.StartLink(l.server, name+"upstream", c.near, &sink{c, c.far}, stream.Upstream)
-	if c.far != nil {
-		c.flows.Add(1)
-		l.toxics.StartLink(l.server, name+"downstream", c.far, &sink{c, c.near}, stream.Downstream)
-	}
 	return true
+}
+
+// flow carries what comes from one end of a connection, and that it ends.
+func (l *Link) flow(c conn, from int) {
+	to := onward{link: l}
+	if len(c) == 2 {
+		to.end = c[1-from]
+	}
+	_, err := io.Copy(&to, c[from])
+	switch {
+	case to.lost():
+	case err == nil:
+		_ = to.end.CloseWrite()
+	default:
+		c.reset()
+	}
+}
+
+// morsel is how long a slow link takes for what it lets through at once.
+const morsel = 20 * time.Millisecond
+
+// onward is the way to an end.
+type onward struct {
+	link *Link
+	end  *net.TCPConn // nil: there is none
+	due  time.Time    // of what was let through last
+}
+
+// lost says whether nothing gets there.
+func (o *onward) lost() bool { return o.end == nil || o.link.cut.Load() }
+
+// Write never fails on a cut link.
+func (o *onward) Write(p []byte) (int, error) {
+	for sent := 0; sent < len(p); {
+		size := o.pace(len(p) - sent)
+		if o.lost() {
+			break
+		}
+		if _, err := o.end.Write(p[sent : sent+size]); err != nil && !o.lost() {
+			return sent, err
+		}
+		sent += size
+	}
+	return len(p), nil
+}
+
+// pace waits until some of the bytes may go, and returns how many.
+func (o *onward) pace(bytes int) int {
+	rate := o.link.rate.Load()
+	if rate == 0 || o.lost() {
+		return bytes
+	}
+	bytes = min(bytes, max(1, int(rate*int64(morsel)/int64(time.Second))))
+	if earliest := time.Now().Add(-morsel); o.due.Before(earliest) {
+		o.due = earliest
+	}
+	o.due = o.due.Add(time.Duration(bytes) * time.Second / time.Duration(rate))
+	time.Sleep(time.Until(o.due))
+	return bytes
+}
+
+// reset breaks every end.
+func (c conn) reset() {
+	for _, end := range c {
+		_ = end.SetLinger(0)
+	}
+	c.close()
+}
+
+func (c conn) close() {
+	for _, end := range c {
+		_ = end.Close()
+	}
 }

@@ -15,7 +15,7 @@ func slow(t *testing.T, l *link.Link, share float64) {
 	t.Helper()
 	info, err := os.Stat(mediatest.Clip(t, fat(t)))
 	require.NoError(t, err)
-	l.Add("bandwidth", map[string]int{"rate": int(float64(info.Size()) / 1000 / fat(t).Seconds * share)})
+	l.Slow(int(float64(info.Size()) / fat(t).Seconds * share))
 }
 
 func TestAFileGoesOnOverANetworkThatIsSlowOrBreaks(t *testing.T) {
@@ -39,7 +39,7 @@ func TestAFileGoesOnOverANetworkThatIsSlowOrBreaks(t *testing.T) {
 			s.start().has(300 * time.Millisecond)
 			if c.breaks != nil {
 				c.breaks(s, l)
-				l.Clean()
+				l.Slow(0)
 			}
 			require.NoError(t, s.end(), "%s", s.diary)
 			require.Len(t, s.sessions(), 1, "in one publish session")
@@ -70,7 +70,7 @@ func TestARoomBehindASlowNetworkMakesAFileSlipAndLosesNothing(t *testing.T) {
 	s.job.Options.EndAt = length * time.Second
 	s.start()
 	require.Eventually(t, func() bool { return s.progress().Slipped > time.Second }, time.Minute, 20*time.Millisecond, "%s", s.diary)
-	l.Clean()
+	l.Slow(0)
 	require.NoError(t, s.end(), "%s", s.diary)
 	require.Len(t, s.sessions(), 1)
 	s.sound()

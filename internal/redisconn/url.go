@@ -8,11 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-)
 
-const (
-	defaultPort         = "6379"
-	defaultSentinelPort = "26379"
+	"github.com/redis/go-redis/v9"
 )
 
 // topology is what stands behind an address.
@@ -24,137 +21,70 @@ const (
 	cluster
 )
 
-var schemes = map[string]struct {
-	topology topology
-	tls      bool
-}{
-	"redis":           {single, false},
-	"rediss":          {single, true},
-	"redis+sentinel":  {sentinel, false},
-	"rediss+sentinel": {sentinel, true},
-	"redis+cluster":   {cluster, false},
-	"rediss+cluster":  {cluster, true},
+var schemes = map[string]address{
+	"redis":           {topology: single},
+	"rediss":          {topology: single, tls: true},
+	"redis+sentinel":  {topology: sentinel},
+	"rediss+sentinel": {topology: sentinel, tls: true},
+	"redis+cluster":   {topology: cluster},
+	"rediss+cluster":  {topology: cluster, tls: true},
 }
+
+// defaultPort is go-redis's but for Sentinel.
+var defaultPort = map[topology]string{single: "6379", sentinel: "26379", cluster: "6379"}
 
 var parameters = []string{"ca", "cert", "key", "server_name", "sentinel_user", "sentinel_password", "pool_size"}
 
+// errMalformed repeats no part of the URL: any may be the password, or the rest
+// of one that has an unencoded sign in it.
+var errMalformed = errors.New("redis URL is malformed; it is redis://[user:password@]host[:port][/database], " +
+	"and in a password / ? # @ : and % are written percent-encoded")
+
 // address is a parsed URL. It holds the passwords.
 type address struct {
-	topology           topology
-	tls                bool
-	hosts              []string // host:port each
-	master             string   // Sentinel's name of the master
-	db                 int
-	user, password     string
-	ca, cert, key      string // files
-	serverName         string
-	sentinelUser       string
-	sentinelPassword   string
-	poolSize           int
-	defaultPortOfHosts string
+	topology         topology
+	tls              bool
+	hosts            []string // host:port each
+	master           string   // Sentinel's name of the master
+	db               int
+	user, password   string
+	ca, cert, key    string // files
+	serverName       string
+	sentinelUser     string
+	sentinelPassword string
+	poolSize         int
 }
 
-// parse reads a URL by hand: net/url takes one host only, and its errors
-// repeat the URL with the password in it. No error of this file repeats any
-// part that could be one.
+// parse reads a URL with go-redis's ParseURL, host by host. ParseFailoverURL and
+// ParseClusterURL are not for us: they demand the first host's name of every
+// server's certificate, and the former takes the user for Sentinel's.
 func parse(text string) (address, error) {
-	scheme, rest, ok := strings.Cut(strings.TrimSpace(text), "://")
-	if !ok {
-		return address{}, errors.New("redis URL has no scheme; use redis://host:6379/0")
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(text), "://")
+	a, known := schemes[strings.ToLower(scheme)]
+	if !known {
+		return address{}, errors.New("redis URL has no scheme, or an unknown one; use redis://host:6379/0, or rediss, redis+sentinel, rediss+sentinel, redis+cluster or rediss+cluster")
 	}
-	kind, ok := schemes[strings.ToLower(scheme)]
-	if !ok {
-		return address{}, errors.New("redis URL has an unknown scheme; use redis, rediss, redis+sentinel, rediss+sentinel, redis+cluster or rediss+cluster")
+	end := strings.IndexAny(rest+"/", "/?#")
+	path, query, _ := strings.Cut(rest[end:], "?")
+	if strings.ContainsAny(path+query, "@#") {
+		return address{}, errMalformed
 	}
-	a := address{topology: kind.topology, tls: kind.tls, defaultPortOfHosts: defaultPort}
 	if a.topology == sentinel {
-		a.defaultPortOfHosts = defaultSentinelPort
-	}
-	end := strings.IndexAny(rest, "/?#")
-	if end < 0 {
-		end = len(rest)
-	}
-	authority, tail := rest[:end], rest[end:]
-	if strings.ContainsAny(tail, "@#") {
-		return address{}, errors.New("redis URL is malformed; in a password write / ? # @ : and % percent-encoded")
-	}
-	path, query, _ := strings.Cut(tail, "?")
-	return a, errors.Join(a.parseAuthority(authority), a.parsePath(path), a.parseQuery(query))
-}
-
-func (a *address) parseAuthority(authority string) error {
-	at := strings.LastIndexByte(authority, '@')
-	if at >= 0 {
-		user, password, _ := strings.Cut(authority[:at], ":")
-		var err1, err2 error
-		a.user, err1 = url.PathUnescape(user)
-		a.password, err2 = url.PathUnescape(password)
-		if err1 != nil || err2 != nil {
-			return errors.New("redis URL has a bad %-sequence in its user or password")
+		a.master, path, _ = strings.Cut(strings.TrimLeft(path, "/"), "/")
+		if a.master == "" {
+			return address{}, errors.New("redis URL lacks the master's name; use redis+sentinel://h1:26379,h2:26379/mymaster/0")
 		}
 	}
-	for host := range strings.SplitSeq(authority[at+1:], ",") {
-		withPort, err := hostPort(host, a.defaultPortOfHosts)
-		if err != nil {
-			return err
-		}
-		a.hosts = append(a.hosts, withPort)
+	if err := a.readParameters(query); err != nil {
+		return address{}, err
 	}
-	if a.topology == single && len(a.hosts) > 1 {
-		return errors.New("redis URL names several hosts; use redis+sentinel:// or redis+cluster://")
-	}
-	return nil
+	return a, a.readServers(rest[:end], path)
 }
 
-// hostPort completes "host", "host:port", "[v6]" or "[v6]:port".
-func hostPort(text, port string) (string, error) {
-	host := text
-	if h, p, err := net.SplitHostPort(text); err == nil {
-		host, port = h, p
-	} else if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
-		host = text[1 : len(text)-1]
-	} else if strings.Contains(text, ":") {
-		return "", errors.New("redis URL has a malformed host:port")
-	}
-	if host == "" {
-		return "", errors.New("redis URL has an empty host")
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return "", errors.New("redis URL has a port that is not a number from 1 to 65535")
-	}
-	return net.JoinHostPort(host, port), nil
-}
-
-// parsePath reads /db, or /master/db for Sentinel.
-func (a *address) parsePath(path string) error {
-	parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
-	if a.topology == sentinel {
-		if len(parts) == 0 {
-			return errors.New("redis URL lacks the master's name; use redis+sentinel://h1:26379,h2:26379/mymaster/0")
-		}
-		a.master, parts = parts[0], parts[1:]
-	}
-	if len(parts) > 1 {
-		return errors.New("redis URL has a path of too many parts; the last one is the database number")
-	}
-	if len(parts) == 0 {
-		return nil
-	}
-	db, err := strconv.Atoi(parts[0])
-	if err != nil || db < 0 {
-		return errors.New("redis URL has a database that is not a number")
-	}
-	if a.topology == cluster && db != 0 {
-		return errors.New("redis URL names a database; a cluster has only 0")
-	}
-	a.db = db
-	return nil
-}
-
-func (a *address) parseQuery(query string) error {
+func (a *address) readParameters(query string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return errors.New("redis URL has malformed parameters")
+		return errMalformed
 	}
 	for name := range values {
 		if !slices.Contains(parameters, name) {
@@ -168,6 +98,47 @@ func (a *address) parseQuery(query string) error {
 		if a.poolSize, err = strconv.Atoi(size); err != nil || a.poolSize < 1 {
 			return errors.New("redis URL has a pool_size that is not a positive number")
 		}
+	}
+	return nil
+}
+
+// readServers reads [user:password@]host[:port][,…] and the database. A password
+// may have signs that net/url refuses: it is unescaped here and escaped anew.
+func (a *address) readServers(authority, path string) error {
+	at := strings.LastIndexByte(authority, '@')
+	user, password, _ := strings.Cut(authority[:max(at, 0)], ":")
+	user, err1 := url.PathUnescape(user)
+	password, err2 := url.PathUnescape(password)
+	if err1 != nil || err2 != nil {
+		return errMalformed
+	}
+	for host := range strings.SplitSeq(authority[at+1:], ",") {
+		server, err := url.Parse("redis://" + host)
+		if err != nil || server.Hostname() == "" {
+			return errMalformed
+		}
+		if server.Port() == "" {
+			server.Host += ":" + defaultPort[a.topology]
+		}
+		_, port, err := net.SplitHostPort(server.Host)
+		if n, tooHigh := strconv.ParseUint(port, 10, 16); err != nil || tooHigh != nil || n == 0 {
+			return errMalformed
+		}
+		server.User, server.Path = url.UserPassword(user, password), path
+		options, err := redis.ParseURL(server.String())
+		if err != nil {
+			return errMalformed
+		}
+		a.hosts = append(a.hosts, options.Addr)
+		a.user, a.password, a.db = options.Username, options.Password, options.DB
+	}
+	switch {
+	case a.topology == single && len(a.hosts) > 1:
+		return errors.New("redis URL names several hosts; use redis+sentinel:// or redis+cluster://")
+	case a.topology == cluster && a.db != 0:
+		return errors.New("redis URL names a database; a cluster has only 0")
+	case a.db < 0:
+		return errMalformed
 	}
 	return nil
 }
