@@ -183,6 +183,10 @@ func act(ctx context.Context, line string) string {
 		for _, m := range all {
 			_ = unix.Munmap(m)
 		}
+	case "share-memory":
+		_, err = unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON)
+	case "grow-memory":
+		_, err = unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_GROWSDOWN)
 	case "environ":
 		return strings.Join(os.Environ(), " ")
 	default:

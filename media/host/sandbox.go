@@ -89,7 +89,7 @@ func restrictFiles() error {
 var calls = []string{
 	"read", "write", "writev", "recvmsg", "close", "getsockopt", "getsockname", "getpeername",
 	"epoll_ctl", "epoll_pwait", "eventfd2",
-	"mmap", "munmap", "mprotect", "madvise", "brk",
+	"munmap", "mprotect", "madvise", "brk",
 	"futex", "nanosleep", "sched_yield", "sched_getaffinity", "getrandom",
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
 	"getpid", "gettid", "exit", "exit_group", "set_robust_list", "rseq",
@@ -123,6 +123,8 @@ func looked() []seccomp.NameWithConditions {
 	}
 	all := []seccomp.NameWithConditions{
 		{Name: "clone", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsSet, Value: unix.CLONE_THREAD}}},
+		// Memory that is shared, or grows as a stack does, is not counted by RLIMIT_DATA.
+		{Name: "mmap", Conditions: seccomp.ArgumentConditions{{Argument: 3, Operation: seccomp.BitsNotSet, Value: unix.MAP_SHARED | unix.MAP_GROWSDOWN}}},
 		{Name: "tgkill", Conditions: seccomp.ArgumentConditions{equal(0, os.Getpid())}},
 		{Name: "setpriority", Conditions: seccomp.ArgumentConditions{equal(0, unix.PRIO_PROCESS), equal(1, 0)}},
 		// Its own limits are looked at; whoever may change them is outside.

@@ -255,6 +255,8 @@ func TestFromInsideAHostNothingElseIsReached(t *testing.T) {
 		"slow-down" + worker:        "slow-down: operation not permitted",
 		"fork":                      "fork: operation not permitted",
 		"allocate":                  "allocate: cannot allocate memory",
+		"share-memory":              "share-memory: operation not permitted",
+		"grow-memory":               "grow-memory: operation not permitted",
 	} {
 		t.Run(line, func(t *testing.T) {
 			p := newPool(t, nil)
