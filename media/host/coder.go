@@ -16,6 +16,8 @@ const (
 	// mostReplay is how many bytes of packets are kept, from the last keyframe on, for a
 	// host that takes over.
 	mostReplay = 4 << 20
+	// mostMade is how many packets come of an order, a hole that is filled among them.
+	mostMade = 1 << 16
 	// patience is how long a host may work at one order.
 	patience = 20 * time.Second
 )
@@ -148,7 +150,7 @@ func answer(payload []byte) (out []media.Packet, damaged int64, err error) {
 	damaged = int64(min(in.uvarint(), 1<<32))
 	text := in.bytes()
 	count := in.uvarint()
-	if in.err != nil || count > uint64(len(in.rest)) {
+	if in.err != nil || count > mostMade {
 		return nil, 0, errFrame
 	}
 	for range count {

@@ -62,7 +62,7 @@ func (f *fault) error() error {
 	}
 	var inner error
 	if f.Text != "" {
-		inner = errors.New(f.Text)
+		inner = errors.New(short(f.Text))
 	}
 	kind := media.Kind(f.Kind)
 	if kind.OfRoom() || kind.String() == media.KindInternal.String() { // a host knows no room
@@ -77,9 +77,9 @@ func (f *fault) error() error {
 	case known != nil:
 		inner = known
 	case f.Sentence != "":
-		inner = media.Sentence(f.Sentence)
+		inner = media.Sentence(short(f.Sentence))
 	case f.Reason != "":
-		inner = media.Because(f.Reason, inner)
+		inner = media.Because(short(f.Reason), inner)
 	}
-	return &media.Error{Kind: kind, Op: f.Op, Err: inner}
+	return &media.Error{Kind: kind, Op: short(f.Op), Err: inner}
 }

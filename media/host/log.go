@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -55,14 +56,17 @@ type logbook struct {
 }
 
 func (b *logbook) write(payload []byte) error {
+	if now := time.Now(); now.Sub(b.since) > time.Second {
+		b.since, b.lines = now, 0
+	}
+	if b.lines++; b.lines > mostLines {
+		return nil
+	}
 	var said line
 	if err := decode(payload, &said); err != nil {
 		return err
 	}
-	if now := time.Now(); now.Sub(b.since) > time.Second {
-		b.since, b.lines = now, 0
-	}
-	if b.lines++; b.lines > mostLines || len(said.Attrs) > mostAttrs {
+	if len(said.Attrs) > mostAttrs {
 		return nil
 	}
 	attrs := make([]slog.Attr, 0, len(said.Attrs))
@@ -73,4 +77,4 @@ func (b *logbook) write(payload []byte) error {
 	return nil
 }
 
-func short(text string) string { return text[:min(len(text), mostLetter)] }
+func short(text string) string { return strings.ToValidUTF8(text[:min(len(text), mostLetter)], "") }

@@ -20,6 +20,9 @@ const (
 	flagLeftOut   // a Stream follows, as JSON
 )
 
+// mostTracks is how many of a source's tracks are moved: a picture and a sound.
+const mostTracks = 2
+
 // appendPacket appends p as it goes over a socket: flags, track, PTS, DTS, duration,
 // offset and data, and what the flags say follows. Numbers are varints, bytes have their
 // length before them.
@@ -146,7 +149,7 @@ func (s *scanner) packet(tracks int) media.Packet {
 		p.LeftOut = &media.Stream{}
 		s.json(p.LeftOut)
 	}
-	if p.Track > tracks || p.Track == tracks && p.Change == nil || p.Change != nil && !soundTrack(*p.Change) {
+	if p.Track >= mostTracks || p.Track > tracks || p.Track == tracks && p.Change == nil || p.Change != nil && !soundTrack(*p.Change) {
 		s.fail()
 	}
 	return p

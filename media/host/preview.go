@@ -12,6 +12,8 @@ const (
 	// previewTime bounds a preview: the largest picture that is decoded takes a tenth
 	// of it.
 	previewTime = 5 * time.Second
+	// mostPicture is how large one may be: Redis keeps it.
+	mostPicture = 1 << 20
 	// idleTime is after how long without previews their host ends.
 	idleTime = time.Minute
 )
@@ -66,6 +68,9 @@ func (p *Pool) Picture(k media.Keyframe) ([]byte, error) {
 	defer func() { go h.finish(c, nil) }()
 	_ = c.SetDeadline(time.Now().Add(previewTime))
 	jpeg, err := picture(c, k, logbook{log: p.cfg.Log})
+	if len(jpeg) > mostPicture {
+		jpeg, err = nil, errFrame
+	}
 	if errors.Is(err, errDied) || errors.Is(err, errFrame) {
 		h.kill("did not make a preview")
 	}

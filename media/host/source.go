@@ -266,7 +266,7 @@ func (s *source) take(payload []byte) error {
 	wanted, from := in.uvarint(), in.varint()
 	last := in.bytes()
 	count := in.uvarint()
-	if in.err != nil || wanted > mostRead || from < 0 || count > uint64(len(in.rest)) {
+	if in.err != nil || wanted > mostRead || from < 0 || count > batchPackets {
 		return errFrame
 	}
 	s.wanted, s.from = int(wanted), from
@@ -482,7 +482,10 @@ func (s *source) seek(pos time.Duration) error {
 	if err := said.Fault.error(); err != nil {
 		return err
 	}
-	s.info, s.tracks = said.Info, max(s.tracks, len(said.Info.Tracks))
+	if len(said.Info.Tracks) < s.tracks {
+		return errFrame
+	}
+	s.info, s.tracks = said.Info, len(said.Info.Tracks)
 	return nil
 }
 
@@ -704,7 +707,7 @@ const (
 
 // sound says whether i can be of a source.
 func sound(i media.SourceInfo) bool {
-	if len(i.Tracks) > 2 || len(i.Streams) > mostStreams || i.Duration < 0 || len(i.Tracks) == 2 && i.Tracks[0].Type == i.Tracks[1].Type {
+	if len(i.Tracks) > mostTracks || len(i.Streams) > mostStreams || i.Duration < 0 || len(i.Tracks) == 2 && i.Tracks[0].Type == i.Tracks[1].Type {
 		return false
 	}
 	for _, t := range i.Tracks {
@@ -712,7 +715,7 @@ func sound(i media.SourceInfo) bool {
 			return false
 		}
 	}
-	return true
+	return len(i.Tracks) > 0 || !i.Still
 }
 
 func soundTrack(t media.Track) bool {

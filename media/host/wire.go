@@ -37,6 +37,9 @@ const (
 	mostFrame = 128 << 20
 	// readAhead is how much of a socket is read at once: the small frames whole.
 	readAhead = 4 << 10
+	// mostJSON bounds what is JSON in a frame: what it is made into takes forty times as
+	// much memory.
+	mostJSON = 1 << 20
 	// mostAtOnce is how much memory a frame's length alone may take.
 	mostAtOnce = 1 << 20
 )
@@ -119,6 +122,9 @@ func readInto(r io.Reader, buffer []byte, size int) ([]byte, error) {
 
 // decode reads the JSON of a frame.
 func decode(payload []byte, v any) error {
+	if len(payload) > mostJSON {
+		return errFrame
+	}
 	if err := json.Unmarshal(payload, v); err != nil {
 		return errors.Join(errFrame, err)
 	}
