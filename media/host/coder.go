@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -51,13 +52,8 @@ func (ts *transcoders) connect() (*host, *conn, error) {
 		}
 		ts.host.leave(ts.conduct)
 	}
-	h, err := ts.pool.take(need{conduct: ts.conduct, encodes: true})
+	h, c, err := ts.pool.session(context.Background(), need{conduct: ts.conduct, encodes: true})
 	if err != nil {
-		return nil, nil, err
-	}
-	c, err := h.connect()
-	if err != nil {
-		h.leave(ts.conduct)
 		return nil, nil, err
 	}
 	ts.host = h

@@ -2,8 +2,10 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,4 +79,104 @@ func TestAPictureThatIsTooLargeIsNotKept(t *testing.T) {
 	_, err := p.Picture(media.Keyframe{Data: bytes.Repeat([]byte("x"), mostPicture)})
 	require.Equal(t, media.KindSourcePoisoned, media.KindOf(err))
 	p.preview.end(p.preview.host)
+}
+
+func TestAHostThatAsksAndDoesNotListenHoldsNobodyUp(t *testing.T) {
+	here, there, err := socketPair()
+	require.NoError(t, err)
+	defer func() { _ = there.Close() }()
+	asks := frameOf(kindBatch, 0x80, 0x80, 8, 0, 0, 0) // for 128 kB
+	_, err = there.Write(bytes.Repeat(asks, 100))
+	require.NoError(t, err)
+	ctx, stop := context.WithCancelCause(t.Context())
+	s := hearing(t, 1)
+	s.ctx, s.conn, s.cancel = ctx, newConn(here), stop
+	s.way.Bytes = textOf(strings.Repeat("x", 64<<20))
+	defer func() { _ = here.Close() }()
+	context.AfterFunc(ctx, s.wake)
+	time.AfterFunc(50*time.Millisecond, func() { stop(media.ErrStopped) })
+	read := make(chan error, 1)
+	go func() {
+		_, err := s.ReadPacket()
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		require.ErrorIs(t, err, media.ErrStopped)
+	case <-time.After(5 * time.Second):
+		t.Error("it waits for ever")
+		_ = here.Close()
+		<-read
+	}
+}
+
+func TestASourceThatIsClosedIsNotSought(t *testing.T) {
+	s := open(t, newPool(t, nil), textOf(numbered(10)...), nil)
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, s.Seek(time.Second), errClosed)
+}
+
+// killing is a source whose host somebody kills as it asks why nothing comes.
+type killing struct {
+	*text
+	pool *Pool
+	once bool
+}
+
+func (k *killing) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
+	way, err := k.text.Open(ctx, r)
+	way.Found = func() string {
+		if k.once {
+			return "a page"
+		}
+		k.once = true
+		for _, h := range k.pool.living() {
+			_ = syscall.Kill(h.cmd.Process.Pid, syscall.SIGKILL)
+			<-h.gone
+		}
+		return "a page"
+	}
+	return way, err
+}
+
+func TestAHostThatDiesWhileItAsksWhyNothingComesIsReplaced(t *testing.T) {
+	p := newPool(t, nil)
+	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: &media.Conduct{}}, &killing{text: textOf(), pool: p})
+	require.Equal(t, media.KindSourceInvalid, media.KindOf(err), err)
+}
+
+func TestHostsThatDoNotStartAreNoFaultOfTheSource(t *testing.T) {
+	p, conduct := newPool(t, nil), &media.Conduct{}
+	p.cfg.Command = []string{"/bin/true"} // the program was replaced
+	open(t, p, textOf("a"), nil)          // has the one that was ready
+	conduct.Died(media.Killing, true)
+	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, textOf("a"))
+	require.Equal(t, media.KindInternal, media.KindOf(err), err)
+	require.ErrorContains(t, err, "start a media host")
+	require.False(t, conduct.Died(media.Death, false), "it was not noted")
+	_, err = p.Transcoders().With(p.cfg.Log, conduct).Video(media.Track{}, media.VideoOutput{})
+	require.Equal(t, media.KindInternal, media.KindOf(err), err)
+}
+
+func TestHowFarASourceGotIsCountedFromWhereItBegan(t *testing.T) {
+	at := func(t time.Duration) media.Packet { return media.Packet{PTS: t, DTS: t} }
+	for name, c := range map[string]struct {
+		times []time.Duration
+		want  bool
+	}{
+		"nothing came":                      {nil, false},
+		"of a clock that began long ago":    {[]time.Duration{10 * time.Hour}, false},
+		"and of one that begins before 0":   {[]time.Duration{-time.Hour, -time.Hour + time.Second}, false},
+		"two seconds":                       {[]time.Duration{time.Hour, time.Hour + further}, true},
+		"two seconds behind what goes back": {[]time.Duration{time.Hour, time.Hour - time.Second, time.Hour + further}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var m mark
+			for _, time := range c.times {
+				m.note(at(time))
+			}
+			require.Equal(t, c.want, m.gotFurther())
+			require.False(t, m.gotFurther(), "since the last one")
+		})
+	}
 }

@@ -108,16 +108,9 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTime)
-	defer cancel()
-	select {
-	case <-h.said:
-	case <-ctx.Done():
-		h.kill("slow to start")
-		return nil, errors.Join(errors.New("a media host did not start in time"), p.Close())
-	}
-	if h.failed != nil {
-		return nil, errors.Join(fmt.Errorf("start a media host: %w", h.failed), p.Close())
+	if err := h.ready(ctx); err != nil {
+		h.kill("did not start")
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
@@ -155,10 +148,7 @@ func (p *Pool) Close() error {
 // nothing of it.
 func (p *Pool) killStopped() {
 	for range p.stops {
-		p.mu.Lock()
-		hosts := slices.Clone(p.hosts)
-		p.mu.Unlock()
-		for _, h := range hosts {
+		for _, h := range p.living() {
 			var what unix.Siginfo
 			err := unix.Waitid(unix.P_PID, h.cmd.Process.Pid, &what, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
 			if err == nil && what.Signo != 0 {
@@ -168,15 +158,20 @@ func (p *Pool) killStopped() {
 	}
 }
 
+// living are the hosts that run.
+func (p *Pool) living() []*host {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.hosts)
+}
+
 // wasStopped is why a host is killed that did nothing wrong.
 const wasStopped = "was stopped"
 
 // PIDs are the process ids of the hosts that run.
 func (p *Pool) PIDs() []int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	var pids []int
-	for _, h := range p.hosts {
+	for _, h := range p.living() {
 		pids = append(pids, h.cmd.Process.Pid)
 	}
 	return pids
@@ -425,6 +420,56 @@ func (h *host) finish(c *conn, by *media.Conduct) {
 	}
 }
 
+// mostStarts is how many hosts are tried that end before anything is in them.
+const mostStarts = 3
+
+// session opens a session in a host that has started: what one dies of before is
+// nobody's fault who was to live in it.
+func (p *Pool) session(ctx context.Context, n need) (h *host, c *conn, err error) {
+	for range mostStarts {
+		if h, err = p.take(n); err != nil {
+			return nil, nil, err
+		}
+		if err = h.ready(ctx); err == nil {
+			c, err = h.connect()
+		}
+		if err == nil {
+			return h, c, nil
+		}
+		h.leave(n.conduct)
+		if ctx.Err() != nil {
+			return nil, nil, context.Cause(ctx)
+		}
+		h.awaitEnd()
+	}
+	return nil, nil, err
+}
+
+// ready waits until h has said what it is.
+func (h *host) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	select {
+	case <-h.said:
+	case <-ctx.Done():
+		return errors.New("a media host did not start in time")
+	}
+	if h.failed != nil {
+		return fmt.Errorf("start a media host: %w", h.failed)
+	}
+	return nil
+}
+
+// awaitEnd waits for the end of a host that does not answer.
+func (h *host) awaitEnd() {
+	select {
+	case <-h.gone:
+	case <-time.After(obeyTime):
+		h.kill("did not answer")
+		<-h.gone
+	}
+}
+
 // connect opens a session in h.
 func (h *host) connect() (*conn, error) {
 	here, there, err := socketPair()
@@ -438,7 +483,7 @@ func (h *host) connect() (*conn, error) {
 	c.number = h.last
 	h.pool.mu.Unlock()
 	if err := h.tell(c.number, syscall.UnixRights(int(there.Fd()))); err != nil {
-		return nil, errors.Join(errDied, err, here.Close())
+		return nil, errors.Join(err, here.Close())
 	}
 	return c, nil
 }
@@ -456,12 +501,7 @@ var errDied = errors.New("the media host has died")
 // further says whether the source had got further than at the last one. It returns
 // whether the source is poisoned.
 func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
-	select {
-	case <-h.gone:
-	case <-time.After(obeyTime):
-		h.kill("did not answer")
-		<-h.gone
-	}
+	h.awaitEnd()
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
 	if poisoned, known := h.blamed[c]; known {

@@ -81,8 +81,9 @@ type mark struct {
 	seek    time.Duration    // the last position sought
 	last    [2]time.Duration // times of the last packets, by track
 	came    [2]bool
-	reached time.Duration // the furthest of them
-	died    time.Duration // reached when the host before died
+	began   bool          // anything has come that has a time
+	reached time.Duration // the furthest time that has come
+	died    time.Duration // reached when the host before died, or where it began
 	skips   [2]bool       // tracks of which what comes has been given
 	lost    bool          // its packets do not tell where it is
 }
@@ -155,40 +156,44 @@ func (p *probe) came(n int) {
 // stop returns false when the time is over.
 func (p *probe) stop() bool { return p.timer.Stop() }
 
-// wake ends what waits for the host.
+// wake ends what waits for the host, which may not listen either.
 func (s *source) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil {
-		_ = s.conn.SetReadDeadline(time.Unix(1, 0))
+		_ = s.conn.SetDeadline(time.Unix(1, 0))
 	}
+}
+
+// sent is err, of sending, as dead knows it.
+func (s *source) sent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return cmp.Or(s.ended(opRead), errors.Join(errDied, err))
 }
 
 // open opens a session and lets its host look at the source.
 func (s *source) open() error {
 	s.leave()
-	h, err := s.pool.take(need{conduct: s.request.Conduct})
+	h, c, err := s.pool.session(s.ctx, need{conduct: s.request.Conduct})
 	if err != nil {
 		return err
 	}
-	c, err := h.connect()
 	s.mu.Lock()
 	s.host, s.conn = h, c
 	s.mu.Unlock()
-	if err != nil {
-		return err
-	}
 	if s.ctx.Err() != nil {
 		s.wake()
 	}
 	s.wanted, s.last, s.packets = 0, nil, nil
 	b := s.way.Bytes
-	err = c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
+	err = s.sent(c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
 		Name: nameOf(s.way.URL), Mode: s.request.Mode, Choice: s.request.Choice, AudioDelay: int64(s.request.AudioDelay),
 		Seekable: b.Seekable(), Size: b.Size(), Recorded: s.way.Recorded,
-	}})
+	}}))
 	if err != nil {
-		return errors.Join(errDied, err)
+		return err
 	}
 	said, err := s.hear(kindOpen)
 	if err != nil {
@@ -257,7 +262,7 @@ func (s *source) explain() error {
 	if s.way.Found != nil {
 		w.Found = s.way.Found()
 	}
-	return s.conn.sendJSON(kindWhy, w)
+	return s.sent(s.conn.sendJSON(kindWhy, w))
 }
 
 // take takes what a host has made.
@@ -298,7 +303,7 @@ func (s *source) feed() error {
 	if s.from != s.at {
 		at, err := b.Seek(s.from, io.SeekStart)
 		if err != nil {
-			return s.conn.sendJSON(kindEnd, end{faultOf(err)})
+			return s.sent(s.conn.sendJSON(kindEnd, end{faultOf(err)}))
 		}
 		s.at = at
 	}
@@ -315,10 +320,7 @@ func (s *source) feed() error {
 	} else {
 		err = s.conn.sendJSON(kindEnd, end{faultOf(cmp.Or(err, io.ErrNoProgress))})
 	}
-	if err != nil {
-		return errors.Join(errDied, err)
-	}
-	return nil
+	return s.sent(err)
 }
 
 // fetch reads what is there of the source's bytes: first those that the host before had.
@@ -376,8 +378,8 @@ func (s *source) ReadPacket() (media.Packet, error) {
 	s.working.Lock()
 	defer s.working.Unlock()
 	for {
-		if ended := s.ended(opRead); ended != nil {
-			return media.Packet{}, ended
+		if over := s.over(opRead); over != nil {
+			return media.Packet{}, over
 		}
 		p, err := s.read()
 		switch {
@@ -435,8 +437,8 @@ func (s *source) ask() error {
 	var err error
 	if s.wanted > 0 {
 		err = s.feed()
-	} else if err = s.conn.send(kindRead); err != nil {
-		err = errors.Join(errDied, err)
+	} else {
+		err = s.sent(s.conn.send(kindRead))
 	}
 	if err != nil {
 		return err
@@ -455,7 +457,10 @@ func (s *source) ask() error {
 func (s *source) Seek(pos time.Duration) error {
 	s.working.Lock()
 	defer s.working.Unlock()
-	s.given = mark{seek: pos, died: s.given.died}
+	if over := s.over(opSeek); over != nil {
+		return over
+	}
+	s.given = mark{seek: pos}
 	err := s.seek(pos)
 	for s.dead(err) && s.died() && s.rewind() {
 		if err = s.open(); err == nil {
@@ -472,8 +477,8 @@ func (s *source) seek(pos time.Duration) error {
 		}
 	}
 	s.packets, s.last = nil, nil
-	if err := s.conn.sendJSON(kindSeek, pos); err != nil {
-		return errors.Join(errDied, err)
+	if err := s.sent(s.conn.sendJSON(kindSeek, pos)); err != nil {
+		return err
 	}
 	said, err := s.hear(kindSeek)
 	if err != nil {
@@ -501,9 +506,7 @@ func (s *source) dead(err error) bool {
 
 // died notes a death; it returns false when the source is poisoned.
 func (s *source) died() bool {
-	got := s.given.reached-s.given.died >= further
-	s.given.died = s.given.reached
-	s.poisoned = s.host.blame(s.request.Conduct, got)
+	s.poisoned = s.host.blame(s.request.Conduct, s.given.gotFurther())
 	return !s.poisoned
 }
 
@@ -585,13 +588,27 @@ func timeOf(p media.Packet) (time.Duration, bool) {
 func (m *mark) note(p media.Packet) {
 	t, timed := timeOf(p)
 	switch {
+	case !timed:
+	case m.began:
+		m.reached = max(m.reached, t)
+	default:
+		m.began, m.reached, m.died = true, t, t
+	}
+	switch {
 	case m.lost:
 	case !timed || p.Track >= len(m.last) || p.Change != nil || m.came[p.Track] && (t < m.last[p.Track] || p.Extradata != nil):
 		m.lost = true
 	default:
 		m.last[p.Track], m.came[p.Track] = t, true
-		m.reached = max(m.reached, t)
 	}
+}
+
+// gotFurther says, when a host has died, whether much has come since the last one did,
+// or since where it began.
+func (m *mark) gotFurther() bool {
+	got := m.reached-m.died >= further
+	m.died = m.reached
+	return got
 }
 
 // position is where a source begins that is to go on, counted from its start; begun
@@ -631,6 +648,14 @@ func (s *source) ended(op string) error {
 		return &media.Error{Kind: media.KindSourceStalled, Op: op, Err: cause}
 	}
 	return fmt.Errorf("%s: %w", op, cause)
+}
+
+// over returns why nothing more comes: it has ended, or no host has it any more.
+func (s *source) over(op string) error {
+	if ended := s.ended(op); ended != nil || s.conn != nil {
+		return ended
+	}
+	return errGoneOn(op)
 }
 
 // inWords is err as who opened the source may get it.
