@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -85,36 +86,43 @@ func (ts *transcoders) transcoder(t media.Track, how func(media.Track) opening) 
 
 // Black implements media.Transcoders.
 func (ts *transcoders) Black(to media.VideoOutput) (media.Track, []media.Packet, error) {
-	const op = "make black"
+	t, out, err := ts.black(to)
+	for tries := 1; errors.Is(err, errDied) && tries < mostStarts; tries++ {
+		t, out, err = ts.black(to) // nothing of a source is in it: the host died of something else
+	}
+	if _, typed := errors.AsType[*media.Error](err); err != nil && !typed {
+		err = internal("make black", err)
+	}
+	return t, out, err
+}
+
+func (ts *transcoders) black(to media.VideoOutput) (media.Track, []media.Packet, error) {
+	var made blackMade
 	h, c, err := ts.connect()
 	if err != nil {
-		return media.Track{}, nil, internal(op, err)
+		return made.Track, nil, err
 	}
 	defer func() { go h.finish(c, ts.conduct) }()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	var made blackMade
-	log := logbook{log: ts.log}
 	if err := c.sendJSON(kindOpen, opening{Level: levelOf(ts.log), Black: &to}); err != nil {
-		return media.Track{}, nil, internal(op, err)
+		return made.Track, nil, errors.Join(errDied, err)
 	}
+	log := logbook{log: ts.log}
 	payload, err := c.await(kindOpen, &log)
 	if err == nil {
 		err = decode(payload, &made)
 	}
-	if err != nil {
-		return media.Track{}, nil, internal(op, err)
+	if err = cmp.Or(err, made.Fault.error()); err != nil {
+		return made.Track, nil, err
 	}
-	if err := made.Fault.error(); err != nil {
-		return media.Track{}, nil, err
+	if !soundTrack(made.Track) {
+		return made.Track, nil, errFrame
 	}
 	if payload, err = c.await(kindWork, &log); err != nil {
-		return media.Track{}, nil, internal(op, err)
+		return made.Track, nil, err
 	}
 	out, _, err := answer(payload)
-	if err != nil {
-		return media.Track{}, nil, internal(op, err)
-	}
-	return made.Track, out, nil
+	return made.Track, out, err
 }
 
 func internal(op string, err error) error {

@@ -151,11 +151,11 @@ func TestHostsThatDoNotStartAreNoFaultOfTheSource(t *testing.T) {
 	open(t, p, textOf("a"), nil)          // has the one that was ready
 	conduct.Died(media.Killing, true)
 	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, textOf("a"))
-	require.Equal(t, media.KindInternal, media.KindOf(err), err)
+	require.Equal(t, media.KindSourceDropped, media.KindOf(err), err)
 	require.ErrorContains(t, err, "start a media host")
 	require.False(t, conduct.Died(media.Death, false), "it was not noted")
 	_, err = p.Transcoders().With(p.cfg.Log, conduct).Video(media.Track{}, media.VideoOutput{})
-	require.Equal(t, media.KindInternal, media.KindOf(err), err)
+	require.Equal(t, media.KindSourceDropped, media.KindOf(err), err)
 }
 
 func TestHowFarASourceGotIsCountedFromWhereItBegan(t *testing.T) {
@@ -179,4 +179,17 @@ func TestHowFarASourceGotIsCountedFromWhereItBegan(t *testing.T) {
 			require.False(t, m.gotFurther(), "since the last one")
 		})
 	}
+}
+
+func TestABlackPictureIsMadeThoughItsHostDies(t *testing.T) {
+	p := newPool(t, nil)
+	ts := p.Transcoders().With(p.cfg.Log, &media.Conduct{})
+	audio, err := ts.Audio(media.Track{Type: media.Audio}, media.AudioOutput{})
+	require.NoError(t, err)
+	defer audio.Close()
+	h := audio.(*transcoder).host
+	require.NoError(t, syscall.Kill(h.cmd.Process.Pid, syscall.SIGSTOP)) // it is killed as soon as that is noticed
+	_, packets, err := ts.Black(media.VideoOutput{})
+	require.NoError(t, err)
+	require.Len(t, packets, 1)
 }

@@ -110,7 +110,7 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	}
 	if err := h.ready(ctx); err != nil {
 		h.kill("did not start")
-		return nil, errors.Join(err, p.Close())
+		return nil, errors.Join(fmt.Errorf("start a media host: %w", err), p.Close())
 	}
 	return p, nil
 }
@@ -442,7 +442,7 @@ func (p *Pool) session(ctx context.Context, n need) (h *host, c *conn, err error
 		}
 		h.awaitEnd()
 	}
-	return nil, nil, err
+	return nil, nil, &media.Error{Kind: media.KindSourceDropped, Op: "start a media host", Err: err}
 }
 
 // ready waits until h has said what it is.
@@ -452,10 +452,10 @@ func (h *host) ready(ctx context.Context) error {
 	select {
 	case <-h.said:
 	case <-ctx.Done():
-		return errors.New("a media host did not start in time")
+		return errors.New("it did not start in time")
 	}
 	if h.failed != nil {
-		return fmt.Errorf("start a media host: %w", h.failed)
+		return h.failed
 	}
 	return nil
 }
