@@ -124,7 +124,7 @@ func (c *fakeCoders) Audio(_ Track, to AudioOutput) (Transcoder, error) {
 	return c.add(Track{Type: Audio, Codec: AAC, SampleRate: to.SampleRate, Channels: to.Channels, Extradata: []byte{0x11, 0x90}}, c.holds), nil
 }
 
-func (c *fakeCoders) With(*slog.Logger, *Conduct) Transcoders { return c }
+func (c *fakeCoders) With(context.Context, *slog.Logger, *Conduct) Transcoders { return c }
 
 func (c *fakeCoders) Black(to VideoOutput) (Track, []Packet, error) {
 	t := Track{Type: Video, Codec: H264, Width: to.Width, Height: to.Height, Extradata: []byte{1, 66, 0, 31, 255, 225, 0}}

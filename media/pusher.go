@@ -69,7 +69,7 @@ const leaveTime = 150 * time.Millisecond
 func (p *Pusher) Play(ctx context.Context, job Job) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	r := newRun(p, job, end)
+	r := newRun(ctx, p, job, end)
 	defer r.leave(ctx)
 	err := r.playThrough(ctx)
 	switch {

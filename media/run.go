@@ -50,7 +50,7 @@ type sourceFacts struct {
 	duration time.Duration
 }
 
-func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
+func newRun(ctx context.Context, p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 	r := &run{Pusher: p, job: job, endPush: endPush, retries: newRetries(job.Retry), plays: job.Stood.Loop, stay: stay{played: job.Stood.Played}}
 	r.keys.limit = p.Door.Rules().MaxKeyInterval
 	r.position, r.source.live = max(job.Start, job.Options.StartAt), job.WasLive
@@ -71,7 +71,7 @@ func newRun(p *Pusher, job Job, endPush context.CancelCauseFunc) *run {
 	}, told: job.Before}
 	r.mix.goOnFrom(job.Stood)
 	if p.Transcoders != nil {
-		r.mix.transcoders = p.Transcoders.With(job.Log, job.Source.Conduct)
+		r.mix.transcoders = p.Transcoders.With(ctx, job.Log, job.Source.Conduct)
 	}
 	return r
 }

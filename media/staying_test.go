@@ -309,7 +309,7 @@ type panickingCoder struct{ Transcoder }
 
 func (panickingCoder) Transcode(Packet) ([]Packet, error) { panic("a fault") }
 
-func (c *panicking) With(*slog.Logger, *Conduct) Transcoders { return c }
+func (c *panicking) With(context.Context, *slog.Logger, *Conduct) Transcoders { return c }
 
 func (c *panicking) Video(t Track, to VideoOutput) (Transcoder, error) {
 	coder, err := c.fakeCoders.Video(t, to)

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"context"
 	"log/slog"
 	"time"
 )
@@ -73,7 +74,7 @@ type Transcoders interface {
 	// Black returns a track of black pictures and one group of its packets,
 	// times from zero, Duration set, that can be sent over and over.
 	Black(to VideoOutput) (Track, []Packet, error)
-	// With returns the Transcoders of one push: log receives what is said of their
-	// work, and c is how its source has behaved; it may be nil.
-	With(log *slog.Logger, c *Conduct) Transcoders
+	// With returns the Transcoders of one push, whose calls end with ctx: log receives
+	// what is said of their work, and c is how its source has behaved; it may be nil.
+	With(ctx context.Context, log *slog.Logger, c *Conduct) Transcoders
 }

@@ -25,10 +25,14 @@ const (
 )
 
 // Transcoders returns what re-encodes in hosts of this pool.
-func (p *Pool) Transcoders() media.Transcoders { return &transcoders{pool: p, log: p.cfg.Log} }
+func (p *Pool) Transcoders() media.Transcoders {
+	return &transcoders{ctx: context.Background(), pool: p, log: p.cfg.Log}
+}
 
 // transcoders are those of one push, which have a host of their own.
 type transcoders struct {
+	// ctx is a field because no call of a Transcoder has one: it is the push's.
+	ctx     context.Context
 	pool    *Pool
 	log     *slog.Logger
 	conduct *media.Conduct
@@ -39,8 +43,8 @@ type transcoders struct {
 
 var _ media.Transcoders = (*transcoders)(nil)
 
-func (ts *transcoders) With(log *slog.Logger, c *media.Conduct) media.Transcoders {
-	return &transcoders{pool: ts.pool, log: log, conduct: c}
+func (ts *transcoders) With(ctx context.Context, log *slog.Logger, c *media.Conduct) media.Transcoders {
+	return &transcoders{ctx: ctx, pool: ts.pool, log: log, conduct: c}
 }
 
 // connect opens a session in the push's host, or in a new one where that has died.
@@ -49,15 +53,17 @@ func (ts *transcoders) connect() (*host, *conn, error) {
 	defer ts.mu.Unlock()
 	if ts.host != nil && ts.host.join(ts.conduct) {
 		if c, err := ts.host.connect(); err == nil {
+			c.bound(ts.ctx)
 			return ts.host, c, nil
 		}
 		ts.host.leave(ts.conduct)
 	}
-	h, c, err := ts.pool.session(context.Background(), need{conduct: ts.conduct, encodes: true})
+	h, c, err := ts.pool.session(ts.ctx, need{conduct: ts.conduct, encodes: true})
 	if err != nil {
 		return nil, nil, err
 	}
 	ts.host = h
+	c.bound(ts.ctx)
 	return h, c, nil
 }
 
@@ -87,11 +93,11 @@ func (ts *transcoders) transcoder(t media.Track, how func(media.Track) opening) 
 // Black implements media.Transcoders.
 func (ts *transcoders) Black(to media.VideoOutput) (media.Track, []media.Packet, error) {
 	t, out, err := ts.black(to)
-	for tries := 1; errors.Is(err, errDied) && tries < mostStarts; tries++ {
+	for tries := 1; errors.Is(err, errDied) && ts.ctx.Err() == nil && tries < mostStarts; tries++ {
 		t, out, err = ts.black(to) // nothing of a source is in it: the host died of something else
 	}
 	if _, typed := errors.AsType[*media.Error](err); err != nil && !typed {
-		err = internal("make black", err)
+		err = cmp.Or(context.Cause(ts.ctx), internal("make black", err))
 	}
 	return t, out, err
 }
@@ -209,6 +215,9 @@ func (c *transcoder) open() error {
 	o := c.how(c.input)
 	o.Level = levelOf(c.log.log)
 	_ = conn.SetDeadline(time.Now().Add(patience))
+	if c.all.ctx.Err() != nil {
+		return context.Cause(c.all.ctx)
+	}
 	if err := conn.sendJSON(kindOpen, o); err != nil {
 		return errors.Join(errDied, err)
 	}
@@ -282,6 +291,9 @@ func (c *transcoder) work(orders []byte) ([]media.Packet, error) {
 		return nil, errDied
 	}
 	_ = c.conn.SetDeadline(time.Now().Add(patience))
+	if c.all.ctx.Err() != nil {
+		return nil, context.Cause(c.all.ctx)
+	}
 	if err := c.conn.send(kindWork, orders); err != nil {
 		return nil, errors.Join(errDied, err)
 	}
@@ -407,7 +419,7 @@ func (c *transcoder) dead(err error) bool {
 
 // mayTryAgain notes a death, and says whether another host may try.
 func (c *transcoder) mayTryAgain() bool {
-	if c.closed || c.host == nil {
+	if c.closed || c.host == nil || c.all.ctx.Err() != nil {
 		return false
 	}
 	got := c.shown-c.died >= further
@@ -421,6 +433,8 @@ func (c *transcoder) inWords(op string, err error) error {
 	switch {
 	case err == nil || typed:
 		return err
+	case c.all.ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", op, context.Cause(c.all.ctx))
 	case c.poisoned:
 		return errPoisoned(op)
 	default:

@@ -11,7 +11,7 @@ import (
 
 func coderOf(t *testing.T, p *Pool, c *media.Conduct) media.Transcoder {
 	t.Helper()
-	coder, err := p.Transcoders().With(p.cfg.Log, c).Video(media.Track{Type: media.Video, Codec: "hevc"}, media.VideoOutput{Width: 640, Height: 360})
+	coder, err := p.Transcoders().With(t.Context(), p.cfg.Log, c).Video(media.Track{Type: media.Video, Codec: "hevc"}, media.VideoOutput{Width: 640, Height: 360})
 	require.NoError(t, err)
 	t.Cleanup(coder.Close)
 	return coder
@@ -59,7 +59,7 @@ func TestATranscoderGoesOnInAnotherHostFromTheLastKeyframe(t *testing.T) {
 
 func TestPictureAndSoundOfAPushShareAHostAndItsDeathCountsOnce(t *testing.T) {
 	p, conduct := newPool(t, nil), &media.Conduct{}
-	ts := p.Transcoders().With(p.cfg.Log, conduct)
+	ts := p.Transcoders().With(t.Context(), p.cfg.Log, conduct)
 	video, err := ts.Video(media.Track{}, media.VideoOutput{})
 	require.NoError(t, err)
 	defer video.Close()
@@ -71,7 +71,7 @@ func TestPictureAndSoundOfAPushShareAHostAndItsDeathCountsOnce(t *testing.T) {
 	require.Equal(t, media.KindSourcePoisoned, media.KindOf(err), "it dies of the same picture in the next host")
 
 	conduct = &media.Conduct{}
-	ts = p.Transcoders().With(p.cfg.Log, conduct)
+	ts = p.Transcoders().With(t.Context(), p.cfg.Log, conduct)
 	video, err = ts.Video(media.Track{}, media.VideoOutput{})
 	require.NoError(t, err)
 	defer video.Close()

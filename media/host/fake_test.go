@@ -207,7 +207,9 @@ func number(text string) int {
 // since it was made.
 type fakeTranscoders struct{ tame bool }
 
-func (f fakeTranscoders) With(*slog.Logger, *media.Conduct) media.Transcoders { return f }
+func (f fakeTranscoders) With(context.Context, *slog.Logger, *media.Conduct) media.Transcoders {
+	return f
+}
 
 func (f fakeTranscoders) Video(t media.Track, to media.VideoOutput) (media.Transcoder, error) {
 	if t.Codec == "unknown" {

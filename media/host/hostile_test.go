@@ -106,7 +106,7 @@ func TestAHostThatAsksAndDoesNotListenHoldsNobodyUp(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Error("it waits for ever")
 		_ = here.Close()
-		<-read
+		require.Error(t, <-read)
 	}
 }
 
@@ -154,7 +154,7 @@ func TestHostsThatDoNotStartAreNoFaultOfTheSource(t *testing.T) {
 	require.Equal(t, media.KindSourceDropped, media.KindOf(err), err)
 	require.ErrorContains(t, err, "start a media host")
 	require.False(t, conduct.Died(media.Death, false), "it was not noted")
-	_, err = p.Transcoders().With(p.cfg.Log, conduct).Video(media.Track{}, media.VideoOutput{})
+	_, err = p.Transcoders().With(t.Context(), p.cfg.Log, conduct).Video(media.Track{}, media.VideoOutput{})
 	require.Equal(t, media.KindSourceDropped, media.KindOf(err), err)
 }
 
@@ -183,7 +183,7 @@ func TestHowFarASourceGotIsCountedFromWhereItBegan(t *testing.T) {
 
 func TestABlackPictureIsMadeThoughItsHostDies(t *testing.T) {
 	p := newPool(t, nil)
-	ts := p.Transcoders().With(p.cfg.Log, &media.Conduct{})
+	ts := p.Transcoders().With(t.Context(), p.cfg.Log, &media.Conduct{})
 	audio, err := ts.Audio(media.Track{Type: media.Audio}, media.AudioOutput{})
 	require.NoError(t, err)
 	defer audio.Close()
@@ -192,4 +192,27 @@ func TestABlackPictureIsMadeThoughItsHostDies(t *testing.T) {
 	_, packets, err := ts.Black(media.VideoOutput{})
 	require.NoError(t, err)
 	require.Len(t, packets, 1)
+}
+
+func TestAStopDoesNotWaitForATranscoderThatHangs(t *testing.T) {
+	for _, what := range []string{"hang", "loop"} {
+		t.Run(what, func(t *testing.T) {
+			p := newPool(t, nil)
+			ctx, stop := context.WithCancelCause(t.Context())
+			c, err := p.Transcoders().With(ctx, p.cfg.Log, &media.Conduct{}).Video(media.Track{}, media.VideoOutput{})
+			require.NoError(t, err)
+			h := c.(*transcoder).host
+			time.AfterFunc(50*time.Millisecond, func() { stop(media.ErrStopped) })
+			begin := time.Now()
+			_, err = c.Transcode(media.Packet{Keyframe: true, Data: []byte(what)})
+			require.ErrorIs(t, err, media.ErrStopped)
+			c.Close()
+			require.Less(t, time.Since(begin), 2*time.Second)
+			select {
+			case <-h.gone:
+			case <-time.After(5 * time.Second):
+				t.Fatal("the host goes on")
+			}
+		})
+	}
 }

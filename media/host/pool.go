@@ -414,7 +414,7 @@ func (h *host) finish(c *conn, by *media.Conduct) {
 	if end, ok := c.Conn.(*net.UnixConn); ok {
 		_ = end.CloseWrite()
 	}
-	_ = c.SetReadDeadline(time.Now().Add(obeyTime))
+	c.leave(obeyTime)
 	if _, err := io.Copy(io.Discard, c.Conn); errors.Is(err, os.ErrDeadlineExceeded) {
 		h.kill("did not obey")
 	}

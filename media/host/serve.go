@@ -243,9 +243,9 @@ func (s *session) run(av Libav) error {
 	case o.Source != nil:
 		return s.serveSource(av, *o.Source)
 	case o.Video != nil:
-		return s.serveTranscoder(av.Transcoders.With(s.log, nil).Video(o.Video.Track, o.Video.Output))
+		return s.serveTranscoder(av.Transcoders.With(s.ctx, s.log, nil).Video(o.Video.Track, o.Video.Output))
 	case o.Audio != nil:
-		return s.serveTranscoder(av.Transcoders.With(s.log, nil).Audio(o.Audio.Track, o.Audio.Output))
+		return s.serveTranscoder(av.Transcoders.With(s.ctx, s.log, nil).Audio(o.Audio.Track, o.Audio.Output))
 	case o.Black != nil:
 		return s.serveBlack(av.Transcoders, *o.Black)
 	case o.Picture != nil:

@@ -142,7 +142,7 @@ type blackMade struct {
 }
 
 func (s *session) serveBlack(t media.Transcoders, to media.VideoOutput) error {
-	track, packets, err := t.With(s.log, nil).Black(to)
+	track, packets, err := t.With(s.ctx, s.log, nil).Black(to)
 	if err := s.sendJSON(kindOpen, blackMade{Fault: faultOf(err), Track: *finiteTrack(track), Count: len(packets)}); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // version is that of what goes over the sockets. Both ends are the same binary, unless
@@ -55,9 +57,31 @@ type conn struct {
 
 	mu     sync.Mutex // of writing
 	header [headerSize]byte
+
+	ending  sync.Mutex // guards leaving
+	leaving bool       // it is not waited for any more
 }
 
 func newConn(c net.Conn) *conn { return &conn{Conn: c, in: bufio.NewReaderSize(c, readAhead)} }
+
+// bound makes the end of ctx that of what waits for the other end.
+func (c *conn) bound(ctx context.Context) {
+	context.AfterFunc(ctx, func() {
+		c.ending.Lock()
+		defer c.ending.Unlock()
+		if !c.leaving {
+			_ = c.SetDeadline(time.Unix(1, 0))
+		}
+	})
+}
+
+// leave gives the other end so much time for its farewell.
+func (c *conn) leave(limit time.Duration) {
+	c.ending.Lock()
+	defer c.ending.Unlock()
+	c.leaving = true
+	_ = c.SetReadDeadline(time.Now().Add(limit))
+}
 
 // send writes one frame, of parts.
 func (c *conn) send(k kind, parts ...[]byte) error {

@@ -104,7 +104,7 @@ func TestLinesOfAPushCarryWhatItsLogWasBoundTo(t *testing.T) {
 	require.NoError(t, err)
 	track := source.Info().Tracks[0]
 	source.Close()
-	coder, err := NewTranscoders(TranscodeConfig{Log: main}).With(main.With("push_id", "coder's"), nil).Video(track, smallVideo)
+	coder, err := NewTranscoders(TranscodeConfig{Log: main}).With(t.Context(), main.With("push_id", "coder's"), nil).Video(track, smallVideo)
 	require.NoError(t, err)
 	coder.Close()
 	stop()

@@ -1,6 +1,7 @@
 package libav
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,7 +35,7 @@ func NewTranscoders(c TranscodeConfig) *Transcoders {
 }
 
 // With returns Transcoders whose lines go to log.
-func (ts *Transcoders) With(log *slog.Logger, _ *media.Conduct) media.Transcoders {
+func (ts *Transcoders) With(_ context.Context, log *slog.Logger, _ *media.Conduct) media.Transcoders {
 	return &Transcoders{log: log}
 }
 
