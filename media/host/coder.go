@@ -411,7 +411,7 @@ func (c *transcoder) leave() {
 
 func (c *transcoder) dead(err error) bool {
 	if errors.Is(err, errFrame) && c.host != nil {
-		c.host.kill("said what is no frame of ours")
+		c.host.killFor(c.all.conduct, "said what is no frame of ours")
 		return true
 	}
 	return errors.Is(err, errDied)

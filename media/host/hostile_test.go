@@ -216,3 +216,21 @@ func TestAStopDoesNotWaitForATranscoderThatHangs(t *testing.T) {
 		})
 	}
 }
+
+func TestANeighbourIsNotBlamedForASourceThatDoesNotObey(t *testing.T) {
+	p, good, bad := newPool(t, nil), &media.Conduct{}, &media.Conduct{}
+	neighbour := open(t, p, textOf(numbered(3000)...), good)
+	ctx, stop := context.WithCancelCause(t.Context())
+	s, err := p.Demux(ctx, media.SourceRequest{Conduct: bad}, textOf("hang"))
+	require.NoError(t, err)
+	h := hostOf(neighbour)
+	require.Same(t, h, hostOf(s))
+	time.AfterFunc(50*time.Millisecond, func() { stop(media.ErrStalled) })
+	_, err = s.ReadPacket()
+	require.Equal(t, media.KindSourceStalled, media.KindOf(err))
+	require.NoError(t, s.Close())
+	<-h.gone
+	require.Equal(t, wanted(0, 3000), read(t, neighbour, -1))
+	require.False(t, good.Dying())
+	require.Eventually(t, bad.Dying, time.Second, time.Millisecond, "what hangs is taken apart alone from now on")
+}

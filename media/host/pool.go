@@ -83,6 +83,7 @@ type host struct {
 	encodes  bool                   // it re-encodes
 	leaving  bool                   // it takes nothing new
 	killed   string                 // why it was, empty if it was not by us
+	culprit  *media.Conduct         // of the source for which it was killed; nil: that is not known
 	signal   os.Signal
 	blamed   map[*media.Conduct]bool // whether they are poisoned
 	last     uint32                  // number of a session
@@ -165,8 +166,12 @@ func (p *Pool) living() []*host {
 	return slices.Clone(p.hosts)
 }
 
-// wasStopped is why a host is killed that did nothing wrong.
-const wasStopped = "was stopped"
+const (
+	// wasStopped is why a host is killed that did nothing wrong.
+	wasStopped = "was stopped"
+	// disobeyed is why one is killed that may be slow alone.
+	disobeyed = "did not obey"
+)
 
 // PIDs are the process ids of the hosts that run.
 func (p *Pool) PIDs() []int {
@@ -290,6 +295,17 @@ func (h *host) kill(why string) {
 	h.leaving = true
 	h.pool.mu.Unlock()
 	_ = h.cmd.Process.Kill()
+}
+
+// killFor ends a host that does not do what it is to do with a source that has behaved
+// as c: nobody else in it is to blame.
+func (h *host) killFor(c *media.Conduct, why string) {
+	h.pool.mu.Lock()
+	if h.killed == "" {
+		h.culprit = c
+	}
+	h.pool.mu.Unlock()
+	h.kill(why)
 }
 
 // retire lets a host end, in which nothing is. mu is held.
@@ -416,7 +432,8 @@ func (h *host) finish(c *conn, by *media.Conduct) {
 	}
 	c.leave(obeyTime)
 	if _, err := io.Copy(io.Discard, c.Conn); errors.Is(err, os.ErrDeadlineExceeded) {
-		h.kill("did not obey")
+		h.killFor(by, disobeyed)
+		h.blame(by, true) // it is opened next in a host of its own
 	}
 }
 
@@ -507,8 +524,11 @@ func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
 	if poisoned, known := h.blamed[c]; known {
 		return poisoned
 	}
+	if h.culprit != nil && h.culprit != c {
+		return false
+	}
 	how := media.Death
-	if h.killed == wasStopped || h.killed == "" && h.signal == syscall.SIGKILL { // the system's, which is out of memory, or somebody's
+	if h.killed == wasStopped || h.killed == disobeyed || h.killed == "" && h.signal == syscall.SIGKILL { // the system's, which is out of memory, or somebody's
 		how = media.Killing
 	}
 	if h.blamed == nil {

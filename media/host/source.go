@@ -498,7 +498,7 @@ func (s *source) seek(pos time.Duration) error {
 // which ends it.
 func (s *source) dead(err error) bool {
 	if errors.Is(err, errFrame) {
-		s.host.kill("said what is no frame of ours")
+		s.host.killFor(s.request.Conduct, "said what is no frame of ours")
 		return true
 	}
 	return errors.Is(err, errDied)
