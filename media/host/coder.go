@@ -267,9 +267,9 @@ func (c *transcoder) ForceKey() { c.before = append(c.before, byte(orderForceKey
 
 // do sends an order and returns what came of it.
 func (c *transcoder) do(o order, payload []byte) ([]media.Packet, error) {
-	c.before = append(append(c.before, byte(o)), payload...)
-	defer func() { c.before = c.before[:0] }()
-	out, err := c.work(c.before)
+	orders := append(append(c.before, byte(o)), payload...)
+	c.before = orders[:0]
+	out, err := c.work(orders)
 	for c.dead(err) {
 		if !c.mayTryAgain() {
 			break

@@ -234,3 +234,28 @@ func TestANeighbourIsNotBlamedForASourceThatDoesNotObey(t *testing.T) {
 	require.False(t, good.Dying())
 	require.Eventually(t, bad.Dying, time.Second, time.Millisecond, "what hangs is taken apart alone from now on")
 }
+
+func TestWhatATranscoderIsToSkipIsNotForgottenWhenItsHostDiesOfNoPicture(t *testing.T) {
+	p := newPool(t, nil)
+	c := coderOf(t, p, &media.Conduct{})
+	c.SkipBefore(time.Second)
+	require.Empty(t, code(t, c, 0, true, []byte("a")))
+	h := c.(*transcoder).host
+	require.NoError(t, syscall.Kill(h.cmd.Process.Pid, syscall.SIGKILL))
+	<-h.gone
+	_, err := c.Input(media.Track{Type: media.Video, Codec: "hevc"})
+	require.NoError(t, err)
+	require.Empty(t, code(t, c, time.Second/2, true, []byte("b")))
+	require.Equal(t, "c;", code(t, c, time.Second, true, []byte("c")))
+}
+
+func TestAPreviewIsMadeThoughSomebodyKillsItsHost(t *testing.T) {
+	p := newPool(t, nil)
+	_, err := p.Picture(media.Keyframe{Data: []byte("picture")})
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(p.preview.host.cmd.Process.Pid, syscall.SIGSTOP)) // it is killed as soon as that is noticed
+	jpeg, err := p.Picture(media.Keyframe{Data: []byte("picture")})
+	require.NoError(t, err)
+	require.Equal(t, "picture ", string(jpeg))
+	p.preview.end(p.preview.host)
+}

@@ -528,7 +528,7 @@ func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
 		return false
 	}
 	how := media.Death
-	if h.killed == wasStopped || h.killed == disobeyed || h.killed == "" && h.signal == syscall.SIGKILL { // the system's, which is out of memory, or somebody's
+	if h.byOthers() {
 		how = media.Killing
 	}
 	if h.blamed == nil {
@@ -536,6 +536,13 @@ func (h *host) blame(c *media.Conduct, further bool) (poisoned bool) {
 	}
 	h.blamed[c] = c.Died(how, further)
 	return h.blamed[c]
+}
+
+// byOthers says of a host that is gone whether that may have come from outside. The
+// pool's mu is held.
+func (h *host) byOthers() bool {
+	return h.killed == wasStopped || h.killed == disobeyed ||
+		h.killed == "" && h.signal == syscall.SIGKILL // the system's, which is out of memory, or somebody's
 }
 
 // join makes h count one more session, of a source that has behaved as c, unless it

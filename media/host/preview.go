@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -60,24 +61,42 @@ func (v *previews) end(h *host) {
 // Picture returns k as a JPEG, as media/libav.Previews does; one that ends its host is
 // an *Error of KindSourcePoisoned.
 func (p *Pool) Picture(k media.Keyframe) ([]byte, error) {
-	const op = "make preview"
-	h, c, err := p.connectPreview()
-	if err != nil {
-		return nil, internal(op, err)
-	}
-	defer func() { go h.finish(c, nil) }()
-	_ = c.SetDeadline(time.Now().Add(previewTime))
-	jpeg, err := picture(c, k, logbook{log: p.cfg.Log})
-	if len(jpeg) > mostPicture {
-		jpeg, err = nil, errFrame
+	jpeg, h, err := p.makePicture(k)
+	if errors.Is(err, errDied) && !errors.Is(err, os.ErrDeadlineExceeded) && h.diedByOthers() {
+		jpeg, h, err = p.makePicture(k)
 	}
 	if errors.Is(err, errDied) || errors.Is(err, errFrame) {
 		h.kill("did not make a preview")
 	}
 	if _, typed := errors.AsType[*media.Error](err); err != nil && !typed {
-		return nil, &media.Error{Kind: media.KindSourcePoisoned, Op: op, Err: err}
+		return nil, &media.Error{Kind: media.KindSourcePoisoned, Op: opPreview, Err: err}
 	}
 	return jpeg, err
+}
+
+// diedByOthers waits for the end of a host whose session has ended.
+func (h *host) diedByOthers() bool {
+	h.awaitEnd()
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	return h.byOthers()
+}
+
+const opPreview = "make preview"
+
+// makePicture tries it once, in h.
+func (p *Pool) makePicture(k media.Keyframe) (jpeg []byte, h *host, err error) {
+	h, c, err := p.connectPreview()
+	if err != nil {
+		return nil, nil, internal(opPreview, err)
+	}
+	defer func() { go h.finish(c, nil) }()
+	_ = c.SetDeadline(time.Now().Add(previewTime))
+	jpeg, err = picture(c, k, logbook{log: p.cfg.Log})
+	if len(jpeg) > mostPicture {
+		return nil, h, errFrame
+	}
+	return jpeg, h, err
 }
 
 func picture(c *conn, k media.Keyframe, log logbook) ([]byte, error) {
