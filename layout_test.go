@@ -6,7 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -50,6 +54,9 @@ var layers = []layer{
 var outsiders = []struct{ prefix, importers string }{
 	{"C", "media/libav"},
 	{"github.com/asticode/go-astiav", "media/libav"},
+	{"github.com/landlock-lsm/go-landlock", "media/host"},
+	{"github.com/elastic/go-seccomp-bpf", "media/host"},
+	{"media/libav", "cmd/worker"},
 	{"github.com/hibiken/asynq", "tasks/queue web/monitor"},
 	{"github.com/hibiken/asynqmon", "web/monitor"},
 	{"github.com/redis/go-redis", "tasks/store tasks/queue internal/redisconn"},
@@ -93,6 +100,8 @@ func TestLayoutNamesTheBrokenRule(t *testing.T) {
 		{"asynq in the domain", pkg{ImportPath: "tasks", Imports: []string{"github.com/hibiken/asynq"}}, "tasks imports github.com/hibiken/asynq: only tasks/queue web/monitor may"},
 		{"asynqmon in the queue", pkg{ImportPath: "tasks/queue", Imports: []string{"github.com/hibiken/asynqmon"}}, "tasks/queue imports github.com/hibiken/asynqmon: only web/monitor may"},
 		{"a sub-package of go-redis", pkg{ImportPath: "web/api", Imports: []string{"github.com/redis/go-redis/v9/maintnotifications"}}, "web/api imports github.com/redis/go-redis/v9/maintnotifications: only tasks/store tasks/queue internal/redisconn may"},
+		{"libav in another program", pkg{ImportPath: "cmd/api", Imports: []string{"media/libav"}}, "cmd/api imports media/libav: only cmd/worker may"},
+		{"another sandbox", pkg{ImportPath: "cmd/worker", Imports: []string{"github.com/landlock-lsm/go-landlock/landlock"}}, "cmd/worker imports github.com/landlock-lsm/go-landlock/landlock: only media/host may"},
 		{"libav behind the API", pkg{ImportPath: "cmd/api", Deps: []string{"media/libav"}}, "cmd/api reaches media/libav: it builds with CGO_ENABLED=0"},
 		{"a test's helper in a program", pkg{ImportPath: "cmd/worker", Imports: []string{"internal/redistest"}}, "cmd/worker imports internal/redistest: only tests may"},
 		{"toxiproxy in a program", pkg{ImportPath: "cmd/worker", Imports: []string{"github.com/Shopify/toxiproxy/v2"}}, "cmd/worker imports github.com/Shopify/toxiproxy/v2: only internal/link may"},
@@ -106,6 +115,36 @@ func TestLayoutNamesTheBrokenRule(t *testing.T) {
 			assert.Equal(t, []string{tt.want}, violations([]pkg{tt.pkg}))
 		})
 	}
+}
+
+// A worker is pure Go but for what it does when it is started as a media host: libav
+// works nowhere else (ARCHITECTURE.md).
+func TestLibavIsCalledInMediaHostsAlone(t *testing.T) {
+	files := token.NewFileSet()
+	packages, err := parser.ParseDir(files, "cmd/worker", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0) //nolint:staticcheck // no build tags are there
+	require.NoError(t, err)
+	called := map[string]bool{}
+	for path, file := range packages["main"].Files {
+		for _, d := range file.Decls {
+			f, isFunc := d.(*ast.FuncDecl)
+			ast.Inspect(d, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok && isName(s.X, "libav") {
+					require.True(t, isFunc, "%s: libav in a package variable works in the worker, too", path)
+					called[path+" "+f.Name.Name] = true
+				}
+				if isName(n, "mediaHost") && isFunc && f.Name.Name != "mediaHost" {
+					require.Equal(t, "main", f.Name.Name, "%s: the worker is no media host", path)
+				}
+				return true
+			})
+		}
+	}
+	require.Equal(t, map[string]bool{"cmd/worker/mediahost.go mediaHost": true}, called)
+}
+
+func isName(n ast.Node, name string) bool {
+	i, ok := n.(*ast.Ident)
+	return ok && i.Name == name
 }
 
 // violations returns a sentence for every rule that packages break.

@@ -204,7 +204,7 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 		}
 	}
 	if !m.mayRecode() {
-		m.warn(WarnLeftOut, leftOut(media, "the room does not take it as it is, and transcode: never forbids to re-encode it"))
+		m.warn(WarnLeftOut, leftOut(media, neverRecoded))
 		return nil
 	}
 	err := m.recode(media, "the source has "+media.String()+" now")
@@ -214,6 +214,9 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 	}
 	return err
 }
+
+// neverRecoded is why a track that comes late is left out.
+const neverRecoded = "the room does not take it as it is, and transcode: never forbids to re-encode it"
 
 // change re-encodes from here on, beginning to decode at the last keyframe.
 // With p nil nothing follows yet.

@@ -279,7 +279,7 @@ func (m *mixer) counted(media MediaType, at, hole time.Duration, reason string) 
 		return
 	}
 	c.holes++
-	m.onHole(media, m.position(Packet{PTS: at}), hole, reason)
+	m.onHole(media, m.played(at), hole, reason)
 }
 
 // accountEnd counts up to the end of what is played.

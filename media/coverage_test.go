@@ -172,6 +172,26 @@ func TestAGapInTheSoundOfMoreThanASecondIsAHole(t *testing.T) {
 	}
 }
 
+func TestAHoleBehindABreakOfTheClockIsToldWhereItIsPlayed(t *testing.T) {
+	both, picture := clipPart{length: 3 * time.Second, picture: true, sound: true}, clipPart{length: 2 * time.Second, picture: true}
+	for name, jump := range map[string]time.Duration{"back": -time.Minute, "forward": time.Minute, "by a day": 26 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, s := newMadeOf([]clipPart{both, both, picture, both}), newStage(nil)
+				for i := range m.packets {
+					if p := &m.packets[i]; p.PTS >= both.length {
+						p.PTS, p.DTS = p.PTS+jump, p.DTS+jump
+					}
+				}
+				s.job.Options.FillAudio = true
+				require.NoError(t, s.playFrom(t.Context(), m.open, &fakeCoders{}))
+				require.Len(t, s.seen.messages, 1)
+				require.Contains(t, s.seen.messages[0], "nothing of the sound from 6s on for 2s")
+			})
+		})
+	}
+}
+
 func TestAPictureThatStandsBeforeItsTimeCountsAsHeld(t *testing.T) {
 	for _, mode := range []TranscodeMode{TranscodeAuto, TranscodeAlways} {
 		t.Run(string(mode), func(t *testing.T) {

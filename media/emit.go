@@ -50,9 +50,16 @@ func (m *mixer) position(p Packet) time.Duration {
 
 // elapsed is the position that all that was shown ends at, had the source's clock
 // not broken on the way.
-func (m *mixer) elapsed() time.Duration {
-	_, elapsed := m.restamp.position(m.ends)
-	return elapsed - m.feed.info.StartTime
+func (m *mixer) elapsed() time.Duration { return m.played(m.ends) }
+
+// played is position for who reads it: as if the source's clock had not broken on
+// the way.
+func (m *mixer) played(room time.Duration) time.Duration {
+	if m.feed.segmented() {
+		return m.position(Packet{PTS: room})
+	}
+	_, elapsed := m.restamp.position(room)
+	return max(elapsed-m.feed.info.StartTime, 0)
 }
 
 // maxOff is by how much the clock of what cannot be sought may differ from where

@@ -128,6 +128,24 @@ func TestALatePictureThatCannotBeReadIsTriedAgain(t *testing.T) {
 	})
 }
 
+func TestALatePictureThatMayNotBeReencodedIsLeftOutAndTheSoundGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.Transcode = TranscodeNever
+		s.job.Retry = func(Kind) Retry { return Retry{} }
+		require.Equal(t, KindSourceEnded, KindOf(s.playFrom(t.Context(), func(ctx context.Context, _ SourceRequest) (Source, error) {
+			late := newLateVideo(ctx, 5*time.Second)
+			late.both.Tracks = slices.Clone(late.both.Tracks)
+			late.both.Tracks[0].Codec = "hevc"
+			return late, nil
+		}, &fakeCoders{})))
+		require.Equal(t, 1, s.room.dials)
+		require.Equal(t, []string{"the source's picture came after the push had begun, and is left out: " + neverRecoded}, s.seen.messages)
+		requireRising(t, s.room.got)
+		require.InDelta(t, 20, s.room.got[len(s.room.got)-1].DTS.Seconds(), 0.5)
+	})
+}
+
 func TestWhatComesLateAndIsLeftOutIsTold(t *testing.T) {
 	mp3 := clip(0).Tracks[1]
 	mp3.Codec = "mp3"

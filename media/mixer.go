@@ -64,11 +64,9 @@ type mixerConfig struct {
 // load goes on with another feed, which is the mixer's from now on.
 func (m *mixer) load(o opened) error {
 	f := o.feed
-	plan := m.rules.plan(f.info.Tracks, o.seen, m.reel.options)
-	for _, t := range f.info.Tracks {
-		if tp := plan.of(t.Type); tp.Action == Copy && f.conformer(t.Type).config() == nil {
-			*tp = TrackPlan{Action: Transcode, Reason: "no decoder configuration in it"}
-		}
+	plan := m.decide(o)
+	if m.planned && m.lanes[Video] == nil {
+		plan.Video = nil
 	}
 	if tp := plan.Video; tp != nil && tp.Action == Copy && o.seen.stands && m.mayRecode() {
 		*tp = TrackPlan{Action: Transcode, Reason: reasonStands}
@@ -98,6 +96,17 @@ func (m *mixer) load(o opened) error {
 	m.takeIn()
 	m.align(o.from)
 	return nil
+}
+
+// decide plans what is done with a feed.
+func (m *mixer) decide(o opened) Plan {
+	plan := m.rules.plan(o.feed.info.Tracks, o.seen, m.reel.options)
+	for _, t := range o.feed.info.Tracks {
+		if tp := plan.of(t.Type); tp.Action == Copy && o.feed.conformer(t.Type).config() == nil {
+			*tp = TrackPlan{Action: Transcode, Reason: "no decoder configuration in it"}
+		}
+	}
+	return plan
 }
 
 // align makes what the feed gives next go on right after all that was shown. A
@@ -311,15 +320,11 @@ func (m *mixer) put(ctx context.Context, p Packet) error {
 	if err := m.stand(ctx, media, p); err != nil {
 		return err
 	}
-	if media == Video {
-		m.hushBehind(p.DTS)
-	}
+	m.hushBehind(p.DTS)
 	if media == Video {
 		if err := m.resume(p); err != nil {
 			return err
 		}
-	}
-	if media == Video {
 		m.stands.note(p)
 	}
 	m.miss(media, p.lost)

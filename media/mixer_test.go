@@ -100,6 +100,7 @@ type fakeCoders struct {
 	video []VideoOutput
 	audio []AudioOutput
 	deaf  bool // there is no decoder for audio
+	holds int  // packets of sound that stay inside
 	// breaks says what its coders cannot decode; nil: nothing.
 	breaks func(Packet) bool
 }
@@ -120,7 +121,7 @@ func (c *fakeCoders) Audio(_ Track, to AudioOutput) (Transcoder, error) {
 		return nil, &Error{Kind: KindSourceUnsupported, Op: "transcode audio", Err: errors.New("no decoder")}
 	}
 	c.audio = append(c.audio, to)
-	return c.add(Track{Type: Audio, Codec: AAC, SampleRate: to.SampleRate, Channels: to.Channels, Extradata: []byte{0x11, 0x90}}, 0), nil
+	return c.add(Track{Type: Audio, Codec: AAC, SampleRate: to.SampleRate, Channels: to.Channels, Extradata: []byte{0x11, 0x90}}, c.holds), nil
 }
 
 func (c *fakeCoders) With(*slog.Logger, *Conduct) Transcoders { return c }

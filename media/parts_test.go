@@ -329,6 +329,22 @@ func TestAHoleInAFileIsStoodThroughWhateverFollowsIt(t *testing.T) {
 	}
 }
 
+func TestInAHoleOfBothTracksPictureAndSilenceGoOutTogether(t *testing.T) {
+	both := clipPart{length: 2 * time.Second, picture: true, sound: true}
+	behind := both
+	behind.gap, behind.late = 4*time.Second, -400*time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		m, s := newMadeOf([]clipPart{both, behind}), newStage(nil)
+		s.job.Options.FillAudio, s.job.Options.Transcode = true, TranscodeAlways
+		require.NoError(t, s.playFrom(t.Context(), m.open, &fakeCoders{holds: 2}))
+		sent := [2]time.Duration{}
+		for _, a := range s.room.got {
+			sent[a.Track] = a.DTS
+			require.LessOrEqual(t, sent[a.Track]-sent[1-a.Track], longestStand, "track %d at %v", a.Track, a.DTS)
+		}
+	})
+}
+
 func TestPicturesInsideADecoderAreShownAlthoughAKeyframeHasComeBehindThem(t *testing.T) {
 	hole := []clipPart{{length: time.Second, picture: true, bFrames: true}, {gap: 1840 * time.Millisecond, length: time.Second, picture: true, sound: true}}
 	require.Empty(t, playParts(t, hole, TranscodeAuto, "rtmp"))

@@ -196,19 +196,31 @@ func (s *segment) outside(source time.Duration) time.Duration {
 func (s *segment) settled() bool { return s.head-s.lowest >= straggling }
 
 // wrap begins a segment where the clock of the one that track is in has
-// started again at zero, and returns its number, or -1: source time goes on.
+// started again at zero, or of one that only the other track has come to, and
+// returns its number, or -1: source time goes on. libav may take a step back of one
+// of two tracks for a wrap.
 func (r *restamper) wrap(track int, dts time.Duration) int {
-	s := r.of(track)
-	if s == nil {
-		return -1
-	}
 	for _, by := range [...]time.Duration{wrapTS, -wrapTS, wrapFLV, -wrapFLV} {
-		source := dts + s.wrapped + by
-		if source >= s.last[track]-maxBackward && source <= s.head+maxForward {
-			return r.add(segment{offset: s.offset, wrapped: s.wrapped + by, from: source + s.offset, lowest: source, head: source})
+		if s := r.of(track); s != nil {
+			source := dts + s.wrapped + by
+			if source >= s.last[track]-maxBackward && source <= s.head+maxForward {
+				return r.goOn(s, source, by)
+			}
+		}
+		if r.count == r.oldest() {
+			continue
+		}
+		if s := r.at(r.count - 1); !s.used[track] && s.outside(dts+s.wrapped+by) <= maxApart {
+			return r.goOn(s, dts+s.wrapped+by, by)
 		}
 	}
 	return -1
+}
+
+// goOn begins a segment at a source time, with s's relation to the room's, whose
+// timestamps have wrapped.
+func (r *restamper) goOn(s *segment, source, by time.Duration) int {
+	return r.add(segment{offset: s.offset, wrapped: s.wrapped + by, from: source + s.offset, lowest: source, head: source})
 }
 
 // begin makes pts the time that is shown next, but dts never less than zero,

@@ -28,6 +28,33 @@ func anyPacket(t *rapid.T) Packet {
 	}
 }
 
+func TestATrackWhoseStepBackIsTakenForAWrapStaysBesideTheOther(t *testing.T) {
+	for name, by := range map[string][2]time.Duration{"of the picture": {wrapTS, 0}, "of the sound": {0, wrapTS}} {
+		for _, first := range []MediaType{Video, Audio} {
+			t.Run(name+", the first is of the "+wordFor(first), func(t *testing.T) {
+				var r restamper
+				var last [2]time.Duration
+				part := func(from time.Duration, by [2]time.Duration, lead int) {
+					for i := range 50 {
+						for _, media := range []MediaType{first, 1 - first} {
+							at := from + time.Duration(i)*frame
+							if media != first && i < lead { // it comes late
+								continue
+							}
+							p := r.restamp(Packet{Track: int(media), PTS: at + by[media], DTS: at + by[media], Duration: frame})
+							last[media] = p.PTS
+						}
+					}
+				}
+				part(200*time.Second, [2]time.Duration{}, 0)
+				part(102*time.Second, by, 8)
+				require.Equal(t, 100*frame-frame, last[first])
+				require.Equal(t, last[first], last[1-first])
+			})
+		}
+	}
+}
+
 func TestTheRoomsTimestampsRiseWhateverTheSourceDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var r restamper

@@ -52,7 +52,7 @@ type Config struct {
 	// What takes sources apart and re-encodes.
 	Sandbox          string `env:"SANDBOX" envDefault:"auto" about:"auto, require or off: what becomes of a media host that the kernel does not let give up files, network and system calls. auto: it works all the same, and /metrics and the log say what it lacks"`
 	HostPushes       int    `env:"HOST_PUSHES" envDefault:"16" about:"how many copied pushes share a media host, 1 to 200; each that is re-encoded has one of its own"`
-	HostMemory       Bytes  `env:"HOST_MEMORY" envDefault:"512m" about:"how much a media host of copied pushes may allocate, at least 128m"`
+	HostMemory       Bytes  `env:"HOST_MEMORY" envDefault:"512m" about:"how much a media host of copied pushes may allocate, at least 128m and 4m for each push"`
 	EncodeHostMemory Bytes  `env:"ENCODE_HOST_MEMORY" envDefault:"1g" about:"the same for one that re-encodes, and for one whose source has crashed another"`
 
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`

@@ -18,6 +18,9 @@ const (
 	leastLease = 3 * time.Second
 	// leastMemory is some three times what a worker without pushes takes.
 	leastMemory = 128 << 20
+	// pushMemory is what a media host allows for a push whose source is small: 3 MB, most
+	// of it a thread's stack, of which little is used.
+	pushMemory = 4 << 20
 )
 
 var knownSchemes = []string{"http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "srt"}
@@ -89,8 +92,9 @@ func (c Config) validateWorker(check checkFunc) {
 	check(within(c.RenewCap, c.Lease, time.Hour), "RENEW_CAP", "must be a duration from ROOMCAST_LEASE to 1h")
 	check(c.MaxDuration == 0 || within(c.MaxDuration, time.Second, 10*365*24*time.Hour), "MAX_DURATION", "must be 0 for no limit, or a duration from 1s, such as 12h")
 	check(slices.Contains([]string{"auto", "require", "off"}, c.Sandbox), "SANDBOX", "must be auto, require or off")
-	check(c.HostPushes >= 1 && c.HostPushes <= 200, "HOST_PUSHES", "must be a whole number from 1 to 200")
-	check(c.HostMemory >= leastMemory, "HOST_MEMORY", "must be at least 128m, such as 512m")
+	some := c.HostPushes >= 1 && c.HostPushes <= 200
+	check(some, "HOST_PUSHES", "must be a whole number from 1 to 200")
+	check(!some || c.HostMemory >= leastMemory+Bytes(c.HostPushes)*pushMemory, "HOST_MEMORY", "must be at least 128m and 4m for each of ROOMCAST_HOST_PUSHES, such as 512m")
 	check(c.EncodeHostMemory >= c.HostMemory, "ENCODE_HOST_MEMORY", "must be at least ROOMCAST_HOST_MEMORY, such as 1g")
 	check(within(c.SourceSilence, time.Second, 5*time.Minute), "SOURCE_SILENCE", "must be a duration from 1s to 5m, such as 30s")
 	check(within(c.Retention, time.Minute, 10*365*24*time.Hour), "RETENTION", "must be a duration from 1m, such as 72h")

@@ -93,7 +93,7 @@ func TestAnErrorOfATranscoderIsTold(t *testing.T) {
 func TestBlackIsMadeInAHost(t *testing.T) {
 	track, packets, err := newPool(t, nil).Transcoders().Black(media.VideoOutput{})
 	require.NoError(t, err)
-	require.Equal(t, media.Codec(media.H264), track.Codec)
+	require.Equal(t, media.H264, track.Codec)
 	require.Equal(t, "black", string(packets[0].Data))
 }
 

@@ -221,12 +221,11 @@ func (fakeTranscoders) Black(media.VideoOutput) (media.Track, []media.Packet, er
 }
 
 type fakeTranscoder struct {
-	tame     bool
-	out      media.Track
-	from     time.Duration
-	decoded  []string // since the last keyframe
-	data     []byte
-	repeated bool
+	tame    bool
+	out     media.Track
+	from    time.Duration
+	decoded []string // since the last keyframe
+	data    []byte
 }
 
 func (f *fakeTranscoder) Output() media.Track                       { return f.out }

@@ -69,7 +69,7 @@ func (b *logbook) write(payload []byte) error {
 	for key, value := range said.Attrs {
 		attrs = append(attrs, slog.String(short(key), short(value)))
 	}
-	b.log.LogAttrs(context.Background(), said.Level, short(said.Text), attrs...)
+	b.log.LogAttrs(context.Background(), said.Level, short(said.Text), attrs...) //nolint:sloglint // it is the host's message
 	return nil
 }
 

@@ -239,7 +239,9 @@ func (h *host) watch() {
 		h.failed = fmt.Errorf("it ended at once: %w", err)
 	case k == kindEnd:
 		var f fault
-		h.failed = errors.Join(decode(payload, &f), f.error())
+		if h.failed = decode(payload, &f); h.failed == nil {
+			h.failed = errors.New(f.Text)
+		}
 	default:
 		var said hello
 		if err := decode(payload, &said); err != nil || said.Version != version {

@@ -69,7 +69,7 @@ func enterSandbox(mode SandboxMode) (Sandbox, error) {
 		note("self-test", selfTest(s, worker))
 	}
 	if mode == SandboxRequire && !s.Holds() {
-		return s, fmt.Errorf("a media host %v, and ROOMCAST_SANDBOX=require", s)
+		return s, fmt.Errorf("its sandbox %v; ROOMCAST_SANDBOX is require", s)
 	}
 	return s, nil
 }

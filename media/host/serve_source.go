@@ -89,7 +89,7 @@ func (s *servedSource) run() error {
 		if err != nil {
 			return err
 		}
-		switch f.kind {
+		switch f.kind { //nolint:exhaustive // the others are for nobody here
 		case kindRead:
 			err = s.read()
 		case kindSeek:
@@ -223,7 +223,7 @@ func (f *fetched) fetch() error {
 	if err != nil {
 		return err
 	}
-	switch got.kind {
+	switch got.kind { //nolint:exhaustive // the others are for nobody here
 	case kindBytes:
 		f.lent, f.there, f.at = got.payload, got.payload, f.at+int64(len(got.payload))
 		f.wanted = min(2*f.wanted, mostRead)

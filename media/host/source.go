@@ -215,7 +215,7 @@ func (s *source) hear(to kind) (opened, error) {
 		if err != nil {
 			return opened{}, err
 		}
-		switch k {
+		switch k { //nolint:exhaustive // the others are for nobody here
 		case to:
 			var said opened
 			err := decode(payload, &said)
@@ -243,7 +243,7 @@ func (s *source) receive() (kind, []byte, error) {
 		if err != nil {
 			return 0, nil, cmp.Or(s.ended(opRead), errors.Join(errDied, err))
 		}
-		switch k {
+		switch k { //nolint:exhaustive // the others are for nobody here
 		case kindLog:
 			err = s.log.write(payload)
 		case kindWhy:

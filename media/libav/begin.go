@@ -4,6 +4,8 @@ package libav
 import "C"
 
 import (
+	"io"
+
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
 )
@@ -56,6 +58,9 @@ func (s *Source) beginAgain() error {
 	s.closeFormat()
 	s.brief, s.varied = true, true
 	defer func() { s.brief = false }()
+	if _, err := s.way.Bytes.Seek(0, io.SeekStart); err != nil {
+		return s.failure(opOpen, err)
+	}
 	if err := s.openFormat(); err != nil {
 		return err
 	}

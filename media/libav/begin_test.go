@@ -42,6 +42,10 @@ func TestARecordingThatSoonBecomesOtherStreamsIsReadFromItsBegin(t *testing.T) {
 			},
 			[2][]media.Codec{{"h264", "hevc"}, {"mp3", "aac", "mp3"}},
 		},
+		"sound, then a short picture with little sound under other numbers": {
+			[]mediatest.Part{{Audio: "aac mono", Sound: span(0, 2)}, {Video: "B-frames", Picture: span(2, 3), Audio: "aac mono", Sound: span(2.8, 3), PID: 0x300}},
+			[2][]media.Codec{{"h264"}, {"aac"}},
+		},
 		"other codecs, and those of the begin again": {
 			[]mediatest.Part{
 				{Video: "hevc", Picture: span(0.4, 1), Audio: "aac", Sound: span(0, 1)}, {Audio: "mp3", Sound: span(1, 2)},

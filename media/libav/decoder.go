@@ -105,7 +105,7 @@ func (d *decoder) open(codec *astiav.Codec) error {
 // other, and frame threads hold pictures back.
 func decoderThreads(t media.Track) int {
 	if t.Type == media.Video && t.Width*t.Height > bigPicture {
-		return min(4, runtime.GOMAXPROCS(0))
+		return min(4, runtime.NumCPU()) // a media host has one thread of Go
 	}
 	return 1
 }

@@ -1,6 +1,8 @@
 package libav
 
+// #define _GNU_SOURCE
 // #include <malloc.h>
+// #include <pthread.h>
 //
 // static void heap(size_t *used, size_t *kept) {
 //     *used = *kept = 0;
@@ -14,6 +16,15 @@ package libav
 // static void bound_arenas(int most) {
 // #ifdef __GLIBC__
 //     mallopt(M_ARENA_MAX, most);
+// #endif
+// }
+//
+// static void bound_stacks(size_t size) {
+// #ifdef __GLIBC__
+//     pthread_attr_t attr;
+//     if (pthread_getattr_default_np(&attr)) return;
+//     if (!pthread_attr_setstacksize(&attr, size)) pthread_setattr_default_np(&attr);
+//     pthread_attr_destroy(&attr);
 // #endif
 // }
 //
@@ -34,6 +45,13 @@ import (
 // 8 for each CPU by default: Go moves a push from thread to thread, and each
 // arena keeps what was once used of it.
 func boundArenas() { C.bound_arenas(C.int(max(2, runtime.NumCPU()))) }
+
+// stackSize is what each thread may put on its stack, of Go's threads too: 8 MB is the
+// system's default, and a source that is being read has a thread. A limit of memory
+// (RLIMIT_DATA) counts all of it. FFmpeg and x264 do with 1 MB elsewhere.
+const stackSize = 2 << 20
+
+func boundStacks() { C.bound_stacks(stackSize) }
 
 // trimEvery is how often the pages that C's allocator keeps go back to the system
 // at most: between the pictures of many pushes it keeps more and more of them.

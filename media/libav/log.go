@@ -77,10 +77,11 @@ var installOnce = sync.OnceFunc(func() {
 	C.rc_log_install()
 	C.rc_bound_allocations()
 	boundArenas()
+	boundStacks()
 })
 
-// installLog sets up what is one for the process: it bounds the arenas of C and
-// keeps libav from writing to standard error, where it would print
+// installLog sets up what is one for the process: it bounds the arenas and
+// stacks of C and keeps libav from writing to standard error, where it would print
 // whole URLs.
 func installLog() { installOnce() }
 

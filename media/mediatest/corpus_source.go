@@ -28,7 +28,7 @@ func (s Sample) Source(t testing.TB, nginx *Nginx) string {
 	case ByLiveHLS:
 		return ServeLiveHLS(t, path)
 	case ByHTTPFLV:
-		return ServeHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { endless(w, r, path) })) + "/live.flv"
+		return ServeEndless(t, path, "flv") + "/live.flv"
 	case ByRTMP:
 		return publishLive(t, nginx, path)
 	case ByRTSP:
@@ -74,12 +74,16 @@ func loop(path string) []string {
 	return []string{"-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", path, "-c", "copy", "-max_interleave_delta", "200000"}
 }
 
-// endless answers with the file, over and over, in real time.
-func endless(w http.ResponseWriter, r *http.Request, path string) {
-	w.Header().Set("Content-Type", "video/x-flv")
-	cmd := exec.CommandContext(r.Context(), "ffmpeg", append(loop(path), "-flush_packets", "1", "-f", "flv", "pipe:1")...)
-	cmd.Stdout = flushing{w}
-	_ = cmd.Run() // ends with the request
+// ServeEndless answers every request with the file, over and over, in real time, in
+// a container (ffmpeg's muxer), until the end of the test. It returns its address.
+func ServeEndless(t testing.TB, path, container string) string {
+	t.Helper()
+	return ServeHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "video/"+container)
+		cmd := exec.CommandContext(r.Context(), "ffmpeg", append(loop(path), "-flush_packets", "1", "-f", container, "pipe:1")...)
+		cmd.Stdout = flushing{w}
+		_ = cmd.Run() // ends with the request
+	}))
 }
 
 // flushing sends every write at once.

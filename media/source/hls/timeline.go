@@ -93,6 +93,12 @@ func (t *trackTime) strays(dts time.Duration) bool {
 // follow takes t to the clock of p: the other track's if that one has gone to
 // it already. libav may take a step back of only one of them for a wrap.
 func (l *timeline) follow(t *trackTime, p media.Packet, opened []segment) {
+	for _, other := range l.tracks { // it may have come back to a clock that it had before
+		if at := p.DTS + other.shift; other.begun && other.shift != t.shift && (at-other.decoded).Abs() <= maxAside && l.fits(t, at) {
+			l.shift, t.shift = other.shift, other.shift
+			return
+		}
+	}
 	for _, by := range [...]time.Duration{0, -wrap, wrap} {
 		if shift := l.shift + by; shift != t.shift && l.fits(t, p.DTS+shift) {
 			t.shift = shift

@@ -26,6 +26,9 @@ func TestAPartOfAPlaylistBehindADiscontinuityFollowsAllBeforeIt(t *testing.T) {
 		"sound begins with it, with the first clock":    {[]media.Packet{at(picture, 0.9)}, []media.Packet{at(sound, 1), at(picture, 1)}, []float64{1, 1}},
 		"the other one has gone to the clock already":   {[]media.Packet{at(picture, 0.9), at(sound, 0.9)}, []media.Packet{at(sound, 500.5), at(picture, 500)}, []float64{1, 0.5}},
 		"the clock of one of them is taken for wrapped": {[]media.Packet{at(picture, 0.9), at(sound, 0.9)}, []media.Packet{at(sound, 500), at(picture, 500.1+wrap.Seconds())}, []float64{1, 1.1}},
+		"the sound has come back to a clock that it had": {
+			[]media.Packet{at(picture, 0.9), at(sound, 0.9)}, []media.Packet{at(picture, 61), at(picture, 61.9), at(sound, 2), at(picture, 2.6)}, []float64{1, 1.9, 2, 2.6},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &timeline{}

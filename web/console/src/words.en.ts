@@ -234,6 +234,7 @@ export const en = {
   cores: '{n} cores',
   memory: 'Memory',
   hasKey: 'Secret key',
+  noSandbox: 'its sandbox {what}',
   keyYes: 'same as here',
   keyNo: 'another one',
   showPushes: '{n} {n|push|pushes}',

@@ -236,6 +236,7 @@ export const zh: Record<Word, string> = {
   cores: '{n} 核',
   memory: '内存',
   hasKey: '密钥',
+  noSandbox: '沙箱不完整：{what}',
   keyYes: '与此处相同',
   keyNo: '不同',
   showPushes: '{n} 个推流',

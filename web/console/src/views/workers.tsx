@@ -87,6 +87,7 @@ function WorkerRow({ worker: w }: { worker: Worker }) {
           {t(`ws_${w.state}`)}
         </span>
         <span class="block text-xs text-soft">{t(full && w.state === 'ready' ? 'ws_full_why' : `ws_${w.state}_why`)}</span>
+        {w.sandbox !== undefined && w.sandbox !== 'holds' && <span class="block text-xs text-warn">{t('noSandbox', { what: w.sandbox })}</span>}
       </td>
       <td class="min-w-36">
         <span class={'block tabular-nums ' + (full ? 'text-warn' : '')}>{t('slotsUsed', { used: w.used, slots: w.slots })}</span>

@@ -1,0 +1,54 @@
+package matrix
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/egress"
+	"github.com/roomcast/roomcast/media/host"
+	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/roomcast/roomcast/media/source"
+)
+
+// The largest source may take 304 MB more, and a host has 512.
+func TestSixteenCopiesLeaveAHostRoomForTheLargestSource(t *testing.T) {
+	t.Parallel()
+	const together, room = 16, 200 << 20
+	pool, err := host.New(t.Context(), host.Config{Command: []string{os.Args[0], hostArgument}, Memory: room, Pushes: together, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, pool.Close()) }()
+	network, err := egress.New(egress.Config{Schemes: []string{"http"}, Allow: []string{"127.0.0.0/8"}})
+	require.NoError(t, err)
+	opener := &source.Opener{Network: network, Demuxer: pool, Log: slog.New(slog.DiscardHandler)}
+	clip := moving(t, 10)
+	address := media.Secret(mediatest.ServeHandler(t, http.FileServer(http.Dir(filepath.Dir(clip)))) + "/" + filepath.Base(clip))
+
+	var opened, all sync.WaitGroup
+	opened.Add(together)
+	for range together {
+		all.Go(func() {
+			s, err := opener.Open(t.Context(), media.SourceRequest{URL: address})
+			opened.Done()
+			if !assert.NoError(t, err) {
+				return
+			}
+			opened.Wait()
+			for range 200 {
+				_, err := s.ReadPacket()
+				assert.NoError(t, err)
+			}
+			assert.NoError(t, s.Close())
+		})
+	}
+	all.Wait()
+	require.Empty(t, pool.Stats().Deaths)
+	require.LessOrEqual(t, pool.Stats().Started, int64(2), "they share one")
+}
