@@ -337,6 +337,7 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 		{"no_free_slot", func(w *tasks.WorkerReport) { w.Slots = 1 }},
 		{"no_memory", func(w *tasks.WorkerReport) { w.State = tasks.WorkerNoMemory }},
 		{"", func(w *tasks.WorkerReport) { w.Version = "older" }},
+		{"", func(w *tasks.WorkerReport) { w.Sandbox = "lacks Landlock" }},
 		{"", func(*tasks.WorkerReport) {}},
 	} {
 		t.Run(fmt.Sprint(n, tt.code), func(t *testing.T) {
@@ -361,6 +362,7 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 				assert.Contains(t, push, `"code":"`+tt.code+`"`)
 			}
 			assert.Equal(t, w.Version != process.Version(), strings.Contains(probe, "other_version"))
+			assert.Equal(t, w.Sandbox != "", strings.Contains(probe, `"code":"no_sandbox","message":"the sandbox of a worker lacks Landlock`))
 			assert.Equal(t, tt.change != nil, strings.Contains(list, `"name":"w"`), list)
 			assert.NotContains(t, list+probe, well.Keys[0])
 		})

@@ -41,7 +41,7 @@ func mediaHost() error {
 		if err := libav.CheckLinked(); err != nil {
 			return host.Libav{}, err
 		}
-		log := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: level}))
+		log := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: level})) //nolint:sloglint // it says which level is wanted
 		libav.SetLogger(log)
 		return host.Libav{
 			Version: libav.Version(), Demuxer: libav.NewOpener(libav.Config{Log: log}),

@@ -58,6 +58,7 @@ func TestWhoFindsNoWorkerOrNoFreeSlotIsToldInTheAnswer(t *testing.T) {
 	}, patience, 50*time.Millisecond)
 	require.Equal(t, "ready", worker["state"])
 	require.Equal(t, true, worker["hasSecretKey"])
+	require.Equal(t, "holds", worker["sandbox"])
 	require.Eventually(t, func() bool {
 		list, _ := s.do(http.MethodGet, "/v1/workers", nil).body["workers"].([]any)
 		one, _ := list[0].(map[string]any)

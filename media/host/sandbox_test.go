@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/elastic/go-seccomp-bpf"
+	"github.com/elastic/go-seccomp-bpf/arch"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +49,17 @@ func TestWhatTheKernelLacksIsSaidAndWithRequireNoHostStarts(t *testing.T) {
 			require.Error(t, err)
 			require.Regexp(t, "(?i)^start a media host: its sandbox lacks "+part+": .+; ROOMCAST_SANDBOX is require$", err.Error())
 		})
+	}
+}
+
+func TestEveryProcessorHasTheCallsThatAreAllowed(t *testing.T) {
+	for _, of := range []*arch.Info{arch.X86_64, arch.AARCH64} {
+		for _, name := range calls {
+			require.Contains(t, of.SyscallNames, name, of.Name)
+		}
+		for _, l := range looked() {
+			require.Contains(t, of.SyscallNames, l.Name, of.Name)
+		}
 	}
 }
 
