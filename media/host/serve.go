@@ -79,6 +79,9 @@ type pictureOpening struct{ Config []byte }
 // system: a probe takes megabytes.
 const tidyAfter = 2 * time.Second
 
+// gcPercent is less than Go's 100: hosts are many, and make hardly any garbage.
+const gcPercent = 50
+
 // controlFile is the descriptor over which a host is told of its sessions.
 const controlFile = 3
 
@@ -101,6 +104,7 @@ func Serve(mode SandboxMode, start func() (Libav, error)) error {
 	if err := c.sendJSON(kindOpen, hello{Version: version, FFmpeg: av.Version, Sandbox: sandbox}); err != nil {
 		return err
 	}
+	debug.SetGCPercent(gcPercent)
 	tidying := time.AfterFunc(tidyAfter, func() {
 		av.Trim()
 		debug.FreeOSMemory()

@@ -65,7 +65,7 @@ func (s *session) serveSource(av Libav, o sourceOpening) error {
 	}
 	src, err := av.Demuxer.Demux(s.ctx, media.SourceRequest{
 		URL: way.URL, Mode: o.Mode, Choice: o.Choice, AudioDelay: time.Duration(o.AudioDelay), Log: s.log,
-	}, given(way))
+	}, given{way, served.bytes})
 	if err != nil {
 		return s.sendJSON(kindOpen, opened{Fault: faultOf(err)})
 	}
@@ -74,10 +74,15 @@ func (s *session) serveSource(av Libav, o sourceOpening) error {
 }
 
 // given is the gate to a way that is open.
-type given media.Way
+type given struct {
+	way   media.Way
+	bytes *fetched
+}
 
-func (g given) Open(context.Context, media.SourceRequest) (media.Way, error) {
-	return media.Way(g), nil
+// Open bounds the way's life by ctx, which a seek that stalls ends.
+func (g given) Open(ctx context.Context, _ media.SourceRequest) (media.Way, error) {
+	g.bytes.ctx = ctx
+	return g.way, nil
 }
 
 func (s *servedSource) run() error {
@@ -190,6 +195,8 @@ type fetched struct {
 	lent     []byte // that they are in
 	wanted   int
 	ended    error
+	// ctx is a field because the contract of media.Gate makes one context bound all reads.
+	ctx context.Context
 }
 
 var _ media.Bytes = (*fetched)(nil)
@@ -212,8 +219,8 @@ func (f *fetched) Read(to []byte) (int, error) {
 }
 
 func (f *fetched) fetch() error {
-	if f.ended != nil {
-		return f.ended
+	if err := cmp.Or(f.ended, f.ctx.Err()); err != nil {
+		return err
 	}
 	s := f.served
 	if err := s.sendBatch(f.wanted, nil); err != nil {
@@ -225,6 +232,9 @@ func (f *fetched) fetch() error {
 	}
 	switch got.kind { //nolint:exhaustive // the others are for nobody here
 	case kindBytes:
+		if err := f.ctx.Err(); err != nil {
+			return err
+		}
 		f.lent, f.there, f.at = got.payload, got.payload, f.at+int64(len(got.payload))
 		f.wanted = min(2*f.wanted, mostRead)
 		return nil

@@ -27,14 +27,18 @@ const (
 	// comingBytes is what has to come of a source that is being opened for it not to be
 	// silent: less is a drip.
 	comingBytes = 16 << 10
+	// openingBytes may come of a source before it is known what it is: the index of a
+	// day is 100 MB. What some demuxers find no head and no tail of they read for ever.
+	openingBytes = 256 << 20
 	// further is how much of a source must have come between two deaths for the second
 	// one to be another.
 	further = 2 * time.Second
 )
 
 var (
-	errClosed = errors.New("source closed")
-	errProbe  = media.Because("it did not say in time what it is", nil)
+	errClosed  = errors.New("source closed")
+	errEndless = media.Because("it does not say what it is in its first 256 MB", nil)
+	errProbe   = media.Because("it did not say in time what it is", nil)
 )
 
 // source is a source that a host takes apart. When the host dies, it goes on in
@@ -134,17 +138,22 @@ func (s *source) still(ctx context.Context) (media.Source, error) {
 
 // probe bounds the opening: not how long it takes, but for how long nothing comes.
 type probe struct {
-	limit time.Duration
-	timer *time.Timer
-	drip  int
+	limit     time.Duration
+	timer     *time.Timer
+	cancel    context.CancelCauseFunc
+	drip, all int // bytes that came, since it was given time and since the begin
 }
 
 func newProbe(limit time.Duration, cancel context.CancelCauseFunc) *probe {
-	return &probe{limit: limit, timer: time.AfterFunc(limit, func() { cancel(errProbe) })}
+	return &probe{limit: limit, cancel: cancel, timer: time.AfterFunc(limit, func() { cancel(errProbe) })}
 }
 
 func (p *probe) came(n int) {
 	if p == nil {
+		return
+	}
+	if p.all += n; p.all > openingBytes && p.timer.Stop() {
+		p.cancel(errEndless)
 		return
 	}
 	if p.drip += n; p.drip >= comingBytes && p.timer.Stop() {
@@ -644,6 +653,8 @@ func (s *source) ended(op string) error {
 	switch {
 	case errors.Is(cause, errProbe):
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: errProbe}
+	case errors.Is(cause, errEndless):
+		return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errEndless}
 	case errors.Is(cause, media.ErrStalled):
 		return &media.Error{Kind: media.KindSourceStalled, Op: op, Err: cause}
 	}

@@ -210,6 +210,17 @@ func TestASourceThatSaysNothingIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+func TestASourceWithoutHeadAndTailIsGivenUp(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	s := &source{ctx: ctx, probe: newProbe(time.Hour, cancel)}
+	s.probe.came(openingBytes)
+	require.NoError(t, s.ended(opOpen))
+	s.probe.came(1)
+	err := s.ended(opOpen)
+	require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
+	require.ErrorContains(t, err, "256 MB")
+}
+
 // hangingGate is a name server that never answers.
 type hangingGate struct{}
 

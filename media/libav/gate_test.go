@@ -412,20 +412,6 @@ func TestADamagedStreamPlaysOn(t *testing.T) {
 	require.Greater(t, last, 4*time.Second)
 }
 
-func TestASourceWithoutHeadAndTailIsGivenUp(t *testing.T) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		for nothing := make([]byte, 1<<20); ; {
-			if _, err := w.Write(nothing); err != nil {
-				return
-			}
-		}
-	}))
-	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	_, err := openURL(t, s.URL+"/a.mp4")
-	require.Equal(t, media.KindSourceInvalid, media.KindOf(err), "%v", err)
-	require.ErrorContains(t, err, "256 MB")
-}
-
 func TestBasicAuthAndHeadersReachTheSource(t *testing.T) {
 	clip := mediatest.Clip(t, mediatest.Spec{})
 	for _, start := range []func(http.Handler) *httptest.Server{httptest.NewServer, httptest.NewTLSServer} {

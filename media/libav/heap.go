@@ -36,15 +36,13 @@ package libav
 import "C"
 
 import (
-	"runtime"
 	"sync/atomic"
 	"time"
 )
 
-// boundArenas allows C's allocator no more arenas than threads can use at once,
-// 8 for each CPU by default: Go moves a push from thread to thread, and each
-// arena keeps what was once used of it.
-func boundArenas() { C.bound_arenas(C.int(max(2, runtime.NumCPU()))) }
+// boundArenas gives C's allocator one arena, where it would have 8 for each CPU: Go
+// moves a source from thread to thread, and each arena keeps what was once used of it.
+func boundArenas() { C.bound_arenas(1) }
 
 // stackSize is what each thread may put on its stack, of Go's threads too: 8 MB is the
 // system's default, and a source that is being read has a thread. A limit of memory

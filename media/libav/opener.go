@@ -31,11 +31,13 @@ func NewOpener(c Config) *Opener {
 // Source's whole life: after its end every blocking call returns as soon as libav
 // obeys. Errors are *media.Error, or wrap ctx's cause.
 func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate) (media.Source, error) {
-	way, err := gate.Open(ctx, r)
+	l := newLife(ctx)
+	way, err := gate.Open(l.ctx, r) // a seek that stalls ends what is read
 	if err != nil {
+		l.close()
 		return nil, err
 	}
-	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: newLife(ctx), way: way, scope: o.newScope(r)}
+	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r)}
 	if err := s.alone(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}
