@@ -8,16 +8,22 @@ import "sync"
 type Conduct struct {
 	mu     sync.Mutex
 	proven bool
-	deaths int // in a row, without getting further
+	// How often what takes it apart died in a row, without its getting further.
+	deaths, killings int
 }
 
-// A source is poisoned when it kills this often what takes it apart, without getting
-// further. Somebody else may have sent the signal that cannot be caught, so that four
-// of those are borne.
+// How a process has died.
 const (
+	Death   = iota // of itself
+	Killing        // by a signal that cannot be caught, which somebody else may have sent
+)
+
+const (
+	// mostDeaths is how many poison a source, without its getting further.
 	mostDeaths = 2
-	Death      = 2 // is to be counted as mostDeaths counts, by Died
-	Killing    = 1
+	// mostKillings is after how many in a row it is not opened at once any more. They
+	// poison nobody: memory may be short, or an operator at work.
+	mostKillings = 4
 )
 
 // Prove notes that the source has been played for a while.
@@ -50,10 +56,25 @@ func (c *Conduct) Died(how int, further bool) (poisoned bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if further {
-		c.deaths = 0
+		c.deaths, c.killings = 0, 0
 	}
-	c.deaths += how
-	return c.deaths >= mostDeaths*Death
+	if how == Death {
+		c.deaths++
+	} else {
+		c.killings++
+	}
+	return c.deaths >= mostDeaths
+}
+
+// Harried says that the processes which take the source apart are killed again and
+// again, so that it is better tried after a while.
+func (c *Conduct) Harried() bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.killings >= mostKillings
 }
 
 // Dying says whether the source is to be taken apart in a process of its own: the last
@@ -64,5 +85,5 @@ func (c *Conduct) Dying() bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.deaths > 0
+	return c.deaths+c.killings > 0
 }

@@ -119,17 +119,16 @@ func TestASourceThatIsClosedIsNotSought(t *testing.T) {
 // killing is a source whose host somebody kills as it asks why nothing comes.
 type killing struct {
 	*text
-	pool *Pool
-	once bool
+	pool  *Pool
+	times int
 }
 
 func (k *killing) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
 	way, err := k.text.Open(ctx, r)
 	way.Found = func() string {
-		if k.once {
+		if k.times--; k.times < 0 {
 			return "a page"
 		}
-		k.once = true
 		for _, h := range k.pool.living() {
 			_ = syscall.Kill(h.cmd.Process.Pid, syscall.SIGKILL)
 			<-h.gone
@@ -141,7 +140,7 @@ func (k *killing) Open(ctx context.Context, r media.SourceRequest) (media.Way, e
 
 func TestAHostThatDiesWhileItAsksWhyNothingComesIsReplaced(t *testing.T) {
 	p := newPool(t, nil)
-	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: &media.Conduct{}}, &killing{text: textOf(), pool: p})
+	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: &media.Conduct{}}, &killing{text: textOf(), pool: p, times: 1})
 	require.Equal(t, media.KindSourceInvalid, media.KindOf(err), err)
 }
 
@@ -258,4 +257,12 @@ func TestAPreviewIsMadeThoughSomebodyKillsItsHost(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "picture ", string(jpeg))
 	p.preview.end(p.preview.host)
+}
+
+func TestASourceWhoseHostsSomebodyKillsAgainAndAgainIsNotPoisoned(t *testing.T) {
+	p, conduct := newPool(t, nil), &media.Conduct{}
+	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, &killing{text: textOf(), pool: p, times: 100})
+	require.Equal(t, media.KindSourceDropped, media.KindOf(err), "it is to be tried after a while: %v", err)
+	_, err = p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, &killing{text: textOf(), pool: p})
+	require.Equal(t, media.KindSourceInvalid, media.KindOf(err), "and then gets its answer: %v", err)
 }

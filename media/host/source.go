@@ -513,10 +513,10 @@ func (s *source) dead(err error) bool {
 	return errors.Is(err, errDied)
 }
 
-// died notes a death; it returns false when the source is poisoned.
+// died notes a death; it returns false when no other host is to try it, or not now.
 func (s *source) died() bool {
 	s.poisoned = s.host.blame(s.request.Conduct, s.given.gotFurther())
-	return !s.poisoned
+	return !s.poisoned && !s.request.Conduct.Harried()
 }
 
 // rewind makes the next host begin with the source's begin, or with what is kept of it.
@@ -541,7 +541,7 @@ func (s *source) revive() error {
 	before := s.info
 	for {
 		if !s.died() {
-			return errPoisoned(opRead)
+			return errDied
 		}
 		if s.given.lost || s.way.Bytes.Seekable() && s.info.Live || !s.rewind() {
 			return errGoneOn(opRead)
