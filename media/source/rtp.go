@@ -21,6 +21,7 @@ type rtspTrack struct {
 	shared    *media.Track // the same, for those who read
 	// Where the clock of RTP is known to stand beside the other track's.
 	aligned bool
+	begins  *rtspBegin // of all tracks that are
 	began   bool
 	last    uint32 // of the clock, which wraps
 	ticks   int64  // since the session's begin
@@ -42,15 +43,30 @@ type unit struct {
 }
 
 // mostAfter is how far a track's first packet may be from where the session says
-// that it begins: some cameras say 0.
+// that it begins, and from how far that of the track before is: some cameras say 0.
 const mostAfter = 10 * time.Second
+
+// rtspBegin is how the tracks of a session begin whose answer says where they do.
+type rtspBegin struct {
+	known, holds bool
+	after        time.Duration // how far the first packet that came is from there
+}
+
+// believes says whether a track is aligned whose first packet is so far from where it
+// is to begin: as the one that came first is, or it would be far from that one.
+func (b *rtspBegin) believes(after time.Duration) bool {
+	if !b.known {
+		*b = rtspBegin{known: true, holds: after.Abs() <= mostAfter, after: after}
+	}
+	return b.holds && (after-b.after).Abs() <= mostAfter
+}
 
 // clock returns a time of RTP's clock since the session's begin, false where that
 // is not known.
 func (t *rtspTrack) clock(at uint32) (int64, bool) {
 	step := int64(int32(at - t.last))
-	if most := int64(mostAfter.Seconds()) * int64(t.format.ClockRate()); !t.began && (step > most || step < -most) {
-		t.aligned = false
+	if !t.began && t.aligned {
+		t.aligned = t.begins.believes(time.Duration(float64(step) / float64(t.format.ClockRate()) * float64(time.Second)))
 	}
 	t.began, t.last, t.ticks = true, at, t.ticks+step
 	return t.ticks, t.aligned

@@ -198,8 +198,9 @@ func align(tracks []*rtspTrack, session *base.URL, told base.HeaderValue) {
 			return
 		}
 	}
+	together := &rtspBegin{}
 	for i, t := range tracks {
-		t.aligned, t.last = true, *begins[i]
+		t.aligned, t.begins, t.last = true, together, *begins[i]
 	}
 }
 
