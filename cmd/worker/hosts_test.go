@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -22,4 +23,13 @@ func TestWhatMediaHostsHaveUsedOfCoresIsCountedWhenTheyHaveEnded(t *testing.T) {
 	require.Zero(t, p.CPU())
 	require.GreaterOrEqual(t, all(), before-time.Millisecond, "the two clocks count in other steps")
 	require.GreaterOrEqual(t, usage(syscall.RUSAGE_CHILDREN), hosts-time.Millisecond)
+}
+
+func TestHostsAreThisProgramAlsoWhenAnotherHasItsPlace(t *testing.T) {
+	name := os.Args[0]
+	t.Cleanup(func() { os.Args[0] = name })
+	os.Args[0] = "/bin/true"
+	p, err := newPool(t.Context(), config.Config{Sandbox: string(host.SandboxAuto)}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.NoError(t, p.Close())
 }

@@ -18,15 +18,15 @@ import (
 // and the level of libav's log.
 const hostCommand = "media-host"
 
+// ownProgram is this program also when another one has its place by now, after an
+// update: that may not understand this worker.
+const ownProgram = "/proc/self/exe"
+
 // newPool starts this program as a media host.
 func newPool(ctx context.Context, cfg config.Config, log *slog.Logger) (*host.Pool, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program for the media hosts: %w", err)
-	}
 	return host.New(ctx, host.Config{
-		Command: []string{self, hostCommand, cfg.Sandbox, cfg.LogLevel.String()},
-		Pushes:  cfg.HostPushes, Memory: int64(cfg.HostMemory), EncodeMemory: int64(cfg.EncodeHostMemory), Log: log,
+		Command: []string{os.Args[0], hostCommand, cfg.Sandbox, cfg.LogLevel.String()}, Program: ownProgram,
+		Pushes: cfg.HostPushes, Memory: int64(cfg.HostMemory), EncodeMemory: int64(cfg.EncodeHostMemory), Log: log,
 	})
 }
 

@@ -124,7 +124,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a media host for everybody", "HOST_PUSHES=201", "ROOMCAST_HOST_PUSHES must be a whole number from 1 to 200"},
 		{"a media host that could not start", "HOST_MEMORY=64m", "ROOMCAST_HOST_MEMORY must be at least 128m and 4m for each of ROOMCAST_HOST_PUSHES"},
 		{"a media host with room for few of its pushes", "HOST_PUSHES=100", "ROOMCAST_HOST_MEMORY must be at least 128m and 4m for each of ROOMCAST_HOST_PUSHES"},
-		{"a media host that re-encodes in less", "ENCODE_HOST_MEMORY=256m", "ROOMCAST_ENCODE_HOST_MEMORY must be at least ROOMCAST_HOST_MEMORY"},
+		{"a media host that re-encodes in less", "ENCODE_HOST_MEMORY=256m", "ROOMCAST_ENCODE_HOST_MEMORY must be at least 384m, and ROOMCAST_HOST_MEMORY"},
 		{"slots in words", "WORKER_SLOTS=many", "ROOMCAST_WORKER_SLOTS must be a whole number"},
 		{"a scheme there is no way for", "SOURCE_SCHEMES=http,file", "ROOMCAST_SOURCE_SCHEMES may list only http, https, rtmp, rtmps"},
 		{"a denied source with a port", "SOURCE_DENY=nas.lan:80", "ROOMCAST_SOURCE_DENY must list networks"},

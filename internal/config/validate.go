@@ -18,6 +18,8 @@ const (
 	leastLease = 3 * time.Second
 	// leastMemory is some three times what a worker without pushes takes.
 	leastMemory = 128 << 20
+	// leastEncodeMemory is what re-encoding 1080p takes, and a third more.
+	leastEncodeMemory = 384 << 20
 	// pushMemory is what a media host allows for a push whose source is small: 3 MB, most
 	// of it a thread's stack, of which little is used.
 	pushMemory = 4 << 20
@@ -95,7 +97,7 @@ func (c Config) validateWorker(check checkFunc) {
 	some := c.HostPushes >= 1 && c.HostPushes <= 200
 	check(some, "HOST_PUSHES", "must be a whole number from 1 to 200")
 	check(!some || c.HostMemory >= leastMemory+Bytes(c.HostPushes)*pushMemory, "HOST_MEMORY", "must be at least 128m and 4m for each of ROOMCAST_HOST_PUSHES, such as 512m")
-	check(c.EncodeHostMemory >= c.HostMemory, "ENCODE_HOST_MEMORY", "must be at least ROOMCAST_HOST_MEMORY, such as 1g")
+	check(c.EncodeHostMemory >= max(c.HostMemory, leastEncodeMemory), "ENCODE_HOST_MEMORY", "must be at least 384m, and ROOMCAST_HOST_MEMORY, such as 1g")
 	check(within(c.SourceSilence, time.Second, 5*time.Minute), "SOURCE_SILENCE", "must be a duration from 1s to 5m, such as 30s")
 	check(within(c.Retention, time.Minute, 10*365*24*time.Hour), "RETENTION", "must be a duration from 1m, such as 72h")
 	check(within(c.ResumeTTL, time.Minute, 10*365*24*time.Hour), "RESUME_TTL", "must be a duration from 1m, such as 720h")

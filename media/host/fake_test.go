@@ -74,6 +74,12 @@ func (d fakeDemuxer) Demux(ctx context.Context, r media.SourceRequest, gate medi
 	s := &fakeSource{tame: d.tame, ctx: ctx, way: way, lines: bufio.NewReader(way.Bytes)}
 	first, err := s.lines.ReadString('\n')
 	if err != nil {
+		if refusal := way.Refusal(); refusal != nil {
+			if strings.Contains(refusal.Error(), "://") || strings.Contains(err.Error(), "://") {
+				os.Exit(4) // an address
+			}
+			return nil, refusal
+		}
 		return nil, &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Sentence(way.Found())}
 	}
 	s.begin = int64(len(first))
@@ -283,6 +289,7 @@ type text struct {
 	*bytes.Reader
 	seekable bool
 	found    string
+	refusal  error // of which the bytes end
 	closed   sync.WaitGroup
 }
 
@@ -292,7 +299,7 @@ func (m *text) Open(context.Context, media.SourceRequest) (media.Way, error) {
 	m.closed.Add(1)
 	return media.Way{
 		Bytes: m, URL: "http://user:secret@example.com/a/clip.mp4?token=secret",
-		Found: func() string { return m.found }, Refusal: func() error { return nil }, Close: m.closed.Done,
+		Found: func() string { return m.found }, Refusal: func() error { return m.refusal }, Close: m.closed.Done,
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -25,6 +26,8 @@ import (
 type Config struct {
 	// Command starts a host, which calls Serve.
 	Command []string
+	// Program is the file of the program; Command's first word where it is empty.
+	Program string
 	// Pushes is how many copied pushes share a host; 0 means 16.
 	Pushes int
 	// Memory is how many bytes a host may allocate, EncodeMemory one that re-encodes;
@@ -206,7 +209,8 @@ func (p *Pool) start() (*host, error) {
 	}
 	defer func() { _ = there.Close() }()
 	cmd := exec.Command(p.cfg.Command[0], p.cfg.Command[1:]...) //nolint:gosec // it is this program
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}       // see yield
+	cmd.Path = cmp.Or(p.cfg.Program, cmd.Path)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // see yield
 	cmd.ExtraFiles = []*os.File{there}
 	cmd.Env = []string{
 		"GOMAXPROCS=1",

@@ -68,7 +68,8 @@ type source struct {
 	probe   *probe    // nil: it is open
 	given   mark
 
-	poisoned bool // no host is to try it again
+	refusal  error // of the Way's, as the host was told last
+	poisoned bool  // no host is to try it again
 
 	working sync.Mutex // held by the method that works
 	once    sync.Once
@@ -210,7 +211,7 @@ func (s *source) open() error {
 	}
 	s.info, s.tracks = said.Info, len(said.Info.Tracks)
 	s.kept.opened(said.Info.Container)
-	return said.Fault.error()
+	return s.told(said.Fault)
 }
 
 // hear waits for what a host says to one of its orders, and serves it meanwhile.
@@ -266,12 +267,34 @@ func (s *source) receive() (kind, []byte, error) {
 func (s *source) explain() error {
 	var w why
 	if s.way.Refusal != nil {
-		w.Refusal = faultOf(s.way.Refusal())
+		s.refusal = s.way.Refusal()
+	}
+	if s.refusal != nil {
+		w.Refusal = &fault{Typed: true, Kind: int(media.KindOf(s.refusal)), Op: opRead}
 	}
 	if s.way.Found != nil {
 		w.Found = s.way.Found()
 	}
 	return s.sent(s.conn.sendJSON(kindWhy, w))
+}
+
+// told is what a host has said. In place of a refusal that it gives back, it is the
+// refusal itself: its words may hold an address, which no host learns.
+func (s *source) told(f *fault) error {
+	err := f.error()
+	if s.refusal == nil || f == nil || f.Is != "" || f.Sentence+f.Reason+f.Text != "" || media.KindOf(err) != media.KindOf(s.refusal) {
+		return err
+	}
+	return s.refusal
+}
+
+// endOf says that there are no more bytes: at the source's end, or for a reason that is
+// nothing to a host.
+func endOf(err error) end {
+	if err == nil || err == io.EOF { //nolint:errorlint // as io.Reader has it
+		return end{faultOf(err)}
+	}
+	return end{&fault{Text: "its bytes cannot be read"}}
 }
 
 // take takes what a host has made.
@@ -298,7 +321,7 @@ func (s *source) take(payload []byte) error {
 		if err := decode(last, &said); err != nil || !sound(said.Info) || said.Fault == nil {
 			return errFrame
 		}
-		s.last = said.Fault.error()
+		s.last = s.told(said.Fault)
 		if errors.Is(s.last, media.ErrLateVideo) {
 			s.info, s.tracks = said.Info, len(said.Info.Tracks)
 		}
@@ -312,7 +335,7 @@ func (s *source) feed() error {
 	if s.from != s.at {
 		at, err := b.Seek(s.from, io.SeekStart)
 		if err != nil {
-			return s.sent(s.conn.sendJSON(kindEnd, end{faultOf(err)}))
+			return s.sent(s.conn.sendJSON(kindEnd, endOf(err)))
 		}
 		s.at = at
 	}
@@ -327,7 +350,7 @@ func (s *source) feed() error {
 		s.probe.came(n)
 		err = s.conn.send(kindBytes, buffer[:n])
 	} else {
-		err = s.conn.sendJSON(kindEnd, end{faultOf(cmp.Or(err, io.ErrNoProgress))})
+		err = s.conn.sendJSON(kindEnd, endOf(cmp.Or(err, io.ErrNoProgress)))
 	}
 	return s.sent(err)
 }
@@ -493,7 +516,7 @@ func (s *source) seek(pos time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if err := said.Fault.error(); err != nil {
+	if err := s.told(said.Fault); err != nil {
 		return err
 	}
 	if len(said.Info.Tracks) < s.tracks {

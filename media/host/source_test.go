@@ -303,3 +303,10 @@ func TestAHostLearnsNoMoreOfAnAddressThanHowItEnds(t *testing.T) {
 		assert.Equal(t, want, nameOf(address))
 	}
 }
+
+func TestAHostLearnsNoWordOfARefusal(t *testing.T) {
+	m := textOf()
+	m.refusal = &media.Error{Kind: media.KindSourceUnauthorized, Op: opOpen, Err: media.Because("http://inside.example: the server refuses access", nil)}
+	_, err := newPool(t, nil).Demux(t.Context(), media.SourceRequest{}, m)
+	require.Same(t, m.refusal, err)
+}
