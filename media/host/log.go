@@ -48,6 +48,9 @@ const (
 	mostLetter = 500 // of a text
 )
 
+// attrsOf are those that a host's line may have: others would be taken for ours.
+var attrsOf = []string{"item", "text", "left_out", "error"}
+
 // logbook writes what a host says of a session to a log.
 type logbook struct {
 	log   *slog.Logger
@@ -70,8 +73,10 @@ func (b *logbook) write(payload []byte) error {
 		return nil
 	}
 	attrs := make([]slog.Attr, 0, len(said.Attrs))
-	for key, value := range said.Attrs {
-		attrs = append(attrs, slog.String(short(key), short(value)))
+	for _, key := range attrsOf {
+		if value, ok := said.Attrs[key]; ok {
+			attrs = append(attrs, slog.String(key, short(value)))
+		}
 	}
 	b.log.LogAttrs(context.Background(), said.Level, short(said.Text), attrs...) //nolint:sloglint // it is the host's message
 	return nil

@@ -34,6 +34,8 @@ type Config struct {
 	// 0 means 512 MB and 1 GB.
 	Memory, EncodeMemory int64
 	Log                  *slog.Logger
+
+	rest time.Duration // how often idle hosts are looked at; 0 means 10 s
 }
 
 const (
@@ -90,6 +92,10 @@ type host struct {
 	signal   os.Signal
 	blamed   map[*media.Conduct]bool // whether they are poisoned
 	last     uint32                  // number of a session
+	seen     struct {                // at the last look
+		served int
+		cpu    time.Duration
+	}
 }
 
 // New returns a Pool after its first host has started, or failed to.
@@ -103,9 +109,12 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	if c.EncodeMemory <= 0 {
 		c.EncodeMemory = defaultEncodeMemory
 	}
+	if c.rest <= 0 {
+		c.rest = restEvery
+	}
 	p := &Pool{cfg: c, deaths: map[Death]int64{}, stops: make(chan os.Signal, 1)}
 	signal.Notify(p.stops, syscall.SIGCHLD)
-	p.ended.Go(p.killStopped)
+	p.ended.Go(p.watch)
 	p.mu.Lock()
 	h, err := p.start()
 	p.mu.Unlock()
@@ -148,16 +157,53 @@ func (p *Pool) Close() error {
 	return nil
 }
 
+// restEvery is how often idle hosts are looked at, and mostUnrest how much of a core's
+// time they may use meanwhile: what works there works for nobody.
+const (
+	restEvery  = 10 * time.Second
+	mostUnrest = 2 * time.Second
+)
+
+// watch looks after the hosts until the pool is closed.
+func (p *Pool) watch() {
+	rest := time.NewTicker(p.cfg.rest)
+	defer rest.Stop()
+	for {
+		select {
+		case _, open := <-p.stops:
+			if !open {
+				return
+			}
+			p.killStopped()
+		case <-rest.C:
+			p.killRestless()
+		}
+	}
+}
+
 // killStopped kills hosts that somebody has stopped: they give nothing, and say
 // nothing of it.
 func (p *Pool) killStopped() {
-	for range p.stops {
-		for _, h := range p.living() {
-			var what unix.Siginfo
-			err := unix.Waitid(unix.P_PID, h.cmd.Process.Pid, &what, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
-			if err == nil && what.Signo != 0 {
-				h.kill(wasStopped)
-			}
+	for _, h := range p.living() {
+		var what unix.Siginfo
+		err := unix.Waitid(unix.P_PID, h.cmd.Process.Pid, &what, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err == nil && what.Signo != 0 {
+			h.kill(wasStopped)
+		}
+	}
+}
+
+// killRestless kills hosts that have worked since the last look though nothing was in
+// them.
+func (p *Pool) killRestless() {
+	for _, h := range p.living() {
+		used := h.cpu()
+		p.mu.Lock()
+		restless := h.sessions == 0 && h.served == h.seen.served && used-h.seen.cpu > mostUnrest
+		h.seen.served, h.seen.cpu = h.served, used
+		p.mu.Unlock()
+		if restless {
+			h.kill("worked for nobody")
 		}
 	}
 }

@@ -129,3 +129,20 @@ func TestAPoolThatCannotStartAHostSaysSo(t *testing.T) {
 		})
 	}
 }
+
+func TestAHostThatWorksForNobodyIsKilled(t *testing.T) {
+	p := newPool(t, func(c *Config) { c.rest = 3 * time.Second })
+	h, err := p.take(need{})
+	require.NoError(t, err)
+	c, err := h.connect()
+	require.NoError(t, err)
+	require.NoError(t, c.sendJSON(kindOpen, opening{Picture: &pictureOpening{}}))
+	require.NoError(t, c.send(kindBytes, []byte("loop")))
+	h.leave(nil)
+	select {
+	case <-h.gone:
+	case <-time.After(30 * time.Second):
+		t.Fatal("it goes on")
+	}
+	require.Equal(t, int64(1), p.Stats().Deaths[Stuck])
+}

@@ -209,6 +209,9 @@ func (s *source) open() error {
 	if err != nil {
 		return err
 	}
+	for i, stream := range said.Info.Streams { // people read them
+		said.Info.Streams[i].Language, said.Info.Streams[i].Title = media.Clean(stream.Language), media.Clean(stream.Title)
+	}
 	s.info, s.tracks = said.Info, len(said.Info.Tracks)
 	s.kept.opened(said.Info.Container)
 	return s.told(said.Fault)

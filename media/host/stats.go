@@ -78,12 +78,18 @@ func (p *Pool) CPU() time.Duration {
 	defer p.mu.Unlock()
 	var sum time.Duration
 	for _, h := range p.hosts {
-		var t unix.Timespec
-		if unix.ClockGettime(cpuClock(h.cmd.Process.Pid), &t) == nil {
-			sum += time.Duration(t.Nano())
-		}
+		sum += h.cpu()
 	}
 	return sum
+}
+
+// cpu is the time of cores that h has used; 0 when it has ended.
+func (h *host) cpu() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(cpuClock(h.cmd.Process.Pid), &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }
 
 // cpuClock is the clock of a process's time, as clock_getcpuclockid(3) makes it.
