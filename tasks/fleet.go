@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -87,8 +88,9 @@ func (w *Worker) report() WorkerReport {
 // each other at once would measure nothing.
 const loadEvery = renewEvery / 2
 
-// loads is what a worker has measured of itself; only who renews uses it.
+// loads is what a worker has measured of itself. All attempts that renew use it.
 type loads struct {
+	mu   sync.Mutex
 	at   time.Time
 	used time.Duration // of cores, until then
 	last *Load
@@ -97,6 +99,8 @@ type loads struct {
 // look measures if it is time to, and returns what was measured last; nil at
 // the begin, and where nothing tells of cores.
 func (l *loads) look(now time.Time, cpu func() time.Duration, memory Memory) *Load {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	over := now.Sub(l.at)
 	if cpu == nil || over < loadEvery {
 		return l.last

@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,4 +109,14 @@ func TestEveryReasonToWaitIsSaidInWords(t *testing.T) {
 	for _, why := range Waitings() {
 		require.NotEmpty(t, why.Message(), why)
 	}
+}
+
+func TestAttemptsMeasureTheirWorkerAtTheSameTime(t *testing.T) {
+	var l loads
+	var all sync.WaitGroup
+	now := time.Now()
+	for i := range 4 {
+		all.Go(func() { l.look(now.Add(time.Duration(i)*time.Minute), func() time.Duration { return 0 }, nil) })
+	}
+	all.Wait()
 }

@@ -51,6 +51,9 @@ const (
 	encodeNice = 5
 	// obeyTime is how long a host may take to end a session.
 	obeyTime = 500 * time.Millisecond
+	// retireTime is how long one may take to end in which nothing is: nobody waits for
+	// it, and it may still be starting.
+	retireTime = 5 * time.Second
 	// startTime is how long one may take to start.
 	startTime = 20 * time.Second
 )
@@ -365,7 +368,7 @@ func (p *Pool) retire(h *host) {
 	go func() {
 		select {
 		case <-h.gone:
-		case <-time.After(obeyTime):
+		case <-time.After(retireTime):
 			h.kill("did not end")
 		}
 	}()
