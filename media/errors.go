@@ -1,6 +1,7 @@
 package media
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -136,4 +137,22 @@ var (
 	ErrStalled  = errors.New("source stalled")
 	ErrLost     = errors.New("lease lost to another worker")
 	ErrTooLarge = error(Because("the worker's memory was running out while the source was opened", nil))
+	// ErrProbe is that of a source's own context.
+	ErrProbe = error(Because("it did not say in time what it is", nil))
 )
+
+// Interrupted returns why a source that lives as long as ctx has ended, nil if it has
+// not: an *Error where that is the source's fault, else what wraps ctx's cause.
+func Interrupted(ctx context.Context, op string) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, ErrProbe):
+		return &Error{Kind: KindSourceUnavailable, Op: op, Err: ErrProbe}
+	case errors.Is(cause, ErrStalled):
+		return &Error{Kind: KindSourceStalled, Op: op, Err: cause}
+	}
+	return fmt.Errorf("%s: %w", op, cause)
+}

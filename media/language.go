@@ -1,6 +1,7 @@
 package media
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -24,6 +25,26 @@ func SameLanguage(asked, has string) bool {
 	return baseA == baseH &&
 		(scriptA == noScript || scriptH == noScript || scriptA == scriptH) &&
 		(regionA == noRegion || regionH == noRegion || regionA == regionH)
+}
+
+// Those returns all that meet the first of the conditions which any of them meets.
+func Those[T any](all []T, conditions ...func(T) bool) []T {
+	for _, is := range conditions {
+		found := slices.DeleteFunc(slices.Clone(all), func(one T) bool { return !is(one) })
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+// Listed is names in a sentence, of which a dozen are enough.
+func Listed(names []string) string {
+	const most = 12
+	if len(names) > most {
+		names = append(names[:most:most], "…")
+	}
+	return strings.Join(names, ", ")
 }
 
 // Clean leaves of a source's text what can be shown to people.

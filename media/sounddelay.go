@@ -49,6 +49,10 @@ type soundTrim struct {
 // Reset is for a jump: what was read ahead is forgotten.
 func (d *SoundDelay) Reset() { *d = SoundDelay{By: d.By} }
 
+// Counts says whether there is anything to delay in a source of these tracks: its sound
+// is timed by its picture.
+func (d *SoundDelay) Counts(tracks []Track) bool { return d.By != 0 && len(tracks) > 1 }
+
 // Read returns the next packet in the order and with the times that the delay
 // makes of those that next returns; kind is the type of one.
 func (d *SoundDelay) Read(next func() (Packet, error), kind func(Packet) MediaType) (Packet, error) {

@@ -17,10 +17,10 @@ type Bytes interface {
 	Size() int64 // -1 when it is not known
 }
 
-// Way is a checked way out to one source: its packets, its bytes, or an address libav can open
-// without looking up a name, and what it needs to know to go there.
+// Way is an open way to one source: its packets or its bytes, and what there is to know
+// of it.
 type Way struct {
-	// Bytes are the source; libav then opens no address. nil for others.
+	// Bytes are the source. nil for one of packets.
 	Bytes Bytes
 	// Recorded says that Bytes are a part of a recording, though they have no length.
 	Recorded bool
@@ -41,6 +41,9 @@ type Way struct {
 	// Close ends the way and its connections. A nil func has nothing to close.
 	Close func()
 }
+
+// Open returns w, which is open: it is the gate to itself.
+func (w Way) Open(context.Context, SourceRequest) (Way, error) { return w, nil }
 
 // Gate is the only way out to a source. It uses the request's URL and Headers,
 // and sends the headers to the URL's own origin (scheme, host and port) alone.

@@ -93,7 +93,7 @@ func TestAHostThatAsksAndDoesNotListenHoldsNobodyUp(t *testing.T) {
 	s.ctx, s.conn, s.cancel = ctx, newConn(here), stop
 	s.way.Bytes = textOf(strings.Repeat("x", 64<<20))
 	defer func() { _ = here.Close() }()
-	context.AfterFunc(ctx, s.wake)
+	s.conn.bound(ctx)
 	time.AfterFunc(50*time.Millisecond, func() { stop(media.ErrStopped) })
 	read := make(chan error, 1)
 	go func() {

@@ -170,7 +170,6 @@ func (k *kept) again() ([]byte, bool) {
 		return nil, false
 	}
 	all := append(append([]byte{}, k.head...), k.tail...)
-	shift := k.from - int64(len(k.head))
-	k.from, k.last = k.from-shift, [2]int64{}
+	k.from, k.last = int64(len(k.head)), [2]int64{}
 	return all, true
 }

@@ -327,6 +327,7 @@ func (h *host) end() {
 	if h.leaving && h.killed == "" && !status.Signaled() {
 		death = ""
 	}
+	h.leaving = true
 	if death != "" {
 		p.deaths[death]++
 	}
@@ -378,7 +379,6 @@ func (p *Pool) retire(h *host) {
 type need struct {
 	conduct *media.Conduct
 	encodes bool
-	own     bool // a host that nobody else has
 }
 
 // take returns the host that a new session is to live in, which counts it.
@@ -389,7 +389,7 @@ func (p *Pool) take(n need) (*host, error) {
 		return nil, errors.New("the media hosts have ended")
 	}
 	proven := n.conduct.Proven()
-	own := n.own || n.encodes || n.conduct.Dying()
+	own := n.encodes || n.conduct.Dying()
 	i := slices.IndexFunc(p.hosts, func(h *host) bool { return h.takes(proven, own, p.cfg.Pushes) })
 	var h *host
 	if i >= 0 {
@@ -400,10 +400,8 @@ func (p *Pool) take(n need) (*host, error) {
 			return nil, err
 		}
 	}
-	h.sessions++
-	h.served++
 	h.own = own
-	h.guests[n.conduct]++
+	h.enter(n.conduct)
 	if n.encodes && !h.encodes {
 		h.encodes = true
 		h.limit(p.cfg.EncodeMemory)
@@ -411,6 +409,13 @@ func (p *Pool) take(n need) (*host, error) {
 	}
 	p.spare()
 	return h, nil
+}
+
+// enter counts one more session. mu is held.
+func (h *host) enter(c *media.Conduct) {
+	h.sessions++
+	h.served++
+	h.guests[c]++
 }
 
 // takes says whether a source that has played, or not, may live in h. mu is held.
@@ -441,13 +446,16 @@ func (h *host) proven() bool {
 
 // spare keeps one host ready that nobody has. mu is held.
 func (p *Pool) spare() {
-	if slices.ContainsFunc(p.hosts, func(h *host) bool { return h.sessions == 0 && !h.leaving && h.served < mostServed }) {
+	if slices.ContainsFunc(p.hosts, (*host).idle) {
 		return
 	}
 	if _, err := p.start(); err != nil {
 		p.cfg.Log.Error("a media host cannot be started", "error", err)
 	}
 }
+
+// idle says whether nobody has h, who may. mu is held.
+func (h *host) idle() bool { return h.sessions == 0 && !h.leaving && h.served < mostServed }
 
 // yield makes all threads of a host, which is a process group, give way to the copies.
 func (h *host) yield() {
@@ -465,7 +473,7 @@ func (h *host) leave(c *media.Conduct) {
 	if h.sessions--; h.sessions > 0 || h.leaving {
 		return
 	}
-	spare := slices.ContainsFunc(p.hosts, func(o *host) bool { return o != h && o.sessions == 0 && !o.leaving })
+	spare := slices.ContainsFunc(p.hosts, func(o *host) bool { return o != h && o.idle() })
 	if h.own || spare || h.served >= mostServed || p.closed {
 		p.retire(h)
 	}
@@ -606,14 +614,7 @@ func (h *host) join(c *media.Conduct) bool {
 	if h.leaving {
 		return false
 	}
-	select {
-	case <-h.gone:
-		return false
-	default:
-	}
-	h.sessions++
-	h.served++
-	h.guests[c]++
+	h.enter(c)
 	return true
 }
 

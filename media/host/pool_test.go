@@ -89,7 +89,7 @@ func TestHostsLeaveNoProcessAndNoDescriptor(t *testing.T) {
 	p := newPool(t, nil)
 	before := descriptors(t)
 	for range n {
-		h, err := p.take(need{own: true})
+		h, err := p.take(need{encodes: true})
 		require.NoError(t, err)
 		c, err := h.connect()
 		require.NoError(t, err)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
@@ -38,7 +37,6 @@ const (
 var (
 	errClosed  = errors.New("source closed")
 	errEndless = media.Because("it does not say what it is in its first 256 MB", nil)
-	errProbe   = media.Because("it did not say in time what it is", nil)
 )
 
 // source is a source that a host takes apart. When the host dies, it goes on in
@@ -74,7 +72,6 @@ type source struct {
 	working sync.Mutex // held by the method that works
 	once    sync.Once
 
-	mu   sync.Mutex
 	host *host // nil: none
 	conn *conn
 }
@@ -106,7 +103,9 @@ func (p *Pool) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate
 		cancel(err)
 		return nil, cmp.Or(s.ended(opOpen), err)
 	}
-	context.AfterFunc(ctx, s.wake)
+	if s.way.Bytes.Seekable() {
+		s.kept.stop()
+	}
 	err = s.open()
 	for s.dead(err) && s.died() && s.rewind() {
 		err = s.open()
@@ -146,7 +145,7 @@ type probe struct {
 }
 
 func newProbe(limit time.Duration, cancel context.CancelCauseFunc) *probe {
-	return &probe{limit: limit, cancel: cancel, timer: time.AfterFunc(limit, func() { cancel(errProbe) })}
+	return &probe{limit: limit, cancel: cancel, timer: time.AfterFunc(limit, func() { cancel(media.ErrProbe) })}
 }
 
 func (p *probe) came(n int) {
@@ -166,15 +165,6 @@ func (p *probe) came(n int) {
 // stop returns false when the time is over.
 func (p *probe) stop() bool { return p.timer.Stop() }
 
-// wake ends what waits for the host, which may not listen either.
-func (s *source) wake() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn != nil {
-		_ = s.conn.SetDeadline(time.Unix(1, 0))
-	}
-}
-
 // sent is err, of sending, as dead knows it.
 func (s *source) sent(err error) error {
 	if err == nil {
@@ -190,12 +180,8 @@ func (s *source) open() error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
 	s.host, s.conn = h, c
-	s.mu.Unlock()
-	if s.ctx.Err() != nil {
-		s.wake()
-	}
+	c.bound(s.ctx)
 	s.wanted, s.last, s.packets = 0, nil, nil
 	b := s.way.Bytes
 	err = s.sent(c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
@@ -365,14 +351,11 @@ func (s *source) fetch(to []byte) (int, error) {
 		s.replay = s.replay[n:]
 		return n, nil
 	}
-	live := !s.way.Bytes.Seekable()
-	if live && s.probe == nil && !s.way.Recorded {
+	if !s.way.Bytes.Seekable() && s.probe == nil && !s.way.Recorded {
 		s.gather()
 	}
 	n, err := readWhatIsThere(s.way.Bytes, to)
-	if live {
-		s.kept.add(to[:n])
-	}
+	s.kept.add(to[:n])
 	return n, err
 }
 
@@ -672,19 +655,10 @@ func (m *mark) has(p media.Packet) bool {
 
 // ended returns why the source has ended from outside, nil if it has not.
 func (s *source) ended(op string) error {
-	if s.ctx.Err() == nil {
-		return nil
-	}
-	cause := context.Cause(s.ctx)
-	switch {
-	case errors.Is(cause, errProbe):
-		return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: errProbe}
-	case errors.Is(cause, errEndless):
+	if errors.Is(context.Cause(s.ctx), errEndless) {
 		return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: errEndless}
-	case errors.Is(cause, media.ErrStalled):
-		return &media.Error{Kind: media.KindSourceStalled, Op: op, Err: cause}
 	}
-	return fmt.Errorf("%s: %w", op, cause)
+	return media.Interrupted(s.ctx, op)
 }
 
 // over returns why nothing more comes: it has ended, or no host has it any more.
@@ -718,7 +692,6 @@ func errGoneOn(op string) error {
 func (s *source) Close() error {
 	s.once.Do(func() {
 		s.cancel(errClosed)
-		s.wake()
 		s.working.Lock()
 		defer s.working.Unlock()
 		s.leave()
@@ -734,12 +707,9 @@ func (s *source) Close() error {
 // leave ends the session. Nobody waits for the host, but one that does not obey is
 // killed.
 func (s *source) leave() {
-	s.mu.Lock()
-	h, c := s.host, s.conn
-	s.host, s.conn = nil, nil
-	s.mu.Unlock()
-	if h != nil {
-		go h.finish(c, s.request.Conduct)
+	if s.host != nil {
+		go s.host.finish(s.conn, s.request.Conduct)
+		s.host, s.conn = nil, nil
 	}
 }
 

@@ -56,8 +56,8 @@ func wanted(from, to int) []string {
 // hostOf is the process that a source lives in.
 func hostOf(s media.Source) *host {
 	in := s.(*source)
-	in.mu.Lock()
-	defer in.mu.Unlock()
+	in.working.Lock()
+	defer in.working.Unlock()
 	return in.host
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
 )
 
@@ -15,11 +16,13 @@ func procOf(pid int, name string) string { return fmt.Sprintf("/proc/%d/%s", pid
 func TestAPoolSaysWhatItsHostsAreForAndHowSomeHaveDied(t *testing.T) {
 	p := newPool(t, nil)
 	require.Equal(t, map[Kind]int{Idle: 1}, p.Stats().Hosts)
-	for _, n := range []need{{}, {own: true}, {encodes: true}} {
+	died := &media.Conduct{}
+	died.Died(media.Killing, true)
+	for _, n := range []need{{}, {conduct: died}, {encodes: true}} {
 		h, err := p.take(n)
 		require.NoError(t, err)
 		<-h.said
-		defer h.leave(nil)
+		defer h.leave(n.conduct)
 	}
 	s := p.Stats()
 	require.Equal(t, map[Kind]int{Idle: 1, Shared: 1, Own: 1, Encode: 1}, s.Hosts)

@@ -11,11 +11,8 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// Bounds of what is told of a source's streams.
-const (
-	mostTold   = 64
-	mostListed = 12 // in a sentence
-)
+// mostTold is of how many of a source's streams is told.
+const mostTold = 64
 
 // onOffer returns the streams that may be chosen: those of the program that was
 // asked for, or all.
@@ -34,7 +31,7 @@ func (s *Source) onOffer() ([]*astiav.Stream, error) {
 	if len(there) == 0 {
 		return nil, noSuchTrack("the source has no program %d: it has no programs, as only a transport stream (MPEG-TS) has; leave programNumber out", number)
 	}
-	return nil, noSuchTrack("the source has no program %d: it has %s", number, listed(there))
+	return nil, noSuchTrack("the source has no program %d: it has %s", number, media.Listed(there))
 }
 
 // programs returns a transport stream's programs.
@@ -84,23 +81,13 @@ func (s *Source) fits(st *astiav.Stream) bool {
 }
 
 // matching returns the sounds in a language, else those of a name.
-func matching(sounds []*astiav.Stream, asked string) (found []*astiav.Stream) {
-	for _, is := range []func(*astiav.Stream) bool{
+func matching(sounds []*astiav.Stream, asked string) []*astiav.Stream {
+	return media.Those(sounds,
 		func(st *astiav.Stream) bool { return media.SameLanguage(asked, told(st, "language")) },
 		func(st *astiav.Stream) bool {
 			return strings.EqualFold(asked, told(st, "title")) || strings.EqualFold(asked, told(st, "comment"))
 		},
-	} {
-		for _, st := range sounds {
-			if is(st) {
-				found = append(found, st)
-			}
-		}
-		if len(found) > 0 {
-			return found
-		}
-	}
-	return nil
+	)
 }
 
 func (s *Source) noAudio(sounds []*astiav.Stream, format, asked string) error {
@@ -113,18 +100,11 @@ func (s *Source) noAudio(sounds []*astiav.Stream, format, asked string) error {
 	if len(there) == 0 {
 		return noSuchTrack(format+": it has no sound at all", asked)
 	}
-	return noSuchTrack(format+": it has %s", asked, listed(there))
+	return noSuchTrack(format+": it has %s", asked, media.Listed(there))
 }
 
 func noSuchTrack(format string, args ...any) error {
 	return &media.Error{Kind: media.KindSourceNoTrack, Op: opProbe, Err: media.Sentence(fmt.Sprintf(format, args...))}
-}
-
-func listed(names []string) string {
-	if len(names) > mostListed {
-		names = append(names[:mostListed:mostListed], "…")
-	}
-	return strings.Join(names, ", ")
 }
 
 // tell fills in what Info says of all streams.

@@ -3,7 +3,7 @@ package libav
 import "github.com/roomcast/roomcast/media"
 
 // delays says whether the sound is given at another time than the source has it.
-func (s *Source) delays() bool { return s.delay.By != 0 && s.has(media.Video) && s.has(media.Audio) }
+func (s *Source) delays() bool { return s.delay.Counts(s.info.Tracks) }
 
 func (s *Source) readDelayed() (media.Packet, error) {
 	return s.delay.Read(s.readTimed, s.typeOf)

@@ -3,7 +3,6 @@ package libav
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
@@ -46,13 +45,4 @@ func (l *life) close() {
 }
 
 // ended returns why libav was interrupted, nil if it was not.
-func (l *life) ended(op string) error {
-	if l.ctx.Err() == nil {
-		return nil
-	}
-	cause := context.Cause(l.ctx)
-	if errors.Is(cause, media.ErrStalled) {
-		return &media.Error{Kind: media.KindSourceStalled, Op: op, Err: cause}
-	}
-	return fmt.Errorf("%s: %w", op, cause)
-}
+func (l *life) ended(op string) error { return media.Interrupted(l.ctx, op) }

@@ -202,7 +202,7 @@ func (s *Source) nothingUsable() error {
 	if len(there) == 0 {
 		return s.inWords(opProbe, astiav.ErrStreamNotFound)
 	}
-	return errors.New("it holds only: " + listed(there))
+	return errors.New("it holds only: " + media.Listed(there))
 }
 
 // trackless says what a source without a usable track is: media, when libav

@@ -371,6 +371,7 @@ func (f *flvReader) Close() error {
 
 // flvBytes are the tags as a file of FLV (FLV 10.1, E.2), for libav.
 type flvBytes struct {
+	forward
 	from    *flvReader
 	text    []byte
 	failure error
@@ -414,14 +415,5 @@ func (b *flvBytes) Read(to []byte) (int, error) {
 	b.text = b.text[n:]
 	return n, nil
 }
-
-// Seek fails: the source is live.
-func (b *flvBytes) Seek(int64, int) (int64, error) { return 0, errNotSought }
-
-// Seekable is false.
-func (b *flvBytes) Seekable() bool { return false }
-
-// Size is not known.
-func (b *flvBytes) Size() int64 { return -1 }
 
 func (b *flvBytes) refusal() error { return b.failure }

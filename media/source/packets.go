@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -13,10 +12,15 @@ import (
 
 const defaultProbeTime = 15 * time.Second
 
-var (
-	errProbe  = media.Because("it did not say in time what it is", nil)
-	errClosed = errors.New("source closed")
-)
+var errClosed = errors.New("source closed")
+
+// forward are the parts of media.Bytes that are alike of all live sources: they have no
+// end and cannot be sought.
+type forward struct{}
+
+func (forward) Seek(int64, int) (int64, error) { return 0, errNotSought }
+func (forward) Seekable() bool                 { return false }
+func (forward) Size() int64                    { return -1 }
 
 // life is the span of a live source: from its opening to Close, or to the end of the
 // context or the time that it was opened with.
@@ -28,21 +32,7 @@ type life struct {
 
 func newLife(ctx context.Context, limit time.Duration) *life {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return &life{ctx: ctx, cancel: cancel, probe: time.AfterFunc(cmp.Or(limit, defaultProbeTime), func() { cancel(errProbe) })}
-}
-
-// ended returns why it has ended, nil if it has not.
-func (l *life) ended(op string) error {
-	cause := context.Cause(l.ctx)
-	switch {
-	case l.ctx.Err() == nil:
-		return nil
-	case errors.Is(cause, errProbe):
-		return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: errProbe}
-	case errors.Is(cause, media.ErrStalled):
-		return &media.Error{Kind: media.KindSourceStalled, Op: op, Err: cause}
-	}
-	return fmt.Errorf("%s: %w", op, cause)
+	return &life{ctx: ctx, cancel: cancel, probe: time.AfterFunc(cmp.Or(limit, defaultProbeTime), func() { cancel(media.ErrProbe) })}
 }
 
 // openLive opens a live source: one whose protocol gives packets, which are made in
@@ -56,10 +46,10 @@ func (o *Opener) openLive(ctx context.Context, r media.SourceRequest, open liveO
 		if way.Close != nil {
 			way.Close()
 		}
-		err = l.ended(opOpen)
+		err = media.Interrupted(l.ctx, opOpen)
 	}
 	if err != nil {
-		err = cmp.Or(l.ended(opOpen), err)
+		err = cmp.Or(media.Interrupted(l.ctx, opOpen), err)
 		l.cancel(err)
 		return nil, err
 	}
@@ -73,14 +63,7 @@ func (o *Opener) openLive(ctx context.Context, r media.SourceRequest, open liveO
 			end()
 		}
 	}
-	return o.Demuxer.Demux(l.ctx, r, opened(way))
-}
-
-// opened is the gate to a way that is open.
-type opened media.Way
-
-func (o opened) Open(context.Context, media.SourceRequest) (media.Way, error) {
-	return media.Way(o), nil
+	return o.Demuxer.Demux(l.ctx, r, way)
 }
 
 // packets is a source whose packets are made in Go.
@@ -100,13 +83,13 @@ func (m *packets) ReadPacket() (media.Packet, error) {
 	tracks := m.Info().Tracks
 	var p media.Packet
 	var err error
-	if m.delay.By == 0 || len(tracks) < 2 {
+	if !m.delay.Counts(tracks) {
 		p, err = m.Source.ReadPacket()
 	} else {
 		p, err = m.delay.Read(m.Source.ReadPacket, func(p media.Packet) media.MediaType { return tracks[p.Track].Type })
 	}
 	if err != nil {
-		err = cmp.Or(m.life.ended(opRead), err)
+		err = cmp.Or(media.Interrupted(m.life.ctx, opRead), err)
 	}
 	return p, err
 }

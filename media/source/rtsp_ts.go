@@ -40,6 +40,7 @@ func (t *rtspTrack) mpegts(f *format.MPEGTS) error {
 
 // rtspBytes are a session's transport stream.
 type rtspBytes struct {
+	forward
 	from    *rtspReader
 	rest    []byte
 	failure error
@@ -61,14 +62,5 @@ func (b *rtspBytes) Read(to []byte) (int, error) {
 	b.rest = b.rest[n:]
 	return n, nil
 }
-
-// Seek fails: the source is live.
-func (b *rtspBytes) Seek(int64, int) (int64, error) { return 0, errNotSought }
-
-// Seekable is false.
-func (b *rtspBytes) Seekable() bool { return false }
-
-// Size is not known.
-func (b *rtspBytes) Size() int64 { return -1 }
 
 func (b *rtspBytes) refusal() error { return b.failure }

@@ -85,6 +85,7 @@ func parseSRT(raw string) srtOptions {
 // srtCaller is one connection. What comes is read by a goroutine of its own: it
 // has to be confirmed in time.
 type srtCaller struct {
+	forward
 	// ctx is a field because the contract of media.Gate makes one context bound
 	// all that a Way does.
 	ctx     context.Context
@@ -501,15 +502,6 @@ func (c *srtCaller) Read(to []byte) (int, error) {
 		}
 	}
 }
-
-// Seek fails: the source is live.
-func (c *srtCaller) Seek(int64, int) (int64, error) { return 0, errNotSought }
-
-// Seekable is false.
-func (c *srtCaller) Seekable() bool { return false }
-
-// Size is not known.
-func (c *srtCaller) Size() int64 { return -1 }
 
 func (c *srtCaller) refusal() error {
 	c.mu.Lock()

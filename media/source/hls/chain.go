@@ -94,13 +94,6 @@ func (c *chain) endRun() error {
 	return run.Close()
 }
 
-// given is the way to a run.
-type given media.Way
-
-func (g given) Open(context.Context, media.SourceRequest) (media.Way, error) {
-	return media.Way(g), nil
-}
-
 // begin opens the next run. The error is io.EOF at the end.
 func (c *chain) begin() error {
 	if err := c.feed.begin(); err != nil {
@@ -108,7 +101,7 @@ func (c *chain) begin() error {
 	}
 	f, r := c.feed, c.source.request
 	r.AudioDelay, r.Choice = 0, c.choice
-	way := given{Bytes: f, URL: f.first.address, Recorded: c.source.timeline != nil, Refusal: f.refusal, Found: f.words}
+	way := media.Way{Bytes: f, URL: f.first.address, Recorded: c.source.timeline != nil, Refusal: f.refusal, Found: f.words}
 	run, err := c.source.demuxer.Demux(f.ctx, r, way)
 	if err != nil {
 		return err

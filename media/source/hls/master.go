@@ -135,7 +135,7 @@ func chooseSound(sounds []rendition, asked string) (int, error) {
 		among[i] = i
 	}
 	if asked != "" {
-		if among = matching(sounds, asked); len(among) == 0 {
+		if among = matching(sounds, among, asked); len(among) == 0 {
 			return 0, noSuchSound(sounds, asked)
 		}
 	}
@@ -145,37 +145,22 @@ func chooseSound(sounds []rendition, asked string) (int, error) {
 	}), nil
 }
 
-func matching(sounds []rendition, asked string) (found []int) {
+func matching(sounds []rendition, among []int, asked string) []int {
 	if n, err := strconv.Atoi(asked); err == nil && n >= 0 && n < len(sounds) {
 		return []int{n}
 	}
-	for _, is := range []func(rendition) bool{
-		func(r rendition) bool { return media.SameLanguage(asked, r.language) },
-		func(r rendition) bool { return strings.EqualFold(asked, r.name) },
-	} {
-		for i, r := range sounds {
-			if is(r) {
-				found = append(found, i)
-			}
-		}
-		if len(found) > 0 {
-			return found
-		}
-	}
-	return nil
+	return media.Those(among,
+		func(i int) bool { return media.SameLanguage(asked, sounds[i].language) },
+		func(i int) bool { return strings.EqualFold(asked, sounds[i].name) },
+	)
 }
 
 func noSuchSound(sounds []rendition, asked string) error {
-	const mostListed = 12
 	var there []string
 	for i, r := range sounds {
-		if i == mostListed {
-			there = append(there, "…")
-			break
-		}
 		parts := slices.DeleteFunc([]string{media.Clean(r.language), media.Clean(r.name)}, func(part string) bool { return part == "" })
 		there = append(there, fmt.Sprintf("%d (%s)", i, strings.Join(parts, ", ")))
 	}
 	return &media.Error{Kind: media.KindSourceNoTrack, Op: opOpen, Err: media.Sentence(
-		fmt.Sprintf("the source has no audio track '%s': it has %s", asked, strings.Join(there, ", ")))}
+		fmt.Sprintf("the source has no audio track '%s': it has %s", asked, media.Listed(there)))}
 }

@@ -352,7 +352,7 @@ func (s *Source) ReadPacket() (media.Packet, error) {
 func (s *Source) gone() error { return fmt.Errorf("%s: %w", opFetch, context.Cause(s.ctx)) }
 
 func (s *Source) read() (media.Packet, error) {
-	if s.delay.By == 0 || !s.has(media.Video) || !s.has(media.Audio) {
+	if !s.delay.Counts(s.info.Tracks) {
 		return s.readTimed()
 	}
 	return s.delay.Read(s.readTimed, s.typeOf)
