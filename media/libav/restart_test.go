@@ -202,6 +202,8 @@ func TestASeekLoadsNothingThatLiesBefore(t *testing.T) {
 	f := serve(t, restarting(t, mediatest.Spec{Seconds: 12, Width: 160, Height: 90}, ""), httptest.NewServer)
 	s, err := openURL(t, f.URL+"/a.m3u8")
 	require.NoError(t, err)
+	// What is fetched ahead of the begin is under way.
+	require.Eventually(t, func() bool { return f.requests("/a1.ts") > 0 }, 10*time.Second, time.Millisecond)
 	before := [4]int{}
 	for i := range before {
 		before[i] = f.requests(fmt.Sprintf("/a%d.ts", i))
