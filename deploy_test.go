@@ -249,6 +249,6 @@ func TestAKnownVulnerabilityFailsTheCheckAndAnUnreachableDatabaseDoesNot(t *test
 	assert.Contains(t, out, "No vulnerabilities found")
 
 	out, err = check(serve("stdlib"))
-	require.Error(t, err)
+	require.Error(t, err, "%s", out)
 	assert.Contains(t, out, "GO-2026-0001")
 }

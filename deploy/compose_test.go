@@ -10,7 +10,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -29,6 +28,7 @@ import (
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
 	"github.com/roomcast/roomcast/cmd/roomcast/stage"
+	"github.com/roomcast/roomcast/internal/freeport"
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/tasks"
 )
@@ -127,10 +127,10 @@ func newStack(ctx context.Context, t *testing.T) *stack {
 }
 
 func freeAddr(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Helper()
+	port, err := freeport.Find()
 	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return freeport.Addr(port)
 }
 
 // tearDown removes everything but the images.

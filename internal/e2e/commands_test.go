@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/roomcast/roomcast/internal/freeport"
 	"github.com/roomcast/roomcast/media/mediatest"
 )
 
@@ -229,8 +230,7 @@ func shutdown(addr string) {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return freeport.Addr(port)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/roomcast/roomcast/internal/freeport"
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/internal/redistest"
 )
@@ -110,7 +111,8 @@ func TestTLSVerifiesTheServerAndShowsAClientCertificate(t *testing.T) {
 	ca.issue(t, dir, "client")
 	file := func(name string) string { return filepath.Join(dir, name) }
 	// The plain port stays for redistest; TLS listens beside it.
-	port := freePort(t)
+	port, err := freeport.Find()
+	require.NoError(t, err)
 	redistest.New(t, redistest.Config{Args: []string{
 		"--tls-port", strconv.Itoa(port), "--tls-ca-cert-file", file("ca.pem"),
 		"--tls-cert-file", file("server.pem"), "--tls-key-file", file("server.key"),
@@ -122,14 +124,6 @@ func TestTLSVerifiesTheServerAndShowsAClientCertificate(t *testing.T) {
 	require.Error(t, check(t, base), "the CA is unknown to the system")
 	require.Error(t, check(t, base+"?ca="+file("ca.pem")), "the server wants a client certificate")
 	require.Error(t, check(t, with+"&server_name=other.example"), "the certificate is of another name")
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 type authority struct {

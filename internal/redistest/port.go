@@ -1,26 +1,12 @@
 package redistest
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
-
-// freePort asks the kernel. Somebody may take the port before redis-server
-// does; then Start tries again.
-func freePort() (int, error) {
-	var config net.ListenConfig
-	l, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
 
 func containsLine(text, line string) bool {
 	return slices.Contains(strings.Split(strings.ReplaceAll(text, "\r", ""), "\n"), line)

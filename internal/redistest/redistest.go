@@ -21,6 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/roomcast/roomcast/internal/freeport"
 	"github.com/roomcast/roomcast/internal/redisconn"
 )
 
@@ -65,7 +66,7 @@ func Start(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
 	for range portTries {
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = freeport.Find(); err != nil {
 			break
 		}
 		if err = s.launch(); err == nil {

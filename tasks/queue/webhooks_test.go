@@ -50,11 +50,11 @@ func TestAnIdleWebhookServerAsksRedisOnceASecond(t *testing.T) {
 		_, _ = fmt.Sscanf(stats["Commandstats"]["cmdstat_rpoplpush"], "calls=%d,", &calls) // none yet: 0
 		return calls
 	}
-	before := looks()
+	before, begun := looks(), time.Now()
 	require.NoError(t, s.Start())
 	defer s.Shutdown()
-	require.Never(t, func() bool { return looks()-before > 3 }, 2*time.Second, 100*time.Millisecond)
-	require.Positive(t, looks()-before)
+	require.Eventually(t, func() bool { return looks()-before >= 3 }, 10*time.Second, 100*time.Millisecond)
+	require.LessOrEqual(t, looks()-before, int(time.Since(begun)/time.Second)+2)
 }
 
 func TestADeliveryIsCutOffWhenTheServerEnds(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"strconv"
 
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
+	"github.com/roomcast/roomcast/internal/freeport"
 	"github.com/roomcast/roomcast/media"
 )
 
@@ -53,10 +54,11 @@ func (d *demo) launch(ctx context.Context, s service) (*child, string, error) {
 	var err error
 	for range portTries {
 		var c *child
-		var addr string
-		if addr, err = freeAddr(); err != nil {
+		var port int
+		if port, err = freeport.Find(); err != nil {
 			return nil, "", err
 		}
+		addr := freeport.Addr(port)
 		p, buildErr := s.program(addr)
 		if buildErr != nil {
 			return nil, "", buildErr
@@ -75,15 +77,6 @@ func (d *demo) launch(ctx context.Context, s service) (*child, string, error) {
 		}
 	}
 	return nil, "", fmt.Errorf("start %s: %w", s.name, err)
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
 }
 
 // plainEnv is what every program gets of our environment: none of its

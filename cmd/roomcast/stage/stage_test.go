@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/roomcast/roomcast/internal/freeport"
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/roomcast/roomcast/media/mediatest"
@@ -31,10 +31,9 @@ const (
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return freeport.Addr(port)
 }
 
 func TestTheReportTellsWhatTheRoomReceived(t *testing.T) {

@@ -219,28 +219,30 @@ func TestOnlyAPlaylistThatSaysSoIsWholeWithoutItsEnd(t *testing.T) {
 		"live by the request, recorded by its end": {"#EXT-X-ENDLIST\n", media.ModeLive, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := &net{files: map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + c.tag}}
-			for i := range 9 {
-				n.files["/a.m3u8"] += fmt.Sprintf("#EXTINF:1,\n%d.seg\n", i)
-				n.files[fmt.Sprintf("/%d.seg", i)] = second(i * 1000)
-			}
-			s, err := openList(t.Context(), n, media.SourceRequest{Mode: c.mode}, "/a.m3u8")
-			require.NoError(t, err)
-			defer s.Close()
-			require.Equal(t, c.live, s.Info().Live)
-			p, err := s.ReadPacket()
-			require.NoError(t, err)
-			if c.live {
-				require.Equal(t, 6*time.Second, p.PTS)
-				require.Error(t, s.Seek(0))
-				return
-			}
-			require.Zero(t, p.PTS)
-			require.Equal(t, 9*time.Second, s.Info().Duration)
-			at, _, err := drain(s)
-			require.NoError(t, err)
-			require.Len(t, at, 17)
-			require.Equal(t, 1, n.count("/a.m3u8"), "it is not asked for again")
+			synctest.Test(t, func(t *testing.T) {
+				n := &net{files: map[string]string{"/a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + c.tag}}
+				for i := range 9 {
+					n.files["/a.m3u8"] += fmt.Sprintf("#EXTINF:1,\n%d.seg\n", i)
+					n.files[fmt.Sprintf("/%d.seg", i)] = second(i * 1000)
+				}
+				s, err := openList(t.Context(), n, media.SourceRequest{Mode: c.mode}, "/a.m3u8")
+				require.NoError(t, err)
+				defer s.Close()
+				require.Equal(t, c.live, s.Info().Live)
+				p, err := s.ReadPacket()
+				require.NoError(t, err)
+				if c.live {
+					require.Equal(t, 6*time.Second, p.PTS)
+					require.Error(t, s.Seek(0))
+					return
+				}
+				require.Zero(t, p.PTS)
+				require.Equal(t, 9*time.Second, s.Info().Duration)
+				at, _, err := drain(s)
+				require.NoError(t, err)
+				require.Len(t, at, 17)
+				require.Equal(t, 1, n.count("/a.m3u8"), "it is not asked for again")
+			})
 		})
 	}
 }
