@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 )
 
@@ -155,4 +156,15 @@ func Interrupted(ctx context.Context, op string) error {
 		return &Error{Kind: KindSourceStalled, Op: op, Err: cause}
 	}
 	return fmt.Errorf("%s: %w", op, cause)
+}
+
+// Caught makes an error of a panic in f: in a goroutine of its own, it would
+// end every push of the worker.
+func Caught(f func() error) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = &Error{Kind: KindInternal, Op: "play", Err: fmt.Errorf("panic: %v\n%s", fault, debug.Stack())}
+		}
+	}()
+	return f()
 }

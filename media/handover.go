@@ -2,12 +2,7 @@ package media
 
 import (
 	"context"
-	"slices"
-	"time"
 )
-
-// maxSkip is how much of a source is read and left out rather than sought.
-const maxSkip = 10 * time.Second
 
 // takeOver waits until the push is this attempt's and brings the source, which
 // was opened while the attempt before still played it, to where that one
@@ -37,97 +32,4 @@ func (r *run) takeOver(ctx context.Context) error {
 	}
 	r.closeSource()
 	return r.openSource(ctx)
-}
-
-// skipTo leaves out what comes before the last keyframe at or before position,
-// or before position itself where the first picture comes later.
-// It returns false when that keyframe is not ahead, or so far that the source
-// is better sought; the feed is of no use then.
-func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error) {
-	opened := f.from
-	f.from = position
-	target := f.info.StartTime + position
-	var kept []Packet
-	found, pictures := false, 0
-	for {
-		p, err := f.take(ctx, f.patience())
-		if isEnd(err) { // the feed says so again after what is kept
-			break
-		}
-		if err != nil {
-			return false, err
-		}
-		if !p.NoDTS && target-p.DTS > maxSkip {
-			return false, nil
-		}
-		if f.gate.isKey(p) && shownAt(p) <= target {
-			found, kept = true, f.soundOf(kept)
-		}
-		kept = append(kept, p)
-		if f.gate.kind(p) == Video {
-			pictures++
-		}
-		if f.isPast(p, target) {
-			found = found || opened <= position && pictures == 1 && f.gate.kind(p) == Video && p.Keyframe
-			break
-		}
-	}
-	f.held = append(kept, f.held...)
-	return found, nil
-}
-
-// isPast says whether no keyframe at or before target can follow p. A track
-// that is ahead of the other says nothing yet.
-func (f *feed) isPast(p Packet, target time.Duration) bool {
-	if (f.gate.audioOnly || p.Track == f.gate.video) && !p.NoDTS {
-		return p.DTS > target
-	}
-	return shownAt(p) > target+maxSkip
-}
-
-func shownAt(p Packet) time.Duration {
-	if p.NoPTS {
-		return p.DTS
-	}
-	return p.PTS
-}
-
-// skipToNewest leaves out what of a live source has piled up before its newest
-// keyframe. A playlist's burst is not piled up: it is played at its own pace.
-func (f *feed) skipToNewest(ctx context.Context) error {
-	if !f.realtime {
-		return nil
-	}
-	var kept []Packet
-	for range len(f.held) + f.queue.waiting() {
-		p, err := f.take(ctx, f.patience())
-		if err != nil {
-			return err
-		}
-		if f.gate.isKey(p) {
-			kept = f.soundOf(kept)
-		}
-		kept = append(kept, p)
-	}
-	f.held = append(kept, f.held...)
-	return nil
-}
-
-// soundOf leaves of packets that stand before a keyframe what may be heard
-// after it.
-func (f *feed) soundOf(packets []Packet) []Packet {
-	return slices.DeleteFunc(packets, func(p Packet) bool {
-		sound := !f.gate.audioOnly && f.gate.kind(p) == Audio
-		if !sound {
-			f.configs.lose(p)
-		}
-		return !sound
-	})
-}
-
-// waiting counts the packets that are there to be got.
-func (q *packetQueue) waiting() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.packets) - q.head
 }

@@ -314,3 +314,19 @@ func signal(c chan struct{}) {
 	default:
 	}
 }
+
+// waiting counts the packets that are there to be got.
+func (q *packetQueue) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.packets) - q.head
+}
+
+// leader is the track at whose keys the room can go on: the picture, or the
+// sound where there is none.
+type leader struct {
+	track   int
+	picture bool
+}
+
+func (l leader) isKey(p *Packet) bool { return p.Track == l.track && (p.Keyframe || !l.picture) }

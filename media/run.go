@@ -422,3 +422,13 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return context.Cause(ctx)
 	}
 }
+
+// warnOfLosses says of a push that is over what of it was lost.
+func (r *run) warnOfLosses() {
+	for media, c := range r.job.Meter.Snapshot(time.Now()).Coverage {
+		if part := c.lostPart(); part > lostShare && c.Lost >= leastLost {
+			r.job.Observer.Warned(WarnLost, fmt.Sprintf("%.0f %% of the %s was lost, %v of %v: the source has none there, or it could not be used, or no worker had the push; the warnings of holes say where", 100*part, wordFor(MediaType(media)),
+				c.Lost.Round(smallHole), c.total().Round(smallHole)))
+		}
+	}
+}

@@ -1,28 +1,10 @@
 package media
 
-// Output is what a room is told of a track. It is the same for a whole push,
-// over all its attempts and whatever its source becomes: players are set up
-// with it.
-type Output struct {
-	Width      int `json:"width,omitempty"` // pixels, video only
-	Height     int `json:"height,omitempty"`
-	SampleRate int `json:"sampleRate,omitempty"` // hertz, audio only
-	Channels   int `json:"channels,omitempty"`   // audio only; 0 when not known
-}
-
 func outputOf(t Track) Output {
 	if t.Type == Video {
 		return Output{Width: t.Width, Height: t.Height}
 	}
 	return Output{SampleRate: t.SampleRate, Channels: t.Channels}
-}
-
-// output returns what the room was told of a type's track.
-func (p Plan) output(m MediaType) Output {
-	if t := p.of(m); t != nil {
-		return t.Output
-	}
-	return Output{}
 }
 
 // fits says why t, as its decoder configuration has it, is not what the room

@@ -19,15 +19,6 @@ func (l *leap) before(dts time.Duration) time.Duration {
 	return l.total
 }
 
-// leader is the track at whose keys the room can go on: the picture, or the
-// sound where there is none.
-type leader struct {
-	track   int
-	picture bool
-}
-
-func (l leader) isKey(p *Packet) bool { return p.Track == l.track && (p.Keyframe || !l.picture) }
-
 func (m *mixer) leader() (l leader) {
 	for i, t := range m.feed.info.Tracks {
 		if m.lanes[t.Type] != nil && !l.picture {

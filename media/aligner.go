@@ -189,67 +189,7 @@ func (t *intake) span(track int) time.Duration { return time.Duration(t.spans[tr
 // longest is how much is held of the track of which it is more.
 func (t *intake) longest() time.Duration { return max(t.span(0), t.span(1)) }
 
-// takeIn makes the intake of a new feed.
-func (m *mixer) takeIn() {
-	tracks := m.feed.info.Tracks
-	m.intake = newIntake(tracks, m.feed.realtime)
-	m.intake.ends = m.restamp.next
-	m.reach = reach{heard: -forever}
-	m.leap.keys = 0
-	for i, t := range tracks {
-		if m.lanes[t.Type] == nil {
-			m.intake.end(i)
-		}
-	}
-}
-
-// receive gives a packet of the feed the room's time.
-func (m *mixer) receive(p Packet) {
-	media := m.feed.info.Tracks[p.Track].Type
-	if p.LeftOut != nil {
-		m.warn(WarnNoDecoder, noDecoder(*p.LeftOut))
-	}
-	if p.Change != nil && m.lanes[media] == nil {
-		m.warn(WarnLeftOut, leftOut(media, "the room was told that there is none; with fillAudio there is silence until it comes"))
-	}
-	if m.lanes[media] != nil {
-		m.intake.push(m.restamp.restamp(p))
-	}
-}
-
-func (m *mixer) warn(code WarningCode, message string) {
-	if m.onWarning != nil {
-		m.onWarning(code, message)
-	}
-}
-
 // leftOut says why a track that came after the push had begun is not played.
 func leftOut(media MediaType, why string) string {
 	return fmt.Sprintf("the source's %s came after the push had begun, and is left out: %s", wordFor(media), why)
-}
-
-// complete says whether what is held is to be played although no more comes,
-// because of err. A file that broke is read again, from the last picture that
-// was sent: a fragment of which the other track is missing is not shown, unless
-// it is all there was, or a file whose server breaks off again and again would
-// never move on.
-func (m *mixer) complete(err error) bool {
-	return isEnd(err) || m.feed.live || !m.given || m.intake.longest() <= fileAhead
-}
-
-// forgetHeld makes the next feed go on where what was given out ends.
-func (m *mixer) forgetHeld() {
-	if m.intake != nil && m.intake.clear() > 0 {
-		m.restamp.next = min(m.restamp.next, m.intake.ends)
-	}
-	m.intake = nil
-}
-
-// buffered returns how much of a live source has come and was not given out. It
-// may be called beside the other methods.
-func (m *mixer) buffered() (most time.Duration) {
-	for track, queued := range m.feed.queue.spans() {
-		most = max(most, queued+m.intake.span(track))
-	}
-	return most
 }

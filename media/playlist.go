@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -121,25 +122,20 @@ func (r *reel) drop() {
 	r.coming = nil
 }
 
-// rewind goes on with the next play.
-func (m *mixer) rewind(ctx context.Context) error {
-	next := m.reel.next(ctx)
-	if next.err != nil {
-		return next.err
+// openAgain looks at what goes on with f's source.
+func (r *reel) openAgain(ctx context.Context, f *feed) opened {
+	g := f.again(ctx, r)
+	s, err := g.look(ctx)
+	if err != nil {
+		g.close()
+		return opened{err: err}
 	}
-	m.forgetBeyond()
-	return m.load(next)
-}
-
-var errNothing = &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence("there is nothing to play in the source, or in the part of it that was asked for (startAtMs, endAtMs)")}
-
-// forgetBeyond makes the next play go on where the part that is played ends,
-// although the restamper has seen more: pictures out of order, of which some
-// are shown behind the end, and sound that lay behind it.
-func (m *mixer) forgetBeyond() {
-	if m.feed.ending.at == 0 {
-		return
+	if len(f.held) > 0 && !g.live { // of the looking at it: nothing of a recording is left out
+		sound := slices.IndexFunc(g.info.Tracks, func(t Track) bool { return t.Type == Audio })
+		for i := range f.held {
+			f.held[i].Track = sound
+		}
+		g.from, g.held = f.from, append(f.held, g.held...)
 	}
-	end := m.restamp.next - max(m.position(Packet{PTS: m.restamp.next})-m.feed.ending.at, 0)
-	m.restamp.next = min(m.restamp.next, max(end, m.ends))
+	return opened{feed: g, seen: s}
 }

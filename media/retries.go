@@ -6,18 +6,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Retry says how often an error is tried again. The zero value is: never.
-type Retry struct {
-	// AtOnce puts one try without any wait before the others.
-	AtOnce bool
-	First  time.Duration // the first wait; later ones double; all have jitter
-	Max    time.Duration // the longest wait, jitter included
-	For    time.Duration // how long in all, counted from the first failure since it worked, see retries
-}
-
-// RetryPolicy says how an error of a kind is tried again.
-type RetryPolicy func(Kind) Retry
-
 // settled is how long packets must have flowed for a failure to be tried again
 // as the first one.
 const settled = 10 * time.Second

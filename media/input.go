@@ -11,19 +11,6 @@ import (
 	"time"
 )
 
-// How much of a source is looked at before anything is decided.
-const (
-	lookaheadSpan   = time.Second
-	lookaheadVideos = 60 // packets of a file
-	lookaheadLive   = 8  // packets of a live source: each costs viewers its duration
-	// lookaheadSlow is for how long as many pictures are waited for where the first
-	// B-frame may come late: slides.
-	lookaheadSlow = 30 * time.Second
-	// longestLook is for how long a live source may keep a decoder configuration
-	// to itself.
-	longestLook = 5 * time.Second
-)
-
 // Queue limits. A file is read ahead by a second, which hides a slow server; a
 // live playlist by what it offers, which tells how its clock runs against ours.
 // A live source may lag by two before it is taken from a newer keyframe: of a
@@ -265,101 +252,10 @@ func (f *feed) readError(ctx context.Context, err error) error {
 	}
 }
 
-// look reads the first packets and keeps them for next. A source without a
-// single packet is not media.
-func (f *feed) look(ctx context.Context) (seen, error) {
-	var s seen
-	var order orderWatch
-	var cuts cutWatch
-	var rate rateWatch
-	var came [2]bool // by index
-	held := 0
-	begin := time.Now()
-	for held < queueBytes {
-		patient := time.Since(begin) < longestLook
-		if f.seenEnough(s, patient) || f.realtime && !patient {
-			break
-		}
-		p, err := f.get(ctx, f.patience())
-		if s.ended = (isEnd(err) || KindOf(err) == KindSourceEnded) && len(f.held) > 0; s.ended {
-			break
-		}
-		if err != nil {
-			return s, noMedia(err)
-		}
-		f.held, held = append(f.held, p), held+len(p.Data)
-		if p.Change != nil && p.Track < len(f.conformers) && came[p.Track] {
-			break // what is known is of the stream before
-		}
-		f.accept(p)
-		came[p.Track] = true
-		_, _ = f.conformers[p.Track].conform(p.Data) // for what is in it
-		if f.info.Tracks[p.Track].Type == Video {
-			s.pictures++
-			s.reordered = order.reordered(p) || f.conformers[p.Track].bidirectional() || s.reordered
-			s.cut = cuts.cut(p) || s.cut
-			s.stands = s.stands || p.stands()
-			s.fps = rate.fps(p)
-		}
-	}
-	return s, nil
-}
-
-// seenEnough says whether what has been looked at tells all; patient, whether
-// there is time for pictures that are far apart.
-func (f *feed) seenEnough(s seen, patient bool) bool {
-	if len(f.held) == 0 {
-		return false
-	}
-	limit := lookaheadVideos
-	if f.realtime {
-		limit = lookaheadLive
-	}
-	span := f.held[len(f.held)-1].DTS - f.held[0].DTS
-	switch ready := f.configured() && (f.gate.audioOnly || s.pictures > 0); {
-	case !ready:
-		return false
-	case s.pictures >= limit:
-		return true
-	case span > lookaheadSpan && patient && s.pictures < lookaheadLive && !s.reordered && f.mayReorder():
-		return span > lookaheadSlow
-	default:
-		return span > lookaheadSpan
-	}
-}
-
 // isEnd says whether err is a source's end: io.EOF, but not inside an *Error.
 func isEnd(err error) bool {
 	_, fault := errors.AsType[*Error](err)
 	return !fault && errors.Is(err, io.EOF)
-}
-
-func noMedia(err error) error {
-	if isEnd(err) {
-		return &Error{Kind: KindSourceInvalid, Op: "read source", Err: Because("it ended before there was a picture or sound in it", nil)}
-	}
-	return err
-}
-
-// configured says whether the decoder configuration of every track that could
-// be copied is known.
-func (f *feed) configured() bool {
-	for i, c := range f.conformers {
-		codec := f.info.Tracks[i].Codec
-		if c.config() == nil && (codec == H264 || codec == AAC) {
-			return false
-		}
-	}
-	return true
-}
-
-// mayReorder says whether there may be B-frames in a picture that could be copied.
-func (f *feed) mayReorder() bool {
-	if t := f.track(Video); t == nil || t.Codec != H264 {
-		return false
-	}
-	config := f.conformer(Video).config()
-	return config != nil && mayReorder(config)
 }
 
 // track returns the source's track of a type, nil when it has none.
@@ -502,4 +398,100 @@ func (f *feed) take(ctx context.Context, patience time.Duration) (Packet, error)
 	}
 	f.accept(p)
 	return p, err
+}
+
+// maxSkip is how much of a source is read and left out rather than sought.
+const maxSkip = 10 * time.Second
+
+// skipTo leaves out what comes before the last keyframe at or before position,
+// or before position itself where the first picture comes later.
+// It returns false when that keyframe is not ahead, or so far that the source
+// is better sought; the feed is of no use then.
+func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error) {
+	opened := f.from
+	f.from = position
+	target := f.info.StartTime + position
+	var kept []Packet
+	found, pictures := false, 0
+	for {
+		p, err := f.take(ctx, f.patience())
+		if isEnd(err) { // the feed says so again after what is kept
+			break
+		}
+		if err != nil {
+			return false, err
+		}
+		if !p.NoDTS && target-p.DTS > maxSkip {
+			return false, nil
+		}
+		if f.gate.isKey(p) && shownAt(p) <= target {
+			found, kept = true, f.soundOf(kept)
+		}
+		kept = append(kept, p)
+		if f.gate.kind(p) == Video {
+			pictures++
+		}
+		if f.isPast(p, target) {
+			found = found || opened <= position && pictures == 1 && f.gate.kind(p) == Video && p.Keyframe
+			break
+		}
+	}
+	f.held = append(kept, f.held...)
+	return found, nil
+}
+
+// isPast says whether no keyframe at or before target can follow p. A track
+// that is ahead of the other says nothing yet.
+func (f *feed) isPast(p Packet, target time.Duration) bool {
+	if (f.gate.audioOnly || p.Track == f.gate.video) && !p.NoDTS {
+		return p.DTS > target
+	}
+	return shownAt(p) > target+maxSkip
+}
+
+// skipToNewest leaves out what of a live source has piled up before its newest
+// keyframe. A playlist's burst is not piled up: it is played at its own pace.
+func (f *feed) skipToNewest(ctx context.Context) error {
+	if !f.realtime {
+		return nil
+	}
+	var kept []Packet
+	for range len(f.held) + f.queue.waiting() {
+		p, err := f.take(ctx, f.patience())
+		if err != nil {
+			return err
+		}
+		if f.gate.isKey(p) {
+			kept = f.soundOf(kept)
+		}
+		kept = append(kept, p)
+	}
+	f.held = append(kept, f.held...)
+	return nil
+}
+
+// soundOf leaves of packets that stand before a keyframe what may be heard
+// after it.
+func (f *feed) soundOf(packets []Packet) []Packet {
+	return slices.DeleteFunc(packets, func(p Packet) bool {
+		sound := !f.gate.audioOnly && f.gate.kind(p) == Audio
+		if !sound {
+			f.configs.lose(p)
+		}
+		return !sound
+	})
+}
+
+// again returns a feed that goes on with f's source, which is its own from now
+// on, after the source has told of another track.
+func (f *feed) again(ctx context.Context, r *reel) *feed {
+	f.reading.Wait()
+	ctx, cancel := context.WithCancelCause(ctx)
+	end := f.cancel
+	g := newFeed(f.source, r.request.Mode)
+	g.came = f.came
+	g.cancel = func(cause error) { cancel(cause); end(cause) }
+	g.release, f.passedOn = f.release, true
+	g.begin(ctx, 0, r.onItsWay)
+	return g
 }

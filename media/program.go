@@ -383,3 +383,189 @@ func (m *mixer) close() {
 	m.closeFeed()
 	m.forgetLanes()
 }
+
+// takeIn makes the intake of a new feed.
+func (m *mixer) takeIn() {
+	tracks := m.feed.info.Tracks
+	m.intake = newIntake(tracks, m.feed.realtime)
+	m.intake.ends = m.restamp.next
+	m.reach = reach{heard: -forever}
+	m.leap.keys = 0
+	for i, t := range tracks {
+		if m.lanes[t.Type] == nil {
+			m.intake.end(i)
+		}
+	}
+}
+
+// receive gives a packet of the feed the room's time.
+func (m *mixer) receive(p Packet) {
+	media := m.feed.info.Tracks[p.Track].Type
+	if p.LeftOut != nil {
+		m.warn(WarnNoDecoder, noDecoder(*p.LeftOut))
+	}
+	if p.Change != nil && m.lanes[media] == nil {
+		m.warn(WarnLeftOut, leftOut(media, "the room was told that there is none; with fillAudio there is silence until it comes"))
+	}
+	if m.lanes[media] != nil {
+		m.intake.push(m.restamp.restamp(p))
+	}
+}
+
+func (m *mixer) warn(code WarningCode, message string) {
+	if m.onWarning != nil {
+		m.onWarning(code, message)
+	}
+}
+
+// complete says whether what is held is to be played although no more comes,
+// because of err. A file that broke is read again, from the last picture that
+// was sent: a fragment of which the other track is missing is not shown, unless
+// it is all there was, or a file whose server breaks off again and again would
+// never move on.
+func (m *mixer) complete(err error) bool {
+	return isEnd(err) || m.feed.live || !m.given || m.intake.longest() <= fileAhead
+}
+
+// forgetHeld makes the next feed go on where what was given out ends.
+func (m *mixer) forgetHeld() {
+	if m.intake != nil && m.intake.clear() > 0 {
+		m.restamp.next = min(m.restamp.next, m.intake.ends)
+	}
+	m.intake = nil
+}
+
+// buffered returns how much of a live source has come and was not given out. It
+// may be called beside the other methods.
+func (m *mixer) buffered() (most time.Duration) {
+	for track, queued := range m.feed.queue.spans() {
+		most = max(most, queued+m.intake.span(track))
+	}
+	return most
+}
+
+// take passes on what a lane made, and fills in the other track up to there.
+func (m *mixer) take(media MediaType, out []Packet) {
+	for _, p := range out {
+		if m.beyond(p) {
+			continue
+		}
+		if media == Audio {
+			m.hush(p.PTS)
+		}
+		m.shown[media] = max(m.shown[media], p.PTS)
+		m.ends = max(m.ends, p.PTS+min(p.Duration, maxFrame))
+		if l, ok := m.lanes[1-media].(*fillLane); ok {
+			if media == Audio && m.wantKey.CompareAndSwap(true, false) {
+				l.restart()
+			}
+			for _, filled := range l.until(p.DTS) {
+				m.give(1-media, filled)
+			}
+		}
+		m.give(media, p)
+	}
+}
+
+// beyond says whether p is shown after the part that is to be played.
+func (m *mixer) beyond(p Packet) bool {
+	return m.feed.ending.at > 0 && m.position(p) >= m.feed.ending.at
+}
+
+// position returns where in the source p is shown. The segments of a live
+// playlist may each have a clock of their own: what was shown is counted, from
+// where an earlier attempt stood if the playlist is played as a recording.
+func (m *mixer) position(p Packet) time.Duration {
+	at, elapsed := m.restamp.position(p.PTS)
+	if m.feed.segmented() {
+		at = elapsed
+	}
+	at -= m.feed.info.StartTime
+	if !m.shifted {
+		m.shifted = true
+		if off := m.from - at; off.Abs() > maxOff && m.feed.segmented() && !m.feed.live && !m.feed.seeks {
+			m.shift = off
+		}
+	}
+	return max(at+m.shift, 0)
+}
+
+// elapsed is the position that all that was shown ends at, had the source's clock
+// not broken on the way.
+func (m *mixer) elapsed() time.Duration { return m.played(m.ends) }
+
+// played is position for who reads it: as if the source's clock had not broken on
+// the way.
+func (m *mixer) played(room time.Duration) time.Duration {
+	if m.feed.segmented() {
+		return m.position(Packet{PTS: room})
+	}
+	_, elapsed := m.restamp.position(room)
+	return max(elapsed-m.feed.info.StartTime, 0)
+}
+
+// maxOff is by how much the clock of what cannot be sought may differ from where
+// it is thought to be.
+const maxOff = 30 * time.Second
+
+func (m *mixer) give(media MediaType, p Packet) {
+	m.account(media, p)
+	m.given, p.Track = true, m.index(media)
+	p.position, p.play, p.leftOut = m.position(p), m.reel.plays, m.leap.before(p.DTS)
+	p.Extradata, p.config = nil, m.lanes[media].track().Extradata
+	if m.busy() {
+		m.weave.push(p)
+		return
+	}
+	m.ready = append(m.ready, p)
+}
+
+func (m *mixer) pop() (Packet, bool) {
+	if p, ok := m.weave.pop(); ok {
+		return p, true
+	}
+	if len(m.ready) == 0 {
+		return Packet{}, false
+	}
+	p := m.ready[0]
+	m.ready[0] = Packet{}
+	if m.ready = m.ready[1:]; len(m.ready) == 0 {
+		m.ready = nil
+	}
+	return p, true
+}
+
+// forgetLanes makes the next feed decide anew what tracks the room has.
+func (m *mixer) forgetLanes() {
+	for i, l := range m.lanes {
+		m.covers[i].begun = false
+		if l != nil {
+			l.close()
+			m.lanes[i] = nil
+		}
+	}
+	m.planned = false
+}
+
+// rewind goes on with the next play.
+func (m *mixer) rewind(ctx context.Context) error {
+	next := m.reel.next(ctx)
+	if next.err != nil {
+		return next.err
+	}
+	m.forgetBeyond()
+	return m.load(next)
+}
+
+var errNothing = &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence("there is nothing to play in the source, or in the part of it that was asked for (startAtMs, endAtMs)")}
+
+// forgetBeyond makes the next play go on where the part that is played ends,
+// although the restamper has seen more: pictures out of order, of which some
+// are shown behind the end, and sound that lay behind it.
+func (m *mixer) forgetBeyond() {
+	if m.feed.ending.at == 0 {
+		return
+	}
+	end := m.restamp.next - max(m.position(Packet{PTS: m.restamp.next})-m.feed.ending.at, 0)
+	m.restamp.next = min(m.restamp.next, max(end, m.ends))
+}

@@ -3,8 +3,6 @@ package media
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -56,15 +54,4 @@ func (a *ahead) stop() int64 {
 	a.cancel(errNotNeeded)
 	a.working.Wait()
 	return a.queue.left()
-}
-
-// Caught makes an error of a panic in f: in a goroutine of its own, it would
-// end every push of the worker.
-func Caught(f func() error) (err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = &Error{Kind: KindInternal, Op: "play", Err: fmt.Errorf("panic: %v\n%s", fault, debug.Stack())}
-		}
-	}()
-	return f()
 }
