@@ -159,7 +159,7 @@ func (m *mixer) recode(media MediaType, reason string) error {
 
 func (m *mixer) setPlan(media MediaType, tp TrackPlan) {
 	m.plan = m.plan.with(media, tp)
-	m.onPlan(m.feed, m.plan)
+	m.observer.Planned(m.feed.info, m.feed.live, m.plan)
 }
 
 func (m *mixer) mayRecode() bool {

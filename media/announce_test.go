@@ -9,22 +9,22 @@ import (
 func TestTheRoomIsToldAConfigurationOnceAndBeforeWhatNeedsIt(t *testing.T) {
 	old, renewed, sound := []byte{1, 66, 0, 30, 255, 225, 0}, []byte{1, 66, 0, 31, 255, 225, 0}, []byte{0x11, 0x90}
 	a := newAnnouncer([]Track{{Type: Video, Extradata: old}, {Type: Audio, Extradata: sound}})
-	told := func(p Packet, kind MediaType) []byte { return a.announce(p, kind).Extradata }
-	require.Nil(t, told(Packet{config: old}, Video))
-	require.Nil(t, told(Packet{Track: 1, config: sound}, Audio))
+	told := func(track int, config []byte) []byte { return a.announce(Packet{Track: track, onAir: onAir{kind: MediaType(track), config: config}}).Extradata }
+	require.Nil(t, told(0, old))
+	require.Nil(t, told(1, sound))
 	// The first picture of the new configuration was left out on its way here.
-	require.Equal(t, renewed, told(Packet{config: renewed}, Video))
-	require.Nil(t, told(Packet{config: renewed}, Video))
-	require.Nil(t, told(Packet{Track: 1, config: sound}, Audio))
-	require.Equal(t, old, told(Packet{config: old}, Video), "a picture from before it that was held up")
+	require.Equal(t, renewed, told(0, renewed))
+	require.Nil(t, told(0, renewed))
+	require.Nil(t, told(1, sound))
+	require.Equal(t, old, told(0, old), "a picture from before it that was held up")
 }
 
 func TestAPictureAnnouncesParameterSetsInLengthsOfItsOwnSizeAlone(t *testing.T) {
 	config := unhex(t, "0142001effe100056742001e8001000468ce3880")
-	long := newAnnouncer(nil).announce(Packet{Data: []byte{0, 0, 0, 1, 0x65}, config: config}, Video)
+	long := newAnnouncer(nil).announce(Packet{Data: []byte{0, 0, 0, 1, 0x65}, onAir: onAir{config: config}})
 	require.Equal(t, unhex(t, "000000056742001e80"+"0000000468ce3880"+"0000000165"), long.Data)
 	config[4] = 0xfd // two bytes
-	short := newAnnouncer(nil).announce(Packet{Data: []byte{0, 1, 0x65}, config: config}, Video)
+	short := newAnnouncer(nil).announce(Packet{Data: []byte{0, 1, 0x65}, onAir: onAir{config: config}})
 	require.Equal(t, []byte{0, 1, 0x65}, short.Data)
 	require.Equal(t, config, short.Extradata)
 }

@@ -20,12 +20,12 @@ func newAnnouncer(tracks []Track) *announcer {
 // where the room has not got it. A picture carries its parameter sets in itself
 // as well (ISO/IEC 14496-15, 5.3.4.1.2 allows it): parsers that have begun look
 // for them there.
-func (a *announcer) announce(p Packet, kind MediaType) Packet {
+func (a *announcer) announce(p Packet) Packet {
 	if bytes.Equal(p.config, a[p.Track]) {
 		return p
 	}
 	a[p.Track], p.Extradata = p.config, p.config
-	if kind == Video && lengthSize(p.config) == 4 {
+	if p.kind == Video && lengthSize(p.config) == 4 {
 		p.Data = append(parameterSetsOf(p.config), p.Data...)
 	}
 	return p

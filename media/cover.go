@@ -250,11 +250,11 @@ func (m *mixer) counted(media MediaType, at, hole time.Duration, reason string) 
 	if m.meter != nil {
 		m.meter.setCoverage(media, c.Coverage)
 	}
-	if hole <= bigHole || c.holes >= mostHoles || m.onHole == nil {
+	if hole <= bigHole || c.holes >= mostHoles {
 		return
 	}
 	c.holes++
-	m.onHole(media, m.played(at), hole, reason)
+	m.warn(WarnHole, holeWarning(media, m.played(at), hole, reason))
 }
 
 // accountEnd counts up to the end of what is played.

@@ -31,7 +31,7 @@ func startAhead(ctx context.Context, m *mixer, span time.Duration) *ahead {
 
 func (a *ahead) work(ctx context.Context, m *mixer) error {
 	for {
-		p, err := m.next(ctx, ctx)
+		p, err := m.makeNext(ctx, ctx)
 		if err != nil {
 			return err
 		}

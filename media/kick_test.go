@@ -178,7 +178,7 @@ func TestAKickWhileTheSourceIsAwayEndsThePushAtOnce(t *testing.T) {
 	}
 }
 
-func TestARoomThatBreaksWhileTheSourceIsAwayIsOpenedWhenThatIsBack(t *testing.T) {
+func TestARoomThatBreaksWhileTheSourceIsAwayIsOpenedBesideIt(t *testing.T) {
 	for name, absent := range map[string]func(context.Context) error{"refused": refused, "hanging": hanging} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -198,16 +198,17 @@ func TestARoomThatBreaksWhileTheSourceIsAwayIsOpenedWhenThatIsBack(t *testing.T)
 					if err != nil {
 						return nil, err
 					}
-					if opens++; opens == 2 {
-						s.room.dialErrs = []error{&Error{Kind: KindRoomUnavailable, Op: "publish"}}
-					}
+					opens++
 					return source, nil
 				})
-				time.AfterFunc(12*time.Second, func() { s.room.hangUp(KindRoomClosed) })
+				time.AfterFunc(12*time.Second, func() {
+					s.room.dialErrs = []error{&Error{Kind: KindRoomUnavailable, Op: "publish"}}
+					s.room.hangUp(KindRoomClosed)
+				})
 				time.AfterFunc(3*time.Minute, func() { cancel(ErrStopped) })
 				require.ErrorIs(t, s.playFrom(ctx, open, nil), ErrStopped)
-				require.Equal(t, 3, s.room.dials, "one, and two when the source is back: the room's patience begins then")
-				require.Equal(t, 2, opens, "what was opened is kept")
+				require.Equal(t, 3, s.room.dials, "the room's trouble is its own")
+				require.Equal(t, 2, opens, "nor is the source opened for it")
 				again := slices.IndexFunc(s.room.got, func(a arrival) bool { return a.at > 12*time.Second })
 				require.Positive(t, again)
 				require.InDelta(t, 12*time.Second+3*time.Minute-s.room.got[again].at, s.job.Meter.Snapshot(time.Now()).Played,

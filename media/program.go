@@ -42,7 +42,14 @@ type mixer struct {
 	dropped    atomic.Int64
 	damage     [2]damage // by MediaType
 	reach      reach     // of the feed
-	covers     [2]cover  // by MediaType
+	stood      standing
+	source     sourceFacts
+	retries    *retries
+	retryAt    time.Time // when the source may be opened again
+	ahead      *ahead    // nil: what next gives is made in between
+	anew       bool
+	sentAny    bool
+	covers     [2]cover // by MediaType
 	coverBegin coverBegin
 	stands     stands
 }
@@ -53,12 +60,21 @@ type mixerConfig struct {
 	reel        *reel
 	transcoders Transcoders // nil: nothing can be re-encoded
 	meter       *Meter
-	// onPlan is told the plan whenever it has changed.
-	onPlan func(f *feed, p Plan)
-	// onHole is told of a big hole in a track of the room; nil: nobody is.
-	onHole func(media MediaType, from, hole time.Duration, reason string)
-	// onWarning is told of what comes later and is left out; nil: nobody is.
-	onWarning func(code WarningCode, message string)
+	observer    Observer
+	retry       RetryPolicy
+	wasLive     bool // to an attempt before
+}
+
+// newProgram returns the program of a job, of which nothing is open yet.
+func newProgram(cfg mixerConfig, job Job) *mixer {
+	m := &mixer{mixerConfig: cfg, told: job.Before, retries: newRetries(cfg.retry)}
+	m.stood = standing{position: max(job.Start, job.Options.StartAt), plays: job.Stood.Loop}
+	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
+		m.stood.position = min(m.stood.position, end-tick)
+	}
+	m.source = sourceFacts{live: cfg.wasLive, known: cfg.wasLive || job.Before != Plan{}}
+	m.goOnFrom(job.Stood)
+	return m
 }
 
 // load goes on with another feed, which is the mixer's from now on.
@@ -78,12 +94,12 @@ func (m *mixer) load(o opened) error {
 	}
 	if !m.mayRecode() {
 		if err := plan.copyable(); err != nil {
-			m.onPlan(f, plan)
+			m.observer.Planned(f.info, f.live, plan)
 			return err
 		}
 	}
 	m.sources = [2]*Track{f.track(Video), f.track(Audio)}
-	prepare := m.open
+	prepare := m.openLanes
 	if m.planned {
 		prepare = m.adapt
 	}
@@ -123,8 +139,8 @@ func (m *mixer) align(from time.Duration) {
 	m.skipBefore(m.begin)
 }
 
-// open makes the lanes, for the whole push.
-func (m *mixer) open(plan Plan) error {
+// openLanes makes the lanes, for the whole push.
+func (m *mixer) openLanes(plan Plan) error {
 	for _, media := range []MediaType{Video, Audio} {
 		l, err := m.lane(media, plan)
 		if media == Audio && m.lanes[Video] != nil && KindOf(err) == KindSourceUnsupported {
@@ -132,7 +148,7 @@ func (m *mixer) open(plan Plan) error {
 			l, err = m.lane(media, plan)
 		}
 		if err != nil {
-			m.onPlan(m.feed, plan)
+			m.observer.Planned(m.feed.info, m.feed.live, plan)
 			return err
 		}
 		m.lanes[media] = l
@@ -140,7 +156,7 @@ func (m *mixer) open(plan Plan) error {
 			plan.of(media).Output = outputOf(l.track().shape())
 		}
 	}
-	m.onPlan(m.feed, plan)
+	m.observer.Planned(m.feed.info, m.feed.live, plan)
 	m.plan, m.told, m.planned = plan, plan, true
 	hold := fileHold
 	if m.feed.realtime {
@@ -201,10 +217,8 @@ func (m *mixer) index(media MediaType) int {
 	return 0
 }
 
-// next returns the next packet the room is to get: room times, its position
-// in the source, a Track of tracks. io.EOF is the end of the last play. wait,
-// a child of ctx, bounds the wait for a packet and nothing else.
-func (m *mixer) next(ctx, wait context.Context) (Packet, error) {
+// makeNext makes what next returns, of an open source.
+func (m *mixer) makeNext(ctx, wait context.Context) (Packet, error) {
 	for {
 		if p, ok := m.pop(); ok {
 			return p, nil
@@ -380,7 +394,7 @@ func (m *mixer) closeFeed() {
 }
 
 func (m *mixer) close() {
-	m.closeFeed()
+	m.closeSource()
 	m.forgetLanes()
 }
 
@@ -413,9 +427,7 @@ func (m *mixer) receive(p Packet) {
 }
 
 func (m *mixer) warn(code WarningCode, message string) {
-	if m.onWarning != nil {
-		m.onWarning(code, message)
-	}
+	m.observer.Warned(code, message)
 }
 
 // complete says whether what is held is to be played although no more comes,
@@ -511,6 +523,7 @@ const maxOff = 30 * time.Second
 func (m *mixer) give(media MediaType, p Packet) {
 	m.account(media, p)
 	m.given, p.Track = true, m.index(media)
+	p.kind, p.leads = media, media == Video || m.lanes[Video] == nil
 	p.position, p.play, p.leftOut = m.position(p), m.reel.plays, m.leap.before(p.DTS)
 	p.Extradata, p.config = nil, m.lanes[media].track().Extradata
 	if m.busy() {

@@ -3,7 +3,6 @@ package media
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 // Pusher plays sources into rooms. It is safe for concurrent use.
@@ -15,52 +14,28 @@ type Pusher struct {
 	Transcoders Transcoders
 }
 
-// endedEarly is how much of its length a source may leave out at its end.
-const endedEarly = 2 * time.Second
-
-// leaveTime bounds an unpublish: a room that does not read must not hold up a
-// stop.
-const leaveTime = 150 * time.Millisecond
-
 // Play plays a job's source into its room until the source is over (nil), ctx
 // ends (its cause, within 200 ms whatever hangs) or something cannot be helped
 // by trying again (an *Error).
 func (p *Pusher) Play(ctx context.Context, job Job) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	r := newRun(ctx, p, job, end)
-	defer r.leave(ctx)
-	err := r.playThrough(ctx)
-	switch {
-	case errors.Is(err, errPlayedOut):
-		return nil
-	case errors.Is(err, errOvertime):
-		r.tellOvertime()
+	s := newSession(ctx, p, job, end)
+	defer s.program.close()
+	err := s.play(ctx, []outletConfig{{
+		dialer: p.Dialer, door: p.Door, destination: job.Destination, mayOpen: job.MayOpenRoom, retry: job.Retry,
+		longest: job.Options.MaxDuration, meter: job.Meter, observer: job.Observer, log: job.Log,
+	}})
+	if errors.Is(err, errOvertime) {
+		s.tellOvertime()
 		return nil
 	}
 	return err
 }
 
-// playThrough plays until that is over, and again after what that can help.
-func (r *run) playThrough(ctx context.Context) error {
-	for {
-		err := r.play(ctx)
-		switch {
-		case errors.Is(err, errPlayedOut), errors.Is(err, errOvertime):
-			return err
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		}
-		err = r.judge(err)
-		r.giveUp(ctx, KindOf(err))
-		wait, ok := r.retries.next(KindOf(err))
-		if !ok {
-			return err
-		}
-		r.job.Meter.reconnected()
-		r.job.Observer.Reconnecting(err, wait, r.retries.until(KindOf(err)))
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
+// tellOvertime tells that the push ends because it may not be longer in its room.
+func (s *session) tellOvertime() {
+	_, played := s.outlets.sent()
+	s.job.Meter.setPlayed(played)
+	s.job.Observer.Warned(WarnMaxDuration, "the push has been in the room for as long as it may (maxDurationSec, or the operator's limit), and ends")
 }

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"context"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -92,5 +93,16 @@ func (r *retries) sent(now time.Time) {
 	}
 	if now.Sub(r.flowing) >= settled {
 		r.troubles = [sides]trouble{}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

@@ -139,20 +139,21 @@ type Packet struct {
 	// Offset is where it begins in the source's bytes; 0 when unknown.
 	Offset int64
 
-	// position in the source and number of the play of it, of what a mixer
-	// gives out.
-	position time.Duration
-	play     int
-	// leftOut is how much a mixer had left out before it, in all.
-	leftOut time.Duration
 	// lost is how much of the track before it came and is damaged, of what a feed
 	// gives.
 	lost time.Duration
-	// origin is where it comes from, of what a mixer gives out.
-	origin origin
-	// config is the decoder configuration it needs, in FLV's form, of what a mixer
-	// gives out.
-	config []byte
+	onAir
+}
+
+// onAir is what there is to know of a packet that a mixer gives out.
+type onAir struct {
+	kind     MediaType
+	leads    bool          // the position is where it is
+	position time.Duration // in the source
+	play     int           // number of the play of it
+	leftOut  time.Duration // how much was left out before it, in all
+	origin   origin        // where it comes from
+	config   []byte        // the decoder configuration it needs, in FLV's form
 }
 
 // Source is an opened source. Its methods are called from one goroutine.

@@ -272,11 +272,11 @@ func TestWhatIsBufferedOfALivePlaylistIsWhatWasNotGivenOut(t *testing.T) {
 		info.Container = "hls"
 		f := fragments{fakeSource: &fakeSource{info: info}, length: 6 * time.Second}.opened(t, ModeAuto)
 		defer f.close()
-		m := &mixer{mixerConfig: mixerConfig{rules: (&fakeRoom{}).Rules(), reel: &reel{}, onPlan: func(*feed, Plan) {}}}
+		m := newProgram(mixerConfig{rules: (&fakeRoom{}).Rules(), reel: &reel{}, observer: &recorder{}, retry: patient, meter: NewMeter(0)}, Job{})
 		require.NoError(t, m.load(opened{feed: f}))
 		synctest.Wait()
 		for i := range 500 {
-			p, err := m.next(t.Context(), t.Context())
+			p, err := m.makeNext(t.Context(), t.Context())
 			require.NoError(t, err)
 			require.InDelta(t, 12*time.Second-p.DTS, m.buffered(), float64(3*frame), "packet %d", i)
 		}
