@@ -9,7 +9,9 @@ import (
 func TestTheRoomIsToldAConfigurationOnceAndBeforeWhatNeedsIt(t *testing.T) {
 	old, renewed, sound := []byte{1, 66, 0, 30, 255, 225, 0}, []byte{1, 66, 0, 31, 255, 225, 0}, []byte{0x11, 0x90}
 	a := newAnnouncer([]Track{{Type: Video, Extradata: old}, {Type: Audio, Extradata: sound}})
-	told := func(track int, config []byte) []byte { return a.announce(Packet{Track: track, onAir: onAir{kind: MediaType(track), config: config}}).Extradata }
+	told := func(track int, config []byte) []byte {
+		return a.announce(Packet{Track: track, onAir: onAir{kind: MediaType(track), config: config}}).Extradata
+	}
 	require.Nil(t, told(0, old))
 	require.Nil(t, told(1, sound))
 	// The first picture of the new configuration was left out on its way here.

@@ -160,7 +160,7 @@ func (m *mixer) account(media MediaType, p Packet) {
 		c.begun, c.at, c.lasts = true, begins, 0
 	}
 	hole := c.add(media, p)
-	if c.owed == 0 && m.reel.plays >= c.Play {
+	if c.owed == 0 && m.reel.plays >= c.Play && m.feed != nil {
 		c.Until, c.Play = m.position(Packet{PTS: c.at}), m.reel.plays
 	}
 	m.counted(media, p.PTS-hole, hole, holeNone)

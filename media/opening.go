@@ -56,7 +56,7 @@ func (m *mixer) next(ctx, wait context.Context) (Packet, error) {
 		if errors.Is(err, errNewTracks) {
 			return p, err
 		}
-		if err == nil {
+		if err == nil || errors.Is(err, errHeld) {
 			continue
 		}
 		if err = m.helped(ctx, wait, err); err != nil {
@@ -67,6 +67,11 @@ func (m *mixer) next(ctx, wait context.Context) (Packet, error) {
 
 func (m *mixer) nextOnce(ctx, wait context.Context) (Packet, error) {
 	if m.ahead == nil {
+		if m.feed == nil { // what is shown while it is away
+			if p, ok := m.pop(); ok {
+				return p, nil
+			}
+		}
 		if err := m.openOnce(ctx, wait); err != nil {
 			return Packet{}, err
 		}
@@ -98,6 +103,7 @@ func (m *mixer) helped(ctx, wait context.Context, err error) error {
 		return err
 	}
 	m.retryAt = time.Now().Add(pause)
+	m.startWithKey()
 	m.meter.reconnected()
 	m.observer.Reconnecting(err, pause, m.retries.until(KindOf(err)))
 	return nil
@@ -118,20 +124,19 @@ func (m *mixer) judge(err error) error {
 	}
 }
 
-// openOnce opens the source, unless it is open, when its time has come.
+// openOnce opens the source, unless it is open, when its time has come. errHeld says
+// that there is something to be shown meanwhile.
 func (m *mixer) openOnce(ctx, wait context.Context) error {
 	if m.feed != nil {
 		return nil
 	}
-	if pause := time.Until(m.retryAt); pause > 0 {
-		if err := sleep(wait, pause); err != nil {
-			return err
-		}
-	}
 	// What was made of the next play and not sent is made again.
 	m.reel.plays = m.stood.plays
 	m.meter.waitForSource()
-	o := m.reel.open(ctx, m.stood.position)
+	o, err := m.bring(ctx, wait)
+	if err != nil {
+		return err
+	}
 	m.meter.sourceCame()
 	if o.err != nil && m.source.live {
 		return away(o.err)
@@ -158,8 +163,40 @@ func (m *mixer) openOnce(ctx, wait context.Context) error {
 	if f.live && !f.bursty && !o.seen.ended && !m.source.garbled {
 		m.retries.works(sourceSide)
 	}
-	m.anew = true
+	m.anew, m.absent = true, false
 	return nil
+}
+
+// bring waits for the source to be opened at the position.
+func (m *mixer) bring(ctx, wait context.Context) (opened, error) {
+	if !m.absent {
+		m.absent, m.lastSent.at = true, time.Now()
+	}
+	for {
+		pause := time.Until(m.retryAt)
+		var coming <-chan opened
+		if pause <= 0 {
+			m.reel.begin(ctx, m.stood.position)
+			coming, pause = m.reel.coming, forever
+		}
+		if m.holds() {
+			pause = min(pause, m.holdsIn())
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case o := <-coming:
+			timer.Stop()
+			m.reel.coming = nil
+			return o, nil
+		case <-wait.Done():
+			timer.Stop()
+			return opened{}, context.Cause(wait)
+		case <-timer.C:
+		}
+		if m.holds() && m.hold() {
+			return opened{}, errHeld
+		}
+	}
 }
 
 // away is err, but for a live source that gave nothing when it was opened
@@ -246,7 +283,7 @@ func (m *mixer) pause() {
 	case begun || m.source.live:
 		m.closeSource()
 	}
-	m.anew = true
+	m.anew, m.absent = true, false
 }
 
 // closeSource closes the source; what was made of it and not sent is made again.
@@ -282,6 +319,10 @@ const soundLead = 3 * time.Second
 func (m *mixer) sent(p Packet) {
 	m.sentAny = true
 	m.retries.sent(time.Now())
+	if p.origin != taken {
+		return
+	}
+	m.lastSent.note(p)
 	s := &m.stood
 	at := p.position
 	if p.play != s.plays {

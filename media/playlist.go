@@ -75,7 +75,14 @@ func (r *reel) more() bool {
 // prepare begins to open the source for its next play, so that it is there
 // when this one is over. It may be called again and again.
 func (r *reel) prepare(ctx context.Context) {
-	if r.coming != nil || !r.more() {
+	if r.more() {
+		r.begin(ctx, r.options.StartAt)
+	}
+}
+
+// begin begins to open the source at a position, unless it is being opened already.
+func (r *reel) begin(ctx context.Context, from time.Duration) {
+	if r.coming != nil {
 		return
 	}
 	coming := make(chan opened, 1)
@@ -83,7 +90,7 @@ func (r *reel) prepare(ctx context.Context) {
 	r.coming, r.cancel = coming, cancel
 	r.opening.Go(func() {
 		var o opened
-		if err := Caught(func() error { o = r.open(ctx, r.options.StartAt); return o.err }); err != nil {
+		if err := Caught(func() error { o = r.open(ctx, from); return o.err }); err != nil {
 			o = opened{err: err}
 		}
 		if o.feed != nil {
@@ -97,7 +104,7 @@ func (r *reel) prepare(ctx context.Context) {
 
 // next returns the feed of the next play.
 func (r *reel) next(ctx context.Context) opened {
-	r.prepare(ctx)
+	r.begin(ctx, r.options.StartAt)
 	defer func() { r.coming = nil }()
 	r.plays++
 	select {

@@ -49,6 +49,8 @@ type mixer struct {
 	ahead      *ahead    // nil: what next gives is made in between
 	anew       bool
 	sentAny    bool
+	absent     bool // it is being opened again
+	lastSent   lastSent
 	covers     [2]cover // by MediaType
 	coverBegin coverBegin
 	stands     stands
@@ -488,6 +490,9 @@ func (m *mixer) beyond(p Packet) bool {
 // playlist may each have a clock of their own: what was shown is counted, from
 // where an earlier attempt stood if the playlist is played as a recording.
 func (m *mixer) position(p Packet) time.Duration {
+	if m.feed == nil {
+		return m.stood.position
+	}
 	at, elapsed := m.restamp.position(p.PTS)
 	if m.feed.segmented() {
 		at = elapsed
@@ -509,6 +514,9 @@ func (m *mixer) elapsed() time.Duration { return m.played(m.ends) }
 // played is position for who reads it: as if the source's clock had not broken on
 // the way.
 func (m *mixer) played(room time.Duration) time.Duration {
+	if m.feed == nil {
+		return m.stood.position
+	}
 	if m.feed.segmented() {
 		return m.position(Packet{PTS: room})
 	}
@@ -526,7 +534,7 @@ func (m *mixer) give(media MediaType, p Packet) {
 	p.kind, p.leads = media, media == Video || m.lanes[Video] == nil
 	p.position, p.play, p.leftOut = m.position(p), m.reel.plays, m.leap.before(p.DTS)
 	p.Extradata, p.config = nil, m.lanes[media].track().Extradata
-	if m.busy() {
+	if m.busy() && m.feed != nil {
 		m.weave.push(p)
 		return
 	}

@@ -120,7 +120,7 @@ func (s *session) playIn(ctx context.Context) error {
 // over (nil) or inRoom ends.
 func (s *session) feed(ctx, inRoom context.Context) error {
 	for {
-		if s.program.source.bursty {
+		if s.program.source.bursty && s.program.feed != nil {
 			s.pacer.follow(s.program.buffered())
 			s.program.leaveOut(s.pacer.wanted())
 		}
