@@ -254,12 +254,14 @@ type outlets struct {
 	mu    sync.Mutex
 	open  int                     // how many are in their room
 	some  chan struct{}           // closed while one is; made by add
+	enter func()                  // is told of each that comes into its room
 	empty context.CancelCauseFunc // of who waits for that to end; may be nil
 }
 
 var errNoRoom = errors.New("no outlet is in its room")
 
 func (g *outlets) entered() {
+	g.enter()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open++; g.open == 1 {

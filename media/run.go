@@ -73,6 +73,7 @@ func (s *session) play(ctx context.Context, rooms []outletConfig) error {
 		}
 		played = stood.Played
 	}
+	s.outlets.enter = s.program.startWithKey
 	for _, room := range rooms {
 		room.observer = observer{room.observer, &s.troubled}
 		s.outlets.add(newOutlet(room, played))
@@ -100,7 +101,6 @@ func (s *session) playIn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.program.startWithKey()
 		s.pacer.reset()
 		err = s.feed(ctx, inRoom)
 		cancel()
