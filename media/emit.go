@@ -70,6 +70,7 @@ func (m *mixer) give(media MediaType, p Packet) {
 	m.account(media, p)
 	m.given, p.Track = true, m.index(media)
 	p.position, p.play, p.leftOut = m.position(p), m.reel.plays, m.leap.before(p.DTS)
+	p.unclocked = !m.feed.segmented() && !m.feed.live && m.restamp.steppedBack(p.PTS)
 	p.Extradata, p.config = nil, m.lanes[media].track().Extradata
 	if m.busy() {
 		m.weave.push(p)

@@ -55,6 +55,21 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 	return opened{feed: f, seen: s, from: from}
 }
 
+// openUnclocked is open for a position that is no time of the source's clock: all
+// before it is read and left out.
+func (r *reel) openUnclocked(ctx context.Context, from time.Duration) opened {
+	o := r.open(ctx, 0)
+	if o.err != nil || !o.feed.seeks {
+		return o
+	}
+	if _, err := o.feed.skipTo(ctx, from, forever); err != nil {
+		o.feed.close()
+		return opened{err: err}
+	}
+	o.from = from
+	return o
+}
+
 var errStill = &Error{Kind: KindSourceUnsupported, Op: "play",
 	Err: Sentence("the source is a picture: say how long it is to stand with maxDurationSec, or mode: live")}
 

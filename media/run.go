@@ -14,30 +14,31 @@ import (
 // between them. Source and room are opened anew without each other.
 type run struct {
 	*Pusher
-	job      Job
-	mix      *mixer
-	ahead    *ahead // nil: the mixer works in between
-	position time.Duration
-	plays    int           // of the source, done before position
-	reached  time.Duration // position that was shown or heard up to, in this play
-	away     bool          // something broke, and nothing has been sent since
-	garbled  bool          // the source has been no media where it was before
-	source   sourceFacts
-	room     Publisher                 // nil: to be opened
-	open     atomic.Pointer[Publisher] // room, for who does not play
-	inRoom   context.Context           // ends with the room's session, too
-	ended    atomic.Pointer[time.Time] // when the room ended its session; nil while it has not
-	watching sync.WaitGroup            // who notes that
-	endPush  context.CancelCauseFunc   // with a cause, whatever it is waiting for
-	overtime *time.Timer               // ends the push; nil: never
-	gate     *startGate
-	told     *announcer // of room
-	rise     rise
-	pacer    pacer
-	retries  *retries
-	keys     keyWatch
-	slow     bool // its user has been told so
-	stay     stay
+	job       Job
+	mix       *mixer
+	ahead     *ahead // nil: the mixer works in between
+	position  time.Duration
+	plays     int           // of the source, done before position
+	reached   time.Duration // position that was shown or heard up to, in this play
+	unclocked bool          // position is no time of the source's clock, which has stepped back
+	away      bool          // something broke, and nothing has been sent since
+	garbled   bool          // the source has been no media where it was before
+	source    sourceFacts
+	room      Publisher                 // nil: to be opened
+	open      atomic.Pointer[Publisher] // room, for who does not play
+	inRoom    context.Context           // ends with the room's session, too
+	ended     atomic.Pointer[time.Time] // when the room ended its session; nil while it has not
+	watching  sync.WaitGroup            // who notes that
+	endPush   context.CancelCauseFunc   // with a cause, whatever it is waiting for
+	overtime  *time.Timer               // ends the push; nil: never
+	gate      *startGate
+	told      *announcer // of room
+	rise      rise
+	pacer     pacer
+	retries   *retries
+	keys      keyWatch
+	slow      bool // its user has been told so
+	stay      stay
 }
 
 // sourceFacts are what run needs to know of an opened source; they are the same
@@ -70,6 +71,7 @@ func newRun(ctx context.Context, p *Pusher, job Job, endPush context.CancelCause
 		onWarning: job.Observer.Warned,
 	}, told: job.Before}
 	r.mix.goOnFrom(job.Stood)
+	r.unclocked = job.Unclocked
 	if p.Transcoders != nil {
 		r.mix.transcoders = p.Transcoders.With(ctx, job.Log, job.Source.Conduct)
 	}
@@ -119,7 +121,11 @@ func (r *run) openSource(ctx context.Context) error {
 	// What was made of the next play and not sent is made again.
 	r.mix.reel.plays = r.plays
 	r.job.Meter.waitForSource()
-	o := r.mix.reel.open(ctx, r.position)
+	open := r.mix.reel.open
+	if r.unclocked {
+		open = r.mix.reel.openUnclocked
+	}
+	o := open(ctx, r.position)
 	r.job.Meter.sourceCame()
 	if o.err != nil && r.source.live {
 		return away(o.err)
@@ -137,6 +143,9 @@ func (r *run) openSource(ctx context.Context) error {
 	r.warnOfCodecs(f)
 	r.source = sourceFacts{known: true, live: f.live, realtime: f.realtime, bursty: f.bursty, duration: f.info.Duration}
 	r.job.Meter.setDuration(r.source.duration)
+	if r.unclocked {
+		r.stepBack()
+	}
 	if err := r.mix.load(o); err != nil {
 		return err
 	}
@@ -299,6 +308,9 @@ func (r *run) playOut(ctx context.Context) error {
 	if until := r.job.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
+	if r.unclocked {
+		length = r.reached
+	}
 	reached := max(r.position, r.reached, r.mix.elapsed())
 	if missing := length - reached; missing > endedEarly && !r.source.live {
 		r.job.Observer.Warned(WarnEndedEarly, fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
@@ -368,6 +380,16 @@ func (r *run) pass(p Packet, leads bool) {
 	}
 	r.position, r.plays = at, p.play
 	r.job.Meter.moveTo(at, p.play)
+	if p.unclocked && !r.unclocked {
+		r.stepBack()
+	}
+}
+
+// stepBack notes that the source's clock has stepped back: it tells neither
+// positions nor how long the source is.
+func (r *run) stepBack() {
+	r.unclocked, r.source.duration = true, 0
+	r.job.Meter.setUnclocked()
 }
 
 // giveUp closes what an error of kind leaves useless. A file is opened again

@@ -143,6 +143,8 @@ type Packet struct {
 	// gives out.
 	position time.Duration
 	play     int
+	// unclocked says that position is no time of the source's clock.
+	unclocked bool
 	// leftOut is how much a mixer had left out before it, in all.
 	leftOut time.Duration
 	// lost is how much of the track before it came and is damaged, of what a feed
