@@ -89,7 +89,7 @@ func TestASkipKeepsTheSoundThatStandsBeforeItsKeyframe(t *testing.T) {
 		defer f.close()
 		_, err := f.look(t.Context())
 		require.NoError(t, err)
-		reached, err := f.skipTo(t.Context(), 3500*time.Millisecond)
+		reached, err := f.skipTo(t.Context(), 3500*time.Millisecond, maxSkip)
 		require.NoError(t, err)
 		require.True(t, reached)
 		sound := f.rest(t)

@@ -404,15 +404,17 @@ func (f *feed) take(ctx context.Context, patience time.Duration) (Packet, error)
 const maxSkip = 10 * time.Second
 
 // skipTo leaves out what comes before the last keyframe at or before position,
-// or before position itself where the first picture comes later.
-// It returns false when that keyframe is not ahead, or so far that the source
-// is better sought; the feed is of no use then.
-func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error) {
+// or before position itself where the first picture comes later. The source's clock
+// may step back on the way: its times are positions no more.
+// It returns false when that keyframe is not ahead, or by more than most: the
+// source is better sought, and the feed of no use then.
+func (f *feed) skipTo(ctx context.Context, position, most time.Duration) (bool, error) {
 	opened := f.from
 	f.from = position
 	target := f.info.StartTime + position
 	var kept []Packet
-	found, pictures := false, 0
+	var clock restamper
+	found, pictures, before := false, 0, time.Duration(0)
 	for {
 		p, err := f.take(ctx, f.patience())
 		if isEnd(err) { // the feed says so again after what is kept
@@ -421,22 +423,28 @@ func (f *feed) skipTo(ctx context.Context, position time.Duration) (bool, error)
 		if err != nil {
 			return false, err
 		}
-		if !p.NoDTS && target-p.DTS > maxSkip {
+		steady, ahead := clock.steady(p)
+		if !p.NoDTS && target-steady.DTS > most {
 			return false, nil
 		}
-		if f.gate.isKey(p) && shownAt(p) <= target {
-			found, kept = true, f.soundOf(kept)
+		if f.gate.isKey(p) && steady.PTS <= target {
+			since := shownAt(p) - maxSkip
+			if ahead != before { // of another clock
+				since = forever
+			}
+			found, kept, before = true, f.soundOf(kept, since), ahead
 		}
 		kept = append(kept, p)
 		if f.gate.kind(p) == Video {
 			pictures++
 		}
-		if f.isPast(p, target) {
+		if f.isPast(steady, target) {
 			found = found || opened <= position && pictures == 1 && f.gate.kind(p) == Video && p.Keyframe
 			break
 		}
 	}
 	f.held = append(kept, f.held...)
+	f.info.StartTime -= before
 	return found, nil
 }
 
@@ -462,7 +470,7 @@ func (f *feed) skipToNewest(ctx context.Context) error {
 			return err
 		}
 		if f.gate.isKey(p) {
-			kept = f.soundOf(kept)
+			kept = f.soundOf(kept, shownAt(p)-maxSkip)
 		}
 		kept = append(kept, p)
 	}
@@ -471,10 +479,10 @@ func (f *feed) skipToNewest(ctx context.Context) error {
 }
 
 // soundOf leaves of packets that stand before a keyframe what may be heard
-// after it.
-func (f *feed) soundOf(packets []Packet) []Packet {
+// after it: sound of a time from since on.
+func (f *feed) soundOf(packets []Packet, since time.Duration) []Packet {
 	return slices.DeleteFunc(packets, func(p Packet) bool {
-		sound := !f.gate.audioOnly && f.gate.kind(p) == Audio
+		sound := !f.gate.audioOnly && f.gate.kind(p) == Audio && shownAt(p) >= since
 		if !sound {
 			f.configs.lose(p)
 		}

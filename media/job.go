@@ -11,6 +11,7 @@ type Job struct {
 	Source      SourceRequest
 	Destination Destination
 	Start       time.Duration // position to start from; live sources ignore it
+	Unclocked   bool          // Start is no time of the source's clock, which has stepped back (Progress.Unclocked)
 	Options     Options
 	Stood       Progress // where the attempt before stood: its loops, time in the room and coverage go on; zero: there was none
 	WasLive     bool     // to an earlier attempt the source was live

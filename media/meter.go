@@ -133,6 +133,13 @@ func (m *Meter) setCoverage(media MediaType, c Coverage) {
 	m.progress.Coverage[media] = c
 }
 
+// setUnclocked says that the source's clock has stepped back.
+func (m *Meter) setUnclocked() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.progress.Unclocked, m.progress.Duration = true, 0
+}
+
 func (m *Meter) setDuration(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

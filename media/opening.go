@@ -13,6 +13,9 @@ type standing struct {
 	position time.Duration
 	plays    int           // of the source, done before position
 	reached  time.Duration // position that was shown or heard up to, in this play
+	// unclocked says that position is no time of the source's clock, which has
+	// stepped back.
+	unclocked bool
 }
 
 // sourceFacts are what a program needs to know of an opened source; they are the same
@@ -154,6 +157,9 @@ func (m *mixer) openOnce(ctx, wait context.Context) error {
 	m.warnOfCodecs(f)
 	m.source = sourceFacts{known: true, live: f.live, realtime: f.realtime, bursty: f.bursty, duration: f.info.Duration, garbled: m.source.garbled}
 	m.meter.setDuration(m.source.duration)
+	if m.stood.unclocked {
+		m.stepBack()
+	}
 	if err := m.load(o); err != nil {
 		return err
 	}
@@ -176,7 +182,7 @@ func (m *mixer) bring(ctx, wait context.Context) (opened, error) {
 		pause := time.Until(m.retryAt)
 		var coming <-chan opened
 		if pause <= 0 {
-			m.reel.begin(ctx, m.stood.position)
+			m.reel.begin(ctx, m.stood.position, m.stood.unclocked)
 			coming, pause = m.reel.coming, forever
 		}
 		if m.holds() {
@@ -245,7 +251,7 @@ func (m *mixer) takeVideo(ctx context.Context) error {
 // opened while that one still played it.
 func (m *mixer) takeOver(ctx context.Context, stood Progress) error {
 	m.goOnFrom(stood)
-	m.stood.plays, m.reel.plays = stood.Loop, stood.Loop
+	m.stood.plays, m.reel.plays, m.stood.unclocked = stood.Loop, stood.Loop, stood.Unclocked
 	reached, err := m.bringTo(ctx, max(stood.Position, m.reel.options.StartAt))
 	if err != nil {
 		if err = m.helped(ctx, ctx, err); err != nil {
@@ -265,7 +271,7 @@ func (m *mixer) bringTo(ctx context.Context, position time.Duration) (bool, erro
 		return true, m.feed.skipToNewest(ctx)
 	}
 	m.stood.position = position
-	reached, err := m.feed.skipTo(ctx, position)
+	reached, err := m.feed.skipTo(ctx, position, maxSkip)
 	if reached {
 		m.align(position)
 	}
@@ -336,6 +342,16 @@ func (m *mixer) sent(p Packet) {
 	}
 	s.position, s.plays = at, p.play
 	m.meter.moveTo(at, p.play)
+	if p.unclocked && !s.unclocked {
+		m.stepBack()
+	}
+}
+
+// stepBack notes that the source's clock has stepped back: it tells neither
+// positions nor how long the source is.
+func (m *mixer) stepBack() {
+	m.stood.unclocked, m.source.duration = true, 0
+	m.meter.setUnclocked()
 }
 
 // endedEarly is how much of its length a source may leave out at its end.
@@ -354,6 +370,9 @@ func (m *mixer) tellEnd() {
 	length := m.source.duration
 	if until := m.reel.options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
+	}
+	if m.stood.unclocked {
+		length = m.stood.reached
 	}
 	reached := max(m.stood.position, m.stood.reached, m.elapsed())
 	if missing := length - reached; missing > endedEarly && !m.source.live {

@@ -56,6 +56,21 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 	return opened{feed: f, seen: s, from: from}
 }
 
+// openUnclocked is open for a position that is no time of the source's clock: all
+// before it is read and left out.
+func (r *reel) openUnclocked(ctx context.Context, from time.Duration) opened {
+	o := r.open(ctx, 0)
+	if o.err != nil || !o.feed.seeks {
+		return o
+	}
+	if _, err := o.feed.skipTo(ctx, from, forever); err != nil {
+		o.feed.close()
+		return opened{err: err}
+	}
+	o.from = from
+	return o
+}
+
 var errStill = &Error{Kind: KindSourceUnsupported, Op: "play",
 	Err: Sentence("the source is a picture: say how long it is to stand with maxDurationSec, or mode: live")}
 
@@ -76,21 +91,26 @@ func (r *reel) more() bool {
 // when this one is over. It may be called again and again.
 func (r *reel) prepare(ctx context.Context) {
 	if r.more() {
-		r.begin(ctx, r.options.StartAt)
+		r.begin(ctx, r.options.StartAt, false)
 	}
 }
 
-// begin begins to open the source at a position, unless it is being opened already.
-func (r *reel) begin(ctx context.Context, from time.Duration) {
+// begin begins to open the source at a position, which is no time of its clock where that is
+// unclocked, unless it is being opened already.
+func (r *reel) begin(ctx context.Context, from time.Duration, unclocked bool) {
 	if r.coming != nil {
 		return
 	}
 	coming := make(chan opened, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	r.coming, r.cancel = coming, cancel
+	open := r.open
+	if unclocked {
+		open = r.openUnclocked
+	}
 	r.opening.Go(func() {
 		var o opened
-		if err := Caught(func() error { o = r.open(ctx, from); return o.err }); err != nil {
+		if err := Caught(func() error { o = open(ctx, from); return o.err }); err != nil {
 			o = opened{err: err}
 		}
 		if o.feed != nil {
@@ -104,7 +124,7 @@ func (r *reel) begin(ctx context.Context, from time.Duration) {
 
 // next returns the feed of the next play.
 func (r *reel) next(ctx context.Context) opened {
-	r.begin(ctx, r.options.StartAt)
+	r.begin(ctx, r.options.StartAt, false)
 	defer func() { r.coming = nil }()
 	r.plays++
 	select {

@@ -74,6 +74,7 @@ func newProgram(cfg mixerConfig, job Job) *mixer {
 	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
 		m.stood.position = min(m.stood.position, end-tick)
 	}
+	m.stood.unclocked = job.Unclocked
 	m.source = sourceFacts{live: cfg.wasLive, known: cfg.wasLive || job.Before != Plan{}}
 	m.goOnFrom(job.Stood)
 	return m
@@ -533,6 +534,7 @@ func (m *mixer) give(media MediaType, p Packet) {
 	m.given, p.Track = true, m.index(media)
 	p.kind, p.leads = media, media == Video || m.lanes[Video] == nil
 	p.position, p.play, p.leftOut = m.position(p), m.reel.plays, m.leap.before(p.DTS)
+	p.unclocked = m.feed != nil && !m.feed.segmented() && !m.feed.live && m.restamp.steppedBack(p.PTS)
 	p.Extradata, p.config = nil, m.lanes[media].track().Extradata
 	if m.busy() && m.feed != nil {
 		m.weave.push(p)

@@ -7,6 +7,7 @@ import "time"
 type Progress struct {
 	Position       time.Duration // media time of the source
 	Duration       time.Duration // 0 when unknown
+	Unclocked      bool          // the source's clock has stepped back: Position is no time of it
 	Resumed        time.Duration // where the push began because another one had stopped there; 0: it did not
 	Bitrate        BitsPerSecond // sent to the room, over the last seconds
 	FPS            float64       // video frames sent per second, over the last seconds
@@ -27,6 +28,7 @@ func (m *Meter) GoOnFrom(p Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Position, m.progress.Loop, m.progress.Played, m.progress.Coverage = p.Position, p.Loop, p.Played, p.Coverage
+	m.progress.Unclocked = p.Unclocked
 	m.before = p.Played
 }
 

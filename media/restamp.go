@@ -51,6 +51,7 @@ type restamper struct {
 type segment struct {
 	offset  time.Duration // room time = source time + offset
 	content time.Duration // offset of the first segment after a cut: what is shown goes on through breaks of the clock
+	place   time.Duration // room time = position + place: positions leap with the clock, and go on where it steps back
 	wrapped time.Duration // source time = timestamp + wrapped
 	from    time.Duration // room time at which it begins
 
@@ -118,17 +119,40 @@ func (r *restamper) restamp(p Packet) Packet {
 }
 
 // position returns the source time that was made into room, if its segment is
-// among the last few. Where the source's clock broke, elapsed counts on as if
-// it had not; position breaks, too.
+// among the last few. Where the source's clock stepped back, it goes on; where the
+// clock broke in any way, elapsed counts on as if it had not.
 func (r *restamper) position(room time.Duration) (position, elapsed time.Duration) {
+	s := r.shownIn(room)
+	return room - s.place, room - s.content
+}
+
+// steppedBack says whether the source's clock has stepped back since the last cut
+// and before room: it does not tell the position any more.
+func (r *restamper) steppedBack(room time.Duration) bool {
+	s := r.shownIn(room)
+	return s.place != s.offset
+}
+
+// shownIn is the segment of what is shown at room.
+func (r *restamper) shownIn(room time.Duration) segment {
 	if r.count == 0 {
-		return room, room
+		return segment{}
 	}
 	n := r.count - 1
 	for n > 0 && n > r.count-len(r.segments) && r.at(n).from > room {
 		n--
 	}
-	return room - r.at(n).offset, room - r.at(n).content
+	return *r.at(n)
+}
+
+// steady returns p with times that go on where the source's clock steps back, and
+// by how much they are ahead of the source's own. r sees all packets from a
+// position on.
+func (r *restamper) steady(p Packet) (steady Packet, ahead time.Duration) {
+	p = r.restamp(p)
+	s := r.shownIn(p.PTS)
+	p.PTS, p.DTS = p.PTS-s.place, p.DTS-s.place
+	return p, s.offset + s.wrapped - s.place
 }
 
 func (r *restamper) at(n int) *segment { return &r.segments[n%len(r.segments)] }
@@ -232,9 +256,14 @@ func (r *restamper) begin(dts, pts time.Duration) int {
 
 func (r *restamper) add(s segment) int {
 	n := r.count
-	s.content = s.offset
+	s.content, s.place = s.offset, s.offset
 	if n > r.since {
-		s.content = r.at(n - 1).content
+		before := r.at(n - 1)
+		leap := before.offset - s.offset
+		if leap > wrapTS/2 { // libav takes a step back for a wrap
+			leap -= wrapTS
+		}
+		s.content, s.place = before.content, before.place-max(leap, 0)
 	}
 	r.count++
 	*r.at(n) = s

@@ -147,13 +147,14 @@ type Packet struct {
 
 // onAir is what there is to know of a packet that a mixer gives out.
 type onAir struct {
-	kind     MediaType
-	leads    bool          // the position is where it is
-	position time.Duration // in the source
-	play     int           // number of the play of it
-	leftOut  time.Duration // how much was left out before it, in all
-	origin   origin        // where it comes from
-	config   []byte        // the decoder configuration it needs, in FLV's form
+	kind      MediaType
+	leads     bool          // the position is where it is
+	position  time.Duration // in the source
+	unclocked bool          // position is no time of the source's clock
+	play      int           // number of the play of it
+	leftOut   time.Duration // how much was left out before it, in all
+	origin    origin        // where it comes from
+	config    []byte        // the decoder configuration it needs, in FLV's form
 }
 
 // Source is an opened source. Its methods are called from one goroutine.

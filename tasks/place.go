@@ -173,7 +173,7 @@ func (a *attempt) left(now time.Time) (left time.Duration, known bool) {
 	source, live := a.source, a.live
 	a.mu.Unlock()
 	o, done := a.push.Spec.Options, a.meter.Snapshot(now)
-	if known = source != nil && !live && source.DurationMs > 0 && o.Repeat != media.RepeatForever; known {
+	if known = source != nil && !live && source.DurationMs > 0 && !done.Unclocked && o.Repeat != media.RepeatForever; known {
 		whole := time.Duration(source.DurationMs) * time.Millisecond
 		if o.EndAt > 0 {
 			whole = min(whole, o.EndAt)

@@ -301,6 +301,7 @@ type ResumeTarget struct {
 type ResumeRecord struct {
 	Position  time.Duration
 	Duration  time.Duration // 0 when unknown
+	Unclocked bool          // media.Progress's
 	PushID    string        // the newest push with redis:true; only it writes
 	UpdatedAt time.Time
 	Finished  bool

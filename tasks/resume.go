@@ -92,7 +92,7 @@ func (k *resumeKeeper) save(ctx context.Context, finished bool) {
 	limited, cancel := context.WithTimeout(ctx, saveTime)
 	defer cancel()
 	err := k.store.Save(limited, a.resumeTarget(), a.push.Spec.ResumeKey, ResumeRecord{
-		Position: p.Position, Duration: p.Duration, PushID: a.lease.ID, UpdatedAt: now, Finished: finished,
+		Position: p.Position, Duration: p.Duration, Unclocked: p.Unclocked, PushID: a.lease.ID, UpdatedAt: now, Finished: finished,
 	})
 	switch {
 	case err != nil && !k.troubled && ctx.Err() == nil:

@@ -18,7 +18,7 @@ func (w *Worker) run(a *attempt) {
 		return
 	}
 	a.secrets = secrets
-	start := w.startPosition(a)
+	start, unclocked := w.startPosition(a)
 	a.meter.MoveTo(start)
 	keeper := newResumeKeeper(w.Resume, a, w.Lease)
 	var watching sync.WaitGroup
@@ -31,7 +31,9 @@ func (w *Worker) run(a *attempt) {
 	} else {
 		a.log.Info("attempt started", "position", start)
 	}
-	err = w.play(a, w.job(a, start))
+	job := w.job(a, start)
+	job.Unclocked = unclocked
+	err = w.play(a, job)
 	stopWatching()
 	watching.Wait()
 	saved := keeper.finish(err == nil && !a.cutShort())
@@ -76,16 +78,18 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 
 // startPosition returns where a's source is to begin: where the last attempt
 // of this push stood, else, for a push with redis:true, where the last push of
-// this source did, else at the start of the part that was asked for.
-func (w *Worker) startPosition(a *attempt) time.Duration {
+// this source did, else at the start of the part that was asked for; and
+// whether the source's clock does not tell that position.
+func (w *Worker) startPosition(a *attempt) (position time.Duration, unclocked bool) {
 	part := a.push.Spec.Options
 	if !a.push.StartedAt.IsZero() {
-		a.meter.ResumeFrom(lastProgress(a.push).Resumed)
-		return max(lastProgress(a.push).Position, part.StartAt)
+		last := lastProgress(a.push)
+		a.meter.ResumeFrom(last.Resumed)
+		return max(last.Position, part.StartAt), last.Unclocked
 	}
 	spec := a.push.Spec
 	if !spec.Redis || spec.Mode == media.ModeLive {
-		return part.StartAt
+		return part.StartAt, false
 	}
 	r, found, err := w.Resume.Load(a.ctx, a.resumeTarget(), spec.ResumeKey)
 	switch {
@@ -96,9 +100,9 @@ func (w *Worker) startPosition(a *attempt) time.Duration {
 		if from != part.StartAt {
 			a.meter.ResumeFrom(from)
 		}
-		return from
+		return from, r.Unclocked && from != part.StartAt
 	}
-	return part.StartAt
+	return part.StartAt, false
 }
 
 // within returns position, or the start of the part when it is outside of it:

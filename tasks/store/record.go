@@ -35,6 +35,7 @@ const (
 	fieldFailure   = "failure"
 	fieldPosition  = "position_ms"
 	fieldDuration  = "duration_ms"
+	fieldUnclocked = "unclocked" // 1: position is no time of the source's clock
 	fieldBitrate   = "bitrate_kbps"
 	fieldFPS       = "fps"
 	fieldSent      = "sent_bytes"
@@ -76,6 +77,14 @@ func (f *flat) addJSON(name string, value any) error {
 	return nil
 }
 
+// bit is how a script is given a truth value.
+func bit(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
 // addProgress writes p unless nothing was measured yet.
 func (f *flat) addProgress(p media.Progress) {
 	if p.UpdatedAt.IsZero() {
@@ -83,6 +92,7 @@ func (f *flat) addProgress(p media.Progress) {
 	}
 	f.addInt(fieldPosition, p.Position.Milliseconds())
 	f.addInt(fieldDuration, p.Duration.Milliseconds())
+	f.add(fieldUnclocked, bit(p.Unclocked))
 	f.addInt(fieldBitrate, int64(p.Bitrate)/1000)
 	f.add(fieldFPS, strconv.FormatFloat(p.FPS, 'f', 2, 64))
 	f.addInt(fieldSent, p.SentBytes)
@@ -330,6 +340,7 @@ func (r *reader) progress() *media.Progress {
 	return &media.Progress{
 		Position:       r.ms(fieldPosition),
 		Duration:       r.ms(fieldDuration),
+		Unclocked:      r.fields[fieldUnclocked] == bit(true),
 		Bitrate:        media.BitsPerSecond(r.int(fieldBitrate) * 1000),
 		FPS:            r.float(fieldFPS),
 		SentBytes:      r.int(fieldSent),

@@ -20,6 +20,8 @@ const (
 	resumePush     = "push_id"     // the newest push with redis:true; only it writes
 	resumeUpdated  = "updated_at"  // RFC 3339, UTC
 	resumeFinished = "finished"    // 1 when the source was played to its end
+	// 1 when the source's clock has stepped back: the position is no time of it
+	resumeUnclocked = "unclocked"
 )
 
 const (
@@ -101,14 +103,10 @@ func (r *Resume) Load(ctx context.Context, t tasks.ResumeTarget, key string) (re
 // Save writes the record of key unless a newer push owns it (then it does
 // nothing). It takes 2 s at most.
 func (r *Resume) Save(ctx context.Context, t tasks.ResumeTarget, key string, record tasks.ResumeRecord) error {
-	finished := 0
-	if record.Finished {
-		finished = 1
-	}
 	err := r.with(ctx, t, func(ctx context.Context, client redis.UniversalClient) error {
 		return r.save.Run(ctx, client, []string{keyResume(key)},
 			record.PushID, record.Position.Milliseconds(), record.Duration.Milliseconds(),
-			record.UpdatedAt.UTC().Format(time.RFC3339), finished, r.ttl.Milliseconds()).Err()
+			record.UpdatedAt.UTC().Format(time.RFC3339), bit(record.Finished), r.ttl.Milliseconds(), bit(record.Unclocked)).Err()
 	})
 	if err != nil {
 		return fmt.Errorf("save resume record: %w", err)
@@ -148,8 +146,8 @@ func readResume(values map[string]string) (tasks.ResumeRecord, error) {
 	// An unreadable time is an unknown one: nothing depends on it.
 	updated, _ := time.Parse(time.RFC3339, values[resumeUpdated])
 	return tasks.ResumeRecord{
-		Position: position, Duration: duration, PushID: values[resumePush],
-		UpdatedAt: updated, Finished: values[resumeFinished] == "1",
+		Position: position, Duration: duration, Unclocked: values[resumeUnclocked] == bit(true), PushID: values[resumePush],
+		UpdatedAt: updated, Finished: values[resumeFinished] == bit(true),
 	}, nil
 }
 

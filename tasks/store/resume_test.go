@@ -45,7 +45,7 @@ func TestResumeRecordReadsBackInOurOwnAndInANamedRedis(t *testing.T) {
 			require.NoError(t, err)
 			require.False(t, found)
 			want := record(newID(t), 7*time.Second)
-			want.Finished = true
+			want.Finished, want.Unclocked = true, true
 			require.NoError(t, r.Save(ctx(t), target, resumeKey, want))
 			got, found, err := r.Load(ctx(t), target, resumeKey)
 			require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestResumeFieldsAreTheDocumentedOnes(t *testing.T) {
 	rdb := server.Client(t)
 	require.Equal(t, map[string]string{
 		"position_ms": "1500", "duration_ms": "60000", "push_id": id,
-		"updated_at": "2026-11-22T10:00:00Z", "finished": "0",
+		"updated_at": "2026-11-22T10:00:00Z", "finished": "0", "unclocked": "0",
 	}, rdb.HGetAll(ctx(t), "{roomcast}:resume:"+resumeKey).Val())
 	require.InDelta(t, time.Hour, rdb.PTTL(ctx(t), "{roomcast}:resume:"+resumeKey).Val(), float64(time.Minute))
 }

@@ -338,7 +338,7 @@ func keysWith(t testing.TB, rdb redisconn.Client, text string) (found []string) 
 
 func progress(position time.Duration) media.Progress {
 	return media.Progress{
-		Position: position, Duration: time.Minute, Bitrate: 1_500_000, FPS: 29.97, SentBytes: 12345,
+		Position: position, Duration: time.Minute, Unclocked: true, Bitrate: 1_500_000, FPS: 29.97, SentBytes: 12345,
 		DroppedPackets: 2, Reconnects: 1, LatenessP99: 7 * time.Millisecond, Loop: 3, Played: 90 * time.Second,
 		Coverage: [2]media.Coverage{
 			{Taken: 8 * time.Second, Held: 3 * time.Second, Lost: time.Second, Until: 12345 * time.Millisecond, Play: 3}, {Taken: time.Second, Filled: 2 * time.Second, Play: 2},

@@ -80,7 +80,7 @@ func (p Push) Length() time.Duration {
 	switch {
 	case p.Live():
 		return 0
-	case p.Progress != nil && p.Progress.DurationMs > 0:
+	case p.Progress != nil: // its word is the newer one
 		return time.Duration(p.Progress.DurationMs) * time.Millisecond
 	case p.Source != nil:
 		return time.Duration(p.Source.DurationMs) * time.Millisecond

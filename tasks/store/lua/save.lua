@@ -4,11 +4,11 @@
 --
 -- KEYS 1 resume record
 -- ARGV 1 push_id, 2 position_ms, 3 duration_ms, 4 updated_at, 5 finished,
---      6 TTL ms
+--      6 TTL ms, 7 unclocked
 -- Result 1 written · 0 a newer push owns it
 local owner = redis.call('HGET', KEYS[1], 'push_id')
 if owner and #owner == #ARGV[1] and owner > ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'push_id', ARGV[1], 'position_ms', ARGV[2], 'duration_ms', ARGV[3],
-  'updated_at', ARGV[4], 'finished', ARGV[5])
+  'updated_at', ARGV[4], 'finished', ARGV[5], 'unclocked', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return 1
