@@ -100,7 +100,7 @@ func (m *mixer) adaptLane(media MediaType, t Track, tp *TrackPlan) error {
 // follow goes on with another stream of the source that has taken a track's part.
 func (m *mixer) follow(media MediaType, t Track) error {
 	m.sources[media] = &t
-	plan := m.rules.plan([]Track{t}, seen{}, m.reel.options)
+	plan := planTracks(m.rules, []Track{t}, seen{}, m.reel.options)
 	l, coded := m.lanes[media].(*codeLane)
 	if !coded {
 		return m.followWithout(media, t, plan.of(media))
@@ -133,7 +133,7 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	old, source := m.lanes[media], *m.sources[media]
 	var l *codeLane
 	var err error
-	out := old.track().shape()
+	out := shapeOf(old.track())
 	if media == Video {
 		l, err = m.codeVideo(source, m.videoOutput(source, outputOf(out)))
 	} else {
@@ -142,7 +142,7 @@ func (m *mixer) recode(media MediaType, reason string) error {
 	if err != nil {
 		return err
 	}
-	if media == Audio && sameTrack(out, l.track().shape()) == nil {
+	if media == Audio && difference(out, shapeOf(l.track())) == "" {
 		l.told = out.Extradata
 	}
 	old.close()
@@ -178,8 +178,8 @@ func (m *mixer) adaptNone(media MediaType) error {
 		return errNoPicture
 	}
 	told := old.track()
-	quiet := silence(m.audioOutput(outputOf(told.shape())))
-	if !m.reel.options.FillAudio || sameTrack(told.shape(), quiet.out.shape()) != nil {
+	quiet := silence(m.audioOutput(outputOf(shapeOf(told))))
+	if !m.reel.options.FillAudio || difference(shapeOf(told), shapeOf(quiet.out)) != "" {
 		return nil
 	}
 	old.close()
@@ -196,7 +196,7 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 	told := m.lanes[media].track()
 	if tp.Action == Copy {
 		l := newCopyLane(m.rules, t, m.feed.conformer(media))
-		if sameTrack(told.shape(), l.shape) == nil {
+		if difference(shapeOf(told), l.shape) == "" {
 			l.told = told.Extradata
 			m.lanes[media] = l
 			m.setPlan(media, *tp)

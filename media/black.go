@@ -14,7 +14,7 @@ func (m *mixer) black(told Output) (lane, error) {
 	}
 	wish := m.videoWish(told)
 	wish.FPS = cmp.Or(wish.FPS, blackVideo.FPS)
-	track, group, err := m.transcoders.Black(m.rules.videoOutput(Track{Width: blackVideo.Width, Height: blackVideo.Height}, wish))
+	track, group, err := m.transcoders.Black(videoOutput(m.rules, Track{Width: blackVideo.Width, Height: blackVideo.Height}, wish))
 	if err != nil {
 		return nil, err
 	}

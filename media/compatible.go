@@ -6,30 +6,30 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 )
 
-// sameTrack says why t cannot go on where the room was told out; nil when it
+// difference says why t cannot go on where the room was told out; empty when it
 // can. A room's picture keeps its size and shape, its sound the rate.
-func sameTrack(out, t Track) error {
+func difference(out, t Track) string {
 	switch {
 	case t.Codec != out.Codec:
-		return &planChange{fmt.Sprintf("codec %s", t.Codec)}
+		return fmt.Sprintf("codec %s", t.Codec)
 	case t.Width != out.Width || t.Height != out.Height:
-		return &planChange{fmt.Sprintf("size changed to %dx%d", t.Width, t.Height)}
+		return fmt.Sprintf("size changed to %dx%d", t.Width, t.Height)
 	case t.Pixels.Aspect() != out.Pixels.Aspect():
-		return &planChange{fmt.Sprintf("pixels changed to %s", t.Pixels)}
+		return fmt.Sprintf("pixels changed to %s", t.Pixels)
 	case t.SampleRate != out.SampleRate:
-		return &planChange{fmt.Sprintf("sample rate changed to %d Hz", t.SampleRate)}
+		return fmt.Sprintf("sample rate changed to %d Hz", t.SampleRate)
 	case t.Channels != out.Channels && t.Channels > 0 && out.Channels > 0:
-		return &planChange{fmt.Sprintf("channels changed to %d", t.Channels)}
+		return fmt.Sprintf("channels changed to %d", t.Channels)
 	}
-	return nil
+	return ""
 }
 
-// shape returns t as its own decoder configuration has it.
-func (t Track) shape() Track { return t.configured(t.Extradata) }
+// shapeOf returns t as its own decoder configuration has it.
+func shapeOf(t Track) Track { return configured(t, t.Extradata) }
 
 // configured returns t with what a decoder configuration in FLV's form says
 // of it; what cannot be read leaves t as it is.
-func (t Track) configured(config []byte) Track {
+func configured(t Track, config []byte) Track {
 	t.Extradata = config
 	if t.Type == Audio {
 		var asc mpeg4audio.AudioSpecificConfig

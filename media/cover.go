@@ -6,8 +6,6 @@ import (
 )
 
 const (
-	// longestStand is for how long a picture may stand that is not sent again.
-	longestStand = stillTime + 100*time.Millisecond
 	// smallHole is a hole in the sound that nobody hears: a rounding, a priming.
 	smallHole = 100 * time.Millisecond
 	// bigHole is one that its user is told of; mostHoles how many of them.

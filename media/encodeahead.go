@@ -45,8 +45,6 @@ func (a *ahead) work(ctx context.Context, m *mixer) error {
 // notices a stall.
 func (a *ahead) get(ctx context.Context) (Packet, error) { return a.queue.get(ctx, forever) }
 
-const forever = 1 << 62 * time.Nanosecond
-
 var errNotNeeded = errors.New("not needed any more")
 
 // stop ends the work; what was made and not taken is lost, and counted.

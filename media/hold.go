@@ -7,9 +7,6 @@ import (
 )
 
 const (
-	// stillTime is how long a re-encoded picture stands before it is sent once
-	// more: who joins waits for a keyframe, and these come with pictures.
-	stillTime = time.Second
 	// stillWait is for how much of the source a picture is waited for that should
 	// be shown already: as long as the sound is held for it.
 	stillWait = fileHold
@@ -200,13 +197,6 @@ func (m *mixer) allShown(media MediaType, p Packet) bool {
 	}
 }
 
-// mostStand is how long a picture may stand because its container says so.
-const mostStand = time.Hour
-
-// stands says whether p is a picture that is to be shown for longer than one may
-// stand.
-func (p Packet) stands() bool { return p.Duration > longestStand && p.Duration <= mostStand }
-
 // stands is until when the picture that is shown last is to be shown, as its
 // container says, in the room's time. Where pictures are out of order, an mp4's
 // may be said to last until the next one is decoded: it stands until the next one is
@@ -216,7 +206,7 @@ type stands struct{ from, until time.Duration }
 func (s *stands) note(p Packet) {
 	switch {
 	case p.PTS < s.from:
-	case p.stands():
+	case standsLong(p):
 		*s = stands{p.PTS, p.PTS + p.Duration}
 	default:
 		*s = stands{p.PTS, 0}
@@ -260,7 +250,7 @@ func (m *mixer) resume(p Packet) error {
 		m.setPlan(Video, TrackPlan{Action: Transcode, Reason: err.Error()})
 		return nil
 	}
-	if !p.Keyframe || p.Discard || len(copied) == 0 || p.stands() || p.PTS-l.still.stood < steadyTime || !m.continues(l, p) {
+	if !p.Keyframe || p.Discard || len(copied) == 0 || standsLong(p) || p.PTS-l.still.stood < steadyTime || !m.continues(l, p) {
 		return nil
 	}
 	out, err := l.flush()
@@ -286,7 +276,7 @@ func (m *mixer) resume(p Packet) error {
 func (m *mixer) continues(l *codeLane, p Packet) bool {
 	copies := l.still.copies
 	return p.PTS > max(l.still.newest, m.shown[Video]) && m.shown[Video]-p.DTS < maxHurriedVideo &&
-		copies.out.Extradata != nil && sameTrack(l.track().shape(), copies.shape) == nil
+		copies.out.Extradata != nil && difference(shapeOf(l.track()), copies.shape) == ""
 }
 
 // standUntil keeps the picture before the viewers up to t. A copied one cannot be

@@ -25,8 +25,8 @@ func (m *mixer) hush(t time.Duration) {
 		return
 	}
 	told := l.track()
-	quiet := silence(m.audioOutput(outputOf(told.shape())))
-	if sameTrack(told.shape(), quiet.out.shape()) != nil {
+	quiet := silence(m.audioOutput(outputOf(shapeOf(told))))
+	if difference(shapeOf(told), shapeOf(quiet.out)) != "" {
 		return
 	}
 	quiet.begun, quiet.base = true, max(end, t-maxForward)

@@ -492,14 +492,14 @@ func (f *feed) soundOf(packets []Packet, since time.Duration) []Packet {
 
 // again returns a feed that goes on with f's source, which is its own from now
 // on, after the source has told of another track.
-func (f *feed) again(ctx context.Context, r *reel) *feed {
+func (f *feed) again(ctx context.Context, mode SourceMode, beyond func() time.Duration) *feed {
 	f.reading.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
 	end := f.cancel
-	g := newFeed(f.source, r.request.Mode)
+	g := newFeed(f.source, mode)
 	g.came = f.came
 	g.cancel = func(cause error) { cancel(cause); end(cause) }
 	g.release, f.passedOn = f.release, true
-	g.begin(ctx, 0, r.onItsWay)
+	g.begin(ctx, 0, beyond)
 	return g
 }

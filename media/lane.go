@@ -44,7 +44,7 @@ type copyLane struct {
 
 func newCopyLane(r Rules, t Track, c conformer) *copyLane {
 	t.Extradata = c.config()
-	return &copyLane{rules: r, out: t, conform: c, shape: t.shape()}
+	return &copyLane{rules: r, out: t, conform: c, shape: shapeOf(t)}
 }
 
 func (l *copyLane) track() Track {
@@ -67,8 +67,8 @@ func (l *copyLane) takeDamaged() int64 {
 // input goes on with a source opened anew. The room's track stays what it is:
 // another size or rate is a *planChange.
 func (l *copyLane) input(t Track, c conformer) error {
-	if err := sameTrack(l.shape, t.configured(c.config())); err != nil {
-		return err
+	if reason := difference(l.shape, configured(t, c.config())); reason != "" {
+		return &planChange{reason}
 	}
 	l.conform, l.order, l.cuts, l.gop = c, orderWatch{}, cutWatch{}, gopBuffer{}
 	return nil
@@ -113,9 +113,9 @@ func (l *copyLane) put(p Packet) ([]Packet, error) {
 // reconfigure takes a new decoder configuration if it leaves the track what it
 // is to viewers.
 func (l *copyLane) reconfigure(config []byte) error {
-	shape := l.out.configured(config)
-	if err := sameTrack(l.shape, shape); err != nil {
-		return err
+	shape := configured(l.out, config)
+	if reason := difference(l.shape, shape); reason != "" {
+		return &planChange{reason}
 	}
 	l.shape, l.out.Extradata = shape, config
 	return nil

@@ -234,7 +234,7 @@ func (m *mixer) takeVideo(ctx context.Context) error {
 	m.anew = true
 	switch {
 	case m.lanes[Video] != nil:
-	case !m.mayRecode() && m.decide(o).copyable() != nil:
+	case !m.mayRecode() && copyable(m.decide(o)) != nil:
 		m.warn(WarnLeftOut, leftOut(Video, neverRecoded))
 	default:
 		m.warn(WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")

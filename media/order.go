@@ -2,6 +2,9 @@ package media
 
 import "time"
 
+// farthestBack is how far a PTS may step back within one clock: more is another one.
+const farthestBack = time.Second
+
 // orderWatch notices B-frames: pictures whose PTS do not rise in the order of
 // their DTS. A constant distance between PTS and DTS is none.
 type orderWatch struct {
@@ -13,7 +16,7 @@ func (w *orderWatch) reordered(p Packet) bool {
 	if p.NoPTS {
 		return false
 	}
-	back := w.any && p.PTS < w.last && w.last-p.PTS < lookaheadSpan
+	back := w.any && p.PTS < w.last && w.last-p.PTS < farthestBack
 	w.any, w.last = true, p.PTS
 	return back
 }

@@ -365,3 +365,9 @@ func (g *outlets) unconfirmed() (most time.Duration) {
 	}
 	return most
 }
+
+// due is a packet for one of the outlets.
+type due struct {
+	outlet *outlet
+	packet Packet
+}

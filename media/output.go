@@ -32,8 +32,8 @@ var ladder = []struct {
 // videoOutput says what t is re-encoded to: the wish, else the source's own
 // shape and size within the room's, never enlarged. The source's frame rate
 // decides nothing: it is a guess, and of a live source often a wrong one.
-func (r Rules) videoOutput(t Track, w VideoWish) VideoOutput {
-	width, height := t.shown()
+func videoOutput(r Rules, t Track, w VideoWish) VideoOutput {
+	width, height := shownSize(t)
 	switch {
 	case w.Width > 0 && w.Height > 0:
 		width, height = w.Width, w.Height
@@ -42,7 +42,7 @@ func (r Rules) videoOutput(t Track, w VideoWish) VideoOutput {
 	case w.Height > 0:
 		width, height = width*w.Height/max(height, 1), w.Height
 	}
-	width, height = r.fit(width, height)
+	width, height = fit(r, width, height)
 	o := VideoOutput{Width: width, Height: height, FPS: cmp.Or(w.FPS, outputFPS), Bitrate: w.Bitrate, KeyInterval: outputKeyInterval}
 	if o.Bitrate == 0 {
 		o.Bitrate = bitrateFor(width*height, o.FPS)
@@ -50,9 +50,9 @@ func (r Rules) videoOutput(t Track, w VideoWish) VideoOutput {
 	return o
 }
 
-// shown returns the size at which t is shown with square pixels, once it is
+// shownSize returns the size at which t is shown with square pixels, once it is
 // turned. Its lines are kept.
-func (t Track) shown() (width, height int) {
+func shownSize(t Track) (width, height int) {
 	width, height = int(math.Round(float64(t.Width)*t.Pixels.Aspect())), t.Height
 	if t.Rotation%180 != 0 {
 		return height, width
@@ -62,7 +62,7 @@ func (t Track) shown() (width, height int) {
 
 // fit brings a size within the room's limits, keeping its shape, and to even
 // numbers: H.264's chroma has half of them.
-func (r Rules) fit(width, height int) (int, int) {
+func fit(r Rules, width, height int) (int, int) {
 	scale := 1.0
 	if long := max(width, height); r.MaxWidth > 0 && long > r.MaxWidth {
 		scale = min(scale, float64(r.MaxWidth)/float64(long))

@@ -13,9 +13,9 @@ func TestTheRateOfAReencodedPictureIsCappedByTheWishAndNotByTheSource(t *testing
 		{0, 15, 15}, {12, 15, 15}, {60, 50, 50}, {12, 50, 50},
 	} {
 		t.Run(fmt.Sprintf("%g, asked for %g", c.guess, c.asked), func(t *testing.T) {
-			got := Rules{}.videoOutput(Track{Width: 640, Height: 360, FPS: c.guess}, VideoWish{FPS: c.asked})
+			got := videoOutput(Rules{}, Track{Width: 640, Height: 360, FPS: c.guess}, VideoWish{FPS: c.asked})
 			require.Equal(t, c.want, got.FPS)
-			require.Equal(t, Rules{}.videoOutput(Track{Width: 640, Height: 360}, VideoWish{FPS: c.asked}), got)
+			require.Equal(t, videoOutput(Rules{}, Track{Width: 640, Height: 360}, VideoWish{FPS: c.asked}), got)
 		})
 	}
 }

@@ -56,7 +56,7 @@ func TestAPictureIsReencodedToTheShapeThatItIsShownIn(t *testing.T) {
 		{720, 576, PixelShape{50, 1}, 0, VideoWish{}, [2]int{720, 576}},
 	} {
 		t.Run(fmt.Sprintf("%dx%d of %s turned by %d", c.width, c.height, c.pixels, c.rotation), func(t *testing.T) {
-			o := room.videoOutput(Track{Width: c.width, Height: c.height, Pixels: c.pixels, Rotation: c.rotation}, c.wish)
+			o := videoOutput(room, Track{Width: c.width, Height: c.height, Pixels: c.pixels, Rotation: c.rotation}, c.wish)
 			require.Equal(t, c.want, [2]int{o.Width, o.Height})
 		})
 	}
@@ -64,7 +64,7 @@ func TestAPictureIsReencodedToTheShapeThatItIsShownIn(t *testing.T) {
 
 func TestADecoderConfigurationTellsTheShapeOfPixels(t *testing.T) {
 	for want := range shaped {
-		require.Equal(t, want, shapedTrack(t, want).shape().Pixels)
+		require.Equal(t, want, shapeOf(shapedTrack(t, want)).Pixels)
 	}
 }
 

@@ -44,29 +44,29 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		"another profile":                             {track: Track{Type: Audio, Codec: AAC, Profile: "HE-AAC"}, reason: "AAC profile HE-AAC"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := rules.plan([]Track{c.track}, c.seen, Options{})
+			plan := planTracks(rules, []Track{c.track}, c.seen, Options{})
 			got := plan.Video
 			if c.track.Type == Audio {
 				got = plan.Audio
 			}
 			if c.reason == "" {
 				require.Equal(t, Copy, got.Action)
-				require.NoError(t, plan.copyable())
+				require.NoError(t, copyable(plan))
 				return
 			}
 			require.Equal(t, &TrackPlan{Action: Transcode, Reason: c.reason}, got)
-			require.Equal(t, KindSourceUnsupported, KindOf(plan.copyable()))
-			require.ErrorContains(t, plan.copyable(), c.reason)
+			require.Equal(t, KindSourceUnsupported, KindOf(copyable(plan)))
+			require.ErrorContains(t, copyable(plan), c.reason)
 		})
 	}
 }
 
 func TestInterlacedPicturesAreCopiedWhereNothingMayBeReencoded(t *testing.T) {
 	video := Track{Type: Video, Codec: H264, Interlaced: true}
-	plan := Rules{Video: []Codec{H264}}.plan([]Track{video}, seen{}, Options{Transcode: TranscodeNever})
+	plan := planTracks(Rules{Video: []Codec{H264}}, []Track{video}, seen{}, Options{Transcode: TranscodeNever})
 	require.Equal(t, Copy, plan.Video.Action)
 	require.Contains(t, plan.Video.Reason, "interlaced")
-	require.NoError(t, plan.copyable())
+	require.NoError(t, copyable(plan))
 }
 
 func TestARateThatWasAskedForIsKeptWhateverTheSourceSays(t *testing.T) {
@@ -88,7 +88,7 @@ func TestARateThatWasAskedForIsKeptWhateverTheSourceSays(t *testing.T) {
 			for i := range 8 {
 				s.fps = rate.fps(Packet{DTS: time.Second + time.Duration(i)*c.shown})
 			}
-			plan := Rules{Video: []Codec{H264}}.plan([]Track{{Type: Video, Codec: H264, FPS: c.fps}}, s, asked)
+			plan := planTracks(Rules{Video: []Codec{H264}}, []Track{{Type: Video, Codec: H264, FPS: c.fps}}, s, asked)
 			require.Equal(t, c.action, plan.Video.Action)
 		})
 	}

@@ -11,19 +11,19 @@ import (
 // asked for: their times are rounded, and few.
 const fasterAsSeen = 1.1
 
-// plan decides for each track of a source from its parameters, its first
+// planTracks decides for each track of a source from its parameters, its first
 // packets and what was asked for.
-func (r Rules) plan(tracks []Track, s seen, o Options) Plan {
+func planTracks(r Rules, tracks []Track, s seen, o Options) Plan {
 	var p Plan
 	for _, t := range tracks {
 		switch t.Type {
 		case Video:
-			p.Video = decide(cmp.Or(r.videoProblem(t, s), o.interlacedReason(t), o.videoReason(t, s, r)))
+			p.Video = decide(cmp.Or(videoProblem(r, t, s), interlacedReason(o, t), videoReason(o, t, s, r)))
 			if t.Interlaced && p.Video.Action == Copy {
 				p.Video.Reason = reasonFields
 			}
 		case Audio:
-			p.Audio = decide(cmp.Or(r.audioProblem(t), o.audioReason(t)))
+			p.Audio = decide(cmp.Or(audioProblem(r, t), audioReason(o, t)))
 		}
 	}
 	if p.Audio == nil && p.Video != nil && o.FillAudio {
@@ -43,7 +43,7 @@ func decide(problem string) *TrackPlan {
 }
 
 // videoProblem says why the room does not take t as it is; empty when it does.
-func (r Rules) videoProblem(t Track, s seen) string {
+func videoProblem(r Rules, t Track, s seen) string {
 	long, short := max(t.Width, t.Height), min(t.Width, t.Height)
 	switch {
 	case !slices.Contains(r.Video, t.Codec):
@@ -75,7 +75,7 @@ const (
 )
 
 // audioProblem says why the room does not take t as it is; empty when it does.
-func (r Rules) audioProblem(t Track) string {
+func audioProblem(r Rules, t Track) string {
 	switch {
 	case !slices.Contains(r.Audio, t.Codec):
 		return fmt.Sprintf("codec %s", t.Codec)
@@ -96,7 +96,7 @@ const reasonAsked = "asked for"
 
 // interlacedReason says why t is re-encoded though a room takes it: its players
 // would show both fields at once. Where nothing may be re-encoded they do.
-func (o Options) interlacedReason(t Track) string {
+func interlacedReason(o Options, t Track) string {
 	if !t.Interlaced || o.Transcode == TranscodeNever {
 		return ""
 	}
@@ -105,8 +105,8 @@ func (o Options) interlacedReason(t Track) string {
 
 // videoReason says why the request wants t re-encoded, empty when it is what
 // was asked for already.
-func (o Options) videoReason(t Track, s seen, r Rules) string {
-	want := r.videoOutput(t, o.Video)
+func videoReason(o Options, t Track, s seen, r Rules) string {
+	want := videoOutput(r, t, o.Video)
 	switch w := o.Video; {
 	case o.Transcode == TranscodeAlways:
 		return reasonAsked
@@ -121,7 +121,7 @@ func (o Options) videoReason(t Track, s seen, r Rules) string {
 }
 
 // audioReason is videoReason for audio.
-func (o Options) audioReason(t Track) string {
+func audioReason(o Options, t Track) string {
 	switch w := o.Audio; {
 	case o.Transcode == TranscodeAlways:
 		return reasonAsked
@@ -135,7 +135,7 @@ func (o Options) audioReason(t Track) string {
 
 // copyable returns an *Error that names every track that would have to be
 // re-encoded, or nil.
-func (p Plan) copyable() error {
+func copyable(p Plan) error {
 	var problems []string
 	for name, t := range p.tracks() {
 		if t.Action == Transcode {

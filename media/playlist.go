@@ -151,7 +151,7 @@ func (r *reel) drop() {
 
 // openAgain looks at what goes on with f's source.
 func (r *reel) openAgain(ctx context.Context, f *feed) opened {
-	g := f.again(ctx, r)
+	g := f.again(ctx, r.request.Mode, r.onItsWay)
 	s, err := g.look(ctx)
 	if err != nil {
 		g.close()

@@ -51,7 +51,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			s.pictures++
 			s.reordered = order.reordered(p) || f.conformers[p.Track].bidirectional() || s.reordered
 			s.cut = cuts.cut(p) || s.cut
-			s.stands = s.stands || p.stands()
+			s.stands = s.stands || standsLong(p)
 			s.fps = rate.fps(p)
 		}
 	}

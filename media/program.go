@@ -96,7 +96,7 @@ func (m *mixer) load(o opened) error {
 		return err
 	}
 	if !m.mayRecode() {
-		if err := plan.copyable(); err != nil {
+		if err := copyable(plan); err != nil {
 			m.observer.Planned(f.info, f.live, plan)
 			return err
 		}
@@ -119,7 +119,7 @@ func (m *mixer) load(o opened) error {
 
 // decide plans what is done with a feed.
 func (m *mixer) decide(o opened) Plan {
-	plan := m.rules.plan(o.feed.info.Tracks, o.seen, m.reel.options)
+	plan := planTracks(m.rules, o.feed.info.Tracks, o.seen, m.reel.options)
 	for _, t := range o.feed.info.Tracks {
 		if tp := plan.of(t.Type); tp.Action == Copy && o.feed.conformer(t.Type).config() == nil {
 			*tp = TrackPlan{Action: Transcode, Reason: "no decoder configuration in it"}
@@ -156,7 +156,7 @@ func (m *mixer) openLanes(plan Plan) error {
 		}
 		m.lanes[media] = l
 		if l != nil && plan.output(media) == (Output{}) {
-			plan.of(media).Output = outputOf(l.track().shape())
+			plan.of(media).Output = outputOf(shapeOf(l.track()))
 		}
 	}
 	m.observer.Planned(m.feed.info, m.feed.live, plan)

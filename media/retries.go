@@ -23,7 +23,7 @@ const (
 	sides
 )
 
-func (k Kind) side() side {
+func sideOf(k Kind) side {
 	switch {
 	case k == KindRoomConflict:
 		return nameSide
@@ -54,7 +54,7 @@ func newRetries(policy RetryPolicy) *retries { return &retries{policy: policy} }
 // next returns how long to wait before trying again after an error of kind k,
 // or false when that is over.
 func (r *retries) next(k Kind) (time.Duration, bool) {
-	retry, t := r.policy(k), &r.troubles[k.side()]
+	retry, t := r.policy(k), &r.troubles[sideOf(k)]
 	now := time.Now()
 	if t.since.IsZero() {
 		t.since = now
@@ -78,7 +78,7 @@ func (r *retries) next(k Kind) (time.Duration, bool) {
 }
 
 // until is when an error of kind k is given up, unless something works before.
-func (r *retries) until(k Kind) time.Time { return r.troubles[k.side()].since.Add(r.policy(k).For) }
+func (r *retries) until(k Kind) time.Time { return r.troubles[sideOf(k)].since.Add(r.policy(k).For) }
 
 // works gives a side all of its patience for the next failure.
 func (r *retries) works(s side) { r.troubles[s].since = time.Time{} }

@@ -22,12 +22,6 @@ type session struct {
 	dues     []due
 }
 
-// due is a packet for one of the outlets.
-type due struct {
-	outlet *outlet
-	packet Packet
-}
-
 func newSession(ctx context.Context, p *Pusher, job Job, end context.CancelCauseFunc) *session {
 	s := &session{job: job, end: end}
 	s.troubled.Store(true)

@@ -9,7 +9,7 @@ const (
 	mostStep = maxBackward
 	// mostApart is how far apart woven tracks may begin: more than muxers and
 	// encoders hold one of them back.
-	mostApart = hushLive
+	mostApart = 2 * time.Second
 )
 
 // clockSteps takes out of a realtime source what moves one of its two tracks away

@@ -2,6 +2,7 @@ package media
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -22,6 +23,8 @@ type stillSource struct {
 	data   []byte
 	next   time.Duration // of the next packet
 }
+
+var errClosed = errors.New("the source is closed")
 
 // NewStill returns the source of a picture that stands: data is its one packet, of
 // info's one track.
@@ -46,7 +49,7 @@ func (s *stillSource) ReadPacket() (Packet, error) {
 	const op = "read source"
 	switch {
 	case s.closed.Load():
-		return Packet{}, fmt.Errorf("%s: %w", op, errFeedClosed)
+		return Packet{}, fmt.Errorf("%s: %w", op, errClosed)
 	case s.ctx.Err() != nil:
 		return Packet{}, fmt.Errorf("%s: %w", op, context.Cause(s.ctx))
 	}

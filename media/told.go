@@ -7,12 +7,12 @@ func outputOf(t Track) Output {
 	return Output{SampleRate: t.SampleRate, Channels: t.Channels}
 }
 
-// fits says why t, as its decoder configuration has it, is not what the room
-// was told; nil when it is.
-func (o Output) fits(t Track) error {
+// unfit says why t, as its decoder configuration has it, is not what the room
+// was told; empty when it is.
+func unfit(o Output, t Track) string {
 	told := t
 	told.Width, told.Height, told.SampleRate, told.Channels = o.Width, o.Height, o.SampleRate, o.Channels
-	return sameTrack(told, t)
+	return difference(told, t)
 }
 
 // keep makes plan, for a feed that has just been opened, say what the room was
@@ -42,9 +42,9 @@ func (m *mixer) keepTrack(media MediaType, plan *Plan) error {
 	case tp == nil: // what it was is kept for the next attempt
 		plan.Audio = &TrackPlan{Action: Drop, Reason: "the source has no audio any more"}
 	case tp.Action == Copy:
-		source := m.feed.track(media).configured(m.feed.conformer(media).config())
-		if err := m.told.output(media).fits(source); err != nil {
-			tp.Action, tp.Reason = Transcode, err.Error()
+		source := configured(*m.feed.track(media), m.feed.conformer(media).config())
+		if reason := unfit(m.told.output(media), source); reason != "" {
+			tp.Action, tp.Reason = Transcode, reason
 		}
 	}
 	return nil
@@ -57,7 +57,7 @@ var errNoPicture = &Error{Kind: KindSourceUnavailable, Op: "open source", Err: B
 // videoOutput says what t is re-encoded to: what the room was told, else what
 // suits t and the wishes.
 func (m *mixer) videoOutput(t Track, told Output) VideoOutput {
-	return m.rules.videoOutput(t, m.videoWish(told))
+	return videoOutput(m.rules, t, m.videoWish(told))
 }
 
 // videoWish is what was asked of the picture, at the size that the room was
