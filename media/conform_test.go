@@ -108,3 +108,32 @@ func FuzzConform(f *testing.F) {
 		}
 	})
 }
+
+func TestAPacketIsWellFormedAsFarAsItsFormTells(t *testing.T) {
+	video := Track{Codec: H264, Extradata: unhex(t, "0142001effe100046742001e01000468ce3880")}
+	short := Track{Codec: H264, Extradata: unhex(t, "0142001efde100046742001e01000468ce3880")}
+	sound := Track{Codec: AAC, Extradata: unhex(t, "1190")}
+	for name, c := range map[string]struct {
+		track Track
+		data  string
+		want  bool
+	}{
+		"one unit":                              {video, "0000000365aabb", true},
+		"two units":                             {video, "0000000165" + "0000000241aa", true},
+		"units with lengths of two bytes":       {short, "000165" + "000241aa", true},
+		"padding that is shorter than a length": {video, "0000000365aabb" + "000000", true},
+		"start codes in spite of the avcC":      {video, "0000000165aabb", true},
+		"nothing":                               {video, "", true},
+		"a unit that is longer than the packet": {video, "0000000965aabb", false},
+		"zeros":                                 {video, "00000000000000", false},
+		"zeros behind a unit":                   {video, "0000000365aabb" + "00000000", false},
+		"a length with its highest bit":         {video, "ffffffff65aabb", false},
+		"start codes of a track that has them":  {Track{Codec: H264}, "00000000", true},
+		"another codec":                         {Track{Codec: "hevc", Extradata: unhex(t, "01")}, "00000000", true},
+		"sound":                                 {sound, "000e", true},
+		"sound that is zeros":                   {sound, "0000", false},
+		"sound of nothing":                      {sound, "", true},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, wellFormed(c.track, unhex(t, c.data))) })
+	}
+}

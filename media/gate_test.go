@@ -9,17 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// opened opens a feed of what s gives out.
-func (s fragments) opened(t *testing.T, mode SourceMode) *feed {
-	t.Helper()
-	f, err := openFeed(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
-		s.ctx = ctx
-		return &s, nil
-	}), SourceRequest{Mode: mode}, part{}, nil)
-	require.NoError(t, err)
-	return f
-}
-
 // rest reads a feed until its end and returns the times of its sound.
 func (f *feed) rest(t *testing.T) (sound []time.Duration) {
 	t.Helper()

@@ -47,14 +47,3 @@ func TestAHugeKeyframeIsNotKept(t *testing.T) {
 	require.EqualValues(t, 4, l.Get().Number, "it counts")
 }
 
-// keyframes are those of the pictures that came.
-func (r *fakeRoom) keyframes() (all []Packet) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, p := range r.got {
-		if p.Keyframe {
-			all = append(all, p.Packet)
-		}
-	}
-	return all
-}

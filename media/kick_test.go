@@ -36,11 +36,6 @@ func (d dialled) Dial(ctx context.Context, a PublishAddress, tracks []Track) (Pu
 	return room, err
 }
 
-// hangsUpAfter makes the room hang up that long after each publish.
-func (r *fakeRoom) hangsUpAfter(d time.Duration) Dialer {
-	return dialled{r, func() { time.AfterFunc(d, func() { r.hangUp(KindRoomClosed) }) }}
-}
-
 // slowToBegin are coders that take three seconds for what they get first.
 type slowToBegin struct{ fakeCoders }
 

@@ -136,11 +136,6 @@ func (s *stage) playWith(ctx context.Context, coders Transcoders) error {
 	return (&Pusher{Opener: openerFunc(s.open), Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
 }
 
-// of returns what came of one track.
-func (r *fakeRoom) of(track int) []arrival {
-	return slices.DeleteFunc(slices.Clone(r.got), func(a arrival) bool { return a.Track != track })
-}
-
 func TestWhatTheRoomDoesNotTakeIsReencodedInRealTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(int) fakeSource { return fakeSource{info: clip(10 * time.Second), reorder: true} })

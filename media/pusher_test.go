@@ -624,3 +624,46 @@ func TestAPictureThatNothingDecodesIsToldOnce(t *testing.T) {
 		})
 	}
 }
+
+// opened opens a feed of what s gives out.
+func (s fragments) opened(t *testing.T, mode SourceMode) *feed {
+	t.Helper()
+	f, err := openFeed(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+		s.ctx = ctx
+		return &s, nil
+	}), SourceRequest{Mode: mode}, part{}, nil)
+	require.NoError(t, err)
+	return f
+}
+
+// keyframes are those of the pictures that came.
+func (r *fakeRoom) keyframes() (all []Packet) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.got {
+		if p.Keyframe {
+			all = append(all, p.Packet)
+		}
+	}
+	return all
+}
+
+// hangsUpAfter makes the room hang up that long after each publish.
+func (r *fakeRoom) hangsUpAfter(d time.Duration) Dialer {
+	return dialled{r, func() { time.AfterFunc(d, func() { r.hangUp(KindRoomClosed) }) }}
+}
+
+// of returns what came of one track.
+func (r *fakeRoom) of(track int) []arrival {
+	return slices.DeleteFunc(slices.Clone(r.got), func(a arrival) bool { return a.Track != track })
+}
+
+// once makes the room fail with kind at the first packet from dts on.
+func (r *fakeRoom) breakAt(dts time.Duration, kind Kind) {
+	r.writeErr = func(p Packet) error {
+		if p.DTS < dts {
+			return nil
+		}
+		return &Error{Kind: kind, Op: "publish", Err: io.EOF}
+	}
+}

@@ -53,3 +53,18 @@ func TestTroubleThatComesAgainIsTriedAtOnceAfterGoodTimesOnly(t *testing.T) {
 		require.Zero(t, wait)
 	})
 }
+
+func TestTheRoomsTroubleDoesNotUseUpThePatienceWithTheSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRetries(func(Kind) Retry { return Retry{First: time.Second, Max: time.Second, For: time.Minute} })
+		waits(r, KindRoomUnavailable)
+		begin := time.Now()
+		waits(r, KindRoomConflict)
+		require.Equal(t, time.Minute, time.Since(begin), "a name in use has patience of its own, too")
+		begin = time.Now()
+		waits(r, KindSourceUnavailable)
+		require.Equal(t, time.Minute, time.Since(begin))
+		_, ok := r.next(KindSourceStalled)
+		require.False(t, ok, "all trouble of the source is one")
+	})
+}

@@ -32,31 +32,6 @@ func (s *stage) playFrom(ctx context.Context, open openerFunc, coders Transcoder
 	return (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
 }
 
-// once makes the room fail with kind at the first packet from dts on.
-func (r *fakeRoom) breakAt(dts time.Duration, kind Kind) {
-	r.writeErr = func(p Packet) error {
-		if p.DTS < dts {
-			return nil
-		}
-		return &Error{Kind: kind, Op: "publish", Err: io.EOF}
-	}
-}
-
-func TestTheRoomsTroubleDoesNotUseUpThePatienceWithTheSource(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRetries(func(Kind) Retry { return Retry{First: time.Second, Max: time.Second, For: time.Minute} })
-		waits(r, KindRoomUnavailable)
-		begin := time.Now()
-		waits(r, KindRoomConflict)
-		require.Equal(t, time.Minute, time.Since(begin), "a name in use has patience of its own, too")
-		begin = time.Now()
-		waits(r, KindSourceUnavailable)
-		require.Equal(t, time.Minute, time.Since(begin))
-		_, ok := r.next(KindSourceStalled)
-		require.False(t, ok, "all trouble of the source is one")
-	})
-}
-
 func TestAPushIsPublishingAgainWhenItsSourceIsBackInTheSameSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(opens int) fakeSource {
@@ -390,16 +365,6 @@ func TestAPictureThatASourceComesBackWithoutIsWaitedFor(t *testing.T) {
 		require.Equal(t, 1, s.room.dials)
 		require.InDelta(t, 20*25+25, len(s.room.of(0)), 2)
 	})
-}
-
-func TestAConnectionThatLastedWithoutAPacketIsNoKick(t *testing.T) {
-	var s stay
-	now := time.Now()
-	for range 2 * kickMany {
-		s.begin(now, PublishAddress{})
-		now = now.Add(kickSoon)
-		require.False(t, s.kickedOut(now))
-	}
 }
 
 func TestATimeThatIsOverEndsAPushWhoseSourceIsAway(t *testing.T) {
