@@ -1,10 +1,18 @@
 package media
 
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
 // popped is the PTS and DTS of what an intake gives, in frames.
 func popped(in *intake) (got [][2]int) {
 	for p, ok := in.pop(); ok; p, ok = in.pop() {
 		if p.Track == 0 {
-			got = append(got, [2]int{int(p.PTS / frame), int(p.DTS / frame)})
+			got = append(got, [2]int{int(p.PTS / aFrame), int(p.DTS / aFrame)})
 		}
 	}
 	return got
@@ -22,10 +30,10 @@ func TestAPictureThatIsShownBehindAHoleIsNotDecodedBeforeIt(t *testing.T) {
 		"the last one":   {[][2]int{{0, 0}, {100, 1}}, [][2]int{{0, 0}, {100, 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := newIntake(clip(time.Minute).Tracks[:1], false)
+			in := newIntake([]Track{{Type: Video}}, false)
 			in.lag = 0
 			for _, p := range c.pictures {
-				in.push(Packet{PTS: time.Duration(p[0]) * frame, DTS: time.Duration(p[1]) * frame})
+				in.push(Packet{PTS: time.Duration(p[0]) * aFrame, DTS: time.Duration(p[1]) * aFrame})
 			}
 			got := popped(in)
 			require.Equal(t, len(got) < len(c.want), in.holds())
@@ -34,8 +42,8 @@ func TestAPictureThatIsShownBehindAHoleIsNotDecodedBeforeIt(t *testing.T) {
 			require.False(t, in.holds())
 		})
 	}
-	live := newIntake(clip(time.Minute).Tracks[:1], true)
+	live := newIntake([]Track{{Type: Video}}, true)
 	live.push(Packet{})
-	live.push(Packet{PTS: 100 * frame, DTS: frame})
+	live.push(Packet{PTS: 100 * aFrame, DTS: aFrame})
 	require.Len(t, popped(live), 2, "nothing of a live source waits")
 }

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"encoding/hex"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,11 +23,18 @@ func TestTheRoomIsToldAConfigurationOnceAndBeforeWhatNeedsIt(t *testing.T) {
 }
 
 func TestAPictureAnnouncesParameterSetsInLengthsOfItsOwnSizeAlone(t *testing.T) {
-	config := unhex(t, "0142001effe100056742001e8001000468ce3880")
+	config := unhexed(t, "0142001effe100056742001e8001000468ce3880")
 	long := newAnnouncer(nil).announce(Packet{Data: []byte{0, 0, 0, 1, 0x65}, onAir: onAir{config: config}})
-	require.Equal(t, unhex(t, "000000056742001e80"+"0000000468ce3880"+"0000000165"), long.Data)
+	require.Equal(t, unhexed(t, "000000056742001e80"+"0000000468ce3880"+"0000000165"), long.Data)
 	config[4] = 0xfd // two bytes
 	short := newAnnouncer(nil).announce(Packet{Data: []byte{0, 1, 0x65}, onAir: onAir{config: config}})
 	require.Equal(t, []byte{0, 1, 0x65}, short.Data)
 	require.Equal(t, config, short.Extradata)
+}
+
+func unhexed(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	require.NoError(t, err)
+	return b
 }

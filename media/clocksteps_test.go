@@ -56,7 +56,7 @@ func TestAStepOfALiveTracksClockLeavesPictureAndSoundWhole(t *testing.T) {
 			"copied": {FillAudio: true}, "re-encoded": {Transcode: TranscodeAlways, FillAudio: true},
 		} {
 			for when, at := range map[string]time.Duration{"on the way": 5 * time.Second, "before it is joined": 0} {
-				if at == 0 && max(by[0], by[1]) < mostApart {
+				if at == 0 && max(by[0], by[1]) < (2*time.Second) {
 					continue // so far apart it may be true
 				}
 				t.Run(name+", "+kind+", "+when, func(t *testing.T) {
@@ -76,7 +76,7 @@ func requireWhole(t *testing.T, s *stage) {
 		got := s.room.of(track)
 		require.InDelta(t, 20*time.Second/frame, len(got), 60, "track %d", track)
 		for i, a := range got[1:] {
-			require.LessOrEqual(t, a.DTS-got[i].DTS, step+inSync, "track %d, before %v", track, a.DTS)
+			require.LessOrEqual(t, a.DTS-got[i].DTS, step+synced, "track %d, before %v", track, a.DTS)
 			require.InDelta(t, a.at.Seconds(), (a.DTS - s.room.got[0].DTS).Seconds(), 1.3, "track %d", track)
 		}
 	}

@@ -88,4 +88,3 @@ func TestZerosInAFileAreNotSentToTheRoom(t *testing.T) {
 		})
 	}
 }
-

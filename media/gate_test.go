@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rest reads a feed until its end and returns the times of its sound.
-func (f *feed) rest(t *testing.T) (sound []time.Duration) {
+// restOf reads a feed until its end and returns the times of its sound.
+func restOf(t *testing.T, f *feed) (sound []time.Duration) {
 	t.Helper()
 	for i := 0; ; i++ {
 		p, err := f.next(t.Context(), f.patience())
@@ -41,11 +41,11 @@ func TestSoundThatStandsBeforeTheFirstKeyframeIsKept(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			info := clip(40 * time.Second)
 			info.Live = c.mode == ModeLive
-			f := fragments{fakeSource: &fakeSource{info: info}, length: c.length, sound: true, rate: 1,
-				leave: func(p Packet) bool { return p.Track == 0 && p.DTS < c.until }}.opened(t, c.mode)
+			f := openFragments(t, fragments{fakeSource: &fakeSource{info: info}, length: c.length, sound: true, rate: 1,
+				leave: func(p Packet) bool { return p.Track == 0 && p.DTS < c.until }}, c.mode)
 			defer f.close()
 			require.Equal(t, c.mode == ModeLive, f.realtime)
-			require.Equal(t, c.first, f.rest(t)[0])
+			require.Equal(t, c.first, restOf(t, f)[0])
 		})
 	}
 }
@@ -74,14 +74,14 @@ func TestSoundIsNotLeftOutAfterTheClockWentBack(t *testing.T) {
 
 func TestASkipKeepsTheSoundThatStandsBeforeItsKeyframe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := fragments{fakeSource: &fakeSource{info: clip(12 * time.Second)}, length: 6 * time.Second, sound: true}.opened(t, ModeVOD)
+		f := openFragments(t, fragments{fakeSource: &fakeSource{info: clip(12 * time.Second)}, length: 6 * time.Second, sound: true}, ModeVOD)
 		defer f.close()
 		_, err := f.look(t.Context())
 		require.NoError(t, err)
 		reached, err := f.skipTo(t.Context(), 3500*time.Millisecond, maxSkip)
 		require.NoError(t, err)
 		require.True(t, reached)
-		sound := f.rest(t)
+		sound := restOf(t, f)
 		require.Equal(t, 3*time.Second+audioFrame, sound[0])
 		require.Len(t, sound, 225)
 	})
@@ -101,4 +101,44 @@ func TestSoundThatBeginsBehindAJumpOfTheClockIsNotTakenForOneBeforeThePicture(t 
 			}
 		})
 	}
+}
+
+func TestTheLookAheadIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		info := clip(time.Hour)
+		info.Tracks[0].Extradata = nil // never known: no parameter sets come
+		f, err := openFeed(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			return &fat{&fakeSource{ctx: ctx, info: info}}, nil
+		}), SourceRequest{}, part{}, nil)
+		require.NoError(t, err)
+		defer f.close()
+		_, err = f.look(t.Context())
+		require.NoError(t, err)
+		require.False(t, f.configured())
+		held := 0
+		for _, p := range f.held {
+			held += len(p.Data)
+		}
+		require.Less(t, held, queueBytes+(1<<20))
+	})
+}
+
+// fat makes every packet 100 KiB.
+type fat struct{ *fakeSource }
+
+func (s *fat) ReadPacket() (Packet, error) {
+	p, err := s.fakeSource.ReadPacket()
+	p.Data = append(p.Data, make([]byte, 100<<10)...)
+	return p, err
+}
+
+// opened opens a feed of what s gives out.
+func openFragments(t *testing.T, s fragments, mode SourceMode) *feed {
+	t.Helper()
+	f, err := openFeed(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+		s.ctx = ctx
+		return &s, nil
+	}), SourceRequest{Mode: mode}, part{}, nil)
+	require.NoError(t, err)
+	return f
 }

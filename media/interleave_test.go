@@ -55,7 +55,7 @@ func TestASilentTrackIsWaitedForAtMostForHold(t *testing.T) {
 		i := newInterleaver(2, time.Second)
 		prepare(i)
 		for k := range 100 {
-			i.push(Packet{DTS: time.Duration(k+1) * frame})
+			i.push(Packet{DTS: time.Duration(k+1) * aFrame})
 			popAll(i)
 			require.Equal(t, min(k+1, 25), i.lanes[0].n, name)
 		}
@@ -64,12 +64,12 @@ func TestASilentTrackIsWaitedForAtMostForHold(t *testing.T) {
 
 func TestAnEndedTrackIsNotWaitedForUntilItComesAgain(t *testing.T) {
 	i := newInterleaver(2, time.Second)
-	i.push(at(1))
+	i.push(packetAt(1))
 	require.Empty(t, popAll(i))
 	i.end(1)
 	require.Len(t, popAll(i), 1)
-	i.push(Packet{Track: 1, DTS: 2 * frame})
-	i.push(at(3))
+	i.push(Packet{Track: 1, DTS: 2 * aFrame})
+	i.push(packetAt(3))
 	require.Len(t, popAll(i), 1, "the picture waits for sound again")
 }
 
@@ -78,7 +78,7 @@ func TestATrackThatLeadsIsWaitedForUntilItHasBegun(t *testing.T) {
 	i.lanes[0].leads = true
 	sound := func(from, to int) {
 		for k := from; k < to; k++ {
-			i.push(Packet{Track: 1, DTS: time.Duration(k) * frame})
+			i.push(Packet{Track: 1, DTS: time.Duration(k) * aFrame})
 		}
 	}
 	for range 2 {
@@ -94,14 +94,14 @@ func TestATrackThatLeadsIsWaitedForUntilItHasBegun(t *testing.T) {
 
 func TestASingleTrackIsNotHeld(t *testing.T) {
 	i := newInterleaver(1, time.Second)
-	i.push(at(0))
+	i.push(packetAt(0))
 	require.Len(t, popAll(i), 1)
 }
 
 func TestAnInterleaverIsBoundedInBytes(t *testing.T) {
 	i := newInterleaver(2, time.Hour)
 	for k := range 1000 {
-		p := at(k)
+		p := packetAt(k)
 		p.Data = make([]byte, 100<<10)
 		i.push(p)
 		popAll(i)
@@ -112,7 +112,7 @@ func TestAnInterleaverIsBoundedInBytes(t *testing.T) {
 func TestAClearedInterleaverIsEmpty(t *testing.T) {
 	i := newInterleaver(2, time.Hour)
 	for k := range 20 {
-		i.push(at(k))
+		i.push(packetAt(k))
 	}
 	require.Equal(t, 20, i.clear())
 	i.flush()
@@ -126,10 +126,10 @@ func TestInterleavingAllocatesNothingPerPacket(t *testing.T) {
 	step := func() {
 		for range 100 {
 			k++
-			p := Packet{DTS: time.Duration(k) * frame}
+			p := Packet{DTS: time.Duration(k) * aFrame}
 			i.push(p)
 			if k > 20 {
-				p.DTS -= 20 * frame
+				p.DTS -= 20 * aFrame
 				p.Track = 1
 				i.push(p)
 			}
@@ -139,4 +139,8 @@ func TestInterleavingAllocatesNothingPerPacket(t *testing.T) {
 	}
 	step()
 	require.Zero(t, testing.AllocsPerRun(10, step))
+}
+
+func packetAt(i int) Packet {
+	return Packet{DTS: time.Duration(i) * aFrame, Data: make([]byte, 100)}
 }

@@ -46,4 +46,3 @@ func TestAHugeKeyframeIsNotKept(t *testing.T) {
 	l.Set([]byte{2}, nil)
 	require.EqualValues(t, 4, l.Get().Number, "it counts")
 }
-

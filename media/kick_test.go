@@ -96,7 +96,7 @@ func TestARoomThatHangsUpSoonThreeTimesIsAConflictHoweverLateItHasAPicture(t *te
 				begin := time.Now()
 				p := &Pusher{Opener: open, Dialer: s.room.hangsUpAfter(500 * time.Millisecond), Door: &s.room, Transcoders: &slowToBegin{}}
 				require.Equal(t, KindRoomKicked, KindOf(p.Play(t.Context(), s.job)))
-				require.Equal(t, kickMany, s.room.dials)
+				require.Equal(t, mostKicks, s.room.dials)
 				require.Less(t, time.Since(begin), 15*time.Second)
 			})
 		})
@@ -246,3 +246,6 @@ func TestQuickClosesWithALongStayBetweenThemAreNoKicks(t *testing.T) {
 		require.Equal(t, len(ends)+1, s.room.dials)
 	})
 }
+
+// mostKicks are as many in a row as are another publisher's doing.
+const mostKicks = 3

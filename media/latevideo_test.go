@@ -140,7 +140,7 @@ func TestALatePictureThatMayNotBeReencodedIsLeftOutAndTheSoundGoesOn(t *testing.
 			return late, nil
 		}, &fakeCoders{})))
 		require.Equal(t, 1, s.room.dials)
-		require.Equal(t, []string{"the source's picture came after the push had begun, and is left out: " + neverRecoded}, s.seen.messages)
+		require.Equal(t, []string{"the source's picture came after the push had begun, and is left out: " + "the room does not take it as it is, and transcode: never forbids to re-encode it"}, s.seen.messages)
 		requireRising(t, s.room.got)
 		require.InDelta(t, 20, s.room.got[len(s.room.got)-1].DTS.Seconds(), 0.5)
 	})

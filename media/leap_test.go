@@ -230,7 +230,7 @@ func TestTheRoomIsToBlameForWhatItMadeUsWaitOnly(t *testing.T) {
 		"the source":                  {source: 3 * time.Second, buffered: 5 * time.Second},
 		"both":                        {room: time.Second, source: 2 * time.Second, buffered: 5 * time.Second, behind: time.Second},
 		"the room, but nothing came":  {room: 3 * time.Second},
-		"the room, and it was caught": {room: maxSlipLive, buffered: 5 * time.Second},
+		"the room, and it was caught": {room: (300 * time.Millisecond), buffered: 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,7 @@ func TestAMeterTellsRatesOverTheLastSeconds(t *testing.T) {
 		m := NewMeter(0)
 		for range 25 * 30 {
 			m.sent(time.Now(), sentPacket{bytes: 5000, late: time.Millisecond, picture: true})
-			time.Sleep(frame)
+			time.Sleep(40 * time.Millisecond)
 		}
 		p := m.Snapshot(time.Now())
 		require.InDelta(t, 1_000_000, int64(p.Bitrate), 30_000)
@@ -48,16 +48,16 @@ func TestAMetersTotalsHaveEveryPacketOnceHoweverLongItRuns(t *testing.T) {
 		var before Totals
 		for i := range 25 * 30 {
 			m.sent(time.Now(), sentPacket{bytes: 10, late: 3 * time.Millisecond})
-			m.setPlayed(time.Hour + time.Duration(i)*frame)
+			m.setPlayed(time.Hour + time.Duration(i)*40*time.Millisecond)
 			totals := m.Totals()
 			require.GreaterOrEqual(t, totals.Late, before.Late)
 			before = totals
-			time.Sleep(frame)
+			time.Sleep(40 * time.Millisecond)
 		}
 		m.dropped(7)
 		both := m.Totals()
 		both.Add(m.Totals())
-		want := Totals{Bytes: 2 * 7500, Dropped: 14, Played: 2 * 749 * frame, Late: 2 * 750 * 3 * time.Millisecond}
+		want := Totals{Bytes: 2 * 7500, Dropped: 14, Played: 2 * 749 * 40 * time.Millisecond, Late: 2 * 750 * 3 * time.Millisecond}
 		want.Lateness[latenessBucket(3*time.Millisecond)] = 2 * 750
 		require.Equal(t, want, both)
 		require.Greater(t, LatenessBound(latenessBucket(3*time.Millisecond)), 3*time.Millisecond)

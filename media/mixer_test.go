@@ -383,16 +383,6 @@ func TestASignatureThatRunsOutIsWarnedAboutTwice(t *testing.T) {
 	})
 }
 
-func TestTheWarningOfASignatureSaysWhatComesAfterIt(t *testing.T) {
-	now := time.Now()
-	for renewable, want := range map[bool]string{true: "a new one is minted", false: "cannot come back"} {
-		var s stay
-		s.begin(now, PublishAddress{Expires: now.Add(time.Minute), Renewable: renewable})
-		message := s.signature(now)
-		require.Contains(t, message, want)
-	}
-}
-
 func TestASourceThatIsMostlyDamagedFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(int) fakeSource { return fakeSource{info: clip(time.Minute), corruptFrom: 5 * time.Second} })
@@ -406,7 +396,7 @@ func TestASourceThatIsMostlyDamagedFails(t *testing.T) {
 func TestAPictureThatBecomesInterlacedIsReencodedFromThereOn(t *testing.T) {
 	for mode, want := range map[TranscodeMode]TrackPlan{
 		TranscodeAuto:  {Action: Transcode, Reason: "interlaced", Output: Output{Width: 640, Height: 360}},
-		TranscodeNever: {Action: Copy, Reason: reasonFields, Output: Output{Width: 640, Height: 360}},
+		TranscodeNever: {Action: Copy, Reason: "it is interlaced, and not to be re-encoded: players may show both fields at once", Output: Output{Width: 640, Height: 360}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			pictures := groups(moving(0, 10))

@@ -42,7 +42,7 @@ func TestAStallIsNeverFollowedByABurstOfMoreThanASecond(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))
 		var sent []time.Time
 		begin, stalled := time.Now(), time.Duration(0)
-		for dts := time.Duration(0); dts <= 10*time.Minute; dts += frame {
+		for dts := time.Duration(0); dts <= 10*time.Minute; dts += aFrame {
 			_, err := p.wait(t.Context(), dts)
 			require.NoError(t, err)
 			sent = append(sent, time.Now())
@@ -53,8 +53,8 @@ func TestAStallIsNeverFollowedByABurstOfMoreThanASecond(t *testing.T) {
 			}
 		}
 		for i, at := range sent {
-			until, _ := slices.BinarySearchFunc(sent, at.Add(frame/2), time.Time.Compare)
-			require.LessOrEqual(t, time.Duration(until-i)*frame, maxSlip+2*frame)
+			until, _ := slices.BinarySearchFunc(sent, at.Add(aFrame/2), time.Time.Compare)
+			require.LessOrEqual(t, time.Duration(until-i)*aFrame, maxSlip+2*aFrame)
 		}
 		require.InDelta(t, 10*time.Minute+p.slipped(), time.Since(begin), float64(maxSlip))
 		require.LessOrEqual(t, p.slipped(), stalled)
@@ -154,30 +154,30 @@ func TestALiveSourceThatRanDryIsNotCaughtUp(t *testing.T) {
 			if i == 500 {
 				time.Sleep(800 * time.Millisecond)
 			}
-			_, err := p.wait(t.Context(), time.Duration(i)*frame)
+			_, err := p.wait(t.Context(), time.Duration(i)*aFrame)
 			require.NoError(t, err)
 		}
 		require.InDelta(t, 760*time.Millisecond, p.slipped(), float64(time.Millisecond))
-		require.InDelta(t, 999*frame+p.slipped(), time.Since(begin), float64(time.Millisecond))
+		require.InDelta(t, 999*aFrame+p.slipped(), time.Since(begin), float64(time.Millisecond))
 	})
 }
 
 func TestAResetClockStartsAtTheNextPacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pacer
-		for _, dts := range []time.Duration{0, frame} {
+		for _, dts := range []time.Duration{0, aFrame} {
 			_, err := p.wait(t.Context(), dts)
 			require.NoError(t, err)
 		}
 		time.Sleep(time.Hour) // paused
 		p.reset()
 		begin := time.Now()
-		for _, dts := range []time.Duration{2 * frame, 3 * frame} {
+		for _, dts := range []time.Duration{2 * aFrame, 3 * aFrame} {
 			late, err := p.wait(t.Context(), dts)
 			require.NoError(t, err)
 			require.Zero(t, late)
 		}
-		require.Equal(t, frame, time.Since(begin))
+		require.Equal(t, aFrame, time.Since(begin))
 		require.Zero(t, p.slipped())
 	})
 }

@@ -155,7 +155,7 @@ func (m *madeOf) open(ctx context.Context, _ SourceRequest) (Source, error) {
 // picture.
 func (m *madeOf) begins() time.Duration {
 	begin := m.shown[Video][0].PTS
-	if sound := m.shown[Audio]; !m.info.Live && len(sound) > 0 && begin-sound[0].PTS >= leastLead {
+	if sound := m.shown[Audio]; !m.info.Live && len(sound) > 0 && begin-sound[0].PTS >= (300*time.Millisecond) {
 		begin = sound[0].PTS
 	}
 	return begin
@@ -171,7 +171,7 @@ func (m *madeOf) faults(s *stage) []string {
 	}
 	begin, end := m.begins(), m.info.Duration
 	// What comes next is known by its DTS: a copied picture may stand a frame longer.
-	most := [2]time.Duration{longestStand + frame, smallHole + 22*time.Millisecond}
+	most := [2]time.Duration{longestStand + frame, (100 * time.Millisecond) + 22*time.Millisecond}
 	origin := begin - s.room.of(int(Video))[0].PTS
 	for media, shown := range m.shown {
 		got := s.room.of(media)
@@ -190,15 +190,15 @@ func (m *madeOf) faults(s *stage) []string {
 			made := madeAt(a.Packet)
 			if a.origin == taken {
 				seen[made] = true
-				unless((made-at).Abs() <= inSync, "%v: of %v at %v", MediaType(media), made, at)
+				unless((made-at).Abs() <= synced, "%v: of %v at %v", MediaType(media), made, at)
 			} else {
-				unless((made-next[0].PTS).Abs() <= inSync, "%v: of %v at %v, not of %v", MediaType(media), made, at, next[0].PTS)
+				unless((made-next[0].PTS).Abs() <= synced, "%v: of %v at %v, not of %v", MediaType(media), made, at, next[0].PTS)
 			}
 		}
 		unless(m.info.Live || end-last <= most[media]+audioFrame, "%v: nothing from %v until the end at %v", MediaType(media), last, end)
 		lost := slices.DeleteFunc(slices.Clone(shown), func(p Packet) bool { return p.PTS < begin || seen[p.PTS] })
 		mayLose := 0
-		if MediaType(media) == Video && s.seen.plan.Video.Reason == reasonBFrames {
+		if MediaType(media) == Video && s.seen.plan.Video.Reason == "B-frames" {
 			mayLose = 2 // the picture that follows them had gone when they told that there are B-frames
 		}
 		unless(len(lost) <= mayLose, "%v: %d of %d are not there, at %v", MediaType(media), len(lost), len(shown), times(lost))
@@ -210,7 +210,7 @@ func (m *madeOf) faults(s *stage) []string {
 // the one while the room was opened anew.
 func (m *madeOf) holes(s *stage, plays, breaks time.Duration) (found []string) {
 	end := plays * (m.info.Duration - m.begins())
-	most := [2]time.Duration{longestStand + frame, smallHole + 22*time.Millisecond}
+	most := [2]time.Duration{longestStand + frame, (100 * time.Millisecond) + 22*time.Millisecond}
 	for media := range m.shown {
 		last := time.Duration(0)
 		for _, a := range s.room.of(media) {
@@ -249,10 +249,10 @@ func (m *madeOf) uncovered(s *stage, begin time.Duration) (found []string) {
 				length = got[len(got)-1].PTS
 			}
 		}
-		if (all - length).Abs() > max(unevenEnd+frame, near) {
+		if (all - length).Abs() > max((500*time.Millisecond)+frame, near) {
 			found = append(found, fmt.Sprintf("%v: %+v is %v in all, not %v", MediaType(media), c, all, length))
 		}
-		stands := smallHole
+		stands := (100 * time.Millisecond)
 		if MediaType(media) == Video {
 			stands = longestStand // what a picture stands for before it is sent again is its own
 		}
@@ -445,3 +445,6 @@ func TestSoundBeforeAPictureOfAnotherClockIsHeardBeforeIt(t *testing.T) {
 		}
 	}
 }
+
+// synced is how far apart picture and sound may be.
+const synced = 40 * time.Millisecond

@@ -52,12 +52,6 @@ func TestAPictureIsReencodedToTheShapeThatItIsShownIn(t *testing.T) {
 	}
 }
 
-func TestADecoderConfigurationTellsTheShapeOfPixels(t *testing.T) {
-	for want := range shaped {
-		require.Equal(t, want, shapeOf(shapedTrack(t, want)).Pixels)
-	}
-}
-
 func TestACopyEndsWhereThePixelsChange(t *testing.T) {
 	square, wide := shapedTrack(t, PixelShape{1, 1}), shapedTrack(t, PixelShape{64, 45})
 	picture := Packet{Keyframe: true, Data: []byte{0, 0, 0, 2, 0x65, 0x88}}

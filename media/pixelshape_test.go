@@ -1,5 +1,11 @@
 package media
 
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
 func TestPixelsAreSquareWhereTheyAreNearlyOrCannotBeBelieved(t *testing.T) {
 	for shape, want := range map[PixelShape]float64{
 		{}: 1, {1, 1}: 1, {0, 5}: 1, {5, 0}: 1, {-4, 3}: 1, {-4, -3}: 1, {4320, 4319}: 1, {100, 101}: 1, {80, 81}: 1, {1920, 1888}: 1,

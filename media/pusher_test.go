@@ -14,89 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeSource plays a made-up clip: video at 25 fps with a keyframe a second,
-// audio every 20 ms.
-type fakeSource struct {
-	ctx         context.Context
-	info        SourceInfo
-	reorder     bool
-	reorderFrom time.Duration
-	corruptFrom time.Duration // 0: never
-	next        time.Duration
-	failAt      time.Duration // 0: never
-	err         error
-	closed      bool
-}
-
-const (
-	frame      = 40 * time.Millisecond
-	audioFrame = 20 * time.Millisecond
-)
-
-func clip(length time.Duration) SourceInfo {
-	return SourceInfo{Container: "mov", Duration: length, Tracks: []Track{
-		{Type: Video, Codec: H264, Width: 640, Height: 360, PixelFormat: "yuv420p", Extradata: []byte{1, 66, 0, 30, 255, 225, 0}},
-		{Type: Audio, Codec: AAC, SampleRate: 48000, Channels: 2, Extradata: []byte{0x11, 0x90}},
-	}}
-}
-
-// stream is what libav calls live.
-func stream(length time.Duration) SourceInfo {
-	info := clip(length)
-	info.Live = true
-	return info
-}
-
-func (s *fakeSource) Info() SourceInfo { return s.info }
-func (s *fakeSource) Close() error     { s.closed = true; return nil }
-
-func (s *fakeSource) Seek(pos time.Duration) error {
-	if s.info.Live {
-		return &Error{Kind: KindInternal, Op: "seek", Err: errors.ErrUnsupported}
-	}
-	s.next = pos.Truncate(time.Second)
-	return nil
-}
-
-// ReadPacket returns video at multiples of frame, and audio between.
-func (s *fakeSource) ReadPacket() (Packet, error) {
-	for {
-		p, err := s.read()
-		track := slices.IndexFunc(s.info.Tracks, func(t Track) bool { return int(t.Type) == p.Track })
-		if err != nil || track >= 0 {
-			p.Track = track
-			return p, err
-		}
-	}
-}
-
-func (s *fakeSource) read() (Packet, error) {
-	if s.ctx.Err() != nil {
-		return Packet{}, context.Cause(s.ctx)
-	}
-	if s.failAt > 0 && s.next >= s.failAt {
-		return Packet{}, s.err
-	}
-	if s.next >= s.info.Duration {
-		return Packet{}, io.EOF
-	}
-	at := s.next
-	s.next += audioFrame
-	if at%frame != 0 {
-		return Packet{Track: 1, PTS: at, DTS: at, Duration: audioFrame, Data: []byte{0xaa}}, nil
-	}
-	p := Packet{Track: 0, PTS: at, DTS: at, Duration: frame, Keyframe: at%time.Second == 0, Data: []byte{0, 0, 0, 1, 0x65}}
-	if s.reorder && at >= s.reorderFrom && at%(3*frame) == 0 {
-		p.PTS += 3 * frame // shown after the two that follow
-	}
-	p.Corrupt = s.corruptFrom > 0 && at >= s.corruptFrom
-	return p, nil
-}
-
-type openerFunc func(ctx context.Context, r SourceRequest) (Source, error)
-
-func (f openerFunc) Open(ctx context.Context, r SourceRequest) (Source, error) { return f(ctx, r) }
-
 // arrival is a packet and when it came to the room.
 type arrival struct {
 	Packet
@@ -540,35 +457,6 @@ func TestASourceThatWasThereBeforeIsWaitedForWhenItIsNotFound(t *testing.T) {
 	})
 }
 
-func TestTheLookAheadIsBoundedInBytes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		info := clip(time.Hour)
-		info.Tracks[0].Extradata = nil // never known: no parameter sets come
-		f, err := openFeed(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
-			return &fat{&fakeSource{ctx: ctx, info: info}}, nil
-		}), SourceRequest{}, part{}, nil)
-		require.NoError(t, err)
-		defer f.close()
-		_, err = f.look(t.Context())
-		require.NoError(t, err)
-		require.False(t, f.configured())
-		held := 0
-		for _, p := range f.held {
-			held += len(p.Data)
-		}
-		require.Less(t, held, queueBytes+(1<<20))
-	})
-}
-
-// fat makes every packet 100 KiB.
-type fat struct{ *fakeSource }
-
-func (s *fat) ReadPacket() (Packet, error) {
-	p, err := s.fakeSource.ReadPacket()
-	p.Data = append(p.Data, make([]byte, 100<<10)...)
-	return p, err
-}
-
 func TestASourceThatEndsBeforeItsLengthIsNotSaidToHaveBeenPlayedWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(int) fakeSource {
@@ -623,17 +511,6 @@ func TestAPictureThatNothingDecodesIsToldOnce(t *testing.T) {
 			})
 		})
 	}
-}
-
-// opened opens a feed of what s gives out.
-func (s fragments) opened(t *testing.T, mode SourceMode) *feed {
-	t.Helper()
-	f, err := openFeed(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
-		s.ctx = ctx
-		return &s, nil
-	}), SourceRequest{Mode: mode}, part{}, nil)
-	require.NoError(t, err)
-	return f
 }
 
 // keyframes are those of the pictures that came.

@@ -3,6 +3,7 @@ package media
 import (
 	"context"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,4 +144,82 @@ func TestKeysAreCountedWithinReach(t *testing.T) {
 			require.Equal(t, c.keys, q.keysWithin(c.reach, c.by))
 		})
 	}
+}
+
+func TestATrackLeftBehindIsNotReadAheadFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newPacketQueue(queueLimits{span: time.Second, bytes: 1 << 30, weave: fileWeave})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			_ = q.put(ctx, Packet{Track: 1}, false)
+			for k := 0; q.put(ctx, at(k), false) == nil; k++ {
+			}
+		})
+		synctest.Wait()
+		require.InDelta(t, fileWeave, q.buffered(), float64(2*frame))
+		for range 600 {
+			_, err := q.get(ctx, time.Minute)
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		require.LessOrEqual(t, q.buffered(), time.Second+frame)
+		cancel(ErrStopped)
+		writing.Wait()
+	})
+}
+
+func TestASourceIsReadAheadByAsMuchAsItsTracksAreApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newPacketQueue(queueLimits{span: time.Second, bytes: 1 << 20, weave: fileWeave})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		put := [2]int{}
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			for from := 0; ; from += 150 { // fragments of 6 s
+				for k := range 300 {
+					p := at(from + k%150)
+					p.Track = k / 150
+					if q.put(ctx, p, false) != nil {
+						return
+					}
+					put[p.Track]++
+				}
+			}
+		})
+		for range 2000 {
+			synctest.Wait()
+			spans := q.spans()
+			require.GreaterOrEqual(t, min(spans[0], spans[1]), 6*time.Second-frame)
+			require.LessOrEqual(t, max(spans[0], spans[1]), 13*time.Second)
+			_, err := q.get(ctx, time.Minute)
+			require.NoError(t, err)
+		}
+		require.Greater(t, put[0]+put[1], 2300)
+		cancel(ErrStopped)
+		writing.Wait()
+	})
+}
+
+func TestAConfigurationOutlivesThePacketThatToldIt(t *testing.T) {
+	config := []byte{1, 2, 3}
+	packet := func(dts time.Duration, key bool, config []byte) Packet {
+		return Packet{DTS: dts, PTS: dts, Keyframe: key, Extradata: config, Data: []byte{1}}
+	}
+	q := newPacketQueue(queueLimits{span: 2 * time.Second, bytes: 1 << 20, drop: true})
+	put := func(p Packet) { require.NoError(t, q.put(t.Context(), p, p.Keyframe)) }
+	put(packet(0, true, nil))
+	put(packet(time.Second, true, config))
+	put(packet(3*time.Second, false, nil)) // more than the queue may hold
+	put(packet(3500*time.Millisecond, false, nil))
+	q.lose(packet(3600*time.Millisecond, true, nil))
+	put(packet(4*time.Second, true, nil))
+	put(packet(5*time.Second, true, nil))
+	p, err := q.get(t.Context(), time.Second)
+	require.NoError(t, err)
+	require.Equal(t, 4*time.Second, p.DTS)
+	require.Equal(t, config, p.Extradata)
+	p, err = q.get(t.Context(), time.Second)
+	require.NoError(t, err)
+	require.Nil(t, p.Extradata, "it is told once")
 }

@@ -10,7 +10,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-const inSync = 40 * time.Millisecond
+const (
+	inSync = 40 * time.Millisecond
+	aFrame = 40 * time.Millisecond
+)
 
 // anyPacket draws a packet whose timestamps may be anything.
 func anyPacket(t *rapid.T) Packet {
@@ -37,18 +40,18 @@ func TestATrackWhoseStepBackIsTakenForAWrapStaysBesideTheOther(t *testing.T) {
 				part := func(from time.Duration, by [2]time.Duration, lead int) {
 					for i := range 50 {
 						for _, media := range []MediaType{first, 1 - first} {
-							at := from + time.Duration(i)*frame
+							at := from + time.Duration(i)*aFrame
 							if media != first && i < lead { // it comes late
 								continue
 							}
-							p := r.restamp(Packet{Track: int(media), PTS: at + by[media], DTS: at + by[media], Duration: frame})
+							p := r.restamp(Packet{Track: int(media), PTS: at + by[media], DTS: at + by[media], Duration: aFrame})
 							last[media] = p.PTS
 						}
 					}
 				}
 				part(200*time.Second, [2]time.Duration{}, 0)
 				part(102*time.Second, by, 8)
-				require.Equal(t, 100*frame-frame, last[first])
+				require.Equal(t, 100*aFrame-aFrame, last[first])
 				require.Equal(t, last[first], last[1-first])
 			})
 		}
@@ -131,7 +134,7 @@ func TestTracksThatStartApartStayApart(t *testing.T) {
 					track = 1 - track
 				}
 				out[track] = r.restamp(Packet{Track: track, DTS: in[track], PTS: in[track]}).PTS
-				in[track] += frame
+				in[track] += aFrame
 			}
 			require.Equal(t, apart, out[1]-out[0], name)
 		}
@@ -141,11 +144,11 @@ func TestTracksThatStartApartStayApart(t *testing.T) {
 func TestACutGoesOnRightAfterWhatWasSent(t *testing.T) {
 	var r restamper
 	for i := range 10 {
-		r.restamp(Packet{DTS: time.Duration(i) * frame, PTS: time.Duration(i) * frame})
+		r.restamp(Packet{DTS: time.Duration(i) * aFrame, PTS: time.Duration(i) * aFrame})
 	}
 	r.cut()
 	p := r.restamp(Packet{DTS: time.Hour, PTS: time.Hour})
-	require.Equal(t, 10*frame, p.DTS)
+	require.Equal(t, 10*aFrame, p.DTS)
 }
 
 // muxed is a clip of length as a file has it: pictures reordered by delay,
@@ -198,14 +201,14 @@ func TestALoopHasNoGapOrOverlapBeyondOneFrame(t *testing.T) {
 func TestAWrappedClockGoesOnWithoutASeam(t *testing.T) {
 	for name, wrap := range map[string]time.Duration{"33 bits of 1/90000 s": wrapTS, "32 bits of 1/1000 s": wrapFLV} {
 		var r restamper
-		from := wrap - 50*frame
+		from := wrap - 50*aFrame
 		for i := range 200 {
-			// Audio comes a frame late, and of a packet PTS may wrap before DTS.
-			at := from + time.Duration(i/2-i%2)*frame
-			p := Packet{Track: i % 2, DTS: at % wrap, PTS: (at + 2*frame) % wrap}
+			// Audio comes a aFrame late, and of a packet PTS may wrap before DTS.
+			at := from + time.Duration(i/2-i%2)*aFrame
+			p := Packet{Track: i % 2, DTS: at % wrap, PTS: (at + 2*aFrame) % wrap}
 			out := r.restamp(p)
 			require.Equal(t, at-from, out.DTS, name)
-			require.Equal(t, 2*frame, out.PTS-out.DTS, name)
+			require.Equal(t, 2*aFrame, out.PTS-out.DTS, name)
 			position, _ := r.position(out.DTS)
 			require.Equal(t, at, position, name)
 		}
@@ -324,11 +327,11 @@ func TestASmallStepBackIsToldFromItsStragglers(t *testing.T) {
 func TestStragglersOfATrackThatHasJumpedKeepTheirOldPlace(t *testing.T) {
 	var r restamper
 	for i := range 50 {
-		at := time.Hour + time.Duration(i/2)*frame
+		at := time.Hour + time.Duration(i/2)*aFrame
 		r.restamp(Packet{Track: i % 2, DTS: at, PTS: at})
 	}
-	for i, want := range []time.Duration{25 * frame, 26 * frame, 25 * frame, 27 * frame} {
-		at := []time.Duration{9 * time.Hour, 9*time.Hour + frame, time.Hour + 25*frame, 9*time.Hour + 2*frame}[i]
+	for i, want := range []time.Duration{25 * aFrame, 26 * aFrame, 25 * aFrame, 27 * aFrame} {
+		at := []time.Duration{9 * time.Hour, 9*time.Hour + aFrame, time.Hour + 25*aFrame, 9*time.Hour + 2*aFrame}[i]
 		require.Equal(t, want, r.restamp(Packet{DTS: at, PTS: at}).DTS)
 	}
 }
@@ -340,19 +343,19 @@ func TestAClockThatComesBackIsNotTakenForItsStraggler(t *testing.T) {
 		if i == 50 {
 			at = 9 * time.Hour
 		} else if i == 150 {
-			at = time.Hour + 50*frame // where it was left
+			at = time.Hour + 50*aFrame // where it was left
 		}
-		require.Equal(t, time.Duration(i)*frame, r.restamp(Packet{DTS: at, PTS: at}).DTS)
-		at += frame
+		require.Equal(t, time.Duration(i)*aFrame, r.restamp(Packet{DTS: at, PTS: at}).DTS)
+		at += aFrame
 	}
 }
 
 func TestTracksOfDifferentClocksBothPlay(t *testing.T) {
 	var r restamper
 	for i := range 500 {
-		at := time.Duration(i/2) * frame
+		at := time.Duration(i/2) * aFrame
 		out := r.restamp(Packet{Track: i % 2, DTS: at + time.Duration(i%2)*time.Hour, NoPTS: true})
-		require.InDelta(t, at, out.DTS, float64(2*frame))
+		require.InDelta(t, at, out.DTS, float64(2*aFrame))
 	}
 }
 
@@ -371,17 +374,17 @@ func TestMissingTimestampsAreGuessed(t *testing.T) {
 			}
 		}, false, 0},
 		{"neither, but durations", func(i int, p *Packet) {
-			p.NoDTS, p.NoPTS, p.DTS, p.PTS, p.Duration = true, true, 0, 0, frame
+			p.NoDTS, p.NoPTS, p.DTS, p.PTS, p.Duration = true, true, 0, 0, aFrame
 		}, false, 0},
-		{"no DTS, and B-frames", func(_ int, p *Packet) { p.NoDTS, p.DTS = true, 0 }, true, 3 * frame},
+		{"no DTS, and B-frames", func(_ int, p *Packet) { p.NoDTS, p.DTS = true, 0 }, true, 3 * aFrame},
 	} {
 		var r restamper
 		var first time.Duration
 		for i := range 300 {
-			at := time.Duration(i) * frame
-			p := Packet{DTS: at, PTS: at, Duration: frame}
+			at := time.Duration(i) * aFrame
+			p := Packet{DTS: at, PTS: at, Duration: aFrame}
 			if c.reorder {
-				p.PTS = time.Duration(i+[]int{0, 2, -1, -1}[i%4]) * frame // I P B B
+				p.PTS = time.Duration(i+[]int{0, 2, -1, -1}[i%4]) * aFrame // I P B B
 			}
 			pts := p.PTS
 			c.strip(i, &p)
@@ -403,7 +406,7 @@ func TestMissingTimestampsAreGuessed(t *testing.T) {
 func TestAPTSBelowItsDTSKeepsWhenItIsShown(t *testing.T) {
 	var r restamper
 	for i := range 100 {
-		at := time.Duration(i) * frame
+		at := time.Duration(i) * aFrame
 		out := r.restamp(Packet{DTS: at + 60*time.Millisecond, PTS: at})
 		require.Equal(t, at, out.PTS)
 		require.Equal(t, at, out.DTS)
@@ -428,8 +431,8 @@ func TestAPositionIsTheSourceTimeOfAnyRecentPacket(t *testing.T) {
 			r.cut()
 			at := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "start"))
 			for range rapid.IntRange(1, 30).Draw(t, "packets") {
-				recent = append(recent, mapped{at, r.restamp(Packet{DTS: at, PTS: at, Duration: frame}).PTS})
-				at += frame
+				recent = append(recent, mapped{at, r.restamp(Packet{DTS: at, PTS: at, Duration: aFrame}).PTS})
+				at += aFrame
 			}
 			for _, m := range recent {
 				position, _ := r.position(m.out)

@@ -23,20 +23,20 @@ func TestTimesAreRoundedDownToMilliseconds(t *testing.T) {
 func TestEqualTimesAreMovedApartByAMillisecond(t *testing.T) {
 	var r rise
 	for i := range 10 {
-		p, ok := r.stamp(Packet{DTS: frame, PTS: frame}, Video)
+		p, ok := r.stamp(Packet{DTS: aFrame, PTS: aFrame}, Video)
 		require.True(t, ok)
-		require.Equal(t, frame+time.Duration(i)*tick, p.DTS)
+		require.Equal(t, aFrame+time.Duration(i)*tick, p.DTS)
 		require.Equal(t, p.DTS, p.PTS)
 	}
 }
 
 func TestAHurriedPictureIsShownWhenItShouldBe(t *testing.T) {
 	var r rise
-	r.stamp(Packet{DTS: 10 * frame, PTS: 10 * frame}, Video)
-	p, ok := r.stamp(Packet{DTS: 9 * frame, PTS: 11 * frame}, Video)
+	r.stamp(Packet{DTS: 10 * aFrame, PTS: 10 * aFrame}, Video)
+	p, ok := r.stamp(Packet{DTS: 9 * aFrame, PTS: 11 * aFrame}, Video)
 	require.True(t, ok)
-	require.Equal(t, 10*frame+tick, p.DTS)
-	require.Equal(t, 11*frame, p.PTS)
+	require.Equal(t, 10*aFrame+tick, p.DTS)
+	require.Equal(t, 11*aFrame, p.PTS)
 }
 
 func TestVideoThatComesTooLateIsDroppedUpToAKeyframe(t *testing.T) {

@@ -155,7 +155,7 @@ func TestAPictureIsKeptBeforeTheViewersWhileItsFileHasNoOther(t *testing.T) {
 				s.job.Options.FillAudio = true
 				require.NoError(t, s.recode(t, from))
 				first := from.pictures[0].PTS
-				if first >= leastLead && !from.silent { // it stands from where the sound begins
+				if first >= (300*time.Millisecond) && !from.silent { // it stands from where the sound begins
 					first, from.pictures[0].PTS = 0, 0
 				}
 				for i := range from.pictures { // viewers' time begins with the first
@@ -186,8 +186,8 @@ func TestSilenceKeepsUpWithThePictureInAHole(t *testing.T) {
 				behind = max(behind, newest[0]-newest[1])
 			}
 		}
-		require.Greater(t, behind, hushLive)
-		require.LessOrEqual(t, behind, hushLive+frame+25*time.Millisecond)
+		require.Greater(t, behind, (2 * time.Second))
+		require.LessOrEqual(t, behind, (2*time.Second)+frame+25*time.Millisecond)
 	})
 }
 
@@ -428,6 +428,6 @@ func TestAPictureThatStoodStaysReencodedWhereItCannotBeCopiedAnyMore(t *testing.
 		require.NoError(t, s.playFrom(t.Context(), script{info: clip(30 * time.Second), pictures: pictures}.open, coders))
 		requireRising(t, s.room.got)
 		require.Len(t, coders.made, 1)
-		require.Equal(t, TrackPlan{Transcode, reasonBFrames, Output{Width: 640, Height: 360}}, *s.seen.plan.Video)
+		require.Equal(t, TrackPlan{Transcode, "B-frames", Output{Width: 640, Height: 360}}, *s.seen.plan.Video)
 	})
 }

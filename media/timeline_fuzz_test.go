@@ -77,8 +77,8 @@ func timelineBytes(flags byte, composition int8, dts time.Duration) []byte {
 func timelineSeeds() [][]byte {
 	var wrap, jump, still, none, loop []byte
 	for i := range 60 {
-		track, step := byte(i%2), time.Duration(i/2)*frame
-		wrap = append(wrap, timelineBytes(track, 8, (wrapTS-15*frame+step)%wrapTS)...)
+		track, step := byte(i%2), time.Duration(i/2)*aFrame
+		wrap = append(wrap, timelineBytes(track, 8, (wrapTS-15*aFrame+step)%wrapTS)...)
 		jump = append(jump, timelineBytes(track, 0, step+time.Duration(i/20)*time.Hour)...)
 		still = append(still, timelineBytes(track, -4, time.Hour)...)
 		none = append(none, timelineBytes(track|byte(i%4)<<1, 0, step)...)
@@ -86,7 +86,7 @@ func timelineSeeds() [][]byte {
 		if i%20 == 0 {
 			flags |= 16
 		}
-		loop = append(loop, timelineBytes(flags, 0, time.Duration(i%20/2)*frame-frame)...)
+		loop = append(loop, timelineBytes(flags, 0, time.Duration(i%20/2)*aFrame-aFrame)...)
 	}
 	return [][]byte{wrap, jump, still, none, loop}
 }

@@ -5,59 +5,12 @@ import (
 	"context"
 	"io"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// fragments gives out a clip as a fragmented file has it: all of one track for
-// a while, then all of the other.
-type fragments struct {
-	*fakeSource
-	length time.Duration
-	sound  bool                // it comes first
-	leave  func(p Packet) bool // packets that are not there; nil: all are
-	rate   float64             // media per second of ours, half of it for each track; 0: at once
-	ready  []Packet
-	err    error
-}
-
-func (s *fragments) ReadPacket() (Packet, error) {
-	for len(s.ready) == 0 && s.err == nil {
-		s.fill()
-	}
-	if len(s.ready) == 0 {
-		return Packet{}, s.err
-	}
-	p := s.ready[0]
-	s.ready = s.ready[1:]
-	if s.rate > 0 {
-		if err := sleep(s.ctx, time.Duration(float64(p.Duration)/2/s.rate)); err != nil && p.Track == 0 {
-			return Packet{}, err
-		}
-	}
-	return p, nil
-}
-
-// fill reads a fragment.
-func (s *fragments) fill() {
-	from := s.next
-	for s.next-from < s.length && s.err == nil {
-		p, err := s.fakeSource.ReadPacket()
-		if s.err = err; err == nil && (s.leave == nil || !s.leave(p)) {
-			s.ready = append(s.ready, p)
-		}
-	}
-	slices.SortStableFunc(s.ready, func(a, b Packet) int {
-		if s.sound {
-			return b.Track - a.Track
-		}
-		return a.Track - b.Track
-	})
-}
 
 func (s *stage) playFragments(t *testing.T, coders Transcoders, of fragments) {
 	t.Helper()
@@ -210,76 +163,3 @@ func TestAFragmentThatBreaksOffIsPlayedOnceItIsWhole(t *testing.T) {
 		})
 	}
 }
-
-func TestASourceIsReadAheadByAsMuchAsItsTracksAreApart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := newPacketQueue(queueLimits{span: time.Second, bytes: 1 << 20, weave: fileWeave})
-		ctx, cancel := context.WithCancelCause(t.Context())
-		put := [2]int{}
-		var writing sync.WaitGroup
-		writing.Go(func() {
-			for from := 0; ; from += 150 { // fragments of 6 s
-				for k := range 300 {
-					p := at(from + k%150)
-					p.Track = k / 150
-					if q.put(ctx, p, false) != nil {
-						return
-					}
-					put[p.Track]++
-				}
-			}
-		})
-		for range 2000 {
-			synctest.Wait()
-			spans := q.spans()
-			require.GreaterOrEqual(t, min(spans[0], spans[1]), 6*time.Second-frame)
-			require.LessOrEqual(t, max(spans[0], spans[1]), 13*time.Second)
-			_, err := q.get(ctx, time.Minute)
-			require.NoError(t, err)
-		}
-		require.Greater(t, put[0]+put[1], 2300)
-		cancel(ErrStopped)
-		writing.Wait()
-	})
-}
-
-func TestATrackLeftBehindIsNotReadAheadFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := newPacketQueue(queueLimits{span: time.Second, bytes: 1 << 30, weave: fileWeave})
-		ctx, cancel := context.WithCancelCause(t.Context())
-		var writing sync.WaitGroup
-		writing.Go(func() {
-			_ = q.put(ctx, Packet{Track: 1}, false)
-			for k := 0; q.put(ctx, at(k), false) == nil; k++ {
-			}
-		})
-		synctest.Wait()
-		require.InDelta(t, fileWeave, q.buffered(), float64(2*frame))
-		for range 600 {
-			_, err := q.get(ctx, time.Minute)
-			require.NoError(t, err)
-			synctest.Wait()
-		}
-		require.LessOrEqual(t, q.buffered(), time.Second+frame)
-		cancel(ErrStopped)
-		writing.Wait()
-	})
-}
-
-func TestWhatIsBufferedOfALivePlaylistIsWhatWasNotGivenOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		info := stream(12 * time.Second)
-		info.Container = "hls"
-		f := fragments{fakeSource: &fakeSource{info: info}, length: 6 * time.Second}.opened(t, ModeAuto)
-		defer f.close()
-		m := newProgram(mixerConfig{rules: (&fakeRoom{}).Rules(), reel: &reel{}, observer: &recorder{}, retry: patient, meter: NewMeter(0)}, Job{})
-		require.NoError(t, m.load(opened{feed: f}))
-		synctest.Wait()
-		for i := range 500 {
-			p, err := m.makeNext(t.Context(), t.Context())
-			require.NoError(t, err)
-			require.InDelta(t, 12*time.Second-p.DTS, m.buffered(), float64(3*frame), "packet %d", i)
-		}
-	})
-}
-

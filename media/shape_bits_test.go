@@ -1,0 +1,20 @@
+package media
+
+import (
+	"encoding/hex"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestADecoderConfigurationTellsTheShapeOfPixels(t *testing.T) {
+	for want, text := range map[PixelShape]string{ // of 64x48, by x264
+		{1, 1}:   "0142c00affe100156742c00ada11ec0440000003004000000503c489a801000468ce0fc8",
+		{4, 3}:   "0142c00affe100156742c00ada11ec3840000003004000000503c489a801000468ce0fc8",
+		{64, 45}: "0142c00affe100196742c00ada11effc010000b440000003004000000503c489a801000468ce0fc8",
+	} {
+		config, err := hex.DecodeString(text)
+		require.NoError(t, err)
+		require.Equal(t, want, shapeOf(Track{Type: Video, Codec: H264, Extradata: config}).Pixels)
+	}
+}
