@@ -8,7 +8,7 @@ import (
 )
 
 // pixelShapes are those with a number of their own (ITU-T H.264, table E-1).
-var pixelShapes = [...]PixelShape{
+var pixelShapes = [...][2]int{
 	1: {1, 1}, {12, 11}, {10, 11}, {16, 11}, {40, 33}, {24, 11}, {20, 11}, {32, 11},
 	{80, 33}, {18, 11}, {15, 11}, {64, 33}, {160, 99}, {4, 3}, {3, 2}, {2, 1},
 }
@@ -25,7 +25,8 @@ func pixelsOf(sps h264.SPS) PixelShape {
 	case v.AspectRatioIdc == extendedSAR:
 		return PixelShape{Width: int(v.SarWidth), Height: int(v.SarHeight)}
 	case int(v.AspectRatioIdc) < len(pixelShapes):
-		return pixelShapes[v.AspectRatioIdc]
+		shape := pixelShapes[v.AspectRatioIdc]
+		return PixelShape{Width: shape[0], Height: shape[1]}
 	}
 	return PixelShape{}
 }

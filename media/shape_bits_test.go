@@ -9,9 +9,9 @@ import (
 
 func TestADecoderConfigurationTellsTheShapeOfPixels(t *testing.T) {
 	for want, text := range map[PixelShape]string{ // of 64x48, by x264
-		{1, 1}:   "0142c00affe100156742c00ada11ec0440000003004000000503c489a801000468ce0fc8",
-		{4, 3}:   "0142c00affe100156742c00ada11ec3840000003004000000503c489a801000468ce0fc8",
-		{64, 45}: "0142c00affe100196742c00ada11effc010000b440000003004000000503c489a801000468ce0fc8",
+		{Width: 1, Height: 1}:   "0142c00affe100156742c00ada11ec0440000003004000000503c489a801000468ce0fc8",
+		{Width: 4, Height: 3}:   "0142c00affe100156742c00ada11ec3840000003004000000503c489a801000468ce0fc8",
+		{Width: 64, Height: 45}: "0142c00affe100196742c00ada11effc010000b440000003004000000503c489a801000468ce0fc8",
 	} {
 		config, err := hex.DecodeString(text)
 		require.NoError(t, err)
