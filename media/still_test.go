@@ -353,7 +353,7 @@ func TestACopiedPictureThatStoodIsCopiedAgainOnceItHasGoneOnForAWhile(t *testing
 				require.Equal(t, c.live, err != nil)
 				requireRising(t, s.room.got)
 				require.Equal(t, []string{"planned", "publishing", "planned", "planned"}, s.seen.lines)
-				require.Equal(t, TrackPlan{Copy, "the room takes it as it is", Output{Width: 640, Height: 360}}, *s.seen.plan.Video)
+				require.Equal(t, TrackPlan{Action: Copy, Reason: "the room takes it as it is", Output: Output{Width: 640, Height: 360}}, *s.seen.plan.Video)
 				require.Len(t, coders.made, 1)
 				require.True(t, coders.made[0].closed, "nothing is kept of it")
 
@@ -428,6 +428,6 @@ func TestAPictureThatStoodStaysReencodedWhereItCannotBeCopiedAnyMore(t *testing.
 		require.NoError(t, s.playFrom(t.Context(), script{info: clip(30 * time.Second), pictures: pictures}.open, coders))
 		requireRising(t, s.room.got)
 		require.Len(t, coders.made, 1)
-		require.Equal(t, TrackPlan{Transcode, "B-frames", Output{Width: 640, Height: 360}}, *s.seen.plan.Video)
+		require.Equal(t, TrackPlan{Action: Transcode, Reason: "B-frames", Output: Output{Width: 640, Height: 360}}, *s.seen.plan.Video)
 	})
 }

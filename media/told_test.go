@@ -23,9 +23,9 @@ func TestAnAttemptGivesTheRoomWhatTheOneBeforeDid(t *testing.T) {
 	}{
 		"its first":        {Plan{}, TrackPlan{Action: Copy}, TrackPlan{Action: Copy}},
 		"the same source":  {told(small, usual), TrackPlan{Action: Copy}, TrackPlan{Action: Copy}},
-		"another size":     {told(large, usual), TrackPlan{Transcode, "size changed to 640x360", large}, TrackPlan{Action: Copy}},
-		"another rate":     {told(small, phone), TrackPlan{Action: Copy}, TrackPlan{Transcode, "sample rate changed to 48000 Hz", phone}},
-		"one channel more": {told(small, mono), TrackPlan{Action: Copy}, TrackPlan{Transcode, "channels changed to 2", mono}},
+		"another size":     {told(large, usual), TrackPlan{Action: Transcode, Reason: "size changed to 640x360", Output: large}, TrackPlan{Action: Copy}},
+		"another rate":     {told(small, phone), TrackPlan{Action: Copy}, TrackPlan{Action: Transcode, Reason: "sample rate changed to 48000 Hz", Output: phone}},
+		"one channel more": {told(small, mono), TrackPlan{Action: Copy}, TrackPlan{Action: Transcode, Reason: "channels changed to 2", Output: mono}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestAnAttemptGivesTheRoomWhatTheOneBeforeDid(t *testing.T) {
 				s.job.Before = c.before
 				coders := &fakeCoders{}
 				require.NoError(t, s.playWith(t.Context(), coders))
-				for _, want := range []*TrackPlan{&c.video, &c.audio} {
+				for _, want := range []*TrackPlan{Action: &c.video, Reason: &c.audio} {
 					if want.Action == Copy {
 						want.Reason = "the room takes it as it is"
 					}
@@ -114,7 +114,7 @@ func TestAnAnamorphicPictureIsMadeWideUnlessTheRoomWasToldAnotherSize(t *testing
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(func(int) fakeSource {
 				f := fakeSource{info: clip(2 * time.Second)}
-				f.info.Tracks[0].Pixels = PixelShape{4, 3}
+				f.info.Tracks[0].Pixels = PixelShape{Width: 4, Height: 3}
 				return f
 			})
 			s.job.Before = told(before, Output{})
