@@ -33,7 +33,7 @@ func TestAnAttemptGivesTheRoomWhatTheOneBeforeDid(t *testing.T) {
 				s.job.Before = c.before
 				coders := &fakeCoders{}
 				require.NoError(t, s.playWith(t.Context(), coders))
-				for _, want := range []*TrackPlan{Action: &c.video, Reason: &c.audio} {
+				for _, want := range []*TrackPlan{&c.video, &c.audio} {
 					if want.Action == Copy {
 						want.Reason = "the room takes it as it is"
 					}
