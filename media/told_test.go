@@ -48,7 +48,7 @@ func TestAnAttemptGivesTheRoomWhatTheOneBeforeDid(t *testing.T) {
 					c.audio.Output = usual
 					require.Empty(t, coders.audio)
 				} else {
-					require.Equal(t, AudioOutput{c.audio.Output.SampleRate, 1, 128_000, 100}, coders.audio[0])
+					require.Equal(t, AudioOutput{SampleRate: c.audio.Output.SampleRate, Channels: 1, Bitrate: 128_000, Volume: 100}, coders.audio[0])
 				}
 				require.Equal(t, Plan{Video: &c.video, Audio: &c.audio}, s.seen.plan)
 				require.Len(t, s.room.of(0), 50)
