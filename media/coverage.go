@@ -18,18 +18,18 @@ type Coverage struct {
 	Play  int
 }
 
-func (c Coverage) total() time.Duration { return c.Taken + c.Held + c.Filled + c.Lost }
+func (c Coverage) Total() time.Duration { return c.Taken + c.Held + c.Filled + c.Lost }
 
 // origin is where a packet for the room comes from.
-type origin int
+type Origin int
 
 const (
-	taken origin = iota
-	held
-	filled
+	Taken Origin = iota
+	Held
+	Filled
 )
 
-func wordFor(media MediaType) string {
+func WordFor(media MediaType) string {
 	if media == Video {
 		return "picture"
 	}
@@ -37,8 +37,8 @@ func wordFor(media MediaType) string {
 }
 
 // lostPart is how much of the track was lost, of all.
-func (c Coverage) lostPart() float64 {
-	if all := c.total(); all > 0 {
+func (c Coverage) LostPart() float64 {
+	if all := c.Total(); all > 0 {
 		return float64(c.Lost) / float64(all)
 	}
 	return 0

@@ -35,9 +35,9 @@ type Meter struct {
 	past     Totals // lateness of the seconds that have left the window
 	since    Sent
 
-	source, room, paced waiting
+	source, Room, Paced waiting
 	lastSent            atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
-	behind              atomic.Int64 // ns that a source which is not paced has fallen behind
+	Behind              atomic.Int64 // ns that a source which is not paced has fallen behind
 }
 
 // NewMeter returns a Meter that stands at position.
@@ -46,10 +46,10 @@ func NewMeter(position time.Duration) *Meter {
 }
 
 // sentPacket is what a Meter records of a packet that has left.
-type sentPacket struct {
-	bytes   int64
-	late    time.Duration
-	picture bool
+type SentPacket struct {
+	Bytes   int64
+	Late    time.Duration
+	Picture bool
 }
 
 // Sent is what an attempt has done in some time.
@@ -69,7 +69,7 @@ func (m *Meter) Since() Sent {
 	return sent
 }
 
-func (m *Meter) sent(now time.Time, p sentPacket) {
+func (m *Meter) Sent(now time.Time, p SentPacket) {
 	m.lastSent.Store(now.UnixNano())
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,17 +77,17 @@ func (m *Meter) sent(now time.Time, p sentPacket) {
 		m.started = now
 	}
 	s := m.second(now)
-	s.bytes += p.bytes
+	s.bytes += p.Bytes
 	s.packets++
-	s.late += p.late
-	s.lateness[latenessBucket(p.late)]++
-	if p.picture {
+	s.late += p.Late
+	s.lateness[latenessBucket(p.Late)]++
+	if p.Picture {
 		s.frames++
 		m.since.Pictures++
 	}
-	m.progress.SentBytes += p.bytes
-	m.since.Bytes += p.bytes
-	m.since.Lateness = max(m.since.Lateness, p.late)
+	m.progress.SentBytes += p.Bytes
+	m.since.Bytes += p.Bytes
+	m.since.Lateness = max(m.since.Lateness, p.Late)
 }
 
 // second returns the bucket of now, emptied when it held an older second.
@@ -109,44 +109,44 @@ func (m *Meter) MoveTo(position time.Duration) {
 }
 
 // moveTo sets the position within a play of the source.
-func (m *Meter) moveTo(position time.Duration, play int) {
+func (m *Meter) Advance(position time.Duration, play int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Position, m.progress.Loop = position, play
 }
 
-func (m *Meter) setPlayed(d time.Duration) {
+func (m *Meter) SetPlayed(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Played = d
 }
 
-func (m *Meter) setSlipped(d time.Duration) {
+func (m *Meter) SetSlipped(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Slipped = d
 }
 
-func (m *Meter) setCoverage(media MediaType, c Coverage) {
+func (m *Meter) SetCoverage(media MediaType, c Coverage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Coverage[media] = c
 }
 
 // setUnclocked says that the source's clock has stepped back.
-func (m *Meter) setUnclocked() {
+func (m *Meter) SetUnclocked() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Unclocked, m.progress.Duration = true, 0
 }
 
-func (m *Meter) setDuration(d time.Duration) {
+func (m *Meter) SetDuration(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Duration = d
 }
 
-func (m *Meter) dropped(n int64) {
+func (m *Meter) Dropped(n int64) {
 	if n == 0 { // as after nearly every packet
 		return
 	}
@@ -156,7 +156,7 @@ func (m *Meter) dropped(n int64) {
 	m.since.Dropped += n
 }
 
-func (m *Meter) reconnected() {
+func (m *Meter) Reconnected() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.progress.Reconnects++

@@ -12,7 +12,7 @@ func TestAMeterTellsRatesOverTheLastSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMeter(0)
 		for range 25 * 30 {
-			m.sent(time.Now(), sentPacket{bytes: 5000, late: time.Millisecond, picture: true})
+			m.Sent(time.Now(), SentPacket{Bytes: 5000, Late: time.Millisecond, Picture: true})
 			time.Sleep(40 * time.Millisecond)
 		}
 		p := m.Snapshot(time.Now())
@@ -33,7 +33,7 @@ func TestAMetersLatenessIsThatOfTheWorstHundredth(t *testing.T) {
 			if i%50 == 0 {
 				late = 80 * time.Millisecond
 			}
-			m.sent(time.Now(), sentPacket{late: late})
+			m.Sent(time.Now(), SentPacket{Late: late})
 		}
 		p99 := m.Snapshot(time.Now()).LatenessP99
 		require.GreaterOrEqual(t, p99, 80*time.Millisecond)
@@ -47,14 +47,14 @@ func TestAMetersTotalsHaveEveryPacketOnceHoweverLongItRuns(t *testing.T) {
 		m.GoOnFrom(Progress{Played: time.Hour})
 		var before Totals
 		for i := range 25 * 30 {
-			m.sent(time.Now(), sentPacket{bytes: 10, late: 3 * time.Millisecond})
-			m.setPlayed(time.Hour + time.Duration(i)*40*time.Millisecond)
+			m.Sent(time.Now(), SentPacket{Bytes: 10, Late: 3 * time.Millisecond})
+			m.SetPlayed(time.Hour + time.Duration(i)*40*time.Millisecond)
 			totals := m.Totals()
 			require.GreaterOrEqual(t, totals.Late, before.Late)
 			before = totals
 			time.Sleep(40 * time.Millisecond)
 		}
-		m.dropped(7)
+		m.Dropped(7)
 		both := m.Totals()
 		both.Add(m.Totals())
 		want := Totals{Bytes: 2 * 7500, Dropped: 14, Played: 2 * 749 * 40 * time.Millisecond, Late: 2 * 750 * 3 * time.Millisecond}
@@ -67,12 +67,12 @@ func TestAMetersTotalsHaveEveryPacketOnceHoweverLongItRuns(t *testing.T) {
 
 func TestAMeterTellsOnceWhatWasSentSinceItWasAsked(t *testing.T) {
 	m := NewMeter(0)
-	m.sent(time.Now(), sentPacket{bytes: 10, late: 3 * time.Millisecond, picture: true})
-	m.sent(time.Now(), sentPacket{bytes: 20, late: time.Millisecond})
-	m.dropped(4)
+	m.Sent(time.Now(), SentPacket{Bytes: 10, Late: 3 * time.Millisecond, Picture: true})
+	m.Sent(time.Now(), SentPacket{Bytes: 20, Late: time.Millisecond})
+	m.Dropped(4)
 	require.Equal(t, Sent{Bytes: 30, Pictures: 1, Dropped: 4, Lateness: 3 * time.Millisecond}, m.Since())
 	require.Zero(t, m.Since())
-	m.sent(time.Now(), sentPacket{bytes: 5})
+	m.Sent(time.Now(), SentPacket{Bytes: 5})
 	require.Equal(t, Sent{Bytes: 5}, m.Since())
 	require.EqualValues(t, 35, m.Snapshot(time.Now()).SentBytes)
 }

@@ -34,7 +34,7 @@ type Plan struct {
 // String is the plan for a log: "video copy, audio transcode (codec opus)".
 func (p Plan) String() string {
 	var parts []string
-	for name, t := range p.tracks() {
+	for name, t := range p.Tracks() {
 		part := name + " " + string(t.Action)
 		if t.Action != Copy {
 			part += " (" + t.Reason + ")"
@@ -45,7 +45,7 @@ func (p Plan) String() string {
 }
 
 // tracks yields the tracks there are, with their names.
-func (p Plan) tracks() iter.Seq2[string, *TrackPlan] {
+func (p Plan) Tracks() iter.Seq2[string, *TrackPlan] {
 	return func(yield func(string, *TrackPlan) bool) {
 		if p.Video != nil && !yield("video", p.Video) {
 			return
@@ -57,7 +57,7 @@ func (p Plan) tracks() iter.Seq2[string, *TrackPlan] {
 }
 
 // of returns the plan of a type's track, nil when there is none.
-func (p Plan) of(m MediaType) *TrackPlan {
+func (p Plan) Of(m MediaType) *TrackPlan {
 	if m == Video {
 		return p.Video
 	}
@@ -66,8 +66,8 @@ func (p Plan) of(m MediaType) *TrackPlan {
 
 // with returns the plan with another decision for a type's track, of which the
 // room was told what it was.
-func (p Plan) with(m MediaType, t TrackPlan) Plan {
-	t.Output = p.output(m)
+func (p Plan) With(m MediaType, t TrackPlan) Plan {
+	t.Output = p.Output(m)
 	if m == Video {
 		p.Video = &t
 	} else {
@@ -87,8 +87,8 @@ type Output struct {
 }
 
 // output returns what the room was told of a type's track.
-func (p Plan) output(m MediaType) Output {
-	if t := p.of(m); t != nil {
+func (p Plan) Output(m MediaType) Output {
+	if t := p.Of(m); t != nil {
 		return t.Output
 	}
 	return Output{}

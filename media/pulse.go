@@ -23,7 +23,7 @@ type waiting struct {
 }
 
 // begin notes that a wait has begun, unless it had before.
-func (w *waiting) begin(now time.Time) { w.since.CompareAndSwap(0, now.UnixNano()) }
+func (w *waiting) Begin(now time.Time) { w.since.CompareAndSwap(0, now.UnixNano()) }
 
 // restart ends a wait and begins another, if anybody waits.
 func (w *waiting) restart(now time.Time) {
@@ -33,7 +33,7 @@ func (w *waiting) restart(now time.Time) {
 }
 
 // end notes that what was waited for has come, or is given up.
-func (w *waiting) end(now time.Time) {
+func (w *waiting) End(now time.Time) {
 	if since := w.since.Swap(0); since != 0 {
 		w.total.Add(now.UnixNano() - since)
 	}
@@ -50,10 +50,10 @@ func (w *waiting) look(now time.Time) (since time.Time, total time.Duration) {
 
 // Pulse returns how the attempt goes on at now.
 func (m *Meter) Pulse(now time.Time) Pulse {
-	p := Pulse{Behind: time.Duration(m.behind.Load())}
+	p := Pulse{Behind: time.Duration(m.Behind.Load())}
 	p.SourceSince, p.Source = m.source.look(now)
-	p.RoomSince, p.Room = m.room.look(now)
-	p.Paced = m.paced.since.Load() != 0
+	p.RoomSince, p.Room = m.Room.look(now)
+	p.Paced = m.Paced.since.Load() != 0
 	if ns := m.lastSent.Load(); ns != 0 {
 		p.Sent = time.Unix(0, ns)
 	}
@@ -62,21 +62,21 @@ func (m *Meter) Pulse(now time.Time) Pulse {
 
 // waitForSource and sourceCame stand around whatever waits for the source;
 // without a Meter they do nothing.
-func (m *Meter) waitForSource() {
+func (m *Meter) WaitForSource() {
 	if m != nil {
-		m.source.begin(time.Now())
+		m.source.Begin(time.Now())
 	}
 }
 
 // sourceGives notes that something has come of a source that is still waited for.
-func (m *Meter) sourceGives() {
+func (m *Meter) SourceGives() {
 	if m != nil {
 		m.source.restart(time.Now())
 	}
 }
 
-func (m *Meter) sourceCame() {
+func (m *Meter) SourceCame() {
 	if m != nil {
-		m.source.end(time.Now())
+		m.source.End(time.Now())
 	}
 }

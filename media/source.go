@@ -141,20 +141,20 @@ type Packet struct {
 
 	// lost is how much of the track before it came and is damaged, of what a feed
 	// gives.
-	lost time.Duration
-	onAir
+	Lost time.Duration
+	OnAir
 }
 
 // onAir is what there is to know of a packet that a mixer gives out.
-type onAir struct {
-	kind      MediaType
-	leads     bool          // the position is where it is
-	position  time.Duration // in the source
-	unclocked bool          // position is no time of the source's clock
-	play      int           // number of the play of it
-	leftOut   time.Duration // how much was left out before it, in all
-	origin    origin        // where it comes from
-	config    []byte        // the decoder configuration it needs, in FLV's form
+type OnAir struct {
+	Kind      MediaType
+	Leads     bool          // the position is where it is
+	Position  time.Duration // in the source
+	Unclocked bool          // position is no time of the source's clock
+	Play      int           // number of the play of it
+	Skipped   time.Duration // how much was left out before it, in all
+	Origin    Origin        // where it comes from
+	Config    []byte        // the decoder configuration it needs, in FLV's form
 }
 
 // Source is an opened source. Its methods are called from one goroutine.

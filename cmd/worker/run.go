@@ -16,9 +16,9 @@ import (
 	"github.com/roomcast/roomcast/internal/logging"
 	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
-	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/host"
+	"github.com/roomcast/roomcast/media/push"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/source"
 	"github.com/roomcast/roomcast/media/trtc"
@@ -72,7 +72,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 
 // newPlayer puts the media together; received tells how many bytes have come from
 // sources.
-func newPlayer(cfg config.Config, hosts *host.Pool, log *slog.Logger) (player *media.Pusher, received func() int64, err error) {
+func newPlayer(cfg config.Config, hosts *host.Pool, log *slog.Logger) (player *push.Pusher, received func() int64, err error) {
 	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Deny: cfg.SourceDeny, Log: log})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%sSOURCE_…: %w", config.Prefix, err)
@@ -81,7 +81,7 @@ func newPlayer(cfg config.Config, hosts *host.Pool, log *slog.Logger) (player *m
 	if err != nil {
 		return nil, nil, err
 	}
-	player = &media.Pusher{
+	player = &push.Pusher{
 		Opener: &source.Opener{
 			Network: gate, Demuxer: hosts,
 			Silence: cfg.SourceSilence, Log: log,

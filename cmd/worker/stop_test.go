@@ -21,6 +21,7 @@ import (
 	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/roomcast/roomcast/media/host"
 	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/roomcast/roomcast/media/push"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/source"
 	"github.com/roomcast/roomcast/media/trtc"
@@ -61,7 +62,7 @@ func TestMain(m *testing.M) {
 }
 
 // player is the worker's own, with a name server of the test's.
-func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *media.Pusher {
+func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *push.Pusher {
 	t.Helper()
 	gate, err := egress.New(egress.Config{Allow: []string{"127.0.0.0/8"}, Resolver: names})
 	require.NoError(t, err)
@@ -70,7 +71,7 @@ func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *media.P
 	hosts, err := newPool(t.Context(), config.Config{Sandbox: string(host.SandboxAuto)}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = hosts.Close() })
-	return &media.Pusher{
+	return &push.Pusher{
 		Opener: &source.Opener{Network: gate, Demuxer: hosts, Log: slog.New(slog.DiscardHandler)},
 		Dialer: &rtmp.Dialer{}, Door: door,
 	}

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/roomcast/roomcast/media/mediatest"
-	"github.com/stretchr/testify/require"
+	"github.com/roomcast/roomcast/media/push"
 )
 
 // aPush is a kind of push that is soon over.
@@ -125,7 +127,7 @@ type leaks struct {
 	order   []int
 	random  *rand.Rand
 	room    standIn
-	pusher  *media.Pusher
+	pusher  *push.Pusher
 }
 
 func newLeaks(t *testing.T, kinds []aPush, random *rand.Rand) *leaks {

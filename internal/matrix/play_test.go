@@ -10,12 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
+	"github.com/roomcast/roomcast/media/push"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/source"
 	"github.com/roomcast/roomcast/media/trtc"
-	"github.com/stretchr/testify/require"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 )
 
 // newPusher puts together what a worker does.
-func newPusher(t testing.TB, endpoint string) *media.Pusher {
+func newPusher(t testing.TB, endpoint string) *push.Pusher {
 	t.Helper()
 	door, err := trtc.New(trtc.Config{Keys: map[uint32]media.Secret{appID: appKey}, Endpoint: endpoint})
 	require.NoError(t, err)
@@ -32,7 +34,7 @@ func newPusher(t testing.TB, endpoint string) *media.Pusher {
 	require.NoError(t, err)
 	pool, err := hosts()
 	require.NoError(t, err)
-	return &media.Pusher{
+	return &push.Pusher{
 		Opener: &source.Opener{Network: out, Demuxer: pool, Log: slog.New(slog.DiscardHandler)},
 		Dialer: &rtmp.Dialer{},
 		Door:   door,
@@ -138,7 +140,7 @@ func job(source, user string, d *diary) media.Job {
 const liveShare = 5 * time.Second
 
 // play pushes a sample to its end, a live one until the room has had its share.
-func play(ctx context.Context, p *media.Pusher, j media.Job, d *diary, live bool) error {
+func play(ctx context.Context, p *push.Pusher, j media.Job, d *diary, live bool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if live {

@@ -11,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/roomcast/roomcast/media/mediatest"
-	"github.com/stretchr/testify/require"
+	"github.com/roomcast/roomcast/media/push"
 )
 
 // aPart is some of a soak's pushes.
@@ -131,7 +133,7 @@ func startSoak(t *testing.T) *soak {
 }
 
 // add starts a push, whose end is noted.
-func (s *soak) add(ctx context.Context, pusher *media.Pusher, p aPart, source string) {
+func (s *soak) add(ctx context.Context, pusher *push.Pusher, p aPart, source string) {
 	user, d := fmt.Sprintf("u%d", len(s.meters)), &diary{}
 	j := job(source, user, d)
 	j.Options = p.options

@@ -11,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/roomcast/roomcast/media/push"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/tasks"
-	"github.com/stretchr/testify/require"
 )
 
 // stay is a push that something happens to.
@@ -24,7 +26,7 @@ type stay struct {
 	t      *testing.T
 	room   standIn
 	user   string
-	pusher *media.Pusher
+	pusher *push.Pusher
 	job    media.Job
 	diary  *diary
 	cancel context.CancelCauseFunc

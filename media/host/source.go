@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/still"
 )
 
 const (
@@ -133,7 +134,7 @@ func (s *source) still(ctx context.Context) (media.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return media.NewStill(ctx, s.info, slices.Clone(p.Data)), nil
+	return still.New(ctx, s.info, slices.Clone(p.Data)), nil
 }
 
 // probe bounds the opening: not how long it takes, but for how long nothing comes.

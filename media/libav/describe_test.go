@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 	"github.com/roomcast/roomcast/media/mediatest"
 )
 
@@ -31,7 +31,7 @@ func TestADecoderConfigurationTellsWhatLibavTells(t *testing.T) {
 			s, err := openURL(t, serve(t, filepath.Dir(clip), httptest.NewServer).URL+"/"+filepath.Base(clip))
 			require.NoError(t, err)
 			want := s.Info().Tracks
-			got, sure := media.DescribeH264(want[0].Extradata)
+			got, sure := bitstream.DescribeH264(want[0].Extradata)
 			require.Equal(t, name != "fields", sure)
 			if sure {
 				require.InDelta(t, want[0].FPS, got.FPS, 0.01)
@@ -42,7 +42,7 @@ func TestADecoderConfigurationTellsWhatLibavTells(t *testing.T) {
 				}
 				require.Equal(t, want[0], got)
 			}
-			sound, packet, sure := media.DescribeAAC(want[1].Extradata)
+			sound, packet, sure := bitstream.DescribeAAC(want[1].Extradata)
 			require.Equal(t, name != "low sound", sure)
 			if sure {
 				require.NotZero(t, packet)

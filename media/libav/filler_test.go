@@ -4,8 +4,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/program"
 )
 
 func TestBlackCanBeRepeatedForEver(t *testing.T) {
@@ -34,18 +36,18 @@ func TestSilentAACIsSilentAndOfTheEncodersForm(t *testing.T) {
 	in := beeps(t)
 	to := roomAudio
 	tc := newAudio(t, in.info.Tracks[0], to)
-	require.Equal(t, []byte(media.SilentAACConfig), tc.Output().Extradata)
+	require.Equal(t, []byte(program.SilentAACConfig), tc.Output().Extradata)
 	out := recoded{track: tc.Output()}
 	for i := range 100 {
-		at := time.Duration(i) * media.SilentAACDuration
-		out.packets = append(out.packets, media.Packet{PTS: at, DTS: at, Data: []byte(media.SilentAAC), Keyframe: true})
+		at := time.Duration(i) * program.SilentAACDuration
+		out.packets = append(out.packets, media.Packet{PTS: at, DTS: at, Data: []byte(program.SilentAAC), Keyframe: true})
 	}
 	for _, v := range samples(t, flv(t, out)) {
 		require.Zero(t, v)
 	}
 	to.Volume = 0
 	for _, p := range audio(t, clipPath("beeps.wav"), to).packets[2:] {
-		require.Equal(t, []byte(media.SilentAAC), p.Data)
+		require.Equal(t, []byte(program.SilentAAC), p.Data)
 	}
 }
 
@@ -54,7 +56,7 @@ func TestSilentAACIsSilentInEveryForm(t *testing.T) {
 	for _, c := range []struct {
 		rate, channels int
 		data           string
-	}{{44100, 2, media.SilentAAC}, {8000, 2, media.SilentAAC}, {48000, 1, media.SilentAACMono}, {44100, 1, media.SilentAACMono}} {
+	}{{44100, 2, program.SilentAAC}, {8000, 2, program.SilentAAC}, {48000, 1, program.SilentAACMono}, {44100, 1, program.SilentAACMono}} {
 		to := roomAudio
 		to.SampleRate, to.Channels = c.rate, c.channels
 		out := recoded{track: newAudio(t, in.info.Tracks[0], to).Output()}

@@ -1,23 +1,23 @@
 package libav
 
-// #include "found.h"
-import "C"
-
 import (
 	"time"
 	"unsafe"
 
-	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 )
+
+// #include "found.h"
+import "C"
 
 // libav opens a decoder for every stream, to find out what it is. Where the
 // container or the stream says it, Go reads it, and no decoder is opened.
 
 //export roomcastPicture
 func roomcastPicture(data *C.uint8_t, size C.int, found *C.rc_found) C.int {
-	config := media.AVCC(C.GoBytes(unsafe.Pointer(data), size))
-	t, sure := media.DescribeH264(config)
-	depth, told := media.ReorderH264(config)
+	config := bitstream.AVCC(C.GoBytes(unsafe.Pointer(data), size))
+	t, sure := bitstream.DescribeH264(config)
+	depth, told := bitstream.ReorderH264(config)
 	if !sure || !told || !oneSet(config) {
 		return 0
 	}
@@ -25,7 +25,7 @@ func roomcastPicture(data *C.uint8_t, size C.int, found *C.rc_found) C.int {
 		width: C.int(t.Width), height: C.int(t.Height),
 		pixels_width: C.int(t.Pixels.Width), pixels_height: C.int(t.Pixels.Height),
 		profile: profileH264(config), level: C.int(config[3]),
-		reorder: C.int(depth), transfer: C.int(media.TransferH264(config)),
+		reorder: C.int(depth), transfer: C.int(bitstream.TransferH264(config)),
 	}
 	for i, letter := range []byte(t.PixelFormat) { // "yuv422p10le" is the longest
 		found.format[i] = C.char(letter)
@@ -60,9 +60,9 @@ func profileH264(avcc []byte) C.int {
 
 //export roomcastSound
 func roomcastSound(data *C.uint8_t, size, adts C.int, found *C.rc_found) C.int {
-	describe := media.DescribeAAC
+	describe := bitstream.DescribeAAC
 	if adts != 0 {
-		describe = media.DescribeADTS
+		describe = bitstream.DescribeADTS
 	}
 	t, packet, sure := describe(C.GoBytes(unsafe.Pointer(data), size))
 	if !sure || t.Profile != "LC" { // what HE-AAC adds, its decoder tells

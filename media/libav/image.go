@@ -1,8 +1,5 @@
 package libav
 
-// #include <libavutil/frame.h>
-import "C"
-
 import (
 	"cmp"
 	"context"
@@ -12,8 +9,13 @@ import (
 	"unsafe"
 
 	"github.com/asticode/go-astiav"
+
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/still"
 )
+
+// #include <libavutil/frame.h>
+import "C"
 
 // imageFormats are the demuxers of pictures that stand.
 var imageFormats = []string{"jpeg_pipe", "png_pipe", "webp_pipe"}
@@ -34,15 +36,15 @@ func (s *Source) isImage() bool { return slices.Contains(imageFormats, s.info.Co
 
 // image reads the picture, for which s is closed.
 func (s *Source) image(ctx context.Context) (media.Source, error) {
-	var still media.Source
+	var standing media.Source
 	err := s.alone(func() (err error) {
-		still, err = s.readImage(ctx)
+		standing, err = s.readImage(ctx)
 		return err
 	})
 	if err = cmp.Or(s.Close(), err); err != nil {
 		return nil, err
 	}
-	return still, nil
+	return standing, nil
 }
 
 func (s *Source) readImage(ctx context.Context) (media.Source, error) {
@@ -57,7 +59,7 @@ func (s *Source) readImage(ctx context.Context) (media.Source, error) {
 		return nil, err
 	}
 	info := media.SourceInfo{Container: s.info.Container, Still: true, Tracks: []media.Track{s.videoTrack(s.format.Streams()[s.video])}}
-	return media.NewStill(ctx, info, p.Data), nil
+	return still.New(ctx, info, p.Data), nil
 }
 
 // learnShape decodes the picture, and tells its stream how it has to be turned:

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
 )
 
 // Config is what an Opener works with.
@@ -37,7 +38,7 @@ func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Ga
 		l.close()
 		return nil, err
 	}
-	s := &Source{request: r, delay: media.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r)}
+	s := &Source{request: r, delay: clock.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r)}
 	if err := s.alone(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}

@@ -1,15 +1,17 @@
 package libav
 
-// #include "demux.h"
-import "C"
-
 import (
 	"errors"
 	"time"
 
 	"github.com/asticode/go-astiav"
+
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
 )
+
+// #include "demux.h"
+import "C"
 
 const (
 	seekStep = 2 * time.Second // how far to go back when no keyframe was found; doubles
@@ -86,8 +88,8 @@ func (s *Source) forwardOnly() bool { return C.rc_seekable(cFormat(s.format)) ==
 // typeOf is of a packet's track.
 func (s *Source) typeOf(p media.Packet) media.MediaType { return s.info.Tracks[p.Track].Type }
 
-func (s *Source) sought() media.Reader {
-	return media.Reader{Read: s.read, Type: s.typeOf}
+func (s *Source) sought() clock.Reader {
+	return clock.Reader{Read: s.read, Type: s.typeOf}
 }
 
 // soundBeforePicture goes to target, which lies before the first picture: a

@@ -1,8 +1,5 @@
 package libav
 
-// #include "demux.h"
-import "C"
-
 import (
 	"bytes"
 	"errors"
@@ -15,8 +12,13 @@ import (
 	"unsafe"
 
 	"github.com/asticode/go-astiav"
+
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
 )
+
+// #include "demux.h"
+import "C"
 
 // Source is a source opened by libav.
 type Source struct {
@@ -32,7 +34,7 @@ type Source struct {
 	video, audio int
 	tracks       map[int]int // libav's index to ours
 	configs      [][]byte    // each track's present decoder configuration
-	ahead        media.Ahead
+	ahead        clock.Ahead
 	rivals       [2]*rival              // by media.MediaType
 	adopted      []media.Packet         // held of a stream that has taken a part
 	known        map[int]astiav.CodecID // by libav's index: what is known of a stream is of it
@@ -48,7 +50,7 @@ type Source struct {
 	vorbis       *vorbisClock           // nil for most
 	edits        *edits                 // nil for most
 	untimed      *untimed               // nil for all but Matroska
-	delay        media.SoundDelay
+	delay        clock.SoundDelay
 	once         sync.Once
 	busy         sync.Mutex // held while libav works for it
 	freed        bool       // nothing is left to read from; guarded by busy

@@ -11,6 +11,7 @@ import (
 	"github.com/bluenviron/gortmplib/pkg/amf0"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 )
 
 // How long, and how much, a stream's other track is waited for. A picture may be
@@ -206,11 +207,11 @@ func (f *flvReader) configure(m media.MediaType, config []byte) {
 	var length time.Duration
 	var sure bool
 	if m == media.Video {
-		if t, sure = media.DescribeH264(config); t.FPS > 0 {
+		if t, sure = bitstream.DescribeH264(config); t.FPS > 0 {
 			length = time.Duration(float64(time.Second) / t.FPS)
 		}
 	} else {
-		t, length, sure = media.DescribeAAC(config)
+		t, length, sure = bitstream.DescribeAAC(config)
 	}
 	if !sure {
 		f.foreign = true

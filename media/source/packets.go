@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
 )
 
 const defaultProbeTime = 15 * time.Second
@@ -54,7 +55,7 @@ func (o *Opener) openLive(ctx context.Context, r media.SourceRequest, open liveO
 		return nil, err
 	}
 	if way.Source != nil {
-		return &packets{Source: way.Source, life: l, end: way.Close, delay: media.SoundDelay{By: r.AudioDelay}}, nil
+		return &packets{Source: way.Source, life: l, end: way.Close, delay: clock.SoundDelay{By: r.AudioDelay}}, nil
 	}
 	end := way.Close
 	way.Close = func() {
@@ -71,7 +72,7 @@ type packets struct {
 	media.Source
 	life  *life
 	end   func()
-	delay media.SoundDelay
+	delay clock.SoundDelay
 	busy  sync.Mutex // held while a packet is read
 	once  sync.Once
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 )
 
 // sound is for frames of a constant length.
@@ -44,7 +45,7 @@ func (t *rtspTrack) configured(config *mpeg4audio.AudioSpecificConfig) (time.Dur
 	if err != nil {
 		return 0, err
 	}
-	known, length, _ := media.DescribeAAC(told)
+	known, length, _ := bitstream.DescribeAAC(told)
 	if known.SampleRate == 0 {
 		return 0, errPanic
 	}

@@ -3,7 +3,12 @@ package source
 import (
 	"bytes"
 	"image"
-	_ "image/jpeg" // an MJPEG camera's pictures tell how large they are
+
+	"github.com/roomcast/roomcast/media/bitstream"
+
+	_ "image/jpeg"
+
+	// an MJPEG camera's pictures tell how large they are
 	mathbits "math/bits"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
@@ -40,7 +45,7 @@ func (t *rtspTrack) h264(f *format.H264) error {
 		}
 		avcc := append([]byte{1, sps[1], sps[2], sps[3], 0xff, 0xe1, byte(len(sps) >> 8), byte(len(sps))}, sps...)
 		avcc = append(append(avcc, 1, byte(len(pps)>>8), byte(len(pps))), pps...)
-		known, sure := media.DescribeH264(avcc)
+		known, sure := bitstream.DescribeH264(avcc)
 		if known.Width <= 0 || known.Height <= 0 {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
 )
 
 const seekStep = 2 * time.Second // how far to go back when no keyframe was found; doubles
@@ -85,7 +86,7 @@ func (s *Source) jump(to time.Duration) error {
 // typeOf is of a packet's track.
 func (s *Source) typeOf(p media.Packet) media.MediaType { return s.info.Tracks[p.Track].Type }
 
-func (s *Source) sought() media.Reader { return media.Reader{Read: s.read, Type: s.typeOf} }
+func (s *Source) sought() clock.Reader { return clock.Reader{Read: s.read, Type: s.typeOf} }
 
 // soundBeforePicture goes to target, which lies before the first picture. A playlist
 // may tell too short a time of a segment that begins without a picture.

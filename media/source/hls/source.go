@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
 )
 
 // Demuxer takes apart what comes over a gate's way: media/libav.Opener.
@@ -55,8 +56,8 @@ type Source struct {
 	info     media.SourceInfo
 	chains   []*chain
 	timeline *timeline // of a recording; else nil
-	delay    media.SoundDelay
-	ahead    media.Ahead
+	delay    clock.SoundDelay
+	ahead    clock.Ahead
 
 	mu     sync.Mutex
 	closed bool
@@ -68,7 +69,7 @@ var _ media.Source = (*Source)(nil)
 func Open(ctx context.Context, cfg Config, r media.SourceRequest, p Playlist) (*Source, error) {
 	s := &Source{
 		request: r, fetcher: &fetcher{client: cfg.Client, explain: cfg.Explain, silence: cfg.Silence}, demuxer: cfg.Demuxer, stood: cfg.Stood,
-		log: cmp.Or(r.Log, cfg.Log, slog.Default()), delay: media.SoundDelay{By: r.AudioDelay},
+		log: cmp.Or(r.Log, cfg.Log, slog.Default()), delay: clock.SoundDelay{By: r.AudioDelay},
 	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	err := s.open(p)

@@ -1,0 +1,38 @@
+package bitstream
+
+import (
+	"github.com/roomcast/roomcast/media"
+)
+
+// configs carries what packets that are left out tell of a track to the next one
+// that is not: a source tells it once.
+type Pending [2]news
+
+// news is a new decoder configuration, or another stream.
+type news struct {
+	extradata []byte
+	change    *media.Track
+}
+
+// lose notes what p, which is left out, tells of those after it.
+func (c *Pending) Keep(p media.Packet) {
+	if p.Change != nil {
+		c[p.Track] = news{change: p.Change}
+	}
+	if p.Extradata != nil {
+		c[p.Track].extradata = p.Extradata
+	}
+}
+
+// pass gives p what those before it told.
+func (c *Pending) Attach(p *media.Packet) {
+	told := c[p.Track]
+	c[p.Track] = news{}
+	if p.Change != nil {
+		return
+	}
+	p.Change = told.change
+	if p.Extradata == nil {
+		p.Extradata = told.extradata
+	}
+}

@@ -1,0 +1,150 @@
+package clock
+
+import (
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// How much media of one track waits for the other: longer than a decoder's
+// delay (16 pictures, H.264 A.3.1) where nobody waits for it, and short where
+// viewers do.
+const (
+	FileHold = time.Second
+	LiveHold = 150 * time.Millisecond
+)
+
+// Bounds of what an interleaver holds.
+const (
+	interleaverBytes = 16 << 20
+	PacketOverhead   = 256 // counted for each packet beside its data
+)
+
+// interleaver merges the packets of up to two tracks by DTS. Each track's
+// packets stay in their order. A decoder's delay makes pictures come out well
+// after the sound that belongs to them: that is what it waits for, but never
+// for more than hold of media, or, where a track leads and has not begun,
+// interleaverBytes.
+type Interleaver struct {
+	hold     time.Duration // media time a track waits for the other; may change at any time
+	Lanes    [2]trackQueue
+	bytes    int
+	flushing bool
+}
+
+// trackQueue is one track's queue, a ring that grows.
+type trackQueue struct {
+	absent  bool // nothing is expected of it
+	Leads   bool // the other does not begin without it: that would be left out
+	Ring    []media.Packet
+	Head, N int
+	started bool
+	newest  time.Duration // highest DTS that came
+}
+
+// newInterleaver returns an interleaver of that many tracks, 1 or 2.
+func NewInterleaver(tracks int, hold time.Duration) *Interleaver {
+	i := &Interleaver{hold: hold}
+	i.Lanes[1].absent = tracks < 2
+	return i
+}
+
+// push takes p; its DTS is set.
+func (i *Interleaver) Push(p media.Packet) {
+	l := &i.Lanes[p.Track]
+	l.put(p)
+	i.bytes += len(p.Data) + PacketOverhead
+	i.flushing = false
+}
+
+// pop returns the packet with the lowest DTS, or false while one with a lower
+// DTS may still come.
+func (i *Interleaver) Pop() (media.Packet, bool) {
+	l := i.lowest()
+	if l == nil || !i.ready(l) {
+		return media.Packet{}, false
+	}
+	return i.take(l), true
+}
+
+// take takes the first packet of a lane, which is not empty.
+func (i *Interleaver) take(l *trackQueue) media.Packet {
+	p := l.take()
+	i.bytes -= len(p.Data) + PacketOverhead
+	return p
+}
+
+// end says that no more packets of track are expected; a push of one takes it
+// back.
+func (i *Interleaver) End(track int) { i.Lanes[track].absent = true }
+
+// flush makes everything that is held come out, until the next push.
+func (i *Interleaver) Flush() { i.flushing = true }
+
+// clear throws away what is held and returns how many packets that was.
+func (i *Interleaver) Clear() int {
+	n := 0
+	for t := range i.Lanes {
+		l := &i.Lanes[t]
+		for n += l.N; l.N > 0; {
+			l.take()
+		}
+		l.started = false
+	}
+	i.bytes, i.flushing = 0, false
+	return n
+}
+
+// lowest returns the lane whose first packet has the lowest DTS, nil when both
+// are empty.
+func (i *Interleaver) lowest() *trackQueue {
+	a, b := &i.Lanes[0], &i.Lanes[1]
+	switch {
+	case a.N == 0 && b.N == 0:
+		return nil
+	case b.N == 0, a.N > 0 && a.first().DTS <= b.first().DTS:
+		return a
+	default:
+		return b
+	}
+}
+
+// ready says whether l's first packet, the lowest there is, need not wait for
+// the other lane.
+func (i *Interleaver) ready(l *trackQueue) bool {
+	other, first := i.other(l), l.first().DTS
+	return i.flushing || other.N > 0 || other.absent || i.bytes > interleaverBytes ||
+		(other.started && first <= other.newest) || l.newest-first >= i.hold && (other.started || !other.Leads)
+}
+
+func (i *Interleaver) other(l *trackQueue) *trackQueue {
+	if l == &i.Lanes[0] {
+		return &i.Lanes[1]
+	}
+	return &i.Lanes[0]
+}
+
+func (l *trackQueue) first() *media.Packet { return &l.Ring[l.Head] }
+
+func (l *trackQueue) put(p media.Packet) {
+	if l.N == len(l.Ring) {
+		ring := make([]media.Packet, max(16, 2*l.N))
+		k := copy(ring, l.Ring[l.Head:])
+		copy(ring[k:], l.Ring[:l.Head])
+		l.Ring, l.Head = ring, 0
+	}
+	l.Ring[(l.Head+l.N)%len(l.Ring)] = p
+	l.N++
+	if l.newest = max(l.newest, p.DTS); !l.started {
+		l.newest = p.DTS
+	}
+	l.started, l.absent = true, false
+}
+
+func (l *trackQueue) take() media.Packet {
+	p := l.Ring[l.Head]
+	l.Ring[l.Head] = media.Packet{}
+	l.Head = (l.Head + 1) % len(l.Ring)
+	l.N--
+	return p
+}

@@ -1,0 +1,511 @@
+package input
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
+	"github.com/roomcast/roomcast/media/clock"
+)
+
+// Queue limits. A file is read ahead by a second, which hides a slow server; a
+// live playlist by what it offers, which tells how its clock runs against ours.
+// A live source may lag by two before it is taken from a newer keyframe: of a
+// playlist, that is what the room's slowness adds to what is offered.
+const (
+	FileAhead  = time.Second
+	liveAhead  = 30 * time.Second
+	LiveBehind = 2 * time.Second
+	QueueBytes = 8 << 20
+)
+
+// A source that gives no packet for this long has stalled, though it may still
+// drip bytes. A live playlist's segments come up to some ten seconds apart.
+const (
+	stalledAfter    = 10 * time.Second
+	stalledSegments = 30 * time.Second
+)
+
+// feed is one opening of a source: a goroutine reads it into a queue.
+type Input struct {
+	source          media.Source
+	Info            media.SourceInfo
+	Live            bool          // has no end
+	Realtime        bool          // comes as fast as it is made: nothing to pace, and what lags is dropped
+	Bursty          bool          // comes as fast as it is made, but a playlist's segment at a time: its clock is followed, what lags is left out
+	Seeks           bool          // goes to a position
+	From            time.Duration // position that it is read from
+	filters         []bitstream.Filter
+	Queue           *Queue
+	cancel          context.CancelCauseFunc
+	Release         context.CancelFunc // of a context made for this feed; may be nil
+	reading         sync.WaitGroup
+	gate            *clock.StartGate
+	Trim            trim
+	Ahead           []media.Packet    // looked at already, and not yet given out
+	early           earlySound        // from before the gate opened
+	skippedPictures int               // pictures from before the gate opened
+	pending         bitstream.Pending // of what was left out behind the queue
+	Corrupt         [2]atomic.Int64   // packets left out as damaged, or made of what is; by MediaType
+	tail            [2]time.Duration  // of it at the end, by MediaType; to be used when the queue has failed
+	came            func()            // is told of each packet that is taken; may be nil
+	passedOn        bool              // another feed has the source
+	ended           chan struct{}     // closed when all of the source has been read
+}
+
+// part is what of a source a feed plays.
+type Part struct {
+	From  time.Duration // position; live sources ignore it
+	Until time.Duration // position; 0: the source's end
+}
+
+// openFeed opens the source where part begins and starts reading it. ctx
+// bounds the feed's life. What has left a live source's queue and not reached the
+// room is told by beyond, which may be nil.
+func Open(ctx context.Context, o media.Opener, r media.SourceRequest, part Part, beyond func() time.Duration) (*Input, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	source, err := o.Open(ctx, r)
+	if err != nil {
+		cancel(err)
+		return nil, err
+	}
+	f := newInput(source, r.Mode)
+	f.cancel, f.came = cancel, r.Came
+	f.From = max(part.From, 0)
+	if part.From > 0 && f.Seeks {
+		if err := source.Seek(part.From); err != nil {
+			cancel(err)
+			return nil, cmp.Or(source.Close(), err)
+		}
+		f.Info = source.Info()
+	}
+	f.begin(ctx, part.Until, beyond)
+	return f, nil
+}
+
+func newInput(source media.Source, mode media.SourceMode) *Input {
+	f := &Input{source: source, Info: source.Info(), ended: make(chan struct{})}
+	f.Live = mode == media.ModeLive || (mode != media.ModeVOD && f.Info.Live)
+	recorded := !f.Info.Live && (f.Info.Duration > 0 || f.Info.Still) // it is all there, though played as live
+	f.Realtime, f.Bursty = f.Live && !recorded && !f.Segmented(), f.Live && !recorded && f.Segmented()
+	f.Seeks = !f.Live && !f.Info.Live
+	return f
+}
+
+// begin starts reading the source, up to a position.
+func (f *Input) begin(ctx context.Context, until time.Duration, beyond func() time.Duration) {
+	for _, t := range f.Info.Tracks {
+		f.filters = append(f.filters, bitstream.NewFilter(t))
+	}
+	f.gate = clock.NewStartGate(f.Info.Tracks)
+	if !f.Live {
+		f.Trim = newTrim(f.Info, f.gate, until)
+	}
+	f.Queue = NewQueue(f.limits(beyond))
+	f.early.span = clock.FileWeave
+	if f.Realtime {
+		f.early.span = earlyLive
+	}
+	f.reading.Go(func() { f.Queue.Fail(media.Caught(func() error { return f.read(ctx) })) })
+}
+
+func (f *Input) limits(beyond func() time.Duration) QueueLimits {
+	limits := QueueLimits{Span: FileAhead, Bytes: QueueBytes}
+	switch {
+	case f.Realtime:
+		limits.Span, limits.drop, limits.beyond = LiveBehind, true, beyond
+	case f.Bursty:
+		limits.Span = liveAhead
+	case len(f.Info.Tracks) > 1:
+		limits.weave = clock.FileWeave
+	}
+	return limits
+}
+
+// segmented says whether the source comes a playlist's segment at a time: it
+// is paced even when it is live.
+func (f *Input) Segmented() bool { return f.Info.Container == "hls" }
+
+// patience is how long no packet may come before the source has stalled.
+func (f *Input) Patience() time.Duration {
+	if f.Segmented() && f.Info.Live {
+		return stalledSegments
+	}
+	return stalledAfter
+}
+
+// close ends the reading and the source.
+func (f *Input) Close() {
+	if f.passedOn {
+		return
+	}
+	f.cancel(errFeedClosed)
+	_ = f.source.Close() // nobody needs it any more
+	f.reading.Wait()
+	if f.Release != nil {
+		f.Release()
+	}
+}
+
+var errFeedClosed = errors.New("the source is not needed any more")
+
+// read fills the queue until the source, its part or ctx ends, and returns
+// why. Damaged is what libav says is, and what is not well formed. After a damaged
+// picture none goes on before the next keyframe: those between are made of it.
+func (f *Input) read(ctx context.Context) error {
+	damaged := false
+	var tracks [2]media.Track // the reader's own: the feed's change when they are given out
+	copy(tracks[:], f.Info.Tracks)
+	var left [2]time.Duration // out since the last packet, by index
+	defer func() {
+		for i, t := range tracks {
+			f.tail[t.Type] += left[i]
+		}
+	}()
+	steps := clock.StepRemover{Woven: f.Info.Container == "flv"} // fragments hold all of a track before the other
+	for {
+		p, err := f.source.ReadPacket()
+		beyond := err == nil && f.Trim.beyond(p)
+		if f.Trim.over {
+			err = io.EOF
+		}
+		if err != nil {
+			if IsEnd(err) && !f.Live {
+				close(f.ended)
+			}
+			return f.readError(ctx, err)
+		}
+		if beyond {
+			continue
+		}
+		if f.Realtime {
+			p = steps.Remove(p, time.Now())
+		}
+		t := &tracks[p.Track]
+		if p.Change != nil {
+			*t = *p.Change
+		}
+		if p.Extradata != nil {
+			t.Extradata = p.Extradata
+		}
+		lost := !bitstream.WellFormed(*t, p.Data)
+		if t.Type == media.Video {
+			damaged = p.Corrupt || lost || (damaged && !p.Keyframe)
+			lost = damaged
+		}
+		if lost {
+			f.Corrupt[t.Type].Add(1)
+			left[p.Track] += min(max(p.Duration, 0), clock.MaxFrame)
+			f.Queue.lose(p)
+			continue
+		}
+		p.Lost, left[p.Track] = left[p.Track], 0
+		if err := f.Queue.Put(ctx, p, f.gate.IsKey(p)); err != nil {
+			return err
+		}
+	}
+}
+
+// accept makes a track what p, which is looked at or given out, says it is from
+// now on.
+func (f *Input) accept(p media.Packet) {
+	if p.Change == nil {
+		return
+	}
+	tracks, conformers := slices.Clone(f.Info.Tracks), slices.Clone(f.filters)
+	if p.Track == len(tracks) {
+		tracks, conformers = append(tracks, media.Track{}), append(conformers, nil)
+	}
+	tracks[p.Track], conformers[p.Track] = *p.Change, bitstream.NewFilter(*p.Change)
+	_, _ = conformers[p.Track].Conform(p.Data) // for what is in it
+	f.Info.Tracks, f.filters = tracks, conformers
+}
+
+// readThrough says whether all of the source has been read.
+func (f *Input) ReadThrough() bool {
+	select {
+	case <-f.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// takeTail returns, once, how much of a track was damaged at the end.
+func (f *Input) TakeTail(kind media.MediaType) time.Duration {
+	tail := f.tail[kind]
+	f.tail[kind] = 0
+	return tail
+}
+
+func (f *Input) readError(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case IsEnd(err) && f.Live:
+		return &media.Error{Kind: media.KindSourceEnded, Op: "read source"}
+	default:
+		return err
+	}
+}
+
+// isEnd says whether err is a source's end: io.EOF, but not inside an *Error.
+func IsEnd(err error) bool {
+	_, fault := errors.AsType[*media.Error](err)
+	return !fault && errors.Is(err, io.EOF)
+}
+
+// track returns the source's track of a type, nil when it has none.
+func (f *Input) Track(m media.MediaType) *media.Track {
+	for i := range f.Info.Tracks {
+		if f.Info.Tracks[i].Type == m {
+			return &f.Info.Tracks[i]
+		}
+	}
+	return nil
+}
+
+// conformer returns what brings the packets of a track into FLV's form.
+func (f *Input) Filter(m media.MediaType) bitstream.Filter {
+	return f.filters[slices.IndexFunc(f.Info.Tracks, func(t media.Track) bool { return t.Type == m })]
+}
+
+// mostBeforeKey is how many pictures may come before one that a player can begin
+// with: nearly three minutes of them, at 30 a second.
+const mostBeforeKey = 5000
+
+var errNoKey = &media.Error{Kind: media.KindSourceInvalid, Op: "read source", Err: media.Because("no picture in it that a player could begin with", nil)}
+
+// next returns the next packet from the first keyframe on. io.EOF is the
+// source's end; after patience without a packet it has stalled.
+func (f *Input) Next(ctx context.Context, patience time.Duration) (media.Packet, error) {
+	for {
+		p, err := f.take(ctx, patience)
+		if err != nil {
+			return p, err
+		}
+		begun := f.gate.Open
+		switch passed := f.gate.Pass(p); {
+		case passed:
+			f.pending.Attach(&p)
+			if !begun {
+				p = f.begins(p)
+			}
+			return p, nil
+		case !begun && f.gate.Kind(p) == media.Audio:
+			f.early.add(p, &f.pending)
+		case !begun:
+			f.pending.Keep(p)
+			if f.skippedPictures++; f.skippedPictures > mostBeforeKey {
+				return p, errNoKey
+			}
+		default:
+			f.pending.Keep(p)
+		}
+	}
+}
+
+// leastLead is by how much sound must begin before the picture for the picture to
+// stand before it: less is what encoders and muxers leave.
+const leastLead = 300 * time.Millisecond
+
+// begins puts the sound from before key, the first picture, behind it, and returns
+// what comes first. Of a file that is read from before its first picture no sound
+// is left out: the picture stands until its time comes, sent again each second.
+func (f *Input) begins(key media.Packet) media.Packet {
+	early := f.early.packets
+	f.early.packets = nil
+	begin := f.Info.StartTime + f.From
+	leads := !f.Live && !key.NoPTS && (f.From == 0 || f.Seeks && clock.ShownAt(key) > begin)
+	if leads && f.From > 0 {
+		early = slices.DeleteFunc(early, func(p media.Packet) bool {
+			before := clock.ShownAt(p)+p.Duration <= begin
+			if before {
+				f.pending.Keep(p)
+			}
+			return before
+		})
+	}
+	var all []media.Packet
+	lead := time.Duration(0)
+	if leads && len(early) > 0 {
+		f.gate.From = clock.ShownAt(early[0])
+		if f.From > 0 {
+			f.gate.From = max(f.gate.From, begin)
+		}
+		all, lead = standBeside(&key, early, f.gate.From)
+	}
+	if lead < leastLead {
+		f.gate.From = clock.ShownAt(key)
+		f.Ahead = append(early, f.Ahead...)
+		return key
+	}
+	f.Ahead = append(append(all[1:len(all):len(all)], key), f.Ahead...)
+	return all[0]
+}
+
+// standBeside returns the sound that comes before key and, from a time of it on, key
+// as it stands meanwhile, and for how long it does. The sound's clock may break, and
+// need not be key's.
+func standBeside(key *media.Packet, sound []media.Packet, from time.Duration) (all []media.Packet, lead time.Duration) {
+	for len(sound) > 0 {
+		n, end := 0, clock.ShownAt(sound[0])
+		for n < len(sound) && goesOn(end, clock.ShownAt(sound[n])) {
+			end = max(end, clock.ShownAt(sound[n])+sound[n].Duration)
+			n++
+		}
+		until := end
+		if at := clock.ShownAt(*key); n == len(sound) && at >= clock.ShownAt(sound[0])-clock.MaxApart && at <= end+clock.MaxApart { // of one clock
+			until, end = clock.DecodedAt(*key), at
+		}
+		for at := from; at < until; at += clock.FrameHold {
+			p := *key
+			p.PTS, p.DTS, p.NoDTS, p.Duration, p.Origin = at, at, false, min(clock.FrameHold, end-at), media.Held
+			all = append(all, p)
+			key.Extradata, key.Change = nil, nil
+		}
+		all, lead, sound = append(all, sound[:n]...), lead+end-from, sound[n:]
+		if len(sound) > 0 {
+			from = clock.ShownAt(sound[0])
+		}
+	}
+	return all, lead
+}
+
+// goesOn says whether what is shown at t goes on with a clock that has come to end.
+func goesOn(end, t time.Duration) bool {
+	return t >= end-clock.MaxBackward && t <= end+clock.MaxForward
+}
+
+// get returns the next packet that was read.
+func (f *Input) get(ctx context.Context, patience time.Duration) (media.Packet, error) {
+	p, err := f.Queue.Get(ctx, patience)
+	if err == nil && f.came != nil {
+		f.came()
+	}
+	return p, err
+}
+
+func (f *Input) take(ctx context.Context, patience time.Duration) (media.Packet, error) {
+	var p media.Packet
+	var err error
+	if len(f.Ahead) > 0 {
+		p = f.Ahead[0]
+		f.Ahead = f.Ahead[1:]
+	} else {
+		p, err = f.get(ctx, patience)
+	}
+	f.accept(p)
+	return p, err
+}
+
+// maxSkip is how much of a source is read and left out rather than sought.
+const MaxSkip = 10 * time.Second
+
+// skipTo leaves out what comes before the last keyframe at or before position,
+// or before position itself where the first picture comes later. The source's clock
+// may step back on the way: its times are positions no more.
+// It returns false when that keyframe is not ahead, or by more than most: the
+// source is better sought, and the feed of no use then.
+func (f *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool, error) {
+	opened := f.From
+	f.From = position
+	target := f.Info.StartTime + position
+	var kept []media.Packet
+	var clk clock.Restamper
+	found, pictures, before := false, 0, time.Duration(0)
+	for {
+		p, err := f.take(ctx, f.Patience())
+		if IsEnd(err) { // the feed says so again after what is kept
+			break
+		}
+		if err != nil {
+			return false, err
+		}
+		steady, ahead := clk.Steady(p)
+		if !p.NoDTS && target-steady.DTS > most {
+			return false, nil
+		}
+		if f.gate.IsKey(p) && steady.PTS <= target {
+			since := clock.ShownAt(p) - MaxSkip
+			if ahead != before { // of another clock
+				since = clock.Forever
+			}
+			found, kept, before = true, f.soundOf(kept, since), ahead
+		}
+		kept = append(kept, p)
+		if f.gate.Kind(p) == media.Video {
+			pictures++
+		}
+		if f.isPast(steady, target) {
+			found = found || opened <= position && pictures == 1 && f.gate.Kind(p) == media.Video && p.Keyframe
+			break
+		}
+	}
+	f.Ahead = append(kept, f.Ahead...)
+	f.Info.StartTime -= before
+	return found, nil
+}
+
+// isPast says whether no keyframe at or before target can follow p. A track
+// that is ahead of the other says nothing yet.
+func (f *Input) isPast(p media.Packet, target time.Duration) bool {
+	if (f.gate.AudioOnly || p.Track == f.gate.Video) && !p.NoDTS {
+		return p.DTS > target
+	}
+	return clock.ShownAt(p) > target+MaxSkip
+}
+
+// skipToNewest leaves out what of a live source has piled up before its newest
+// keyframe. A playlist's burst is not piled up: it is played at its own pace.
+func (f *Input) SkipToNewest(ctx context.Context) error {
+	if !f.Realtime {
+		return nil
+	}
+	var kept []media.Packet
+	for range len(f.Ahead) + f.Queue.waiting() {
+		p, err := f.take(ctx, f.Patience())
+		if err != nil {
+			return err
+		}
+		if f.gate.IsKey(p) {
+			kept = f.soundOf(kept, clock.ShownAt(p)-MaxSkip)
+		}
+		kept = append(kept, p)
+	}
+	f.Ahead = append(kept, f.Ahead...)
+	return nil
+}
+
+// soundOf leaves of packets that stand before a keyframe what may be heard
+// after it: sound of a time from since on.
+func (f *Input) soundOf(packets []media.Packet, since time.Duration) []media.Packet {
+	return slices.DeleteFunc(packets, func(p media.Packet) bool {
+		sound := !f.gate.AudioOnly && f.gate.Kind(p) == media.Audio && clock.ShownAt(p) >= since
+		if !sound {
+			f.pending.Keep(p)
+		}
+		return !sound
+	})
+}
+
+// again returns a feed that goes on with f's source, which is its own from now
+// on, after the source has told of another track.
+func (f *Input) Continue(ctx context.Context, mode media.SourceMode, beyond func() time.Duration) *Input {
+	f.reading.Wait()
+	ctx, cancel := context.WithCancelCause(ctx)
+	end := f.cancel
+	g := newInput(f.source, mode)
+	g.came = f.came
+	g.cancel = func(cause error) { cancel(cause); end(cause) }
+	g.Release, f.passedOn = f.Release, true
+	g.begin(ctx, 0, beyond)
+	return g
+}

@@ -1,0 +1,125 @@
+package input
+
+import (
+	"context"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
+	"github.com/roomcast/roomcast/media/clock"
+)
+
+// How much of a source is looked at before anything is decided.
+const (
+	lookaheadSpan   = time.Second
+	lookaheadVideos = 60 // packets of a file
+	lookaheadLive   = 8  // packets of a live source: each costs viewers its duration
+	// lookaheadSlow is for how long as many pictures are waited for where the first
+	// B-frame may come late: slides.
+	lookaheadSlow = 30 * time.Second
+	// longestLook is for how long a live source may keep a decoder configuration
+	// to itself.
+	longestLook = 5 * time.Second
+)
+
+// look reads the first packets and keeps them for next. A source without a
+// single packet is not media.
+func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
+	var s ProbeResult
+	var order bitstream.OrderWatch
+	var cuts bitstream.CutWatch
+	var rate bitstream.RateWatch
+	var came [2]bool // by index
+	held := 0
+	begin := time.Now()
+	for held < QueueBytes {
+		patient := time.Since(begin) < longestLook
+		if f.probedEnough(s, patient) || f.Realtime && !patient {
+			break
+		}
+		p, err := f.get(ctx, f.Patience())
+		if s.Ended = (IsEnd(err) || media.KindOf(err) == media.KindSourceEnded) && len(f.Ahead) > 0; s.Ended {
+			break
+		}
+		if err != nil {
+			return s, noMedia(err)
+		}
+		f.Ahead, held = append(f.Ahead, p), held+len(p.Data)
+		if p.Change != nil && p.Track < len(f.filters) && came[p.Track] {
+			break // what is known is of the stream before
+		}
+		f.accept(p)
+		came[p.Track] = true
+		_, _ = f.filters[p.Track].Conform(p.Data) // for what is in it
+		if f.Info.Tracks[p.Track].Type == media.Video {
+			s.pictures++
+			s.Reordered = order.Reordered(p) || f.filters[p.Track].Bidirectional() || s.Reordered
+			s.Cut = cuts.Cut(p) || s.Cut
+			s.Stands = s.Stands || clock.StandsLong(p)
+			s.Fps = rate.Fps(p)
+		}
+	}
+	return s, nil
+}
+
+// seenEnough says whether what has been looked at tells all; patient, whether
+// there is time for pictures that are far apart.
+func (f *Input) probedEnough(s ProbeResult, patient bool) bool {
+	if len(f.Ahead) == 0 {
+		return false
+	}
+	limit := lookaheadVideos
+	if f.Realtime {
+		limit = lookaheadLive
+	}
+	span := f.Ahead[len(f.Ahead)-1].DTS - f.Ahead[0].DTS
+	switch ready := f.configured() && (f.gate.AudioOnly || s.pictures > 0); {
+	case !ready:
+		return false
+	case s.pictures >= limit:
+		return true
+	case span > lookaheadSpan && patient && s.pictures < lookaheadLive && !s.Reordered && f.mayReorder():
+		return span > lookaheadSlow
+	default:
+		return span > lookaheadSpan
+	}
+}
+
+func noMedia(err error) error {
+	if IsEnd(err) {
+		return &media.Error{Kind: media.KindSourceInvalid, Op: "read source", Err: media.Because("it ended before there was a picture or sound in it", nil)}
+	}
+	return err
+}
+
+// configured says whether the decoder configuration of every track that could
+// be copied is known.
+func (f *Input) configured() bool {
+	for i, c := range f.filters {
+		codec := f.Info.Tracks[i].Codec
+		if c.Config() == nil && (codec == media.H264 || codec == media.AAC) {
+			return false
+		}
+	}
+	return true
+}
+
+// mayReorder says whether there may be B-frames in a picture that could be copied.
+func (f *Input) mayReorder() bool {
+	if t := f.Track(media.Video); t == nil || t.Codec != media.H264 {
+		return false
+	}
+	config := f.Filter(media.Video).Config()
+	return config != nil && bitstream.MayReorder(config)
+}
+
+// seen is what the first packets of a source showed; codec parameters alone
+// mislead about reordering.
+type ProbeResult struct {
+	pictures  int
+	Reordered bool    // PTS do not rise in the order of DTS: B-frames
+	Cut       bool    // the container leaves out pictures that others are made of
+	Stands    bool    // a picture is shown for longer than one may stand
+	Fps       float64 // by their DTS; 0: not known
+	Ended     bool    // there is nothing else
+}

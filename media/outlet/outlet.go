@@ -1,0 +1,377 @@
+package outlet
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
+	"github.com/roomcast/roomcast/media/retry"
+)
+
+// leaveTime bounds an unpublish: a room that does not read must not hold up a
+// stop.
+const leaveTime = 150 * time.Millisecond
+
+// outlet is one room being fed. It opens the room, and again after what that can
+// help; it begins with a keyframe, and tells the room what decoders need.
+//
+// One goroutine runs keep, another one stamps and writes.
+type Outlet struct {
+	Config
+	group     *Group
+	conn      atomic.Pointer[connection] // nil: it is not in its room
+	monotonic clock.Monotonic
+	keys      keyWatch
+	mu        sync.Mutex // of those below
+	session   roomSession
+	retries   *retry.Retries
+}
+
+// outletConfig is what an outlet works with.
+type Config struct {
+	Dialer      media.Dialer
+	Door        media.Door
+	Destination media.Destination
+	// mayOpen is Job.MayOpenRoom.
+	MayOpen  func(ctx context.Context) (context.Context, context.CancelFunc, error)
+	Retry    media.RetryPolicy
+	Longest  time.Duration // in the room, in all; 0: without an end
+	Meter    *media.Meter
+	Observer media.Observer
+	Log      *slog.Logger
+}
+
+// connection is one publish session.
+type connection struct {
+	room     media.Publisher
+	gate     *clock.StartGate
+	config   *configSender
+	broken   chan error // capacity 1: why the session is of no use any more
+	overtime *time.Timer
+}
+
+// fail makes keep give the session up.
+func (c *connection) fail(err error) {
+	select {
+	case c.broken <- err:
+	default:
+	}
+}
+
+// errOvertime says that the push has been in the room for as long as it may.
+var ErrOvertime = errors.New("in the room for as long as it may")
+
+func NewOutlet(cfg Config, played time.Duration) *Outlet {
+	o := &Outlet{Config: cfg, retries: retry.New(cfg.Retry), session: roomSession{played: played}}
+	o.keys.limit = cfg.Door.Rules().MaxKeyInterval
+	return o
+}
+
+// keep keeps the outlet in its room, which is opened with tracks, until ctx ends or
+// it has to be given up, and returns why.
+func (o *Outlet) keep(ctx context.Context, tracks []media.Track) error {
+	for {
+		err := o.visit(ctx, tracks)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, ErrOvertime):
+			return err
+		}
+		o.mu.Lock()
+		wait, again := o.retries.Next(media.KindOf(err))
+		until := o.retries.Until(media.KindOf(err))
+		o.mu.Unlock()
+		if !again {
+			return err
+		}
+		o.Meter.Reconnected()
+		o.Observer.Reconnecting(err, wait, until)
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// visit opens the room and stays until the session is over or of no use, and
+// returns why.
+func (o *Outlet) visit(ctx context.Context, tracks []media.Track) error {
+	c, err := o.open(ctx, tracks)
+	if err != nil {
+		return err
+	}
+	o.conn.Store(c)
+	o.group.entered()
+	select {
+	case <-c.room.Done():
+		err = c.room.Err()
+	case err = <-c.broken:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	now := time.Now()
+	o.drop(c)
+	o.close(ctx, c)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if kind := media.KindOf(err); (kind == media.KindRoomClosed || kind == media.KindRoomConflict) && o.session.kickedOut(now) {
+		// A room that hangs up right after a publish, again and again, has another
+		// publisher, and so has one that says only then that the name is in use.
+		err = &media.Error{Kind: media.KindRoomKicked, Op: "publish", Err: err}
+	}
+	o.session.end(now)
+	return err
+}
+
+// drop gives nothing to a connection any more.
+func (o *Outlet) drop(c *connection) {
+	if o.conn.CompareAndSwap(c, nil) {
+		o.group.left()
+	}
+}
+
+// open dials the room, with a signature checked now, once the lease allows it.
+func (o *Outlet) open(ctx context.Context, tracks []media.Track) (*connection, error) {
+	leased, cancel, err := o.MayOpen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	o.mu.Lock()
+	over := o.Longest > 0 && o.session.played >= o.Longest
+	o.mu.Unlock()
+	if over {
+		return nil, ErrOvertime
+	}
+	address, err := o.Door.Address(o.Destination, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	o.Meter.Room.Begin(time.Now())
+	room, err := o.Dialer.Dial(leased, address, tracks)
+	o.Meter.Room.End(time.Now())
+	if err != nil && leased.Err() != nil && ctx.Err() == nil {
+		return nil, &media.Error{Kind: media.KindRoomNotAllowed, Op: "publish", Err: context.Cause(leased)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retries.Works(retry.NameSide)
+	o.session.begin(time.Now(), address)
+	return &connection{room: room, gate: clock.NewStartGate(tracks), config: newConfigSender(tracks), broken: make(chan error, 1)}, nil
+}
+
+func (o *Outlet) close(ctx context.Context, c *connection) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	if err := c.room.Close(ctx); err != nil {
+		o.Log.Debug("room closed with an error", "error", err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c.overtime != nil {
+		c.overtime.Stop()
+	}
+}
+
+// stamp returns p as the room gets it, and false when that does not: it is away, or
+// cannot begin with p, or p comes too late.
+func (o *Outlet) stamp(p media.Packet) (media.Packet, bool) {
+	c := o.conn.Load()
+	if c == nil {
+		return p, false
+	}
+	if !c.gate.Pass(p) {
+		o.Meter.Dropped(1)
+		return p, false
+	}
+	p, ok := o.monotonic.Stamp(p, p.Kind)
+	o.Meter.Dropped(o.monotonic.TakeDropped())
+	return p, ok
+}
+
+// write gives the room a packet that stamp has returned, whose time has come. False says
+// that the room has not got it: its session is over.
+func (o *Outlet) Write(ctx context.Context, p media.Packet) bool {
+	c := o.conn.Load()
+	if c == nil {
+		return false
+	}
+	p = c.config.attach(p)
+	o.Meter.Room.Begin(time.Now())
+	err := c.room.WritePacket(ctx, p)
+	now := time.Now()
+	o.Meter.Room.End(now)
+	if err != nil {
+		c.fail(err)
+		o.drop(c)
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retries.Sent(now)
+	if o.session.sent(now) && o.Longest > 0 {
+		c.overtime = time.AfterFunc(o.Longest-o.session.played, func() { c.fail(ErrOvertime) })
+	}
+	if p.Kind == media.Video && o.keys.tooFar(p) {
+		o.Observer.Warned(media.WarnLongGOP, "the source's keyframes are more than "+o.keys.limit.String()+
+			" apart; viewers who join wait that long for a picture. With transcode: always they come every two seconds")
+	}
+	if message := o.session.signature(now); message != "" {
+		o.Observer.Warned(media.WarnUserSigExpires, message)
+	}
+	return true
+}
+
+// sentBytes returns how many bytes the room took that were not told before, and
+// played for how long there was something in it.
+func (o *Outlet) sentBytes() (bytes int64, played time.Duration) {
+	c := o.conn.Load()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c != nil {
+		bytes = o.session.bytes(c.room.SentBytes())
+	}
+	return bytes, o.session.total(time.Now())
+}
+
+// unconfirmed returns how much media is on its way to the room. It may be called
+// beside the other methods.
+func (o *Outlet) unconfirmed() time.Duration {
+	if c := o.conn.Load(); c != nil {
+		return c.room.Unconfirmed()
+	}
+	return 0
+}
+
+// outlets are those of one push.
+type Group struct {
+	all   atomic.Pointer[[]*Outlet]
+	mu    sync.Mutex
+	open  int                     // how many are in their room
+	some  chan struct{}           // closed while one is; made by add
+	Enter func()                  // is told of each that comes into its room
+	empty context.CancelCauseFunc // of who waits for that to end; may be nil
+}
+
+var ErrNoRoom = errors.New("no outlet is in its room")
+
+func (g *Group) entered() {
+	g.Enter()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open++; g.open == 1 {
+		close(g.some)
+	}
+}
+
+func (g *Group) left() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open--; g.open > 0 {
+		return
+	}
+	g.some = make(chan struct{})
+	if g.empty != nil {
+		g.empty(ErrNoRoom)
+	}
+}
+
+// wait waits until an outlet is in its room, and returns a context that ends when
+// none is, with the cause errNoRoom. The caller cancels it.
+func (g *Group) Wait(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	for {
+		g.mu.Lock()
+		some := g.some
+		if g.open > 0 {
+			inRoom, leave := context.WithCancelCause(ctx)
+			g.empty = leave
+			g.mu.Unlock()
+			return inRoom, func() { leave(nil) }, nil
+		}
+		g.mu.Unlock()
+		select {
+		case <-some:
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		}
+	}
+}
+
+// add is called before any other method but unconfirmed.
+func (g *Group) Add(o *Outlet) {
+	o.group = g
+	all := append(slices.Clone(g.each()), o)
+	g.all.Store(&all)
+	if g.some == nil {
+		g.some = make(chan struct{})
+	}
+}
+
+func (g *Group) each() []*Outlet {
+	if all := g.all.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// keep keeps all in their rooms, which are opened with tracks, until ctx ends (nil) or
+// the last is given up, and returns why that was.
+func (g *Group) Keep(ctx context.Context, tracks []media.Track) error {
+	all := g.each()
+	ends := make(chan error, len(all))
+	for _, o := range all {
+		go func() { ends <- media.Caught(func() error { return o.keep(ctx, tracks) }) }()
+	}
+	var err error
+	for range all {
+		err = <-ends
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// stamp appends to dues what the outlets get of p.
+func (g *Group) Stamp(dues []Due, p media.Packet) []Due {
+	for _, o := range g.each() {
+		if p, ok := o.stamp(p); ok {
+			dues = append(dues, Due{o, p})
+		}
+	}
+	return dues
+}
+
+// sent returns how many bytes the rooms took that were not told before, and for how
+// long there was something in one of them.
+func (g *Group) Sent() (bytes int64, played time.Duration) {
+	for _, o := range g.each() {
+		n, in := o.sentBytes()
+		bytes, played = bytes+n, max(played, in)
+	}
+	return bytes, played
+}
+
+// unconfirmed returns how much media is on its way to the room that is slowest. It may
+// be called beside the other methods.
+func (g *Group) Unconfirmed() (most time.Duration) {
+	for _, o := range g.each() {
+		most = max(most, o.unconfirmed())
+	}
+	return most
+}
+
+// due is a packet for one of the outlets.
+type Due struct {
+	Outlet *Outlet
+	Packet media.Packet
+}

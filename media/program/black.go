@@ -1,0 +1,25 @@
+package program
+
+import (
+	"cmp"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// blackVideo is the picture that a room gets for a source without one.
+var blackVideo = media.VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000, KeyInterval: outputKeyInterval}
+
+// black makes the lane of a source without video.
+func (m *Program) black(told media.Output) (outputTrack, error) {
+	if m.Transcoders == nil {
+		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: "plan", Err: media.Because("the worker cannot make the black picture that sound alone needs", nil)}
+	}
+	wish := m.videoWish(told)
+	wish.FPS = cmp.Or(wish.FPS, blackVideo.FPS)
+	track, group, err := m.Transcoders.Black(videoOutput(m.Rules, media.Track{Width: blackVideo.Width, Height: blackVideo.Height}, wish))
+	if err != nil {
+		return nil, err
+	}
+	last := group[len(group)-1]
+	return &filledTrack{out: track, group: group, span: last.DTS + last.Duration}, nil
+}

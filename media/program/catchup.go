@@ -1,0 +1,109 @@
+package program
+
+import (
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
+	"github.com/roomcast/roomcast/media/input"
+)
+
+// leap is what a mixer has left out of a live playlist because the room was
+// slow, in the room's times: they have a gap of it.
+type catchUp struct {
+	total time.Duration // so far
+	last  time.Duration // of total: the last time
+	from  time.Duration // room time at which the last time began
+	keys  int           // still to come until the one to go on at; 0: nothing is being left out
+}
+
+// before returns how much is left out before dts.
+func (l *catchUp) before(dts time.Duration) time.Duration {
+	if dts < l.from {
+		return l.total - l.last
+	}
+	return l.total
+}
+
+func (m *Program) leader() (l input.Leader) {
+	for i, t := range m.Input.Info.Tracks {
+		if m.outputs[t.Type] != nil && !l.Picture {
+			l = input.Leader{Track: i, Picture: t.Type == media.Video}
+		}
+	}
+	return l
+}
+
+// leaveOut says how much of a live playlist is wanted left out, in all since
+// the mixer was made. It may be called beside the other methods.
+func (m *Program) CatchUp(total time.Duration) { m.overdue.Store(int64(total)) }
+
+// leaps says whether p, which has come out of the intake, is left out. Once
+// that and what is on its way to the room are more than a live source may lag,
+// everything is, up to a keyframe that does not lie beyond: a picture that stands
+// for longer would be the price, and a queue that runs dry. Until there is such a
+// keyframe all goes on.
+func (m *Program) catchesUp(p media.Packet) bool {
+	if m.catchUp.keys == 0 {
+		reach := time.Duration(m.overdue.Load()) - m.catchUp.total
+		if reach+m.Playlist.onItsWay() <= input.LiveBehind || len(m.Input.Ahead) > 0 {
+			return false
+		}
+		if m.catchUp.keys = m.keysWithin(p.DTS, reach); m.catchUp.keys == 0 {
+			return false
+		}
+		m.catchUp.last, m.catchUp.from = 0, p.DTS
+		if m.leader().IsKey(&p) {
+			m.catchUp.keys++ // it was not counted
+		}
+	}
+	if m.leader().IsKey(&p) {
+		m.catchUp.keys--
+	}
+	if m.catchUp.keys == 0 {
+		m.catchUpAt(p)
+		return false
+	}
+	m.lose(1)
+	return true
+}
+
+// keysWithin returns how many keys stand within reach of media behind room time
+// from, in the intake and the queue.
+func (m *Program) keysWithin(from, reach time.Duration) (keys int) {
+	by, at := m.leader(), from
+	l := &m.aligner.Lanes[by.Track]
+	for i := range l.N {
+		p := &l.Ring[(l.Head+i)%len(l.Ring)]
+		if at = max(at, p.DTS); at > from+reach {
+			return keys
+		}
+		if by.IsKey(p) {
+			keys++
+		}
+	}
+	return keys + m.Input.Queue.KeysWithin(from+reach-at, by)
+}
+
+// land goes on with p. The lanes that would fill the gap are taken to its end:
+// to be heard, what they fill it with would take the time that was won.
+func (m *Program) catchUpAt(p media.Packet) {
+	m.catchUp.last = p.DTS - m.catchUp.from
+	m.catchUp.total += m.catchUp.last
+	m.ForceKeyframe()
+	m.coverBegin = coverBegin{}
+	for kind, l := range m.outputs {
+		m.coverage[kind].skip(p.PTS)
+		m.shown[kind] = max(m.shown[kind], p.PTS-clock.Tick)
+		switch l := l.(type) {
+		case *encodedTrack:
+			if media.MediaType(kind) == media.Audio {
+				l.SkipBefore(p.PTS)
+			} else {
+				l.hold.from = p.PTS
+			}
+		case *filledTrack:
+			_ = l.until(p.PTS)
+		}
+	}
+}

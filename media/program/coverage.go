@@ -1,0 +1,280 @@
+package program
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
+)
+
+const (
+	// smallHole is a hole in the sound that nobody hears: a rounding, a priming.
+	smallHole = 100 * time.Millisecond
+	// bigHole is one that its user is told of; mostHoles how many of them.
+	bigHole = time.Second
+	// unevenEnd is by how much one track may end before the other.
+	unevenEnd = 500 * time.Millisecond
+	mostHoles = 20
+	// lostShare is how much of a push may be lost before its end says so.
+	// Less than leastLost is a few pictures at a splice, a large share of a short clip.
+	lostShare = 0.01
+	leastLost = 200 * time.Millisecond
+	// settleTime is for how long a track goes on before what stood in it is not
+	// taken for the place of what came to nothing any more: more than a decoder holds.
+	settleTime = 2 * time.Second
+)
+
+// Why there is a hole.
+const (
+	holeNone    = "the source has none there, or it could not be used; check the source at that place"
+	holeDamaged = "what the source has there is damaged; check the source at that place"
+	holeAlone   = "no worker had the push, and a live source goes on without one"
+)
+
+// cover counts what one track of the room is made of.
+type trackCoverage struct {
+	media.Coverage
+	begun  bool
+	at     time.Duration // PTS of the last packet
+	lasts  time.Duration // how long it may stand for
+	origin media.Origin
+	holes  int
+	again  bool          // a feed has been opened, and may repeat what was counted
+	owed   time.Duration // is still to come again, and was counted
+	left   time.Time     // when the attempt before was heard of last; zero once that is counted
+	instead
+}
+
+// instead is what there was in the place of what did not come or came to nothing.
+type instead struct {
+	missing time.Duration // came to nothing, and what stood in its place is not counted yet
+	spare   time.Duration // stood, and was counted as something else than lost
+	steady  time.Duration // is how long the track has gone on by itself
+	gone    time.Duration // was lost since the source's last packet
+	quiet   time.Duration // was filled since then
+}
+
+// coverBegin is the room time of the first packet of a feed: both tracks are
+// counted from there.
+type coverBegin struct {
+	known bool
+	at    time.Duration
+}
+
+// add counts what was shown or heard up to p, and returns the hole before it, 0
+// for none.
+func (c *trackCoverage) add(kind media.MediaType, p media.Packet) (hole time.Duration) {
+	hole = c.until(kind, p.PTS)
+	if p.PTS >= c.at {
+		c.at, c.lasts, c.origin = p.PTS, p.Duration, p.Origin
+	}
+	return hole
+}
+
+// until counts up to t.
+func (c *trackCoverage) until(kind media.MediaType, t time.Duration) (hole time.Duration) {
+	span, at := max(t-c.at, 0), c.lasts
+	again := min(span, c.owed)
+	c.owed -= again
+	span, at = span-again, max(at-again, 0)
+	lasts := at + smallHole
+	if kind == media.Video {
+		lasts = max(at, clock.LongestStand-again)
+	}
+	if span > lasts {
+		hole = span - at
+		span = at
+	}
+	switch c.origin {
+	case media.Taken:
+		c.Taken += span
+		c.goes(min(span, at), max(span-at, 0))
+	case media.Held:
+		c.Held += span
+		c.goes(0, span)
+	case media.Filled:
+		c.Filled += span
+		c.quiet += span
+		c.goes(0, span)
+	}
+	c.Lost += hole
+	c.missing = max(c.missing-hole, 0)
+	c.settle()
+	return hole
+}
+
+// goes notes that a track went on, by itself or not.
+func (c *trackCoverage) goes(on, stood time.Duration) {
+	c.spare += stood
+	if c.steady += on; stood > 0 {
+		c.steady = 0
+	}
+	if c.steady > settleTime {
+		c.missing, c.spare = 0, 0
+	}
+}
+
+// miss notes what came and did not get through: what stands in its place is lost.
+func (c *trackCoverage) miss(d time.Duration) {
+	if d <= 0 || c.owed > 0 {
+		return
+	}
+	c.missing, c.steady = c.missing+d, 0
+	c.settle()
+}
+
+// settle counts as lost what stood in the place of what is missing.
+func (c *trackCoverage) settle() {
+	for _, stood := range []*time.Duration{&c.Filled, &c.Held, &c.Taken} {
+		d := min(c.missing, c.spare, *stood)
+		*stood -= d
+		c.Lost += d
+		c.missing, c.spare, c.gone = c.missing-d, c.spare-d, c.gone+d
+	}
+}
+
+// miss notes what of a track came to nothing.
+func (m *Program) miss(kind media.MediaType, d time.Duration) {
+	if _, made := m.outputs[kind].(*filledTrack); !made {
+		m.coverage[kind].miss(d)
+	}
+}
+
+// skip goes on at t: what lies before was left out on purpose.
+func (c *trackCoverage) skip(t time.Duration) {
+	c.Lost += max(t-c.at-c.lasts, 0)
+	c.begun = false
+}
+
+// account counts p, which the room gets, and tells of a hole before it.
+func (m *Program) account(kind media.MediaType, p media.Packet) {
+	c := &m.coverage[kind]
+	if !m.coverBegin.known {
+		m.coverBegin = coverBegin{known: true, at: p.PTS}
+	}
+	begins := min(m.coverBegin.at, p.PTS)
+	if c.again {
+		m.goOn(kind, begins)
+	}
+	if !c.begun {
+		c.begun, c.at, c.lasts = true, begins, 0
+	}
+	hole := c.add(kind, p)
+	if c.owed == 0 && m.Playlist.plays >= c.Play && m.Input != nil {
+		c.Until, c.Play = m.position(media.Packet{PTS: c.at}), m.Playlist.plays
+	}
+	m.counted(kind, p.PTS-hole, hole, holeNone)
+	if _, made := m.outputs[kind].(*filledTrack); made { // its plan says so
+		c.quiet = 0
+	}
+	if p.Origin == media.Taken {
+		m.tellInstead(kind, p.PTS)
+	}
+}
+
+// tellInstead tells of the hole before a room time in the place of which something
+// else was shown or heard.
+func (m *Program) tellInstead(kind media.MediaType, at time.Duration) {
+	c := &m.coverage[kind]
+	reason := holeNone
+	if c.gone > 0 {
+		reason = holeDamaged
+	}
+	hole := max(c.gone, c.quiet)
+	c.gone, c.quiet = 0, 0
+	m.counted(kind, at-hole, hole, reason)
+}
+
+// goOn begins to count what a feed gives, which begins at a room time: from where
+// it was counted to. A file is read from a keyframe before; a live source has gone
+// on while nobody had the push.
+func (m *Program) goOn(kind media.MediaType, begins time.Duration) {
+	c := &m.coverage[kind]
+	c.again = false
+	if c.begun {
+		end := min(begins, c.at+c.lasts)
+		if c.owed == 0 {
+			c.Until += max(end-c.at, 0)
+		}
+		if m.Playlist.plays > c.Play || !m.Input.Seeks { // what comes does so behind it, and not again
+			end = begins
+		}
+		hole := c.until(kind, end)
+		m.counted(kind, end-hole, hole, holeNone)
+	}
+	c.begun, c.at, c.lasts, c.origin, c.owed, c.instead = true, begins, 0, media.Taken, 0, instead{}
+	switch {
+	case m.Input.Realtime || m.Input.Bursty:
+		if !c.left.IsZero() {
+			hole := max(time.Since(c.left), 0)
+			c.Lost += hole
+			m.counted(kind, begins, hole, holeAlone)
+		}
+	case !m.Input.Seeks:
+	case m.Playlist.plays < c.Play:
+		c.owed = clock.Forever
+	case m.Playlist.plays == c.Play:
+		ahead := m.position(media.Packet{PTS: begins}) - c.Until
+		c.owed = max(-ahead, 0)
+		c.at -= max(ahead, 0)
+	}
+	c.left = time.Time{}
+}
+
+// goesOn says that another feed gives what comes next.
+func (m *Program) goesOn() {
+	m.coverBegin = coverBegin{}
+	any := m.coverage[media.Video].Total()+m.coverage[media.Audio].Total() > 0
+	for kind := range m.coverage {
+		m.coverage[kind].again = any
+	}
+}
+
+// goOnFrom makes the mixer count on from where the attempt before stood.
+func (m *Program) goOnFrom(stood media.Progress) {
+	for kind := range m.coverage {
+		m.coverage[kind] = trackCoverage{Coverage: stood.Coverage[kind]}
+	}
+	m.goesOn()
+	for kind := range m.coverage {
+		if c := &m.coverage[kind]; c.again {
+			c.left = stood.UpdatedAt
+		}
+	}
+}
+
+// counted passes on what was counted of a track, and tells of a hole at a room
+// time, and why it is there.
+func (m *Program) counted(kind media.MediaType, at, hole time.Duration, reason string) {
+	c := &m.coverage[kind]
+	if m.Meter != nil {
+		m.Meter.SetCoverage(kind, c.Coverage)
+	}
+	if hole <= bigHole || c.holes >= mostHoles {
+		return
+	}
+	c.holes++
+	m.warn(media.WarnHole, holeWarning(kind, m.played(at), hole, reason))
+}
+
+// accountEnd counts up to the end of what is played.
+func (m *Program) accountEnd() {
+	for kind := range m.coverage {
+		if c := &m.coverage[kind]; c.begun {
+			end := c.at + min(c.lasts, clock.MaxFrame)
+			if m.ends-end > unevenEnd {
+				end = m.ends
+			}
+			hole := c.until(media.MediaType(kind), end)
+			m.counted(media.MediaType(kind), end-hole, hole, holeNone)
+			c.at, c.lasts = end, 0
+		}
+		m.tellInstead(media.MediaType(kind), m.coverage[kind].at)
+	}
+}
+
+// holeWarning says what is missing where, and why.
+func holeWarning(kind media.MediaType, from, hole time.Duration, reason string) string {
+	return fmt.Sprintf("nothing of the %s from %v on for %v: %s", media.WordFor(kind), from.Round(smallHole), hole.Round(smallHole), reason)
+}

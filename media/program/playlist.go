@@ -1,0 +1,172 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
+	"github.com/roomcast/roomcast/media/input"
+)
+
+// reel opens the source, once for each time that it is played.
+type Playlist struct {
+	Opener  media.Opener
+	Request media.SourceRequest
+	Options media.Options
+	// unconfirmed returns how much media is on its way to the room; nil: none.
+	Unconfirmed func() time.Duration
+	plays       int              // that are over
+	coming      chan openedInput // capacity 1; nil while no opening for the next play is under way
+	cancel      context.CancelFunc
+	opening     sync.WaitGroup
+}
+
+// opened is a feed of which the first packets have been looked at, or why
+// there is none.
+type openedInput struct {
+	input *input.Input
+	probe input.ProbeResult
+	from  time.Duration
+	err   error
+}
+
+// open opens the source at a position. ctx bounds the feed's life.
+func (r *Playlist) open(ctx context.Context, from time.Duration) openedInput {
+	f, err := input.Open(ctx, r.Opener, r.Request, input.Part{From: from, Until: r.Options.EndAt}, r.onItsWay)
+	if err != nil {
+		return openedInput{err: err}
+	}
+	if end := f.Info.Duration; f.Seeks && end > 0 && end <= from && from == r.Options.StartAt {
+		f.Close()
+		return openedInput{err: &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence(fmt.Sprintf("the source ends at %v, before the position to start at (startAtMs)", end))}}
+	}
+	if o := r.Options; f.Info.Still && o.MaxDuration == 0 && o.EndAt == 0 && r.Request.Mode != media.ModeLive {
+		f.Close()
+		return openedInput{err: errStill}
+	}
+	s, err := f.Probe(ctx)
+	if errors.Is(err, media.ErrLateVideo) {
+		return r.openAgain(ctx, f)
+	}
+	if err != nil {
+		f.Close()
+		return openedInput{err: err}
+	}
+	return openedInput{input: f, probe: s, from: from}
+}
+
+// openUnclocked is open for a position that is no time of the source's clock: all
+// before it is read and left out.
+func (r *Playlist) openUnclocked(ctx context.Context, from time.Duration) openedInput {
+	o := r.open(ctx, 0)
+	if o.err != nil || !o.input.Seeks {
+		return o
+	}
+	if _, err := o.input.SkipTo(ctx, from, clock.Forever); err != nil {
+		o.input.Close()
+		return openedInput{err: err}
+	}
+	o.from = from
+	return o
+}
+
+var errStill = &media.Error{Kind: media.KindSourceUnsupported, Op: "play",
+	Err: media.Sentence("the source is a picture: say how long it is to stand with maxDurationSec, or mode: live")}
+
+// onItsWay returns how much media has left us and not reached the room.
+func (r *Playlist) onItsWay() time.Duration {
+	if r.Unconfirmed == nil {
+		return 0
+	}
+	return r.Unconfirmed()
+}
+
+// more says whether the source is to be played again after this time.
+func (r *Playlist) more() bool {
+	return r.Options.Repeat < 0 || r.plays+1 < r.Options.Repeat
+}
+
+// prepare begins to open the source for its next play, so that it is there
+// when this one is over. It may be called again and again.
+func (r *Playlist) prepare(ctx context.Context) {
+	if r.more() {
+		r.begin(ctx, r.Options.StartAt, false)
+	}
+}
+
+// begin begins to open the source at a position, which is no time of its clock where that is
+// unclocked, unless it is being opened already.
+func (r *Playlist) begin(ctx context.Context, from time.Duration, unclocked bool) {
+	if r.coming != nil {
+		return
+	}
+	coming := make(chan openedInput, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	r.coming, r.cancel = coming, cancel
+	open := r.open
+	if unclocked {
+		open = r.openUnclocked
+	}
+	r.opening.Go(func() {
+		var o openedInput
+		if err := media.Caught(func() error { o = open(ctx, from); return o.err }); err != nil {
+			o = openedInput{err: err}
+		}
+		if o.input != nil {
+			o.input.Release = cancel
+		} else {
+			cancel()
+		}
+		coming <- o
+	})
+}
+
+// next returns the feed of the next play.
+func (r *Playlist) next(ctx context.Context) openedInput {
+	r.begin(ctx, r.Options.StartAt, false)
+	defer func() { r.coming = nil }()
+	r.plays++
+	select {
+	case o := <-r.coming:
+		return o
+	case <-ctx.Done():
+		r.drop()
+		return openedInput{err: context.Cause(ctx)}
+	}
+}
+
+// drop gives up what is being opened.
+func (r *Playlist) drop() {
+	if r.coming == nil {
+		return
+	}
+	r.cancel()
+	r.opening.Wait()
+	if o := <-r.coming; o.input != nil {
+		o.input.Close()
+	}
+	r.coming = nil
+}
+
+// openAgain looks at what goes on with f's source.
+func (r *Playlist) openAgain(ctx context.Context, f *input.Input) openedInput {
+	g := f.Continue(ctx, r.Request.Mode, r.onItsWay)
+	s, err := g.Probe(ctx)
+	if err != nil {
+		g.Close()
+		return openedInput{err: err}
+	}
+	if len(f.Ahead) > 0 && !g.Live { // of the looking at it: nothing of a recording is left out
+		sound := slices.IndexFunc(g.Info.Tracks, func(t media.Track) bool { return t.Type == media.Audio })
+		for i := range f.Ahead {
+			f.Ahead[i].Track = sound
+		}
+		g.From, g.Ahead = f.From, append(f.Ahead, g.Ahead...)
+	}
+	return openedInput{input: g, probe: s}
+}

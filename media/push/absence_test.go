@@ -1,0 +1,63 @@
+package push
+
+import (
+	"context"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
+	"github.com/roomcast/roomcast/media/fakesource"
+)
+
+// interrupted plays a clip that breaks after five seconds and is away for ten.
+func interrupted(s *stage, coders media.Transcoders) error {
+	begin := time.Now()
+	return s.playFrom(context.Background(), func(ctx context.Context, r media.SourceRequest) (media.Source, error) {
+		if now := time.Since(begin); now > 0 && now < 15*time.Second {
+			return nil, refused(ctx)
+		}
+		f := fakesource.Source{Ctx: ctx, Of: fakesource.Clip(10 * time.Second), Err: &media.Error{Kind: media.KindSourceUnavailable, Op: "read source", Err: io.EOF}}
+		if time.Since(begin) == 0 {
+			f.FailAt = 5 * time.Second
+		}
+		return &f, nil
+	}, coders)
+}
+
+func TestWhileItsSourceIsAwayARoomIsGivenThePictureAndSilence(t *testing.T) {
+	for name, mode := range map[string]media.TranscodeMode{"copied": media.TranscodeAuto, "re-encoded": media.TranscodeAlways, "never re-encoded": media.TranscodeNever} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				s.job.Options.Transcode, s.job.Options.FillAudio = mode, true
+				require.NoError(t, interrupted(s, &fakeCoders{}))
+				requireRising(t, s.room.got)
+				require.Equal(t, 1, s.room.dials)
+				for track, longest := range []time.Duration{clock.FrameHold + silentFor, 2 * silentFor} {
+					last := time.Duration(0)
+					for _, p := range s.room.of(track) {
+						require.LessOrEqual(t, p.at-last, longest+time.Second/2, "track %d at %v", track, last)
+						require.InDelta(t, p.at, p.DTS, float64(2*time.Second), "track %d", track)
+						last = p.at
+					}
+				}
+				require.Equal(t, []string{"planned", "publishing", "reconnecting source_unavailable"}, s.seen.lines[:3])
+				require.Equal(t, "publishing", s.seen.lines[len(s.seen.lines)-1], "when the source is back %v %+v", s.seen.messages, s.job.Meter.Snapshot(time.Now()).Coverage)
+				require.NotContains(t, s.seen.lines, "warned hole")
+				covered := s.job.Meter.Snapshot(time.Now()).Coverage
+				require.InDelta(t, 10*time.Second, covered[media.Video].Taken, float64(time.Second))
+				require.InDelta(t, 10*time.Second, covered[media.Video].Held, float64(2*time.Second))
+				require.InDelta(t, 10*time.Second, covered[media.Audio].Filled, float64(2*time.Second))
+				require.Zero(t, covered[media.Video].Lost+covered[media.Audio].Lost)
+			})
+		})
+	}
+}
+
+// silentFor is how much silence comes in one piece.
+const silentFor = 200 * time.Millisecond

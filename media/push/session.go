@@ -1,0 +1,217 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
+	"github.com/roomcast/roomcast/media/input"
+	"github.com/roomcast/roomcast/media/outlet"
+	"github.com/roomcast/roomcast/media/program"
+	"github.com/roomcast/roomcast/media/retry"
+)
+
+// session is one Play: a program, the outlets that are fed with it, and the clock
+// between them. Program and outlets each try again by themselves.
+type session struct {
+	job      media.Job
+	program  *program.Program
+	outlets  outlet.Group
+	running  sync.WaitGroup // of the outlets
+	pacer    clock.Pacer
+	end      context.CancelCauseFunc // ends the push
+	troubled atomic.Bool             // something is away, or was, and nothing has been sent since
+	slow     bool                    // its user has been told so
+	dues     []outlet.Due
+}
+
+func newSession(ctx context.Context, p *Pusher, job media.Job, end context.CancelCauseFunc) *session {
+	s := &session{job: job, end: end}
+	s.troubled.Store(true)
+	job.Source.Log, job.Source.Came, job.Source.Conduct = job.Log, job.Meter.SourceGives, &media.Conduct{}
+	s.program = program.New(program.Config{
+		Rules:    p.Door.Rules(),
+		Playlist: &program.Playlist{Opener: p.Opener, Request: job.Source, Options: job.Options, Unconfirmed: s.outlets.Unconfirmed},
+		Meter:    job.Meter,
+		Observer: observer{job.Observer, &s.troubled},
+		Retry:    job.Retry,
+		WasLive:  job.WasLive,
+	}, job)
+	if p.Transcoders != nil {
+		s.program.Transcoders = p.Transcoders.With(ctx, job.Log, job.Source.Conduct)
+	}
+	return s
+}
+
+// observer passes on what a push's program and outlets tell, and notes their troubles.
+type observer struct {
+	media.Observer
+	troubled *atomic.Bool
+}
+
+func (o observer) Reconnecting(err error, wait time.Duration, until time.Time) {
+	o.troubled.Store(true)
+	o.Observer.Reconnecting(err, wait, until)
+}
+
+// play plays until the program is over (nil), or what ends the push.
+func (s *session) play(ctx context.Context, rooms []outlet.Config) error {
+	if err := s.program.Open(ctx); err != nil {
+		return err
+	}
+	played := s.job.Stood.Played
+	if s.job.TakeOver != nil {
+		stood, err := s.job.TakeOver(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.program.TakeOver(ctx, stood); err != nil {
+			return err
+		}
+		played = stood.Played
+	}
+	s.outlets.Enter = s.program.ForceKeyframe
+	for _, room := range rooms {
+		room.Observer = observer{room.Observer, &s.troubled}
+		s.outlets.Add(outlet.NewOutlet(room, played))
+	}
+	for {
+		if err := s.playIn(ctx); !errors.Is(err, program.ErrNewTracks) {
+			return err
+		}
+		s.troubled.Store(true)
+	}
+}
+
+// playIn plays in rooms that are opened with the program's tracks as they are now.
+func (s *session) playIn(ctx context.Context) error {
+	running, leave := context.WithCancelCause(ctx)
+	defer s.running.Wait()
+	defer leave(program.ErrNotNeeded)
+	s.running.Go(func() {
+		if err := s.outlets.Keep(running, s.program.Tracks()); err != nil {
+			s.end(err)
+		}
+	})
+	for {
+		inRoom, cancel, err := s.outlets.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		s.pacer.Reset()
+		err = s.feed(ctx, inRoom)
+		cancel()
+		switch {
+		case err == nil || errors.Is(err, program.ErrNewTracks):
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !errors.Is(err, outlet.ErrNoRoom):
+			return err
+		}
+		s.program.Pause()
+	}
+}
+
+// feed gives the rooms what comes next when its time has come, until the program is
+// over (nil) or inRoom ends.
+func (s *session) feed(ctx, inRoom context.Context) error {
+	for {
+		if s.program.Source.Bursty && s.program.Input != nil {
+			s.pacer.Follow(s.program.Buffered())
+			s.program.CatchUp(s.pacer.Wanted())
+		}
+		p, err := s.program.Next(ctx, inRoom)
+		s.job.Meter.Dropped(s.program.TakeDropped())
+		if input.IsEnd(err) {
+			return s.playOut(inRoom)
+		}
+		if err != nil {
+			return err
+		}
+		if s.program.TakeAnew() {
+			s.pacer.Reset()
+		}
+		if err := s.give(ctx, inRoom, p); err != nil {
+			return err
+		}
+	}
+}
+
+// give gives a packet to the outlets that can take it.
+func (s *session) give(ctx, inRoom context.Context, p media.Packet) error {
+	s.dues = s.outlets.Stamp(s.dues[:0], p)
+	if len(s.dues) == 0 {
+		return nil
+	}
+	var late time.Duration
+	if dts := s.dues[0].Packet.DTS; s.program.Source.Realtime {
+		s.job.Meter.Behind.Store(int64(s.pacer.Fall(dts)))
+	} else {
+		var err error
+		s.pacer.Skip(p.Skipped)
+		if late, err = s.pace(inRoom, dts); err != nil {
+			return err
+		}
+		s.job.Meter.SetSlipped(s.pacer.Slipped())
+	}
+	begin, sent := time.Now(), false
+	for _, d := range s.dues {
+		sent = d.Outlet.Write(ctx, d.Packet) || sent
+	}
+	clear(s.dues)
+	if sent {
+		s.pacer.Wrote(time.Since(begin))
+		s.sent(p, late)
+	}
+	if inRoom.Err() != nil {
+		return context.Cause(inRoom)
+	}
+	return nil
+}
+
+// pace waits until the time of a room DTS has come, and returns how late it is.
+func (s *session) pace(ctx context.Context, dts time.Duration) (late time.Duration, err error) {
+	s.job.Meter.Paced.Begin(time.Now())
+	defer func() { s.job.Meter.Paced.End(time.Now()) }()
+	return s.pacer.Wait(ctx, dts)
+}
+
+// playOut waits until the last picture has been shown for its time.
+func (s *session) playOut(inRoom context.Context) error {
+	if _, err := s.pace(inRoom, s.program.Over()); err != nil {
+		return err
+	}
+	s.program.TellEnd()
+	return nil
+}
+
+// tooSlow is how long a push may stand still in all before its user is told.
+const tooSlow = 10 * time.Second
+
+// sent notes what a room has taken.
+func (s *session) sent(p media.Packet, late time.Duration) {
+	bytes, played := s.outlets.Sent()
+	picture := p.Kind == media.Video
+	s.job.Meter.Sent(time.Now(), media.SentPacket{Bytes: bytes, Late: late, Picture: picture})
+	s.job.Meter.SetPlayed(played)
+	if picture && p.Keyframe {
+		s.job.Keyframe.Set(p.Data, p.Config)
+	}
+	s.program.Sent(p)
+	if p.Origin == media.Taken && s.troubled.CompareAndSwap(true, false) {
+		s.job.Observer.Publishing()
+	}
+	if !s.slow && s.pacer.Slipped() >= tooSlow {
+		s.slow = true
+		s.job.Observer.Warned(media.WarnTooSlow, "the picture had to wait for "+tooSlow.String()+
+			" in all: the source, the room or the worker's machine is too slow for it; a smaller width and height cost less, and a copied picture least")
+	}
+	if played >= retry.Settled {
+		s.program.Playlist.Request.Conduct.Prove()
+	}
+}
