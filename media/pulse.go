@@ -22,7 +22,7 @@ type waiting struct {
 	total atomic.Int64 // ns, of waits that are over
 }
 
-// begin notes that a wait has begun, unless it had before.
+// Begin notes that a wait has begun, unless it had before.
 func (w *waiting) Begin(now time.Time) { w.since.CompareAndSwap(0, now.UnixNano()) }
 
 // restart ends a wait and begins another, if anybody waits.
@@ -32,7 +32,7 @@ func (w *waiting) restart(now time.Time) {
 	}
 }
 
-// end notes that what was waited for has come, or is given up.
+// End notes that what was waited for has come, or is given up.
 func (w *waiting) End(now time.Time) {
 	if since := w.since.Swap(0); since != 0 {
 		w.total.Add(now.UnixNano() - since)
@@ -60,7 +60,7 @@ func (m *Meter) Pulse(now time.Time) Pulse {
 	return p
 }
 
-// waitForSource and sourceCame stand around whatever waits for the source;
+// WaitForSource and sourceCame stand around whatever waits for the source;
 // without a Meter they do nothing.
 func (m *Meter) WaitForSource() {
 	if m != nil {
@@ -68,7 +68,7 @@ func (m *Meter) WaitForSource() {
 	}
 }
 
-// sourceGives notes that something has come of a source that is still waited for.
+// SourceGives notes that something has come of a source that is still waited for.
 func (m *Meter) SourceGives() {
 	if m != nil {
 		m.source.restart(time.Now())

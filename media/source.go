@@ -139,13 +139,13 @@ type Packet struct {
 	// Offset is where it begins in the source's bytes; 0 when unknown.
 	Offset int64
 
-	// lost is how much of the track before it came and is damaged, of what a feed
+	// Lost is how much of the track before it came and is damaged, of what an input
 	// gives.
 	Lost time.Duration
 	OnAir
 }
 
-// onAir is what there is to know of a packet that a mixer gives out.
+// OnAir is what there is to know of a packet that a program gives out.
 type OnAir struct {
 	Kind      MediaType
 	Leads     bool          // the position is where it is

@@ -11,10 +11,10 @@ import (
 // How long a track is waited for that lies behind the other. Fragments of 6 s
 // are common, and hold all of one track before anything of the other.
 const (
-	// fileWeave is the most media of one track that is held for the other; a
+	// FileWeave is the most media of one track that is held for the other; a
 	// track that did not come by then is not waited for until it comes again.
 	FileWeave = 20 * time.Second
-	// weaveWait bounds the wait where a source gives its packets slowly. It is
+	// WeaveWait bounds the wait where a source gives its packets slowly. It is
 	// more than maxSlip: a source that is too slow for its own fragments gets
 	// the lead that it lacks.
 	WeaveWait = 1500 * time.Millisecond
@@ -23,7 +23,7 @@ const (
 	lateLag = time.Second
 )
 
-// intake brings the packets of one feed, which have the room's times, into the
+// Aligner brings the packets of one input, which have the room's times, into the
 // order of their DTS, before anything is made of them. It is used by one
 // goroutine, but for span.
 type Aligner struct {
@@ -42,7 +42,7 @@ type Aligner struct {
 	Ends   time.Duration // room time at which what was given out ends
 }
 
-// newIntake returns the intake of a source with these tracks; of a realtime
+// NewAligner returns the aligner of a source with these tracks; of a realtime
 // source nothing is held.
 func NewAligner(tracks []media.Track, realtime bool) *Aligner {
 	t := &Aligner{Interleaver: *NewInterleaver(len(tracks), FileWeave), newest: Forever}
@@ -119,7 +119,7 @@ func (t *Aligner) Clear() int {
 	return n + t.Interleaver.Clear()
 }
 
-// pop returns the packet with the lowest DTS, or false while one with a lower
+// Pop returns the packet with the lowest DTS, or false while one with a lower
 // DTS is waited for.
 func (t *Aligner) Pop() (media.Packet, bool) {
 	l := t.lowest()
@@ -140,7 +140,7 @@ func (t *Aligner) Pop() (media.Packet, bool) {
 	return t.give(l), true
 }
 
-// force returns the packet with the lowest DTS although one with a lower DTS
+// Force returns the packet with the lowest DTS although one with a lower DTS
 // may still come. There must be one.
 func (t *Aligner) Force() media.Packet {
 	if t.lowest() == nil {
@@ -160,10 +160,10 @@ func (t *Aligner) give(l *trackQueue) media.Packet {
 	return p
 }
 
-// holds says whether anything is held.
+// Holds says whether anything is held.
 func (t *Aligner) Holds() bool { return t.Lanes[0].N+t.Lanes[1].N+len(t.early) > 0 }
 
-// patience is how long the next packet may be waited for: usual where nothing
+// Patience is how long the next packet may be waited for: usual where nothing
 // is held.
 func (t *Aligner) Patience(usual time.Duration) time.Duration {
 	if !t.Holds() {
@@ -185,13 +185,13 @@ func (t *Aligner) measure(track int) {
 	t.spans[track].Store(int64(held))
 }
 
-// span is how much of a track is held. It may be called beside other methods.
+// Span is how much of a track is held. It may be called beside other methods.
 func (t *Aligner) Span(track int) time.Duration { return time.Duration(t.spans[track].Load()) }
 
-// longest is how much is held of the track of which it is more.
+// Longest is how much is held of the track of which it is more.
 func (t *Aligner) Longest() time.Duration { return max(t.Span(0), t.Span(1)) }
 
-// leftOut says why a track that came after the push had begun is not played.
+// LeftOut says why a track that came after the push had begun is not played.
 func LeftOut(kind media.MediaType, why string) string {
 	return fmt.Sprintf("the source's %s came after the push had begun, and is left out: %s", media.WordFor(kind), why)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// popped is the PTS and DTS of what an intake gives, in frames.
+// popped is the PTS and DTS of what an aligner gives, in frames.
 func popped(in *Aligner) (got [][2]int) {
 	for p, ok := in.Pop(); ok; p, ok = in.Pop() {
 		if p.Track == 0 {

@@ -20,7 +20,7 @@ const (
 	PacketOverhead   = 256 // counted for each packet beside its data
 )
 
-// interleaver merges the packets of up to two tracks by DTS. Each track's
+// Interleaver merges the packets of up to two tracks by DTS. Each track's
 // packets stay in their order. A decoder's delay makes pictures come out well
 // after the sound that belongs to them: that is what it waits for, but never
 // for more than hold of media, or, where a track leads and has not begun,
@@ -42,14 +42,14 @@ type trackQueue struct {
 	newest  time.Duration // highest DTS that came
 }
 
-// newInterleaver returns an interleaver of that many tracks, 1 or 2.
+// NewInterleaver returns an interleaver of that many tracks, 1 or 2.
 func NewInterleaver(tracks int, hold time.Duration) *Interleaver {
 	i := &Interleaver{hold: hold}
 	i.Lanes[1].absent = tracks < 2
 	return i
 }
 
-// push takes p; its DTS is set.
+// Push takes p; its DTS is set.
 func (i *Interleaver) Push(p media.Packet) {
 	l := &i.Lanes[p.Track]
 	l.put(p)
@@ -57,7 +57,7 @@ func (i *Interleaver) Push(p media.Packet) {
 	i.flushing = false
 }
 
-// pop returns the packet with the lowest DTS, or false while one with a lower
+// Pop returns the packet with the lowest DTS, or false while one with a lower
 // DTS may still come.
 func (i *Interleaver) Pop() (media.Packet, bool) {
 	l := i.lowest()
@@ -67,21 +67,21 @@ func (i *Interleaver) Pop() (media.Packet, bool) {
 	return i.take(l), true
 }
 
-// take takes the first packet of a lane, which is not empty.
+// take takes the first packet of an output track, which is not empty.
 func (i *Interleaver) take(l *trackQueue) media.Packet {
 	p := l.take()
 	i.bytes -= len(p.Data) + PacketOverhead
 	return p
 }
 
-// end says that no more packets of track are expected; a push of one takes it
+// End says that no more packets of track are expected; a push of one takes it
 // back.
 func (i *Interleaver) End(track int) { i.Lanes[track].absent = true }
 
-// flush makes everything that is held come out, until the next push.
+// Flush makes everything that is held come out, until the next push.
 func (i *Interleaver) Flush() { i.flushing = true }
 
-// clear throws away what is held and returns how many packets that was.
+// Clear throws away what is held and returns how many packets that was.
 func (i *Interleaver) Clear() int {
 	n := 0
 	for t := range i.Lanes {
@@ -95,7 +95,7 @@ func (i *Interleaver) Clear() int {
 	return n
 }
 
-// lowest returns the lane whose first packet has the lowest DTS, nil when both
+// lowest returns the output track whose first packet has the lowest DTS, nil when both
 // are empty.
 func (i *Interleaver) lowest() *trackQueue {
 	a, b := &i.Lanes[0], &i.Lanes[1]
@@ -110,7 +110,7 @@ func (i *Interleaver) lowest() *trackQueue {
 }
 
 // ready says whether l's first packet, the lowest there is, need not wait for
-// the other lane.
+// the other output track.
 func (i *Interleaver) ready(l *trackQueue) bool {
 	other, first := i.other(l), l.first().DTS
 	return i.flushing || other.N > 0 || other.absent || i.bytes > interleaverBytes ||

@@ -90,7 +90,7 @@ func TestATrackThatLeadsIsWaitedForUntilItHasBegun(t *testing.T) {
 		require.Len(t, popAll(i), 1+1000-25, "then it is waited for as any other")
 		sound(1000, 2000)
 		require.Len(t, popAll(i), 1000)
-		i.Clear() // another feed
+		i.Clear() // another input
 	}
 }
 

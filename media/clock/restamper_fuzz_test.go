@@ -19,7 +19,7 @@ func FuzzTimeline(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r Restamper
 		i, w := NewInterleaver(2, LiveHold), newWire()
-		var top [2]time.Duration // highest DTS that came out of the restamper
+		var top [2]time.Duration // highest DTS that came out of the Restamper
 		pushed, popped := 0, 0
 		drain := func() {
 			for p, ok := i.Pop(); ok; p, ok = i.Pop() {

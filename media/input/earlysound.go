@@ -8,7 +8,7 @@ import (
 	"github.com/roomcast/roomcast/media/clock"
 )
 
-// Bounds of the sound that is kept of a feed until its first keyframe.
+// Bounds of the sound that is kept of an input until its first keyframe.
 const (
 	earlyLive  = 2 * time.Second
 	earlyBytes = 4 << 20

@@ -33,7 +33,7 @@ const (
 	stalledSegments = 30 * time.Second
 )
 
-// feed is one opening of a source: a goroutine reads it into a queue.
+// Input is one opening of a source: a goroutine reads it into a queue.
 type Input struct {
 	source          media.Source
 	Info            media.SourceInfo
@@ -45,7 +45,7 @@ type Input struct {
 	filters         []bitstream.Filter
 	Queue           *Queue
 	cancel          context.CancelCauseFunc
-	Release         context.CancelFunc // of a context made for this feed; may be nil
+	Release         context.CancelFunc // of a context made for this input; may be nil
 	reading         sync.WaitGroup
 	gate            *clock.StartGate
 	Trim            trim
@@ -56,18 +56,18 @@ type Input struct {
 	Corrupt         [2]atomic.Int64   // packets left out as damaged, or made of what is; by MediaType
 	tail            [2]time.Duration  // of it at the end, by MediaType; to be used when the queue has failed
 	came            func()            // is told of each packet that is taken; may be nil
-	passedOn        bool              // another feed has the source
+	passedOn        bool              // another input has the source
 	ended           chan struct{}     // closed when all of the source has been read
 }
 
-// part is what of a source a feed plays.
+// Part is what of a source an input plays.
 type Part struct {
 	From  time.Duration // position; live sources ignore it
 	Until time.Duration // position; 0: the source's end
 }
 
-// openFeed opens the source where part begins and starts reading it. ctx
-// bounds the feed's life. What has left a live source's queue and not reached the
+// Open opens the source where part begins and starts reading it. ctx
+// bounds the input's life. What has left a live source's queue and not reached the
 // room is told by beyond, which may be nil.
 func Open(ctx context.Context, o media.Opener, r media.SourceRequest, part Part, beyond func() time.Duration) (*Input, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -129,11 +129,11 @@ func (f *Input) limits(beyond func() time.Duration) QueueLimits {
 	return limits
 }
 
-// segmented says whether the source comes a playlist's segment at a time: it
+// Segmented says whether the source comes a playlist's segment at a time: it
 // is paced even when it is live.
 func (f *Input) Segmented() bool { return f.Info.Container == "hls" }
 
-// patience is how long no packet may come before the source has stalled.
+// Patience is how long no packet may come before the source has stalled.
 func (f *Input) Patience() time.Duration {
 	if f.Segmented() && f.Info.Live {
 		return stalledSegments
@@ -141,7 +141,7 @@ func (f *Input) Patience() time.Duration {
 	return stalledAfter
 }
 
-// close ends the reading and the source.
+// Close ends the reading and the source.
 func (f *Input) Close() {
 	if f.passedOn {
 		return
@@ -161,7 +161,7 @@ var errFeedClosed = errors.New("the source is not needed any more")
 // picture none goes on before the next keyframe: those between are made of it.
 func (f *Input) read(ctx context.Context) error {
 	damaged := false
-	var tracks [2]media.Track // the reader's own: the feed's change when they are given out
+	var tracks [2]media.Track // the reader's own: the input's change when they are given out
 	copy(tracks[:], f.Info.Tracks)
 	var left [2]time.Duration // out since the last packet, by index
 	defer func() {
@@ -228,7 +228,7 @@ func (f *Input) accept(p media.Packet) {
 	f.Info.Tracks, f.filters = tracks, conformers
 }
 
-// readThrough says whether all of the source has been read.
+// ReadThrough says whether all of the source has been read.
 func (f *Input) ReadThrough() bool {
 	select {
 	case <-f.ended:
@@ -238,7 +238,7 @@ func (f *Input) ReadThrough() bool {
 	}
 }
 
-// takeTail returns, once, how much of a track was damaged at the end.
+// TakeTail returns, once, how much of a track was damaged at the end.
 func (f *Input) TakeTail(kind media.MediaType) time.Duration {
 	tail := f.tail[kind]
 	f.tail[kind] = 0
@@ -256,13 +256,13 @@ func (f *Input) readError(ctx context.Context, err error) error {
 	}
 }
 
-// isEnd says whether err is a source's end: io.EOF, but not inside an *Error.
+// IsEnd says whether err is a source's end: io.EOF, but not inside an *Error.
 func IsEnd(err error) bool {
 	_, fault := errors.AsType[*media.Error](err)
 	return !fault && errors.Is(err, io.EOF)
 }
 
-// track returns the source's track of a type, nil when it has none.
+// Track returns the source's track of a type, nil when it has none.
 func (f *Input) Track(m media.MediaType) *media.Track {
 	for i := range f.Info.Tracks {
 		if f.Info.Tracks[i].Type == m {
@@ -272,7 +272,7 @@ func (f *Input) Track(m media.MediaType) *media.Track {
 	return nil
 }
 
-// conformer returns what brings the packets of a track into FLV's form.
+// Filter returns what brings the packets of a track into FLV's form.
 func (f *Input) Filter(m media.MediaType) bitstream.Filter {
 	return f.filters[slices.IndexFunc(f.Info.Tracks, func(t media.Track) bool { return t.Type == m })]
 }
@@ -283,7 +283,7 @@ const mostBeforeKey = 5000
 
 var errNoKey = &media.Error{Kind: media.KindSourceInvalid, Op: "read source", Err: media.Because("no picture in it that a player could begin with", nil)}
 
-// next returns the next packet from the first keyframe on. io.EOF is the
+// Next returns the next packet from the first keyframe on. io.EOF is the
 // source's end; after patience without a packet it has stalled.
 func (f *Input) Next(ctx context.Context, patience time.Duration) (media.Packet, error) {
 	for {
@@ -406,14 +406,14 @@ func (f *Input) take(ctx context.Context, patience time.Duration) (media.Packet,
 	return p, err
 }
 
-// maxSkip is how much of a source is read and left out rather than sought.
+// MaxSkip is how much of a source is read and left out rather than sought.
 const MaxSkip = 10 * time.Second
 
-// skipTo leaves out what comes before the last keyframe at or before position,
+// SkipTo leaves out what comes before the last keyframe at or before position,
 // or before position itself where the first picture comes later. The source's clock
 // may step back on the way: its times are positions no more.
 // It returns false when that keyframe is not ahead, or by more than most: the
-// source is better sought, and the feed of no use then.
+// source is better sought, and the input of no use then.
 func (f *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool, error) {
 	opened := f.From
 	f.From = position
@@ -423,7 +423,7 @@ func (f *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool,
 	found, pictures, before := false, 0, time.Duration(0)
 	for {
 		p, err := f.take(ctx, f.Patience())
-		if IsEnd(err) { // the feed says so again after what is kept
+		if IsEnd(err) { // the input says so again after what is kept
 			break
 		}
 		if err != nil {
@@ -463,7 +463,7 @@ func (f *Input) isPast(p media.Packet, target time.Duration) bool {
 	return clock.ShownAt(p) > target+MaxSkip
 }
 
-// skipToNewest leaves out what of a live source has piled up before its newest
+// SkipToNewest leaves out what of a live source has piled up before its newest
 // keyframe. A playlist's burst is not piled up: it is played at its own pace.
 func (f *Input) SkipToNewest(ctx context.Context) error {
 	if !f.Realtime {
@@ -496,7 +496,7 @@ func (f *Input) soundOf(packets []media.Packet, since time.Duration) []media.Pac
 	})
 }
 
-// again returns a feed that goes on with f's source, which is its own from now
+// Continue returns an input that goes on with f's source, which is its own from now
 // on, after the source has told of another track.
 func (f *Input) Continue(ctx context.Context, mode media.SourceMode, beyond func() time.Duration) *Input {
 	f.reading.Wait()

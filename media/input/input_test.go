@@ -14,7 +14,7 @@ import (
 	"github.com/roomcast/roomcast/media/fakesource"
 )
 
-// restOf reads a feed until its end and returns the times of its sound.
+// restOf reads an input until its end and returns the times of its sound.
 func restOf(t *testing.T, f *Input) (sound []time.Duration) {
 	t.Helper()
 	for i := 0; ; i++ {
@@ -137,7 +137,7 @@ func (s *fat) ReadPacket() (media.Packet, error) {
 	return p, err
 }
 
-// opened opens a feed of what s gives out.
+// opened opens an input of what s gives out.
 func openFragments(t *testing.T, s fakesource.Fragments, mode media.SourceMode) *Input {
 	t.Helper()
 	f, err := Open(t.Context(), fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {

@@ -22,7 +22,7 @@ const (
 	longestLook = 5 * time.Second
 )
 
-// look reads the first packets and keeps them for next. A source without a
+// Probe reads the first packets and keeps them for next. A source without a
 // single packet is not media.
 func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
 	var s ProbeResult
@@ -62,7 +62,7 @@ func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
 	return s, nil
 }
 
-// seenEnough says whether what has been looked at tells all; patient, whether
+// probedEnough says whether what has been looked at tells all; patient, whether
 // there is time for pictures that are far apart.
 func (f *Input) probedEnough(s ProbeResult, patient bool) bool {
 	if len(f.Ahead) == 0 {
@@ -113,7 +113,7 @@ func (f *Input) mayReorder() bool {
 	return config != nil && bitstream.MayReorder(config)
 }
 
-// seen is what the first packets of a source showed; codec parameters alone
+// ProbeResult is what the first packets of a source showed; codec parameters alone
 // mislead about reordering.
 type ProbeResult struct {
 	pictures  int

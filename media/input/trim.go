@@ -7,7 +7,7 @@ import (
 	"github.com/roomcast/roomcast/media/clock"
 )
 
-// ending notices where the part of a source that is played ends: with the track
+// trim notices where the part of a source that is played ends: with the track
 // that leads, and as much of the other as stands behind that in the source.
 // Fragments hold all of one track before anything of the other.
 type trim struct {

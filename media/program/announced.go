@@ -20,8 +20,8 @@ func unfit(o media.Output, t media.Track) string {
 	return bitstream.Difference(told, t)
 }
 
-// keep makes plan, for a feed that has just been opened, say what the room was
-// told; with the first feed of an attempt, also that it gets the same again.
+// keepAnnounced makes plan, for an input that has just been opened, say what the room was
+// told; with the first input of an attempt, also that it gets the same again.
 func (m *Program) keepAnnounced(plan *media.Plan) error {
 	for _, kind := range []media.MediaType{media.Video, media.Audio} {
 		told := m.announced.Output(kind)

@@ -8,7 +8,7 @@ import (
 	"github.com/roomcast/roomcast/media/input"
 )
 
-// leap is what a mixer has left out of a live playlist because the room was
+// catchUp is what a program has left out of a live playlist because the room was
 // slow, in the room's times: they have a gap of it.
 type catchUp struct {
 	total time.Duration // so far
@@ -27,18 +27,18 @@ func (l *catchUp) before(dts time.Duration) time.Duration {
 
 func (m *Program) leader() (l input.Leader) {
 	for i, t := range m.Input.Info.Tracks {
-		if m.outputs[t.Type] != nil && !l.Picture {
+		if m.tracks[t.Type].output != nil && !l.Picture {
 			l = input.Leader{Track: i, Picture: t.Type == media.Video}
 		}
 	}
 	return l
 }
 
-// leaveOut says how much of a live playlist is wanted left out, in all since
-// the mixer was made. It may be called beside the other methods.
+// CatchUp says how much of a live playlist is wanted left out, in all since
+// the program was made. It may be called beside the other methods.
 func (m *Program) CatchUp(total time.Duration) { m.overdue.Store(int64(total)) }
 
-// leaps says whether p, which has come out of the intake, is left out. Once
+// catchesUp says whether p, which has come out of the aligner, is left out. Once
 // that and what is on its way to the room are more than a live source may lag,
 // everything is, up to a keyframe that does not lie beyond: a picture that stands
 // for longer would be the price, and a queue that runs dry. Until there is such a
@@ -69,7 +69,7 @@ func (m *Program) catchesUp(p media.Packet) bool {
 }
 
 // keysWithin returns how many keys stand within reach of media behind room time
-// from, in the intake and the queue.
+// from, in the aligner and the queue.
 func (m *Program) keysWithin(from, reach time.Duration) (keys int) {
 	by, at := m.leader(), from
 	l := &m.aligner.Lanes[by.Track]
@@ -85,17 +85,18 @@ func (m *Program) keysWithin(from, reach time.Duration) (keys int) {
 	return keys + m.Input.Queue.KeysWithin(from+reach-at, by)
 }
 
-// land goes on with p. The lanes that would fill the gap are taken to its end:
+// catchUpAt goes on with p. The output tracks that would fill the gap are taken to its end:
 // to be heard, what they fill it with would take the time that was won.
 func (m *Program) catchUpAt(p media.Packet) {
 	m.catchUp.last = p.DTS - m.catchUp.from
 	m.catchUp.total += m.catchUp.last
 	m.ForceKeyframe()
 	m.coverBegin = coverBegin{}
-	for kind, l := range m.outputs {
-		m.coverage[kind].skip(p.PTS)
-		m.shown[kind] = max(m.shown[kind], p.PTS-clock.Tick)
-		switch l := l.(type) {
+	for kind := range m.tracks {
+		track := &m.tracks[kind]
+		track.coverage.skip(p.PTS)
+		track.shown = max(track.shown, p.PTS-clock.Tick)
+		switch l := track.output.(type) {
 		case *encodedTrack:
 			if media.MediaType(kind) == media.Audio {
 				l.SkipBefore(p.PTS)

@@ -13,12 +13,12 @@ import (
 	"github.com/roomcast/roomcast/media/input"
 )
 
-// reel opens the source, once for each time that it is played.
+// Playlist opens the source, once for each time that it is played.
 type Playlist struct {
 	Opener  media.Opener
 	Request media.SourceRequest
 	Options media.Options
-	// unconfirmed returns how much media is on its way to the room; nil: none.
+	// Unconfirmed returns how much media is on its way to the room; nil: none.
 	Unconfirmed func() time.Duration
 	plays       int              // that are over
 	coming      chan openedInput // capacity 1; nil while no opening for the next play is under way
@@ -26,7 +26,7 @@ type Playlist struct {
 	opening     sync.WaitGroup
 }
 
-// opened is a feed of which the first packets have been looked at, or why
+// openedInput is an input of which the first packets have been looked at, or why
 // there is none.
 type openedInput struct {
 	input *input.Input
@@ -35,7 +35,7 @@ type openedInput struct {
 	err   error
 }
 
-// open opens the source at a position. ctx bounds the feed's life.
+// open opens the source at a position. ctx bounds the input's life.
 func (r *Playlist) open(ctx context.Context, from time.Duration) openedInput {
 	f, err := input.Open(ctx, r.Opener, r.Request, input.Part{From: from, Until: r.Options.EndAt}, r.onItsWay)
 	if err != nil {
@@ -126,7 +126,7 @@ func (r *Playlist) begin(ctx context.Context, from time.Duration, unclocked bool
 	})
 }
 
-// next returns the feed of the next play.
+// next returns the input of the next play.
 func (r *Playlist) next(ctx context.Context) openedInput {
 	r.begin(ctx, r.Options.StartAt, false)
 	defer func() { r.coming = nil }()

@@ -13,56 +13,69 @@ import (
 	"github.com/roomcast/roomcast/media/retry"
 )
 
-// mixer is the one place that decides what the room gets next. It takes the
-// packets of a feed, gives them the room's times, and makes each of the room's
-// tracks of them: copied, re-encoded, or filled in. Feeds come and go (loops,
+// Program is the one place that decides what the rooms get next. It takes the
+// packets of an input, gives them the room's times, and makes each of the room's
+// tracks of them: copied, re-encoded, or filled in. Inputs come and go (loops,
 // reconnects); the room's tracks and times go on.
 //
 // One goroutine at a time uses it, but for the methods that say otherwise.
 type Program struct {
 	Config
-	Input     *input.Input
-	outputs   [2]outputTrack // by MediaType; nil: the room has no such track
-	announced media.Plan     // whose Outputs the room knows: of the attempt before, then of this one
-	plan      media.Plan
-	planned   bool
-	// sources are the tracks of the feed as they are now, by MediaType.
-	sources     [2]*media.Track
-	restamp     clock.Restamper
-	aligner     *clock.Aligner     // of the feed
-	interleaver *clock.Interleaver // of what is made, where something is re-encoded
-	ready       []media.Packet     // decided, and not yet given out
-	exact       bool               // what a new feed has from before begin is left out
-	begin       time.Duration      // room time
-	from        time.Duration      // position that the feed was opened at
-	cut         bool               // the feed began with pictures that the container leaves out
-	shift       time.Duration      // from the feed's clock to positions
-	shifted     bool               // shift is known
-	given       bool               // the feed has led to a packet
-	shown       [2]time.Duration
-	ends        time.Duration // room time at which what was shown ends
-	wantKey     atomic.Bool
-	overdue     atomic.Int64 // time.Duration that is wanted left out, in all
-	catchUp     catchUp
+	sourceState
+	timeline
+	entry
+	sentState
+	commands
+	tracks      [2]track   // by MediaType
+	announced   media.Plan // whose Outputs the room knows: of the attempt before, then of this one
+	plan        media.Plan
+	planned     bool
 	pending     bitstream.Pending // of what was left out
-	dropped     atomic.Int64
-	damage      [2]damage  // by MediaType
-	reach       inputReach // of the feed
-	upTo        sourcePosition
-	Source      sourceFacts
-	retries     *retry.Retries
-	retryAt     time.Time    // when the source may be opened again
-	encodeAhead *encodeAhead // nil: what next gives is made in between
-	anew        bool
-	sentAny     bool
-	absent      bool // it is being opened again
-	lastSent    lastSent
-	coverage    [2]trackCoverage // by MediaType
-	coverBegin  coverBegin
+	catchUp     catchUp
 	standing    standingPicture
+	encodeAhead *encodeAhead // nil: what Next gives is made in between
 }
 
-// mixerConfig is what a mixer works with.
+// track is one of the room's, and what it is made of.
+type track struct {
+	output   outputTrack   // nil: the room has no such track
+	source   *media.Track  // of the input, as it is now
+	shown    time.Duration // room time up to which it was made
+	damage   damage
+	coverage trackCoverage
+}
+
+// timeline is how packets of the source come to be the room's.
+type timeline struct {
+	restamp     clock.Restamper
+	aligner     *clock.Aligner     // of the input
+	interleaver *clock.Interleaver // of what is made, where something is re-encoded
+	ready       []media.Packet     // decided, and not yet given out
+	ends        time.Duration      // room time at which what was shown ends
+	anew        bool               // what comes next does not go on right after what came before
+}
+
+// entry is how the present input was gone over to.
+type entry struct {
+	exact      bool          // what it has from before begin is left out
+	begin      time.Duration // room time
+	from       time.Duration // position that it was opened at
+	cut        bool          // it began with pictures that the container leaves out
+	shift      time.Duration // from its clock to positions
+	shifted    bool          // shift is known
+	given      bool          // it has led to a packet
+	reach      inputReach
+	coverBegin coverBegin
+}
+
+// commands are what was asked of a program beside its other methods.
+type commands struct {
+	wantKey atomic.Bool
+	overdue atomic.Int64 // time.Duration that is wanted left out, in all
+	dropped atomic.Int64
+}
+
+// Config is what a program works with.
 type Config struct {
 	Rules       media.Rules
 	Playlist    *Playlist
@@ -73,9 +86,10 @@ type Config struct {
 	WasLive     bool // to an attempt before
 }
 
-// newProgram returns the program of a job, of which nothing is open yet.
+// New returns the program of a job, of which nothing is open yet.
 func New(cfg Config, job media.Job) *Program {
-	m := &Program{Config: cfg, announced: job.Before, retries: retry.New(cfg.Retry)}
+	m := &Program{Config: cfg, announced: job.Before}
+	m.retries = retry.New(cfg.Retry)
 	m.upTo = sourcePosition{position: max(job.Start, job.Options.StartAt), plays: job.Stood.Loop}
 	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
 		m.upTo.position = min(m.upTo.position, end-clock.Tick)
@@ -86,11 +100,11 @@ func New(cfg Config, job media.Job) *Program {
 	return m
 }
 
-// load goes on with another feed, which is the mixer's from now on.
+// load goes on with another input, which is the program's from now on.
 func (m *Program) load(o openedInput) error {
 	f := o.input
 	plan := m.decide(o)
-	if m.planned && m.outputs[media.Video] == nil {
+	if m.planned && m.tracks[media.Video].output == nil {
 		plan.Video = nil
 	}
 	if tp := plan.Video; tp != nil && tp.Action == media.Copy && o.probe.Stands && m.mayRecode() {
@@ -107,7 +121,7 @@ func (m *Program) load(o openedInput) error {
 			return err
 		}
 	}
-	m.sources = [2]*media.Track{f.Track(media.Video), f.Track(media.Audio)}
+	m.tracks[media.Video].source, m.tracks[media.Audio].source = f.Track(media.Video), f.Track(media.Audio)
 	prepare := m.openOutputs
 	if m.planned {
 		prepare = m.adapt
@@ -123,7 +137,7 @@ func (m *Program) load(o openedInput) error {
 	return nil
 }
 
-// decide plans what is done with a feed.
+// decide plans what is done with an input.
 func (m *Program) decide(o openedInput) media.Plan {
 	plan := planTracks(m.Rules, o.input.Info.Tracks, o.probe, m.Playlist.Options)
 	for _, t := range o.input.Info.Tracks {
@@ -134,7 +148,7 @@ func (m *Program) decide(o openedInput) media.Plan {
 	return plan
 }
 
-// align makes what the feed gives next go on right after all that was shown. A
+// align makes what the input gives next go on right after all that was shown. A
 // picture that is re-encoded begins at from, others at the keyframe before it,
 // which may lie before the source's first picture, too.
 func (m *Program) align(from time.Duration) {
@@ -148,11 +162,11 @@ func (m *Program) align(from time.Duration) {
 	m.skipBefore(m.begin)
 }
 
-// openLanes makes the lanes, for the whole push.
+// openOutputs makes the output tracks, for the whole push.
 func (m *Program) openOutputs(plan media.Plan) error {
 	for _, kind := range []media.MediaType{media.Video, media.Audio} {
 		l, err := m.newOutput(kind, plan)
-		if kind == media.Audio && m.outputs[media.Video] != nil && media.KindOf(err) == media.KindSourceUnsupported {
+		if kind == media.Audio && m.tracks[media.Video].output != nil && media.KindOf(err) == media.KindSourceUnsupported {
 			plan = plan.With(media.Audio, m.withoutSound(err))
 			l, err = m.newOutput(kind, plan)
 		}
@@ -160,7 +174,7 @@ func (m *Program) openOutputs(plan media.Plan) error {
 			m.Observer.Planned(m.Input.Info, m.Input.Live, plan)
 			return err
 		}
-		m.outputs[kind] = l
+		m.tracks[kind].output = l
 		if l != nil && plan.Output(kind) == (media.Output{}) {
 			plan.Of(kind).Output = outputOf(bitstream.ShapeOf(l.track()))
 		}
@@ -177,7 +191,7 @@ func (m *Program) openOutputs(plan media.Plan) error {
 
 // coding says whether a track is being re-encoded.
 func (m *Program) coding(kind media.MediaType) bool {
-	_, ok := m.outputs[kind].(*encodedTrack)
+	_, ok := m.tracks[kind].output.(*encodedTrack)
 	return ok
 }
 
@@ -186,8 +200,8 @@ func (m *Program) coding(kind media.MediaType) bool {
 func (m *Program) busy() bool { return m.coding(media.Video) || m.coding(media.Audio) }
 
 func (m *Program) skipBefore(t time.Duration) {
-	for _, l := range m.outputs {
-		if l, ok := l.(*encodedTrack); ok {
+	for _, track := range m.tracks {
+		if l, ok := track.output.(*encodedTrack); ok {
 			l.SkipBefore(t)
 		}
 	}
@@ -200,18 +214,18 @@ func (m *Program) skipBeyond(p media.Packet) {
 	if m.Input.Trim.At > 0 {
 		end = p.PTS + m.Input.Trim.At - m.position(p)
 	}
-	for _, l := range m.outputs {
-		if l, ok := l.(*encodedTrack); ok {
+	for _, track := range m.tracks {
+		if l, ok := track.output.(*encodedTrack); ok {
 			l.SkipFrom(end)
 		}
 	}
 }
 
-// tracks returns the room's tracks; a packet's Track is an index into them.
+// Tracks returns the room's tracks; a packet's Track is an index into them.
 func (m *Program) Tracks() []media.Track {
 	var tracks []media.Track
-	for _, l := range m.outputs {
-		if l != nil {
+	for _, track := range m.tracks {
+		if l := track.output; l != nil {
 			tracks = append(tracks, l.track())
 		}
 	}
@@ -220,7 +234,7 @@ func (m *Program) Tracks() []media.Track {
 
 // index returns a type's index into tracks.
 func (m *Program) index(kind media.MediaType) int {
-	if kind == media.Audio && m.outputs[media.Video] != nil {
+	if kind == media.Audio && m.tracks[media.Video].output != nil {
 		return 1
 	}
 	return 0
@@ -238,7 +252,7 @@ func (m *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
 	}
 }
 
-// work makes something of the source's next packet, or takes one from the feed.
+// work makes something of the source's next packet, or takes one from the input.
 func (m *Program) work(ctx, wait context.Context) error {
 	if m.Input.ReadThrough() {
 		m.Playlist.prepare(ctx)
@@ -287,11 +301,11 @@ func ignoreEnd(err error) error {
 	return err
 }
 
-// finish brings out what is still inside at the end of a feed; false when
+// finish brings out what is still inside at the end of an input; false when
 // there was nothing.
 func (m *Program) finish(ctx context.Context) bool {
-	for kind, l := range m.outputs {
-		if l != nil {
+	for kind, track := range m.tracks {
+		if l := track.output; l != nil {
 			m.miss(media.MediaType(kind), m.Input.TakeTail(media.MediaType(kind)))
 			out, err := l.flush()
 			if err == nil {
@@ -316,7 +330,7 @@ func (m *Program) drain() {
 func (m *Program) put(ctx context.Context, p media.Packet) error {
 	kind := m.Input.Info.Tracks[p.Track].Type
 	if p.Change != nil {
-		if err := m.hold(ctx, kind, p); err != nil { // while the lane has the picture that does
+		if err := m.hold(ctx, kind, p); err != nil { // while the output track has the picture that does
 			return err
 		}
 		if err := m.follow(kind, *p.Change); err != nil {
@@ -336,7 +350,7 @@ func (m *Program) put(ctx context.Context, p media.Packet) error {
 		m.pending.Keep(p)
 		return nil // sound from before the picture goes on
 	}
-	if picture, ok := m.outputs[media.Video].(*encodedTrack); ok && m.wantKey.CompareAndSwap(true, false) {
+	if picture, ok := m.tracks[media.Video].output.(*encodedTrack); ok && m.wantKey.CompareAndSwap(true, false) {
 		picture.ForceKey()
 	}
 	m.skipBeyond(p)
@@ -351,7 +365,7 @@ func (m *Program) put(ctx context.Context, p media.Packet) error {
 		m.standing.note(p)
 	}
 	m.miss(kind, p.Lost)
-	out, err := m.outputs[kind].put(p)
+	out, err := m.tracks[kind].output.put(p)
 	if change, ok := errors.AsType[*planChange](err); ok {
 		out, err = m.change(ctx, kind, change.reason, &p)
 	}
@@ -359,10 +373,10 @@ func (m *Program) put(ctx context.Context, p media.Packet) error {
 		return err
 	}
 	m.take(kind, out)
-	if err := m.damage[kind].note(p.DTS, 1, 0); err != nil {
+	if err := m.tracks[kind].damage.note(p.DTS, 1, 0); err != nil {
 		return err
 	}
-	damaged := m.outputs[kind].takeDamaged()
+	damaged := m.tracks[kind].output.takeDamaged()
 	m.miss(kind, time.Duration(damaged)*m.restamp.Length(p))
 	return m.spoiled(kind, p.DTS, damaged)
 }
@@ -373,7 +387,7 @@ func (m *Program) spoiled(kind media.MediaType, at time.Duration, n int64) error
 		return nil
 	}
 	m.lose(n)
-	return m.damage[kind].note(at, 0, n)
+	return m.tracks[kind].damage.note(at, 0, n)
 }
 
 func (m *Program) lose(n int64) {
@@ -382,11 +396,11 @@ func (m *Program) lose(n int64) {
 	}
 }
 
-// takeDropped returns how many packets of the source came to nothing since it
+// TakeDropped returns how many packets of the source came to nothing since it
 // was asked last. It may be called beside the other methods.
 func (m *Program) TakeDropped() int64 { return m.dropped.Swap(0) }
 
-// startWithKey makes the next picture one that viewers can start with, if it
+// ForceKeyframe makes the next picture one that viewers can start with, if it
 // is in our hands. It may be called beside the other methods.
 func (m *Program) ForceKeyframe() { m.wantKey.Store(true) }
 
@@ -407,7 +421,7 @@ func (m *Program) Close() {
 	m.closeOutputs()
 }
 
-// takeIn makes the intake of a new feed.
+// alignInput makes the aligner of a new input.
 func (m *Program) alignInput() {
 	tracks := m.Input.Info.Tracks
 	m.aligner = clock.NewAligner(tracks, m.Input.Realtime)
@@ -415,22 +429,22 @@ func (m *Program) alignInput() {
 	m.reach = inputReach{heard: -clock.Forever}
 	m.catchUp.keys = 0
 	for i, t := range tracks {
-		if m.outputs[t.Type] == nil {
+		if m.tracks[t.Type].output == nil {
 			m.aligner.End(i)
 		}
 	}
 }
 
-// receive gives a packet of the feed the room's time.
+// receive gives a packet of the input the room's time.
 func (m *Program) receive(p media.Packet) {
 	kind := m.Input.Info.Tracks[p.Track].Type
 	if p.LeftOut != nil {
 		m.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
 	}
-	if p.Change != nil && m.outputs[kind] == nil {
+	if p.Change != nil && m.tracks[kind].output == nil {
 		m.warn(media.WarnLeftOut, clock.LeftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
 	}
-	if m.outputs[kind] != nil {
+	if m.tracks[kind].output != nil {
 		m.aligner.Push(m.restamp.Restamp(p))
 	}
 }
@@ -448,7 +462,7 @@ func (m *Program) complete(err error) bool {
 	return input.IsEnd(err) || m.Input.Live || !m.given || m.aligner.Longest() <= input.FileAhead
 }
 
-// forgetHeld makes the next feed go on where what was given out ends.
+// forgetHeld makes the next input go on where what was given out ends.
 func (m *Program) forgetHeld() {
 	if m.aligner != nil && m.aligner.Clear() > 0 {
 		m.restamp.Next = min(m.restamp.Next, m.aligner.Ends)
@@ -456,7 +470,7 @@ func (m *Program) forgetHeld() {
 	m.aligner = nil
 }
 
-// buffered returns how much of a live source has come and was not given out. It
+// Buffered returns how much of a live source has come and was not given out. It
 // may be called beside the other methods.
 func (m *Program) Buffered() (most time.Duration) {
 	for track, queued := range m.Input.Queue.Spans() {
@@ -465,7 +479,7 @@ func (m *Program) Buffered() (most time.Duration) {
 	return most
 }
 
-// take passes on what a lane made, and fills in the other track up to there.
+// take passes on what an output track made, and fills in the other track up to there.
 func (m *Program) take(kind media.MediaType, out []media.Packet) {
 	for _, p := range out {
 		if m.beyond(p) {
@@ -474,9 +488,9 @@ func (m *Program) take(kind media.MediaType, out []media.Packet) {
 		if kind == media.Audio {
 			m.fillSilence(p.PTS)
 		}
-		m.shown[kind] = max(m.shown[kind], p.PTS)
+		m.tracks[kind].shown = max(m.tracks[kind].shown, p.PTS)
 		m.ends = max(m.ends, p.PTS+min(p.Duration, clock.MaxFrame))
-		if l, ok := m.outputs[1-kind].(*filledTrack); ok {
+		if l, ok := m.tracks[1-kind].output.(*filledTrack); ok {
 			if kind == media.Audio && m.wantKey.CompareAndSwap(true, false) {
 				l.restart()
 			}
@@ -538,10 +552,10 @@ const maxOff = 30 * time.Second
 func (m *Program) give(kind media.MediaType, p media.Packet) {
 	m.account(kind, p)
 	m.given, p.Track = true, m.index(kind)
-	p.Kind, p.Leads = kind, kind == media.Video || m.outputs[media.Video] == nil
+	p.Kind, p.Leads = kind, kind == media.Video || m.tracks[media.Video].output == nil
 	p.Position, p.Play, p.Skipped = m.position(p), m.Playlist.plays, m.catchUp.before(p.DTS)
 	p.Unclocked = m.Input != nil && !m.Input.Segmented() && !m.Input.Live && m.restamp.SteppedBack(p.PTS)
-	p.Extradata, p.Config = nil, m.outputs[kind].track().Extradata
+	p.Extradata, p.Config = nil, m.tracks[kind].output.track().Extradata
 	if m.busy() && m.Input != nil {
 		m.interleaver.Push(p)
 		return
@@ -564,13 +578,14 @@ func (m *Program) pop() (media.Packet, bool) {
 	return p, true
 }
 
-// forgetLanes makes the next feed decide anew what tracks the room has.
+// closeOutputs makes the next input decide anew what tracks the room has.
 func (m *Program) closeOutputs() {
-	for i, l := range m.outputs {
-		m.coverage[i].begun = false
-		if l != nil {
-			l.close()
-			m.outputs[i] = nil
+	for i := range m.tracks {
+		track := &m.tracks[i]
+		track.coverage.begun = false
+		if track.output != nil {
+			track.output.close()
+			track.output = nil
 		}
 	}
 	m.planned = false
@@ -589,7 +604,7 @@ func (m *Program) rewind(ctx context.Context) error {
 var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence("there is nothing to play in the source, or in the part of it that was asked for (startAtMs, endAtMs)")}
 
 // forgetBeyond makes the next play go on where the part that is played ends,
-// although the restamper has seen more: pictures out of order, of which some
+// although the Restamper has seen more: pictures out of order, of which some
 // are shown behind the end, and sound that lay behind it.
 func (m *Program) forgetBeyond() {
 	if m.Input.Trim.At == 0 {

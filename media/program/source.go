@@ -13,7 +13,23 @@ import (
 	"github.com/roomcast/roomcast/media/retry"
 )
 
-// standing is where in the source a push is: up to there, a room has taken it.
+// sourceState is how it stands with the source.
+type sourceState struct {
+	Input   *input.Input // nil: it is away
+	Source  sourceFacts
+	retries *retry.Retries
+	retryAt time.Time // when the source may be opened again
+	absent  bool      // it is being opened again
+}
+
+// sentState is what a room has taken.
+type sentState struct {
+	upTo     sourcePosition
+	sentAny  bool
+	lastSent lastSent
+}
+
+// sourcePosition is where in the source a push is: up to there, a room has taken it.
 type sourcePosition struct {
 	position time.Duration
 	plays    int           // of the source, done before position
@@ -34,7 +50,7 @@ type sourceFacts struct {
 	garbled  bool // it has been no media where it was before
 }
 
-// open opens the source at the position and plans what is done with it, and tries
+// Open opens the source at the position and plans what is done with it, and tries
 // again where that can help. ctx bounds the source's life.
 func (m *Program) Open(ctx context.Context) error {
 	for {
@@ -48,7 +64,7 @@ func (m *Program) Open(ctx context.Context) error {
 	}
 }
 
-// next returns the next packet the room is to get: room times, its position
+// Next returns the next packet the room is to get: room times, its position
 // in the source, a Track of tracks. io.EOF is the end of the last play, errNewTracks
 // says that tracks has changed. A source that fails is opened again, until that cannot
 // help any more. wait, a child of ctx, bounds the wait for a packet and nothing else.
@@ -224,7 +240,7 @@ func away(err error) error {
 // play from its beginning.
 var errNowRecorded = &media.Error{Kind: media.KindSourceEnded, Op: "open source", Err: media.Because("its recording is in its place now", nil)}
 
-// errNewTracks says that the rooms are to be opened anew, with other tracks.
+// ErrNewTracks says that the rooms are to be opened anew, with other tracks.
 var ErrNewTracks = errors.New("the tracks have changed")
 
 // takeVideo goes on with a source that has a picture now. A room is told its
@@ -238,7 +254,7 @@ func (m *Program) takeVideo(ctx context.Context) error {
 	}
 	m.anew = true
 	switch {
-	case m.outputs[media.Video] != nil:
+	case m.tracks[media.Video].output != nil:
 	case !m.mayRecode() && copyable(m.decide(o)) != nil:
 		m.warn(media.WarnLeftOut, clock.LeftOut(media.Video, neverRecoded))
 	default:
@@ -252,7 +268,7 @@ func (m *Program) takeVideo(ctx context.Context) error {
 	return m.load(o)
 }
 
-// takeOver goes on from where the attempt before stood: with the source, which was
+// TakeOver goes on from where the attempt before stood: with the source, which was
 // opened while that one still played it.
 func (m *Program) TakeOver(ctx context.Context, stood media.Progress) error {
 	m.goOnFrom(stood)
@@ -283,7 +299,7 @@ func (m *Program) bringTo(ctx context.Context, position time.Duration) (bool, er
 	return reached, err
 }
 
-// pause is for a time without a room. A file is opened again at the position when
+// Pause is for a time without a room. A file is opened again at the position when
 // its room went, so that nothing of it is left out, but not when nothing of it was
 // taken yet; a stream is kept and goes on at its next keyframe.
 func (m *Program) Pause() {
@@ -303,7 +319,7 @@ func (m *Program) closeSource() {
 	m.closeInput()
 }
 
-// stopAhead ends the making ahead, and returns how many packets that it has made are
+// stopEncodeAhead ends the making ahead, and returns how many packets that it has made are
 // lost.
 func (m *Program) stopEncodeAhead() int64 {
 	if m.encodeAhead == nil {
@@ -314,7 +330,7 @@ func (m *Program) stopEncodeAhead() int64 {
 	return lost
 }
 
-// takeAnew says, once, whether what comes next does not go on right after what came
+// TakeAnew says, once, whether what comes next does not go on right after what came
 // before.
 func (m *Program) TakeAnew() bool {
 	anew := m.anew
@@ -326,7 +342,7 @@ func (m *Program) TakeAnew() bool {
 // where the sound is: with a still, or where the picture has ended.
 const soundLead = 3 * time.Second
 
-// sent notes that a room has taken p, which may lead: the position moves on.
+// Sent notes that a room has taken p, which may lead: the position moves on.
 func (m *Program) Sent(p media.Packet) {
 	m.sentAny = true
 	m.retries.Sent(time.Now())
@@ -362,14 +378,14 @@ func (m *Program) stepBack() {
 // endedEarly is how much of its length a source may leave out at its end.
 const endedEarly = 2 * time.Second
 
-// over returns the room time at which all that next gave has been shown.
+// Over returns the room time at which all that next gave has been shown.
 func (m *Program) Over() time.Duration {
 	m.forgetBeyond()
 	m.accountEnd()
 	return m.restamp.Next
 }
 
-// tellEnd says of a source that has been played whole what was missing of it.
+// TellEnd says of a source that has been played whole what was missing of it.
 func (m *Program) TellEnd() {
 	m.warnOfLosses()
 	length := m.Source.duration

@@ -77,7 +77,7 @@ func (s *session) play(ctx context.Context, rooms []outlet.Config) error {
 	s.outlets.Enter = s.program.ForceKeyframe
 	for _, room := range rooms {
 		room.Observer = observer{room.Observer, &s.troubled}
-		s.outlets.Add(outlet.NewOutlet(room, played))
+		s.outlets.Add(outlet.New(room, played))
 	}
 	for {
 		if err := s.playIn(ctx); !errors.Is(err, program.ErrNewTracks) {
@@ -117,7 +117,7 @@ func (s *session) playIn(ctx context.Context) error {
 	}
 }
 
-// feed gives the rooms what comes next when its time has come, until the program is
+// input gives the rooms what comes next when its time has come, until the program is
 // over (nil) or inRoom ends.
 func (s *session) feed(ctx, inRoom context.Context) error {
 	for {
