@@ -33,31 +33,43 @@ const (
 	stalledSegments = 30 * time.Second
 )
 
-// Input is one opening of a source: a goroutine reads it into a queue.
+// Input is one opening of a source: a goroutine reads it into a queue. One goroutine
+// uses its methods, but for those that say otherwise.
 type Input struct {
-	source          media.Source
-	Info            media.SourceInfo
-	Live            bool          // has no end
-	Realtime        bool          // comes as fast as it is made: nothing to pace, and what lags is dropped
-	Bursty          bool          // comes as fast as it is made, but a playlist's segment at a time: its clock is followed, what lags is left out
-	Seeks           bool          // goes to a position
-	From            time.Duration // position that it is read from
-	filters         []bitstream.Filter
-	Queue           *Queue
-	cancel          context.CancelCauseFunc
-	Release         context.CancelFunc // of a context made for this input; may be nil
-	reading         sync.WaitGroup
+	Info media.SourceInfo
+	Kind
+	From   time.Duration // position that it is read from
+	source media.Source
+	reading
+	filters []bitstream.Filter
+	came    func() // is told of each packet that is taken; may be nil
+	// What is given out begins with the gate, and ends with trim.
 	gate            *clock.StartGate
-	Trim            trim
-	Ahead           []media.Packet    // looked at already, and not yet given out
+	trim            trim
+	ahead           []media.Packet    // looked at already, and not yet given out
 	early           earlySound        // from before the gate opened
 	skippedPictures int               // pictures from before the gate opened
 	pending         bitstream.Pending // of what was left out behind the queue
-	Corrupt         [2]atomic.Int64   // packets left out as damaged, or made of what is; by MediaType
-	tail            [2]time.Duration  // of it at the end, by MediaType; to be used when the queue has failed
-	came            func()            // is told of each packet that is taken; may be nil
-	passedOn        bool              // another input has the source
-	ended           chan struct{}     // closed when all of the source has been read
+}
+
+// Kind is how the packets of a source come.
+type Kind struct {
+	Live     bool // it has no end
+	Realtime bool // as fast as they are made: nothing to pace, and what lags is dropped
+	Bursty   bool // as fast as they are made, but a playlist's segment at a time: its clock is followed, what lags is left out
+	Seeks    bool // it goes to a position
+}
+
+// reading is what reads a source.
+type reading struct {
+	queue    *Queue
+	cancel   context.CancelCauseFunc
+	release  context.CancelFunc // of a context made for this input; may be nil
+	running  sync.WaitGroup
+	corrupt  [2]atomic.Int64  // packets left out as damaged, or made of what is; by MediaType
+	tail     [2]time.Duration // of it at the end, by MediaType; to be used when the queue has failed
+	passedOn bool             // another input has the source
+	ended    chan struct{}    // closed when all of the source has been read
 }
 
 // Part is what of a source an input plays.
@@ -91,7 +103,8 @@ func Open(ctx context.Context, o media.Opener, r media.SourceRequest, part Part,
 }
 
 func newInput(source media.Source, mode media.SourceMode) *Input {
-	f := &Input{source: source, Info: source.Info(), ended: make(chan struct{})}
+	f := &Input{source: source, Info: source.Info()}
+	f.ended = make(chan struct{})
 	f.Live = mode == media.ModeLive || (mode != media.ModeVOD && f.Info.Live)
 	recorded := !f.Info.Live && (f.Info.Duration > 0 || f.Info.Still) // it is all there, though played as live
 	f.Realtime, f.Bursty = f.Live && !recorded && !f.Segmented(), f.Live && !recorded && f.Segmented()
@@ -106,14 +119,14 @@ func (f *Input) begin(ctx context.Context, until time.Duration, beyond func() ti
 	}
 	f.gate = clock.NewStartGate(f.Info.Tracks)
 	if !f.Live {
-		f.Trim = newTrim(f.Info, f.gate, until)
+		f.trim = newTrim(f.Info, f.gate, until)
 	}
-	f.Queue = NewQueue(f.limits(beyond))
+	f.queue = NewQueue(f.limits(beyond))
 	f.early.span = clock.FileWeave
 	if f.Realtime {
 		f.early.span = earlyLive
 	}
-	f.reading.Go(func() { f.Queue.Fail(media.Caught(func() error { return f.read(ctx) })) })
+	f.running.Go(func() { f.queue.Fail(media.Caught(func() error { return f.read(ctx) })) })
 }
 
 func (f *Input) limits(beyond func() time.Duration) QueueLimits {
@@ -148,9 +161,9 @@ func (f *Input) Close() {
 	}
 	f.cancel(errFeedClosed)
 	_ = f.source.Close() // nobody needs it any more
-	f.reading.Wait()
-	if f.Release != nil {
-		f.Release()
+	f.running.Wait()
+	if f.release != nil {
+		f.release()
 	}
 }
 
@@ -172,8 +185,8 @@ func (f *Input) read(ctx context.Context) error {
 	steps := clock.StepRemover{Woven: f.Info.Container == "flv"} // fragments hold all of a track before the other
 	for {
 		p, err := f.source.ReadPacket()
-		beyond := err == nil && f.Trim.beyond(p)
-		if f.Trim.over {
+		beyond := err == nil && f.trim.beyond(p)
+		if f.trim.over {
 			err = io.EOF
 		}
 		if err != nil {
@@ -201,13 +214,13 @@ func (f *Input) read(ctx context.Context) error {
 			lost = damaged
 		}
 		if lost {
-			f.Corrupt[t.Type].Add(1)
+			f.corrupt[t.Type].Add(1)
 			left[p.Track] += min(max(p.Duration, 0), clock.MaxFrame)
-			f.Queue.lose(p)
+			f.queue.lose(p)
 			continue
 		}
 		p.Lost, left[p.Track] = left[p.Track], 0
-		if err := f.Queue.Put(ctx, p, f.gate.IsKey(p)); err != nil {
+		if err := f.queue.Put(ctx, p, f.gate.IsKey(p)); err != nil {
 			return err
 		}
 	}
@@ -344,10 +357,10 @@ func (f *Input) begins(key media.Packet) media.Packet {
 	}
 	if lead < leastLead {
 		f.gate.From = clock.ShownAt(key)
-		f.Ahead = append(early, f.Ahead...)
+		f.ahead = append(early, f.ahead...)
 		return key
 	}
-	f.Ahead = append(append(all[1:len(all):len(all)], key), f.Ahead...)
+	f.ahead = append(append(all[1:len(all):len(all)], key), f.ahead...)
 	return all[0]
 }
 
@@ -386,7 +399,7 @@ func goesOn(end, t time.Duration) bool {
 
 // get returns the next packet that was read.
 func (f *Input) get(ctx context.Context, patience time.Duration) (media.Packet, error) {
-	p, err := f.Queue.Get(ctx, patience)
+	p, err := f.queue.Get(ctx, patience)
 	if err == nil && f.came != nil {
 		f.came()
 	}
@@ -396,9 +409,9 @@ func (f *Input) get(ctx context.Context, patience time.Duration) (media.Packet, 
 func (f *Input) take(ctx context.Context, patience time.Duration) (media.Packet, error) {
 	var p media.Packet
 	var err error
-	if len(f.Ahead) > 0 {
-		p = f.Ahead[0]
-		f.Ahead = f.Ahead[1:]
+	if len(f.ahead) > 0 {
+		p = f.ahead[0]
+		f.ahead = f.ahead[1:]
 	} else {
 		p, err = f.get(ctx, patience)
 	}
@@ -449,7 +462,7 @@ func (f *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool,
 			break
 		}
 	}
-	f.Ahead = append(kept, f.Ahead...)
+	f.ahead = append(kept, f.ahead...)
 	f.Info.StartTime -= before
 	return found, nil
 }
@@ -470,7 +483,7 @@ func (f *Input) SkipToNewest(ctx context.Context) error {
 		return nil
 	}
 	var kept []media.Packet
-	for range len(f.Ahead) + f.Queue.waiting() {
+	for range len(f.ahead) + f.queue.waiting() {
 		p, err := f.take(ctx, f.Patience())
 		if err != nil {
 			return err
@@ -480,7 +493,7 @@ func (f *Input) SkipToNewest(ctx context.Context) error {
 		}
 		kept = append(kept, p)
 	}
-	f.Ahead = append(kept, f.Ahead...)
+	f.ahead = append(kept, f.ahead...)
 	return nil
 }
 
@@ -499,13 +512,47 @@ func (f *Input) soundOf(packets []media.Packet, since time.Duration) []media.Pac
 // Continue returns an input that goes on with f's source, which is its own from now
 // on, after the source has told of another track.
 func (f *Input) Continue(ctx context.Context, mode media.SourceMode, beyond func() time.Duration) *Input {
-	f.reading.Wait()
+	f.running.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
 	end := f.cancel
 	g := newInput(f.source, mode)
 	g.came = f.came
 	g.cancel = func(cause error) { cancel(cause); end(cause) }
-	g.Release, f.passedOn = f.Release, true
+	g.release, f.passedOn = f.release, true
 	g.begin(ctx, 0, beyond)
 	return g
+}
+
+// OnClose makes release be called when f is closed.
+func (f *Input) OnClose(release func()) { f.release = release }
+
+// Until is the position at which what is played of the source ends; 0: its end.
+func (f *Input) Until() time.Duration { return f.trim.at }
+
+// LooksAhead says whether packets that were looked at are still to be given out.
+func (f *Input) LooksAhead() bool { return len(f.ahead) > 0 }
+
+// TakeDropped returns how many packets of a live source were thrown away since it was
+// asked last.
+func (f *Input) TakeDropped() int64 { return f.queue.TakeDropped() }
+
+// TakeCorrupt returns how many packets of a type were left out as damaged since it was
+// asked last.
+func (f *Input) TakeCorrupt(kind media.MediaType) int64 { return f.corrupt[kind].Swap(0) }
+
+// Spans returns how much of each track has been read and not been taken. It may be
+// called beside the other methods.
+func (f *Input) Spans() [2]time.Duration { return f.queue.Spans() }
+
+// KeysWithin returns how many keys stand in the first reach of media that has been read.
+func (f *Input) KeysWithin(reach time.Duration, by Leader) int { return f.queue.KeysWithin(reach, by) }
+
+// PrependSound puts the packets that f looked at, which are all sound, before those of g,
+// which goes on with its source.
+func (f *Input) PrependSound(g *Input) {
+	sound := slices.IndexFunc(g.Info.Tracks, func(t media.Track) bool { return t.Type == media.Audio })
+	for i := range f.ahead {
+		f.ahead[i].Track = sound
+	}
+	g.From, g.ahead = f.From, append(f.ahead, g.ahead...)
 }

@@ -20,7 +20,7 @@ func restOf(t *testing.T, f *Input) (sound []time.Duration) {
 	for i := 0; ; i++ {
 		p, err := f.Next(t.Context(), f.Patience())
 		if err != nil {
-			require.Zero(t, f.Queue.Left())
+			require.Zero(t, f.queue.Left())
 			return sound
 		}
 		require.True(t, i > 0 || p.Keyframe && f.gate.Kind(p) == media.Video, "the first is a picture")
@@ -121,7 +121,7 @@ func TestTheLookAheadIsBoundedInBytes(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, f.configured())
 		held := 0
-		for _, p := range f.Ahead {
+		for _, p := range f.ahead {
 			held += len(p.Data)
 		}
 		require.Less(t, held, QueueBytes+(1<<20))

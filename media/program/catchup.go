@@ -46,7 +46,7 @@ func (m *Program) CatchUp(total time.Duration) { m.overdue.Store(int64(total)) }
 func (m *Program) catchesUp(p media.Packet) bool {
 	if m.catchUp.keys == 0 {
 		reach := time.Duration(m.overdue.Load()) - m.catchUp.total
-		if reach+m.Playlist.onItsWay() <= input.LiveBehind || len(m.Input.Ahead) > 0 {
+		if reach+m.Playlist.onItsWay() <= input.LiveBehind || m.Input.LooksAhead() {
 			return false
 		}
 		if m.catchUp.keys = m.keysWithin(p.DTS, reach); m.catchUp.keys == 0 {
@@ -82,7 +82,7 @@ func (m *Program) keysWithin(from, reach time.Duration) (keys int) {
 			keys++
 		}
 	}
-	return keys + m.Input.Queue.KeysWithin(from+reach-at, by)
+	return keys + m.Input.KeysWithin(from+reach-at, by)
 }
 
 // catchUpAt goes on with p. The output tracks that would fill the gap are taken to its end:

@@ -310,8 +310,8 @@ func (m *Program) holdUntil(ctx context.Context, t time.Duration) error {
 // the sound goes on.
 func (m *Program) holdToEnd(ctx context.Context) {
 	end := max(m.reach.heard, m.standing.until)
-	if m.Input.Trim.At > 0 {
-		end = min(end, m.restamp.Next+m.Input.Trim.At-m.position(media.Packet{PTS: m.restamp.Next}))
+	if m.Input.Until() > 0 {
+		end = min(end, m.restamp.Next+m.Input.Until()-m.position(media.Packet{PTS: m.restamp.Next}))
 	}
 	_ = m.holdUntil(ctx, end-1) // what was put in has come out
 	m.restamp.Next = max(m.restamp.Next, min(end, m.standing.until))

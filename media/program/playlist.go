@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -118,7 +117,7 @@ func (r *Playlist) begin(ctx context.Context, from time.Duration, unclocked bool
 			o = openedInput{err: err}
 		}
 		if o.input != nil {
-			o.input.Release = cancel
+			o.input.OnClose(cancel)
 		} else {
 			cancel()
 		}
@@ -161,12 +160,8 @@ func (r *Playlist) openAgain(ctx context.Context, f *input.Input) openedInput {
 		g.Close()
 		return openedInput{err: err}
 	}
-	if len(f.Ahead) > 0 && !g.Live { // of the looking at it: nothing of a recording is left out
-		sound := slices.IndexFunc(g.Info.Tracks, func(t media.Track) bool { return t.Type == media.Audio })
-		for i := range f.Ahead {
-			f.Ahead[i].Track = sound
-		}
-		g.From, g.Ahead = f.From, append(f.Ahead, g.Ahead...)
+	if f.LooksAhead() && !g.Live { // of the looking at it: nothing of a recording is left out
+		f.PrependSound(g)
 	}
 	return openedInput{input: g, probe: s}
 }

@@ -211,8 +211,8 @@ func (m *Program) skipBefore(t time.Duration) {
 // encoders: what they made of it would be missing between the plays.
 func (m *Program) skipBeyond(p media.Packet) {
 	end := time.Duration(0)
-	if m.Input.Trim.At > 0 {
-		end = p.PTS + m.Input.Trim.At - m.position(p)
+	if m.Input.Until() > 0 {
+		end = p.PTS + m.Input.Until() - m.position(p)
 	}
 	for _, track := range m.tracks {
 		if l, ok := track.output.(*encodedTrack); ok {
@@ -265,9 +265,9 @@ func (m *Program) work(ctx, wait context.Context) error {
 	if media.KindOf(err) != media.KindSourceStalled {
 		m.Meter.SourceCame()
 	}
-	m.lose(m.Input.Queue.TakeDropped())
-	for kind := range m.Input.Corrupt {
-		if err := m.spoiled(media.MediaType(kind), m.aligner.Ends, m.Input.Corrupt[kind].Swap(0)); err != nil {
+	m.lose(m.Input.TakeDropped())
+	for kind := range m.tracks {
+		if err := m.spoiled(media.MediaType(kind), m.aligner.Ends, m.Input.TakeCorrupt(media.MediaType(kind))); err != nil {
 			return err
 		}
 	}
@@ -473,7 +473,7 @@ func (m *Program) forgetHeld() {
 // Buffered returns how much of a live source has come and was not given out. It
 // may be called beside the other methods.
 func (m *Program) Buffered() (most time.Duration) {
-	for track, queued := range m.Input.Queue.Spans() {
+	for track, queued := range m.Input.Spans() {
 		most = max(most, queued+m.aligner.Span(track))
 	}
 	return most
@@ -504,7 +504,7 @@ func (m *Program) take(kind media.MediaType, out []media.Packet) {
 
 // beyond says whether p is shown after the part that is to be played.
 func (m *Program) beyond(p media.Packet) bool {
-	return m.Input.Trim.At > 0 && m.position(p) >= m.Input.Trim.At
+	return m.Input.Until() > 0 && m.position(p) >= m.Input.Until()
 }
 
 // position returns where in the source p is shown. The segments of a live
@@ -607,9 +607,9 @@ var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: me
 // although the Restamper has seen more: pictures out of order, of which some
 // are shown behind the end, and sound that lay behind it.
 func (m *Program) forgetBeyond() {
-	if m.Input.Trim.At == 0 {
+	if m.Input.Until() == 0 {
 		return
 	}
-	end := m.restamp.Next - max(m.position(media.Packet{PTS: m.restamp.Next})-m.Input.Trim.At, 0)
+	end := m.restamp.Next - max(m.position(media.Packet{PTS: m.restamp.Next})-m.Input.Until(), 0)
 	m.restamp.Next = min(m.restamp.Next, max(end, m.ends))
 }
