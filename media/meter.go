@@ -35,9 +35,9 @@ type Meter struct {
 	past     Totals // lateness of the seconds that have left the window
 	since    Sent
 
-	source, Room, Paced waiting
+	source, room, paced waiting
 	lastSent            atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
-	Behind              atomic.Int64 // ns that a source which is not paced has fallen behind
+	behind              atomic.Int64 // ns that a source which is not paced has fallen behind
 }
 
 // NewMeter returns a Meter that stands at position.

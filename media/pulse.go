@@ -22,8 +22,8 @@ type waiting struct {
 	total atomic.Int64 // ns, of waits that are over
 }
 
-// Begin notes that a wait has begun, unless it had before.
-func (w *waiting) Begin(now time.Time) { w.since.CompareAndSwap(0, now.UnixNano()) }
+// begin notes that a wait has begun, unless it had before.
+func (w *waiting) begin(now time.Time) { w.since.CompareAndSwap(0, now.UnixNano()) }
 
 // restart ends a wait and begins another, if anybody waits.
 func (w *waiting) restart(now time.Time) {
@@ -32,8 +32,8 @@ func (w *waiting) restart(now time.Time) {
 	}
 }
 
-// End notes that what was waited for has come, or is given up.
-func (w *waiting) End(now time.Time) {
+// end notes that what was waited for has come, or is given up.
+func (w *waiting) end(now time.Time) {
 	if since := w.since.Swap(0); since != 0 {
 		w.total.Add(now.UnixNano() - since)
 	}
@@ -50,10 +50,10 @@ func (w *waiting) look(now time.Time) (since time.Time, total time.Duration) {
 
 // Pulse returns how the attempt goes on at now.
 func (m *Meter) Pulse(now time.Time) Pulse {
-	p := Pulse{Behind: time.Duration(m.Behind.Load())}
+	p := Pulse{Behind: time.Duration(m.behind.Load())}
 	p.SourceSince, p.Source = m.source.look(now)
-	p.RoomSince, p.Room = m.Room.look(now)
-	p.Paced = m.Paced.since.Load() != 0
+	p.RoomSince, p.Room = m.room.look(now)
+	p.Paced = m.paced.since.Load() != 0
 	if ns := m.lastSent.Load(); ns != 0 {
 		p.Sent = time.Unix(0, ns)
 	}
@@ -64,7 +64,7 @@ func (m *Meter) Pulse(now time.Time) Pulse {
 // without a Meter they do nothing.
 func (m *Meter) WaitForSource() {
 	if m != nil {
-		m.source.Begin(time.Now())
+		m.source.begin(time.Now())
 	}
 }
 
@@ -77,6 +77,21 @@ func (m *Meter) SourceGives() {
 
 func (m *Meter) SourceCame() {
 	if m != nil {
-		m.source.End(time.Now())
+		m.source.end(time.Now())
 	}
 }
+
+// WaitForRoom and RoomCame stand around whatever waits for the room.
+func (m *Meter) WaitForRoom() { m.room.begin(time.Now()) }
+
+// RoomCame ends what WaitForRoom began.
+func (m *Meter) RoomCame() { m.room.end(time.Now()) }
+
+// WaitForTime and TimeCame stand around the wait until a packet is due.
+func (m *Meter) WaitForTime() { m.paced.begin(time.Now()) }
+
+// TimeCame ends what WaitForTime began.
+func (m *Meter) TimeCame() { m.paced.end(time.Now()) }
+
+// SetBehind says how far a source that is not paced has fallen behind.
+func (m *Meter) SetBehind(d time.Duration) { m.behind.Store(int64(d)) }

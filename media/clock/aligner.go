@@ -54,14 +54,14 @@ func NewAligner(tracks []media.Track, realtime bool) *Aligner {
 	}
 	for i, track := range tracks {
 		if track.Type == media.Video {
-			t.video = &t.Lanes[i]
+			t.video = &t.queues[i]
 		}
 	}
 	return t
 }
 
 func (t *Aligner) Push(p media.Packet) {
-	if t.hold > 0 && t.video == &t.Lanes[p.Track] && t.comesEarly(p) {
+	if t.hold > 0 && t.video == &t.queues[p.Track] && t.comesEarly(p) {
 		return
 	}
 	t.Interleaver.Push(p)
@@ -127,7 +127,7 @@ func (t *Aligner) Pop() (media.Packet, bool) {
 		return media.Packet{}, false
 	}
 	other := t.other(l)
-	if other.N == 0 && l.newest-l.first().DTS >= t.hold {
+	if other.n == 0 && l.newest-l.first().DTS >= t.hold {
 		other.absent = true
 	}
 	if !other.started && l.newest-l.first().DTS < t.lag && !t.flushing {
@@ -151,7 +151,7 @@ func (t *Aligner) Force() media.Packet {
 
 // give takes a packet out, the first picture first: the room begins with it.
 func (t *Aligner) give(l *trackQueue) media.Packet {
-	if t.video != nil && !t.begun && t.video.N > 0 {
+	if t.video != nil && !t.begun && t.video.n > 0 {
 		l = t.video
 	}
 	t.begun = t.begun || l == t.video
@@ -160,8 +160,19 @@ func (t *Aligner) give(l *trackQueue) media.Packet {
 	return p
 }
 
+// Each calls f with the packets of a track that are held, in their order, until f returns
+// false.
+func (t *Aligner) Each(track int, f func(p *media.Packet) bool) {
+	l := &t.queues[track]
+	for i := range l.n {
+		if !f(&l.ring[(l.head+i)%len(l.ring)]) {
+			return
+		}
+	}
+}
+
 // Holds says whether anything is held.
-func (t *Aligner) Holds() bool { return t.Lanes[0].N+t.Lanes[1].N+len(t.early) > 0 }
+func (t *Aligner) Holds() bool { return t.queues[0].n+t.queues[1].n+len(t.early) > 0 }
 
 // Patience is how long the next packet may be waited for: usual where nothing
 // is held.
@@ -179,7 +190,7 @@ func (t *Aligner) Patience(usual time.Duration) time.Duration {
 // measure makes span right after a change of a track.
 func (t *Aligner) measure(track int) {
 	held := time.Duration(0)
-	if l := &t.Lanes[track]; l.N > 0 {
+	if l := &t.queues[track]; l.n > 0 {
 		held = l.newest - l.first().DTS
 	}
 	t.spans[track].Store(int64(held))

@@ -227,8 +227,8 @@ func (q *Queue) Left() int64 {
 	return int64(len(q.packets) - q.head)
 }
 
-// buffered returns how much media is queued.
-func (q *Queue) buffered() time.Duration {
+// Buffered returns how much media is queued.
+func (q *Queue) Buffered() time.Duration {
 	spans := q.Spans()
 	return max(spans[0], spans[1])
 }

@@ -161,13 +161,13 @@ func TestATrackLeftBehindIsNotReadAheadFor(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		require.InDelta(t, clock.FileWeave, q.buffered(), float64(2*fakesource.Frame))
+		require.InDelta(t, clock.FileWeave, q.Buffered(), float64(2*fakesource.Frame))
 		for range 600 {
 			_, err := q.Get(ctx, time.Minute)
 			require.NoError(t, err)
 			synctest.Wait()
 		}
-		require.LessOrEqual(t, q.buffered(), time.Second+fakesource.Frame)
+		require.LessOrEqual(t, q.Buffered(), time.Second+fakesource.Frame)
 		cancel(media.ErrStopped)
 		writing.Wait()
 	})

@@ -153,9 +153,9 @@ func (o *Outlet) open(ctx context.Context, tracks []media.Track) (*connection, e
 	if err != nil {
 		return nil, err
 	}
-	o.Meter.Room.Begin(time.Now())
+	o.Meter.WaitForRoom()
 	room, err := o.Dialer.Dial(leased, address, tracks)
-	o.Meter.Room.End(time.Now())
+	o.Meter.RoomCame()
 	if err != nil && leased.Err() != nil && ctx.Err() == nil {
 		return nil, &media.Error{Kind: media.KindRoomNotAllowed, Op: "publish", Err: context.Cause(leased)}
 	}
@@ -206,10 +206,10 @@ func (o *Outlet) Write(ctx context.Context, p media.Packet) bool {
 		return false
 	}
 	p = c.config.attach(p)
-	o.Meter.Room.Begin(time.Now())
+	o.Meter.WaitForRoom()
 	err := c.room.WritePacket(ctx, p)
 	now := time.Now()
-	o.Meter.Room.End(now)
+	o.Meter.RoomCame()
 	if err != nil {
 		c.fail(err)
 		o.drop(c)

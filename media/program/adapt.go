@@ -19,7 +19,7 @@ func (m *Program) newOutput(kind media.MediaType, plan media.Plan) (outputTrack,
 	case tp == nil || tp.Action == media.Drop:
 		return nil, nil
 	case tp.Action == media.Copy:
-		return newCopiedTrack(m.Rules, *source, m.Input.Filter(kind)), nil
+		return newCopiedTrack(m.Rules, *source, m.input.Filter(kind)), nil
 	case tp.Action == media.Fill && kind == media.Audio:
 		return silence(m.audioOutput(tp.Output)), nil
 	case tp.Action == media.Fill:
@@ -40,7 +40,7 @@ func (m *Program) withoutSound(err error) media.TrackPlan {
 	} else if e, ok := errors.AsType[*media.Error](err); ok && e.Err != nil {
 		reason += " (" + e.Err.Error() + ")"
 	}
-	if m.Playlist.Options.FillAudio {
+	if m.Options.FillAudio {
 		return media.TrackPlan{Action: media.Fill, Reason: reason + ": silence"}
 	}
 	return media.TrackPlan{Action: media.Drop, Reason: reason}
@@ -83,14 +83,14 @@ func (m *Program) adaptLane(kind media.MediaType, t media.Track, tp *media.Track
 	switch l := m.tracks[kind].output.(type) {
 	case *encodedTrack:
 		out, err := l.Input(t)
-		if m.Input.Live { // a file goes on where the room was
+		if m.input.Live { // a file goes on where the room was
 			m.take(kind, out)
 		}
 		return err
 	case *copiedTrack:
 		reason := tp.Reason
 		if tp.Action == media.Copy {
-			err := l.input(t, m.Input.Filter(kind))
+			err := l.input(t, m.input.Filter(kind))
 			if err == nil {
 				return nil
 			}
@@ -105,7 +105,7 @@ func (m *Program) adaptLane(kind media.MediaType, t media.Track, tp *media.Track
 // follow goes on with another stream of the source that has taken a track's part.
 func (m *Program) follow(kind media.MediaType, t media.Track) error {
 	m.tracks[kind].source = &t
-	plan := planTracks(m.Rules, []media.Track{t}, input.ProbeResult{}, m.Playlist.Options)
+	plan := planTracks(m.Rules, []media.Track{t}, input.ProbeResult{}, m.Options)
 	l, coded := m.tracks[kind].output.(*encodedTrack)
 	if !coded {
 		return m.followWithout(kind, t, plan.Of(kind))
@@ -164,11 +164,11 @@ func (m *Program) recode(kind media.MediaType, reason string) error {
 
 func (m *Program) setPlan(kind media.MediaType, tp media.TrackPlan) {
 	m.plan = m.plan.With(kind, tp)
-	m.Observer.Planned(m.Input.Info, m.Input.Live, m.plan)
+	m.Observer.Planned(m.input.Info, m.input.Live, m.plan)
 }
 
 func (m *Program) mayRecode() bool {
-	return m.Transcoders != nil && m.Playlist.Options.Transcode != media.TranscodeNever
+	return m.Transcoders != nil && m.Options.Transcode != media.TranscodeNever
 }
 
 // adaptNone is for a track of the room's that a source opened anew does not
@@ -184,7 +184,7 @@ func (m *Program) adaptNone(kind media.MediaType) error {
 	}
 	told := old.track()
 	quiet := silence(m.audioOutput(outputOf(bitstream.ShapeOf(told))))
-	if !m.Playlist.Options.FillAudio || bitstream.Difference(bitstream.ShapeOf(told), bitstream.ShapeOf(quiet.out)) != "" {
+	if !m.Options.FillAudio || bitstream.Difference(bitstream.ShapeOf(told), bitstream.ShapeOf(quiet.out)) != "" {
 		return nil
 	}
 	old.close()
@@ -200,7 +200,7 @@ func (m *Program) adaptNone(kind media.MediaType) error {
 func (m *Program) unfill(kind media.MediaType, t media.Track, tp *media.TrackPlan) error {
 	told := m.tracks[kind].output.track()
 	if tp.Action == media.Copy {
-		l := newCopiedTrack(m.Rules, t, m.Input.Filter(kind))
+		l := newCopiedTrack(m.Rules, t, m.input.Filter(kind))
 		if bitstream.Difference(bitstream.ShapeOf(told), l.shape) == "" {
 			l.told = told.Extradata
 			m.tracks[kind].output = l

@@ -26,17 +26,13 @@ func (l *catchUp) before(dts time.Duration) time.Duration {
 }
 
 func (m *Program) leader() (l input.Leader) {
-	for i, t := range m.Input.Info.Tracks {
+	for i, t := range m.input.Info.Tracks {
 		if m.tracks[t.Type].output != nil && !l.Picture {
 			l = input.Leader{Track: i, Picture: t.Type == media.Video}
 		}
 	}
 	return l
 }
-
-// CatchUp says how much of a live playlist is wanted left out, in all since
-// the program was made. It may be called beside the other methods.
-func (m *Program) CatchUp(total time.Duration) { m.overdue.Store(int64(total)) }
 
 // catchesUp says whether p, which has come out of the aligner, is left out. Once
 // that and what is on its way to the room are more than a live source may lag,
@@ -46,7 +42,7 @@ func (m *Program) CatchUp(total time.Duration) { m.overdue.Store(int64(total)) }
 func (m *Program) catchesUp(p media.Packet) bool {
 	if m.catchUp.keys == 0 {
 		reach := time.Duration(m.overdue.Load()) - m.catchUp.total
-		if reach+m.Playlist.onItsWay() <= input.LiveBehind || m.Input.LooksAhead() {
+		if reach+m.playlist.onItsWay() <= input.LiveBehind || m.input.LooksAhead() {
 			return false
 		}
 		if m.catchUp.keys = m.keysWithin(p.DTS, reach); m.catchUp.keys == 0 {
@@ -72,17 +68,17 @@ func (m *Program) catchesUp(p media.Packet) bool {
 // from, in the aligner and the queue.
 func (m *Program) keysWithin(from, reach time.Duration) (keys int) {
 	by, at := m.leader(), from
-	l := &m.aligner.Lanes[by.Track]
-	for i := range l.N {
-		p := &l.Ring[(l.Head+i)%len(l.Ring)]
-		if at = max(at, p.DTS); at > from+reach {
-			return keys
-		}
-		if by.IsKey(p) {
+	m.aligner.Each(by.Track, func(p *media.Packet) bool {
+		at = max(at, p.DTS)
+		if at <= from+reach && by.IsKey(p) {
 			keys++
 		}
+		return at <= from+reach
+	})
+	if at > from+reach {
+		return keys
 	}
-	return keys + m.Input.KeysWithin(from+reach-at, by)
+	return keys + m.input.KeysWithin(from+reach-at, by)
 }
 
 // catchUpAt goes on with p. The output tracks that would fill the gap are taken to its end:
@@ -90,7 +86,7 @@ func (m *Program) keysWithin(from, reach time.Duration) (keys int) {
 func (m *Program) catchUpAt(p media.Packet) {
 	m.catchUp.last = p.DTS - m.catchUp.from
 	m.catchUp.total += m.catchUp.last
-	m.ForceKeyframe()
+	m.Do(ForceKeyframe{})
 	m.coverBegin = coverBegin{}
 	for kind := range m.tracks {
 		track := &m.tracks[kind]

@@ -161,8 +161,8 @@ func (m *Program) account(kind media.MediaType, p media.Packet) {
 		c.begun, c.at, c.lasts = true, begins, 0
 	}
 	hole := c.add(kind, p)
-	if c.owed == 0 && m.Playlist.plays >= c.Play && m.Input != nil {
-		c.Until, c.Play = m.position(media.Packet{PTS: c.at}), m.Playlist.plays
+	if c.owed == 0 && m.playlist.plays >= c.Play && m.input != nil {
+		c.Until, c.Play = m.position(media.Packet{PTS: c.at}), m.playlist.plays
 	}
 	m.counted(kind, p.PTS-hole, hole, holeNone)
 	if _, made := m.tracks[kind].output.(*filledTrack); made { // its plan says so
@@ -197,7 +197,7 @@ func (m *Program) goOn(kind media.MediaType, begins time.Duration) {
 		if c.owed == 0 {
 			c.Until += max(end-c.at, 0)
 		}
-		if m.Playlist.plays > c.Play || !m.Input.Seeks { // what comes does so behind it, and not again
+		if m.playlist.plays > c.Play || !m.input.Seeks { // what comes does so behind it, and not again
 			end = begins
 		}
 		hole := c.until(kind, end)
@@ -205,16 +205,16 @@ func (m *Program) goOn(kind media.MediaType, begins time.Duration) {
 	}
 	c.begun, c.at, c.lasts, c.origin, c.owed, c.instead = true, begins, 0, media.Taken, 0, instead{}
 	switch {
-	case m.Input.Realtime || m.Input.Bursty:
+	case m.input.Realtime || m.input.Bursty:
 		if !c.left.IsZero() {
 			hole := max(time.Since(c.left), 0)
 			c.Lost += hole
 			m.counted(kind, begins, hole, holeAlone)
 		}
-	case !m.Input.Seeks:
-	case m.Playlist.plays < c.Play:
+	case !m.input.Seeks:
+	case m.playlist.plays < c.Play:
 		c.owed = clock.Forever
-	case m.Playlist.plays == c.Play:
+	case m.playlist.plays == c.Play:
 		ahead := m.position(media.Packet{PTS: begins}) - c.Until
 		c.owed = max(-ahead, 0)
 		c.at -= max(ahead, 0)

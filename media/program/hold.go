@@ -177,12 +177,12 @@ func (m *Program) hold(ctx context.Context, kind media.MediaType, p media.Packet
 		m.reach.heard = max(m.reach.heard, p.DTS)
 	} else {
 		m.reach.behind = max(m.reach.behind, m.reach.heard-p.DTS)
-		if m.Input.Realtime {
+		if m.input.Realtime {
 			return nil
 		}
 	}
 	t := p.DTS - m.reach.behind - stillWait
-	if !m.Input.Realtime && m.allShown(kind, p) {
+	if !m.input.Realtime && m.allShown(kind, p) {
 		t = p.DTS - 1
 	}
 	return m.holdUntil(ctx, t)
@@ -236,7 +236,7 @@ func (m *Program) copyAgain(decided *media.TrackPlan) {
 		m.setPlan(media.Video, media.TrackPlan{Action: media.Transcode, Reason: decided.Reason})
 		return
 	}
-	l.hold.copies = newCopiedTrack(m.Rules, *m.tracks[media.Video].source, m.Input.Filter(media.Video))
+	l.hold.copies = newCopiedTrack(m.Rules, *m.tracks[media.Video].source, m.input.Filter(media.Video))
 }
 
 // resume copies the picture from p on, which is to be put in next, if it is
@@ -310,8 +310,8 @@ func (m *Program) holdUntil(ctx context.Context, t time.Duration) error {
 // the sound goes on.
 func (m *Program) holdToEnd(ctx context.Context) {
 	end := max(m.reach.heard, m.standing.until)
-	if m.Input.Until() > 0 {
-		end = min(end, m.restamp.Next+m.Input.Until()-m.position(media.Packet{PTS: m.restamp.Next}))
+	if m.input.Until() > 0 {
+		end = min(end, m.restamp.Next+m.input.Until()-m.position(media.Packet{PTS: m.restamp.Next}))
 	}
 	_ = m.holdUntil(ctx, end-1) // what was put in has come out
 	m.restamp.Next = max(m.restamp.Next, min(end, m.standing.until))

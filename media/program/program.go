@@ -22,6 +22,7 @@ import (
 type Program struct {
 	Config
 	sourceState
+	playlist playlist
 	timeline
 	entry
 	sentState
@@ -32,6 +33,7 @@ type Program struct {
 	planned     bool
 	pending     bitstream.Pending // of what was left out
 	catchUp     catchUp
+	dropped     atomic.Int64 // packets of the source that came to nothing
 	standing    standingPicture
 	encodeAhead *encodeAhead // nil: what Next gives is made in between
 }
@@ -68,34 +70,31 @@ type entry struct {
 	coverBegin coverBegin
 }
 
-// commands are what was asked of a program beside its other methods.
-type commands struct {
-	wantKey atomic.Bool
-	overdue atomic.Int64 // time.Duration that is wanted left out, in all
-	dropped atomic.Int64
-}
-
 // Config is what a program works with.
 type Config struct {
+	Opener      media.Opener
+	Source      media.SourceRequest
+	Options     media.Options
+	Unconfirmed func() time.Duration // how much media is on its way to the rooms
 	Rules       media.Rules
-	Playlist    *Playlist
 	Transcoders media.Transcoders // nil: nothing can be re-encoded
-	Meter       *media.Meter
-	Observer    media.Observer
 	Retry       media.RetryPolicy
 	WasLive     bool // to an attempt before
+	Meter       *media.Meter
+	Observer    media.Observer
 }
 
 // New returns the program of a job, of which nothing is open yet.
 func New(cfg Config, job media.Job) *Program {
 	m := &Program{Config: cfg, announced: job.Before}
+	m.playlist = playlist{opener: cfg.Opener, request: cfg.Source, options: cfg.Options, unconfirmed: cfg.Unconfirmed}
 	m.retries = retry.New(cfg.Retry)
 	m.upTo = sourcePosition{position: max(job.Start, job.Options.StartAt), plays: job.Stood.Loop}
 	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
 		m.upTo.position = min(m.upTo.position, end-clock.Tick)
 	}
 	m.upTo.unclocked = job.Unclocked
-	m.Source = sourceFacts{live: cfg.WasLive, known: cfg.WasLive || job.Before != media.Plan{}}
+	m.source = sourceFacts{live: cfg.WasLive, known: cfg.WasLive || job.Before != media.Plan{}}
 	m.goOnFrom(job.Stood)
 	return m
 }
@@ -111,7 +110,7 @@ func (m *Program) load(o openedInput) error {
 		*tp = media.TrackPlan{Action: media.Transcode, Reason: reasonStands}
 	}
 	m.closeInput()
-	m.Input, m.cut, m.pending = f, o.probe.Cut, bitstream.Pending{}
+	m.input, m.cut, m.pending = f, o.probe.Cut, bitstream.Pending{}
 	if err := m.keepAnnounced(&plan); err != nil {
 		return err
 	}
@@ -131,7 +130,7 @@ func (m *Program) load(o openedInput) error {
 	}
 	m.copyAgain(plan.Video)
 	// Viewers begin with a picture, and a decoder may keep its first for long.
-	m.interleaver.Lanes[m.index(media.Video)].Leads = m.coding(media.Video) && !f.Realtime
+	m.interleaver.Lead(m.index(media.Video), m.coding(media.Video) && !f.Realtime)
 	m.alignInput()
 	m.align(o.from)
 	return nil
@@ -139,7 +138,7 @@ func (m *Program) load(o openedInput) error {
 
 // decide plans what is done with an input.
 func (m *Program) decide(o openedInput) media.Plan {
-	plan := planTracks(m.Rules, o.input.Info.Tracks, o.probe, m.Playlist.Options)
+	plan := planTracks(m.Rules, o.input.Info.Tracks, o.probe, m.Options)
 	for _, t := range o.input.Info.Tracks {
 		if tp := plan.Of(t.Type); tp.Action == media.Copy && o.input.Filter(t.Type).Config() == nil {
 			*tp = media.TrackPlan{Action: media.Transcode, Reason: "no decoder configuration in it"}
@@ -154,11 +153,11 @@ func (m *Program) decide(o openedInput) media.Plan {
 func (m *Program) align(from time.Duration) {
 	m.exact, m.given, m.shift, m.shifted, m.from = false, false, 0, false, from
 	m.goesOn()
-	if !m.coding(media.Video) || from <= 0 && !m.cut || !m.Input.Seeks {
+	if !m.coding(media.Video) || from <= 0 && !m.cut || !m.input.Seeks {
 		m.restamp.Cut()
 		return
 	}
-	m.exact, m.begin = true, m.restamp.CutAt(from+m.Input.Info.StartTime)
+	m.exact, m.begin = true, m.restamp.CutAt(from+m.input.Info.StartTime)
 	m.skipBefore(m.begin)
 }
 
@@ -171,7 +170,7 @@ func (m *Program) openOutputs(plan media.Plan) error {
 			l, err = m.newOutput(kind, plan)
 		}
 		if err != nil {
-			m.Observer.Planned(m.Input.Info, m.Input.Live, plan)
+			m.Observer.Planned(m.input.Info, m.input.Live, plan)
 			return err
 		}
 		m.tracks[kind].output = l
@@ -179,10 +178,10 @@ func (m *Program) openOutputs(plan media.Plan) error {
 			plan.Of(kind).Output = outputOf(bitstream.ShapeOf(l.track()))
 		}
 	}
-	m.Observer.Planned(m.Input.Info, m.Input.Live, plan)
+	m.Observer.Planned(m.input.Info, m.input.Live, plan)
 	m.plan, m.announced, m.planned = plan, plan, true
 	hold := clock.FileHold
-	if m.Input.Realtime {
+	if m.input.Realtime {
 		hold = clock.LiveHold
 	}
 	m.interleaver = clock.NewInterleaver(len(m.Tracks()), hold)
@@ -211,8 +210,8 @@ func (m *Program) skipBefore(t time.Duration) {
 // encoders: what they made of it would be missing between the plays.
 func (m *Program) skipBeyond(p media.Packet) {
 	end := time.Duration(0)
-	if m.Input.Until() > 0 {
-		end = p.PTS + m.Input.Until() - m.position(p)
+	if m.input.Until() > 0 {
+		end = p.PTS + m.input.Until() - m.position(p)
 	}
 	for _, track := range m.tracks {
 		if l, ok := track.output.(*encodedTrack); ok {
@@ -254,20 +253,20 @@ func (m *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
 
 // work makes something of the source's next packet, or takes one from the input.
 func (m *Program) work(ctx, wait context.Context) error {
-	if m.Input.ReadThrough() {
-		m.Playlist.prepare(ctx)
+	if m.input.ReadThrough() {
+		m.playlist.prepare(ctx)
 	}
 	if p, ok := m.aligner.Pop(); ok {
 		return m.put(ctx, p)
 	}
 	m.Meter.WaitForSource()
-	p, err := m.Input.Next(wait, m.aligner.Patience(m.Input.Patience()))
+	p, err := m.input.Next(wait, m.aligner.Patience(m.input.Patience()))
 	if media.KindOf(err) != media.KindSourceStalled {
 		m.Meter.SourceCame()
 	}
-	m.lose(m.Input.TakeDropped())
+	m.lose(m.input.TakeDropped())
 	for kind := range m.tracks {
-		if err := m.spoiled(media.MediaType(kind), m.aligner.Ends, m.Input.TakeCorrupt(media.MediaType(kind))); err != nil {
+		if err := m.spoiled(media.MediaType(kind), m.aligner.Ends, m.input.TakeCorrupt(media.MediaType(kind))); err != nil {
 			return err
 		}
 	}
@@ -284,9 +283,9 @@ func (m *Program) work(ctx, wait context.Context) error {
 		return nil
 	case !input.IsEnd(err) || m.finish(ctx):
 		return ignoreEnd(err)
-	case !m.given && m.from == m.Playlist.Options.StartAt: // it would be opened over and over, or be complete without a packet
+	case !m.given && m.from == m.Options.StartAt: // it would be opened over and over, or be complete without a packet
 		return errNothing
-	case m.Playlist.more():
+	case m.playlist.more():
 		return m.rewind(ctx)
 	default:
 		return err
@@ -306,7 +305,7 @@ func ignoreEnd(err error) error {
 func (m *Program) finish(ctx context.Context) bool {
 	for kind, track := range m.tracks {
 		if l := track.output; l != nil {
-			m.miss(media.MediaType(kind), m.Input.TakeTail(media.MediaType(kind)))
+			m.miss(media.MediaType(kind), m.input.TakeTail(media.MediaType(kind)))
 			out, err := l.flush()
 			if err == nil {
 				m.take(media.MediaType(kind), out)
@@ -328,7 +327,7 @@ func (m *Program) drain() {
 
 // put makes what the room gets of a packet of the source.
 func (m *Program) put(ctx context.Context, p media.Packet) error {
-	kind := m.Input.Info.Tracks[p.Track].Type
+	kind := m.input.Info.Tracks[p.Track].Type
 	if p.Change != nil {
 		if err := m.hold(ctx, kind, p); err != nil { // while the output track has the picture that does
 			return err
@@ -400,15 +399,11 @@ func (m *Program) lose(n int64) {
 // was asked last. It may be called beside the other methods.
 func (m *Program) TakeDropped() int64 { return m.dropped.Swap(0) }
 
-// ForceKeyframe makes the next picture one that viewers can start with, if it
-// is in our hands. It may be called beside the other methods.
-func (m *Program) ForceKeyframe() { m.wantKey.Store(true) }
-
 func (m *Program) closeInput() {
-	m.Playlist.drop()
-	if m.Input != nil {
-		m.Input.Close()
-		m.Input, m.ready = nil, nil
+	m.playlist.drop()
+	if m.input != nil {
+		m.input.Close()
+		m.input, m.ready = nil, nil
 		m.forgetHeld()
 		if m.interleaver != nil {
 			m.interleaver.Clear()
@@ -423,8 +418,8 @@ func (m *Program) Close() {
 
 // alignInput makes the aligner of a new input.
 func (m *Program) alignInput() {
-	tracks := m.Input.Info.Tracks
-	m.aligner = clock.NewAligner(tracks, m.Input.Realtime)
+	tracks := m.input.Info.Tracks
+	m.aligner = clock.NewAligner(tracks, m.input.Realtime)
 	m.aligner.Ends = m.restamp.Next
 	m.reach = inputReach{heard: -clock.Forever}
 	m.catchUp.keys = 0
@@ -437,7 +432,7 @@ func (m *Program) alignInput() {
 
 // receive gives a packet of the input the room's time.
 func (m *Program) receive(p media.Packet) {
-	kind := m.Input.Info.Tracks[p.Track].Type
+	kind := m.input.Info.Tracks[p.Track].Type
 	if p.LeftOut != nil {
 		m.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
 	}
@@ -459,7 +454,7 @@ func (m *Program) warn(code media.WarningCode, message string) {
 // it is all there was, or a file whose server breaks off again and again would
 // never move on.
 func (m *Program) complete(err error) bool {
-	return input.IsEnd(err) || m.Input.Live || !m.given || m.aligner.Longest() <= input.FileAhead
+	return input.IsEnd(err) || m.input.Live || !m.given || m.aligner.Longest() <= input.FileAhead
 }
 
 // forgetHeld makes the next input go on where what was given out ends.
@@ -470,14 +465,24 @@ func (m *Program) forgetHeld() {
 	m.aligner = nil
 }
 
-// Buffered returns how much of a live source has come and was not given out. It
-// may be called beside the other methods.
-func (m *Program) Buffered() (most time.Duration) {
-	for track, queued := range m.Input.Spans() {
+// Buffered returns how much of a live source that comes in bursts has come and was not
+// given out, and false of others. It may be called beside the other methods.
+func (m *Program) Buffered() (most time.Duration, bursty bool) {
+	if !m.source.bursty || m.input == nil {
+		return 0, false
+	}
+	for track, queued := range m.input.Spans() {
 		most = max(most, queued+m.aligner.Span(track))
 	}
-	return most
+	if m.encodeAhead != nil {
+		most += m.encodeAhead.queue.Buffered()
+	}
+	return most, true
 }
+
+// Realtime says whether the source's packets come as fast as they are made, and are not
+// to be paced.
+func (m *Program) Realtime() bool { return m.source.realtime }
 
 // take passes on what an output track made, and fills in the other track up to there.
 func (m *Program) take(kind media.MediaType, out []media.Packet) {
@@ -504,24 +509,24 @@ func (m *Program) take(kind media.MediaType, out []media.Packet) {
 
 // beyond says whether p is shown after the part that is to be played.
 func (m *Program) beyond(p media.Packet) bool {
-	return m.Input.Until() > 0 && m.position(p) >= m.Input.Until()
+	return m.input.Until() > 0 && m.position(p) >= m.input.Until()
 }
 
 // position returns where in the source p is shown. The segments of a live
 // playlist may each have a clock of their own: what was shown is counted, from
 // where an earlier attempt stood if the playlist is played as a recording.
 func (m *Program) position(p media.Packet) time.Duration {
-	if m.Input == nil {
+	if m.input == nil {
 		return m.upTo.position
 	}
 	at, elapsed := m.restamp.Position(p.PTS)
-	if m.Input.Segmented() {
+	if m.input.Segmented() {
 		at = elapsed
 	}
-	at -= m.Input.Info.StartTime
+	at -= m.input.Info.StartTime
 	if !m.shifted {
 		m.shifted = true
-		if off := m.from - at; off.Abs() > maxOff && m.Input.Segmented() && !m.Input.Live && !m.Input.Seeks {
+		if off := m.from - at; off.Abs() > maxOff && m.input.Segmented() && !m.input.Live && !m.input.Seeks {
 			m.shift = off
 		}
 	}
@@ -535,14 +540,14 @@ func (m *Program) elapsed() time.Duration { return m.played(m.ends) }
 // played is position for who reads it: as if the source's clock had not broken on
 // the way.
 func (m *Program) played(room time.Duration) time.Duration {
-	if m.Input == nil {
+	if m.input == nil {
 		return m.upTo.position
 	}
-	if m.Input.Segmented() {
+	if m.input.Segmented() {
 		return m.position(media.Packet{PTS: room})
 	}
 	_, elapsed := m.restamp.Position(room)
-	return max(elapsed-m.Input.Info.StartTime, 0)
+	return max(elapsed-m.input.Info.StartTime, 0)
 }
 
 // maxOff is by how much the clock of what cannot be sought may differ from where
@@ -553,10 +558,10 @@ func (m *Program) give(kind media.MediaType, p media.Packet) {
 	m.account(kind, p)
 	m.given, p.Track = true, m.index(kind)
 	p.Kind, p.Leads = kind, kind == media.Video || m.tracks[media.Video].output == nil
-	p.Position, p.Play, p.Skipped = m.position(p), m.Playlist.plays, m.catchUp.before(p.DTS)
-	p.Unclocked = m.Input != nil && !m.Input.Segmented() && !m.Input.Live && m.restamp.SteppedBack(p.PTS)
+	p.Position, p.Play, p.Skipped = m.position(p), m.playlist.plays, m.catchUp.before(p.DTS)
+	p.Unclocked = m.input != nil && !m.input.Segmented() && !m.input.Live && m.restamp.SteppedBack(p.PTS)
 	p.Extradata, p.Config = nil, m.tracks[kind].output.track().Extradata
-	if m.busy() && m.Input != nil {
+	if m.busy() && m.input != nil {
 		m.interleaver.Push(p)
 		return
 	}
@@ -593,7 +598,7 @@ func (m *Program) closeOutputs() {
 
 // rewind goes on with the next play.
 func (m *Program) rewind(ctx context.Context) error {
-	next := m.Playlist.next(ctx)
+	next := m.playlist.next(ctx)
 	if next.err != nil {
 		return next.err
 	}
@@ -607,9 +612,9 @@ var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: me
 // although the Restamper has seen more: pictures out of order, of which some
 // are shown behind the end, and sound that lay behind it.
 func (m *Program) forgetBeyond() {
-	if m.Input.Until() == 0 {
+	if m.input.Until() == 0 {
 		return
 	}
-	end := m.restamp.Next - max(m.position(media.Packet{PTS: m.restamp.Next})-m.Input.Until(), 0)
+	end := m.restamp.Next - max(m.position(media.Packet{PTS: m.restamp.Next})-m.input.Until(), 0)
 	m.restamp.Next = min(m.restamp.Next, max(end, m.ends))
 }

@@ -27,7 +27,7 @@ func (m *Program) fillSilence(t time.Duration) {
 	if c := &m.tracks[media.Audio].coverage; c.begun && c.origin == media.Filled {
 		hole = 0 // it has begun: silence keeps up with the picture
 	}
-	if l == nil || made || !known || t-end <= hole || !m.Playlist.Options.FillAudio {
+	if l == nil || made || !known || t-end <= hole || !m.Options.FillAudio {
 		return
 	}
 	told := l.track()
@@ -60,7 +60,7 @@ func (m *Program) soundEnd() (end time.Duration, known bool) {
 func (m *Program) fillSilenceBehind(t time.Duration) {
 	wait := time.Duration(0) // the aligner has brought all into order
 	switch {
-	case m.Input.Realtime:
+	case m.input.Realtime:
 		wait = silenceAfterLive
 	case m.coding(media.Audio):
 		wait = silenceAfterFile
