@@ -344,11 +344,11 @@ const soundLead = 3 * time.Second
 
 // Sent notes that a room has taken p, which may lead: the position moves on.
 func (m *Program) Sent(p media.Packet) {
-	m.sentAny = true
-	m.retries.Sent(time.Now())
-	if p.Origin != media.Taken {
+	if p.Origin != media.Taken { // made up: it says nothing of the source
 		return
 	}
+	m.sentAny = true
+	m.retries.Sent(time.Now())
 	m.lastSent.note(p)
 	s := &m.upTo
 	at := p.Position
