@@ -287,7 +287,7 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 		if err != nil {
 			return s, noMedia(err)
 		}
-		f.held, held = append(f.held, p), held+len(p.Data)
+		f.held, held = append(f.held, p), held+p.Size()
 		if p.Change != nil && p.Track < len(f.conformers) && came[p.Track] {
 			break // what is known is of the stream before
 		}

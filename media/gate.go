@@ -78,7 +78,7 @@ func (e *earlySound) step(i int) time.Duration {
 
 // add keeps p; lost is told what is not kept any more.
 func (e *earlySound) add(p Packet, lost *configs) {
-	e.packets, e.bytes = append(e.packets, p), e.bytes+len(p.Data)+packetOverhead
+	e.packets, e.bytes = append(e.packets, p), e.bytes+p.Size()
 	if n := len(e.packets); n > 1 {
 		e.length += e.step(n - 2)
 	}
@@ -86,7 +86,7 @@ func (e *earlySound) add(p Packet, lost *configs) {
 		if len(e.packets) > 1 {
 			e.length -= e.step(0)
 		}
-		e.bytes -= len(first.Data) + packetOverhead
+		e.bytes -= first.Size()
 		lost.lose(*first)
 		*first = Packet{}
 		if e.packets = e.packets[1:]; len(e.packets) == 0 {

@@ -34,10 +34,11 @@ type intake struct {
 	lag time.Duration
 	// early are pictures that are decoded before a hole and shown behind it, newest
 	// is the highest PTS that came of a picture.
-	early  []Packet
-	newest time.Duration
-	spans  [2]atomic.Int64
-	ends   time.Duration // room time at which what was given out ends
+	early      []Packet
+	earlyBytes int
+	newest     time.Duration
+	spans      [2]atomic.Int64
+	ends       time.Duration // room time at which what was given out ends
 }
 
 // newIntake returns the intake of a source with these tracks; of a realtime
@@ -87,13 +88,13 @@ func (t *intake) comesEarly(p Packet) bool {
 			e.DTS = max(e.DTS, min(e.PTS, p.DTS))
 		}
 		t.letEarly()
-	case n == deepest || n > 0 && p.DTS-t.early[0].DTS > stillTime:
+	case n == deepest || t.earlyBytes > interleaverBytes || n > 0 && p.DTS-t.early[0].DTS > stillTime:
 		t.letEarly()
 	case n > 0:
 		leaps = true
 	}
 	if leaps {
-		t.early = append(t.early, p)
+		t.early, t.earlyBytes = append(t.early, p), t.earlyBytes+p.Size()
 	}
 	return leaps
 }
@@ -103,7 +104,7 @@ func (t *intake) letEarly() {
 		t.interleaver.push(p)
 		t.measure(p.Track)
 	}
-	t.early = nil
+	t.early, t.earlyBytes = nil, 0
 }
 
 func (t *intake) flush() {
@@ -113,7 +114,7 @@ func (t *intake) flush() {
 
 func (t *intake) clear() int {
 	n := len(t.early)
-	t.early = nil
+	t.early, t.earlyBytes = nil, 0
 	return n + t.interleaver.clear()
 }
 
@@ -128,7 +129,7 @@ func (t *intake) pop() (Packet, bool) {
 	if other.n == 0 && l.newest-l.first().DTS >= t.hold {
 		other.absent = true
 	}
-	if !other.started && l.newest-l.first().DTS < t.lag && !t.flushing {
+	if !other.started && l.newest-l.first().DTS < t.lag && t.bytes <= interleaverBytes && !t.flushing {
 		return Packet{}, false
 	}
 	if !t.ready(l) {

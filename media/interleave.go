@@ -13,7 +13,6 @@ const (
 // Bounds of what an interleaver holds.
 const (
 	interleaverBytes = 16 << 20
-	packetOverhead   = 256 // counted for each packet beside its data
 )
 
 // interleaver merges the packets of up to two tracks by DTS. Each track's
@@ -49,7 +48,7 @@ func newInterleaver(tracks int, hold time.Duration) *interleaver {
 func (i *interleaver) push(p Packet) {
 	l := &i.lanes[p.Track]
 	l.put(p)
-	i.bytes += len(p.Data) + packetOverhead
+	i.bytes += p.Size()
 	i.flushing = false
 }
 
@@ -66,7 +65,7 @@ func (i *interleaver) pop() (Packet, bool) {
 // take takes the first packet of a lane, which is not empty.
 func (i *interleaver) take(l *trackQueue) Packet {
 	p := l.take()
-	i.bytes -= len(p.Data) + packetOverhead
+	i.bytes -= p.Size()
 	return p
 }
 

@@ -66,7 +66,7 @@ func (q *packetQueue) put(ctx context.Context, p Packet, isKey bool) error {
 	q.compactLocked()
 	q.packets = append(q.packets, p)
 	q.noteLocked(p)
-	q.bytes += len(p.Data)
+	q.bytes += p.Size()
 	full := q.fullLocked()
 	q.mu.Unlock()
 	signal(q.filled)
@@ -178,7 +178,7 @@ func (q *packetQueue) tryGet() (Packet, bool, error) {
 	p := q.packets[q.head]
 	q.packets[q.head] = Packet{}
 	q.head++
-	q.bytes -= len(p.Data)
+	q.bytes -= p.Size()
 	if q.head == len(q.packets) {
 		q.packets, q.head, q.first = q.packets[:0], 0, [2]int{}
 	}

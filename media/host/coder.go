@@ -97,7 +97,7 @@ func (ts *transcoders) Black(to media.VideoOutput) (media.Track, []media.Packet,
 		t, out, err = ts.black(to) // nothing of a source is in it: the host died of something else
 	}
 	if _, typed := errors.AsType[*media.Error](err); err != nil && !typed {
-		err = cmp.Or(context.Cause(ts.ctx), internal("make black", err))
+		err = cmp.Or(context.Cause(ts.ctx), errShort(err))
 	}
 	return t, out, err
 }
@@ -108,7 +108,7 @@ func (ts *transcoders) black(to media.VideoOutput) (media.Track, []media.Packet,
 	if err != nil {
 		return made.Track, nil, err
 	}
-	defer func() { go h.finish(c, ts.conduct) }()
+	defer func() { go h.finish(c, ts.conduct, false) }()
 	_ = c.SetDeadline(time.Now().Add(patience))
 	if err := c.sendJSON(kindOpen, opening{Level: levelOf(ts.log), Black: &to}); err != nil {
 		return made.Track, nil, errors.Join(errDied, err)
@@ -164,7 +164,7 @@ func answer(payload []byte) (out []media.Packet, damaged int64, err error) {
 		return nil, 0, errFrame
 	}
 	for range count {
-		out = append(out, in.packet(1))
+		out = append(out, owned(in.packet(1)))
 	}
 	if in.err != nil {
 		return nil, 0, in.err
@@ -199,7 +199,6 @@ type transcoder struct {
 	died                 time.Duration // shown, when the host before died
 	data                 []byte        // of the packet before
 	damaged              int64
-	poisoned             bool
 }
 
 var _ media.Transcoder = (*transcoder)(nil)
@@ -339,7 +338,7 @@ func (c *transcoder) revive() ([]media.Packet, error) {
 
 // keep keeps a packet for a host that takes over.
 func (c *transcoder) keep(p media.Packet) {
-	if p.Keyframe || c.bytes+len(p.Data) > mostReplay {
+	if p.Keyframe || c.bytes+p.Size() > mostReplay {
 		clear(c.replay)
 		c.replay, c.bytes = c.replay[:0], 0
 		if !p.Keyframe {
@@ -349,7 +348,7 @@ func (c *transcoder) keep(p media.Packet) {
 	if len(c.replay) == 0 && !p.Keyframe {
 		return
 	}
-	c.replay, c.bytes = append(c.replay, p), c.bytes+len(p.Data)
+	c.replay, c.bytes = append(c.replay, p), c.bytes+p.Size()
 }
 
 // Input implements media.Transcoder.
@@ -404,14 +403,14 @@ func (c *transcoder) Close() {
 
 func (c *transcoder) leave() {
 	if c.host != nil {
-		go c.host.finish(c.conn, c.all.conduct)
+		go c.host.finish(c.conn, c.all.conduct, false)
 		c.host, c.conn = nil, nil
 	}
 }
 
 func (c *transcoder) dead(err error) bool {
 	if errors.Is(err, errFrame) && c.host != nil {
-		c.host.killFor(c.all.conduct, "said what is no frame of ours")
+		c.host.killFor(c.all.conduct, babbled)
 		return true
 	}
 	return errors.Is(err, errDied)
@@ -424,8 +423,8 @@ func (c *transcoder) mayTryAgain() bool {
 	}
 	got := c.shown-c.died >= further
 	c.died = c.shown
-	c.poisoned = c.host.blame(c.all.conduct, got)
-	return !c.poisoned
+	c.host.blame(c.all.conduct, got)
+	return !c.all.conduct.Poisoned() && !c.all.conduct.Harried()
 }
 
 func (c *transcoder) inWords(op string, err error) error {
@@ -435,8 +434,10 @@ func (c *transcoder) inWords(op string, err error) error {
 		return err
 	case c.all.ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", op, context.Cause(c.all.ctx))
-	case c.poisoned:
+	case c.all.conduct.Poisoned():
 		return errPoisoned(op)
+	case errors.Is(err, errDied) || errors.Is(err, errFrame) || errors.Is(err, errOther):
+		return errGoneOn(op)
 	default:
 		return internal(op, fmt.Errorf("in a media host: %w", err))
 	}

@@ -32,6 +32,13 @@ const (
 	// further is how much of a source must have come between two deaths for the second
 	// one to be another.
 	further = 2 * time.Second
+	// owesTime is for how long a host has given nothing that hangs, when it does not
+	// obey either.
+	owesTime = 5 * time.Second
+	// What a host may fetch of a source beyond its size: so much at once, and so much a
+	// second. One whose tracks lie far apart is read in many places.
+	fetchedAgain     = 256 << 20
+	fetchedAgainRate = 4 << 20
 )
 
 var (
@@ -62,12 +69,14 @@ type source struct {
 	kept    kept
 	replay  []byte    // of what is kept, that the host is still to get
 	fetched time.Time // when a live source's bytes were read last
-	old     int64     // position of the first byte that no host before had
-	probe   *probe    // nil: it is open
+	owes    time.Time // since when the host has given nothing though it waits for nothing; zero: it has
+	fed     int64     // bytes that hosts have had
+	begun   time.Time
+	old     int64  // position of the first byte that no host before had
+	probe   *probe // nil: it is open
 	given   mark
 
-	refusal  error // of the Way's, as the host was told last
-	poisoned bool  // no host is to try it again
+	refusal error // of the Way's, as the host was told last
 
 	working sync.Mutex // held by the method that works
 	once    sync.Once
@@ -93,9 +102,12 @@ type mark struct {
 // Demux opens a source by gate, whose error it returns. Errors are *media.Error, or
 // wrap ctx's cause.
 func (p *Pool) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate) (media.Source, error) {
+	if r.Conduct.Poisoned() {
+		return nil, errPoisoned(opOpen)
+	}
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &source{ctx: ctx, cancel: cancel, pool: p, request: r, log: logbook{log: cmp.Or(r.Log, p.cfg.Log)}}
+	s := &source{ctx: ctx, cancel: cancel, pool: p, request: r, log: logbook{log: cmp.Or(r.Log, p.cfg.Log)}, begun: time.Now()}
 	s.probe = newProbe(cmp.Or(r.ProbeTimeout, defaultProbeTime), cancel)
 	defer s.probe.stop()
 	var err error
@@ -234,10 +246,12 @@ func (s *source) hear(to kind) (opened, error) {
 // receive returns the next frame that is for the source.
 func (s *source) receive() (kind, []byte, error) {
 	for {
-		k, payload, err := s.conn.receive(fresh)
+		s.owes = time.Now()
+		k, payload, err := s.conn.receive(borrowed)
 		if err != nil {
 			return 0, nil, cmp.Or(s.ended(opRead), errors.Join(errDied, err))
 		}
+		s.owes = time.Time{}
 		switch k { //nolint:exhaustive // the others are for nobody here
 		case kindLog:
 			err = s.log.write(payload)
@@ -259,7 +273,7 @@ func (s *source) explain() error {
 		s.refusal = s.way.Refusal()
 	}
 	if s.refusal != nil {
-		w.Refusal = &fault{Typed: true, Kind: int(media.KindOf(s.refusal)), Op: opRead}
+		w.Refusal = faultOf(&media.Error{Kind: media.KindOf(s.refusal), Op: opRead})
 	}
 	if s.way.Found != nil {
 		w.Found = s.way.Found()
@@ -271,7 +285,7 @@ func (s *source) explain() error {
 // refusal itself: its words may hold an address, which no host learns.
 func (s *source) told(f *fault) error {
 	err := f.error()
-	if s.refusal == nil || f == nil || f.Is != "" || f.Sentence+f.Reason+f.Text != "" || media.KindOf(err) != media.KindOf(s.refusal) {
+	if s.refusal == nil || f == nil || f.Cause != nil || media.KindOf(err) != media.KindOf(s.refusal) {
 		return err
 	}
 	return s.refusal
@@ -283,11 +297,12 @@ func endOf(err error) end {
 	if err == nil || err == io.EOF { //nolint:errorlint // as io.Reader has it
 		return end{faultOf(err)}
 	}
-	return end{&fault{Text: "its bytes cannot be read"}}
+	return end{faultOf(errors.New("its bytes cannot be read"))}
 }
 
-// take takes what a host has made.
+// take takes what a host has made, and gives its bytes back.
 func (s *source) take(payload []byte) error {
+	defer giveBack(payload)
 	in := scanner{rest: payload}
 	wanted, from := in.uvarint(), in.varint()
 	last := in.bytes()
@@ -297,7 +312,7 @@ func (s *source) take(payload []byte) error {
 	}
 	s.wanted, s.from = int(wanted), from
 	for range count {
-		p := in.packet(s.tracks)
+		p := owned(in.packet(s.tracks))
 		if in.err != nil {
 			return in.err
 		}
@@ -321,6 +336,9 @@ func (s *source) take(payload []byte) error {
 // feed gives the host the bytes that it waits for.
 func (s *source) feed() error {
 	b := s.way.Bytes
+	if b.Seekable() {
+		s.wait(tooEarly(s.fed-max(b.Size(), 0), time.Since(s.begun)))
+	}
 	if s.from != s.at {
 		at, err := b.Seek(s.from, io.SeekStart)
 		if err != nil {
@@ -334,7 +352,7 @@ func (s *source) feed() error {
 	if ended := s.ended(opRead); ended != nil {
 		return ended
 	}
-	s.wanted, s.at = 0, s.at+int64(n)
+	s.wanted, s.at, s.fed = 0, s.at+int64(n), s.fed+int64(n)
 	if n > 0 {
 		s.probe.came(n)
 		err = s.conn.send(kindBytes, buffer[:n])
@@ -365,13 +383,25 @@ const gatherTime = 20 * time.Millisecond
 
 // gather lets a live source's bytes come together.
 func (s *source) gather() {
-	if wait := gatherTime - time.Since(s.fetched); wait > 0 {
-		select {
-		case <-time.After(wait):
-		case <-s.ctx.Done():
-		}
-	}
+	s.wait(gatherTime - time.Since(s.fetched))
 	s.fetched = time.Now()
+}
+
+func (s *source) wait(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-s.ctx.Done():
+	}
+}
+
+// tooEarly is how long a source that has been there for so long waits before more is
+// fetched of it, when so many bytes have been fetched beyond its size: hosts could fetch
+// it again and again.
+func tooEarly(again int64, after time.Duration) time.Duration {
+	return time.Duration(float64(again-fetchedAgain)/fetchedAgainRate*float64(time.Second)) - after
 }
 
 // fullRead is as much as comes at once of what is there already.
@@ -516,7 +546,7 @@ func (s *source) seek(pos time.Duration) error {
 // which ends it.
 func (s *source) dead(err error) bool {
 	if errors.Is(err, errFrame) {
-		s.host.killFor(s.request.Conduct, "said what is no frame of ours")
+		s.host.killFor(s.request.Conduct, babbled)
 		return true
 	}
 	return errors.Is(err, errDied)
@@ -524,8 +554,9 @@ func (s *source) dead(err error) bool {
 
 // died notes a death; it returns false when no other host is to try it, or not now.
 func (s *source) died() bool {
-	s.poisoned = s.host.blame(s.request.Conduct, s.given.gotFurther())
-	return !s.poisoned && !s.request.Conduct.Harried()
+	c := s.request.Conduct
+	s.host.blame(c, s.given.gotFurther())
+	return !c.Poisoned() && !c.Harried()
 }
 
 // rewind makes the next host begin with the source's begin, or with what is kept of it.
@@ -675,7 +706,7 @@ func (s *source) inWords(op string, err error) error {
 	switch {
 	case err == nil || err == io.EOF || typed || errors.Is(err, media.ErrLateVideo): //nolint:errorlint // as media.Source has it
 		return err
-	case s.poisoned:
+	case s.request.Conduct.Poisoned():
 		return errPoisoned(op)
 	case errors.Is(err, errDied) || errors.Is(err, errFrame):
 		return errGoneOn(op)
@@ -708,8 +739,8 @@ func (s *source) Close() error {
 // killed.
 func (s *source) leave() {
 	if s.host != nil {
-		go s.host.finish(s.conn, s.request.Conduct)
-		s.host, s.conn = nil, nil
+		go s.host.finish(s.conn, s.request.Conduct, !s.owes.IsZero() && time.Since(s.owes) > s.pool.cfg.owes)
+		s.host, s.conn, s.owes = nil, nil, time.Time{}
 	}
 }
 
@@ -735,6 +766,7 @@ const (
 	mostPixels  = 1 << 16 // of a side
 	mostRate    = 1 << 20 // hertz
 	mostVoices  = 1 << 10 // channels
+	mostName    = 64      // letters of a name of libav's
 )
 
 // sound says whether i can be of a source.
@@ -747,13 +779,24 @@ func sound(i media.SourceInfo) bool {
 			return false
 		}
 	}
-	return len(i.Tracks) > 0 || !i.Still
+	for _, s := range i.Streams {
+		if !soundStream(s) {
+			return false
+		}
+	}
+	return len(i.Container) <= mostName && (len(i.Tracks) > 0 || !i.Still)
+}
+
+func soundStream(s media.Stream) bool { return named(s.Type, string(s.Codec), s.LeftOut) }
+
+func named(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return len(name) > mostName })
 }
 
 func soundTrack(t media.Track) bool {
 	within := func(n, most int) bool { return n >= 0 && n <= most }
 	return known(t.Type) && within(t.Width, mostPixels) && within(t.Height, mostPixels) && within(t.SampleRate, mostRate) &&
-		within(t.Channels, mostVoices) && t.FPS >= 0
+		within(t.Channels, mostVoices) && t.FPS >= 0 && named(string(t.Codec), t.Profile, t.PixelFormat)
 }
 
 // levelOf is the least level of which log wants lines.
