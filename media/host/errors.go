@@ -107,3 +107,18 @@ func (f *fault) chain(most int) error {
 	}
 	return errors.New(short(f.Text))
 }
+
+// errShort is the end of what this worker has no host for: another worker may.
+func errShort(err error) error {
+	return &media.Error{Kind: media.KindWorkerShort, Op: "start a media host", Err: err}
+}
+
+// errPoisoned is the end of a source that kills what takes it apart.
+func errPoisoned(op string) error {
+	return &media.Error{Kind: media.KindSourcePoisoned, Op: op, Err: media.Because("what takes it apart died of it, again and again; is it damaged?", nil)}
+}
+
+// errGoneOn is the end of a source that is to be opened anew.
+func errGoneOn(op string) error {
+	return &media.Error{Kind: media.KindSourceDropped, Op: op, Err: media.Because("what took it apart has died", nil)}
+}

@@ -22,8 +22,8 @@ func hearing(t *testing.T, tracks int, frames ...[]byte) *source {
 	t.Helper()
 	info := media.SourceInfo{Tracks: []media.Track{{Type: media.Video}, {Type: media.Audio}}[:tracks]}
 	return &source{
-		ctx: t.Context(), conn: newConn(said{Reader: bytes.NewReader(bytes.Join(frames, nil))}),
-		log: logbook{log: slog.New(slog.DiscardHandler)}, info: info, tracks: tracks, way: media.Way{Bytes: textOf()},
+		conn: newConn(said{Reader: bytes.NewReader(bytes.Join(frames, nil))}),
+		log:  logbook{log: slog.New(slog.DiscardHandler)}, info: info, tracks: tracks, supply: supply{ctx: t.Context(), way: media.Way{Bytes: textOf()}},
 	}
 }
 
@@ -57,6 +57,8 @@ func TestAHostCannotGiveASourceTracksThatNobodyKnows(t *testing.T) {
 	require.ErrorIs(t, hearing(t, 2, jsonFrame(kindSeek, opened{})).seek(time.Second), errFrame, "nor take them away")
 	_, err := hearing(t, 0, jsonFrame(kindOpen, opened{Info: media.SourceInfo{Still: true}})).hear(kindOpen)
 	require.ErrorIs(t, err, errFrame, "a picture without one")
+	_, err = hearing(t, 1, frameOf(kindBatch, append([]byte{100, 0, 0, 1}, packetOf(media.Packet{})...)...)).hear(kindOpen)
+	require.ErrorIs(t, err, errFrame, "nor packets, again and again, while nobody asks for them")
 }
 
 func TestLinesThatAreTooManyAreNotEvenRead(t *testing.T) {

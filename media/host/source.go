@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net/url"
 	"path"
 	"regexp"
@@ -22,82 +21,38 @@ const (
 	opRead = "read source"
 	opSeek = "seek in source"
 
-	defaultProbeTime = 15 * time.Second
-	// comingBytes is what has to come of a source that is being opened for it not to be
-	// silent: less is a drip.
-	comingBytes = 16 << 10
-	// openingBytes may come of a source before it is known what it is: the index of a
-	// day is 100 MB. What some demuxers find no head and no tail of they read for ever.
-	openingBytes = 256 << 20
-	// further is how much of a source must have come between two deaths for the second
-	// one to be another.
-	further = 2 * time.Second
 	// owesTime is for how long a host has given nothing that hangs, when it does not
 	// obey either.
 	owesTime = 5 * time.Second
-	// What a host may fetch of a source beyond its size: so much at once, and so much a
-	// second. One whose tracks lie far apart is read in many places.
-	fetchedAgain     = 256 << 20
-	fetchedAgainRate = 4 << 20
 )
 
-var (
-	errClosed  = errors.New("source closed")
-	errEndless = media.Because("it does not say what it is in its first 256 MB", nil)
-)
+var errClosed = errors.New("source closed")
 
 // source is a source that a host takes apart. When the host dies, it goes on in
 // another one, if its bytes can be read again or enough of them is kept, and its packets
 // tell where it is; else its error says that it is to be opened anew.
 type source struct {
-	// ctx is a field because the contract of media.Opener makes one context bound all
-	// calls of a Source.
-	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	pool    *Pool
 	request media.SourceRequest
-	way     media.Way
 	log     logbook
-	info    media.SourceInfo
+	supply
 
+	info    media.SourceInfo
 	tracks  int // that have come
 	packets []media.Packet
 	last    error // after them
-	wanted  int   // bytes that the host waits for; 0: it waits to be asked
-	from    int64 // their position
-	at      int64 // of the Way's bytes
-	kept    kept
-	replay  []byte    // of what is kept, that the host is still to get
-	fetched time.Time // when a live source's bytes were read last
-	owes    time.Time // since when the host has given nothing though it waits for nothing; zero: it has
-	fed     int64     // bytes that hosts have had
-	begun   time.Time
-	old     int64  // position of the first byte that no host before had
-	probe   *probe // nil: it is open
 	given   mark
-
-	refusal error // of the Way's, as the host was told last
 
 	working sync.Mutex // held by the method that works
 	once    sync.Once
 
 	host *host // nil: none
 	conn *conn
+	owes time.Time // since when the host has given nothing though it waits for nothing; zero: it has
 }
 
 var _ media.Source = (*source)(nil)
-
-// mark is how far a source has been given.
-type mark struct {
-	seek    time.Duration    // the last position sought
-	last    [2]time.Duration // times of the last packets, by track
-	came    [2]bool
-	began   bool          // anything has come that has a time
-	reached time.Duration // the furthest time that has come
-	died    time.Duration // reached when the host before died, or where it began
-	skips   [2]bool       // tracks of which what comes has been given
-	lost    bool          // its packets do not tell where it is
-}
 
 // Demux opens a source by gate, whose error it returns. Errors are *media.Error, or
 // wrap ctx's cause.
@@ -107,7 +62,9 @@ func (p *Pool) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate
 	}
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &source{ctx: ctx, cancel: cancel, pool: p, request: r, log: logbook{log: cmp.Or(r.Log, p.cfg.Log)}, begun: time.Now()}
+	s := &source{
+		cancel: cancel, pool: p, request: r, log: logbook{log: cmp.Or(r.Log, p.cfg.Log)}, supply: supply{ctx: ctx, begun: time.Now()},
+	}
 	s.probe = newProbe(cmp.Or(r.ProbeTimeout, defaultProbeTime), cancel)
 	defer s.probe.stop()
 	var err error
@@ -147,35 +104,6 @@ func (s *source) still(ctx context.Context) (media.Source, error) {
 	}
 	return media.NewStill(ctx, s.info, slices.Clone(p.Data)), nil
 }
-
-// probe bounds the opening: not how long it takes, but for how long nothing comes.
-type probe struct {
-	limit     time.Duration
-	timer     *time.Timer
-	cancel    context.CancelCauseFunc
-	drip, all int // bytes that came, since it was given time and since the begin
-}
-
-func newProbe(limit time.Duration, cancel context.CancelCauseFunc) *probe {
-	return &probe{limit: limit, cancel: cancel, timer: time.AfterFunc(limit, func() { cancel(media.ErrProbe) })}
-}
-
-func (p *probe) came(n int) {
-	if p == nil {
-		return
-	}
-	if p.all += n; p.all > openingBytes && p.timer.Stop() {
-		p.cancel(errEndless)
-		return
-	}
-	if p.drip += n; p.drip >= comingBytes && p.timer.Stop() {
-		p.drip = 0
-		p.timer.Reset(p.limit)
-	}
-}
-
-// stop returns false when the time is over.
-func (p *probe) stop() bool { return p.timer.Stop() }
 
 // sent is err, of sending, as dead knows it.
 func (s *source) sent(err error) error {
@@ -234,6 +162,9 @@ func (s *source) hear(to kind) (opened, error) {
 			if err := s.take(payload); err != nil {
 				return opened{}, err
 			}
+			if s.wanted == 0 || len(s.packets) > 0 { // nobody has asked for packets
+				return opened{}, errFrame
+			}
 			if err := s.feed(); err != nil {
 				return opened{}, err
 			}
@@ -256,7 +187,7 @@ func (s *source) receive() (kind, []byte, error) {
 		case kindLog:
 			err = s.log.write(payload)
 		case kindWhy:
-			err = s.explain()
+			err = s.sent(s.conn.sendJSON(kindWhy, s.why()))
 		default:
 			return k, payload, nil
 		}
@@ -264,21 +195,6 @@ func (s *source) receive() (kind, []byte, error) {
 			return 0, nil, err
 		}
 	}
-}
-
-// explain tells a host why the bytes have ended.
-func (s *source) explain() error {
-	var w why
-	if s.way.Refusal != nil {
-		s.refusal = s.way.Refusal()
-	}
-	if s.refusal != nil {
-		w.Refusal = faultOf(&media.Error{Kind: media.KindOf(s.refusal), Op: opRead})
-	}
-	if s.way.Found != nil {
-		w.Found = s.way.Found()
-	}
-	return s.sent(s.conn.sendJSON(kindWhy, w))
 }
 
 // told is what a host has said. In place of a refusal that it gives back, it is the
@@ -289,15 +205,6 @@ func (s *source) told(f *fault) error {
 		return err
 	}
 	return s.refusal
-}
-
-// endOf says that there are no more bytes: at the source's end, or for a reason that is
-// nothing to a host.
-func endOf(err error) end {
-	if err == nil || err == io.EOF { //nolint:errorlint // as io.Reader has it
-		return end{faultOf(err)}
-	}
-	return end{faultOf(errors.New("its bytes cannot be read"))}
 }
 
 // take takes what a host has made, and gives its bytes back.
@@ -335,86 +242,15 @@ func (s *source) take(payload []byte) error {
 
 // feed gives the host the bytes that it waits for.
 func (s *source) feed() error {
-	b := s.way.Bytes
-	if b.Seekable() {
-		s.wait(tooEarly(s.fed-max(b.Size(), 0), time.Since(s.begun)))
-	}
-	if s.from != s.at {
-		at, err := b.Seek(s.from, io.SeekStart)
-		if err != nil {
-			return s.sent(s.conn.sendJSON(kindEnd, endOf(err)))
-		}
-		s.at = at
-	}
-	buffer := lent(s.wanted)[:s.wanted]
-	defer giveBack(buffer)
-	n, err := s.fetch(buffer)
+	data, err := s.next()
+	defer giveBack(data)
 	if ended := s.ended(opRead); ended != nil {
 		return ended
 	}
-	s.wanted, s.at, s.fed = 0, s.at+int64(n), s.fed+int64(n)
-	if n > 0 {
-		s.probe.came(n)
-		err = s.conn.send(kindBytes, buffer[:n])
-	} else {
-		err = s.conn.sendJSON(kindEnd, endOf(cmp.Or(err, io.ErrNoProgress)))
+	if len(data) > 0 {
+		return s.sent(s.conn.send(kindBytes, data))
 	}
-	return s.sent(err)
-}
-
-// fetch reads what is there of the source's bytes: first those that the host before had.
-func (s *source) fetch(to []byte) (int, error) {
-	if len(s.replay) > 0 {
-		n := copy(to, s.replay)
-		s.replay = s.replay[n:]
-		return n, nil
-	}
-	if !s.way.Bytes.Seekable() && s.probe == nil && !s.way.Recorded {
-		s.gather()
-	}
-	n, err := readWhatIsThere(s.way.Bytes, to)
-	s.kept.add(to[:n])
-	return n, err
-}
-
-// gatherTime is how far apart a live source's bytes are handed to its host at least:
-// they come in pieces of a packet of the network, and each turn has its price.
-const gatherTime = 20 * time.Millisecond
-
-// gather lets a live source's bytes come together.
-func (s *source) gather() {
-	s.wait(gatherTime - time.Since(s.fetched))
-	s.fetched = time.Now()
-}
-
-func (s *source) wait(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	select {
-	case <-time.After(d):
-	case <-s.ctx.Done():
-	}
-}
-
-// tooEarly is how long a source that has been there for so long waits before more is
-// fetched of it, when so many bytes have been fetched beyond its size: hosts could fetch
-// it again and again.
-func tooEarly(again int64, after time.Duration) time.Duration {
-	return time.Duration(float64(again-fetchedAgain)/fetchedAgainRate*float64(time.Second)) - after
-}
-
-// fullRead is as much as comes at once of what is there already.
-const fullRead = 16 << 10
-
-// readWhatIsThere reads as much as there is, and waits for no more. Its error is that
-// of the first read.
-func readWhatIsThere(r io.Reader, to []byte) (int, error) {
-	n, err := r.Read(to)
-	for last := n; err == nil && last >= fullRead && n < len(to); n += last {
-		last, _ = r.Read(to[n:])
-	}
-	return n, err
+	return s.sent(s.conn.sendJSON(kindEnd, endOf(err)))
 }
 
 // Info returns what the source turned out to be.
@@ -523,6 +359,7 @@ func (s *source) seek(pos time.Duration) error {
 		if err := s.ask(); err != nil {
 			return err
 		}
+		s.packets = nil
 	}
 	s.packets, s.last = nil, nil
 	if err := s.sent(s.conn.sendJSON(kindSeek, pos)); err != nil {
@@ -557,23 +394,6 @@ func (s *source) died() bool {
 	c := s.request.Conduct
 	s.host.blame(c, s.given.gotFurther())
 	return !c.Poisoned() && !c.Harried()
-}
-
-// rewind makes the next host begin with the source's begin, or with what is kept of it.
-// It returns false when it cannot.
-func (s *source) rewind() bool {
-	if s.ctx.Err() != nil {
-		return false
-	}
-	s.at = 0
-	if s.way.Bytes.Seekable() {
-		_, err := s.way.Bytes.Seek(0, io.SeekStart)
-		return err == nil
-	}
-	var ok bool
-	s.replay, ok = s.kept.again()
-	s.old = int64(len(s.replay))
-	return ok
 }
 
 // revive goes on in another host with what comes after the last packet given.
@@ -625,65 +445,6 @@ func sameTracks(a, b media.SourceInfo) bool {
 	return slices.EqualFunc(a.Tracks, b.Tracks, func(a, b media.Track) bool { return a.Type == b.Type && a.Codec == b.Codec })
 }
 
-// timeOf is the time by which packets of a track follow each other.
-func timeOf(p media.Packet) (time.Duration, bool) {
-	if p.NoDTS {
-		return p.PTS, !p.NoPTS
-	}
-	return p.DTS, true
-}
-
-// note notes a packet that is given.
-func (m *mark) note(p media.Packet) {
-	t, timed := timeOf(p)
-	switch {
-	case !timed:
-	case m.began:
-		m.reached = max(m.reached, t)
-	default:
-		m.began, m.reached, m.died = true, t, t
-	}
-	switch {
-	case m.lost:
-	case !timed || p.Track >= len(m.last) || p.Change != nil || m.came[p.Track] && (t < m.last[p.Track] || p.Extradata != nil):
-		m.lost = true
-	default:
-		m.last[p.Track], m.came[p.Track] = t, true
-	}
-}
-
-// gotFurther says, when a host has died, whether much has come since the last one did,
-// or since where it began.
-func (m *mark) gotFurther() bool {
-	got := m.reached-m.died >= further
-	m.died = m.reached
-	return got
-}
-
-// position is where a source begins that is to go on, counted from its start; begun
-// says whether anything of it has been given.
-func (m *mark) position(start time.Duration) (at time.Duration, begun bool) {
-	for i, came := range m.came {
-		if came && (!begun || m.last[i]-start < at) {
-			at, begun = m.last[i]-start, true
-		}
-	}
-	return at, begun
-}
-
-// skip makes all that has been given be left out.
-func (m *mark) skip() { m.skips = m.came }
-
-// has says whether p has been given.
-func (m *mark) has(p media.Packet) bool {
-	if p.Track >= len(m.skips) || !m.skips[p.Track] {
-		return false
-	}
-	t, timed := timeOf(p)
-	m.skips[p.Track] = timed && t <= m.last[p.Track]
-	return m.skips[p.Track]
-}
-
 // ended returns why the source has ended from outside, nil if it has not.
 func (s *source) ended(op string) error {
 	if errors.Is(context.Cause(s.ctx), errEndless) {
@@ -712,11 +473,6 @@ func (s *source) inWords(op string, err error) error {
 		return errGoneOn(op)
 	}
 	return cmp.Or(s.ended(op), error(&media.Error{Kind: media.KindInternal, Op: op, Err: err}))
-}
-
-// errGoneOn is the end of a source that is to be opened anew.
-func errGoneOn(op string) error {
-	return &media.Error{Kind: media.KindSourceDropped, Op: op, Err: media.Because("what took it apart has died", nil)}
 }
 
 // Close ends the source, once, also while another method runs, which ends.
@@ -759,52 +515,3 @@ func nameOf(address media.Secret) string {
 }
 
 var endings = regexp.MustCompile(`^\.[a-z0-9]{2,4}$`)
-
-// What a host may say a source is.
-const (
-	mostStreams = 512
-	mostPixels  = 1 << 16 // of a side
-	mostRate    = 1 << 20 // hertz
-	mostVoices  = 1 << 10 // channels
-	mostName    = 64      // letters of a name of libav's
-)
-
-// sound says whether i can be of a source.
-func sound(i media.SourceInfo) bool {
-	if len(i.Tracks) > mostTracks || len(i.Streams) > mostStreams || i.Duration < 0 || len(i.Tracks) == 2 && i.Tracks[0].Type == i.Tracks[1].Type {
-		return false
-	}
-	for _, t := range i.Tracks {
-		if !soundTrack(t) {
-			return false
-		}
-	}
-	for _, s := range i.Streams {
-		if !soundStream(s) {
-			return false
-		}
-	}
-	return len(i.Container) <= mostName && (len(i.Tracks) > 0 || !i.Still)
-}
-
-func soundStream(s media.Stream) bool { return named(s.Type, string(s.Codec), s.LeftOut) }
-
-func named(names ...string) bool {
-	return !slices.ContainsFunc(names, func(name string) bool { return len(name) > mostName })
-}
-
-func soundTrack(t media.Track) bool {
-	within := func(n, most int) bool { return n >= 0 && n <= most }
-	return known(t.Type) && within(t.Width, mostPixels) && within(t.Height, mostPixels) && within(t.SampleRate, mostRate) &&
-		within(t.Channels, mostVoices) && t.FPS >= 0 && named(string(t.Codec), t.Profile, t.PixelFormat)
-}
-
-// levelOf is the least level of which log wants lines.
-func levelOf(log *slog.Logger) slog.Level {
-	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
-		if log.Enabled(context.Background(), level) {
-			return level
-		}
-	}
-	return slog.LevelError
-}

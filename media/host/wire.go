@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -66,6 +68,22 @@ type conn struct {
 
 func newConn(c net.Conn) *conn {
 	return &conn{Conn: c, moved: &atomic.Int64{}, in: bufio.NewReaderSize(c, readAhead)}
+}
+
+// socketPair returns two ends of a stream.
+func socketPair() (here *net.UnixConn, there *os.File, err error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	there = os.NewFile(uintptr(fds[1]), "host")
+	f := os.NewFile(uintptr(fds[0]), "worker")
+	defer func() { _ = f.Close() }()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, nil, errors.Join(err, there.Close())
+	}
+	return c.(*net.UnixConn), there, nil //nolint:forcetypeassert // it is one
 }
 
 // bound makes the end of ctx that of what waits for the other end.
