@@ -322,3 +322,38 @@ func TestAPictureThatIsShownBehindAHoleIsNotDecodedBeforeIt(t *testing.T) {
 	live.push(Packet{PTS: 100 * frame, DTS: frame})
 	require.Len(t, popped(live), 2, "nothing of a live source waits")
 }
+
+func TestWhatWaitsForAnotherTrackIsBoundedInBytes(t *testing.T) {
+	const size = 1 << 20
+	both := []Track{{Type: Video}, {Type: Audio}}
+	for name, c := range map[string]struct {
+		tracks []Track
+		packet Packet
+	}{
+		"pictures that come early":             {both, Packet{PTS: time.Hour, Data: make([]byte, size)}},
+		"a track for one that may come late":   {both[:1], Packet{Data: make([]byte, size)}},
+		"decoder configurations without media": {both[:1], Packet{Extradata: make([]byte, size)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newIntake(c.tracks, false)
+			in.push(Packet{})
+			held := 0
+			for range 64 {
+				in.push(c.packet)
+				held += size
+				for _, ok := in.pop(); ok; _, ok = in.pop() {
+					held -= size
+				}
+			}
+			require.LessOrEqual(t, held, 2*interleaverBytes+2*size)
+		})
+	}
+}
+
+func TestAQueueCountsAllThatAPacketHolds(t *testing.T) {
+	q := newPacketQueue(queueLimits{span: time.Hour, bytes: 1 << 20, drop: true})
+	for range 4 {
+		require.NoError(t, q.put(t.Context(), Packet{Extradata: make([]byte, 1<<19), Change: &Track{Extradata: make([]byte, 1<<19)}}, true))
+	}
+	require.Positive(t, q.takeDropped())
+}
