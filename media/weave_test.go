@@ -324,7 +324,7 @@ func TestAPictureThatIsShownBehindAHoleIsNotDecodedBeforeIt(t *testing.T) {
 }
 
 func TestWhatWaitsForAnotherTrackIsBoundedInBytes(t *testing.T) {
-	const size = 1 << 20
+	const size = 4 << 20
 	both := []Track{{Type: Video}, {Type: Audio}}
 	for name, c := range map[string]struct {
 		tracks []Track
