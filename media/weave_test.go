@@ -337,15 +337,16 @@ func TestWhatWaitsForAnotherTrackIsBoundedInBytes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := newIntake(c.tracks, false)
 			in.push(Packet{})
-			held := 0
+			held, most := 0, 0
 			for range 64 {
 				in.push(c.packet)
 				held += size
 				for _, ok := in.pop(); ok; _, ok = in.pop() {
 					held -= size
 				}
+				most = max(most, held)
 			}
-			require.LessOrEqual(t, held, 2*interleaverBytes+2*size)
+			require.LessOrEqual(t, most, 2*interleaverBytes+2*size)
 		})
 	}
 }
