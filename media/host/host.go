@@ -298,6 +298,19 @@ func (h *host) join(c *media.Conduct) bool {
 	return true
 }
 
+// rejoin opens one more session in h, unless that is nil or takes none.
+func (h *host) rejoin(c *media.Conduct) *conn {
+	if h == nil || !h.join(c) {
+		return nil
+	}
+	session, err := h.connect()
+	if err != nil {
+		h.leave(c)
+		return nil
+	}
+	return session
+}
+
 // takes says whether a source that has played, or not, may live in h. What lives alone
 // begins with a host that nobody had before. mu is held.
 func (h *host) takes(proven, own bool, most int) bool {

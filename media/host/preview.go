@@ -32,13 +32,9 @@ func (p *Pool) connectPreview(ctx context.Context) (*host, *conn, error) {
 	v := &p.preview
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.host != nil && v.host.join(nil) {
+	if c := v.host.rejoin(nil); c != nil {
 		v.idle.Reset(idleTime)
-		c, err := v.host.connect()
-		if err != nil {
-			v.host.leave(nil)
-		}
-		return v.host, c, err
+		return v.host, c, nil
 	}
 	v.drop()
 	h, c, err := p.session(ctx, need{encodes: true})
