@@ -86,7 +86,7 @@ func FuzzFromHost(f *testing.F) {
 				require.LessOrEqual(t, len(s.info.Tracks), s.tracks)
 			}
 		}
-		_, _ = s.kept.again()
+		_ = s.kept.again()
 
 		c := newConn(said{Reader: bytes.NewReader(data)})
 		var h hello

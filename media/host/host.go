@@ -27,6 +27,7 @@ type host struct {
 	gone   chan struct{} // closed when it has ended
 	failed error         // why it does not serve; set before it is said
 	moved  atomic.Int64  // bytes that have gone over its sessions
+	lonely atomic.Bool   // it was one push's, which may share again
 
 	// Guarded by the pool's mu.
 	process // after it has said hello it does not change
@@ -328,6 +329,21 @@ func (h *host) takes(proven, own bool, most int) bool {
 	}
 }
 
+// vacate lets h end in which one push lives alone that may share again, when there are
+// others for it to live with.
+func (h *host) vacate() bool {
+	p := h.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	proven := h.proven()
+	others := func(o *host) bool { return o != h && o.sessions > 0 && o.takes(proven, false, p.cfg.Pushes) }
+	if h.sessions != 1 || h.leaving || !slices.ContainsFunc(p.hosts, others) {
+		return false
+	}
+	p.retire(h)
+	return true
+}
+
 // proven says whether a source in h has played. mu is held.
 func (h *host) proven() bool {
 	for c := range h.guests {
@@ -412,7 +428,7 @@ func (h *host) overworks() bool {
 }
 
 // forgive lets a push share again that has lived alone for a while: others may join it
-// in its host, and it may join others when it is opened next. mu is held.
+// in its host, and it may join them, see vacate. mu is held.
 func (h *host) forgive() {
 	if !h.own || h.leaving || h.sessions == 0 {
 		return
@@ -421,6 +437,7 @@ func (h *host) forgive() {
 		return
 	}
 	h.own = h.encodes
+	h.lonely.Store(!h.encodes)
 	for c := range h.guests {
 		c.Forgive()
 	}

@@ -191,13 +191,13 @@ func element(data []byte, _ int64) (int64, bool) {
 	return header + size, id == cluster
 }
 
-// again returns the bytes that another host is to be given first, false when those
-// kept do not suffice. They are kept on.
-func (k *kept) again() ([]byte, bool) {
-	if k.off || k.probed > 0 && !k.key {
-		return nil, false
-	}
+// suffices says whether another host can begin with what is kept.
+func (k *kept) suffices() bool { return !k.off && (k.probed == 0 || k.key) }
+
+// again returns the bytes that another host is to be given first; they are kept on. They
+// must suffice.
+func (k *kept) again() []byte {
 	all := append(append([]byte{}, k.head...), k.tail...)
 	k.from, k.last = int64(len(k.head)), [2]int64{}
-	return all, true
+	return all
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -176,14 +177,43 @@ func TestAPushWhoseHostHasDiedSharesAgainAfterAWhile(t *testing.T) {
 	alone := hostOf(s)
 	require.NotSame(t, alone, hostOf(open(t, p, textOf("a"), nil)))
 	require.Eventually(t, func() bool { return !conduct.Apart() }, 10*time.Second, time.Millisecond)
-	p.mu.Lock()
-	for _, h := range p.hosts {
-		if h != alone {
-			p.retire(h)
-		}
+	require.False(t, alone.own, "others may join it")
+}
+
+func TestPushesThatLiveAloneAfterADeathLiveTogetherAgainWithoutLosingAPacket(t *testing.T) {
+	for name, seekable := range map[string]bool{"read again": true, "kept": false} {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, func(c *Config) { c.look = 50 * time.Millisecond })
+			var sources []media.Source
+			for range 3 {
+				m := textOf(numbered(20000)...)
+				m.seekable = seekable
+				sources = append(sources, open(t, p, m, &media.Conduct{}))
+			}
+			shared := hostOf(sources[0])
+			require.NoError(t, syscall.Kill(shared.cmd.Process.Pid, syscall.SIGSEGV))
+			<-shared.gone
+			at := 0
+			next := func() {
+				for _, s := range sources {
+					require.Equal(t, wanted(at, at+1500), read(t, s, 1500))
+				}
+				at += 1500
+			}
+			for next(); hostOf(sources[0]) == shared; next() { // what had been read ahead
+			}
+			require.NotSame(t, hostOf(sources[0]), hostOf(sources[1]))
+			require.Eventually(t, func() bool {
+				return !slices.ContainsFunc(sources, func(s media.Source) bool { return !hostOf(s).lonely.Load() })
+			}, 10*time.Second, time.Millisecond)
+			for range 3 {
+				next()
+			}
+			require.Same(t, hostOf(sources[0]), hostOf(sources[1]))
+			require.Same(t, hostOf(sources[0]), hostOf(sources[2]))
+			require.Equal(t, map[Death]int64{Crashed: 1}, p.Stats().Deaths)
+		})
 	}
-	p.mu.Unlock()
-	require.Same(t, alone, hostOf(open(t, p, textOf("a"), nil)), "others may join it")
 }
 
 func TestAKilledHostThatNobodyHadIsReplaced(t *testing.T) {

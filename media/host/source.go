@@ -265,6 +265,9 @@ func (s *source) ReadPacket() (media.Packet, error) {
 		if over := s.over(opRead); over != nil {
 			return media.Packet{}, over
 		}
+		if err := s.moveIn(); err != nil {
+			return media.Packet{}, s.inWords(opRead, err)
+		}
 		p, err := s.read()
 		switch {
 		case err == nil && s.given.has(p):
@@ -278,6 +281,9 @@ func (s *source) ReadPacket() (media.Packet, error) {
 			return p, nil
 		case !s.dead(err):
 			return p, s.inWords(opRead, err)
+		}
+		if !s.died() {
+			return media.Packet{}, s.inWords(opRead, errDied)
 		}
 		if err := s.revive(); err != nil {
 			return media.Packet{}, s.inWords(opRead, err)
@@ -396,22 +402,34 @@ func (s *source) died() bool {
 	return !c.Poisoned() && !c.Harried()
 }
 
+// movable says whether another host can go on with what comes after the last packet given.
+func (s *source) movable() bool {
+	return !s.given.lost && !(s.way.Bytes.Seekable() && s.info.Live) && s.rewinds()
+}
+
+// moveIn goes on in a host with others, where the source has lived alone for long enough.
+func (s *source) moveIn() error {
+	if len(s.packets) > 0 || s.last != nil || s.host == nil || !s.host.lonely.Load() || !s.movable() || !s.host.vacate() {
+		return nil
+	}
+	return s.revive()
+}
+
 // revive goes on in another host with what comes after the last packet given.
 func (s *source) revive() error {
 	before := s.info
 	for {
-		if !s.died() {
-			return errDied
-		}
-		if s.given.lost || s.way.Bytes.Seekable() && s.info.Live || !s.rewind() {
+		if !s.movable() || !s.rewind() {
 			return errGoneOn(opRead)
 		}
 		err := s.goOn(before)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if !s.dead(err) {
+		case !s.dead(err):
 			return cmp.Or(s.ended(opRead), errGoneOn(opRead))
+		case !s.died():
+			return errDied
 		}
 	}
 }

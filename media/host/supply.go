@@ -47,10 +47,15 @@ type supply struct {
 	old    int64  // position of the first byte that no host before had
 }
 
+// rewinds says whether rewind can.
+func (b *supply) rewinds() bool {
+	return b.ctx.Err() == nil && (b.way.Bytes.Seekable() || b.kept.suffices())
+}
+
 // rewind makes the next host begin with the source's begin, or with what is kept of it.
 // It returns false when it cannot.
 func (b *supply) rewind() bool {
-	if b.ctx.Err() != nil {
+	if !b.rewinds() {
 		return false
 	}
 	b.at = 0
@@ -58,10 +63,9 @@ func (b *supply) rewind() bool {
 		_, err := b.way.Bytes.Seek(0, io.SeekStart)
 		return err == nil
 	}
-	var ok bool
-	b.replay, ok = b.kept.again()
+	b.replay = b.kept.again()
 	b.old = int64(len(b.replay))
-	return ok
+	return true
 }
 
 // next reads what is there of the bytes that the host waits for, into a buffer that is
