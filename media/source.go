@@ -157,6 +157,18 @@ type OnAir struct {
 	Config    []byte        // the decoder configuration it needs, in FLV's form
 }
 
+// packetOverhead is counted for each packet beside what it holds.
+const packetOverhead = 256
+
+// Size is how many bytes p takes.
+func (p *Packet) Size() int {
+	n := packetOverhead + len(p.Data) + len(p.Extradata)
+	if p.Change != nil {
+		n += len(p.Change.Extradata)
+	}
+	return n
+}
+
 // Source is an opened source. Its methods are called from one goroutine.
 // Blocking calls return within 200 ms of the end of the context that Open got.
 // Close may be called once, also while another method runs, which ends.

@@ -36,10 +36,11 @@ type Aligner struct {
 	lag time.Duration
 	// early are pictures that are decoded before a hole and shown behind it, newest
 	// is the highest PTS that came of a picture.
-	early  []media.Packet
-	newest time.Duration
-	spans  [2]atomic.Int64
-	Ends   time.Duration // room time at which what was given out ends
+	early      []media.Packet
+	earlyBytes int
+	newest     time.Duration
+	spans      [2]atomic.Int64
+	Ends       time.Duration // room time at which what was given out ends
 }
 
 // NewAligner returns the aligner of a source with these tracks; of a realtime
@@ -89,13 +90,13 @@ func (t *Aligner) comesEarly(p media.Packet) bool {
 			e.DTS = max(e.DTS, min(e.PTS, p.DTS))
 		}
 		t.letEarly()
-	case n == deepest || n > 0 && p.DTS-t.early[0].DTS > FrameHold:
+	case n == deepest || t.earlyBytes > interleaverBytes || n > 0 && p.DTS-t.early[0].DTS > FrameHold:
 		t.letEarly()
 	case n > 0:
 		leaps = true
 	}
 	if leaps {
-		t.early = append(t.early, p)
+		t.early, t.earlyBytes = append(t.early, p), t.earlyBytes+p.Size()
 	}
 	return leaps
 }
@@ -105,7 +106,7 @@ func (t *Aligner) letEarly() {
 		t.Interleaver.Push(p)
 		t.measure(p.Track)
 	}
-	t.early = nil
+	t.early, t.earlyBytes = nil, 0
 }
 
 func (t *Aligner) Flush() {
@@ -115,7 +116,7 @@ func (t *Aligner) Flush() {
 
 func (t *Aligner) Clear() int {
 	n := len(t.early)
-	t.early = nil
+	t.early, t.earlyBytes = nil, 0
 	return n + t.Interleaver.Clear()
 }
 
@@ -130,7 +131,7 @@ func (t *Aligner) Pop() (media.Packet, bool) {
 	if other.n == 0 && l.newest-l.first().DTS >= t.hold {
 		other.absent = true
 	}
-	if !other.started && l.newest-l.first().DTS < t.lag && !t.flushing {
+	if !other.started && l.newest-l.first().DTS < t.lag && t.bytes <= interleaverBytes && !t.flushing {
 		return media.Packet{}, false
 	}
 	if !t.ready(l) {

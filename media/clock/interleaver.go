@@ -17,7 +17,6 @@ const (
 // Bounds of what an interleaver holds.
 const (
 	interleaverBytes = 16 << 20
-	PacketOverhead   = 256 // counted for each packet beside its data
 )
 
 // Interleaver merges the packets of up to two tracks by DTS. Each track's
@@ -53,7 +52,7 @@ func NewInterleaver(tracks int, hold time.Duration) *Interleaver {
 func (i *Interleaver) Push(p media.Packet) {
 	l := &i.queues[p.Track]
 	l.put(p)
-	i.bytes += len(p.Data) + PacketOverhead
+	i.bytes += p.Size()
 	i.flushing = false
 }
 
@@ -70,7 +69,7 @@ func (i *Interleaver) Pop() (media.Packet, bool) {
 // take takes the first packet of an output track, which is not empty.
 func (i *Interleaver) take(l *trackQueue) media.Packet {
 	p := l.take()
-	i.bytes -= len(p.Data) + PacketOverhead
+	i.bytes -= p.Size()
 	return p
 }
 

@@ -44,7 +44,7 @@ func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
 		if err != nil {
 			return s, noMedia(err)
 		}
-		f.ahead, held = append(f.ahead, p), held+len(p.Data)
+		f.ahead, held = append(f.ahead, p), held+p.Size()
 		if p.Change != nil && p.Track < len(f.filters) && came[p.Track] {
 			break // what is known is of the stream before
 		}

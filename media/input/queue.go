@@ -70,7 +70,7 @@ func (q *Queue) Put(ctx context.Context, p media.Packet, isKey bool) error {
 	q.compactLocked()
 	q.packets = append(q.packets, p)
 	q.noteLocked(p)
-	q.bytes += len(p.Data)
+	q.bytes += p.Size()
 	full := q.fullLocked()
 	q.mu.Unlock()
 	signal(q.filled)
@@ -182,7 +182,7 @@ func (q *Queue) tryGet() (media.Packet, bool, error) {
 	p := q.packets[q.head]
 	q.packets[q.head] = media.Packet{}
 	q.head++
-	q.bytes -= len(p.Data)
+	q.bytes -= p.Size()
 	if q.head == len(q.packets) {
 		q.packets, q.head, q.first = q.packets[:0], 0, [2]int{}
 	}

@@ -227,3 +227,11 @@ func TestAConfigurationOutlivesThePacketThatToldIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, p.Extradata, "it is told once")
 }
+
+func TestAQueueCountsAllThatAPacketHolds(t *testing.T) {
+	q := NewQueue(QueueLimits{Span: time.Hour, Bytes: 1 << 20, drop: true})
+	for range 4 {
+		require.NoError(t, q.Put(t.Context(), media.Packet{Extradata: make([]byte, 1<<19), Change: &media.Track{Extradata: make([]byte, 1<<19)}}, true))
+	}
+	require.Positive(t, q.TakeDropped())
+}
