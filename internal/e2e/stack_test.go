@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,9 @@ const (
 	appKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	apiKey = "an-api-key-for-tests"
 )
+
+// described is the API's description, read once.
+var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(api.OpenAPI()) })
 
 // bin is where TestMain has put api and worker.
 var bin string
@@ -83,7 +87,7 @@ type stack struct {
 
 func newStack(t testing.TB, o options) *stack {
 	t.Helper()
-	description, err := contract.Load(api.OpenAPI())
+	description, err := described()
 	require.NoError(t, err)
 	s := &stack{t: t, client: &http.Client{Transport: description.Transport(t, http.DefaultTransport)}}
 	if o.url == "" {
