@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"io"
 	"log"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +40,15 @@ var described = sync.OnceValues(func() (*contract.Contract, error) { return cont
 // bin is where TestMain has put api and worker.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+// atOnce is how many tests run beside each other: they wait far more than they work.
+const atOnce = 6
+
+func TestMain(m *testing.M) {
+	if !full {
+		_ = flag.Set("test.parallel", strconv.Itoa(atOnce)) // the command line wins
+	}
+	os.Exit(buildAndRun(m))
+}
 
 func buildAndRun(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "roomcast-e2e-")
