@@ -59,6 +59,7 @@ func packetsOnce(t *testing.T, p *host.Pool, file []byte, url media.Secret, ever
 }
 
 func TestOfASourceThatIsReadOnceNothingIsLostWhenItsHostsDie(t *testing.T) {
+	t.Parallel()
 	pool, err := host.New(t.Context(), host.Config{Command: []string{os.Args[0], hostArgument}, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)

@@ -40,6 +40,7 @@ func words(t *testing.T) string {
 }
 
 func TestASourceThatCannotBeHelpedFailsAtOnceWithACodeOfItsOwn(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		act  http.HandlerFunc
 		code tasks.Code
@@ -72,6 +73,7 @@ func TestASourceThatCannotBeHelpedFailsAtOnceWithACodeOfItsOwn(t *testing.T) {
 }
 
 func TestAFileGoesOnWhereItWasWhenItsServerIsBack(t *testing.T) {
+	t.Parallel()
 	const length = 8
 	path := moving(t, length)
 	for name, act := range map[string]http.HandlerFunc{
