@@ -30,8 +30,8 @@ func (m *mixer) lane(media MediaType, plan Plan) (lane, error) {
 // without it.
 func (m *mixer) withoutSound(err error) TrackPlan {
 	reason := fmt.Sprintf("codec %s cannot be decoded", m.sources[Audio].Codec)
-	if said, ok := errors.AsType[Sentence](err); ok {
-		reason = string(said)
+	if said, ok := errors.AsType[*Reason](err); ok {
+		reason = said.Words
 	} else if e, ok := errors.AsType[*Error](err); ok && e.Err != nil {
 		reason += " (" + e.Err.Error() + ")"
 	}
@@ -216,7 +216,7 @@ func (m *mixer) unfill(media MediaType, t Track, tp *TrackPlan) error {
 }
 
 // neverRecoded is why a track that comes late is left out.
-const neverRecoded = "the room does not take it as it is, and transcode: never forbids to re-encode it"
+const neverRecoded = "it cannot be copied, and transcode: never forbids to re-encode it; leave transcode out"
 
 // change re-encodes from here on, beginning to decode at the last keyframe.
 // With p nil nothing follows yet.

@@ -157,7 +157,7 @@ func TestWhatComesLateAndIsLeftOutIsTold(t *testing.T) {
 		says    string
 	}{
 		"sound without fillAudio":            {sound, Options{}, leftOut + "the room was told that there is none"},
-		"sound that may not be re-encoded":   {sound, Options{FillAudio: true, Transcode: TranscodeNever}, leftOut + "the room does not take it as it is"},
+		"sound that may not be re-encoded":   {sound, Options{FillAudio: true, Transcode: TranscodeNever}, leftOut + "it cannot be copied"},
 		"sound that nothing decodes":         {sound, Options{FillAudio: true}, leftOut + "its codec mp3 cannot be decoded"},
 		"a picture that libav cannot decode": {func(p *Packet) { p.LeftOut = &Stream{Type: "video", Codec: "flashsv", NoDecoder: true} }, Options{}, "codec flashsv cannot be decoded"},
 	} {

@@ -252,8 +252,8 @@ func (p Plan) copyable() error {
 	return &Error{Kind: KindSourceUnsupported, Op: "plan", Err: mustRecode(problems, "")}
 }
 
-// mustRecode says that a room does not take a source (any more) as it is.
+// mustRecode says that a source cannot be copied (any more).
 func mustRecode(problems []string, anyMore string) error {
-	return Sentence("the room does not take the source as it is" + anyMore + " (" + strings.Join(problems, "; ") +
-		"), and transcode: never forbids to re-encode it; auto does what is needed")
+	return Sentence("the source cannot be copied" + anyMore + " (" + strings.Join(problems, "; ") +
+		"), and transcode: never forbids to re-encode it; leave transcode out, and what is needed is done")
 }

@@ -38,7 +38,7 @@ func (r *reel) open(ctx context.Context, from time.Duration) opened {
 	}
 	if end := f.info.Duration; f.seeks && end > 0 && end <= from && from == r.options.StartAt {
 		f.close()
-		return opened{err: &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence(fmt.Sprintf("the source ends at %v, before the position to start at (startAtMs)", end))}}
+		return opened{err: &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence(fmt.Sprintf("the source ends at %v, before the position to start at; ask for an earlier one (startAtMs)", end))}}
 	}
 	if o := r.options; f.info.Still && o.MaxDuration == 0 && o.EndAt == 0 && r.request.Mode != ModeLive {
 		f.close()
@@ -146,7 +146,7 @@ func (m *mixer) rewind(ctx context.Context) error {
 	return m.load(next)
 }
 
-var errNothing = &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence("there is nothing to play in the source, or in the part of it that was asked for (startAtMs, endAtMs)")}
+var errNothing = &Error{Kind: KindSourceInvalid, Op: "play", Err: Sentence("there is nothing to play in the source, or in the part of it that was asked for; check startAtMs and endAtMs, and whether the source is whole")}
 
 // forgetBeyond makes the next play go on where the part that is played ends,
 // although the restamper has seen more: pictures out of order, of which some

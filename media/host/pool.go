@@ -620,5 +620,5 @@ func (h *host) join(c *media.Conduct) bool {
 
 // errPoisoned is the end of a source that kills what takes it apart.
 func errPoisoned(op string) error {
-	return &media.Error{Kind: media.KindSourcePoisoned, Op: op, Err: media.Because("what takes it apart died of it, again and again; is it damaged?", nil)}
+	return &media.Error{Kind: media.KindSourcePoisoned, Op: op, Err: media.Because("is it damaged?", nil)}
 }

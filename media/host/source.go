@@ -683,9 +683,11 @@ func (s *source) inWords(op string, err error) error {
 	return cmp.Or(s.ended(op), error(&media.Error{Kind: media.KindInternal, Op: op, Err: err}))
 }
 
+var errLeftAlone = errors.New("its media host has died") // no errDied: nobody is to revive it
+
 // errGoneOn is the end of a source that is to be opened anew.
 func errGoneOn(op string) error {
-	return &media.Error{Kind: media.KindSourceDropped, Op: op, Err: media.Because("what took it apart has died", nil)}
+	return &media.Error{Kind: media.KindSourceDropped, Op: op, Err: errLeftAlone}
 }
 
 // Close ends the source, once, also while another method runs, which ends.
