@@ -302,7 +302,16 @@ func (f *feed) look(ctx context.Context) (seen, error) {
 			s.fps = rate.fps(p)
 		}
 	}
+	f.turn()
 	return s, nil
+}
+
+// turn makes the tracks be shown as their first pictures say.
+func (f *feed) turn() {
+	f.info.Tracks = slices.Clone(f.info.Tracks) // they are the source's, too
+	for i, t := range f.info.Tracks {
+		f.info.Tracks[i] = t.turned(f.conformers[i])
+	}
 }
 
 // seenEnough says whether what has been looked at tells all; patient, whether

@@ -102,7 +102,7 @@ func TestASourceWhoseClockSteppedBackGoesOnWhereItStood(t *testing.T) {
 		"handed over, the source being behind it": {
 			start: 9300 * time.Millisecond, unclocked: true, takeOver: handedOverUnclocked(stood), opens: 1, from: 10 * time.Second},
 		"handed over, far on": {
-			start: 0, takeOver: handedOverUnclocked(17*time.Second), opens: 2, from: 17 * time.Second},
+			start: 0, takeOver: handedOverUnclocked(17 * time.Second), opens: 2, from: 17 * time.Second},
 		"opened again, having failed": {
 			start: 7 * time.Second, opens: 2, from: 7 * time.Second,
 			failsAt: func(opens int) time.Duration { return []time.Duration{stood, 0}[opens] }},
