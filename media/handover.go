@@ -23,7 +23,9 @@ func (r *run) takeOver(ctx context.Context) error {
 	r.job.TakeOver = nil
 	r.mix.goOnFrom(stood)
 	r.stay.played, r.plays, r.mix.reel.plays = stood.Played, stood.Loop, stood.Loop
-	r.unclocked = stood.Unclocked
+	if stood.Unclocked {
+		r.stepBack()
+	}
 	if !r.mix.feed.seeks {
 		return r.mix.feed.skipToNewest(ctx)
 	}

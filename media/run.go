@@ -308,7 +308,7 @@ func (r *run) playOut(ctx context.Context) error {
 	if until := r.job.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
-	if r.unclocked {
+	if length == 0 && !r.source.live {
 		length = r.reached
 	}
 	reached := max(r.position, r.reached, r.mix.elapsed())

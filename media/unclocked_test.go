@@ -139,3 +139,22 @@ func TestASourceWhoseClockSteppedBackGoesOnWhereItStood(t *testing.T) {
 		}
 	}
 }
+
+func TestASourceOfUnknownLengthIsAtItsEndWhenItIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		require.NoError(t, s.playFrom(t.Context(), openerFunc(func(ctx context.Context, _ SourceRequest) (Source, error) {
+			return unmeasured{&fakeSource{ctx: ctx, info: clip(3 * time.Second)}}, nil
+		}), nil))
+		require.Equal(t, 3*time.Second, s.job.Meter.Snapshot(time.Now()).Position)
+	})
+}
+
+// unmeasured does not say how long it is.
+type unmeasured struct{ *fakeSource }
+
+func (s unmeasured) Info() SourceInfo {
+	info := s.info
+	info.Duration = 0
+	return info
+}
