@@ -275,11 +275,20 @@ func (m *mixer) counted(media MediaType, at, hole time.Duration, reason string) 
 	if m.meter != nil {
 		m.meter.setCoverage(media, c.Coverage)
 	}
-	if hole <= bigHole || c.holes >= mostHoles || m.onHole == nil {
+	if m.askedFor(media, at, hole) || hole <= bigHole || c.holes >= mostHoles || m.onHole == nil {
 		return
 	}
 	c.holes++
 	m.onHole(media, m.played(at), hole, reason)
+}
+
+// askedFor says whether a hole at a room time is what audioDelayMs makes: at the begin
+// where the sound is later, at the end where it is earlier.
+func (m *mixer) askedFor(media MediaType, at, hole time.Duration) bool {
+	delay := m.reel.options.AudioDelay
+	ending := delay < 0 && m.feed != nil && m.feed.readThrough()
+	begins := delay > 0 && m.played(at) <= smallHole
+	return media == Audio && hole <= delay.Abs()+smallHole && (begins || ending)
 }
 
 // accountEnd counts up to the end of what is played.

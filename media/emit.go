@@ -12,7 +12,7 @@ func (m *mixer) take(media MediaType, out []Packet) {
 			m.hush(p.PTS)
 		}
 		m.shown[media] = max(m.shown[media], p.PTS)
-		m.ends = max(m.ends, p.PTS+min(p.Duration, maxFrame))
+		m.ends = max(m.ends, p.PTS+m.lasts(media, p))
 		if l, ok := m.lanes[1-media].(*fillLane); ok {
 			if media == Audio && m.wantKey.CompareAndSwap(true, false) {
 				l.restart()
@@ -23,6 +23,16 @@ func (m *mixer) take(media MediaType, out []Packet) {
 		}
 		m.give(media, p)
 	}
+}
+
+// lasts is how long p is shown or heard: a picture to the end of the part that is to
+// be played at most.
+func (m *mixer) lasts(media MediaType, p Packet) time.Duration {
+	d := min(p.Duration, maxFrame)
+	if end := m.feed.ending.at; media == Video && end > 0 {
+		d = min(d, end-m.position(p))
+	}
+	return d
 }
 
 // beyond says whether p is shown after the part that is to be played.
