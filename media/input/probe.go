@@ -2,6 +2,7 @@ package input
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -59,7 +60,16 @@ func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
 			s.Fps = rate.Fps(p)
 		}
 	}
+	f.turn()
 	return s, nil
+}
+
+// turn makes the tracks be shown as their first pictures say.
+func (f *Input) turn() {
+	f.Info.Tracks = slices.Clone(f.Info.Tracks) // they are the source's, too
+	for i, t := range f.Info.Tracks {
+		f.Info.Tracks[i] = bitstream.Turned(t, f.filters[i])
+	}
 }
 
 // probedEnough says whether what has been looked at tells all; patient, whether

@@ -35,8 +35,8 @@ func (m *Program) newOutput(kind media.MediaType, plan media.Plan) (outputTrack,
 // without it.
 func (m *Program) withoutSound(err error) media.TrackPlan {
 	reason := fmt.Sprintf("codec %s cannot be decoded", m.tracks[media.Audio].source.Codec)
-	if said, ok := errors.AsType[media.Sentence](err); ok {
-		reason = string(said)
+	if said, ok := errors.AsType[*media.Reason](err); ok {
+		reason = said.Words
 	} else if e, ok := errors.AsType[*media.Error](err); ok && e.Err != nil {
 		reason += " (" + e.Err.Error() + ")"
 	}
@@ -221,7 +221,7 @@ func (m *Program) unfill(kind media.MediaType, t media.Track, tp *media.TrackPla
 }
 
 // neverRecoded is why a track that comes late is left out.
-const neverRecoded = "the room does not take it as it is, and transcode: never forbids to re-encode it"
+const neverRecoded = "it cannot be copied, and transcode: never forbids to re-encode it; leave transcode out"
 
 // change re-encodes from here on, beginning to decode at the last keyframe.
 // With p nil nothing follows yet.

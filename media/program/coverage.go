@@ -251,11 +251,20 @@ func (m *Program) counted(kind media.MediaType, at, hole time.Duration, reason s
 	if m.Meter != nil {
 		m.Meter.SetCoverage(kind, c.Coverage)
 	}
-	if hole <= bigHole || c.holes >= mostHoles {
+	if m.askedFor(kind, at, hole) || hole <= bigHole || c.holes >= mostHoles {
 		return
 	}
 	c.holes++
 	m.warn(media.WarnHole, holeWarning(kind, m.played(at), hole, reason))
+}
+
+// askedFor says whether a hole at a room time is what audioDelayMs makes: at the begin
+// where the sound is later, at the end where it is earlier.
+func (m *Program) askedFor(kind media.MediaType, at, hole time.Duration) bool {
+	delay := m.Options.AudioDelay
+	ending := delay < 0 && m.input != nil && m.input.ReadThrough()
+	begins := delay > 0 && m.played(at) <= smallHole
+	return kind == media.Audio && hole <= delay.Abs()+smallHole && (begins || ending)
 }
 
 // accountEnd counts up to the end of what is played.

@@ -42,7 +42,7 @@ func (r *playlist) open(ctx context.Context, from time.Duration) openedInput {
 	}
 	if end := f.Info.Duration; f.Seeks && end > 0 && end <= from && from == r.options.StartAt {
 		f.Close()
-		return openedInput{err: &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence(fmt.Sprintf("the source ends at %v, before the position to start at (startAtMs)", end))}}
+		return openedInput{err: &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence(fmt.Sprintf("the source ends at %v, before the position to start at; ask for an earlier one (startAtMs)", end))}}
 	}
 	if o := r.options; f.Info.Still && o.MaxDuration == 0 && o.EndAt == 0 && r.request.Mode != media.ModeLive {
 		f.Close()

@@ -494,7 +494,7 @@ func (m *Program) take(kind media.MediaType, out []media.Packet) {
 			m.fillSilence(p.PTS)
 		}
 		m.tracks[kind].shown = max(m.tracks[kind].shown, p.PTS)
-		m.ends = max(m.ends, p.PTS+min(p.Duration, clock.MaxFrame))
+		m.ends = max(m.ends, p.PTS+m.lasts(kind, p))
 		if l, ok := m.tracks[1-kind].output.(*filledTrack); ok {
 			if kind == media.Audio && m.wantKey.CompareAndSwap(true, false) {
 				l.restart()
@@ -505,6 +505,16 @@ func (m *Program) take(kind media.MediaType, out []media.Packet) {
 		}
 		m.give(kind, p)
 	}
+}
+
+// lasts is how long p is shown or heard: a picture to the end of the part that is to
+// be played at most.
+func (m *Program) lasts(kind media.MediaType, p media.Packet) time.Duration {
+	d := min(p.Duration, clock.MaxFrame)
+	if end := m.input.Until(); kind == media.Video && end > 0 {
+		d = min(d, end-m.position(p))
+	}
+	return d
 }
 
 // beyond says whether p is shown after the part that is to be played.
@@ -606,7 +616,7 @@ func (m *Program) rewind(ctx context.Context) error {
 	return m.load(next)
 }
 
-var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence("there is nothing to play in the source, or in the part of it that was asked for (startAtMs, endAtMs)")}
+var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence("there is nothing to play in the source, or in the part of it that was asked for; check startAtMs and endAtMs, and whether the source is whole")}
 
 // forgetBeyond makes the next play go on where the part that is played ends,
 // although the Restamper has seen more: pictures out of order, of which some

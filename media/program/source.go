@@ -272,7 +272,10 @@ func (m *Program) takeVideo(ctx context.Context) error {
 // opened while that one still played it.
 func (m *Program) TakeOver(ctx context.Context, stood media.Progress) error {
 	m.goOnFrom(stood)
-	m.upTo.plays, m.playlist.plays, m.upTo.unclocked = stood.Loop, stood.Loop, stood.Unclocked
+	m.upTo.plays, m.playlist.plays = stood.Loop, stood.Loop
+	if stood.Unclocked {
+		m.stepBack()
+	}
 	reached, err := m.bringTo(ctx, max(stood.Position, m.Options.StartAt))
 	if err != nil {
 		if err = m.helped(ctx, ctx, err); err != nil {
@@ -392,7 +395,7 @@ func (m *Program) TellEnd() {
 	if until := m.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
-	if m.upTo.unclocked {
+	if length == 0 && !m.source.live {
 		length = m.upTo.reached
 	}
 	reached := max(m.upTo.position, m.upTo.reached, m.elapsed())
