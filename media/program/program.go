@@ -27,15 +27,20 @@ type Program struct {
 	entry
 	sentState
 	commands
-	tracks      [2]track   // by MediaType
-	announced   media.Plan // whose Outputs the room knows: of the attempt before, then of this one
-	plan        media.Plan
-	planned     bool
+	planState
+	tracks      [2]track          // by MediaType
 	pending     bitstream.Pending // of what was left out
 	catchUp     catchUp
 	dropped     atomic.Int64 // packets of the source that came to nothing
 	standing    standingPicture
 	encodeAhead *encodeAhead // nil: what Next gives is made in between
+}
+
+// planState is what is done with the source.
+type planState struct {
+	announced media.Plan // whose Outputs the room knows: of the attempt before, then of this one
+	plan      media.Plan
+	planned   bool
 }
 
 // track is one of the room's, and what it is made of.
@@ -86,7 +91,8 @@ type Config struct {
 
 // New returns the program of a job, of which nothing is open yet.
 func New(cfg Config, job media.Job) *Program {
-	m := &Program{Config: cfg, announced: job.Before}
+	m := &Program{Config: cfg}
+	m.announced = job.Before
 	m.playlist = playlist{opener: cfg.Opener, request: cfg.Source, options: cfg.Options, unconfirmed: cfg.Unconfirmed}
 	m.retries = retry.New(cfg.Retry)
 	m.upTo = sourcePosition{position: max(job.Start, job.Options.StartAt), plays: job.Stood.Loop}
