@@ -24,8 +24,6 @@ type fakeStore struct {
 	registered []Registration
 	ends       map[string]End
 	released   map[string]int64
-	reserve    bool // what Reserve answers
-	asked      []Reservation
 	late       int               // so many renewals more are late
 	announced  map[string]int64  // push id → the attempt that may prepare
 	heirs      map[string]string // push id → who is ready
@@ -72,8 +70,8 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string
 		return Claimed{Push: p, Envelope: "sealed"}, ErrHandover
 	case p.Worker != "":
 		return Claimed{}, ErrHeld
-	case p.Strikes >= LonelyStrikes && others > 0:
-		return Claimed{}, ErrCrowded
+	case p.Strikes >= IsolationStrikes && others > 0:
+		return Claimed{}, ErrIsolated
 	}
 	p.Worker, p.State, p.Epoch = l.Worker, Starting, l.Epoch
 	s.pushes[l.ID] = p
@@ -100,16 +98,6 @@ func (s *fakeStore) Renew(_ context.Context, w WorkerReport, rs []Renewal) ([]Ve
 	}
 	s.renewals = append(s.renewals, rs...)
 	return verdicts, nil
-}
-
-func (s *fakeStore) Reserve(_ context.Context, r Reservation) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return false, errAway
-	}
-	s.asked = append(s.asked, r)
-	return s.reserve, nil
 }
 
 func (s *fakeStore) Refused(_ context.Context, t Task, _ time.Duration, why Waiting) error {
@@ -308,7 +296,7 @@ func newWorld(p Player, pushes ...Push) *world {
 
 func (w *world) config(name string, p Player) WorkerConfig {
 	return WorkerConfig{
-		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Places: w.store,
+		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Refusals: w.store,
 		Queue: &w.queue, Resume: &w.resume, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -14,7 +14,6 @@ type WorkerState string
 const (
 	WorkerReady    WorkerState = "ready"
 	WorkerDraining WorkerState = "draining"  // it is going away
-	WorkerReserved WorkerState = "reserved"  // see ErrReserved
 	WorkerNoMemory WorkerState = "no_memory" // see ErrMemory
 )
 
@@ -78,8 +77,6 @@ func (w *Worker) report() WorkerReport {
 		r.State = WorkerDraining
 	case w.guard.short:
 		r.State = WorkerNoMemory
-	case w.reservedLocked(time.Now()):
-		r.State = WorkerReserved
 	}
 	return r
 }

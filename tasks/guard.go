@@ -170,7 +170,7 @@ func (w *Worker) tellRefused(ctx context.Context, t Task, why error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	if err := w.Places.Refused(ctx, t, refusedAfter, WaitingForMemory); err != nil {
+	if err := w.Refusals.Refused(ctx, t, refusedAfter, WaitingForMemory); err != nil {
 		w.Log.Warn("a push could not be told why it waits", "push_id", t.ID, "error", err)
 	}
 }

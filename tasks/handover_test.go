@@ -303,7 +303,7 @@ func TestAnHeirClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
 func TestAPushThatRunsAloneIsNotPreparedBesideAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		struck := queued("b")
-		struck.Strikes = LonelyStrikes
+		struck.Strikes = IsolationStrikes
 		p := newPair(queued("a"), struck)
 		defer p.close()
 		p.open = 800 * time.Millisecond
@@ -312,51 +312,7 @@ func TestAPushThatRunsAloneIsNotPreparedBesideAnother(t *testing.T) {
 		drained := p.drain()
 		next := p.hear(t)
 		synctest.Wait()
-		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "b", Epoch: 1}), ErrCrowded, "a source that is being opened is a neighbour")
-		<-drained
-		time.Sleep(50 * time.Millisecond)
-		p.other.Close()
-		require.NoError(t, <-next)
-	})
-}
-
-func TestAReservedWorkerIsAnHeirAllTheSame(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPair(queued("a"), queued("b"), lonely("c"))
-		defer p.close()
-		p.open = 500 * time.Millisecond
-		p.handle(Task{ID: "a", Epoch: 1})
-		b := make(chan error, 1)
-		go func() { b <- p.other.Handle(context.Background(), Task{ID: "b", Epoch: 1}) }()
-		time.Sleep(2 * time.Second)
-		p.store.set(func(s *fakeStore) { s.reserve = true })
-		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "c", Epoch: 3}), ErrCrowded)
-		drained := p.drain()
-		next := p.hear(t)
-		synctest.Wait()
-		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "d", Epoch: 1}), ErrFull, "what is prepared has a slot")
-		<-drained
-		time.Sleep(50 * time.Millisecond)
-		require.Equal(t, 2, p.other.Running())
-		n, _, _ := p.opened()
-		require.Equal(t, 2, n)
-		p.other.Close()
-		require.NoError(t, <-next)
-		require.NoError(t, <-b)
-	})
-}
-
-func TestAWorkerThatPreparesIsNotEmptySoon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPair(queued("a"), lonely("c"))
-		defer p.close()
-		p.handle(Task{ID: "a", Epoch: 1})
-		time.Sleep(2 * time.Second)
-		drained := p.drain()
-		next := p.hear(t)
-		synctest.Wait()
-		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "c", Epoch: 3}), ErrCrowded)
-		require.Greater(t, p.store.asked[0].EmptyIn, ReserveTime, "nobody knows yet what it prepares")
+		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "b", Epoch: 1}), ErrIsolated, "a source that is being opened is a neighbour")
 		<-drained
 		time.Sleep(50 * time.Millisecond)
 		p.other.Close()

@@ -72,7 +72,6 @@ func (w *Worker) renew(ctx context.Context) {
 		return
 	}
 	w.unheard.drop(unheard)
-	defer w.keepReserved(ctx)
 	var watched []*attempt
 	for i, a := range attempts {
 		if verdicts[i] == Gone {

@@ -24,7 +24,7 @@ type WorkerConfig struct {
 	RenewCap  time.Duration // how long a push goes on without a successful renew
 	Store     AttemptStore
 	Leases    LeaseStore
-	Places    PlaceStore
+	Refusals  RefusalStore
 	Handovers HandoverStore // nil: no attempt prepares before it is claimed
 	Queue     Queue
 	Resume    ResumeStore
@@ -58,7 +58,6 @@ type Worker struct {
 	troubled  time.Time  // last renew that failed
 	idle      *sync.Cond // no slot is taken
 	unheard   unheard
-	reserved  reservation
 	guard     guard
 	loads     loads
 	previews  previews
@@ -194,15 +193,11 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 
 // take asks the store for l if there is a place for it here; w.claims is held.
 func (w *Worker) take(ctx context.Context, l Lease) (Claimed, error) {
-	others, err := w.place(l)
+	others, err := w.others(l.ID)
 	if err != nil {
 		return Claimed{}, err
 	}
-	claimed, err := w.Store.Claim(ctx, l, others, w.Sealer.Keys()...)
-	if errors.Is(err, ErrCrowded) {
-		w.crowded(ctx, l.ID)
-	}
-	return claimed, err
+	return w.Store.Claim(ctx, l, others, w.Sealer.Keys()...)
 }
 
 // register makes a known to the renewer. A push whose older attempt is still

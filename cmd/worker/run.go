@@ -126,7 +126,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	counts := told.Worker()
 	worker := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
-		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
+		Queue: bell, Leases: records, Refusals: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
 		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: cpuTime(p.hosts), Metrics: counts,
 		Sandbox: p.hosts.Sandbox().String(),
 	})

@@ -171,9 +171,9 @@ func TestAPushWithStrikesIsNotPreparedBesideOthers(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	l, next := handing(t, s)
 	announce(t, s, l)
-	set(t, rdb, l.ID, "strikes", tasks.LonelyStrikes)
+	set(t, rdb, l.ID, "strikes", tasks.IsolationStrikes)
 	_, err := s.Claim(ctx(t), next, 1)
-	require.ErrorIs(t, err, tasks.ErrCrowded)
+	require.ErrorIs(t, err, tasks.ErrIsolated)
 }
 
 // Who prepared it may have died, with its owner even; then nobody hears its bell.

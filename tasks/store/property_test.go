@@ -109,7 +109,7 @@ func (w *world) try(worker string, p tasks.Push) {
 		w.prepare(worker, p.ID, got.Push)
 		return
 	}
-	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrCrowded) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
+	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrIsolated) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
 		w.t.Fatalf("claim: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,6 +25,17 @@ func vanish(t testing.TB, s *store.Store, rdb redisconn.Client, p tasks.Push) ta
 	taken, err := s.Takeover(ctx(t), tasks.Expired{ID: p.ID, Expiry: 1, Push: p})
 	require.NoError(t, err)
 	return taken
+}
+
+// struck is a push with two strikes.
+func struck(t *testing.T, s *store.Store, rdb redisconn.Client) tasks.Push {
+	t.Helper()
+	p := create(t, s, "u")
+	for range tasks.IsolationStrikes {
+		claim(t, s, get(t, s, p.ID), "w")
+		vanish(t, s, rdb, p)
+	}
+	return get(t, s, p.ID)
 }
 
 func TestPushWhoseWorkersVanishIsPoisonedAfterThreeStrikes(t *testing.T) {
@@ -171,14 +183,14 @@ func TestStrikeOfAPoisonedPushIsNotTakenBack(t *testing.T) {
 func TestPushWithTwoStrikesRunsOnlyInAnEmptyWorker(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := create(t, s, "u")
-	for range tasks.LonelyStrikes {
+	for range tasks.IsolationStrikes {
 		_, err := s.Claim(ctx(t), lease(get(t, s, p.ID), "w"), 5)
 		require.NoError(t, err, "fewer strikes do not matter")
 		vanish(t, s, rdb, p)
 	}
 	got := get(t, s, p.ID)
 	_, err := s.Claim(ctx(t), lease(got, "w"), 1)
-	require.ErrorIs(t, err, tasks.ErrCrowded)
+	require.ErrorIs(t, err, tasks.ErrIsolated)
 	require.Equal(t, got, get(t, s, p.ID), "it stays as it was")
 	_, err = s.Claim(ctx(t), lease(got, "w"), 0)
 	require.NoError(t, err)
@@ -195,4 +207,25 @@ func TestStopOfAPoisonedPushsLastAttemptEndsItAsStopped(t *testing.T) {
 	_, err := s.Stop(ctx(t), p.ID)
 	require.NoError(t, err)
 	require.Equal(t, tasks.Taken{State: tasks.Stopped}, vanish(t, s, rdb, p))
+}
+
+func TestPushThatHasWaitedTenMinutesForAnEmptyWorkerRunsBesideOne(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := struck(t, s, rdb)
+	here(t, s, ready("w", 2, 1))
+	require.Equal(t, tasks.WaitingForEmpty, lookAfter(t, s, rdb, p.ID))
+	refused := func(others int) bool {
+		_, err := s.Claim(ctx(t), lease(get(t, s, p.ID), "w"), others)
+		if err != nil {
+			require.ErrorIs(t, err, tasks.ErrIsolated)
+		}
+		return err != nil
+	}
+	require.True(t, refused(1), "it has not waited yet")
+	since := func(ago time.Duration) { set(t, rdb, p.ID, "waiting_since", time.Now().Add(-ago).UnixMilli()) }
+	since(tasks.IsolationTime - patience)
+	require.True(t, refused(1))
+	since(tasks.IsolationTime + time.Second)
+	require.True(t, refused(2), "beside one, not two")
+	require.False(t, refused(1))
 }

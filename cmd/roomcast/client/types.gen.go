@@ -153,7 +153,6 @@ const (
 	WorkerStateDraining WorkerState = "draining"
 	WorkerStateNoMemory WorkerState = "no_memory"
 	WorkerStateReady    WorkerState = "ready"
-	WorkerStateReserved WorkerState = "reserved"
 )
 
 // Valid indicates whether the value is a known member of the WorkerState enum.
@@ -164,8 +163,6 @@ func (e WorkerState) Valid() bool {
 	case WorkerStateNoMemory:
 		return true
 	case WorkerStateReady:
-		return true
-	case WorkerStateReserved:
 		return true
 	default:
 		return false
@@ -878,7 +875,7 @@ type Worker struct {
 	// Slots Pushes that it runs at once.
 	Slots int `json:"slots"`
 
-	// State `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left.
+	// State `ready` takes new pushes. `draining` is going away, `no_memory` has none left.
 	State WorkerState `json:"state"`
 
 	// Used Slots that are taken.
@@ -888,7 +885,7 @@ type Worker struct {
 	Version string `json:"version"`
 }
 
-// WorkerState `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left.
+// WorkerState `ready` takes new pushes. `draining` is going away, `no_memory` has none left.
 type WorkerState string
 
 // Workers The workers that have renewed lately.

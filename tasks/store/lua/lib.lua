@@ -293,7 +293,7 @@ local function fleet(workers, reports, active, key, more, t)
   elseif not keyed then f.lack = 'no_key'
   elseif taking then f.lack = room < more and 'no_free_slot' or ''
   elseif f.refuses.no_memory then f.lack = 'no_memory'
-  else f.lack = 'no_free_slot' end -- one keeps itself for a push that must run alone
+  else f.lack = 'no_free_slot' end
   return f
 end
 

@@ -532,10 +532,10 @@ export interface components {
             /** @description What it was built from. */
             version: string;
             /**
-             * @description `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left.
+             * @description `ready` takes new pushes. `draining` is going away, `no_memory` has none left.
              * @enum {string}
              */
-            state: "ready" | "draining" | "reserved" | "no_memory";
+            state: "ready" | "draining" | "no_memory";
             /** @description Pushes that it runs at once. */
             slots: number;
             /** @description Slots that are taken. */
