@@ -88,7 +88,7 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 		Health:   health.Handler(health.Redis(client, records.Writable), hasRoom(service), sameVersion(service), isSandboxed(service)),
 		Page:     console.Handler(),
 		Monitor: monitor.New(monitor.Config{
-			Client: client, Pushes: service, Active: records.Active, Log: log,
+			Client: client, Active: records.Active,
 			Declare: func(ctx context.Context) error { return queue.Declare(ctx, client) },
 		}),
 		Metrics: told.Handler(), Answered: told.Requests(),
