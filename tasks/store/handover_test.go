@@ -94,8 +94,7 @@ func TestAPushIsHandedOverColdWhenThereIsNothingToPrepare(t *testing.T) {
 			_, err := s.Stop(ctx(t), l.ID)
 			require.NoError(t, err)
 		},
-		"when it has a strike":       func(t *testing.T, l tasks.Lease) { set(t, rdb, l.ID, "strikes", "1") },
-		"when its record is damaged": func(t *testing.T, l tasks.Lease) { set(t, rdb, l.ID, "state", "sideways") },
+		"when it has a strike": func(t *testing.T, l tasks.Lease) { set(t, rdb, l.ID, "strikes", "1") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, next := handing(t, s)
