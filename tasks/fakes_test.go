@@ -26,7 +26,7 @@ type fakeStore struct {
 	released   map[string]int64
 	late       int               // so many renewals more are late
 	announced  map[string]int64  // push id → the attempt that may prepare
-	heirs      map[string]string // push id → who is ready
+	successors map[string]string // push id → who is ready
 	alone      bool              // there is no other worker to hand over to
 	refused    map[string]Waiting
 	report     WorkerReport // of the last renew
@@ -34,7 +34,7 @@ type fakeStore struct {
 }
 
 func newFakeStore(ps ...Push) *fakeStore {
-	s := &fakeStore{pushes: map[string]Push{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{}, announced: map[string]int64{}, heirs: map[string]string{}}
+	s := &fakeStore{pushes: map[string]Push{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{}, announced: map[string]int64{}, successors: map[string]string{}}
 	for _, p := range ps {
 		s.pushes[p.ID] = p
 	}

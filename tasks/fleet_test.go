@@ -52,7 +52,7 @@ func TestAWorkerTellsWhatItTakesOfItsMachine(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, &Load{Cores: 1.5, Memory: 100, Limit: 1000}, w.told().Load)
 		memory.set(func(m *fakeMemory) { m.base = 200 })
-		w.worker.kickRenew()
+		w.worker.askRenew()
 		synctest.Wait()
 		require.EqualValues(t, 100, w.told().Load.Memory, "renews that follow at once measure nothing")
 		time.Sleep(renewEvery)

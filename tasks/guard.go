@@ -106,7 +106,7 @@ func (w *Worker) noteShort(share float64) bool {
 	switch {
 	case !w.guard.short && share > roomFor:
 		w.guard.short = true
-		w.kickRenew()
+		w.askRenew()
 		return true
 	case w.guard.short && share < roomAgain:
 		w.guard.short = false

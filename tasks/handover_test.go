@@ -31,7 +31,7 @@ func (s *fakeStore) Ready(_ context.Context, l Lease) error {
 	if s.away {
 		return errAway
 	}
-	s.heirs[l.ID] = l.Worker
+	s.successors[l.ID] = l.Worker
 	return nil
 }
 
@@ -43,7 +43,7 @@ func (s *fakeStore) Handover(_ context.Context, id string, next int64) (Handover
 	}
 	p := s.pushes[id]
 	return Handover{
-		Stands: p.Worker != "" && p.Epoch+1 == next && s.announced[id] == next && p.Desired == DesiredRun, Heir: s.heirs[id],
+		Stands: p.Worker != "" && p.Epoch+1 == next && s.announced[id] == next && p.Desired == DesiredRun, Successor: s.successors[id],
 	}, nil
 }
 

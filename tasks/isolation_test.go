@@ -69,7 +69,7 @@ func TestAWorkerWithoutTheKeyOfAPushSendsItsTaskBack(t *testing.T) {
 				_, ended := w.store.ended("a")
 				require.False(t, ended, "the push is lost")
 				require.Empty(t, w.store.released)
-				require.Empty(t, w.store.heirs)
+				require.Empty(t, w.store.successors)
 				require.Zero(t, w.worker.slots)
 			})
 		})

@@ -162,8 +162,8 @@ type AttemptStore interface {
 
 // Handover is how far the handing over of a push is.
 type Handover struct {
-	Stands bool   // its owner has announced the attempt and still runs it
-	Heir   string // the worker that has prepared the attempt; empty before
+	Stands    bool   // its owner has announced the attempt and still runs it
+	Successor string // the worker that has prepared the attempt; empty before
 }
 
 // HandoverStore lets the next attempt of a push prepare while the present one
@@ -268,8 +268,8 @@ type Queue interface {
 	Enqueue(ctx context.Context, t Task, resume bool) error
 }
 
-// Bells knows what the queue holds.
-type Bells interface {
+// Inspector knows what the queue holds.
+type Inspector interface {
 	// Waits says whether t's task waits for a worker: pending, or about to be
 	// tried again. A task that is active, ended or unknown does not.
 	Waits(ctx context.Context, t Task) (bool, error)

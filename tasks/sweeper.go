@@ -26,15 +26,15 @@ const (
 // queued ones whose task is lost. One runs in every worker and every API, so
 // that stops end although no worker lives.
 type Sweeper struct {
-	Store SweepStore
-	Queue Queue
-	Bells Bells
-	Lease time.Duration
-	Log   *slog.Logger
+	Store     SweepStore
+	Queue     Queue
+	Inspector Inspector
+	Lease     time.Duration
+	Log       *slog.Logger
 	// Metrics may be nil: nothing is counted.
 	Metrics SweepMetrics
 
-	Outboxes OutboxBells // nil: it rings for none
+	Outboxes DueOutboxes // nil: it rings for none
 	Webhooks WebhookQueue
 
 	seen    map[string]int64 // expiry at the look before, by push id
@@ -149,7 +149,7 @@ func (s *Sweeper) look(ctx context.Context, expired []Expired) {
 			return
 		}
 	}
-	s.healAll(ctx, queued)
+	s.requeueLost(ctx, queued)
 }
 
 func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
@@ -215,7 +215,7 @@ func (s *Sweeper) countOrphans(ctx context.Context) {
 	s.counted = time.Now()
 	var n int
 	err := s.call(ctx, func(ctx context.Context) (err error) {
-		n, err = s.Bells.Orphans(ctx)
+		n, err = s.Inspector.Orphans(ctx)
 		return err
 	})
 	if err == nil && n != s.orphans {

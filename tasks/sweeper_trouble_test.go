@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// roughRedis is a SweepStore, Queue and Bells in which one call stands still or
+// roughRedis is a SweepStore, Queue and Inspector in which one call stands still or
 // fails, once.
 type roughRedis struct {
 	*fakeSweeps
@@ -58,7 +58,7 @@ func newRoughSweep(state State, call string, trouble func(*roughRedis)) (*roughR
 	store, queue, s := newSweep(state)
 	rough := &roughRedis{fakeSweeps: store, fakeQueue: queue, call: call}
 	trouble(rough)
-	s.Store, s.Queue, s.Bells = rough, rough, rough
+	s.Store, s.Queue, s.Inspector = rough, rough, rough
 	s.ended, s.counted = time.Now(), time.Now()
 	s.look(context.Background(), store.expired)
 	return rough, s

@@ -94,9 +94,9 @@ type troubles struct {
 	past    []sample      // of twice the last slowWindow, oldest first
 }
 
-// inherit takes over the trouble that p's attempt before has left: it did not
+// continueFrom takes over the trouble that p's attempt before has left: it did not
 // see its end. That of a wait is over.
-func (t *troubles) inherit(p Push) {
+func (t *troubles) continueFrom(p Push) {
 	switch {
 	case t.failing != nil: // ours, which goes on
 		t.now = t.failing
@@ -279,7 +279,7 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 		log = log.With("error", t.cause)
 	}
 	log.Warn("trouble", "side", next.Side, "code", next.Code, "message", next.Message)
-	a.kick()
+	a.askRenew()
 }
 
 // recoverLocked ends the attempt's trouble once all has been well for a while.

@@ -43,24 +43,24 @@ type WorkerConfig struct {
 // one that renews their leases.
 type Worker struct {
 	WorkerConfig
-	since  time.Time       // its begin
-	base   context.Context // parent of every attempt's context
-	cancel context.CancelCauseFunc
-	kicks  chan struct{} // capacity 1
-	claims sync.Mutex    // held from the look at who runs here until the claimed attempt does
+	since      time.Time       // its begin
+	base       context.Context // parent of every attempt's context
+	cancel     context.CancelCauseFunc
+	renewAsked chan struct{} // capacity 1
+	claims     sync.Mutex    // held from the look at who runs here until the claimed attempt does
 
-	mu        sync.Mutex
-	attempts  map[string]*attempt // by push id
-	preparing map[string]*attempt // by push id; not claimed yet
-	slots     int                 // taken, those about to claim included
-	past      media.Totals        // of attempts that have ended
-	draining  bool
-	troubled  time.Time  // last renew that failed
-	idle      *sync.Cond // no slot is taken
-	unheard   unheard
-	guard     guard
-	loads     loads
-	previews  previews
+	mu         sync.Mutex
+	attempts   map[string]*attempt // by push id
+	preparing  map[string]*attempt // by push id; not claimed yet
+	slots      int                 // taken, those about to claim included
+	past       media.Totals        // of attempts that have ended
+	draining   bool
+	troubled   time.Time  // last renew that failed
+	idle       *sync.Cond // no slot is taken
+	unreported unreportedEnds
+	guard      guard
+	loads      loads
+	previews   previews
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -77,7 +77,7 @@ func NewWorker(c WorkerConfig) *Worker {
 		c.Metrics = unmeasured{}
 	}
 	w := &Worker{
-		WorkerConfig: c, since: time.Now(), kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
+		WorkerConfig: c, since: time.Now(), renewAsked: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
 		previews: newPreviews(),
 	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())
@@ -178,7 +178,7 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	}
 	a := newAttempt(w.base, lease, claimed.Push)
 	a.envelope, a.metrics = claimed.Envelope, w.Metrics
-	a.log, a.kick, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.kickRenew, sent
+	a.log, a.askRenew, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.askRenew, sent
 	a.meter = media.NewMeter(0)
 	if w.Pictures != nil {
 		a.keyframe = &media.LastKeyframe{}
@@ -221,7 +221,7 @@ func (w *Worker) register(a *attempt) {
 		w.mu.Unlock()
 		older.cancel(media.ErrLost)
 		<-older.done
-		w.unheard.add(older.lease)
+		w.unreported.add(older.lease)
 	}
 }
 
@@ -253,13 +253,13 @@ func (w *Worker) Nudge(id string) {
 	_, here := w.attempts[id]
 	w.mu.Unlock()
 	if here {
-		w.kickRenew()
+		w.askRenew()
 	}
 }
 
-func (w *Worker) kickRenew() {
+func (w *Worker) askRenew() {
 	select {
-	case w.kicks <- struct{}{}:
+	case w.renewAsked <- struct{}{}:
 	default:
 	}
 }

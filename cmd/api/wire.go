@@ -70,12 +70,12 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *parts, e
 	}
 	p.watch = func(ctx context.Context) { redisconn.Watch(ctx, client, redisconn.WatchEvery, log) }
 	p.live = api.NewHub(records, log)
-	bells, told := queue.NewBells(client), metrics.New("api", process.Version())
-	fleet := told.Fleet(metrics.FleetConfig{Store: records, Queues: bells, Evicts: func(ctx context.Context) (bool, error) {
+	inspector, told := queue.NewInspector(client), metrics.New("api", process.Version())
+	fleet := told.Fleet(metrics.FleetConfig{Store: records, Queues: inspector, Evicts: func(ctx context.Context) (bool, error) {
 		return redisconn.Evicts(ctx, client)
 	}})
 	p.closers = append(p.closers, fleet.Close)
-	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Bells: bells, Lease: cfg.Lease, Log: log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
+	p.sweeper = &tasks.Sweeper{Store: records, Queue: bell, Inspector: inspector, Lease: cfg.Lease, Log: log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
 	p.handler = api.New(api.Config{
 		Pushes:   service,
 		History:  service,

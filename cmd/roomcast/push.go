@@ -74,14 +74,14 @@ func (p *pushCmd) Run(ctx context.Context, e env) error {
 		e.printf("push %s: %s to room %s as %s; Ctrl-C stops it\n", started.ID, started.VideoSrc, started.RoomID, started.UserID)
 	}
 	last, err := follow.Run(ctx, c, started.ID, e.view())
-	verdict := follow.Verdict(last)
-	if verdict != nil {
-		verdict = errors.New(pictureFlags.Replace(verdict.Error()))
+	failure := follow.FailureOf(last)
+	if failure != nil {
+		failure = errors.New(pictureFlags.Replace(failure.Error()))
 	}
 	if err != nil || ctx.Err() != nil { // that stop was our own
-		return errors.Join(err, verdict)
+		return errors.Join(err, failure)
 	}
-	return errors.Join(verdict, stopped(last))
+	return errors.Join(failure, stopped(last))
 }
 
 type checkCmd struct {

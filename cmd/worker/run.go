@@ -151,7 +151,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	sweeper := tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(p.client), Lease: cfg.Lease, Log: p.log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
+	sweeper := tasks.Sweeper{Store: records, Queue: bell, Inspector: queue.NewInspector(p.client), Lease: cfg.Lease, Log: p.log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
 	worker.Appear(ctx)
 	running.Go(func() { worker.Run(background) })
 	running.Go(func() { sweeper.Run(background) })

@@ -106,7 +106,7 @@ func TestSweeperGetsThroughABacklogHeldPushesFirst(t *testing.T) {
 	held := backlog(t, s, rdb)
 	l := &looks{Store: s, rung: map[string]int64{}}
 	log := &lines{}
-	sweeper := tasks.Sweeper{Store: l, Queue: l, Bells: l, Lease: 3 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))}
+	sweeper := tasks.Sweeper{Store: l, Queue: l, Inspector: l, Lease: 3 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))}
 	c, cancel := contextWithCancel(t)
 	var running sync.WaitGroup
 	defer running.Wait()

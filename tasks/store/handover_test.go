@@ -48,7 +48,7 @@ func TestAnAnnouncedAttemptPreparesAndClaimsOnceItIsReleased(t *testing.T) {
 	require.Equal(t, time.Second, got.Push.Progress.Position)
 	require.NoError(t, s.Ready(ctx(t), next))
 	announce(t, s, l)
-	require.Equal(t, tasks.Handover{Stands: true, Heir: "w2"}, handover(t, s, next))
+	require.Equal(t, tasks.Handover{Stands: true, Successor: "w2"}, handover(t, s, next))
 
 	push := get(t, s, l.ID)
 	require.Equal(t, "w1", push.Worker)
@@ -71,10 +71,10 @@ func TestOfTwoThatPreparedOneClaims(t *testing.T) {
 	l, next := handing(t, s)
 	other := tasks.Lease{ID: next.ID, Epoch: next.Epoch, Worker: "w3"}
 	announce(t, s, l)
-	for _, heir := range []tasks.Lease{next, other} {
-		_, err := s.Claim(ctx(t), heir, 0)
+	for _, successor := range []tasks.Lease{next, other} {
+		_, err := s.Claim(ctx(t), successor, 0)
 		require.ErrorIs(t, err, tasks.ErrHandover)
-		require.NoError(t, s.Ready(ctx(t), heir))
+		require.NoError(t, s.Ready(ctx(t), successor))
 	}
 	_, err := s.Release(ctx(t), l, tasks.LastReport{})
 	require.NoError(t, err)

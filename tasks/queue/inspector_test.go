@@ -17,7 +17,7 @@ import (
 
 func requireWaits(t *testing.T, rdb redisconn.Client, task tasks.Task, want bool) {
 	t.Helper()
-	got, err := queue.NewBells(rdb).Waits(context.Background(), task)
+	got, err := queue.NewInspector(rdb).Waits(context.Background(), task)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 }
@@ -49,7 +49,7 @@ func TestTaskWaitsInEitherQueueUntilAWorkerTakesIt(t *testing.T) {
 	close(finish)
 	receive(t, taken)
 	require.Eventually(t, func() bool {
-		waits, err := queue.NewBells(rdb).Waits(context.Background(), task("p", 1))
+		waits, err := queue.NewInspector(rdb).Waits(context.Background(), task("p", 1))
 		return err == nil && !waits
 	}, patience, 10*time.Millisecond)
 }
@@ -79,9 +79,9 @@ func TestTaskIsFoundAfterRedisLostItsListOfQueues(t *testing.T) {
 
 func TestOrphansAreActiveTasksWhoseLeaseIsOver(t *testing.T) {
 	rdb := server.Fresh(t)
-	bells := queue.NewBells(rdb)
+	inspector := queue.NewInspector(rdb)
 	orphans := func() int {
-		n, err := bells.Orphans(context.Background())
+		n, err := inspector.Orphans(context.Background())
 		require.NoError(t, err)
 		return n
 	}
@@ -105,23 +105,22 @@ func TestOrphansAreActiveTasksWhoseLeaseIsOver(t *testing.T) {
 	}
 	require.Equal(t, 2, orphans())
 	close(finish)
-	inspector := asynq.NewInspectorFromRedisClient(rdb)
 	require.Eventually(t, func() bool {
-		active, err := inspector.ListActiveTasks(queue.QueuePush)
+		active, err := asynq.NewInspectorFromRedisClient(rdb).ListActiveTasks(queue.QueuePush)
 		return err == nil && len(active) == 0
 	}, patience, 10*time.Millisecond)
 }
 
-func TestBellsTellWhenRedisIsAway(t *testing.T) {
+func TestTheInspectorTellsWhenRedisIsAway(t *testing.T) {
 	s := redistest.New(t, redistest.Config{})
-	bells := queue.NewBells(s.Client(t))
+	inspector := queue.NewInspector(s.Client(t))
 	s.Kill()
-	_, err := bells.Waits(context.Background(), task("p", 1))
+	_, err := inspector.Waits(context.Background(), task("p", 1))
 	require.Equal(t, tasks.CodeQueueUnavailable, tasks.CodeOf(err))
-	_, err = bells.Orphans(context.Background())
+	_, err = inspector.Orphans(context.Background())
 	require.Equal(t, tasks.CodeQueueUnavailable, tasks.CodeOf(err))
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = bells.Waits(cancelled, task("p", 1))
+	_, err = inspector.Waits(cancelled, task("p", 1))
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -17,28 +17,28 @@ const (
 	orphanPages = 10
 )
 
-// Bells tells what the queues hold. It is safe for concurrent use. asynq's
+// Inspector tells what the queues hold. It is safe for concurrent use. asynq's
 // inspector takes no context; the client's time-outs bound it.
-type Bells struct {
+type Inspector struct {
 	inspector *asynq.Inspector
 }
 
-var _ tasks.Bells = (*Bells)(nil)
+var _ tasks.Inspector = (*Inspector)(nil)
 
-// NewBells returns Bells on rdb, which stays the caller's to close.
-func NewBells(rdb redis.UniversalClient) *Bells {
-	return &Bells{inspector: asynq.NewInspectorFromRedisClient(rdb)}
+// NewInspector returns an Inspector on rdb, which stays the caller's to close.
+func NewInspector(rdb redis.UniversalClient) *Inspector {
+	return &Inspector{inspector: asynq.NewInspectorFromRedisClient(rdb)}
 }
 
 // Waits says whether t's task waits for a worker in either queue: pending, or
 // about to be tried again. A task that is active, ended or unknown does not.
 // Errors are *tasks.Error with CodeQueueUnavailable.
-func (b *Bells) Waits(ctx context.Context, t tasks.Task) (bool, error) {
+func (i *Inspector) Waits(ctx context.Context, t tasks.Task) (bool, error) {
 	for _, name := range []string{QueueResume, QueuePush} {
 		if err := ctx.Err(); err != nil {
 			return false, unavailable(err)
 		}
-		info, err := b.inspector.GetTaskInfo(name, TaskID(t.ID, t.Epoch))
+		info, err := i.inspector.GetTaskInfo(name, TaskID(t.ID, t.Epoch))
 		switch {
 		case errors.Is(err, asynq.ErrQueueNotFound), errors.Is(err, asynq.ErrTaskNotFound):
 		case err != nil:
@@ -62,10 +62,10 @@ func waits(s asynq.TaskState) bool {
 // Orphans counts tasks that asynq calls active and whose lease in asynq is
 // over, in both queues; of very many active tasks only the first 5000 each are
 // looked at. Errors are *tasks.Error with CodeQueueUnavailable.
-func (b *Bells) Orphans(ctx context.Context) (int, error) {
+func (i *Inspector) Orphans(ctx context.Context) (int, error) {
 	n := 0
 	for _, name := range []string{QueueResume, QueuePush} {
-		found, err := b.orphansIn(ctx, name)
+		found, err := i.orphansIn(ctx, name)
 		if err != nil {
 			return 0, unavailable(err)
 		}
@@ -74,12 +74,12 @@ func (b *Bells) Orphans(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-func (b *Bells) orphansIn(ctx context.Context, name string) (n int, err error) {
+func (i *Inspector) orphansIn(ctx context.Context, name string) (n int, err error) {
 	for page := 1; page <= orphanPages; page++ {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		active, err := b.inspector.ListActiveTasks(name, asynq.PageSize(orphanPage), asynq.Page(page))
+		active, err := i.inspector.ListActiveTasks(name, asynq.PageSize(orphanPage), asynq.Page(page))
 		if errors.Is(err, asynq.ErrQueueNotFound) {
 			return 0, nil
 		}
