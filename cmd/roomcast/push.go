@@ -38,7 +38,7 @@ type sourceFlags struct {
 	CallbackURL    string               `name:"callback-url" field:"callbackUrl" help:"Where webhooks about it go." placeholder:"URL"`
 	CallbackEvents []client.WebhookType `field:"callbackEvents" help:"Which ones, with commas: push.started,push.failed." placeholder:"TYPES"`
 
-	Wishes wishFlags `embed:""`
+	Options optionFlags `embed:""`
 }
 
 type pushCmd struct {
@@ -128,11 +128,11 @@ func (s *sourceFlags) request(e env, room, user string) (client.Request, error) 
 		VideoSrc: media.Secret(s.Src), SDKAppID: s.App, RoomID: room, UserID: user,
 		UserSig: media.Secret(e.getenv("ROOMCAST_USERSIG")),
 		Redis:   s.Redis, RedisHost: s.RedisHost, RedisPort: s.RedisPort,
-		Mode: media.SourceMode(s.Mode), ResumeScope: tasks.ResumeScope(s.ResumeScope), ResumeKey: s.ResumeKey, Wishes: s.Wishes.wishes(),
+		Mode: media.SourceMode(s.Mode), ResumeScope: tasks.ResumeScope(s.ResumeScope), ResumeKey: s.ResumeKey, PushOptions: s.Options.options(),
 		Metadata: s.Metadata, CallbackURL: media.Secret(s.CallbackURL), CallbackEvents: s.CallbackEvents,
 	}
 	var err error
-	if r.Headers, err = s.Wishes.headers(); err != nil {
+	if r.Headers, err = s.Options.headers(); err != nil {
 		return r, err
 	}
 	if s.Src == "-" && s.UsersigFile == "-" {

@@ -20,7 +20,7 @@ var damages = map[string]func(t *testing.T, rdb redisconn.Client, p tasks.Push){
 	"a position that is no number": field("progress_at", "1", "position_ms", "far"),
 	"a state nobody knows":         field("state", "dancing"),
 	"warnings that are no list":    field("warnings", "7"),
-	"a wish nobody knows":          field("desired", "fly"),
+	"a desired nobody knows":       field("desired", "fly"),
 	"no id": func(t *testing.T, rdb redisconn.Client, p tasks.Push) {
 		require.NoError(t, rdb.HDel(ctx(t), "{roomcast}:push:"+p.ID, "id").Err())
 	},
