@@ -41,8 +41,6 @@ const (
 	maxIdleSec    = 3600
 	maxSpan       = 366 * 24 * time.Hour // of every length of time: what is longer is a mistake
 	minSize       = 16
-	maxSize       = 1920 // of the longer side
-	maxShortSize  = 1080 // of the shorter one
 	maxFPS        = 60
 	maxVolume     = 200
 	maxAudioTrack = 64        // runes, of what names an audio track
@@ -64,7 +62,7 @@ func (s *Service) checkOptions(c *checker, r Request, spec *Spec) {
 	o := &spec.Options
 	c.checkPart(r.Options, o, spec.Mode)
 	s.checkTimes(c, r.Options, spec)
-	c.checkVideo(r.Options, &o.Video)
+	c.checkVideo(r.Options, &o.Video, s.Door.Rules())
 	c.checkAudio(r.Options, &o.Audio)
 	c.checkChoice(r.Options, o)
 	c.checkTranscode(r.Options, o)
@@ -107,10 +105,10 @@ func (s *Service) checkTimes(c *checker, asked PushOptions, spec *Spec) {
 	c.refuseIf(spec.MaxIdle > 0 && spec.Mode == media.ModeVOD, "maxIdleSec", "is about live sources; leave it out with mode vod")
 }
 
-func (c *checker) checkVideo(asked PushOptions, v *media.VideoWish) {
-	v.Width = c.size("width", asked.Width)
-	v.Height = c.size("height", asked.Height)
-	c.refuseIf(min(v.Width, v.Height) > maxShortSize, "height", fmt.Sprintf("and width: the shorter must be at most %d", maxShortSize))
+func (c *checker) checkVideo(asked PushOptions, v *media.VideoWish, rules media.Rules) {
+	v.Width = c.size("width", asked.Width, rules.MaxWidth)
+	v.Height = c.size("height", asked.Height, rules.MaxWidth)
+	c.refuseIf(min(v.Width, v.Height) > rules.MaxHeight, "height", fmt.Sprintf("and width: the shorter must be at most %d", rules.MaxHeight))
 	if asked.FPS != nil {
 		inside := *asked.FPS >= 1 && *asked.FPS <= maxFPS // false for NaN, too
 		c.refuseIf(!inside, "fps", fmt.Sprintf("must be from 1 to %d", maxFPS))
@@ -166,8 +164,8 @@ func (c *checker) whole(field string, n *int64, least, most int64) int64 {
 }
 
 // size is whole for a side of a picture: 4:2:0 halves it, so it is even.
-func (c *checker) size(field string, n *int64) int {
-	size := c.whole(field, n, minSize, maxSize)
+func (c *checker) size(field string, n *int64, most int) int {
+	size := c.whole(field, n, minSize, int64(most))
 	c.refuseIf(size%2 != 0, field, "must be even")
 	return int(size)
 }
