@@ -67,7 +67,7 @@ func TestWhatALateRenewCarriedIsSentAgain(t *testing.T) {
 
 func TestWhatAnEndingAttemptTellsIsSentAgainWhenItWasLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(playerFunc(nil))
+		w := newWorld(playerFunc(nil), queued("a"))
 		defer w.close()
 		a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, queued("a"))
 		a.meter, a.log, a.askRenew = media.NewMeter(0), w.worker.Log, func() {}

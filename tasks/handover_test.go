@@ -12,41 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (s *fakeStore) Announce(_ context.Context, l Lease) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return false, errAway
-	}
-	if s.alone || s.pushes[l.ID].Desired == DesiredStop {
-		return false, nil
-	}
-	s.announced[l.ID] = l.Epoch + 1
-	return true, nil
-}
-
-func (s *fakeStore) Ready(_ context.Context, l Lease) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return errAway
-	}
-	s.successors[l.ID] = l.Worker
-	return nil
-}
-
-func (s *fakeStore) Handover(_ context.Context, id string, next int64) (Handover, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return Handover{}, errAway
-	}
-	p := s.pushes[id]
-	return Handover{
-		Stands: p.Worker != "" && p.Epoch+1 == next && s.announced[id] == next && p.Desired == DesiredRun, Successor: s.successors[id],
-	}, nil
-}
-
 // rings is a Queue whose bells can be heard.
 type rings chan Task
 
@@ -178,7 +143,7 @@ func TestADrainWaitsForNobodyWhenThereIsNobody(t *testing.T) {
 	})
 }
 
-func TestADrainWaitsASecondForAnHeirAndNoLonger(t *testing.T) {
+func TestADrainWaitsASecondForASuccessorAndNoLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()
@@ -196,7 +161,7 @@ func TestADrainWaitsASecondForAnHeirAndNoLonger(t *testing.T) {
 	})
 }
 
-func TestAnHeirWhoseSourceIsNotOpenYetClaimsAllTheSame(t *testing.T) {
+func TestASuccessorWhoseSourceIsNotOpenYetClaimsAllTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()
@@ -218,7 +183,7 @@ func TestAnHeirWhoseSourceIsNotOpenYetClaimsAllTheSame(t *testing.T) {
 	})
 }
 
-func TestAnHeirGivesItsTaskBack(t *testing.T) {
+func TestASuccessorGivesItsTaskBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		during func(p *pair)
 		want   error
@@ -261,7 +226,7 @@ func toStop(s *fakeStore) {
 	s.pushes["a"] = p
 }
 
-func TestAStopWhileAnHeirPreparesEndsThePushAndTheWait(t *testing.T) {
+func TestAStopWhileASuccessorPreparesEndsThePushAndTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()
@@ -285,7 +250,7 @@ func TestAStopWhileAnHeirPreparesEndsThePushAndTheWait(t *testing.T) {
 	})
 }
 
-func TestAnHeirClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
+func TestASuccessorClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()

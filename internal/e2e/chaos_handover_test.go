@@ -78,7 +78,7 @@ func (c *crowd) requireReplaced(before map[string]fakeroom.Session, p50, most ti
 }
 
 // The worker that prepares dies before it is given anything.
-func TestChaosAnHeirThatDiesCostsNoPush(t *testing.T) {
+func TestChaosASuccessorThatDiesCostsNoPush(t *testing.T) {
 	c, successor, before := handing(t)
 	successor.kill()
 	<-c.workers[0].done
