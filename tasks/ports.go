@@ -273,9 +273,6 @@ type Inspector interface {
 	// Waits says whether t's task waits for a worker: pending, or about to be
 	// tried again. A task that is active, ended or unknown does not.
 	Waits(ctx context.Context, t Task) (bool, error)
-	// Orphans counts tasks that the queue calls active and nobody runs. They
-	// are left to the queue's own recovery.
-	Orphans(ctx context.Context) (int, error)
 }
 
 // Sealer keeps secrets in an envelope bound to their push.

@@ -18,8 +18,6 @@ const (
 	// lookTime is how long one look begins new takeovers, so that it is never
 	// far behind what it has read.
 	lookTime = 2 * time.Second
-	// countEvery is how often the queue's orphans are counted.
-	countEvery = time.Minute
 )
 
 // Sweeper takes over pushes whose worker is not there any more, and sees to
@@ -42,8 +40,6 @@ type Sweeper struct {
 	beat    time.Time        // when a look was last seen to go on
 	trouble string           // of the present look, "" for none
 	hold    time.Time        // nothing is taken over before
-	counted time.Time        // when orphans were counted last
-	orphans int
 }
 
 // Run sweeps until ctx ends.
@@ -85,7 +81,6 @@ func (s *Sweeper) sweep(ctx context.Context) {
 		s.seen = nil
 	default:
 		s.look(ctx, expired)
-		s.countOrphans(ctx)
 	}
 	s.ring(ctx)
 	if s.trouble != "" && ctx.Err() == nil {
@@ -203,23 +198,5 @@ func (s *Sweeper) ring(ctx context.Context) {
 	}
 	if err != nil {
 		s.Log.Warn("webhooks could not be rung for", "error", err)
-	}
-}
-
-// countOrphans tells of tasks that the queue calls active and nobody runs;
-// the queue's own recovery brings them back, and their claim is refused.
-func (s *Sweeper) countOrphans(ctx context.Context) {
-	if s.trouble != "" || time.Since(s.counted) < countEvery {
-		return
-	}
-	s.counted = time.Now()
-	var n int
-	err := s.call(ctx, func(ctx context.Context) (err error) {
-		n, err = s.Inspector.Orphans(ctx)
-		return err
-	})
-	if err == nil && n != s.orphans {
-		s.Log.Info("orphaned tasks in the queue", "count", n)
-		s.orphans = n
 	}
 }

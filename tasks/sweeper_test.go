@@ -40,7 +40,6 @@ func (s *fakeSweeps) Defer(_ context.Context, _ Expired, _ time.Duration) error 
 }
 
 func (s *fakeSweeps) Waits(context.Context, Task) (bool, error) { return s.waits, nil }
-func (s *fakeSweeps) Orphans(context.Context) (int, error)      { return 0, nil }
 
 // newSweep returns a sweeper that finds push "a" expired in this state.
 func newSweep(state State) (*fakeSweeps, *fakeQueue, *Sweeper) {

@@ -10,13 +10,6 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// Orphans looks at no more than orphanPages of orphanPage active tasks each in
-// either queue.
-const (
-	orphanPage  = 500
-	orphanPages = 10
-)
-
 // Inspector tells what the queues hold. It is safe for concurrent use. asynq's
 // inspector takes no context; the client's time-outs bound it.
 type Inspector struct {
@@ -57,45 +50,6 @@ func waits(s asynq.TaskState) bool {
 	case asynq.TaskStateActive, asynq.TaskStateArchived, asynq.TaskStateCompleted:
 	}
 	return false
-}
-
-// Orphans counts tasks that asynq calls active and whose lease in asynq is
-// over, in both queues; of very many active tasks only the first 5000 each are
-// looked at. Errors are *tasks.Error with CodeQueueUnavailable.
-func (i *Inspector) Orphans(ctx context.Context) (int, error) {
-	n := 0
-	for _, name := range []string{QueueResume, QueuePush} {
-		found, err := i.orphansIn(ctx, name)
-		if err != nil {
-			return 0, unavailable(err)
-		}
-		n += found
-	}
-	return n, nil
-}
-
-func (i *Inspector) orphansIn(ctx context.Context, name string) (n int, err error) {
-	for page := 1; page <= orphanPages; page++ {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		active, err := i.inspector.ListActiveTasks(name, asynq.PageSize(orphanPage), asynq.Page(page))
-		if errors.Is(err, asynq.ErrQueueNotFound) {
-			return 0, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-		for _, task := range active {
-			if task.IsOrphaned {
-				n++
-			}
-		}
-		if len(active) < orphanPage {
-			break
-		}
-	}
-	return n, nil
 }
 
 func unavailable(err error) error {

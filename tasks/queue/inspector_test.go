@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/internal/redisconn"
@@ -77,47 +75,11 @@ func TestTaskIsFoundAfterRedisLostItsListOfQueues(t *testing.T) {
 	requireWaits(t, rdb, task("p", 2), true)
 }
 
-func TestOrphansAreActiveTasksWhoseLeaseIsOver(t *testing.T) {
-	rdb := server.Fresh(t)
-	inspector := queue.NewInspector(rdb)
-	orphans := func() int {
-		n, err := inspector.Orphans(context.Background())
-		require.NoError(t, err)
-		return n
-	}
-	require.Zero(t, orphans())
-	for _, id := range []string{"a", "b", "c"} {
-		enqueue(t, rdb, task(id, 1), false)
-		enqueue(t, rdb, task(id, 2), true)
-	}
-	finish, taken := make(chan struct{}), make(chan struct{}, 8)
-	start(t, rdb, queue.Config{Slots: 6, Handler: func(context.Context, tasks.Task) error {
-		taken <- struct{}{}
-		<-finish
-		return nil
-	}})
-	for range 6 {
-		receive(t, taken)
-	}
-	require.Zero(t, orphans())
-	for key, id := range map[string]string{queue.QueuePush: "a.1", queue.QueueResume: "b.2"} {
-		require.NoError(t, rdb.ZAdd(context.Background(), "asynq:{"+key+"}:lease", redis.Z{Score: 1, Member: id}).Err())
-	}
-	require.Equal(t, 2, orphans())
-	close(finish)
-	require.Eventually(t, func() bool {
-		active, err := asynq.NewInspectorFromRedisClient(rdb).ListActiveTasks(queue.QueuePush)
-		return err == nil && len(active) == 0
-	}, patience, 10*time.Millisecond)
-}
-
 func TestTheInspectorTellsWhenRedisIsAway(t *testing.T) {
 	s := redistest.New(t, redistest.Config{})
 	inspector := queue.NewInspector(s.Client(t))
 	s.Kill()
 	_, err := inspector.Waits(context.Background(), task("p", 1))
-	require.Equal(t, tasks.CodeQueueUnavailable, tasks.CodeOf(err))
-	_, err = inspector.Orphans(context.Background())
 	require.Equal(t, tasks.CodeQueueUnavailable, tasks.CodeOf(err))
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()

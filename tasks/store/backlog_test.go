@@ -99,7 +99,6 @@ func (l *looks) Enqueue(_ context.Context, t tasks.Task, _ bool) error {
 }
 
 func (l *looks) Waits(context.Context, tasks.Task) (bool, error) { return true, nil }
-func (l *looks) Orphans(context.Context) (int, error)            { return 0, nil }
 
 func TestSweeperGetsThroughABacklogHeldPushesFirst(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
