@@ -43,6 +43,27 @@ func TestAnIsolatedPushThatDoesNotSettleOpensItsWorkerAfterAMinute(t *testing.T)
 	})
 }
 
+func TestAPushThatHasWaitedForAnEmptyWorkerRunsBesideOneOtherAndNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waiting := struck("b")
+		waiting.Waiting, waiting.Trouble = WaitingForEmpty, WaitingForEmpty.Trouble(time.Now())
+		w := newWorld(playFor(time.Hour), queued("a"), waiting, queued("c"))
+		defer w.close()
+		w.worker.Slots = 3
+		a := w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(IsolationTime - time.Second)
+		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 3}), ErrIsolated)
+		time.Sleep(time.Second)
+		b := w.handle(Task{ID: "b", Epoch: 3})
+		synctest.Wait()
+		require.Equal(t, 2, w.worker.Running())
+		require.ErrorIs(t, <-w.handle(Task{ID: "c", Epoch: 1}), ErrIsolated)
+		w.worker.Close()
+		require.NoError(t, <-a)
+		require.NoError(t, <-b)
+	})
+}
+
 func TestAWorkerWithoutTheKeyOfAPushSendsItsTaskBack(t *testing.T) {
 	for name, change := range map[string]func(s *fakeStore){
 		"queued": func(*fakeStore) {},
