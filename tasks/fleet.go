@@ -75,7 +75,7 @@ func (w *Worker) report() WorkerReport {
 	switch {
 	case w.draining:
 		r.State = WorkerDraining
-	case w.guard.short:
+	case w.memoryState.short:
 		r.State = WorkerNoMemory
 	}
 	return r
@@ -107,7 +107,7 @@ func (l *loads) look(now time.Time, cpu func() time.Duration, memory Memory) *Lo
 		l.last = &Load{Cores: max(used-l.used, 0).Seconds() / over.Seconds()}
 		if memory != nil {
 			l.last.Limit = memory.Limit()
-			l.last.Memory, _ = memory.Used() // the guard logs why it cannot be read
+			l.last.Memory, _ = memory.Used() // memory.go logs why it cannot be read
 		}
 	}
 	l.at, l.used = now, used

@@ -75,7 +75,7 @@ func TestAWorkerThatTakesNoPushTellsWhy(t *testing.T) {
 		t.Run(string(want), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				memory := &fakeMemory{base: 100}
-				w, _ := newGuarded(playFor(time.Hour), memory, queued("a"))
+				w, _ := newWatchedMemory(playFor(time.Hour), memory, queued("a"))
 				defer w.close()
 				w.handle(Task{ID: "a", Epoch: 1})
 				synctest.Wait()

@@ -259,7 +259,7 @@ func TestASuccessorClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
 		drained := p.drain()
 		next := p.hear(t)
 		synctest.Wait()
-		p.other.noteTrouble(time.Now())
+		p.other.noteRenewFailed(time.Now())
 		<-drained
 		require.ErrorIs(t, <-next, ErrUnsure)
 	})

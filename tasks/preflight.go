@@ -126,7 +126,7 @@ func (w *Worker) AnswerQuestions(ctx context.Context, store QuestionStore) {
 func (w *Worker) mayLook() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.refusalLocked() == nil && w.guard.refusal() == nil
+	return w.refusalLocked() == nil && w.memoryState.refusal() == nil
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -67,7 +67,7 @@ func (w *Worker) renew(ctx context.Context) {
 	w.Metrics.Renewed(time.Since(begin), err)
 	if err != nil {
 		w.Log.Warn("renew failed", "pushes", len(attempts), "error", err)
-		w.noteTrouble(time.Now())
+		w.noteRenewFailed(time.Now())
 		w.enforceCap(attempts)
 		return
 	}
@@ -88,10 +88,10 @@ func (w *Worker) renew(ctx context.Context) {
 	w.previews.want(watched)
 }
 
-func (w *Worker) noteTrouble(at time.Time) {
+func (w *Worker) noteRenewFailed(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.troubled = at
+	w.renewFailed = at
 }
 
 // restore writes the record of a running push anew: Redis has lost it.

@@ -27,7 +27,7 @@ func (s *Sweeper) requeueLost(ctx context.Context, queued []Expired) {
 			continue
 		}
 		s.requeueIfLost(ctx, e)
-		if s.trouble != "" {
+		if s.fault != "" {
 			return
 		}
 	}

@@ -35,11 +35,11 @@ type Sweeper struct {
 	Outboxes DueOutboxes // nil: it rings for none
 	Webhooks WebhookQueue
 
-	seen    map[string]int64 // expiry at the look before, by push id
-	ended   time.Time        // of the last look
-	beat    time.Time        // when a look was last seen to go on
-	trouble string           // of the present look, "" for none
-	hold    time.Time        // nothing is taken over before
+	seen  map[string]int64 // expiry at the look before, by push id
+	ended time.Time        // of the last look
+	beat  time.Time        // when a look was last seen to go on
+	fault string           // of the present look, "" for none
+	hold  time.Time        // nothing is taken over before
 }
 
 // Run sweeps until ctx ends.
@@ -62,7 +62,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 // trouble with Redis, or a stall of our own, leases look older than their
 // workers are, so nothing is taken over until those had time to renew.
 func (s *Sweeper) sweep(ctx context.Context) {
-	s.beat, s.trouble = time.Now(), ""
+	s.beat, s.fault = time.Now(), ""
 	if !s.ended.IsZero() && s.beat.Sub(s.ended) > sweepEvery+s.stall() {
 		s.holdOff("this process stood still")
 	}
@@ -75,16 +75,16 @@ func (s *Sweeper) sweep(ctx context.Context) {
 	switch {
 	case err != nil:
 		s.Log.Warn("sweep failed", "error", err)
-		s.trouble = cmp.Or(s.trouble, "Redis failed")
-	case s.trouble != "":
+		s.fault = cmp.Or(s.fault, "Redis failed")
+	case s.fault != "":
 	case s.beat.Before(s.hold):
 		s.seen = nil
 	default:
 		s.look(ctx, expired)
 	}
 	s.ring(ctx)
-	if s.trouble != "" && ctx.Err() == nil {
-		s.holdOff(s.trouble)
+	if s.fault != "" && ctx.Err() == nil {
+		s.holdOff(s.fault)
 	}
 }
 
@@ -98,9 +98,9 @@ func (s *Sweeper) call(ctx context.Context, do func(context.Context) error) erro
 	now := time.Now()
 	switch {
 	case now.Sub(s.beat) > s.stall():
-		s.trouble = "Redis or this process stood still"
+		s.fault = "Redis or this process stood still"
 	case unreachable(err):
-		s.trouble = "Redis failed"
+		s.fault = "Redis failed"
 	}
 	s.beat = now
 	return err
@@ -140,7 +140,7 @@ func (s *Sweeper) look(ctx context.Context, expired []Expired) {
 		default:
 			s.takeOver(ctx, e)
 		}
-		if s.trouble != "" {
+		if s.fault != "" {
 			return
 		}
 	}
@@ -185,7 +185,7 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 // ring rings for outboxes that are due. A bell that is lost is rung again when
 // the time of whoever would have heard it is over.
 func (s *Sweeper) ring(ctx context.Context) {
-	if s.trouble != "" || s.Outboxes == nil {
+	if s.fault != "" || s.Outboxes == nil {
 		return
 	}
 	var bells []WebhookTask
@@ -193,7 +193,7 @@ func (s *Sweeper) ring(ctx context.Context) {
 		bells, err = s.Outboxes.RingOutboxes(ctx, ringBatch)
 		return err
 	})
-	for i := 0; err == nil && i < len(bells) && s.trouble == ""; i++ {
+	for i := 0; err == nil && i < len(bells) && s.fault == ""; i++ {
 		err = s.call(ctx, func(ctx context.Context) error { return s.Webhooks.EnqueueWebhooks(ctx, bells[i]) })
 	}
 	if err != nil {

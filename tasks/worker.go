@@ -49,18 +49,18 @@ type Worker struct {
 	renewAsked chan struct{} // capacity 1
 	claims     sync.Mutex    // held from the look at who runs here until the claimed attempt does
 
-	mu         sync.Mutex
-	attempts   map[string]*attempt // by push id
-	preparing  map[string]*attempt // by push id; not claimed yet
-	slots      int                 // taken, those about to claim included
-	past       media.Totals        // of attempts that have ended
-	draining   bool
-	troubled   time.Time  // last renew that failed
-	idle       *sync.Cond // no slot is taken
-	unreported unreportedEnds
-	guard      guard
-	loads      loads
-	previews   previews
+	mu          sync.Mutex
+	attempts    map[string]*attempt // by push id
+	preparing   map[string]*attempt // by push id; not claimed yet
+	slots       int                 // taken, those about to claim included
+	past        media.Totals        // of attempts that have ended
+	draining    bool
+	renewFailed time.Time  // last renew that failed
+	idle        *sync.Cond // no slot is taken
+	unreported  unreportedEnds
+	memoryState memoryState
+	loads       loads
+	previews    previews
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -122,7 +122,7 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	if err := w.refusalLocked(); err != nil {
 		return nil, err
 	}
-	if err := w.guard.refusal(); err != nil {
+	if err := w.memoryState.refusal(); err != nil {
 		return nil, err
 	}
 	if w.slots >= w.Slots {
@@ -143,7 +143,7 @@ func (w *Worker) refusalLocked() error {
 	switch {
 	case w.draining:
 		return ErrDraining
-	case time.Since(w.troubled) < w.Lease:
+	case time.Since(w.renewFailed) < w.Lease:
 		// Redis may have come back without its last writes: whoever runs a
 		// push has a renew's time to say so before it can be claimed anew.
 		return ErrUnsure

@@ -45,16 +45,16 @@ const megabyte = 1 << 20
 // ErrMemory is what Handle refuses a task with that another worker may take.
 var ErrMemory = errors.New("this worker's memory is nearly used up")
 
-// guard is what a worker has found out about itself; guarded by Worker.mu.
-type guard struct {
+// memoryState is what a worker has found out about its memory; guarded by Worker.mu.
+type memoryState struct {
 	short bool // of memory
 	blind bool // its memory could not be read
 }
 
 // refusal says why nothing new is taken. What was prepared before is claimed all
 // the same: its source is open, and viewers wait.
-func (g *guard) refusal() error {
-	if g.short {
+func (m *memoryState) refusal() error {
+	if m.short {
 		return ErrMemory
 	}
 	return nil
@@ -104,12 +104,12 @@ func (w *Worker) noteShort(share float64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case !w.guard.short && share > roomFor:
-		w.guard.short = true
+	case !w.memoryState.short && share > roomFor:
+		w.memoryState.short = true
 		w.askRenew()
 		return true
-	case w.guard.short && share < roomAgain:
-		w.guard.short = false
+	case w.memoryState.short && share < roomAgain:
+		w.memoryState.short = false
 		w.Log.Info("there is memory again: new pushes are taken")
 	}
 	return false
@@ -117,8 +117,8 @@ func (w *Worker) noteShort(share float64) bool {
 
 func (w *Worker) noteBlind(err error) {
 	w.mu.Lock()
-	was := w.guard.blind
-	w.guard.blind = err != nil
+	was := w.memoryState.blind
+	w.memoryState.blind = err != nil
 	w.mu.Unlock()
 	if err != nil && !was {
 		w.Log.Error("memory cannot be watched", "error", err)
