@@ -232,6 +232,8 @@ func (s *fakeStore) Release(_ context.Context, l Lease, r LastReport) (int64, er
 		return 0, ErrGone
 	case s.last[l.ID] == l && p.State == Queued:
 		return p.Epoch, nil
+	case s.last[l.ID] == l && p.State == Stopped:
+		return 0, nil
 	case !owns(p, l):
 		return 0, ErrStale
 	}

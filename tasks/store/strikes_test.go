@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -180,22 +179,6 @@ func TestStrikeOfAPoisonedPushIsNotTakenBack(t *testing.T) {
 	require.Equal(t, tasks.MaxStrikes, get(t, s, p.ID).Strikes)
 }
 
-func TestPushWithTwoStrikesRunsOnlyInAnEmptyWorker(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	p := create(t, s, "u")
-	for range tasks.IsolationStrikes {
-		_, err := s.Claim(ctx(t), lease(get(t, s, p.ID), "w"), 5)
-		require.NoError(t, err, "fewer strikes do not matter")
-		vanish(t, s, rdb, p)
-	}
-	got := get(t, s, p.ID)
-	_, err := s.Claim(ctx(t), lease(got, "w"), 1)
-	require.ErrorIs(t, err, tasks.ErrIsolated)
-	require.Equal(t, got, get(t, s, p.ID), "it stays as it was")
-	_, err = s.Claim(ctx(t), lease(got, "w"), 0)
-	require.NoError(t, err)
-}
-
 func TestStopOfAPoisonedPushsLastAttemptEndsItAsStopped(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := create(t, s, "u")
@@ -207,25 +190,4 @@ func TestStopOfAPoisonedPushsLastAttemptEndsItAsStopped(t *testing.T) {
 	_, err := s.Stop(ctx(t), p.ID)
 	require.NoError(t, err)
 	require.Equal(t, tasks.Taken{State: tasks.Stopped}, vanish(t, s, rdb, p))
-}
-
-func TestPushThatHasWaitedTenMinutesForAnEmptyWorkerRunsBesideOne(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	p := struck(t, s, rdb)
-	here(t, s, ready("w", 2, 1))
-	require.Equal(t, tasks.WaitingForEmpty, lookAfter(t, s, rdb, p.ID))
-	refused := func(others int) bool {
-		_, err := s.Claim(ctx(t), lease(get(t, s, p.ID), "w"), others)
-		if err != nil {
-			require.ErrorIs(t, err, tasks.ErrIsolated)
-		}
-		return err != nil
-	}
-	require.True(t, refused(1), "it has not waited yet")
-	since := func(ago time.Duration) { set(t, rdb, p.ID, "waiting_since", time.Now().Add(-ago).UnixMilli()) }
-	since(tasks.IsolationTime - patience)
-	require.True(t, refused(1))
-	since(tasks.IsolationTime + time.Second)
-	require.True(t, refused(2), "beside one, not two")
-	require.False(t, refused(1))
 }

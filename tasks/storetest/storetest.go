@@ -160,17 +160,23 @@ func testClaimRefused(s *subject) {
 
 func testIsolation(s *subject) {
 	s.add()
-	s.Strike(id, tasks.IsolationStrikes)
-	require.ErrorIs(s.t, s.tryClaim(lease(1, "w1"), 1), tasks.ErrIsolated)
-	s.Wait(id, time.Now().Add(time.Minute-tasks.IsolationTime))
-	require.ErrorIs(s.t, s.tryClaim(lease(1, "w1"), 1), tasks.ErrIsolated)
-	s.Wait(id, time.Now().Add(-time.Minute-tasks.IsolationTime))
-	require.ErrorIs(s.t, s.tryClaim(lease(1, "w1"), 2), tasks.ErrIsolated)
-	require.NoError(s.t, s.tryClaim(lease(1, "w1"), 1))
+	s.Strike(id, tasks.IsolationStrikes-1)
+	require.NoError(s.t, s.tryClaim(lease(1, "w1"), 5), "fewer strikes do not matter")
 	_, err := s.Release(s.ctx(), lease(1, "w1"), tasks.LastReport{})
 	require.NoError(s.t, err)
-	require.ErrorIs(s.t, s.tryClaim(lease(2, "w1"), 1), tasks.ErrIsolated, "it waits anew")
-	require.NoError(s.t, s.tryClaim(lease(2, "w1"), 0))
+	s.Strike(id, tasks.IsolationStrikes)
+	before := s.Get(id)
+	require.ErrorIs(s.t, s.tryClaim(lease(2, "w1"), 1), tasks.ErrIsolated)
+	require.Equal(s.t, before, s.Get(id), "it stays as it was")
+	s.Wait(id, time.Now().Add(time.Minute-tasks.IsolationTime))
+	require.ErrorIs(s.t, s.tryClaim(lease(2, "w1"), 1), tasks.ErrIsolated)
+	s.Wait(id, time.Now().Add(-time.Minute-tasks.IsolationTime))
+	require.ErrorIs(s.t, s.tryClaim(lease(2, "w1"), 2), tasks.ErrIsolated)
+	require.NoError(s.t, s.tryClaim(lease(2, "w1"), 1))
+	_, err = s.Release(s.ctx(), lease(2, "w1"), tasks.LastReport{})
+	require.NoError(s.t, err)
+	require.ErrorIs(s.t, s.tryClaim(lease(3, "w1"), 1), tasks.ErrIsolated, "it waits anew")
+	require.NoError(s.t, s.tryClaim(lease(3, "w1"), 0))
 }
 
 func testRenew(s *subject) {
@@ -255,14 +261,18 @@ func testRelease(s *subject) {
 	require.EqualValues(s.t, 2, got.Epoch)
 	require.Equal(s.t, time.Minute, got.Progress.Position)
 	require.NoError(s.t, s.tryClaim(lease(2, "w2"), 0))
+	_, err := s.Release(s.ctx(), l, tasks.LastReport{})
+	require.ErrorIs(s.t, err, tasks.ErrStale, "somebody has it now")
 }
 
 func testReleaseStopped(s *subject) {
 	l := s.claimed()
 	s.Stop(id)
-	next, err := s.Release(s.ctx(), l, tasks.LastReport{})
-	require.NoError(s.t, err)
-	require.Zero(s.t, next)
+	for range 2 { // the reply was lost
+		next, err := s.Release(s.ctx(), l, tasks.LastReport{})
+		require.NoError(s.t, err)
+		require.Zero(s.t, next)
+	}
 	require.Equal(s.t, tasks.Stopped, s.Get(id).State)
 }
 
@@ -282,8 +292,10 @@ func testForeignEnd(s *subject) {
 
 func testHandover(s *subject) {
 	l, next := s.claimed(), lease(2, "w2")
-	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing}))
+	at := time.Now()
+	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing, Started: at, Progress: media.Progress{Position: time.Second, UpdatedAt: at}}))
 	require.ErrorIs(s.t, s.Ready(s.ctx(), next), tasks.ErrStale, "it was not announced")
+	require.ErrorIs(s.t, s.tryClaim(next, 0), tasks.ErrHeld)
 	for range 2 {
 		announced, err := s.Announce(s.ctx(), l)
 		require.NoError(s.t, err)
@@ -291,18 +303,25 @@ func testHandover(s *subject) {
 	}
 	_, err := s.Claim(s.ctx(), next, 0, "0b0b0b0b")
 	require.ErrorIs(s.t, err, tasks.ErrNoKey)
+	require.Empty(s.t, s.Get(id).Waiting, "it does not wait: it publishes")
 	claimed, err := s.Claim(s.ctx(), next, 0, Key)
 	require.ErrorIs(s.t, err, tasks.ErrHandover)
 	require.NotEmpty(s.t, claimed.Envelope)
+	require.Equal(s.t, time.Second, claimed.Push.Progress.Position)
+	s.Strike(id, tasks.IsolationStrikes)
+	require.ErrorIs(s.t, s.tryClaim(next, 1), tasks.ErrIsolated)
+	s.Strike(id, 0)
 	require.Equal(s.t, "w1", s.Get(id).Worker, "it has moved nothing")
 	require.Equal(s.t, tasks.Handover{Stands: true}, s.handover())
 	require.NoError(s.t, s.Ready(s.ctx(), next))
 	require.Equal(s.t, tasks.Handover{Stands: true, Successor: "w2"}, s.handover())
+	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing}), "it is still the owner's")
 	_, err = s.Release(s.ctx(), l, tasks.LastReport{})
 	require.NoError(s.t, err)
 	require.False(s.t, s.handover().Stands)
 	require.NoError(s.t, s.tryClaim(next, 0))
 	require.ErrorIs(s.t, s.Ready(s.ctx(), next), tasks.ErrStale)
+	require.Equal(s.t, tasks.Lost, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing}))
 	require.Equal(s.t, "w2", s.Get(id).Worker)
 }
 
@@ -328,8 +347,10 @@ func testNotAnnounced(s *subject) {
 	}
 	require.False(s.t, announce(), "no other worker is there")
 	s.appear("w2")
-	_, err = s.Announce(s.ctx(), lease(1, "w2"))
-	require.ErrorIs(s.t, err, tasks.ErrStale)
+	for _, other := range []tasks.Lease{lease(1, "w2"), lease(2, "w2")} {
+		_, err = s.Announce(s.ctx(), other)
+		require.ErrorIs(s.t, err, tasks.ErrStale)
+	}
 	s.Strike(id, 1)
 	require.False(s.t, announce(), "it has a strike")
 	s.Strike(id, 0)
