@@ -302,7 +302,7 @@ func (s *stack) firstPicture(ctx context.Context, t *testing.T) {
 func (s *stack) startPushes(ctx context.Context, t *testing.T) {
 	for _, user := range users[1:] {
 		p, err := s.api.Start(ctx, client.Request{
-			VideoSrc: clip, SDKAppID: 1, RoomID: "test", UserID: user, Wishes: client.Wishes{Repeat: -1},
+			VideoSrc: clip, SDKAppID: 1, RoomID: "test", UserID: user, PushOptions: client.PushOptions{Repeat: -1},
 		}, "")
 		require.NoError(t, err)
 		s.pushes[user] = p.ID

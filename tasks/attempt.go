@@ -16,17 +16,17 @@ import (
 // attempt is one run of a push in this worker: what the media tells and what
 // the store has been told. It is the media's Observer.
 type attempt struct {
-	lease    Lease
-	push     Push
-	envelope string // sealed secrets, to register the push anew
-	secrets  Secrets
-	meter    *media.Meter
-	keyframe *media.LastKeyframe // nil: no previews are made
-	shown    shown               // only who makes previews uses it
-	log      *slog.Logger
-	metrics  AttemptMetrics
-	kick     func() // asks for a renew now rather than at the next second
-	heir     *heir  // of an attempt that prepares before it is claimed; else nil
+	lease     Lease
+	push      Push
+	envelope  string // sealed secrets, to register the push anew
+	secrets   Secrets
+	meter     *media.Meter
+	keyframe  *media.LastKeyframe // nil: no previews are made
+	shown     shown               // only who makes previews uses it
+	log       *slog.Logger
+	metrics   AttemptMetrics
+	askRenew  func()     // asks for a renew now rather than at the next second
+	successor *successor // of an attempt that prepares before it is claimed; else nil
 
 	ctx    context.Context // of the media: never asynq's; cancelled with a cause
 	cancel context.CancelCauseFunc
@@ -59,7 +59,7 @@ func newAttempt(base context.Context, l Lease, p Push) *attempt {
 		lease: l, push: p, done: make(chan struct{}), begun: time.Now(), state: Starting, started: p.StartedAt,
 		warnings: p.Warnings, renewed: time.Now(), fresh: make(chan struct{}), metrics: unmeasured{},
 	}
-	a.troubles.inherit(p)
+	a.troubles.continueFrom(p)
 	a.ctx, a.cancel = context.WithCancelCause(base)
 	return a
 }
@@ -124,7 +124,7 @@ func (a *attempt) Warned(code WarningCode, message string) {
 		a.warnings, a.warned = append(a.warnings, w), true
 	}
 	a.eventLocked(Event{Type: EventWarning, Code: string(code), Message: message})
-	a.kick()
+	a.askRenew()
 }
 
 // ofSource says whether a warning is of what the source is, and not of what happens to
@@ -145,7 +145,7 @@ func (a *attempt) moveLocked(s State) {
 		}
 	}
 	a.log.Info("push state", "state", s)
-	a.kick()
+	a.askRenew()
 }
 
 func (a *attempt) eventLocked(e Event) {
@@ -249,7 +249,7 @@ func (a *attempt) mayOpenRoom(ctx context.Context, lease time.Duration) (context
 		if left > 0 {
 			break
 		}
-		a.kick()
+		a.askRenew()
 		select {
 		case <-next:
 		case <-ctx.Done():

@@ -56,21 +56,21 @@ func TestWhatALateRenewCarriedIsSentAgain(t *testing.T) {
 	for verdict, left := range map[Verdict]int{Kept: 0, Stop: 0, Late: 1, Lost: 1} {
 		w := NewWorker(WorkerConfig{Log: slog.New(slog.DiscardHandler)})
 		a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, queued("a"))
-		a.meter, a.log, a.kick = media.NewMeter(0), w.Log, func() {}
+		a.meter, a.log, a.askRenew = media.NewMeter(0), w.Log, func() {}
 		a.Warned("one", "")
 		w.obey(a, verdict, a.renewal(time.Now()))
 		require.Len(t, a.lastReport().Events, left, verdict)
 		require.Equal(t, left == 1, a.renewal(time.Now()).Warnings != nil, verdict)
-		require.Len(t, w.kicks, map[bool]int{true: 1}[verdict == Late])
+		require.Len(t, w.renewAsked, map[bool]int{true: 1}[verdict == Late])
 	}
 }
 
 func TestWhatAnEndingAttemptTellsIsSentAgainWhenItWasLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(playerFunc(nil))
+		w := newWorld(playerFunc(nil), queued("a"))
 		defer w.close()
 		a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, queued("a"))
-		a.meter, a.log, a.kick = media.NewMeter(0), w.worker.Log, func() {}
+		a.meter, a.log, a.askRenew = media.NewMeter(0), w.worker.Log, func() {}
 		a.Warned("one", "")
 		w.store.late = 2
 		require.NoError(t, w.worker.tell(t.Context(), a))

@@ -23,7 +23,7 @@ func (w *Worker) Refuse() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.draining = true
-	w.kickRenew() // the fleet is to know at once
+	w.askRenew() // the fleet is to know at once
 	for _, a := range w.preparing {
 		a.cancel(media.ErrDraining)
 	}
@@ -65,8 +65,8 @@ func (w *Worker) leaveWarm(ctx context.Context, a *attempt) {
 	if !w.announce(ctx, a) {
 		return
 	}
-	heir := w.awaitHeir(ctx, a)
-	a.log.Info("push is being handed over", "heir", heir, "after", time.Since(begin))
+	successor := w.awaitSuccessor(ctx, a)
+	a.log.Info("push is being handed over", "successor", successor, "after", time.Since(begin))
 }
 
 // announce rings for the next attempt before this one has ended.
@@ -84,15 +84,15 @@ func (w *Worker) announce(ctx context.Context, a *attempt) bool {
 	return announced
 }
 
-// awaitHeir returns the worker that is ready to go on with a, or nothing when
+// awaitSuccessor returns the worker that is ready to go on with a, or nothing when
 // ctx ends before, or a has.
-func (w *Worker) awaitHeir(ctx context.Context, a *attempt) (heir string) {
+func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt) (successor string) {
 	t := time.NewTicker(handoverPoll)
 	defer t.Stop()
 	for {
 		h, err := w.Handovers.Handover(ctx, a.lease.ID, a.lease.Epoch+1)
-		if err == nil && h.Heir != "" {
-			return h.Heir
+		if err == nil && h.Successor != "" {
+			return h.Successor
 		}
 		select {
 		case <-t.C:

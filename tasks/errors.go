@@ -85,10 +85,9 @@ var (
 	ErrHeld  = errors.New("another worker holds the push")
 )
 
-// ErrCrowded is what a claim is refused with while the worker runs others: a
-// push that has brought down two workers gets one of its own. The queue brings
-// it again.
-var ErrCrowded = errors.New("the push may run only in an empty worker")
+// ErrIsolated is what a claim is refused with that would put a push that has brought
+// down two workers beside others, or others beside it. The queue brings it again.
+var ErrIsolated = errors.New("a push that two workers vanished under runs without others")
 
 // ErrNoKey is what a claim is refused with by a worker that could not open the
 // push's secrets. The queue brings it again, elsewhere if it can.

@@ -35,61 +35,142 @@ var (
 	retryConflict = media.Retry{First: time.Second, Max: 5 * time.Second, For: 95 * time.Second}
 )
 
-// outcomeOf is the one table from media's kinds to what becomes of a push.
+// outcomes is the one table from media's kinds to what becomes of a push.
+var outcomes = map[media.Kind]outcome{
+	media.KindInternal: {
+		code: CodeInternal, again: true,
+		message: "there was a fault inside Roomcast",
+		todo:    "start the push again; the operator finds more in the worker's log under this push's id",
+	},
+	media.KindSourceBlocked: {
+		code:    CodeSourceBlocked,
+		message: "the source, or an address it leads to, is not one that this service may connect to",
+		todo:    "use another address, or ask the operator to open this one (ROOMCAST_SOURCE_ALLOW)",
+	},
+	media.KindSourceHost: {
+		code: CodeSourceHost, retry: retryHost,
+		message: "the source's host name does not exist, or leads to an address that is not public",
+		todo:    "check the name, or ask the operator to open its address (ROOMCAST_SOURCE_ALLOW)",
+	},
+	media.KindSourceTLS: {
+		code:    CodeSourceTLS,
+		message: "the certificate of the source's server cannot be verified",
+		todo:    "the certificate is to be renewed there, or the source to be given by the name that it is for",
+	},
+	media.KindSourceUnauthorized: {
+		code:    CodeSourceUnauthorized,
+		message: "the source's server refuses access",
+		todo:    "check the signature, token or password in its address or headers",
+	},
+	media.KindSourceNotFound: {
+		code:    CodeSourceNotFound,
+		message: "the source is not there",
+		todo:    "check its address",
+	},
+	media.KindSourceGone: {
+		code:    CodeSourceGone,
+		message: "the source was there and is gone for good, says its server",
+		todo:    "use another address",
+	},
+	media.KindSourceInvalid: {
+		code:    CodeSourceInvalid,
+		message: "the source is not a video or audio that can be read",
+		todo:    "check its address, or write it anew (ffmpeg -i SOURCE NEW.mp4)",
+	},
+	media.KindSourceNoTrack: {
+		code:    CodeSourceNoTrack,
+		message: "the source holds no video or audio track that can be read",
+		todo:    "check that it is the right one, or write it anew (ffmpeg -i SOURCE NEW.mp4)",
+	},
+	media.KindSourceEncrypted: {
+		code:    CodeSourceEncrypted,
+		message: "the source is encrypted (DRM) for players that hold a licence",
+		todo:    "use a copy that is not encrypted",
+	},
+	media.KindSourceUnsupported: {
+		code:    CodeSourceUnsupported,
+		message: "the source cannot be played as it is",
+		todo:    "write it anew (ffmpeg -i SOURCE NEW.mp4), or use another one",
+	},
+	media.KindSourceTooLarge: {
+		code:    CodeSourceTooLarge,
+		message: "the source asks for more memory, pixels, tracks or time than one source may have of a worker",
+		todo:    "only another file or stream will do: try writing it anew (ffmpeg -i SOURCE -c copy NEW.mp4)",
+	},
+	media.KindSourcePoisoned: {
+		code:    CodeSourcePoisoned,
+		message: "the worker's process that reads the source crashes on it each time",
+		todo:    "write it anew (ffmpeg -i SOURCE NEW.mp4), and tell the operator: it is a fault of a decoder",
+	},
+	media.KindSourceDropped: {
+		code: CodeSourceUnavailable, retry: retryDropped, again: true,
+		message: "the worker's process that reads the source ended, or did not start",
+		todo:    "start the push again; the operator finds the cause in the worker's log",
+	},
+	media.KindSourceUnavailable: {
+		code: CodeSourceUnavailable, retry: retrySource, again: true,
+		message: "the source could not be reached or read",
+		todo:    "check that its server is there and its address right, and start the push again",
+	},
+	media.KindSourceStalled: {
+		code: CodeSourceUnavailable, retry: retrySource, again: true,
+		message: "the source is connected and sends nothing",
+		todo:    "check its sender, and start the push again",
+	},
+	media.KindSourceEnded: {
+		code: CodeSourceUnavailable, retry: retrySource, again: true,
+		message: "the live source has ended",
+		todo:    "start the push again when it is back",
+	},
+	media.KindWorkerShort: {
+		code: CodeInternal, retry: retryShort, again: true,
+		message: "this worker has no memory or no process left for what takes sources apart and re-encodes",
+		todo:    "start the push again; an operator looks at the worker's log",
+	},
+	media.KindRoomDenied: {
+		code:    CodeRoomDenied,
+		message: "the room refuses this publisher",
+		todo:    "check sdkAppId, roomId, userId and userSig, and what the user may do there",
+	},
+	media.KindRoomConflict: {
+		code: CodeRoomConflict, retry: retryConflict, again: true,
+		message: "another publisher uses this userId in the room",
+		todo:    "stop that one, or use another userId",
+	},
+	media.KindRoomKicked: {
+		code: CodeRoomConflict, again: true,
+		message: "another publisher with this userId took the push's place in the room",
+		todo:    "give each publisher a userId of its own",
+	},
+	media.KindRoomUnavailable: {
+		code: CodeRoomUnavailable, retry: retryRoom, again: true,
+		message: "the room could not be reached",
+		todo:    "start the push again when it can be; an operator looks at the network, at ROOMCAST_RTMP_ENDPOINT and at the state of TRTC",
+	},
+	media.KindRoomClosed: {
+		code: CodeRoomUnavailable, retry: retryRoom, again: true,
+		message: "the room closed the connection",
+		todo:    "see in the room whether its user was removed or the room dismissed, and start the push again",
+	},
+	media.KindRoomNotAllowed: {
+		code: CodeRoomUnavailable, retry: retryRoom, again: true,
+		message: "the worker may not open the room until it has reached Redis again",
+		todo:    "start the push again; an operator looks at Redis",
+	},
+	media.KindUserSigExpired: {
+		code:    CodeUserSigExpired,
+		message: "the userSig ran out",
+		todo:    "start the push again with a new one",
+	},
+}
+
+// outcomeOf is what an error of kind k means for a push; a kind without a row is a
+// fault of ours.
 func outcomeOf(k media.Kind) outcome {
-	switch k {
-	case media.KindSourceBlocked:
-		return outcome{code: CodeSourceBlocked, message: "the source, or an address it leads to, is not one that this service may connect to", todo: "use another address, or ask the operator to open this one (ROOMCAST_SOURCE_ALLOW)"}
-	case media.KindSourceHost:
-		return outcome{code: CodeSourceHost, retry: retryHost, message: "the source's host name does not exist, or leads to an address that is not public", todo: "check the name, or ask the operator to open its address (ROOMCAST_SOURCE_ALLOW)"}
-	case media.KindSourceTLS:
-		return outcome{code: CodeSourceTLS, message: "the certificate of the source's server cannot be verified", todo: "the certificate is to be renewed there, or the source to be given by the name that it is for"}
-	case media.KindSourceUnauthorized:
-		return outcome{code: CodeSourceUnauthorized, message: "the source's server refuses access", todo: "check the signature, token or password in its address or headers"}
-	case media.KindSourceNotFound:
-		return outcome{code: CodeSourceNotFound, message: "the source is not there", todo: "check its address"}
-	case media.KindSourceGone:
-		return outcome{code: CodeSourceGone, message: "the source was there and is gone for good, says its server", todo: "use another address"}
-	case media.KindSourceInvalid:
-		return outcome{code: CodeSourceInvalid, message: "the source is not a video or audio that can be read", todo: "check its address, or write it anew (ffmpeg -i SOURCE NEW.mp4)"}
-	case media.KindSourceNoTrack:
-		return outcome{code: CodeSourceNoTrack, message: "the source holds no video or audio track that can be read", todo: "check that it is the right one, or write it anew (ffmpeg -i SOURCE NEW.mp4)"}
-	case media.KindSourceEncrypted:
-		return outcome{code: CodeSourceEncrypted, message: "the source is encrypted (DRM) for players that hold a licence", todo: "use a copy that is not encrypted"}
-	case media.KindSourceUnsupported:
-		return outcome{code: CodeSourceUnsupported, message: "the source cannot be played as it is", todo: "write it anew (ffmpeg -i SOURCE NEW.mp4), or use another one"}
-	case media.KindSourceTooLarge:
-		return outcome{code: CodeSourceTooLarge, message: "the source asks for more memory, pixels, tracks or time than one source may have of a worker",
-			todo: "only another file or stream will do: try writing it anew (ffmpeg -i SOURCE -c copy NEW.mp4)"}
-	case media.KindSourcePoisoned:
-		return outcome{code: CodeSourcePoisoned, message: "the worker's process that reads the source crashes on it each time", todo: "write it anew (ffmpeg -i SOURCE NEW.mp4), and tell the operator: it is a fault of a decoder"}
-	case media.KindSourceDropped:
-		return outcome{code: CodeSourceUnavailable, message: "the worker's process that reads the source ended, or did not start", todo: "start the push again; the operator finds the cause in the worker's log", retry: retryDropped, again: true}
-	case media.KindSourceUnavailable:
-		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached or read", todo: "check that its server is there and its address right, and start the push again", retry: retrySource, again: true}
-	case media.KindSourceStalled:
-		return outcome{code: CodeSourceUnavailable, message: "the source is connected and sends nothing", todo: "check its sender, and start the push again", retry: retrySource, again: true}
-	case media.KindSourceEnded:
-		return outcome{code: CodeSourceUnavailable, message: "the live source has ended", todo: "start the push again when it is back", retry: retrySource, again: true}
-	case media.KindWorkerShort:
-		return outcome{code: CodeInternal, message: "this worker has no memory or no process left for what takes sources apart and re-encodes", todo: "start the push again; an operator looks at the worker's log", retry: retryShort, again: true}
-	case media.KindRoomDenied:
-		return outcome{code: CodeRoomDenied, message: "the room refuses this publisher", todo: "check sdkAppId, roomId, userId and userSig, and what the user may do there"}
-	case media.KindRoomConflict:
-		return outcome{code: CodeRoomConflict, message: "another publisher uses this userId in the room", todo: "stop that one, or use another userId", retry: retryConflict, again: true}
-	case media.KindRoomKicked:
-		return outcome{code: CodeRoomConflict, message: "another publisher with this userId took the push's place in the room", todo: "give each publisher a userId of its own", again: true}
-	case media.KindRoomUnavailable:
-		return outcome{code: CodeRoomUnavailable, message: "the room could not be reached", todo: "start the push again when it can be; an operator looks at the network, at ROOMCAST_RTMP_ENDPOINT and at the state of TRTC", retry: retryRoom, again: true}
-	case media.KindRoomClosed:
-		return outcome{code: CodeRoomUnavailable, message: "the room closed the connection", todo: "see in the room whether its user was removed or the room dismissed, and start the push again", retry: retryRoom, again: true}
-	case media.KindRoomNotAllowed:
-		return outcome{code: CodeRoomUnavailable, message: "the worker may not open the room until it has reached Redis again", todo: "start the push again; an operator looks at Redis", retry: retryRoom, again: true}
-	case media.KindUserSigExpired:
-		return outcome{code: CodeUserSigExpired, message: "the userSig ran out", todo: "start the push again with a new one"}
-	case media.KindInternal:
+	if o, ok := outcomes[k]; ok {
+		return o
 	}
-	return outcome{code: CodeInternal, message: "there was a fault inside Roomcast", todo: "start the push again; the operator finds more in the worker's log under this push's id", again: true}
+	return outcomes[media.KindInternal]
 }
 
 // RetryOf is how an error of kind k is tried again. A live source may be away

@@ -66,6 +66,16 @@ func TestWhatEachKindOfFaultMeansForAPush(t *testing.T) {
 	require.Equal(t, 500*time.Millisecond, room.First)
 }
 
+func TestEveryKindOfFaultHasARowOfItsOwn(t *testing.T) {
+	for k := media.KindInternal; k <= media.KindRoomNotAllowed; k++ {
+		o, ok := outcomes[k]
+		require.True(t, ok, k)
+		require.NotEmpty(t, o.message, k)
+		require.NotEmpty(t, o.todo, k)
+	}
+	require.Equal(t, outcomeOf(media.KindInternal), outcomeOf(media.KindRoomNotAllowed+1))
+}
+
 func TestAHostNameThatLeadsNowhereSaysWhatOpensMore(t *testing.T) {
 	f := FailureOf(&media.Error{Kind: media.KindSourceHost, Op: "connect to source"})
 	require.Contains(t, f.Message, "ROOMCAST_SOURCE_ALLOW")

@@ -14,29 +14,35 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// fakeStore is an AttemptStore of one worker's world, in memory.
+// fakeStore is the store of one worker's world, in memory; suite_test.go holds it to
+// what the real one does. What tests set by hand goes before that.
 type fakeStore struct {
 	mu         sync.Mutex
 	pushes     map[string]Push
-	verdicts   map[string]Verdict
-	away       bool // every call fails
+	workers    map[string]bool    // that have renewed
+	last       map[string]Lease   // push id → the attempt that left it last
+	announced  map[string]int64   // push id → the attempt that may prepare
+	successors map[string]string  // push id → who is ready
+	verdicts   map[string]Verdict // set by hand
+	away       bool               // every call fails
+	late       int                // so many renewals more are late
+	alone      bool               // there is no other worker to hand over to
+	sealedBy   string             // id of the key of every envelope; "key" when empty
+
 	renewals   []Renewal
 	registered []Registration
 	ends       map[string]End
 	released   map[string]int64
-	reserve    bool // what Reserve answers
-	asked      []Reservation
-	late       int               // so many renewals more are late
-	announced  map[string]int64  // push id → the attempt that may prepare
-	heirs      map[string]string // push id → who is ready
-	alone      bool              // there is no other worker to hand over to
 	refused    map[string]Waiting
 	report     WorkerReport // of the last renew
-	sealedBy   string       // id of the key of every envelope; "key" when empty
 }
 
 func newFakeStore(ps ...Push) *fakeStore {
-	s := &fakeStore{pushes: map[string]Push{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{}, announced: map[string]int64{}, heirs: map[string]string{}}
+	s := &fakeStore{
+		pushes: map[string]Push{}, workers: map[string]bool{}, last: map[string]Lease{}, announced: map[string]int64{},
+		successors: map[string]string{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{},
+		refused: map[string]Waiting{},
+	}
 	for _, p := range ps {
 		s.pushes[p.ID] = p
 	}
@@ -51,6 +57,14 @@ func (s *fakeStore) set(change func(s *fakeStore)) {
 	change(s)
 }
 
+// owns says whether l may write, as owns() in lua/lib.lua does.
+func owns(p Push, l Lease) bool {
+	if p.State.Terminal() {
+		return false
+	}
+	return p.Epoch < l.Epoch || p.Epoch == l.Epoch && (p.Worker == l.Worker || p.Worker == "")
+}
+
 func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string) (Claimed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,24 +72,37 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string
 		return Claimed{}, errAway
 	}
 	p, ok := s.pushes[l.ID]
-	foreign := !slices.Contains(keys, cmp.Or(s.sealedBy, "key"))
+	announced := p.Worker != "" && p.Epoch+1 == l.Epoch && s.announced[l.ID] == l.Epoch && p.Desired == DesiredRun
+	again := p.Worker == l.Worker && p.Epoch == l.Epoch && p.State == Starting
+	waited := p.Trouble != nil && p.Waiting != "" && time.Since(p.Trouble.Since) >= IsolationTime
 	switch {
 	case !ok:
 		return Claimed{}, ErrGone
-	case p.Epoch > l.Epoch:
-		return Claimed{}, ErrStale
 	case p.State.Terminal():
 		return Claimed{}, ErrEnded
-	case foreign && p.Worker == "", foreign && s.announced[l.ID] == l.Epoch:
-		return Claimed{}, ErrNoKey
-	case p.Worker != "" && p.Epoch+1 == l.Epoch && s.announced[l.ID] == l.Epoch && p.Desired == DesiredRun:
-		return Claimed{Push: p, Envelope: "sealed"}, ErrHandover
-	case p.Worker != "":
+	case p.Desired == DesiredStop && p.Worker == "":
+		p.State = Stopped
+		s.pushes[l.ID] = p
+		return Claimed{}, ErrEnded
+	case p.Epoch > l.Epoch:
+		return Claimed{}, ErrStale
+	case p.Worker != "" && !announced && !again:
 		return Claimed{}, ErrHeld
-	case p.Strikes >= LonelyStrikes && others > 0:
-		return Claimed{}, ErrCrowded
+	case !slices.Contains(keys, cmp.Or(s.sealedBy, "key")):
+		if p.Worker == "" {
+			p.Waiting = WaitingForKey
+			s.pushes[l.ID] = p
+		}
+		return Claimed{}, ErrNoKey
+	case p.Strikes >= IsolationStrikes && others > 0 && (others > 1 || !waited):
+		return Claimed{}, ErrIsolated
+	case announced:
+		return Claimed{Push: p, Envelope: "sealed"}, ErrHandover
 	}
 	p.Worker, p.State, p.Epoch = l.Worker, Starting, l.Epoch
+	if p.Waiting != "" {
+		p.Waiting, p.Trouble = "", nil
+	}
 	s.pushes[l.ID] = p
 	return Claimed{Push: p, Envelope: "sealed"}, nil
 }
@@ -87,41 +114,70 @@ func (s *fakeStore) Renew(_ context.Context, w WorkerReport, rs []Renewal) ([]Ve
 		return nil, errAway
 	}
 	s.report = w
+	s.workers[w.Name] = true
 	verdicts := make([]Verdict, len(rs))
 	for i, r := range rs {
-		verdicts[i] = s.verdicts[r.Lease.ID]
-		switch {
-		case r.Over:
-			verdicts[i] = Lost
-		case s.late > 0:
-			s.late--
-			verdicts[i] = Late
-		}
+		verdicts[i] = s.renew(r)
 	}
 	s.renewals = append(s.renewals, rs...)
 	return verdicts, nil
 }
 
-func (s *fakeStore) Reserve(_ context.Context, r Reservation) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return false, errAway
+// renew writes one renewal and returns its verdict.
+func (s *fakeStore) renew(r Renewal) Verdict {
+	p, ok := s.pushes[r.Lease.ID]
+	byHand, isByHand := s.verdicts[r.Lease.ID]
+	switch {
+	case r.Over:
+		return Lost
+	case s.late > 0:
+		s.late--
+		return Late
+	case isByHand:
+		return byHand
+	case !ok:
+		return Gone
+	case !owns(p, r.Lease):
+		return Lost
 	}
-	s.asked = append(s.asked, r)
-	return s.reserve, nil
+	p.Epoch, p.Worker = r.Lease.Epoch, r.Lease.Worker
+	if p.StartedAt.IsZero() {
+		p.StartedAt = r.Started
+	}
+	if !r.Started.IsZero() {
+		p.Progress = &r.Progress
+	}
+	p.Source, p.Plan = cmp.Or(r.Source, p.Source), cmp.Or(r.Plan, p.Plan)
+	if r.Warnings != nil {
+		p.Warnings = r.Warnings
+	}
+	if r.Trouble != nil {
+		p.Trouble = r.Trouble
+		if *r.Trouble == (Trouble{}) {
+			p.Trouble = nil
+		}
+	}
+	verdict := Stop
+	if p.Desired == DesiredRun {
+		p.State, verdict = r.State, Kept
+	}
+	s.pushes[r.Lease.ID] = p
+	return verdict
 }
 
-func (s *fakeStore) Refused(_ context.Context, t Task, _ time.Duration, why Waiting) error {
+func (s *fakeStore) Refused(_ context.Context, t Task, after time.Duration, why Waiting) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
 		return errAway
 	}
-	if s.refused == nil {
-		s.refused = map[string]Waiting{}
-	}
 	s.refused[t.ID] = why
+	p := s.pushes[t.ID]
+	known := p.Waiting != "" && p.Waiting != WaitingForWorker && p.Waiting != WaitingForSlot && p.Waiting != WaitingForTurn
+	if p.State == Queued && p.Epoch == t.Epoch && !known && time.Since(p.CreatedAt) >= after {
+		p.Waiting = why
+		s.pushes[t.ID] = p
+	}
 	return nil
 }
 
@@ -131,8 +187,13 @@ func (s *fakeStore) Register(_ context.Context, r Registration) (Verdict, error)
 	if s.away {
 		return Gone, errAway
 	}
+	l := Lease{ID: r.Push.ID, Epoch: r.Push.Epoch, Worker: r.Push.Worker}
+	if p, ok := s.pushes[l.ID]; ok && !owns(p, l) {
+		return Lost, nil
+	}
 	s.registered = append(s.registered, r)
-	delete(s.verdicts, r.Push.ID)
+	s.pushes[l.ID] = r.Push
+	delete(s.verdicts, l.ID)
 	return Kept, nil
 }
 
@@ -142,11 +203,21 @@ func (s *fakeStore) Finish(_ context.Context, l Lease, e End) (State, error) {
 	if s.away {
 		return "", errAway
 	}
-	s.ends[l.ID] = e
-	if s.pushes[l.ID].Desired == DesiredStop {
-		return Stopped, nil
+	p, ok := s.pushes[l.ID]
+	switch {
+	case !ok:
+		return "", ErrGone
+	case p.State.Terminal() && s.last[l.ID] == l:
+		return p.State, nil
+	case !owns(p, l):
+		return "", ErrStale
 	}
-	return e.State, nil
+	p.State, p.Failure, p.Trouble = e.State, e.Failure, e.Trouble
+	if p.Desired == DesiredStop {
+		p.State, p.Failure = Stopped, nil
+	}
+	s.leave(p, l, e)
+	return p.State, nil
 }
 
 func (s *fakeStore) Release(_ context.Context, l Lease, r LastReport) (int64, error) {
@@ -155,20 +226,122 @@ func (s *fakeStore) Release(_ context.Context, l Lease, r LastReport) (int64, er
 	if s.away {
 		return 0, errAway
 	}
-	s.released[l.ID] = l.Epoch + 1
-	s.ends[l.ID] = End{LastReport: r}
-	p := s.pushes[l.ID]
-	p.State, p.Worker, p.Epoch, p.Progress = Queued, "", l.Epoch+1, &r.Progress
-	if p.StartedAt.IsZero() {
-		p.StartedAt = time.Now()
+	p, ok := s.pushes[l.ID]
+	switch {
+	case !ok:
+		return 0, ErrGone
+	case s.last[l.ID] == l && p.State == Queued:
+		return p.Epoch, nil
+	case s.last[l.ID] == l && p.State == Stopped:
+		return 0, nil
+	case !owns(p, l):
+		return 0, ErrStale
 	}
-	s.pushes[l.ID] = p
+	s.released[l.ID] = l.Epoch + 1
+	p.State, p.Epoch = Queued, l.Epoch+1
 	if p.Desired == DesiredStop {
 		p.State = Stopped
-		s.pushes[l.ID] = p
+	}
+	s.leave(p, l, End{LastReport: r})
+	if p.Desired == DesiredStop {
 		return 0, nil
 	}
-	return l.Epoch + 1, nil
+	return p.Epoch, nil
+}
+
+// leave writes p, which l leaves.
+func (s *fakeStore) leave(p Push, l Lease, e End) {
+	p.Worker, p.Progress = "", &e.Progress
+	s.pushes[l.ID], s.last[l.ID], s.ends[l.ID] = p, l, e
+}
+
+func (s *fakeStore) Announce(_ context.Context, l Lease) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return false, errAway
+	}
+	p, ok := s.pushes[l.ID]
+	others := len(s.workers)
+	if s.workers[l.Worker] {
+		others--
+	}
+	switch {
+	case !ok:
+		return false, ErrGone
+	case p.State.Terminal() || p.Epoch != l.Epoch || p.Worker != l.Worker:
+		return false, ErrStale
+	case s.alone || others == 0 || p.Desired == DesiredStop || p.Strikes > 0:
+		return false, nil
+	}
+	s.announced[l.ID] = l.Epoch + 1
+	return true, nil
+}
+
+func (s *fakeStore) Ready(_ context.Context, l Lease) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.pushes[l.ID]
+	switch {
+	case s.away:
+		return errAway
+	case !ok:
+		return ErrGone
+	case p.Epoch+1 != l.Epoch || s.announced[l.ID] != l.Epoch || p.Worker == "" || p.State.Terminal():
+		return ErrStale
+	}
+	s.successors[l.ID] = l.Worker
+	return nil
+}
+
+func (s *fakeStore) Handover(_ context.Context, id string, next int64) (Handover, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return Handover{}, errAway
+	}
+	p := s.pushes[id]
+	stands := p.Worker != "" && !p.State.Terminal() && p.Epoch+1 == next && s.announced[id] == next && p.Desired == DesiredRun
+	return Handover{Stands: stands, Successor: s.successors[id]}, nil
+}
+
+// FakeStore is the fake to the suite, which is of another package.
+type FakeStore struct{ *fakeStore }
+
+// NewFakeStore returns a FakeStore whose envelopes are sealed by the suite's key.
+func NewFakeStore() FakeStore {
+	s := newFakeStore()
+	s.sealedBy = "0a0a0a0a"
+	return FakeStore{s}
+}
+
+func (s FakeStore) Add(p Push) {
+	p.State, p.Desired = Queued, DesiredRun
+	s.set(func(s *fakeStore) { s.pushes[p.ID] = p })
+}
+
+func (s FakeStore) Get(id string) Push {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pushes[id]
+}
+
+func (s FakeStore) change(id string, change func(p *Push)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pushes[id]
+	change(&p)
+	s.pushes[id] = p
+}
+
+func (s FakeStore) Stop(id string) { s.change(id, func(p *Push) { p.Desired = DesiredStop }) }
+
+func (s FakeStore) Strike(id string, strikes int) {
+	s.change(id, func(p *Push) { p.Strikes = strikes })
+}
+
+func (s FakeStore) Wait(id string, since time.Time) {
+	s.change(id, func(p *Push) { p.Waiting, p.Trouble = WaitingForEmpty, WaitingForEmpty.Trouble(since) })
 }
 
 // ended returns how id was finished.
@@ -308,7 +481,7 @@ func newWorld(p Player, pushes ...Push) *world {
 
 func (w *world) config(name string, p Player) WorkerConfig {
 	return WorkerConfig{
-		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Places: w.store,
+		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Refusals: w.store,
 		Queue: &w.queue, Resume: &w.resume, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -14,7 +14,6 @@ type WorkerState string
 const (
 	WorkerReady    WorkerState = "ready"
 	WorkerDraining WorkerState = "draining"  // it is going away
-	WorkerReserved WorkerState = "reserved"  // see ErrReserved
 	WorkerNoMemory WorkerState = "no_memory" // see ErrMemory
 )
 
@@ -76,10 +75,8 @@ func (w *Worker) report() WorkerReport {
 	switch {
 	case w.draining:
 		r.State = WorkerDraining
-	case w.guard.refusal() != nil:
+	case w.memoryState.refusal() != nil:
 		r.State = WorkerNoMemory
-	case w.reservedLocked(time.Now()):
-		r.State = WorkerReserved
 	}
 	return r
 }
@@ -110,7 +107,7 @@ func (l *loads) look(now time.Time, cpu func() time.Duration, memory Memory) *Lo
 		l.last = &Load{Cores: max(used-l.used, 0).Seconds() / over.Seconds()}
 		if memory != nil {
 			l.last.Limit = memory.Limit()
-			l.last.Memory, _ = memory.Used() // the guard logs why it cannot be read
+			l.last.Memory, _ = memory.Used() // memory.go logs why it cannot be read
 		}
 	}
 	l.at, l.used = now, used

@@ -52,7 +52,7 @@ func TestAWorkerTellsWhatItTakesOfItsMachine(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, &Load{Cores: 1.5, Memory: 100, Limit: 1000}, w.told().Load)
 		memory.set(func(m *fakeMemory) { m.base = 200 })
-		w.worker.kickRenew()
+		w.worker.askRenew()
 		synctest.Wait()
 		require.EqualValues(t, 100, w.told().Load.Memory, "renews that follow at once measure nothing")
 		time.Sleep(renewEvery)
@@ -66,24 +66,20 @@ func TestAWorkerTellsWhatItTakesOfItsMachine(t *testing.T) {
 }
 
 func TestAWorkerThatTakesNoPushTellsWhy(t *testing.T) {
-	for want, happens := range map[WorkerState]func(t *testing.T, w *world, m *fakeMemory){
-		WorkerNoMemory: func(_ *testing.T, _ *world, m *fakeMemory) {
+	for want, happens := range map[WorkerState]func(m *fakeMemory){
+		WorkerNoMemory: func(m *fakeMemory) {
 			m.set(func(m *fakeMemory) { m.base = 800 })
 		},
-		WorkerReserved: func(t *testing.T, w *world, _ *fakeMemory) {
-			w.store.set(func(s *fakeStore) { s.reserve = true })
-			require.ErrorIs(t, <-w.handle(Task{ID: "lonely", Epoch: 3}), ErrCrowded)
-		},
-		WorkerReady: func(*testing.T, *world, *fakeMemory) {},
+		WorkerReady: func(*fakeMemory) {},
 	} {
 		t.Run(string(want), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				memory := &fakeMemory{base: 100}
-				w, _ := newGuarded(playFor(time.Hour), memory, queued("a"), lonely("lonely"))
+				w, _ := newWatchedMemory(playFor(time.Hour), memory, queued("a"))
 				defer w.close()
 				w.handle(Task{ID: "a", Epoch: 1})
 				synctest.Wait()
-				happens(t, w, memory)
+				happens(memory)
 				time.Sleep(5 * time.Second)
 				require.Equal(t, want, w.told().State)
 			})

@@ -13,14 +13,14 @@ import (
 // never released: the push must not lose its bell.
 var errNotHandedOver = errors.New("the push was prepared here and not released in time")
 
-// heirTime is how many leases an attempt waits prepared: its predecessor may
+// successorTime is how many leases an attempt waits prepared: its predecessor may
 // vanish meanwhile, and the sweeper needs one and a bit.
-const heirTime = 2
+const successorTime = 2
 
-// heir is what an attempt has that is prepared while its predecessor still
+// successor is what an attempt has that is prepared while its predecessor still
 // publishes. Until it is claimed it is none of the worker's attempts: nobody
 // renews it, and it may not open the room.
-type heir struct {
+type successor struct {
 	claimed chan struct{}  // closed with the claim
 	from    media.Progress // where the predecessor stood; known with the claim
 	refused error          // why it was never claimed
@@ -28,7 +28,7 @@ type heir struct {
 
 // prepare enters an attempt that may prepare and is not ours yet.
 func (w *Worker) prepare(a *attempt) (*attempt, error) {
-	a.heir = &heir{claimed: make(chan struct{}), refused: errNotHandedOver}
+	a.successor = &successor{claimed: make(chan struct{}), refused: errNotHandedOver}
 	a.renewed = time.Time{} // no lease
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,11 +44,11 @@ func (w *Worker) prepare(a *attempt) (*attempt, error) {
 
 // owned says whether a is this worker's by a claim.
 func (a *attempt) owned() bool {
-	if a.heir == nil {
+	if a.successor == nil {
 		return true
 	}
 	select {
-	case <-a.heir.claimed:
+	case <-a.successor.claimed:
 		return true
 	default:
 		return false
@@ -66,10 +66,10 @@ func (a *attempt) outcome() error {
 	if a.failure != nil {
 		return &PushFailed{Failure: *a.failure}
 	}
-	if a.owned() || isTaken(a.heir.refused) {
+	if a.owned() || isTaken(a.successor.refused) {
 		return nil
 	}
-	return a.heir.refused
+	return a.successor.refused
 }
 
 // isTaken says whether a claim was refused because there is nothing to claim.
@@ -77,18 +77,18 @@ func isTaken(err error) bool {
 	return errors.Is(err, ErrGone) || errors.Is(err, ErrEnded) || errors.Is(err, ErrStale) || errors.Is(err, ErrHeld)
 }
 
-// inherit claims a as soon as its predecessor has released it, whether or not
+// claimOnRelease claims a as soon as its predecessor has released it, whether or not
 // it is prepared by then, and ends it when that does not happen in time.
-func (w *Worker) inherit(ctx context.Context, a *attempt) {
+func (w *Worker) claimOnRelease(ctx context.Context, a *attempt) {
 	if err := w.awaitRelease(ctx, a); err != nil {
-		a.heir.refused = err
+		a.successor.refused = err
 		a.log.Info("attempt not taken", "reason", err)
 		a.cancel(media.ErrLost)
 	}
 }
 
 func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
-	ctx, cancel := context.WithTimeout(ctx, heirTime*w.Lease)
+	ctx, cancel := context.WithTimeout(ctx, successorTime*w.Lease)
 	defer cancel()
 	t := time.NewTicker(handoverPoll)
 	defer t.Stop()
@@ -125,15 +125,15 @@ func (w *Worker) claimPrepared(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	a.inherits(claimed.Push, sent)
+	a.refresh(claimed.Push, sent)
 	w.register(a)
-	a.log.Info("attempt started", "position", a.heir.from.Position, "prepared", true)
-	close(a.heir.claimed)
+	a.log.Info("attempt started", "position", a.successor.from.Position, "prepared", true)
+	close(a.successor.claimed)
 	return nil
 }
 
-// inherits takes over what has changed in the record since a was prepared.
-func (a *attempt) inherits(p Push, sent time.Time) {
+// refresh takes over what has changed in the record since a was prepared.
+func (a *attempt) refresh(p Push, sent time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	own := a.warnings
@@ -143,22 +143,22 @@ func (a *attempt) inherits(p Push, sent time.Time) {
 			a.warnings = append(a.warnings, w)
 		}
 	}
-	a.push.Strikes, a.push.Abandoned, a.heir.from = p.Strikes, p.Abandoned, lastProgress(p)
-	a.meter.GoOnFrom(a.heir.from)
-	a.troubles.inherit(p)
+	a.push.Strikes, a.push.Abandoned, a.successor.from = p.Strikes, p.Abandoned, lastProgress(p)
+	a.meter.GoOnFrom(a.successor.from)
+	a.troubles.continueFrom(p)
 }
 
-// takeOver is the media's hook: the source is open, and what is missing is the
+// awaitClaim is the hook by which the media takes a push over: the source is open, and what is missing is the
 // claim.
-func (w *Worker) takeOver(ctx context.Context, a *attempt) (media.Progress, error) {
+func (w *Worker) awaitClaim(ctx context.Context, a *attempt) (media.Progress, error) {
 	if !a.owned() {
 		if err := w.Handovers.Ready(ctx, a.lease); err != nil {
 			a.log.Debug("attempt could not be announced as ready", "error", err)
 		}
 	}
 	select {
-	case <-a.heir.claimed:
-		return a.heir.from, nil
+	case <-a.successor.claimed:
+		return a.successor.from, nil
 	case <-ctx.Done():
 		return media.Progress{}, context.Cause(ctx)
 	}

@@ -12,41 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (s *fakeStore) Announce(_ context.Context, l Lease) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return false, errAway
-	}
-	if s.alone || s.pushes[l.ID].Desired == DesiredStop {
-		return false, nil
-	}
-	s.announced[l.ID] = l.Epoch + 1
-	return true, nil
-}
-
-func (s *fakeStore) Ready(_ context.Context, l Lease) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return errAway
-	}
-	s.heirs[l.ID] = l.Worker
-	return nil
-}
-
-func (s *fakeStore) Handover(_ context.Context, id string, next int64) (Handover, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return Handover{}, errAway
-	}
-	p := s.pushes[id]
-	return Handover{
-		Stands: p.Worker != "" && p.Epoch+1 == next && s.announced[id] == next && p.Desired == DesiredRun, Heir: s.heirs[id],
-	}, nil
-}
-
 // rings is a Queue whose bells can be heard.
 type rings chan Task
 
@@ -178,7 +143,7 @@ func TestADrainWaitsForNobodyWhenThereIsNobody(t *testing.T) {
 	})
 }
 
-func TestADrainWaitsASecondForAnHeirAndNoLonger(t *testing.T) {
+func TestADrainWaitsASecondForASuccessorAndNoLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()
@@ -196,7 +161,7 @@ func TestADrainWaitsASecondForAnHeirAndNoLonger(t *testing.T) {
 	})
 }
 
-func TestAnHeirWhoseSourceIsNotOpenYetClaimsAllTheSame(t *testing.T) {
+func TestASuccessorWhoseSourceIsNotOpenYetClaimsAllTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()
@@ -218,7 +183,7 @@ func TestAnHeirWhoseSourceIsNotOpenYetClaimsAllTheSame(t *testing.T) {
 	})
 }
 
-func TestAnHeirGivesItsTaskBack(t *testing.T) {
+func TestASuccessorGivesItsTaskBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		during func(p *pair)
 		want   error
@@ -261,7 +226,7 @@ func toStop(s *fakeStore) {
 	s.pushes["a"] = p
 }
 
-func TestAStopWhileAnHeirPreparesEndsThePushAndTheWait(t *testing.T) {
+func TestAStopWhileASuccessorPreparesEndsThePushAndTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()
@@ -285,7 +250,7 @@ func TestAStopWhileAnHeirPreparesEndsThePushAndTheWait(t *testing.T) {
 	})
 }
 
-func TestAnHeirClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
+func TestASuccessorClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()
@@ -294,7 +259,7 @@ func TestAnHeirClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
 		drained := p.drain()
 		next := p.hear(t)
 		synctest.Wait()
-		p.other.noteTrouble(time.Now())
+		p.other.noteRenewFailed(time.Now())
 		<-drained
 		require.ErrorIs(t, <-next, ErrUnsure)
 	})
@@ -303,7 +268,7 @@ func TestAnHeirClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
 func TestAPushThatRunsAloneIsNotPreparedBesideAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		struck := queued("b")
-		struck.Strikes = LonelyStrikes
+		struck.Strikes = IsolationStrikes
 		p := newPair(queued("a"), struck)
 		defer p.close()
 		p.open = 800 * time.Millisecond
@@ -312,51 +277,7 @@ func TestAPushThatRunsAloneIsNotPreparedBesideAnother(t *testing.T) {
 		drained := p.drain()
 		next := p.hear(t)
 		synctest.Wait()
-		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "b", Epoch: 1}), ErrCrowded, "a source that is being opened is a neighbour")
-		<-drained
-		time.Sleep(50 * time.Millisecond)
-		p.other.Close()
-		require.NoError(t, <-next)
-	})
-}
-
-func TestAReservedWorkerIsAnHeirAllTheSame(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPair(queued("a"), queued("b"), lonely("c"))
-		defer p.close()
-		p.open = 500 * time.Millisecond
-		p.handle(Task{ID: "a", Epoch: 1})
-		b := make(chan error, 1)
-		go func() { b <- p.other.Handle(context.Background(), Task{ID: "b", Epoch: 1}) }()
-		time.Sleep(2 * time.Second)
-		p.store.set(func(s *fakeStore) { s.reserve = true })
-		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "c", Epoch: 3}), ErrCrowded)
-		drained := p.drain()
-		next := p.hear(t)
-		synctest.Wait()
-		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "d", Epoch: 1}), ErrFull, "what is prepared has a slot")
-		<-drained
-		time.Sleep(50 * time.Millisecond)
-		require.Equal(t, 2, p.other.Running())
-		n, _, _ := p.opened()
-		require.Equal(t, 2, n)
-		p.other.Close()
-		require.NoError(t, <-next)
-		require.NoError(t, <-b)
-	})
-}
-
-func TestAWorkerThatPreparesIsNotEmptySoon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPair(queued("a"), lonely("c"))
-		defer p.close()
-		p.handle(Task{ID: "a", Epoch: 1})
-		time.Sleep(2 * time.Second)
-		drained := p.drain()
-		next := p.hear(t)
-		synctest.Wait()
-		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "c", Epoch: 3}), ErrCrowded)
-		require.Greater(t, p.store.asked[0].EmptyIn, ReserveTime, "nobody knows yet what it prepares")
+		require.ErrorIs(t, p.other.Handle(t.Context(), Task{ID: "b", Epoch: 1}), ErrIsolated, "a source that is being opened is a neighbour")
 		<-drained
 		time.Sleep(50 * time.Millisecond)
 		p.other.Close()

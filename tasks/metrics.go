@@ -78,8 +78,8 @@ func (w *Worker) SlotsTaken() int {
 // openedLocked tells how the attempt came to its room.
 func (a *attempt) openedLocked(now time.Time) {
 	before := lastProgress(a.push).UpdatedAt
-	if a.heir != nil {
-		before = a.heir.from.UpdatedAt
+	if a.successor != nil {
+		before = a.successor.from.UpdatedAt
 	}
 	switch {
 	case a.push.StartedAt.IsZero():

@@ -145,7 +145,8 @@ type LastReport struct {
 type AttemptStore interface {
 	// Claim gives the queued attempt to a worker that runs others pushes
 	// beside it, or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
-	// ErrCrowded when the push has LonelyStrikes and others is not 0, or
+	// ErrIsolated when the push has IsolationStrikes and others is not 0 (not 1
+	// either, once it has waited for IsolationTime), or
 	// ErrNoKey when its envelope was sealed with another than these keys
 	// (Sealer.Keys). A push with desired=stop is ended as Stopped and refused
 	// with ErrEnded. With ErrHandover comes what the announced attempt may
@@ -161,8 +162,8 @@ type AttemptStore interface {
 
 // Handover is how far the handing over of a push is.
 type Handover struct {
-	Stands bool   // its owner has announced the attempt and still runs it
-	Heir   string // the worker that has prepared the attempt; empty before
+	Stands    bool   // its owner has announced the attempt and still runs it
+	Successor string // the worker that has prepared the attempt; empty before
 }
 
 // HandoverStore lets the next attempt of a push prepare while the present one
@@ -204,9 +205,9 @@ type Registration struct {
 // Strikes. A push gets one when the worker of an attempt vanishes before the
 // attempt has settled.
 const (
-	// LonelyStrikes is from how many on a push runs only in an otherwise
-	// empty worker.
-	LonelyStrikes = 2
+	// IsolationStrikes is from how many on a push runs only in an otherwise
+	// empty worker, see IsolationTime.
+	IsolationStrikes = 2
 	// MaxStrikes is with how many a push has Failed as CodePoisoned.
 	MaxStrikes = 3
 	// SettleTime is how long an attempt publishes before it counts as sound.
@@ -234,7 +235,7 @@ type Waiting string
 const (
 	WaitingForWorker Waiting = "no_worker"
 	WaitingForSlot   Waiting = "no_free_slot"
-	WaitingForEmpty  Waiting = "needs_empty_worker" // it has LonelyStrikes
+	WaitingForEmpty  Waiting = "needs_empty_worker" // it has IsolationStrikes
 	WaitingForKey    Waiting = "no_key"             // a worker refused it with ErrNoKey
 	WaitingForMemory Waiting = "no_memory"          // a worker refused it with ErrMemory
 	// A worker has room; the queue has not brought it there.
@@ -267,14 +268,11 @@ type Queue interface {
 	Enqueue(ctx context.Context, t Task, resume bool) error
 }
 
-// Bells knows what the queue holds.
-type Bells interface {
+// Inspector knows what the queue holds.
+type Inspector interface {
 	// Waits says whether t's task waits for a worker: pending, or about to be
 	// tried again. A task that is active, ended or unknown does not.
 	Waits(ctx context.Context, t Task) (bool, error)
-	// Orphans counts tasks that the queue calls active and nobody runs. They
-	// are left to the queue's own recovery.
-	Orphans(ctx context.Context) (int, error)
 }
 
 // Sealer keeps secrets in an envelope bound to their push.

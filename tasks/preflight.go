@@ -126,7 +126,7 @@ func (w *Worker) AnswerQuestions(ctx context.Context, store QuestionStore) {
 func (w *Worker) mayLook() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.refusalLocked() == nil && w.guard.refusal() == nil
+	return w.refusalLocked() == nil && w.memoryState.refusal() == nil
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -151,7 +151,7 @@ func (w *Worker) look(ctx context.Context, q Question) Finding {
 	defer cancel()
 	a := newAttempt(ctx, Lease{ID: q.ID, Epoch: 1, Worker: w.Name}, Push{ID: q.ID, Spec: q.Spec})
 	defer a.cancel(nil)
-	a.secrets, a.meter, a.kick = secrets, media.NewMeter(0), func() {}
+	a.secrets, a.meter, a.askRenew = secrets, media.NewMeter(0), func() {}
 	a.log = w.Log.With("push_id", q.ID)
 	job := w.job(a, q.Spec.Options.StartAt)
 	job.Retry = func(media.Kind) media.Retry { return media.Retry{} }

@@ -89,8 +89,8 @@ func (w Waiting) Message() string {
 	case WaitingForSlot:
 		return "all workers are full; the push starts when another one ends or a worker is added"
 	case WaitingForEmpty:
-		return "two workers vanished while they ran this push, so it starts only in a worker without others: " +
-			"one is kept free of new pushes for it, or add a worker"
+		return "two workers vanished while they ran this push, so it starts only in a worker without others, " +
+			"and after ten minutes beside one: add a worker, or wait until one is empty"
 	case WaitingForKey:
 		return "a worker does not have the secret key that this push was sealed with (ROOMCAST_SECRET_KEY); " +
 			"the push starts in one that does"

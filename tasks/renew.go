@@ -29,7 +29,7 @@ func (w *Worker) Run(ctx context.Context) {
 	for {
 		select {
 		case <-t.C:
-		case <-w.kicks:
+		case <-w.renewAsked:
 		case <-ctx.Done():
 			return
 		}
@@ -52,8 +52,8 @@ func (w *Worker) renew(ctx context.Context) {
 	for i, a := range attempts {
 		renewals[i] = a.renewal(now)
 	}
-	unheard := w.unheard.list()
-	for _, l := range unheard {
+	unreported := w.unreported.list()
+	for _, l := range unreported {
 		renewals = append(renewals, Renewal{Lease: l, Over: true})
 	}
 	own := ctx
@@ -67,12 +67,11 @@ func (w *Worker) renew(ctx context.Context) {
 	w.Metrics.Renewed(time.Since(begin), err)
 	if err != nil {
 		w.Log.Warn("renew failed", "pushes", len(attempts), "error", err)
-		w.noteTrouble(time.Now())
+		w.noteRenewFailed(time.Now())
 		w.enforceCap(attempts)
 		return
 	}
-	w.unheard.drop(unheard)
-	defer w.keepReserved(ctx)
+	w.unreported.drop(unreported)
 	var watched []*attempt
 	for i, a := range attempts {
 		if verdicts[i] == Gone {
@@ -89,10 +88,10 @@ func (w *Worker) renew(ctx context.Context) {
 	w.previews.want(watched)
 }
 
-func (w *Worker) noteTrouble(at time.Time) {
+func (w *Worker) noteRenewFailed(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.troubled = at
+	w.renewFailed = at
 }
 
 // restore writes the record of a running push anew: Redis has lost it.
@@ -128,7 +127,7 @@ func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {
 	case Gone: // tried again with the next renew, up to the cap
 		w.enforceCap([]*attempt{a})
 	case Late: // nothing was written, a stop perhaps not told
-		w.kickRenew()
+		w.askRenew()
 	}
 }
 
@@ -138,7 +137,7 @@ func (w *Worker) enforceCap(attempts []*attempt) {
 	for _, a := range attempts {
 		if a.sinceRenewed(time.Now()) > w.RenewCap {
 			a.cancel(media.ErrLost)
-			w.unheard.add(a.lease)
+			w.unreported.add(a.lease)
 		}
 	}
 }

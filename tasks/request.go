@@ -31,7 +31,7 @@ type Request struct {
 	Mode          string // empty: auto
 	ResumeScope   string // empty: source
 	ResumeKey     string // replaces the source as the name of the resume record
-	Wishes        Wishes
+	Options       PushOptions
 
 	CallbackURL    media.Secret
 	CallbackEvents []string // WebhookTypes; empty: all but WebhookProgress
@@ -98,10 +98,10 @@ func (s *Service) check(r Request, now time.Time) (Spec, Secrets, error) {
 	s.checkDestination(&c, r, now)
 	s.checkChoices(&c, &spec)
 	s.checkResume(&c, r, &spec, address)
-	s.checkWishes(&c, r, &spec)
+	s.checkOptions(&c, r, &spec)
 	s.checkCallback(&c, r, &spec)
 	c.checkMetadata(r.Metadata, &spec)
-	secrets := Secrets{VideoSrc: r.VideoSrc, UserSig: r.UserSig, RedisPassword: r.RedisPassword, Headers: r.Wishes.Headers}
+	secrets := Secrets{VideoSrc: r.VideoSrc, UserSig: r.UserSig, RedisPassword: r.RedisPassword, Headers: r.Options.Headers}
 	return spec, secrets, c.err()
 }
 

@@ -23,10 +23,10 @@ func (a *attempt) resumeTarget() ResumeTarget {
 // with it never touches the picture: it shows as one warning, and another when
 // it is over.
 type resumeKeeper struct {
-	store    ResumeStore
-	attempt  *attempt
-	lease    time.Duration
-	troubled bool
+	store   ResumeStore
+	attempt *attempt
+	lease   time.Duration
+	failing bool
 }
 
 func newResumeKeeper(s ResumeStore, a *attempt, lease time.Duration) *resumeKeeper {
@@ -95,11 +95,11 @@ func (k *resumeKeeper) save(ctx context.Context, finished bool) {
 		Position: p.Position, Duration: p.Duration, Unclocked: p.Unclocked, PushID: a.lease.ID, UpdatedAt: now, Finished: finished,
 	})
 	switch {
-	case err != nil && !k.troubled && ctx.Err() == nil:
-		k.troubled = true
+	case err != nil && !k.failing && ctx.Err() == nil:
+		k.failing = true
 		a.Warned(WarnResume, "the position could not be saved: "+resumeTrouble(err))
-	case err == nil && k.troubled:
-		k.troubled = false
+	case err == nil && k.failing:
+		k.failing = false
 		a.Warned(WarnResumeRestored, "the position is being saved again")
 	}
 }

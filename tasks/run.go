@@ -25,9 +25,9 @@ func (w *Worker) run(a *attempt) {
 	watch, stopWatching := context.WithCancel(context.Background())
 	watching.Go(func() { logProgress(watch, a) })
 	watching.Go(func() { keeper.run(watch) })
-	if a.heir != nil {
+	if a.successor != nil {
 		a.log.Info("attempt prepares", "position", start)
-		watching.Go(func() { w.inherit(watch, a) })
+		watching.Go(func() { w.claimOnRelease(watch, a) })
 	} else {
 		a.log.Info("attempt started", "position", start)
 	}
@@ -70,8 +70,8 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 	if p := a.push; p.Plan != nil && !p.StartedAt.IsZero() { // a room that was never opened was told nothing
 		job.Before = *p.Plan
 	}
-	if a.heir != nil {
-		job.TakeOver = func(ctx context.Context) (media.Progress, error) { return w.takeOver(ctx, a) }
+	if a.successor != nil {
+		job.TakeOver = func(ctx context.Context) (media.Progress, error) { return w.awaitClaim(ctx, a) }
 	}
 	return job
 }

@@ -108,7 +108,7 @@ func TestSamplesWaitForAStoreThatIsAway(t *testing.T) {
 
 func TestAPushThatNeverPublishedHasNoSamples(t *testing.T) {
 	a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1, Worker: "w"}, queued("a"))
-	a.meter, a.kick = media.NewMeter(0), func() {}
+	a.meter, a.askRenew = media.NewMeter(0), func() {}
 	now := time.Now()
 	for i := range 30 {
 		require.Empty(t, a.renewal(now.Add(time.Duration(i)*time.Second)).Samples)

@@ -23,6 +23,8 @@ type Destinations interface {
 	// Check says what is wrong with d at now: *media.DestinationProblem, or
 	// several of them joined.
 	Check(d media.Destination, now time.Time) error
+	// Rules says what a room takes: nobody may ask for a larger picture.
+	Rules() media.Rules
 }
 
 // ResumeTargets knows which Redis servers a request may name.

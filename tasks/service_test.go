@@ -66,6 +66,7 @@ func (s *fakePushes) Abort(_ context.Context, _ string, f Failure) error {
 type fakeDoor struct{ err error }
 
 func (d fakeDoor) Check(media.Destination, time.Time) error { return d.err }
+func (d fakeDoor) Rules() media.Rules                       { return media.Rules{MaxWidth: 1920, MaxHeight: 1080} }
 
 // fakeSources refuses with the error it is given.
 type fakeSources struct{ err error }

@@ -18,32 +18,28 @@ const (
 	// lookTime is how long one look begins new takeovers, so that it is never
 	// far behind what it has read.
 	lookTime = 2 * time.Second
-	// countEvery is how often the queue's orphans are counted.
-	countEvery = time.Minute
 )
 
 // Sweeper takes over pushes whose worker is not there any more, and sees to
 // queued ones whose task is lost. One runs in every worker and every API, so
 // that stops end although no worker lives.
 type Sweeper struct {
-	Store SweepStore
-	Queue Queue
-	Bells Bells
-	Lease time.Duration
-	Log   *slog.Logger
+	Store     SweepStore
+	Queue     Queue
+	Inspector Inspector
+	Lease     time.Duration
+	Log       *slog.Logger
 	// Metrics may be nil: nothing is counted.
 	Metrics SweepMetrics
 
-	Outboxes OutboxBells // nil: it rings for none
+	Outboxes DueOutboxes // nil: it rings for none
 	Webhooks WebhookQueue
 
-	seen    map[string]int64 // expiry at the look before, by push id
-	ended   time.Time        // of the last look
-	beat    time.Time        // when a look was last seen to go on
-	trouble string           // of the present look, "" for none
-	hold    time.Time        // nothing is taken over before
-	counted time.Time        // when orphans were counted last
-	orphans int
+	seen  map[string]int64 // expiry at the look before, by push id
+	ended time.Time        // of the last look
+	beat  time.Time        // when a look was last seen to go on
+	fault string           // of the present look, "" for none
+	hold  time.Time        // nothing is taken over before
 }
 
 // Run sweeps until ctx ends.
@@ -66,7 +62,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 // trouble with Redis, or a stall of our own, leases look older than their
 // workers are, so nothing is taken over until those had time to renew.
 func (s *Sweeper) sweep(ctx context.Context) {
-	s.beat, s.trouble = time.Now(), ""
+	s.beat, s.fault = time.Now(), ""
 	if !s.ended.IsZero() && s.beat.Sub(s.ended) > sweepEvery+s.stall() {
 		s.holdOff("this process stood still")
 	}
@@ -79,17 +75,16 @@ func (s *Sweeper) sweep(ctx context.Context) {
 	switch {
 	case err != nil:
 		s.Log.Warn("sweep failed", "error", err)
-		s.trouble = cmp.Or(s.trouble, "Redis failed")
-	case s.trouble != "":
+		s.fault = cmp.Or(s.fault, "Redis failed")
+	case s.fault != "":
 	case s.beat.Before(s.hold):
 		s.seen = nil
 	default:
 		s.look(ctx, expired)
-		s.countOrphans(ctx)
 	}
 	s.ring(ctx)
-	if s.trouble != "" && ctx.Err() == nil {
-		s.holdOff(s.trouble)
+	if s.fault != "" && ctx.Err() == nil {
+		s.holdOff(s.fault)
 	}
 }
 
@@ -103,9 +98,9 @@ func (s *Sweeper) call(ctx context.Context, do func(context.Context) error) erro
 	now := time.Now()
 	switch {
 	case now.Sub(s.beat) > s.stall():
-		s.trouble = "Redis or this process stood still"
+		s.fault = "Redis or this process stood still"
 	case unreachable(err):
-		s.trouble = "Redis failed"
+		s.fault = "Redis failed"
 	}
 	s.beat = now
 	return err
@@ -145,11 +140,11 @@ func (s *Sweeper) look(ctx context.Context, expired []Expired) {
 		default:
 			s.takeOver(ctx, e)
 		}
-		if s.trouble != "" {
+		if s.fault != "" {
 			return
 		}
 	}
-	s.healAll(ctx, queued)
+	s.requeueLost(ctx, queued)
 }
 
 func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
@@ -190,7 +185,7 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 // ring rings for outboxes that are due. A bell that is lost is rung again when
 // the time of whoever would have heard it is over.
 func (s *Sweeper) ring(ctx context.Context) {
-	if s.trouble != "" || s.Outboxes == nil {
+	if s.fault != "" || s.Outboxes == nil {
 		return
 	}
 	var bells []WebhookTask
@@ -198,28 +193,10 @@ func (s *Sweeper) ring(ctx context.Context) {
 		bells, err = s.Outboxes.RingOutboxes(ctx, ringBatch)
 		return err
 	})
-	for i := 0; err == nil && i < len(bells) && s.trouble == ""; i++ {
+	for i := 0; err == nil && i < len(bells) && s.fault == ""; i++ {
 		err = s.call(ctx, func(ctx context.Context) error { return s.Webhooks.EnqueueWebhooks(ctx, bells[i]) })
 	}
 	if err != nil {
 		s.Log.Warn("webhooks could not be rung for", "error", err)
-	}
-}
-
-// countOrphans tells of tasks that the queue calls active and nobody runs;
-// the queue's own recovery brings them back, and their claim is refused.
-func (s *Sweeper) countOrphans(ctx context.Context) {
-	if s.trouble != "" || time.Since(s.counted) < countEvery {
-		return
-	}
-	s.counted = time.Now()
-	var n int
-	err := s.call(ctx, func(ctx context.Context) (err error) {
-		n, err = s.Bells.Orphans(ctx)
-		return err
-	})
-	if err == nil && n != s.orphans {
-		s.Log.Info("orphaned tasks in the queue", "count", n)
-		s.orphans = n
 	}
 }

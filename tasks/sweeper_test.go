@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeSweeps is a SweepStore and Bells whose answers are set by hand.
+// fakeSweeps is a SweepStore and Inspector whose answers are set by hand.
 type fakeSweeps struct {
 	expired  []Expired
 	err      error
@@ -40,14 +40,13 @@ func (s *fakeSweeps) Defer(_ context.Context, _ Expired, _ time.Duration) error 
 }
 
 func (s *fakeSweeps) Waits(context.Context, Task) (bool, error) { return s.waits, nil }
-func (s *fakeSweeps) Orphans(context.Context) (int, error)      { return 0, nil }
 
 // newSweep returns a sweeper that finds push "a" expired in this state.
 func newSweep(state State) (*fakeSweeps, *fakeQueue, *Sweeper) {
 	push := Push{ID: "a", Epoch: 1, State: state, Desired: DesiredRun, Worker: "w1"}
 	store := &fakeSweeps{become: Taken{State: Queued, Next: 2}, expired: []Expired{{ID: "a", Expiry: 100, Push: push}}}
 	queue := &fakeQueue{}
-	return store, queue, &Sweeper{Store: store, Queue: queue, Bells: store, Lease: 3 * time.Second, Log: slog.New(slog.DiscardHandler)}
+	return store, queue, &Sweeper{Store: store, Queue: queue, Inspector: store, Lease: 3 * time.Second, Log: slog.New(slog.DiscardHandler)}
 }
 
 func TestASweeperTakesOverAfterTwoLooksAtTheSameExpiry(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// roughRedis is a SweepStore, Queue and Bells in which one call stands still or
+// roughRedis is a SweepStore, Queue and Inspector in which one call stands still or
 // fails, once.
 type roughRedis struct {
 	*fakeSweeps
@@ -50,16 +50,14 @@ func (r *roughRedis) Waits(ctx context.Context, t Task) (bool, error) {
 	return true, r.meet("Waits")
 }
 
-func (r *roughRedis) Orphans(context.Context) (int, error) { return 0, r.meet("Orphans") }
-
 // newRoughSweep returns a sweeper that has seen the push "a" once, and what it
 // asks, of which one call is going to make trouble.
 func newRoughSweep(state State, call string, trouble func(*roughRedis)) (*roughRedis, *Sweeper) {
 	store, queue, s := newSweep(state)
 	rough := &roughRedis{fakeSweeps: store, fakeQueue: queue, call: call}
 	trouble(rough)
-	s.Store, s.Queue, s.Bells = rough, rough, rough
-	s.ended, s.counted = time.Now(), time.Now()
+	s.Store, s.Queue, s.Inspector = rough, rough, rough
+	s.ended = time.Now()
 	s.look(context.Background(), store.expired)
 	return rough, s
 }
@@ -77,15 +75,12 @@ var roughTroubles = map[string]func(*roughRedis){
 func TestTroubleWithinALookHoldsTakeoversOffForTwoLeases(t *testing.T) {
 	for call, state := range map[string]State{
 		"Takeover": Publishing, "Enqueue": Publishing,
-		"Waits": Queued, "Defer": Queued, "Orphans": Stopped,
+		"Waits": Queued, "Defer": Queued,
 	} {
 		for name, trouble := range roughTroubles {
 			t.Run(call+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					r, s := newRoughSweep(state, call, trouble)
-					if state == Stopped { // nothing but the orphans
-						r.expired, s.counted = nil, time.Time{}
-					}
 					s.sweep(t.Context())
 					require.Empty(t, r.call, "it was called")
 					r.taken, r.expired = nil, nil

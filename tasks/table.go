@@ -94,7 +94,7 @@ func TroubleTable() []Entry {
 		{string(CodePacketsDropped), "packets are left out: damaged, too late, or faster than the room takes them", "look at the source, and at the network"},
 		{string(WaitingForWorker), "it waits: no worker is running", "start one"},
 		{string(WaitingForSlot), "it waits: all workers are full", "add a worker, or slots (ROOMCAST_WORKER_SLOTS)"},
-		{string(WaitingForEmpty), "it waits: two workers vanished while they ran it, so it starts only in one without other pushes", "add a worker"},
+		{string(WaitingForEmpty), "it waits: two workers vanished while they ran it, so it starts only in one without other pushes, and after ten minutes beside one", "add a worker"},
 		{string(WaitingForKey), "it waits: a worker lacks the secret key that the push was sealed with", "give every worker the same ROOMCAST_SECRET_KEY"},
 		{string(WaitingForMemory), "it waits: a worker's memory is nearly used up", "add a worker, or memory (ROOMCAST_WORKER_MEMORY)"},
 		{string(WaitingForTurn), "it waits: a worker has room and has not taken it yet", "look whether the queue is paused (/monitor), and at the log of the workers"},

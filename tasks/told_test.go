@@ -36,7 +36,7 @@ func TestAnAttemptKnowsWhatTheRoomWasToldBefore(t *testing.T) {
 func TestARecordThatIsWrittenAnewKeepsWhatTheRoomWasTold(t *testing.T) {
 	before := Push{Plan: &media.Plan{Audio: &media.TrackPlan{Output: media.Output{SampleRate: 44100}}}, Source: &SourceReport{Kind: "live"}}
 	a := newAttempt(context.Background(), Lease{ID: "a", Epoch: 2, Worker: "w"}, before)
-	a.meter, a.kick = media.NewMeter(0), func() {}
+	a.meter, a.askRenew = media.NewMeter(0), func() {}
 	r := a.registration(time.Now())
 	require.Equal(t, before.Plan, r.Push.Plan, "the attempt has not planned yet")
 	require.Equal(t, before.Source, r.Push.Source)

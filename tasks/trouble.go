@@ -91,12 +91,12 @@ type troubles struct {
 	calm    time.Duration // how long all must be well for it to be over
 	over    time.Time     // when the last one was
 	said    time.Time     // of the last event
-	past    []sample      // of twice the last slowWindow, oldest first
+	past    []reading     // of twice the last slowWindow, oldest first
 }
 
-// inherit takes over the trouble that p's attempt before has left: it did not
+// continueFrom takes over the trouble that p's attempt before has left: it did not
 // see its end. That of a wait is over.
-func (t *troubles) inherit(p Push) {
+func (t *troubles) continueFrom(p Push) {
 	switch {
 	case t.failing != nil: // ours, which goes on
 		t.now = t.failing
@@ -108,8 +108,8 @@ func (t *troubles) inherit(p Push) {
 	t.untold = true
 }
 
-// sample is what the meter said at a moment.
-type sample struct {
+// reading is what the meter said at a moment.
+type reading struct {
 	at      time.Time
 	slipped time.Duration
 	dropped int64
@@ -203,7 +203,7 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 	for len(t.past) > 0 && now.Sub(t.past[0].at) > 2*slowWindow {
 		t.past = t.past[1:]
 	}
-	t.past = append(t.past, sample{at: now, slipped: p.Slipped, dropped: p.DroppedPackets, pulse: pulse})
+	t.past = append(t.past, reading{at: now, slipped: p.Slipped, dropped: p.DroppedPackets, pulse: pulse})
 	before, since := split(t.past, now.Add(-slowWindow))
 	then := since[0]
 	waited := map[Side]time.Duration{SideSource: pulse.Source - then.pulse.Source, SideRoom: pulse.Room - then.pulse.Room}
@@ -233,17 +233,17 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 		Message: "packets of the source are left out, which come damaged or too late: look at what makes it, and at the network to it"}
 }
 
-// split parts samples, oldest first, into those before at and the others.
-func split(past []sample, at time.Time) (before, since []sample) {
-	n := slices.IndexFunc(past, func(s sample) bool { return !s.at.Before(at) })
+// split parts readings, oldest first, into those before at and the others.
+func split(past []reading, at time.Time) (before, since []reading) {
+	n := slices.IndexFunc(past, func(s reading) bool { return !s.at.Before(at) })
 	return past[:n], past[n:]
 }
 
 // leastBehind is how far a live source was behind at least: what the network
 // held up and handed on soon after is not lost. Of no time it is not known.
-func leastBehind(samples []sample) time.Duration {
+func leastBehind(readings []reading) time.Duration {
 	least := time.Duration(math.MaxInt64)
-	for _, s := range samples {
+	for _, s := range readings {
 		least = min(least, s.pulse.Behind)
 	}
 	return least
@@ -279,7 +279,7 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 		log = log.With("error", t.cause)
 	}
 	log.Warn("trouble", "side", next.Side, "code", next.Code, "message", next.Message)
-	a.kick()
+	a.askRenew()
 }
 
 // recoverLocked ends the attempt's trouble once all has been well for a while.

@@ -14,7 +14,7 @@ import (
 // troubled returns an attempt that publishes, looked at by look.
 func troubled(t *testing.T, before Push) (a *attempt, look func()) {
 	a = newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, before)
-	a.meter, a.log, a.kick = media.NewMeter(0), slog.New(slog.DiscardHandler), func() {}
+	a.meter, a.log, a.askRenew = media.NewMeter(0), slog.New(slog.DiscardHandler), func() {}
 	a.Publishing()
 	return a, func() { a.renewal(time.Now()) }
 }
@@ -189,16 +189,16 @@ func TestAnAttemptThatWasPreparedHasTheTroubleThatItsOwnerEndedWith(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		silent := &Trouble{Side: SideSource, Code: CodeSourceSilent, Since: time.Now()}
 		a, look := troubled(t, Push{})
-		a.heir = &heir{}
-		a.inherits(Push{Trouble: silent}, time.Now())
+		a.successor = &successor{}
+		a.refresh(Push{Trouble: silent}, time.Now())
 		require.Equal(t, silent, a.renewal(time.Now()).Trouble)
 		time.Sleep(overAfter)
 		look()
 		require.Nil(t, a.trouble())
 
 		b, _ := troubled(t, Push{Trouble: silent})
-		b.heir = &heir{}
-		b.inherits(Push{}, time.Now())
+		b.successor = &successor{}
+		b.refresh(Push{}, time.Now())
 		require.Nil(t, b.trouble(), "its owner saw the end of it")
 	})
 }

@@ -61,9 +61,9 @@ type Undelivered struct {
 	Dead    bool          // it is not tried again; progress never is, and is not kept
 }
 
-// OutboxBells says which outboxes are due. Errors are *Error with
+// DueOutboxes says which outboxes are due. Errors are *Error with
 // CodeRedisUnavailable.
-type OutboxBells interface {
+type DueOutboxes interface {
 	// RingOutboxes returns the bells of at most limit outboxes that are due, and
 	// gives whoever hears one a lease of time.
 	RingOutboxes(ctx context.Context, limit int) ([]WebhookTask, error)

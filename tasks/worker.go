@@ -24,7 +24,7 @@ type WorkerConfig struct {
 	RenewCap  time.Duration // how long a push goes on without a successful renew
 	Store     AttemptStore
 	Leases    LeaseStore
-	Places    PlaceStore
+	Refusals  RefusalStore
 	Handovers HandoverStore // nil: no attempt prepares before it is claimed
 	Queue     Queue
 	Resume    ResumeStore
@@ -43,25 +43,24 @@ type WorkerConfig struct {
 // one that renews their leases.
 type Worker struct {
 	WorkerConfig
-	since  time.Time       // its begin
-	base   context.Context // parent of every attempt's context
-	cancel context.CancelCauseFunc
-	kicks  chan struct{} // capacity 1
-	claims sync.Mutex    // held from the look at who runs here until the claimed attempt does
+	since      time.Time       // its begin
+	base       context.Context // parent of every attempt's context
+	cancel     context.CancelCauseFunc
+	renewAsked chan struct{} // capacity 1
+	claims     sync.Mutex    // held from the look at who runs here until the claimed attempt does
 
-	mu        sync.Mutex
-	attempts  map[string]*attempt // by push id
-	preparing map[string]*attempt // by push id; not claimed yet
-	slots     int                 // taken, those about to claim included
-	past      media.Totals        // of attempts that have ended
-	draining  bool
-	troubled  time.Time  // last renew that failed
-	idle      *sync.Cond // no slot is taken
-	unheard   unheard
-	reserved  reservation
-	guard     guard
-	loads     loads
-	previews  previews
+	mu          sync.Mutex
+	attempts    map[string]*attempt // by push id
+	preparing   map[string]*attempt // by push id; not claimed yet
+	slots       int                 // taken, those about to claim included
+	past        media.Totals        // of attempts that have ended
+	draining    bool
+	renewFailed time.Time  // last renew that failed
+	idle        *sync.Cond // no slot is taken
+	unreported  unreportedEnds
+	memoryState memoryState
+	loads       loads
+	previews    previews
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -78,7 +77,7 @@ func NewWorker(c WorkerConfig) *Worker {
 		c.Metrics = unmeasured{}
 	}
 	w := &Worker{
-		WorkerConfig: c, since: time.Now(), kicks: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
+		WorkerConfig: c, since: time.Now(), renewAsked: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
 		previews: newPreviews(),
 	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())
@@ -123,7 +122,7 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	if err := w.refusalLocked(); err != nil {
 		return nil, err
 	}
-	if err := w.guard.refusal(); err != nil {
+	if err := w.memoryState.refusal(); err != nil {
 		return nil, err
 	}
 	if w.slots >= w.Slots {
@@ -144,7 +143,7 @@ func (w *Worker) refusalLocked() error {
 	switch {
 	case w.draining:
 		return ErrDraining
-	case time.Since(w.troubled) < w.Lease:
+	case time.Since(w.renewFailed) < w.Lease:
 		// Redis may have come back without its last writes: whoever runs a
 		// push has a renew's time to say so before it can be claimed anew.
 		return ErrUnsure
@@ -179,7 +178,7 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	}
 	a := newAttempt(w.base, lease, claimed.Push)
 	a.envelope, a.metrics = claimed.Envelope, w.Metrics
-	a.log, a.kick, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.kickRenew, sent
+	a.log, a.askRenew, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.askRenew, sent
 	a.meter = media.NewMeter(0)
 	if w.Pictures != nil {
 		a.keyframe = &media.LastKeyframe{}
@@ -194,15 +193,11 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 
 // take asks the store for l if there is a place for it here; w.claims is held.
 func (w *Worker) take(ctx context.Context, l Lease) (Claimed, error) {
-	others, err := w.place(l)
+	others, err := w.others(l.ID)
 	if err != nil {
 		return Claimed{}, err
 	}
-	claimed, err := w.Store.Claim(ctx, l, others, w.Sealer.Keys()...)
-	if errors.Is(err, ErrCrowded) {
-		w.crowded(ctx, l.ID)
-	}
-	return claimed, err
+	return w.Store.Claim(ctx, l, others, w.Sealer.Keys()...)
 }
 
 // register makes a known to the renewer. A push whose older attempt is still
@@ -226,7 +221,7 @@ func (w *Worker) register(a *attempt) {
 		w.mu.Unlock()
 		older.cancel(media.ErrLost)
 		<-older.done
-		w.unheard.add(older.lease)
+		w.unreported.add(older.lease)
 	}
 }
 
@@ -258,13 +253,13 @@ func (w *Worker) Nudge(id string) {
 	_, here := w.attempts[id]
 	w.mu.Unlock()
 	if here {
-		w.kickRenew()
+		w.askRenew()
 	}
 }
 
-func (w *Worker) kickRenew() {
+func (w *Worker) askRenew() {
 	select {
-	case w.kicks <- struct{}{}:
+	case w.renewAsked <- struct{}{}:
 	default:
 	}
 }

@@ -325,17 +325,17 @@ func TestARecordThatIsGoneIsWrittenAnewAndThePushGoesOn(t *testing.T) {
 func TestAPushWithTwoStrikesRunsAloneUntilItHasSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		struck := queued("a")
-		struck.Strikes = LonelyStrikes
+		struck.Strikes = IsolationStrikes
 		w := newWorld(playFor(30*time.Second), struck, queued("b"))
 		defer w.close()
 		b := w.handle(Task{ID: "b", Epoch: 1})
 		synctest.Wait()
-		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 1}), ErrCrowded)
+		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 1}), ErrIsolated)
 		require.NoError(t, <-b)
 		a := w.handle(Task{ID: "a", Epoch: 1})
 		synctest.Wait()
 		w.store.set(func(s *fakeStore) { s.pushes["c"] = queued("c") })
-		require.ErrorIs(t, <-w.handle(Task{ID: "c", Epoch: 1}), ErrCrowded)
+		require.ErrorIs(t, <-w.handle(Task{ID: "c", Epoch: 1}), ErrIsolated)
 		time.Sleep(SettleTime)
 		c := w.handle(Task{ID: "c", Epoch: 1})
 		require.NoError(t, <-a)
@@ -416,7 +416,7 @@ func TestNothingIsClaimedForALeaseAfterARenewFailed(t *testing.T) {
 
 func TestTwoRenewalsOfTheSameEventsTakeThemOnce(t *testing.T) {
 	a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, queued("a"))
-	a.meter, a.log, a.kick = media.NewMeter(0), slog.New(slog.DiscardHandler), func() {}
+	a.meter, a.log, a.askRenew = media.NewMeter(0), slog.New(slog.DiscardHandler), func() {}
 	a.Warned("one", "")
 	now := time.Now()
 	first, second := a.renewal(now), a.renewal(now)

@@ -11,10 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/roomcast/roomcast/cmd/internal/boot"
 	"github.com/roomcast/roomcast/internal/config"
-	"github.com/roomcast/roomcast/internal/logging"
 	"github.com/roomcast/roomcast/internal/process"
-	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/web/api"
 )
 
@@ -23,15 +22,10 @@ const shutdownTimeout = 10 * time.Second
 
 // run serves until ctx ends and every request has been answered.
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
-	cfg, warnings, err := config.Load(environ)
+	cfg, log, err := boot.Settings(config.Load, environ, stderr)
 	if err != nil {
 		return err
 	}
-	log := logging.New(stderr, cfg.LogLevel, cfg.LogFormat)
-	for _, w := range warnings {
-		log.Warn("unknown setting", "detail", w.String())
-	}
-	redisconn.LogTo(log)
 	p, err := wire(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -47,14 +41,14 @@ func (p *parts) serve(ctx context.Context, addr string) error {
 		return fmt.Errorf("listen on ROOMCAST_LISTEN: %w", err)
 	}
 	server := api.NewServer(addr, p.handler)
-	server.ErrorLog = slog.NewLogLogger(p.log.Handler(), slog.LevelWarn)
-	p.log.Info("listening", "addr", listener.Addr().String(), "version", process.Version())
+	server.ErrorLog = slog.NewLogLogger(p.Log.Handler(), slog.LevelWarn)
+	p.Log.Info("listening", "addr", listener.Addr().String(), "version", process.Version())
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var running sync.WaitGroup
-	running.Go(func() { p.sweeper.Run(ctx) })
-	running.Go(func() { p.watch(ctx) })
+	running.Go(func() { p.Sweeper.Run(ctx) })
+	running.Go(func() { p.WatchRedis(ctx) })
 	running.Go(func() { p.live.Run(ctx) })
 	running.Go(func() { p.shutDown(ctx, server) })
 	err = server.Serve(listener)
@@ -69,11 +63,11 @@ func (p *parts) serve(ctx context.Context, addr string) error {
 // shutDown waits for ctx's end, then for the requests that run.
 func (p *parts) shutDown(ctx context.Context, server *http.Server) {
 	<-ctx.Done()
-	p.log.Info("shutting down")
+	p.Log.Info("shutting down")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		p.log.Warn("requests were cut off", "error", err)
+		p.Log.Warn("requests were cut off", "error", err)
 		_ = server.Close()
 	}
 }

@@ -65,16 +65,10 @@ func TestASessionHoldsInEveryProcessWithTheSecretKeyAsLongAsItsKeyIsOne(t *testi
 	assert.NotContains(t, first.text(), cookie.Value)
 }
 
-func TestTheMonitorsButtonsWorkByASession(t *testing.T) {
+func TestTheMonitorsCancelWorksByASession(t *testing.T) {
 	i := start(t, redistest.New(t, redistest.Config{}))
 	cookie := i.signIn()
-	status, header, body := i.do("POST", "/v1/pushes", request(""))
-	require.Equal(t, 202, status, body)
-	button := "/monitor/api/queues/push/pending_tasks/" + header.Get("X-Request-Id") + ".1"
-	assert.Equal(t, 403, i.browse("DELETE", button, "cross-site", cookie))
-	_, _, body = i.do("GET", "/v1/pushes/"+header.Get("X-Request-Id"), "")
-	assert.Contains(t, body, `"desired":"run"`)
-	assert.Equal(t, 204, i.browse("DELETE", button, "same-origin", cookie))
-	_, _, body = i.do("GET", "/v1/pushes/"+header.Get("X-Request-Id"), "")
-	assert.Contains(t, body, `"status":"stopped"`)
+	const button = "/monitor/api/queues/push/active_tasks/p.1:cancel"
+	assert.Equal(t, 403, i.browse("POST", button, "cross-site", cookie))
+	assert.Equal(t, 204, i.browse("POST", button, "same-origin", cookie))
 }

@@ -31,7 +31,7 @@ func (e env) describe(p client.Push, events []client.Event) {
 	row("", sourceOf(p.Source))
 	row("", availableOf(p.Source))
 	row("room", fmt.Sprintf("%s as %s, app %d", p.RoomID, p.UserID, p.SDKAppID))
-	row("asked for", wishesOf(p))
+	row("asked for", optionsOf(p))
 	var labels []string
 	for _, name := range slices.Sorted(maps.Keys(p.Metadata)) {
 		labels = append(labels, name+"="+p.Metadata[name])

@@ -32,21 +32,20 @@ type cli struct {
 	JSON        bool             `name:"json" help:"Print JSON, an object a line."`
 	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
 
-	Push       pushCmd       `cmd:"" help:"Put a video into a room and follow it. Ctrl-C stops it."`
-	Check      checkCmd      `cmd:"" help:"Look at a video and say what a push of it would do. Nothing is started; it needs the app and the signature that a push needs."`
-	Ls         lsCmd         `cmd:"" help:"List pushes, newest first."`
-	Show       showCmd       `cmd:"" help:"Show a push and what happened to it."`
-	Watch      watchCmd      `cmd:"" help:"Follow a push, or all of them. Ctrl-C leaves them running."`
-	Events     eventsCmd     `cmd:"" help:"Print what happened to a push, and with -f what happens."`
-	Stop       stopCmd       `cmd:"" help:"Stop pushes."`
-	Webhooks   webhooksCmd   `cmd:"" help:"The webhooks that could not be delivered."`
-	Usersig    usersigCmd    `cmd:"" help:"Print a UserSig, made with the app's key from ROOMCAST_SDK_KEY, or ROOMCAST_SDK_KEYS (appid=key,…)."`
-	Doctor     doctorCmd     `cmd:"" help:"Say whether the API can be reached and works, and what to do if not."`
-	Demo       demoCmd       `cmd:"" help:"Run everything on this machine: Redis, a stand-in room, API, worker, and a push of a file of yours or a sample clip."`
-	Stage      stageCmd      `cmd:"" help:"The demo's parts, each by itself."`
-	Completion completionCmd `cmd:"" help:"Print what a shell needs to complete command lines."`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
-	Help       helpCmd       `cmd:"" help:"Print the help of a command, or all of them."`
+	Push     pushCmd     `cmd:"" help:"Put a video into a room and follow it. Ctrl-C stops it."`
+	Check    checkCmd    `cmd:"" help:"Look at a video and say what a push of it would do. Nothing is started; it needs the app and the signature that a push needs."`
+	Ls       lsCmd       `cmd:"" help:"List pushes, newest first."`
+	Show     showCmd     `cmd:"" help:"Show a push and what happened to it."`
+	Watch    watchCmd    `cmd:"" help:"Follow a push, or all of them. Ctrl-C leaves them running."`
+	Events   eventsCmd   `cmd:"" help:"Print what happened to a push, and with -f what happens."`
+	Stop     stopCmd     `cmd:"" help:"Stop pushes."`
+	Webhooks webhooksCmd `cmd:"" help:"The webhooks that could not be delivered."`
+	Usersig  usersigCmd  `cmd:"" help:"Print a UserSig, made with the app's key from ROOMCAST_SDK_KEY, or ROOMCAST_SDK_KEYS (appid=key,…)."`
+	Doctor   doctorCmd   `cmd:"" help:"Say whether the API can be reached and works, and what to do if not."`
+	Demo     demoCmd     `cmd:"" help:"Run everything on this machine: Redis, a stand-in room, API, worker, and a push of a file of yours or a sample clip."`
+	Stage    stageCmd    `cmd:"" help:"The demo's parts, each by itself."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Help     helpCmd     `cmd:"" help:"Print the help of a command, or all of them."`
 }
 
 type helpCmd struct {
@@ -69,7 +68,6 @@ type env struct {
 	getenv func(string) string
 	screen *screen.Screen
 	stderr io.Writer
-	model  *kong.Application
 	api    string
 	json   bool
 }
@@ -145,7 +143,7 @@ func runCommand(ctx context.Context, args []string, getenv func(string) string, 
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run(env{
-		getenv: getenv, screen: screen.New(stdout, getenv), stderr: stderr, model: parser.Model, api: c.API, json: c.JSON,
+		getenv: getenv, screen: screen.New(stdout, getenv), stderr: stderr, api: c.API, json: c.JSON,
 	})
 	return inFlags(err, command.Selected())
 }

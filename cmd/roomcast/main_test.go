@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -519,43 +518,6 @@ func TestHelpAndVersion(t *testing.T) {
 	out, err := roomcast(t.Context(), nil, nil, "help", "push")
 	require.NoError(t, err)
 	assert.Contains(t, out, "Usage: roomcast push ")
-}
-
-// complete asks bash, by the script, what may come after words.
-func complete(t *testing.T, script string, words ...string) string {
-	t.Helper()
-	list := ""
-	for _, w := range words {
-		list += " '" + w + "'"
-	}
-	out, err := exec.Command("bash", "-c", script+fmt.Sprintf("COMP_WORDS=(roomcast%s); COMP_CWORD=%d; _roomcast; echo \"${COMPREPLY[*]}\"", list, len(words))).CombinedOutput()
-	require.NoError(t, err, string(out))
-	return strings.TrimSpace(string(out))
-}
-
-func TestCompletion(t *testing.T) {
-	script, err := roomcast(t.Context(), nil, nil, "completion", "bash")
-	require.NoError(t, err)
-	assert.Equal(t, "show stop stage", complete(t, script, "s"))
-	assert.Equal(t, "--room --redis --redis-host --redis-port --redis-password-env --resume-scope --resume-key --repeat", complete(t, script, "push", "http://h/a.mp4", "--r"))
-	assert.Equal(t, "auto vod live", complete(t, script, "push", "--mode", ""))
-	assert.Equal(t, "room files clip", complete(t, script, "stage", "")[:len("room files clip")])
-	assert.Equal(t, "--listen", complete(t, script, "stage", "files", "--l"))
-	assert.Equal(t, "@last", complete(t, script, "stop", "@"))
-	assert.Equal(t, "bash zsh fish", complete(t, script, "completion", "")[:len("bash zsh fish")])
-
-	zsh, err := roomcast(t.Context(), nil, nil, "completion", "zsh")
-	require.NoError(t, err)
-	assert.Contains(t, zsh, "bashcompinit\n"+script)
-	fish, err := roomcast(t.Context(), nil, nil, "completion", "fish")
-	require.NoError(t, err)
-	for _, want := range []string{
-		"complete -c roomcast -n '__fish_use_subcommand' -f -a push -d 'Put a video into a room and follow it. Ctrl-C stops it.'\n",
-		"-n '__fish_seen_subcommand_from push' -l mode -x -a 'auto vod live'", "-n '__fish_seen_subcommand_from push' -l room -r -d 'The room\\'s string id.'\n",
-		"-n '__fish_seen_subcommand_from show' -f -a '@last'\n", "-n 'true' -l json -d ",
-	} {
-		assert.Contains(t, fish, want)
-	}
 }
 
 func TestDoctorTellsProgramsToo(t *testing.T) {

@@ -38,7 +38,7 @@ type sourceFlags struct {
 	CallbackURL    string               `name:"callback-url" field:"callbackUrl" help:"Where webhooks about it go." placeholder:"URL"`
 	CallbackEvents []client.WebhookType `field:"callbackEvents" help:"Which ones, with commas: push.started,push.failed." placeholder:"TYPES"`
 
-	Wishes wishFlags `embed:""`
+	Options optionFlags `embed:""`
 }
 
 type pushCmd struct {
@@ -74,14 +74,14 @@ func (p *pushCmd) Run(ctx context.Context, e env) error {
 		e.printf("push %s: %s to room %s as %s; Ctrl-C stops it\n", started.ID, started.VideoSrc, started.RoomID, started.UserID)
 	}
 	last, err := follow.Run(ctx, c, started.ID, e.view())
-	verdict := follow.Verdict(last)
-	if verdict != nil {
-		verdict = errors.New(pictureFlags.Replace(verdict.Error()))
+	failure := follow.FailureOf(last)
+	if failure != nil {
+		failure = errors.New(pictureFlags.Replace(failure.Error()))
 	}
 	if err != nil || ctx.Err() != nil { // that stop was our own
-		return errors.Join(err, verdict)
+		return errors.Join(err, failure)
 	}
-	return errors.Join(verdict, stopped(last))
+	return errors.Join(failure, stopped(last))
 }
 
 type checkCmd struct {
@@ -128,11 +128,11 @@ func (s *sourceFlags) request(e env, room, user string) (client.Request, error) 
 		VideoSrc: media.Secret(s.Src), SDKAppID: s.App, RoomID: room, UserID: user,
 		UserSig: media.Secret(e.getenv("ROOMCAST_USERSIG")),
 		Redis:   s.Redis, RedisHost: s.RedisHost, RedisPort: s.RedisPort,
-		Mode: media.SourceMode(s.Mode), ResumeScope: tasks.ResumeScope(s.ResumeScope), ResumeKey: s.ResumeKey, Wishes: s.Wishes.wishes(),
+		Mode: media.SourceMode(s.Mode), ResumeScope: tasks.ResumeScope(s.ResumeScope), ResumeKey: s.ResumeKey, PushOptions: s.Options.options(),
 		Metadata: s.Metadata, CallbackURL: media.Secret(s.CallbackURL), CallbackEvents: s.CallbackEvents,
 	}
 	var err error
-	if r.Headers, err = s.Wishes.headers(); err != nil {
+	if r.Headers, err = s.Options.headers(); err != nil {
 		return r, err
 	}
 	if s.Src == "-" && s.UsersigFile == "-" {

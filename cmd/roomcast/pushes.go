@@ -130,7 +130,7 @@ func (w *watchCmd) Run(ctx context.Context, e env) error {
 		e.note("push %s goes on; roomcast stop %s ends it", id, id)
 		return nil
 	}
-	return errors.Join(err, follow.Verdict(last), stopped(last))
+	return errors.Join(err, follow.FailureOf(last), stopped(last))
 }
 
 type eventsCmd struct {

@@ -11,21 +11,16 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/roomcast/roomcast/cmd/internal/boot"
 	"github.com/roomcast/roomcast/internal/config"
-	"github.com/roomcast/roomcast/internal/health"
-	"github.com/roomcast/roomcast/internal/logging"
 	"github.com/roomcast/roomcast/internal/process"
-	"github.com/roomcast/roomcast/internal/redisconn"
-	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/media/host"
 	"github.com/roomcast/roomcast/media/push"
 	"github.com/roomcast/roomcast/media/rtmp"
 	"github.com/roomcast/roomcast/media/source"
-	"github.com/roomcast/roomcast/media/trtc"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/metrics"
 	"github.com/roomcast/roomcast/tasks/queue"
-	"github.com/roomcast/roomcast/tasks/secret"
 	"github.com/roomcast/roomcast/tasks/store"
 )
 
@@ -34,23 +29,18 @@ const closingTime = 2 * time.Second
 
 // run works until ctx ends, and then gives its pushes back.
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
-	cfg, warnings, err := config.LoadWorker(environ)
+	cfg, log, err := boot.Settings(config.LoadWorker, environ, stderr)
 	if err != nil {
 		return err
 	}
-	log := logging.New(stderr, cfg.LogLevel, cfg.LogFormat)
-	for _, w := range warnings {
-		log.Warn("unknown setting", "detail", w.String())
-	}
-	redisconn.LogTo(log)
-	client, err := redisconn.Open(ctx, redisconn.Config{URL: cfg.RedisURL.Reveal(), ClientName: "roomcast-worker"}, log)
+	b, err := boot.New(ctx, "worker", cfg, log)
 	if err != nil {
 		return err
 	}
 	orderly := true
 	defer func() {
-		if orderly { // or asynq, which still works with it, panics
-			_ = client.Close()
+		if orderly { // or asynq, which still works with Redis, panics
+			b.Close()
 		}
 	}()
 	hosts, err := newPool(ctx, cfg, log)
@@ -58,90 +48,62 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	defer within(context.WithoutCancel(ctx), closingTime, hosts.Close)
-	player, received, err := newPlayer(cfg, hosts, log)
-	if err != nil {
-		return err
-	}
-	p := parts{client: client, player: player, hosts: hosts, received: received, memory: boundMemory(cfg, environ, hosts, log), log: log}
-	if cfg.Preview {
-		p.pictures = hosts
-	}
-	orderly, err = work(ctx, cfg, p)
+	orderly, err = work(ctx, cfg, parts{Parts: b, hosts: hosts, memory: boundMemory(cfg, environ, hosts, log)})
 	return err
 }
 
-// newPlayer puts the media together; received tells how many bytes have come from
-// sources.
-func newPlayer(cfg config.Config, hosts *host.Pool, log *slog.Logger) (player *push.Pusher, received func() int64, err error) {
-	gate, err := egress.New(egress.Config{Schemes: cfg.SourceSchemes, Allow: cfg.SourceAllow, Deny: cfg.SourceDeny, Log: log})
-	if err != nil {
-		return nil, nil, fmt.Errorf("%sSOURCE_…: %w", config.Prefix, err)
-	}
-	door, err := trtc.New(trtc.Config{Keys: cfg.SDKKeys, Endpoint: cfg.RTMPEndpoint})
-	if err != nil {
-		return nil, nil, err
-	}
-	player = &push.Pusher{
-		Opener: &source.Opener{
-			Network: gate, Demuxer: hosts,
-			Silence: cfg.SourceSilence, Log: log,
-		},
-		Dialer: &rtmp.Dialer{Log: log},
-		Door:   door,
-
-		Transcoders: hosts.Transcoders(),
-	}
-	return player, gate.Received, nil
+// parts is what a worker is made of.
+type parts struct {
+	*boot.Parts
+	hosts  *host.Pool
+	memory tasks.Memory
 }
 
-// parts is what work puts together.
-type parts struct {
-	client   redisconn.Client
-	player   tasks.Player
-	received func() int64 // bytes from sources
-	memory   tasks.Memory
-	pictures tasks.PictureMaker // nil: no previews are made
-	hosts    *host.Pool
-	log      *slog.Logger
+// player puts the media together.
+func (p parts) player(cfg config.Config) tasks.Player {
+	return &push.Pusher{
+		Opener: &source.Opener{
+			Network: p.Sources, Demuxer: p.hosts,
+			Silence: cfg.SourceSilence, Log: p.Log,
+		},
+		Dialer: &rtmp.Dialer{Log: p.Log},
+		Door:   p.Door,
+
+		Transcoders: p.hosts.Transcoders(),
+	}
+}
+
+// worker returns what runs pushes.
+func (p parts) worker(cfg config.Config, counts *metrics.Worker) *tasks.Worker {
+	c := tasks.WorkerConfig{
+		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: p.Records,
+		Queue: p.Queue, Leases: p.Records, Refusals: p.Records, Handovers: p.Records, Resume: p.Resume, Sealer: p.Sealer,
+		Player: p.player(cfg), Log: p.Log, Previews: p.Records, Memory: p.memory, CPU: cpuTime(p.hosts), Metrics: counts,
+		Sandbox: p.hosts.Sandbox().String(),
+	}
+	if cfg.Preview {
+		c.Pictures = p.hosts
+	}
+	return tasks.NewWorker(c)
 }
 
 // work runs the worker, its queue, the sweeper and the health server. orderly
 // says whether nothing of them goes on.
 func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err error) {
-	keys, err := secret.ParseKeys(cfg.SecretKey.Reveal())
-	if err != nil {
-		return true, err
-	}
-	sealer, err := secret.New(keys...)
-	if err != nil {
-		return true, err
-	}
-	resume, err := store.NewResume(p.client, store.ResumeConfig{Allow: cfg.ProgressRedisAllow, TTL: cfg.ResumeTTL})
-	if err != nil {
-		return true, err
-	}
-	defer resume.Close()
-	records := store.New(p.client, store.Config{Lease: cfg.Lease, Retention: cfg.Retention})
-	bell, told := queue.New(p.client), metrics.New("worker", process.Version())
-	counts := told.Worker()
-	worker := tasks.NewWorker(tasks.WorkerConfig{
-		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: records,
-		Queue: bell, Leases: records, Places: records, Handovers: records, Resume: resume, Sealer: sealer, Player: p.player, Log: p.log,
-		Previews: records, Pictures: p.pictures, Memory: p.memory, CPU: cpuTime(p.hosts), Metrics: counts,
-		Sandbox: p.hosts.Sandbox().String(),
+	counts := p.Metrics.Worker()
+	worker := p.worker(cfg, counts)
+	p.Metrics.Watch(worker, p.Sources.Received)
+	p.Metrics.WatchHosts(hostMetrics(p.hosts))
+	server := queue.NewServer(p.Client, queue.Config{
+		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.Log,
+		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, p.Records, t, p.Log) },
 	})
-	told.Watch(worker, p.received)
-	told.WatchHosts(hostMetrics(p.hosts))
-	server := queue.NewServer(p.client, queue.Config{
-		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.log,
-		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, records, t, p.log) },
-	})
-	webhooks, closeWebhooks, err := newWebhooks(cfg, p, records, sealer, counts.Webhooks.Tried)
+	webhooks, closeWebhooks, err := newWebhooks(cfg, p.Parts, counts.Webhooks.Tried)
 	if err != nil {
 		return true, err
 	}
 	defer closeWebhooks()
-	listening, err := listenHealth(cfg.WorkerListen, told.Handler(), health.Redis(p.client, records.Writable), sandboxHolds(p.hosts))
+	listening, err := listenHealth(cfg.WorkerListen, p.Metrics.Handler(), p.RedisCheck(), sandboxHolds(p.hosts))
 	if err != nil {
 		return true, err
 	}
@@ -151,24 +113,23 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	sweeper := tasks.Sweeper{Store: records, Queue: bell, Bells: queue.NewBells(p.client), Lease: cfg.Lease, Log: p.log, Metrics: told.Sweeps(), Outboxes: records, Webhooks: bell}
 	worker.Appear(ctx)
 	running.Go(func() { worker.Run(background) })
-	running.Go(func() { sweeper.Run(background) })
-	running.Go(func() { nudge(background, records, worker) })
-	running.Go(func() { redisconn.Watch(background, p.client, redisconn.WatchEvery, p.log) })
-	running.Go(func() { worker.AnswerQuestions(background, records) })
+	running.Go(func() { p.Sweeper.Run(background) })
+	running.Go(func() { nudge(background, p.Records, worker) })
+	running.Go(func() { p.WatchRedis(background) })
+	running.Go(func() { worker.AnswerQuestions(background, p.Records) })
 	if err := server.Start(); err != nil {
 		return true, err
 	}
 	if err := webhooks.Start(); err != nil {
 		return true, err
 	}
-	p.log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", p.hosts.FFmpeg(), "sandbox", p.hosts.Sandbox().String(), "addr", listening.addr)
+	p.Log.Info("worker started", "worker", worker.Name, "slots", cfg.WorkerSlots, "ffmpeg", p.hosts.FFmpeg(), "sandbox", p.hosts.Sandbox().String(), "addr", listening.addr)
 	<-ctx.Done()
 	closed := make(chan bool, 1)
 	go func() { closed <- within(context.Background(), drainTime, webhooks.Shutdown) }()
-	orderly = drain(server, worker, cancel, p.log)
+	orderly = drain(server, worker, cancel, p.Log)
 	return <-closed && orderly, nil
 }
 

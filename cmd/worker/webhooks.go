@@ -3,28 +3,25 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"time"
 
+	"github.com/roomcast/roomcast/cmd/internal/boot"
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/media"
-	"github.com/roomcast/roomcast/media/egress"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/queue"
-	"github.com/roomcast/roomcast/tasks/secret"
-	"github.com/roomcast/roomcast/tasks/store"
 	"github.com/roomcast/roomcast/tasks/webhook"
 	"github.com/roomcast/roomcast/web/view"
 )
 
 // newWebhooks puts together what delivers webhooks; the returned func closes
 // what it dials with.
-func newWebhooks(cfg config.Config, p parts, records *store.Store, sealer *secret.Sealer, tried func(string, tasks.WebhookOutcome)) (*queue.WebhookServer, func(), error) {
-	gate, err := egress.New(egress.Config{Schemes: []string{"http", "https"}, Allow: cfg.WebhookAllow, Deny: cfg.SourceDeny, Log: p.log})
+func newWebhooks(cfg config.Config, b *boot.Parts, tried func(string, tasks.WebhookOutcome)) (*queue.WebhookServer, func(), error) {
+	gate, err := b.Callbacks(cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%sWEBHOOK_ALLOW, %sSOURCE_DENY: %w", config.Prefix, config.Prefix, err)
+		return nil, nil, err
 	}
 	own, guarded := webhookClient((&net.Dialer{}).DialContext), webhookClient(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := gate.DialContext(ctx, network, addr)
@@ -34,7 +31,7 @@ func newWebhooks(cfg config.Config, p parts, records *store.Store, sealer *secre
 		return conn, err
 	})
 	deliverer, err := webhook.New(webhook.Config{
-		Store: records, Opener: sealer, View: func(p tasks.Push) any { return view.Of(p) }, Log: p.log,
+		Store: b.Records, Opener: b.Sealer, View: func(p tasks.Push) any { return view.Of(p) }, Log: b.Log,
 		Secrets: cfg.WebhookSecrets(), URL: cfg.WebhookURL, Own: own, Guarded: guarded, Tried: tried,
 	})
 	if err != nil {
@@ -44,7 +41,7 @@ func newWebhooks(cfg config.Config, p parts, records *store.Store, sealer *secre
 		own.CloseIdleConnections()
 		guarded.CloseIdleConnections()
 	}
-	return queue.NewWebhookServer(p.client, deliverer.Deliver, p.log), closeAll, nil
+	return queue.NewWebhookServer(b.Client, deliverer.Deliver, b.Log), closeAll, nil
 }
 
 // webhookClient returns a client without a proxy.

@@ -21,7 +21,7 @@ type attempt struct {
 func (c *chaos) attempts() []attempt {
 	c.mu.Lock()
 	users := map[string]string{}
-	for u, w := range c.wishes {
+	for u, w := range c.asked {
 		users[w.id] = u
 	}
 	c.mu.Unlock()
@@ -45,7 +45,7 @@ func (c *chaos) requireAllPublish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, u := range c.users {
-		w := c.wishes[u]
+		w := c.asked[u]
 		require.NotEmpty(c.t, w.id, "%s was never promised", u)
 		c.ids[u] = w.id
 		if w.stopping {
@@ -63,14 +63,14 @@ func (c *chaos) requireAllPublish() {
 
 // requireStopped waits until w has ended, by the stop or because its user was
 // thrown out before.
-func (c *chaos) requireStopped(user string, w *wish) {
+func (c *chaos) requireStopped(user string, w *asked) {
 	c.t.Helper()
 	p := c.waitStatus(w.id, "stopped", "failed", "completed")
 	require.True(c.t, p["status"] == "stopped" || w.thrownOut(p), "%s: %v", user, p)
 }
 
 // thrownOut says whether p failed because another publisher came.
-func (w *wish) thrownOut(p map[string]any) bool {
+func (w *asked) thrownOut(p map[string]any) bool {
 	failure, _ := p["error"].(map[string]any)
 	return w.kicked && p["status"] == "failed" && failure["code"] == "conflict"
 }
@@ -129,7 +129,7 @@ func (c *chaos) checkUser(user string, attempts []attempt) {
 			}
 		}
 		c.mu.Lock()
-		stopped := c.wishes[user].stopped
+		stopped := c.asked[user].stopped
 		c.mu.Unlock()
 		if !stopped.IsZero() {
 			require.Less(c.t, s.StartedAt, stopped.Add(undoneAfter), "the stop of %s was undone", user)
@@ -181,10 +181,10 @@ func (c *chaos) pushesInTheList(attempts []attempt) []string {
 func (c *chaos) stopEverything() {
 	c.t.Helper()
 	for _, u := range c.users {
-		c.stop(c.wishes[u].id)
+		c.stop(c.asked[u].id)
 	}
 	for _, u := range c.users {
-		c.requireStopped(u, c.wishes[u])
+		c.requireStopped(u, c.asked[u])
 	}
 	c.requireNobodyPublishes()
 }

@@ -14,7 +14,7 @@ import (
 func prepared(w *process) int {
 	n := 0
 	for _, line := range w.named("push is being handed over") {
-		if line["heir"] != "" {
+		if line["successor"] != "" {
 			n++
 		}
 	}
@@ -54,17 +54,17 @@ func TestChaosADrainEndsInTimeWhileRedisHangs(t *testing.T) {
 
 // handing is a crowd whose first worker has been told to leave, and the other
 // has begun to prepare.
-func handing(t *testing.T) (c *crowd, heir *process, before map[string]fakeroom.Session) {
+func handing(t *testing.T) (c *crowd, successor *process, before map[string]fakeroom.Session) {
 	t.Helper()
 	beside(t)
 	c = newCrowd(t, options{})
 	c.publish(sized().pushes)
-	heir = c.addWorker()
+	successor = c.addWorker()
 	c.calm()
 	before = c.now()
 	c.workers[0].signal(syscall.SIGTERM)
-	heir.waitLine(t, "attempt prepares")
-	return c, heir, before
+	successor.waitLine(t, "attempt prepares")
+	return c, successor, before
 }
 
 // requireReplaced wants the pushes to be back in their rooms within p50 and max.
@@ -78,9 +78,9 @@ func (c *crowd) requireReplaced(before map[string]fakeroom.Session, p50, most ti
 }
 
 // The worker that prepares dies before it is given anything.
-func TestChaosAnHeirThatDiesCostsNoPush(t *testing.T) {
-	c, heir, before := handing(t)
-	heir.kill()
+func TestChaosASuccessorThatDiesCostsNoPush(t *testing.T) {
+	c, successor, before := handing(t)
+	successor.kill()
 	<-c.workers[0].done
 	require.Zero(t, c.workers[0].cmd.ProcessState.ExitCode())
 	c.addWorker()

@@ -207,8 +207,8 @@ func (b *beset) stopOf(id string) time.Duration {
 	return time.Since(at)
 }
 
-// judge notes what a bomb did that none may do.
-func (b *beset) judge(name string, th thrown) {
+// noteHarm notes what a bomb did that none may do.
+func (b *beset) noteHarm(name string, th thrown) {
 	tolerance := sized().tolerance
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -264,10 +264,10 @@ func harmNobody(t *testing.T, bombs []hostile.Bomb) {
 		var stopped thrown
 		if full {
 			stopped = b.throw(n, time.Second)
-			b.judge(bomb.Name+", stopped", stopped)
+			b.noteHarm(bomb.Name+", stopped", stopped)
 		}
 		th := b.throw(n, watched)
-		b.judge(bomb.Name, th)
+		b.noteHarm(bomb.Name, th)
 		t.Logf("RESULT %-62s %v; %s", bomb.Name, th, th.message)
 		if stopped.stop > 0 {
 			t.Logf("RESULT %-62s stopped after 1 s: %v", bomb.Name, stopped)

@@ -49,7 +49,7 @@ type chaos struct {
 	begin  time.Time
 
 	mu     sync.Mutex
-	wishes map[string]*wish // by user
+	asked  map[string]*asked // by user
 	asking sync.WaitGroup
 }
 
@@ -59,8 +59,8 @@ type undo struct {
 	do func()
 }
 
-// wish is what somebody asked for and when it was promised.
-type wish struct {
+// asked is what somebody asked for and when it was promised.
+type asked struct {
 	id       string
 	created  time.Time // of the answer; zero before
 	stopping bool      // a stop is being asked for
@@ -122,7 +122,7 @@ func TestChaosRandomFaultsLoseDoubleAndUndoNothing(t *testing.T) {
 func newChaos(t *testing.T, seed uint64) *chaos {
 	t.Helper()
 	c := &chaos{
-		random: rand.New(rand.NewPCG(seed, seed)), wishes: map[string]*wish{}, begin: time.Now(),
+		random: rand.New(rand.NewPCG(seed, seed)), asked: map[string]*asked{}, begin: time.Now(),
 		crowd: newCrowd(t, options{workers: -1, redis: redistest.Config{AppendOnly: true}, env: []string{"ROOMCAST_RENEW_CAP=20s"}}),
 	}
 	for range 3 {
@@ -325,7 +325,7 @@ func (c *chaos) kickUser() bool {
 	u := c.users[c.random.IntN(len(c.users))]
 	n := c.room.Kick(u)
 	c.mu.Lock()
-	c.wishes[u].kicked = c.wishes[u].kicked || n > 0
+	c.asked[u].kicked = c.asked[u].kicked || n > 0
 	c.mu.Unlock()
 	c.note("kick %s: %d", u, n)
 	return true
@@ -345,9 +345,9 @@ func (c *chaos) killAPI() bool {
 func (c *chaos) create() bool {
 	user := fmt.Sprintf("u%d", len(c.users))
 	c.users = append(c.users, user)
-	w := &wish{}
+	w := &asked{}
 	c.mu.Lock()
-	c.wishes[user] = w
+	c.asked[user] = w
 	c.mu.Unlock()
 	c.note("create %s", user)
 	body := c.request(c.files.URL+"/a", "room_"+user, user, nil)
@@ -364,10 +364,10 @@ func (c *chaos) create() bool {
 // stopOne stops a random push until the API promises it.
 func (c *chaos) stopOne() bool {
 	var user string
-	var w *wish
+	var w *asked
 	c.mu.Lock()
 	running := 0
-	for u, one := range c.wishes {
+	for u, one := range c.asked {
 		if one.id != "" && !one.stopping {
 			running++
 			if user == "" || u < user { // not by the map's order

@@ -26,18 +26,18 @@ func TestChaosNoPushNoticesThatRedisIsAway(t *testing.T) {
 		require.NoError(t, c.redis.Stop())
 		<-time.After(outage)
 		require.NoError(t, c.redis.Cont())
-		c.requireSettled(t, before, "SIGSTOP for "+outage.String())
+		c.requireUninterrupted(t, before, "SIGSTOP for "+outage.String())
 	}
 	c.redis.Kill()
 	<-time.After(2 * time.Second)
 	require.NoError(t, c.redis.Restart())
-	c.requireSettled(t, before, "killed and restarted from its file")
+	c.requireUninterrupted(t, before, "killed and restarted from its file")
 	c.stopAll()
 }
 
-// requireSettled fails unless an outage has interrupted nothing, and does so
+// requireUninterrupted fails unless an outage has interrupted nothing, and does so
 // neither later on.
-func (c *crowd) requireSettled(t *testing.T, before map[string]fakeroom.Session, what string) {
+func (c *crowd) requireUninterrupted(t *testing.T, before map[string]fakeroom.Session, what string) {
 	t.Helper()
 	c.requireUntouched(before)
 	<-time.After(afterwards)

@@ -391,9 +391,9 @@ func (sc *scene) hearAll() map[surface]saying {
 	return heard
 }
 
-// judge prints what was said of a trouble, and fails for a surface that was
+// requireSaid prints what was said of a trouble, and fails for a surface that was
 // silent or late.
-func (sc *scene) judge(t *testing.T, heard map[surface]saying) {
+func (sc *scene) requireSaid(t *testing.T, heard map[surface]saying) {
 	for _, on := range surfaces {
 		said, asked := heard[on]
 		switch limit := sc.kind.limit(on); {
@@ -427,7 +427,7 @@ func TestChaosTenTroublesAreToldEverywhere(t *testing.T) {
 				sc := newScene(t, kind)
 				sc.play()
 				heard := sc.hearAll()
-				sc.judge(t, heard)
+				sc.requireSaid(t, heard)
 				if kind.name == "Redis away" {
 					sc.requireGoesOn()
 				}

@@ -67,7 +67,7 @@ var rules = []rule{
 	{command: `^bin/roomcast (watch|events) @last`, run: interrupted + `2 $0`},
 	{command: `^bin/roomcast `, run: `$0`},
 	{command: `^(bin/roomcast|scripts/env|bin/(api|worker) --help)$`, run: `$0 >/dev/null`},
-	{command: `^(export ROOMCAST_[A-Z_]+=|openssl rand|printf %s KEY|eval "\$\(bin/roomcast completion)`, run: `$0`},
+	{command: `^(export ROOMCAST_[A-Z_]+=|openssl rand|printf %s KEY)`, run: `$0`},
 }
 
 // spans are commands within a sentence.

@@ -43,11 +43,11 @@ func (s *stack) onlySession(user string) fakeroom.Session {
 	return found[0]
 }
 
-// played pushes src with wishes to its end, and returns the push and what the
+// played pushes src with options to its end, and returns the push and what the
 // room has recorded.
-func (s *stack) played(src, user string, wishes fields) (push map[string]any, path string) {
+func (s *stack) played(src, user string, options fields) (push map[string]any, path string) {
 	s.t.Helper()
-	push = s.waitStatus(s.push(src, "room_"+user, user, wishes), "completed", "failed", "stopped")
+	push = s.waitStatus(s.push(src, "room_"+user, user, options), "completed", "failed", "stopped")
 	require.Equal(s.t, "completed", push["status"], push)
 	return push, recording(s.t, s.room, s.onlySession(user).ID)
 }
@@ -93,11 +93,11 @@ func TestWhatARequestAsksForIsWhatTheRoomGets(t *testing.T) {
 			http.ServeFile(w, r, clip)
 		}))
 		t.Cleanup(guarded.Close)
-		wishes := fields{"headers": fields{"x-ticket": "of-the-request"}}
+		options := fields{"headers": fields{"x-ticket": "of-the-request"}}
 		for name, value := range asked {
-			wishes[name] = value
+			options[name] = value
 		}
-		push, path := s.played(guarded.URL+"/a", "part", wishes)
+		push, path := s.played(guarded.URL+"/a", "part", options)
 		requireShows(t, push, asked)
 		require.Equal(t, []any{"x-ticket"}, push["headers"])
 		require.EqualValues(t, 1, push["progress"].(map[string]any)["loop"])
@@ -174,7 +174,7 @@ func tiny(t testing.TB, path string) []byte {
 
 // What was asked for, the loop and the time in the room are the push's, not
 // the worker's.
-func TestATakeoverInTheSecondLoopKeepsLoopPositionAndWishes(t *testing.T) {
+func TestATakeoverInTheSecondLoopKeepsLoopPositionAndOptions(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, options{})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 30, BFrames: 2})})

@@ -22,7 +22,7 @@ var refusals = []struct {
 }{
 	{tasks.ErrFull, "no_free_slot"}, {tasks.ErrDraining, "draining"}, {tasks.ErrUnsure, "redis_was_away"},
 	{tasks.ErrMemory, "no_memory"}, {tasks.ErrNoKey, "no_key"},
-	{tasks.ErrCrowded, "needs_empty_worker"},
+	{tasks.ErrIsolated, "needs_empty_worker"},
 }
 
 const otherRefusal = "other"

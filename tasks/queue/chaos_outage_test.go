@@ -88,9 +88,6 @@ func TestChaosAnOutageOfRedisEndsNoHandler(t *testing.T) {
 	}
 	require.EqualValues(t, slots, most.Load())
 	require.EqualValues(t, slots, first.Load(), "nothing was started twice")
-	orphans, err := queue.NewBells(rdb).Orphans(context.Background())
-	require.NoError(t, err)
-	require.Zero(t, orphans)
 	t.Logf("RESULT %s: Redis frozen for %v under %d tasks: no handler ended, %d brought again, none run twice",
 		t.Name(), outage, pushes, again.Load())
 	close(finish)

@@ -9,8 +9,8 @@ import (
 
 // Lengths tells what waits in each queue, those of pushes always among them.
 // Errors are *tasks.Error with CodeQueueUnavailable.
-func (b *Bells) Lengths(ctx context.Context) ([]tasks.QueueLength, error) {
-	there, err := b.inspector.Queues()
+func (i *Inspector) Lengths(ctx context.Context) ([]tasks.QueueLength, error) {
+	there, err := i.inspector.Queues()
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -23,7 +23,7 @@ func (b *Bells) Lengths(ctx context.Context) ([]tasks.QueueLength, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, unavailable(err)
 			}
-			info, err := b.inspector.GetQueueInfo(name)
+			info, err := i.inspector.GetQueueInfo(name)
 			if err != nil {
 				return nil, unavailable(err)
 			}

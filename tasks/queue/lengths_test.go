@@ -14,9 +14,9 @@ import (
 
 func TestQueuesTellTheirLengthBeforeAnythingWasRungToo(t *testing.T) {
 	rdb := server.Fresh(t)
-	bells := queue.NewBells(rdb)
+	inspector := queue.NewInspector(rdb)
 	empty := []tasks.QueueLength{{Queue: queue.QueuePush}, {Queue: queue.QueueResume}}
-	all, err := bells.Lengths(context.Background())
+	all, err := inspector.Lengths(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, empty, all)
 
@@ -24,7 +24,7 @@ func TestQueuesTellTheirLengthBeforeAnythingWasRungToo(t *testing.T) {
 	enqueue(t, rdb, task("b", 1), false)
 	enqueue(t, rdb, task("a", 2), true)
 	require.Eventually(t, func() bool {
-		all, err = bells.Lengths(context.Background())
+		all, err = inspector.Lengths(context.Background())
 		return err == nil && all[0].Oldest > 0 && all[1].Oldest > 0
 	}, patience, 10*time.Millisecond)
 	require.Equal(t, 2, all[0].Waiting)
@@ -33,8 +33,8 @@ func TestQueuesTellTheirLengthBeforeAnythingWasRungToo(t *testing.T) {
 
 func TestQueuesDoNotTellTheirLengthWhenRedisIsAway(t *testing.T) {
 	s := redistest.New(t, redistest.Config{})
-	bells := queue.NewBells(s.Client(t))
+	inspector := queue.NewInspector(s.Client(t))
 	s.Kill()
-	_, err := bells.Lengths(context.Background())
+	_, err := inspector.Lengths(context.Background())
 	require.Equal(t, tasks.CodeQueueUnavailable, tasks.CodeOf(err))
 }

@@ -15,7 +15,7 @@ import (
 func TestTaskThatIsRefusedAgainAndAgainIsLoggedOncePerReason(t *testing.T) {
 	rdb := server.Fresh(t)
 	log := &buffer{}
-	answers := []error{tasks.ErrCrowded, tasks.ErrCrowded, tasks.ErrReserved, tasks.ErrReserved, nil}
+	answers := []error{tasks.ErrIsolated, tasks.ErrIsolated, tasks.ErrNoKey, tasks.ErrNoKey, nil}
 	n, done := 0, make(chan struct{})
 	start(t, rdb, queue.Config{Slots: 1, Log: slog.New(slog.NewTextHandler(log, nil)), Handler: func(context.Context, tasks.Task) error {
 		n++
@@ -26,6 +26,6 @@ func TestTaskThatIsRefusedAgainAndAgainIsLoggedOncePerReason(t *testing.T) {
 	}})
 	require.NoError(t, queue.New(rdb).Enqueue(context.Background(), task("p", 1), false))
 	receive(t, done)
-	require.Equal(t, 1, strings.Count(log.String(), tasks.ErrCrowded.Error()))
-	require.Equal(t, 1, strings.Count(log.String(), tasks.ErrReserved.Error()))
+	require.Equal(t, 1, strings.Count(log.String(), tasks.ErrIsolated.Error()))
+	require.Equal(t, 1, strings.Count(log.String(), tasks.ErrNoKey.Error()))
 }

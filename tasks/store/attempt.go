@@ -11,7 +11,7 @@ import (
 )
 
 // Claim gives the queued attempt to l.Worker, which runs others pushes, or
-// refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, ErrCrowded, or ErrNoKey
+// refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, ErrIsolated, or ErrNoKey
 // when another than these keys sealed the envelope (none: any is good). A push
 // with desired=stop is ended as Stopped and refused with ErrEnded, unless
 // another worker's lease still runs. With ErrHandover it returns what an attempt
@@ -23,7 +23,7 @@ func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int, keys ...st
 	}
 	r, err := s.run(ctx, s.scripts.claim, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Lease.Milliseconds(), l.Epoch, l.Worker,
-		others, tasks.LonelyStrikes, strings.Join(keys, " "), string(tasks.WaitingForKey))
+		others, tasks.IsolationStrikes, strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.IsolationTime.Milliseconds())
 	if err != nil {
 		return tasks.Claimed{}, err
 	}

@@ -356,41 +356,6 @@ func TestStaleAttemptCanWriteNothing(t *testing.T) {
 	claim(t, s, got, "w2")
 }
 
-func TestReleaseGivesThePushToTheNextAttempt(t *testing.T) {
-	s, _ := fresh(t, store.Config{})
-	p := create(t, s, "u")
-	l := claim(t, s, p, "w1")
-	for range 2 { // the reply of the first was lost
-		next, err := s.Release(ctx(t), l, tasks.LastReport{Progress: progress(9 * time.Second)})
-		require.NoError(t, err)
-		require.EqualValues(t, 2, next)
-	}
-	got := get(t, s, p.ID)
-	require.Equal(t, tasks.Queued, got.State)
-	require.Empty(t, got.Worker)
-	require.Equal(t, 9*time.Second, got.Progress.Position)
-	claimed, err := s.Claim(ctx(t), lease(got, "w2"), 0)
-	require.NoError(t, err)
-	require.Equal(t, "sealed", claimed.Envelope)
-	_, err = s.Release(ctx(t), l, tasks.LastReport{Progress: progress(0)})
-	require.ErrorIs(t, err, tasks.ErrStale, "somebody has it now")
-}
-
-func TestReleaseOfAStoppingPushStopsIt(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	p := create(t, s, "u")
-	l := claim(t, s, p, "w1")
-	_, err := s.Stop(ctx(t), p.ID)
-	require.NoError(t, err)
-	for range 2 {
-		next, err := s.Release(ctx(t), l, tasks.LastReport{})
-		require.NoError(t, err)
-		require.Zero(t, next)
-	}
-	require.Equal(t, tasks.Stopped, get(t, s, p.ID).State)
-	requireEnded(t, rdb, p)
-}
-
 func TestStopIsDurableAndIdempotent(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	queued := create(t, s, "a")

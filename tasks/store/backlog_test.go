@@ -99,14 +99,13 @@ func (l *looks) Enqueue(_ context.Context, t tasks.Task, _ bool) error {
 }
 
 func (l *looks) Waits(context.Context, tasks.Task) (bool, error) { return true, nil }
-func (l *looks) Orphans(context.Context) (int, error)            { return 0, nil }
 
 func TestSweeperGetsThroughABacklogHeldPushesFirst(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	held := backlog(t, s, rdb)
 	l := &looks{Store: s, rung: map[string]int64{}}
 	log := &lines{}
-	sweeper := tasks.Sweeper{Store: l, Queue: l, Bells: l, Lease: 3 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))}
+	sweeper := tasks.Sweeper{Store: l, Queue: l, Inspector: l, Lease: 3 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))}
 	c, cancel := contextWithCancel(t)
 	var running sync.WaitGroup
 	defer running.Wait()

@@ -20,7 +20,7 @@ var damages = map[string]func(t *testing.T, rdb redisconn.Client, p tasks.Push){
 	"a position that is no number": field("progress_at", "1", "position_ms", "far"),
 	"a state nobody knows":         field("state", "dancing"),
 	"warnings that are no list":    field("warnings", "7"),
-	"a wish nobody knows":          field("desired", "fly"),
+	"a desired nobody knows":       field("desired", "fly"),
 	"no id": func(t *testing.T, rdb redisconn.Client, p tasks.Push) {
 		require.NoError(t, rdb.HDel(ctx(t), "{roomcast}:push:"+p.ID, "id").Err())
 	},
@@ -56,7 +56,6 @@ func TestDamagedRecordEndsAsFailedAndFreesWhatItHeld(t *testing.T) {
 				require.Equal(t, tasks.Failed, got.State)
 				require.Equal(t, tasks.CodeInternal, got.Failure.Code)
 				require.NotEmpty(t, got.Failure.Message)
-				require.Empty(t, got.Warnings, "what could not be read is gone")
 				requireEnded(t, rdb, p)
 				expired(t, s, 0)
 				create(t, s, "u")
@@ -133,47 +132,41 @@ func TestDamagedRecordCanBeStopped(t *testing.T) {
 	}
 }
 
-func TestRecordThatIsNoHashHoldsUpNobodyAndEnds(t *testing.T) {
+func TestKeyThatHoldsNoRecordHoldsUpNobody(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	odd, sound := create(t, s, "u"), create(t, s, "v")
-	require.NoError(t, rdb.Del(ctx(t), "{roomcast}:push:"+odd.ID, "{roomcast}:events:"+odd.ID).Err())
+	require.NoError(t, rdb.Del(ctx(t), "{roomcast}:push:"+odd.ID).Err())
 	require.NoError(t, rdb.Set(ctx(t), "{roomcast}:push:"+odd.ID, "x", 0).Err())
-	require.NoError(t, rdb.Set(ctx(t), "{roomcast}:events:"+odd.ID, "x", 0).Err())
 	page, err := s.List(ctx(t), tasks.Filter{Limit: 10})
 	require.NoError(t, err)
-	require.Len(t, page.Pushes, 2)
+	require.Len(t, page.Pushes, 1)
 	l := claim(t, s, sound, "w")
 	verdicts, err := s.Renew(ctx(t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{{Lease: lease(odd, "w"), State: tasks.Publishing}, {Lease: l, State: tasks.Publishing}})
 	require.NoError(t, err)
 	require.Equal(t, []tasks.Verdict{tasks.Gone, tasks.Kept}, verdicts)
 	expire(t, rdb, odd.ID)
-	taken, err := s.Takeover(ctx(t), expired(t, s, 1)[0])
-	require.NoError(t, err)
-	require.Equal(t, tasks.Failed, taken.State)
-	require.Equal(t, tasks.Failed, get(t, s, odd.ID).State)
+	expire(t, rdb, sound.ID)
+	require.Equal(t, sound.ID, expired(t, s, 1)[0].ID)
+	require.Equal(t, []string{sound.ID}, rdb.ZRange(ctx(t), "{roomcast}:live", 0, -1).Val())
 }
 
 func TestDamagedRecordOfARunningPushIsLeftToItsWorker(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	p := create(t, s, "u")
-	l := claim(t, s, p, "w")
-	for _, damage := range []string{"no state", "a state nobody knows", "an epoch that is no number", "a position that is no number"} {
-		expire(t, rdb, p.ID)
-		seen := tasks.Expired{ID: p.ID, Expiry: 1, Push: p, Damage: tasks.ErrGone}
-		damages[damage](t, rdb, p)
-		r := tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Progress: progress(time.Second)}
-		if renew(t, s, r) == tasks.Gone {
-			running := p
-			running.State, running.Worker = tasks.Publishing, "w"
-			v, err := s.Register(ctx(t), tasks.Registration{Push: running, Envelope: "sealed"})
-			require.NoError(t, err)
-			require.Equal(t, tasks.Kept, v)
-		}
-		_, err := s.Takeover(ctx(t), seen)
-		require.ErrorIs(t, err, tasks.ErrHeld, "renewed meanwhile")
-		got := get(t, s, p.ID)
-		require.Equal(t, tasks.Publishing, got.State)
-		require.Empty(t, got.Warnings, damage)
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			s, rdb := fresh(t, store.Config{})
+			p := create(t, s, "u")
+			l := claim(t, s, p, "w")
+			expire(t, rdb, p.ID)
+			damage(t, rdb, p)
+			seen := expired(t, s, 1)[0]
+			require.Equal(t, tasks.Kept, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Progress: progress(time.Second)}))
+			_, err := s.Takeover(ctx(t), seen)
+			require.ErrorIs(t, err, tasks.ErrHeld, "renewed meanwhile")
+			require.Equal(t, tasks.Publishing, get(t, s, p.ID).State)
+			require.NoError(t, finish(t, s, l, tasks.End{State: tasks.Completed}))
+			require.Equal(t, tasks.Completed, get(t, s, p.ID).State)
+			requireEnded(t, rdb, p)
+		})
 	}
 }
 

@@ -53,8 +53,8 @@ func refusal(r reply) error {
 		return tasks.ErrStale
 	case "held":
 		return tasks.ErrHeld
-	case "crowded":
-		return tasks.ErrCrowded
+	case "isolated":
+		return tasks.ErrIsolated
 	case "no_key":
 		return tasks.ErrNoKey
 	case "handover":

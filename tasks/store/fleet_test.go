@@ -105,7 +105,6 @@ func TestAPushSaysAtItsCreationWhyNoWorkerWouldTakeIt(t *testing.T) {
 		"the one with the key is going away":       {[]tasks.WorkerReport{without("k", ready("a", 2, 0)), as(tasks.WorkerDraining, ready("b", 2, 0))}, tasks.WaitingForKey},
 		"the one with the key is short of memory":  {[]tasks.WorkerReport{without("k", ready("a", 2, 0)), as(tasks.WorkerNoMemory, ready("b", 2, 0))}, tasks.WaitingForMemory},
 		"all are short of memory":                  {[]tasks.WorkerReport{as(tasks.WorkerNoMemory, ready("a", 2, 0)), as(tasks.WorkerNoMemory, ready("b", 2, 1))}, tasks.WaitingForMemory},
-		"the only one keeps itself":                {[]tasks.WorkerReport{as(tasks.WorkerReserved, ready("a", 2, 0))}, tasks.WaitingForSlot},
 		"it has no slots":                          {[]tasks.WorkerReport{ready("a", 0, 0)}, tasks.WaitingForSlot},
 		"there is room":                            {[]tasks.WorkerReport{ready("a", 1, 0)}, ""},
 		"what is taken was given back meanwhile":   {[]tasks.WorkerReport{ready("a", 1, 1)}, ""},
@@ -235,7 +234,8 @@ func TestAPushWaitsForASlotOnlyWhileNoneIsFree(t *testing.T) {
 }
 
 func TestAPushWithTwoStrikesSaysThatItNeedsAnEmptyWorker(t *testing.T) {
-	s, rdb, p := fleet(t, "w1")
+	s, rdb := fresh(t, store.Config{})
+	p := struck(t, s, rdb)
 	here(t, s, ready("w1", 2, 1))
 	require.Equal(t, tasks.WaitingForEmpty, lookAfter(t, s, rdb, p.ID))
 	here(t, s, ready("w1", 1, 1))

@@ -48,11 +48,11 @@ func (s *Store) Handover(ctx context.Context, id string, next int64) (tasks.Hand
 		text[i], _ = v.(string)
 	}
 	state, desired, worker := tasks.State(text[0]), tasks.Desired(text[1]), text[3]
-	announced, heir, _ := strings.Cut(text[4], " ")
+	announced, successor, _ := strings.Cut(text[4], " ")
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	return tasks.Handover{
 		Stands: state != "" && !state.Terminal() && desired == tasks.DesiredRun && worker != "" &&
 			text[2] == number(next-1) && announced == number(next),
-		Heir: heir,
+		Successor: successor,
 	}, nil
 }

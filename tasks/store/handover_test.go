@@ -34,47 +34,15 @@ func handover(t *testing.T, s *store.Store, next tasks.Lease) tasks.Handover {
 	return h
 }
 
-func TestAnAnnouncedAttemptPreparesAndClaimsOnceItIsReleased(t *testing.T) {
-	s, _ := fresh(t, store.Config{})
-	l, next := handing(t, s)
-	_, err := s.Claim(ctx(t), next, 0)
-	require.ErrorIs(t, err, tasks.ErrHeld, "nothing is announced")
-	announce(t, s, l)
-	announce(t, s, l) // the reply of the first was lost
-	require.Equal(t, tasks.Handover{Stands: true}, handover(t, s, next))
-	got, err := s.Claim(ctx(t), next, 0)
-	require.ErrorIs(t, err, tasks.ErrHandover)
-	require.Equal(t, "sealed", got.Envelope)
-	require.Equal(t, time.Second, got.Push.Progress.Position)
-	require.NoError(t, s.Ready(ctx(t), next))
-	announce(t, s, l)
-	require.Equal(t, tasks.Handover{Stands: true, Heir: "w2"}, handover(t, s, next))
-
-	push := get(t, s, l.ID)
-	require.Equal(t, "w1", push.Worker)
-	require.Equal(t, tasks.Publishing, push.State)
-	require.Equal(t, tasks.Kept, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}), "it is still the owner's")
-
-	epoch, err := s.Release(ctx(t), l, tasks.LastReport{Progress: progress(5 * time.Second)})
-	require.NoError(t, err)
-	require.Equal(t, next.Epoch, epoch)
-	require.False(t, handover(t, s, next).Stands)
-	got, err = s.Claim(ctx(t), next, 0)
-	require.NoError(t, err)
-	require.Equal(t, 5*time.Second, got.Push.Progress.Position)
-	require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
-	require.ErrorIs(t, s.Ready(ctx(t), next), tasks.ErrStale)
-}
-
 func TestOfTwoThatPreparedOneClaims(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	l, next := handing(t, s)
 	other := tasks.Lease{ID: next.ID, Epoch: next.Epoch, Worker: "w3"}
 	announce(t, s, l)
-	for _, heir := range []tasks.Lease{next, other} {
-		_, err := s.Claim(ctx(t), heir, 0)
+	for _, successor := range []tasks.Lease{next, other} {
+		_, err := s.Claim(ctx(t), successor, 0)
 		require.ErrorIs(t, err, tasks.ErrHandover)
-		require.NoError(t, s.Ready(ctx(t), heir))
+		require.NoError(t, s.Ready(ctx(t), successor))
 	}
 	_, err := s.Release(ctx(t), l, tasks.LastReport{})
 	require.NoError(t, err)
@@ -82,43 +50,6 @@ func TestOfTwoThatPreparedOneClaims(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Claim(ctx(t), other, 0)
 	require.ErrorIs(t, err, tasks.ErrHeld)
-}
-
-func TestAPushIsHandedOverColdWhenThereIsNothingToPrepare(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	for name, change := range map[string]func(t *testing.T, l tasks.Lease){
-		"without another worker": func(t *testing.T, _ tasks.Lease) {
-			require.NoError(t, rdb.ZRem(ctx(t), "{roomcast}:workers", "w", "w2").Err())
-		},
-		"when it is to stop": func(t *testing.T, l tasks.Lease) {
-			_, err := s.Stop(ctx(t), l.ID)
-			require.NoError(t, err)
-		},
-		"when it has a strike":       func(t *testing.T, l tasks.Lease) { set(t, rdb, l.ID, "strikes", "1") },
-		"when its record is damaged": func(t *testing.T, l tasks.Lease) { set(t, rdb, l.ID, "state", "sideways") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			l, next := handing(t, s)
-			change(t, l)
-			announced, err := s.Announce(ctx(t), l)
-			require.NoError(t, err)
-			require.False(t, announced)
-			_, err = s.Claim(ctx(t), next, 0)
-			require.ErrorIs(t, err, tasks.ErrHeld)
-		})
-	}
-}
-
-func TestOnlyTheOwnerAnnounces(t *testing.T) {
-	s, _ := fresh(t, store.Config{})
-	l, next := handing(t, s)
-	_, err := s.Announce(ctx(t), next)
-	require.ErrorIs(t, err, tasks.ErrStale)
-	_, err = s.Announce(ctx(t), tasks.Lease{ID: l.ID, Epoch: l.Epoch, Worker: "w2"})
-	require.ErrorIs(t, err, tasks.ErrStale)
-	_, err = s.Announce(ctx(t), tasks.Lease{ID: newID(t), Epoch: 1, Worker: "w1"})
-	require.ErrorIs(t, err, tasks.ErrGone)
-	require.ErrorIs(t, s.Ready(ctx(t), next), tasks.ErrStale, "nothing was announced")
 }
 
 func TestAStopDuringTheHandoverEndsThePush(t *testing.T) {
@@ -152,28 +83,6 @@ func TestThePreparedAttemptOfAVanishedOwnerIsTheSweepersNext(t *testing.T) {
 	_, err = s.Claim(ctx(t), next, 0)
 	require.NoError(t, err)
 	require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
-}
-
-func TestAnAttemptIsNotPreparedWhereItCannotBeOpened(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	l, next := handing(t, s)
-	announce(t, s, l)
-	require.NoError(t, rdb.Set(ctx(t), "{roomcast}:secret:"+l.ID, "v1.0a0a0a0a.nonce.sealed", 0).Err())
-	_, err := s.Claim(ctx(t), next, 0, "0b0b0b0b")
-	require.ErrorIs(t, err, tasks.ErrNoKey)
-	require.Equal(t, tasks.Handover{Stands: true}, handover(t, s, next))
-	require.Nil(t, get(t, s, l.ID).Trouble, "it does not wait: it publishes")
-	_, err = s.Claim(ctx(t), next, 0, "0a0a0a0a")
-	require.ErrorIs(t, err, tasks.ErrHandover)
-}
-
-func TestAPushWithStrikesIsNotPreparedBesideOthers(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	l, next := handing(t, s)
-	announce(t, s, l)
-	set(t, rdb, l.ID, "strikes", tasks.LonelyStrikes)
-	_, err := s.Claim(ctx(t), next, 1)
-	require.ErrorIs(t, err, tasks.ErrCrowded)
 }
 
 // Who prepared it may have died, with its owner even; then nobody hears its bell.

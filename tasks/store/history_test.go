@@ -143,8 +143,8 @@ func (w *world) answered(r sent, verdicts []tasks.Verdict) {
 	}
 }
 
-// unheard ends an attempt without telling the store more than that it lived.
-func (w *world) unheard() {
+// endUnreported ends an attempt without telling the store more than that it lived.
+func (w *world) endUnreported() {
 	worker, p, ok := w.run()
 	if !ok {
 		return

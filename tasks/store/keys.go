@@ -18,7 +18,6 @@ import (
 //	{roomcast}:live                 zset    id → end of lease, or of the grace of a queued push
 //	{roomcast}:workers              zset    worker → end of its presence
 //	{roomcast}:fleet                hash    worker → what it tells of itself, JSON tasks.WorkerReport
-//	{roomcast}:reserved             hash    the worker that keeps itself for a push, see reserve.lua; TTL
 //	{roomcast}:user:<app>:<user>    string  id of the push that publishes as this user; no TTL
 //	{roomcast}:idem:<sha256 of key> string  "<digest of body> <id>"; TTL 24 h
 //	{roomcast}:index:active         zset    ids of pushes that have not ended ┐ score 0:
@@ -49,7 +48,6 @@ const (
 	keyLive     = prefix + "live"
 	keyWorkers  = prefix + "workers"
 	keyFleet    = prefix + "fleet"
-	keyReserved = prefix + "reserved"
 	keyNone     = prefix + "none" // is never there, see Writable
 	keyEnded    = prefix + "ended"
 	keyFeed     = prefix + "feed"

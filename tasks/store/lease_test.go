@@ -163,3 +163,35 @@ func TestLeaseThatAClockSetBackMadeLongIsCut(t *testing.T) {
 		})
 	}
 }
+
+// A lease is held to its last millisecond: who may prepare is told so, and a push that
+// is to stop is its worker's to end.
+func TestLeaseWithLittleLeftIsHeld(t *testing.T) {
+	const left = 900 * time.Millisecond
+	s, rdb := fresh(t, store.Config{})
+	for name, c := range map[string]struct {
+		prepare func(t *testing.T, l tasks.Lease)
+		want    error
+	}{
+		"of a push that is handed over": {func(t *testing.T, l tasks.Lease) { announce(t, s, l) }, tasks.ErrHandover},
+		"of a push that is to stop": {func(t *testing.T, l tasks.Lease) {
+			_, err := s.Stop(ctx(t), l.ID)
+			require.NoError(t, err)
+		}, tasks.ErrHeld},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for { // until a claim was answered before the lease was over, on a machine that stands still now and then
+				l, next := handing(t, s)
+				c.prepare(t, l)
+				at, err := rdb.Time(ctx(t)).Result()
+				require.NoError(t, err)
+				require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(float64(at.Add(left).UnixMilli()), l.ID)).Err())
+				_, got := s.Claim(ctx(t), next, 0)
+				if now, err := rdb.Time(ctx(t)).Result(); err == nil && now.Before(at.Add(left)) {
+					require.ErrorIs(t, got, c.want)
+					return
+				}
+			}
+		})
+	}
+}

@@ -7,8 +7,8 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// heir is a worker that has heard the bell of an announced attempt.
-func (w *world) heir() {
+// successor is a worker that has heard the bell of an announced attempt.
+func (w *world) successor() {
 	worker := w.worker()
 	for _, id := range w.ids {
 		next := w.announced[id]
@@ -29,7 +29,7 @@ func (w *world) prepare(worker, id string, p tasks.Push) {
 	require.NoError(w.t, w.s.Ready(c(), tasks.Lease{ID: id, Epoch: p.Epoch + 1, Worker: worker}))
 	h, err := w.s.Handover(c(), id, p.Epoch+1)
 	require.NoError(w.t, err)
-	require.Equal(w.t, tasks.Handover{Stands: true, Heir: worker}, h)
+	require.Equal(w.t, tasks.Handover{Stands: true, Successor: worker}, h)
 }
 
 // announce is the beginning of a drain; its bell may be heard at once, and a
@@ -54,5 +54,5 @@ func (w *world) announce() {
 		require.NoError(w.t, err)
 		w.stopped[before.ID] = true
 	}
-	w.heir()
+	w.successor()
 }

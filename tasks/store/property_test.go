@@ -109,7 +109,7 @@ func (w *world) try(worker string, p tasks.Push) {
 		w.prepare(worker, p.ID, got.Push)
 		return
 	}
-	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrCrowded) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
+	if !errors.Is(err, tasks.ErrGone) && !errors.Is(err, tasks.ErrIsolated) && !errors.Is(err, tasks.ErrEnded) && !errors.Is(err, tasks.ErrHeld) && !errors.Is(err, tasks.ErrStale) {
 		w.t.Fatalf("claim: %v", err)
 	}
 }
@@ -381,13 +381,13 @@ func TestWhateverHappensInWhateverOrder(t *testing.T) {
 		acts := map[string]func(){
 			"create": w.create, "claim": w.claim, "renew": w.renew, "register": w.register, "stop": w.stop,
 			"finish": w.finish, "release": w.release, "time passes": w.pass, "look": w.look, "sweep": w.sweep,
-			"announce": w.announce, "heir": w.heir, "late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
-			"stand still": w.standStill, "arrive": w.arrive, "unheard": w.unheard,
+			"announce": w.announce, "successor": w.successor, "late": w.late, "flush": w.flush, "save": w.save, "lose": w.lose,
+			"stand still": w.standStill, "arrive": w.arrive, "end unreported": w.endUnreported,
 		}
 		names := []string{
 			"create", "create", "claim", "claim", "claim", "renew", "renew", "renew", "register", "stop", "finish", "release",
-			"announce", "announce", "heir", "heir", "heir", "release", "time passes", "time passes", "look", "look", "sweep", "sweep",
-			"late", "late", "flush", "save", "lose", "stand still", "stand still", "arrive", "arrive", "unheard",
+			"announce", "announce", "successor", "successor", "successor", "release", "time passes", "time passes", "look", "look", "sweep", "sweep",
+			"late", "late", "flush", "save", "lose", "stand still", "stand still", "arrive", "arrive", "end unreported",
 		}
 		for range rapid.IntRange(1, 100).Draw(rt, "acts") {
 			acts[rapid.SampledFrom(names).Draw(rt, "act")]()

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -169,10 +170,10 @@ func restoredRecord(p tasks.Push) (flat, error) {
 	return f, errors.Join(errs...)
 }
 
-// reader reads a record's fields and notes those it cannot.
+// reader reads a record's fields.
 type reader struct {
 	fields map[string]string
-	damage damage
+	err    error // of the first field that cannot be read
 }
 
 func (r *reader) int(name string) int64 {
@@ -218,8 +219,8 @@ func (r *reader) json(name string, value any) {
 }
 
 func (r *reader) note(name string, err error) {
-	if err != nil {
-		r.damage.note(name, err)
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("field %s: %w", name, err)
 	}
 }
 
@@ -260,9 +261,6 @@ func (r *reader) desired() tasks.Desired {
 
 // identity notes what a record without which scripts cannot work lacks.
 func (r *reader) identity() {
-	if _, ok := r.fields[noHash]; ok {
-		r.note("", errNoHash)
-	}
 	for _, name := range []string{fieldID, fieldApp, fieldUser, fieldSpec} {
 		if r.fields[name] == "" {
 			r.note(name, errMissing)
@@ -270,8 +268,8 @@ func (r *reader) identity() {
 	}
 }
 
-// readPush makes a Push of push id's record. With an error, a *damage, it is
-// what could be read.
+// readPush makes a Push of push id's record. With an error it is what could be
+// read.
 func readPush(id string, record map[string]string) (tasks.Push, error) {
 	r := &reader{fields: record}
 	p := tasks.Push{
@@ -300,7 +298,7 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 	if !p.State.Terminal() { // what has ended needs no more than it has
 		r.identity()
 	}
-	return p, r.damage.errOrNil()
+	return p, r.err
 }
 
 // coverageText writes six numbers for each track.

@@ -18,7 +18,7 @@ var luaFiles embed.FS
 // scripts are the store's scripts, each with what Go knows and lib.lua before it.
 type scripts struct {
 	create, claim, renew, finish, release, stop, abort *redis.Script
-	register, fleet, damaged, reserve, refused         *redis.Script
+	register, fleet, refused                           *redis.Script
 	announce, ready                                    *redis.Script
 	expired, takeover, deferred, forget, due, feed     *redis.Script
 	ring, next, undelivered, resend                    *redis.Script
@@ -32,8 +32,8 @@ func newScripts() scripts {
 		create: with("create"), claim: with("claim"), renew: with("renew"),
 		finish: with("finish"), release: with("release"), stop: with("stop"), abort: with("abort"),
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
-		register: with("register"), fleet: with("fleet"), damaged: with("damaged"),
-		reserve: with("reserve"), refused: with("refused"), announce: with("announce"), ready: with("ready"),
+		register: with("register"), fleet: with("fleet"),
+		refused: with("refused"), announce: with("announce"), ready: with("ready"),
 		forget: with("forget"), due: with("due"), feed: with("feed"),
 		ring: with("ring"), next: with("next"), undelivered: with("undelivered"), resend: with("resend"),
 		look: with("look"), preview: with("preview"),

@@ -67,7 +67,7 @@ var (
 	_ tasks.HandoverStore = (*Store)(nil)
 	_ tasks.FleetStore    = (*Store)(nil)
 	_ tasks.OutboxStore   = (*Store)(nil)
-	_ tasks.OutboxBells   = (*Store)(nil)
+	_ tasks.DueOutboxes   = (*Store)(nil)
 	_ tasks.DeadStore     = (*Store)(nil)
 )
 

@@ -26,6 +26,17 @@ func vanish(t testing.TB, s *store.Store, rdb redisconn.Client, p tasks.Push) ta
 	return taken
 }
 
+// struck is a push with two strikes.
+func struck(t *testing.T, s *store.Store, rdb redisconn.Client) tasks.Push {
+	t.Helper()
+	p := create(t, s, "u")
+	for range tasks.IsolationStrikes {
+		claim(t, s, get(t, s, p.ID), "w")
+		vanish(t, s, rdb, p)
+	}
+	return get(t, s, p.ID)
+}
+
 func TestPushWhoseWorkersVanishIsPoisonedAfterThreeStrikes(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := create(t, s, "u")
@@ -166,22 +177,6 @@ func TestStrikeOfAPoisonedPushIsNotTakenBack(t *testing.T) {
 	require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: last, State: tasks.Publishing}))
 	require.Equal(t, tasks.Failed, get(t, s, p.ID).State)
 	require.Equal(t, tasks.MaxStrikes, get(t, s, p.ID).Strikes)
-}
-
-func TestPushWithTwoStrikesRunsOnlyInAnEmptyWorker(t *testing.T) {
-	s, rdb := fresh(t, store.Config{})
-	p := create(t, s, "u")
-	for range tasks.LonelyStrikes {
-		_, err := s.Claim(ctx(t), lease(get(t, s, p.ID), "w"), 5)
-		require.NoError(t, err, "fewer strikes do not matter")
-		vanish(t, s, rdb, p)
-	}
-	got := get(t, s, p.ID)
-	_, err := s.Claim(ctx(t), lease(got, "w"), 1)
-	require.ErrorIs(t, err, tasks.ErrCrowded)
-	require.Equal(t, got, get(t, s, p.ID), "it stays as it was")
-	_, err = s.Claim(ctx(t), lease(got, "w"), 0)
-	require.NoError(t, err)
 }
 
 func TestStopOfAPoisonedPushsLastAttemptEndsItAsStopped(t *testing.T) {

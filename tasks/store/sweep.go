@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -115,17 +116,22 @@ func (s *Store) forget(ctx context.Context, id string) error {
 // strike: its task was lost. One with Damage ends as Failed. It returns ErrHeld when the lease has changed
 // since it was seen, ErrEnded or ErrGone when there is nothing to take.
 func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, error) {
-	var failure flat
-	if err := failure.addJSON(fieldFailure, tasks.Poisoned()); err != nil {
+	var failures flat
+	err := errors.Join(failures.addJSON(fieldFailure, tasks.Poisoned()), failures.addJSON(fieldFailure, tasks.Damaged()))
+	if err != nil {
 		return tasks.Taken{}, err
 	}
+	o, damaged := ownerOf(e.Push.Spec), ""
 	if e.Damage != nil {
-		return s.endDamaged(ctx, e)
+		damaged = failures[3]
+		if o, err = s.owner(ctx, e.ID); err != nil {
+			return tasks.Taken{}, err
+		}
 	}
-	keys := append(pushKeys(e.ID, ownerOf(e.Push.Spec)), keyWorkers)
+	keys := append(pushKeys(e.ID, o), keyWorkers)
 	r, err := s.run(ctx, s.scripts.takeover, keys,
 		e.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), e.Expiry,
-		rand.Text(), tasks.MaxStrikes, failure[1], s.announcedGrace().Milliseconds())
+		rand.Text(), tasks.MaxStrikes, failures[1], s.announcedGrace().Milliseconds(), damaged)
 	if err != nil {
 		return tasks.Taken{}, err
 	}
@@ -140,7 +146,7 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 // it waits, as the fleet tells; ErrHeld when it has changed since it was seen.
 func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration) error {
 	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyEvents(e.ID), keySecret(e.ID), keyWorkers, keyFleet, keyActive},
-		e.ID, grace.Milliseconds(), e.Expiry, tasks.LonelyStrikes)
+		e.ID, grace.Milliseconds(), e.Expiry, tasks.IsolationStrikes)
 	if err != nil {
 		return err
 	}

@@ -145,7 +145,7 @@ func (d *Deliverer) Deliver(ctx context.Context, t tasks.WebhookTask) error {
 		case errors.Is(err, errBusy):
 			return d.undelivered(ctx, t, tasks.Undelivered{Webhook: w.ID, Wait: busyWait + rand.N(busyWait)})
 		}
-		u := d.judge(w, a, err)
+		u := d.nextTry(w, a, err)
 		d.note(w, u)
 		if err := d.undelivered(ctx, t, u); err != nil || !u.Dead {
 			return err
@@ -177,8 +177,8 @@ type answer struct {
 	retryAfter string // the header
 }
 
-// judge says what becomes of w, which failed with err.
-func (d *Deliverer) judge(w tasks.Webhook, a answer, err error) tasks.Undelivered {
+// nextTry says what becomes of w, which failed with err.
+func (d *Deliverer) nextTry(w tasks.Webhook, a answer, err error) tasks.Undelivered {
 	u := tasks.Undelivered{Webhook: w.ID, Answer: err.Error()}
 	left := w.Since.Add(lifetime).Sub(d.cfg.Now())
 	if left <= 0 || a.status == http.StatusGone || w.Type == tasks.WebhookProgress {

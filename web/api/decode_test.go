@@ -168,7 +168,7 @@ func FuzzDecodeRequest(f *testing.F) {
 	for _, seed := range []string{
 		`{` + least + `}`, `{"VideoSrc":1,"videoSrc":null}`, `{"redis":"true","redisPort":"1"}`, `{"strRoomId":7}`,
 		`{"a":{"b":[{}]}}`, `[]`, `{} {}`, "{\"userSig\":\"\xff\"}", `{"roomId":1e9}`,
-		`{` + least + `,` + everyWish + `}`, `{"headers":{"a":"b","a":"c"}}`, `{"headers":[{}],"fps":"0x1p4"}`, "\ufeff{}",
+		`{` + least + `,` + everyOption + `}`, `{"headers":{"a":"b","a":"c"}}`, `{"headers":[{}],"fps":"0x1p4"}`, "\ufeff{}",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -196,7 +196,7 @@ func asBody(r tasks.Request) []byte {
 		"clientRole": r.ClientRole, "redis": r.Redis, "redisHost": r.RedisHost, "redisPassword": reveal(r.RedisPassword),
 		"mode": r.Mode, "resumeScope": r.ResumeScope, "resumeKey": r.ResumeKey,
 	}
-	maps.Copy(body, wishesAsBody(r.Wishes))
+	maps.Copy(body, optionsAsBody(r.Options))
 	if r.RoomWasNumber {
 		body["roomId"] = json.RawMessage(r.RoomID)
 	}

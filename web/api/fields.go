@@ -40,26 +40,26 @@ var fields = []field{
 	{"mode", false, func(r *draft, v any) string { return text(&r.Mode, v) }},
 	{"resumeScope", false, func(r *draft, v any) string { return text(&r.ResumeScope, v) }},
 	{"resumeKey", false, func(r *draft, v any) string { return textOrNumber(&r.ResumeKey, v) }},
-	{"startAtMs", false, func(r *draft, v any) string { return integer(&r.Wishes.StartAtMs, v) }},
-	{"endAtMs", false, func(r *draft, v any) string { return integer(&r.Wishes.EndAtMs, v) }},
-	{"repeat", false, func(r *draft, v any) string { return integer(&r.Wishes.Repeat, v) }},
-	{"maxDurationSec", false, func(r *draft, v any) string { return integer(&r.Wishes.MaxDurationSec, v) }},
-	{"maxIdleSec", false, func(r *draft, v any) string { return integer(&r.Wishes.MaxIdleSec, v) }},
-	{"volume", false, func(r *draft, v any) string { return integer(&r.Wishes.Volume, v) }},
-	{"mute", false, func(r *draft, v any) string { return truth(&r.Wishes.Mute, v) }},
-	{"transcode", false, func(r *draft, v any) string { return text(&r.Wishes.Transcode, v) }},
-	{"width", false, func(r *draft, v any) string { return integer(&r.Wishes.Width, v) }},
-	{"height", false, func(r *draft, v any) string { return integer(&r.Wishes.Height, v) }},
-	{"fps", false, func(r *draft, v any) string { return decimal(&r.Wishes.FPS, v) }},
-	{"videoKbps", false, func(r *draft, v any) string { return integer(&r.Wishes.VideoKbps, v) }},
-	{"audioKbps", false, func(r *draft, v any) string { return integer(&r.Wishes.AudioKbps, v) }},
-	{"fillAudio", false, func(r *draft, v any) string { return choice(&r.Wishes.FillAudio, v) }},
-	{"fillVideo", false, func(r *draft, v any) string { return truth(&r.Wishes.FillVideo, v) }},
-	{"audioTrack", false, func(r *draft, v any) string { return textOrNumber(&r.Wishes.AudioTrack, v) }},
-	{"programNumber", false, func(r *draft, v any) string { return integer(&r.Wishes.ProgramNumber, v) }},
-	{"audioDelayMs", false, func(r *draft, v any) string { return integer(&r.Wishes.AudioDelayMs, v) }},
+	{"startAtMs", false, func(r *draft, v any) string { return integer(&r.Options.StartAtMs, v) }},
+	{"endAtMs", false, func(r *draft, v any) string { return integer(&r.Options.EndAtMs, v) }},
+	{"repeat", false, func(r *draft, v any) string { return integer(&r.Options.Repeat, v) }},
+	{"maxDurationSec", false, func(r *draft, v any) string { return integer(&r.Options.MaxDurationSec, v) }},
+	{"maxIdleSec", false, func(r *draft, v any) string { return integer(&r.Options.MaxIdleSec, v) }},
+	{"volume", false, func(r *draft, v any) string { return integer(&r.Options.Volume, v) }},
+	{"mute", false, func(r *draft, v any) string { return truth(&r.Options.Mute, v) }},
+	{"transcode", false, func(r *draft, v any) string { return text(&r.Options.Transcode, v) }},
+	{"width", false, func(r *draft, v any) string { return integer(&r.Options.Width, v) }},
+	{"height", false, func(r *draft, v any) string { return integer(&r.Options.Height, v) }},
+	{"fps", false, func(r *draft, v any) string { return decimal(&r.Options.FPS, v) }},
+	{"videoKbps", false, func(r *draft, v any) string { return integer(&r.Options.VideoKbps, v) }},
+	{"audioKbps", false, func(r *draft, v any) string { return integer(&r.Options.AudioKbps, v) }},
+	{"fillAudio", false, func(r *draft, v any) string { return choice(&r.Options.FillAudio, v) }},
+	{"fillVideo", false, func(r *draft, v any) string { return truth(&r.Options.FillVideo, v) }},
+	{"audioTrack", false, func(r *draft, v any) string { return textOrNumber(&r.Options.AudioTrack, v) }},
+	{"programNumber", false, func(r *draft, v any) string { return integer(&r.Options.ProgramNumber, v) }},
+	{"audioDelayMs", false, func(r *draft, v any) string { return integer(&r.Options.AudioDelayMs, v) }},
 	{"headers", false, setHeaders},
-	{"headersFor", false, func(r *draft, v any) string { return text(&r.Wishes.HeadersFor, v) }},
+	{"headersFor", false, func(r *draft, v any) string { return text(&r.Options.HeadersFor, v) }},
 	{"callbackUrl", false, func(r *draft, v any) string { return text(&r.CallbackURL, v) }},
 	{"callbackEvents", false, setCallbackEvents},
 	{"metadata", false, setMetadata},
@@ -202,9 +202,9 @@ func canonical(r tasks.Request) []byte {
 		r.ClientRole, r.Redis, r.RedisHost, r.RedisPort, r.RedisPassword.Reveal(),
 		r.Mode, r.ResumeScope, r.ResumeKey,
 	}
-	// A request without wishes is as it was before there were any, so that an
+	// A request without options is as it was before there were any, so that an
 	// idempotency key outlives an upgrade.
-	if w := r.Wishes; !reflect.ValueOf(w).IsZero() {
+	if w := r.Options; !reflect.ValueOf(w).IsZero() {
 		headers := revealed(w.Headers)
 		w.Headers = nil
 		parts = append(parts, w, headers)

@@ -16,7 +16,7 @@ const maxHeaders = 1000
 func setHeaders(r *draft, value any) string {
 	headers, complaint := pairs[media.Secret](value, `{"Authorization": "Bearer …"}`)
 	if len(headers) > 0 {
-		r.Wishes.Headers = headers
+		r.Options.Headers = headers
 	}
 	return complaint
 }

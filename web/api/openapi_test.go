@@ -114,7 +114,7 @@ func TestTheDescriptionHasWhatARequestMaySay(t *testing.T) {
 	doc := description(t)
 	known, _ := contract.Properties(schema(t, doc, "PushRequest"))
 	for _, f := range fields {
-		assert.Contains(t, known, f.name, "add it to PushRequest, or to Wishes, in web/api/openapi.yaml")
+		assert.Contains(t, known, f.name, "add it to PushRequest, or to PushOptions, in web/api/openapi.yaml")
 	}
 	for name, property := range known {
 		_, ok := fieldOf(strings.ToLower(name))

@@ -104,7 +104,7 @@ func codeTable() string {
 // fieldTables has a table for each schema with members, those of a request
 // first.
 func fieldTables(doc *openapi3.T) string {
-	order := []string{"PushRequest", "Wishes", "Push", "Progress", "Source", "Plan"}
+	order := []string{"PushRequest", "PushOptions", "Push", "Progress", "Source", "Plan"}
 	names := slices.SortedFunc(maps.Keys(doc.Components.Schemas), func(a, b string) int {
 		return cmp.Or(cmp.Compare(rank(order, a), rank(order, b)), strings.Compare(a, b))
 	})

@@ -73,8 +73,8 @@ func fullPush() tasks.Push {
 	return p
 }
 
-// wishingPush asked for everything that a request may.
-func wishingPush() tasks.Push {
+// pushWithOptions asked for everything that a request may.
+func pushWithOptions() tasks.Push {
 	p := youngPush()
 	p.Spec.UserSigMinted = true
 	p.Spec.Options = media.Options{
@@ -97,7 +97,7 @@ func TestPushAsJSON(t *testing.T) {
 	}{
 		{"a young push has no member for what is absent", "push_young.json", youngPush()},
 		{"a push with everything", "push_full.json", fullPush()},
-		{"a push with wishes", "push_wishes.json", wishingPush()},
+		{"a push with options", "push_options.json", pushWithOptions()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFace(t, nil)

@@ -1,19 +1,17 @@
 // Package monitor serves asynqmon, the page of the queue, in a way that fits
-// Roomcast: its Cancel and Delete stop a push for good, nothing else can be
-// changed from it, it shows no payload as it is, and it needs nothing from
-// another host. Who may see it is its caller's to decide.
+// Roomcast: its Cancel stops a push for good, nothing else can be changed from
+// it, it shows no payload as it is, and it needs nothing from another host. Who may see it is its caller's to decide.
 package monitor
 
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"maps"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/hibiken/asynqmon"
 
 	"github.com/roomcast/roomcast/internal/redisconn"
@@ -27,12 +25,13 @@ const Root = "/monitor"
 // redisTime is how long Redis may take to answer before it counts as away.
 const redisTime = 2 * time.Second
 
-// The webhooks' queue and task in asynq, as tasks/queue names them. Nothing there
-// can be changed: a webhook is no push, and to end it ends none.
-const (
-	webhookQueue = "webhook"
-	webhookTask  = "webhook:deliver"
-)
+// webhookTask is the task of webhooks in asynq, as tasks/queue names it.
+const webhookTask = "webhook:deliver"
+
+// cancels is what may be asked of asynqmon beside reading: the Cancel of running
+// pushes. The worker that hears it makes it a durable stop (tasks/queue, OnCancel).
+// A webhook is no push, and to end its task ends none.
+var cancels = regexp.MustCompile(`^` + Root + `/api/queues/(push|resume)/active_tasks(/[^/]+:cancel|:batch_cancel|:cancel_all)$`)
 
 // shared is an asynq.RedisConnOpt that hands out a client we have already.
 // asynq's own options lose user names and TLS.
@@ -40,29 +39,19 @@ type shared struct{ client redisconn.Client }
 
 func (s shared) MakeRedisClient() any { return s.client }
 
-// Pushes finds and stops pushes. Its errors are *tasks.Error; stopping a push
-// that has ended is none.
-type Pushes interface {
-	Get(ctx context.Context, id string) (tasks.Push, error)
-	Stop(ctx context.Context, id string) (tasks.Push, error)
-}
-
 // Config is what New needs.
 type Config struct {
 	Client redisconn.Client // where the queues are; stays the caller's to close
-	Pushes Pushes
 	// Active returns the pushes that have not ended, all in one read.
 	Active func(ctx context.Context) ([]tasks.Push, error)
 	// Declare makes asynq know its queues although they are empty.
 	Declare func(ctx context.Context) error
-	Log     *slog.Logger
 }
 
 // Monitor is the page and what it asks for.
 type Monitor struct {
 	asynqmon http.Handler
 	index    page
-	buttons  http.Handler
 	declare  func(ctx context.Context) error
 	origin   *http.CrossOriginProtection
 }
@@ -75,28 +64,31 @@ func New(cfg Config) *Monitor {
 		PayloadFormatter: &payloads{active: cfg.Active},
 		ResultFormatter:  asynqmon.ResultFormatterFunc(func(string, []byte) string { return "" }),
 	})
-	b := &buttons{pushes: cfg.Pushes, inspector: asynq.NewInspectorFromRedisClient(cfg.Client), log: cfg.Log}
 	return &Monitor{
 		asynqmon: h,
 		index:    newPage(fetch(h, Root+"/").body.Bytes()),
-		buttons:  b.routes(),
 		declare:  cfg.Declare,
 		origin:   http.NewCrossOriginProtection(),
 	}
 }
 
-// ServeHTTP hands what reads to asynqmon and what changes to our buttons:
-// asynqmon itself is never asked to change anything. A browser sends the
-// password of HTTP Basic along with whatever another site makes it send, so a
-// change must come from our own page or from no page at all.
+// ServeHTTP hands what reads, and Cancel, to asynqmon, and refuses what else
+// changes something. A browser sends the password of HTTP Basic along with
+// whatever another site makes it send, so a change must come from our own page or
+// from no page at all.
 func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case m.origin.Check(r) != nil:
 		problem.Write(w, &tasks.Error{Code: problem.CodeCrossSite, Msg: "another site's page may not change anything here"})
+	case r.Method == http.MethodPost && cancels.MatchString(r.URL.Path):
+		m.ask(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		m.buttons.ServeHTTP(w, r)
+		problem.Write(w, &tasks.Error{
+			Code: problem.CodeMonitorReadOnly,
+			Msg:  "the monitor can cancel a push that runs and nothing else; one that waits is stopped on the page, or with DELETE /v1/pushes/{id}",
+		})
 	case strings.HasPrefix(r.URL.Path, Root+"/api/"):
-		m.read(w, r)
+		m.ask(w, r)
 	case r.URL.Path == noticePath:
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		_, _ = w.Write(notice)
@@ -105,9 +97,9 @@ func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// read lets asynqmon answer unless Redis is away: that it would say late and in
+// ask lets asynqmon answer unless Redis is away: that it would say late and in
 // no words for people.
-func (m *Monitor) read(w http.ResponseWriter, r *http.Request) {
+func (m *Monitor) ask(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), redisTime)
 	defer cancel()
 	if err := m.declare(ctx); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -26,9 +25,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func open(client redisconn.Client, pushes monitor.Pushes, active ...tasks.Push) *monitor.Monitor {
+func open(client redisconn.Client, active ...tasks.Push) *monitor.Monitor {
 	return monitor.New(monitor.Config{
-		Client: client, Pushes: pushes, Log: slog.New(slog.DiscardHandler),
+		Client:  client,
 		Active:  func(context.Context) ([]tasks.Push, error) { return active, nil },
 		Declare: func(context.Context) error { return nil },
 	})
@@ -49,7 +48,7 @@ func enqueue(t *testing.T, client redisconn.Client, id string, payload []byte) {
 
 func TestMonitor(t *testing.T) {
 	client := redistest.New(t, redistest.Config{}).Client(t)
-	m := open(client, nil,
+	m := open(client,
 		tasks.Push{ID: "p1", Epoch: 3, State: tasks.Publishing, Progress: &media.Progress{Position: 75 * time.Second, Duration: time.Hour}},
 		tasks.Push{ID: "p2", Epoch: 1, State: tasks.Queued, Trouble: tasks.WaitingForSlot.Trouble(time.Now().Add(-90 * time.Second))},
 		tasks.Push{ID: "p3", Epoch: 2, State: tasks.Publishing})
@@ -85,7 +84,7 @@ func TestMonitor(t *testing.T) {
 
 func TestWhoReadsWhileRedisIsAwayIsToldSoInWords(t *testing.T) {
 	m := monitor.New(monitor.Config{
-		Client: redistest.New(t, redistest.Config{}).Client(t), Log: slog.New(slog.DiscardHandler),
+		Client: redistest.New(t, redistest.Config{}).Client(t),
 		Declare: func(ctx context.Context) error {
 			_, bounded := ctx.Deadline()
 			assert.True(t, bounded)
@@ -101,7 +100,7 @@ func TestWhoReadsWhileRedisIsAwayIsToldSoInWords(t *testing.T) {
 }
 
 func TestThePageNeedsNoOtherHost(t *testing.T) {
-	m := open(redistest.New(t, redistest.Config{}).Client(t), nil)
+	m := open(redistest.New(t, redistest.Config{}).Client(t))
 	foreign := regexp.MustCompile(`(?:src|href)="(?:https?:)?//`)
 	for _, target := range []string{"/monitor", "/monitor/", "/monitor/queues/push", "/monitor/queues/push/tasks/p1.3"} {
 		t.Run(target, func(t *testing.T) {
@@ -121,7 +120,7 @@ func TestThePageNeedsNoOtherHost(t *testing.T) {
 }
 
 func TestEveryFileOfThePageIsThere(t *testing.T) {
-	m := open(redistest.New(t, redistest.Config{}).Client(t), nil)
+	m := open(redistest.New(t, redistest.Config{}).Client(t))
 	page := ask(m, "GET", "/monitor/").Body.String()
 	files := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(page, -1)
 	require.NotEmpty(t, files)

@@ -26,7 +26,7 @@
       body = JSON.parse(xhr.responseText) ?? {};
     } catch {}
     if (xhr.status >= 400) return body.detail || `The server answered ${xhr.status}.`;
-    const failed = (body.error_ids ?? body.failed_ids ?? []).length;
+    const failed = (body.error_ids ?? []).length;
     return failed > 0 ? `It failed for ${failed} of the tasks. The log of the API says why.` : "";
   }
 
@@ -39,7 +39,7 @@
       if (text) say(text);
     });
     if (changes) this.addEventListener("error", () => say("The server cannot be reached."));
-    this.stops = changes && /\/(active|pending|scheduled|retry)_tasks/.test(rest[0]);
+    this.stops = changes && /\/active_tasks/.test(rest[0]);
     return open.call(this, method, ...rest);
   };
 

@@ -31,7 +31,7 @@ var own = []tasks.CodeEntry{
 	{Code: CodeUnauthorized, Meaning: "no API key, or an unknown one", Do: "send `Authorization: Bearer KEY`"},
 	{Code: CodeCrossSite, Meaning: "a browser was sent here by another site", Do: "call from a program, or from a page of this address"},
 	{Code: CodeWrongHost, Meaning: "without keys this API is served as localhost or a loopback address only", Do: "use that name, or set ROOMCAST_API_KEYS"},
-	{Code: CodeMonitorReadOnly, Meaning: "the queue monitor stops pushes and changes nothing else", Do: "use the API"},
+	{Code: CodeMonitorReadOnly, Meaning: "the queue monitor cancels running pushes and changes nothing else", Do: "use the API"},
 	{Code: CodeNoRoute, Meaning: "there is nothing at this address", Do: "look at `/openapi.yaml`"},
 	{Code: CodeMethodNotAllowed, Meaning: "the address does not know this method", Do: "use one of those in the header `Allow`"},
 	{Code: CodeBodyTooLarge, Meaning: "the body has more than 64 KiB", Do: "send less"},

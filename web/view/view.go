@@ -24,7 +24,7 @@ type Push struct {
 	Redis       bool              `json:"redis"`
 	Mode        media.SourceMode  `json:"mode"`
 	ResumeScope tasks.ResumeScope `json:"resumeScope,omitempty"`
-	wishes
+	options
 	Metadata       map[string]string `json:"metadata,omitempty"`
 	CallbackURL    string            `json:"callbackUrl,omitempty"`
 	CallbackEvents []string          `json:"callbackEvents,omitempty"`
@@ -101,7 +101,7 @@ func Of(p tasks.Push) Push {
 		ID: p.ID, State: p.State, Status: p.State, Desired: p.Desired,
 		VideoSrc: p.Spec.VideoSrc, SDKAppID: p.Spec.SDKAppID, RoomID: p.Spec.RoomID, UserID: p.Spec.UserID,
 		ClientRole: p.Spec.ClientRole, Minted: p.Spec.UserSigMinted, Redis: p.Spec.Redis, Mode: p.Spec.Mode, ResumeScope: p.Spec.ResumeScope,
-		wishes:   viewWishes(p.Spec),
+		options:  viewOptions(p.Spec),
 		Metadata: p.Spec.Metadata, CallbackURL: p.Spec.CallbackURL, CallbackEvents: viewCallbackEvents(p.Spec), WebhooksLost: p.WebhooksLost,
 		Attempt: p.Epoch, Worker: p.Worker,
 		CreatedAt: Stamp(p.CreatedAt), StartedAt: Stamp(p.StartedAt), EndedAt: Stamp(p.EndedAt),

@@ -27,7 +27,7 @@ type Request struct {
 	Mode          media.SourceMode
 	ResumeScope   tasks.ResumeScope
 	ResumeKey     string
-	Wishes
+	PushOptions
 	Headers        map[string]media.Secret // for the source's server
 	Metadata       Metadata
 	CallbackURL    media.Secret // may hold a token
@@ -40,7 +40,7 @@ func (r Request) open() PushRequest {
 		VideoSrc: r.VideoSrc.Reveal(), SDKAppID: r.SDKAppID, RoomID: r.RoomID,
 		UserID: r.UserID, UserSig: r.UserSig.Reveal(),
 		Redis: r.Redis, RedisHost: r.RedisHost, RedisPort: r.RedisPort, RedisPassword: r.RedisPassword.Reveal(),
-		Mode: r.Mode, ResumeScope: r.ResumeScope, ResumeKey: r.ResumeKey, Wishes: r.Wishes,
+		Mode: r.Mode, ResumeScope: r.ResumeScope, ResumeKey: r.ResumeKey, PushOptions: r.PushOptions,
 		Metadata: r.Metadata, CallbackURL: r.CallbackURL.Reveal(), CallbackEvents: r.CallbackEvents,
 	}
 	for name, value := range r.Headers {

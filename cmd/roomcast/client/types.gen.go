@@ -153,7 +153,6 @@ const (
 	WorkerStateDraining WorkerState = "draining"
 	WorkerStateNoMemory WorkerState = "no_memory"
 	WorkerStateReady    WorkerState = "ready"
-	WorkerStateReserved WorkerState = "reserved"
 )
 
 // Valid indicates whether the value is a known member of the WorkerState enum.
@@ -164,8 +163,6 @@ func (e WorkerState) Valid() bool {
 	case WorkerStateNoMemory:
 		return true
 	case WorkerStateReady:
-		return true
-	case WorkerStateReserved:
 		return true
 	default:
 		return false
@@ -435,8 +432,8 @@ type Progress struct {
 
 // Push What was asked for and what has become of it.
 type Push struct {
-	// Embedded struct due to allOf(#/components/schemas/Wishes)
-	Wishes `yaml:",inline"`
+	// Embedded struct due to allOf(#/components/schemas/PushOptions)
+	PushOptions `yaml:",inline"`
 	// Embedded fields due to inline allOf schema
 	// Attempt The number of the attempt, from 1.
 	Attempt int64 `json:"attempt"`
@@ -526,10 +523,70 @@ type Push struct {
 	Worker string `json:"worker,omitempty"`
 }
 
+// PushOptions What a push may ask of the playing. A push shows what was asked for and is not as it is by default.
+type PushOptions struct {
+	// AudioDelayMs So much later the sound; below zero it is earlier.
+	AudioDelayMs int64 `json:"audioDelayMs,omitempty"`
+
+	// AudioKbps Bit rate of sound that is re-encoded, 16 to 320 kb/s.
+	AudioKbps int64 `json:"audioKbps,omitempty"`
+
+	// AudioTrack Which of the source's sounds: its number, counted from 0, a language, or its name.
+	AudioTrack string `json:"audioTrack,omitempty"`
+
+	// EndAtMs Play up to here.
+	EndAtMs int64 `json:"endAtMs,omitempty"`
+
+	// FillAudio Silence for a source without sound. Default true.
+	FillAudio *bool `json:"fillAudio,omitempty"`
+
+	// FillVideo Black for a source without a picture. Default false.
+	FillVideo bool `json:"fillVideo,omitempty"`
+
+	// FPS Frames per second, 1 to 60.
+	FPS float64 `json:"fps,omitempty"`
+
+	// HeadersFor Where `headers` go: to the source's own scheme, host and port (the default), or Referer, Origin and User-Agent to every host of the source.
+	HeadersFor HeadersFor `json:"headersFor,omitempty"`
+
+	// Height Its height; one of the two keeps the shape.
+	Height int `json:"height,omitempty"`
+
+	// MaxDurationSec Leave the room after so long, all attempts together.
+	MaxDurationSec int64 `json:"maxDurationSec,omitempty"`
+
+	// MaxIdleSec How long a live source may be away. Default 300.
+	MaxIdleSec int64 `json:"maxIdleSec,omitempty"`
+
+	// Mute Send silence.
+	Mute bool `json:"mute,omitempty"`
+
+	// ProgramNumber Which program of a transport stream.
+	ProgramNumber int `json:"programNumber,omitempty"`
+
+	// Repeat How often; -1 is for ever. Default 1.
+	Repeat int `json:"repeat,omitempty"`
+
+	// StartAtMs Play from here on, in milliseconds from the source's start.
+	StartAtMs int64 `json:"startAtMs,omitempty"`
+
+	// Transcode `auto`, the default, re-encodes what the room does not take as it is.
+	Transcode TranscodeMode `json:"transcode,omitempty"`
+
+	// VideoKbps Bit rate of a picture that is re-encoded, 64 to 20000 kb/s.
+	VideoKbps int64 `json:"videoKbps,omitempty"`
+
+	// Volume How loud, in percent. Default 100.
+	Volume *int `json:"volume,omitempty"`
+
+	// Width The picture's width in pixels, even, 16 to 1920.
+	Width int `json:"width,omitempty"`
+}
+
 // PushRequest What a push is to be.
 type PushRequest struct {
-	// Embedded struct due to allOf(#/components/schemas/Wishes)
-	Wishes `yaml:",inline"`
+	// Embedded struct due to allOf(#/components/schemas/PushOptions)
+	PushOptions `yaml:",inline"`
 	// Embedded fields due to inline allOf schema
 	// CallbackEvents Which events; by default all but `push.progress`.
 	CallbackEvents []WebhookType `json:"callbackEvents,omitempty"`
@@ -792,66 +849,6 @@ type WarningCode = tasks.WarningCode
 // WebhookType What a webhook tells.
 type WebhookType string
 
-// Wishes What a push may ask of the playing. A push shows what was asked for and is not as it is by default.
-type Wishes struct {
-	// AudioDelayMs So much later the sound; below zero it is earlier.
-	AudioDelayMs int64 `json:"audioDelayMs,omitempty"`
-
-	// AudioKbps Bit rate of sound that is re-encoded, 16 to 320 kb/s.
-	AudioKbps int64 `json:"audioKbps,omitempty"`
-
-	// AudioTrack Which of the source's sounds: its number, counted from 0, a language, or its name.
-	AudioTrack string `json:"audioTrack,omitempty"`
-
-	// EndAtMs Play up to here.
-	EndAtMs int64 `json:"endAtMs,omitempty"`
-
-	// FillAudio Silence for a source without sound. Default true.
-	FillAudio *bool `json:"fillAudio,omitempty"`
-
-	// FillVideo Black for a source without a picture. Default false.
-	FillVideo bool `json:"fillVideo,omitempty"`
-
-	// FPS Frames per second, 1 to 60.
-	FPS float64 `json:"fps,omitempty"`
-
-	// HeadersFor Where `headers` go: to the source's own scheme, host and port (the default), or Referer, Origin and User-Agent to every host of the source.
-	HeadersFor HeadersFor `json:"headersFor,omitempty"`
-
-	// Height Its height; one of the two keeps the shape.
-	Height int `json:"height,omitempty"`
-
-	// MaxDurationSec Leave the room after so long, all attempts together.
-	MaxDurationSec int64 `json:"maxDurationSec,omitempty"`
-
-	// MaxIdleSec How long a live source may be away. Default 300.
-	MaxIdleSec int64 `json:"maxIdleSec,omitempty"`
-
-	// Mute Send silence.
-	Mute bool `json:"mute,omitempty"`
-
-	// ProgramNumber Which program of a transport stream.
-	ProgramNumber int `json:"programNumber,omitempty"`
-
-	// Repeat How often; -1 is for ever. Default 1.
-	Repeat int `json:"repeat,omitempty"`
-
-	// StartAtMs Play from here on, in milliseconds from the source's start.
-	StartAtMs int64 `json:"startAtMs,omitempty"`
-
-	// Transcode `auto`, the default, re-encodes what the room does not take as it is.
-	Transcode TranscodeMode `json:"transcode,omitempty"`
-
-	// VideoKbps Bit rate of a picture that is re-encoded, 64 to 20000 kb/s.
-	VideoKbps int64 `json:"videoKbps,omitempty"`
-
-	// Volume How loud, in percent. Default 100.
-	Volume *int `json:"volume,omitempty"`
-
-	// Width The picture's width in pixels, even, 16 to 1920.
-	Width int `json:"width,omitempty"`
-}
-
 // Worker A worker, as it told of itself with its last renew. One of an older version may tell nothing; it counts as `ready`.
 type Worker struct {
 	// CPUCores Cores that it used in the last second or so.
@@ -878,7 +875,7 @@ type Worker struct {
 	// Slots Pushes that it runs at once.
 	Slots int `json:"slots"`
 
-	// State `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left.
+	// State `ready` takes new pushes. `draining` is going away, `no_memory` has none left.
 	State WorkerState `json:"state"`
 
 	// Used Slots that are taken.
@@ -888,7 +885,7 @@ type Worker struct {
 	Version string `json:"version"`
 }
 
-// WorkerState `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left.
+// WorkerState `ready` takes new pushes. `draining` is going away, `no_memory` has none left.
 type WorkerState string
 
 // Workers The workers that have renewed lately.

@@ -126,7 +126,7 @@ func TestAFailureOfTheSourceShowsNoLogs(t *testing.T) {
 		var out bytes.Buffer
 		d.screen = screen.New(&out, os.Getenv)
 		require.NoError(t, os.WriteFile(d.logOf("worker"), []byte("a line of the log\n"), 0o600))
-		err := verdict(client.Push{State: tasks.Failed, Error: &client.Failure{Code: code, Message: "it is a web page"}})
+		err := failure(client.Push{State: tasks.Failed, Error: &client.Failure{Code: code, Message: "it is a web page"}})
 		require.ErrorContains(t, d.leave(err), "it is a web page")
 		assert.Equal(t, want, strings.Contains(out.String(), "a line of the log"), code)
 	}

@@ -41,7 +41,7 @@ func (d *demo) play(ctx context.Context) error {
 	d.say("push", "%s to room %s as %s; Ctrl-C stops everything", p.ID, p.RoomID, p.UserID)
 	last, err := follow.Run(ctx, d.api, p.ID, d.view())
 	if err == nil {
-		err = verdict(last)
+		err = failure(last)
 	}
 	if err != nil || ctx.Err() != nil {
 		return err
@@ -55,9 +55,9 @@ func (d *demo) play(ctx context.Context) error {
 // worker say no more of it.
 type sourceError struct{ error }
 
-// verdict is follow's, with the errors of the source marked.
-func verdict(p client.Push) error {
-	err := follow.Verdict(p)
+// failure is follow's, with the errors of the source marked.
+func failure(p client.Push) error {
+	err := follow.FailureOf(p)
 	if err != nil && p.Error != nil && strings.HasPrefix(string(p.Error.Code), "source_") {
 		return sourceError{err}
 	}
@@ -169,7 +169,7 @@ type followed struct {
 
 // problem is what went wrong, the cause before what followed from it.
 func (f followed) problem(waitErr, stopErr error) error {
-	if err := verdict(f.last); err != nil {
+	if err := failure(f.last); err != nil {
 		return err
 	}
 	if err := errors.Join(waitErr, stopErr, f.err); err != nil {

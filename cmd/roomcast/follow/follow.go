@@ -30,7 +30,7 @@ type API interface {
 var ErrInterrupted = errors.New("interrupted")
 
 // Watch shows the push until it has ended or ctx ends, and returns it as it was
-// last. What to make of its end says Verdict.
+// last. What to make of its end says FailureOf.
 func Watch(ctx context.Context, api API, id string, v View) (client.Push, error) {
 	defer v.Close()
 	return watch(ctx, api, id, v)
@@ -133,8 +133,8 @@ func stop(ctx context.Context, api API, id string, v View) (client.Push, error) 
 	return p, err
 }
 
-// Verdict is the error that a push's end amounts to: nil unless it failed.
-func Verdict(p client.Push) error {
+// FailureOf is the error that a push's end amounts to: nil unless it failed.
+func FailureOf(p client.Push) error {
 	if p.State != tasks.Failed {
 		return nil
 	}

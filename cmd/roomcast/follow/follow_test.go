@@ -156,7 +156,7 @@ func TestAPipeGetsALineAChange(t *testing.T) {
 		var out bytes.Buffer
 		p, err := follow.Run(t.Context(), &fakeAPI{items: life()}, "p1", follow.NewView(pipe(&out)))
 		require.NoError(t, err)
-		assert.NoError(t, follow.Verdict(p))
+		assert.NoError(t, follow.FailureOf(p))
 		golden(t, "push-pipe", out.String())
 	})
 }
@@ -245,9 +245,9 @@ func TestTheBarShowsPositionBitrateAndState(t *testing.T) {
 
 func TestAFailureIsToldInItsOwnWords(t *testing.T) {
 	p := client.Push{State: tasks.Failed, Error: &client.Failure{Code: tasks.CodeRoomDenied, Message: "the room refuses \x1b[2Jthis", Retryable: true}}
-	assert.EqualError(t, follow.Verdict(p), "the push failed: the room refuses ?[2Jthis [room_denied]; trying again may help")
-	assert.EqualError(t, follow.Verdict(client.Push{State: tasks.Failed}), "the push failed")
-	assert.NoError(t, follow.Verdict(client.Push{State: tasks.Stopped}))
+	assert.EqualError(t, follow.FailureOf(p), "the push failed: the room refuses ?[2Jthis [room_denied]; trying again may help")
+	assert.EqualError(t, follow.FailureOf(client.Push{State: tasks.Failed}), "the push failed")
+	assert.NoError(t, follow.FailureOf(client.Push{State: tasks.Stopped}))
 }
 
 func TestAnInterruptStopsThePush(t *testing.T) {

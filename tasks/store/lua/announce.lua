@@ -5,8 +5,8 @@
 -- KEYS 1 record, 2 workers
 -- ARGV 1 epoch, 2 worker
 -- Result {'ok'} · {'cold'}: not marked, for there is no other worker, or the
---      push is to stop, or has strikes and is not to be prepared beside others,
---      or its record is damaged · {'gone'} · {'stale'}
+--      push is to stop, or has strikes and is not to be prepared beside others
+--      · {'gone'} · {'stale'}
 -- A repeated call answers the same and leaves a mark that is ready as it is.
 local epoch, worker = tonumber(ARGV[1]), ARGV[2]
 local rec = load(KEYS[1])
@@ -19,7 +19,7 @@ end
 local t = now()
 local others = redis.call('ZCOUNT', KEYS[2], '(' .. int(t), '+inf')
 if (tonumber(redis.call('ZSCORE', KEYS[2], worker)) or 0) > t then others = others - 1 end
-if rec.broken or others < 1 or rec.desired == 'stop' or rec.strikes > 0 then return {'cold'} end
+if others < 1 or rec.desired == 'stop' or rec.strikes > 0 then return {'cold'} end
 
 if rec.announced ~= epoch + 1 then redis.call('HSET', KEYS[1], 'handover', int(epoch + 1)) end
 return {'ok'}

@@ -4,9 +4,10 @@
 -- ARGV 1 id, 2 retention ms, 3 lease ms, 4 epoch, 5 worker, 6 how many other
 --      pushes the worker runs, 7 strikes from which on a push runs alone, 8 ids
 --      of the keys that the worker opens envelopes with ('' for any), 9 waiting
---      reason of a push that it cannot open
+--      reason of a push that it cannot open, 10 ms that a push waits for an empty
+--      worker before it runs beside one other
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
---      · {'held'} · {'crowded'}, {'no_key'}: it stays queued · {'handover',
+--      · {'held'} · {'isolated'}, {'no_key'}: it stays queued · {'handover',
 --      envelope, field, value, …}: not given; its owner has announced this attempt, which may
 --      prepare until the push is released
 -- A repeated call of the same worker within one lease of its claim, before it
@@ -39,12 +40,17 @@ local function foreign()
   local key = sealed_with(redis.call('GET', k.secret))
   return key ~= '' and ARGV[8] ~= '' and not listed(ARGV[8], key)
 end
-local crowded = rec.strikes >= tonumber(ARGV[7]) and tonumber(ARGV[6]) > 0
+local function isolated()
+  local others = tonumber(ARGV[6])
+  if rec.strikes < tonumber(ARGV[7]) or others == 0 then return false end
+  local since = tonumber(redis.call('HGET', k.push, 'waiting_since') or '')
+  return others > 1 or not since or t - since < tonumber(ARGV[10])
+end
 
 if held and rec.desired ~= 'stop' and rec.epoch + 1 == epoch then
   if rec.announced ~= epoch then return {'held'} end
   if foreign() then return {'no_key'} end
-  if crowded then return {'crowded'} end
+  if isolated() then return {'isolated'} end
   return given('handover')
 end
 
@@ -57,7 +63,7 @@ if foreign() then
   waits(k, rec, ARGV[9], t)
   return {'no_key'}
 end
-if crowded then return {'crowded'} end
+if isolated() then return {'isolated'} end
 
 hold(k, rec, epoch, worker)
 redis.call('HSET', k.push, 'claimed_at', int(t))

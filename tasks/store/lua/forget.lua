@@ -4,7 +4,8 @@
 -- KEYS 1 live, 2 record
 -- ARGV 1 id
 -- Result {'ok'} · {'held'}
-local rec = load(KEYS[2])
+local is_record = redis.call('TYPE', KEYS[2]).ok == 'hash'
+local rec = is_record and load(KEYS[2])
 if rec and not TERMINAL[rec.state] then return {'held'} end
 redis.call('ZREM', KEYS[1], ARGV[1])
 return {'ok'}

@@ -37,7 +37,7 @@ local function keyset()
 end
 
 -- load returns the fields that decisions rest on, or nil without a record. What
--- is damaged is read as what it may have been, with broken = true.
+-- is damaged is read as what it may have been.
 local function load(push)
   local v = redis.call('HMGET', push, 'id', 'state', 'desired', 'epoch', 'worker',
     'last_epoch', 'last_worker', 'event_epoch', 'event_seq',
@@ -47,7 +47,6 @@ local function load(push)
   if not state or not MOVES[state] then state = (v[5] or '') == '' and 'queued' or 'starting' end
   if desired ~= 'stop' then desired = state == 'stopping' and 'stop' or 'run' end
   return {
-    broken = not v[1] or state ~= v[2] or desired ~= v[3],
     id = v[1] or string.match(push, '([^:]*)$'), state = state, desired = desired, epoch = tonumber(v[4]) or 0, worker = v[5] or '',
     last_epoch = tonumber(v[6]) or 0, last_worker = v[7] or '',
     event_epoch = tonumber(v[8]) or 0, event_seq = tonumber(v[9]) or 0,
@@ -293,7 +292,7 @@ local function fleet(workers, reports, active, key, more, t)
   elseif not keyed then f.lack = 'no_key'
   elseif taking then f.lack = room < more and 'no_free_slot' or ''
   elseif f.refuses.no_memory then f.lack = 'no_memory'
-  else f.lack = 'no_free_slot' end -- one keeps itself for a push that must run alone
+  else f.lack = 'no_free_slot' end
   return f
 end
 

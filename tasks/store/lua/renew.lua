@@ -29,9 +29,6 @@ local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
 -- to be in; it returns the last state among its events.
 local function write(k, rec, a, state)
   set_fields(k.push, a.f)
-  if rec.broken then
-    redis.call('HSET', k.push, 'id', rec.id, 'state', rec.state, 'desired', rec.desired)
-  end
   if a.t ~= '' then redis.call('HSETNX', k.push, 'started_at', a.t) end
   redis.call('HSET', k.push, 'renew_seq', int(seq))
   redis.call('ZADD', KEYS[1], int(t + lease), rec.id)

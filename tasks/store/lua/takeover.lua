@@ -8,7 +8,8 @@
 -- ARGV 1 id, 2 retention ms, 3 grace ms, 4 lease end ms as the caller saw it,
 --      5 token of this call, 6 strikes with which it fails, 7 that failure as
 --      JSON, 8 grace ms of a push whose next attempt was announced: who prepared
---      it claims at once, or died with the owner
+--      it claims at once, or died with the owner, 9 the failure as JSON of a push
+--      whose record cannot be read, '' for any other
 -- Result {'ok', state, next epoch or '0'} · {'gone'} · {'ended'} · {'held'}:
 --      the lease has changed, or is not over
 -- A repeated call with the same token (its reply was lost) answers the same
@@ -37,6 +38,7 @@ if rec.desired == 'stop' then
   if not reach(rec.state, 'stopped') then return {'held'} end
   return ended('stopped', '')
 end
+if ARGV[9] ~= '' then return ended('failed', ARGV[9]) end
 if rec.state ~= 'queued' and not may(rec.state, 'queued') then return {'held'} end
 
 local held, message = rec.state ~= 'queued', 'its task was lost'

@@ -386,7 +386,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /** @description What a push is to be. */
-        PushRequest: components["schemas"]["Wishes"] & {
+        PushRequest: components["schemas"]["PushOptions"] & {
             /** @description An http(s) file, HLS playlist or picture, or an rtmp(s) stream; rtsp(s) and srt where the operator enables them. */
             videoSrc: string;
             /**
@@ -429,7 +429,7 @@ export interface components {
             };
         };
         /** @description What a push may ask of the playing. A push shows what was asked for and is not as it is by default. */
-        Wishes: {
+        PushOptions: {
             /**
              * Format: int64
              * @description Play from here on, in milliseconds from the source's start.
@@ -532,10 +532,10 @@ export interface components {
             /** @description What it was built from. */
             version: string;
             /**
-             * @description `ready` takes new pushes. `draining` is going away, `reserved` keeps itself for a push that must run alone, `no_memory` has none left.
+             * @description `ready` takes new pushes. `draining` is going away, `no_memory` has none left.
              * @enum {string}
              */
-            state: "ready" | "draining" | "reserved" | "no_memory";
+            state: "ready" | "draining" | "no_memory";
             /** @description Pushes that it runs at once. */
             slots: number;
             /** @description Slots that are taken. */
@@ -627,7 +627,7 @@ export interface components {
             webhooks: components["schemas"]["DeadWebhook"][];
         };
         /** @description What was asked for and what has become of it. */
-        Push: components["schemas"]["Wishes"] & {
+        Push: components["schemas"]["PushOptions"] & {
             /** @description A UUID. Absent in the answer to a dry run. */
             id?: string;
             state: components["schemas"]["State"];

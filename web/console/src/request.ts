@@ -1,8 +1,8 @@
 // A push as the request that would start it again, and as a curl command. A push shows no secrets; what it lacks is asked for.
 import type { Push, PushRequest } from './api'
 
-/** wishes are the fields that a push shows just as they were sent. */
-const wishes = [
+/** options are the fields that a push shows just as they were sent. */
+const options = [
   'startAtMs', 'endAtMs', 'repeat', 'maxDurationSec', 'maxIdleSec', 'volume', 'mute', 'transcode', 'width', 'height', 'fps', 'videoKbps',
   'audioKbps', 'fillAudio', 'fillVideo', 'audioTrack', 'programNumber', 'audioDelayMs', 'headersFor', 'callbackEvents', 'metadata',
 ] as const
@@ -16,7 +16,7 @@ export function requestOf(p: Push): PushRequest {
   if (p.mode !== 'auto') request.mode = p.mode
   if (p.redis) request.redis = true
   if (p.redis && p.resumeScope === 'room') request.resumeScope = p.resumeScope
-  for (const name of wishes) if (p[name] !== undefined) request[name] = p[name]
+  for (const name of options) if (p[name] !== undefined) request[name] = p[name]
   if (p.callbackUrl && !hidden(p.callbackUrl)) request.callbackUrl = p.callbackUrl
   return request as PushRequest
 }

@@ -240,12 +240,10 @@ export const en = {
   showPushes: '{n} {n|push|pushes}',
   ws_ready: 'Ready',
   ws_draining: 'Draining',
-  ws_reserved: 'Reserved',
   ws_no_memory: 'No memory',
   ws_full_why: 'all its slots are taken',
   ws_ready_why: 'takes new pushes',
   ws_draining_why: 'is going away and takes no more',
-  ws_reserved_why: 'keeps itself for a push that must run alone',
   ws_no_memory_why: 'has no memory left for more',
   nowhere: 'There is no such page',
 }

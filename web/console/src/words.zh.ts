@@ -242,12 +242,10 @@ export const zh: Record<Word, string> = {
   showPushes: '{n} 个推流',
   ws_ready: '就绪',
   ws_draining: '排空中',
-  ws_reserved: '保留',
   ws_no_memory: '内存不足',
   ws_full_why: '槽位已满',
   ws_ready_why: '接受新的推流',
   ws_draining_why: '即将退出，不再接受推流',
-  ws_reserved_why: '为必须单独运行的推流保留',
   ws_no_memory_why: '没有更多内存',
   nowhere: '没有这个页面',
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// wishFlags is what a push may ask of the playing.
-type wishFlags struct {
+// optionFlags is what a push may ask of the playing.
+type optionFlags struct {
 	StartAt     span `field:"startAtMs" help:"Play from here on: 90, 1:30 or 1m30s." placeholder:"TIME"`
 	EndAt       span `field:"endAtMs" help:"Play up to here." placeholder:"TIME"`
 	Repeat      int  `field:"repeat" help:"Play it so often; -1 is for ever."`
@@ -38,8 +38,8 @@ type wishFlags struct {
 	HeadersFile string   `help:"A file of such lines, for tokens." placeholder:"FILE"`
 }
 
-func (f *wishFlags) wishes() client.Wishes {
-	w := client.Wishes{
+func (f *optionFlags) options() client.PushOptions {
+	w := client.PushOptions{
 		StartAtMs: f.StartAt.milliseconds(), EndAtMs: f.EndAt.milliseconds(), Repeat: f.Repeat,
 		MaxDurationSec: f.MaxDuration.seconds(), MaxIdleSec: f.MaxIdle.seconds(), Volume: f.Volume, Mute: f.Mute,
 		Width: f.Width, Height: f.Height, FPS: f.FPS, VideoKbps: f.VideoKbps, AudioKbps: f.AudioKbps, FillVideo: f.FillVideo,
@@ -59,7 +59,7 @@ func (f *wishFlags) wishes() client.Wishes {
 
 // headers returns those of the command line and of the file. Its errors show
 // none of them.
-func (f *wishFlags) headers() (map[string]media.Secret, error) {
+func (f *optionFlags) headers() (map[string]media.Secret, error) {
 	lines := f.Header
 	if f.HeadersFile != "" {
 		text, err := os.ReadFile(f.HeadersFile)
@@ -85,8 +85,8 @@ func (f *wishFlags) headers() (map[string]media.Secret, error) {
 	return headers, nil
 }
 
-// wishesOf says in words what a push was asked for; empty for nothing special.
-func wishesOf(p client.Push) string {
+// optionsOf says in words what a push was asked for; empty for nothing special.
+func optionsOf(p client.Push) string {
 	var parts []string
 	add := func(asked bool, format string, args ...any) {
 		if asked {

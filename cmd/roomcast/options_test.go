@@ -14,7 +14,7 @@ import (
 	"github.com/roomcast/roomcast/cmd/roomcast/client"
 )
 
-func TestEveryWishHasAFlag(t *testing.T) {
+func TestEveryOptionHasAFlag(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "headers")
 	require.NoError(t, os.WriteFile(path, []byte("Authorization: Bearer canary\r\n\nX-B:c\n"), 0o600))
 	f := serve(t, map[string]string{"POST /v1/pushes": p1})
@@ -60,11 +60,11 @@ func TestEveryFieldOfARequestHasAFlag(t *testing.T) {
 }
 
 func TestShowTellsWhatWasAskedFor(t *testing.T) {
-	wishing := strings.Replace(p1, `"roomId":"r"`, `"roomId":"r","startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,
+	asking := strings.Replace(p1, `"roomId":"r"`, `"roomId":"r","startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,
 		"maxIdleSec":60,"volume":0,"mute":true,"transcode":"always","width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,
 		"fillAudio":false,"fillVideo":true,"audioTrack":"de","programNumber":2,"audioDelayMs":-200,"headers":["Authorization","X-Token"],"metadata":{"course":"42","a":"b"},"callbackUrl":"https://h/hook"`, 1)
-	wishing = strings.Replace(wishing, `"latenessMsP99":1`, `"latenessMsP99":1,"loop":2`, 1)
-	f := serve(t, map[string]string{"GET /v1/pushes/" + id1: wishing, "GET /v1/pushes/" + id1 + "/events": events})
+	asking = strings.Replace(asking, `"latenessMsP99":1`, `"latenessMsP99":1,"loop":2`, 1)
+	f := serve(t, map[string]string{"GET /v1/pushes/" + id1: asking, "GET /v1/pushes/" + id1 + "/events": events})
 	out, err := roomcast(t.Context(), f, nil, "show", id1)
 	require.NoError(t, err)
 	assert.Contains(t, out, "from 1.5s, to 1m0s, for ever, for at most 1h0m0s, may be away for 1m0s, volume 0 %, mute, transcode always, "+

@@ -11,8 +11,8 @@ import (
 	"github.com/roomcast/roomcast/tasks/store"
 )
 
-// wishing is a push that asks for everything.
-func wishing(t testing.TB, user string) tasks.NewPush {
+// withOptions is a push that asks for everything.
+func withOptions(t testing.TB, user string) tasks.NewPush {
 	t.Helper()
 	n := newPush(t, user)
 	n.Push.Spec.Options = media.Options{
@@ -26,10 +26,10 @@ func wishing(t testing.TB, user string) tasks.NewPush {
 }
 
 // A record is read by other versions than the one that wrote it: a member
-// renamed here is a wish forgotten there.
-func TestWishesStandInTheRecordUnderNamesThatStay(t *testing.T) {
+// renamed here is an option forgotten there.
+func TestOptionsStandInTheRecordUnderNamesThatStay(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
-	p, _, err := s.Create(ctx(t), wishing(t, "u"))
+	p, _, err := s.Create(ctx(t), withOptions(t, "u"))
 	require.NoError(t, err)
 	require.JSONEq(t, `{"VideoSrc":"https://h/v.mp4","SourceHost":"h","SDKAppID":1400000001,"RoomID":"room","UserID":"u",
 		"ClientRole":"anchor","Redis":true,"RedisHost":"","RedisPort":0,"Mode":"auto","ResumeScope":"source","ResumeKey":"abc",
@@ -40,9 +40,9 @@ func TestWishesStandInTheRecordUnderNamesThatStay(t *testing.T) {
 		"MaxIdle":60000000000,"HeaderNames":["Authorization"]}`, rdb.HGet(ctx(t), "{roomcast}:push:"+p.ID, "spec").Val())
 }
 
-func TestWishesAndLoopsOutliveATakeoverAndALostRecord(t *testing.T) {
+func TestOptionsAndLoopsOutliveATakeoverAndALostRecord(t *testing.T) {
 	s, rdb := fresh(t, store.Config{Lease: short, Grace: time.Hour})
-	n := wishing(t, "u")
+	n := withOptions(t, "u")
 	p, _, err := s.Create(ctx(t), n)
 	require.NoError(t, err)
 	require.Equal(t, n.Push.Spec, get(t, s, p.ID).Spec)
@@ -64,7 +64,7 @@ func TestWishesAndLoopsOutliveATakeoverAndALostRecord(t *testing.T) {
 	require.Equal(t, &sent, get(t, s, p.ID).Progress)
 }
 
-func TestARecordFromBeforeThereWereWishesAsksForNothing(t *testing.T) {
+func TestARecordFromBeforeThereWereOptionsAsksForNothing(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	p := create(t, s, "u")
 	require.NoError(t, rdb.HSet(ctx(t), "{roomcast}:push:"+p.ID, "spec", `{"RoomID":"room"}`).Err())

@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// unheard keeps the leases of attempts that have ended without having been
+// unreportedEnds keeps the leases of attempts that have ended without having been
 // able to tell the store: a sweeper may have given them a strike, as if their
 // worker had vanished. The next renew says that it has not.
-type unheard struct {
+type unreportedEnds struct {
 	mu     sync.Mutex
 	leases []Lease
 }
 
-func (u *unheard) add(l Lease) {
+func (u *unreportedEnds) add(l Lease) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !slices.Contains(u.leases, l) {
@@ -21,14 +21,14 @@ func (u *unheard) add(l Lease) {
 	}
 }
 
-func (u *unheard) list() []Lease {
+func (u *unreportedEnds) list() []Lease {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return slices.Clone(u.leases)
 }
 
 // drop forgets those that the store has heard of.
-func (u *unheard) drop(told []Lease) {
+func (u *unreportedEnds) drop(told []Lease) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.leases = slices.DeleteFunc(u.leases, func(l Lease) bool { return slices.Contains(told, l) })

@@ -67,7 +67,7 @@ func of(id string) Push {
 }
 
 // newGuarded is a world whose worker watches itself, and its log.
-func newGuarded(p Player, m Memory, pushes ...Push) (*world, *bytes.Buffer) {
+func newWatchedMemory(p Player, m Memory, pushes ...Push) (*world, *bytes.Buffer) {
 	w, log := &world{store: newFakeStore(pushes...)}, &bytes.Buffer{}
 	c := w.config("w1", p)
 	c.Slots, c.Memory, c.Log = 10, m, slog.New(slog.NewTextHandler(log, nil))
@@ -93,7 +93,7 @@ func opening(m *fakeMemory, takes map[string]int64) playerFunc {
 func TestAWorkerThatIsShortOfMemoryTakesNoNewPushAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{base: 300}
-		w, log := newGuarded(playFor(time.Hour), m, queued("a"), queued("b"), queued("c"))
+		w, log := newWatchedMemory(playFor(time.Hour), m, queued("a"), queued("b"), queued("c"))
 		defer w.close()
 		w.handle(Task{ID: "a", Epoch: 1})
 		for _, share := range []int64{710, 680, 720} { // it does not flutter
@@ -166,7 +166,7 @@ func TestTheYoungestAreEndedOneByOneUntilThereIsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{base: 100}
 		takes := map[string]int64{"a": 100, "b": 400, "c": 200, "d": 200}
-		w, _ := newGuarded(opening(m, takes), m, of("a"), of("b"), of("c"), of("d"))
+		w, _ := newWatchedMemory(opening(m, takes), m, of("a"), of("b"), of("c"), of("d"))
 		defer w.close()
 		ends := map[string]chan error{}
 		for _, id := range []string{"a", "b", "c", "d"} { // 1000 with the last
@@ -192,7 +192,7 @@ func TestTheYoungestAreEndedOneByOneUntilThereIsMemory(t *testing.T) {
 func TestWhatHasPlayedForLongIsNeverEndedForItsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{}
-		w, _ := newGuarded(playFor(time.Hour), m, queued("old"), queued("new"))
+		w, _ := newWatchedMemory(playFor(time.Hour), m, queued("old"), queued("new"))
 		defer w.close()
 		w.handle(Task{ID: "old", Epoch: 1})
 		time.Sleep(5 * time.Second)
@@ -211,7 +211,7 @@ func TestTheNextIsEndedOnlyWhenTheLastHasHadTimeToGiveItsMemoryBack(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{}
 		ended := make(chan time.Time, 2)
-		w, _ := newGuarded(playerFunc(func(ctx context.Context, job media.Job) error {
+		w, _ := newWatchedMemory(playerFunc(func(ctx context.Context, job media.Job) error {
 			m.take(job.Destination.RoomID, 450)
 			<-ctx.Done()
 			ended <- time.Now()
@@ -233,7 +233,7 @@ func TestTheNextIsEndedOnlyWhenTheLastHasHadTimeToGiveItsMemoryBack(t *testing.T
 func TestAMemoryThatCannotBeReadIsSaidOnceAndChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{base: 990, err: errors.New("no such file")}
-		w, log := newGuarded(playFor(time.Hour), m, queued("a"))
+		w, log := newWatchedMemory(playFor(time.Hour), m, queued("a"))
 		defer w.close()
 		w.handle(Task{ID: "a", Epoch: 1})
 		time.Sleep(time.Minute)

@@ -14,9 +14,9 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// Wishes is the part of a request beyond source and room, decoded and not yet
+// PushOptions is the part of a request beyond source and room, decoded and not yet
 // checked. What is nil, empty or false was not asked for.
-type Wishes struct {
+type PushOptions struct {
 	StartAtMs, EndAtMs         *int64
 	Repeat                     *int64
 	MaxDurationSec, MaxIdleSec *int64
@@ -35,14 +35,12 @@ type Wishes struct {
 	HeadersFor                 string                  `json:",omitempty"` // origin or all
 }
 
-// The limits of wishes.
+// The limits of options.
 const (
 	maxRepeat     = 1000
 	maxIdleSec    = 3600
 	maxSpan       = 366 * 24 * time.Hour // of every length of time: what is longer is a mistake
 	minSize       = 16
-	maxSize       = 1920 // of the longer side
-	maxShortSize  = 1080 // of the shorter one
 	maxFPS        = 60
 	maxVolume     = 200
 	maxAudioTrack = 64        // runes, of what names an audio track
@@ -59,29 +57,29 @@ const (
 	headersForAll    = "all"
 )
 
-// checkWishes checks what r asks beyond source and room, and fills in spec.
-func (s *Service) checkWishes(c *checker, r Request, spec *Spec) {
+// checkOptions checks what r asks beyond source and room, and fills in spec.
+func (s *Service) checkOptions(c *checker, r Request, spec *Spec) {
 	o := &spec.Options
-	c.checkPart(r.Wishes, o, spec.Mode)
-	s.checkTimes(c, r.Wishes, spec)
-	c.checkVideo(r.Wishes, &o.Video)
-	c.checkAudio(r.Wishes, &o.Audio)
-	c.checkChoice(r.Wishes, o)
-	c.checkTranscode(r.Wishes, o)
+	c.checkPart(r.Options, o, spec.Mode)
+	s.checkTimes(c, r.Options, spec)
+	c.checkVideo(r.Options, &o.Video, s.Door.Rules())
+	c.checkAudio(r.Options, &o.Audio)
+	c.checkChoice(r.Options, o)
+	c.checkTranscode(r.Options, o)
 	c.checkHeaders(r, spec)
-	o.FillAudio = r.Wishes.FillAudio == nil || *r.Wishes.FillAudio
-	o.FillVideo = r.Wishes.FillVideo
+	o.FillAudio = r.Options.FillAudio == nil || *r.Options.FillAudio
+	o.FillVideo = r.Options.FillVideo
 }
 
 // checkPart checks which part of the source is played, and how often.
-func (c *checker) checkPart(w Wishes, o *media.Options, mode media.SourceMode) {
-	o.StartAt = time.Duration(c.whole("startAtMs", w.StartAtMs, 0, maxSpan.Milliseconds())) * time.Millisecond
-	o.EndAt = time.Duration(c.whole("endAtMs", w.EndAtMs, 1, maxSpan.Milliseconds())) * time.Millisecond
+func (c *checker) checkPart(asked PushOptions, o *media.Options, mode media.SourceMode) {
+	o.StartAt = time.Duration(c.whole("startAtMs", asked.StartAtMs, 0, maxSpan.Milliseconds())) * time.Millisecond
+	o.EndAt = time.Duration(c.whole("endAtMs", asked.EndAtMs, 1, maxSpan.Milliseconds())) * time.Millisecond
 	c.refuseIf(o.EndAt > 0 && o.EndAt <= o.StartAt, "endAtMs", "must be greater than startAtMs")
-	if w.Repeat != nil && *w.Repeat != media.RepeatForever && (*w.Repeat < 1 || *w.Repeat > maxRepeat) {
+	if asked.Repeat != nil && *asked.Repeat != media.RepeatForever && (*asked.Repeat < 1 || *asked.Repeat > maxRepeat) {
 		c.add("repeat", fmt.Sprintf("must be from 1 to %d, or -1 for ever", maxRepeat))
-	} else if w.Repeat != nil {
-		o.Repeat = int(*w.Repeat)
+	} else if asked.Repeat != nil {
+		o.Repeat = int(*asked.Repeat)
 	}
 	if mode != media.ModeLive {
 		return
@@ -98,48 +96,48 @@ func (c *checker) refuseIf(wrong bool, field, detail string) {
 }
 
 // checkTimes checks how long a push may last and its source be away.
-func (s *Service) checkTimes(c *checker, w Wishes, spec *Spec) {
-	longest := time.Duration(c.whole("maxDurationSec", w.MaxDurationSec, 1, int64(maxSpan/time.Second))) * time.Second
+func (s *Service) checkTimes(c *checker, asked PushOptions, spec *Spec) {
+	longest := time.Duration(c.whole("maxDurationSec", asked.MaxDurationSec, 1, int64(maxSpan/time.Second))) * time.Second
 	c.refuseIf(s.MaxDuration > 0 && longest > s.MaxDuration, "maxDurationSec",
 		fmt.Sprintf("is more than the %d seconds that the operator allows", int64(s.MaxDuration/time.Second)))
 	spec.Options.MaxDuration = cmp.Or(longest, s.MaxDuration)
-	spec.MaxIdle = time.Duration(c.whole("maxIdleSec", w.MaxIdleSec, 1, maxIdleSec)) * time.Second
+	spec.MaxIdle = time.Duration(c.whole("maxIdleSec", asked.MaxIdleSec, 1, maxIdleSec)) * time.Second
 	c.refuseIf(spec.MaxIdle > 0 && spec.Mode == media.ModeVOD, "maxIdleSec", "is about live sources; leave it out with mode vod")
 }
 
-func (c *checker) checkVideo(w Wishes, v *media.VideoWish) {
-	v.Width = c.size("width", w.Width)
-	v.Height = c.size("height", w.Height)
-	c.refuseIf(min(v.Width, v.Height) > maxShortSize, "height", fmt.Sprintf("and width: the shorter must be at most %d", maxShortSize))
-	if w.FPS != nil {
-		inside := *w.FPS >= 1 && *w.FPS <= maxFPS // false for NaN, too
+func (c *checker) checkVideo(asked PushOptions, v *media.VideoWish, rules media.Rules) {
+	v.Width = c.size("width", asked.Width, rules.MaxWidth)
+	v.Height = c.size("height", asked.Height, rules.MaxWidth)
+	c.refuseIf(min(v.Width, v.Height) > rules.MaxHeight, "height", fmt.Sprintf("and width: the shorter must be at most %d", rules.MaxHeight))
+	if asked.FPS != nil {
+		inside := *asked.FPS >= 1 && *asked.FPS <= maxFPS // false for NaN, too
 		c.refuseIf(!inside, "fps", fmt.Sprintf("must be from 1 to %d", maxFPS))
-		v.FPS = *w.FPS
+		v.FPS = *asked.FPS
 	}
-	v.Bitrate = media.BitsPerSecond(c.whole("videoKbps", w.VideoKbps, 64, 20000)) * 1000
+	v.Bitrate = media.BitsPerSecond(c.whole("videoKbps", asked.VideoKbps, 64, 20000)) * 1000
 }
 
-func (c *checker) checkAudio(w Wishes, a *media.AudioWish) {
-	a.Bitrate = media.BitsPerSecond(c.whole("audioKbps", w.AudioKbps, 16, 320)) * 1000
-	if w.Volume != nil && *w.Volume != 100 {
-		a.Volume, a.VolumeSet = int(c.whole("volume", w.Volume, 0, maxVolume)), true
+func (c *checker) checkAudio(asked PushOptions, a *media.AudioWish) {
+	a.Bitrate = media.BitsPerSecond(c.whole("audioKbps", asked.AudioKbps, 16, 320)) * 1000
+	if asked.Volume != nil && *asked.Volume != 100 {
+		a.Volume, a.VolumeSet = int(c.whole("volume", asked.Volume, 0, maxVolume)), true
 	}
-	a.Mute = w.Mute
+	a.Mute = asked.Mute
 }
 
 // checkChoice checks which tracks are asked for, and how they are to stand
 // against each other.
-func (c *checker) checkChoice(w Wishes, o *media.Options) {
-	track := strings.TrimSpace(w.AudioTrack)
+func (c *checker) checkChoice(asked PushOptions, o *media.Options) {
+	track := strings.TrimSpace(asked.AudioTrack)
 	wrong := utf8.RuneCountInString(track) > maxAudioTrack || strings.ContainsFunc(track, func(r rune) bool { return !unicode.IsPrint(r) })
 	c.refuseIf(wrong, "audioTrack", fmt.Sprintf("must be a number, counted from 0, or a language such as de, of at most %d characters", maxAudioTrack))
 	o.Choice.Audio = track
-	o.Choice.Program = int(c.whole("programNumber", w.ProgramNumber, 1, maxProgram))
-	o.AudioDelay = time.Duration(c.whole("audioDelayMs", w.AudioDelayMs, -maxAudioDelay, maxAudioDelay)) * time.Millisecond
+	o.Choice.Program = int(c.whole("programNumber", asked.ProgramNumber, 1, maxProgram))
+	o.AudioDelay = time.Duration(c.whole("audioDelayMs", asked.AudioDelayMs, -maxAudioDelay, maxAudioDelay)) * time.Millisecond
 }
 
-func (c *checker) checkTranscode(w Wishes, o *media.Options) {
-	o.Transcode = media.TranscodeMode(w.Transcode)
+func (c *checker) checkTranscode(asked PushOptions, o *media.Options) {
+	o.Transcode = media.TranscodeMode(asked.Transcode)
 	switch o.Transcode {
 	case "":
 		o.Transcode = media.TranscodeAuto
@@ -166,8 +164,8 @@ func (c *checker) whole(field string, n *int64, least, most int64) int64 {
 }
 
 // size is whole for a side of a picture: 4:2:0 halves it, so it is even.
-func (c *checker) size(field string, n *int64) int {
-	size := c.whole(field, n, minSize, maxSize)
+func (c *checker) size(field string, n *int64, most int) int {
+	size := c.whole(field, n, minSize, int64(most))
 	c.refuseIf(size%2 != 0, field, "must be even")
 	return int(size)
 }
@@ -175,8 +173,8 @@ func (c *checker) size(field string, n *int64) int {
 // checkHeaders checks the headers for the source's server. What it finds names
 // them, and shows no value.
 func (c *checker) checkHeaders(r Request, spec *Spec) {
-	headers := r.Wishes.Headers
-	switch r.Wishes.HeadersFor {
+	headers := r.Options.Headers
+	switch r.Options.HeadersFor {
 	case "", headersForOrigin:
 	case headersForAll:
 		spec.HeadersForAll = true

@@ -26,7 +26,7 @@ func started(t *testing.T, change func(s *Service, r *Request)) (*desk, Push, er
 	return d, p, err
 }
 
-func TestARequestWithoutWishesHasTheDefaults(t *testing.T) {
+func TestARequestWithoutOptionsHasTheDefaults(t *testing.T) {
 	_, p, err := started(t, func(*Service, *Request) {})
 	require.NoError(t, err)
 	require.Equal(t, media.Options{Transcode: media.TranscodeAuto, FillAudio: true}, p.Spec.Options)
@@ -36,10 +36,10 @@ func TestARequestWithoutWishesHasTheDefaults(t *testing.T) {
 	require.Empty(t, p.Spec.HeaderNames)
 }
 
-func TestWishesBecomeOptions(t *testing.T) {
+func TestTheOptionsOfARequestAreThoseOfItsPush(t *testing.T) {
 	fps, no := 59.94, false
 	d, p, err := started(t, func(_ *Service, r *Request) {
-		r.Wishes = Wishes{
+		r.Options = PushOptions{
 			StartAtMs: whole(1500), EndAtMs: whole(1501), Repeat: whole(-1), MaxDurationSec: whole(1), MaxIdleSec: whole(3600),
 			Volume: whole(0), Mute: true, Transcode: "always", Width: whole(1920), Height: whole(16), FPS: &fps,
 			VideoKbps: whole(20000), AudioKbps: whole(16), FillAudio: &no, FillVideo: true,
@@ -59,43 +59,43 @@ func TestWishesBecomeOptions(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%+v %#v", d.pushes.created, d.queue.rung), "canary")
 }
 
-func TestTheOperatorsCeilingHoldsWithoutAWishToo(t *testing.T) {
+func TestTheOperatorsCeilingHoldsWithoutAnOptionToo(t *testing.T) {
 	for name, c := range map[string]struct {
 		ceiling time.Duration
 		asked   *int64
 		want    time.Duration
 	}{
-		"no ceiling, no wish": {0, nil, 0},
-		"no ceiling":          {0, whole(90), 90 * time.Second},
-		"no wish":             {time.Minute, nil, time.Minute},
-		"less":                {time.Minute, whole(59), 59 * time.Second},
-		"as much":             {time.Minute, whole(60), time.Minute},
+		"no ceiling, no option": {0, nil, 0},
+		"no ceiling":            {0, whole(90), 90 * time.Second},
+		"no option":             {time.Minute, nil, time.Minute},
+		"less":                  {time.Minute, whole(59), 59 * time.Second},
+		"as much":               {time.Minute, whole(60), time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, p, err := started(t, func(s *Service, r *Request) { s.MaxDuration, r.Wishes.MaxDurationSec = c.ceiling, c.asked })
+			_, p, err := started(t, func(s *Service, r *Request) { s.MaxDuration, r.Options.MaxDurationSec = c.ceiling, c.asked })
 			require.NoError(t, err)
 			require.Equal(t, c.want, p.Spec.Options.MaxDuration)
 		})
 	}
-	_, _, err := started(t, func(s *Service, r *Request) { s.MaxDuration, r.Wishes.MaxDurationSec = time.Minute, whole(61) })
+	_, _, err := started(t, func(s *Service, r *Request) { s.MaxDuration, r.Options.MaxDurationSec = time.Minute, whole(61) })
 	require.ErrorContains(t, err, "maxDurationSec: is more than the 60 seconds that the operator allows")
 }
 
-func TestWishesThatCannotBeMetAreRefusedByField(t *testing.T) {
-	number := func(field func(w *Wishes) **int64, n int64) func(*Request) {
-		return func(r *Request) { *field(&r.Wishes) = &n }
+func TestOptionsThatCannotBeMetAreRefusedByField(t *testing.T) {
+	number := func(field func(w *PushOptions) **int64, n int64) func(*Request) {
+		return func(r *Request) { *field(&r.Options) = &n }
 	}
-	fps := func(x float64) func(*Request) { return func(r *Request) { r.Wishes.FPS = &x } }
-	startAt := func(w *Wishes) **int64 { return &w.StartAtMs }
-	endAt := func(w *Wishes) **int64 { return &w.EndAtMs }
-	repeat := func(w *Wishes) **int64 { return &w.Repeat }
-	lasting := func(w *Wishes) **int64 { return &w.MaxDurationSec }
-	idle := func(w *Wishes) **int64 { return &w.MaxIdleSec }
-	volume := func(w *Wishes) **int64 { return &w.Volume }
-	width := func(w *Wishes) **int64 { return &w.Width }
-	height := func(w *Wishes) **int64 { return &w.Height }
-	video := func(w *Wishes) **int64 { return &w.VideoKbps }
-	audio := func(w *Wishes) **int64 { return &w.AudioKbps }
+	fps := func(x float64) func(*Request) { return func(r *Request) { r.Options.FPS = &x } }
+	startAt := func(w *PushOptions) **int64 { return &w.StartAtMs }
+	endAt := func(w *PushOptions) **int64 { return &w.EndAtMs }
+	repeat := func(w *PushOptions) **int64 { return &w.Repeat }
+	lasting := func(w *PushOptions) **int64 { return &w.MaxDurationSec }
+	idle := func(w *PushOptions) **int64 { return &w.MaxIdleSec }
+	volume := func(w *PushOptions) **int64 { return &w.Volume }
+	width := func(w *PushOptions) **int64 { return &w.Width }
+	height := func(w *PushOptions) **int64 { return &w.Height }
+	video := func(w *PushOptions) **int64 { return &w.VideoKbps }
+	audio := func(w *PushOptions) **int64 { return &w.AudioKbps }
 	for name, c := range map[string]struct {
 		change func(r *Request)
 		want   string // "field: detail", or its beginning
@@ -103,7 +103,7 @@ func TestWishesThatCannotBeMetAreRefusedByField(t *testing.T) {
 		"a start before the start":        {number(startAt, -1), "startAtMs: must be a whole number from 0"},
 		"a start in another year":         {number(startAt, math.MaxInt64), "startAtMs: must be a whole number from 0"},
 		"an end at the start":             {number(endAt, 0), "endAtMs: must be a whole number from 1"},
-		"an end before the start":         {func(r *Request) { r.Wishes.StartAtMs, r.Wishes.EndAtMs = whole(5), whole(5) }, "endAtMs: must be greater than startAtMs"},
+		"an end before the start":         {func(r *Request) { r.Options.StartAtMs, r.Options.EndAtMs = whole(5), whole(5) }, "endAtMs: must be greater than startAtMs"},
 		"no play":                         {number(repeat, 0), "repeat: must be from 1 to 1000, or -1 for ever"},
 		"fewer plays than none":           {number(repeat, -2), "repeat: must be from 1"},
 		"too many plays":                  {number(repeat, 1001), "repeat: must be from 1"},
@@ -118,7 +118,7 @@ func TestWishesThatCannotBeMetAreRefusedByField(t *testing.T) {
 		"an odd width":                    {number(width, 641), "width: must be even"},
 		"too low":                         {number(height, 0), "height: must be a whole number from 16 to 1920"},
 		"too high":                        {number(height, 1922), "height: must be a whole number from 16 to 1920"},
-		"too large":                       {func(r *Request) { r.Wishes.Width, r.Wishes.Height = whole(1082), whole(1082) }, "height: and width: the shorter must be at most 1080"},
+		"too large":                       {func(r *Request) { r.Options.Width, r.Options.Height = whole(1082), whole(1082) }, "height: and width: the shorter must be at most 1080"},
 		"an odd height":                   {number(height, 361), "height: must be even"},
 		"too slow":                        {fps(0.5), "fps: must be from 1 to 60"},
 		"too fast":                        {fps(60.1), "fps: must be from 1 to 60"},
@@ -127,22 +127,22 @@ func TestWishesThatCannotBeMetAreRefusedByField(t *testing.T) {
 		"too many bits for a picture":     {number(video, 20001), "videoKbps: must be a whole number from 64 to 20000"},
 		"too few bits for sound":          {number(audio, 15), "audioKbps: must be a whole number from 16 to 320"},
 		"too many bits for sound":         {number(audio, 321), "audioKbps: must be a whole number from 16 to 320"},
-		"an unknown transcode":            {func(r *Request) { r.Wishes.Transcode = "maybe" }, "transcode: must be auto, never or always"},
-		"a size without re-encoding":      {func(r *Request) { r.Wishes.Transcode, r.Wishes.Width = "never", whole(640) }, "transcode: cannot be never with width"},
-		"silence without re-encoding":     {func(r *Request) { r.Wishes.Transcode, r.Wishes.Mute = "never", true }, "transcode: cannot be never with width"},
-		"no volume without re-encoding":   {func(r *Request) { r.Wishes.Transcode, r.Wishes.Volume = "never", whole(0) }, "transcode: cannot be never with width"},
-		"the start of a live source":      {func(r *Request) { r.Mode, r.Wishes.StartAtMs = "live", whole(1) }, "startAtMs: cannot be asked of a live source"},
-		"the end of a live source":        {func(r *Request) { r.Mode, r.Wishes.EndAtMs = "live", whole(1) }, "endAtMs: cannot be asked of a live source"},
-		"a live source again":             {func(r *Request) { r.Mode, r.Wishes.Repeat = "live", whole(-1) }, "repeat: cannot be asked of a live source"},
-		"patience with a file":            {func(r *Request) { r.Mode, r.Wishes.MaxIdleSec = "vod", whole(9) }, "maxIdleSec: is about live sources"},
-		"an endless audio track":          {func(r *Request) { r.Wishes.AudioTrack = strings.Repeat("d", 65) }, "audioTrack: must be a number, counted from 0, or a language"},
-		"an audio track of two lines":     {func(r *Request) { r.Wishes.AudioTrack = "de\nfr" }, "audioTrack: must be a number, counted from 0, or a language"},
-		"program 0":                       {func(r *Request) { r.Wishes.ProgramNumber = whole(0) }, "programNumber: must be a whole number from 1 to 65535"},
-		"a program that cannot be":        {func(r *Request) { r.Wishes.ProgramNumber = whole(65536) }, "programNumber: must be a whole number from 1 to 65535"},
-		"headers for nobody":              {func(r *Request) { r.Wishes.HeadersFor = "all" }, "headersFor: says where headers go, and there are none"},
-		"headers for some":                {func(r *Request) { r.Wishes.HeadersFor = "some" }, "headersFor: must be origin or all"},
-		"sound too early":                 {func(r *Request) { r.Wishes.AudioDelayMs = whole(-5001) }, "audioDelayMs: must be a whole number from -5000 to 5000"},
-		"sound too late":                  {func(r *Request) { r.Wishes.AudioDelayMs = whole(5001) }, "audioDelayMs: must be a whole number from -5000 to 5000"},
+		"an unknown transcode":            {func(r *Request) { r.Options.Transcode = "maybe" }, "transcode: must be auto, never or always"},
+		"a size without re-encoding":      {func(r *Request) { r.Options.Transcode, r.Options.Width = "never", whole(640) }, "transcode: cannot be never with width"},
+		"silence without re-encoding":     {func(r *Request) { r.Options.Transcode, r.Options.Mute = "never", true }, "transcode: cannot be never with width"},
+		"no volume without re-encoding":   {func(r *Request) { r.Options.Transcode, r.Options.Volume = "never", whole(0) }, "transcode: cannot be never with width"},
+		"the start of a live source":      {func(r *Request) { r.Mode, r.Options.StartAtMs = "live", whole(1) }, "startAtMs: cannot be asked of a live source"},
+		"the end of a live source":        {func(r *Request) { r.Mode, r.Options.EndAtMs = "live", whole(1) }, "endAtMs: cannot be asked of a live source"},
+		"a live source again":             {func(r *Request) { r.Mode, r.Options.Repeat = "live", whole(-1) }, "repeat: cannot be asked of a live source"},
+		"patience with a file":            {func(r *Request) { r.Mode, r.Options.MaxIdleSec = "vod", whole(9) }, "maxIdleSec: is about live sources"},
+		"an endless audio track":          {func(r *Request) { r.Options.AudioTrack = strings.Repeat("d", 65) }, "audioTrack: must be a number, counted from 0, or a language"},
+		"an audio track of two lines":     {func(r *Request) { r.Options.AudioTrack = "de\nfr" }, "audioTrack: must be a number, counted from 0, or a language"},
+		"program 0":                       {func(r *Request) { r.Options.ProgramNumber = whole(0) }, "programNumber: must be a whole number from 1 to 65535"},
+		"a program that cannot be":        {func(r *Request) { r.Options.ProgramNumber = whole(65536) }, "programNumber: must be a whole number from 1 to 65535"},
+		"headers for nobody":              {func(r *Request) { r.Options.HeadersFor = "all" }, "headersFor: says where headers go, and there are none"},
+		"headers for some":                {func(r *Request) { r.Options.HeadersFor = "some" }, "headersFor: must be origin or all"},
+		"sound too early":                 {func(r *Request) { r.Options.AudioDelayMs = whole(-5001) }, "audioDelayMs: must be a whole number from -5000 to 5000"},
+		"sound too late":                  {func(r *Request) { r.Options.AudioDelayMs = whole(5001) }, "audioDelayMs: must be a whole number from -5000 to 5000"},
 		"a header that is ours":           {headers("Range", "canary"), `headers: "Range" is one that Roomcast sets itself`},
 		"a header of the proxy":           {headers("proxy-authorization", "canary"), `headers: "proxy-authorization" is one that Roomcast sets itself`},
 		"a header with a line feed":       {headers("X-Token", "canary\r\nHost: x"), `headers: "X-Token" has a control character in its value`},
@@ -180,17 +180,17 @@ func headers(pairs ...string) func(*Request) {
 		}
 		all[name] = media.Secret(pairs[i+1])
 	}
-	return func(r *Request) { r.Wishes.Headers = all }
+	return func(r *Request) { r.Options.Headers = all }
 }
 
-func TestWishesThatLookAtOddsAreFine(t *testing.T) {
+func TestOptionsThatLookAtOddsAreFine(t *testing.T) {
 	for name, change := range map[string]func(r *Request){
-		"silence of a volume":              func(r *Request) { r.Wishes.Mute, r.Wishes.Volume = true, whole(200) },
-		"the whole volume, no re-encoding": func(r *Request) { r.Wishes.Transcode, r.Wishes.Volume = "never", whole(100) },
-		"a live source once":               func(r *Request) { r.Mode, r.Wishes.Repeat, r.Wishes.StartAtMs = "live", whole(1), whole(0) },
-		"a repeated source that resumes":   func(r *Request) { r.Redis, r.Wishes.Repeat = true, whole(1000) },
-		"one side of a picture":            func(r *Request) { r.Wishes.Height = whole(1080) },
-		"patience with what may be live":   func(r *Request) { r.Wishes.MaxIdleSec = whole(1) },
+		"silence of a volume":              func(r *Request) { r.Options.Mute, r.Options.Volume = true, whole(200) },
+		"the whole volume, no re-encoding": func(r *Request) { r.Options.Transcode, r.Options.Volume = "never", whole(100) },
+		"a live source once":               func(r *Request) { r.Mode, r.Options.Repeat, r.Options.StartAtMs = "live", whole(1), whole(0) },
+		"a repeated source that resumes":   func(r *Request) { r.Redis, r.Options.Repeat = true, whole(1000) },
+		"one side of a picture":            func(r *Request) { r.Options.Height = whole(1080) },
+		"patience with what may be live":   func(r *Request) { r.Options.MaxIdleSec = whole(1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := started(t, func(_ *Service, r *Request) { change(r) })
@@ -300,16 +300,16 @@ func TestALiveSourceMayBeAwayForAsLongAsTheRequestSays(t *testing.T) {
 		idle  time.Duration
 		want  time.Duration
 	}{
-		"a file":                        {Spec{Mode: media.ModeAuto}, "vod", time.Hour, 5 * time.Minute},
-		"a live source":                 {Spec{Mode: media.ModeAuto}, "live", time.Hour, time.Hour},
-		"a live source without a wish":  {Spec{Mode: media.ModeAuto}, "live", 0, 5 * time.Minute},
-		"one that never came":           {Spec{Mode: media.ModeLive}, "", time.Second, time.Second},
-		"a stream that never came":      {rtmp, "", time.Second, time.Second},
-		"a camera that never came":      {Spec{VideoSrc: "rtsp://h/a", Mode: media.ModeAuto}, "", time.Second, time.Second},
-		"a caller's that never came":    {Spec{VideoSrc: "srt://h:9000", Mode: media.ModeAuto}, "", time.Second, time.Second},
-		"a stream played as a file":     {Spec{VideoSrc: rtmp.VideoSrc, Mode: media.ModeVOD}, "", time.Second, 5 * time.Minute},
-		"what may be a file":            {Spec{VideoSrc: "https://h/a", Mode: media.ModeAuto}, "", time.Second, 5 * time.Minute},
-		"a stream that has proved none": {rtmp, "vod", time.Second, 5 * time.Minute},
+		"a file":                          {Spec{Mode: media.ModeAuto}, "vod", time.Hour, 5 * time.Minute},
+		"a live source":                   {Spec{Mode: media.ModeAuto}, "live", time.Hour, time.Hour},
+		"a live source without an option": {Spec{Mode: media.ModeAuto}, "live", 0, 5 * time.Minute},
+		"one that never came":             {Spec{Mode: media.ModeLive}, "", time.Second, time.Second},
+		"a stream that never came":        {rtmp, "", time.Second, time.Second},
+		"a camera that never came":        {Spec{VideoSrc: "rtsp://h/a", Mode: media.ModeAuto}, "", time.Second, time.Second},
+		"a caller's that never came":      {Spec{VideoSrc: "srt://h:9000", Mode: media.ModeAuto}, "", time.Second, time.Second},
+		"a stream played as a file":       {Spec{VideoSrc: rtmp.VideoSrc, Mode: media.ModeVOD}, "", time.Second, 5 * time.Minute},
+		"what may be a file":              {Spec{VideoSrc: "https://h/a", Mode: media.ModeAuto}, "", time.Second, 5 * time.Minute},
+		"a stream that has proved none":   {rtmp, "vod", time.Second, 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -49,8 +49,8 @@ const megabyte = 1 << 20
 // ErrMemory is what Handle refuses a task with that another worker may take.
 var ErrMemory = errors.New("this worker's memory is nearly used up")
 
-// guard is what a worker has found out about itself; guarded by Worker.mu.
-type guard struct {
+// memoryState is what a worker has found out about its memory; guarded by Worker.mu.
+type memoryState struct {
 	short bool      // of memory
 	unfit time.Time // when it had to give back an attempt for want of memory or processes
 	blind bool      // its memory could not be read
@@ -58,8 +58,8 @@ type guard struct {
 
 // refusal says why nothing new is taken. What was prepared before is claimed all
 // the same: its source is open, and viewers wait.
-func (g *guard) refusal() error {
-	if g.short || time.Since(g.unfit) < unfitTime {
+func (m *memoryState) refusal() error {
+	if m.short || time.Since(m.unfit) < unfitTime {
 		return ErrMemory
 	}
 	return nil
@@ -109,12 +109,12 @@ func (w *Worker) noteShort(share float64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case !w.guard.short && share > roomFor:
-		w.guard.short = true
-		w.kickRenew()
+	case !w.memoryState.short && share > roomFor:
+		w.memoryState.short = true
+		w.askRenew()
 		return true
-	case w.guard.short && share < roomAgain:
-		w.guard.short = false
+	case w.memoryState.short && share < roomAgain:
+		w.memoryState.short = false
 		w.Log.Info("there is memory again: new pushes are taken")
 	}
 	return false
@@ -123,14 +123,14 @@ func (w *Worker) noteShort(share float64) bool {
 func (w *Worker) noteUnfit(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.guard.unfit = at
-	w.kickRenew()
+	w.memoryState.unfit = at
+	w.askRenew()
 }
 
 func (w *Worker) noteBlind(err error) {
 	w.mu.Lock()
-	was := w.guard.blind
-	w.guard.blind = err != nil
+	was := w.memoryState.blind
+	w.memoryState.blind = err != nil
 	w.mu.Unlock()
 	if err != nil && !was {
 		w.Log.Error("memory cannot be watched", "error", err)
@@ -182,7 +182,7 @@ func (w *Worker) tellRefused(ctx context.Context, t Task, why error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	if err := w.Places.Refused(ctx, t, refusedAfter, WaitingForMemory); err != nil {
+	if err := w.Refusals.Refused(ctx, t, refusedAfter, WaitingForMemory); err != nil {
 		w.Log.Warn("a push could not be told why it waits", "push_id", t.ID, "error", err)
 	}
 }

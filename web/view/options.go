@@ -7,9 +7,9 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// wishes is what a push was asked for beyond source and room, by the names of
+// options is what a push was asked for beyond source and room, by the names of
 // the request. What is as it is without asking has no member.
-type wishes struct {
+type options struct {
 	StartAtMs      int64               `json:"startAtMs,omitempty"`
 	EndAtMs        int64               `json:"endAtMs,omitempty"`
 	Repeat         int                 `json:"repeat,omitempty"`
@@ -32,9 +32,9 @@ type wishes struct {
 	HeadersFor     string              `json:"headersFor,omitempty"`
 }
 
-func viewWishes(s tasks.Spec) wishes {
+func viewOptions(s tasks.Spec) options {
 	o := s.Options
-	w := wishes{
+	w := options{
 		StartAtMs: o.StartAt.Milliseconds(), EndAtMs: o.EndAt.Milliseconds(),
 		MaxDurationSec: int64(o.MaxDuration / time.Second), Mute: o.Audio.Mute,
 		Width: o.Video.Width, Height: o.Video.Height, FPS: o.Video.FPS,

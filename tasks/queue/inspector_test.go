@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/internal/redisconn"
@@ -17,7 +15,7 @@ import (
 
 func requireWaits(t *testing.T, rdb redisconn.Client, task tasks.Task, want bool) {
 	t.Helper()
-	got, err := queue.NewBells(rdb).Waits(context.Background(), task)
+	got, err := queue.NewInspector(rdb).Waits(context.Background(), task)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 }
@@ -49,7 +47,7 @@ func TestTaskWaitsInEitherQueueUntilAWorkerTakesIt(t *testing.T) {
 	close(finish)
 	receive(t, taken)
 	require.Eventually(t, func() bool {
-		waits, err := queue.NewBells(rdb).Waits(context.Background(), task("p", 1))
+		waits, err := queue.NewInspector(rdb).Waits(context.Background(), task("p", 1))
 		return err == nil && !waits
 	}, patience, 10*time.Millisecond)
 }
@@ -77,51 +75,14 @@ func TestTaskIsFoundAfterRedisLostItsListOfQueues(t *testing.T) {
 	requireWaits(t, rdb, task("p", 2), true)
 }
 
-func TestOrphansAreActiveTasksWhoseLeaseIsOver(t *testing.T) {
-	rdb := server.Fresh(t)
-	bells := queue.NewBells(rdb)
-	orphans := func() int {
-		n, err := bells.Orphans(context.Background())
-		require.NoError(t, err)
-		return n
-	}
-	require.Zero(t, orphans())
-	for _, id := range []string{"a", "b", "c"} {
-		enqueue(t, rdb, task(id, 1), false)
-		enqueue(t, rdb, task(id, 2), true)
-	}
-	finish, taken := make(chan struct{}), make(chan struct{}, 8)
-	start(t, rdb, queue.Config{Slots: 6, Handler: func(context.Context, tasks.Task) error {
-		taken <- struct{}{}
-		<-finish
-		return nil
-	}})
-	for range 6 {
-		receive(t, taken)
-	}
-	require.Zero(t, orphans())
-	for key, id := range map[string]string{queue.QueuePush: "a.1", queue.QueueResume: "b.2"} {
-		require.NoError(t, rdb.ZAdd(context.Background(), "asynq:{"+key+"}:lease", redis.Z{Score: 1, Member: id}).Err())
-	}
-	require.Equal(t, 2, orphans())
-	close(finish)
-	inspector := asynq.NewInspectorFromRedisClient(rdb)
-	require.Eventually(t, func() bool {
-		active, err := inspector.ListActiveTasks(queue.QueuePush)
-		return err == nil && len(active) == 0
-	}, patience, 10*time.Millisecond)
-}
-
-func TestBellsTellWhenRedisIsAway(t *testing.T) {
+func TestTheInspectorTellsWhenRedisIsAway(t *testing.T) {
 	s := redistest.New(t, redistest.Config{})
-	bells := queue.NewBells(s.Client(t))
+	inspector := queue.NewInspector(s.Client(t))
 	s.Kill()
-	_, err := bells.Waits(context.Background(), task("p", 1))
-	require.Equal(t, tasks.CodeQueueUnavailable, tasks.CodeOf(err))
-	_, err = bells.Orphans(context.Background())
+	_, err := inspector.Waits(context.Background(), task("p", 1))
 	require.Equal(t, tasks.CodeQueueUnavailable, tasks.CodeOf(err))
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = bells.Waits(cancelled, task("p", 1))
+	_, err = inspector.Waits(cancelled, task("p", 1))
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -10,35 +10,35 @@ const (
 	// queuedGrace is when a push that is still queued is looked at again: what it
 	// waits for may have changed.
 	queuedGrace = 10 * time.Second
-	// healTime bounds what one look does for queued pushes, so that the next
+	// requeueTime bounds what one look does for queued pushes, so that the next
 	// look for vanished workers is not late; the rest comes with that.
-	healTime = sweepEvery
+	requeueTime = sweepEvery
 )
 
-// healAll sees to pushes that have been queued for long, at least one of them.
-func (s *Sweeper) healAll(ctx context.Context, queued []Expired) {
+// requeueLost sees to pushes that have been queued for long, at least one of them.
+func (s *Sweeper) requeueLost(ctx context.Context, queued []Expired) {
 	if len(queued) == 0 {
 		return
 	}
 	begin := time.Now()
 	for i, e := range queued {
-		if i > 0 && time.Since(begin) > healTime {
+		if i > 0 && time.Since(begin) > requeueTime {
 			s.seen[e.ID] = e.Expiry
 			continue
 		}
-		s.heal(ctx, e)
-		if s.trouble != "" {
+		s.requeueIfLost(ctx, e)
+		if s.fault != "" {
 			return
 		}
 	}
 }
 
-// heal sees to one: it waits on while its task does; a task that is lost, or
+// requeueIfLost sees to one: it waits on while its task does; a task that is lost, or
 // that a worker took and never claimed, is replaced by one of a new epoch.
-func (s *Sweeper) heal(ctx context.Context, e Expired) {
+func (s *Sweeper) requeueIfLost(ctx context.Context, e Expired) {
 	var waits bool
 	err := s.call(ctx, func(ctx context.Context) (err error) {
-		waits, err = s.Bells.Waits(ctx, TaskOf(e.Push))
+		waits, err = s.Inspector.Waits(ctx, TaskOf(e.Push))
 		return err
 	})
 	if err != nil {

@@ -14,21 +14,21 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
-const everyWish = `"startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,"maxIdleSec":60,"volume":0,"mute":true,
+const everyOption = `"startAtMs":1500,"endAtMs":60000,"repeat":-1,"maxDurationSec":3600,"maxIdleSec":60,"volume":0,"mute":true,
 	"transcode":"always","width":640,"height":360,"fps":29.97,"videoKbps":800,"audioKbps":96,"fillAudio":false,"fillVideo":true,
 	"audioTrack":"de","programNumber":2,"audioDelayMs":-200,
 	"headers":{"Authorization":"Bearer canary","X-Token":""},"headersFor":"all"`
 
-// everyWishAsText is how a form sends everyWish.
-const everyWishAsText = `"startAtMs":"1500","endAtMs":"60000","repeat":"-1","maxDurationSec":"3600","maxIdleSec":"60","volume":"0","mute":"true",
+// everyOptionAsText is how a form sends everyOption.
+const everyOptionAsText = `"startAtMs":"1500","endAtMs":"60000","repeat":"-1","maxDurationSec":"3600","maxIdleSec":"60","volume":"0","mute":"true",
 	"transcode":"always","width":"640","height":"360","fps":"29.97","videoKbps":"800","audioKbps":"96","fillAudio":"False","fillVideo":"true",
 	"audioTrack":"de","programNumber":"2","audioDelayMs":"-200",
 	"headers":{"Authorization":"Bearer canary","X-Token":""},"headersFor":"all"`
 
-func wished() tasks.Wishes {
+func everyOptionDecoded() tasks.PushOptions {
 	whole := func(n int64) *int64 { return &n }
 	fps, no := 29.97, false
-	return tasks.Wishes{
+	return tasks.PushOptions{
 		StartAtMs: whole(1500), EndAtMs: whole(60000), Repeat: whole(-1), MaxDurationSec: whole(3600), MaxIdleSec: whole(60),
 		Volume: whole(0), Mute: true, Transcode: "always", Width: whole(640), Height: whole(360), FPS: &fps,
 		VideoKbps: whole(800), AudioKbps: whole(96), FillAudio: &no, FillVideo: true,
@@ -46,28 +46,28 @@ func pascal(body string) string {
 	})
 }
 
-func TestDecodeRequestTakesWishes(t *testing.T) {
+func TestDecodeRequestTakesOptions(t *testing.T) {
 	for _, tt := range []struct {
 		name, members string
-		want          tasks.Wishes
+		want          tasks.PushOptions
 	}{
-		{"all of them", everyWish, wished()},
-		{"all as text", everyWishAsText, wished()},
-		{"all in PascalCase", pascal(everyWish), wished()},
-		{"null as absent", `"startAtMs":null,"repeat":null,"volume":null,"fps":null,"fillAudio":null,"headers":null,"mute":null`, tasks.Wishes{}},
-		{"empty strings as absent", `"startAtMs":"","volume":"","fps":"","fillAudio":"","headers":"","mute":"","transcode":""`, tasks.Wishes{}},
-		{"no header", `"headers":{}`, tasks.Wishes{}},
-		{"an audio track by its number", `"audioTrack":1`, tasks.Wishes{AudioTrack: "1"}},
+		{"all of them", everyOption, everyOptionDecoded()},
+		{"all as text", everyOptionAsText, everyOptionDecoded()},
+		{"all in PascalCase", pascal(everyOption), everyOptionDecoded()},
+		{"null as absent", `"startAtMs":null,"repeat":null,"volume":null,"fps":null,"fillAudio":null,"headers":null,"mute":null`, tasks.PushOptions{}},
+		{"empty strings as absent", `"startAtMs":"","volume":"","fps":"","fillAudio":"","headers":"","mute":"","transcode":""`, tasks.PushOptions{}},
+		{"no header", `"headers":{}`, tasks.PushOptions{}},
+		{"an audio track by its number", `"audioTrack":1`, tasks.PushOptions{AudioTrack: "1"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := decodeRequest([]byte(`{` + least + `,` + tt.members + `}`))
 			require.NoError(t, err)
-			assert.Equal(t, tt.want, got.Wishes)
+			assert.Equal(t, tt.want, got.Options)
 		})
 	}
 }
 
-func TestDecodeRequestRefusesWishesOfTheWrongType(t *testing.T) {
+func TestDecodeRequestRefusesOptionsOfTheWrongType(t *testing.T) {
 	const number, whole, truth = "must be a number", "must be a whole number", "must be true or false"
 	const object = `must be an object of strings, such as {"Authorization": "Bearer …"}`
 	cases := []struct{ field, value, want string }{
@@ -111,16 +111,16 @@ func TestDecodeRequestRefusesWishesOfTheWrongType(t *testing.T) {
 	}
 }
 
-func TestEveryWishIsPartOfTheCanonicalBody(t *testing.T) {
-	plain, all := string(canonical(leastRequest())), reflect.ValueOf(wished())
+func TestEveryOptionIsPartOfTheCanonicalBody(t *testing.T) {
+	plain, all := string(canonical(leastRequest())), reflect.ValueOf(everyOptionDecoded())
 	for i := range all.NumField() {
 		r := leastRequest()
-		reflect.ValueOf(&r.Wishes).Elem().Field(i).Set(all.Field(i))
+		reflect.ValueOf(&r.Options).Elem().Field(i).Set(all.Field(i))
 		assert.NotEqual(t, plain, string(canonical(r)), all.Type().Field(i).Name)
 	}
 	one, other := leastRequest(), leastRequest()
-	one.Wishes.Headers = map[string]media.Secret{"a": "b"}
-	other.Wishes.Headers = map[string]media.Secret{"a": "c"}
+	one.Options.Headers = map[string]media.Secret{"a": "b"}
+	other.Options.Headers = map[string]media.Secret{"a": "c"}
 	assert.NotEqual(t, string(canonical(one)), string(canonical(other)))
 }
 
@@ -134,8 +134,8 @@ func TestTheREADMESaysWhatEveryFieldIs(t *testing.T) {
 	}
 }
 
-// wishesAsBody is w as members of a body.
-func wishesAsBody(w tasks.Wishes) map[string]any {
+// optionsAsBody is w as members of a body.
+func optionsAsBody(w tasks.PushOptions) map[string]any {
 	body := map[string]any{
 		"startAtMs": w.StartAtMs, "endAtMs": w.EndAtMs, "repeat": w.Repeat, "maxDurationSec": w.MaxDurationSec,
 		"maxIdleSec": w.MaxIdleSec, "volume": w.Volume, "mute": w.Mute, "transcode": w.Transcode, "width": w.Width, "height": w.Height,
