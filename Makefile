@@ -3,7 +3,8 @@
 GO           ?= go
 BIN          ?= bin
 PACKAGES     ?= ./...
-TEST_FLAGS   ?= -race -shuffle=on -parallel 3
+# Tests wait more than they work. Where more of a package than GOMAXPROCS run beside each other, it says so itself.
+TEST_FLAGS   ?= -race -shuffle=on -p 4
 TEST_TIMEOUT ?= 25m
 DEMO_SECONDS ?=
 DEPS         ?= scripts/deps

@@ -217,7 +217,8 @@ func TestSECURITYNamesTestsThatExist(t *testing.T) {
 	}
 }
 
-// The database is one of ours with one entry, as govulncheck's own are.
+// The database is one of ours with one entry, as govulncheck's own are: without its
+// database_specific govulncheck panics, and may be at its end, with 0, before it has.
 func TestAKnownVulnerabilityFailsTheCheckAndAnUnreachableDatabaseDoesNot(t *testing.T) {
 	check := func(db string) (string, error) {
 		cmd := exec.Command("make", "--silent", "vuln", "DEPS=true", "PACKAGES=./internal/nearest", "VULN_DB="+db)
@@ -229,7 +230,7 @@ func TestAKnownVulnerabilityFailsTheCheckAndAnUnreachableDatabaseDoesNot(t *test
 		files := map[string]string{
 			"/index/db.json.gz":        `{"modified":"2026-01-01T00:00:00Z"}`,
 			"/index/modules.json.gz":   `[{"path":"` + module + `","vulns":[{"id":"GO-2026-0001","modified":"2026-01-01T00:00:00Z"}]}]`,
-			"/ID/GO-2026-0001.json.gz": `{"schema_version":"1.3.1","id":"GO-2026-0001","modified":"2026-01-01T00:00:00Z","published":"2026-01-01T00:00:00Z","summary":"made up","details":"made up","affected":[{"package":{"name":"` + module + `","ecosystem":"Go"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],"ecosystem_specific":{"imports":[{"path":"strings","symbols":["ToLower"]}]}}]}`,
+			"/ID/GO-2026-0001.json.gz": `{"schema_version":"1.3.1","id":"GO-2026-0001","modified":"2026-01-01T00:00:00Z","published":"2026-01-01T00:00:00Z","summary":"made up","details":"made up","database_specific":{"url":"https://example.com/GO-2026-0001"},"affected":[{"package":{"name":"` + module + `","ecosystem":"Go"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}],"ecosystem_specific":{"imports":[{"path":"strings","symbols":["ToLower"]}]}}]}`,
 		}
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			z := gzip.NewWriter(w)
@@ -250,5 +251,6 @@ func TestAKnownVulnerabilityFailsTheCheckAndAnUnreachableDatabaseDoesNot(t *test
 
 	out, err = check(serve("stdlib"))
 	require.Error(t, err, "%s", out)
-	assert.Contains(t, out, "GO-2026-0001")
+	assert.Contains(t, out, "Vulnerability #1: GO-2026-0001")
+	assert.Contains(t, out, "Your code is affected by 1 vulnerability from the Go standard library.")
 }

@@ -42,9 +42,16 @@ var layers = []layer{
 	{"web/*", "web/* tasks media internal/nearest internal/redisconn", "imports point from web to tasks to media; adapters are wired by cmd"},
 	{"tasks/*", "tasks media internal/redisconn", "an adapter imports only its parent"},
 	{"tasks", "media", "imports point from tasks to media; adapters are wired by cmd"},
-	{"media/source", "media media/source/*", "it hands a source to what plays its kind"},
+	{"media/push", "media media/clock media/retry media/input media/program media/outlet", "a push joins a program and its outlets"},
+	{"media/outlet", "media media/bitstream media/clock media/retry", "an outlet knows neither its program nor another outlet"},
+	{"media/program", "media media/bitstream media/clock media/retry media/input", "a program knows no room"},
+	{"media/input", "media media/bitstream media/clock", "an input knows no program"},
+	{"media/clock", "media media/bitstream", "times know nothing of who reads them"},
+	{"media/source", "media media/bitstream media/clock media/source/*", "it hands a source to what plays its kind"},
+	{"media/libav", "media media/bitstream media/clock media/still", "an adapter imports only its parent, and what all sources are made with"},
+	{"media/host", "media media/still", "an adapter imports only its parent, and what all sources are made with"},
 	{"media/*", "media", "an adapter imports only its parent"},
-	{"media/source/*", "media", "it is told who makes its connections and demuxes"},
+	{"media/source/*", "media media/bitstream media/clock", "it is told who makes its connections and demuxes"},
 	{"media", "", "media stands at the bottom"},
 	{"internal/*", "internal/* media", "internal is shared by mains and knows no domain but media.Secret"},
 }
@@ -74,7 +81,7 @@ var unreachable = []struct{ program, dep, why string }{
 }
 
 // testOnly are imported by tests alone.
-const testOnly = "media/mediatest internal/redistest internal/link internal/e2e internal/hostile internal/contract"
+const testOnly = "media/mediatest media/fakesource internal/redistest internal/link internal/e2e internal/hostile internal/contract"
 
 func TestLayout(t *testing.T) {
 	packages := list(t)
@@ -93,6 +100,8 @@ func TestLayoutNamesTheBrokenRule(t *testing.T) {
 		{"an adapter that imports its neighbour", pkg{ImportPath: "tasks/queue", Imports: []string{"tasks/store"}}, "tasks/queue imports tasks/store: an adapter imports only its parent"},
 		{"a domain that imports its adapter", pkg{ImportPath: "tasks", Imports: []string{"tasks/store"}}, "tasks imports tasks/store: imports point from tasks to media; adapters are wired by cmd"},
 		{"a face that imports an adapter", pkg{ImportPath: "web/api", Imports: []string{"media/trtc"}}, "web/api imports media/trtc: imports point from web to tasks to media; adapters are wired by cmd"},
+		{"an outlet that reaches for its program", pkg{ImportPath: "media/outlet", Imports: []string{"media/program"}}, "media/outlet imports media/program: an outlet knows neither its program nor another outlet"},
+		{"an input that looks up", pkg{ImportPath: "media/input", Imports: []string{"media/program"}}, "media/input imports media/program: an input knows no program"},
 		{"media that looks up", pkg{ImportPath: "media", Imports: []string{"tasks"}}, "media imports tasks: media stands at the bottom"},
 		{"cgo elsewhere", pkg{ImportPath: "media/rtmp", Imports: []string{"C"}}, "media/rtmp imports C: only media/libav may"},
 		{"asynq in the domain", pkg{ImportPath: "tasks", Imports: []string{"github.com/hibiken/asynq"}}, "tasks imports github.com/hibiken/asynq: only tasks/queue web/monitor may"},

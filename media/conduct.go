@@ -8,13 +8,15 @@ import "sync"
 type Conduct struct {
 	mu     sync.Mutex
 	proven bool
+	apart  bool
 	// How often what takes it apart died in a row, without its getting further.
 	deaths, killings int
 }
 
-// How a process has died.
+// How a process has died that took a source apart.
 const (
-	Death   = iota // of itself
+	Death   = iota // of itself, with nothing else in it
+	Beside         // of itself; it may have been of another source
 	Killing        // by a signal that cannot be caught, which somebody else may have sent
 )
 
@@ -37,53 +39,53 @@ func (c *Conduct) Prove() {
 }
 
 // Proven says whether it has.
-func (c *Conduct) Proven() bool {
-	if c == nil {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.proven
-}
+func (c *Conduct) Proven() bool { return c.is(func() bool { return c.proven }) }
 
-// Died notes that a process has died which took the source apart, how (Death or
-// Killing), and whether the source had got further than when the one before died. It
-// says whether the source is poisoned.
-func (c *Conduct) Died(how int, further bool) (poisoned bool) {
+// Died notes that a process has died which took the source apart, how (Death, Beside or
+// Killing), and whether the source had got further than when the one before died.
+func (c *Conduct) Died(how int, further bool) {
 	if c == nil {
-		return false
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if further {
 		c.deaths, c.killings = 0, 0
 	}
-	if how == Death {
+	switch c.apart = true; how {
+	case Death:
 		c.deaths++
-	} else {
+	case Killing:
 		c.killings++
 	}
-	return c.deaths >= mostDeaths
 }
+
+// Forgive notes that the source has been taken apart for a while with nobody dying of it.
+func (c *Conduct) Forgive() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.apart, c.deaths, c.killings = false, 0, 0
+}
+
+// Poisoned says that nothing is to take the source apart any more.
+func (c *Conduct) Poisoned() bool { return c.is(func() bool { return c.deaths >= mostDeaths }) }
 
 // Harried says that the processes which take the source apart are killed again and
 // again, so that it is better tried after a while.
-func (c *Conduct) Harried() bool {
-	if c == nil {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.killings >= mostKillings
-}
+func (c *Conduct) Harried() bool { return c.is(func() bool { return c.killings >= mostKillings }) }
 
-// Dying says whether the source is to be taken apart in a process of its own: the last
+// Apart says whether the source is to be taken apart in a process of its own: the last
 // one died of it, or beside it.
-func (c *Conduct) Dying() bool {
+func (c *Conduct) Apart() bool { return c.is(func() bool { return c.apart }) }
+
+func (c *Conduct) is(so func() bool) bool {
 	if c == nil {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.deaths+c.killings > 0
+	return so()
 }

@@ -6,15 +6,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestASourceIsPoisonedByDeathsInARowAndNotByKillings(t *testing.T) {
+func TestASourceIsPoisonedByDeathsInARowAndNotByKillingsOrDeathsBesideOthers(t *testing.T) {
 	c := &Conduct{}
 	for range 3 * mostKillings {
-		require.False(t, c.Died(Killing, false))
+		c.Died(Killing, false)
+		c.Died(Beside, false)
+		require.False(t, c.Poisoned())
 	}
 	require.True(t, c.Harried())
-	require.False(t, c.Died(Death, false))
-	require.False(t, c.Died(Death, true), "it has got further")
+	c.Died(Death, false)
+	c.Died(Death, true)
+	require.False(t, c.Poisoned(), "it has got further")
 	require.False(t, c.Harried())
-	require.True(t, c.Dying())
-	require.True(t, c.Died(Death, false))
+	require.True(t, c.Apart())
+	c.Died(Death, false)
+	require.True(t, c.Poisoned())
+}
+
+func TestWhatASourceHasDoneIsForgottenWhenNothingHasDiedOfItForAWhile(t *testing.T) {
+	c := &Conduct{}
+	c.Died(Death, false)
+	c.Forgive()
+	require.False(t, c.Apart())
+	c.Died(Death, false)
+	require.False(t, c.Poisoned())
 }

@@ -20,7 +20,7 @@ type Coverage struct {
 
 func (c Coverage) Total() time.Duration { return c.Taken + c.Held + c.Filled + c.Lost }
 
-// origin is where a packet for the room comes from.
+// Origin is where a packet for the room comes from.
 type Origin int
 
 const (
@@ -36,7 +36,7 @@ func WordFor(media MediaType) string {
 	return "sound"
 }
 
-// lostPart is how much of the track was lost, of all.
+// LostPart is how much of the track was lost, of all.
 func (c Coverage) LostPart() float64 {
 	if all := c.Total(); all > 0 {
 		return float64(c.Lost) / float64(all)

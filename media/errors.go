@@ -31,6 +31,7 @@ const (
 	KindSourceUnavailable              // refused, reset, DNS, 5xx, time-out
 	KindSourceStalled                  // no media progress although connected
 	KindSourceEnded                    // a live source ended
+	KindWorkerShort                    // this worker has no process or memory for it; another one may
 	KindRoomDenied                     // the room refuses this signature, user or room
 	KindRoomConflict                   // the user's name is in use
 	KindRoomKicked                     // another publisher took the user's place in the room
@@ -58,6 +59,7 @@ var kindNames = [...]string{
 	KindSourceUnavailable:  "source_unavailable",
 	KindSourceStalled:      "source_stalled",
 	KindSourceEnded:        "source_ended",
+	KindWorkerShort:        "worker_short",
 	KindRoomDenied:         "room_denied",
 	KindRoomConflict:       "room_conflict",
 	KindRoomKicked:         "room_kicked",
@@ -85,7 +87,7 @@ func (k Kind) OfRoom() bool {
 		return true
 	case KindInternal, KindSourceBlocked, KindSourceHost, KindSourceTLS, KindSourceUnauthorized, KindSourceNotFound, KindSourceGone,
 		KindSourceInvalid, KindSourceNoTrack, KindSourceEncrypted, KindSourceUnsupported, KindSourceTooLarge, KindSourcePoisoned, KindSourceDropped,
-		KindSourceUnavailable, KindSourceStalled, KindSourceEnded:
+		KindSourceUnavailable, KindSourceStalled, KindSourceEnded, KindWorkerShort:
 	}
 	return false
 }

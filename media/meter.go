@@ -35,9 +35,9 @@ type Meter struct {
 	past     Totals // lateness of the seconds that have left the window
 	since    Sent
 
-	source, Room, Paced waiting
+	source, room, paced waiting
 	lastSent            atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
-	Behind              atomic.Int64 // ns that a source which is not paced has fallen behind
+	behind              atomic.Int64 // ns that a source which is not paced has fallen behind
 }
 
 // NewMeter returns a Meter that stands at position.
@@ -45,7 +45,7 @@ func NewMeter(position time.Duration) *Meter {
 	return &Meter{progress: Progress{Position: position}}
 }
 
-// sentPacket is what a Meter records of a packet that has left.
+// SentPacket is what a Meter records of a packet that has left.
 type SentPacket struct {
 	Bytes   int64
 	Late    time.Duration
@@ -108,7 +108,7 @@ func (m *Meter) MoveTo(position time.Duration) {
 	m.progress.Position = position
 }
 
-// moveTo sets the position within a play of the source.
+// Advance sets the position within a play of the source.
 func (m *Meter) Advance(position time.Duration, play int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -133,7 +133,7 @@ func (m *Meter) SetCoverage(media MediaType, c Coverage) {
 	m.progress.Coverage[media] = c
 }
 
-// setUnclocked says that the source's clock has stepped back.
+// SetUnclocked says that the source's clock has stepped back.
 func (m *Meter) SetUnclocked() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

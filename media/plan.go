@@ -44,7 +44,7 @@ func (p Plan) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// tracks yields the tracks there are, with their names.
+// Tracks yields the tracks there are, with their names.
 func (p Plan) Tracks() iter.Seq2[string, *TrackPlan] {
 	return func(yield func(string, *TrackPlan) bool) {
 		if p.Video != nil && !yield("video", p.Video) {
@@ -56,7 +56,7 @@ func (p Plan) Tracks() iter.Seq2[string, *TrackPlan] {
 	}
 }
 
-// of returns the plan of a type's track, nil when there is none.
+// Of returns the plan of a type's track, nil when there is none.
 func (p Plan) Of(m MediaType) *TrackPlan {
 	if m == Video {
 		return p.Video
@@ -64,7 +64,7 @@ func (p Plan) Of(m MediaType) *TrackPlan {
 	return p.Audio
 }
 
-// with returns the plan with another decision for a type's track, of which the
+// With returns the plan with another decision for a type's track, of which the
 // room was told what it was.
 func (p Plan) With(m MediaType, t TrackPlan) Plan {
 	t.Output = p.Output(m)
@@ -86,7 +86,7 @@ type Output struct {
 	Channels   int `json:"channels,omitempty"`   // audio only; 0 when not known
 }
 
-// output returns what the room was told of a type's track.
+// Output returns what the room was told of a type's track.
 func (p Plan) Output(m MediaType) Output {
 	if t := p.Of(m); t != nil {
 		return t.Output

@@ -23,7 +23,7 @@ type waiting struct {
 }
 
 // begin notes that a wait has begun, unless it had before.
-func (w *waiting) Begin(now time.Time) { w.since.CompareAndSwap(0, now.UnixNano()) }
+func (w *waiting) begin(now time.Time) { w.since.CompareAndSwap(0, now.UnixNano()) }
 
 // restart ends a wait and begins another, if anybody waits.
 func (w *waiting) restart(now time.Time) {
@@ -33,7 +33,7 @@ func (w *waiting) restart(now time.Time) {
 }
 
 // end notes that what was waited for has come, or is given up.
-func (w *waiting) End(now time.Time) {
+func (w *waiting) end(now time.Time) {
 	if since := w.since.Swap(0); since != 0 {
 		w.total.Add(now.UnixNano() - since)
 	}
@@ -50,25 +50,25 @@ func (w *waiting) look(now time.Time) (since time.Time, total time.Duration) {
 
 // Pulse returns how the attempt goes on at now.
 func (m *Meter) Pulse(now time.Time) Pulse {
-	p := Pulse{Behind: time.Duration(m.Behind.Load())}
+	p := Pulse{Behind: time.Duration(m.behind.Load())}
 	p.SourceSince, p.Source = m.source.look(now)
-	p.RoomSince, p.Room = m.Room.look(now)
-	p.Paced = m.Paced.since.Load() != 0
+	p.RoomSince, p.Room = m.room.look(now)
+	p.Paced = m.paced.since.Load() != 0
 	if ns := m.lastSent.Load(); ns != 0 {
 		p.Sent = time.Unix(0, ns)
 	}
 	return p
 }
 
-// waitForSource and sourceCame stand around whatever waits for the source;
+// WaitForSource and sourceCame stand around whatever waits for the source;
 // without a Meter they do nothing.
 func (m *Meter) WaitForSource() {
 	if m != nil {
-		m.source.Begin(time.Now())
+		m.source.begin(time.Now())
 	}
 }
 
-// sourceGives notes that something has come of a source that is still waited for.
+// SourceGives notes that something has come of a source that is still waited for.
 func (m *Meter) SourceGives() {
 	if m != nil {
 		m.source.restart(time.Now())
@@ -77,6 +77,21 @@ func (m *Meter) SourceGives() {
 
 func (m *Meter) SourceCame() {
 	if m != nil {
-		m.source.End(time.Now())
+		m.source.end(time.Now())
 	}
 }
+
+// WaitForRoom and RoomCame stand around whatever waits for the room.
+func (m *Meter) WaitForRoom() { m.room.begin(time.Now()) }
+
+// RoomCame ends what WaitForRoom began.
+func (m *Meter) RoomCame() { m.room.end(time.Now()) }
+
+// WaitForTime and TimeCame stand around the wait until a packet is due.
+func (m *Meter) WaitForTime() { m.paced.begin(time.Now()) }
+
+// TimeCame ends what WaitForTime began.
+func (m *Meter) TimeCame() { m.paced.end(time.Now()) }
+
+// SetBehind says how far a source that is not paced has fallen behind.
+func (m *Meter) SetBehind(d time.Duration) { m.behind.Store(int64(d)) }

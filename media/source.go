@@ -139,13 +139,13 @@ type Packet struct {
 	// Offset is where it begins in the source's bytes; 0 when unknown.
 	Offset int64
 
-	// lost is how much of the track before it came and is damaged, of what a feed
+	// Lost is how much of the track before it came and is damaged, of what an input
 	// gives.
 	Lost time.Duration
 	OnAir
 }
 
-// onAir is what there is to know of a packet that a mixer gives out.
+// OnAir is what there is to know of a packet that a program gives out.
 type OnAir struct {
 	Kind      MediaType
 	Leads     bool          // the position is where it is
@@ -155,6 +155,18 @@ type OnAir struct {
 	Skipped   time.Duration // how much was left out before it, in all
 	Origin    Origin        // where it comes from
 	Config    []byte        // the decoder configuration it needs, in FLV's form
+}
+
+// packetOverhead is counted for each packet beside what it holds.
+const packetOverhead = 256
+
+// Size is how many bytes p takes.
+func (p *Packet) Size() int {
+	n := packetOverhead + len(p.Data) + len(p.Extradata)
+	if p.Change != nil {
+		n += len(p.Change.Extradata)
+	}
+	return n
 }
 
 // Source is an opened source. Its methods are called from one goroutine.

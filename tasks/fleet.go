@@ -76,7 +76,7 @@ func (w *Worker) report() WorkerReport {
 	switch {
 	case w.draining:
 		r.State = WorkerDraining
-	case w.guard.short:
+	case w.guard.refusal() != nil:
 		r.State = WorkerNoMemory
 	case w.reservedLocked(time.Now()):
 		r.State = WorkerReserved

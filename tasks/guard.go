@@ -37,6 +37,10 @@ const (
 	endingTime = 200 * time.Millisecond
 )
 
+// unfitTime is for how long a worker takes nothing new that had to give back an attempt
+// for want of memory or processes: another worker is to take that.
+const unfitTime = 15 * time.Second
+
 // refusedAfter is how long a push is refused before it says so.
 const refusedAfter = 5 * time.Second
 
@@ -47,14 +51,15 @@ var ErrMemory = errors.New("this worker's memory is nearly used up")
 
 // guard is what a worker has found out about itself; guarded by Worker.mu.
 type guard struct {
-	short bool // of memory
-	blind bool // its memory could not be read
+	short bool      // of memory
+	unfit time.Time // when it had to give back an attempt for want of memory or processes
+	blind bool      // its memory could not be read
 }
 
 // refusal says why nothing new is taken. What was prepared before is claimed all
 // the same: its source is open, and viewers wait.
 func (g *guard) refusal() error {
-	if g.short {
+	if g.short || time.Since(g.unfit) < unfitTime {
 		return ErrMemory
 	}
 	return nil
@@ -113,6 +118,13 @@ func (w *Worker) noteShort(share float64) bool {
 		w.Log.Info("there is memory again: new pushes are taken")
 	}
 	return false
+}
+
+func (w *Worker) noteUnfit(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.guard.unfit = at
+	w.kickRenew()
 }
 
 func (w *Worker) noteBlind(err error) {

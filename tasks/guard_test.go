@@ -115,6 +115,26 @@ func TestAWorkerThatIsShortOfMemoryTakesNoNewPushAndSaysSo(t *testing.T) {
 	})
 }
 
+func TestAPushThatAWorkerHasNoHostForIsGivenBackAndTakenByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playerFunc(func(context.Context, media.Job) error {
+			return &media.Error{Kind: media.KindWorkerShort, Op: "start a media host"}
+		}), queued("a"), queued("b"))
+		defer w.close()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		require.Equal(t, map[string]int64{"a": 2}, w.store.released)
+		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 2}), ErrMemory)
+		require.Equal(t, map[string]Waiting{"a": WaitingForMemory}, w.store.refused)
+		synctest.Wait()
+		require.Equal(t, WorkerNoMemory, w.told().State, "the fleet is told")
+		time.Sleep(unfitTime)
+		w.worker.Player = playFor(time.Hour)
+		w.handle(Task{ID: "a", Epoch: 2})
+		synctest.Wait()
+		require.Equal(t, 1, w.worker.Running())
+	})
+}
+
 func TestAShortWorkerPreparesNothingButGoesOnWithWhatItHasPrepared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"), queued("b"))

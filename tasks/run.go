@@ -144,7 +144,11 @@ func (w *Worker) end(a *attempt, err error) {
 		return
 	case errors.Is(cause, media.ErrStopped):
 		write = w.finisher(a, Stopped, nil)
-	case errors.Is(cause, media.ErrDraining):
+	case errors.Is(cause, media.ErrDraining), a.ctx.Err() == nil && media.KindOf(err) == media.KindWorkerShort:
+		if cause == nil {
+			a.log.Error("attempt is given back: this worker is short of memory or processes", "error", err)
+			w.noteUnfit(time.Now())
+		}
 		write = func(ctx context.Context) error { return w.release(ctx, a) }
 	default:
 		a.log.Error("attempt failed", "kind", media.KindOf(err), "error", err)

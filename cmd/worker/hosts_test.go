@@ -19,7 +19,7 @@ func TestWhatMediaHostsHaveUsedOfCoresIsCountedWhenTheyHaveEnded(t *testing.T) {
 	all := cpuTime(p)
 	before, hosts := all(), p.CPU()
 	require.Positive(t, hosts, "it has started")
-	require.NoError(t, p.Close())
+	p.Close()
 	require.Zero(t, p.CPU())
 	require.GreaterOrEqual(t, all(), before-time.Millisecond, "the two clocks count in other steps")
 	require.GreaterOrEqual(t, usage(syscall.RUSAGE_CHILDREN), hosts-time.Millisecond)
@@ -31,5 +31,5 @@ func TestHostsAreThisProgramAlsoWhenAnotherHasItsPlace(t *testing.T) {
 	os.Args[0] = "/bin/true"
 	p, err := newPool(t.Context(), config.Config{Sandbox: string(host.SandboxAuto)}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	require.NoError(t, p.Close())
+	p.Close()
 }

@@ -25,7 +25,7 @@ const ownProgram = "/proc/self/exe"
 // newPool starts this program as a media host.
 func newPool(ctx context.Context, cfg config.Config, log *slog.Logger) (*host.Pool, error) {
 	return host.New(ctx, host.Config{
-		Command: []string{os.Args[0], hostCommand, cfg.Sandbox, cfg.LogLevel.String()}, Program: ownProgram,
+		Command: []string{os.Args[0], hostCommand, cfg.Sandbox, cfg.LogLevel.String()}, Program: ownProgram, Sandbox: host.SandboxMode(cfg.Sandbox),
 		Pushes: cfg.HostPushes, Memory: int64(cfg.HostMemory), EncodeMemory: int64(cfg.EncodeHostMemory), Log: log,
 	})
 }

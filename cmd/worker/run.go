@@ -57,7 +57,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer within(context.WithoutCancel(ctx), closingTime, func() { _ = hosts.Close() })
+	defer within(context.WithoutCancel(ctx), closingTime, hosts.Close)
 	player, received, err := newPlayer(cfg, hosts, log)
 	if err != nil {
 		return err

@@ -70,7 +70,7 @@ func player(t *testing.T, room *fakeroom.Server, names egress.Resolver) *push.Pu
 	require.NoError(t, err)
 	hosts, err := newPool(t.Context(), config.Config{Sandbox: string(host.SandboxAuto)}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = hosts.Close() })
+	t.Cleanup(hosts.Close)
 	return &push.Pusher{
 		Opener: &source.Opener{Network: gate, Demuxer: hosts, Log: slog.New(slog.DiscardHandler)},
 		Dialer: &rtmp.Dialer{}, Door: door,

@@ -6,6 +6,7 @@ package contract
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -24,7 +26,11 @@ import (
 const file = "web/api/openapi.yaml"
 
 // Contract is a description that has been read. It is safe for concurrent use.
-type Contract struct{ Doc *openapi3.T }
+type Contract struct {
+	Doc *openapi3.T
+
+	sound sync.Map // the sums of exchanges that are as described: who waits asks the same again and again
+}
 
 // Load reads a description, which has to be a sound one.
 func Load(text []byte) (*Contract, error) {
@@ -35,7 +41,7 @@ func Load(text []byte) (*Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return &Contract{doc}, nil
+	return &Contract{Doc: doc}, nil
 }
 
 // Handler is next, every exchange of which is checked.
@@ -119,8 +125,23 @@ type exchange struct {
 	body    []byte
 }
 
+// sum tells exchanges apart by all that is described of them.
+func (e exchange) sum() [sha256.Size]byte {
+	headers := slices.Sorted(maps.Keys(e.header))
+	parts := [][]byte{[]byte(fmt.Sprint(e.request.Method, e.request.URL, e.status, headers, e.header["Content-Type"])), e.sent, e.body}
+	return sha256.Sum256(bytes.Join(parts, []byte{0}))
+}
+
 func (c *Contract) report(t testing.TB, e exchange) {
-	for _, complaint := range c.complaints(e) {
+	sum := e.sum()
+	if _, ok := c.sound.Load(sum); ok {
+		return
+	}
+	complaints := c.complaints(e)
+	if complaints == nil {
+		c.sound.Store(sum, nil)
+	}
+	for _, complaint := range complaints {
 		t.Errorf("%s %s, answered %d: %s", e.request.Method, e.request.URL.Path, e.status, complaint)
 	}
 }

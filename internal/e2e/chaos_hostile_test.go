@@ -257,6 +257,7 @@ func TestChaosAHostileServerHarmsNobody(t *testing.T) { harmNobody(t, named(host
 
 func harmNobody(t *testing.T, bombs []hostile.Bomb) {
 	t.Helper()
+	beside(t)
 	b := newBeset(t, bombs)
 	_, watched := hostileSize()
 	for n, bomb := range bombs {

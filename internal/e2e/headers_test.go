@@ -12,6 +12,7 @@ import (
 
 // A request's headers open a source that refuses everybody else.
 func TestASourceBehindAHeaderIsPlayed(t *testing.T) {
+	beside(t)
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 20})
 	guarded := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer of-the-request" {

@@ -79,6 +79,7 @@ func table(scrapes map[string]string) string {
 }
 
 func TestDocsListTheMetricsThatAPIAndWorkerExport(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{forget: true})
 	s.do(http.MethodGet, "/healthz", nil)
 	api, worker := s.scrape(t)

@@ -70,6 +70,7 @@ func signing() []string { return []string{"ROOMCAST_SDK_KEYS=" + strconv.Itoa(ap
 
 // The page in a browser: web/console/e2e/page.mjs says what is done and seen.
 func TestThePageIsUsedInABrowser(t *testing.T) {
+	beside(t)
 	if dir := os.Getenv("IMAGES"); dir != "" {
 		drawImages(t, dir)
 		return

@@ -10,6 +10,7 @@ import (
 )
 
 func TestADryRunThatProbesSaysWhatAPushWouldBe(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 2})})
 	probe := func(src string) answer {

@@ -4,9 +4,6 @@ import (
 	"image"
 	"image/jpeg"
 	"net/http"
-	"os/exec"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,16 +15,10 @@ import (
 
 // stripes is a film of three stripes, red over green over blue, each from dark on
 // the left to bright on the right, with sound.
-func stripes(t *testing.T, name string, video ...string) string {
+func stripes(t *testing.T, film mediatest.Spec) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	args := slices.Concat([]string{
-		"-v", "error", "-f", "lavfi", "-i", "rgbtestsrc=size=640x360:rate=25:duration=60", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=60",
-		"-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2",
-	}, video, []string{path})
-	out, err := exec.CommandContext(t.Context(), "ffmpeg", args...).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return path
+	film.Picture, film.FPS = "rgbtestsrc", 25
+	return mediatest.Clip(t, film)
 }
 
 func (s *stack) preview(id string) answer {
@@ -69,12 +60,12 @@ func requireStripes(t *testing.T, text string) {
 
 func TestWhoLooksAtAPushSeesWhatItsRoomGetsInThreeSeconds(t *testing.T) {
 	t.Parallel()
-	h264 := []string{"-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g"}
 	files := map[string]string{
-		"gop2":  stripes(t, "gop2.mp4", append(h264, "50")...),
-		"gop10": stripes(t, "gop10.mp4", append(h264, "250")...),
-		"hevc":  stripes(t, "hevc.mp4", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-t", "20"),
-		"av1":   stripes(t, "av1.mkv", "-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime", "-r", "10", "-t", "20"),
+		"gop2":  stripes(t, mediatest.Spec{Seconds: 60, GOPSeconds: 2}),
+		"gop10": stripes(t, mediatest.Spec{Seconds: 60, GOPSeconds: 10}),
+		"hevc":  stripes(t, mediatest.Spec{Seconds: 20, VideoCodec: "hevc", GOPSeconds: 10, Args: []string{"-preset", "ultrafast", "-x265-params", "log-level=none"}}),
+		"av1": stripes(t, mediatest.Spec{Seconds: 20, VideoCodec: "av1", GOPSeconds: 10, Container: "matroska",
+			Args: []string{"-cpu-used", "8", "-usage", "realtime", "-r", "10"}}),
 		"sound": mediatest.Clip(t, mediatest.Spec{Seconds: 60, VideoCodec: mediatest.None}),
 	}
 	source := mediatest.Serve(t, files).URL
@@ -149,7 +140,7 @@ func TestWhoLooksAtAPushSeesWhatItsRoomGetsInThreeSeconds(t *testing.T) {
 
 func TestAPreviewGoesOnOverTheDeathOfItsWorker(t *testing.T) {
 	t.Parallel()
-	files := mediatest.Serve(t, map[string]string{"a": stripes(t, "a.mp4", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "50")})
+	files := mediatest.Serve(t, map[string]string{"a": stripes(t, mediatest.Spec{Seconds: 60, GOPSeconds: 2})})
 	s := newStack(t, options{})
 	id := s.push(files.URL+"/a", "r", "u", nil)
 	s.look(id)

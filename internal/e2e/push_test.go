@@ -80,6 +80,7 @@ func TestARequestPutsAVideoIntoARoomAndAStopTakesItOut(t *testing.T) {
 }
 
 func TestEveryContainerIsPlayedToItsEnd(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{})
 	for _, container := range []string{"mp4", "mov", "matroska", "flv", "mpegts"} {
 		t.Run(container, func(t *testing.T) {
@@ -149,6 +150,7 @@ func TestALivePlaylistIsPlayedInRealTime(t *testing.T) {
 }
 
 func TestASourceThatMayNotBeReencodedFailsWithItsReason(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{})
 	for name, c := range map[string]struct {
 		spec   mediatest.Spec
@@ -175,6 +177,7 @@ func TestASourceThatMayNotBeReencodedFailsWithItsReason(t *testing.T) {
 }
 
 func TestARefusalByTheRoomCarriesItsWords(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{})
 	s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Reject, User: "u", Code: "NetStream.Publish.Denied", Words: "package not bought"})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{})})
@@ -185,6 +188,7 @@ func TestARefusalByTheRoomCarriesItsWords(t *testing.T) {
 }
 
 func TestThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{})
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 40, Width: 320, Height: 180, FPS: 15})
 	files := mediatest.Serve(t, map[string]string{"a": clip})
@@ -241,6 +245,7 @@ func watchNoise(t testing.TB) func() time.Duration {
 }
 
 func TestASecondPushOfTheSameUserIsRefusedUntilTheFirstHasEnded(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 30})})
 	first := s.push(files.URL+"/a", "r", "u", nil)

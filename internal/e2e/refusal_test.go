@@ -14,6 +14,7 @@ import (
 )
 
 func TestABadRequestIsRefusedAndNothingIsEnqueued(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{workers: -1})
 	const src = "http://127.0.0.1:9/a.mp4"
 	expired := userSig(t, "u", 1)
@@ -55,6 +56,7 @@ func TestABadRequestIsRefusedAndNothingIsEnqueued(t *testing.T) {
 }
 
 func TestWhoHasNoKeyGetsNowhere(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{workers: -1})
 	for _, path := range []string{"/v1/pushes", "/monitor", "/monitor/api/queues"} {
 		for name, header := range map[string]string{"none": "", "another": "Bearer other", "no scheme": apiKey} {
@@ -85,6 +87,7 @@ func inside(t testing.TB) (addr string, connections *atomic.Int64) {
 }
 
 func TestASourceInsideIsRefusedAndNoConnectionIsMade(t *testing.T) {
+	beside(t)
 	target, connections := inside(t)
 	segment := mediatest.Clip(t, mediatest.Spec{Container: "mpegts"})
 	mux := http.NewServeMux()

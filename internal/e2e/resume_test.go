@@ -39,6 +39,7 @@ func (s *stack) startOf(src, user string, more fields) time.Duration {
 }
 
 func TestRedisTrueGoesOnWhereTheLastPushStopped(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{})
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 30, GOPSeconds: gop.Seconds()})
 	files := mediatest.Serve(t, map[string]string{"a": clip, "b": clip, "c": clip})

@@ -28,6 +28,7 @@ func (s *stack) samples(id string) []sample {
 }
 
 func TestSamplesTellHowAPushWentOverATakeoverAndAfterItsEnd(t *testing.T) {
+	beside(t)
 	s := newStack(t, options{})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 60})})
 	id := s.push(files.URL+"/a", "r", "u", nil)

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"io"
 	"log"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,10 +34,21 @@ const (
 	apiKey = "an-api-key-for-tests"
 )
 
+// described is the API's description, read once.
+var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load(api.OpenAPI()) })
+
 // bin is where TestMain has put api and worker.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+// atOnce is how many tests run beside each other: they wait far more than they work.
+const atOnce = 6
+
+func TestMain(m *testing.M) {
+	if !full {
+		_ = flag.Set("test.parallel", strconv.Itoa(atOnce)) // the command line wins
+	}
+	os.Exit(buildAndRun(m))
+}
 
 func buildAndRun(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "roomcast-e2e-")
@@ -83,7 +97,7 @@ type stack struct {
 
 func newStack(t testing.TB, o options) *stack {
 	t.Helper()
-	description, err := contract.Load(api.OpenAPI())
+	description, err := described()
 	require.NoError(t, err)
 	s := &stack{t: t, client: &http.Client{Transport: description.Transport(t, http.DefaultTransport)}}
 	if o.url == "" {

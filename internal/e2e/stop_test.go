@@ -121,7 +121,7 @@ func TestCoverageIsOfTheWholePushOverTheDeathOfItsWorker(t *testing.T) {
 				total += ms.(float64)
 			}
 			require.InDelta(t, 12000, total, 150, "%s: %v", track, c)
-			require.LessOrEqual(t, total, 12000.0+24, "%s: %v: no more than the last packet of sound, which ends behind the clip", track, c)
+			require.LessOrEqual(t, total, 12000.0+24+2, "%s: %v: no more than the last packet of sound, which ends behind the clip, and a millisecond that each attempt rounds", track, c)
 			require.Less(t, c["lostMs"], 120.0, "%s: %v", track, c)
 		}
 	}

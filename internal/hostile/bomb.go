@@ -30,6 +30,11 @@ func Bombs() []Bomb {
 	return slices.Concat(mp4Bombs(), matroskaBombs(), tsBombs(), flvBombs(), aviBombs(), oggBombs(), soundBombs(), codecBombs(), playlistBombs())
 }
 
+// later makes a body of so many when it is wanted, and not before.
+func later(body func(many int) func() Body, many int) func() Body {
+	return func() Body { return body(many)() }
+}
+
 // Site serves Bombs on the host whose root it is put at.
 type Site struct {
 	bombs  []Bomb

@@ -1,6 +1,9 @@
 package hostile
 
 import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +23,21 @@ func TestABodyIsReadInPartsAsInOne(t *testing.T) {
 		require.Equal(t, all[at:at+n], part[:n])
 		require.Equal(t, min(7, len(all)-at), n)
 	}
+}
+
+func TestWhatIsPackedIsWhatItWasMadeOf(t *testing.T) {
+	const size = 3*block + 7
+	begin, end := []byte("before"), []byte("behind")
+	z, err := zlib.NewReader(bytes.NewReader(zlibbed(begin, size)))
+	require.NoError(t, err)
+	got, err := io.ReadAll(z)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(cat(begin, zeros(size)), got))
+	g, err := gzip.NewReader(bytes.NewReader(gzipped(begin, size, end)))
+	require.NoError(t, err)
+	got, err = io.ReadAll(g)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(cat(begin, zeros(size), end), got))
 }
 
 func TestEveryBombHasANameAndIsServed(t *testing.T) {

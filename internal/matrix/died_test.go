@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -58,9 +59,10 @@ func packetsOnce(t *testing.T, p *host.Pool, file []byte, url media.Secret, ever
 }
 
 func TestOfASourceThatIsReadOnceNothingIsLostWhenItsHostsDie(t *testing.T) {
+	t.Parallel()
 	pool, err := host.New(t.Context(), host.Config{Command: []string{os.Args[0], hostArgument}, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, pool.Close()) })
+	t.Cleanup(pool.Close)
 	fragments := []string{"-movflags", "frag_keyframe+empty_moov+default_base_moof"}
 	for name, c := range map[string]struct {
 		url  media.Secret
@@ -72,12 +74,14 @@ func TestOfASourceThatIsReadOnceNothingIsLostWhenItsHostsDie(t *testing.T) {
 		"MPEG-TS, picture":    {"http://host/a.ts", mediatest.Spec{Container: "mpegts", AudioCodec: mediatest.None}},
 		"FLV":                 {"http://host/a.flv", mediatest.Spec{Container: "flv"}},
 		"FLV, B-frames":       {"http://host/a.flv", mediatest.Spec{Container: "flv", BFrames: 2}},
+		"Matroska":            {"http://host/a.mkv", mediatest.Spec{Container: "matroska", Seconds: 60}},
+		"Matroska, sound":     {"http://host/a.mkv", mediatest.Spec{Container: "matroska", VideoCodec: mediatest.None}},
 		"FLV, sound":          {"http://host/a.flv", mediatest.Spec{Container: "flv", VideoCodec: mediatest.None}},
 		"fragments, B-frames": {"http://host/a.m4s", mediatest.Spec{Container: "mov", BFrames: 2, Args: fragments}},
 		"fragments, sound":    {"http://host/a.m4s", mediatest.Spec{Container: "mov", VideoCodec: mediatest.None, Args: append(slices.Clone(fragments), "-frag_duration", "500000")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.spec.Seconds = 30
+			c.spec.Seconds = cmp.Or(c.spec.Seconds, 30)
 			file, err := os.ReadFile(mediatest.Clip(t, c.spec))
 			require.NoError(t, err)
 			want := packetsOnce(t, pool, file, c.url, 0)

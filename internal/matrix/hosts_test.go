@@ -27,7 +27,7 @@ func TestSixteenCopiesLeaveAHostRoomForTheLargestSource(t *testing.T) {
 	room := idleData(t) + 100<<20 // the race detector's memory counts, too
 	pool, err := host.New(t.Context(), host.Config{Command: []string{os.Args[0], hostArgument}, Memory: room, Pushes: together, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, pool.Close()) }()
+	defer pool.Close()
 	network, err := egress.New(egress.Config{Schemes: []string{"http"}, Allow: []string{"127.0.0.0/8"}})
 	require.NoError(t, err)
 	opener := &source.Opener{Network: network, Demuxer: pool, Log: slog.New(slog.DiscardHandler)}
@@ -61,7 +61,7 @@ func idleData(t *testing.T) int64 {
 	t.Helper()
 	pool, err := host.New(t.Context(), host.Config{Command: []string{os.Args[0], hostArgument}, Memory: 4 << 30, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, pool.Close()) }()
+	defer pool.Close()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pool.PIDs()[0]))
 	require.NoError(t, err)
 	_, after, _ := strings.Cut(string(status), "VmData:")

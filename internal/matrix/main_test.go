@@ -34,7 +34,7 @@ type withHosts struct{ *testing.M }
 func (w withHosts) Run() int {
 	code := w.M.Run()
 	if pool, err := hosts(); err == nil {
-		_ = pool.Close()
+		pool.Close()
 	}
 	return code
 }

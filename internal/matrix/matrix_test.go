@@ -65,6 +65,7 @@ func prepare(t *testing.T, samples []mediatest.Sample) {
 }
 
 func TestChaosTheCorpusReachesTheStandInRoom(t *testing.T) {
+	beside(t)
 	samples := mediatest.Corpus()
 	prepare(t, samples)
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})

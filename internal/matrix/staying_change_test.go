@@ -90,6 +90,7 @@ func (s *stay) moves(before int64, limit time.Duration) bool {
 }
 
 func TestALiveStreamMayComeBackOtherwise(t *testing.T) {
+	t.Parallel()
 	first := mediatest.Spec{Seconds: 60, Width: 320, Height: 180}
 	for name, c := range map[string]struct {
 		change       func(*mediatest.Spec)

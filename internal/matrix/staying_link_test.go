@@ -19,6 +19,7 @@ func slow(t *testing.T, l *link.Link, share float64) {
 }
 
 func TestAFileGoesOnOverANetworkThatIsSlowOrBreaks(t *testing.T) {
+	t.Parallel()
 	const length = 3
 	path := mediatest.Clip(t, fat(t))
 	for name, c := range map[string]struct {

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAPictureThatStoodIsCopiedAgain(t *testing.T) {
+	t.Parallel()
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 	file := mediatest.Pausing("-f flv a.flv")
 	live := file

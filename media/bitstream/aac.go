@@ -5,10 +5,10 @@ import (
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 )
 
-// profileHE is FFmpeg's name.
+// ProfileHE is FFmpeg's name.
 const ProfileHE = "HE-AAC"
 
-// highEfficiency says whether an AudioSpecificConfig tells of spectral band
+// HighEfficiency says whether an AudioSpecificConfig tells of spectral band
 // replication, which libav finds in the sound itself: the first packets may be
 // silent and have none.
 func HighEfficiency(config []byte) bool {

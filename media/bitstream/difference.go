@@ -8,7 +8,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// difference says why t cannot go on where the room was told out; empty when it
+// Difference says why t cannot go on where the room was told out; empty when it
 // can. A room's picture keeps its size and shape, its sound the rate.
 func Difference(out, t media.Track) string {
 	switch {
@@ -26,10 +26,10 @@ func Difference(out, t media.Track) string {
 	return ""
 }
 
-// shapeOf returns t as its own decoder configuration has it.
+// ShapeOf returns t as its own decoder configuration has it.
 func ShapeOf(t media.Track) media.Track { return Configured(t, t.Extradata) }
 
-// configured returns t with what a decoder configuration in FLV's form says
+// Configured returns t with what a decoder configuration in FLV's form says
 // of it; what cannot be read leaves t as it is.
 func Configured(t media.Track, config []byte) media.Track {
 	t.Extradata = config

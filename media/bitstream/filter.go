@@ -13,19 +13,19 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// conformer brings a track's packets into the form that FLV carries: H.264
+// Filter brings a track's packets into the form that FLV carries: H.264
 // with length prefixes and an avcC (ISO/IEC 14496-15, 5.3.3), AAC without ADTS
 // and an AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2).
 type Filter interface {
-	// conform returns data in FLV's form; nothing when none of it is media.
+	// Conform returns data in FLV's form; nothing when none of it is media.
 	Conform(data []byte) ([]byte, error)
-	// config returns the decoder configuration, nil until it is known.
+	// Config returns the decoder configuration, nil until it is known.
 	Config() []byte
-	// bidirectional says whether what was conformed last is a B-frame.
+	// Bidirectional says whether what was conformed last is a B-frame.
 	Bidirectional() bool
 }
 
-// newConformer chooses by what the container gave as extradata.
+// NewFilter chooses by what the container gave as extradata.
 func NewFilter(t media.Track) Filter {
 	switch {
 	case t.Codec == media.H264 && !isAVCC(t.Extradata):
@@ -41,7 +41,7 @@ func NewFilter(t media.Track) Filter {
 	}
 }
 
-// wellFormed says whether data can be a packet of t, as far as its form tells: units
+// WellFormed says whether data can be a packet of t, as far as its form tells: units
 // with lengths that add up, as a decoder demands it, sound that is not all zeros
 // (a raw_data_block ends with ID_END, three ones: ISO/IEC 14496-3, table 4.3).
 func WellFormed(t media.Track, data []byte) bool {

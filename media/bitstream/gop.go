@@ -14,7 +14,7 @@ const (
 	gopFew   = 60
 )
 
-// gopBuffer keeps a video's packets from its last keyframe on, so that a
+// GOP keeps a video's packets from its last keyframe on, so that a
 // decoder can begin in the middle of it. A GOP beyond the limits is not kept at
 // all.
 type GOP struct {

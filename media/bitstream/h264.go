@@ -33,7 +33,7 @@ func pixelsOf(sps h264.SPS) media.PixelShape {
 	return media.PixelShape{}
 }
 
-// lengthSize is how many bytes tell a unit's length, by an avcC (ISO/IEC
+// LengthSize is how many bytes tell a unit's length, by an avcC (ISO/IEC
 // 14496-15, 5.3.3.1); 0 when it cannot be read.
 func LengthSize(config []byte) int {
 	if len(config) < 5 {
@@ -42,7 +42,7 @@ func LengthSize(config []byte) int {
 	return int(config[4]&3) + 1
 }
 
-// parameterSetsOf returns the parameter sets of an avcC (ISO/IEC 14496-15,
+// ParameterSetsOf returns the parameter sets of an avcC (ISO/IEC 14496-15,
 // 5.3.3.1) as units with lengths of four bytes, as far as they can be read.
 func ParameterSetsOf(config []byte) []byte {
 	var units []byte
@@ -112,7 +112,7 @@ func isB(unit []byte) bool {
 	return err == nil && kind%all == b
 }
 
-// mayReorder says whether pictures of an avcC may be B-frames: what their encoder
+// MayReorder says whether pictures of an avcC may be B-frames: what their encoder
 // says, else what their profile allows.
 func MayReorder(config []byte) bool {
 	depth, told := ReorderH264(config)

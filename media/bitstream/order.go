@@ -9,7 +9,7 @@ import (
 // farthestBack is how far a PTS may step back within one clock: more is another one.
 const farthestBack = time.Second
 
-// orderWatch notices B-frames: pictures whose PTS do not rise in the order of
+// OrderWatch notices B-frames: pictures whose PTS do not rise in the order of
 // their DTS. A constant distance between PTS and DTS is none.
 type OrderWatch struct {
 	any  bool
@@ -25,13 +25,13 @@ func (w *OrderWatch) Reordered(p media.Packet) bool {
 	return back
 }
 
-// rateWatch counts pictures over the time between them.
+// RateWatch counts pictures over the time between them.
 type RateWatch struct {
 	pictures int // with a DTS
 	first    time.Duration
 }
 
-// fps returns how many pictures a second have come, p included; 0 when that is
+// Fps returns how many pictures a second have come, p included; 0 when that is
 // not known.
 func (w *RateWatch) Fps(p media.Packet) float64 {
 	if p.NoDTS {
@@ -47,13 +47,13 @@ func (w *RateWatch) Fps(p media.Packet) float64 {
 	return float64(w.pictures-1) / span.Seconds()
 }
 
-// cutWatch looks for pictures that the container leaves out.
+// CutWatch looks for pictures that the container leaves out.
 type CutWatch struct {
 	shown  bool          // there was one that is not left out
 	before time.Duration // how much of the others came one after the other
 }
 
-// cut says whether p is one of more than may be shown: in the middle, of any.
+// Cut says whether p is one of more than may be shown: in the middle, of any.
 func (w *CutWatch) Cut(p media.Packet) bool {
 	if !p.Discard {
 		w.before, w.shown = 0, true

@@ -4,7 +4,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// configs carries what packets that are left out tell of a track to the next one
+// Pending carries what packets that are left out tell of a track to the next one
 // that is not: a source tells it once.
 type Pending [2]news
 
@@ -14,7 +14,7 @@ type news struct {
 	change    *media.Track
 }
 
-// lose notes what p, which is left out, tells of those after it.
+// Keep notes what p, which is left out, tells of those after it.
 func (c *Pending) Keep(p media.Packet) {
 	if p.Change != nil {
 		c[p.Track] = news{change: p.Change}
@@ -24,7 +24,7 @@ func (c *Pending) Keep(p media.Packet) {
 	}
 }
 
-// pass gives p what those before it told.
+// Attach gives p what those before it told.
 func (c *Pending) Attach(p *media.Packet) {
 	told := c[p.Track]
 	c[p.Track] = news{}

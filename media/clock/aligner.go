@@ -11,10 +11,10 @@ import (
 // How long a track is waited for that lies behind the other. Fragments of 6 s
 // are common, and hold all of one track before anything of the other.
 const (
-	// fileWeave is the most media of one track that is held for the other; a
+	// FileWeave is the most media of one track that is held for the other; a
 	// track that did not come by then is not waited for until it comes again.
 	FileWeave = 20 * time.Second
-	// weaveWait bounds the wait where a source gives its packets slowly. It is
+	// WeaveWait bounds the wait where a source gives its packets slowly. It is
 	// more than maxSlip: a source that is too slow for its own fragments gets
 	// the lead that it lacks.
 	WeaveWait = 1500 * time.Millisecond
@@ -23,7 +23,7 @@ const (
 	lateLag = time.Second
 )
 
-// intake brings the packets of one feed, which have the room's times, into the
+// Aligner brings the packets of one input, which have the room's times, into the
 // order of their DTS, before anything is made of them. It is used by one
 // goroutine, but for span.
 type Aligner struct {
@@ -36,13 +36,14 @@ type Aligner struct {
 	lag time.Duration
 	// early are pictures that are decoded before a hole and shown behind it, newest
 	// is the highest PTS that came of a picture.
-	early  []media.Packet
-	newest time.Duration
-	spans  [2]atomic.Int64
-	Ends   time.Duration // room time at which what was given out ends
+	early      []media.Packet
+	earlyBytes int
+	newest     time.Duration
+	spans      [2]atomic.Int64
+	Ends       time.Duration // room time at which what was given out ends
 }
 
-// newIntake returns the intake of a source with these tracks; of a realtime
+// NewAligner returns the aligner of a source with these tracks; of a realtime
 // source nothing is held.
 func NewAligner(tracks []media.Track, realtime bool) *Aligner {
 	t := &Aligner{Interleaver: *NewInterleaver(len(tracks), FileWeave), newest: Forever}
@@ -54,14 +55,14 @@ func NewAligner(tracks []media.Track, realtime bool) *Aligner {
 	}
 	for i, track := range tracks {
 		if track.Type == media.Video {
-			t.video = &t.Lanes[i]
+			t.video = &t.queues[i]
 		}
 	}
 	return t
 }
 
 func (t *Aligner) Push(p media.Packet) {
-	if t.hold > 0 && t.video == &t.Lanes[p.Track] && t.comesEarly(p) {
+	if t.hold > 0 && t.video == &t.queues[p.Track] && t.comesEarly(p) {
 		return
 	}
 	t.Interleaver.Push(p)
@@ -89,13 +90,13 @@ func (t *Aligner) comesEarly(p media.Packet) bool {
 			e.DTS = max(e.DTS, min(e.PTS, p.DTS))
 		}
 		t.letEarly()
-	case n == deepest || n > 0 && p.DTS-t.early[0].DTS > FrameHold:
+	case n == deepest || t.earlyBytes > interleaverBytes || n > 0 && p.DTS-t.early[0].DTS > FrameHold:
 		t.letEarly()
 	case n > 0:
 		leaps = true
 	}
 	if leaps {
-		t.early = append(t.early, p)
+		t.early, t.earlyBytes = append(t.early, p), t.earlyBytes+p.Size()
 	}
 	return leaps
 }
@@ -105,7 +106,7 @@ func (t *Aligner) letEarly() {
 		t.Interleaver.Push(p)
 		t.measure(p.Track)
 	}
-	t.early = nil
+	t.early, t.earlyBytes = nil, 0
 }
 
 func (t *Aligner) Flush() {
@@ -115,11 +116,11 @@ func (t *Aligner) Flush() {
 
 func (t *Aligner) Clear() int {
 	n := len(t.early)
-	t.early = nil
+	t.early, t.earlyBytes = nil, 0
 	return n + t.Interleaver.Clear()
 }
 
-// pop returns the packet with the lowest DTS, or false while one with a lower
+// Pop returns the packet with the lowest DTS, or false while one with a lower
 // DTS is waited for.
 func (t *Aligner) Pop() (media.Packet, bool) {
 	l := t.lowest()
@@ -127,10 +128,10 @@ func (t *Aligner) Pop() (media.Packet, bool) {
 		return media.Packet{}, false
 	}
 	other := t.other(l)
-	if other.N == 0 && l.newest-l.first().DTS >= t.hold {
+	if other.n == 0 && l.newest-l.first().DTS >= t.hold {
 		other.absent = true
 	}
-	if !other.started && l.newest-l.first().DTS < t.lag && !t.flushing {
+	if !other.started && l.newest-l.first().DTS < t.lag && t.bytes <= interleaverBytes && !t.flushing {
 		return media.Packet{}, false
 	}
 	if !t.ready(l) {
@@ -140,7 +141,7 @@ func (t *Aligner) Pop() (media.Packet, bool) {
 	return t.give(l), true
 }
 
-// force returns the packet with the lowest DTS although one with a lower DTS
+// Force returns the packet with the lowest DTS although one with a lower DTS
 // may still come. There must be one.
 func (t *Aligner) Force() media.Packet {
 	if t.lowest() == nil {
@@ -151,7 +152,7 @@ func (t *Aligner) Force() media.Packet {
 
 // give takes a packet out, the first picture first: the room begins with it.
 func (t *Aligner) give(l *trackQueue) media.Packet {
-	if t.video != nil && !t.begun && t.video.N > 0 {
+	if t.video != nil && !t.begun && t.video.n > 0 {
 		l = t.video
 	}
 	t.begun = t.begun || l == t.video
@@ -160,10 +161,21 @@ func (t *Aligner) give(l *trackQueue) media.Packet {
 	return p
 }
 
-// holds says whether anything is held.
-func (t *Aligner) Holds() bool { return t.Lanes[0].N+t.Lanes[1].N+len(t.early) > 0 }
+// Each calls f with the packets of a track that are held, in their order, until f returns
+// false.
+func (t *Aligner) Each(track int, f func(p *media.Packet) bool) {
+	l := &t.queues[track]
+	for i := range l.n {
+		if !f(&l.ring[(l.head+i)%len(l.ring)]) {
+			return
+		}
+	}
+}
 
-// patience is how long the next packet may be waited for: usual where nothing
+// Holds says whether anything is held.
+func (t *Aligner) Holds() bool { return t.queues[0].n+t.queues[1].n+len(t.early) > 0 }
+
+// Patience is how long the next packet may be waited for: usual where nothing
 // is held.
 func (t *Aligner) Patience(usual time.Duration) time.Duration {
 	if !t.Holds() {
@@ -179,19 +191,19 @@ func (t *Aligner) Patience(usual time.Duration) time.Duration {
 // measure makes span right after a change of a track.
 func (t *Aligner) measure(track int) {
 	held := time.Duration(0)
-	if l := &t.Lanes[track]; l.N > 0 {
+	if l := &t.queues[track]; l.n > 0 {
 		held = l.newest - l.first().DTS
 	}
 	t.spans[track].Store(int64(held))
 }
 
-// span is how much of a track is held. It may be called beside other methods.
+// Span is how much of a track is held. It may be called beside other methods.
 func (t *Aligner) Span(track int) time.Duration { return time.Duration(t.spans[track].Load()) }
 
-// longest is how much is held of the track of which it is more.
+// Longest is how much is held of the track of which it is more.
 func (t *Aligner) Longest() time.Duration { return max(t.Span(0), t.Span(1)) }
 
-// leftOut says why a track that came after the push had begun is not played.
+// LeftOut says why a track that came after the push had begun is not played.
 func LeftOut(kind media.MediaType, why string) string {
 	return fmt.Sprintf("the source's %s came after the push had begun, and is left out: %s", media.WordFor(kind), why)
 }

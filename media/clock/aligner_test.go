@@ -10,7 +10,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// popped is the PTS and DTS of what an intake gives, in frames.
+// popped is the PTS and DTS of what an aligner gives, in frames.
 func popped(in *Aligner) (got [][2]int) {
 	for p, ok := in.Pop(); ok; p, ok = in.Pop() {
 		if p.Track == 0 {
@@ -48,4 +48,32 @@ func TestAPictureThatIsShownBehindAHoleIsNotDecodedBeforeIt(t *testing.T) {
 	live.Push(media.Packet{})
 	live.Push(media.Packet{PTS: 100 * frame, DTS: frame})
 	require.Len(t, popped(live), 2, "nothing of a live source waits")
+}
+
+func TestWhatWaitsForAnotherTrackIsBoundedInBytes(t *testing.T) {
+	const size = 4 << 20
+	both := []media.Track{{Type: media.Video}, {Type: media.Audio}}
+	for name, c := range map[string]struct {
+		tracks []media.Track
+		packet media.Packet
+	}{
+		"pictures that come early":             {both, media.Packet{PTS: time.Hour, Data: make([]byte, size)}},
+		"a track for one that may come late":   {both[:1], media.Packet{Data: make([]byte, size)}},
+		"decoder configurations without media": {both[:1], media.Packet{Extradata: make([]byte, size)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := NewAligner(c.tracks, false)
+			in.Push(media.Packet{})
+			held, most := 0, 0
+			for range 64 {
+				in.Push(c.packet)
+				held += size
+				for _, ok := in.Pop(); ok; _, ok = in.Pop() {
+					held -= size
+				}
+				most = max(most, held)
+			}
+			require.LessOrEqual(t, most, 2*interleaverBytes+2*size)
+		})
+	}
 }

@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	// stillTime is how long a picture stands before it is sent once more: who joins
+	// FrameHold is how long a picture stands before it is sent once more: who joins
 	// waits for a keyframe, and these come with pictures.
 	FrameHold = time.Second
-	// longestStand is for how long a picture may stand that is not sent again.
+	// LongestStand is for how long a picture may stand that is not sent again.
 	LongestStand = FrameHold + 100*time.Millisecond
 	// mostStand is how long a picture may stand because its container says so.
 	mostStand = time.Hour
 )
 
-// standsLong says whether p is a picture that is to be shown for longer than one may
+// StandsLong says whether p is a picture that is to be shown for longer than one may
 // stand.
 func StandsLong(p media.Packet) bool { return p.Duration > LongestStand && p.Duration <= mostStand }
 
-// forever is longer than any push.
+// Forever is longer than any push.
 const Forever = 1 << 62 * time.Nanosecond

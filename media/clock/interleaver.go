@@ -17,17 +17,16 @@ const (
 // Bounds of what an interleaver holds.
 const (
 	interleaverBytes = 16 << 20
-	PacketOverhead   = 256 // counted for each packet beside its data
 )
 
-// interleaver merges the packets of up to two tracks by DTS. Each track's
+// Interleaver merges the packets of up to two tracks by DTS. Each track's
 // packets stay in their order. A decoder's delay makes pictures come out well
 // after the sound that belongs to them: that is what it waits for, but never
 // for more than hold of media, or, where a track leads and has not begun,
 // interleaverBytes.
 type Interleaver struct {
 	hold     time.Duration // media time a track waits for the other; may change at any time
-	Lanes    [2]trackQueue
+	queues   [2]trackQueue
 	bytes    int
 	flushing bool
 }
@@ -35,29 +34,29 @@ type Interleaver struct {
 // trackQueue is one track's queue, a ring that grows.
 type trackQueue struct {
 	absent  bool // nothing is expected of it
-	Leads   bool // the other does not begin without it: that would be left out
-	Ring    []media.Packet
-	Head, N int
+	leads   bool // the other does not begin without it: that would be left out
+	ring    []media.Packet
+	head, n int
 	started bool
 	newest  time.Duration // highest DTS that came
 }
 
-// newInterleaver returns an interleaver of that many tracks, 1 or 2.
+// NewInterleaver returns an interleaver of that many tracks, 1 or 2.
 func NewInterleaver(tracks int, hold time.Duration) *Interleaver {
 	i := &Interleaver{hold: hold}
-	i.Lanes[1].absent = tracks < 2
+	i.queues[1].absent = tracks < 2
 	return i
 }
 
-// push takes p; its DTS is set.
+// Push takes p; its DTS is set.
 func (i *Interleaver) Push(p media.Packet) {
-	l := &i.Lanes[p.Track]
+	l := &i.queues[p.Track]
 	l.put(p)
-	i.bytes += len(p.Data) + PacketOverhead
+	i.bytes += p.Size()
 	i.flushing = false
 }
 
-// pop returns the packet with the lowest DTS, or false while one with a lower
+// Pop returns the packet with the lowest DTS, or false while one with a lower
 // DTS may still come.
 func (i *Interleaver) Pop() (media.Packet, bool) {
 	l := i.lowest()
@@ -67,26 +66,29 @@ func (i *Interleaver) Pop() (media.Packet, bool) {
 	return i.take(l), true
 }
 
-// take takes the first packet of a lane, which is not empty.
+// take takes the first packet of an output track, which is not empty.
 func (i *Interleaver) take(l *trackQueue) media.Packet {
 	p := l.take()
-	i.bytes -= len(p.Data) + PacketOverhead
+	i.bytes -= p.Size()
 	return p
 }
 
-// end says that no more packets of track are expected; a push of one takes it
+// End says that no more packets of track are expected; a push of one takes it
 // back.
-func (i *Interleaver) End(track int) { i.Lanes[track].absent = true }
+func (i *Interleaver) End(track int) { i.queues[track].absent = true }
 
-// flush makes everything that is held come out, until the next push.
+// Lead says whether the other track does not begin without track.
+func (i *Interleaver) Lead(track int, leads bool) { i.queues[track].leads = leads }
+
+// Flush makes everything that is held come out, until the next push.
 func (i *Interleaver) Flush() { i.flushing = true }
 
-// clear throws away what is held and returns how many packets that was.
+// Clear throws away what is held and returns how many packets that was.
 func (i *Interleaver) Clear() int {
 	n := 0
-	for t := range i.Lanes {
-		l := &i.Lanes[t]
-		for n += l.N; l.N > 0; {
+	for t := range i.queues {
+		l := &i.queues[t]
+		for n += l.n; l.n > 0; {
 			l.take()
 		}
 		l.started = false
@@ -95,14 +97,14 @@ func (i *Interleaver) Clear() int {
 	return n
 }
 
-// lowest returns the lane whose first packet has the lowest DTS, nil when both
+// lowest returns the output track whose first packet has the lowest DTS, nil when both
 // are empty.
 func (i *Interleaver) lowest() *trackQueue {
-	a, b := &i.Lanes[0], &i.Lanes[1]
+	a, b := &i.queues[0], &i.queues[1]
 	switch {
-	case a.N == 0 && b.N == 0:
+	case a.n == 0 && b.n == 0:
 		return nil
-	case b.N == 0, a.N > 0 && a.first().DTS <= b.first().DTS:
+	case b.n == 0, a.n > 0 && a.first().DTS <= b.first().DTS:
 		return a
 	default:
 		return b
@@ -110,31 +112,31 @@ func (i *Interleaver) lowest() *trackQueue {
 }
 
 // ready says whether l's first packet, the lowest there is, need not wait for
-// the other lane.
+// the other output track.
 func (i *Interleaver) ready(l *trackQueue) bool {
 	other, first := i.other(l), l.first().DTS
-	return i.flushing || other.N > 0 || other.absent || i.bytes > interleaverBytes ||
-		(other.started && first <= other.newest) || l.newest-first >= i.hold && (other.started || !other.Leads)
+	return i.flushing || other.n > 0 || other.absent || i.bytes > interleaverBytes ||
+		(other.started && first <= other.newest) || l.newest-first >= i.hold && (other.started || !other.leads)
 }
 
 func (i *Interleaver) other(l *trackQueue) *trackQueue {
-	if l == &i.Lanes[0] {
-		return &i.Lanes[1]
+	if l == &i.queues[0] {
+		return &i.queues[1]
 	}
-	return &i.Lanes[0]
+	return &i.queues[0]
 }
 
-func (l *trackQueue) first() *media.Packet { return &l.Ring[l.Head] }
+func (l *trackQueue) first() *media.Packet { return &l.ring[l.head] }
 
 func (l *trackQueue) put(p media.Packet) {
-	if l.N == len(l.Ring) {
-		ring := make([]media.Packet, max(16, 2*l.N))
-		k := copy(ring, l.Ring[l.Head:])
-		copy(ring[k:], l.Ring[:l.Head])
-		l.Ring, l.Head = ring, 0
+	if l.n == len(l.ring) {
+		ring := make([]media.Packet, max(16, 2*l.n))
+		k := copy(ring, l.ring[l.head:])
+		copy(ring[k:], l.ring[:l.head])
+		l.ring, l.head = ring, 0
 	}
-	l.Ring[(l.Head+l.N)%len(l.Ring)] = p
-	l.N++
+	l.ring[(l.head+l.n)%len(l.ring)] = p
+	l.n++
 	if l.newest = max(l.newest, p.DTS); !l.started {
 		l.newest = p.DTS
 	}
@@ -142,9 +144,9 @@ func (l *trackQueue) put(p media.Packet) {
 }
 
 func (l *trackQueue) take() media.Packet {
-	p := l.Ring[l.Head]
-	l.Ring[l.Head] = media.Packet{}
-	l.Head = (l.Head + 1) % len(l.Ring)
-	l.N--
+	p := l.ring[l.head]
+	l.ring[l.head] = media.Packet{}
+	l.head = (l.head + 1) % len(l.ring)
+	l.n--
 	return p
 }

@@ -31,9 +31,9 @@ func TestTracksComeOutByDTSWhenNeitherIsLateByMoreThanHold(t *testing.T) {
 		for _, p := range in {
 			i.Push(p.Packet)
 			out = append(out, popAll(i)...)
-			for track := range i.Lanes {
-				l := &i.Lanes[track]
-				require.True(t, l.N == 0 || l.newest-l.first().DTS < hold+inSync)
+			for track := range i.queues {
+				l := &i.queues[track]
+				require.True(t, l.n == 0 || l.newest-l.first().DTS < hold+inSync)
 			}
 		}
 		i.Flush()
@@ -59,7 +59,7 @@ func TestASilentTrackIsWaitedForAtMostForHold(t *testing.T) {
 		for k := range 100 {
 			i.Push(media.Packet{DTS: time.Duration(k+1) * frame})
 			popAll(i)
-			require.Equal(t, min(k+1, 25), i.Lanes[0].N, name)
+			require.Equal(t, min(k+1, 25), i.queues[0].n, name)
 		}
 	}
 }
@@ -77,7 +77,7 @@ func TestAnEndedTrackIsNotWaitedForUntilItComesAgain(t *testing.T) {
 
 func TestATrackThatLeadsIsWaitedForUntilItHasBegun(t *testing.T) {
 	i := NewInterleaver(2, time.Second)
-	i.Lanes[0].Leads = true
+	i.queues[0].leads = true
 	sound := func(from, to int) {
 		for k := from; k < to; k++ {
 			i.Push(media.Packet{Track: 1, DTS: time.Duration(k) * frame})
@@ -90,7 +90,7 @@ func TestATrackThatLeadsIsWaitedForUntilItHasBegun(t *testing.T) {
 		require.Len(t, popAll(i), 1+1000-25, "then it is waited for as any other")
 		sound(1000, 2000)
 		require.Len(t, popAll(i), 1000)
-		i.Clear() // another feed
+		i.Clear() // another input
 	}
 }
 

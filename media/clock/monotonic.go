@@ -6,7 +6,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// tick is the room's unit of time: RTMP counts milliseconds, in 32 bits (RTMP
+// Tick is the room's unit of time: RTMP counts milliseconds, in 32 bits (RTMP
 // 1.0, 5.3.1). After 2^32 of them, 49.7 days, media/rtmp starts again at zero;
 // here time goes on.
 const Tick = time.Millisecond
@@ -20,7 +20,7 @@ const (
 	MaxHurriedVideo = 500 * time.Millisecond
 )
 
-// rise is the last thing before the wire: it makes the times of a push whole
+// Monotonic is the last thing before the wire: it makes the times of a push whole
 // milliseconds, rounded down, in which each track's DTS rise strictly. The zero
 // value is ready.
 type Monotonic struct {
@@ -32,7 +32,7 @@ type Monotonic struct {
 	dropped int64
 }
 
-// stamp returns p with the room's final times: DTS from zero on, PTS at least
+// Stamp returns p with the room's final times: DTS from zero on, PTS at least
 // DTS and true where it can be. False says that p came too late to be sent (it
 // is counted); of video, everything up to the next keyframe goes with it.
 func (r *Monotonic) Stamp(p media.Packet, kind media.MediaType) (media.Packet, bool) {
@@ -61,7 +61,7 @@ func (r *Monotonic) Stamp(p media.Packet, kind media.MediaType) (media.Packet, b
 	return p, true
 }
 
-// takeDropped returns how many packets were dropped since it was asked last.
+// TakeDropped returns how many packets were dropped since it was asked last.
 func (r *Monotonic) TakeDropped() int64 {
 	n := r.dropped
 	r.dropped = 0

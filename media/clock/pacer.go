@@ -13,7 +13,7 @@ const (
 	maxSlipLive = 300 * time.Millisecond
 )
 
-// pacer releases packets when their time has come: DTS against the monotonic
+// Pacer releases packets when their time has come: DTS against the monotonic
 // clock, counted from the first packet, so that nothing adds up to a drift.
 // For a live source that comes in bursts, follow makes its clock the source's.
 // The zero value is ready.
@@ -31,7 +31,7 @@ type Pacer struct {
 	fallen  time.Duration // of a source that is not paced: how far the last packet was behind
 }
 
-// reset makes the next packet start the clock anew (after a pause, a seek,
+// Reset makes the next packet start the clock anew (after a pause, a seek,
 // another source). What follow has learned is forgotten.
 func (p *Pacer) Reset() {
 	p.anchor = time.Time{}
@@ -39,12 +39,12 @@ func (p *Pacer) Reset() {
 	p.follows, p.drift = false, drift{}
 }
 
-// slipped returns by how much the clock was moved in all, since the pacer was
+// Slipped returns by how much the clock was moved in all, since the pacer was
 // made: how much longer the push takes than its media, that which was left out
 // included.
 func (p *Pacer) Slipped() time.Duration { return p.slip }
 
-// follow says how much media of a live source that comes in bursts has come and
+// Follow says how much media of a live source that comes in bursts has come and
 // not been taken; it is called before each packet is taken, so that it is told
 // when there was none. The clock then runs up to maxCorrection faster or
 // slower, so that in the long run it neither runs dry nor falls behind.
@@ -61,14 +61,14 @@ func (p *Pacer) Follow(buffered time.Duration) {
 	p.drift.rate = rate
 }
 
-// wrote says how long the room took for a packet.
+// Wrote says how long the room took for a packet.
 func (p *Pacer) Wrote(took time.Duration) { p.blocked += took }
 
-// wanted returns how much of a live source that comes in bursts should be left
+// Wanted returns how much of a live source that comes in bursts should be left
 // out, in all, for the push to be where it was before the room was slow.
 func (p *Pacer) Wanted() time.Duration { return p.leftOut + p.behind }
 
-// skip says how much had been left out, in all, before the next packet: its
+// Skip says how much had been left out, in all, before the next packet: its
 // DTS has a gap of that length, and it is due that much earlier.
 func (p *Pacer) Skip(leftOut time.Duration) {
 	d := leftOut - p.leftOut
@@ -87,7 +87,7 @@ func (p *Pacer) due(dts time.Duration) time.Time {
 	return p.anchor.Add(p.drift.scale(dts - p.base))
 }
 
-// wait returns when dts is due, with how late it is by then, or when ctx ends.
+// Wait returns when dts is due, with how late it is by then, or when ctx ends.
 func (p *Pacer) Wait(ctx context.Context, dts time.Duration) (late time.Duration, err error) {
 	now := time.Now()
 	if p.anchor.IsZero() {
@@ -117,7 +117,7 @@ func (p *Pacer) Wait(ctx context.Context, dts time.Duration) (late time.Duration
 	return late, nil
 }
 
-// fall returns how far a source that is not paced has fallen behind since the
+// Fall returns how far a source that is not paced has fallen behind since the
 // clock was started: of its packets the one that came earliest tells.
 func (p *Pacer) Fall(dts time.Duration) time.Duration {
 	now := time.Now()

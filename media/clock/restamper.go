@@ -8,13 +8,13 @@ import (
 
 // What a source's timestamps may do before they are not believed.
 const (
-	// maxBackward is how far a track's DTS may step back before that is a break
+	// MaxBackward is how far a track's DTS may step back before that is a break
 	// of the source's clock rather than disorder in it.
 	MaxBackward = 500 * time.Millisecond
-	// maxForward is the longest gap in the content; more is a break of the
+	// MaxForward is the longest gap in the content; more is a break of the
 	// clock. FFmpeg's -dts_delta_threshold draws the line at the same place.
 	MaxForward = 10 * time.Second
-	// maxApart is how far apart the tracks of one clock may start.
+	// MaxApart is how far apart the tracks of one clock may start.
 	MaxApart = 30 * time.Second
 	// straggling is how long after a break packets of the old clock may come.
 	straggling = time.Second
@@ -24,7 +24,7 @@ const (
 	// maxComposition bounds PTS - DTS: 16 reordered pictures (H.264, A.3.1) at one
 	// a second, or the usual three of slides.
 	maxComposition = 16 * time.Second
-	// maxFrame bounds what a packet is taken to last.
+	// MaxFrame bounds what a packet is taken to last.
 	MaxFrame = time.Second
 	// maxTimestamp is where a timestamp stops being one (73 years; cameras
 	// count from 1970). Sums of two stay within 64 bits.
@@ -38,7 +38,7 @@ const (
 	wrapFLV = time.Duration(1<<32) * time.Millisecond
 )
 
-// restamper turns a source's timestamps into the room's: from zero,
+// Restamper turns a source's timestamps into the room's: from zero,
 // in nanoseconds, before anything is decoded. Both tracks share one offset, so
 // that audio and video stay together; what breaks the source's clock begins a
 // new segment, with an offset of its own. Rounding, and that DTS rise, is left
@@ -75,14 +75,14 @@ type trackClock struct {
 	reordered bool
 }
 
-// cut says that the next packet begins a new segment (a loop, a seek, a
+// Cut says that the next packet begins a new segment (a loop, a seek, a
 // reconnect, another source): it is shown right after everything before.
 func (r *Restamper) Cut() {
 	r.since = r.count
 	r.tracks = [2]trackClock{}
 }
 
-// cutAt is cut for a segment of which only what is shown from source time t on
+// CutAt is cut for a segment of which only what is shown from source time t on
 // goes to the room: that is what goes on right after everything before. It
 // returns the room time of t.
 func (r *Restamper) CutAt(t time.Duration) time.Duration {
@@ -91,7 +91,7 @@ func (r *Restamper) CutAt(t time.Duration) time.Duration {
 	return r.Next
 }
 
-// restamp returns p in the room's time: DTS is set always, PTS equals it where
+// Restamp returns p in the room's time: DTS is set always, PTS equals it where
 // p has none (NoPTS stays) or one that cannot be true, and a Duration that is not
 // known is that of the packet before. PTS may still be below
 // DTS, and DTS step back by at most maxBackward plus the stragglers of a break.
@@ -122,7 +122,7 @@ func (r *Restamper) Restamp(p media.Packet) media.Packet {
 	return p
 }
 
-// position returns the source time that was made into room, if its segment is
+// Position returns the source time that was made into room, if its segment is
 // among the last few. Where the source's clock stepped back, it goes on; where the
 // clock broke in any way, elapsed counts on as if it had not.
 func (r *Restamper) Position(room time.Duration) (position, elapsed time.Duration) {
@@ -130,7 +130,7 @@ func (r *Restamper) Position(room time.Duration) (position, elapsed time.Duratio
 	return room - s.place, room - s.content
 }
 
-// steppedBack says whether the source's clock has stepped back since the last cut
+// SteppedBack says whether the source's clock has stepped back since the last cut
 // and before room: it does not tell the position any more.
 func (r *Restamper) SteppedBack(room time.Duration) bool {
 	s := r.shownIn(room)
@@ -149,7 +149,7 @@ func (r *Restamper) shownIn(room time.Duration) segment {
 	return *r.at(n)
 }
 
-// steady returns p with times that go on where the source's clock steps back, and
+// Steady returns p with times that go on where the source's clock steps back, and
 // by how much they are ahead of the source's own. r sees all packets from a
 // position on.
 func (r *Restamper) Steady(p media.Packet) (steady media.Packet, ahead time.Duration) {
@@ -304,7 +304,7 @@ func (t *trackClock) watch(p media.Packet) {
 	}
 }
 
-// length is how long p is shown or heard.
+// Length is how long p is shown or heard.
 func (r *Restamper) Length(p media.Packet) time.Duration {
 	if p.Duration > 0 && p.Duration <= MaxFrame {
 		return p.Duration

@@ -19,7 +19,7 @@ func FuzzTimeline(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r Restamper
 		i, w := NewInterleaver(2, LiveHold), newWire()
-		var top [2]time.Duration // highest DTS that came out of the restamper
+		var top [2]time.Duration // highest DTS that came out of the Restamper
 		pushed, popped := 0, 0
 		drain := func() {
 			for p, ok := i.Pop(); ok; p, ok = i.Pop() {
@@ -42,9 +42,9 @@ func FuzzTimeline(f *testing.F) {
 			pushed++
 			top[p.Track] = max(top[p.Track], p.DTS)
 			drain()
-			for track := range i.Lanes {
-				l := &i.Lanes[track]
-				require.True(t, l.N == 0 || l.newest-l.first().DTS < LiveHold || i.Lanes[1-track].N > 0)
+			for track := range i.queues {
+				l := &i.queues[track]
+				require.True(t, l.n == 0 || l.newest-l.first().DTS < LiveHold || i.queues[1-track].n > 0)
 			}
 		}
 		i.Flush()

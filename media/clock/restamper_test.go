@@ -181,7 +181,7 @@ func TestALoopHasNoGapOrOverlapBeyondOneFrame(t *testing.T) {
 			r.Cut()
 			for _, p := range clip {
 				if p.Track == 1 && p.PTS+p.Duration <= 0 {
-					continue // the feed leaves out what is before the first picture
+					continue // the input leaves out what is before the first picture
 				}
 				if p, ok := w.Stamp(r.Restamp(p), media.MediaType(p.Track)); ok {
 					shown[p.Track] = append(shown[p.Track], p.PTS)

@@ -16,7 +16,7 @@ const (
 	// maxEarly bounds the sound that waits for the first picture to be told where
 	// that is.
 	maxEarly = 4 << 20
-	// How far a track's DTS may step within one clock, as the restamper has it.
+	// How far a track's DTS may step within one clock, as the Restamper has it.
 	delayBackward = 500 * time.Millisecond
 	delayForward  = 10 * time.Second
 )

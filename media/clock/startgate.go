@@ -6,7 +6,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// startGate leaves packets out until one that a decoder can start with: a
+// StartGate leaves packets out until one that a decoder can start with: a
 // video keyframe, or anything where there is no video. Audio from before the
 // first picture is left out, too.
 type StartGate struct {
@@ -31,7 +31,7 @@ func (g *StartGate) IsKey(p media.Packet) bool {
 	return g.AudioOnly || (p.Track == g.Video && p.Keyframe)
 }
 
-// kind returns the type of p's track.
+// Kind returns the type of p's track.
 func (g *StartGate) Kind(p media.Packet) media.MediaType {
 	if !g.AudioOnly && p.Track == g.Video {
 		return media.Video
@@ -56,7 +56,7 @@ func (g *StartGate) Pass(p media.Packet) bool {
 	return g.heard
 }
 
-// decodedAt is a packet's DTS, or its PTS where it has none: libav does not know
+// DecodedAt is a packet's DTS, or its PTS where it has none: libav does not know
 // that of a track's first pictures before it has seen some of them.
 func DecodedAt(p media.Packet) time.Duration {
 	if p.NoDTS {

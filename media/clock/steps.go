@@ -16,7 +16,7 @@ const (
 	mostApart = 2 * time.Second
 )
 
-// clockSteps takes out of a realtime source what moves one of its two tracks away
+// StepRemover takes out of a realtime source what moves one of its two tracks away
 // from the other although both come as before: what comes together belongs
 // together. Holes it leaves alone: in their time the other track has gone on, or
 // none has come.
@@ -36,7 +36,7 @@ type steppedClock struct {
 // expected is where the track is at now if it goes on.
 func (c *steppedClock) expected(now time.Time) time.Duration { return c.last + now.Sub(c.came) }
 
-// mend gives a packet that comes at now its time without the steps.
+// Remove gives a packet that comes at now its time without the steps.
 func (s *StepRemover) Remove(p media.Packet, now time.Time) media.Packet {
 	if p.NoDTS || !believable(p.DTS) {
 		return p

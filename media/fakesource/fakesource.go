@@ -10,7 +10,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// fakeSource plays a made-up clip: video at 25 fps with a keyframe a second,
+// Source plays a made-up clip: video at 25 fps with a keyframe a second,
 // audio every 20 ms.
 type Source struct {
 	Ctx         context.Context
@@ -36,7 +36,7 @@ func Clip(length time.Duration) media.SourceInfo {
 	}}
 }
 
-// stream is what libav calls live.
+// Stream is what libav calls live.
 func Stream(length time.Duration) media.SourceInfo {
 	info := Clip(length)
 	info.Live = true
@@ -96,7 +96,7 @@ func (f OpenerFunc) Open(ctx context.Context, r media.SourceRequest) (media.Sour
 	return f(ctx, r)
 }
 
-// fragments gives out a clip as a fragmented file has it: all of one track for
+// Fragments gives out a clip as a fragmented file has it: all of one track for
 // a while, then all of the other.
 type Fragments struct {
 	*Source

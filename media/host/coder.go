@@ -51,20 +51,16 @@ func (ts *transcoders) With(ctx context.Context, log *slog.Logger, c *media.Cond
 func (ts *transcoders) connect() (*host, *conn, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if ts.host != nil && ts.host.join(ts.conduct) {
-		if c, err := ts.host.connect(); err == nil {
-			c.bound(ts.ctx)
-			return ts.host, c, nil
+	c := ts.host.rejoin(ts.conduct)
+	if c == nil {
+		h, fresh, err := ts.pool.session(ts.ctx, need{conduct: ts.conduct, encodes: true})
+		if err != nil {
+			return nil, nil, err
 		}
-		ts.host.leave(ts.conduct)
+		ts.host, c = h, fresh
 	}
-	h, c, err := ts.pool.session(ts.ctx, need{conduct: ts.conduct, encodes: true})
-	if err != nil {
-		return nil, nil, err
-	}
-	ts.host = h
 	c.bound(ts.ctx)
-	return h, c, nil
+	return ts.host, c, nil
 }
 
 // Video implements media.Transcoders.
@@ -97,7 +93,7 @@ func (ts *transcoders) Black(to media.VideoOutput) (media.Track, []media.Packet,
 		t, out, err = ts.black(to) // nothing of a source is in it: the host died of something else
 	}
 	if _, typed := errors.AsType[*media.Error](err); err != nil && !typed {
-		err = cmp.Or(context.Cause(ts.ctx), internal("make black", err))
+		err = cmp.Or(context.Cause(ts.ctx), errShort(err))
 	}
 	return t, out, err
 }
@@ -108,7 +104,7 @@ func (ts *transcoders) black(to media.VideoOutput) (media.Track, []media.Packet,
 	if err != nil {
 		return made.Track, nil, err
 	}
-	defer func() { go h.finish(c, ts.conduct) }()
+	defer func() { go h.finish(c, ts.conduct, false) }()
 	_ = c.SetDeadline(time.Now().Add(patience))
 	if err := c.sendJSON(kindOpen, opening{Level: levelOf(ts.log), Black: &to}); err != nil {
 		return made.Track, nil, errors.Join(errDied, err)
@@ -164,7 +160,7 @@ func answer(payload []byte) (out []media.Packet, damaged int64, err error) {
 		return nil, 0, errFrame
 	}
 	for range count {
-		out = append(out, in.packet(1))
+		out = append(out, owned(in.packet(1)))
 	}
 	if in.err != nil {
 		return nil, 0, in.err
@@ -179,6 +175,26 @@ func answer(payload []byte) (out []media.Packet, damaged int64, err error) {
 	return out, damaged, err
 }
 
+// replay is the packets from the last keyframe on, in order, for a host that takes over.
+type replay struct {
+	packets []media.Packet
+	bytes   int
+}
+
+func (r *replay) clear() {
+	clear(r.packets)
+	r.packets, r.bytes = r.packets[:0], 0
+}
+
+func (r *replay) keep(p media.Packet) {
+	if p.Keyframe || r.bytes+p.Size() > mostReplay {
+		r.clear()
+	}
+	if len(r.packets) > 0 || p.Keyframe {
+		r.packets, r.bytes = append(r.packets, p), r.bytes+p.Size()
+	}
+}
+
 // transcoder is a track that is re-encoded in a host. When that dies, another one goes
 // on, with what has come since the last keyframe.
 type transcoder struct {
@@ -188,18 +204,15 @@ type transcoder struct {
 	host   *host
 	conn   *conn
 	output media.Track
-	closed bool
 
 	input                media.Track
-	before               []byte         // orders that go with the next one
-	replay               []media.Packet // from the last keyframe on, in order
-	bytes                int
+	before               []byte // orders that go with the next one
+	replay               replay
 	skipBefore, skipFrom time.Duration
 	shown                time.Duration // where what came out ends
 	died                 time.Duration // shown, when the host before died
 	data                 []byte        // of the packet before
 	damaged              int64
-	poisoned             bool
 }
 
 var _ media.Transcoder = (*transcoder)(nil)
@@ -287,7 +300,7 @@ func (c *transcoder) do(o order, payload []byte) ([]media.Packet, error) {
 }
 
 func (c *transcoder) work(orders []byte) ([]media.Packet, error) {
-	if c.closed || c.conn == nil {
+	if c.conn == nil {
 		return nil, errDied
 	}
 	_ = c.conn.SetDeadline(time.Now().Add(patience))
@@ -320,8 +333,8 @@ func (c *transcoder) revive() ([]media.Packet, error) {
 		orders = binary.AppendVarint(append(orders, byte(orderSkipFrom)), int64(c.skipFrom))
 	}
 	var all []media.Packet
-	for i := range c.replay {
-		text, err := appendPacket(append(orders, byte(orderTranscode)), &c.replay[i])
+	for i := range c.replay.packets {
+		text, err := appendPacket(append(orders, byte(orderTranscode)), &c.replay.packets[i])
 		if err != nil {
 			return all, err
 		}
@@ -331,25 +344,10 @@ func (c *transcoder) revive() ([]media.Packet, error) {
 		}
 		orders = orders[:0]
 	}
-	if len(c.replay) == 0 {
+	if len(c.replay.packets) == 0 {
 		c.before = orders // it has come to nothing; the next packet goes on
 	}
 	return all, nil
-}
-
-// keep keeps a packet for a host that takes over.
-func (c *transcoder) keep(p media.Packet) {
-	if p.Keyframe || c.bytes+len(p.Data) > mostReplay {
-		clear(c.replay)
-		c.replay, c.bytes = c.replay[:0], 0
-		if !p.Keyframe {
-			return
-		}
-	}
-	if len(c.replay) == 0 && !p.Keyframe {
-		return
-	}
-	c.replay, c.bytes = append(c.replay, p), c.bytes+len(p.Data)
 }
 
 // Input implements media.Transcoder.
@@ -359,8 +357,7 @@ func (c *transcoder) Input(t media.Track) ([]media.Packet, error) {
 		return nil, internal("transcode", err)
 	}
 	c.input, c.data = *finiteTrack(t), nil
-	clear(c.replay)
-	c.replay, c.bytes = c.replay[:0], 0
+	c.replay.clear()
 	return c.do(orderInput, appendBytes(nil, text))
 }
 
@@ -377,7 +374,7 @@ func (c *transcoder) Transcode(p media.Packet) ([]media.Packet, error) {
 		return nil, internal("transcode", err)
 	}
 	p.Track, p.Change, p.LeftOut = 0, nil, nil
-	c.keep(p)
+	c.replay.keep(p)
 	return c.do(o, payload)
 }
 
@@ -398,20 +395,19 @@ func (c *transcoder) Damaged() int64 {
 
 // Close implements media.Transcoder.
 func (c *transcoder) Close() {
-	c.closed = true
 	c.leave()
 }
 
 func (c *transcoder) leave() {
 	if c.host != nil {
-		go c.host.finish(c.conn, c.all.conduct)
+		go c.host.finish(c.conn, c.all.conduct, false)
 		c.host, c.conn = nil, nil
 	}
 }
 
 func (c *transcoder) dead(err error) bool {
 	if errors.Is(err, errFrame) && c.host != nil {
-		c.host.killFor(c.all.conduct, "said what is no frame of ours")
+		c.host.killFor(c.all.conduct, babbled)
 		return true
 	}
 	return errors.Is(err, errDied)
@@ -419,13 +415,13 @@ func (c *transcoder) dead(err error) bool {
 
 // mayTryAgain notes a death, and says whether another host may try.
 func (c *transcoder) mayTryAgain() bool {
-	if c.closed || c.host == nil || c.all.ctx.Err() != nil {
+	if c.host == nil || c.all.ctx.Err() != nil {
 		return false
 	}
 	got := c.shown-c.died >= further
 	c.died = c.shown
-	c.poisoned = c.host.blame(c.all.conduct, got)
-	return !c.poisoned
+	c.host.blame(c.all.conduct, got)
+	return !c.all.conduct.Poisoned() && !c.all.conduct.Harried()
 }
 
 func (c *transcoder) inWords(op string, err error) error {
@@ -435,8 +431,10 @@ func (c *transcoder) inWords(op string, err error) error {
 		return err
 	case c.all.ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", op, context.Cause(c.all.ctx))
-	case c.poisoned:
+	case c.all.conduct.Poisoned():
 		return errPoisoned(op)
+	case errors.Is(err, errDied) || errors.Is(err, errFrame) || errors.Is(err, errOther):
+		return errGoneOn(op)
 	default:
 		return internal(op, fmt.Errorf("in a media host: %w", err))
 	}

@@ -109,5 +109,4 @@ func TestAPreviewIsMadeInAHostOfItsOwn(t *testing.T) {
 		_, err = p.Picture(media.Keyframe{Data: []byte("picture")})
 		require.NoError(t, err)
 	}
-	p.preview.end(p.preview.host)
 }

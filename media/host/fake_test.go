@@ -26,10 +26,18 @@ import (
 
 const hostArgument = "media-host"
 
+// orphanArgument makes this program a worker whose hosts are the command behind it.
+const orphanArgument = "orphan"
+
 // TestMain makes this program a media host in which a fake of libav works.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == withoutArgument {
 		fmt.Fprintln(os.Stderr, without(os.Args[2], os.Args[3:]))
+		os.Exit(1)
+	}
+	if len(os.Args) > 1 && os.Args[1] == orphanArgument {
+		_, err := New(context.Background(), Config{Command: os.Args[2:], Log: slog.New(slog.DiscardHandler)})
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	if len(os.Args) > 1 && os.Args[1] == hostArgument {
@@ -55,7 +63,7 @@ func newPool(t *testing.T, change func(*Config)) *Pool {
 	}
 	p, err := New(t.Context(), c)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	t.Cleanup(p.Close)
 	return p
 }
 

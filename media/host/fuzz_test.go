@@ -69,8 +69,8 @@ func FuzzFromHost(f *testing.F) {
 		log := slog.New(slog.DiscardHandler)
 		begin, _ := flvOf(10, 20)
 		s := &source{
-			ctx: t.Context(), conn: newConn(said{Reader: bytes.NewReader(data)}), log: logbook{log: log},
-			way: media.Way{Bytes: &text{Reader: bytes.NewReader(begin)}},
+			conn: newConn(said{Reader: bytes.NewReader(data)}), log: logbook{log: log},
+			supply: supply{ctx: t.Context(), way: media.Way{Bytes: &text{Reader: bytes.NewReader(begin)}}},
 		}
 		told, err := s.hear(kindOpen)
 		if err == nil {
@@ -86,7 +86,7 @@ func FuzzFromHost(f *testing.F) {
 				require.LessOrEqual(t, len(s.info.Tracks), s.tracks)
 			}
 		}
-		_, _ = s.kept.again()
+		_ = s.kept.again()
 
 		c := newConn(said{Reader: bytes.NewReader(data)})
 		var h hello

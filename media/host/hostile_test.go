@@ -3,10 +3,14 @@ package host
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -18,8 +22,8 @@ func hearing(t *testing.T, tracks int, frames ...[]byte) *source {
 	t.Helper()
 	info := media.SourceInfo{Tracks: []media.Track{{Type: media.Video}, {Type: media.Audio}}[:tracks]}
 	return &source{
-		ctx: t.Context(), conn: newConn(said{Reader: bytes.NewReader(bytes.Join(frames, nil))}),
-		log: logbook{log: slog.New(slog.DiscardHandler)}, info: info, tracks: tracks, way: media.Way{Bytes: textOf()},
+		conn: newConn(said{Reader: bytes.NewReader(bytes.Join(frames, nil))}),
+		log:  logbook{log: slog.New(slog.DiscardHandler)}, info: info, tracks: tracks, supply: supply{ctx: t.Context(), way: media.Way{Bytes: textOf()}},
 	}
 }
 
@@ -53,6 +57,8 @@ func TestAHostCannotGiveASourceTracksThatNobodyKnows(t *testing.T) {
 	require.ErrorIs(t, hearing(t, 2, jsonFrame(kindSeek, opened{})).seek(time.Second), errFrame, "nor take them away")
 	_, err := hearing(t, 0, jsonFrame(kindOpen, opened{Info: media.SourceInfo{Still: true}})).hear(kindOpen)
 	require.ErrorIs(t, err, errFrame, "a picture without one")
+	_, err = hearing(t, 1, frameOf(kindBatch, append([]byte{100, 0, 0, 1}, packetOf(media.Packet{})...)...)).hear(kindOpen)
+	require.ErrorIs(t, err, errFrame, "nor packets, again and again, while nobody asks for them")
 }
 
 func TestLinesThatAreTooManyAreNotEvenRead(t *testing.T) {
@@ -65,12 +71,36 @@ func TestLinesThatAreTooManyAreNotEvenRead(t *testing.T) {
 
 func TestWhatAHostSaysOfAFaultIsShort(t *testing.T) {
 	long := strings.Repeat("x", 1<<16)
-	for _, f := range []fault{
-		{Text: long},
-		{Typed: true, Kind: int(media.KindSourceInvalid), Op: long, Sentence: long},
-		{Typed: true, Kind: int(media.KindSourceInvalid), Op: long, Reason: long, Text: long},
+	var deep error
+	for range 100 {
+		deep = media.Because(long, deep)
+	}
+	for _, err := range []error{
+		errors.New(long), deep, &media.Error{Op: long, Err: media.Sentence(long)}, &media.Error{Op: long, Err: media.Because(long, errors.New(long))},
 	} {
-		require.Less(t, len(f.error().Error()), 4*mostLetter)
+		require.Less(t, len(faultOf(err).error().Error()), 4*mostLetter)
+	}
+	require.NotPanics(t, func() { _ = faultOf(deep).error() })
+}
+
+func TestAnErrorComesOutOfAHostAsItWasInIt(t *testing.T) {
+	cause := errors.New("Invalid data")
+	for _, err := range []error{
+		nil, io.EOF, media.ErrLateVideo,
+		&media.Error{Kind: media.KindSourceInvalid, Op: opOpen},
+		&media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: cause},
+		&media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.ErrLateVideo},
+		&media.Error{Kind: media.KindSourceNoTrack, Op: opOpen, Err: media.Sentence("it has none")},
+		&media.Error{Kind: media.KindSourceInvalid, Op: opRead, Err: media.Because("it is damaged", cause)},
+		&media.Error{Kind: media.KindSourceStalled, Op: opRead, Err: &media.Error{Kind: media.KindSourceTooLarge, Op: opRead, Err: io.EOF}},
+	} {
+		require.Equal(t, err, faultOf(err).error())
+	}
+	typed := &media.Error{Kind: media.KindSourceInvalid, Op: opOpen}
+	require.Equal(t, typed, faultOf(fmt.Errorf("act: %w", typed)).error())
+	require.Equal(t, media.KindInternal, media.KindOf(faultOf(cause).error()))
+	for _, k := range []media.Kind{media.KindRoomDenied, media.KindWorkerShort, -1, 1000} {
+		require.Equal(t, media.KindInternal, media.KindOf(faultOf(&media.Error{Kind: k}).error()), "a host cannot know it")
 	}
 }
 
@@ -78,7 +108,6 @@ func TestAPictureThatIsTooLargeIsNotKept(t *testing.T) {
 	p := newPool(t, nil)
 	_, err := p.Picture(media.Keyframe{Data: bytes.Repeat([]byte("x"), mostPicture)})
 	require.Equal(t, media.KindSourcePoisoned, media.KindOf(err))
-	p.preview.end(p.preview.host)
 }
 
 func TestAHostThatAsksAndDoesNotListenHoldsNobodyUp(t *testing.T) {
@@ -119,8 +148,9 @@ func TestASourceThatIsClosedIsNotSought(t *testing.T) {
 // killing is a source whose host somebody kills as it asks why nothing comes.
 type killing struct {
 	*text
-	pool  *Pool
-	times int
+	pool   *Pool
+	times  int
+	signal syscall.Signal
 }
 
 func (k *killing) Open(ctx context.Context, r media.SourceRequest) (media.Way, error) {
@@ -130,7 +160,7 @@ func (k *killing) Open(ctx context.Context, r media.SourceRequest) (media.Way, e
 			return "a page"
 		}
 		for _, h := range k.pool.living() {
-			_ = syscall.Kill(h.cmd.Process.Pid, syscall.SIGKILL)
+			_ = syscall.Kill(h.cmd.Process.Pid, k.signal)
 			<-h.gone
 		}
 		return "a page"
@@ -140,7 +170,7 @@ func (k *killing) Open(ctx context.Context, r media.SourceRequest) (media.Way, e
 
 func TestAHostThatDiesWhileItAsksWhyNothingComesIsReplaced(t *testing.T) {
 	p := newPool(t, nil)
-	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: &media.Conduct{}}, &killing{text: textOf(), pool: p, times: 1})
+	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: &media.Conduct{}}, &killing{text: textOf(), pool: p, times: 1, signal: syscall.SIGKILL})
 	require.Equal(t, media.KindSourceInvalid, media.KindOf(err), err)
 }
 
@@ -150,11 +180,12 @@ func TestHostsThatDoNotStartAreNoFaultOfTheSource(t *testing.T) {
 	open(t, p, textOf("a"), nil)          // has the one that was ready
 	conduct.Died(media.Killing, true)
 	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, textOf("a"))
-	require.Equal(t, media.KindSourceDropped, media.KindOf(err), err)
+	require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
 	require.ErrorContains(t, err, "start a media host")
-	require.False(t, conduct.Died(media.Death, false), "it was not noted")
 	_, err = p.Transcoders().With(t.Context(), p.cfg.Log, conduct).Video(media.Track{}, media.VideoOutput{})
-	require.Equal(t, media.KindSourceDropped, media.KindOf(err), err)
+	require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
+	conduct.Died(media.Death, false)
+	require.False(t, conduct.Poisoned(), "it was not noted")
 }
 
 func TestHowFarASourceGotIsCountedFromWhereItBegan(t *testing.T) {
@@ -230,8 +261,8 @@ func TestANeighbourIsNotBlamedForASourceThatDoesNotObey(t *testing.T) {
 	require.NoError(t, s.Close())
 	<-h.gone
 	require.Equal(t, wanted(0, 3000), read(t, neighbour, -1))
-	require.False(t, good.Dying())
-	require.Eventually(t, bad.Dying, time.Second, time.Millisecond, "what hangs is taken apart alone from now on")
+	require.False(t, good.Apart())
+	require.Eventually(t, bad.Apart, time.Second, time.Millisecond, "what hangs is taken apart alone from now on")
 }
 
 func TestWhatATranscoderIsToSkipIsNotForgottenWhenItsHostDiesOfNoPicture(t *testing.T) {
@@ -256,13 +287,116 @@ func TestAPreviewIsMadeThoughSomebodyKillsItsHost(t *testing.T) {
 	jpeg, err := p.Picture(media.Keyframe{Data: []byte("picture")})
 	require.NoError(t, err)
 	require.Equal(t, "picture ", string(jpeg))
-	p.preview.end(p.preview.host)
 }
 
 func TestASourceWhoseHostsSomebodyKillsAgainAndAgainIsNotPoisoned(t *testing.T) {
 	p, conduct := newPool(t, nil), &media.Conduct{}
-	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, &killing{text: textOf(), pool: p, times: 100})
+	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, &killing{text: textOf(), pool: p, times: 100, signal: syscall.SIGKILL})
 	require.Equal(t, media.KindSourceDropped, media.KindOf(err), "it is to be tried after a while: %v", err)
 	_, err = p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, &killing{text: textOf(), pool: p})
 	require.Equal(t, media.KindSourceInvalid, media.KindOf(err), "and then gets its answer: %v", err)
+}
+
+func TestCrashesThatHitAPushBesideOthersAndThenAloneDoNotPoisonIt(t *testing.T) {
+	p, conduct := newPool(t, nil), &media.Conduct{}
+	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, &killing{text: textOf(), pool: p, times: 2, signal: syscall.SIGSEGV})
+	require.Equal(t, media.KindSourceInvalid, media.KindOf(err), "it gets its answer: %v", err)
+	_, err = p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, &killing{text: textOf(), pool: p, times: 1, signal: syscall.SIGSEGV})
+	require.Equal(t, media.KindSourcePoisoned, media.KindOf(err), "a second one alone does: %v", err)
+}
+
+func TestASourceThatHangsIsPoisonedAndNotTriedForEver(t *testing.T) {
+	for _, what := range []string{"hang", "loop"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			p := newPool(t, func(c *Config) { c.owes = 100 * time.Millisecond })
+			conduct, tries := &media.Conduct{}, 0
+			for ; ; tries++ {
+				hangs := &text{Reader: bytes.NewReader([]byte(what + "\n")), seekable: true}
+				_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct, ProbeTimeout: 500 * time.Millisecond}, hangs)
+				if media.KindOf(err) == media.KindSourcePoisoned {
+					break
+				}
+				require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), err)
+			}
+			require.GreaterOrEqual(t, tries, 3, "one beside others, two alone")
+			require.Less(t, tries, 10)
+		})
+	}
+}
+
+func TestAPacketKeepsNothingElseOfItsFrame(t *testing.T) {
+	p := packetOf(media.Packet{Data: []byte("data"), Extradata: []byte("config")})
+	for name, payload := range map[string][]byte{"of a source": append([]byte{0, 0, 0, 1}, p...), "of a transcoder": append([]byte{0, 0, 1}, p...)} {
+		t.Run(name, func(t *testing.T) {
+			s := hearing(t, 1)
+			var err error
+			if name == "of a source" {
+				err = s.take(payload)
+			} else {
+				s.packets, _, err = answer(payload)
+			}
+			require.NoError(t, err)
+			clear(payload)
+			require.Equal(t, "data", string(s.packets[0].Data))
+			require.Equal(t, "config", string(s.packets[0].Extradata))
+		})
+	}
+}
+
+func TestAHostThatFetchesItsSourceAgainAndAgainIsSlowedDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := hearing(t, 1)
+		s.way.Bytes, s.wanted, s.begun = textOf(numbered(100)...), 100, time.Now()
+		s.fed = fetchedAgain
+		require.NoError(t, s.feed())
+		require.Zero(t, time.Since(s.begun))
+		s.wanted, s.fed = 100, s.way.Bytes.Size()+fetchedAgain+10*fetchedAgainRate
+		require.NoError(t, s.feed())
+		require.Equal(t, 10*time.Second, time.Since(s.begun))
+	})
+}
+
+func TestNamesOfAHostAreShort(t *testing.T) {
+	long := strings.Repeat("x", mostName+1)
+	for name, i := range map[string]media.SourceInfo{
+		"of a container": {Container: long},
+		"of a stream":    {Streams: []media.Stream{{Codec: media.Codec(long)}}},
+		"of a track":     {Tracks: []media.Track{{Profile: long}}},
+	} {
+		require.False(t, sound(i), name)
+	}
+	left := packetOf(media.Packet{LeftOut: &media.Stream{Codec: media.Codec(long)}})
+	require.ErrorIs(t, hearing(t, 1).take(append([]byte{0, 0, 0, 1}, left...)), errFrame)
+}
+
+func TestThePreviewsHostIsLetGoOnce(t *testing.T) {
+	p := newPool(t, nil)
+	_, err := p.Picture(media.Keyframe{Data: []byte("picture")})
+	require.NoError(t, err)
+	h := p.preview.host
+	p.preview.end()
+	p.preview.end()
+	<-h.gone
+	require.Zero(t, h.sessions)
+}
+
+func TestATranscoderThatFindsNoOtherHostIsForAnotherWorker(t *testing.T) {
+	p := newPool(t, nil)
+	c := coderOf(t, p, &media.Conduct{})
+	require.Equal(t, "a;", code(t, c, 0, true, []byte("a")))
+	require.Eventually(t, func() bool { return len(p.PIDs()) == 2 }, 10*time.Second, time.Millisecond)
+	ready := p.living()
+	for _, h := range ready {
+		<-h.said
+	}
+	p.cfg.Command = []string{"/nowhere"}
+	for _, h := range ready {
+		require.NoError(t, syscall.Kill(h.cmd.Process.Pid, syscall.SIGKILL))
+		<-h.gone
+	}
+	_, err := c.Transcode(media.Packet{Data: []byte("b")})
+	require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
+	_, err = c.Transcode(media.Packet{Data: []byte("c")})
+	require.Equal(t, media.KindSourceDropped, media.KindOf(err), "it is to be opened anew: %v", err)
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strings"
 
 	"github.com/roomcast/roomcast/media"
@@ -110,6 +111,8 @@ func (k *kept) floor(at int64) (int64, bool) {
 		return k.walk(at, tag)
 	case strings.HasPrefix(k.container, "mov"):
 		return k.walk(at, box)
+	case strings.HasPrefix(k.container, "matroska"):
+		return k.walk(at, element)
 	}
 	return 0, false
 }
@@ -163,13 +166,38 @@ func box(data []byte, _ int64) (int64, bool) {
 	return size, string(data[4:8]) == "moof"
 }
 
-// again returns the bytes that another host is to be given first, false when those
-// kept do not suffice. They are kept on.
-func (k *kept) again() ([]byte, bool) {
-	if k.off || k.probed > 0 && !k.key {
-		return nil, false
+// element is one of EBML (RFC 8794, 4 to 6). Of Matroska's (RFC 9559, 5.1) the Segment holds
+// all others, and a demuxer can begin with a Cluster.
+func element(data []byte, _ int64) (int64, bool) {
+	const segment, cluster, unknown = 0x18538067, 0x1f43b675, 1<<56 - 1
+	if len(data) < minUnit || data[0] == 0 {
+		return 0, false
 	}
+	idLength := bits.LeadingZeros8(data[0]) + 1
+	id := binary.BigEndian.Uint32(data) >> (32 - 8*min(idLength, 4))
+	data = data[idLength:]
+	sizeLength := bits.LeadingZeros8(data[0]) + 1
+	if sizeLength > 8 {
+		return 0, false
+	}
+	header := int64(idLength + sizeLength)
+	size := int64(binary.BigEndian.Uint64(data) >> (64 - 8*sizeLength) & (1<<(7*sizeLength) - 1))
+	switch {
+	case id == segment:
+		return header, false
+	case size == unknown: // of a live stream; where it ends is not told
+		return 0, id == cluster
+	}
+	return header + size, id == cluster
+}
+
+// suffices says whether another host can begin with what is kept.
+func (k *kept) suffices() bool { return !k.off && (k.probed == 0 || k.key) }
+
+// again returns the bytes that another host is to be given first; they are kept on. They
+// must suffice.
+func (k *kept) again() []byte {
 	all := append(append([]byte{}, k.head...), k.tail...)
 	k.from, k.last = int64(len(k.head)), [2]int64{}
-	return all, true
+	return all
 }

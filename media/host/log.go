@@ -83,3 +83,13 @@ func (b *logbook) write(payload []byte) error {
 }
 
 func short(text string) string { return strings.ToValidUTF8(text[:min(len(text), mostLetter)], "") }
+
+// levelOf is the least level of which log wants lines.
+func levelOf(log *slog.Logger) slog.Level {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
+		if log.Enabled(context.Background(), level) {
+			return level
+		}
+	}
+	return slog.LevelError
+}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"time"
@@ -149,9 +150,16 @@ func (s *scanner) packet(tracks int) media.Packet {
 		p.LeftOut = &media.Stream{}
 		s.json(p.LeftOut)
 	}
-	if p.Track >= mostTracks || p.Track > tracks || p.Track == tracks && p.Change == nil || p.Change != nil && !soundTrack(*p.Change) {
+	if p.Track >= mostTracks || p.Track > tracks || p.Track == tracks && p.Change == nil || p.Change != nil && !soundTrack(*p.Change) || p.LeftOut != nil && !soundStream(*p.LeftOut) {
 		s.fail()
 	}
+	return p
+}
+
+// owned is p with bytes of its own: those of a frame would all live as long as one of its
+// packets.
+func owned(p media.Packet) media.Packet {
+	p.Data, p.Extradata = bytes.Clone(p.Data), bytes.Clone(p.Extradata)
 	return p
 }
 

@@ -1,16 +1,22 @@
 package host
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestWhoLivesWithWhom(t *testing.T) {
@@ -57,7 +63,7 @@ func TestAHostIsReadyBeforeItIsNeeded(t *testing.T) {
 	h, err := p.take(need{encodes: true})
 	require.NoError(t, err)
 	defer h.leave(nil)
-	require.Len(t, p.PIDs(), 2)
+	require.Eventually(t, func() bool { return len(p.PIDs()) == 2 }, 10*time.Second, time.Millisecond)
 }
 
 func TestAHostThatReencodesGivesWayAndMayAllocateMore(t *testing.T) {
@@ -65,6 +71,7 @@ func TestAHostThatReencodesGivesWayAndMayAllocateMore(t *testing.T) {
 	h, err := p.take(need{encodes: true})
 	require.NoError(t, err)
 	defer h.leave(nil)
+	require.NoError(t, h.ready(t.Context()))
 	limits, err := os.ReadFile("/proc/" + strconv.Itoa(h.cmd.Process.Pid) + "/limits")
 	require.NoError(t, err)
 	i := strings.Index(string(limits), "Max data size")
@@ -89,11 +96,9 @@ func TestHostsLeaveNoProcessAndNoDescriptor(t *testing.T) {
 	p := newPool(t, nil)
 	before := descriptors(t)
 	for range n {
-		h, err := p.take(need{encodes: true})
+		h, c, err := p.session(t.Context(), need{encodes: true})
 		require.NoError(t, err)
-		c, err := h.connect()
-		require.NoError(t, err)
-		h.finish(c, nil)
+		h.finish(c, nil, false)
 	}
 	require.Eventually(t, func() bool { return descriptors(t) <= before && children(t) <= 1 }, 20*time.Second, 10*time.Millisecond)
 }
@@ -131,7 +136,7 @@ func TestAPoolThatCannotStartAHostSaysSo(t *testing.T) {
 }
 
 func TestAHostThatWorksForNobodyIsKilled(t *testing.T) {
-	p := newPool(t, func(c *Config) { c.rest = 3 * time.Second })
+	p := newPool(t, func(c *Config) { c.look, c.work = time.Second, 50*time.Millisecond })
 	h := p.living()[0] // idle: what is begun in it is nobody's
 	c, err := h.connect()
 	require.NoError(t, err)
@@ -143,4 +148,127 @@ func TestAHostThatWorksForNobodyIsKilled(t *testing.T) {
 		t.Fatal("it goes on")
 	}
 	require.Equal(t, int64(1), p.Stats().Deaths[Stuck])
+}
+
+func TestAHostThatBurnsACoreIsKilledAndHarmsNobodyWhoWasInIt(t *testing.T) {
+	p := newPool(t, func(c *Config) { c.look, c.work = time.Second, 50*time.Millisecond })
+	good, bad := &media.Conduct{}, &media.Conduct{}
+	neighbour := open(t, p, textOf(numbered(3000)...), good)
+	s := open(t, p, textOf("a", "loop"), bad)
+	h := hostOf(neighbour)
+	require.Same(t, h, hostOf(s))
+	var err error
+	for err == nil {
+		_, err = s.ReadPacket()
+	}
+	require.Equal(t, media.KindSourcePoisoned, media.KindOf(err), err)
+	<-h.gone
+	require.Equal(t, overworked, h.killed)
+	require.Equal(t, wanted(0, 3000), read(t, neighbour, -1))
+	require.False(t, good.Poisoned())
+}
+
+func TestAPushWhoseHostHasDiedSharesAgainAfterAWhile(t *testing.T) {
+	p, conduct := newPool(t, func(c *Config) { c.look = 50 * time.Millisecond }), &media.Conduct{}
+	s := open(t, p, textOf(numbered(3000)...), conduct)
+	require.NoError(t, syscall.Kill(hostOf(s).cmd.Process.Pid, syscall.SIGSEGV))
+	<-hostOf(s).gone
+	read(t, s, -1)
+	alone := hostOf(s)
+	require.NotSame(t, alone, hostOf(open(t, p, textOf("a"), nil)))
+	require.Eventually(t, func() bool { return !conduct.Apart() }, 10*time.Second, time.Millisecond)
+	require.False(t, alone.own, "others may join it")
+}
+
+func TestPushesThatLiveAloneAfterADeathLiveTogetherAgainWithoutLosingAPacket(t *testing.T) {
+	for name, seekable := range map[string]bool{"read again": true, "kept": false} {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, func(c *Config) { c.look = 50 * time.Millisecond })
+			var sources []media.Source
+			for range 3 {
+				m := textOf(numbered(20000)...)
+				m.seekable = seekable
+				sources = append(sources, open(t, p, m, &media.Conduct{}))
+			}
+			shared := hostOf(sources[0])
+			require.NoError(t, syscall.Kill(shared.cmd.Process.Pid, syscall.SIGSEGV))
+			<-shared.gone
+			at := 0
+			next := func() {
+				for _, s := range sources {
+					require.Equal(t, wanted(at, at+1500), read(t, s, 1500))
+				}
+				at += 1500
+			}
+			for next(); hostOf(sources[0]) == shared; next() { // what had been read ahead
+			}
+			require.NotSame(t, hostOf(sources[0]), hostOf(sources[1]))
+			require.Eventually(t, func() bool {
+				return !slices.ContainsFunc(sources, func(s media.Source) bool { return !hostOf(s).lonely.Load() })
+			}, 10*time.Second, time.Millisecond)
+			for range 3 {
+				next()
+			}
+			require.Same(t, hostOf(sources[0]), hostOf(sources[1]))
+			require.Same(t, hostOf(sources[0]), hostOf(sources[2]))
+			require.Equal(t, map[Death]int64{Crashed: 1}, p.Stats().Deaths)
+		})
+	}
+}
+
+func TestAKilledHostThatNobodyHadIsReplaced(t *testing.T) {
+	p := newPool(t, func(c *Config) { c.look = 50 * time.Millisecond })
+	h := p.living()[0]
+	require.NoError(t, syscall.Kill(h.cmd.Process.Pid, syscall.SIGKILL))
+	<-h.gone
+	require.Eventually(t, func() bool { return len(p.PIDs()) == 1 }, 10*time.Second, time.Millisecond)
+}
+
+func TestASlowStartOfAHostHoldsNobodyUp(t *testing.T) {
+	p := newPool(t, nil)
+	slow := make(chan struct{})
+	p.forks <- func() { <-slow }
+	defer close(slow)
+	require.Equal(t, []string{"a"}, read(t, open(t, p, textOf("a"), nil), -1), "it has the one that was ready")
+	require.Equal(t, int64(2), p.Stats().Started)
+}
+
+func TestAHostWhoseLimitsCannotBeSetServesUnlessTheyAreRequired(t *testing.T) {
+	var log bytes.Buffer
+	c := Config{Command: []string{os.Args[0], hostArgument}, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	c.prlimit = func(int, int, *unix.Rlimit, *unix.Rlimit) error { return unix.EPERM }
+	p, err := New(t.Context(), c)
+	require.NoError(t, err)
+	s, err := p.Demux(t.Context(), media.SourceRequest{}, textOf("a"))
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	p.Close()
+	require.Equal(t, 1, strings.Count(log.String(), "limits of media hosts cannot be set"), "it is said once")
+
+	c.Sandbox = SandboxRequire
+	_, err = New(t.Context(), c)
+	require.ErrorContains(t, err, "its limits cannot be set: operation not permitted; ROOMCAST_SANDBOX is require")
+}
+
+func TestNoHostOutlivesItsWorker(t *testing.T) {
+	worker := exec.Command(os.Args[0], orphanArgument, "/bin/sleep", "300") // it does not notice that its socket ends
+	require.NoError(t, worker.Start())
+	var host int
+	require.Eventually(t, func() bool {
+		all, _ := filepath.Glob(procOf(worker.Process.Pid, "task/*/children"))
+		for _, name := range all {
+			text, _ := os.ReadFile(name)
+			if host, _ = strconv.Atoi(strings.TrimSpace(string(text))); host > 0 {
+				program, _ := os.ReadFile(procOf(host, "comm"))
+				return strings.TrimSpace(string(program)) == "sleep"
+			}
+		}
+		return false
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, worker.Process.Kill())
+	_ = worker.Wait()
+	require.Eventually(t, func() bool {
+		stat, err := os.ReadFile(procOf(host, "stat"))
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	}, 5*time.Second, time.Millisecond)
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"os"
 	"sync"
@@ -22,40 +23,41 @@ const (
 // previews have a host of their own while somebody looks.
 type previews struct {
 	mu   sync.Mutex
-	host *host
+	host *host // it counts a session more for as long as it stands here
 	idle *time.Timer
 }
 
-// connect opens a session in the previews' host.
-func (p *Pool) connectPreview() (*host, *conn, error) {
+// connectPreview opens a session in the previews' host.
+func (p *Pool) connectPreview(ctx context.Context) (*host, *conn, error) {
 	v := &p.preview
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.host == nil || !v.host.join(nil) {
-		h, err := p.take(need{encodes: true})
-		if err != nil {
-			return nil, nil, err
-		}
-		h.join(nil) // it stays while nothing is made
-		v.host = h
-		v.idle = time.AfterFunc(idleTime, func() { v.end(h) })
+	if c := v.host.rejoin(nil); c != nil {
+		v.idle.Reset(idleTime)
+		return v.host, c, nil
 	}
-	v.idle.Reset(idleTime)
-	c, err := v.host.connect()
-	if err != nil {
-		v.host.leave(nil)
-		return nil, nil, err
+	v.drop()
+	h, c, err := p.session(ctx, need{encodes: true})
+	if err == nil && h.join(nil) {
+		v.host, v.idle = h, time.AfterFunc(idleTime, v.end)
 	}
-	return v.host, c, nil
+	return h, c, err
 }
 
-func (v *previews) end(h *host) {
+// end lets the previews' host end when nothing is made in it.
+func (v *previews) end() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.host == h {
+	v.drop()
+}
+
+// drop does so; mu is held.
+func (v *previews) drop() {
+	if v.host != nil {
+		v.idle.Stop()
+		v.host.leave(nil)
 		v.host = nil
 	}
-	h.leave(nil)
 }
 
 // Picture returns k as a JPEG, as media/libav.Previews does; one that ends its host is
@@ -86,11 +88,13 @@ const opPreview = "make preview"
 
 // makePicture tries it once, in h.
 func (p *Pool) makePicture(k media.Keyframe) (jpeg []byte, h *host, err error) {
-	h, c, err := p.connectPreview()
+	ctx, cancel := context.WithTimeout(context.Background(), previewTime)
+	defer cancel()
+	h, c, err := p.connectPreview(ctx)
 	if err != nil {
 		return nil, nil, internal(opPreview, err)
 	}
-	defer func() { go h.finish(c, nil) }()
+	defer func() { go h.finish(c, nil, false) }()
 	_ = c.SetDeadline(time.Now().Add(previewTime))
 	jpeg, err = picture(c, k, logbook{log: p.cfg.Log})
 	if len(jpeg) > mostPicture {

@@ -163,14 +163,7 @@ func (s *servedSource) seek(payload []byte) error {
 }
 
 // next returns the worker's next frame. The bytes of a long one are lent.
-func (s *servedSource) next() (frame, error) {
-	return s.nextIn(func(size int) []byte {
-		if size <= readAhead {
-			return fresh(size)
-		}
-		return lent(size)
-	})
-}
+func (s *servedSource) next() (frame, error) { return s.nextIn(borrowed) }
 
 // why asks the worker why the source's bytes have ended.
 func (s *servedSource) why() (w why) {

@@ -212,7 +212,7 @@ func TestASourceThatSaysNothingIsNotWaitedFor(t *testing.T) {
 
 func TestASourceWithoutHeadAndTailIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	s := &source{ctx: ctx, probe: newProbe(time.Hour, cancel)}
+	s := &source{supply: supply{ctx: ctx, probe: newProbe(time.Hour, cancel)}}
 	s.probe.came(openingBytes)
 	require.NoError(t, s.ended(opOpen))
 	s.probe.came(1)

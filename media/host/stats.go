@@ -83,10 +83,10 @@ func (p *Pool) CPU() time.Duration {
 	return sum
 }
 
-// cpu is the time of cores that h has used; 0 when it has ended.
+// cpu is the time of cores that h has used; 0 before its start and after its end.
 func (h *host) cpu() time.Duration {
 	var t unix.Timespec
-	if unix.ClockGettime(cpuClock(h.cmd.Process.Pid), &t) != nil {
+	if h.cmd == nil || unix.ClockGettime(cpuClock(h.cmd.Process.Pid), &t) != nil {
 		return 0
 	}
 	return time.Duration(t.Nano())

@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -35,8 +38,8 @@ const (
 const (
 	headerSize = 5 // kind, and how many bytes follow, in big endian
 	// mostFrame bounds a frame: the largest picture that a camera writes uncompressed,
-	// four times over.
-	mostFrame = 128 << 20
+	// twice over.
+	mostFrame = 64 << 20
 	// readAhead is how much of a socket is read at once: the small frames whole.
 	readAhead = 4 << 10
 	// mostJSON bounds what is JSON in a frame: what it is made into takes forty times as
@@ -52,7 +55,8 @@ var errFrame = errors.New("what came from the other end is no frame of ours")
 // written by several.
 type conn struct {
 	net.Conn
-	number uint32 // of the session, in its host
+	number uint32        // of the session, in its host
+	moved  *atomic.Int64 // counts the bytes of frames
 	in     *bufio.Reader
 
 	mu     sync.Mutex // of writing
@@ -62,7 +66,25 @@ type conn struct {
 	leaving bool       // it is not waited for any more
 }
 
-func newConn(c net.Conn) *conn { return &conn{Conn: c, in: bufio.NewReaderSize(c, readAhead)} }
+func newConn(c net.Conn) *conn {
+	return &conn{Conn: c, moved: &atomic.Int64{}, in: bufio.NewReaderSize(c, readAhead)}
+}
+
+// socketPair returns two ends of a stream.
+func socketPair() (here *net.UnixConn, there *os.File, err error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	there = os.NewFile(uintptr(fds[1]), "host")
+	f := os.NewFile(uintptr(fds[0]), "worker")
+	defer func() { _ = f.Close() }()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, nil, errors.Join(err, there.Close())
+	}
+	return c.(*net.UnixConn), there, nil //nolint:forcetypeassert // it is one
+}
 
 // bound makes the end of ctx that of what waits for the other end.
 func (c *conn) bound(ctx context.Context) {
@@ -89,6 +111,7 @@ func (c *conn) send(k kind, parts ...[]byte) error {
 	for _, p := range parts {
 		size += len(p)
 	}
+	c.moved.Add(int64(size))
 	if size > mostFrame {
 		return fmt.Errorf("a frame of %d bytes is too long", size)
 	}
@@ -116,6 +139,7 @@ func (c *conn) receive(take func(size int) []byte) (kind, []byte, error) {
 		return 0, nil, err
 	}
 	size := int(binary.BigEndian.Uint32(header[1:]))
+	c.moved.Add(int64(size))
 	if size > mostFrame {
 		return 0, nil, errFrame
 	}
@@ -164,6 +188,14 @@ func lent(size int) []byte {
 		return (*b)[:0]
 	}
 	return make([]byte, 0, min(max(size, mostRead), mostAtOnce))
+}
+
+// borrowed returns bytes for a frame that is used up before the next one.
+func borrowed(size int) []byte {
+	if size <= readAhead {
+		return fresh(size)
+	}
+	return lent(size)
 }
 
 // giveBack gives a buffer to whoever needs one next.

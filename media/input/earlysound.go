@@ -8,7 +8,7 @@ import (
 	"github.com/roomcast/roomcast/media/clock"
 )
 
-// Bounds of the sound that is kept of a feed until its first keyframe.
+// Bounds of the sound that is kept of an input until its first keyframe.
 const (
 	earlyLive  = 2 * time.Second
 	earlyBytes = 4 << 20
@@ -34,7 +34,7 @@ func (e *earlySound) step(i int) time.Duration {
 
 // add keeps p; lost is told what is not kept any more.
 func (e *earlySound) add(p media.Packet, lost *bitstream.Pending) {
-	e.packets, e.bytes = append(e.packets, p), e.bytes+len(p.Data)+clock.PacketOverhead
+	e.packets, e.bytes = append(e.packets, p), e.bytes+p.Size()
 	if n := len(e.packets); n > 1 {
 		e.length += e.step(n - 2)
 	}
@@ -42,7 +42,7 @@ func (e *earlySound) add(p media.Packet, lost *bitstream.Pending) {
 		if len(e.packets) > 1 {
 			e.length -= e.step(0)
 		}
-		e.bytes -= len(first.Data) + clock.PacketOverhead
+		e.bytes -= first.Size()
 		lost.Keep(*first)
 		*first = media.Packet{}
 		if e.packets = e.packets[1:]; len(e.packets) == 0 {

@@ -33,41 +33,53 @@ const (
 	stalledSegments = 30 * time.Second
 )
 
-// feed is one opening of a source: a goroutine reads it into a queue.
+// Input is one opening of a source: a goroutine reads it into a queue. One goroutine
+// uses its methods, but for those that say otherwise.
 type Input struct {
-	source          media.Source
-	Info            media.SourceInfo
-	Live            bool          // has no end
-	Realtime        bool          // comes as fast as it is made: nothing to pace, and what lags is dropped
-	Bursty          bool          // comes as fast as it is made, but a playlist's segment at a time: its clock is followed, what lags is left out
-	Seeks           bool          // goes to a position
-	From            time.Duration // position that it is read from
-	filters         []bitstream.Filter
-	Queue           *Queue
-	cancel          context.CancelCauseFunc
-	Release         context.CancelFunc // of a context made for this feed; may be nil
-	reading         sync.WaitGroup
+	Info media.SourceInfo
+	Kind
+	From   time.Duration // position that it is read from
+	source media.Source
+	reading
+	filters []bitstream.Filter
+	came    func() // is told of each packet that is taken; may be nil
+	// What is given out begins with the gate, and ends with trim.
 	gate            *clock.StartGate
-	Trim            trim
-	Ahead           []media.Packet    // looked at already, and not yet given out
+	trim            trim
+	ahead           []media.Packet    // looked at already, and not yet given out
 	early           earlySound        // from before the gate opened
 	skippedPictures int               // pictures from before the gate opened
 	pending         bitstream.Pending // of what was left out behind the queue
-	Corrupt         [2]atomic.Int64   // packets left out as damaged, or made of what is; by MediaType
-	tail            [2]time.Duration  // of it at the end, by MediaType; to be used when the queue has failed
-	came            func()            // is told of each packet that is taken; may be nil
-	passedOn        bool              // another feed has the source
-	ended           chan struct{}     // closed when all of the source has been read
 }
 
-// part is what of a source a feed plays.
+// Kind is how the packets of a source come.
+type Kind struct {
+	Live     bool // it has no end
+	Realtime bool // as fast as they are made: nothing to pace, and what lags is dropped
+	Bursty   bool // as fast as they are made, but a playlist's segment at a time: its clock is followed, what lags is left out
+	Seeks    bool // it goes to a position
+}
+
+// reading is what reads a source.
+type reading struct {
+	queue    *Queue
+	cancel   context.CancelCauseFunc
+	release  context.CancelFunc // of a context made for this input; may be nil
+	running  sync.WaitGroup
+	corrupt  [2]atomic.Int64  // packets left out as damaged, or made of what is; by MediaType
+	tail     [2]time.Duration // of it at the end, by MediaType; to be used when the queue has failed
+	passedOn bool             // another input has the source
+	ended    chan struct{}    // closed when all of the source has been read
+}
+
+// Part is what of a source an input plays.
 type Part struct {
 	From  time.Duration // position; live sources ignore it
 	Until time.Duration // position; 0: the source's end
 }
 
-// openFeed opens the source where part begins and starts reading it. ctx
-// bounds the feed's life. What has left a live source's queue and not reached the
+// Open opens the source where part begins and starts reading it. ctx
+// bounds the input's life. What has left a live source's queue and not reached the
 // room is told by beyond, which may be nil.
 func Open(ctx context.Context, o media.Opener, r media.SourceRequest, part Part, beyond func() time.Duration) (*Input, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -91,7 +103,8 @@ func Open(ctx context.Context, o media.Opener, r media.SourceRequest, part Part,
 }
 
 func newInput(source media.Source, mode media.SourceMode) *Input {
-	f := &Input{source: source, Info: source.Info(), ended: make(chan struct{})}
+	f := &Input{source: source, Info: source.Info()}
+	f.ended = make(chan struct{})
 	f.Live = mode == media.ModeLive || (mode != media.ModeVOD && f.Info.Live)
 	recorded := !f.Info.Live && (f.Info.Duration > 0 || f.Info.Still) // it is all there, though played as live
 	f.Realtime, f.Bursty = f.Live && !recorded && !f.Segmented(), f.Live && !recorded && f.Segmented()
@@ -106,14 +119,14 @@ func (f *Input) begin(ctx context.Context, until time.Duration, beyond func() ti
 	}
 	f.gate = clock.NewStartGate(f.Info.Tracks)
 	if !f.Live {
-		f.Trim = newTrim(f.Info, f.gate, until)
+		f.trim = newTrim(f.Info, f.gate, until)
 	}
-	f.Queue = NewQueue(f.limits(beyond))
+	f.queue = NewQueue(f.limits(beyond))
 	f.early.span = clock.FileWeave
 	if f.Realtime {
 		f.early.span = earlyLive
 	}
-	f.reading.Go(func() { f.Queue.Fail(media.Caught(func() error { return f.read(ctx) })) })
+	f.running.Go(func() { f.queue.Fail(media.Caught(func() error { return f.read(ctx) })) })
 }
 
 func (f *Input) limits(beyond func() time.Duration) QueueLimits {
@@ -129,11 +142,11 @@ func (f *Input) limits(beyond func() time.Duration) QueueLimits {
 	return limits
 }
 
-// segmented says whether the source comes a playlist's segment at a time: it
+// Segmented says whether the source comes a playlist's segment at a time: it
 // is paced even when it is live.
 func (f *Input) Segmented() bool { return f.Info.Container == "hls" }
 
-// patience is how long no packet may come before the source has stalled.
+// Patience is how long no packet may come before the source has stalled.
 func (f *Input) Patience() time.Duration {
 	if f.Segmented() && f.Info.Live {
 		return stalledSegments
@@ -141,16 +154,16 @@ func (f *Input) Patience() time.Duration {
 	return stalledAfter
 }
 
-// close ends the reading and the source.
+// Close ends the reading and the source.
 func (f *Input) Close() {
 	if f.passedOn {
 		return
 	}
 	f.cancel(errFeedClosed)
 	_ = f.source.Close() // nobody needs it any more
-	f.reading.Wait()
-	if f.Release != nil {
-		f.Release()
+	f.running.Wait()
+	if f.release != nil {
+		f.release()
 	}
 }
 
@@ -161,7 +174,7 @@ var errFeedClosed = errors.New("the source is not needed any more")
 // picture none goes on before the next keyframe: those between are made of it.
 func (f *Input) read(ctx context.Context) error {
 	damaged := false
-	var tracks [2]media.Track // the reader's own: the feed's change when they are given out
+	var tracks [2]media.Track // the reader's own: the input's change when they are given out
 	copy(tracks[:], f.Info.Tracks)
 	var left [2]time.Duration // out since the last packet, by index
 	defer func() {
@@ -172,8 +185,8 @@ func (f *Input) read(ctx context.Context) error {
 	steps := clock.StepRemover{Woven: f.Info.Container == "flv"} // fragments hold all of a track before the other
 	for {
 		p, err := f.source.ReadPacket()
-		beyond := err == nil && f.Trim.beyond(p)
-		if f.Trim.over {
+		beyond := err == nil && f.trim.beyond(p)
+		if f.trim.over {
 			err = io.EOF
 		}
 		if err != nil {
@@ -201,13 +214,13 @@ func (f *Input) read(ctx context.Context) error {
 			lost = damaged
 		}
 		if lost {
-			f.Corrupt[t.Type].Add(1)
+			f.corrupt[t.Type].Add(1)
 			left[p.Track] += min(max(p.Duration, 0), clock.MaxFrame)
-			f.Queue.lose(p)
+			f.queue.lose(p)
 			continue
 		}
 		p.Lost, left[p.Track] = left[p.Track], 0
-		if err := f.Queue.Put(ctx, p, f.gate.IsKey(p)); err != nil {
+		if err := f.queue.Put(ctx, p, f.gate.IsKey(p)); err != nil {
 			return err
 		}
 	}
@@ -228,7 +241,7 @@ func (f *Input) accept(p media.Packet) {
 	f.Info.Tracks, f.filters = tracks, conformers
 }
 
-// readThrough says whether all of the source has been read.
+// ReadThrough says whether all of the source has been read.
 func (f *Input) ReadThrough() bool {
 	select {
 	case <-f.ended:
@@ -238,7 +251,7 @@ func (f *Input) ReadThrough() bool {
 	}
 }
 
-// takeTail returns, once, how much of a track was damaged at the end.
+// TakeTail returns, once, how much of a track was damaged at the end.
 func (f *Input) TakeTail(kind media.MediaType) time.Duration {
 	tail := f.tail[kind]
 	f.tail[kind] = 0
@@ -256,13 +269,13 @@ func (f *Input) readError(ctx context.Context, err error) error {
 	}
 }
 
-// isEnd says whether err is a source's end: io.EOF, but not inside an *Error.
+// IsEnd says whether err is a source's end: io.EOF, but not inside an *Error.
 func IsEnd(err error) bool {
 	_, fault := errors.AsType[*media.Error](err)
 	return !fault && errors.Is(err, io.EOF)
 }
 
-// track returns the source's track of a type, nil when it has none.
+// Track returns the source's track of a type, nil when it has none.
 func (f *Input) Track(m media.MediaType) *media.Track {
 	for i := range f.Info.Tracks {
 		if f.Info.Tracks[i].Type == m {
@@ -272,7 +285,7 @@ func (f *Input) Track(m media.MediaType) *media.Track {
 	return nil
 }
 
-// conformer returns what brings the packets of a track into FLV's form.
+// Filter returns what brings the packets of a track into FLV's form.
 func (f *Input) Filter(m media.MediaType) bitstream.Filter {
 	return f.filters[slices.IndexFunc(f.Info.Tracks, func(t media.Track) bool { return t.Type == m })]
 }
@@ -283,7 +296,7 @@ const mostBeforeKey = 5000
 
 var errNoKey = &media.Error{Kind: media.KindSourceInvalid, Op: "read source", Err: media.Because("no picture in it that a player could begin with", nil)}
 
-// next returns the next packet from the first keyframe on. io.EOF is the
+// Next returns the next packet from the first keyframe on. io.EOF is the
 // source's end; after patience without a packet it has stalled.
 func (f *Input) Next(ctx context.Context, patience time.Duration) (media.Packet, error) {
 	for {
@@ -344,10 +357,10 @@ func (f *Input) begins(key media.Packet) media.Packet {
 	}
 	if lead < leastLead {
 		f.gate.From = clock.ShownAt(key)
-		f.Ahead = append(early, f.Ahead...)
+		f.ahead = append(early, f.ahead...)
 		return key
 	}
-	f.Ahead = append(append(all[1:len(all):len(all)], key), f.Ahead...)
+	f.ahead = append(append(all[1:len(all):len(all)], key), f.ahead...)
 	return all[0]
 }
 
@@ -386,7 +399,7 @@ func goesOn(end, t time.Duration) bool {
 
 // get returns the next packet that was read.
 func (f *Input) get(ctx context.Context, patience time.Duration) (media.Packet, error) {
-	p, err := f.Queue.Get(ctx, patience)
+	p, err := f.queue.Get(ctx, patience)
 	if err == nil && f.came != nil {
 		f.came()
 	}
@@ -396,9 +409,9 @@ func (f *Input) get(ctx context.Context, patience time.Duration) (media.Packet, 
 func (f *Input) take(ctx context.Context, patience time.Duration) (media.Packet, error) {
 	var p media.Packet
 	var err error
-	if len(f.Ahead) > 0 {
-		p = f.Ahead[0]
-		f.Ahead = f.Ahead[1:]
+	if len(f.ahead) > 0 {
+		p = f.ahead[0]
+		f.ahead = f.ahead[1:]
 	} else {
 		p, err = f.get(ctx, patience)
 	}
@@ -406,14 +419,14 @@ func (f *Input) take(ctx context.Context, patience time.Duration) (media.Packet,
 	return p, err
 }
 
-// maxSkip is how much of a source is read and left out rather than sought.
+// MaxSkip is how much of a source is read and left out rather than sought.
 const MaxSkip = 10 * time.Second
 
-// skipTo leaves out what comes before the last keyframe at or before position,
+// SkipTo leaves out what comes before the last keyframe at or before position,
 // or before position itself where the first picture comes later. The source's clock
 // may step back on the way: its times are positions no more.
 // It returns false when that keyframe is not ahead, or by more than most: the
-// source is better sought, and the feed of no use then.
+// source is better sought, and the input of no use then.
 func (f *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool, error) {
 	opened := f.From
 	f.From = position
@@ -423,7 +436,7 @@ func (f *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool,
 	found, pictures, before := false, 0, time.Duration(0)
 	for {
 		p, err := f.take(ctx, f.Patience())
-		if IsEnd(err) { // the feed says so again after what is kept
+		if IsEnd(err) { // the input says so again after what is kept
 			break
 		}
 		if err != nil {
@@ -449,7 +462,7 @@ func (f *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool,
 			break
 		}
 	}
-	f.Ahead = append(kept, f.Ahead...)
+	f.ahead = append(kept, f.ahead...)
 	f.Info.StartTime -= before
 	return found, nil
 }
@@ -463,14 +476,14 @@ func (f *Input) isPast(p media.Packet, target time.Duration) bool {
 	return clock.ShownAt(p) > target+MaxSkip
 }
 
-// skipToNewest leaves out what of a live source has piled up before its newest
+// SkipToNewest leaves out what of a live source has piled up before its newest
 // keyframe. A playlist's burst is not piled up: it is played at its own pace.
 func (f *Input) SkipToNewest(ctx context.Context) error {
 	if !f.Realtime {
 		return nil
 	}
 	var kept []media.Packet
-	for range len(f.Ahead) + f.Queue.waiting() {
+	for range len(f.ahead) + f.queue.waiting() {
 		p, err := f.take(ctx, f.Patience())
 		if err != nil {
 			return err
@@ -480,7 +493,7 @@ func (f *Input) SkipToNewest(ctx context.Context) error {
 		}
 		kept = append(kept, p)
 	}
-	f.Ahead = append(kept, f.Ahead...)
+	f.ahead = append(kept, f.ahead...)
 	return nil
 }
 
@@ -496,16 +509,50 @@ func (f *Input) soundOf(packets []media.Packet, since time.Duration) []media.Pac
 	})
 }
 
-// again returns a feed that goes on with f's source, which is its own from now
+// Continue returns an input that goes on with f's source, which is its own from now
 // on, after the source has told of another track.
 func (f *Input) Continue(ctx context.Context, mode media.SourceMode, beyond func() time.Duration) *Input {
-	f.reading.Wait()
+	f.running.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
 	end := f.cancel
 	g := newInput(f.source, mode)
 	g.came = f.came
 	g.cancel = func(cause error) { cancel(cause); end(cause) }
-	g.Release, f.passedOn = f.Release, true
+	g.release, f.passedOn = f.release, true
 	g.begin(ctx, 0, beyond)
 	return g
+}
+
+// OnClose makes release be called when f is closed.
+func (f *Input) OnClose(release func()) { f.release = release }
+
+// Until is the position at which what is played of the source ends; 0: its end.
+func (f *Input) Until() time.Duration { return f.trim.at }
+
+// LooksAhead says whether packets that were looked at are still to be given out.
+func (f *Input) LooksAhead() bool { return len(f.ahead) > 0 }
+
+// TakeDropped returns how many packets of a live source were thrown away since it was
+// asked last.
+func (f *Input) TakeDropped() int64 { return f.queue.TakeDropped() }
+
+// TakeCorrupt returns how many packets of a type were left out as damaged since it was
+// asked last.
+func (f *Input) TakeCorrupt(kind media.MediaType) int64 { return f.corrupt[kind].Swap(0) }
+
+// Spans returns how much of each track has been read and not been taken. It may be
+// called beside the other methods.
+func (f *Input) Spans() [2]time.Duration { return f.queue.Spans() }
+
+// KeysWithin returns how many keys stand in the first reach of media that has been read.
+func (f *Input) KeysWithin(reach time.Duration, by Leader) int { return f.queue.KeysWithin(reach, by) }
+
+// PrependSound puts the packets that f looked at, which are all sound, before those of g,
+// which goes on with its source.
+func (f *Input) PrependSound(g *Input) {
+	sound := slices.IndexFunc(g.Info.Tracks, func(t media.Track) bool { return t.Type == media.Audio })
+	for i := range f.ahead {
+		f.ahead[i].Track = sound
+	}
+	g.From, g.ahead = f.From, append(f.ahead, g.ahead...)
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/roomcast/roomcast/media/fakesource"
 )
 
-// restOf reads a feed until its end and returns the times of its sound.
+// restOf reads an input until its end and returns the times of its sound.
 func restOf(t *testing.T, f *Input) (sound []time.Duration) {
 	t.Helper()
 	for i := 0; ; i++ {
 		p, err := f.Next(t.Context(), f.Patience())
 		if err != nil {
-			require.Zero(t, f.Queue.Left())
+			require.Zero(t, f.queue.Left())
 			return sound
 		}
 		require.True(t, i > 0 || p.Keyframe && f.gate.Kind(p) == media.Video, "the first is a picture")
@@ -121,7 +121,7 @@ func TestTheLookAheadIsBoundedInBytes(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, f.configured())
 		held := 0
-		for _, p := range f.Ahead {
+		for _, p := range f.ahead {
 			held += len(p.Data)
 		}
 		require.Less(t, held, QueueBytes+(1<<20))
@@ -137,7 +137,7 @@ func (s *fat) ReadPacket() (media.Packet, error) {
 	return p, err
 }
 
-// opened opens a feed of what s gives out.
+// opened opens an input of what s gives out.
 func openFragments(t *testing.T, s fakesource.Fragments, mode media.SourceMode) *Input {
 	t.Helper()
 	f, err := Open(t.Context(), fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {

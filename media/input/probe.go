@@ -22,7 +22,7 @@ const (
 	longestLook = 5 * time.Second
 )
 
-// look reads the first packets and keeps them for next. A source without a
+// Probe reads the first packets and keeps them for next. A source without a
 // single packet is not media.
 func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
 	var s ProbeResult
@@ -38,13 +38,13 @@ func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
 			break
 		}
 		p, err := f.get(ctx, f.Patience())
-		if s.Ended = (IsEnd(err) || media.KindOf(err) == media.KindSourceEnded) && len(f.Ahead) > 0; s.Ended {
+		if s.Ended = (IsEnd(err) || media.KindOf(err) == media.KindSourceEnded) && len(f.ahead) > 0; s.Ended {
 			break
 		}
 		if err != nil {
 			return s, noMedia(err)
 		}
-		f.Ahead, held = append(f.Ahead, p), held+len(p.Data)
+		f.ahead, held = append(f.ahead, p), held+p.Size()
 		if p.Change != nil && p.Track < len(f.filters) && came[p.Track] {
 			break // what is known is of the stream before
 		}
@@ -62,17 +62,17 @@ func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
 	return s, nil
 }
 
-// seenEnough says whether what has been looked at tells all; patient, whether
+// probedEnough says whether what has been looked at tells all; patient, whether
 // there is time for pictures that are far apart.
 func (f *Input) probedEnough(s ProbeResult, patient bool) bool {
-	if len(f.Ahead) == 0 {
+	if len(f.ahead) == 0 {
 		return false
 	}
 	limit := lookaheadVideos
 	if f.Realtime {
 		limit = lookaheadLive
 	}
-	span := f.Ahead[len(f.Ahead)-1].DTS - f.Ahead[0].DTS
+	span := f.ahead[len(f.ahead)-1].DTS - f.ahead[0].DTS
 	switch ready := f.configured() && (f.gate.AudioOnly || s.pictures > 0); {
 	case !ready:
 		return false
@@ -113,7 +113,7 @@ func (f *Input) mayReorder() bool {
 	return config != nil && bitstream.MayReorder(config)
 }
 
-// seen is what the first packets of a source showed; codec parameters alone
+// ProbeResult is what the first packets of a source showed; codec parameters alone
 // mislead about reordering.
 type ProbeResult struct {
 	pictures  int

@@ -10,7 +10,7 @@ import (
 	"github.com/roomcast/roomcast/media/clock"
 )
 
-// queueLimits bounds a packetQueue.
+// QueueLimits bounds a Queue.
 type QueueLimits struct {
 	Span  time.Duration // media time between the oldest and the newest packet
 	Bytes int
@@ -25,7 +25,7 @@ type QueueLimits struct {
 	weave time.Duration
 }
 
-// packetQueue hands packets from the goroutine that reads a source to the one
+// Queue hands packets from the goroutine that reads a source to the one
 // that feeds the room. It has one writer and one reader.
 type Queue struct {
 	limits QueueLimits
@@ -53,7 +53,7 @@ func NewQueue(l QueueLimits) *Queue {
 	return &Queue{limits: l, filled: make(chan struct{}, 1), drained: make(chan struct{}, 1)}
 }
 
-// put appends p. In a queue that does not drop it waits for room or for ctx;
+// Put appends p. In a queue that does not drop it waits for room or for ctx;
 // isKey says whether the room could start at p.
 func (q *Queue) Put(ctx context.Context, p media.Packet, isKey bool) error {
 	q.mu.Lock()
@@ -70,7 +70,7 @@ func (q *Queue) Put(ctx context.Context, p media.Packet, isKey bool) error {
 	q.compactLocked()
 	q.packets = append(q.packets, p)
 	q.noteLocked(p)
-	q.bytes += len(p.Data)
+	q.bytes += p.Size()
 	full := q.fullLocked()
 	q.mu.Unlock()
 	signal(q.filled)
@@ -132,7 +132,7 @@ func (q *Queue) lose(p media.Packet) {
 	q.pending.Keep(p)
 }
 
-// fail says that no more packets come, and why.
+// Fail says that no more packets come, and why.
 func (q *Queue) Fail(err error) {
 	q.mu.Lock()
 	q.err = err
@@ -140,7 +140,7 @@ func (q *Queue) Fail(err error) {
 	signal(q.filled)
 }
 
-// get returns the oldest packet, waiting for one; after the last one it
+// Get returns the oldest packet, waiting for one; after the last one it
 // returns the error given to fail, and after patience without one, at once when
 // that is not above zero, an *Error of KindSourceStalled. A ctx that has ended
 // wins.
@@ -182,7 +182,7 @@ func (q *Queue) tryGet() (media.Packet, bool, error) {
 	p := q.packets[q.head]
 	q.packets[q.head] = media.Packet{}
 	q.head++
-	q.bytes -= len(p.Data)
+	q.bytes -= p.Size()
 	if q.head == len(q.packets) {
 		q.packets, q.head, q.first = q.packets[:0], 0, [2]int{}
 	}
@@ -192,7 +192,7 @@ func (q *Queue) tryGet() (media.Packet, bool, error) {
 	return p, true, nil
 }
 
-// keysWithin returns how many keys stand in the first reach of media queued. The
+// KeysWithin returns how many keys stand in the first reach of media queued. The
 // source's clock may break in between.
 func (q *Queue) KeysWithin(reach time.Duration, by Leader) (keys int) {
 	q.mu.Lock()
@@ -220,27 +220,27 @@ func (q *Queue) KeysWithin(reach time.Duration, by Leader) (keys int) {
 	return keys
 }
 
-// left returns how many packets are queued.
+// Left returns how many packets are queued.
 func (q *Queue) Left() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return int64(len(q.packets) - q.head)
 }
 
-// buffered returns how much media is queued.
-func (q *Queue) buffered() time.Duration {
+// Buffered returns how much media is queued.
+func (q *Queue) Buffered() time.Duration {
 	spans := q.Spans()
 	return max(spans[0], spans[1])
 }
 
-// spans returns how much media of each track is queued.
+// Spans returns how much media of each track is queued.
 func (q *Queue) Spans() [2]time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return [2]time.Duration{q.trackLocked(0), q.trackLocked(1)}
 }
 
-// takeDropped returns how many packets were thrown away since it was asked
+// TakeDropped returns how many packets were thrown away since it was asked
 // last.
 func (q *Queue) TakeDropped() int64 {
 	q.mu.Lock()
@@ -326,7 +326,7 @@ func (q *Queue) waiting() int {
 	return len(q.packets) - q.head
 }
 
-// leader is the track at whose keys the room can go on: the picture, or the
+// Leader is the track at whose keys the room can go on: the picture, or the
 // sound where there is none.
 type Leader struct {
 	Track   int

@@ -161,13 +161,13 @@ func TestATrackLeftBehindIsNotReadAheadFor(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		require.InDelta(t, clock.FileWeave, q.buffered(), float64(2*fakesource.Frame))
+		require.InDelta(t, clock.FileWeave, q.Buffered(), float64(2*fakesource.Frame))
 		for range 600 {
 			_, err := q.Get(ctx, time.Minute)
 			require.NoError(t, err)
 			synctest.Wait()
 		}
-		require.LessOrEqual(t, q.buffered(), time.Second+fakesource.Frame)
+		require.LessOrEqual(t, q.Buffered(), time.Second+fakesource.Frame)
 		cancel(media.ErrStopped)
 		writing.Wait()
 	})
@@ -226,4 +226,12 @@ func TestAConfigurationOutlivesThePacketThatToldIt(t *testing.T) {
 	p, err = q.Get(t.Context(), time.Second)
 	require.NoError(t, err)
 	require.Nil(t, p.Extradata, "it is told once")
+}
+
+func TestAQueueCountsAllThatAPacketHolds(t *testing.T) {
+	q := NewQueue(QueueLimits{Span: time.Hour, Bytes: 1 << 20, drop: true})
+	for range 4 {
+		require.NoError(t, q.Put(t.Context(), media.Packet{Extradata: make([]byte, 1<<19), Change: &media.Track{Extradata: make([]byte, 1<<19)}}, true))
+	}
+	require.Positive(t, q.TakeDropped())
 }

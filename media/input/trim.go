@@ -7,11 +7,11 @@ import (
 	"github.com/roomcast/roomcast/media/clock"
 )
 
-// ending notices where the part of a source that is played ends: with the track
+// trim notices where the part of a source that is played ends: with the track
 // that leads, and as much of the other as stands behind that in the source.
 // Fragments hold all of one track before anything of the other.
 type trim struct {
-	At     time.Duration // position; 0: the source's end, and of a live source always
+	at     time.Duration // position; 0: the source's end, and of a live source always
 	start  time.Duration // DTS of position 0
 	leader int           // track
 	alone  bool          // there is no other
@@ -26,23 +26,23 @@ type trim struct {
 const straggle = time.Second
 
 func newTrim(i media.SourceInfo, g *clock.StartGate, at time.Duration) trim {
-	return trim{At: at, start: i.StartTime, leader: g.Video, alone: len(i.Tracks) == 1}
+	return trim{at: at, start: i.StartTime, leader: g.Video, alone: len(i.Tracks) == 1}
 }
 
 // beyond says whether p lies behind the end. DTS tell: pictures that are shown
 // before the end may follow one that is shown after.
 func (e *trim) beyond(p media.Packet) bool {
-	if e.At <= 0 || p.NoDTS {
+	if e.at <= 0 || p.NoDTS {
 		return false
 	}
 	at := p.DTS - e.start
 	if p.Track != e.leader {
 		e.seen, e.behind = true, max(e.behind, e.newest-at)
-		e.over = e.over || !e.since.IsZero() && at >= e.At
-		return at >= e.At
+		e.over = e.over || !e.since.IsZero() && at >= e.at
+		return at >= e.at
 	}
 	e.newest = at
-	if at < e.At {
+	if at < e.at {
 		return false
 	}
 	if e.since.IsZero() {
@@ -52,6 +52,6 @@ func (e *trim) beyond(p media.Packet) bool {
 	if e.seen {
 		wait = min(e.behind+straggle, clock.FileWeave)
 	}
-	e.over = e.alone || at >= e.At+wait || time.Since(e.since) >= clock.WeaveWait
+	e.over = e.alone || at >= e.at+wait || time.Since(e.since) >= clock.WeaveWait
 	return true
 }

@@ -159,7 +159,7 @@ int __wrap_avcodec_open2(AVCodecContext *c, const AVCodec *codec, AVDictionary *
 {
 	if (source()) {
 		int refused = 0;
-		if (rc_needless(current, c, &refused))
+		if (rc_needless(current, c, codec, &refused))
 			return refused;
 		c->max_pixels = rc_most_pixels(codec ? codec->id : c->codec_id);
 		c->thread_count = 1;

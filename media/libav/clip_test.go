@@ -1,14 +1,20 @@
 package libav
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
-// clips are made once per test binary, by Debian's ffmpeg: a foreign peer.
+// clips are in a folder of the test binary's own, by Debian's ffmpeg: a foreign peer.
 var clips struct {
 	mu  sync.Mutex
 	dir string
@@ -36,14 +42,7 @@ const (
 // 2 s, no B-frames, AAC at 44.1 kHz stereo, in the container its name ends with, made as the table of containers says.
 func clip(tb testing.TB, name string) string {
 	tb.Helper()
-	clips.mu.Lock()
-	defer clips.mu.Unlock()
-	path := filepath.Join(clips.dir, name)
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
 	args := []string{
-		"-v", "error", "-nostdin", "-y",
 		"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25",
 		"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100",
 		"-t", "12", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p",
@@ -55,7 +54,39 @@ func clip(tb testing.TB, name string) string {
 			args = append(args, c.args...)
 		}
 	}
-	ffmpeg(tb, append(args, path)...)
+	return made(tb, name, args...)
+}
+
+// made returns the path of a file made by Debian's ffmpeg with these arguments. It is
+// made once per machine, unless it is made of a file that is not, or has others beside it.
+func made(tb testing.TB, name string, args ...string) string {
+	tb.Helper()
+	clips.mu.Lock()
+	defer clips.mu.Unlock()
+	path := filepath.Join(clips.dir, name)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	recipe := slices.Clone(args)
+	for i, arg := range recipe {
+		if whole, err := filepath.EvalSymlinks(arg); err == nil && strings.HasPrefix(arg, clips.dir) {
+			recipe[i] = whole
+		}
+	}
+	args = slices.Concat([]string{"-v", "error", "-nostdin", "-y"}, args)
+	text := strings.Join(recipe, "\x00")
+	if strings.Contains(text, clips.dir) || filepath.Ext(name) == ".m3u8" {
+		ffmpeg(tb, append(args, path)...)
+		return path
+	}
+	kept := filepath.Join(os.TempDir(), "roomcast-clips", fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:24], name)
+	if _, err := os.Stat(kept); err != nil {
+		require.NoError(tb, os.MkdirAll(filepath.Dir(kept), 0o777))
+		part := filepath.Join(tb.TempDir(), name)
+		ffmpeg(tb, append(args, part)...)
+		require.NoError(tb, os.Rename(part, kept)) // atomic: others see all or nothing
+	}
+	require.NoError(tb, os.Symlink(kept, path))
 	return path
 }
 

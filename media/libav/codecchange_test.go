@@ -2,6 +2,7 @@ package libav
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ var partArgs = map[string][]string{
 	"hevc":     {"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=25"},
 	"images":   {"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=1"},
 	"mpeg2":    {"-c:v", "mpeg2video", "-b:v", "2M", "-bf", "2", "-g", "25"},
+	"sorenson": {"-c:v", "flv", "-b:v", "1M"},
 	"aac":      {"-c:a", "aac"},
 	"mp3":      {"-c:a", "libmp3lame", "-b:a", "128k"},
 	"mp2":      {"-c:a", "mp2", "-b:a", "192k"},
@@ -257,6 +259,54 @@ func TestANumberOfSoundThatBecomesThePicturesIsFollowed(t *testing.T) {
 				codecs, spans := in.codecs(media.MediaType(kind))
 				require.Equal(t, want, codecs)
 				require.InDelta(t, c.seconds[kind], sum(spans).Seconds(), 0.6)
+			}
+		})
+	}
+}
+
+// tagsOf are an FLV's tags of a type, and how many of them.
+func tagsOf(t *testing.T, path string, types ...byte) (tags [][]byte) {
+	t.Helper()
+	clip, err := os.ReadFile(path)
+	require.NoError(t, err)
+	const header, around = 13, 15
+	for b := clip[header:]; len(b) > around; {
+		n := int(binary.BigEndian.Uint32(b)&0xffffff) + around
+		if slices.Contains(types, b[0]) {
+			tags = append(tags, b[:n])
+		}
+		b = b[n:]
+	}
+	return tags
+}
+
+// So does nginx's module, to a player that comes after the change.
+func TestAnFLVThatBeginsWithTheConfigurationOfACodecThatWasLeftIsPlayed(t *testing.T) {
+	const audio, video, script = 8, 9, 18
+	args := []string{"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=4", "-f", "lavfi", "-i", "sine=sample_rate=44100:duration=4", "-pix_fmt", "yuv420p"}
+	was := made(t, "was.flv", slices.Concat(args, partArgs["h264"], partArgs["aac"])...)
+	for name, c := range map[string]struct {
+		parts        []string
+		left         byte // the type of tag
+		video, audio string
+	}{
+		"sound":   {[]string{"h264", "mp3"}, audio, "h264", "mp3"},
+		"picture": {[]string{"sorenson", "aac"}, video, "flv1", "aac"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := made(t, name+"-now.flv", slices.Concat(args, partArgs[c.parts[0]], partArgs[c.parts[1]])...)
+			whole := []byte{'F', 'L', 'V', 1, 5, 0, 0, 0, 9, 0, 0, 0, 0}
+			for _, tag := range slices.Concat(tagsOf(t, now, script), tagsOf(t, was, c.left)[:1], tagsOf(t, now, audio, video)) {
+				whole = append(whole, tag...)
+			}
+			file := name + "-left.flv"
+			require.NoError(t, os.WriteFile(filepath.Join(clips.dir, file), whole, 0o600))
+			got := read(t, file)
+			for kind, want := range map[media.MediaType]string{media.Video: c.video, media.Audio: c.audio} {
+				codecs, _ := got.codecs(kind)
+				require.Equal(t, []string{want}, codecs)
+				of := slices.DeleteFunc(slices.Clone(got.packets), func(p media.Packet) bool { return got.info.Tracks[p.Track].Type != kind })
+				require.InDelta(t, 4*time.Second, of[len(of)-1].DTS-of[0].DTS, float64(150*time.Millisecond))
 			}
 		})
 	}

@@ -17,6 +17,6 @@ typedef struct rc_found {
 // rc_needless says whether libav, which finds out what a stream is, needs no decoder
 // for it: what it would tell is put into the context, or comes with the stream's
 // packets. *answer is avcodec_open2's then.
-int rc_needless(rc_scope *scope, AVCodecContext *c, int *answer);
+int rc_needless(rc_scope *scope, AVCodecContext *c, const AVCodec *codec, int *answer);
 
 #endif

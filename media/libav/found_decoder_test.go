@@ -1,7 +1,9 @@
 package libav
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,16 +30,58 @@ func TestNoDecoderIsOpenedToFindOutWhatTheContainerTells(t *testing.T) {
 	for _, file := range files {
 		t.Run(file, func(t *testing.T) {
 			info, decoders := decodersOf(t, file)
-			want := 0
-			if info.Container == "matroska,webm" {
-				want = 1 // its DTS is the decoder's guess
-			}
-			require.Equal(t, want, decoders)
+			require.Zero(t, decoders)
 			require.Len(t, info.Tracks, 2)
 			require.Equal(t, "yuv420p", info.Tracks[0].PixelFormat)
 			require.Equal(t, "LC", info.Tracks[1].Profile)
 			require.InDelta(t, clipFPS, info.Tracks[0].FPS, 0.1)
 			require.NotZero(t, info.Tracks[0].Profile)
+		})
+	}
+}
+
+func TestNoDecoderIsOpenedForSoundThatSaysWhatItIs(t *testing.T) {
+	for file, args := range map[string][]string{
+		"sound.aac": {"-vn"}, "opus.mkv": {"-c:a", "libopus"}, "opus.mp4": {"-c:a", "libopus"},
+		"sound.opus": {"-vn", "-c:a", "libopus"}, "sound.mka": {"-vn"},
+	} {
+		t.Run(file, func(t *testing.T) {
+			info, decoders := decodersOf(t, muxedAs(t, file, args...))
+			require.Zero(t, decoders)
+			sound := info.Tracks[len(info.Tracks)-1]
+			require.Equal(t, 2, sound.Channels)
+			require.Contains(t, []int{44100, 48000}, sound.SampleRate)
+		})
+	}
+}
+
+// A decoder would know it by what it lets out: Matroska has the PTS alone.
+func TestThePicturesOfMatroskaHaveTheirDTSWithoutADecoder(t *testing.T) {
+	for name, args := range map[string][]string{
+		"none.mkv":     {"-bf", "0"},
+		"baseline.mkv": {"-profile:v", "baseline"},
+		"some.mkv":     {"-preset", "veryfast", "-bf", "2", "-x264-params", "b-adapt=0:b-pyramid=0"},
+		"pyramid.mkv":  {"-preset", "veryfast", "-bf", "3", "-x264-params", "b-adapt=0:b-pyramid=2"},
+		"short.mkv":    {"-preset", "veryfast", "-bf", "3", "-t", "0.2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := open(t, serve(t)+"/"+muxedAs(t, name, args...))
+			require.NoError(t, err)
+			require.Zero(t, s.(*Source).scope.c.decoders)
+			depth, told := media.ReorderH264(s.Info().Tracks[0].Extradata)
+			require.True(t, told)
+			pictures := slices.DeleteFunc(readAll(t, s), func(p media.Packet) bool { return p.Track != 0 })
+			var shown []time.Duration
+			for _, p := range pictures {
+				shown = append(shown, p.PTS)
+			}
+			slices.Sort(shown)
+			for i, p := range pictures {
+				require.Equal(t, i < depth, p.NoDTS, "picture %d", i)
+				if i >= depth {
+					require.Equal(t, shown[i-depth], p.DTS, "picture %d", i)
+				}
+			}
 		})
 	}
 }

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -84,10 +85,12 @@ func (v *rival) retime() {
 
 // await makes the streams candidates that are announced and of which nothing is
 // known: they have not begun. Of a transport stream that becomes others, each may
-// have its turn.
+// have its turn, and so in an FLV, which has one picture and one sound: servers begin
+// with the configuration of a codec that has been left.
 func (s *Source) await() {
+	turns := s.varied || strings.Contains(s.info.Container, "flv")
 	for _, st := range s.format.Streams() {
-		if (s.varied || !s.usable(st.CodecParameters().MediaType())(st)) && s.asked(st) {
+		if (turns || !s.usable(st.CodecParameters().MediaType())(st)) && s.asked(st) {
 			C.rc_await(s.reader, C.int(st.Index()))
 		}
 	}

@@ -21,19 +21,6 @@ var (
 	roomAudio  = media.AudioOutput{SampleRate: 48000, Channels: 2, Bitrate: 128_000, Volume: 100}
 )
 
-// made returns the path of a file made by Debian's ffmpeg with these arguments,
-// once for the test binary.
-func made(tb testing.TB, name string, args ...string) string {
-	tb.Helper()
-	clips.mu.Lock()
-	defer clips.mu.Unlock()
-	path := filepath.Join(clips.dir, name)
-	if _, err := os.Stat(path); err != nil {
-		ffmpeg(tb, append(append([]string{"-v", "error", "-nostdin", "-y"}, args...), path)...)
-	}
-	return path
-}
-
 // source is all of a file's packets.
 type source struct {
 	info    media.SourceInfo

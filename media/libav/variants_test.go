@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,22 +35,30 @@ func ladder(t *testing.T, resolutions bool) string {
 	return dir
 }
 
-func TestAVariantWhosePlaylistFailsIsReplacedByTheNextBest(t *testing.T) {
+func TestAVariantThatFailsIsReplacedByTheNextBest(t *testing.T) {
 	dir := ladder(t, true)
 	for name, c := range map[string]struct {
 		status map[string]int
 		width  int
 		kind   media.Kind
+		empty  string // variants whose segments hold nothing
 	}{
-		"all there":             {nil, 640, 0},
-		"the best missing":      {map[string]int{"/l/a.m3u8": 404}, 320, 0},
-		"two failing":           {map[string]int{"/l/a.m3u8": 503, "/m/a.m3u8": 403}, 160, 0},
-		"all missing":           {map[string]int{"/l/a.m3u8": 404, "/m/a.m3u8": 404, "/s/a.m3u8": 404}, 0, media.KindSourceNotFound},
-		"a password is missing": {map[string]int{"/l/a.m3u8": 401}, 0, media.KindSourceUnauthorized},
+		"all there":             {nil, 640, 0, ""},
+		"the best missing":      {map[string]int{"/l/a.m3u8": 404}, 320, 0, ""},
+		"two failing":           {map[string]int{"/l/a.m3u8": 503, "/m/a.m3u8": 403}, 160, 0, ""},
+		"all missing":           {map[string]int{"/l/a.m3u8": 404, "/m/a.m3u8": 404, "/s/a.m3u8": 404}, 0, media.KindSourceNotFound, ""},
+		"a password is missing": {map[string]int{"/l/a.m3u8": 401}, 0, media.KindSourceUnauthorized, ""},
+		"the best is no media":  {nil, 320, 0, "l"},
+		"none is media":         {nil, 0, media.KindSourceInvalid, "lms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := serve(t, dir, httptest.NewServer)
-			f.status = func(p string) int { return c.status[p] }
+			f.status = func(p string) int {
+				if strings.Contains(c.empty, p[1:2]) && strings.HasSuffix(p, ".ts") {
+					return http.StatusOK // and no more
+				}
+				return c.status[p]
+			}
 			s, err := openURL(t, f.URL+"/master.m3u8")
 			if c.width == 0 {
 				require.Equal(t, c.kind, media.KindOf(err), "%v", err)

@@ -14,9 +14,10 @@ import (
 // None as a codec leaves the track out.
 const None = "none"
 
-// Spec describes a sample clip: a moving test picture and a sine tone. Zero
-// fields get the defaults named here.
+// Spec describes a sample clip: a test picture and a sine tone. Zero fields get
+// the defaults named here.
 type Spec struct {
+	Picture       string  // testsrc2, which moves; or another of ffmpeg's sources
 	Seconds       float64 // 5
 	Width, Height int     // 640 x 360
 	FPS           int     // 30
@@ -57,6 +58,7 @@ func (s Spec) withDefaults() Spec {
 	if s.GOPSeconds == 0 {
 		s.GOPSeconds = 1
 	}
+	def(&s.Picture, "testsrc2")
 	def(&s.VideoCodec, "h264")
 	def(&s.AudioCodec, "aac")
 	def(&s.Container, "mp4")
@@ -68,7 +70,7 @@ func (s Spec) args() []string {
 	seconds := strconv.FormatFloat(s.Seconds, 'f', -1, 64)
 	var inputs, outputs []string
 	if s.VideoCodec != None {
-		source := fmt.Sprintf("testsrc2=size=%dx%d:rate=%d:duration=%s", s.Width, s.Height, s.FPS, seconds)
+		source := fmt.Sprintf("%s=size=%dx%d:rate=%d:duration=%s", s.Picture, s.Width, s.Height, s.FPS, seconds)
 		inputs = append(inputs, "-f", "lavfi", "-i", source)
 		outputs = append(outputs, s.videoArgs()...)
 	}

@@ -7,12 +7,12 @@ import (
 	"github.com/roomcast/roomcast/media/bitstream"
 )
 
-// announcer has the decoder configurations that the room was told, by track. It
+// configSender has the decoder configurations that the room was told, by track. It
 // is the last before the wire: what is left out on the way there takes no
 // announcement with it.
 type configSender [2][]byte
 
-// newAnnouncer returns the announcer of a room that was opened with tracks.
+// newConfigSender returns the configuration sender of a room that was opened with tracks.
 func newConfigSender(tracks []media.Track) *configSender {
 	a := &configSender{}
 	for i, t := range tracks {
@@ -21,7 +21,7 @@ func newConfigSender(tracks []media.Track) *configSender {
 	return a
 }
 
-// announce returns p, which a mixer gave out, with its decoder configuration
+// attach returns p, which a program gave out, with its decoder configuration
 // where the room has not got it. A picture carries its parameter sets in itself
 // as well (ISO/IEC 14496-15, 5.3.4.1.2 allows it): parsers that have begun look
 // for them there.

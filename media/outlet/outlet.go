@@ -18,7 +18,7 @@ import (
 // stop.
 const leaveTime = 150 * time.Millisecond
 
-// outlet is one room being fed. It opens the room, and again after what that can
+// Outlet is one room being fed. It opens the room, and again after what that can
 // help; it begins with a keyframe, and tells the room what decoders need.
 //
 // One goroutine runs keep, another one stamps and writes.
@@ -33,12 +33,12 @@ type Outlet struct {
 	retries   *retry.Retries
 }
 
-// outletConfig is what an outlet works with.
+// Config is what an outlet works with.
 type Config struct {
 	Dialer      media.Dialer
 	Door        media.Door
 	Destination media.Destination
-	// mayOpen is Job.MayOpenRoom.
+	// MayOpen is Job.MayOpenRoom.
 	MayOpen  func(ctx context.Context) (context.Context, context.CancelFunc, error)
 	Retry    media.RetryPolicy
 	Longest  time.Duration // in the room, in all; 0: without an end
@@ -64,10 +64,10 @@ func (c *connection) fail(err error) {
 	}
 }
 
-// errOvertime says that the push has been in the room for as long as it may.
+// ErrOvertime says that the push has been in the room for as long as it may.
 var ErrOvertime = errors.New("in the room for as long as it may")
 
-func NewOutlet(cfg Config, played time.Duration) *Outlet {
+func New(cfg Config, played time.Duration) *Outlet {
 	o := &Outlet{Config: cfg, retries: retry.New(cfg.Retry), session: roomSession{played: played}}
 	o.keys.limit = cfg.Door.Rules().MaxKeyInterval
 	return o
@@ -153,9 +153,9 @@ func (o *Outlet) open(ctx context.Context, tracks []media.Track) (*connection, e
 	if err != nil {
 		return nil, err
 	}
-	o.Meter.Room.Begin(time.Now())
+	o.Meter.WaitForRoom()
 	room, err := o.Dialer.Dial(leased, address, tracks)
-	o.Meter.Room.End(time.Now())
+	o.Meter.RoomCame()
 	if err != nil && leased.Err() != nil && ctx.Err() == nil {
 		return nil, &media.Error{Kind: media.KindRoomNotAllowed, Op: "publish", Err: context.Cause(leased)}
 	}
@@ -198,7 +198,7 @@ func (o *Outlet) stamp(p media.Packet) (media.Packet, bool) {
 	return p, ok
 }
 
-// write gives the room a packet that stamp has returned, whose time has come. False says
+// Write gives the room a packet that stamp has returned, whose time has come. False says
 // that the room has not got it: its session is over.
 func (o *Outlet) Write(ctx context.Context, p media.Packet) bool {
 	c := o.conn.Load()
@@ -206,10 +206,10 @@ func (o *Outlet) Write(ctx context.Context, p media.Packet) bool {
 		return false
 	}
 	p = c.config.attach(p)
-	o.Meter.Room.Begin(time.Now())
+	o.Meter.WaitForRoom()
 	err := c.room.WritePacket(ctx, p)
 	now := time.Now()
-	o.Meter.Room.End(now)
+	o.Meter.RoomCame()
 	if err != nil {
 		c.fail(err)
 		o.drop(c)
@@ -252,7 +252,7 @@ func (o *Outlet) unconfirmed() time.Duration {
 	return 0
 }
 
-// outlets are those of one push.
+// Group is the outlets of one push.
 type Group struct {
 	all   atomic.Pointer[[]*Outlet]
 	mu    sync.Mutex
@@ -285,7 +285,7 @@ func (g *Group) left() {
 	}
 }
 
-// wait waits until an outlet is in its room, and returns a context that ends when
+// Wait waits until an outlet is in its room, and returns a context that ends when
 // none is, with the cause errNoRoom. The caller cancels it.
 func (g *Group) Wait(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	for {
@@ -306,7 +306,7 @@ func (g *Group) Wait(ctx context.Context) (context.Context, context.CancelFunc, 
 	}
 }
 
-// add is called before any other method but unconfirmed.
+// Add is called before any other method but unconfirmed.
 func (g *Group) Add(o *Outlet) {
 	o.group = g
 	all := append(slices.Clone(g.each()), o)
@@ -323,7 +323,7 @@ func (g *Group) each() []*Outlet {
 	return nil
 }
 
-// keep keeps all in their rooms, which are opened with tracks, until ctx ends (nil) or
+// Keep keeps all in their rooms, which are opened with tracks, until ctx ends (nil) or
 // the last is given up, and returns why that was.
 func (g *Group) Keep(ctx context.Context, tracks []media.Track) error {
 	all := g.each()
@@ -341,7 +341,7 @@ func (g *Group) Keep(ctx context.Context, tracks []media.Track) error {
 	return err
 }
 
-// stamp appends to dues what the outlets get of p.
+// Stamp appends to dues what the outlets get of p.
 func (g *Group) Stamp(dues []Due, p media.Packet) []Due {
 	for _, o := range g.each() {
 		if p, ok := o.stamp(p); ok {
@@ -351,7 +351,7 @@ func (g *Group) Stamp(dues []Due, p media.Packet) []Due {
 	return dues
 }
 
-// sent returns how many bytes the rooms took that were not told before, and for how
+// Sent returns how many bytes the rooms took that were not told before, and for how
 // long there was something in one of them.
 func (g *Group) Sent() (bytes int64, played time.Duration) {
 	for _, o := range g.each() {
@@ -361,7 +361,7 @@ func (g *Group) Sent() (bytes int64, played time.Duration) {
 	return bytes, played
 }
 
-// unconfirmed returns how much media is on its way to the room that is slowest. It may
+// Unconfirmed returns how much media is on its way to the room that is slowest. It may
 // be called beside the other methods.
 func (g *Group) Unconfirmed() (most time.Duration) {
 	for _, o := range g.each() {
@@ -370,7 +370,7 @@ func (g *Group) Unconfirmed() (most time.Duration) {
 	return most
 }
 
-// due is a packet for one of the outlets.
+// Due is a packet for one of the outlets.
 type Due struct {
 	Outlet *Outlet
 	Packet media.Packet

@@ -16,7 +16,7 @@ const (
 // How long before its end a signature is warned about.
 var signatureWarnings = [...]time.Duration{time.Hour, time.Minute}
 
-// stay is what a run knows of its time in the room: the present connection,
+// roomSession is what a run knows of its time in the room: the present connection,
 // and all before it.
 type roomSession struct {
 	played  time.Duration // in earlier connections

@@ -39,13 +39,13 @@ func (l *lastSent) note(p media.Packet) {
 	}
 }
 
-// holds says whether something can be shown while the source is away.
+// holdsAbsent says whether something can be shown while the source is away.
 func (m *Program) holdsAbsent() bool { return m.sentAny && m.planned }
 
-// holdsIn returns in how long something is to be made up.
+// nextHold returns in how long something is to be made up.
 func (m *Program) nextHold() time.Duration { return max(0, holdEvery-time.Since(m.lastSent.at)) }
 
-// hold makes up what is shown and heard until now, and says whether that is anything.
+// holdAbsent makes up what is shown and heard until now, and says whether that is anything.
 func (m *Program) holdAbsent() bool {
 	t := m.lastSent.dts + time.Since(m.lastSent.at)
 	if key := m.lastSent.key; key.Data != nil {
@@ -53,12 +53,12 @@ func (m *Program) holdAbsent() bool {
 			p := media.Packet{PTS: at, DTS: at, Duration: clock.FrameHold, Keyframe: true, Data: key.Data}
 			p.Origin = media.Held
 			m.give(media.Video, p)
-			m.lastSent.picture, m.shown[media.Video] = at, max(m.shown[media.Video], at)
+			m.lastSent.picture, m.tracks[media.Video].shown = at, max(m.tracks[media.Video].shown, at)
 		}
 	}
 	m.fillSilence(t)
-	for kind, l := range m.outputs {
-		if l, ok := l.(*filledTrack); ok && l.begun {
+	for kind, track := range m.tracks {
+		if l, ok := track.output.(*filledTrack); ok && l.begun {
 			for _, p := range l.until(t) {
 				m.give(media.MediaType(kind), p)
 			}
@@ -69,8 +69,8 @@ func (m *Program) holdAbsent() bool {
 		return false
 	}
 	m.restamp.Next, m.ends = max(m.restamp.Next, t), max(m.ends, t)
-	for kind := range m.coverage { // nothing of the source is lost by it
-		c := &m.coverage[kind]
+	for kind := range m.tracks { // nothing of the source is lost by it
+		c := &m.tracks[kind].coverage
 		c.instead = instead{}
 		if c.begun && c.at+c.lasts < t {
 			c.at, c.lasts = t, 0

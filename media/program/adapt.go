@@ -12,14 +12,14 @@ import (
 	"github.com/roomcast/roomcast/media/input"
 )
 
-// lane makes the lane that plan wants for a type, nil for none.
+// newOutput makes the output track that plan wants for a type, nil for none.
 func (m *Program) newOutput(kind media.MediaType, plan media.Plan) (outputTrack, error) {
-	tp, source := plan.Of(kind), m.sources[kind]
+	tp, source := plan.Of(kind), m.tracks[kind].source
 	switch {
 	case tp == nil || tp.Action == media.Drop:
 		return nil, nil
 	case tp.Action == media.Copy:
-		return newCopiedTrack(m.Rules, *source, m.Input.Filter(kind)), nil
+		return newCopiedTrack(m.Rules, *source, m.input.Filter(kind)), nil
 	case tp.Action == media.Fill && kind == media.Audio:
 		return silence(m.audioOutput(tp.Output)), nil
 	case tp.Action == media.Fill:
@@ -34,13 +34,13 @@ func (m *Program) newOutput(kind media.MediaType, plan media.Plan) (outputTrack,
 // withoutSound is the plan for sound that cannot be decoded: the picture goes on
 // without it.
 func (m *Program) withoutSound(err error) media.TrackPlan {
-	reason := fmt.Sprintf("codec %s cannot be decoded", m.sources[media.Audio].Codec)
+	reason := fmt.Sprintf("codec %s cannot be decoded", m.tracks[media.Audio].source.Codec)
 	if said, ok := errors.AsType[media.Sentence](err); ok {
 		reason = string(said)
 	} else if e, ok := errors.AsType[*media.Error](err); ok && e.Err != nil {
 		reason += " (" + e.Err.Error() + ")"
 	}
-	if m.Playlist.Options.FillAudio {
+	if m.Options.FillAudio {
 		return media.TrackPlan{Action: media.Fill, Reason: reason + ": silence"}
 	}
 	return media.TrackPlan{Action: media.Drop, Reason: reason}
@@ -61,12 +61,12 @@ func coded(coder media.Transcoder, err error) (*encodedTrack, error) {
 	return newEncodedTrack(coder), nil
 }
 
-// adapt brings the lanes that there are to a new feed.
+// adapt brings the output tracks that there are to a new input.
 func (m *Program) adapt(plan media.Plan) error {
 	for _, kind := range []media.MediaType{media.Video, media.Audio} {
 		var err error
-		switch source := m.sources[kind]; {
-		case m.outputs[kind] == nil:
+		switch source := m.tracks[kind].source; {
+		case m.tracks[kind].output == nil:
 		case source == nil:
 			err = m.adaptNone(kind)
 		default:
@@ -80,17 +80,17 @@ func (m *Program) adapt(plan media.Plan) error {
 }
 
 func (m *Program) adaptLane(kind media.MediaType, t media.Track, tp *media.TrackPlan) error {
-	switch l := m.outputs[kind].(type) {
+	switch l := m.tracks[kind].output.(type) {
 	case *encodedTrack:
 		out, err := l.Input(t)
-		if m.Input.Live { // a file goes on where the room was
+		if m.input.Live { // a file goes on where the room was
 			m.take(kind, out)
 		}
 		return err
 	case *copiedTrack:
 		reason := tp.Reason
 		if tp.Action == media.Copy {
-			err := l.input(t, m.Input.Filter(kind))
+			err := l.input(t, m.input.Filter(kind))
 			if err == nil {
 				return nil
 			}
@@ -104,9 +104,9 @@ func (m *Program) adaptLane(kind media.MediaType, t media.Track, tp *media.Track
 
 // follow goes on with another stream of the source that has taken a track's part.
 func (m *Program) follow(kind media.MediaType, t media.Track) error {
-	m.sources[kind] = &t
-	plan := planTracks(m.Rules, []media.Track{t}, input.ProbeResult{}, m.Playlist.Options)
-	l, coded := m.outputs[kind].(*encodedTrack)
+	m.tracks[kind].source = &t
+	plan := planTracks(m.Rules, []media.Track{t}, input.ProbeResult{}, m.Options)
+	l, coded := m.tracks[kind].output.(*encodedTrack)
 	if !coded {
 		return m.followWithout(kind, t, plan.Of(kind))
 	}
@@ -123,7 +123,7 @@ func (m *Program) followWithout(kind media.MediaType, t media.Track, tp *media.T
 	if err := m.adaptLane(kind, t, tp); err != nil {
 		return err
 	}
-	if _, copied := m.outputs[kind].(*copiedTrack); copied && tp.Reason != m.plan.Of(kind).Reason {
+	if _, copied := m.tracks[kind].output.(*copiedTrack); copied && tp.Reason != m.plan.Of(kind).Reason {
 		m.setPlan(kind, *tp)
 	}
 	return nil
@@ -135,7 +135,7 @@ func (m *Program) recode(kind media.MediaType, reason string) error {
 	if !m.mayRecode() {
 		return &media.Error{Kind: media.KindSourceUnsupported, Op: "plan", Err: mustRecode([]string{fmt.Sprintf("%s: %s", kind, reason)}, " any more")}
 	}
-	old, source := m.outputs[kind], *m.sources[kind]
+	old, source := m.tracks[kind].output, *m.tracks[kind].source
 	var l *encodedTrack
 	var err error
 	out := bitstream.ShapeOf(old.track())
@@ -151,11 +151,11 @@ func (m *Program) recode(kind media.MediaType, reason string) error {
 		l.told = out.Extradata
 	}
 	old.close()
-	m.outputs[kind] = l
-	if m.shown[kind] > 0 || m.coverage[kind].begun {
-		l.SkipBefore(m.shown[kind] + clock.Tick)
+	m.tracks[kind].output = l
+	if m.tracks[kind].shown > 0 || m.tracks[kind].coverage.begun {
+		l.SkipBefore(m.tracks[kind].shown + clock.Tick)
 		if l.hold != nil { // what was copied stands for its time
-			l.hold.due, l.hold.stood = m.shown[kind]+clock.FrameHold, m.shown[kind]
+			l.hold.due, l.hold.stood = m.tracks[kind].shown+clock.FrameHold, m.tracks[kind].shown
 		}
 	}
 	m.setPlan(kind, media.TrackPlan{Action: media.Transcode, Reason: reason})
@@ -164,18 +164,18 @@ func (m *Program) recode(kind media.MediaType, reason string) error {
 
 func (m *Program) setPlan(kind media.MediaType, tp media.TrackPlan) {
 	m.plan = m.plan.With(kind, tp)
-	m.Observer.Planned(m.Input.Info, m.Input.Live, m.plan)
+	m.Observer.Planned(m.input.Info, m.input.Live, m.plan)
 }
 
 func (m *Program) mayRecode() bool {
-	return m.Transcoders != nil && m.Playlist.Options.Transcode != media.TranscodeNever
+	return m.Transcoders != nil && m.Options.Transcode != media.TranscodeNever
 }
 
 // adaptNone is for a track of the room's that a source opened anew does not
 // have. A picture is waited for. In place of the sound there is silence, where
 // that needs nothing that viewers were not told, or nothing.
 func (m *Program) adaptNone(kind media.MediaType) error {
-	old := m.outputs[kind]
+	old := m.tracks[kind].output
 	if _, filled := old.(*filledTrack); filled {
 		return nil
 	}
@@ -184,12 +184,12 @@ func (m *Program) adaptNone(kind media.MediaType) error {
 	}
 	told := old.track()
 	quiet := silence(m.audioOutput(outputOf(bitstream.ShapeOf(told))))
-	if !m.Playlist.Options.FillAudio || bitstream.Difference(bitstream.ShapeOf(told), bitstream.ShapeOf(quiet.out)) != "" {
+	if !m.Options.FillAudio || bitstream.Difference(bitstream.ShapeOf(told), bitstream.ShapeOf(quiet.out)) != "" {
 		return nil
 	}
 	old.close()
 	quiet.out = told
-	m.outputs[kind] = quiet
+	m.tracks[kind].output = quiet
 	m.setPlan(kind, media.TrackPlan{Action: media.Fill, Reason: "the source has no audio any more: silence"})
 	return nil
 }
@@ -198,12 +198,12 @@ func (m *Program) adaptNone(kind media.MediaType) error {
 // if viewers need be told nothing new. What can be neither copied nor
 // re-encoded stays made up.
 func (m *Program) unfill(kind media.MediaType, t media.Track, tp *media.TrackPlan) error {
-	told := m.outputs[kind].track()
+	told := m.tracks[kind].output.track()
 	if tp.Action == media.Copy {
-		l := newCopiedTrack(m.Rules, t, m.Input.Filter(kind))
+		l := newCopiedTrack(m.Rules, t, m.input.Filter(kind))
 		if bitstream.Difference(bitstream.ShapeOf(told), l.shape) == "" {
 			l.told = told.Extradata
-			m.outputs[kind] = l
+			m.tracks[kind].output = l
 			m.setPlan(kind, *tp)
 			return nil
 		}
@@ -226,7 +226,7 @@ const neverRecoded = "the room does not take it as it is, and transcode: never f
 // change re-encodes from here on, beginning to decode at the last keyframe.
 // With p nil nothing follows yet.
 func (m *Program) change(ctx context.Context, kind media.MediaType, reason string, p *media.Packet) ([]media.Packet, error) {
-	old, _ := m.outputs[kind].(*copiedTrack)
+	old, _ := m.tracks[kind].output.(*copiedTrack)
 	packets := slices.Clone(old.gop.Packets)
 	switch {
 	case p != nil && p.Keyframe: // a decoder can begin here, and could not with what was before another configuration
@@ -242,7 +242,7 @@ func (m *Program) change(ctx context.Context, kind media.MediaType, reason strin
 		if ctx.Err() != nil { // a GOP may take seconds
 			return nil, context.Cause(ctx)
 		}
-		out, err := m.outputs[kind].put(p)
+		out, err := m.tracks[kind].output.put(p)
 		if err != nil {
 			return nil, err
 		}
@@ -253,7 +253,7 @@ func (m *Program) change(ctx context.Context, kind media.MediaType, reason strin
 
 // renew notes a new decoder configuration of the source.
 func (m *Program) renew(kind media.MediaType, extradata []byte) {
-	t := *m.sources[kind]
+	t := *m.tracks[kind].source
 	t.Extradata = extradata
-	m.sources[kind] = &t
+	m.tracks[kind].source = &t
 }

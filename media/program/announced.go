@@ -20,8 +20,8 @@ func unfit(o media.Output, t media.Track) string {
 	return bitstream.Difference(told, t)
 }
 
-// keep makes plan, for a feed that has just been opened, say what the room was
-// told; with the first feed of an attempt, also that it gets the same again.
+// keepAnnounced makes plan, for an input that has just been opened, say what the room was
+// told; with the first input of an attempt, also that it gets the same again.
 func (m *Program) keepAnnounced(plan *media.Plan) error {
 	for _, kind := range []media.MediaType{media.Video, media.Audio} {
 		told := m.announced.Output(kind)
@@ -47,7 +47,7 @@ func (m *Program) keepAnnouncedTrack(kind media.MediaType, plan *media.Plan) err
 	case tp == nil: // what it was is kept for the next attempt
 		plan.Audio = &media.TrackPlan{Action: media.Drop, Reason: "the source has no audio any more"}
 	case tp.Action == media.Copy:
-		source := bitstream.Configured(*m.Input.Track(kind), m.Input.Filter(kind).Config())
+		source := bitstream.Configured(*m.input.Track(kind), m.input.Filter(kind).Config())
 		if reason := unfit(m.announced.Output(kind), source); reason != "" {
 			tp.Action, tp.Reason = media.Transcode, reason
 		}
@@ -68,7 +68,7 @@ func (m *Program) videoOutput(t media.Track, told media.Output) media.VideoOutpu
 // videoWish is what was asked of the picture, at the size that the room was
 // told.
 func (m *Program) videoWish(told media.Output) media.VideoWish {
-	wish := m.Playlist.Options.Video
+	wish := m.Options.Video
 	if told.Width > 0 && told.Height > 0 {
 		wish.Width, wish.Height = told.Width&^1, told.Height&^1
 	}
@@ -77,7 +77,7 @@ func (m *Program) videoWish(told media.Output) media.VideoWish {
 
 // audioOutput is videoOutput for audio.
 func (m *Program) audioOutput(told media.Output) media.AudioOutput {
-	to := audioOutput(m.Playlist.Options.Audio)
+	to := audioOutput(m.Options.Audio)
 	if told.SampleRate > 0 {
 		to.SampleRate, to.Channels = told.SampleRate, min(max(told.Channels, 1), outputChannels)
 	}

@@ -9,7 +9,7 @@ import (
 // blackVideo is the picture that a room gets for a source without one.
 var blackVideo = media.VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000, KeyInterval: outputKeyInterval}
 
-// black makes the lane of a source without video.
+// black makes the output track of a source without video.
 func (m *Program) black(told media.Output) (outputTrack, error) {
 	if m.Transcoders == nil {
 		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: "plan", Err: media.Because("the worker cannot make the black picture that sound alone needs", nil)}

@@ -8,7 +8,7 @@ import (
 	"github.com/roomcast/roomcast/media/input"
 )
 
-// leap is what a mixer has left out of a live playlist because the room was
+// catchUp is what a program has left out of a live playlist because the room was
 // slow, in the room's times: they have a gap of it.
 type catchUp struct {
 	total time.Duration // so far
@@ -26,19 +26,15 @@ func (l *catchUp) before(dts time.Duration) time.Duration {
 }
 
 func (m *Program) leader() (l input.Leader) {
-	for i, t := range m.Input.Info.Tracks {
-		if m.outputs[t.Type] != nil && !l.Picture {
+	for i, t := range m.input.Info.Tracks {
+		if m.tracks[t.Type].output != nil && !l.Picture {
 			l = input.Leader{Track: i, Picture: t.Type == media.Video}
 		}
 	}
 	return l
 }
 
-// leaveOut says how much of a live playlist is wanted left out, in all since
-// the mixer was made. It may be called beside the other methods.
-func (m *Program) CatchUp(total time.Duration) { m.overdue.Store(int64(total)) }
-
-// leaps says whether p, which has come out of the intake, is left out. Once
+// catchesUp says whether p, which has come out of the aligner, is left out. Once
 // that and what is on its way to the room are more than a live source may lag,
 // everything is, up to a keyframe that does not lie beyond: a picture that stands
 // for longer would be the price, and a queue that runs dry. Until there is such a
@@ -46,7 +42,7 @@ func (m *Program) CatchUp(total time.Duration) { m.overdue.Store(int64(total)) }
 func (m *Program) catchesUp(p media.Packet) bool {
 	if m.catchUp.keys == 0 {
 		reach := time.Duration(m.overdue.Load()) - m.catchUp.total
-		if reach+m.Playlist.onItsWay() <= input.LiveBehind || len(m.Input.Ahead) > 0 {
+		if reach+m.playlist.onItsWay() <= input.LiveBehind || m.input.LooksAhead() {
 			return false
 		}
 		if m.catchUp.keys = m.keysWithin(p.DTS, reach); m.catchUp.keys == 0 {
@@ -69,33 +65,34 @@ func (m *Program) catchesUp(p media.Packet) bool {
 }
 
 // keysWithin returns how many keys stand within reach of media behind room time
-// from, in the intake and the queue.
+// from, in the aligner and the queue.
 func (m *Program) keysWithin(from, reach time.Duration) (keys int) {
 	by, at := m.leader(), from
-	l := &m.aligner.Lanes[by.Track]
-	for i := range l.N {
-		p := &l.Ring[(l.Head+i)%len(l.Ring)]
-		if at = max(at, p.DTS); at > from+reach {
-			return keys
-		}
-		if by.IsKey(p) {
+	m.aligner.Each(by.Track, func(p *media.Packet) bool {
+		at = max(at, p.DTS)
+		if at <= from+reach && by.IsKey(p) {
 			keys++
 		}
+		return at <= from+reach
+	})
+	if at > from+reach {
+		return keys
 	}
-	return keys + m.Input.Queue.KeysWithin(from+reach-at, by)
+	return keys + m.input.KeysWithin(from+reach-at, by)
 }
 
-// land goes on with p. The lanes that would fill the gap are taken to its end:
+// catchUpAt goes on with p. The output tracks that would fill the gap are taken to its end:
 // to be heard, what they fill it with would take the time that was won.
 func (m *Program) catchUpAt(p media.Packet) {
 	m.catchUp.last = p.DTS - m.catchUp.from
 	m.catchUp.total += m.catchUp.last
-	m.ForceKeyframe()
+	m.Do(ForceKeyframe{})
 	m.coverBegin = coverBegin{}
-	for kind, l := range m.outputs {
-		m.coverage[kind].skip(p.PTS)
-		m.shown[kind] = max(m.shown[kind], p.PTS-clock.Tick)
-		switch l := l.(type) {
+	for kind := range m.tracks {
+		track := &m.tracks[kind]
+		track.coverage.skip(p.PTS)
+		track.shown = max(track.shown, p.PTS-clock.Tick)
+		switch l := track.output.(type) {
 		case *encodedTrack:
 			if media.MediaType(kind) == media.Audio {
 				l.SkipBefore(p.PTS)

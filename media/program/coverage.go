@@ -32,7 +32,7 @@ const (
 	holeAlone   = "no worker had the push, and a live source goes on without one"
 )
 
-// cover counts what one track of the room is made of.
+// trackCoverage counts what one track of the room is made of.
 type trackCoverage struct {
 	media.Coverage
 	begun  bool
@@ -40,7 +40,7 @@ type trackCoverage struct {
 	lasts  time.Duration // how long it may stand for
 	origin media.Origin
 	holes  int
-	again  bool          // a feed has been opened, and may repeat what was counted
+	again  bool          // an input has been opened, and may repeat what was counted
 	owed   time.Duration // is still to come again, and was counted
 	left   time.Time     // when the attempt before was heard of last; zero once that is counted
 	instead
@@ -55,7 +55,7 @@ type instead struct {
 	quiet   time.Duration // was filled since then
 }
 
-// coverBegin is the room time of the first packet of a feed: both tracks are
+// coverBegin is the room time of the first packet of an input: both tracks are
 // counted from there.
 type coverBegin struct {
 	known bool
@@ -136,8 +136,8 @@ func (c *trackCoverage) settle() {
 
 // miss notes what of a track came to nothing.
 func (m *Program) miss(kind media.MediaType, d time.Duration) {
-	if _, made := m.outputs[kind].(*filledTrack); !made {
-		m.coverage[kind].miss(d)
+	if _, made := m.tracks[kind].output.(*filledTrack); !made {
+		m.tracks[kind].coverage.miss(d)
 	}
 }
 
@@ -149,7 +149,7 @@ func (c *trackCoverage) skip(t time.Duration) {
 
 // account counts p, which the room gets, and tells of a hole before it.
 func (m *Program) account(kind media.MediaType, p media.Packet) {
-	c := &m.coverage[kind]
+	c := &m.tracks[kind].coverage
 	if !m.coverBegin.known {
 		m.coverBegin = coverBegin{known: true, at: p.PTS}
 	}
@@ -161,11 +161,11 @@ func (m *Program) account(kind media.MediaType, p media.Packet) {
 		c.begun, c.at, c.lasts = true, begins, 0
 	}
 	hole := c.add(kind, p)
-	if c.owed == 0 && m.Playlist.plays >= c.Play && m.Input != nil {
-		c.Until, c.Play = m.position(media.Packet{PTS: c.at}), m.Playlist.plays
+	if c.owed == 0 && m.playlist.plays >= c.Play && m.input != nil {
+		c.Until, c.Play = m.position(media.Packet{PTS: c.at}), m.playlist.plays
 	}
 	m.counted(kind, p.PTS-hole, hole, holeNone)
-	if _, made := m.outputs[kind].(*filledTrack); made { // its plan says so
+	if _, made := m.tracks[kind].output.(*filledTrack); made { // its plan says so
 		c.quiet = 0
 	}
 	if p.Origin == media.Taken {
@@ -176,7 +176,7 @@ func (m *Program) account(kind media.MediaType, p media.Packet) {
 // tellInstead tells of the hole before a room time in the place of which something
 // else was shown or heard.
 func (m *Program) tellInstead(kind media.MediaType, at time.Duration) {
-	c := &m.coverage[kind]
+	c := &m.tracks[kind].coverage
 	reason := holeNone
 	if c.gone > 0 {
 		reason = holeDamaged
@@ -186,18 +186,18 @@ func (m *Program) tellInstead(kind media.MediaType, at time.Duration) {
 	m.counted(kind, at-hole, hole, reason)
 }
 
-// goOn begins to count what a feed gives, which begins at a room time: from where
+// goOn begins to count what an input gives, which begins at a room time: from where
 // it was counted to. A file is read from a keyframe before; a live source has gone
 // on while nobody had the push.
 func (m *Program) goOn(kind media.MediaType, begins time.Duration) {
-	c := &m.coverage[kind]
+	c := &m.tracks[kind].coverage
 	c.again = false
 	if c.begun {
 		end := min(begins, c.at+c.lasts)
 		if c.owed == 0 {
 			c.Until += max(end-c.at, 0)
 		}
-		if m.Playlist.plays > c.Play || !m.Input.Seeks { // what comes does so behind it, and not again
+		if m.playlist.plays > c.Play || !m.input.Seeks { // what comes does so behind it, and not again
 			end = begins
 		}
 		hole := c.until(kind, end)
@@ -205,16 +205,16 @@ func (m *Program) goOn(kind media.MediaType, begins time.Duration) {
 	}
 	c.begun, c.at, c.lasts, c.origin, c.owed, c.instead = true, begins, 0, media.Taken, 0, instead{}
 	switch {
-	case m.Input.Realtime || m.Input.Bursty:
+	case m.input.Realtime || m.input.Bursty:
 		if !c.left.IsZero() {
 			hole := max(time.Since(c.left), 0)
 			c.Lost += hole
 			m.counted(kind, begins, hole, holeAlone)
 		}
-	case !m.Input.Seeks:
-	case m.Playlist.plays < c.Play:
+	case !m.input.Seeks:
+	case m.playlist.plays < c.Play:
 		c.owed = clock.Forever
-	case m.Playlist.plays == c.Play:
+	case m.playlist.plays == c.Play:
 		ahead := m.position(media.Packet{PTS: begins}) - c.Until
 		c.owed = max(-ahead, 0)
 		c.at -= max(ahead, 0)
@@ -222,23 +222,23 @@ func (m *Program) goOn(kind media.MediaType, begins time.Duration) {
 	c.left = time.Time{}
 }
 
-// goesOn says that another feed gives what comes next.
+// goesOn says that another input gives what comes next.
 func (m *Program) goesOn() {
 	m.coverBegin = coverBegin{}
-	any := m.coverage[media.Video].Total()+m.coverage[media.Audio].Total() > 0
-	for kind := range m.coverage {
-		m.coverage[kind].again = any
+	any := m.tracks[media.Video].coverage.Total()+m.tracks[media.Audio].coverage.Total() > 0
+	for kind := range m.tracks {
+		m.tracks[kind].coverage.again = any
 	}
 }
 
-// goOnFrom makes the mixer count on from where the attempt before stood.
+// goOnFrom makes the program count on from where the attempt before stood.
 func (m *Program) goOnFrom(stood media.Progress) {
-	for kind := range m.coverage {
-		m.coverage[kind] = trackCoverage{Coverage: stood.Coverage[kind]}
+	for kind := range m.tracks {
+		m.tracks[kind].coverage = trackCoverage{Coverage: stood.Coverage[kind]}
 	}
 	m.goesOn()
-	for kind := range m.coverage {
-		if c := &m.coverage[kind]; c.again {
+	for kind := range m.tracks {
+		if c := &m.tracks[kind].coverage; c.again {
 			c.left = stood.UpdatedAt
 		}
 	}
@@ -247,7 +247,7 @@ func (m *Program) goOnFrom(stood media.Progress) {
 // counted passes on what was counted of a track, and tells of a hole at a room
 // time, and why it is there.
 func (m *Program) counted(kind media.MediaType, at, hole time.Duration, reason string) {
-	c := &m.coverage[kind]
+	c := &m.tracks[kind].coverage
 	if m.Meter != nil {
 		m.Meter.SetCoverage(kind, c.Coverage)
 	}
@@ -260,8 +260,8 @@ func (m *Program) counted(kind media.MediaType, at, hole time.Duration, reason s
 
 // accountEnd counts up to the end of what is played.
 func (m *Program) accountEnd() {
-	for kind := range m.coverage {
-		if c := &m.coverage[kind]; c.begun {
+	for kind := range m.tracks {
+		if c := &m.tracks[kind].coverage; c.begun {
 			end := c.at + min(c.lasts, clock.MaxFrame)
 			if m.ends-end > unevenEnd {
 				end = m.ends
@@ -270,7 +270,7 @@ func (m *Program) accountEnd() {
 			m.counted(media.MediaType(kind), end-hole, hole, holeNone)
 			c.at, c.lasts = end, 0
 		}
-		m.tellInstead(media.MediaType(kind), m.coverage[kind].at)
+		m.tellInstead(media.MediaType(kind), m.tracks[kind].coverage.at)
 	}
 }
 

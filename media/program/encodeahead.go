@@ -18,7 +18,7 @@ const (
 	codeAheadLive = 200 * time.Millisecond
 )
 
-// ahead runs a mixer in a goroutine of its own, because making packets takes
+// encodeAhead runs a program in a goroutine of its own, because making packets takes
 // time that the sending has not got.
 type encodeAhead struct {
 	queue   *input.Queue
@@ -45,7 +45,7 @@ func (a *encodeAhead) work(ctx context.Context, m *Program) error {
 	}
 }
 
-// get returns the next packet, or what ended the mixer: it is that which
+// get returns the next packet, or what ended the program: it is that which
 // notices a stall.
 func (a *encodeAhead) get(ctx context.Context) (media.Packet, error) {
 	return a.queue.Get(ctx, clock.Forever)

@@ -16,7 +16,7 @@ const (
 	stillWait = clock.FileHold
 )
 
-// still tells of a re-encoded picture what its decoder holds, and until when
+// frameHold tells of a re-encoded picture what its decoder holds, and until when
 // what came out of it stands. Times are the room's.
 type frameHold struct {
 	gop     bitstream.GOP   // with it a decoder goes on that was emptied
@@ -163,13 +163,13 @@ func (l *encodedTrack) refill() (all []media.Packet, err error) {
 	return all, nil
 }
 
-// reach is how far a feed has been put into the lanes, in the room's time.
+// inputReach is how far an input has been put into the output tracks, in the room's time.
 type inputReach struct {
 	heard  time.Duration // the sound
 	behind time.Duration // the most by which a picture came behind it
 }
 
-// stand shows the picture again while the source goes on without one, which p
+// hold shows the picture again while the source goes on without one, which p
 // tells; of a realtime source only the sound does: what is made up when the next
 // picture has come is too late.
 func (m *Program) hold(ctx context.Context, kind media.MediaType, p media.Packet) error {
@@ -177,12 +177,12 @@ func (m *Program) hold(ctx context.Context, kind media.MediaType, p media.Packet
 		m.reach.heard = max(m.reach.heard, p.DTS)
 	} else {
 		m.reach.behind = max(m.reach.behind, m.reach.heard-p.DTS)
-		if m.Input.Realtime {
+		if m.input.Realtime {
 			return nil
 		}
 	}
 	t := p.DTS - m.reach.behind - stillWait
-	if !m.Input.Realtime && m.allShown(kind, p) {
+	if !m.input.Realtime && m.allShown(kind, p) {
 		t = p.DTS - 1
 	}
 	return m.holdUntil(ctx, t)
@@ -191,7 +191,7 @@ func (m *Program) hold(ctx context.Context, kind media.MediaType, p media.Packet
 // allShown says whether all that is shown before p, of a file, was put in: of a
 // copied picture, which comes in order, or before one that comes after a hole.
 func (m *Program) allShown(kind media.MediaType, p media.Packet) bool {
-	switch l := m.outputs[media.Video].(type) {
+	switch l := m.tracks[media.Video].output.(type) {
 	case *copiedTrack:
 		return true
 	case *encodedTrack:
@@ -201,7 +201,7 @@ func (m *Program) allShown(kind media.MediaType, p media.Packet) bool {
 	}
 }
 
-// stands is until when the picture that is shown last is to be shown, as its
+// standingPicture is until when the picture that is shown last is to be shown, as its
 // container says, in the room's time. Where pictures are out of order, an mp4's
 // may be said to last until the next one is decoded: it stands until the next one is
 // shown.
@@ -227,7 +227,7 @@ const steadyTime = 10 * time.Second
 // copyAgain notes what copies the picture of a source, or of a stream of it, that
 // has just been taken, once it does not stand any more; decided is the plan for it.
 func (m *Program) copyAgain(decided *media.TrackPlan) {
-	l, ok := m.outputs[media.Video].(*encodedTrack)
+	l, ok := m.tracks[media.Video].output.(*encodedTrack)
 	if !ok || m.plan.Video.Reason != reasonStands || decided == nil {
 		return
 	}
@@ -236,14 +236,14 @@ func (m *Program) copyAgain(decided *media.TrackPlan) {
 		m.setPlan(media.Video, media.TrackPlan{Action: media.Transcode, Reason: decided.Reason})
 		return
 	}
-	l.hold.copies = newCopiedTrack(m.Rules, *m.sources[media.Video], m.Input.Filter(media.Video))
+	l.hold.copies = newCopiedTrack(m.Rules, *m.tracks[media.Video].source, m.input.Filter(media.Video))
 }
 
 // resume copies the picture from p on, which is to be put in next, if it is
 // re-encoded only because one stood and none does any more. It need not be so that
 // it can: what is in p tells.
 func (m *Program) resume(p media.Packet) error {
-	l, ok := m.outputs[media.Video].(*encodedTrack)
+	l, ok := m.tracks[media.Video].output.(*encodedTrack)
 	if !ok || l.hold.copies == nil {
 		return nil
 	}
@@ -259,7 +259,7 @@ func (m *Program) resume(p media.Packet) error {
 	}
 	out, err := l.flush()
 	m.take(media.Video, out)
-	if err != nil || p.PTS <= m.shown[media.Video] {
+	if err != nil || p.PTS <= m.tracks[media.Video].shown {
 		return err
 	}
 	if err := m.spoiled(media.Video, p.DTS, l.takeDamaged()); err != nil {
@@ -267,7 +267,7 @@ func (m *Program) resume(p media.Packet) error {
 	}
 	l.close()
 	copies.damaged = 0
-	m.outputs[media.Video] = copies
+	m.tracks[media.Video].output = copies
 	m.setPlan(media.Video, *decide(""))
 	if !m.busy() {
 		m.drain()
@@ -279,25 +279,25 @@ func (m *Program) resume(p media.Packet) error {
 // same picture to viewers.
 func (m *Program) continues(l *encodedTrack, p media.Packet) bool {
 	copies := l.hold.copies
-	return p.PTS > max(l.hold.newest, m.shown[media.Video]) && m.shown[media.Video]-p.DTS < clock.MaxHurriedVideo &&
+	return p.PTS > max(l.hold.newest, m.tracks[media.Video].shown) && m.tracks[media.Video].shown-p.DTS < clock.MaxHurriedVideo &&
 		copies.out.Extradata != nil && bitstream.Difference(bitstream.ShapeOf(l.track()), copies.shape) == ""
 }
 
-// standUntil keeps the picture before the viewers up to t. A copied one cannot be
+// holdUntil keeps the picture before the viewers up to t. A copied one cannot be
 // sent again: its track is re-encoded from here on.
 func (m *Program) holdUntil(ctx context.Context, t time.Duration) error {
-	if l, ok := m.outputs[media.Video].(*copiedTrack); ok {
-		if t-m.shown[media.Video] < clock.LongestStand || len(l.gop.Packets) == 0 || !m.mayRecode() {
+	if l, ok := m.tracks[media.Video].output.(*copiedTrack); ok {
+		if t-m.tracks[media.Video].shown < clock.LongestStand || len(l.gop.Packets) == 0 || !m.mayRecode() {
 			return nil
 		}
 		if _, err := m.change(ctx, media.Video, reasonStands, nil); err != nil {
 			return err
 		}
-		if picture, ok := m.outputs[media.Video].(*encodedTrack); ok {
+		if picture, ok := m.tracks[media.Video].output.(*encodedTrack); ok {
 			picture.hold.copies = l
 		}
 	}
-	l, ok := m.outputs[media.Video].(*encodedTrack)
+	l, ok := m.tracks[media.Video].output.(*encodedTrack)
 	if !ok {
 		return nil
 	}
@@ -306,17 +306,17 @@ func (m *Program) holdUntil(ctx context.Context, t time.Duration) error {
 	return err
 }
 
-// standOut keeps the last picture before the viewers for its time, and as long as
+// holdToEnd keeps the last picture before the viewers for its time, and as long as
 // the sound goes on.
 func (m *Program) holdToEnd(ctx context.Context) {
 	end := max(m.reach.heard, m.standing.until)
-	if m.Input.Trim.At > 0 {
-		end = min(end, m.restamp.Next+m.Input.Trim.At-m.position(media.Packet{PTS: m.restamp.Next}))
+	if m.input.Until() > 0 {
+		end = min(end, m.restamp.Next+m.input.Until()-m.position(media.Packet{PTS: m.restamp.Next}))
 	}
 	_ = m.holdUntil(ctx, end-1) // what was put in has come out
 	m.restamp.Next = max(m.restamp.Next, min(end, m.standing.until))
 	m.fillSilence(max(end, m.ends))
-	if l, ok := m.outputs[media.Audio].(*filledTrack); ok && l.begun {
+	if l, ok := m.tracks[media.Audio].output.(*filledTrack); ok && l.begun {
 		for _, p := range l.until(max(end, m.ends) - 1) {
 			m.give(media.Audio, p)
 		}

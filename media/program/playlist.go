@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -13,20 +12,20 @@ import (
 	"github.com/roomcast/roomcast/media/input"
 )
 
-// reel opens the source, once for each time that it is played.
-type Playlist struct {
-	Opener  media.Opener
-	Request media.SourceRequest
-	Options media.Options
-	// unconfirmed returns how much media is on its way to the room; nil: none.
-	Unconfirmed func() time.Duration
+// playlist opens the source, once for each time that it is played.
+type playlist struct {
+	opener  media.Opener
+	request media.SourceRequest
+	options media.Options
+	// Unconfirmed returns how much media is on its way to the room; nil: none.
+	unconfirmed func() time.Duration
 	plays       int              // that are over
 	coming      chan openedInput // capacity 1; nil while no opening for the next play is under way
 	cancel      context.CancelFunc
 	opening     sync.WaitGroup
 }
 
-// opened is a feed of which the first packets have been looked at, or why
+// openedInput is an input of which the first packets have been looked at, or why
 // there is none.
 type openedInput struct {
 	input *input.Input
@@ -35,17 +34,17 @@ type openedInput struct {
 	err   error
 }
 
-// open opens the source at a position. ctx bounds the feed's life.
-func (r *Playlist) open(ctx context.Context, from time.Duration) openedInput {
-	f, err := input.Open(ctx, r.Opener, r.Request, input.Part{From: from, Until: r.Options.EndAt}, r.onItsWay)
+// open opens the source at a position. ctx bounds the input's life.
+func (r *playlist) open(ctx context.Context, from time.Duration) openedInput {
+	f, err := input.Open(ctx, r.opener, r.request, input.Part{From: from, Until: r.options.EndAt}, r.onItsWay)
 	if err != nil {
 		return openedInput{err: err}
 	}
-	if end := f.Info.Duration; f.Seeks && end > 0 && end <= from && from == r.Options.StartAt {
+	if end := f.Info.Duration; f.Seeks && end > 0 && end <= from && from == r.options.StartAt {
 		f.Close()
 		return openedInput{err: &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence(fmt.Sprintf("the source ends at %v, before the position to start at (startAtMs)", end))}}
 	}
-	if o := r.Options; f.Info.Still && o.MaxDuration == 0 && o.EndAt == 0 && r.Request.Mode != media.ModeLive {
+	if o := r.options; f.Info.Still && o.MaxDuration == 0 && o.EndAt == 0 && r.request.Mode != media.ModeLive {
 		f.Close()
 		return openedInput{err: errStill}
 	}
@@ -62,7 +61,7 @@ func (r *Playlist) open(ctx context.Context, from time.Duration) openedInput {
 
 // openUnclocked is open for a position that is no time of the source's clock: all
 // before it is read and left out.
-func (r *Playlist) openUnclocked(ctx context.Context, from time.Duration) openedInput {
+func (r *playlist) openUnclocked(ctx context.Context, from time.Duration) openedInput {
 	o := r.open(ctx, 0)
 	if o.err != nil || !o.input.Seeks {
 		return o
@@ -79,29 +78,29 @@ var errStill = &media.Error{Kind: media.KindSourceUnsupported, Op: "play",
 	Err: media.Sentence("the source is a picture: say how long it is to stand with maxDurationSec, or mode: live")}
 
 // onItsWay returns how much media has left us and not reached the room.
-func (r *Playlist) onItsWay() time.Duration {
-	if r.Unconfirmed == nil {
+func (r *playlist) onItsWay() time.Duration {
+	if r.unconfirmed == nil {
 		return 0
 	}
-	return r.Unconfirmed()
+	return r.unconfirmed()
 }
 
 // more says whether the source is to be played again after this time.
-func (r *Playlist) more() bool {
-	return r.Options.Repeat < 0 || r.plays+1 < r.Options.Repeat
+func (r *playlist) more() bool {
+	return r.options.Repeat < 0 || r.plays+1 < r.options.Repeat
 }
 
 // prepare begins to open the source for its next play, so that it is there
 // when this one is over. It may be called again and again.
-func (r *Playlist) prepare(ctx context.Context) {
+func (r *playlist) prepare(ctx context.Context) {
 	if r.more() {
-		r.begin(ctx, r.Options.StartAt, false)
+		r.begin(ctx, r.options.StartAt, false)
 	}
 }
 
 // begin begins to open the source at a position, which is no time of its clock where that is
 // unclocked, unless it is being opened already.
-func (r *Playlist) begin(ctx context.Context, from time.Duration, unclocked bool) {
+func (r *playlist) begin(ctx context.Context, from time.Duration, unclocked bool) {
 	if r.coming != nil {
 		return
 	}
@@ -118,7 +117,7 @@ func (r *Playlist) begin(ctx context.Context, from time.Duration, unclocked bool
 			o = openedInput{err: err}
 		}
 		if o.input != nil {
-			o.input.Release = cancel
+			o.input.OnClose(cancel)
 		} else {
 			cancel()
 		}
@@ -126,9 +125,9 @@ func (r *Playlist) begin(ctx context.Context, from time.Duration, unclocked bool
 	})
 }
 
-// next returns the feed of the next play.
-func (r *Playlist) next(ctx context.Context) openedInput {
-	r.begin(ctx, r.Options.StartAt, false)
+// next returns the input of the next play.
+func (r *playlist) next(ctx context.Context) openedInput {
+	r.begin(ctx, r.options.StartAt, false)
 	defer func() { r.coming = nil }()
 	r.plays++
 	select {
@@ -141,7 +140,7 @@ func (r *Playlist) next(ctx context.Context) openedInput {
 }
 
 // drop gives up what is being opened.
-func (r *Playlist) drop() {
+func (r *playlist) drop() {
 	if r.coming == nil {
 		return
 	}
@@ -154,19 +153,15 @@ func (r *Playlist) drop() {
 }
 
 // openAgain looks at what goes on with f's source.
-func (r *Playlist) openAgain(ctx context.Context, f *input.Input) openedInput {
-	g := f.Continue(ctx, r.Request.Mode, r.onItsWay)
+func (r *playlist) openAgain(ctx context.Context, f *input.Input) openedInput {
+	g := f.Continue(ctx, r.request.Mode, r.onItsWay)
 	s, err := g.Probe(ctx)
 	if err != nil {
 		g.Close()
 		return openedInput{err: err}
 	}
-	if len(f.Ahead) > 0 && !g.Live { // of the looking at it: nothing of a recording is left out
-		sound := slices.IndexFunc(g.Info.Tracks, func(t media.Track) bool { return t.Type == media.Audio })
-		for i := range f.Ahead {
-			f.Ahead[i].Track = sound
-		}
-		g.From, g.Ahead = f.From, append(f.Ahead, g.Ahead...)
+	if f.LooksAhead() && !g.Live { // of the looking at it: nothing of a recording is left out
+		f.PrependSound(g)
 	}
 	return openedInput{input: g, probe: s}
 }

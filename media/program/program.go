@@ -13,91 +13,104 @@ import (
 	"github.com/roomcast/roomcast/media/retry"
 )
 
-// mixer is the one place that decides what the room gets next. It takes the
-// packets of a feed, gives them the room's times, and makes each of the room's
-// tracks of them: copied, re-encoded, or filled in. Feeds come and go (loops,
+// Program is the one place that decides what the rooms get next. It takes the
+// packets of an input, gives them the room's times, and makes each of the room's
+// tracks of them: copied, re-encoded, or filled in. Inputs come and go (loops,
 // reconnects); the room's tracks and times go on.
 //
 // One goroutine at a time uses it, but for the methods that say otherwise.
 type Program struct {
 	Config
-	Input     *input.Input
-	outputs   [2]outputTrack // by MediaType; nil: the room has no such track
-	announced media.Plan     // whose Outputs the room knows: of the attempt before, then of this one
-	plan      media.Plan
-	planned   bool
-	// sources are the tracks of the feed as they are now, by MediaType.
-	sources     [2]*media.Track
+	sourceState
+	playlist playlist
+	timeline
+	entry
+	sentState
+	commands
+	tracks      [2]track   // by MediaType
+	announced   media.Plan // whose Outputs the room knows: of the attempt before, then of this one
+	plan        media.Plan
+	planned     bool
+	pending     bitstream.Pending // of what was left out
+	catchUp     catchUp
+	dropped     atomic.Int64 // packets of the source that came to nothing
+	standing    standingPicture
+	encodeAhead *encodeAhead // nil: what Next gives is made in between
+}
+
+// track is one of the room's, and what it is made of.
+type track struct {
+	output   outputTrack   // nil: the room has no such track
+	source   *media.Track  // of the input, as it is now
+	shown    time.Duration // room time up to which it was made
+	damage   damage
+	coverage trackCoverage
+}
+
+// timeline is how packets of the source come to be the room's.
+type timeline struct {
 	restamp     clock.Restamper
-	aligner     *clock.Aligner     // of the feed
+	aligner     *clock.Aligner     // of the input
 	interleaver *clock.Interleaver // of what is made, where something is re-encoded
 	ready       []media.Packet     // decided, and not yet given out
-	exact       bool               // what a new feed has from before begin is left out
-	begin       time.Duration      // room time
-	from        time.Duration      // position that the feed was opened at
-	cut         bool               // the feed began with pictures that the container leaves out
-	shift       time.Duration      // from the feed's clock to positions
-	shifted     bool               // shift is known
-	given       bool               // the feed has led to a packet
-	shown       [2]time.Duration
-	ends        time.Duration // room time at which what was shown ends
-	wantKey     atomic.Bool
-	overdue     atomic.Int64 // time.Duration that is wanted left out, in all
-	catchUp     catchUp
-	pending     bitstream.Pending // of what was left out
-	dropped     atomic.Int64
-	damage      [2]damage  // by MediaType
-	reach       inputReach // of the feed
-	upTo        sourcePosition
-	Source      sourceFacts
-	retries     *retry.Retries
-	retryAt     time.Time    // when the source may be opened again
-	encodeAhead *encodeAhead // nil: what next gives is made in between
-	anew        bool
-	sentAny     bool
-	absent      bool // it is being opened again
-	lastSent    lastSent
-	coverage    [2]trackCoverage // by MediaType
-	coverBegin  coverBegin
-	standing    standingPicture
+	ends        time.Duration      // room time at which what was shown ends
+	anew        bool               // what comes next does not go on right after what came before
 }
 
-// mixerConfig is what a mixer works with.
+// entry is how the present input was gone over to.
+type entry struct {
+	exact      bool          // what it has from before begin is left out
+	begin      time.Duration // room time
+	from       time.Duration // position that it was opened at
+	cut        bool          // it began with pictures that the container leaves out
+	shift      time.Duration // from its clock to positions
+	shifted    bool          // shift is known
+	given      bool          // it has led to a packet
+	reach      inputReach
+	coverBegin coverBegin
+}
+
+// Config is what a program works with.
 type Config struct {
+	Opener      media.Opener
+	Source      media.SourceRequest
+	Options     media.Options
+	Unconfirmed func() time.Duration // how much media is on its way to the rooms
 	Rules       media.Rules
-	Playlist    *Playlist
 	Transcoders media.Transcoders // nil: nothing can be re-encoded
-	Meter       *media.Meter
-	Observer    media.Observer
 	Retry       media.RetryPolicy
 	WasLive     bool // to an attempt before
+	Meter       *media.Meter
+	Observer    media.Observer
 }
 
-// newProgram returns the program of a job, of which nothing is open yet.
+// New returns the program of a job, of which nothing is open yet.
 func New(cfg Config, job media.Job) *Program {
-	m := &Program{Config: cfg, announced: job.Before, retries: retry.New(cfg.Retry)}
+	m := &Program{Config: cfg, announced: job.Before}
+	m.playlist = playlist{opener: cfg.Opener, request: cfg.Source, options: cfg.Options, unconfirmed: cfg.Unconfirmed}
+	m.retries = retry.New(cfg.Retry)
 	m.upTo = sourcePosition{position: max(job.Start, job.Options.StartAt), plays: job.Stood.Loop}
 	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
 		m.upTo.position = min(m.upTo.position, end-clock.Tick)
 	}
 	m.upTo.unclocked = job.Unclocked
-	m.Source = sourceFacts{live: cfg.WasLive, known: cfg.WasLive || job.Before != media.Plan{}}
+	m.source = sourceFacts{live: cfg.WasLive, known: cfg.WasLive || job.Before != media.Plan{}}
 	m.goOnFrom(job.Stood)
 	return m
 }
 
-// load goes on with another feed, which is the mixer's from now on.
+// load goes on with another input, which is the program's from now on.
 func (m *Program) load(o openedInput) error {
 	f := o.input
 	plan := m.decide(o)
-	if m.planned && m.outputs[media.Video] == nil {
+	if m.planned && m.tracks[media.Video].output == nil {
 		plan.Video = nil
 	}
 	if tp := plan.Video; tp != nil && tp.Action == media.Copy && o.probe.Stands && m.mayRecode() {
 		*tp = media.TrackPlan{Action: media.Transcode, Reason: reasonStands}
 	}
 	m.closeInput()
-	m.Input, m.cut, m.pending = f, o.probe.Cut, bitstream.Pending{}
+	m.input, m.cut, m.pending = f, o.probe.Cut, bitstream.Pending{}
 	if err := m.keepAnnounced(&plan); err != nil {
 		return err
 	}
@@ -107,7 +120,7 @@ func (m *Program) load(o openedInput) error {
 			return err
 		}
 	}
-	m.sources = [2]*media.Track{f.Track(media.Video), f.Track(media.Audio)}
+	m.tracks[media.Video].source, m.tracks[media.Audio].source = f.Track(media.Video), f.Track(media.Audio)
 	prepare := m.openOutputs
 	if m.planned {
 		prepare = m.adapt
@@ -117,15 +130,15 @@ func (m *Program) load(o openedInput) error {
 	}
 	m.copyAgain(plan.Video)
 	// Viewers begin with a picture, and a decoder may keep its first for long.
-	m.interleaver.Lanes[m.index(media.Video)].Leads = m.coding(media.Video) && !f.Realtime
+	m.interleaver.Lead(m.index(media.Video), m.coding(media.Video) && !f.Realtime)
 	m.alignInput()
 	m.align(o.from)
 	return nil
 }
 
-// decide plans what is done with a feed.
+// decide plans what is done with an input.
 func (m *Program) decide(o openedInput) media.Plan {
-	plan := planTracks(m.Rules, o.input.Info.Tracks, o.probe, m.Playlist.Options)
+	plan := planTracks(m.Rules, o.input.Info.Tracks, o.probe, m.Options)
 	for _, t := range o.input.Info.Tracks {
 		if tp := plan.Of(t.Type); tp.Action == media.Copy && o.input.Filter(t.Type).Config() == nil {
 			*tp = media.TrackPlan{Action: media.Transcode, Reason: "no decoder configuration in it"}
@@ -134,41 +147,41 @@ func (m *Program) decide(o openedInput) media.Plan {
 	return plan
 }
 
-// align makes what the feed gives next go on right after all that was shown. A
+// align makes what the input gives next go on right after all that was shown. A
 // picture that is re-encoded begins at from, others at the keyframe before it,
 // which may lie before the source's first picture, too.
 func (m *Program) align(from time.Duration) {
 	m.exact, m.given, m.shift, m.shifted, m.from = false, false, 0, false, from
 	m.goesOn()
-	if !m.coding(media.Video) || from <= 0 && !m.cut || !m.Input.Seeks {
+	if !m.coding(media.Video) || from <= 0 && !m.cut || !m.input.Seeks {
 		m.restamp.Cut()
 		return
 	}
-	m.exact, m.begin = true, m.restamp.CutAt(from+m.Input.Info.StartTime)
+	m.exact, m.begin = true, m.restamp.CutAt(from+m.input.Info.StartTime)
 	m.skipBefore(m.begin)
 }
 
-// openLanes makes the lanes, for the whole push.
+// openOutputs makes the output tracks, for the whole push.
 func (m *Program) openOutputs(plan media.Plan) error {
 	for _, kind := range []media.MediaType{media.Video, media.Audio} {
 		l, err := m.newOutput(kind, plan)
-		if kind == media.Audio && m.outputs[media.Video] != nil && media.KindOf(err) == media.KindSourceUnsupported {
+		if kind == media.Audio && m.tracks[media.Video].output != nil && media.KindOf(err) == media.KindSourceUnsupported {
 			plan = plan.With(media.Audio, m.withoutSound(err))
 			l, err = m.newOutput(kind, plan)
 		}
 		if err != nil {
-			m.Observer.Planned(m.Input.Info, m.Input.Live, plan)
+			m.Observer.Planned(m.input.Info, m.input.Live, plan)
 			return err
 		}
-		m.outputs[kind] = l
+		m.tracks[kind].output = l
 		if l != nil && plan.Output(kind) == (media.Output{}) {
 			plan.Of(kind).Output = outputOf(bitstream.ShapeOf(l.track()))
 		}
 	}
-	m.Observer.Planned(m.Input.Info, m.Input.Live, plan)
+	m.Observer.Planned(m.input.Info, m.input.Live, plan)
 	m.plan, m.announced, m.planned = plan, plan, true
 	hold := clock.FileHold
-	if m.Input.Realtime {
+	if m.input.Realtime {
 		hold = clock.LiveHold
 	}
 	m.interleaver = clock.NewInterleaver(len(m.Tracks()), hold)
@@ -177,7 +190,7 @@ func (m *Program) openOutputs(plan media.Plan) error {
 
 // coding says whether a track is being re-encoded.
 func (m *Program) coding(kind media.MediaType) bool {
-	_, ok := m.outputs[kind].(*encodedTrack)
+	_, ok := m.tracks[kind].output.(*encodedTrack)
 	return ok
 }
 
@@ -186,8 +199,8 @@ func (m *Program) coding(kind media.MediaType) bool {
 func (m *Program) busy() bool { return m.coding(media.Video) || m.coding(media.Audio) }
 
 func (m *Program) skipBefore(t time.Duration) {
-	for _, l := range m.outputs {
-		if l, ok := l.(*encodedTrack); ok {
+	for _, track := range m.tracks {
+		if l, ok := track.output.(*encodedTrack); ok {
 			l.SkipBefore(t)
 		}
 	}
@@ -197,21 +210,21 @@ func (m *Program) skipBefore(t time.Duration) {
 // encoders: what they made of it would be missing between the plays.
 func (m *Program) skipBeyond(p media.Packet) {
 	end := time.Duration(0)
-	if m.Input.Trim.At > 0 {
-		end = p.PTS + m.Input.Trim.At - m.position(p)
+	if m.input.Until() > 0 {
+		end = p.PTS + m.input.Until() - m.position(p)
 	}
-	for _, l := range m.outputs {
-		if l, ok := l.(*encodedTrack); ok {
+	for _, track := range m.tracks {
+		if l, ok := track.output.(*encodedTrack); ok {
 			l.SkipFrom(end)
 		}
 	}
 }
 
-// tracks returns the room's tracks; a packet's Track is an index into them.
+// Tracks returns the room's tracks; a packet's Track is an index into them.
 func (m *Program) Tracks() []media.Track {
 	var tracks []media.Track
-	for _, l := range m.outputs {
-		if l != nil {
+	for _, track := range m.tracks {
+		if l := track.output; l != nil {
 			tracks = append(tracks, l.track())
 		}
 	}
@@ -220,7 +233,7 @@ func (m *Program) Tracks() []media.Track {
 
 // index returns a type's index into tracks.
 func (m *Program) index(kind media.MediaType) int {
-	if kind == media.Audio && m.outputs[media.Video] != nil {
+	if kind == media.Audio && m.tracks[media.Video].output != nil {
 		return 1
 	}
 	return 0
@@ -238,22 +251,22 @@ func (m *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
 	}
 }
 
-// work makes something of the source's next packet, or takes one from the feed.
+// work makes something of the source's next packet, or takes one from the input.
 func (m *Program) work(ctx, wait context.Context) error {
-	if m.Input.ReadThrough() {
-		m.Playlist.prepare(ctx)
+	if m.input.ReadThrough() {
+		m.playlist.prepare(ctx)
 	}
 	if p, ok := m.aligner.Pop(); ok {
 		return m.put(ctx, p)
 	}
 	m.Meter.WaitForSource()
-	p, err := m.Input.Next(wait, m.aligner.Patience(m.Input.Patience()))
+	p, err := m.input.Next(wait, m.aligner.Patience(m.input.Patience()))
 	if media.KindOf(err) != media.KindSourceStalled {
 		m.Meter.SourceCame()
 	}
-	m.lose(m.Input.Queue.TakeDropped())
-	for kind := range m.Input.Corrupt {
-		if err := m.spoiled(media.MediaType(kind), m.aligner.Ends, m.Input.Corrupt[kind].Swap(0)); err != nil {
+	m.lose(m.input.TakeDropped())
+	for kind := range m.tracks {
+		if err := m.spoiled(media.MediaType(kind), m.aligner.Ends, m.input.TakeCorrupt(media.MediaType(kind))); err != nil {
 			return err
 		}
 	}
@@ -270,9 +283,9 @@ func (m *Program) work(ctx, wait context.Context) error {
 		return nil
 	case !input.IsEnd(err) || m.finish(ctx):
 		return ignoreEnd(err)
-	case !m.given && m.from == m.Playlist.Options.StartAt: // it would be opened over and over, or be complete without a packet
+	case !m.given && m.from == m.Options.StartAt: // it would be opened over and over, or be complete without a packet
 		return errNothing
-	case m.Playlist.more():
+	case m.playlist.more():
 		return m.rewind(ctx)
 	default:
 		return err
@@ -287,12 +300,12 @@ func ignoreEnd(err error) error {
 	return err
 }
 
-// finish brings out what is still inside at the end of a feed; false when
+// finish brings out what is still inside at the end of an input; false when
 // there was nothing.
 func (m *Program) finish(ctx context.Context) bool {
-	for kind, l := range m.outputs {
-		if l != nil {
-			m.miss(media.MediaType(kind), m.Input.TakeTail(media.MediaType(kind)))
+	for kind, track := range m.tracks {
+		if l := track.output; l != nil {
+			m.miss(media.MediaType(kind), m.input.TakeTail(media.MediaType(kind)))
 			out, err := l.flush()
 			if err == nil {
 				m.take(media.MediaType(kind), out)
@@ -314,9 +327,9 @@ func (m *Program) drain() {
 
 // put makes what the room gets of a packet of the source.
 func (m *Program) put(ctx context.Context, p media.Packet) error {
-	kind := m.Input.Info.Tracks[p.Track].Type
+	kind := m.input.Info.Tracks[p.Track].Type
 	if p.Change != nil {
-		if err := m.hold(ctx, kind, p); err != nil { // while the lane has the picture that does
+		if err := m.hold(ctx, kind, p); err != nil { // while the output track has the picture that does
 			return err
 		}
 		if err := m.follow(kind, *p.Change); err != nil {
@@ -336,7 +349,7 @@ func (m *Program) put(ctx context.Context, p media.Packet) error {
 		m.pending.Keep(p)
 		return nil // sound from before the picture goes on
 	}
-	if picture, ok := m.outputs[media.Video].(*encodedTrack); ok && m.wantKey.CompareAndSwap(true, false) {
+	if picture, ok := m.tracks[media.Video].output.(*encodedTrack); ok && m.wantKey.CompareAndSwap(true, false) {
 		picture.ForceKey()
 	}
 	m.skipBeyond(p)
@@ -351,7 +364,7 @@ func (m *Program) put(ctx context.Context, p media.Packet) error {
 		m.standing.note(p)
 	}
 	m.miss(kind, p.Lost)
-	out, err := m.outputs[kind].put(p)
+	out, err := m.tracks[kind].output.put(p)
 	if change, ok := errors.AsType[*planChange](err); ok {
 		out, err = m.change(ctx, kind, change.reason, &p)
 	}
@@ -359,10 +372,10 @@ func (m *Program) put(ctx context.Context, p media.Packet) error {
 		return err
 	}
 	m.take(kind, out)
-	if err := m.damage[kind].note(p.DTS, 1, 0); err != nil {
+	if err := m.tracks[kind].damage.note(p.DTS, 1, 0); err != nil {
 		return err
 	}
-	damaged := m.outputs[kind].takeDamaged()
+	damaged := m.tracks[kind].output.takeDamaged()
 	m.miss(kind, time.Duration(damaged)*m.restamp.Length(p))
 	return m.spoiled(kind, p.DTS, damaged)
 }
@@ -373,7 +386,7 @@ func (m *Program) spoiled(kind media.MediaType, at time.Duration, n int64) error
 		return nil
 	}
 	m.lose(n)
-	return m.damage[kind].note(at, 0, n)
+	return m.tracks[kind].damage.note(at, 0, n)
 }
 
 func (m *Program) lose(n int64) {
@@ -382,19 +395,15 @@ func (m *Program) lose(n int64) {
 	}
 }
 
-// takeDropped returns how many packets of the source came to nothing since it
+// TakeDropped returns how many packets of the source came to nothing since it
 // was asked last. It may be called beside the other methods.
 func (m *Program) TakeDropped() int64 { return m.dropped.Swap(0) }
 
-// startWithKey makes the next picture one that viewers can start with, if it
-// is in our hands. It may be called beside the other methods.
-func (m *Program) ForceKeyframe() { m.wantKey.Store(true) }
-
 func (m *Program) closeInput() {
-	m.Playlist.drop()
-	if m.Input != nil {
-		m.Input.Close()
-		m.Input, m.ready = nil, nil
+	m.playlist.drop()
+	if m.input != nil {
+		m.input.Close()
+		m.input, m.ready = nil, nil
 		m.forgetHeld()
 		if m.interleaver != nil {
 			m.interleaver.Clear()
@@ -407,30 +416,30 @@ func (m *Program) Close() {
 	m.closeOutputs()
 }
 
-// takeIn makes the intake of a new feed.
+// alignInput makes the aligner of a new input.
 func (m *Program) alignInput() {
-	tracks := m.Input.Info.Tracks
-	m.aligner = clock.NewAligner(tracks, m.Input.Realtime)
+	tracks := m.input.Info.Tracks
+	m.aligner = clock.NewAligner(tracks, m.input.Realtime)
 	m.aligner.Ends = m.restamp.Next
 	m.reach = inputReach{heard: -clock.Forever}
 	m.catchUp.keys = 0
 	for i, t := range tracks {
-		if m.outputs[t.Type] == nil {
+		if m.tracks[t.Type].output == nil {
 			m.aligner.End(i)
 		}
 	}
 }
 
-// receive gives a packet of the feed the room's time.
+// receive gives a packet of the input the room's time.
 func (m *Program) receive(p media.Packet) {
-	kind := m.Input.Info.Tracks[p.Track].Type
+	kind := m.input.Info.Tracks[p.Track].Type
 	if p.LeftOut != nil {
 		m.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
 	}
-	if p.Change != nil && m.outputs[kind] == nil {
+	if p.Change != nil && m.tracks[kind].output == nil {
 		m.warn(media.WarnLeftOut, clock.LeftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
 	}
-	if m.outputs[kind] != nil {
+	if m.tracks[kind].output != nil {
 		m.aligner.Push(m.restamp.Restamp(p))
 	}
 }
@@ -445,10 +454,10 @@ func (m *Program) warn(code media.WarningCode, message string) {
 // it is all there was, or a file whose server breaks off again and again would
 // never move on.
 func (m *Program) complete(err error) bool {
-	return input.IsEnd(err) || m.Input.Live || !m.given || m.aligner.Longest() <= input.FileAhead
+	return input.IsEnd(err) || m.input.Live || !m.given || m.aligner.Longest() <= input.FileAhead
 }
 
-// forgetHeld makes the next feed go on where what was given out ends.
+// forgetHeld makes the next input go on where what was given out ends.
 func (m *Program) forgetHeld() {
 	if m.aligner != nil && m.aligner.Clear() > 0 {
 		m.restamp.Next = min(m.restamp.Next, m.aligner.Ends)
@@ -456,16 +465,26 @@ func (m *Program) forgetHeld() {
 	m.aligner = nil
 }
 
-// buffered returns how much of a live source has come and was not given out. It
-// may be called beside the other methods.
-func (m *Program) Buffered() (most time.Duration) {
-	for track, queued := range m.Input.Queue.Spans() {
+// Buffered returns how much of a live source that comes in bursts has come and was not
+// given out, and false of others. It may be called beside the other methods.
+func (m *Program) Buffered() (most time.Duration, bursty bool) {
+	if !m.source.bursty || m.input == nil {
+		return 0, false
+	}
+	for track, queued := range m.input.Spans() {
 		most = max(most, queued+m.aligner.Span(track))
 	}
-	return most
+	if m.encodeAhead != nil {
+		most += m.encodeAhead.queue.Buffered()
+	}
+	return most, true
 }
 
-// take passes on what a lane made, and fills in the other track up to there.
+// Realtime says whether the source's packets come as fast as they are made, and are not
+// to be paced.
+func (m *Program) Realtime() bool { return m.source.realtime }
+
+// take passes on what an output track made, and fills in the other track up to there.
 func (m *Program) take(kind media.MediaType, out []media.Packet) {
 	for _, p := range out {
 		if m.beyond(p) {
@@ -474,9 +493,9 @@ func (m *Program) take(kind media.MediaType, out []media.Packet) {
 		if kind == media.Audio {
 			m.fillSilence(p.PTS)
 		}
-		m.shown[kind] = max(m.shown[kind], p.PTS)
+		m.tracks[kind].shown = max(m.tracks[kind].shown, p.PTS)
 		m.ends = max(m.ends, p.PTS+min(p.Duration, clock.MaxFrame))
-		if l, ok := m.outputs[1-kind].(*filledTrack); ok {
+		if l, ok := m.tracks[1-kind].output.(*filledTrack); ok {
 			if kind == media.Audio && m.wantKey.CompareAndSwap(true, false) {
 				l.restart()
 			}
@@ -490,24 +509,24 @@ func (m *Program) take(kind media.MediaType, out []media.Packet) {
 
 // beyond says whether p is shown after the part that is to be played.
 func (m *Program) beyond(p media.Packet) bool {
-	return m.Input.Trim.At > 0 && m.position(p) >= m.Input.Trim.At
+	return m.input.Until() > 0 && m.position(p) >= m.input.Until()
 }
 
 // position returns where in the source p is shown. The segments of a live
 // playlist may each have a clock of their own: what was shown is counted, from
 // where an earlier attempt stood if the playlist is played as a recording.
 func (m *Program) position(p media.Packet) time.Duration {
-	if m.Input == nil {
+	if m.input == nil {
 		return m.upTo.position
 	}
 	at, elapsed := m.restamp.Position(p.PTS)
-	if m.Input.Segmented() {
+	if m.input.Segmented() {
 		at = elapsed
 	}
-	at -= m.Input.Info.StartTime
+	at -= m.input.Info.StartTime
 	if !m.shifted {
 		m.shifted = true
-		if off := m.from - at; off.Abs() > maxOff && m.Input.Segmented() && !m.Input.Live && !m.Input.Seeks {
+		if off := m.from - at; off.Abs() > maxOff && m.input.Segmented() && !m.input.Live && !m.input.Seeks {
 			m.shift = off
 		}
 	}
@@ -521,14 +540,14 @@ func (m *Program) elapsed() time.Duration { return m.played(m.ends) }
 // played is position for who reads it: as if the source's clock had not broken on
 // the way.
 func (m *Program) played(room time.Duration) time.Duration {
-	if m.Input == nil {
+	if m.input == nil {
 		return m.upTo.position
 	}
-	if m.Input.Segmented() {
+	if m.input.Segmented() {
 		return m.position(media.Packet{PTS: room})
 	}
 	_, elapsed := m.restamp.Position(room)
-	return max(elapsed-m.Input.Info.StartTime, 0)
+	return max(elapsed-m.input.Info.StartTime, 0)
 }
 
 // maxOff is by how much the clock of what cannot be sought may differ from where
@@ -538,11 +557,11 @@ const maxOff = 30 * time.Second
 func (m *Program) give(kind media.MediaType, p media.Packet) {
 	m.account(kind, p)
 	m.given, p.Track = true, m.index(kind)
-	p.Kind, p.Leads = kind, kind == media.Video || m.outputs[media.Video] == nil
-	p.Position, p.Play, p.Skipped = m.position(p), m.Playlist.plays, m.catchUp.before(p.DTS)
-	p.Unclocked = m.Input != nil && !m.Input.Segmented() && !m.Input.Live && m.restamp.SteppedBack(p.PTS)
-	p.Extradata, p.Config = nil, m.outputs[kind].track().Extradata
-	if m.busy() && m.Input != nil {
+	p.Kind, p.Leads = kind, kind == media.Video || m.tracks[media.Video].output == nil
+	p.Position, p.Play, p.Skipped = m.position(p), m.playlist.plays, m.catchUp.before(p.DTS)
+	p.Unclocked = m.input != nil && !m.input.Segmented() && !m.input.Live && m.restamp.SteppedBack(p.PTS)
+	p.Extradata, p.Config = nil, m.tracks[kind].output.track().Extradata
+	if m.busy() && m.input != nil {
 		m.interleaver.Push(p)
 		return
 	}
@@ -564,13 +583,14 @@ func (m *Program) pop() (media.Packet, bool) {
 	return p, true
 }
 
-// forgetLanes makes the next feed decide anew what tracks the room has.
+// closeOutputs makes the next input decide anew what tracks the room has.
 func (m *Program) closeOutputs() {
-	for i, l := range m.outputs {
-		m.coverage[i].begun = false
-		if l != nil {
-			l.close()
-			m.outputs[i] = nil
+	for i := range m.tracks {
+		track := &m.tracks[i]
+		track.coverage.begun = false
+		if track.output != nil {
+			track.output.close()
+			track.output = nil
 		}
 	}
 	m.planned = false
@@ -578,7 +598,7 @@ func (m *Program) closeOutputs() {
 
 // rewind goes on with the next play.
 func (m *Program) rewind(ctx context.Context) error {
-	next := m.Playlist.next(ctx)
+	next := m.playlist.next(ctx)
 	if next.err != nil {
 		return next.err
 	}
@@ -589,12 +609,12 @@ func (m *Program) rewind(ctx context.Context) error {
 var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence("there is nothing to play in the source, or in the part of it that was asked for (startAtMs, endAtMs)")}
 
 // forgetBeyond makes the next play go on where the part that is played ends,
-// although the restamper has seen more: pictures out of order, of which some
+// although the Restamper has seen more: pictures out of order, of which some
 // are shown behind the end, and sound that lay behind it.
 func (m *Program) forgetBeyond() {
-	if m.Input.Trim.At == 0 {
+	if m.input.Until() == 0 {
 		return
 	}
-	end := m.restamp.Next - max(m.position(media.Packet{PTS: m.restamp.Next})-m.Input.Trim.At, 0)
+	end := m.restamp.Next - max(m.position(media.Packet{PTS: m.restamp.Next})-m.input.Until(), 0)
 	m.restamp.Next = min(m.restamp.Next, max(end, m.ends))
 }

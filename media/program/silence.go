@@ -20,7 +20,7 @@ const (
 // SilentAACMono is SilentAAC of one channel.
 const SilentAACMono = "\x01\x18\x20\x07"
 
-// silence makes a lane of it. A frame without a coefficient is the same at
+// silence makes an output track of it. A frame without a coefficient is the same at
 // every sample rate.
 func silence(to media.AudioOutput) *filledTrack {
 	data, config := SilentAAC, []byte(SilentAACConfig)

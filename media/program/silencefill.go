@@ -11,23 +11,23 @@ import (
 // A hole in the room's sound is filled with silence, so that no player waits for
 // it or gives up.
 const (
-	// hushFile and hushLive are by how much sound may lie behind the picture
+	// silenceAfterFile and hushLive are by how much sound may lie behind the picture
 	// before it is taken for missing: of a file that is re-encoded, what an encoder
 	// holds.
 	silenceAfterFile = time.Second
 	silenceAfterLive = 2 * time.Second
 )
 
-// hush fills the room's sound up to t.
+// fillSilence fills the room's sound up to t.
 func (m *Program) fillSilence(t time.Duration) {
-	l := m.outputs[media.Audio]
+	l := m.tracks[media.Audio].output
 	_, made := l.(*filledTrack)
 	end, known := m.soundEnd()
 	hole := smallHole
-	if c := &m.coverage[media.Audio]; c.begun && c.origin == media.Filled {
+	if c := &m.tracks[media.Audio].coverage; c.begun && c.origin == media.Filled {
 		hole = 0 // it has begun: silence keeps up with the picture
 	}
-	if l == nil || made || !known || t-end <= hole || !m.Playlist.Options.FillAudio {
+	if l == nil || made || !known || t-end <= hole || !m.Options.FillAudio {
 		return
 	}
 	told := l.track()
@@ -37,30 +37,30 @@ func (m *Program) fillSilence(t time.Duration) {
 	}
 	quiet.begun, quiet.base = true, max(end, t-clock.MaxForward)
 	for _, p := range quiet.until(t - quiet.span) {
-		m.shown[media.Audio] = p.PTS
+		m.tracks[media.Audio].shown = p.PTS
 		m.give(media.Audio, p)
 	}
 	if l, ok := l.(*encodedTrack); ok {
-		l.SkipBefore(m.shown[media.Audio] + quiet.span)
+		l.SkipBefore(m.tracks[media.Audio].shown + quiet.span)
 	}
 }
 
 // soundEnd is where the room's sound ends by now: where the picture began, as
 // long as there was none.
 func (m *Program) soundEnd() (end time.Duration, known bool) {
-	c, picture := &m.coverage[media.Audio], &m.coverage[media.Video]
+	c, picture := &m.tracks[media.Audio].coverage, &m.tracks[media.Video].coverage
 	if c.begun {
 		return c.at + c.lasts, true
 	}
 	return m.coverBegin.at, picture.begun
 }
 
-// hushBehind fills what lies so far behind a picture at t that nothing comes of
+// fillSilenceBehind fills what lies so far behind a picture at t that nothing comes of
 // it any more.
 func (m *Program) fillSilenceBehind(t time.Duration) {
-	wait := time.Duration(0) // the intake has brought all into order
+	wait := time.Duration(0) // the aligner has brought all into order
 	switch {
-	case m.Input.Realtime:
+	case m.input.Realtime:
 		wait = silenceAfterLive
 	case m.coding(media.Audio):
 		wait = silenceAfterFile

@@ -13,7 +13,23 @@ import (
 	"github.com/roomcast/roomcast/media/retry"
 )
 
-// standing is where in the source a push is: up to there, a room has taken it.
+// sourceState is how it stands with the source.
+type sourceState struct {
+	input   *input.Input // nil: it is away
+	source  sourceFacts
+	retries *retry.Retries
+	retryAt time.Time // when the source may be opened again
+	absent  bool      // it is being opened again
+}
+
+// sentState is what a room has taken.
+type sentState struct {
+	upTo     sourcePosition
+	sentAny  bool
+	lastSent lastSent
+}
+
+// sourcePosition is where in the source a push is: up to there, a room has taken it.
 type sourcePosition struct {
 	position time.Duration
 	plays    int           // of the source, done before position
@@ -28,13 +44,13 @@ type sourcePosition struct {
 type sourceFacts struct {
 	known    bool // it was there once
 	live     bool
-	Realtime bool
-	Bursty   bool
+	realtime bool
+	bursty   bool
 	duration time.Duration
 	garbled  bool // it has been no media where it was before
 }
 
-// open opens the source at the position and plans what is done with it, and tries
+// Open opens the source at the position and plans what is done with it, and tries
 // again where that can help. ctx bounds the source's life.
 func (m *Program) Open(ctx context.Context) error {
 	for {
@@ -48,7 +64,7 @@ func (m *Program) Open(ctx context.Context) error {
 	}
 }
 
-// next returns the next packet the room is to get: room times, its position
+// Next returns the next packet the room is to get: room times, its position
 // in the source, a Track of tracks. io.EOF is the end of the last play, errNewTracks
 // says that tracks has changed. A source that fails is opened again, until that cannot
 // help any more. wait, a child of ctx, bounds the wait for a packet and nothing else.
@@ -75,7 +91,7 @@ func (m *Program) Next(ctx, wait context.Context) (media.Packet, error) {
 
 func (m *Program) nextOnce(ctx, wait context.Context) (media.Packet, error) {
 	if m.encodeAhead == nil {
-		if m.Input == nil { // what is shown while it is away
+		if m.input == nil { // what is shown while it is away
 			if p, ok := m.pop(); ok {
 				return p, nil
 			}
@@ -87,7 +103,7 @@ func (m *Program) nextOnce(ctx, wait context.Context) (media.Packet, error) {
 			return m.makeNext(ctx, wait)
 		}
 		span := codeAhead
-		if m.Source.Realtime {
+		if m.source.realtime {
 			span = codeAheadLive
 		}
 		m.encodeAhead = startEncodeAhead(ctx, m, span)
@@ -111,7 +127,7 @@ func (m *Program) helped(ctx, wait context.Context, err error) error {
 		return err
 	}
 	m.retryAt = time.Now().Add(pause)
-	m.ForceKeyframe()
+	m.Do(ForceKeyframe{})
 	m.Meter.Reconnected()
 	m.Observer.Reconnecting(err, pause, m.retries.Until(media.KindOf(err)))
 	return nil
@@ -122,10 +138,10 @@ func (m *Program) helped(ctx, wait context.Context, err error) error {
 // certificate. Nor is a live source that has played and gives something else now.
 func (m *Program) judge(err error) error {
 	switch kind := media.KindOf(err); {
-	case (kind == media.KindSourceNotFound || kind == media.KindSourceHost || kind == media.KindSourceTLS) && m.Source.known:
+	case (kind == media.KindSourceNotFound || kind == media.KindSourceHost || kind == media.KindSourceTLS) && m.source.known:
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: "open source again", Err: err}
-	case (kind == media.KindSourceInvalid || kind == media.KindSourceNoTrack) && m.Source.live && (m.WasLive || m.sentAny):
-		m.Source.garbled = true
+	case (kind == media.KindSourceInvalid || kind == media.KindSourceNoTrack) && m.source.live && (m.WasLive || m.sentAny):
+		m.source.garbled = true
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: "read source", Err: err}
 	default:
 		return err
@@ -135,33 +151,33 @@ func (m *Program) judge(err error) error {
 // openOnce opens the source, unless it is open, when its time has come. errHeld says
 // that there is something to be shown meanwhile.
 func (m *Program) openOnce(ctx, wait context.Context) error {
-	if m.Input != nil {
+	if m.input != nil {
 		return nil
 	}
 	// What was made of the next play and not sent is made again.
-	m.Playlist.plays = m.upTo.plays
+	m.playlist.plays = m.upTo.plays
 	m.Meter.WaitForSource()
 	o, err := m.bring(ctx, wait)
 	if err != nil {
 		return err
 	}
 	m.Meter.SourceCame()
-	if o.err != nil && m.Source.live {
+	if o.err != nil && m.source.live {
 		return away(o.err)
 	}
 	if o.err != nil {
 		return o.err
 	}
 	f := o.input
-	if m.Source.live && !f.Live {
+	if m.source.live && !f.Live {
 		f.Close()
 		return errNowRecorded
 	}
 	m.warnOfParts(f)
 	m.warnOfSpeed(f)
 	m.warnOfCodecs(f)
-	m.Source = sourceFacts{known: true, live: f.Live, Realtime: f.Realtime, Bursty: f.Bursty, duration: f.Info.Duration, garbled: m.Source.garbled}
-	m.Meter.SetDuration(m.Source.duration)
+	m.source = sourceFacts{known: true, live: f.Live, realtime: f.Realtime, bursty: f.Bursty, duration: f.Info.Duration, garbled: m.source.garbled}
+	m.Meter.SetDuration(m.source.duration)
 	if m.upTo.unclocked {
 		m.stepBack()
 	}
@@ -171,7 +187,7 @@ func (m *Program) openOnce(ctx, wait context.Context) error {
 	// A file may break at the same place again and again, a playlist of which
 	// nothing more comes offers its last segments, and some servers the last
 	// pictures of a sender that is away. One that was no media may be so again.
-	if f.Live && !f.Bursty && !o.probe.Ended && !m.Source.garbled {
+	if f.Live && !f.Bursty && !o.probe.Ended && !m.source.garbled {
 		m.retries.Works(retry.SourceSide)
 	}
 	m.anew, m.absent = true, false
@@ -187,8 +203,8 @@ func (m *Program) bring(ctx, wait context.Context) (openedInput, error) {
 		pause := time.Until(m.retryAt)
 		var coming <-chan openedInput
 		if pause <= 0 {
-			m.Playlist.begin(ctx, m.upTo.position, m.upTo.unclocked)
-			coming, pause = m.Playlist.coming, clock.Forever
+			m.playlist.begin(ctx, m.upTo.position, m.upTo.unclocked)
+			coming, pause = m.playlist.coming, clock.Forever
 		}
 		if m.holdsAbsent() {
 			pause = min(pause, m.nextHold())
@@ -197,7 +213,7 @@ func (m *Program) bring(ctx, wait context.Context) (openedInput, error) {
 		select {
 		case o := <-coming:
 			timer.Stop()
-			m.Playlist.coming = nil
+			m.playlist.coming = nil
 			return o, nil
 		case <-wait.Done():
 			timer.Stop()
@@ -224,7 +240,7 @@ func away(err error) error {
 // play from its beginning.
 var errNowRecorded = &media.Error{Kind: media.KindSourceEnded, Op: "open source", Err: media.Because("its recording is in its place now", nil)}
 
-// errNewTracks says that the rooms are to be opened anew, with other tracks.
+// ErrNewTracks says that the rooms are to be opened anew, with other tracks.
 var ErrNewTracks = errors.New("the tracks have changed")
 
 // takeVideo goes on with a source that has a picture now. A room is told its
@@ -232,13 +248,13 @@ var ErrNewTracks = errors.New("the tracks have changed")
 // not be given this one. What was played of the sound goes on.
 func (m *Program) takeVideo(ctx context.Context) error {
 	m.Meter.Dropped(m.stopEncodeAhead())
-	o := m.Playlist.openAgain(ctx, m.Input)
+	o := m.playlist.openAgain(ctx, m.input)
 	if o.err != nil {
 		return away(o.err)
 	}
 	m.anew = true
 	switch {
-	case m.outputs[media.Video] != nil:
+	case m.tracks[media.Video].output != nil:
 	case !m.mayRecode() && copyable(m.decide(o)) != nil:
 		m.warn(media.WarnLeftOut, clock.LeftOut(media.Video, neverRecoded))
 	default:
@@ -252,12 +268,12 @@ func (m *Program) takeVideo(ctx context.Context) error {
 	return m.load(o)
 }
 
-// takeOver goes on from where the attempt before stood: with the source, which was
+// TakeOver goes on from where the attempt before stood: with the source, which was
 // opened while that one still played it.
 func (m *Program) TakeOver(ctx context.Context, stood media.Progress) error {
 	m.goOnFrom(stood)
-	m.upTo.plays, m.Playlist.plays, m.upTo.unclocked = stood.Loop, stood.Loop, stood.Unclocked
-	reached, err := m.bringTo(ctx, max(stood.Position, m.Playlist.Options.StartAt))
+	m.upTo.plays, m.playlist.plays, m.upTo.unclocked = stood.Loop, stood.Loop, stood.Unclocked
+	reached, err := m.bringTo(ctx, max(stood.Position, m.Options.StartAt))
 	if err != nil {
 		if err = m.helped(ctx, ctx, err); err != nil {
 			return err
@@ -272,26 +288,26 @@ func (m *Program) TakeOver(ctx context.Context, stood media.Progress) error {
 // bringTo leaves out what comes before a position, or of a live source what has piled
 // up. It returns false when the source is to be opened anew.
 func (m *Program) bringTo(ctx context.Context, position time.Duration) (bool, error) {
-	if !m.Input.Seeks {
-		return true, m.Input.SkipToNewest(ctx)
+	if !m.input.Seeks {
+		return true, m.input.SkipToNewest(ctx)
 	}
 	m.upTo.position = position
-	reached, err := m.Input.SkipTo(ctx, position, input.MaxSkip)
+	reached, err := m.input.SkipTo(ctx, position, input.MaxSkip)
 	if reached {
 		m.align(position)
 	}
 	return reached, err
 }
 
-// pause is for a time without a room. A file is opened again at the position when
+// Pause is for a time without a room. A file is opened again at the position when
 // its room went, so that nothing of it is left out, but not when nothing of it was
 // taken yet; a stream is kept and goes on at its next keyframe.
 func (m *Program) Pause() {
 	begun := m.encodeAhead != nil || m.given
 	switch {
-	case m.Source.Realtime: // the tracks may change while it works
+	case m.source.realtime: // the tracks may change while it works
 		m.Meter.Dropped(m.stopEncodeAhead())
-	case begun || m.Source.live:
+	case begun || m.source.live:
 		m.closeSource()
 	}
 	m.anew, m.absent = true, false
@@ -303,7 +319,7 @@ func (m *Program) closeSource() {
 	m.closeInput()
 }
 
-// stopAhead ends the making ahead, and returns how many packets that it has made are
+// stopEncodeAhead ends the making ahead, and returns how many packets that it has made are
 // lost.
 func (m *Program) stopEncodeAhead() int64 {
 	if m.encodeAhead == nil {
@@ -314,7 +330,7 @@ func (m *Program) stopEncodeAhead() int64 {
 	return lost
 }
 
-// takeAnew says, once, whether what comes next does not go on right after what came
+// TakeAnew says, once, whether what comes next does not go on right after what came
 // before.
 func (m *Program) TakeAnew() bool {
 	anew := m.anew
@@ -326,13 +342,13 @@ func (m *Program) TakeAnew() bool {
 // where the sound is: with a still, or where the picture has ended.
 const soundLead = 3 * time.Second
 
-// sent notes that a room has taken p, which may lead: the position moves on.
+// Sent notes that a room has taken p, which may lead: the position moves on.
 func (m *Program) Sent(p media.Packet) {
-	m.sentAny = true
-	m.retries.Sent(time.Now())
-	if p.Origin != media.Taken {
+	if p.Origin != media.Taken { // made up: it says nothing of the source
 		return
 	}
+	m.sentAny = true
+	m.retries.Sent(time.Now())
 	m.lastSent.note(p)
 	s := &m.upTo
 	at := p.Position
@@ -355,32 +371,32 @@ func (m *Program) Sent(p media.Packet) {
 // stepBack notes that the source's clock has stepped back: it tells neither
 // positions nor how long the source is.
 func (m *Program) stepBack() {
-	m.upTo.unclocked, m.Source.duration = true, 0
+	m.upTo.unclocked, m.source.duration = true, 0
 	m.Meter.SetUnclocked()
 }
 
 // endedEarly is how much of its length a source may leave out at its end.
 const endedEarly = 2 * time.Second
 
-// over returns the room time at which all that next gave has been shown.
+// Over returns the room time at which all that next gave has been shown.
 func (m *Program) Over() time.Duration {
 	m.forgetBeyond()
 	m.accountEnd()
 	return m.restamp.Next
 }
 
-// tellEnd says of a source that has been played whole what was missing of it.
+// TellEnd says of a source that has been played whole what was missing of it.
 func (m *Program) TellEnd() {
 	m.warnOfLosses()
-	length := m.Source.duration
-	if until := m.Playlist.Options.EndAt; until > 0 && (length == 0 || until < length) {
+	length := m.source.duration
+	if until := m.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
 	if m.upTo.unclocked {
 		length = m.upTo.reached
 	}
 	reached := max(m.upTo.position, m.upTo.reached, m.elapsed())
-	if missing := length - reached; missing > endedEarly && !m.Source.live {
+	if missing := length - reached; missing > endedEarly && !m.source.live {
 		m.Observer.Warned(media.WarnEndedEarly, fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
 			reached.Round(time.Second), length.Round(time.Second)))
 	} else if length > 0 {
@@ -390,7 +406,7 @@ func (m *Program) TellEnd() {
 
 // warnOfSpeed tells once that parts of the source are not played as it says.
 func (m *Program) warnOfSpeed(f *input.Input) {
-	if f.Info.Retimed && !m.Source.known {
+	if f.Info.Retimed && !m.source.known {
 		m.Observer.Warned(media.WarnEditSpeed, "the source's edit list has parts that are to be played faster, slower or as a standing picture: "+
 			"they are played at the speed they were recorded at; to have them as edited, export the video anew")
 	}
@@ -401,7 +417,7 @@ func (m *Program) warnOfSpeed(f *input.Input) {
 func (m *Program) warnOfCodecs(f *input.Input) {
 	for _, s := range f.Info.Streams {
 		played := func(t media.Track) bool { return t.Type.String() == s.Type }
-		if s.NoDecoder && !m.Source.known && !slices.ContainsFunc(f.Info.Tracks, played) {
+		if s.NoDecoder && !m.source.known && !slices.ContainsFunc(f.Info.Tracks, played) {
 			m.Observer.Warned(media.WarnNoDecoder, noDecoder(s))
 			return
 		}
@@ -411,10 +427,10 @@ func (m *Program) warnOfCodecs(f *input.Input) {
 // warnOfParts tells once that a source turned out to be live of which a part,
 // or more plays than one, were asked for.
 func (m *Program) warnOfParts(f *input.Input) {
-	o := m.Playlist.Options
+	o := m.Options
 	asked := o.StartAt > 0 || o.EndAt > 0 || !o.PlaysOnce()
 	switch {
-	case m.Source.known:
+	case m.source.known:
 	case f.Live && asked:
 		m.Observer.Warned(media.WarnLiveNoParts, "the source is live: it is played from now on, without regard to startAtMs, endAtMs and repeat")
 	case !f.Seeks && o.StartAt > 0:

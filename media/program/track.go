@@ -9,13 +9,13 @@ import (
 	"github.com/roomcast/roomcast/media/clock"
 )
 
-// lane makes one of the room's tracks of a source's packets, which come with
+// outputTrack makes one of the room's tracks of a source's packets, which come with
 // the room's times and the source's data.
 type outputTrack interface {
 	// track describes what the room gets, Extradata in FLV's form.
 	track() media.Track
 	// put takes a packet and returns what the room gets of it; a *planChange
-	// is an error that says the lane cannot go on with it.
+	// is an error that says the output track cannot go on with it.
 	put(p media.Packet) ([]media.Packet, error)
 	// flush returns what is still inside.
 	flush() ([]media.Packet, error)
@@ -30,7 +30,7 @@ type planChange struct{ reason string }
 
 func (c *planChange) Error() string { return c.reason }
 
-// copyLane brings packets into FLV's form and otherwise leaves them alone.
+// copiedTrack brings packets into FLV's form and otherwise leaves them alone.
 type copiedTrack struct {
 	rules   media.Rules
 	out     media.Track
@@ -125,7 +125,7 @@ func (l *copiedTrack) reconfigure(config []byte) error {
 	return nil
 }
 
-// codeLane re-encodes.
+// encodedTrack re-encodes.
 type encodedTrack struct {
 	media.Transcoder
 	// told is the configuration of the sound that was copied before, where it
@@ -234,7 +234,7 @@ func (l *encodedTrack) SkipFrom(t time.Duration) {
 	l.end = t
 }
 
-// fillLane makes a track that the source does not have: silence or black, one
+// filledTrack makes a track that the source does not have: silence or black, one
 // group of packets over and over.
 type filledTrack struct {
 	out   media.Track
@@ -251,7 +251,7 @@ func (l *filledTrack) flush() ([]media.Packet, error)           { return nil, ni
 func (l *filledTrack) takeDamaged() int64                       { return 0 }
 func (l *filledTrack) close()                                   {}
 
-// until returns the packets that are due at room time t, from where the lane
+// until returns the packets that are due at room time t, from where the output track
 // was before.
 func (l *filledTrack) until(t time.Duration) []media.Packet {
 	if !l.begun {

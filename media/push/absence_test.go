@@ -61,3 +61,15 @@ func TestWhileItsSourceIsAwayARoomIsGivenThePictureAndSilence(t *testing.T) {
 
 // silentFor is how much silence comes in one piece.
 const silentFor = 200 * time.Millisecond
+
+func TestASourceThatStaysAwayIsGivenUpAlthoughSomethingIsShownMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.FillAudio = true
+		s.job.Retry = within(time.Minute)
+		begin := time.Now()
+		require.Equal(t, media.KindSourceUnavailable, media.KindOf(s.playFrom(t.Context(), goesAway(time.Hour, refused), nil)))
+		require.InDelta(t, 65, time.Since(begin).Seconds(), 5)
+		require.Equal(t, 5*time.Second, s.job.Meter.Snapshot(time.Now()).Position.Round(time.Second))
+	})
+}

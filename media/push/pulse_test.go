@@ -35,7 +35,7 @@ func TestThePulseSaysWhatIsWaitedForAndForHowLongInAll(t *testing.T) {
 		require.True(t, p.Sent.Equal(time.Now()))
 		m.SourceGives()
 		require.Zero(t, m.Pulse(time.Now()).SourceSince, "nobody waits")
-		(*media.Meter)(nil).WaitForSource() // a mixer may have none
+		(*media.Meter)(nil).WaitForSource() // a program may have none
 		(*media.Meter)(nil).SourceGives()
 		(*media.Meter)(nil).SourceCame()
 	})

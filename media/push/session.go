@@ -30,20 +30,17 @@ type session struct {
 }
 
 func newSession(ctx context.Context, p *Pusher, job media.Job, end context.CancelCauseFunc) *session {
+	job.Source.Log, job.Source.Came, job.Source.Conduct = job.Log, job.Meter.SourceGives, &media.Conduct{}
 	s := &session{job: job, end: end}
 	s.troubled.Store(true)
-	job.Source.Log, job.Source.Came, job.Source.Conduct = job.Log, job.Meter.SourceGives, &media.Conduct{}
-	s.program = program.New(program.Config{
-		Rules:    p.Door.Rules(),
-		Playlist: &program.Playlist{Opener: p.Opener, Request: job.Source, Options: job.Options, Unconfirmed: s.outlets.Unconfirmed},
-		Meter:    job.Meter,
-		Observer: observer{job.Observer, &s.troubled},
-		Retry:    job.Retry,
-		WasLive:  job.WasLive,
-	}, job)
-	if p.Transcoders != nil {
-		s.program.Transcoders = p.Transcoders.With(ctx, job.Log, job.Source.Conduct)
+	cfg := program.Config{
+		Opener: p.Opener, Source: job.Source, Options: job.Options, Unconfirmed: s.outlets.Unconfirmed, Rules: p.Door.Rules(),
+		Retry: job.Retry, WasLive: job.WasLive, Meter: job.Meter, Observer: observer{job.Observer, &s.troubled},
 	}
+	if p.Transcoders != nil {
+		cfg.Transcoders = p.Transcoders.With(ctx, job.Log, job.Source.Conduct)
+	}
+	s.program = program.New(cfg, job)
 	return s
 }
 
@@ -74,10 +71,10 @@ func (s *session) play(ctx context.Context, rooms []outlet.Config) error {
 		}
 		played = stood.Played
 	}
-	s.outlets.Enter = s.program.ForceKeyframe
+	s.outlets.Enter = func() { s.program.Do(program.ForceKeyframe{}) }
 	for _, room := range rooms {
 		room.Observer = observer{room.Observer, &s.troubled}
-		s.outlets.Add(outlet.NewOutlet(room, played))
+		s.outlets.Add(outlet.New(room, played))
 	}
 	for {
 		if err := s.playIn(ctx); !errors.Is(err, program.ErrNewTracks) {
@@ -117,13 +114,13 @@ func (s *session) playIn(ctx context.Context) error {
 	}
 }
 
-// feed gives the rooms what comes next when its time has come, until the program is
+// input gives the rooms what comes next when its time has come, until the program is
 // over (nil) or inRoom ends.
 func (s *session) feed(ctx, inRoom context.Context) error {
 	for {
-		if s.program.Source.Bursty && s.program.Input != nil {
-			s.pacer.Follow(s.program.Buffered())
-			s.program.CatchUp(s.pacer.Wanted())
+		if buffered, bursty := s.program.Buffered(); bursty {
+			s.pacer.Follow(buffered)
+			s.program.Do(program.CatchUp{Total: s.pacer.Wanted()})
 		}
 		p, err := s.program.Next(ctx, inRoom)
 		s.job.Meter.Dropped(s.program.TakeDropped())
@@ -149,8 +146,8 @@ func (s *session) give(ctx, inRoom context.Context, p media.Packet) error {
 		return nil
 	}
 	var late time.Duration
-	if dts := s.dues[0].Packet.DTS; s.program.Source.Realtime {
-		s.job.Meter.Behind.Store(int64(s.pacer.Fall(dts)))
+	if dts := s.dues[0].Packet.DTS; s.program.Realtime() {
+		s.job.Meter.SetBehind(s.pacer.Fall(dts))
 	} else {
 		var err error
 		s.pacer.Skip(p.Skipped)
@@ -176,8 +173,8 @@ func (s *session) give(ctx, inRoom context.Context, p media.Packet) error {
 
 // pace waits until the time of a room DTS has come, and returns how late it is.
 func (s *session) pace(ctx context.Context, dts time.Duration) (late time.Duration, err error) {
-	s.job.Meter.Paced.Begin(time.Now())
-	defer func() { s.job.Meter.Paced.End(time.Now()) }()
+	s.job.Meter.WaitForTime()
+	defer s.job.Meter.TimeCame()
 	return s.pacer.Wait(ctx, dts)
 }
 
@@ -212,6 +209,6 @@ func (s *session) sent(p media.Packet, late time.Duration) {
 			" in all: the source, the room or the worker's machine is too slow for it; a smaller width and height cost less, and a copied picture least")
 	}
 	if played >= retry.Settled {
-		s.program.Playlist.Request.Conduct.Prove()
+		s.job.Source.Conduct.Prove()
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// settled is how long packets must have flowed for a failure to be tried again
+// Settled is how long packets must have flowed for a failure to be tried again
 // as the first one.
 const Settled = 10 * time.Second
 
@@ -36,7 +36,7 @@ func sideOf(k media.Kind) side {
 	}
 }
 
-// retries is where one attempt stands in trying again. Once packets have flowed
+// Retries is where one attempt stands in trying again. Once packets have flowed
 // for a while, or a side has been told to work, its patience begins anew; its
 // waits go on growing until packets have flowed.
 type Retries struct {
@@ -53,7 +53,7 @@ type trouble struct {
 
 func New(policy media.RetryPolicy) *Retries { return &Retries{policy: policy} }
 
-// next returns how long to wait before trying again after an error of kind k,
+// Next returns how long to wait before trying again after an error of kind k,
 // or false when that is over.
 func (r *Retries) Next(k media.Kind) (time.Duration, bool) {
 	retry, t := r.policy(k), &r.troubles[sideOf(k)]
@@ -79,15 +79,15 @@ func (r *Retries) Next(k media.Kind) (time.Duration, bool) {
 	return min(t.wait.NextBackOff(), t.wait.MaxInterval, retry.For-now.Sub(t.since)), true
 }
 
-// until is when an error of kind k is given up, unless something works before.
+// Until is when an error of kind k is given up, unless something works before.
 func (r *Retries) Until(k media.Kind) time.Time {
 	return r.troubles[sideOf(k)].since.Add(r.policy(k).For)
 }
 
-// works gives a side all of its patience for the next failure.
+// Works gives a side all of its patience for the next failure.
 func (r *Retries) Works(s side) { r.troubles[s].since = time.Time{} }
 
-// sent notes that a packet reached the room.
+// Sent notes that a packet reached the room.
 func (r *Retries) Sent(now time.Time) {
 	if r.troubles == [sides]trouble{} {
 		return

@@ -56,11 +56,12 @@ type file struct {
 	request media.SourceRequest
 	silence time.Duration
 
-	size    int64  // -1: not known
-	ranges  bool   // the server gives parts of it
-	plain   bool   // the server does not understand that a part is asked for
-	alone   bool   // the server gives one part at a time
-	version string // of what is read, for If-Range; empty: not known
+	size    int64     // -1: not known
+	ranges  bool      // the server gives parts of it
+	plain   bool      // the server does not understand that a part is asked for
+	alone   bool      // the server gives one part at a time
+	version string    // of what is read, for If-Range; empty: not known, or its servers tell different ones
+	opened  time.Time // by its server's clock
 
 	at    int64    // where the next Read begins
 	parts [2]*part // that are open, the one that was read last first
@@ -338,10 +339,13 @@ func (f *file) ask(at int64) (*part, error) {
 			return p, nil
 		}
 		cancel(nil)
-		if again := f.plainly(answer, at); !again {
+		switch {
+		case errors.Is(err, errCopy):
+		case f.plainly(answer, at):
+			f.plain = true
+		default:
 			return nil, err
 		}
-		f.plain = true
 	}
 }
 
@@ -430,15 +434,32 @@ func (f *file) check(answer *http.Response, p *part, at int64) error {
 	switch {
 	case first:
 		f.size, f.ranges, f.version, f.contentType = size, ranges, version, answer.Header.Get("Content-Type")
-	case version != f.version || size != f.size:
+		f.opened = timeIn(answer, "Date", time.Now())
+	case version == f.version && size == f.size:
+	case size != f.size || timeIn(answer, "Last-Modified", f.opened.Add(1)).After(f.opened):
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: opRead, Err: errChanged}
+	case f.version != "" && p.through: // for If-Range
+		f.version = ""
+		return errCopy
+	default:
+		f.version = ""
 	}
 	return nil
+}
+
+// timeIn is the time in a header, otherwise where there is none.
+func timeIn(answer *http.Response, header string, otherwise time.Time) time.Time {
+	if at, err := http.ParseTime(answer.Header.Get(header)); err == nil {
+		return at
+	}
+	return otherwise
 }
 
 var (
 	errPacked  = media.Because("its server compresses it as a whole (Content-Encoding), which is taken of playlists alone", nil)
 	errChanged = media.Because("its server has another file there than when it was opened", nil)
+	// errCopy is of a server that has a copy as long, from before, and calls its version otherwise.
+	errCopy = errors.New("another of its servers has answered")
 )
 
 // unpack reads what comes compressed, which has to be a playlist.

@@ -232,6 +232,44 @@ func TestAFileThatWasChangedMeanwhileIsSaidToBe(t *testing.T) {
 	require.ErrorContains(t, way.Refusal(), "another file there")
 }
 
+// One address may be of several servers, whose copies were made at other times.
+func TestACopyOfTheFileOnAnotherOfItsServersIsTheSameFile(t *testing.T) {
+	data := content(4 << 20)
+	for name, c := range map[string]struct {
+		modified time.Duration // of the copies, from now
+		fails    bool
+	}{
+		"made before":    {-time.Hour, false},
+		"made meanwhile": {time.Hour, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int32
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				n := requests.Add(1)
+				w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n))
+				at := time.Now().Add(-24 * time.Hour)
+				if n > 1 {
+					at = time.Now().Add(c.modified + time.Duration(n)*time.Second)
+				}
+				http.ServeContent(w, r, "a.mp4", at, bytes.NewReader(data))
+			})
+			way := get(t, s.URL+"/a.mp4")
+			buf := make([]byte, 32<<10)
+			if c.fails {
+				_, err := way.Bytes.Seek(3<<20, io.SeekStart)
+				require.NoError(t, err)
+				_, err = way.Bytes.Read(buf)
+				require.ErrorContains(t, err, "another file there")
+				return
+			}
+			for _, at := range []int64{3 << 20, 100 << 10, 2 << 20} {
+				requireAt(t, way.Bytes, data, at, buf)
+			}
+			require.LessOrEqual(t, len(s.requests()), 4, "If-Range is tried once")
+		})
+	}
+}
+
 func TestAServerWithoutRangesIsReadForward(t *testing.T) {
 	data := content(1 << 20)
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -31,6 +31,9 @@ func FuzzRTSPServer(f *testing.F) {
 	rtcp := []byte("\x1d\x80\xc8\x00\x06\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00")
 	f.Add([]byte(head+"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=control:0\r\n"), []byte(over), append(rtp, rtcp...))
 	f.Add([]byte(head+"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 mpeg4-generic/48000/2\r\na=fmtp:97 mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config=1190\r\n"), []byte(over+";ssrc=7"), rtp)
+	units := []byte("\x16\x80\x60\x00\x02\x00\x00\x00\x01\x00\x00\x00\x07\x60\x01\x00\x02\x02\x01\x00\x02\x26\x01") // an aggregation (RFC 7798, 4.4.2)
+	f.Add([]byte(head+"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\na=control:0\r\n"), []byte(over), append(units, rtcp...))
+	f.Add([]byte(head+"m=video 0 RTP/AVP 33\r\n"), []byte(over), rtp) // a transport stream
 	f.Add([]byte(head+"m=video 0 RTP/AVP 33\r\nm=audio 0 RTP/SAVP 8\r\na=key-mgmt:mikey AAAA\r\n"), []byte(over), rtcp)
 	f.Add([]byte(head+"m=audio 0 RTP/AVP 0\r\na=rtpmap:0 MP4A-LATM/48000\r\na=fmtp:0 cpresent=0;config=40002420\r\n"), []byte("RTP/AVP"), []byte{})
 	f.Fuzz(func(t *testing.T, sdp, transport, stream []byte) {
@@ -64,10 +67,15 @@ func FuzzRTSPServer(f *testing.F) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // an answer may be none, and is waited for
 		defer cancel()
 		way, err := openRTSP(ctx, piped{ours}, media.SourceRequest{URL: "rtsp://a.example/x"})
-		for err == nil {
-			_, err = way.Source.ReadPacket()
-		}
-		if way.Source != nil {
+		switch {
+		case err != nil:
+		case way.Source == nil: // a transport stream
+			_, _ = io.Copy(io.Discard, way.Bytes)
+			way.Close()
+		default:
+			for err == nil {
+				_, err = way.Source.ReadPacket()
+			}
 			_ = way.Source.Close()
 		}
 		<-ended

@@ -8,6 +8,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/conn"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
+	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 	"github.com/bluenviron/gortsplib/v5/pkg/sdp"
 	"github.com/pion/rtcp"
@@ -19,8 +20,9 @@ import (
 // own, where a panic ends the process. Here it is an error.
 type vetted struct {
 	net.Conn
-	from  *conn.Conn
-	ready []byte
+	from    *conn.Conn
+	ready   []byte
+	formats []format.Format // of the session, once that is described
 }
 
 func newVetted(c net.Conn) *vetted {
@@ -47,11 +49,10 @@ func (v *vetted) next() error {
 	}
 	switch m := message.(type) {
 	case *base.InterleavedFrame:
-		_, _ = new(rtp.Header).Unmarshal(m.Payload)
-		_, _ = rtcp.Unmarshal(m.Payload) // of either kind: who says which is the server
+		v.lookInto(m.Payload)
 		v.ready, err = m.Marshal()
 	case *base.Response:
-		look(m)
+		v.look(m)
 		v.ready, err = m.Marshal()
 	case *base.Request:
 		v.ready, err = m.Marshal()
@@ -59,8 +60,22 @@ func (v *vetted) next() error {
 	return err
 }
 
+// lookInto reads a frame as either kind: who says which it is is the server.
+func (v *vetted) lookInto(frame []byte) {
+	_, _ = rtcp.Unmarshal(frame)
+	var p rtp.Packet
+	if p.Unmarshal(frame) != nil {
+		return
+	}
+	for _, f := range v.formats {
+		if f.PayloadType() == p.PayloadType {
+			f.PTSEqualsDTS(&p) // of some, it takes the payload apart
+		}
+	}
+}
+
 // look reads all of an answer that gortsplib may. What cannot be read it says itself.
-func look(r *base.Response) {
+func (v *vetted) look(r *base.Response) {
 	_ = new(headers.Session).Unmarshal(r.Header["Session"])
 	_ = new(headers.Transport).Unmarshal(r.Header["Transport"])
 	_ = new(headers.RTPInfo).Unmarshal(r.Header["RTP-Info"])
@@ -72,7 +87,12 @@ func look(r *base.Response) {
 		_, _ = base.ParseURL(link)
 	}
 	var session sdp.SessionDescription
-	if len(r.Body) > 0 && session.Unmarshal(r.Body) == nil {
-		_ = new(description.Session).Unmarshal(&session)
+	var described description.Session
+	if len(r.Body) == 0 || session.Unmarshal(r.Body) != nil || described.Unmarshal(&session) != nil {
+		return
+	}
+	v.formats = nil
+	for _, m := range described.Medias {
+		v.formats = append(v.formats, m.Formats...)
 	}
 }

@@ -28,7 +28,7 @@ type stillSource struct {
 
 var errClosed = errors.New("the source is closed")
 
-// NewStill returns the source of a picture that stands: data is its one packet, of
+// New returns the source of a picture that stands: data is its one packet, of
 // info's one track.
 func New(ctx context.Context, info media.SourceInfo, data []byte) media.Source {
 	info.Tracks = slices.Clone(info.Tracks)

@@ -340,7 +340,7 @@ type LiveProgress struct {
 // Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.
 type Metadata map[string]string
 
-// Mode How to play the source. `auto`, the default, looks at it.
+// Mode How to play the source. `auto`, the default, looks at it: an HLS event (`EXT-X-PLAYLIST-TYPE:EVENT`) that goes on is played from near its end, as players do. `vod` plays all of it that has come.
 type Mode = media.SourceMode
 
 // Output What the room was told of the track, for the whole push.
@@ -471,7 +471,7 @@ type Push struct {
 	// Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Mode How to play the source. `auto`, the default, looks at it.
+	// Mode How to play the source. `auto`, the default, looks at it: an HLS event (`EXT-X-PLAYLIST-TYPE:EVENT`) that goes on is played from near its end, as players do. `vod` plays all of it that has come.
 	Mode Mode `json:"mode"`
 
 	// Plan What is done with each track, and why. It may change when the source does.
@@ -546,7 +546,7 @@ type PushRequest struct {
 	// Metadata The client's own labels: names of letters, digits, `_`, `-` and `.`, 2 kB together.
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Mode How to play the source. `auto`, the default, looks at it.
+	// Mode How to play the source. `auto`, the default, looks at it: an HLS event (`EXT-X-PLAYLIST-TYPE:EVENT`) that goes on is played from near its end, as players do. `vod` plays all of it that has come.
 	Mode Mode `json:"mode,omitempty"`
 
 	// Redis Start where the last push of the same source stopped.

@@ -36,8 +36,13 @@ type Config struct {
 
 const opOpen = "open source"
 
+// mostUnplayed is how many variants are opened of which none can be played: each may
+// cost what a source may.
+const mostUnplayed = 3
+
 var (
 	errClosed      = errors.New("source closed")
+	errNested      = media.Because("its playlist leads to another playlist of playlists", nil)
 	errNotSeekable = errors.New("a live source cannot be sought")
 	errOtherTracks = media.Sentence("the source's playlist goes on, where the push is to, with other tracks than it began with, which cannot be played")
 )
@@ -91,6 +96,7 @@ func (s *Source) open(p Playlist) error {
 		return invalid(media.Because("its playlist names no variant", nil))
 	}
 	var first error
+	opened := 0 // that hold what cannot be played
 	for i, v := range m.variants {
 		err := s.openVariant(p, m, v)
 		if err == nil && v.width == 0 && i+1 < len(m.variants) && s.tooBig() {
@@ -104,8 +110,11 @@ func (s *Source) open(p Playlist) error {
 			return err
 		}
 		first = cmp.Or(first, err)
-		if !passable(err) {
-			return err
+		if len(s.chains) > 0 {
+			opened++
+		}
+		if !passable(err) || opened == mostUnplayed {
+			return first
 		}
 		if err := s.stop(); err != nil {
 			return err
@@ -116,12 +125,17 @@ func (s *Source) open(p Playlist) error {
 }
 
 // passable says whether another variant may do where one failed. None does without a
-// password, or within a playlist that leads where it may not.
+// password, or within a playlist that leads where it may not, or to playlists of
+// playlists.
 func passable(err error) bool {
 	if r, ok := errors.AsType[refused](err); ok {
 		return r.status != http.StatusUnauthorized
 	}
-	return media.KindOf(err) == media.KindSourceUnavailable
+	switch media.KindOf(err) { //nolint:exhaustive // the others are of all variants
+	case media.KindSourceUnavailable, media.KindSourceNotFound, media.KindSourceInvalid, media.KindSourceUnsupported, media.KindSourceTooLarge:
+		return !errors.Is(err, errNested)
+	}
+	return false
 }
 
 // tooBig says whether the room does not take the picture as it is.
@@ -139,7 +153,7 @@ func (s *Source) openVariant(at Playlist, m master, v variant) error {
 		return err
 	}
 	if isMaster(p.Text) {
-		return invalid(media.Because("its playlist leads to another playlist of playlists", nil))
+		return invalid(errNested)
 	}
 	sounds := m.sounds(v)
 	if len(sounds) == 0 {

@@ -502,7 +502,7 @@ export interface components {
          */
         ClientRole: "anchor";
         /**
-         * @description How to play the source. `auto`, the default, looks at it.
+         * @description How to play the source. `auto`, the default, looks at it: an HLS event (`EXT-X-PLAYLIST-TYPE:EVENT`) that goes on is played from near its end, as players do. `vod` plays all of it that has come.
          * @enum {string}
          */
         Mode: "auto" | "vod" | "live";
