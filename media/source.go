@@ -139,14 +139,13 @@ type Packet struct {
 	// Offset is where it begins in the source's bytes; 0 when unknown.
 	Offset int64
 
-	// Lost is how much of the track before it came and is damaged, of what an input
-	// gives.
-	Lost time.Duration
 	OnAir
 }
 
-// OnAir is what there is to know of a packet that a program gives out.
+// OnAir is what there is to know of a packet that a program gives out; of what an input
+// gives, Lost alone.
 type OnAir struct {
+	Lost      time.Duration // how much of the track before it came and is damaged
 	Kind      MediaType
 	Leads     bool          // the position is where it is
 	Position  time.Duration // in the source

@@ -61,9 +61,9 @@ func outcomeOf(k media.Kind) outcome {
 		return outcome{code: CodeSourceTooLarge, message: "the source asks for more memory, pixels, tracks or time than one source may have of a worker",
 			todo: "only another file or stream will do: try writing it anew (ffmpeg -i SOURCE -c copy NEW.mp4)"}
 	case media.KindSourcePoisoned:
-		return outcome{code: CodeSourcePoisoned, message: "what takes the source apart crashes on it each time", todo: "write it anew (ffmpeg -i SOURCE NEW.mp4), and tell the operator: it is a fault of a decoder"}
+		return outcome{code: CodeSourcePoisoned, message: "the worker's process that reads the source crashes on it each time", todo: "write it anew (ffmpeg -i SOURCE NEW.mp4), and tell the operator: it is a fault of a decoder"}
 	case media.KindSourceDropped:
-		return outcome{code: CodeSourceUnavailable, message: "what takes the source apart was not there", todo: "start the push again; an operator looks at the worker's log", retry: retryDropped, again: true}
+		return outcome{code: CodeSourceUnavailable, message: "the worker's process that reads the source ended, or did not start", todo: "start the push again; the operator finds the cause in the worker's log", retry: retryDropped, again: true}
 	case media.KindSourceUnavailable:
 		return outcome{code: CodeSourceUnavailable, message: "the source could not be reached or read", todo: "check that its server is there and its address right, and start the push again", retry: retrySource, again: true}
 	case media.KindSourceStalled:

@@ -77,7 +77,7 @@ func SideTable() []Entry {
 	return []Entry{
 		{string(SideSource), "the cause lies with the source", ""},
 		{string(SideRoom), "the cause lies with the room, or on the way to it", ""},
-		{string(SideWorker), "the cause lies with the worker, or there is none", ""},
+		{string(SideWorker), "the cause lies with the worker, or no worker is there", ""},
 		{string(SideQueue), "the push waits its turn", ""},
 	}
 }
@@ -134,7 +134,7 @@ func CodeTable() []CodeEntry {
 		{CodeSourceEncrypted, false, "the source is encrypted (DRM)", "use a source without DRM"},
 		{CodeSourceUnsupported, false, "the source cannot be played as it is; the message says why", "leave `transcode: never` out, or write the source anew"},
 		{CodeSourceTooLarge, false, "the source asks for more memory, pixels, tracks or time than one may have", "write it anew: ffmpeg -i SOURCE -c copy NEW.mp4"},
-		{CodeSourcePoisoned, false, "what takes the source apart crashes on it each time", "write it anew: ffmpeg -i SOURCE NEW.mp4"},
+		{CodeSourcePoisoned, false, "the worker's process that reads the source crashes on it each time", "write it anew: ffmpeg -i SOURCE NEW.mp4"},
 		{CodeSourceUnavailable, true, "the source could not be reached or read, or sends nothing, for longer than it is waited for", "look at its server, then start again"},
 		{CodeRoomDenied, false, "the room refuses this publisher", "look at `sdkAppId`, `roomId`, `userId`, `userSig`, and at what the user may do there"},
 		{CodeRoomConflict, true, "another publisher uses this `userId` in the room", "give each publisher a `userId` of its own"},

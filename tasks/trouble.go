@@ -119,7 +119,7 @@ type sample struct {
 // sideOf returns whose trouble an error of kind is.
 func sideOf(k media.Kind) Side {
 	switch {
-	case k == media.KindInternal, k == media.KindRoomNotAllowed, k == media.KindWorkerShort:
+	case k == media.KindInternal, k == media.KindRoomNotAllowed, k == media.KindWorkerShort, k == media.KindSourceDropped:
 		return SideWorker
 	case k.OfRoom(), k == media.KindUserSigExpired:
 		return SideRoom

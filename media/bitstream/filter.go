@@ -116,6 +116,8 @@ func (c *avcc) Conform(data []byte) ([]byte, error) {
 		switch h264.NALUType(unit[0] & 0x1f) {
 		case h264.NALUTypeSPS, h264.NALUTypePPS:
 			c.sets.take(unit)
+		case h264.NALUTypeSEI:
+			c.sets.look(unit)
 		default:
 			c.b = c.b || isB(unit)
 		}
@@ -143,6 +145,7 @@ type annexB struct {
 	sps, pps []parameterSet
 	avcc     []byte // made of the sets; nil when they have changed
 	b        bool
+	shown    orientation // as the pictures say
 }
 
 type parameterSet struct {
@@ -200,12 +203,25 @@ func (c *annexB) take(unit []byte) []byte {
 		c.sps = c.note(c.sps, unit, 4)
 	case h264.NALUTypePPS:
 		c.pps = c.note(c.pps, unit, 1)
+	case h264.NALUTypeSEI:
+		c.look(unit)
+		return unit
 	default:
 		c.b = c.b || isB(unit)
 		return unit
 	}
 	return nil
 }
+
+// look takes note of what a unit of supplemental information says of the pictures.
+func (c *annexB) look(sei []byte) {
+	if shown, told := orientationIn(sei); told {
+		c.shown = shown
+	}
+}
+
+func (c *annexB) shownAs() orientation { return c.shown }
+func (c *avcc) shownAs() orientation   { return c.sets.shown }
 
 // note puts unit, whose id begins at byte at, among the sets.
 func (c *annexB) note(sets []parameterSet, unit []byte, at int) []parameterSet {

@@ -61,12 +61,12 @@ func NewAligner(tracks []media.Track, realtime bool) *Aligner {
 	return t
 }
 
-func (t *Aligner) Push(p media.Packet) {
-	if t.hold > 0 && t.video == &t.queues[p.Track] && t.comesEarly(p) {
+func (a *Aligner) Push(p media.Packet) {
+	if a.hold > 0 && a.video == &a.queues[p.Track] && a.comesEarly(p) {
 		return
 	}
-	t.Interleaver.Push(p)
-	t.measure(p.Track)
+	a.Interleaver.Push(p)
+	a.measure(p.Track)
 }
 
 // deepest is how many pictures may be decoded ahead of those shown before them
@@ -77,94 +77,94 @@ const deepest = 16
 // it and is to be decoded before that. A container that knows no DTS, and one that was
 // cut, have it so at a hole: with B-frames, the first pictures behind it have the DTS
 // of those before. Where DTS go on behind the hole, it need not be decoded before.
-func (t *Aligner) comesEarly(p media.Packet) bool {
-	leaps := p.PTS-t.newest > FrameHold && p.PTS-p.DTS > FrameHold
-	if t.newest == Forever {
-		t.newest = p.PTS
+func (a *Aligner) comesEarly(p media.Packet) bool {
+	leaps := p.PTS-a.newest > FrameHold && p.PTS-p.DTS > FrameHold
+	if a.newest == Forever {
+		a.newest = p.PTS
 	}
-	t.newest = max(t.newest, p.PTS)
-	switch n := len(t.early); {
-	case n > 0 && p.DTS-t.early[n-1].DTS > FrameHold:
-		for i := range t.early {
-			e := &t.early[i]
+	a.newest = max(a.newest, p.PTS)
+	switch n := len(a.early); {
+	case n > 0 && p.DTS-a.early[n-1].DTS > FrameHold:
+		for i := range a.early {
+			e := &a.early[i]
 			e.DTS = max(e.DTS, min(e.PTS, p.DTS))
 		}
-		t.letEarly()
-	case n == deepest || t.earlyBytes > interleaverBytes || n > 0 && p.DTS-t.early[0].DTS > FrameHold:
-		t.letEarly()
+		a.letEarly()
+	case n == deepest || a.earlyBytes > interleaverBytes || n > 0 && p.DTS-a.early[0].DTS > FrameHold:
+		a.letEarly()
 	case n > 0:
 		leaps = true
 	}
 	if leaps {
-		t.early, t.earlyBytes = append(t.early, p), t.earlyBytes+p.Size()
+		a.early, a.earlyBytes = append(a.early, p), a.earlyBytes+p.Size()
 	}
 	return leaps
 }
 
-func (t *Aligner) letEarly() {
-	for _, p := range t.early {
-		t.Interleaver.Push(p)
-		t.measure(p.Track)
+func (a *Aligner) letEarly() {
+	for _, p := range a.early {
+		a.Interleaver.Push(p)
+		a.measure(p.Track)
 	}
-	t.early, t.earlyBytes = nil, 0
+	a.early, a.earlyBytes = nil, 0
 }
 
-func (t *Aligner) Flush() {
-	t.letEarly()
-	t.Interleaver.Flush()
+func (a *Aligner) Flush() {
+	a.letEarly()
+	a.Interleaver.Flush()
 }
 
-func (t *Aligner) Clear() int {
-	n := len(t.early)
-	t.early, t.earlyBytes = nil, 0
-	return n + t.Interleaver.Clear()
+func (a *Aligner) Clear() int {
+	n := len(a.early)
+	a.early, a.earlyBytes = nil, 0
+	return n + a.Interleaver.Clear()
 }
 
 // Pop returns the packet with the lowest DTS, or false while one with a lower
 // DTS is waited for.
-func (t *Aligner) Pop() (media.Packet, bool) {
-	l := t.lowest()
+func (a *Aligner) Pop() (media.Packet, bool) {
+	l := a.lowest()
 	if l == nil {
 		return media.Packet{}, false
 	}
-	other := t.other(l)
-	if other.n == 0 && l.newest-l.first().DTS >= t.hold {
+	other := a.other(l)
+	if other.n == 0 && l.newest-l.first().DTS >= a.hold {
 		other.absent = true
 	}
-	if !other.started && l.newest-l.first().DTS < t.lag && t.bytes <= interleaverBytes && !t.flushing {
+	if !other.started && l.newest-l.first().DTS < a.lag && a.bytes <= interleaverBytes && !a.flushing {
 		return media.Packet{}, false
 	}
-	if !t.ready(l) {
+	if !a.ready(l) {
 		return media.Packet{}, false
 	}
-	t.deadline = time.Time{}
-	return t.give(l), true
+	a.deadline = time.Time{}
+	return a.give(l), true
 }
 
 // Force returns the packet with the lowest DTS although one with a lower DTS
 // may still come. There must be one.
-func (t *Aligner) Force() media.Packet {
-	if t.lowest() == nil {
-		t.letEarly()
+func (a *Aligner) Force() media.Packet {
+	if a.lowest() == nil {
+		a.letEarly()
 	}
-	return t.give(t.lowest())
+	return a.give(a.lowest())
 }
 
 // give takes a packet out, the first picture first: the room begins with it.
-func (t *Aligner) give(l *trackQueue) media.Packet {
-	if t.video != nil && !t.begun && t.video.n > 0 {
-		l = t.video
+func (a *Aligner) give(l *trackQueue) media.Packet {
+	if a.video != nil && !a.begun && a.video.n > 0 {
+		l = a.video
 	}
-	t.begun = t.begun || l == t.video
-	p := t.take(l)
-	t.measure(p.Track)
+	a.begun = a.begun || l == a.video
+	p := a.take(l)
+	a.measure(p.Track)
 	return p
 }
 
 // Each calls f with the packets of a track that are held, in their order, until f returns
 // false.
-func (t *Aligner) Each(track int, f func(p *media.Packet) bool) {
-	l := &t.queues[track]
+func (a *Aligner) Each(track int, f func(p *media.Packet) bool) {
+	l := &a.queues[track]
 	for i := range l.n {
 		if !f(&l.ring[(l.head+i)%len(l.ring)]) {
 			return
@@ -173,35 +173,35 @@ func (t *Aligner) Each(track int, f func(p *media.Packet) bool) {
 }
 
 // Holds says whether anything is held.
-func (t *Aligner) Holds() bool { return t.queues[0].n+t.queues[1].n+len(t.early) > 0 }
+func (a *Aligner) Holds() bool { return a.queues[0].n+a.queues[1].n+len(a.early) > 0 }
 
 // Patience is how long the next packet may be waited for: usual where nothing
 // is held.
-func (t *Aligner) Patience(usual time.Duration) time.Duration {
-	if !t.Holds() {
+func (a *Aligner) Patience(usual time.Duration) time.Duration {
+	if !a.Holds() {
 		return usual
 	}
 	now := time.Now()
-	if t.deadline.IsZero() {
-		t.deadline = now.Add(WeaveWait)
+	if a.deadline.IsZero() {
+		a.deadline = now.Add(WeaveWait)
 	}
-	return t.deadline.Sub(now)
+	return a.deadline.Sub(now)
 }
 
 // measure makes span right after a change of a track.
-func (t *Aligner) measure(track int) {
+func (a *Aligner) measure(track int) {
 	held := time.Duration(0)
-	if l := &t.queues[track]; l.n > 0 {
+	if l := &a.queues[track]; l.n > 0 {
 		held = l.newest - l.first().DTS
 	}
-	t.spans[track].Store(int64(held))
+	a.spans[track].Store(int64(held))
 }
 
 // Span is how much of a track is held. It may be called beside other methods.
-func (t *Aligner) Span(track int) time.Duration { return time.Duration(t.spans[track].Load()) }
+func (a *Aligner) Span(track int) time.Duration { return time.Duration(a.spans[track].Load()) }
 
 // Longest is how much is held of the track of which it is more.
-func (t *Aligner) Longest() time.Duration { return max(t.Span(0), t.Span(1)) }
+func (a *Aligner) Longest() time.Duration { return max(a.Span(0), a.Span(1)) }
 
 // LeftOut says why a track that came after the push had begun is not played.
 func LeftOut(kind media.MediaType, why string) string {

@@ -35,8 +35,8 @@ type Monotonic struct {
 // Stamp returns p with the room's final times: DTS from zero on, PTS at least
 // DTS and true where it can be. False says that p came too late to be sent (it
 // is counted); of video, everything up to the next keyframe goes with it.
-func (r *Monotonic) Stamp(p media.Packet, kind media.MediaType) (media.Packet, bool) {
-	t := &r.tracks[p.Track]
+func (m *Monotonic) Stamp(p media.Packet, kind media.MediaType) (media.Packet, bool) {
+	t := &m.tracks[p.Track]
 	dts := max(p.DTS, 0).Truncate(Tick)
 	if t.used {
 		dts = max(dts, t.last+Tick)
@@ -48,7 +48,7 @@ func (r *Monotonic) Stamp(p media.Packet, kind media.MediaType) (media.Packet, b
 	late := dts-p.DTS > limit
 	if late || (t.waiting && !p.Keyframe) {
 		t.waiting = kind == media.Video
-		r.dropped++
+		m.dropped++
 		return p, false
 	}
 	t.used, t.last, t.waiting = true, dts, false
@@ -62,8 +62,8 @@ func (r *Monotonic) Stamp(p media.Packet, kind media.MediaType) (media.Packet, b
 }
 
 // TakeDropped returns how many packets were dropped since it was asked last.
-func (r *Monotonic) TakeDropped() int64 {
-	n := r.dropped
-	r.dropped = 0
+func (m *Monotonic) TakeDropped() int64 {
+	n := m.dropped
+	m.dropped = 0
 	return n
 }

@@ -113,30 +113,30 @@ func newInput(source media.Source, mode media.SourceMode) *Input {
 }
 
 // begin starts reading the source, up to a position.
-func (f *Input) begin(ctx context.Context, until time.Duration, beyond func() time.Duration) {
-	for _, t := range f.Info.Tracks {
-		f.filters = append(f.filters, bitstream.NewFilter(t))
+func (in *Input) begin(ctx context.Context, until time.Duration, beyond func() time.Duration) {
+	for _, t := range in.Info.Tracks {
+		in.filters = append(in.filters, bitstream.NewFilter(t))
 	}
-	f.gate = clock.NewStartGate(f.Info.Tracks)
-	if !f.Live {
-		f.trim = newTrim(f.Info, f.gate, until)
+	in.gate = clock.NewStartGate(in.Info.Tracks)
+	if !in.Live {
+		in.trim = newTrim(in.Info, in.gate, until)
 	}
-	f.queue = NewQueue(f.limits(beyond))
-	f.early.span = clock.FileWeave
-	if f.Realtime {
-		f.early.span = earlyLive
+	in.queue = NewQueue(in.limits(beyond))
+	in.early.span = clock.FileWeave
+	if in.Realtime {
+		in.early.span = earlyLive
 	}
-	f.running.Go(func() { f.queue.Fail(media.Caught(func() error { return f.read(ctx) })) })
+	in.running.Go(func() { in.queue.Fail(media.Caught(func() error { return in.read(ctx) })) })
 }
 
-func (f *Input) limits(beyond func() time.Duration) QueueLimits {
+func (in *Input) limits(beyond func() time.Duration) QueueLimits {
 	limits := QueueLimits{Span: FileAhead, Bytes: QueueBytes}
 	switch {
-	case f.Realtime:
+	case in.Realtime:
 		limits.Span, limits.drop, limits.beyond = LiveBehind, true, beyond
-	case f.Bursty:
+	case in.Bursty:
 		limits.Span = liveAhead
-	case len(f.Info.Tracks) > 1:
+	case len(in.Info.Tracks) > 1:
 		limits.weave = clock.FileWeave
 	}
 	return limits
@@ -144,26 +144,26 @@ func (f *Input) limits(beyond func() time.Duration) QueueLimits {
 
 // Segmented says whether the source comes a playlist's segment at a time: it
 // is paced even when it is live.
-func (f *Input) Segmented() bool { return f.Info.Container == "hls" }
+func (in *Input) Segmented() bool { return in.Info.Container == "hls" }
 
 // Patience is how long no packet may come before the source has stalled.
-func (f *Input) Patience() time.Duration {
-	if f.Segmented() && f.Info.Live {
+func (in *Input) Patience() time.Duration {
+	if in.Segmented() && in.Info.Live {
 		return stalledSegments
 	}
 	return stalledAfter
 }
 
 // Close ends the reading and the source.
-func (f *Input) Close() {
-	if f.passedOn {
+func (in *Input) Close() {
+	if in.passedOn {
 		return
 	}
-	f.cancel(errFeedClosed)
-	_ = f.source.Close() // nobody needs it any more
-	f.running.Wait()
-	if f.release != nil {
-		f.release()
+	in.cancel(errFeedClosed)
+	_ = in.source.Close() // nobody needs it any more
+	in.running.Wait()
+	if in.release != nil {
+		in.release()
 	}
 }
 
@@ -172,33 +172,33 @@ var errFeedClosed = errors.New("the source is not needed any more")
 // read fills the queue until the source, its part or ctx ends, and returns
 // why. Damaged is what libav says is, and what is not well formed. After a damaged
 // picture none goes on before the next keyframe: those between are made of it.
-func (f *Input) read(ctx context.Context) error {
+func (in *Input) read(ctx context.Context) error {
 	damaged := false
 	var tracks [2]media.Track // the reader's own: the input's change when they are given out
-	copy(tracks[:], f.Info.Tracks)
+	copy(tracks[:], in.Info.Tracks)
 	var left [2]time.Duration // out since the last packet, by index
 	defer func() {
 		for i, t := range tracks {
-			f.tail[t.Type] += left[i]
+			in.tail[t.Type] += left[i]
 		}
 	}()
-	steps := clock.StepRemover{Woven: f.Info.Container == "flv"} // fragments hold all of a track before the other
+	steps := clock.StepRemover{Woven: in.Info.Container == "flv"} // fragments hold all of a track before the other
 	for {
-		p, err := f.source.ReadPacket()
-		beyond := err == nil && f.trim.beyond(p)
-		if f.trim.over {
+		p, err := in.source.ReadPacket()
+		beyond := err == nil && in.trim.beyond(p)
+		if in.trim.over {
 			err = io.EOF
 		}
 		if err != nil {
-			if IsEnd(err) && !f.Live {
-				close(f.ended)
+			if IsEnd(err) && !in.Live {
+				close(in.ended)
 			}
-			return f.readError(ctx, err)
+			return in.readError(ctx, err)
 		}
 		if beyond {
 			continue
 		}
-		if f.Realtime {
+		if in.Realtime {
 			p = steps.Remove(p, time.Now())
 		}
 		t := &tracks[p.Track]
@@ -214,13 +214,13 @@ func (f *Input) read(ctx context.Context) error {
 			lost = damaged
 		}
 		if lost {
-			f.corrupt[t.Type].Add(1)
+			in.corrupt[t.Type].Add(1)
 			left[p.Track] += min(max(p.Duration, 0), clock.MaxFrame)
-			f.queue.lose(p)
+			in.queue.lose(p)
 			continue
 		}
 		p.Lost, left[p.Track] = left[p.Track], 0
-		if err := f.queue.Put(ctx, p, f.gate.IsKey(p)); err != nil {
+		if err := in.queue.Put(ctx, p, in.gate.IsKey(p)); err != nil {
 			return err
 		}
 	}
@@ -228,23 +228,23 @@ func (f *Input) read(ctx context.Context) error {
 
 // accept makes a track what p, which is looked at or given out, says it is from
 // now on.
-func (f *Input) accept(p media.Packet) {
+func (in *Input) accept(p media.Packet) {
 	if p.Change == nil {
 		return
 	}
-	tracks, conformers := slices.Clone(f.Info.Tracks), slices.Clone(f.filters)
+	tracks, conformers := slices.Clone(in.Info.Tracks), slices.Clone(in.filters)
 	if p.Track == len(tracks) {
 		tracks, conformers = append(tracks, media.Track{}), append(conformers, nil)
 	}
 	tracks[p.Track], conformers[p.Track] = *p.Change, bitstream.NewFilter(*p.Change)
 	_, _ = conformers[p.Track].Conform(p.Data) // for what is in it
-	f.Info.Tracks, f.filters = tracks, conformers
+	in.Info.Tracks, in.filters = tracks, conformers
 }
 
 // ReadThrough says whether all of the source has been read.
-func (f *Input) ReadThrough() bool {
+func (in *Input) ReadThrough() bool {
 	select {
-	case <-f.ended:
+	case <-in.ended:
 		return true
 	default:
 		return false
@@ -252,17 +252,17 @@ func (f *Input) ReadThrough() bool {
 }
 
 // TakeTail returns, once, how much of a track was damaged at the end.
-func (f *Input) TakeTail(kind media.MediaType) time.Duration {
-	tail := f.tail[kind]
-	f.tail[kind] = 0
+func (in *Input) TakeTail(kind media.MediaType) time.Duration {
+	tail := in.tail[kind]
+	in.tail[kind] = 0
 	return tail
 }
 
-func (f *Input) readError(ctx context.Context, err error) error {
+func (in *Input) readError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case IsEnd(err) && f.Live:
+	case IsEnd(err) && in.Live:
 		return &media.Error{Kind: media.KindSourceEnded, Op: "read source"}
 	default:
 		return err
@@ -276,18 +276,18 @@ func IsEnd(err error) bool {
 }
 
 // Track returns the source's track of a type, nil when it has none.
-func (f *Input) Track(m media.MediaType) *media.Track {
-	for i := range f.Info.Tracks {
-		if f.Info.Tracks[i].Type == m {
-			return &f.Info.Tracks[i]
+func (in *Input) Track(m media.MediaType) *media.Track {
+	for i := range in.Info.Tracks {
+		if in.Info.Tracks[i].Type == m {
+			return &in.Info.Tracks[i]
 		}
 	}
 	return nil
 }
 
 // Filter returns what brings the packets of a track into FLV's form.
-func (f *Input) Filter(m media.MediaType) bitstream.Filter {
-	return f.filters[slices.IndexFunc(f.Info.Tracks, func(t media.Track) bool { return t.Type == m })]
+func (in *Input) Filter(m media.MediaType) bitstream.Filter {
+	return in.filters[slices.IndexFunc(in.Info.Tracks, func(t media.Track) bool { return t.Type == m })]
 }
 
 // mostBeforeKey is how many pictures may come before one that a player can begin
@@ -298,29 +298,29 @@ var errNoKey = &media.Error{Kind: media.KindSourceInvalid, Op: "read source", Er
 
 // Next returns the next packet from the first keyframe on. io.EOF is the
 // source's end; after patience without a packet it has stalled.
-func (f *Input) Next(ctx context.Context, patience time.Duration) (media.Packet, error) {
+func (in *Input) Next(ctx context.Context, patience time.Duration) (media.Packet, error) {
 	for {
-		p, err := f.take(ctx, patience)
+		p, err := in.take(ctx, patience)
 		if err != nil {
 			return p, err
 		}
-		begun := f.gate.Open
-		switch passed := f.gate.Pass(p); {
+		begun := in.gate.Open
+		switch passed := in.gate.Pass(p); {
 		case passed:
-			f.pending.Attach(&p)
+			in.pending.Attach(&p)
 			if !begun {
-				p = f.begins(p)
+				p = in.begins(p)
 			}
 			return p, nil
-		case !begun && f.gate.Kind(p) == media.Audio:
-			f.early.add(p, &f.pending)
+		case !begun && in.gate.Kind(p) == media.Audio:
+			in.early.add(p, &in.pending)
 		case !begun:
-			f.pending.Keep(p)
-			if f.skippedPictures++; f.skippedPictures > mostBeforeKey {
+			in.pending.Keep(p)
+			if in.skippedPictures++; in.skippedPictures > mostBeforeKey {
 				return p, errNoKey
 			}
 		default:
-			f.pending.Keep(p)
+			in.pending.Keep(p)
 		}
 	}
 }
@@ -332,16 +332,16 @@ const leastLead = 300 * time.Millisecond
 // begins puts the sound from before key, the first picture, behind it, and returns
 // what comes first. Of a file that is read from before its first picture no sound
 // is left out: the picture stands until its time comes, sent again each second.
-func (f *Input) begins(key media.Packet) media.Packet {
-	early := f.early.packets
-	f.early.packets = nil
-	begin := f.Info.StartTime + f.From
-	leads := !f.Live && !key.NoPTS && (f.From == 0 || f.Seeks && clock.ShownAt(key) > begin)
-	if leads && f.From > 0 {
+func (in *Input) begins(key media.Packet) media.Packet {
+	early := in.early.packets
+	in.early.packets = nil
+	begin := in.Info.StartTime + in.From
+	leads := !in.Live && !key.NoPTS && (in.From == 0 || in.Seeks && clock.ShownAt(key) > begin)
+	if leads && in.From > 0 {
 		early = slices.DeleteFunc(early, func(p media.Packet) bool {
 			before := clock.ShownAt(p)+p.Duration <= begin
 			if before {
-				f.pending.Keep(p)
+				in.pending.Keep(p)
 			}
 			return before
 		})
@@ -349,18 +349,18 @@ func (f *Input) begins(key media.Packet) media.Packet {
 	var all []media.Packet
 	lead := time.Duration(0)
 	if leads && len(early) > 0 {
-		f.gate.From = clock.ShownAt(early[0])
-		if f.From > 0 {
-			f.gate.From = max(f.gate.From, begin)
+		in.gate.From = clock.ShownAt(early[0])
+		if in.From > 0 {
+			in.gate.From = max(in.gate.From, begin)
 		}
-		all, lead = standBeside(&key, early, f.gate.From)
+		all, lead = standBeside(&key, early, in.gate.From)
 	}
 	if lead < leastLead {
-		f.gate.From = clock.ShownAt(key)
-		f.ahead = append(early, f.ahead...)
+		in.gate.From = clock.ShownAt(key)
+		in.ahead = append(early, in.ahead...)
 		return key
 	}
-	f.ahead = append(append(all[1:len(all):len(all)], key), f.ahead...)
+	in.ahead = append(append(all[1:len(all):len(all)], key), in.ahead...)
 	return all[0]
 }
 
@@ -398,24 +398,24 @@ func goesOn(end, t time.Duration) bool {
 }
 
 // get returns the next packet that was read.
-func (f *Input) get(ctx context.Context, patience time.Duration) (media.Packet, error) {
-	p, err := f.queue.Get(ctx, patience)
-	if err == nil && f.came != nil {
-		f.came()
+func (in *Input) get(ctx context.Context, patience time.Duration) (media.Packet, error) {
+	p, err := in.queue.Get(ctx, patience)
+	if err == nil && in.came != nil {
+		in.came()
 	}
 	return p, err
 }
 
-func (f *Input) take(ctx context.Context, patience time.Duration) (media.Packet, error) {
+func (in *Input) take(ctx context.Context, patience time.Duration) (media.Packet, error) {
 	var p media.Packet
 	var err error
-	if len(f.ahead) > 0 {
-		p = f.ahead[0]
-		f.ahead = f.ahead[1:]
+	if len(in.ahead) > 0 {
+		p = in.ahead[0]
+		in.ahead = in.ahead[1:]
 	} else {
-		p, err = f.get(ctx, patience)
+		p, err = in.get(ctx, patience)
 	}
-	f.accept(p)
+	in.accept(p)
 	return p, err
 }
 
@@ -427,15 +427,15 @@ const MaxSkip = 10 * time.Second
 // may step back on the way: its times are positions no more.
 // It returns false when that keyframe is not ahead, or by more than most: the
 // source is better sought, and the input of no use then.
-func (f *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool, error) {
-	opened := f.From
-	f.From = position
-	target := f.Info.StartTime + position
+func (in *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool, error) {
+	opened := in.From
+	in.From = position
+	target := in.Info.StartTime + position
 	var kept []media.Packet
 	var clk clock.Restamper
 	found, pictures, before := false, 0, time.Duration(0)
 	for {
-		p, err := f.take(ctx, f.Patience())
+		p, err := in.take(ctx, in.Patience())
 		if IsEnd(err) { // the input says so again after what is kept
 			break
 		}
@@ -446,31 +446,31 @@ func (f *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool,
 		if !p.NoDTS && target-steady.DTS > most {
 			return false, nil
 		}
-		if f.gate.IsKey(p) && steady.PTS <= target {
+		if in.gate.IsKey(p) && steady.PTS <= target {
 			since := clock.ShownAt(p) - MaxSkip
 			if ahead != before { // of another clock
 				since = clock.Forever
 			}
-			found, kept, before = true, f.soundOf(kept, since), ahead
+			found, kept, before = true, in.soundOf(kept, since), ahead
 		}
 		kept = append(kept, p)
-		if f.gate.Kind(p) == media.Video {
+		if in.gate.Kind(p) == media.Video {
 			pictures++
 		}
-		if f.isPast(steady, target) {
-			found = found || opened <= position && pictures == 1 && f.gate.Kind(p) == media.Video && p.Keyframe
+		if in.isPast(steady, target) {
+			found = found || opened <= position && pictures == 1 && in.gate.Kind(p) == media.Video && p.Keyframe
 			break
 		}
 	}
-	f.ahead = append(kept, f.ahead...)
-	f.Info.StartTime -= before
+	in.ahead = append(kept, in.ahead...)
+	in.Info.StartTime -= before
 	return found, nil
 }
 
 // isPast says whether no keyframe at or before target can follow p. A track
 // that is ahead of the other says nothing yet.
-func (f *Input) isPast(p media.Packet, target time.Duration) bool {
-	if (f.gate.AudioOnly || p.Track == f.gate.Video) && !p.NoDTS {
+func (in *Input) isPast(p media.Packet, target time.Duration) bool {
+	if (in.gate.AudioOnly || p.Track == in.gate.Video) && !p.NoDTS {
 		return p.DTS > target
 	}
 	return clock.ShownAt(p) > target+MaxSkip
@@ -478,81 +478,83 @@ func (f *Input) isPast(p media.Packet, target time.Duration) bool {
 
 // SkipToNewest leaves out what of a live source has piled up before its newest
 // keyframe. A playlist's burst is not piled up: it is played at its own pace.
-func (f *Input) SkipToNewest(ctx context.Context) error {
-	if !f.Realtime {
+func (in *Input) SkipToNewest(ctx context.Context) error {
+	if !in.Realtime {
 		return nil
 	}
 	var kept []media.Packet
-	for range len(f.ahead) + f.queue.waiting() {
-		p, err := f.take(ctx, f.Patience())
+	for range len(in.ahead) + in.queue.waiting() {
+		p, err := in.take(ctx, in.Patience())
 		if err != nil {
 			return err
 		}
-		if f.gate.IsKey(p) {
-			kept = f.soundOf(kept, clock.ShownAt(p)-MaxSkip)
+		if in.gate.IsKey(p) {
+			kept = in.soundOf(kept, clock.ShownAt(p)-MaxSkip)
 		}
 		kept = append(kept, p)
 	}
-	f.ahead = append(kept, f.ahead...)
+	in.ahead = append(kept, in.ahead...)
 	return nil
 }
 
 // soundOf leaves of packets that stand before a keyframe what may be heard
 // after it: sound of a time from since on.
-func (f *Input) soundOf(packets []media.Packet, since time.Duration) []media.Packet {
+func (in *Input) soundOf(packets []media.Packet, since time.Duration) []media.Packet {
 	return slices.DeleteFunc(packets, func(p media.Packet) bool {
-		sound := !f.gate.AudioOnly && f.gate.Kind(p) == media.Audio && clock.ShownAt(p) >= since
+		sound := !in.gate.AudioOnly && in.gate.Kind(p) == media.Audio && clock.ShownAt(p) >= since
 		if !sound {
-			f.pending.Keep(p)
+			in.pending.Keep(p)
 		}
 		return !sound
 	})
 }
 
-// Continue returns an input that goes on with f's source, which is its own from now
+// Continue returns an input that goes on with in's source, which is its own from now
 // on, after the source has told of another track.
-func (f *Input) Continue(ctx context.Context, mode media.SourceMode, beyond func() time.Duration) *Input {
-	f.running.Wait()
+func (in *Input) Continue(ctx context.Context, mode media.SourceMode, beyond func() time.Duration) *Input {
+	in.running.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
-	end := f.cancel
-	g := newInput(f.source, mode)
-	g.came = f.came
+	end := in.cancel
+	g := newInput(in.source, mode)
+	g.came = in.came
 	g.cancel = func(cause error) { cancel(cause); end(cause) }
-	g.release, f.passedOn = f.release, true
+	g.release, in.passedOn = in.release, true
 	g.begin(ctx, 0, beyond)
 	return g
 }
 
-// OnClose makes release be called when f is closed.
-func (f *Input) OnClose(release func()) { f.release = release }
+// OnClose makes release be called when in is closed.
+func (in *Input) OnClose(release func()) { in.release = release }
 
 // Until is the position at which what is played of the source ends; 0: its end.
-func (f *Input) Until() time.Duration { return f.trim.at }
+func (in *Input) Until() time.Duration { return in.trim.at }
 
 // LooksAhead says whether packets that were looked at are still to be given out.
-func (f *Input) LooksAhead() bool { return len(f.ahead) > 0 }
+func (in *Input) LooksAhead() bool { return len(in.ahead) > 0 }
 
 // TakeDropped returns how many packets of a live source were thrown away since it was
 // asked last.
-func (f *Input) TakeDropped() int64 { return f.queue.TakeDropped() }
+func (in *Input) TakeDropped() int64 { return in.queue.TakeDropped() }
 
 // TakeCorrupt returns how many packets of a type were left out as damaged since it was
 // asked last.
-func (f *Input) TakeCorrupt(kind media.MediaType) int64 { return f.corrupt[kind].Swap(0) }
+func (in *Input) TakeCorrupt(kind media.MediaType) int64 { return in.corrupt[kind].Swap(0) }
 
 // Spans returns how much of each track has been read and not been taken. It may be
 // called beside the other methods.
-func (f *Input) Spans() [2]time.Duration { return f.queue.Spans() }
+func (in *Input) Spans() [2]time.Duration { return in.queue.Spans() }
 
 // KeysWithin returns how many keys stand in the first reach of media that has been read.
-func (f *Input) KeysWithin(reach time.Duration, by Leader) int { return f.queue.KeysWithin(reach, by) }
+func (in *Input) KeysWithin(reach time.Duration, by Leader) int {
+	return in.queue.KeysWithin(reach, by)
+}
 
-// PrependSound puts the packets that f looked at, which are all sound, before those of g,
+// PrependSound puts the packets that in looked at, which are all sound, before those of g,
 // which goes on with its source.
-func (f *Input) PrependSound(g *Input) {
+func (in *Input) PrependSound(g *Input) {
 	sound := slices.IndexFunc(g.Info.Tracks, func(t media.Track) bool { return t.Type == media.Audio })
-	for i := range f.ahead {
-		f.ahead[i].Track = sound
+	for i := range in.ahead {
+		in.ahead[i].Track = sound
 	}
-	g.From, g.ahead = f.From, append(f.ahead, g.ahead...)
+	g.From, g.ahead = in.From, append(in.ahead, g.ahead...)
 }

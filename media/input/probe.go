@@ -2,6 +2,7 @@ package input
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -24,7 +25,7 @@ const (
 
 // Probe reads the first packets and keeps them for next. A source without a
 // single packet is not media.
-func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
+func (in *Input) Probe(ctx context.Context) (ProbeResult, error) {
 	var s ProbeResult
 	var order bitstream.OrderWatch
 	var cuts bitstream.CutWatch
@@ -34,51 +35,60 @@ func (f *Input) Probe(ctx context.Context) (ProbeResult, error) {
 	begin := time.Now()
 	for held < QueueBytes {
 		patient := time.Since(begin) < longestLook
-		if f.probedEnough(s, patient) || f.Realtime && !patient {
+		if in.probedEnough(s, patient) || in.Realtime && !patient {
 			break
 		}
-		p, err := f.get(ctx, f.Patience())
-		if s.Ended = (IsEnd(err) || media.KindOf(err) == media.KindSourceEnded) && len(f.ahead) > 0; s.Ended {
+		p, err := in.get(ctx, in.Patience())
+		if s.Ended = (IsEnd(err) || media.KindOf(err) == media.KindSourceEnded) && len(in.ahead) > 0; s.Ended {
 			break
 		}
 		if err != nil {
 			return s, noMedia(err)
 		}
-		f.ahead, held = append(f.ahead, p), held+p.Size()
-		if p.Change != nil && p.Track < len(f.filters) && came[p.Track] {
+		in.ahead, held = append(in.ahead, p), held+p.Size()
+		if p.Change != nil && p.Track < len(in.filters) && came[p.Track] {
 			break // what is known is of the stream before
 		}
-		f.accept(p)
+		in.accept(p)
 		came[p.Track] = true
-		_, _ = f.filters[p.Track].Conform(p.Data) // for what is in it
-		if f.Info.Tracks[p.Track].Type == media.Video {
+		_, _ = in.filters[p.Track].Conform(p.Data) // for what is in it
+		if in.Info.Tracks[p.Track].Type == media.Video {
 			s.pictures++
-			s.Reordered = order.Reordered(p) || f.filters[p.Track].Bidirectional() || s.Reordered
+			s.Reordered = order.Reordered(p) || in.filters[p.Track].Bidirectional() || s.Reordered
 			s.Cut = cuts.Cut(p) || s.Cut
 			s.Stands = s.Stands || clock.StandsLong(p)
 			s.Fps = rate.Fps(p)
 		}
 	}
+	in.turn()
 	return s, nil
+}
+
+// turn makes the tracks be shown as their first pictures say.
+func (in *Input) turn() {
+	in.Info.Tracks = slices.Clone(in.Info.Tracks) // they are the source's, too
+	for i, t := range in.Info.Tracks {
+		in.Info.Tracks[i] = bitstream.Turned(t, in.filters[i])
+	}
 }
 
 // probedEnough says whether what has been looked at tells all; patient, whether
 // there is time for pictures that are far apart.
-func (f *Input) probedEnough(s ProbeResult, patient bool) bool {
-	if len(f.ahead) == 0 {
+func (in *Input) probedEnough(s ProbeResult, patient bool) bool {
+	if len(in.ahead) == 0 {
 		return false
 	}
 	limit := lookaheadVideos
-	if f.Realtime {
+	if in.Realtime {
 		limit = lookaheadLive
 	}
-	span := f.ahead[len(f.ahead)-1].DTS - f.ahead[0].DTS
-	switch ready := f.configured() && (f.gate.AudioOnly || s.pictures > 0); {
+	span := in.ahead[len(in.ahead)-1].DTS - in.ahead[0].DTS
+	switch ready := in.configured() && (in.gate.AudioOnly || s.pictures > 0); {
 	case !ready:
 		return false
 	case s.pictures >= limit:
 		return true
-	case span > lookaheadSpan && patient && s.pictures < lookaheadLive && !s.Reordered && f.mayReorder():
+	case span > lookaheadSpan && patient && s.pictures < lookaheadLive && !s.Reordered && in.mayReorder():
 		return span > lookaheadSlow
 	default:
 		return span > lookaheadSpan
@@ -94,9 +104,9 @@ func noMedia(err error) error {
 
 // configured says whether the decoder configuration of every track that could
 // be copied is known.
-func (f *Input) configured() bool {
-	for i, c := range f.filters {
-		codec := f.Info.Tracks[i].Codec
+func (in *Input) configured() bool {
+	for i, c := range in.filters {
+		codec := in.Info.Tracks[i].Codec
 		if c.Config() == nil && (codec == media.H264 || codec == media.AAC) {
 			return false
 		}
@@ -105,11 +115,11 @@ func (f *Input) configured() bool {
 }
 
 // mayReorder says whether there may be B-frames in a picture that could be copied.
-func (f *Input) mayReorder() bool {
-	if t := f.Track(media.Video); t == nil || t.Codec != media.H264 {
+func (in *Input) mayReorder() bool {
+	if t := in.Track(media.Video); t == nil || t.Codec != media.H264 {
 		return false
 	}
-	config := f.Filter(media.Video).Config()
+	config := in.Filter(media.Video).Config()
 	return config != nil && bitstream.MayReorder(config)
 }
 

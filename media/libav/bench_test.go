@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 func BenchmarkOpen(b *testing.B) {

@@ -27,6 +27,7 @@ const (
 type input struct {
 	media.Bytes
 	life   *life
+	counts counters
 	handle cgo.Handle
 	c      *C.AVIOContext
 }
@@ -58,7 +59,9 @@ func (in *input) free() {
 //export roomcastRead
 func roomcastRead(handle C.uintptr_t, to *C.uint8_t, size C.int) C.int {
 	in, _ := cgo.Handle(handle).Value().(*input)
-	n, err := in.Read(unsafe.Slice((*byte)(to), int(size)))
+	b := unsafe.Slice((*byte)(to), int(size))
+	n, err := in.Read(b)
+	in.counts.pass(b[:max(n, 0)])
 	switch {
 	case n > 0:
 		return C.int(n)
@@ -85,6 +88,7 @@ func roomcastSeek(handle C.uintptr_t, offset C.int64_t, whence C.int) C.int64_t 
 	if err != nil {
 		return -C.EINVAL
 	}
+	in.counts.goTo(at)
 	return C.int64_t(at)
 }
 

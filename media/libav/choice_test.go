@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 // several is a clip of a picture, a cover or subtitles, and sound at 48, 44.1 and

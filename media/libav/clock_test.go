@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/mediatest"
-	"github.com/stretchr/testify/require"
 )
 
 // flvFrom is clip's FLV with a clock that begins at another time, without the length in its

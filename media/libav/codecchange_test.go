@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 // partArgs are how the parts of a stream that changes its codec are made.

@@ -64,13 +64,13 @@ func newDecoder(t media.Track) (*decoder, error) {
 	const op = "open decoder"
 	found := decoderOf(t.Codec)
 	if found == nil {
-		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: media.Sentence(fmt.Sprintf("the source's %s codec %s cannot be decoded by this build", t.Type, t.Codec))}
+		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: media.Because(fmt.Sprintf("its %s codec %s cannot be decoded by this build", t.Type, t.Codec), nil)}
 	}
 	d := &decoder{track: t, waiting: t.Type == media.Video}
 	if err := d.open(found); err != nil {
 		d.close()
-		damaged := media.Sentence(fmt.Sprintf("the source's %s (%s) cannot be decoded: it is damaged, or of a kind that this build does not know", t.Type, t.Codec))
-		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: media.Because(string(damaged), errors.Join(damaged, err))}
+		damaged := fmt.Sprintf("its %s (%s) cannot be decoded: it is damaged, or of a kind that this build does not know", t.Type, t.Codec)
+		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: op, Err: media.Because(damaged, err)}
 	}
 	return d, nil
 }

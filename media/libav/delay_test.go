@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 func openDelayed(t *testing.T, name string, by time.Duration) media.Source {

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/mediatest"
-	"github.com/stretchr/testify/require"
 )
 
 // edited is a clip of these parts of the usual one, which has a keyframe every

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 )
 
 // decodersOf opens a source and says how many decoders that took.
@@ -68,7 +69,7 @@ func TestThePicturesOfMatroskaHaveTheirDTSWithoutADecoder(t *testing.T) {
 			s, err := open(t, serve(t)+"/"+muxedAs(t, name, args...))
 			require.NoError(t, err)
 			require.Zero(t, s.(*Source).scope.c.decoders)
-			depth, told := media.ReorderH264(s.Info().Tracks[0].Extradata)
+			depth, told := bitstream.ReorderH264(s.Info().Tracks[0].Extradata)
 			require.True(t, told)
 			pictures := slices.DeleteFunc(readAll(t, s), func(p media.Packet) bool { return p.Track != 0 })
 			var shown []time.Duration

@@ -16,8 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 // promptly is how long a call may last after its context's end: 200 ms as

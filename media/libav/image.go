@@ -28,7 +28,7 @@ const (
 
 var (
 	errImageBytes = media.Because(fmt.Sprintf("its picture has more than %d MiB", mostImage>>20), nil)
-	errImage      = media.Sentence("the source is a picture that cannot be decoded: it is damaged, animated, or of a kind that is not known")
+	errImage      = media.Sentence("the source is a picture that cannot be decoded: it is damaged, animated, or of a kind that is not known; save it as a PNG or JPEG, an animation as an mp4")
 )
 
 // isImage says whether the source is a picture that stands.

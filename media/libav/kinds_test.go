@@ -16,8 +16,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 // answer serves one body with one status at every path.

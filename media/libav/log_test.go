@@ -15,9 +15,10 @@ import (
 	"time"
 
 	"github.com/asticode/go-astiav"
+	"github.com/stretchr/testify/require"
+
 	"github.com/roomcast/roomcast/media"
 	fetched "github.com/roomcast/roomcast/media/source"
-	"github.com/stretchr/testify/require"
 )
 
 // record returns a logger and what it wrote, a map a line. It is read after

@@ -15,11 +15,12 @@ import (
 	"unsafe"
 
 	"github.com/asticode/go-astiav"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
 	fetched "github.com/roomcast/roomcast/media/source"
-	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
 // passGate leads where the address says, without a check.

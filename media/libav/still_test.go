@@ -5,8 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 // repeated asks for the picture at these seconds.

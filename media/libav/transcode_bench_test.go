@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 // BenchmarkTranscode compares our CPU time with that of the ffmpeg program of

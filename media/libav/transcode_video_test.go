@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/mediatest"
-	"github.com/stretchr/testify/require"
 )
 
 // testPicture is ffmpeg's input: a moving test picture.

@@ -6,10 +6,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/mediatest"
-	"github.com/stretchr/testify/require"
 )
 
 // What is no media fails with what it is, in words, and none of libav's.
@@ -56,7 +57,7 @@ func TestADecoderThatThisBuildLacksIsNotTheRoomsFault(t *testing.T) {
 	s, err := openURL(t, f.URL+"/a.mkv")
 	require.NoError(t, err)
 	_, err = libav.NewTranscoders(libav.TranscodeConfig{}).Video(s.Info().Tracks[0], media.VideoOutput{Width: 160, Height: 90, FPS: 25, Bitrate: 500_000})
-	var said media.Sentence
+	var said *media.Reason
 	require.ErrorAs(t, err, &said)
-	require.Equal(t, "the source's video codec ffv1 cannot be decoded by this build", string(said))
+	require.Equal(t, "its video codec ffv1 cannot be decoded by this build", said.Words)
 }

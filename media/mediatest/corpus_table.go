@@ -124,6 +124,9 @@ func pictures() []Sample {
 		piece{rate: "20", video: baseline, audio: aac, out: faststart}.sample("mp4, 20 fps", copied, copied),
 		piece{size: "270x480", video: baseline, audio: aac, out: faststart}.sample("mp4, portrait", copied, copied),
 		rotated("90"), rotated("180"), rotated("270"),
+		piece{video: baseline, audio: aac, out: "u.mp4"}.sample("ts, its pictures say that they are rotated", transcoded("rot"), copied).
+			then(ffmpegStep("-i u.mp4 -c copy -bsf:v h264_metadata=display_orientation=insert:rotate=90 "+ts), ffmpegStep("drop u.mp4")).asked("a.ts").
+			shaped(func(w *TapeWant) { w.Portrait = true }),
 		piece{filter: "setsar=4/3", video: baseline, audio: aac, out: faststart}.sample("mp4, anamorphic", transcoded("pixels of 4:3"), copied).
 			sized("426x180"),
 		piece{filter: "setfield=tff", video: x264 + "-flags +ilme+ildct", audio: aac, out: faststart}.

@@ -40,37 +40,37 @@ func (l *lastSent) note(p media.Packet) {
 }
 
 // holdsAbsent says whether something can be shown while the source is away.
-func (m *Program) holdsAbsent() bool { return m.sentAny && m.planned }
+func (pg *Program) holdsAbsent() bool { return pg.sentAny && pg.planned }
 
 // nextHold returns in how long something is to be made up.
-func (m *Program) nextHold() time.Duration { return max(0, holdEvery-time.Since(m.lastSent.at)) }
+func (pg *Program) nextHold() time.Duration { return max(0, holdEvery-time.Since(pg.lastSent.at)) }
 
 // holdAbsent makes up what is shown and heard until now, and says whether that is anything.
-func (m *Program) holdAbsent() bool {
-	t := m.lastSent.dts + time.Since(m.lastSent.at)
-	if key := m.lastSent.key; key.Data != nil {
-		for at := max(m.lastSent.picture, t-clock.MaxForward) + clock.FrameHold; at <= t; at += clock.FrameHold {
+func (pg *Program) holdAbsent() bool {
+	t := pg.lastSent.dts + time.Since(pg.lastSent.at)
+	if key := pg.lastSent.key; key.Data != nil {
+		for at := max(pg.lastSent.picture, t-clock.MaxForward) + clock.FrameHold; at <= t; at += clock.FrameHold {
 			p := media.Packet{PTS: at, DTS: at, Duration: clock.FrameHold, Keyframe: true, Data: key.Data}
 			p.Origin = media.Held
-			m.give(media.Video, p)
-			m.lastSent.picture, m.tracks[media.Video].shown = at, max(m.tracks[media.Video].shown, at)
+			pg.give(media.Video, p)
+			pg.lastSent.picture, pg.tracks[media.Video].shown = at, max(pg.tracks[media.Video].shown, at)
 		}
 	}
-	m.fillSilence(t)
-	for kind, track := range m.tracks {
+	pg.fillSilence(t)
+	for kind, track := range pg.tracks {
 		if l, ok := track.output.(*filledTrack); ok && l.begun {
 			for _, p := range l.until(t) {
-				m.give(media.MediaType(kind), p)
+				pg.give(media.MediaType(kind), p)
 			}
 		}
 	}
-	m.lastSent.dts, m.lastSent.at = t, time.Now()
-	if len(m.ready) == 0 {
+	pg.lastSent.dts, pg.lastSent.at = t, time.Now()
+	if len(pg.ready) == 0 {
 		return false
 	}
-	m.restamp.Next, m.ends = max(m.restamp.Next, t), max(m.ends, t)
-	for kind := range m.tracks { // nothing of the source is lost by it
-		c := &m.tracks[kind].coverage
+	pg.restamp.Next, pg.ends = max(pg.restamp.Next, t), max(pg.ends, t)
+	for kind := range pg.tracks { // nothing of the source is lost by it
+		c := &pg.tracks[kind].coverage
 		c.instead = instead{}
 		if c.begun && c.at+c.lasts < t {
 			c.at, c.lasts = t, 0

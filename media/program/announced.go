@@ -22,14 +22,14 @@ func unfit(o media.Output, t media.Track) string {
 
 // keepAnnounced makes plan, for an input that has just been opened, say what the room was
 // told; with the first input of an attempt, also that it gets the same again.
-func (m *Program) keepAnnounced(plan *media.Plan) error {
+func (pg *Program) keepAnnounced(plan *media.Plan) error {
 	for _, kind := range []media.MediaType{media.Video, media.Audio} {
-		told := m.announced.Output(kind)
+		told := pg.announced.Output(kind)
 		if told == (media.Output{}) {
 			continue
 		}
-		if !m.planned {
-			if err := m.keepAnnouncedTrack(kind, plan); err != nil {
+		if !pg.planned {
+			if err := pg.keepAnnouncedTrack(kind, plan); err != nil {
 				return err
 			}
 		}
@@ -40,15 +40,15 @@ func (m *Program) keepAnnounced(plan *media.Plan) error {
 	return nil
 }
 
-func (m *Program) keepAnnouncedTrack(kind media.MediaType, plan *media.Plan) error {
+func (pg *Program) keepAnnouncedTrack(kind media.MediaType, plan *media.Plan) error {
 	switch tp := plan.Of(kind); {
 	case tp == nil && kind == media.Video:
 		return errNoPicture
 	case tp == nil: // what it was is kept for the next attempt
 		plan.Audio = &media.TrackPlan{Action: media.Drop, Reason: "the source has no audio any more"}
 	case tp.Action == media.Copy:
-		source := bitstream.Configured(*m.input.Track(kind), m.input.Filter(kind).Config())
-		if reason := unfit(m.announced.Output(kind), source); reason != "" {
+		source := bitstream.Configured(*pg.input.Track(kind), pg.input.Filter(kind).Config())
+		if reason := unfit(pg.announced.Output(kind), source); reason != "" {
 			tp.Action, tp.Reason = media.Transcode, reason
 		}
 	}
@@ -61,14 +61,14 @@ var errNoPicture = &media.Error{Kind: media.KindSourceUnavailable, Op: "open sou
 
 // videoOutput says what t is re-encoded to: what the room was told, else what
 // suits t and the wishes.
-func (m *Program) videoOutput(t media.Track, told media.Output) media.VideoOutput {
-	return videoOutput(m.Rules, t, m.videoWish(told))
+func (pg *Program) videoOutput(t media.Track, told media.Output) media.VideoOutput {
+	return videoOutput(pg.Rules, t, pg.videoWish(told))
 }
 
 // videoWish is what was asked of the picture, at the size that the room was
 // told.
-func (m *Program) videoWish(told media.Output) media.VideoWish {
-	wish := m.Options.Video
+func (pg *Program) videoWish(told media.Output) media.VideoWish {
+	wish := pg.Options.Video
 	if told.Width > 0 && told.Height > 0 {
 		wish.Width, wish.Height = told.Width&^1, told.Height&^1
 	}
@@ -76,8 +76,8 @@ func (m *Program) videoWish(told media.Output) media.VideoWish {
 }
 
 // audioOutput is videoOutput for audio.
-func (m *Program) audioOutput(told media.Output) media.AudioOutput {
-	to := audioOutput(m.Options.Audio)
+func (pg *Program) audioOutput(told media.Output) media.AudioOutput {
+	to := audioOutput(pg.Options.Audio)
 	if told.SampleRate > 0 {
 		to.SampleRate, to.Channels = told.SampleRate, min(max(told.Channels, 1), outputChannels)
 	}

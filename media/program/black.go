@@ -10,13 +10,13 @@ import (
 var blackVideo = media.VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000, KeyInterval: outputKeyInterval}
 
 // black makes the output track of a source without video.
-func (m *Program) black(told media.Output) (outputTrack, error) {
-	if m.Transcoders == nil {
+func (pg *Program) black(told media.Output) (outputTrack, error) {
+	if pg.Transcoders == nil {
 		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: "plan", Err: media.Because("the worker cannot make the black picture that sound alone needs", nil)}
 	}
-	wish := m.videoWish(told)
+	wish := pg.videoWish(told)
 	wish.FPS = cmp.Or(wish.FPS, blackVideo.FPS)
-	track, group, err := m.Transcoders.Black(videoOutput(m.Rules, media.Track{Width: blackVideo.Width, Height: blackVideo.Height}, wish))
+	track, group, err := pg.Transcoders.Black(videoOutput(pg.Rules, media.Track{Width: blackVideo.Width, Height: blackVideo.Height}, wish))
 	if err != nil {
 		return nil, err
 	}

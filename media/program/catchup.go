@@ -25,9 +25,9 @@ func (l *catchUp) before(dts time.Duration) time.Duration {
 	return l.total
 }
 
-func (m *Program) leader() (l input.Leader) {
-	for i, t := range m.input.Info.Tracks {
-		if m.tracks[t.Type].output != nil && !l.Picture {
+func (pg *Program) leader() (l input.Leader) {
+	for i, t := range pg.input.Info.Tracks {
+		if pg.tracks[t.Type].output != nil && !l.Picture {
 			l = input.Leader{Track: i, Picture: t.Type == media.Video}
 		}
 	}
@@ -39,36 +39,36 @@ func (m *Program) leader() (l input.Leader) {
 // everything is, up to a keyframe that does not lie beyond: a picture that stands
 // for longer would be the price, and a queue that runs dry. Until there is such a
 // keyframe all goes on.
-func (m *Program) catchesUp(p media.Packet) bool {
-	if m.catchUp.keys == 0 {
-		reach := time.Duration(m.overdue.Load()) - m.catchUp.total
-		if reach+m.playlist.onItsWay() <= input.LiveBehind || m.input.LooksAhead() {
+func (pg *Program) catchesUp(p media.Packet) bool {
+	if pg.catchUp.keys == 0 {
+		reach := time.Duration(pg.overdue.Load()) - pg.catchUp.total
+		if reach+pg.playlist.onItsWay() <= input.LiveBehind || pg.input.LooksAhead() {
 			return false
 		}
-		if m.catchUp.keys = m.keysWithin(p.DTS, reach); m.catchUp.keys == 0 {
+		if pg.catchUp.keys = pg.keysWithin(p.DTS, reach); pg.catchUp.keys == 0 {
 			return false
 		}
-		m.catchUp.last, m.catchUp.from = 0, p.DTS
-		if m.leader().IsKey(&p) {
-			m.catchUp.keys++ // it was not counted
+		pg.catchUp.last, pg.catchUp.from = 0, p.DTS
+		if pg.leader().IsKey(&p) {
+			pg.catchUp.keys++ // it was not counted
 		}
 	}
-	if m.leader().IsKey(&p) {
-		m.catchUp.keys--
+	if pg.leader().IsKey(&p) {
+		pg.catchUp.keys--
 	}
-	if m.catchUp.keys == 0 {
-		m.catchUpAt(p)
+	if pg.catchUp.keys == 0 {
+		pg.catchUpAt(p)
 		return false
 	}
-	m.lose(1)
+	pg.lose(1)
 	return true
 }
 
 // keysWithin returns how many keys stand within reach of media behind room time
 // from, in the aligner and the queue.
-func (m *Program) keysWithin(from, reach time.Duration) (keys int) {
-	by, at := m.leader(), from
-	m.aligner.Each(by.Track, func(p *media.Packet) bool {
+func (pg *Program) keysWithin(from, reach time.Duration) (keys int) {
+	by, at := pg.leader(), from
+	pg.aligner.Each(by.Track, func(p *media.Packet) bool {
 		at = max(at, p.DTS)
 		if at <= from+reach && by.IsKey(p) {
 			keys++
@@ -78,18 +78,18 @@ func (m *Program) keysWithin(from, reach time.Duration) (keys int) {
 	if at > from+reach {
 		return keys
 	}
-	return keys + m.input.KeysWithin(from+reach-at, by)
+	return keys + pg.input.KeysWithin(from+reach-at, by)
 }
 
 // catchUpAt goes on with p. The output tracks that would fill the gap are taken to its end:
 // to be heard, what they fill it with would take the time that was won.
-func (m *Program) catchUpAt(p media.Packet) {
-	m.catchUp.last = p.DTS - m.catchUp.from
-	m.catchUp.total += m.catchUp.last
-	m.Do(ForceKeyframe{})
-	m.coverBegin = coverBegin{}
-	for kind := range m.tracks {
-		track := &m.tracks[kind]
+func (pg *Program) catchUpAt(p media.Packet) {
+	pg.catchUp.last = p.DTS - pg.catchUp.from
+	pg.catchUp.total += pg.catchUp.last
+	pg.Do(ForceKeyframe{})
+	pg.coverBegin = coverBegin{}
+	for kind := range pg.tracks {
+		track := &pg.tracks[kind]
 		track.coverage.skip(p.PTS)
 		track.shown = max(track.shown, p.PTS-clock.Tick)
 		switch l := track.output.(type) {

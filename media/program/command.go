@@ -17,7 +17,7 @@ type ForceKeyframe struct{}
 type CatchUp struct{ Total time.Duration }
 
 // Do carries out a command. It may be called beside the other methods.
-func (m *Program) Do(c Command) { c.apply(&m.commands) }
+func (pg *Program) Do(c Command) { c.apply(&pg.commands) }
 
 // commands are what was asked of a program beside its other methods.
 type commands struct {

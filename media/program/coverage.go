@@ -135,9 +135,9 @@ func (c *trackCoverage) settle() {
 }
 
 // miss notes what of a track came to nothing.
-func (m *Program) miss(kind media.MediaType, d time.Duration) {
-	if _, made := m.tracks[kind].output.(*filledTrack); !made {
-		m.tracks[kind].coverage.miss(d)
+func (pg *Program) miss(kind media.MediaType, d time.Duration) {
+	if _, made := pg.tracks[kind].output.(*filledTrack); !made {
+		pg.tracks[kind].coverage.miss(d)
 	}
 }
 
@@ -148,74 +148,74 @@ func (c *trackCoverage) skip(t time.Duration) {
 }
 
 // account counts p, which the room gets, and tells of a hole before it.
-func (m *Program) account(kind media.MediaType, p media.Packet) {
-	c := &m.tracks[kind].coverage
-	if !m.coverBegin.known {
-		m.coverBegin = coverBegin{known: true, at: p.PTS}
+func (pg *Program) account(kind media.MediaType, p media.Packet) {
+	c := &pg.tracks[kind].coverage
+	if !pg.coverBegin.known {
+		pg.coverBegin = coverBegin{known: true, at: p.PTS}
 	}
-	begins := min(m.coverBegin.at, p.PTS)
+	begins := min(pg.coverBegin.at, p.PTS)
 	if c.again {
-		m.goOn(kind, begins)
+		pg.goOn(kind, begins)
 	}
 	if !c.begun {
 		c.begun, c.at, c.lasts = true, begins, 0
 	}
 	hole := c.add(kind, p)
-	if c.owed == 0 && m.playlist.plays >= c.Play && m.input != nil {
-		c.Until, c.Play = m.position(media.Packet{PTS: c.at}), m.playlist.plays
+	if c.owed == 0 && pg.playlist.plays >= c.Play && pg.input != nil {
+		c.Until, c.Play = pg.position(media.Packet{PTS: c.at}), pg.playlist.plays
 	}
-	m.counted(kind, p.PTS-hole, hole, holeNone)
-	if _, made := m.tracks[kind].output.(*filledTrack); made { // its plan says so
+	pg.counted(kind, p.PTS-hole, hole, holeNone)
+	if _, made := pg.tracks[kind].output.(*filledTrack); made { // its plan says so
 		c.quiet = 0
 	}
 	if p.Origin == media.Taken {
-		m.tellInstead(kind, p.PTS)
+		pg.tellInstead(kind, p.PTS)
 	}
 }
 
 // tellInstead tells of the hole before a room time in the place of which something
 // else was shown or heard.
-func (m *Program) tellInstead(kind media.MediaType, at time.Duration) {
-	c := &m.tracks[kind].coverage
+func (pg *Program) tellInstead(kind media.MediaType, at time.Duration) {
+	c := &pg.tracks[kind].coverage
 	reason := holeNone
 	if c.gone > 0 {
 		reason = holeDamaged
 	}
 	hole := max(c.gone, c.quiet)
 	c.gone, c.quiet = 0, 0
-	m.counted(kind, at-hole, hole, reason)
+	pg.counted(kind, at-hole, hole, reason)
 }
 
 // goOn begins to count what an input gives, which begins at a room time: from where
 // it was counted to. A file is read from a keyframe before; a live source has gone
 // on while nobody had the push.
-func (m *Program) goOn(kind media.MediaType, begins time.Duration) {
-	c := &m.tracks[kind].coverage
+func (pg *Program) goOn(kind media.MediaType, begins time.Duration) {
+	c := &pg.tracks[kind].coverage
 	c.again = false
 	if c.begun {
 		end := min(begins, c.at+c.lasts)
 		if c.owed == 0 {
 			c.Until += max(end-c.at, 0)
 		}
-		if m.playlist.plays > c.Play || !m.input.Seeks { // what comes does so behind it, and not again
+		if pg.playlist.plays > c.Play || !pg.input.Seeks { // what comes does so behind it, and not again
 			end = begins
 		}
 		hole := c.until(kind, end)
-		m.counted(kind, end-hole, hole, holeNone)
+		pg.counted(kind, end-hole, hole, holeNone)
 	}
 	c.begun, c.at, c.lasts, c.origin, c.owed, c.instead = true, begins, 0, media.Taken, 0, instead{}
 	switch {
-	case m.input.Realtime || m.input.Bursty:
+	case pg.input.Realtime || pg.input.Bursty:
 		if !c.left.IsZero() {
 			hole := max(time.Since(c.left), 0)
 			c.Lost += hole
-			m.counted(kind, begins, hole, holeAlone)
+			pg.counted(kind, begins, hole, holeAlone)
 		}
-	case !m.input.Seeks:
-	case m.playlist.plays < c.Play:
+	case !pg.input.Seeks:
+	case pg.playlist.plays < c.Play:
 		c.owed = clock.Forever
-	case m.playlist.plays == c.Play:
-		ahead := m.position(media.Packet{PTS: begins}) - c.Until
+	case pg.playlist.plays == c.Play:
+		ahead := pg.position(media.Packet{PTS: begins}) - c.Until
 		c.owed = max(-ahead, 0)
 		c.at -= max(ahead, 0)
 	}
@@ -223,22 +223,22 @@ func (m *Program) goOn(kind media.MediaType, begins time.Duration) {
 }
 
 // goesOn says that another input gives what comes next.
-func (m *Program) goesOn() {
-	m.coverBegin = coverBegin{}
-	any := m.tracks[media.Video].coverage.Total()+m.tracks[media.Audio].coverage.Total() > 0
-	for kind := range m.tracks {
-		m.tracks[kind].coverage.again = any
+func (pg *Program) goesOn() {
+	pg.coverBegin = coverBegin{}
+	any := pg.tracks[media.Video].coverage.Total()+pg.tracks[media.Audio].coverage.Total() > 0
+	for kind := range pg.tracks {
+		pg.tracks[kind].coverage.again = any
 	}
 }
 
 // goOnFrom makes the program count on from where the attempt before stood.
-func (m *Program) goOnFrom(stood media.Progress) {
-	for kind := range m.tracks {
-		m.tracks[kind].coverage = trackCoverage{Coverage: stood.Coverage[kind]}
+func (pg *Program) goOnFrom(stood media.Progress) {
+	for kind := range pg.tracks {
+		pg.tracks[kind].coverage = trackCoverage{Coverage: stood.Coverage[kind]}
 	}
-	m.goesOn()
-	for kind := range m.tracks {
-		if c := &m.tracks[kind].coverage; c.again {
+	pg.goesOn()
+	for kind := range pg.tracks {
+		if c := &pg.tracks[kind].coverage; c.again {
 			c.left = stood.UpdatedAt
 		}
 	}
@@ -246,31 +246,40 @@ func (m *Program) goOnFrom(stood media.Progress) {
 
 // counted passes on what was counted of a track, and tells of a hole at a room
 // time, and why it is there.
-func (m *Program) counted(kind media.MediaType, at, hole time.Duration, reason string) {
-	c := &m.tracks[kind].coverage
-	if m.Meter != nil {
-		m.Meter.SetCoverage(kind, c.Coverage)
+func (pg *Program) counted(kind media.MediaType, at, hole time.Duration, reason string) {
+	c := &pg.tracks[kind].coverage
+	if pg.Meter != nil {
+		pg.Meter.SetCoverage(kind, c.Coverage)
 	}
-	if hole <= bigHole || c.holes >= mostHoles {
+	if pg.askedFor(kind, at, hole) || hole <= bigHole || c.holes >= mostHoles {
 		return
 	}
 	c.holes++
-	m.warn(media.WarnHole, holeWarning(kind, m.played(at), hole, reason))
+	pg.warn(media.WarnHole, holeWarning(kind, pg.played(at), hole, reason))
+}
+
+// askedFor says whether a hole at a room time is what audioDelayMs makes: at the begin
+// where the sound is later, at the end where it is earlier.
+func (pg *Program) askedFor(kind media.MediaType, at, hole time.Duration) bool {
+	delay := pg.Options.AudioDelay
+	ending := delay < 0 && pg.input != nil && pg.input.ReadThrough()
+	begins := delay > 0 && pg.played(at) <= smallHole
+	return kind == media.Audio && hole <= delay.Abs()+smallHole && (begins || ending)
 }
 
 // accountEnd counts up to the end of what is played.
-func (m *Program) accountEnd() {
-	for kind := range m.tracks {
-		if c := &m.tracks[kind].coverage; c.begun {
+func (pg *Program) accountEnd() {
+	for kind := range pg.tracks {
+		if c := &pg.tracks[kind].coverage; c.begun {
 			end := c.at + min(c.lasts, clock.MaxFrame)
-			if m.ends-end > unevenEnd {
-				end = m.ends
+			if pg.ends-end > unevenEnd {
+				end = pg.ends
 			}
 			hole := c.until(media.MediaType(kind), end)
-			m.counted(media.MediaType(kind), end-hole, hole, holeNone)
+			pg.counted(media.MediaType(kind), end-hole, hole, holeNone)
 			c.at, c.lasts = end, 0
 		}
-		m.tellInstead(media.MediaType(kind), m.tracks[kind].coverage.at)
+		pg.tellInstead(media.MediaType(kind), pg.tracks[kind].coverage.at)
 	}
 }
 

@@ -172,26 +172,26 @@ type inputReach struct {
 // hold shows the picture again while the source goes on without one, which p
 // tells; of a realtime source only the sound does: what is made up when the next
 // picture has come is too late.
-func (m *Program) hold(ctx context.Context, kind media.MediaType, p media.Packet) error {
+func (pg *Program) hold(ctx context.Context, kind media.MediaType, p media.Packet) error {
 	if kind == media.Audio {
-		m.reach.heard = max(m.reach.heard, p.DTS)
+		pg.reach.heard = max(pg.reach.heard, p.DTS)
 	} else {
-		m.reach.behind = max(m.reach.behind, m.reach.heard-p.DTS)
-		if m.input.Realtime {
+		pg.reach.behind = max(pg.reach.behind, pg.reach.heard-p.DTS)
+		if pg.input.Realtime {
 			return nil
 		}
 	}
-	t := p.DTS - m.reach.behind - stillWait
-	if !m.input.Realtime && m.allShown(kind, p) {
+	t := p.DTS - pg.reach.behind - stillWait
+	if !pg.input.Realtime && pg.allShown(kind, p) {
 		t = p.DTS - 1
 	}
-	return m.holdUntil(ctx, t)
+	return pg.holdUntil(ctx, t)
 }
 
 // allShown says whether all that is shown before p, of a file, was put in: of a
 // copied picture, which comes in order, or before one that comes after a hole.
-func (m *Program) allShown(kind media.MediaType, p media.Packet) bool {
-	switch l := m.tracks[media.Video].output.(type) {
+func (pg *Program) allShown(kind media.MediaType, p media.Packet) bool {
+	switch l := pg.tracks[media.Video].output.(type) {
 	case *copiedTrack:
 		return true
 	case *encodedTrack:
@@ -226,24 +226,24 @@ const steadyTime = 10 * time.Second
 
 // copyAgain notes what copies the picture of a source, or of a stream of it, that
 // has just been taken, once it does not stand any more; decided is the plan for it.
-func (m *Program) copyAgain(decided *media.TrackPlan) {
-	l, ok := m.tracks[media.Video].output.(*encodedTrack)
-	if !ok || m.plan.Video.Reason != reasonStands || decided == nil {
+func (pg *Program) copyAgain(decided *media.TrackPlan) {
+	l, ok := pg.tracks[media.Video].output.(*encodedTrack)
+	if !ok || pg.plan.Video.Reason != reasonStands || decided == nil {
 		return
 	}
 	if decided.Action != media.Copy && decided.Reason != reasonStands {
 		l.hold.copies = nil
-		m.setPlan(media.Video, media.TrackPlan{Action: media.Transcode, Reason: decided.Reason})
+		pg.setPlan(media.Video, media.TrackPlan{Action: media.Transcode, Reason: decided.Reason})
 		return
 	}
-	l.hold.copies = newCopiedTrack(m.Rules, *m.tracks[media.Video].source, m.input.Filter(media.Video))
+	l.hold.copies = newCopiedTrack(pg.Rules, *pg.tracks[media.Video].source, pg.input.Filter(media.Video))
 }
 
 // resume copies the picture from p on, which is to be put in next, if it is
 // re-encoded only because one stood and none does any more. It need not be so that
 // it can: what is in p tells.
-func (m *Program) resume(p media.Packet) error {
-	l, ok := m.tracks[media.Video].output.(*encodedTrack)
+func (pg *Program) resume(p media.Packet) error {
+	l, ok := pg.tracks[media.Video].output.(*encodedTrack)
 	if !ok || l.hold.copies == nil {
 		return nil
 	}
@@ -251,74 +251,74 @@ func (m *Program) resume(p media.Packet) error {
 	copied, err := copies.put(p)
 	if err != nil {
 		l.hold.copies = nil
-		m.setPlan(media.Video, media.TrackPlan{Action: media.Transcode, Reason: err.Error()})
+		pg.setPlan(media.Video, media.TrackPlan{Action: media.Transcode, Reason: err.Error()})
 		return nil
 	}
-	if !p.Keyframe || p.Discard || len(copied) == 0 || clock.StandsLong(p) || p.PTS-l.hold.stood < steadyTime || !m.continues(l, p) {
+	if !p.Keyframe || p.Discard || len(copied) == 0 || clock.StandsLong(p) || p.PTS-l.hold.stood < steadyTime || !pg.continues(l, p) {
 		return nil
 	}
 	out, err := l.flush()
-	m.take(media.Video, out)
-	if err != nil || p.PTS <= m.tracks[media.Video].shown {
+	pg.take(media.Video, out)
+	if err != nil || p.PTS <= pg.tracks[media.Video].shown {
 		return err
 	}
-	if err := m.spoiled(media.Video, p.DTS, l.takeDamaged()); err != nil {
+	if err := pg.spoiled(media.Video, p.DTS, l.takeDamaged()); err != nil {
 		return err
 	}
 	l.close()
 	copies.damaged = 0
-	m.tracks[media.Video].output = copies
-	m.setPlan(media.Video, *decide(""))
-	if !m.busy() {
-		m.drain()
+	pg.tracks[media.Video].output = copies
+	pg.setPlan(media.Video, *decide(""))
+	if !pg.busy() {
+		pg.drain()
 	}
 	return nil
 }
 
 // continues says whether p, copied, is what follows all that l was given, and the
 // same picture to viewers.
-func (m *Program) continues(l *encodedTrack, p media.Packet) bool {
+func (pg *Program) continues(l *encodedTrack, p media.Packet) bool {
 	copies := l.hold.copies
-	return p.PTS > max(l.hold.newest, m.tracks[media.Video].shown) && m.tracks[media.Video].shown-p.DTS < clock.MaxHurriedVideo &&
+	return p.PTS > max(l.hold.newest, pg.tracks[media.Video].shown) && pg.tracks[media.Video].shown-p.DTS < clock.MaxHurriedVideo &&
 		copies.out.Extradata != nil && bitstream.Difference(bitstream.ShapeOf(l.track()), copies.shape) == ""
 }
 
 // holdUntil keeps the picture before the viewers up to t. A copied one cannot be
 // sent again: its track is re-encoded from here on.
-func (m *Program) holdUntil(ctx context.Context, t time.Duration) error {
-	if l, ok := m.tracks[media.Video].output.(*copiedTrack); ok {
-		if t-m.tracks[media.Video].shown < clock.LongestStand || len(l.gop.Packets) == 0 || !m.mayRecode() {
+func (pg *Program) holdUntil(ctx context.Context, t time.Duration) error {
+	if l, ok := pg.tracks[media.Video].output.(*copiedTrack); ok {
+		if t-pg.tracks[media.Video].shown < clock.LongestStand || len(l.gop.Packets) == 0 || !pg.mayRecode() {
 			return nil
 		}
-		if _, err := m.change(ctx, media.Video, reasonStands, nil); err != nil {
+		if _, err := pg.change(ctx, media.Video, reasonStands, nil); err != nil {
 			return err
 		}
-		if picture, ok := m.tracks[media.Video].output.(*encodedTrack); ok {
+		if picture, ok := pg.tracks[media.Video].output.(*encodedTrack); ok {
 			picture.hold.copies = l
 		}
 	}
-	l, ok := m.tracks[media.Video].output.(*encodedTrack)
+	l, ok := pg.tracks[media.Video].output.(*encodedTrack)
 	if !ok {
 		return nil
 	}
 	out, err := l.stand(t)
-	m.take(media.Video, out)
+	pg.take(media.Video, out)
 	return err
 }
 
 // holdToEnd keeps the last picture before the viewers for its time, and as long as
 // the sound goes on.
-func (m *Program) holdToEnd(ctx context.Context) {
-	end := max(m.reach.heard, m.standing.until)
-	if m.input.Until() > 0 {
-		end = min(end, m.restamp.Next+m.input.Until()-m.position(media.Packet{PTS: m.restamp.Next}))
+func (pg *Program) holdToEnd(ctx context.Context) {
+	end := max(pg.reach.heard, pg.standing.until)
+	if pg.input.Until() > 0 {
+		end = min(end, pg.restamp.Next+pg.input.Until()-pg.position(media.Packet{PTS: pg.restamp.Next}))
 	}
-	_ = m.holdUntil(ctx, end-1) // what was put in has come out
-	m.restamp.Next = max(m.restamp.Next, min(end, m.standing.until))
-	m.fillSilence(max(end, m.ends))
-	if l, ok := m.tracks[media.Audio].output.(*filledTrack); ok && l.begun {
-		for _, p := range l.until(max(end, m.ends) - 1) {
-			m.give(media.Audio, p)
+	_ = pg.holdUntil(ctx, end-1) // what was put in has come out
+	pg.restamp.Next = max(pg.restamp.Next, min(end, pg.standing.until))
+	pg.fillSilence(max(end, pg.ends))
+	if l, ok := pg.tracks[media.Audio].output.(*filledTrack); ok && l.begun {
+		for _, p := range l.until(max(end, pg.ends) - 1) {
+			pg.give(media.Audio, p)
 		}
 	}
 }

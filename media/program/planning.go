@@ -152,8 +152,8 @@ func copyable(p media.Plan) error {
 	return &media.Error{Kind: media.KindSourceUnsupported, Op: "plan", Err: mustRecode(problems, "")}
 }
 
-// mustRecode says that a room does not take a source (any more) as it is.
+// mustRecode says that a source cannot be copied (any more).
 func mustRecode(problems []string, anyMore string) error {
-	return media.Sentence("the room does not take the source as it is" + anyMore + " (" + strings.Join(problems, "; ") +
-		"), and transcode: never forbids to re-encode it; auto does what is needed")
+	return media.Sentence("the source cannot be copied" + anyMore + " (" + strings.Join(problems, "; ") +
+		"), and transcode: never forbids to re-encode it; leave transcode out, and what is needed is done")
 }

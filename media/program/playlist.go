@@ -35,22 +35,22 @@ type openedInput struct {
 }
 
 // open opens the source at a position. ctx bounds the input's life.
-func (r *playlist) open(ctx context.Context, from time.Duration) openedInput {
-	f, err := input.Open(ctx, r.opener, r.request, input.Part{From: from, Until: r.options.EndAt}, r.onItsWay)
+func (l *playlist) open(ctx context.Context, from time.Duration) openedInput {
+	f, err := input.Open(ctx, l.opener, l.request, input.Part{From: from, Until: l.options.EndAt}, l.onItsWay)
 	if err != nil {
 		return openedInput{err: err}
 	}
-	if end := f.Info.Duration; f.Seeks && end > 0 && end <= from && from == r.options.StartAt {
+	if end := f.Info.Duration; f.Seeks && end > 0 && end <= from && from == l.options.StartAt {
 		f.Close()
-		return openedInput{err: &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence(fmt.Sprintf("the source ends at %v, before the position to start at (startAtMs)", end))}}
+		return openedInput{err: &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence(fmt.Sprintf("the source ends at %v, before the position to start at; ask for an earlier one (startAtMs)", end))}}
 	}
-	if o := r.options; f.Info.Still && o.MaxDuration == 0 && o.EndAt == 0 && r.request.Mode != media.ModeLive {
+	if o := l.options; f.Info.Still && o.MaxDuration == 0 && o.EndAt == 0 && l.request.Mode != media.ModeLive {
 		f.Close()
 		return openedInput{err: errStill}
 	}
 	s, err := f.Probe(ctx)
 	if errors.Is(err, media.ErrLateVideo) {
-		return r.openAgain(ctx, f)
+		return l.openAgain(ctx, f)
 	}
 	if err != nil {
 		f.Close()
@@ -61,8 +61,8 @@ func (r *playlist) open(ctx context.Context, from time.Duration) openedInput {
 
 // openUnclocked is open for a position that is no time of the source's clock: all
 // before it is read and left out.
-func (r *playlist) openUnclocked(ctx context.Context, from time.Duration) openedInput {
-	o := r.open(ctx, 0)
+func (l *playlist) openUnclocked(ctx context.Context, from time.Duration) openedInput {
+	o := l.open(ctx, 0)
 	if o.err != nil || !o.input.Seeks {
 		return o
 	}
@@ -78,40 +78,40 @@ var errStill = &media.Error{Kind: media.KindSourceUnsupported, Op: "play",
 	Err: media.Sentence("the source is a picture: say how long it is to stand with maxDurationSec, or mode: live")}
 
 // onItsWay returns how much media has left us and not reached the room.
-func (r *playlist) onItsWay() time.Duration {
-	if r.unconfirmed == nil {
+func (l *playlist) onItsWay() time.Duration {
+	if l.unconfirmed == nil {
 		return 0
 	}
-	return r.unconfirmed()
+	return l.unconfirmed()
 }
 
 // more says whether the source is to be played again after this time.
-func (r *playlist) more() bool {
-	return r.options.Repeat < 0 || r.plays+1 < r.options.Repeat
+func (l *playlist) more() bool {
+	return l.options.Repeat < 0 || l.plays+1 < l.options.Repeat
 }
 
 // prepare begins to open the source for its next play, so that it is there
 // when this one is over. It may be called again and again.
-func (r *playlist) prepare(ctx context.Context) {
-	if r.more() {
-		r.begin(ctx, r.options.StartAt, false)
+func (l *playlist) prepare(ctx context.Context) {
+	if l.more() {
+		l.begin(ctx, l.options.StartAt, false)
 	}
 }
 
 // begin begins to open the source at a position, which is no time of its clock where that is
 // unclocked, unless it is being opened already.
-func (r *playlist) begin(ctx context.Context, from time.Duration, unclocked bool) {
-	if r.coming != nil {
+func (l *playlist) begin(ctx context.Context, from time.Duration, unclocked bool) {
+	if l.coming != nil {
 		return
 	}
 	coming := make(chan openedInput, 1)
 	ctx, cancel := context.WithCancel(ctx)
-	r.coming, r.cancel = coming, cancel
-	open := r.open
+	l.coming, l.cancel = coming, cancel
+	open := l.open
 	if unclocked {
-		open = r.openUnclocked
+		open = l.openUnclocked
 	}
-	r.opening.Go(func() {
+	l.opening.Go(func() {
 		var o openedInput
 		if err := media.Caught(func() error { o = open(ctx, from); return o.err }); err != nil {
 			o = openedInput{err: err}
@@ -126,35 +126,35 @@ func (r *playlist) begin(ctx context.Context, from time.Duration, unclocked bool
 }
 
 // next returns the input of the next play.
-func (r *playlist) next(ctx context.Context) openedInput {
-	r.begin(ctx, r.options.StartAt, false)
-	defer func() { r.coming = nil }()
-	r.plays++
+func (l *playlist) next(ctx context.Context) openedInput {
+	l.begin(ctx, l.options.StartAt, false)
+	defer func() { l.coming = nil }()
+	l.plays++
 	select {
-	case o := <-r.coming:
+	case o := <-l.coming:
 		return o
 	case <-ctx.Done():
-		r.drop()
+		l.drop()
 		return openedInput{err: context.Cause(ctx)}
 	}
 }
 
 // drop gives up what is being opened.
-func (r *playlist) drop() {
-	if r.coming == nil {
+func (l *playlist) drop() {
+	if l.coming == nil {
 		return
 	}
-	r.cancel()
-	r.opening.Wait()
-	if o := <-r.coming; o.input != nil {
+	l.cancel()
+	l.opening.Wait()
+	if o := <-l.coming; o.input != nil {
 		o.input.Close()
 	}
-	r.coming = nil
+	l.coming = nil
 }
 
 // openAgain looks at what goes on with f's source.
-func (r *playlist) openAgain(ctx context.Context, f *input.Input) openedInput {
-	g := f.Continue(ctx, r.request.Mode, r.onItsWay)
+func (l *playlist) openAgain(ctx context.Context, f *input.Input) openedInput {
+	g := f.Continue(ctx, l.request.Mode, l.onItsWay)
 	s, err := g.Probe(ctx)
 	if err != nil {
 		g.Close()

@@ -27,15 +27,20 @@ type Program struct {
 	entry
 	sentState
 	commands
-	tracks      [2]track   // by MediaType
-	announced   media.Plan // whose Outputs the room knows: of the attempt before, then of this one
-	plan        media.Plan
-	planned     bool
+	planState
+	tracks      [2]track          // by MediaType
 	pending     bitstream.Pending // of what was left out
 	catchUp     catchUp
 	dropped     atomic.Int64 // packets of the source that came to nothing
 	standing    standingPicture
 	encodeAhead *encodeAhead // nil: what Next gives is made in between
+}
+
+// planState is what is done with the source.
+type planState struct {
+	announced media.Plan // whose Outputs the room knows: of the attempt before, then of this one
+	plan      media.Plan
+	planned   bool
 }
 
 // track is one of the room's, and what it is made of.
@@ -86,7 +91,8 @@ type Config struct {
 
 // New returns the program of a job, of which nothing is open yet.
 func New(cfg Config, job media.Job) *Program {
-	m := &Program{Config: cfg, announced: job.Before}
+	m := &Program{Config: cfg}
+	m.announced = job.Before
 	m.playlist = playlist{opener: cfg.Opener, request: cfg.Source, options: cfg.Options, unconfirmed: cfg.Unconfirmed}
 	m.retries = retry.New(cfg.Retry)
 	m.upTo = sourcePosition{position: max(job.Start, job.Options.StartAt), plays: job.Stood.Loop}
@@ -100,45 +106,45 @@ func New(cfg Config, job media.Job) *Program {
 }
 
 // load goes on with another input, which is the program's from now on.
-func (m *Program) load(o openedInput) error {
+func (pg *Program) load(o openedInput) error {
 	f := o.input
-	plan := m.decide(o)
-	if m.planned && m.tracks[media.Video].output == nil {
+	plan := pg.decide(o)
+	if pg.planned && pg.tracks[media.Video].output == nil {
 		plan.Video = nil
 	}
-	if tp := plan.Video; tp != nil && tp.Action == media.Copy && o.probe.Stands && m.mayRecode() {
+	if tp := plan.Video; tp != nil && tp.Action == media.Copy && o.probe.Stands && pg.mayRecode() {
 		*tp = media.TrackPlan{Action: media.Transcode, Reason: reasonStands}
 	}
-	m.closeInput()
-	m.input, m.cut, m.pending = f, o.probe.Cut, bitstream.Pending{}
-	if err := m.keepAnnounced(&plan); err != nil {
+	pg.closeInput()
+	pg.input, pg.cut, pg.pending = f, o.probe.Cut, bitstream.Pending{}
+	if err := pg.keepAnnounced(&plan); err != nil {
 		return err
 	}
-	if !m.mayRecode() {
+	if !pg.mayRecode() {
 		if err := copyable(plan); err != nil {
-			m.Observer.Planned(f.Info, f.Live, plan)
+			pg.Observer.Planned(f.Info, f.Live, plan)
 			return err
 		}
 	}
-	m.tracks[media.Video].source, m.tracks[media.Audio].source = f.Track(media.Video), f.Track(media.Audio)
-	prepare := m.openOutputs
-	if m.planned {
-		prepare = m.adapt
+	pg.tracks[media.Video].source, pg.tracks[media.Audio].source = f.Track(media.Video), f.Track(media.Audio)
+	prepare := pg.openOutputs
+	if pg.planned {
+		prepare = pg.adapt
 	}
 	if err := prepare(plan); err != nil {
 		return err
 	}
-	m.copyAgain(plan.Video)
+	pg.copyAgain(plan.Video)
 	// Viewers begin with a picture, and a decoder may keep its first for long.
-	m.interleaver.Lead(m.index(media.Video), m.coding(media.Video) && !f.Realtime)
-	m.alignInput()
-	m.align(o.from)
+	pg.interleaver.Lead(pg.index(media.Video), pg.coding(media.Video) && !f.Realtime)
+	pg.alignInput()
+	pg.align(o.from)
 	return nil
 }
 
 // decide plans what is done with an input.
-func (m *Program) decide(o openedInput) media.Plan {
-	plan := planTracks(m.Rules, o.input.Info.Tracks, o.probe, m.Options)
+func (pg *Program) decide(o openedInput) media.Plan {
+	plan := planTracks(pg.Rules, o.input.Info.Tracks, o.probe, pg.Options)
 	for _, t := range o.input.Info.Tracks {
 		if tp := plan.Of(t.Type); tp.Action == media.Copy && o.input.Filter(t.Type).Config() == nil {
 			*tp = media.TrackPlan{Action: media.Transcode, Reason: "no decoder configuration in it"}
@@ -150,56 +156,56 @@ func (m *Program) decide(o openedInput) media.Plan {
 // align makes what the input gives next go on right after all that was shown. A
 // picture that is re-encoded begins at from, others at the keyframe before it,
 // which may lie before the source's first picture, too.
-func (m *Program) align(from time.Duration) {
-	m.exact, m.given, m.shift, m.shifted, m.from = false, false, 0, false, from
-	m.goesOn()
-	if !m.coding(media.Video) || from <= 0 && !m.cut || !m.input.Seeks {
-		m.restamp.Cut()
+func (pg *Program) align(from time.Duration) {
+	pg.exact, pg.given, pg.shift, pg.shifted, pg.from = false, false, 0, false, from
+	pg.goesOn()
+	if !pg.coding(media.Video) || from <= 0 && !pg.cut || !pg.input.Seeks {
+		pg.restamp.Cut()
 		return
 	}
-	m.exact, m.begin = true, m.restamp.CutAt(from+m.input.Info.StartTime)
-	m.skipBefore(m.begin)
+	pg.exact, pg.begin = true, pg.restamp.CutAt(from+pg.input.Info.StartTime)
+	pg.skipBefore(pg.begin)
 }
 
 // openOutputs makes the output tracks, for the whole push.
-func (m *Program) openOutputs(plan media.Plan) error {
+func (pg *Program) openOutputs(plan media.Plan) error {
 	for _, kind := range []media.MediaType{media.Video, media.Audio} {
-		l, err := m.newOutput(kind, plan)
-		if kind == media.Audio && m.tracks[media.Video].output != nil && media.KindOf(err) == media.KindSourceUnsupported {
-			plan = plan.With(media.Audio, m.withoutSound(err))
-			l, err = m.newOutput(kind, plan)
+		l, err := pg.newOutput(kind, plan)
+		if kind == media.Audio && pg.tracks[media.Video].output != nil && media.KindOf(err) == media.KindSourceUnsupported {
+			plan = plan.With(media.Audio, pg.withoutSound(err))
+			l, err = pg.newOutput(kind, plan)
 		}
 		if err != nil {
-			m.Observer.Planned(m.input.Info, m.input.Live, plan)
+			pg.Observer.Planned(pg.input.Info, pg.input.Live, plan)
 			return err
 		}
-		m.tracks[kind].output = l
+		pg.tracks[kind].output = l
 		if l != nil && plan.Output(kind) == (media.Output{}) {
 			plan.Of(kind).Output = outputOf(bitstream.ShapeOf(l.track()))
 		}
 	}
-	m.Observer.Planned(m.input.Info, m.input.Live, plan)
-	m.plan, m.announced, m.planned = plan, plan, true
+	pg.Observer.Planned(pg.input.Info, pg.input.Live, plan)
+	pg.plan, pg.announced, pg.planned = plan, plan, true
 	hold := clock.FileHold
-	if m.input.Realtime {
+	if pg.input.Realtime {
 		hold = clock.LiveHold
 	}
-	m.interleaver = clock.NewInterleaver(len(m.Tracks()), hold)
+	pg.interleaver = clock.NewInterleaver(len(pg.Tracks()), hold)
 	return nil
 }
 
 // coding says whether a track is being re-encoded.
-func (m *Program) coding(kind media.MediaType) bool {
-	_, ok := m.tracks[kind].output.(*encodedTrack)
+func (pg *Program) coding(kind media.MediaType) bool {
+	_, ok := pg.tracks[kind].output.(*encodedTrack)
 	return ok
 }
 
 // busy says whether making packets takes noticeable time: then it is done
 // ahead.
-func (m *Program) busy() bool { return m.coding(media.Video) || m.coding(media.Audio) }
+func (pg *Program) busy() bool { return pg.coding(media.Video) || pg.coding(media.Audio) }
 
-func (m *Program) skipBefore(t time.Duration) {
-	for _, track := range m.tracks {
+func (pg *Program) skipBefore(t time.Duration) {
+	for _, track := range pg.tracks {
 		if l, ok := track.output.(*encodedTrack); ok {
 			l.SkipBefore(t)
 		}
@@ -208,12 +214,12 @@ func (m *Program) skipBefore(t time.Duration) {
 
 // skipBeyond keeps what lies behind the part that is played out of the
 // encoders: what they made of it would be missing between the plays.
-func (m *Program) skipBeyond(p media.Packet) {
+func (pg *Program) skipBeyond(p media.Packet) {
 	end := time.Duration(0)
-	if m.input.Until() > 0 {
-		end = p.PTS + m.input.Until() - m.position(p)
+	if pg.input.Until() > 0 {
+		end = p.PTS + pg.input.Until() - pg.position(p)
 	}
-	for _, track := range m.tracks {
+	for _, track := range pg.tracks {
 		if l, ok := track.output.(*encodedTrack); ok {
 			l.SkipFrom(end)
 		}
@@ -221,9 +227,9 @@ func (m *Program) skipBeyond(p media.Packet) {
 }
 
 // Tracks returns the room's tracks; a packet's Track is an index into them.
-func (m *Program) Tracks() []media.Track {
+func (pg *Program) Tracks() []media.Track {
 	var tracks []media.Track
-	for _, track := range m.tracks {
+	for _, track := range pg.tracks {
 		if l := track.output; l != nil {
 			tracks = append(tracks, l.track())
 		}
@@ -232,61 +238,61 @@ func (m *Program) Tracks() []media.Track {
 }
 
 // index returns a type's index into tracks.
-func (m *Program) index(kind media.MediaType) int {
-	if kind == media.Audio && m.tracks[media.Video].output != nil {
+func (pg *Program) index(kind media.MediaType) int {
+	if kind == media.Audio && pg.tracks[media.Video].output != nil {
 		return 1
 	}
 	return 0
 }
 
 // makeNext makes what next returns, of an open source.
-func (m *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
+func (pg *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
 	for {
-		if p, ok := m.pop(); ok {
+		if p, ok := pg.pop(); ok {
 			return p, nil
 		}
-		if err := m.work(ctx, wait); err != nil {
+		if err := pg.work(ctx, wait); err != nil {
 			return media.Packet{}, err
 		}
 	}
 }
 
 // work makes something of the source's next packet, or takes one from the input.
-func (m *Program) work(ctx, wait context.Context) error {
-	if m.input.ReadThrough() {
-		m.playlist.prepare(ctx)
+func (pg *Program) work(ctx, wait context.Context) error {
+	if pg.input.ReadThrough() {
+		pg.playlist.prepare(ctx)
 	}
-	if p, ok := m.aligner.Pop(); ok {
-		return m.put(ctx, p)
+	if p, ok := pg.aligner.Pop(); ok {
+		return pg.put(ctx, p)
 	}
-	m.Meter.WaitForSource()
-	p, err := m.input.Next(wait, m.aligner.Patience(m.input.Patience()))
+	pg.Meter.WaitForSource()
+	p, err := pg.input.Next(wait, pg.aligner.Patience(pg.input.Patience()))
 	if media.KindOf(err) != media.KindSourceStalled {
-		m.Meter.SourceCame()
+		pg.Meter.SourceCame()
 	}
-	m.lose(m.input.TakeDropped())
-	for kind := range m.tracks {
-		if err := m.spoiled(media.MediaType(kind), m.aligner.Ends, m.input.TakeCorrupt(media.MediaType(kind))); err != nil {
+	pg.lose(pg.input.TakeDropped())
+	for kind := range pg.tracks {
+		if err := pg.spoiled(media.MediaType(kind), pg.aligner.Ends, pg.input.TakeCorrupt(media.MediaType(kind))); err != nil {
 			return err
 		}
 	}
 	switch {
 	case err == nil:
-		m.receive(p)
+		pg.receive(p)
 		return nil
-	case m.aligner.Holds() && media.KindOf(err) == media.KindSourceStalled:
-		return m.put(ctx, m.aligner.Force())
-	case m.aligner.Holds() && wait.Err() == nil && m.complete(err):
-		m.aligner.Flush()
+	case pg.aligner.Holds() && media.KindOf(err) == media.KindSourceStalled:
+		return pg.put(ctx, pg.aligner.Force())
+	case pg.aligner.Holds() && wait.Err() == nil && pg.complete(err):
+		pg.aligner.Flush()
 		return nil
-	case media.KindOf(err) == media.KindSourceEnded && m.finish(ctx): // the next reading says it again
+	case media.KindOf(err) == media.KindSourceEnded && pg.finish(ctx): // the next reading says it again
 		return nil
-	case !input.IsEnd(err) || m.finish(ctx):
+	case !input.IsEnd(err) || pg.finish(ctx):
 		return ignoreEnd(err)
-	case !m.given && m.from == m.Options.StartAt: // it would be opened over and over, or be complete without a packet
+	case !pg.given && pg.from == pg.Options.StartAt: // it would be opened over and over, or be complete without a packet
 		return errNothing
-	case m.playlist.more():
-		return m.rewind(ctx)
+	case pg.playlist.more():
+		return pg.rewind(ctx)
 	default:
 		return err
 	}
@@ -302,150 +308,150 @@ func ignoreEnd(err error) error {
 
 // finish brings out what is still inside at the end of an input; false when
 // there was nothing.
-func (m *Program) finish(ctx context.Context) bool {
-	for kind, track := range m.tracks {
+func (pg *Program) finish(ctx context.Context) bool {
+	for kind, track := range pg.tracks {
 		if l := track.output; l != nil {
-			m.miss(media.MediaType(kind), m.input.TakeTail(media.MediaType(kind)))
+			pg.miss(media.MediaType(kind), pg.input.TakeTail(media.MediaType(kind)))
 			out, err := l.flush()
 			if err == nil {
-				m.take(media.MediaType(kind), out)
+				pg.take(media.MediaType(kind), out)
 			}
 		}
 	}
-	m.holdToEnd(ctx)
-	m.drain()
-	return len(m.ready) > 0
+	pg.holdToEnd(ctx)
+	pg.drain()
+	return len(pg.ready) > 0
 }
 
 // drain makes ready what is held to be woven.
-func (m *Program) drain() {
-	m.interleaver.Flush()
-	for p, ok := m.interleaver.Pop(); ok; p, ok = m.interleaver.Pop() {
-		m.ready = append(m.ready, p)
+func (pg *Program) drain() {
+	pg.interleaver.Flush()
+	for p, ok := pg.interleaver.Pop(); ok; p, ok = pg.interleaver.Pop() {
+		pg.ready = append(pg.ready, p)
 	}
 }
 
 // put makes what the room gets of a packet of the source.
-func (m *Program) put(ctx context.Context, p media.Packet) error {
-	kind := m.input.Info.Tracks[p.Track].Type
+func (pg *Program) put(ctx context.Context, p media.Packet) error {
+	kind := pg.input.Info.Tracks[p.Track].Type
 	if p.Change != nil {
-		if err := m.hold(ctx, kind, p); err != nil { // while the output track has the picture that does
+		if err := pg.hold(ctx, kind, p); err != nil { // while the output track has the picture that does
 			return err
 		}
-		if err := m.follow(kind, *p.Change); err != nil {
+		if err := pg.follow(kind, *p.Change); err != nil {
 			return err
 		}
 	}
 	if p.Extradata != nil {
-		m.renew(kind, p.Extradata)
+		pg.renew(kind, p.Extradata)
 	}
-	m.aligner.Ends = max(m.aligner.Ends, max(p.PTS, p.DTS)+m.restamp.Length(p))
-	if m.catchesUp(p) {
-		m.pending.Keep(p)
+	pg.aligner.Ends = max(pg.aligner.Ends, max(p.PTS, p.DTS)+pg.restamp.Length(p))
+	if pg.catchesUp(p) {
+		pg.pending.Keep(p)
 		return nil
 	}
-	m.pending.Attach(&p)
-	if m.exact && !m.coding(kind) && p.PTS+p.Duration <= m.begin {
-		m.pending.Keep(p)
+	pg.pending.Attach(&p)
+	if pg.exact && !pg.coding(kind) && p.PTS+p.Duration <= pg.begin {
+		pg.pending.Keep(p)
 		return nil // sound from before the picture goes on
 	}
-	if picture, ok := m.tracks[media.Video].output.(*encodedTrack); ok && m.wantKey.CompareAndSwap(true, false) {
+	if picture, ok := pg.tracks[media.Video].output.(*encodedTrack); ok && pg.wantKey.CompareAndSwap(true, false) {
 		picture.ForceKey()
 	}
-	m.skipBeyond(p)
-	if err := m.hold(ctx, kind, p); err != nil {
+	pg.skipBeyond(p)
+	if err := pg.hold(ctx, kind, p); err != nil {
 		return err
 	}
-	m.fillSilenceBehind(p.DTS)
+	pg.fillSilenceBehind(p.DTS)
 	if kind == media.Video {
-		if err := m.resume(p); err != nil {
+		if err := pg.resume(p); err != nil {
 			return err
 		}
-		m.standing.note(p)
+		pg.standing.note(p)
 	}
-	m.miss(kind, p.Lost)
-	out, err := m.tracks[kind].output.put(p)
+	pg.miss(kind, p.Lost)
+	out, err := pg.tracks[kind].output.put(p)
 	if change, ok := errors.AsType[*planChange](err); ok {
-		out, err = m.change(ctx, kind, change.reason, &p)
+		out, err = pg.change(ctx, kind, change.reason, &p)
 	}
 	if err != nil {
 		return err
 	}
-	m.take(kind, out)
-	if err := m.tracks[kind].damage.note(p.DTS, 1, 0); err != nil {
+	pg.take(kind, out)
+	if err := pg.tracks[kind].damage.note(p.DTS, 1, 0); err != nil {
 		return err
 	}
-	damaged := m.tracks[kind].output.takeDamaged()
-	m.miss(kind, time.Duration(damaged)*m.restamp.Length(p))
-	return m.spoiled(kind, p.DTS, damaged)
+	damaged := pg.tracks[kind].output.takeDamaged()
+	pg.miss(kind, time.Duration(damaged)*pg.restamp.Length(p))
+	return pg.spoiled(kind, p.DTS, damaged)
 }
 
 // spoiled counts n packets that came to nothing because they are damaged.
-func (m *Program) spoiled(kind media.MediaType, at time.Duration, n int64) error {
+func (pg *Program) spoiled(kind media.MediaType, at time.Duration, n int64) error {
 	if n == 0 {
 		return nil
 	}
-	m.lose(n)
-	return m.tracks[kind].damage.note(at, 0, n)
+	pg.lose(n)
+	return pg.tracks[kind].damage.note(at, 0, n)
 }
 
-func (m *Program) lose(n int64) {
+func (pg *Program) lose(n int64) {
 	if n > 0 {
-		m.dropped.Add(n)
+		pg.dropped.Add(n)
 	}
 }
 
 // TakeDropped returns how many packets of the source came to nothing since it
 // was asked last. It may be called beside the other methods.
-func (m *Program) TakeDropped() int64 { return m.dropped.Swap(0) }
+func (pg *Program) TakeDropped() int64 { return pg.dropped.Swap(0) }
 
-func (m *Program) closeInput() {
-	m.playlist.drop()
-	if m.input != nil {
-		m.input.Close()
-		m.input, m.ready = nil, nil
-		m.forgetHeld()
-		if m.interleaver != nil {
-			m.interleaver.Clear()
+func (pg *Program) closeInput() {
+	pg.playlist.drop()
+	if pg.input != nil {
+		pg.input.Close()
+		pg.input, pg.ready = nil, nil
+		pg.forgetHeld()
+		if pg.interleaver != nil {
+			pg.interleaver.Clear()
 		}
 	}
 }
 
-func (m *Program) Close() {
-	m.closeSource()
-	m.closeOutputs()
+func (pg *Program) Close() {
+	pg.closeSource()
+	pg.closeOutputs()
 }
 
 // alignInput makes the aligner of a new input.
-func (m *Program) alignInput() {
-	tracks := m.input.Info.Tracks
-	m.aligner = clock.NewAligner(tracks, m.input.Realtime)
-	m.aligner.Ends = m.restamp.Next
-	m.reach = inputReach{heard: -clock.Forever}
-	m.catchUp.keys = 0
+func (pg *Program) alignInput() {
+	tracks := pg.input.Info.Tracks
+	pg.aligner = clock.NewAligner(tracks, pg.input.Realtime)
+	pg.aligner.Ends = pg.restamp.Next
+	pg.reach = inputReach{heard: -clock.Forever}
+	pg.catchUp.keys = 0
 	for i, t := range tracks {
-		if m.tracks[t.Type].output == nil {
-			m.aligner.End(i)
+		if pg.tracks[t.Type].output == nil {
+			pg.aligner.End(i)
 		}
 	}
 }
 
 // receive gives a packet of the input the room's time.
-func (m *Program) receive(p media.Packet) {
-	kind := m.input.Info.Tracks[p.Track].Type
+func (pg *Program) receive(p media.Packet) {
+	kind := pg.input.Info.Tracks[p.Track].Type
 	if p.LeftOut != nil {
-		m.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
+		pg.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
 	}
-	if p.Change != nil && m.tracks[kind].output == nil {
-		m.warn(media.WarnLeftOut, clock.LeftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
+	if p.Change != nil && pg.tracks[kind].output == nil {
+		pg.warn(media.WarnLeftOut, clock.LeftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
 	}
-	if m.tracks[kind].output != nil {
-		m.aligner.Push(m.restamp.Restamp(p))
+	if pg.tracks[kind].output != nil {
+		pg.aligner.Push(pg.restamp.Restamp(p))
 	}
 }
 
-func (m *Program) warn(code media.WarningCode, message string) {
-	m.Observer.Warned(code, message)
+func (pg *Program) warn(code media.WarningCode, message string) {
+	pg.Observer.Warned(code, message)
 }
 
 // complete says whether what is held is to be played although no more comes,
@@ -453,168 +459,178 @@ func (m *Program) warn(code media.WarningCode, message string) {
 // was sent: a fragment of which the other track is missing is not shown, unless
 // it is all there was, or a file whose server breaks off again and again would
 // never move on.
-func (m *Program) complete(err error) bool {
-	return input.IsEnd(err) || m.input.Live || !m.given || m.aligner.Longest() <= input.FileAhead
+func (pg *Program) complete(err error) bool {
+	return input.IsEnd(err) || pg.input.Live || !pg.given || pg.aligner.Longest() <= input.FileAhead
 }
 
 // forgetHeld makes the next input go on where what was given out ends.
-func (m *Program) forgetHeld() {
-	if m.aligner != nil && m.aligner.Clear() > 0 {
-		m.restamp.Next = min(m.restamp.Next, m.aligner.Ends)
+func (pg *Program) forgetHeld() {
+	if pg.aligner != nil && pg.aligner.Clear() > 0 {
+		pg.restamp.Next = min(pg.restamp.Next, pg.aligner.Ends)
 	}
-	m.aligner = nil
+	pg.aligner = nil
 }
 
 // Buffered returns how much of a live source that comes in bursts has come and was not
 // given out, and false of others. It may be called beside the other methods.
-func (m *Program) Buffered() (most time.Duration, bursty bool) {
-	if !m.source.bursty || m.input == nil {
+func (pg *Program) Buffered() (most time.Duration, bursty bool) {
+	if !pg.source.bursty || pg.input == nil {
 		return 0, false
 	}
-	for track, queued := range m.input.Spans() {
-		most = max(most, queued+m.aligner.Span(track))
+	for track, queued := range pg.input.Spans() {
+		most = max(most, queued+pg.aligner.Span(track))
 	}
-	if m.encodeAhead != nil {
-		most += m.encodeAhead.queue.Buffered()
+	if pg.encodeAhead != nil {
+		most += pg.encodeAhead.queue.Buffered()
 	}
 	return most, true
 }
 
 // Realtime says whether the source's packets come as fast as they are made, and are not
 // to be paced.
-func (m *Program) Realtime() bool { return m.source.realtime }
+func (pg *Program) Realtime() bool { return pg.source.realtime }
 
 // take passes on what an output track made, and fills in the other track up to there.
-func (m *Program) take(kind media.MediaType, out []media.Packet) {
+func (pg *Program) take(kind media.MediaType, out []media.Packet) {
 	for _, p := range out {
-		if m.beyond(p) {
+		if pg.beyond(p) {
 			continue
 		}
 		if kind == media.Audio {
-			m.fillSilence(p.PTS)
+			pg.fillSilence(p.PTS)
 		}
-		m.tracks[kind].shown = max(m.tracks[kind].shown, p.PTS)
-		m.ends = max(m.ends, p.PTS+min(p.Duration, clock.MaxFrame))
-		if l, ok := m.tracks[1-kind].output.(*filledTrack); ok {
-			if kind == media.Audio && m.wantKey.CompareAndSwap(true, false) {
+		pg.tracks[kind].shown = max(pg.tracks[kind].shown, p.PTS)
+		pg.ends = max(pg.ends, p.PTS+pg.lasts(kind, p))
+		if l, ok := pg.tracks[1-kind].output.(*filledTrack); ok {
+			if kind == media.Audio && pg.wantKey.CompareAndSwap(true, false) {
 				l.restart()
 			}
 			for _, filled := range l.until(p.DTS) {
-				m.give(1-kind, filled)
+				pg.give(1-kind, filled)
 			}
 		}
-		m.give(kind, p)
+		pg.give(kind, p)
 	}
 }
 
+// lasts is how long p is shown or heard: a picture to the end of the part that is to
+// be played at most.
+func (pg *Program) lasts(kind media.MediaType, p media.Packet) time.Duration {
+	d := min(p.Duration, clock.MaxFrame)
+	if end := pg.input.Until(); kind == media.Video && end > 0 {
+		d = min(d, end-pg.position(p))
+	}
+	return d
+}
+
 // beyond says whether p is shown after the part that is to be played.
-func (m *Program) beyond(p media.Packet) bool {
-	return m.input.Until() > 0 && m.position(p) >= m.input.Until()
+func (pg *Program) beyond(p media.Packet) bool {
+	return pg.input.Until() > 0 && pg.position(p) >= pg.input.Until()
 }
 
 // position returns where in the source p is shown. The segments of a live
 // playlist may each have a clock of their own: what was shown is counted, from
 // where an earlier attempt stood if the playlist is played as a recording.
-func (m *Program) position(p media.Packet) time.Duration {
-	if m.input == nil {
-		return m.upTo.position
+func (pg *Program) position(p media.Packet) time.Duration {
+	if pg.input == nil {
+		return pg.upTo.position
 	}
-	at, elapsed := m.restamp.Position(p.PTS)
-	if m.input.Segmented() {
+	at, elapsed := pg.restamp.Position(p.PTS)
+	if pg.input.Segmented() {
 		at = elapsed
 	}
-	at -= m.input.Info.StartTime
-	if !m.shifted {
-		m.shifted = true
-		if off := m.from - at; off.Abs() > maxOff && m.input.Segmented() && !m.input.Live && !m.input.Seeks {
-			m.shift = off
+	at -= pg.input.Info.StartTime
+	if !pg.shifted {
+		pg.shifted = true
+		if off := pg.from - at; off.Abs() > maxOff && pg.input.Segmented() && !pg.input.Live && !pg.input.Seeks {
+			pg.shift = off
 		}
 	}
-	return max(at+m.shift, 0)
+	return max(at+pg.shift, 0)
 }
 
 // elapsed is the position that all that was shown ends at, had the source's clock
 // not broken on the way.
-func (m *Program) elapsed() time.Duration { return m.played(m.ends) }
+func (pg *Program) elapsed() time.Duration { return pg.played(pg.ends) }
 
 // played is position for who reads it: as if the source's clock had not broken on
 // the way.
-func (m *Program) played(room time.Duration) time.Duration {
-	if m.input == nil {
-		return m.upTo.position
+func (pg *Program) played(room time.Duration) time.Duration {
+	if pg.input == nil {
+		return pg.upTo.position
 	}
-	if m.input.Segmented() {
-		return m.position(media.Packet{PTS: room})
+	if pg.input.Segmented() {
+		return pg.position(media.Packet{PTS: room})
 	}
-	_, elapsed := m.restamp.Position(room)
-	return max(elapsed-m.input.Info.StartTime, 0)
+	_, elapsed := pg.restamp.Position(room)
+	return max(elapsed-pg.input.Info.StartTime, 0)
 }
 
 // maxOff is by how much the clock of what cannot be sought may differ from where
 // it is thought to be.
 const maxOff = 30 * time.Second
 
-func (m *Program) give(kind media.MediaType, p media.Packet) {
-	m.account(kind, p)
-	m.given, p.Track = true, m.index(kind)
-	p.Kind, p.Leads = kind, kind == media.Video || m.tracks[media.Video].output == nil
-	p.Position, p.Play, p.Skipped = m.position(p), m.playlist.plays, m.catchUp.before(p.DTS)
-	p.Unclocked = m.input != nil && !m.input.Segmented() && !m.input.Live && m.restamp.SteppedBack(p.PTS)
-	p.Extradata, p.Config = nil, m.tracks[kind].output.track().Extradata
-	if m.busy() && m.input != nil {
-		m.interleaver.Push(p)
+func (pg *Program) give(kind media.MediaType, p media.Packet) {
+	pg.account(kind, p)
+	pg.given, p.Track = true, pg.index(kind)
+	p.Kind, p.Leads = kind, kind == media.Video || pg.tracks[media.Video].output == nil
+	p.Position, p.Play, p.Skipped = pg.position(p), pg.playlist.plays, pg.catchUp.before(p.DTS)
+	p.Unclocked = pg.input != nil && !pg.input.Segmented() && !pg.input.Live && pg.restamp.SteppedBack(p.PTS)
+	p.Extradata, p.Config = nil, pg.tracks[kind].output.track().Extradata
+	if pg.busy() && pg.input != nil {
+		pg.interleaver.Push(p)
 		return
 	}
-	m.ready = append(m.ready, p)
+	pg.ready = append(pg.ready, p)
 }
 
-func (m *Program) pop() (media.Packet, bool) {
-	if p, ok := m.interleaver.Pop(); ok {
+func (pg *Program) pop() (media.Packet, bool) {
+	if p, ok := pg.interleaver.Pop(); ok {
 		return p, true
 	}
-	if len(m.ready) == 0 {
+	if len(pg.ready) == 0 {
 		return media.Packet{}, false
 	}
-	p := m.ready[0]
-	m.ready[0] = media.Packet{}
-	if m.ready = m.ready[1:]; len(m.ready) == 0 {
-		m.ready = nil
+	p := pg.ready[0]
+	pg.ready[0] = media.Packet{}
+	if pg.ready = pg.ready[1:]; len(pg.ready) == 0 {
+		pg.ready = nil
 	}
 	return p, true
 }
 
 // closeOutputs makes the next input decide anew what tracks the room has.
-func (m *Program) closeOutputs() {
-	for i := range m.tracks {
-		track := &m.tracks[i]
+func (pg *Program) closeOutputs() {
+	for i := range pg.tracks {
+		track := &pg.tracks[i]
 		track.coverage.begun = false
 		if track.output != nil {
 			track.output.close()
 			track.output = nil
 		}
 	}
-	m.planned = false
+	pg.planned = false
 }
 
 // rewind goes on with the next play.
-func (m *Program) rewind(ctx context.Context) error {
-	next := m.playlist.next(ctx)
+func (pg *Program) rewind(ctx context.Context) error {
+	next := pg.playlist.next(ctx)
 	if next.err != nil {
 		return next.err
 	}
-	m.forgetBeyond()
-	return m.load(next)
+	pg.forgetBeyond()
+	return pg.load(next)
 }
 
-var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence("there is nothing to play in the source, or in the part of it that was asked for (startAtMs, endAtMs)")}
+var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence("there is nothing to play in the source, or in the part of it that was asked for; check startAtMs and endAtMs, and whether the source is whole")}
 
 // forgetBeyond makes the next play go on where the part that is played ends,
 // although the Restamper has seen more: pictures out of order, of which some
 // are shown behind the end, and sound that lay behind it.
-func (m *Program) forgetBeyond() {
-	if m.input.Until() == 0 {
+func (pg *Program) forgetBeyond() {
+	if pg.input.Until() == 0 {
 		return
 	}
-	end := m.restamp.Next - max(m.position(media.Packet{PTS: m.restamp.Next})-m.input.Until(), 0)
-	m.restamp.Next = min(m.restamp.Next, max(end, m.ends))
+	end := pg.restamp.Next - max(pg.position(media.Packet{PTS: pg.restamp.Next})-pg.input.Until(), 0)
+	pg.restamp.Next = min(pg.restamp.Next, max(end, pg.ends))
 }

@@ -19,51 +19,51 @@ const (
 )
 
 // fillSilence fills the room's sound up to t.
-func (m *Program) fillSilence(t time.Duration) {
-	l := m.tracks[media.Audio].output
+func (pg *Program) fillSilence(t time.Duration) {
+	l := pg.tracks[media.Audio].output
 	_, made := l.(*filledTrack)
-	end, known := m.soundEnd()
+	end, known := pg.soundEnd()
 	hole := smallHole
-	if c := &m.tracks[media.Audio].coverage; c.begun && c.origin == media.Filled {
+	if c := &pg.tracks[media.Audio].coverage; c.begun && c.origin == media.Filled {
 		hole = 0 // it has begun: silence keeps up with the picture
 	}
-	if l == nil || made || !known || t-end <= hole || !m.Options.FillAudio {
+	if l == nil || made || !known || t-end <= hole || !pg.Options.FillAudio {
 		return
 	}
 	told := l.track()
-	quiet := silence(m.audioOutput(outputOf(bitstream.ShapeOf(told))))
+	quiet := silence(pg.audioOutput(outputOf(bitstream.ShapeOf(told))))
 	if bitstream.Difference(bitstream.ShapeOf(told), bitstream.ShapeOf(quiet.out)) != "" {
 		return
 	}
 	quiet.begun, quiet.base = true, max(end, t-clock.MaxForward)
 	for _, p := range quiet.until(t - quiet.span) {
-		m.tracks[media.Audio].shown = p.PTS
-		m.give(media.Audio, p)
+		pg.tracks[media.Audio].shown = p.PTS
+		pg.give(media.Audio, p)
 	}
 	if l, ok := l.(*encodedTrack); ok {
-		l.SkipBefore(m.tracks[media.Audio].shown + quiet.span)
+		l.SkipBefore(pg.tracks[media.Audio].shown + quiet.span)
 	}
 }
 
 // soundEnd is where the room's sound ends by now: where the picture began, as
 // long as there was none.
-func (m *Program) soundEnd() (end time.Duration, known bool) {
-	c, picture := &m.tracks[media.Audio].coverage, &m.tracks[media.Video].coverage
+func (pg *Program) soundEnd() (end time.Duration, known bool) {
+	c, picture := &pg.tracks[media.Audio].coverage, &pg.tracks[media.Video].coverage
 	if c.begun {
 		return c.at + c.lasts, true
 	}
-	return m.coverBegin.at, picture.begun
+	return pg.coverBegin.at, picture.begun
 }
 
 // fillSilenceBehind fills what lies so far behind a picture at t that nothing comes of
 // it any more.
-func (m *Program) fillSilenceBehind(t time.Duration) {
+func (pg *Program) fillSilenceBehind(t time.Duration) {
 	wait := time.Duration(0) // the aligner has brought all into order
 	switch {
-	case m.input.Realtime:
+	case pg.input.Realtime:
 		wait = silenceAfterLive
-	case m.coding(media.Audio):
+	case pg.coding(media.Audio):
 		wait = silenceAfterFile
 	}
-	m.fillSilence(t - wait)
+	pg.fillSilence(t - wait)
 }

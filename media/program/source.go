@@ -52,13 +52,13 @@ type sourceFacts struct {
 
 // Open opens the source at the position and plans what is done with it, and tries
 // again where that can help. ctx bounds the source's life.
-func (m *Program) Open(ctx context.Context) error {
+func (pg *Program) Open(ctx context.Context) error {
 	for {
-		err := m.openOnce(ctx, ctx)
+		err := pg.openOnce(ctx, ctx)
 		if err == nil {
 			return nil
 		}
-		if err = m.helped(ctx, ctx, err); err != nil {
+		if err = pg.helped(ctx, ctx, err); err != nil {
 			return err
 		}
 	}
@@ -68,14 +68,14 @@ func (m *Program) Open(ctx context.Context) error {
 // in the source, a Track of tracks. io.EOF is the end of the last play, errNewTracks
 // says that tracks has changed. A source that fails is opened again, until that cannot
 // help any more. wait, a child of ctx, bounds the wait for a packet and nothing else.
-func (m *Program) Next(ctx, wait context.Context) (media.Packet, error) {
+func (pg *Program) Next(ctx, wait context.Context) (media.Packet, error) {
 	for {
-		p, err := m.nextOnce(ctx, wait)
+		p, err := pg.nextOnce(ctx, wait)
 		if err == nil || input.IsEnd(err) {
 			return p, err
 		}
 		if errors.Is(err, media.ErrLateVideo) {
-			err = m.takeVideo(ctx)
+			err = pg.takeVideo(ctx)
 		}
 		if errors.Is(err, ErrNewTracks) {
 			return p, err
@@ -83,65 +83,65 @@ func (m *Program) Next(ctx, wait context.Context) (media.Packet, error) {
 		if err == nil || errors.Is(err, errHeld) {
 			continue
 		}
-		if err = m.helped(ctx, wait, err); err != nil {
+		if err = pg.helped(ctx, wait, err); err != nil {
 			return p, err
 		}
 	}
 }
 
-func (m *Program) nextOnce(ctx, wait context.Context) (media.Packet, error) {
-	if m.encodeAhead == nil {
-		if m.input == nil { // what is shown while it is away
-			if p, ok := m.pop(); ok {
+func (pg *Program) nextOnce(ctx, wait context.Context) (media.Packet, error) {
+	if pg.encodeAhead == nil {
+		if pg.input == nil { // what is shown while it is away
+			if p, ok := pg.pop(); ok {
 				return p, nil
 			}
 		}
-		if err := m.openOnce(ctx, wait); err != nil {
+		if err := pg.openOnce(ctx, wait); err != nil {
 			return media.Packet{}, err
 		}
-		if !m.busy() {
-			return m.makeNext(ctx, wait)
+		if !pg.busy() {
+			return pg.makeNext(ctx, wait)
 		}
 		span := codeAhead
-		if m.source.realtime {
+		if pg.source.realtime {
 			span = codeAheadLive
 		}
-		m.encodeAhead = startEncodeAhead(ctx, m, span)
+		pg.encodeAhead = startEncodeAhead(ctx, pg, span)
 	}
-	return m.encodeAhead.get(wait)
+	return pg.encodeAhead.get(wait)
 }
 
 // helped closes a source that failed with err; nil says that it is to be opened again,
 // which waits for its time.
-func (m *Program) helped(ctx, wait context.Context, err error) error {
+func (pg *Program) helped(ctx, wait context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case wait.Err() != nil:
 		return context.Cause(wait)
 	}
-	err = m.judge(err)
-	m.closeSource()
-	pause, again := m.retries.Next(media.KindOf(err))
+	err = pg.judge(err)
+	pg.closeSource()
+	pause, again := pg.retries.Next(media.KindOf(err))
 	if !again {
 		return err
 	}
-	m.retryAt = time.Now().Add(pause)
-	m.Do(ForceKeyframe{})
-	m.Meter.Reconnected()
-	m.Observer.Reconnecting(err, pause, m.retries.Until(media.KindOf(err)))
+	pg.retryAt = time.Now().Add(pause)
+	pg.Do(ForceKeyframe{})
+	pg.Meter.Reconnected()
+	pg.Observer.Reconnecting(err, pause, pg.retries.Until(media.KindOf(err)))
 	return nil
 }
 
 // judge is err, but for a source that was there before: it may come back under
 // the same address, so it is not gone for good, nor are its name and its
 // certificate. Nor is a live source that has played and gives something else now.
-func (m *Program) judge(err error) error {
+func (pg *Program) judge(err error) error {
 	switch kind := media.KindOf(err); {
-	case (kind == media.KindSourceNotFound || kind == media.KindSourceHost || kind == media.KindSourceTLS) && m.source.known:
+	case (kind == media.KindSourceNotFound || kind == media.KindSourceHost || kind == media.KindSourceTLS) && pg.source.known:
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: "open source again", Err: err}
-	case (kind == media.KindSourceInvalid || kind == media.KindSourceNoTrack) && m.source.live && (m.WasLive || m.sentAny):
-		m.source.garbled = true
+	case (kind == media.KindSourceInvalid || kind == media.KindSourceNoTrack) && pg.source.live && (pg.WasLive || pg.sentAny):
+		pg.source.garbled = true
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: "read source", Err: err}
 	default:
 		return err
@@ -150,77 +150,77 @@ func (m *Program) judge(err error) error {
 
 // openOnce opens the source, unless it is open, when its time has come. errHeld says
 // that there is something to be shown meanwhile.
-func (m *Program) openOnce(ctx, wait context.Context) error {
-	if m.input != nil {
+func (pg *Program) openOnce(ctx, wait context.Context) error {
+	if pg.input != nil {
 		return nil
 	}
 	// What was made of the next play and not sent is made again.
-	m.playlist.plays = m.upTo.plays
-	m.Meter.WaitForSource()
-	o, err := m.bring(ctx, wait)
+	pg.playlist.plays = pg.upTo.plays
+	pg.Meter.WaitForSource()
+	o, err := pg.bring(ctx, wait)
 	if err != nil {
 		return err
 	}
-	m.Meter.SourceCame()
-	if o.err != nil && m.source.live {
+	pg.Meter.SourceCame()
+	if o.err != nil && pg.source.live {
 		return away(o.err)
 	}
 	if o.err != nil {
 		return o.err
 	}
 	f := o.input
-	if m.source.live && !f.Live {
+	if pg.source.live && !f.Live {
 		f.Close()
 		return errNowRecorded
 	}
-	m.warnOfParts(f)
-	m.warnOfSpeed(f)
-	m.warnOfCodecs(f)
-	m.source = sourceFacts{known: true, live: f.Live, realtime: f.Realtime, bursty: f.Bursty, duration: f.Info.Duration, garbled: m.source.garbled}
-	m.Meter.SetDuration(m.source.duration)
-	if m.upTo.unclocked {
-		m.stepBack()
+	pg.warnOfParts(f)
+	pg.warnOfSpeed(f)
+	pg.warnOfCodecs(f)
+	pg.source = sourceFacts{known: true, live: f.Live, realtime: f.Realtime, bursty: f.Bursty, duration: f.Info.Duration, garbled: pg.source.garbled}
+	pg.Meter.SetDuration(pg.source.duration)
+	if pg.upTo.unclocked {
+		pg.stepBack()
 	}
-	if err := m.load(o); err != nil {
+	if err := pg.load(o); err != nil {
 		return err
 	}
 	// A file may break at the same place again and again, a playlist of which
 	// nothing more comes offers its last segments, and some servers the last
 	// pictures of a sender that is away. One that was no media may be so again.
-	if f.Live && !f.Bursty && !o.probe.Ended && !m.source.garbled {
-		m.retries.Works(retry.SourceSide)
+	if f.Live && !f.Bursty && !o.probe.Ended && !pg.source.garbled {
+		pg.retries.Works(retry.SourceSide)
 	}
-	m.anew, m.absent = true, false
+	pg.anew, pg.absent = true, false
 	return nil
 }
 
 // bring waits for the source to be opened at the position.
-func (m *Program) bring(ctx, wait context.Context) (openedInput, error) {
-	if !m.absent {
-		m.absent, m.lastSent.at = true, time.Now()
+func (pg *Program) bring(ctx, wait context.Context) (openedInput, error) {
+	if !pg.absent {
+		pg.absent, pg.lastSent.at = true, time.Now()
 	}
 	for {
-		pause := time.Until(m.retryAt)
+		pause := time.Until(pg.retryAt)
 		var coming <-chan openedInput
 		if pause <= 0 {
-			m.playlist.begin(ctx, m.upTo.position, m.upTo.unclocked)
-			coming, pause = m.playlist.coming, clock.Forever
+			pg.playlist.begin(ctx, pg.upTo.position, pg.upTo.unclocked)
+			coming, pause = pg.playlist.coming, clock.Forever
 		}
-		if m.holdsAbsent() {
-			pause = min(pause, m.nextHold())
+		if pg.holdsAbsent() {
+			pause = min(pause, pg.nextHold())
 		}
 		timer := time.NewTimer(pause)
 		select {
 		case o := <-coming:
 			timer.Stop()
-			m.playlist.coming = nil
+			pg.playlist.coming = nil
 			return o, nil
 		case <-wait.Done():
 			timer.Stop()
 			return openedInput{}, context.Cause(wait)
 		case <-timer.C:
 		}
-		if m.holdsAbsent() && m.holdAbsent() {
+		if pg.holdsAbsent() && pg.holdAbsent() {
 			return openedInput{}, errHeld
 		}
 	}
@@ -246,55 +246,58 @@ var ErrNewTracks = errors.New("the tracks have changed")
 // takeVideo goes on with a source that has a picture now. A room is told its
 // tracks when it is opened: one without a picture is opened anew, unless it could
 // not be given this one. What was played of the sound goes on.
-func (m *Program) takeVideo(ctx context.Context) error {
-	m.Meter.Dropped(m.stopEncodeAhead())
-	o := m.playlist.openAgain(ctx, m.input)
+func (pg *Program) takeVideo(ctx context.Context) error {
+	pg.Meter.Dropped(pg.stopEncodeAhead())
+	o := pg.playlist.openAgain(ctx, pg.input)
 	if o.err != nil {
 		return away(o.err)
 	}
-	m.anew = true
+	pg.anew = true
 	switch {
-	case m.tracks[media.Video].output != nil:
-	case !m.mayRecode() && copyable(m.decide(o)) != nil:
-		m.warn(media.WarnLeftOut, clock.LeftOut(media.Video, neverRecoded))
+	case pg.tracks[media.Video].output != nil:
+	case !pg.mayRecode() && copyable(pg.decide(o)) != nil:
+		pg.warn(media.WarnLeftOut, clock.LeftOut(media.Video, neverRecoded))
 	default:
-		m.warn(media.WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")
-		m.closeOutputs()
-		if err := m.load(o); err != nil {
+		pg.warn(media.WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")
+		pg.closeOutputs()
+		if err := pg.load(o); err != nil {
 			return err
 		}
 		return ErrNewTracks
 	}
-	return m.load(o)
+	return pg.load(o)
 }
 
 // TakeOver goes on from where the attempt before stood: with the source, which was
 // opened while that one still played it.
-func (m *Program) TakeOver(ctx context.Context, stood media.Progress) error {
-	m.goOnFrom(stood)
-	m.upTo.plays, m.playlist.plays, m.upTo.unclocked = stood.Loop, stood.Loop, stood.Unclocked
-	reached, err := m.bringTo(ctx, max(stood.Position, m.Options.StartAt))
+func (pg *Program) TakeOver(ctx context.Context, stood media.Progress) error {
+	pg.goOnFrom(stood)
+	pg.upTo.plays, pg.playlist.plays = stood.Loop, stood.Loop
+	if stood.Unclocked {
+		pg.stepBack()
+	}
+	reached, err := pg.bringTo(ctx, max(stood.Position, pg.Options.StartAt))
 	if err != nil {
-		if err = m.helped(ctx, ctx, err); err != nil {
+		if err = pg.helped(ctx, ctx, err); err != nil {
 			return err
 		}
 	}
 	if !reached {
-		m.closeSource()
+		pg.closeSource()
 	}
-	return m.Open(ctx)
+	return pg.Open(ctx)
 }
 
 // bringTo leaves out what comes before a position, or of a live source what has piled
 // up. It returns false when the source is to be opened anew.
-func (m *Program) bringTo(ctx context.Context, position time.Duration) (bool, error) {
-	if !m.input.Seeks {
-		return true, m.input.SkipToNewest(ctx)
+func (pg *Program) bringTo(ctx context.Context, position time.Duration) (bool, error) {
+	if !pg.input.Seeks {
+		return true, pg.input.SkipToNewest(ctx)
 	}
-	m.upTo.position = position
-	reached, err := m.input.SkipTo(ctx, position, input.MaxSkip)
+	pg.upTo.position = position
+	reached, err := pg.input.SkipTo(ctx, position, input.MaxSkip)
 	if reached {
-		m.align(position)
+		pg.align(position)
 	}
 	return reached, err
 }
@@ -302,39 +305,39 @@ func (m *Program) bringTo(ctx context.Context, position time.Duration) (bool, er
 // Pause is for a time without a room. A file is opened again at the position when
 // its room went, so that nothing of it is left out, but not when nothing of it was
 // taken yet; a stream is kept and goes on at its next keyframe.
-func (m *Program) Pause() {
-	begun := m.encodeAhead != nil || m.given
+func (pg *Program) Pause() {
+	begun := pg.encodeAhead != nil || pg.given
 	switch {
-	case m.source.realtime: // the tracks may change while it works
-		m.Meter.Dropped(m.stopEncodeAhead())
-	case begun || m.source.live:
-		m.closeSource()
+	case pg.source.realtime: // the tracks may change while it works
+		pg.Meter.Dropped(pg.stopEncodeAhead())
+	case begun || pg.source.live:
+		pg.closeSource()
 	}
-	m.anew, m.absent = true, false
+	pg.anew, pg.absent = true, false
 }
 
 // closeSource closes the source; what was made of it and not sent is made again.
-func (m *Program) closeSource() {
-	m.stopEncodeAhead()
-	m.closeInput()
+func (pg *Program) closeSource() {
+	pg.stopEncodeAhead()
+	pg.closeInput()
 }
 
 // stopEncodeAhead ends the making ahead, and returns how many packets that it has made are
 // lost.
-func (m *Program) stopEncodeAhead() int64 {
-	if m.encodeAhead == nil {
+func (pg *Program) stopEncodeAhead() int64 {
+	if pg.encodeAhead == nil {
 		return 0
 	}
-	lost := m.encodeAhead.stop()
-	m.encodeAhead = nil
+	lost := pg.encodeAhead.stop()
+	pg.encodeAhead = nil
 	return lost
 }
 
 // TakeAnew says, once, whether what comes next does not go on right after what came
 // before.
-func (m *Program) TakeAnew() bool {
-	anew := m.anew
-	m.anew = false
+func (pg *Program) TakeAnew() bool {
+	anew := pg.anew
+	pg.anew = false
 	return anew
 }
 
@@ -343,14 +346,14 @@ func (m *Program) TakeAnew() bool {
 const soundLead = 3 * time.Second
 
 // Sent notes that a room has taken p, which may lead: the position moves on.
-func (m *Program) Sent(p media.Packet) {
+func (pg *Program) Sent(p media.Packet) {
 	if p.Origin != media.Taken { // made up: it says nothing of the source
 		return
 	}
-	m.sentAny = true
-	m.retries.Sent(time.Now())
-	m.lastSent.note(p)
-	s := &m.upTo
+	pg.sentAny = true
+	pg.retries.Sent(time.Now())
+	pg.lastSent.note(p)
+	s := &pg.upTo
 	at := p.Position
 	if p.Play != s.plays {
 		s.reached = 0
@@ -362,63 +365,63 @@ func (m *Program) Sent(p media.Packet) {
 		}
 	}
 	s.position, s.plays = at, p.Play
-	m.Meter.Advance(at, p.Play)
+	pg.Meter.Advance(at, p.Play)
 	if p.Unclocked && !s.unclocked {
-		m.stepBack()
+		pg.stepBack()
 	}
 }
 
 // stepBack notes that the source's clock has stepped back: it tells neither
 // positions nor how long the source is.
-func (m *Program) stepBack() {
-	m.upTo.unclocked, m.source.duration = true, 0
-	m.Meter.SetUnclocked()
+func (pg *Program) stepBack() {
+	pg.upTo.unclocked, pg.source.duration = true, 0
+	pg.Meter.SetUnclocked()
 }
 
 // endedEarly is how much of its length a source may leave out at its end.
 const endedEarly = 2 * time.Second
 
 // Over returns the room time at which all that next gave has been shown.
-func (m *Program) Over() time.Duration {
-	m.forgetBeyond()
-	m.accountEnd()
-	return m.restamp.Next
+func (pg *Program) Over() time.Duration {
+	pg.forgetBeyond()
+	pg.accountEnd()
+	return pg.restamp.Next
 }
 
 // TellEnd says of a source that has been played whole what was missing of it.
-func (m *Program) TellEnd() {
-	m.warnOfLosses()
-	length := m.source.duration
-	if until := m.Options.EndAt; until > 0 && (length == 0 || until < length) {
+func (pg *Program) TellEnd() {
+	pg.warnOfLosses()
+	length := pg.source.duration
+	if until := pg.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
-	if m.upTo.unclocked {
-		length = m.upTo.reached
+	if length == 0 && !pg.source.live {
+		length = pg.upTo.reached
 	}
-	reached := max(m.upTo.position, m.upTo.reached, m.elapsed())
-	if missing := length - reached; missing > endedEarly && !m.source.live {
-		m.Observer.Warned(media.WarnEndedEarly, fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
+	reached := max(pg.upTo.position, pg.upTo.reached, pg.elapsed())
+	if missing := length - reached; missing > endedEarly && !pg.source.live {
+		pg.Observer.Warned(media.WarnEndedEarly, fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
 			reached.Round(time.Second), length.Round(time.Second)))
 	} else if length > 0 {
-		m.Meter.MoveTo(length)
+		pg.Meter.MoveTo(length)
 	}
 }
 
 // warnOfSpeed tells once that parts of the source are not played as it says.
-func (m *Program) warnOfSpeed(f *input.Input) {
-	if f.Info.Retimed && !m.source.known {
-		m.Observer.Warned(media.WarnEditSpeed, "the source's edit list has parts that are to be played faster, slower or as a standing picture: "+
+func (pg *Program) warnOfSpeed(f *input.Input) {
+	if f.Info.Retimed && !pg.source.known {
+		pg.Observer.Warned(media.WarnEditSpeed, "the source's edit list has parts that are to be played faster, slower or as a standing picture: "+
 			"they are played at the speed they were recorded at; to have them as edited, export the video anew")
 	}
 }
 
 // warnOfCodecs tells once of a picture or a sound that is missing because nothing
 // here decodes it.
-func (m *Program) warnOfCodecs(f *input.Input) {
+func (pg *Program) warnOfCodecs(f *input.Input) {
 	for _, s := range f.Info.Streams {
 		played := func(t media.Track) bool { return t.Type.String() == s.Type }
-		if s.NoDecoder && !m.source.known && !slices.ContainsFunc(f.Info.Tracks, played) {
-			m.Observer.Warned(media.WarnNoDecoder, noDecoder(s))
+		if s.NoDecoder && !pg.source.known && !slices.ContainsFunc(f.Info.Tracks, played) {
+			pg.Observer.Warned(media.WarnNoDecoder, noDecoder(s))
 			return
 		}
 	}
@@ -426,23 +429,23 @@ func (m *Program) warnOfCodecs(f *input.Input) {
 
 // warnOfParts tells once that a source turned out to be live of which a part,
 // or more plays than one, were asked for.
-func (m *Program) warnOfParts(f *input.Input) {
-	o := m.Options
+func (pg *Program) warnOfParts(f *input.Input) {
+	o := pg.Options
 	asked := o.StartAt > 0 || o.EndAt > 0 || !o.PlaysOnce()
 	switch {
-	case m.source.known:
+	case pg.source.known:
 	case f.Live && asked:
-		m.Observer.Warned(media.WarnLiveNoParts, "the source is live: it is played from now on, without regard to startAtMs, endAtMs and repeat")
+		pg.Observer.Warned(media.WarnLiveNoParts, "the source is live: it is played from now on, without regard to startAtMs, endAtMs and repeat")
 	case !f.Seeks && o.StartAt > 0:
-		m.Observer.Warned(media.WarnLiveNoParts, "the source cannot go to a position: it is played from where it begins, without regard to startAtMs")
+		pg.Observer.Warned(media.WarnLiveNoParts, "the source cannot go to a position: it is played from where it begins, without regard to startAtMs")
 	}
 }
 
 // warnOfLosses says of a push that is over what of it was lost.
-func (m *Program) warnOfLosses() {
-	for kind, c := range m.Meter.Snapshot(time.Now()).Coverage {
+func (pg *Program) warnOfLosses() {
+	for kind, c := range pg.Meter.Snapshot(time.Now()).Coverage {
 		if part := c.LostPart(); part > lostShare && c.Lost >= leastLost {
-			m.Observer.Warned(media.WarnLost, fmt.Sprintf("%.0f %% of the %s was lost, %v of %v: the source has none there, or it could not be used, or no worker had the push; the warnings of holes say where", 100*part, media.WordFor(media.MediaType(kind)),
+			pg.Observer.Warned(media.WarnLost, fmt.Sprintf("%.0f %% of the %s was lost, %v of %v: the source has none there, or it could not be used, or no worker had the push; the warnings of holes say where", 100*part, media.WordFor(media.MediaType(kind)),
 				c.Lost.Round(smallHole), c.Total().Round(smallHole)))
 		}
 	}

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -205,6 +206,30 @@ func TestAPictureThatStandsBeforeItsTimeCountsAsHeld(t *testing.T) {
 				c := s.job.Meter.Snapshot(time.Now()).Coverage[media.Video]
 				require.InDelta(t, 3, c.Held.Seconds(), 0.1, "%+v", c)
 				require.InDelta(t, 3, c.Taken.Seconds(), 0.1, "%+v", c)
+			})
+		})
+	}
+}
+
+func TestWhatADelayOfTheSoundLeavesSilentIsNoHoleOfTheSources(t *testing.T) {
+	for name, c := range map[string]struct {
+		delay time.Duration
+		parts []clipPart
+		told  bool
+	}{
+		"later":          {2 * time.Second, []clipPart{{length: 8 * time.Second, picture: true, sound: true, late: 2 * time.Second}}, false},
+		"late by itself": {0, []clipPart{{length: 8 * time.Second, picture: true, sound: true, late: 2 * time.Second}}, true},
+		"earlier":        {-2 * time.Second, []clipPart{{length: 6 * time.Second, picture: true, sound: true}, {length: 2 * time.Second, picture: true}}, false},
+		"ends early":     {0, []clipPart{{length: 6 * time.Second, picture: true, sound: true}, {length: 2 * time.Second, picture: true}}, true},
+		"later, and with a hole": {2 * time.Second, []clipPart{{length: 8 * time.Second, picture: true, sound: true, late: 2 * time.Second},
+			{length: 2 * time.Second, picture: true}, {length: 4 * time.Second, picture: true, sound: true}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, s := newMadeOf(c.parts), newStage(nil)
+				s.job.Options.AudioDelay, s.job.Options.FillAudio = c.delay, true
+				require.NoError(t, s.playFrom(t.Context(), m.open, &fakeCoders{}))
+				require.Equal(t, c.told, slices.Contains(s.seen.lines, "warned hole"), s.seen.lines)
 			})
 		})
 	}

@@ -436,3 +436,26 @@ func TestAPictureThatStoodStaysReencodedWhereItCannotBeCopiedAnyMore(t *testing.
 		require.Equal(t, media.TrackPlan{Action: media.Transcode, Reason: "B-frames", Output: media.Output{Width: 640, Height: 360}}, *s.seen.plan.Video)
 	})
 }
+
+func TestAPictureThatStandsBeyondTheEndOfItsPartDoesNotHoldUpTheNextPlay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.EndAt, s.job.Options.Repeat, s.job.Options.FillAudio = 2500*time.Millisecond, 2, true
+		begin := time.Now()
+		require.NoError(t, s.playFrom(t.Context(), func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+			slides := shows(0, 1, 2, 3, 4)
+			for i := range slides {
+				slides[i].Duration = time.Second
+			}
+			info := fakesource.Clip(5 * time.Second)
+			info.Tracks = info.Tracks[:1]
+			return &script{ctx: ctx, info: info, packets: slides}, nil
+		}, &fakeCoders{}))
+		require.InDelta(t, 5, time.Since(begin).Seconds(), 0.1)
+		var pictures []time.Duration
+		for _, p := range s.room.of(int(media.Video)) {
+			pictures = append(pictures, p.PTS)
+		}
+		require.Equal(t, []time.Duration{0, time.Second, 2 * time.Second, 2500 * time.Millisecond, 3500 * time.Millisecond, 4500 * time.Millisecond}, pictures)
+	})
+}

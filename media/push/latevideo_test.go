@@ -143,7 +143,7 @@ func TestALatePictureThatMayNotBeReencodedIsLeftOutAndTheSoundGoesOn(t *testing.
 			return late, nil
 		}, &fakeCoders{})))
 		require.Equal(t, 1, s.room.dials)
-		require.Equal(t, []string{"the source's picture came after the push had begun, and is left out: " + "the room does not take it as it is, and transcode: never forbids to re-encode it"}, s.seen.messages)
+		require.Equal(t, []string{"the source's picture came after the push had begun, and is left out: " + "it cannot be copied, and transcode: never forbids to re-encode it; leave transcode out"}, s.seen.messages)
 		requireRising(t, s.room.got)
 		require.InDelta(t, 20, s.room.got[len(s.room.got)-1].DTS.Seconds(), 0.5)
 	})
@@ -160,7 +160,7 @@ func TestWhatComesLateAndIsLeftOutIsTold(t *testing.T) {
 		says    string
 	}{
 		"sound without fillAudio":            {sound, media.Options{}, leftOut + "the room was told that there is none"},
-		"sound that may not be re-encoded":   {sound, media.Options{FillAudio: true, Transcode: media.TranscodeNever}, leftOut + "the room does not take it as it is"},
+		"sound that may not be re-encoded":   {sound, media.Options{FillAudio: true, Transcode: media.TranscodeNever}, leftOut + "it cannot be copied"},
 		"sound that nothing decodes":         {sound, media.Options{FillAudio: true}, leftOut + "its codec mp3 cannot be decoded"},
 		"a picture that libav cannot decode": {func(p *media.Packet) { p.LeftOut = &media.Stream{Type: "video", Codec: "flashsv", NoDecoder: true} }, media.Options{}, "codec flashsv cannot be decoded"},
 	} {

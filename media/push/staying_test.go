@@ -278,7 +278,7 @@ func TestAPlanThatChangesFailsWithItsReasonWhereNothingMayBeReencoded(t *testing
 		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
 		err := s.playWith(t.Context(), &fakeCoders{})
 		require.Equal(t, media.KindSourceUnsupported, media.KindOf(err))
-		require.ErrorContains(t, err, "the room does not take the source as it is any more (video: B-frames), and transcode: never forbids to re-encode it")
+		require.ErrorContains(t, err, "the source cannot be copied any more (video: B-frames), and transcode: never forbids to re-encode it")
 	})
 }
 

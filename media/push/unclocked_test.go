@@ -142,3 +142,22 @@ func TestASourceWhoseClockSteppedBackGoesOnWhereItStood(t *testing.T) {
 		}
 	}
 }
+
+func TestASourceOfUnknownLengthIsAtItsEndWhenItIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		require.NoError(t, s.playFrom(t.Context(), fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+			return unmeasured{&fakesource.Source{Ctx: ctx, Of: fakesource.Clip(3 * time.Second)}}, nil
+		}), nil))
+		require.Equal(t, 3*time.Second, s.job.Meter.Snapshot(time.Now()).Position)
+	})
+}
+
+// unmeasured does not say how long it is.
+type unmeasured struct{ *fakesource.Source }
+
+func (s unmeasured) Info() media.SourceInfo {
+	info := s.Of
+	info.Duration = 0
+	return info
+}

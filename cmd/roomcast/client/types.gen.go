@@ -196,7 +196,7 @@ type ClientRole string
 // Code Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
 type Code = tasks.Code
 
-// Coverage What the room's tracks were made of in the last attempt.
+// Coverage What the room's tracks were made of, over all attempts of the push.
 type Coverage struct {
 	// Audio Of what a track was made, in milliseconds.
 	Audio *TrackCoverage `json:"audio,omitempty"`
@@ -399,13 +399,13 @@ type Progress struct {
 	// BitrateKbps What is sent.
 	BitrateKbps int64 `json:"bitrateKbps"`
 
-	// Coverage What the room's tracks were made of in the last attempt.
+	// Coverage What the room's tracks were made of, over all attempts of the push.
 	Coverage *Coverage `json:"coverage,omitempty"`
 
-	// DroppedPackets Left out so that a live source is not behind.
+	// DroppedPackets Packets of the source that were left out: damaged, too late, or faster than the room took them.
 	DroppedPackets int64 `json:"droppedPackets"`
 
-	// DurationMs The source's length.
+	// DurationMs The source's length. Absent while it is not known, and once the source's clock has stepped back, which makes it untrue.
 	DurationMs int64 `json:"durationMs,omitempty"`
 
 	// FPS Pictures sent per second.

@@ -784,7 +784,7 @@ export interface components {
             positionMs: number;
             /**
              * Format: int64
-             * @description The source's length.
+             * @description The source's length. Absent while it is not known, and once the source's clock has stepped back, which makes it untrue.
              */
             durationMs?: number;
             /**
@@ -806,7 +806,7 @@ export interface components {
             sentBytes: number;
             /**
              * Format: int64
-             * @description Left out so that a live source is not behind.
+             * @description Packets of the source that were left out: damaged, too late, or faster than the room took them.
              */
             droppedPackets: number;
             /** Format: int64 */
@@ -832,7 +832,7 @@ export interface components {
             updatedAt?: string;
             coverage?: components["schemas"]["Coverage"];
         };
-        /** @description What the room's tracks were made of in the last attempt. */
+        /** @description What the room's tracks were made of, over all attempts of the push. */
         Coverage: {
             video?: components["schemas"]["TrackCoverage"];
             audio?: components["schemas"]["TrackCoverage"];
