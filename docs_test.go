@@ -216,6 +216,20 @@ func TestANameStandsInTheFileThatADocumentSays(t *testing.T) {
 	assert.Greater(t, found, 10)
 }
 
+func TestATestThatADocumentNamesIsThere(t *testing.T) {
+	var all strings.Builder
+	for _, file := range tree(t) {
+		if strings.HasSuffix(file, "_test.go") {
+			all.WriteString(text(t, file))
+		}
+	}
+	for _, document := range documents(t, cited) {
+		for _, m := range regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(text(t, document), -1) {
+			assert.Contains(t, all.String(), "\nfunc "+m[1]+"(", document)
+		}
+	}
+}
+
 // anchors are the names by which headings can be linked.
 func anchors(text string) (all []string) {
 	for line := range strings.Lines(text) {
