@@ -60,7 +60,7 @@ chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at
 	@dir=$$(mktemp -d) && { $(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -p 1 -timeout 3h -v -run '^TestChaos' \
 		./internal/e2e ./internal/matrix ./tasks/queue ./media/libav; echo $$? >"$$dir/exit"; \
 		for target in $(FUZZ_TARGETS); do \
-			$(GO) test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime 30s -parallel 1 "./$${target%:*}" && echo "RESULT $$target found nothing" || echo 1 >"$$dir/exit"; \
+			$(GO) test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime 30s -fuzzminimizetime 100x -parallel 1 "./$${target%:*}" && echo "RESULT $$target found nothing" || echo 1 >"$$dir/exit"; \
 		done; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 

@@ -24,11 +24,12 @@ type outcome struct {
 // the room (about 90 s), and some more, but see Worker.retryOf.
 var (
 	retrySource = media.Retry{First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
+	// What died of one source, or of another one beside it, is there again at once.
+	retryDropped = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
+	// Then another worker may try, see Worker.end.
+	retryShort = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 2 * time.Second, For: 5 * time.Second}
 	// A name is tried three times: at once, after some four seconds, after eight.
 	// It may be on its way through the name servers.
-	// What died of one source, or of another one beside it, is there again at once.
-	retryDropped  = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 15 * time.Second, For: 5 * time.Minute}
-	retryShort    = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 2 * time.Second, For: 5 * time.Second}
 	retryHost     = media.Retry{First: 4 * time.Second, Max: 8 * time.Second, For: 8 * time.Second}
 	retryRoom     = media.Retry{AtOnce: true, First: 500 * time.Millisecond, Max: 5 * time.Second, For: 5 * time.Minute}
 	retryConflict = media.Retry{First: time.Second, Max: 5 * time.Second, For: 95 * time.Second}
@@ -70,7 +71,7 @@ func outcomeOf(k media.Kind) outcome {
 		return outcome{code: CodeSourceUnavailable, message: "the source is connected and sends nothing", todo: "check its sender, and start the push again", retry: retrySource, again: true}
 	case media.KindSourceEnded:
 		return outcome{code: CodeSourceUnavailable, message: "the live source has ended", todo: "start the push again when it is back", retry: retrySource, again: true}
-	case media.KindWorkerShort: // and then another worker may try, see Worker.end
+	case media.KindWorkerShort:
 		return outcome{code: CodeInternal, message: "this worker has no memory or no process left for what takes sources apart and re-encodes", todo: "start the push again; an operator looks at the worker's log", retry: retryShort, again: true}
 	case media.KindRoomDenied:
 		return outcome{code: CodeRoomDenied, message: "the room refuses this publisher", todo: "check sdkAppId, roomId, userId and userSig, and what the user may do there"}

@@ -25,17 +25,31 @@ type lastSent struct {
 	at  time.Time     // zero: nothing
 	dts time.Duration // room time
 	key media.Packet  // the last keyframe
-	// picture is the room time at which the last picture was shown.
-	picture time.Duration
+	// picture is the room time at which the last picture was shown, sound the one at
+	// which the last sound ended.
+	picture, sound time.Duration
 }
 
 func (l *lastSent) note(p media.Packet) {
-	l.at, l.dts = time.Now(), p.DTS
-	if p.Kind == media.Video {
+	if p.Kind == media.Audio {
+		l.sound = p.PTS + p.Duration
+	} else {
 		l.picture = p.PTS
-		if p.Keyframe {
-			l.key = p
-		}
+	}
+	if p.Origin != media.Taken { // made up: it says nothing of the source
+		return
+	}
+	l.at, l.dts = time.Now(), p.DTS
+	if p.Kind == media.Video && p.Keyframe {
+		l.key = p
+	}
+}
+
+// goAway begins the time without a source: what was made and not sent is forgotten.
+func (pg *Program) goAway() {
+	pg.absent, pg.lastSent.at = true, time.Now()
+	if c := &pg.tracks[media.Audio].coverage; c.begun && pg.lastSent.sound > 0 && c.at+c.lasts > pg.lastSent.sound {
+		c.at, c.lasts = pg.lastSent.sound, 0
 	}
 }
 
@@ -72,7 +86,7 @@ func (pg *Program) holdAbsent() bool {
 	for kind := range pg.tracks { // nothing of the source is lost by it
 		c := &pg.tracks[kind].coverage
 		c.instead = instead{}
-		if c.begun && c.at+c.lasts < t {
+		if c.begun && c.at+c.lasts < t-smallHole {
 			c.at, c.lasts = t, 0
 		}
 	}

@@ -215,7 +215,7 @@ func (pg *Program) goOn(kind media.MediaType, begins time.Duration) {
 	case pg.playlist.plays < c.Play:
 		c.owed = clock.Forever
 	case pg.playlist.plays == c.Play:
-		ahead := pg.position(media.Packet{PTS: begins}) - c.Until
+		ahead := pg.position(media.Packet{PTS: max(begins, pg.starts)}) - c.Until
 		c.owed = max(-ahead, 0)
 		c.at -= max(ahead, 0)
 	}

@@ -66,6 +66,7 @@ type timeline struct {
 type entry struct {
 	exact      bool          // what it has from before begin is left out
 	begin      time.Duration // room time
+	starts     time.Duration // room time at which what it gives goes on
 	from       time.Duration // position that it was opened at
 	cut        bool          // it began with pictures that the container leaves out
 	shift      time.Duration // from its clock to positions
@@ -157,6 +158,7 @@ func (pg *Program) decide(o openedInput) media.Plan {
 // picture that is re-encoded begins at from, others at the keyframe before it,
 // which may lie before the source's first picture, too.
 func (pg *Program) align(from time.Duration) {
+	pg.starts = pg.restamp.Next
 	pg.exact, pg.given, pg.shift, pg.shifted, pg.from = false, false, 0, false, from
 	pg.goesOn()
 	if !pg.coding(media.Video) || from <= 0 && !pg.cut || !pg.input.Seeks {

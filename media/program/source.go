@@ -197,7 +197,7 @@ func (pg *Program) openOnce(ctx, wait context.Context) error {
 // bring waits for the source to be opened at the position.
 func (pg *Program) bring(ctx, wait context.Context) (openedInput, error) {
 	if !pg.absent {
-		pg.absent, pg.lastSent.at = true, time.Now()
+		pg.goAway()
 	}
 	for {
 		pause := time.Until(pg.retryAt)
@@ -347,12 +347,12 @@ const soundLead = 3 * time.Second
 
 // Sent notes that a room has taken p, which may lead: the position moves on.
 func (pg *Program) Sent(p media.Packet) {
-	if p.Origin != media.Taken { // made up: it says nothing of the source
+	pg.lastSent.note(p)
+	if p.Origin != media.Taken {
 		return
 	}
 	pg.sentAny = true
 	pg.retries.Sent(time.Now())
-	pg.lastSent.note(p)
 	s := &pg.upTo
 	at := p.Position
 	if p.Play != s.plays {

@@ -54,6 +54,9 @@ func TestWhileItsSourceIsAwayARoomIsGivenThePictureAndSilence(t *testing.T) {
 				require.InDelta(t, 10*time.Second, covered[media.Video].Held, float64(2*time.Second))
 				require.InDelta(t, 10*time.Second, covered[media.Audio].Filled, float64(2*time.Second))
 				require.Zero(t, covered[media.Video].Lost+covered[media.Audio].Lost)
+				for i, p := range s.room.of(1)[1:] {
+					require.LessOrEqual(t, p.DTS-s.room.of(1)[i].DTS, 45*time.Millisecond, "silence has no holes, at %v", p.DTS)
+				}
 			})
 		})
 	}
