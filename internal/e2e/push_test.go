@@ -210,7 +210,7 @@ func TestThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
 	}
 	t.Logf("the latest packet of 30 pushes came %v late; a timer of this process was up to %v late", worst, machine)
 	const beside = 300 * time.Millisecond // other packages are tested at the same time; benchmarks tell how fast it is
-	require.LessOrEqual(t, worst, beside+machine, "beyond what the machine itself is late")
+	require.LessOrEqual(t, worst, beside+hops*machine, "beyond what the machine itself is late")
 	for _, id := range ids {
 		require.Equal(t, "publishing", s.get(id)["status"])
 	}
@@ -227,11 +227,15 @@ func TestThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
 	}, patience, 200*time.Millisecond, "from %v to %v", &before, &after)
 }
 
+// hops is how many of our processes stand between an act and what is seen of it: a busy
+// machine lets each of them wait as long as this one.
+const hops = 4
+
 // watchNoise measures how late a timer of this process fires, which is how busy
 // the machine is; the returned func ends it and tells the worst.
 func watchNoise(t testing.TB) func() time.Duration {
 	ctx, cancel := context.WithCancel(t.Context())
-	worst := make(chan time.Duration)
+	worst := make(chan time.Duration, 1)
 	go func() {
 		var late time.Duration
 		for ctx.Err() == nil {

@@ -126,6 +126,7 @@ func TestATruncatedFilePlaysToItsEnd(t *testing.T) {
 func TestACutConnectionIsUnavailable(t *testing.T) {
 	for _, c := range []string{"plain.ts", "plain.flv", "plain.mkv", "faststart.mp4"} {
 		t.Run(c, func(t *testing.T) {
+			t.Parallel() // each is tried for a while
 			body, err := os.ReadFile(clip(t, c))
 			require.NoError(t, err)
 			var requests atomic.Int32
