@@ -61,7 +61,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 		return strings.Contains(samples.raw, `"bitrateKbps"`)
 	}, patience, 200*time.Millisecond)
 
-	preview, _ := s.look(id)
+	preview, _, _ := s.look(id)
 	apiMetrics, workerMetrics := s.scrape(t)
 	places := map[string]string{
 		"the API's metrics": apiMetrics, "the worker's metrics": workerMetrics,

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"syscall"
 	"testing"
 	"time"
@@ -70,6 +71,9 @@ func TestChaosAWorkerToldToEndHandsItsPushesOver(t *testing.T) {
 	c := newCrowd(t, options{})
 	c.publish(sized().pushes)
 	c.addWorker()
+	require.Eventually(t, func() bool { // the heir has told that it is there
+		return len(objects(c.do(http.MethodGet, "/v1/workers", nil).body, "workers")) == 2
+	}, patience, 20*time.Millisecond)
 	before := c.now()
 	told := time.Now()
 	require.Zero(t, c.workers[0].end(t))

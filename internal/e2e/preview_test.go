@@ -26,14 +26,21 @@ func (s *stack) preview(id string) answer {
 	return s.do(http.MethodGet, "/v1/pushes/"+id+"/preview.jpg", nil)
 }
 
-// look asks until there is a preview, and returns it with how long that took, but
-// for what this machine took of it.
-func (s *stack) look(id string) (answer, time.Duration) {
+// look asks until there is a preview, and returns it with how long that took, and
+// for how long this machine stood still.
+func (s *stack) look(id string) (a answer, took, stood time.Duration) {
 	s.t.Helper()
 	begin, noise := time.Now(), watchNoise(s.t)
-	var a answer
 	require.Eventually(s.t, func() bool { a = s.preview(id); return a.code == http.StatusOK }, patience, 100*time.Millisecond, "%v", &a)
-	return a, time.Since(begin) - hops*noise()
+	return a, time.Since(begin), noise()
+}
+
+// requireSoon wants a preview within three seconds, of a machine that can play in time.
+func requireSoon(t *testing.T, name string, took, stood time.Duration) {
+	t.Helper()
+	if stood < mayStand {
+		require.Less(t, took, 3*time.Second, name)
+	}
 }
 
 func decodedAt(t *testing.T, a answer) time.Time {
@@ -101,20 +108,20 @@ func TestWhoLooksAtAPushSeesWhatItsRoomGetsInThreeSeconds(t *testing.T) {
 			require.Equal(t, "no_video", a.header.Get("Preview-Missing"))
 			continue
 		case "black":
-			a, took := s.look(id)
-			require.Less(t, took, 3*time.Second, name)
+			a, took, stood := s.look(id)
+			requireSoon(t, name, took, stood)
 			require.Less(t, len(a.raw), 2000)
 			continue
 		}
-		a, took := s.look(id)
-		t.Logf("%s: after %v, %d bytes", name, took.Round(time.Millisecond), len(a.raw))
-		require.Less(t, took, 3*time.Second, name)
+		a, took, stood := s.look(id)
+		t.Logf("%s: after %v, %d bytes; this machine stood still for up to %v", name, took.Round(time.Millisecond), len(a.raw), stood)
+		requireSoon(t, name, took, stood)
 		requireStripes(t, a.raw)
 		require.WithinDuration(t, time.Now(), decodedAt(t, a), 5*time.Second)
 	}
 
 	// Another keyframe, another picture.
-	first, _ := s.look(ids["copied"])
+	first, _, _ := s.look(ids["copied"])
 	require.Eventually(t, func() bool {
 		return decodedAt(t, s.preview(ids["copied"])).After(decodedAt(t, first))
 	}, 6*time.Second, 200*time.Millisecond)

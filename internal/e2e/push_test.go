@@ -187,7 +187,7 @@ func TestARefusalByTheRoomCarriesItsWords(t *testing.T) {
 	require.Contains(t, failure["message"], "package not bought")
 }
 
-func TestThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
+func TestChaosThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
 	beside(t)
 	s := newStack(t, options{})
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 40, Width: 320, Height: 180, FPS: 15})
@@ -208,9 +208,11 @@ func TestThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
 	for _, session := range s.room.Sessions() {
 		worst = max(worst, session.Video.MaxLate, session.Audio.MaxLate)
 	}
-	t.Logf("the latest packet of 30 pushes came %v late; a timer of this process was up to %v late", worst, machine)
-	const beside = 300 * time.Millisecond // other packages are tested at the same time; benchmarks tell how fast it is
-	require.LessOrEqual(t, worst, beside+hops*machine, "beyond what the machine itself is late")
+	result(t, "the latest packet of 30 pushes came %v late; a timer of this process was up to %v late", worst, machine)
+	if full { // else the race detector and other packages are what is measured
+		const busy = 300 * time.Millisecond // benchmarks tell how fast it is
+		require.LessOrEqual(t, worst, busy+machine, "beyond what the machine itself is late")
+	}
 	for _, id := range ids {
 		require.Equal(t, "publishing", s.get(id)["status"])
 	}

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	// What is parallel here waits far more than it works. The command line wins.
-	_ = flag.Set("test.parallel", strconv.Itoa(atOnce))
+	_ = flag.Set("test.parallel", strconv.Itoa(atOnce/2))
 	goleak.VerifyTestMain(withHosts{m})
 }
 

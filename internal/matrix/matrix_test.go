@@ -29,7 +29,12 @@ var forNginx = map[string]bool{
 	"phone video, rotated by 90": true, "hls, aes-128": true, "live rtmp": true, "m4a, audio only": true,
 }
 
-// pool calls act for every sample as a subtest, n at once.
+// slots are those of all pools: tests run beside each other, and pushes that
+// re-encode need the CPU in time.
+var slots = make(chan struct{}, atOnce+4)
+
+// pool calls act for every sample as a subtest, n at once, if no other pool has the
+// slots.
 func pool(t *testing.T, n int, samples []mediatest.Sample, act func(t *testing.T, i int, s mediatest.Sample)) {
 	t.Helper()
 	next := make(chan int)
@@ -37,7 +42,9 @@ func pool(t *testing.T, n int, samples []mediatest.Sample, act func(t *testing.T
 	for range n {
 		running.Go(func() {
 			for i := range next {
+				slots <- struct{}{}
 				t.Run(samples[i].Name, func(t *testing.T) { act(t, i, samples[i]) })
+				<-slots
 			}
 		})
 	}
