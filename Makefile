@@ -4,7 +4,9 @@ GO           ?= go
 BIN          ?= bin
 PACKAGES     ?= ./...
 # Tests wait more than they work. Where more of a package than GOMAXPROCS run beside each other, it says so itself.
-TEST_FLAGS   ?= -race -shuffle=on -p 4
+TEST_FLAGS   ?= -race -shuffle=on -p 5
+# What takes longest begins first.
+LONGEST       = $(if $(filter ./...,$(PACKAGES)),./internal/e2e ./internal/matrix ./media/libav)
 TEST_TIMEOUT ?= 25m
 DEMO_SECONDS ?=
 DEPS         ?= scripts/deps
@@ -53,7 +55,7 @@ worker:
 
 test: $(NODE_MODULES) ## install what is missing, then run every Go test (PACKAGES=./media/... for some)
 	@$(DEPS)
-	$(WITH_FFMPEG) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(PACKAGES)
+	$(WITH_FFMPEG) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(LONGEST) $(PACKAGES)
 
 chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at full size, in about 80 minutes; ends with their RESULT lines
 	@$(DEPS)

@@ -35,11 +35,16 @@ func (s *stack) look(id string) (a answer, took, stood time.Duration) {
 	return a, time.Since(begin), noise()
 }
 
-// requireSoon wants a preview within three seconds, of a machine that can play in time.
+// requireSoon wants a preview within three seconds, twice as many beside the race
+// detector and other packages, of a machine that can play in time.
 func requireSoon(t *testing.T, name string, took, stood time.Duration) {
 	t.Helper()
+	most := 3 * time.Second
+	if !full { // beside other tests
+		most *= 2
+	}
 	if stood < mayStand {
-		require.Less(t, took, 3*time.Second, name)
+		require.Less(t, took, most, name)
 	}
 }
 
@@ -66,7 +71,7 @@ func requireStripes(t *testing.T, text string) {
 	}
 }
 
-func TestWhoLooksAtAPushSeesWhatItsRoomGetsInThreeSeconds(t *testing.T) {
+func TestChaosWhoLooksAtAPushSeesWhatItsRoomGetsInThreeSeconds(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
 		"gop2":  stripes(t, mediatest.Spec{Seconds: 60, GOPSeconds: 2}),

@@ -107,14 +107,17 @@ func (d *diary) plan() (first, last media.Plan, ok bool) {
 	return d.plans[0], d.plans[len(d.plans)-1], true
 }
 
-// warning is the code of the warning there was, of all when there were more.
+// warning is the code of the warning there was, of all when there were more. In a
+// short run other packages take the CPU, so that it is no fault to be too slow.
 func (d *diary) warning() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var codes []string
 	for _, w := range d.warnings {
 		code, _, _ := strings.Cut(w, ":")
-		codes = append(codes, code)
+		if full || code != string(media.WarnTooSlow) {
+			codes = append(codes, code)
+		}
 	}
 	return strings.Join(codes, " ")
 }
