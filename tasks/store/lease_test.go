@@ -195,3 +195,17 @@ func TestLeaseWithLittleLeftIsHeld(t *testing.T) {
 		})
 	}
 }
+
+// A sweeper that stood still must not take over what has been given on and has expired
+// again: who saw that does.
+func TestTakeoverOfALeaseThatHasEndedAnewSinceItWasSeenIsRefused(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := create(t, s, "u")
+	claim(t, s, p, "w")
+	expire(t, rdb, p.ID)
+	seen := expired(t, s, 1)[0]
+	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(2, p.ID)).Err())
+	_, err := s.Takeover(ctx(t), seen)
+	require.ErrorIs(t, err, tasks.ErrHeld)
+	require.EqualValues(t, 2, takeover(t, s, expired(t, s, 1)[0]))
+}
