@@ -177,6 +177,7 @@ func (d *Door) Rules() media.Rules {
 	return media.Rules{
 		Video:          []media.Codec{media.H264},
 		Audio:          []media.Codec{media.AAC},
+		BFrames:        false,
 		MaxWidth:       1920,
 		MaxHeight:      1080,
 		PixelFormats:   []string{"yuv420p", "yuvj420p"},
