@@ -184,28 +184,28 @@ func (o *Outlet) close(ctx context.Context, c *connection) {
 
 // stamp returns p as the room gets it, and false when that does not: it is away, or
 // cannot begin with p, or p comes too late.
-func (o *Outlet) stamp(p media.Packet) (media.Packet, bool) {
+func (o *Outlet) stamp(p media.Packet) (Due, bool) {
 	c := o.conn.Load()
 	if c == nil {
-		return p, false
+		return Due{}, false
 	}
 	if !c.gate.Pass(p) {
 		o.Meter.Dropped(1)
-		return p, false
+		return Due{}, false
 	}
 	p, ok := o.monotonic.Stamp(p, p.Kind)
 	o.Meter.Dropped(o.monotonic.TakeDropped())
-	return p, ok
+	return Due{Packet: p, outlet: o, conn: c}, ok
 }
 
-// Write gives the room a packet that stamp has returned, whose time has come. False says
-// that the room has not got it: its session is over.
-func (o *Outlet) Write(ctx context.Context, p media.Packet) bool {
-	c := o.conn.Load()
-	if c == nil {
+// Write gives the room a packet whose time has come. False says that the room has not got
+// it: its session is over.
+func (d Due) Write(ctx context.Context) bool {
+	o, c := d.outlet, d.conn
+	if o.conn.Load() != c {
 		return false
 	}
-	p = c.config.attach(p)
+	p := c.config.attach(d.Packet)
 	o.Meter.WaitForRoom()
 	err := c.room.WritePacket(ctx, p)
 	now := time.Now()
@@ -217,6 +217,9 @@ func (o *Outlet) Write(ctx context.Context, p media.Packet) bool {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.conn.Load() != c { // its session has ended meanwhile, and is counted
+		return true
+	}
 	o.retries.Sent(now)
 	if o.session.sent(now) && o.Longest > 0 {
 		c.overtime = time.AfterFunc(o.Longest-o.session.played, func() { c.fail(ErrOvertime) })
@@ -344,8 +347,8 @@ func (g *Group) Keep(ctx context.Context, tracks []media.Track) error {
 // Stamp appends to dues what the outlets get of p.
 func (g *Group) Stamp(dues []Due, p media.Packet) []Due {
 	for _, o := range g.each() {
-		if p, ok := o.stamp(p); ok {
-			dues = append(dues, Due{o, p})
+		if d, ok := o.stamp(p); ok {
+			dues = append(dues, d)
 		}
 	}
 	return dues
@@ -372,6 +375,7 @@ func (g *Group) Unconfirmed() (most time.Duration) {
 
 // Due is a packet for one of the outlets.
 type Due struct {
-	Outlet *Outlet
 	Packet media.Packet
+	outlet *Outlet
+	conn   *connection // for which it was stamped
 }

@@ -67,6 +67,7 @@ func (pg *Program) holdAbsent() bool {
 			p := media.Packet{PTS: at, DTS: at, Duration: clock.FrameHold, Keyframe: true, Data: key.Data}
 			p.Origin = media.Held
 			pg.give(media.Video, p)
+			pg.ready[len(pg.ready)-1].Config = key.Config // it may be another than that of what comes
 			pg.lastSent.picture, pg.tracks[media.Video].shown = at, max(pg.tracks[media.Video].shown, at)
 		}
 	}
@@ -83,6 +84,12 @@ func (pg *Program) holdAbsent() bool {
 		return false
 	}
 	pg.restamp.Next, pg.ends = max(pg.restamp.Next, t), max(pg.ends, t)
+	if l, ok := pg.tracks[media.Video].output.(*encodedTrack); ok { // it repeats nothing before
+		l.hold.from = max(l.hold.from, t)
+	}
+	if l, ok := pg.tracks[media.Audio].output.(*encodedTrack); ok {
+		l.SkipBefore(t)
+	}
 	for kind := range pg.tracks { // nothing of the source is lost by it
 		c := &pg.tracks[kind].coverage
 		c.instead = instead{}

@@ -194,7 +194,7 @@ func (pg *Program) goOn(kind media.MediaType, begins time.Duration) {
 	c.again = false
 	if c.begun {
 		end := min(begins, c.at+c.lasts)
-		if c.owed == 0 {
+		if c.owed == 0 && c.origin == media.Taken {
 			c.Until += max(end-c.at, 0)
 		}
 		if pg.playlist.plays > c.Play || !pg.input.Seeks { // what comes does so behind it, and not again

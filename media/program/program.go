@@ -575,7 +575,7 @@ const maxOff = 30 * time.Second
 func (pg *Program) give(kind media.MediaType, p media.Packet) {
 	pg.account(kind, p)
 	pg.given, p.Track = true, pg.index(kind)
-	p.Kind, p.Leads = kind, kind == media.Video || pg.tracks[media.Video].output == nil
+	p.Kind, p.Leads = kind, pg.input != nil && (kind == media.Video || pg.tracks[media.Video].output == nil)
 	p.Position, p.Play, p.Skipped = pg.position(p), pg.playlist.plays, pg.catchUp.before(p.DTS)
 	p.Unclocked = pg.input != nil && !pg.input.Segmented() && !pg.input.Live && pg.restamp.SteppedBack(p.PTS)
 	p.Extradata, p.Config = nil, pg.tracks[kind].output.track().Extradata

@@ -20,6 +20,7 @@ type sourceState struct {
 	retries *retry.Retries
 	retryAt time.Time // when the source may be opened again
 	absent  bool      // it is being opened again
+	retold  bool      // the rooms are to be opened anew: they were told other tracks
 }
 
 // sentState is what a room has taken.
@@ -98,6 +99,10 @@ func (pg *Program) nextOnce(ctx, wait context.Context) (media.Packet, error) {
 		}
 		if err := pg.openOnce(ctx, wait); err != nil {
 			return media.Packet{}, err
+		}
+		if pg.retold {
+			pg.retold = false
+			return media.Packet{}, ErrNewTracks
 		}
 		if !pg.busy() {
 			return pg.makeNext(ctx, wait)
@@ -182,6 +187,7 @@ func (pg *Program) openOnce(ctx, wait context.Context) error {
 		pg.stepBack()
 	}
 	if err := pg.load(o); err != nil {
+		pg.closeInput()
 		return err
 	}
 	// A file may break at the same place again and again, a playlist of which
@@ -260,10 +266,7 @@ func (pg *Program) takeVideo(ctx context.Context) error {
 	default:
 		pg.warn(media.WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")
 		pg.closeOutputs()
-		if err := pg.load(o); err != nil {
-			return err
-		}
-		return ErrNewTracks
+		pg.retold = true
 	}
 	return pg.load(o)
 }
@@ -348,11 +351,13 @@ const soundLead = 3 * time.Second
 // Sent notes that a room has taken p, which may lead: the position moves on.
 func (pg *Program) Sent(p media.Packet) {
 	pg.lastSent.note(p)
-	if p.Origin != media.Taken {
+	switch {
+	case p.Origin == media.Taken:
+		pg.sentAny = true
+		pg.retries.Sent(time.Now())
+	case !p.Leads: // made up: it says nothing of the source
 		return
 	}
-	pg.sentAny = true
-	pg.retries.Sent(time.Now())
 	s := &pg.upTo
 	at := p.Position
 	if p.Play != s.plays {

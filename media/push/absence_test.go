@@ -76,3 +76,56 @@ func TestASourceThatStaysAwayIsGivenUpAlthoughSomethingIsShownMeanwhile(t *testi
 		require.Equal(t, 5*time.Second, s.job.Meter.Snapshot(time.Now()).Position.Round(time.Second))
 	})
 }
+
+func TestAReencodedLiveSourceThatComesBackBeginsWithAKeyframe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.Transcode, s.job.Options.FillAudio = media.TranscodeAlways, true
+		begin := time.Now()
+		require.ErrorContains(t, s.playFrom(t.Context(), func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+			switch now := time.Since(begin); {
+			case now > 25*time.Second:
+				return nil, &media.Error{Kind: media.KindSourceBlocked, Op: "open source", Err: io.EOF}
+			case now > 0 && now < 15*time.Second:
+				return nil, refused(ctx)
+			}
+			info := fakesource.Stream(5 * time.Second)
+			info.Container = "hls"
+			return &fakesource.Source{Ctx: ctx, Of: info}, nil
+		}, &fakeCoders{}), "source_blocked")
+		last := time.Duration(0)
+		for _, p := range s.room.of(0) {
+			require.Less(t, p.at-last, 3*time.Second, "no picture at %v", p.at)
+			last = p.at
+		}
+		require.Zero(t, s.job.Meter.Snapshot(time.Now()).DroppedPackets)
+	})
+}
+
+func TestTheRestOfALoopIsPlayedOnceAfterTheRoomOfSoundOverBlackBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.FillVideo, s.job.Options.Repeat = true, 3
+		s.room.breakAt(15*time.Second, media.KindRoomClosed)
+		info := fakesource.Clip(10 * time.Second)
+		info.Tracks = info.Tracks[1:]
+		begin := time.Now()
+		require.NoError(t, s.playFrom(t.Context(), func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+			return &fakesource.Source{Ctx: ctx, Of: info}, nil
+		}, &fakeCoders{}))
+		require.InDelta(t, 30, time.Since(begin).Seconds(), 5)
+		p := s.job.Meter.Snapshot(time.Now())
+		require.Equal(t, 2, p.Loop)
+		require.Equal(t, 10*time.Second, p.Position)
+	})
+}
+
+func TestAPushThatHasBeenInItsRoomForAsLongAsItMayEndsWithoutItsSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Options.MaxDuration, s.job.Stood.Played = time.Minute, time.Minute
+		require.NoError(t, s.playFrom(t.Context(), goesAway(time.Hour, refused), nil))
+		require.Equal(t, []string{"warned max_duration"}, s.seen.lines)
+		require.Equal(t, time.Minute, s.job.Meter.Snapshot(time.Now()).Played)
+	})
+}

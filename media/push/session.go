@@ -51,16 +51,19 @@ type observer struct {
 }
 
 func (o observer) Reconnecting(err error, wait time.Duration, until time.Time) {
-	o.troubled.Store(true)
 	o.Observer.Reconnecting(err, wait, until)
+	o.troubled.Store(true) // behind it: what is sent meanwhile tells of publishing once more
 }
 
 // play plays until the program is over (nil), or what ends the push.
 func (s *session) play(ctx context.Context, rooms []outlet.Config) error {
+	played := s.job.Stood.Played
+	if longest := s.job.Options.MaxDuration; longest > 0 && played >= longest {
+		return outlet.ErrOvertime
+	}
 	if err := s.program.Open(ctx); err != nil {
 		return err
 	}
-	played := s.job.Stood.Played
 	if s.job.TakeOver != nil {
 		stood, err := s.job.TakeOver(ctx)
 		if err != nil {
@@ -158,7 +161,7 @@ func (s *session) give(ctx, inRoom context.Context, p media.Packet) error {
 	}
 	begin, sent := time.Now(), false
 	for _, d := range s.dues {
-		sent = d.Outlet.Write(ctx, d.Packet) || sent
+		sent = d.Write(ctx) || sent
 	}
 	clear(s.dues)
 	if sent {
