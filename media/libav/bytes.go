@@ -7,7 +7,6 @@ package libav
 import "C"
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"runtime/cgo"
@@ -29,12 +28,8 @@ type input struct {
 	media.Bytes
 	life   *life
 	counts counters
-	// parted says that libav is to be given an end where another recording begins: it
-	// gives out what it holds, and can go on. held is what comes behind it.
-	parted, ended bool
-	held          []byte
-	handle        cgo.Handle
-	c             *C.AVIOContext
+	handle cgo.Handle
+	c      *C.AVIOContext
 }
 
 // readBytes gives libav the source's bytes.
@@ -65,7 +60,8 @@ func (in *input) free() {
 func roomcastRead(handle C.uintptr_t, to *C.uint8_t, size C.int) C.int {
 	in, _ := cgo.Handle(handle).Value().(*input)
 	b := unsafe.Slice((*byte)(to), int(size))
-	n, err := in.next(b)
+	n, err := in.Read(b)
+	in.counts.pass(b[:max(n, 0)])
 	switch {
 	case n > 0:
 		return C.int(n)
@@ -75,35 +71,6 @@ func roomcastRead(handle C.uintptr_t, to *C.uint8_t, size C.int) C.int {
 		return C.int(astiav.ErrEof)
 	}
 	return C.int(astiav.ErrEio)
-}
-
-// next reads on, up to where another recording begins.
-func (in *input) next(b []byte) (int, error) {
-	if in.ended {
-		return 0, io.EOF
-	}
-	if len(in.held) > 0 {
-		n := copy(b, in.held)
-		in.held = in.held[n:]
-		return n, nil
-	}
-	n, err := in.Read(b)
-	if begins := in.counts.pass(b[:max(n, 0)]); in.parted && begins >= 0 {
-		in.held, in.ended = bytes.Clone(b[begins:n]), true
-		if n = begins; n == 0 {
-			return 0, io.EOF
-		}
-	}
-	return n, err
-}
-
-// goOn makes libav go on behind an end that is none, and says whether there was one.
-func (in *input) goOn() bool {
-	if !in.ended {
-		return false
-	}
-	in.ended, in.c.eof_reached = false, 0
-	return true
 }
 
 // roomcastSeek is called by libav to go elsewhere in the source, or for its size.
@@ -122,7 +89,6 @@ func roomcastSeek(handle C.uintptr_t, offset C.int64_t, whence C.int) C.int64_t 
 		return -C.EINVAL
 	}
 	in.counts.goTo(at)
-	in.held, in.ended = nil, false
 	return C.int64_t(at)
 }
 

@@ -9,19 +9,15 @@ const (
 )
 
 // counters makes the continuity counters of a transport stream go on where
-// recordings were put together: where a table's begins anew, what comes next of a
-// stream and is the begin of a packet of it is the begin of another recording's.
-// libav would take it for a loss, and what was before for damaged. It changes no
-// byte else.
-//
-// Where a recording surely begins, that of its table being at zero, what comes before
-// can be given an end.
+// recordings were put together: where the program table's begins anew, what comes
+// next of a stream and is the begin of a packet of it is the begin of another
+// recording's. libav would take it for a loss, and what was before for damaged.
+// It changes no byte else.
 type counters struct {
 	off    bool // it is no transport stream
 	at     int  // in a packet
 	header [tsHeader]byte
-	joints uint8                 // how often a table's has begun anew
-	zero   bool                  // it just has, at zero
+	joints uint8                 // how often the table's has begun anew
 	of     *[1 << 13]streamCount // by PID; nil: none has come
 }
 
@@ -37,11 +33,8 @@ func (c *counters) goTo(at int64) {
 	c.off = c.at > 0 && c.at < tsHeader // what comes is the rest of a header
 }
 
-// pass looks at bytes, and changes counters in them. It returns where in them another
-// recording surely begins, -1 for nowhere.
-func (c *counters) pass(b []byte) (begins int) {
-	all := len(b)
-	begins = -1
+// pass looks at bytes, and changes counters in them.
+func (c *counters) pass(b []byte) {
 	for len(b) > 0 && !c.off {
 		if c.at >= tsHeader {
 			n := min(tsPacket-c.at, len(b))
@@ -50,25 +43,21 @@ func (c *counters) pass(b []byte) (begins int) {
 		}
 		if c.at == 0 && b[0] != tsSync {
 			c.off = true
-			break
+			return
 		}
 		c.header[c.at] = b[0]
 		if c.at == tsHeader-1 {
 			b[0] = c.count()
-			if c.zero {
-				begins, c.zero = max(begins, all-len(b)-c.at), false
-			}
 		}
 		b, c.at = b[1:], c.at+1
 	}
-	return begins
 }
 
 // count returns the last byte of the packet's header with the counter that it is to
 // have.
 func (c *counters) count() byte {
 	const startBit, payloadBit = 0x40, 0x10
-	const programs, services = 0, 0x11 // PIDs of tables
+	const table = 0 // its PID
 	begins, flags := c.header[1]&startBit != 0, c.header[3]&^0xf
 	pid := int(c.header[1]&0x1f)<<8 | int(c.header[2])
 	if c.of == nil {
@@ -81,10 +70,8 @@ func (c *counters) count() byte {
 	now := (c.header[3] + s.shift) & 0xf
 	if flags&payloadBit != 0 && s.last != unknownCount {
 		next := (s.last + 1) & 0xf
-		table := pid == programs || pid == services
-		if zero := c.header[3]&0xf == 0; table && begins && (now != next && now != s.last || zero) { // it may go on to zero by chance
+		if pid == table && begins && now != next && now != s.last {
 			c.joints++
-			c.zero = zero && now != next
 		}
 		if s.joints != c.joints && begins {
 			s.shift += next - now

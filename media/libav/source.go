@@ -270,9 +270,7 @@ func (s *Source) demux() (media.Packet, error) {
 			s.adopted = s.adopted[1:]
 			return p, nil
 		}
-		s.bytes.parted = !s.info.Live
 		code := astiav.Error(C.rc_read(s.reader))
-		s.bytes.parted = false
 		switch {
 		case code >= 0 && s.reader.candidate != 0:
 			if err := s.offer(); err != nil {
@@ -287,7 +285,6 @@ func (s *Source) demux() (media.Packet, error) {
 			p.LeftOut, s.undecoded = s.undecoded, nil
 			s.faults = 0
 			return p, nil
-		case code == astiav.ErrEof && s.bytes.goOn():
 		case code == astiav.ErrEof && s.adoptLast():
 		case code == astiav.ErrInvaliddata && s.info.Live && s.faults < mostMistaken:
 			s.faults++ // of a stream that cannot be decoded: others go on
