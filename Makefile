@@ -3,8 +3,7 @@
 GO           ?= go
 BIN          ?= bin
 PACKAGES     ?= ./...
-# Tests wait more than they work. Where more of a package than GOMAXPROCS run beside each other, it says so itself.
-TEST_FLAGS   ?= -race -shuffle=on -p 5
+TEST_FLAGS   ?= -race -shuffle=on -parallel 3
 # What takes longest begins first.
 LONGEST       = $(if $(filter ./...,$(PACKAGES)),./internal/e2e ./internal/matrix ./media/libav)
 TEST_TIMEOUT ?= 25m

@@ -29,6 +29,7 @@ type net struct {
 	asked  []string
 	files  map[string]string
 	answer func(path string) (status int, body string, known bool)
+	stood  Stood
 }
 
 func (n *net) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -136,10 +137,8 @@ func openList(ctx context.Context, n *net, r media.SourceRequest, path string) (
 	if err != nil {
 		return nil, err
 	}
-	return Open(ctx, Config{Client: f.client, Demuxer: lineDemuxer{}, Explain: explain, Silence: f.silence, Stood: &stood, Log: slog.New(slog.DiscardHandler)}, r, p)
+	return Open(ctx, Config{Client: f.client, Demuxer: lineDemuxer{}, Explain: explain, Silence: f.silence, Stood: &n.stood, Log: slog.New(slog.DiscardHandler)}, r, p)
 }
-
-var stood Stood
 
 func explain(answer *http.Response) error {
 	kind, text := media.OfStatus(answer.StatusCode)
