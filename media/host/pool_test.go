@@ -211,7 +211,7 @@ func TestPushesThatLiveAloneAfterADeathLiveTogetherAgainWithoutLosingAPacket(t *
 			}
 			require.Same(t, hostOf(sources[0]), hostOf(sources[1]))
 			require.Same(t, hostOf(sources[0]), hostOf(sources[2]))
-			require.Equal(t, map[Death]int64{Crashed: 1}, p.Stats().Deaths)
+			require.EqualValues(t, 1, p.Stats().Deaths[Crashed])
 		})
 	}
 }
