@@ -176,18 +176,21 @@ func (s *soak) lateness() []late {
 
 // typical is the median of each figure.
 func typical(all []held) held {
-	median := func(of func(held) int) int {
-		var figures []int
+	figures := func(of func(held) int) (sorted []int) {
 		for _, h := range all {
-			figures = append(figures, of(h))
+			sorted = append(sorted, of(h))
 		}
-		slices.Sort(figures)
-		return figures[len(figures)/2]
+		slices.Sort(sorted)
+		return sorted
 	}
+	median := func(of func(held) int) int { return figures(of)[len(all)/2] }
+	// Each play of a loop is opened while the one before still plays: what is open goes up
+	// and down with them, and how many do so at once is by chance.
+	most := func(of func(held) int) int { return slices.Max(figures(of)) }
 	return held{
 		resident: median(func(h held) int { return h.resident }), c: median(func(h held) int { return h.c }),
 		kept: median(func(h held) int { return h.kept }), system: median(func(h held) int { return h.system }),
-		heap: median(func(h held) int { return h.heap }), files: median(func(h held) int { return h.files }),
-		goroutines: median(func(h held) int { return h.goroutines }),
+		heap: median(func(h held) int { return h.heap }), files: most(func(h held) int { return h.files }),
+		goroutines: most(func(h held) int { return h.goroutines }),
 	}
 }
