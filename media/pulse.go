@@ -82,10 +82,10 @@ func (m *Meter) SourceCame() {
 }
 
 // WaitForRoom and RoomCame stand around whatever waits for the room.
-func (m *Meter) WaitForRoom() { m.room.begin(time.Now()) }
+func (m *Meter) WaitForRoom(now time.Time) { m.room.begin(now) }
 
 // RoomCame ends what WaitForRoom began.
-func (m *Meter) RoomCame() { m.room.end(time.Now()) }
+func (m *Meter) RoomCame(now time.Time) { m.room.end(now) }
 
 // WaitForTime and TimeCame stand around the wait until a packet is due.
 func (m *Meter) WaitForTime() { m.paced.begin(time.Now()) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,8 +66,8 @@ func (c *connection) fail(err error) {
 // ErrOvertime says that the push has been in the room for as long as it may.
 var ErrOvertime = errors.New("in the room for as long as it may")
 
-func New(cfg Config, played time.Duration) *Outlet {
-	o := &Outlet{Config: cfg, retries: retry.New(cfg.Retry), session: roomSession{played: played}}
+func newOutlet(cfg Config, group *Group, played time.Duration) *Outlet {
+	o := &Outlet{Config: cfg, group: group, retries: retry.New(cfg.Retry), session: roomSession{played: played}}
 	o.keys.limit = cfg.Door.Rules().MaxKeyInterval
 	return o
 }
@@ -153,9 +152,9 @@ func (o *Outlet) open(ctx context.Context, tracks []media.Track) (*connection, e
 	if err != nil {
 		return nil, err
 	}
-	o.Meter.WaitForRoom()
+	o.Meter.WaitForRoom(time.Now())
 	room, err := o.Dialer.Dial(leased, address, tracks)
-	o.Meter.RoomCame()
+	o.Meter.RoomCame(time.Now())
 	if err != nil && leased.Err() != nil && ctx.Err() == nil {
 		return nil, &media.Error{Kind: media.KindRoomNotAllowed, Op: "publish", Err: context.Cause(leased)}
 	}
@@ -206,10 +205,10 @@ func (d Due) Write(ctx context.Context) bool {
 		return false
 	}
 	p := c.config.attach(d.Packet)
-	o.Meter.WaitForRoom()
+	o.Meter.WaitForRoom(time.Now())
 	err := c.room.WritePacket(ctx, p)
 	now := time.Now()
-	o.Meter.RoomCame()
+	o.Meter.RoomCame(now)
 	if err != nil {
 		c.fail(err)
 		o.drop(c)
@@ -235,15 +234,15 @@ func (d Due) Write(ctx context.Context) bool {
 }
 
 // sentBytes returns how many bytes the room took that were not told before, and
-// played for how long there was something in it.
-func (o *Outlet) sentBytes() (bytes int64, played time.Duration) {
+// played for how long there was something in it by now.
+func (o *Outlet) sentBytes(now time.Time) (bytes int64, played time.Duration) {
 	c := o.conn.Load()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if c != nil {
 		bytes = o.session.bytes(c.room.SentBytes())
 	}
-	return bytes, o.session.total(time.Now())
+	return bytes, o.session.total(now)
 }
 
 // unconfirmed returns how much media is on its way to the room. It may be called
@@ -257,14 +256,32 @@ func (o *Outlet) unconfirmed() time.Duration {
 
 // Group is the outlets of one push.
 type Group struct {
-	all   atomic.Pointer[[]*Outlet]
-	mu    sync.Mutex
+	Enter func() // is told of each that comes into its room; set before Keep
+	all   []*Outlet
+	mu    sync.Mutex              // of those below
 	open  int                     // how many are in their room
-	some  chan struct{}           // closed while one is; made by add
-	Enter func()                  // is told of each that comes into its room
+	some  chan struct{}           // closed while one is
 	empty context.CancelCauseFunc // of who waits for that to end; may be nil
 }
 
+// NewGroup returns the outlets of a push that was in its rooms for played before.
+func NewGroup(rooms []Config, played time.Duration) *Group {
+	g := &Group{some: make(chan struct{})}
+	for _, room := range rooms {
+		g.all = append(g.all, newOutlet(room, g, played))
+	}
+	return g
+}
+
+// GoOnFrom says for how long the push was in its rooms before, which was not known when
+// they were made. It is called before Keep.
+func (g *Group) GoOnFrom(played time.Duration) {
+	for _, o := range g.all {
+		o.session.played = played
+	}
+}
+
+// ErrNoRoom says that no room is there to be given anything.
 var ErrNoRoom = errors.New("no outlet is in its room")
 
 func (g *Group) entered() {
@@ -289,7 +306,7 @@ func (g *Group) left() {
 }
 
 // Wait waits until an outlet is in its room, and returns a context that ends when
-// none is, with the cause errNoRoom. The caller cancels it.
+// none is, with the cause ErrNoRoom. The caller cancels it.
 func (g *Group) Wait(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	for {
 		g.mu.Lock()
@@ -309,33 +326,15 @@ func (g *Group) Wait(ctx context.Context) (context.Context, context.CancelFunc, 
 	}
 }
 
-// Add is called before any other method but unconfirmed.
-func (g *Group) Add(o *Outlet) {
-	o.group = g
-	all := append(slices.Clone(g.each()), o)
-	g.all.Store(&all)
-	if g.some == nil {
-		g.some = make(chan struct{})
-	}
-}
-
-func (g *Group) each() []*Outlet {
-	if all := g.all.Load(); all != nil {
-		return *all
-	}
-	return nil
-}
-
 // Keep keeps all in their rooms, which are opened with tracks, until ctx ends (nil) or
 // the last is given up, and returns why that was.
 func (g *Group) Keep(ctx context.Context, tracks []media.Track) error {
-	all := g.each()
-	ends := make(chan error, len(all))
-	for _, o := range all {
+	ends := make(chan error, len(g.all))
+	for _, o := range g.all {
 		go func() { ends <- media.Caught(func() error { return o.keep(ctx, tracks) }) }()
 	}
 	var err error
-	for range all {
+	for range g.all {
 		err = <-ends
 	}
 	if ctx.Err() != nil {
@@ -346,7 +345,7 @@ func (g *Group) Keep(ctx context.Context, tracks []media.Track) error {
 
 // Stamp appends to dues what the outlets get of p.
 func (g *Group) Stamp(dues []Due, p media.Packet) []Due {
-	for _, o := range g.each() {
+	for _, o := range g.all {
 		if d, ok := o.stamp(p); ok {
 			dues = append(dues, d)
 		}
@@ -355,10 +354,10 @@ func (g *Group) Stamp(dues []Due, p media.Packet) []Due {
 }
 
 // Sent returns how many bytes the rooms took that were not told before, and for how
-// long there was something in one of them.
-func (g *Group) Sent() (bytes int64, played time.Duration) {
-	for _, o := range g.each() {
-		n, in := o.sentBytes()
+// long there was something in one of them by now.
+func (g *Group) Sent(now time.Time) (bytes int64, played time.Duration) {
+	for _, o := range g.all {
+		n, in := o.sentBytes(now)
 		bytes, played = bytes+n, max(played, in)
 	}
 	return bytes, played
@@ -367,7 +366,7 @@ func (g *Group) Sent() (bytes int64, played time.Duration) {
 // Unconfirmed returns how much media is on its way to the room that is slowest. It may
 // be called beside the other methods.
 func (g *Group) Unconfirmed() (most time.Duration) {
-	for _, o := range g.each() {
+	for _, o := range g.all {
 		most = max(most, o.unconfirmed())
 	}
 	return most

@@ -30,7 +30,7 @@ type lastSent struct {
 	picture, sound time.Duration
 }
 
-func (l *lastSent) note(p media.Packet) {
+func (l *lastSent) note(p media.Packet, now time.Time) {
 	if p.Kind == media.Audio {
 		l.sound = p.PTS + p.Duration
 	} else {
@@ -39,7 +39,7 @@ func (l *lastSent) note(p media.Packet) {
 	if p.Origin != media.Taken { // made up: it says nothing of the source
 		return
 	}
-	l.at, l.dts = time.Now(), p.DTS
+	l.at, l.dts = now, p.DTS
 	if p.Kind == media.Video && p.Keyframe {
 		l.key = p
 	}

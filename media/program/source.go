@@ -66,7 +66,7 @@ func (pg *Program) Open(ctx context.Context) error {
 }
 
 // Next returns the next packet the room is to get: room times, its position
-// in the source, a Track of tracks. io.EOF is the end of the last play, errNewTracks
+// in the source, a Track of tracks. io.EOF is the end of the last play, ErrNewTracks
 // says that tracks has changed. A source that fails is opened again, until that cannot
 // help any more. wait, a child of ctx, bounds the wait for a packet and nothing else.
 func (pg *Program) Next(ctx, wait context.Context) (media.Packet, error) {
@@ -348,13 +348,13 @@ func (pg *Program) TakeAnew() bool {
 // where the sound is: with a still, or where the picture has ended.
 const soundLead = 3 * time.Second
 
-// Sent notes that a room has taken p, which may lead: the position moves on.
-func (pg *Program) Sent(p media.Packet) {
-	pg.lastSent.note(p)
+// Sent notes that a room has taken p by now, which may lead: the position moves on.
+func (pg *Program) Sent(p media.Packet, now time.Time) {
+	pg.lastSent.note(p, now)
 	switch {
 	case p.Origin == media.Taken:
 		pg.sentAny = true
-		pg.retries.Sent(time.Now())
+		pg.retries.Sent(now)
 	case !p.Leads: // made up: it says nothing of the source
 		return
 	}

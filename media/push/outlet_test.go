@@ -17,14 +17,15 @@ import (
 func (s *stage) playInto(t *testing.T, rooms ...*fakeRoom) error {
 	p := &Pusher{Opener: fakesource.OpenerFunc(s.open), Dialer: rooms[0], Door: rooms[0]}
 	ctx, end := context.WithCancelCause(t.Context())
-	session := newSession(ctx, p, s.job, end)
-	defer session.program.Close()
 	var configs []outlet.Config
 	for _, room := range rooms {
 		configs = append(configs, outlet.Config{Dialer: room, Door: room, MayOpen: s.job.MayOpenRoom, Retry: s.job.Retry,
-			Meter: s.job.Meter, Observer: s.job.Observer, Log: s.job.Log})
+			Meter: s.job.Meter, Log: s.job.Log})
 	}
-	return session.play(ctx, configs)
+	session := newSession(ctx, p, s.job, configs)
+	session.end = end
+	defer session.program.Close()
+	return session.play(ctx)
 }
 
 func TestARoomThatIsAwayStopsNoOther(t *testing.T) {

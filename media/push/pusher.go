@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/outlet"
@@ -23,12 +24,13 @@ type Pusher struct {
 func (p *Pusher) Play(ctx context.Context, job media.Job) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	s := newSession(ctx, p, job, end)
-	defer s.program.Close()
-	err := s.play(ctx, []outlet.Config{{
+	s := newSession(ctx, p, job, []outlet.Config{{
 		Dialer: p.Dialer, Door: p.Door, Destination: job.Destination, MayOpen: job.MayOpenRoom, Retry: job.Retry,
-		Longest: job.Options.MaxDuration, Meter: job.Meter, Observer: job.Observer, Log: job.Log,
+		Longest: job.Options.MaxDuration, Meter: job.Meter, Log: job.Log,
 	}})
+	s.end = end
+	defer s.program.Close()
+	err := s.play(ctx)
 	if errors.Is(err, outlet.ErrOvertime) {
 		s.tellOvertime()
 		return nil
@@ -38,7 +40,7 @@ func (p *Pusher) Play(ctx context.Context, job media.Job) error {
 
 // tellOvertime tells that the push ends because it may not be longer in its room.
 func (s *session) tellOvertime() {
-	_, played := s.outlets.Sent()
-	s.job.Meter.SetPlayed(max(played, s.job.Stood.Played))
+	_, played := s.outlets.Sent(time.Now())
+	s.job.Meter.SetPlayed(played)
 	s.job.Observer.Warned(media.WarnMaxDuration, "the push has been in the room for as long as it may (maxDurationSec, or the operator's limit), and ends")
 }

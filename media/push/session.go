@@ -20,8 +20,7 @@ import (
 type session struct {
 	job      media.Job
 	program  *program.Program
-	outlets  outlet.Group
-	running  sync.WaitGroup // of the outlets
+	outlets  *outlet.Group
 	pacer    clock.Pacer
 	end      context.CancelCauseFunc // ends the push
 	troubled atomic.Bool             // something is away, or was, and nothing has been sent since
@@ -29,18 +28,25 @@ type session struct {
 	dues     []outlet.Due
 }
 
-func newSession(ctx context.Context, p *Pusher, job media.Job, end context.CancelCauseFunc) *session {
+// newSession returns the session of a job that is played into rooms. Its end is to be set.
+func newSession(ctx context.Context, p *Pusher, job media.Job, rooms []outlet.Config) *session {
 	job.Source.Log, job.Source.Came, job.Source.Conduct = job.Log, job.Meter.SourceGives, &media.Conduct{}
-	s := &session{job: job, end: end}
+	s := &session{job: job}
 	s.troubled.Store(true)
+	told := observer{job.Observer, &s.troubled}
+	for i := range rooms {
+		rooms[i].Observer = told
+	}
+	s.outlets = outlet.NewGroup(rooms, job.Stood.Played)
 	cfg := program.Config{
 		Opener: p.Opener, Source: job.Source, Options: job.Options, Unconfirmed: s.outlets.Unconfirmed, Rules: p.Door.Rules(),
-		Retry: job.Retry, WasLive: job.WasLive, Meter: job.Meter, Observer: observer{job.Observer, &s.troubled},
+		Retry: job.Retry, WasLive: job.WasLive, Meter: job.Meter, Observer: told,
 	}
 	if p.Transcoders != nil {
 		cfg.Transcoders = p.Transcoders.With(ctx, job.Log, job.Source.Conduct)
 	}
 	s.program = program.New(cfg, job)
+	s.outlets.Enter = func() { s.program.Do(program.ForceKeyframe{}) }
 	return s
 }
 
@@ -56,9 +62,8 @@ func (o observer) Reconnecting(err error, wait time.Duration, until time.Time) {
 }
 
 // play plays until the program is over (nil), or what ends the push.
-func (s *session) play(ctx context.Context, rooms []outlet.Config) error {
-	played := s.job.Stood.Played
-	if longest := s.job.Options.MaxDuration; longest > 0 && played >= longest {
+func (s *session) play(ctx context.Context) error {
+	if longest := s.job.Options.MaxDuration; longest > 0 && s.job.Stood.Played >= longest {
 		return outlet.ErrOvertime
 	}
 	if err := s.program.Open(ctx); err != nil {
@@ -72,12 +77,7 @@ func (s *session) play(ctx context.Context, rooms []outlet.Config) error {
 		if err := s.program.TakeOver(ctx, stood); err != nil {
 			return err
 		}
-		played = stood.Played
-	}
-	s.outlets.Enter = func() { s.program.Do(program.ForceKeyframe{}) }
-	for _, room := range rooms {
-		room.Observer = observer{room.Observer, &s.troubled}
-		s.outlets.Add(outlet.New(room, played))
+		s.outlets.GoOnFrom(stood.Played)
 	}
 	for {
 		if err := s.playIn(ctx); !errors.Is(err, program.ErrNewTracks) {
@@ -89,11 +89,12 @@ func (s *session) play(ctx context.Context, rooms []outlet.Config) error {
 
 // playIn plays in rooms that are opened with the program's tracks as they are now.
 func (s *session) playIn(ctx context.Context) error {
-	running, leave := context.WithCancelCause(ctx)
-	defer s.running.Wait()
+	staying, leave := context.WithCancelCause(ctx)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
 	defer leave(program.ErrNotNeeded)
-	s.running.Go(func() {
-		if err := s.outlets.Keep(running, s.program.Tracks()); err != nil {
+	keeping.Go(func() {
+		if err := s.outlets.Keep(staying, s.program.Tracks()); err != nil {
 			s.end(err)
 		}
 	})
@@ -117,7 +118,7 @@ func (s *session) playIn(ctx context.Context) error {
 	}
 }
 
-// input gives the rooms what comes next when its time has come, until the program is
+// feed gives the rooms what comes next when its time has come, until the program is
 // over (nil) or inRoom ends.
 func (s *session) feed(ctx, inRoom context.Context) error {
 	for {
@@ -195,14 +196,15 @@ const tooSlow = 10 * time.Second
 
 // sent notes what a room has taken.
 func (s *session) sent(p media.Packet, late time.Duration) {
-	bytes, played := s.outlets.Sent()
+	now := time.Now()
+	bytes, played := s.outlets.Sent(now)
 	picture := p.Kind == media.Video
-	s.job.Meter.Sent(time.Now(), media.SentPacket{Bytes: bytes, Late: late, Picture: picture})
+	s.job.Meter.Sent(now, media.SentPacket{Bytes: bytes, Late: late, Picture: picture})
 	s.job.Meter.SetPlayed(played)
 	if picture && p.Keyframe {
 		s.job.Keyframe.Set(p.Data, p.Config)
 	}
-	s.program.Sent(p)
+	s.program.Sent(p, now)
 	if p.Origin == media.Taken && s.troubled.CompareAndSwap(true, false) {
 		s.job.Observer.Publishing()
 	}
