@@ -1,7 +1,6 @@
 package clock
 
 import (
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -202,8 +201,3 @@ func (a *Aligner) Span(track int) time.Duration { return time.Duration(a.spans[t
 
 // Longest is how much is held of the track of which it is more.
 func (a *Aligner) Longest() time.Duration { return max(a.Span(0), a.Span(1)) }
-
-// LeftOut says why a track that came after the push had begun is not played.
-func LeftOut(kind media.MediaType, why string) string {
-	return fmt.Sprintf("the source's %s came after the push had begun, and is left out: %s", media.WordFor(kind), why)
-}

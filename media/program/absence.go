@@ -11,11 +11,9 @@ import (
 // While a source is away, its rooms are given its last keyframe again and again, and
 // silence: players and relays give up where nothing comes.
 
-const (
-	// holdEvery is how often something is made up: as seldom as players bear that
-	// sound comes in one piece.
-	holdEvery = 200 * time.Millisecond
-)
+// holdEvery is how often something is made up: as seldom as players bear that
+// sound comes in one piece.
+const holdEvery = 200 * time.Millisecond
 
 // errHeld says that something has been made up.
 var errHeld = errors.New("something is shown meanwhile")
@@ -72,26 +70,18 @@ func (pg *Program) holdAbsent() bool {
 		}
 	}
 	pg.fillSilence(t)
-	for kind, track := range pg.tracks {
-		if l, ok := track.output.(*filledTrack); ok && l.begun {
-			for _, p := range l.until(t) {
-				pg.give(media.MediaType(kind), p)
-			}
-		}
-	}
+	pg.fillUntil(media.Video, t)
+	pg.fillUntil(media.Audio, t)
 	pg.lastSent.dts, pg.lastSent.at = t, time.Now()
 	if len(pg.ready) == 0 {
 		return false
 	}
 	pg.restamp.Next, pg.ends = max(pg.restamp.Next, t), max(pg.ends, t)
-	if l, ok := pg.tracks[media.Video].output.(*encodedTrack); ok { // it repeats nothing before
-		l.hold.from = max(l.hold.from, t)
-	}
-	if l, ok := pg.tracks[media.Audio].output.(*encodedTrack); ok {
-		l.SkipBefore(t)
-	}
-	for kind := range pg.tracks { // nothing of the source is lost by it
-		c := &pg.tracks[kind].coverage
+	for kind := range pg.tracks {
+		if l, ok := pg.tracks[kind].output.(*encodedTrack); ok {
+			l.makeNothingBefore(t)
+		}
+		c := &pg.tracks[kind].coverage // nothing of the source is lost by it
 		c.instead = instead{}
 		if c.begun && c.at+c.lasts < t-smallHole {
 			c.at, c.lasts = t, 0

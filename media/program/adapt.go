@@ -209,15 +209,20 @@ func (pg *Program) unfill(kind media.MediaType, t media.Track, tp *media.TrackPl
 		}
 	}
 	if !pg.mayRecode() {
-		pg.warn(media.WarnLeftOut, clock.LeftOut(kind, neverRecoded))
+		pg.warn(media.WarnLeftOut, leftOut(kind, neverRecoded))
 		return nil
 	}
 	err := pg.recode(kind, "the source has "+kind.String()+" now")
 	if media.KindOf(err) == media.KindSourceUnsupported {
-		pg.warn(media.WarnLeftOut, clock.LeftOut(kind, fmt.Sprintf("its codec %s cannot be decoded by this build", t.Codec)))
+		pg.warn(media.WarnLeftOut, leftOut(kind, fmt.Sprintf("its codec %s cannot be decoded by this build", t.Codec)))
 		return nil
 	}
 	return err
+}
+
+// leftOut says why a track that came after the push had begun is not played.
+func leftOut(kind media.MediaType, why string) string {
+	return fmt.Sprintf("the source's %s came after the push had begun, and is left out: %s", media.WordFor(kind), why)
 }
 
 // neverRecoded is why a track that comes late is left out.

@@ -94,11 +94,7 @@ func (pg *Program) catchUpAt(p media.Packet) {
 		track.shown = max(track.shown, p.PTS-clock.Tick)
 		switch l := track.output.(type) {
 		case *encodedTrack:
-			if media.MediaType(kind) == media.Audio {
-				l.SkipBefore(p.PTS)
-			} else {
-				l.hold.from = p.PTS
-			}
+			l.makeNothingBefore(p.PTS)
 		case *filledTrack:
 			_ = l.until(p.PTS)
 		}

@@ -316,9 +316,15 @@ func (pg *Program) holdToEnd(ctx context.Context) {
 	_ = pg.holdUntil(ctx, end-1) // what was put in has come out
 	pg.restamp.Next = max(pg.restamp.Next, min(end, pg.standing.until))
 	pg.fillSilence(max(end, pg.ends))
-	if l, ok := pg.tracks[media.Audio].output.(*filledTrack); ok && l.begun {
-		for _, p := range l.until(max(end, pg.ends) - 1) {
-			pg.give(media.Audio, p)
+	pg.fillUntil(media.Audio, max(end, pg.ends)-1)
+}
+
+// fillUntil gives what there is until room time t of a track that is made up, and has
+// begun.
+func (pg *Program) fillUntil(kind media.MediaType, t time.Duration) {
+	if l, ok := pg.tracks[kind].output.(*filledTrack); ok && l.begun {
+		for _, p := range l.until(t) {
+			pg.give(kind, p)
 		}
 	}
 }

@@ -14,15 +14,11 @@ import (
 
 // playlist opens the source, once for each time that it is played.
 type playlist struct {
-	opener  media.Opener
-	request media.SourceRequest
-	options media.Options
-	// Unconfirmed returns how much media is on its way to the room; nil: none.
-	unconfirmed func() time.Duration
-	plays       int              // that are over
-	coming      chan openedInput // capacity 1; nil while no opening for the next play is under way
-	cancel      context.CancelFunc
-	opening     sync.WaitGroup
+	*Config                  // of its program
+	plays   int              // that are over
+	coming  chan openedInput // capacity 1; nil while no opening for the next play is under way
+	cancel  context.CancelFunc
+	opening sync.WaitGroup
 }
 
 // openedInput is an input of which the first packets have been looked at, or why
@@ -36,15 +32,15 @@ type openedInput struct {
 
 // open opens the source at a position. ctx bounds the input's life.
 func (l *playlist) open(ctx context.Context, from time.Duration) openedInput {
-	f, err := input.Open(ctx, l.opener, l.request, input.Part{From: from, Until: l.options.EndAt}, l.onItsWay)
+	f, err := input.Open(ctx, l.Opener, l.Source, input.Part{From: from, Until: l.Options.EndAt}, l.onItsWay)
 	if err != nil {
 		return openedInput{err: err}
 	}
-	if end := f.Info.Duration; f.Seeks && end > 0 && end <= from && from == l.options.StartAt {
+	if end := f.Info.Duration; f.Seeks && end > 0 && end <= from && from == l.Options.StartAt {
 		f.Close()
 		return openedInput{err: &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence(fmt.Sprintf("the source ends at %v, before the position to start at; ask for an earlier one (startAtMs)", end))}}
 	}
-	if o := l.options; f.Info.Still && o.MaxDuration == 0 && o.EndAt == 0 && l.request.Mode != media.ModeLive {
+	if o := l.Options; f.Info.Still && o.MaxDuration == 0 && o.EndAt == 0 && l.Source.Mode != media.ModeLive {
 		f.Close()
 		return openedInput{err: errStill}
 	}
@@ -79,22 +75,22 @@ var errStill = &media.Error{Kind: media.KindSourceUnsupported, Op: "play",
 
 // onItsWay returns how much media has left us and not reached the room.
 func (l *playlist) onItsWay() time.Duration {
-	if l.unconfirmed == nil {
+	if l.Unconfirmed == nil {
 		return 0
 	}
-	return l.unconfirmed()
+	return l.Unconfirmed()
 }
 
 // more says whether the source is to be played again after this time.
 func (l *playlist) more() bool {
-	return l.options.Repeat < 0 || l.plays+1 < l.options.Repeat
+	return l.Options.Repeat < 0 || l.plays+1 < l.Options.Repeat
 }
 
 // prepare begins to open the source for its next play, so that it is there
 // when this one is over. It may be called again and again.
 func (l *playlist) prepare(ctx context.Context) {
 	if l.more() {
-		l.begin(ctx, l.options.StartAt, false)
+		l.begin(ctx, l.Options.StartAt, false)
 	}
 }
 
@@ -127,7 +123,7 @@ func (l *playlist) begin(ctx context.Context, from time.Duration, unclocked bool
 
 // next returns the input of the next play.
 func (l *playlist) next(ctx context.Context) openedInput {
-	l.begin(ctx, l.options.StartAt, false)
+	l.begin(ctx, l.Options.StartAt, false)
 	defer func() { l.coming = nil }()
 	l.plays++
 	select {
@@ -154,7 +150,7 @@ func (l *playlist) drop() {
 
 // openAgain looks at what goes on with f's source.
 func (l *playlist) openAgain(ctx context.Context, f *input.Input) openedInput {
-	g := f.Continue(ctx, l.request.Mode, l.onItsWay)
+	g := f.Continue(ctx, l.Source.Mode, l.onItsWay)
 	s, err := g.Probe(ctx)
 	if err != nil {
 		g.Close()

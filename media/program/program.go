@@ -81,7 +81,7 @@ type Config struct {
 	Opener      media.Opener
 	Source      media.SourceRequest
 	Options     media.Options
-	Unconfirmed func() time.Duration // how much media is on its way to the rooms
+	Unconfirmed func() time.Duration // how much media is on its way to the rooms; nil: none
 	Rules       media.Rules
 	Transcoders media.Transcoders // nil: nothing can be re-encoded
 	Retry       media.RetryPolicy
@@ -94,14 +94,14 @@ type Config struct {
 func New(cfg Config, job media.Job) *Program {
 	m := &Program{Config: cfg}
 	m.announced = job.Before
-	m.playlist = playlist{opener: cfg.Opener, request: cfg.Source, options: cfg.Options, unconfirmed: cfg.Unconfirmed}
+	m.playlist.Config = &m.Config
 	m.retries = retry.New(cfg.Retry)
 	m.upTo = sourcePosition{position: max(job.Start, job.Options.StartAt), plays: job.Stood.Loop}
 	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
 		m.upTo.position = min(m.upTo.position, end-clock.Tick)
 	}
 	m.upTo.unclocked = job.Unclocked
-	m.source = sourceFacts{live: cfg.WasLive, known: cfg.WasLive || job.Before != media.Plan{}}
+	m.source = sourceFacts{Kind: input.Kind{Live: cfg.WasLive}, known: cfg.WasLive || job.Before != media.Plan{}}
 	m.goOnFrom(job.Stood)
 	return m
 }
@@ -445,7 +445,7 @@ func (pg *Program) receive(p media.Packet) {
 		pg.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
 	}
 	if p.Change != nil && pg.tracks[kind].output == nil {
-		pg.warn(media.WarnLeftOut, clock.LeftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
+		pg.warn(media.WarnLeftOut, leftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
 	}
 	if pg.tracks[kind].output != nil {
 		pg.aligner.Push(pg.restamp.Restamp(p))
@@ -476,7 +476,7 @@ func (pg *Program) forgetHeld() {
 // Buffered returns how much of a live source that comes in bursts has come and was not
 // given out, and false of others. It may be called beside the other methods.
 func (pg *Program) Buffered() (most time.Duration, bursty bool) {
-	if !pg.source.bursty || pg.input == nil {
+	if !pg.source.Bursty || pg.input == nil {
 		return 0, false
 	}
 	for track, queued := range pg.input.Spans() {
@@ -490,7 +490,7 @@ func (pg *Program) Buffered() (most time.Duration, bursty bool) {
 
 // Realtime says whether the source's packets come as fast as they are made, and are not
 // to be paced.
-func (pg *Program) Realtime() bool { return pg.source.realtime }
+func (pg *Program) Realtime() bool { return pg.source.Realtime }
 
 // take passes on what an output track made, and fills in the other track up to there.
 func (pg *Program) take(kind media.MediaType, out []media.Packet) {

@@ -43,10 +43,8 @@ type sourcePosition struct {
 // sourceFacts are what a program needs to know of an opened source; they are the same
 // in all its plays.
 type sourceFacts struct {
+	input.Kind
 	known    bool // it was there once
-	live     bool
-	realtime bool
-	bursty   bool
 	duration time.Duration
 	garbled  bool // it has been no media where it was before
 }
@@ -108,7 +106,7 @@ func (pg *Program) nextOnce(ctx, wait context.Context) (media.Packet, error) {
 			return pg.makeNext(ctx, wait)
 		}
 		span := codeAhead
-		if pg.source.realtime {
+		if pg.source.Realtime {
 			span = codeAheadLive
 		}
 		pg.encodeAhead = startEncodeAhead(ctx, pg, span)
@@ -145,7 +143,7 @@ func (pg *Program) judge(err error) error {
 	switch kind := media.KindOf(err); {
 	case (kind == media.KindSourceNotFound || kind == media.KindSourceHost || kind == media.KindSourceTLS) && pg.source.known:
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: "open source again", Err: err}
-	case (kind == media.KindSourceInvalid || kind == media.KindSourceNoTrack) && pg.source.live && (pg.WasLive || pg.sentAny):
+	case (kind == media.KindSourceInvalid || kind == media.KindSourceNoTrack) && pg.source.Live && (pg.WasLive || pg.sentAny):
 		pg.source.garbled = true
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: "read source", Err: err}
 	default:
@@ -167,21 +165,21 @@ func (pg *Program) openOnce(ctx, wait context.Context) error {
 		return err
 	}
 	pg.Meter.SourceCame()
-	if o.err != nil && pg.source.live {
+	if o.err != nil && pg.source.Live {
 		return away(o.err)
 	}
 	if o.err != nil {
 		return o.err
 	}
 	f := o.input
-	if pg.source.live && !f.Live {
+	if pg.source.Live && !f.Live {
 		f.Close()
 		return errNowRecorded
 	}
 	pg.warnOfParts(f)
 	pg.warnOfSpeed(f)
 	pg.warnOfCodecs(f)
-	pg.source = sourceFacts{known: true, live: f.Live, realtime: f.Realtime, bursty: f.Bursty, duration: f.Info.Duration, garbled: pg.source.garbled}
+	pg.source = sourceFacts{Kind: f.Kind, known: true, duration: f.Info.Duration, garbled: pg.source.garbled}
 	pg.Meter.SetDuration(pg.source.duration)
 	if pg.upTo.unclocked {
 		pg.stepBack()
@@ -262,7 +260,7 @@ func (pg *Program) takeVideo(ctx context.Context) error {
 	switch {
 	case pg.tracks[media.Video].output != nil:
 	case !pg.mayRecode() && copyable(pg.decide(o)) != nil:
-		pg.warn(media.WarnLeftOut, clock.LeftOut(media.Video, neverRecoded))
+		pg.warn(media.WarnLeftOut, leftOut(media.Video, neverRecoded))
 	default:
 		pg.warn(media.WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")
 		pg.closeOutputs()
@@ -311,9 +309,9 @@ func (pg *Program) bringTo(ctx context.Context, position time.Duration) (bool, e
 func (pg *Program) Pause() {
 	begun := pg.encodeAhead != nil || pg.given
 	switch {
-	case pg.source.realtime: // the tracks may change while it works
+	case pg.source.Realtime: // the tracks may change while it works
 		pg.Meter.Dropped(pg.stopEncodeAhead())
-	case begun || pg.source.live:
+	case begun || pg.source.Live:
 		pg.closeSource()
 	}
 	pg.anew, pg.absent = true, false
@@ -400,11 +398,11 @@ func (pg *Program) TellEnd() {
 	if until := pg.Options.EndAt; until > 0 && (length == 0 || until < length) {
 		length = until
 	}
-	if length == 0 && !pg.source.live {
+	if length == 0 && !pg.source.Live {
 		length = pg.upTo.reached
 	}
 	reached := max(pg.upTo.position, pg.upTo.reached, pg.elapsed())
-	if missing := length - reached; missing > endedEarly && !pg.source.live {
+	if missing := length - reached; missing > endedEarly && !pg.source.Live {
 		pg.Observer.Warned(media.WarnEndedEarly, fmt.Sprintf("the source ended at %v although it says it is %v long; it may have been cut short, so check the file",
 			reached.Round(time.Second), length.Round(time.Second)))
 	} else if length > 0 {

@@ -229,6 +229,16 @@ func (l *encodedTrack) SkipBefore(t time.Duration) {
 	}
 }
 
+// makeNothingBefore keeps what would fill a hole before t from being made up: a picture
+// that is repeated, the silence of an encoder.
+func (l *encodedTrack) makeNothingBefore(t time.Duration) {
+	if l.hold == nil {
+		l.SkipBefore(t)
+	} else {
+		l.hold.from = max(l.hold.from, t)
+	}
+}
+
 func (l *encodedTrack) SkipFrom(t time.Duration) {
 	l.Transcoder.SkipFrom(t)
 	l.end = t
