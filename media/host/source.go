@@ -489,7 +489,7 @@ func (s *source) inWords(op string, err error) error {
 	case s.request.Conduct.Poisoned():
 		return errPoisoned(op)
 	case errors.Is(err, errDied) || errors.Is(err, errFrame):
-		return errGoneOn(op)
+		return cmp.Or(s.ended(op), errGoneOn(op)) // its time may have ended while its host died
 	}
 	return cmp.Or(s.ended(op), error(&media.Error{Kind: media.KindInternal, Op: op, Err: err}))
 }
