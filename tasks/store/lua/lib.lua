@@ -370,7 +370,8 @@ end
 local function settle(k, rec)
   if rec.settled == rec.epoch and rec.strikes == 0 then return end
   rec.strikes, rec.struck, rec.settled = 0, '', rec.epoch
-  redis.call('HSET', k.push, 'strikes', '0', 'struck', '', 'settled_epoch', int(rec.epoch))
+  redis.call('HDEL', k.push, 'strikes', 'struck')
+  redis.call('HSET', k.push, 'settled_epoch', int(rec.epoch))
 end
 
 -- requeue gives a push to whoever comes: the next attempt, with time until
