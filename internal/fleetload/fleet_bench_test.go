@@ -31,13 +31,14 @@ const lease = 30 * time.Second
 // of a core, the others are per second. Everything that a worker does to Redis is
 // done by the code that does it in one; only the media is made up.
 //
-// FLEET_PUSHES and FLEET_WORKERS make it another fleet; FLEET_SECONDS is how long
-// it is watched.
+// FLEET_PUSHES and FLEET_WORKERS make it another fleet, in which FLEET_RESUME of 100
+// pushes keep a resume record; FLEET_SECONDS is how long it is watched.
 func BenchmarkFleet(b *testing.B) {
-	pushes, workers, seconds := number(b, "FLEET_PUSHES", 10_000), number(b, "FLEET_WORKERS", 100), number(b, "FLEET_SECONDS", 30)
+	pushes, workers, seconds, resume := number(b, "FLEET_PUSHES", 10_000), number(b, "FLEET_WORKERS", 100), number(b, "FLEET_SECONDS", 30), number(b, "FLEET_RESUME", 100)
 	redis := redistest.New(b, redistest.Config{})
 	for b.Loop() {
 		f := newFleet(b, redis, workers, pushes)
+		f.resume = resume
 		empty := f.info("memory")["used_memory_dataset"]
 		f.create(pushes)
 		f.await(pushes)
@@ -75,6 +76,7 @@ type fleet struct {
 	client  redisconn.Client // of who looks on, and creates
 	store   *store.Store
 	sealer  *secret.Sealer
+	resume  int          // pushes of 100 that keep a resume record
 	played  atomic.Int64 // pushes that publish
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -152,7 +154,7 @@ func (f *fleet) close() {
 	_ = f.client.Close()
 }
 
-// create starts pushes as an API does, every fourth with a resume record.
+// create starts pushes as an API does.
 func (f *fleet) create(pushes int) {
 	bell := queue.New(f.client)
 	ids := make(chan int)
@@ -186,12 +188,15 @@ func (f *fleet) newPush(n int) tasks.NewPush {
 		UserSig:  media.Secret(fmt.Sprintf("%0220d", n)),
 	})
 	require.NoError(f.b, err)
-	return tasks.NewPush{Envelope: envelope, Push: tasks.Push{ID: id, Epoch: 1, Spec: tasks.Spec{
+	p := tasks.NewPush{Envelope: envelope, Push: tasks.Push{ID: id, Epoch: 1, Spec: tasks.Spec{
 		VideoSrc: fmt.Sprintf("https://files.example/lessons/2026/algebra-%d.mp4", n), SourceHost: "files.example", SDKAppID: 1400000000,
 		RoomID: fmt.Sprintf("lesson-%d", n), UserID: fmt.Sprintf("teacher-%d", n), ClientRole: "anchor", Mode: media.ModeAuto,
-		ResumeScope: tasks.ResumeScopeSource, ResumeKey: fmt.Sprintf("%064d", n), Redis: n%4 == 0, MaxIdle: tasks.DefaultMaxIdle,
-		Options: media.Options{FillAudio: true},
+		ResumeScope: tasks.ResumeScopeSource, MaxIdle: tasks.DefaultMaxIdle, Options: media.Options{FillAudio: true},
 	}}}
+	if n%100 < f.resume {
+		p.Push.Spec.Redis, p.Push.Spec.ResumeKey = true, fmt.Sprintf("%064d", n)
+	}
+	return p
 }
 
 // await waits until all pushes publish.

@@ -25,7 +25,7 @@ local function looked_at(id)
   return anybody and (tonumber(redis.pcall('ZSCORE', looks, id) or '') or 0) > t
 end
 local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
-local lease_end = int(t + lease)
+local lease_end, leases = int(t + lease), {}
 
 -- write puts down what the attempt tells of itself, state excepted, which it is
 -- to be in; it returns the last state among its events.
@@ -38,7 +38,8 @@ local function write(k, rec, a, state)
     f[#f + 1] = a.t
   end
   set_fields(k.push, f)
-  redis.call('ZADD', KEYS[1], lease_end, rec.id)
+  leases[#leases + 1] = lease_end
+  leases[#leases + 1] = rec.id
   if a.d then settle(k, rec) end
   if a.m then sample(k, a.m) end
   return a.v and attempt_events(k, rec, a.e, a.v, state) or ''
@@ -94,4 +95,5 @@ for i = 5, #ARGV do
   local ok, verdict = pcall(renew, {push = KEYS[i - 1]}, a)
   verdicts[i - 4] = ok and verdict or GONE
 end
+if #leases > 0 then redis.call('ZADD', KEYS[1], unpack(leases)) end
 return verdicts
