@@ -175,3 +175,13 @@ func (d *demuxer) seekFrame(stream int, to time.Duration) error {
 	ts := astiav.RescaleQRnd(int64(to), astiav.NewRational(1, int(time.Second)), base, astiav.RoundingDown)
 	return format.SeekFrame(stream, ts, flags)
 }
+
+// retimed says whether a part of a track that is played has another speed.
+func (d *demuxer) retimed() bool {
+	for stream := range d.roles.index {
+		if d.container.scope.c.edits.retimed>>uint(stream)&1 != 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -59,16 +59,6 @@ func newEdits(d *demuxer) *edits {
 	return e
 }
 
-// retimed says whether a part of a track that is played has another speed.
-func (d *demuxer) retimed() bool {
-	for stream := range d.roles.index {
-		if d.container.scope.c.edits.retimed>>uint(stream)&1 != 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // inHole says whether p, which is to be shown or heard, is in the place of nothing.
 func (e *edits) inHole(p media.Packet) bool {
 	return !p.Discard && slices.ContainsFunc(e.holes[p.Track], func(h hole) bool {
