@@ -206,6 +206,9 @@ type SourceRequest struct {
 	Mode          SourceMode
 	// Choice that cannot be met is an *Error of KindSourceNoTrack.
 	Choice TrackChoice
+	// Bounds is the largest picture that is played as it is: of several, one within them
+	// is chosen.
+	Bounds Bounds
 	// AudioDelay is by how much later the sound's packets are timed than the source
 	// has them; of a source without a picture it is ignored.
 	AudioDelay time.Duration

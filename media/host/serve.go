@@ -57,6 +57,7 @@ type sourceOpening struct {
 	Name       string // an address that says no more than the source's scheme and how its path ends
 	Mode       media.SourceMode
 	Choice     media.TrackChoice
+	Bounds     media.Bounds
 	AudioDelay int64 // nanoseconds
 	Seekable   bool
 	Size       int64

@@ -64,7 +64,7 @@ func (s *session) serveSource(av Libav, o sourceOpening) error {
 		Found:   func() string { return served.why().Found },
 	}
 	src, err := av.Demuxer.Demux(s.ctx, media.SourceRequest{
-		URL: way.URL, Mode: o.Mode, Choice: o.Choice, AudioDelay: time.Duration(o.AudioDelay), Log: s.log,
+		URL: way.URL, Mode: o.Mode, Choice: o.Choice, Bounds: o.Bounds, AudioDelay: time.Duration(o.AudioDelay), Log: s.log,
 	}, given{way, served.bytes})
 	if err != nil {
 		return s.sendJSON(kindOpen, opened{Fault: faultOf(err)})

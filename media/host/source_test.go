@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -70,6 +71,16 @@ func TestASourceIsReadThroughAHostAsWithout(t *testing.T) {
 	require.Equal(t, wanted(1000, 5000), read(t, s, -1))
 	_, err := s.ReadPacket()
 	require.Equal(t, io.EOF, err)
+}
+
+func TestAHostLearnsWhatASourceIsAskedFor(t *testing.T) {
+	asked := media.SourceRequest{
+		Mode: media.ModeVOD, Choice: media.TrackChoice{Audio: "de", Program: 3}, Bounds: media.Bounds{Long: 1920, Short: 1080}, AudioDelay: time.Second,
+	}
+	s, err := newPool(t, nil).Demux(t.Context(), asked, textOf("a"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	require.Equal(t, fmt.Sprint(asked.Mode, asked.Choice, asked.Bounds, asked.AudioDelay), s.Info().Streams[0].Title)
 }
 
 func TestASourceGoesOnInAnotherHostWithoutLosingOrRepeatingAPacket(t *testing.T) {

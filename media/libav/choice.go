@@ -16,6 +16,7 @@ import (
 type choice struct {
 	container *container
 	asked     media.TrackChoice
+	bounds    media.Bounds // of the room
 }
 
 // best returns the best video and the best audio, nil for none.
@@ -32,7 +33,7 @@ func (c choice) best() (video, audio *astiav.Stream, err error) {
 		}
 	}
 	ofAudio := c.container.usable(astiav.MediaTypeAudio)
-	video = best(streams, c.container.usable(astiav.MediaTypeVideo), betterVideo)
+	video = best(streams, c.container.usable(astiav.MediaTypeVideo), c.betterVideo)
 	audio = best(c.related(sounds, video), ofAudio, better)
 	if audio == nil {
 		audio = best(sounds, ofAudio, better)
@@ -135,28 +136,22 @@ func best(streams []*astiav.Stream, ok func(*astiav.Stream) bool, better func(a,
 	return streams[0]
 }
 
-// What the room takes without scaling, either way round.
-const (
-	mostLong  = 1920
-	mostShort = 1080
-)
-
 // oversize is by how many pixels a picture is too big, 0 when it fits.
-func oversize(width, height int) int {
-	if max(width, height) <= mostLong && min(width, height) <= mostShort {
+func (c choice) oversize(p *astiav.CodecParameters) int {
+	if c.bounds.Hold(p.Width(), p.Height()) {
 		return 0
 	}
-	return width * height
+	return p.Width() * p.Height()
 }
 
 // betterVideo prefers what can be decoded, then the container's default, then
 // what fits the room, then pixels, then bit rate.
-func betterVideo(a, b *astiav.Stream) int {
+func (c choice) betterVideo(a, b *astiav.Stream) int {
 	p, q := a.CodecParameters(), b.CodecParameters()
 	return cmp.Or(
 		decodable(a)-decodable(b),
 		preferred(a)-preferred(b),
-		oversize(q.Width(), q.Height())-oversize(p.Width(), p.Height()),
+		c.oversize(q)-c.oversize(p),
 		p.Width()*p.Height()-q.Width()*q.Height(),
 		cmp.Compare(p.BitRate(), q.BitRate()),
 	)

@@ -41,7 +41,7 @@ func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Ga
 	c := &container{way: way, life: l, scope: o.newScope(r)}
 	s := &Source{
 		container: c,
-		demuxer:   &demuxer{container: c, choice: choice{container: c, asked: r.Choice}, came: r.Came},
+		demuxer:   &demuxer{container: c, choice: choice{container: c, asked: r.Choice, bounds: r.Bounds}, came: r.Came},
 		delay:     clock.SoundDelay{By: r.AudioDelay},
 	}
 	if err := s.alone(s.open); err != nil {

@@ -91,7 +91,7 @@ func (s *Source) open(p Playlist) error {
 	if !isMaster(p.Text) {
 		return s.openWith(p, nil, 0)
 	}
-	m := parseMaster(p.Text)
+	m := parseMaster(p.Text, s.request.Bounds)
 	if len(m.variants) == 0 {
 		return invalid(media.Because("its playlist names no variant", nil))
 	}
@@ -140,7 +140,7 @@ func passable(err error) bool {
 
 // tooBig says whether the room does not take the picture as it is.
 func (s *Source) tooBig() bool {
-	return slices.ContainsFunc(s.info.Tracks, func(t media.Track) bool { return t.Type == media.Video && fit(t.Width, t.Height) < 0 })
+	return slices.ContainsFunc(s.info.Tracks, func(t media.Track) bool { return t.Type == media.Video && fit(t.Width, t.Height, s.request.Bounds) < 0 })
 }
 
 func (s *Source) openVariant(at Playlist, m master, v variant) error {
