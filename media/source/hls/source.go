@@ -302,8 +302,8 @@ func (s *Source) tracks() (all []media.Track) {
 // track is the one of a type; nil: none.
 func (s *Source) track(m media.MediaType) *media.Track {
 	for _, c := range s.chains {
-		if c.gives[m] && c.now[m] != nil {
-			return c.now[m]
+		if t := c.tracks[m].now; c.gives[m] && t != nil {
+			return t
 		}
 	}
 	return nil
@@ -311,7 +311,7 @@ func (s *Source) track(m media.MediaType) *media.Track {
 
 // leading is the type of the first chain's track that positions are found by.
 func (s *Source) leading() media.MediaType {
-	if s.chains[0].now[media.Video] != nil || !s.chains[0].gives[media.Audio] {
+	if s.chains[0].tracks[media.Video].now != nil || !s.chains[0].gives[media.Audio] {
 		return media.Video
 	}
 	return media.Audio
