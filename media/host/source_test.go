@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -320,4 +321,16 @@ func TestAHostLearnsNoWordOfARefusal(t *testing.T) {
 	m.refusal = &media.Error{Kind: media.KindSourceUnauthorized, Op: opOpen, Err: media.Because("http://inside.example: the server refuses access", nil)}
 	_, err := newPool(t, nil).Demux(t.Context(), media.SourceRequest{}, m)
 	require.Same(t, m.refusal, err)
+}
+
+// What is grouped in a track is not in its JSON: both ends of a socket, and those who
+// read it elsewhere, know it flat.
+func TestATrackIsFlatInItsFrame(t *testing.T) {
+	text, err := json.Marshal(media.Track{Display: media.Display{Rotation: 90, Mirrored: true}, DecoderHints: media.DecoderHints{CodecTag: 7}})
+	require.NoError(t, err)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(text, &fields))
+	for name, want := range map[string]any{"Rotation": 90.0, "Mirrored": true, "PixelsFixed": false, "CodecTag": 7.0, "BlockAlign": 0.0} {
+		require.Equal(t, want, fields[name], name)
+	}
 }

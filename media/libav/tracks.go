@@ -82,8 +82,9 @@ func (c *container) track(m media.MediaType, stream *astiav.Stream) media.Track 
 		Codec:   media.Codec(p.CodecID().Name()),
 		Profile: p.ProfileName(),
 		Bitrate: media.BitsPerSecond(p.BitRate()),
-
-		BlockAlign: int(more.block_align), BitsPerSample: int(more.bits_per_sample), CodecTag: uint32(more.tag),
+		DecoderHints: media.DecoderHints{
+			BlockAlign: int(more.block_align), BitsPerSample: int(more.bits_per_sample), CodecTag: uint32(more.tag),
+		},
 	}
 	if extra := p.ExtraData(); len(extra) > 0 {
 		t.Extradata = extra
