@@ -43,16 +43,16 @@ func (d *demuxer) pick() error {
 // choose gives the parts to the best video and the best audio and makes all other
 // streams cost nothing.
 func (d *demuxer) choose() error {
-	video, audio, err := d.choice.best()
+	offered, err := d.choice.onOffer()
+	if err != nil {
+		return err
+	}
+	video, audio, err := d.choice.best(offered)
 	if err != nil {
 		return err
 	}
 	d.roles = roles{video: -1, audio: -1, index: make(map[int]int, 2)}
 	d.known = map[int]astiav.CodecID{}
-	offered, err := d.choice.onOffer()
-	if err != nil {
-		return err
-	}
 	for _, st := range offered {
 		d.known[st.Index()] = st.CodecParameters().CodecID()
 	}

@@ -19,12 +19,8 @@ type choice struct {
 	bounds    media.Bounds // of the room
 }
 
-// best returns the best video and the best audio, nil for none.
-func (c choice) best() (video, audio *astiav.Stream, err error) {
-	streams, err := c.onOffer()
-	if err != nil {
-		return nil, nil, err
-	}
+// best returns the best video and the best audio of streams, nil for none.
+func (c choice) best(streams []*astiav.Stream) (video, audio *astiav.Stream, err error) {
 	sounds, better := streams, c.betterAudio
 	if c.asked.Audio != "" {
 		better = firstAudio
