@@ -31,7 +31,7 @@ var ladder = []struct {
 	{1920 * 1080, 3_500_000},
 }
 
-// videoOutput says what t is re-encoded to: the wish, else the source's own
+// videoOutput says what t is re-encoded to: what was asked for, else the source's own
 // shape and size within the room's, never enlarged. The source's frame rate
 // decides nothing: it is a guess, and of a live source often a wrong one.
 func videoOutput(r media.Rules, t media.Track, w media.VideoWish) media.VideoOutput {
