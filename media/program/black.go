@@ -10,7 +10,7 @@ import (
 var blackVideo = media.VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000, KeyInterval: outputKeyInterval}
 
 // black makes the output track of a source without video.
-func black(ts media.Transcoders, r media.Rules, asked media.VideoWish) (outputTrack, error) {
+func black(ts media.Transcoders, r media.Rules, asked media.VideoOptions) (outputTrack, error) {
 	if ts == nil {
 		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: "plan", Err: media.Because("the worker cannot make the black picture that sound alone needs", nil)}
 	}

@@ -100,12 +100,12 @@ func (pl *planner) mayRecode() bool {
 // videoOutput says what t is re-encoded to: what the room was told, else what
 // suits t and the options.
 func (pl *planner) videoOutput(t media.Track, told media.Output) media.VideoOutput {
-	return videoOutput(pl.Rules, t, pl.videoWish(told))
+	return videoOutput(pl.Rules, t, pl.videoOptions(told))
 }
 
-// videoWish is what was asked of the picture, at the size that the room was
+// videoOptions is what was asked of the picture, at the size that the room was
 // told.
-func (pl *planner) videoWish(told media.Output) media.VideoWish {
+func (pl *planner) videoOptions(told media.Output) media.VideoOptions {
 	asked := pl.Options.Video
 	if told.Width > 0 && told.Height > 0 {
 		asked.Width, asked.Height = told.Width&^1, told.Height&^1

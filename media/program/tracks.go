@@ -129,7 +129,7 @@ func (ts *roomTracks) make(kind media.MediaType, plan media.Plan) (outputTrack, 
 	case tp.Action == media.Fill && kind == media.Audio:
 		return silence(ts.audioOutput(tp.Output)), nil
 	case tp.Action == media.Fill:
-		return black(ts.Transcoders, ts.Rules, ts.videoWish(tp.Output))
+		return black(ts.Transcoders, ts.Rules, ts.videoOptions(tp.Output))
 	default:
 		return ts.encoder(kind, *source, tp.Output)
 	}

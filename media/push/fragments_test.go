@@ -112,9 +112,9 @@ func TestATrackThatDoesNotComeHoldsNothingUp(t *testing.T) {
 					s.playFragments(t, nil, fakesource.Fragments{Length: fakesource.Frame, Leave: c.leave, Rate: rate})
 					most, first := time.Duration(0), time.Duration(0)
 					if rate > 0 && rate < 2 {
-						most, first = clock.WeaveWait, clock.WeaveWait
+						most, first = clock.AlignWait, clock.AlignWait
 					} else if rate > 0 {
-						most, first = time.Duration(float64(clock.FileWeave)/rate), time.Duration(float64(clock.FileWeave)/rate)
+						most, first = time.Duration(float64(clock.AlignSpan)/rate), time.Duration(float64(clock.AlignSpan)/rate)
 					}
 					t.Logf("%s at %v: first after %v, slipped %v", name, rate, s.room.got[0].at, s.job.Meter.Snapshot(time.Now()).Slipped)
 					require.LessOrEqual(t, s.room.got[0].at, first)

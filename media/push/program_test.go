@@ -156,7 +156,7 @@ func TestWhatTheRoomDoesNotTakeIsReencodedInRealTime(t *testing.T) {
 		require.Equal(t, media.Copy, s.seen.plan.Audio.Action)
 		require.Equal(t, []media.VideoOutput{{Width: 640, Height: 360, FPS: 30, Bitrate: 800_000, KeyInterval: 2 * time.Second}}, coders.video)
 		for i, p := range s.room.got[1:] {
-			require.GreaterOrEqual(t, p.DTS, s.room.got[i].DTS, "the tracks are woven by DTS")
+			require.GreaterOrEqual(t, p.DTS, s.room.got[i].DTS, "the tracks are interleaved by DTS")
 		}
 		require.True(t, coders.made[0].closed)
 	})
