@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -30,11 +29,6 @@ func (s *inRealTime) ReadPacket() (media.Packet, error) {
 		err = retry.Sleep(s.Ctx, time.Until(s.begin.Add(p.DTS)))
 	}
 	return p, err
-}
-
-// playFrom plays what open gives.
-func (s *stage) playFrom(ctx context.Context, open fakesource.OpenerFunc, coders media.Transcoders) error {
-	return (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
 }
 
 func TestAPushIsPublishingAgainWhenItsSourceIsBackInTheSameSession(t *testing.T) {
@@ -105,21 +99,6 @@ func TestAStopWhileALoopsNextOpeningHangsIsAtOnce(t *testing.T) {
 	})
 }
 
-// slowCoders take 50 ms for each picture.
-type slowCoders struct{ fakeCoders }
-
-type slowCoder struct{ media.Transcoder }
-
-func (c slowCoder) Transcode(p media.Packet) ([]media.Packet, error) {
-	time.Sleep(50 * time.Millisecond)
-	return c.Transcoder.Transcode(p)
-}
-
-func (c *slowCoders) Video(t media.Track, to media.VideoOutput) (media.Transcoder, error) {
-	coder, err := c.fakeCoders.Video(t, to)
-	return slowCoder{coder}, err
-}
-
 func TestAStopWhileAGroupOfPicturesIsDecodedIsSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(int) fakesource.Source {
@@ -128,7 +107,7 @@ func TestAStopWhileAGroupOfPicturesIsDecodedIsSoon(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(6*time.Second, func() { cancel(media.ErrStopped) }) // 20 pictures take a second from about 5.7 s on
 		begin := time.Now()
-		require.ErrorIs(t, s.playWith(ctx, &slowCoders{}), media.ErrStopped)
+		require.ErrorIs(t, s.playWith(ctx, &fakeCoders{picture: slow(50 * time.Millisecond)}), media.ErrStopped)
 		require.LessOrEqual(t, time.Since(begin), 6*time.Second+200*time.Millisecond)
 	})
 }
@@ -282,26 +261,12 @@ func TestAPlanThatChangesFailsWithItsReasonWhereNothingMayBeReencoded(t *testing
 	})
 }
 
-// panicking transcoders have a fault.
-type panicking struct{ fakeCoders }
-
-type panickingCoder struct{ media.Transcoder }
-
-func (panickingCoder) Transcode(media.Packet) ([]media.Packet, error) { panic("a fault") }
-
-func (c *panicking) With(context.Context, *slog.Logger, *media.Conduct) media.Transcoders { return c }
-
-func (c *panicking) Video(t media.Track, to media.VideoOutput) (media.Transcoder, error) {
-	coder, err := c.fakeCoders.Video(t, to)
-	return panickingCoder{coder}, err
-}
-
 func TestAPanicInAGoroutineOfAPushIsItsOwnFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(4 * time.Second))
 		s.job.Options.Transcode = media.TranscodeAlways
 		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
-		err := s.playWith(t.Context(), &panicking{})
+		err := s.playWith(t.Context(), &fakeCoders{picture: panicking})
 		require.Equal(t, media.KindInternal, media.KindOf(err))
 		require.ErrorContains(t, err, "a fault")
 	})
