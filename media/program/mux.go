@@ -32,6 +32,12 @@ func (m *mux) open(realtime bool) {
 	m.interleaver = clock.NewInterleaver(len(m.tracks.all()), hold)
 }
 
+// lead makes the sound of an input wait for its first picture: viewers begin with one, and a
+// decoder may keep it for long.
+func (m *mux) lead(realtime bool) {
+	m.interleaver.Lead(m.tracks.index(media.Video), m.tracks.encodes(media.Video) && !realtime)
+}
+
 // take passes on what an output track made, and fills in the other track up to there.
 func (m *mux) take(kind media.MediaType, out []media.Packet) {
 	track, other := &m.tracks.of[kind], &m.tracks.of[1-kind]

@@ -214,13 +214,7 @@ func (pg *Program) bring(ctx, wait context.Context) (openedInput, error) {
 // load goes on with another input, which is the program's from now on.
 func (pg *Program) load(o openedInput) error {
 	f := o.input
-	plan := pg.tracks.decide(o)
-	if pg.tracks.planned && pg.tracks.picture().output == nil {
-		plan.Video = nil
-	}
-	if tp := plan.Video; tp != nil && tp.Action == media.Copy && o.probe.Stands && pg.tracks.mayRecode() {
-		*tp = media.TrackPlan{Action: media.Transcode, Reason: reasonStands}
-	}
+	plan := pg.tracks.planFor(o)
 	pg.closeInput()
 	pg.input, pg.pending = f, bitstream.Pending{}
 	pg.times.take(f, o.probe.Cut)
@@ -231,8 +225,7 @@ func (pg *Program) load(o openedInput) error {
 		return err
 	}
 	pg.hold.copyAgain(plan.Video)
-	// Viewers begin with a picture, and a decoder may keep its first for long.
-	pg.mux.interleaver.Lead(pg.tracks.index(media.Video), pg.tracks.encodes(media.Video) && !f.Realtime)
+	pg.mux.lead(f.Realtime)
 	pg.times.align(pg.wanted)
 	pg.hold.goOn()
 	pg.catchUp.goOn()

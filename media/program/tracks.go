@@ -85,6 +85,19 @@ func (ts *roomTracks) warn(code media.WarningCode, message string) {
 	ts.Observer.Warned(code, message)
 }
 
+// planFor plans what is done with an input that is to be the present one: a picture that
+// the room was not told of is left out, and one that stands is re-encoded from the first.
+func (ts *roomTracks) planFor(o openedInput) media.Plan {
+	plan := ts.decide(o)
+	if ts.planned && ts.picture().output == nil {
+		plan.Video = nil
+	}
+	if tp := plan.Video; tp != nil && tp.Action == media.Copy && o.probe.Stands && ts.mayRecode() {
+		*tp = media.TrackPlan{Action: media.Transcode, Reason: reasonStands}
+	}
+	return plan
+}
+
 // take makes an input the present one, and plan what is done with it.
 func (ts *roomTracks) take(in *input.Input, plan *media.Plan) error {
 	if err := ts.accept(in, plan); err != nil {
