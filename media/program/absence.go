@@ -37,18 +37,18 @@ type lastSent struct {
 	picture, sound time.Duration
 }
 
-func (l *lastSent) note(p media.Packet, now time.Time) {
+func (s *lastSent) note(p media.Packet, now time.Time) {
 	if p.Kind == media.Audio {
-		l.sound = p.PTS + p.Duration
+		s.sound = p.PTS + p.Duration
 	} else {
-		l.picture = p.PTS
+		s.picture = p.PTS
 	}
 	if p.Origin != media.Taken { // made up: it says nothing of the source
 		return
 	}
-	l.at, l.dts = now, p.DTS
+	s.at, s.dts = now, p.DTS
 	if p.Kind == media.Video && p.Keyframe {
-		l.key = p
+		s.key = p
 	}
 }
 

@@ -28,80 +28,80 @@ type copiedTrack struct {
 	told []byte
 }
 
-func newCopiedTrack(r media.Rules, t media.Track, c bitstream.Filter) *copiedTrack {
-	t.Extradata = c.Config()
-	return &copiedTrack{rules: r, out: t, filter: c, shape: bitstream.ShapeOf(t)}
+func newCopiedTrack(r media.Rules, t media.Track, filter bitstream.Filter) *copiedTrack {
+	t.Extradata = filter.Config()
+	return &copiedTrack{rules: r, out: t, filter: filter, shape: bitstream.ShapeOf(t)}
 }
 
-func (l *copiedTrack) track() media.Track {
-	t := l.out
-	if l.told != nil {
-		t.Extradata = l.told
+func (c *copiedTrack) track() media.Track {
+	t := c.out
+	if c.told != nil {
+		t.Extradata = c.told
 	}
 	return t
 }
 
-func (l *copiedTrack) flush() ([]media.Packet, error) { return nil, nil }
+func (c *copiedTrack) flush() ([]media.Packet, error) { return nil, nil }
 
-func (l *copiedTrack) takeDamaged() int64 {
-	n := l.damaged
-	l.damaged = 0
+func (c *copiedTrack) takeDamaged() int64 {
+	n := c.damaged
+	c.damaged = 0
 	return n
 }
 
 // input goes on with a source opened anew. The room's track stays what it is:
 // another size or rate is a *planChange.
-func (l *copiedTrack) input(t media.Track, c bitstream.Filter) error {
-	if reason := bitstream.Difference(l.shape, bitstream.Configured(t, c.Config())); reason != "" {
+func (c *copiedTrack) input(t media.Track, filter bitstream.Filter) error {
+	if reason := bitstream.Difference(c.shape, bitstream.Configured(t, filter.Config())); reason != "" {
 		return &planChange{reason}
 	}
-	l.filter, l.order, l.cuts, l.gop = c, bitstream.OrderWatch{}, bitstream.CutWatch{}, bitstream.GOP{}
+	c.filter, c.order, c.cuts, c.gop = filter, bitstream.OrderWatch{}, bitstream.CutWatch{}, bitstream.GOP{}
 	return nil
 }
 
-func (l *copiedTrack) put(p media.Packet) ([]media.Packet, error) {
+func (c *copiedTrack) put(p media.Packet) ([]media.Packet, error) {
 	if p.NoPTS {
 		p.PTS, p.NoPTS = p.DTS, false
 	}
-	video := l.out.Type == media.Video
-	if video && l.order.Reordered(p) && !l.rules.BFrames {
+	video := c.out.Type == media.Video
+	if video && c.order.Reordered(p) && !c.rules.BFrames {
 		return nil, &planChange{reasonBFrames}
 	}
-	if video && l.cuts.Cut(p) {
+	if video && c.cuts.Cut(p) {
 		return nil, &planChange{reasonCut}
 	}
 	if p.Extradata != nil {
-		l.filter = bitstream.NewFilter(media.Track{Type: l.out.Type, Codec: l.out.Codec, Extradata: p.Extradata})
+		c.filter = bitstream.NewFilter(media.Track{Type: c.out.Type, Codec: c.out.Codec, Extradata: p.Extradata})
 	}
 	raw := p
-	data, err := l.filter.Conform(p.Data)
+	data, err := c.filter.Conform(p.Data)
 	if err != nil || len(data) == 0 {
-		l.damaged++
+		c.damaged++
 		return nil, nil
 	}
-	if l.filter.Bidirectional() && !l.rules.BFrames {
+	if c.filter.Bidirectional() && !c.rules.BFrames {
 		return nil, &planChange{reasonBFrames}
 	}
 	p.Data, p.Extradata = data, nil
-	if config := l.filter.Config(); !bytes.Equal(config, l.out.Extradata) && config != nil {
-		if err := l.reconfigure(config); err != nil {
+	if config := c.filter.Config(); !bytes.Equal(config, c.out.Extradata) && config != nil {
+		if err := c.reconfigure(config); err != nil {
 			return nil, err
 		}
 	}
 	if video {
-		l.gop.Add(raw)
+		c.gop.Add(raw)
 	}
-	l.one[0] = p
-	return l.one[:], nil
+	c.one[0] = p
+	return c.one[:], nil
 }
 
 // reconfigure takes a new decoder configuration if it leaves the track what it
 // is to viewers.
-func (l *copiedTrack) reconfigure(config []byte) error {
-	shape := bitstream.Configured(l.out, config)
-	if reason := bitstream.Difference(l.shape, shape); reason != "" {
+func (c *copiedTrack) reconfigure(config []byte) error {
+	shape := bitstream.Configured(c.out, config)
+	if reason := bitstream.Difference(c.shape, shape); reason != "" {
 		return &planChange{reason}
 	}
-	l.shape, l.out.Extradata = shape, config
+	c.shape, c.out.Extradata = shape, config
 	return nil
 }

@@ -25,144 +25,144 @@ type encodedTrack struct {
 }
 
 func newEncodedTrack(coder media.Transcoder) *encodedTrack {
-	l := &encodedTrack{coder: coder, heard: -clock.Forever}
+	e := &encodedTrack{coder: coder, heard: -clock.Forever}
 	if coder.Output().Type == media.Video {
-		l.hold = newFrameHold()
+		e.hold = newFrameHold()
 	}
-	return l
+	return e
 }
 
-func (l *encodedTrack) track() media.Track {
-	t := l.coder.Output()
-	if l.told != nil {
-		t.Extradata = l.told
+func (e *encodedTrack) track() media.Track {
+	t := e.coder.Output()
+	if e.told != nil {
+		t.Extradata = e.told
 	}
 	return t
 }
 
-func (l *encodedTrack) takeDamaged() int64 { return l.coder.Damaged() }
+func (e *encodedTrack) takeDamaged() int64 { return e.coder.Damaged() }
 
-func (l *encodedTrack) close() {
-	if l != nil {
-		l.coder.Close()
+func (e *encodedTrack) close() {
+	if e != nil {
+		e.coder.Close()
 	}
 }
 
-func (l *encodedTrack) put(p media.Packet) ([]media.Packet, error) {
-	if l.hold == nil {
-		return l.putSound(p)
+func (e *encodedTrack) put(p media.Packet) ([]media.Packet, error) {
+	if e.hold == nil {
+		return e.putSound(p)
 	}
-	before, err := l.refill()
+	before, err := e.refill()
 	if err != nil {
 		return before, err
 	}
-	l.hold.put(p)
-	out, err := l.coder.Transcode(p)
-	return append(before, l.hold.passed(out)...), err
+	e.hold.put(p)
+	out, err := e.coder.Transcode(p)
+	return append(before, e.hold.passed(out)...), err
 }
 
-func (l *encodedTrack) putSound(p media.Packet) ([]media.Packet, error) {
-	if p.PTS-l.heard > smallHole {
-		l.holeFrom, l.holeTo = l.heard, p.PTS
+func (e *encodedTrack) putSound(p media.Packet) ([]media.Packet, error) {
+	if p.PTS-e.heard > smallHole {
+		e.holeFrom, e.holeTo = e.heard, p.PTS
 	}
-	l.heard = max(l.heard, p.PTS+p.Duration)
-	out, err := l.coder.Transcode(p)
+	e.heard = max(e.heard, p.PTS+p.Duration)
+	out, err := e.coder.Transcode(p)
 	for i := range out {
-		if out[i].PTS >= l.holeFrom && out[i].PTS+out[i].Duration <= l.holeTo {
+		if out[i].PTS >= e.holeFrom && out[i].PTS+out[i].Duration <= e.holeTo {
 			out[i].Origin = media.Filled
 		}
 	}
 	return out, err
 }
 
-func (l *encodedTrack) flush() ([]media.Packet, error) {
-	if l.hold == nil {
-		return l.coder.Flush()
+func (e *encodedTrack) flush() ([]media.Packet, error) {
+	if e.hold == nil {
+		return e.coder.Flush()
 	}
-	before, err := l.refillUnshown()
+	before, err := e.refillUnshown()
 	if err != nil {
 		return before, err
 	}
-	out, err := l.coder.Flush()
-	l.hold.emptied, l.hold.settled = true, max(l.hold.settled, l.hold.newest)
-	return append(before, l.hold.passed(out)...), err
+	out, err := e.coder.Flush()
+	e.hold.emptied, e.hold.settled = true, max(e.hold.settled, e.hold.newest)
+	return append(before, e.hold.passed(out)...), err
 }
 
 // input goes on with another track of the source; what the old decoder held comes out.
-func (l *encodedTrack) input(t media.Track) ([]media.Packet, error) {
-	if l.hold == nil {
-		return l.coder.Input(t)
+func (e *encodedTrack) input(t media.Track) ([]media.Packet, error) {
+	if e.hold == nil {
+		return e.coder.Input(t)
 	}
-	before, err := l.refillUnshown()
+	before, err := e.refillUnshown()
 	if err != nil {
 		return before, err
 	}
-	out, err := l.coder.Input(t)
-	l.hold.passed(out)
-	l.hold.restart()
+	out, err := e.coder.Input(t)
+	e.hold.passed(out)
+	e.hold.restart()
 	return append(before, out...), err
 }
 
 // refillUnshown is for the end of what a decoder is given: what it was emptied of
 // is to be shown, too.
-func (l *encodedTrack) refillUnshown() ([]media.Packet, error) {
-	if l.hold.newest <= l.hold.settled {
+func (e *encodedTrack) refillUnshown() ([]media.Packet, error) {
+	if e.hold.newest <= e.hold.settled {
 		return nil, nil
 	}
-	return l.refill()
+	return e.refill()
 }
 
 // skipBefore begins with what stands at t.
-func (l *encodedTrack) skipBefore(t time.Duration) {
-	if l == nil {
+func (e *encodedTrack) skipBefore(t time.Duration) {
+	if e == nil {
 		return
 	}
-	l.coder.SkipBefore(t)
-	if l.hold != nil {
-		l.hold.from, l.hold.due = t, t // even if nothing was shown yet
+	e.coder.SkipBefore(t)
+	if e.hold != nil {
+		e.hold.from, e.hold.due = t, t // even if nothing was shown yet
 	}
 }
 
 // makeNothingBefore keeps what would fill a hole before t from being made up: a picture
 // that is repeated, the silence of an encoder.
-func (l *encodedTrack) makeNothingBefore(t time.Duration) {
+func (e *encodedTrack) makeNothingBefore(t time.Duration) {
 	switch {
-	case l == nil:
-	case l.hold == nil:
-		l.skipBefore(t)
+	case e == nil:
+	case e.hold == nil:
+		e.skipBefore(t)
 	default:
-		l.hold.from = max(l.hold.from, t)
+		e.hold.from = max(e.hold.from, t)
 	}
 }
 
 // skipFrom leaves out what stands at t or later; 0 leaves out nothing.
-func (l *encodedTrack) skipFrom(t time.Duration) {
-	if l == nil {
+func (e *encodedTrack) skipFrom(t time.Duration) {
+	if e == nil {
 		return
 	}
-	l.coder.SkipFrom(t)
-	l.end = t
+	e.coder.SkipFrom(t)
+	e.end = t
 }
 
 // stand keeps the picture before the viewers up to t, by when all that is shown
 // until then was put in. What the decoder holds of it is brought out: some come
 // out only when others follow. Nothing older is shown in its place.
-func (l *encodedTrack) stand(t time.Duration) ([]media.Packet, error) {
-	if l == nil {
+func (e *encodedTrack) stand(t time.Duration) ([]media.Packet, error) {
+	if e == nil {
 		return nil, nil
 	}
-	s := l.hold
+	s := e.hold
 	if t <= s.settled || t < s.from {
 		return nil, nil
 	}
 	var all []media.Packet
 	for {
 		first := s.first()
-		out, err := l.repeat(min(t, first-1))
+		out, err := e.repeat(min(t, first-1))
 		if all = append(all, out...); err != nil || first > t || !s.mayEmpty(t) {
 			return all, err
 		}
-		out, err = l.empty(t)
+		out, err = e.empty(t)
 		if all = append(all, out...); err != nil {
 			return all, err
 		}
@@ -170,11 +170,11 @@ func (l *encodedTrack) stand(t time.Duration) ([]media.Packet, error) {
 }
 
 // repeat shows the last picture again, as often as it is due until t.
-func (l *encodedTrack) repeat(t time.Duration) (all []media.Packet, err error) {
-	s := l.hold
+func (e *encodedTrack) repeat(t time.Duration) (all []media.Packet, err error) {
+	s := e.hold
 	s.due = max(s.due, s.from, t-clock.MaxForward)
 	for s.due <= t {
-		out, err := l.coder.Repeat(s.due)
+		out, err := e.coder.Repeat(s.due)
 		if err != nil || len(out) == 0 {
 			return all, err
 		}
@@ -188,32 +188,32 @@ func (l *encodedTrack) repeat(t time.Duration) (all []media.Packet, err error) {
 }
 
 // empty brings out of the decoder what is shown until t.
-func (l *encodedTrack) empty(t time.Duration) ([]media.Packet, error) {
-	out, err := l.refill()
+func (e *encodedTrack) empty(t time.Duration) ([]media.Packet, error) {
+	out, err := e.refill()
 	if err != nil {
 		return out, err
 	}
 	end := t + 1
-	if l.end > 0 {
-		end = min(end, l.end)
+	if e.end > 0 {
+		end = min(end, e.end)
 	}
-	l.coder.SkipFrom(end)
-	last, err := l.coder.Flush()
-	l.coder.SkipFrom(l.end)
-	l.hold.settled, l.hold.emptied = max(l.hold.settled, t), true
-	return append(out, l.hold.passed(last)...), err
+	e.coder.SkipFrom(end)
+	last, err := e.coder.Flush()
+	e.coder.SkipFrom(e.end)
+	e.hold.settled, e.hold.emptied = max(e.hold.settled, t), true
+	return append(out, e.hold.passed(last)...), err
 }
 
 // refill brings a decoder that was emptied to where it was. The pictures that it
 // has given already are not later than what was shown, and left out.
-func (l *encodedTrack) refill() (all []media.Packet, err error) {
-	if !l.hold.emptied {
+func (e *encodedTrack) refill() (all []media.Packet, err error) {
+	if !e.hold.emptied {
 		return nil, nil
 	}
-	l.hold.emptied = false
-	for _, p := range l.hold.gop.Packets {
-		out, err := l.coder.Transcode(p)
-		if all = append(all, l.hold.passed(out)...); err != nil {
+	e.hold.emptied = false
+	for _, p := range e.hold.gop.Packets {
+		out, err := e.coder.Transcode(p)
+		if all = append(all, e.hold.passed(out)...); err != nil {
 			return all, err
 		}
 	}

@@ -18,49 +18,49 @@ type filledTrack struct {
 	next  int           // index into group
 }
 
-func (l *filledTrack) track() media.Track                       { return l.out }
-func (l *filledTrack) put(media.Packet) ([]media.Packet, error) { return nil, nil }
-func (l *filledTrack) flush() ([]media.Packet, error)           { return nil, nil }
-func (l *filledTrack) takeDamaged() int64                       { return 0 }
+func (f *filledTrack) track() media.Track                       { return f.out }
+func (f *filledTrack) put(media.Packet) ([]media.Packet, error) { return nil, nil }
+func (f *filledTrack) flush() ([]media.Packet, error)           { return nil, nil }
+func (f *filledTrack) takeDamaged() int64                       { return 0 }
 
 // until returns the packets that are due at room time t, from where the output track
 // was before; of no track there are none.
-func (l *filledTrack) until(t time.Duration) []media.Packet {
-	if l == nil {
+func (f *filledTrack) until(t time.Duration) []media.Packet {
+	if f == nil {
 		return nil
 	}
-	if !l.begun {
-		l.begun, l.base = true, t
+	if !f.begun {
+		f.begun, f.base = true, t
 	}
 	var out []media.Packet
 	for {
-		p := l.group[l.next]
-		at := l.base + p.DTS
+		p := f.group[f.next]
+		at := f.base + p.DTS
 		if at > t {
 			return out
 		}
 		if t-at >= fillGap { // a gap of the source, too: what follows it needs a keyframe
-			l.next, l.base = 0, t-fillGap+clock.Tick
+			f.next, f.base = 0, t-fillGap+clock.Tick
 			continue
 		}
 		p.PTS, p.DTS, p.Origin = at+p.PTS-p.DTS, at, media.Filled
 		out = append(out, p)
-		if l.next++; l.next == len(l.group) {
-			l.next, l.base = 0, l.base+l.span
+		if f.next++; f.next == len(f.group) {
+			f.next, f.base = 0, f.base+f.span
 		}
 	}
 }
 
 // further is until for a track that has begun; of another there is nothing.
-func (l *filledTrack) further(t time.Duration) []media.Packet {
-	if l == nil || !l.begun {
+func (f *filledTrack) further(t time.Duration) []media.Packet {
+	if f == nil || !f.begun {
 		return nil
 	}
-	return l.until(t)
+	return f.until(t)
 }
 
 // restart begins the group anew, with its keyframe.
-func (l *filledTrack) restart() { l.base, l.next = l.base+l.group[l.next].DTS, 0 }
+func (f *filledTrack) restart() { f.base, f.next = f.base+f.group[f.next].DTS, 0 }
 
 // fillGap is how much is made up for at once: the longest gap in the content.
 const fillGap = clock.MaxForward

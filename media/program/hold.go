@@ -117,25 +117,25 @@ func (h *pictureHold) next(p media.Packet) error {
 // none does any more. It need not be so that it can: what is in p tells.
 func (h *pictureHold) resume(p media.Packet) error {
 	picture := h.tracks.picture()
-	l := picture.encoded
-	if l == nil || l.hold.copies == nil {
+	encoded := picture.encoded
+	if encoded == nil || encoded.hold.copies == nil {
 		return nil
 	}
-	copies := l.hold.copies
+	copies := encoded.hold.copies
 	copied, err := copies.put(p)
 	if err != nil {
 		h.copyNoMore(err.Error())
 		return nil
 	}
-	if !p.Keyframe || p.Discard || len(copied) == 0 || clock.StandsLong(p) || p.PTS-l.hold.stood < steadyTime || !continues(picture, p) {
+	if !p.Keyframe || p.Discard || len(copied) == 0 || clock.StandsLong(p) || p.PTS-encoded.hold.stood < steadyTime || !continues(picture, p) {
 		return nil
 	}
-	out, err := l.flush()
+	out, err := encoded.flush()
 	h.mux.take(media.Video, out)
 	if err != nil || p.PTS <= picture.shown {
 		return err
 	}
-	if err := h.tracks.spoiled(media.Video, p.DTS, l.takeDamaged()); err != nil {
+	if err := h.tracks.spoiled(media.Video, p.DTS, encoded.takeDamaged()); err != nil {
 		return err
 	}
 	copies.damaged = 0
@@ -150,23 +150,23 @@ func (h *pictureHold) resume(p media.Packet) error {
 // continues says whether p, copied, is what follows all that the picture's encoder was
 // given, and the same picture to viewers.
 func continues(picture *track, p media.Packet) bool {
-	l, copies := picture.encoded, picture.encoded.hold.copies
-	return p.PTS > max(l.hold.newest, picture.shown) && picture.shown-p.DTS < clock.MaxHurriedVideo &&
-		copies.out.Extradata != nil && bitstream.Difference(bitstream.ShapeOf(l.track()), copies.shape) == ""
+	encoded, copies := picture.encoded, picture.encoded.hold.copies
+	return p.PTS > max(encoded.hold.newest, picture.shown) && picture.shown-p.DTS < clock.MaxHurriedVideo &&
+		copies.out.Extradata != nil && bitstream.Difference(bitstream.ShapeOf(encoded.track()), copies.shape) == ""
 }
 
 // until keeps the picture before the viewers up to t. A copied one cannot be
 // sent again: its track is re-encoded from here on.
 func (h *pictureHold) until(ctx context.Context, t time.Duration) error {
 	picture := h.tracks.picture()
-	if l := picture.copied; l != nil {
-		if t-picture.shown < clock.LongestStand || len(l.gop.Packets) == 0 || !h.tracks.mayRecode() {
+	if copied := picture.copied; copied != nil {
+		if t-picture.shown < clock.LongestStand || len(copied.gop.Packets) == 0 || !h.tracks.mayRecode() {
 			return nil
 		}
 		if _, err := h.tracks.change(ctx, media.Video, reasonStands, nil); err != nil {
 			return err
 		}
-		picture.encoded.hold.copies = l
+		picture.encoded.hold.copies = copied
 	}
 	out, err := picture.encoded.stand(t)
 	h.mux.take(media.Video, out)

@@ -31,8 +31,8 @@ func (ts *roomTracks) sound() *track   { return &ts.of[media.Audio] }
 func (ts *roomTracks) all() []media.Track {
 	var tracks []media.Track
 	for kind := range ts.of {
-		if l := ts.of[kind].output; l != nil {
-			tracks = append(tracks, l.track())
+		if o := ts.of[kind].output; o != nil {
+			tracks = append(tracks, o.track())
 		}
 	}
 	return tracks
@@ -112,18 +112,18 @@ func (ts *roomTracks) take(in *input.Input, plan *media.Plan) error {
 // open makes the output tracks, for the whole push.
 func (ts *roomTracks) open(plan media.Plan) error {
 	for _, kind := range kinds {
-		l, err := ts.make(kind, plan)
+		o, err := ts.make(kind, plan)
 		if kind == media.Audio && ts.picture().output != nil && media.KindOf(err) == media.KindSourceUnsupported {
 			plan = plan.With(media.Audio, ts.withoutSound(err))
-			l, err = ts.make(kind, plan)
+			o, err = ts.make(kind, plan)
 		}
 		if err != nil {
 			ts.tell(plan)
 			return err
 		}
-		ts.of[kind].become(l)
-		if l != nil && plan.Output(kind) == (media.Output{}) {
-			plan.Of(kind).Output = outputOf(bitstream.ShapeOf(l.track()))
+		ts.of[kind].become(o)
+		if o != nil && plan.Output(kind) == (media.Output{}) {
+			plan.Of(kind).Output = outputOf(bitstream.ShapeOf(o.track()))
 		}
 	}
 	ts.tell(plan)
@@ -270,18 +270,18 @@ func (ts *roomTracks) recode(kind media.MediaType, reason string) error {
 	}
 	track := &ts.of[kind]
 	out := bitstream.ShapeOf(track.output.track())
-	l, err := ts.encoder(kind, *track.source, outputOf(out))
+	encoded, err := ts.encoder(kind, *track.source, outputOf(out))
 	if err != nil {
 		return err
 	}
-	if kind == media.Audio && bitstream.Difference(out, bitstream.ShapeOf(l.track())) == "" {
-		l.told = out.Extradata
+	if kind == media.Audio && bitstream.Difference(out, bitstream.ShapeOf(encoded.track())) == "" {
+		encoded.told = out.Extradata
 	}
-	track.become(l)
+	track.become(encoded)
 	if track.shown > 0 || track.coverage.begun {
-		l.skipBefore(track.shown + clock.Tick)
-		if l.hold != nil { // what was copied stands for its time
-			l.hold.due, l.hold.stood = track.shown+clock.FrameHold, track.shown
+		encoded.skipBefore(track.shown + clock.Tick)
+		if encoded.hold != nil { // what was copied stands for its time
+			encoded.hold.due, encoded.hold.stood = track.shown+clock.FrameHold, track.shown
 		}
 	}
 	ts.set(kind, media.TrackPlan{Action: media.Transcode, Reason: reason})
@@ -294,10 +294,10 @@ func (ts *roomTracks) recode(kind media.MediaType, reason string) error {
 func (ts *roomTracks) unfill(kind media.MediaType, t media.Track, tp *media.TrackPlan) error {
 	told := ts.of[kind].output.track()
 	if tp.Action == media.Copy {
-		l := newCopiedTrack(ts.Rules, t, ts.input.Filter(kind))
-		if bitstream.Difference(bitstream.ShapeOf(told), l.shape) == "" {
-			l.told = told.Extradata
-			ts.of[kind].become(l)
+		copied := newCopiedTrack(ts.Rules, t, ts.input.Filter(kind))
+		if bitstream.Difference(bitstream.ShapeOf(told), copied.shape) == "" {
+			copied.told = told.Extradata
+			ts.of[kind].become(copied)
 			ts.set(kind, *tp)
 			return nil
 		}
