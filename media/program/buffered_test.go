@@ -21,7 +21,7 @@ func TestWhatIsBufferedOfALivePlaylistIsWhatWasNotGivenOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		info := fakesource.Stream(12 * time.Second)
 		info.Container = "hls"
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			return &fakesource.Fragments{Source: &fakesource.Source{Ctx: ctx, Of: info}, Length: 6 * time.Second}, nil
 		})
 		rules := media.Rules{Video: []media.Codec{media.H264}, Audio: []media.Codec{media.AAC}, PixelFormats: []string{"yuv420p"}}

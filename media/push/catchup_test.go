@@ -66,8 +66,8 @@ func (s *playlist) readSegment() error {
 // playList plays a live playlist of a minute, of which list says more.
 func (s *stage) playList(t *testing.T, list playlist) {
 	t.Helper()
-	s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
-	open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+	s.job.Retry = noRetry
+	open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 		info := fakesource.Stream(time.Minute)
 		info.Container = "hls"
 		if list.only != nil {

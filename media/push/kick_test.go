@@ -66,7 +66,7 @@ func TestARoomThatHangsUpSoonThreeTimesIsAConflictHoweverLateItHasAPicture(t *te
 				s := newStage(nil)
 				s.job.Options.Transcode = c.mode
 				s.job.Retry = patient
-				open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+				open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 					if c.gop == 0 {
 						return &fakesource.Source{Ctx: ctx, Of: fakesource.Clip(time.Hour)}, nil
 					}

@@ -113,9 +113,9 @@ func TestALoopOfNothingFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(nil)
 		s.job.Options = media.Options{StartAt: 20 * time.Second, Repeat: media.RepeatForever, Transcode: media.TranscodeAlways}
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		opens := 0
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			opens++
 			return overshot{&fakesource.Source{Ctx: ctx, Of: fakesource.Clip(10 * time.Second)}}, nil
 		})
@@ -269,7 +269,7 @@ func TestASourceThatIsMostlyDamagedFails(t *testing.T) {
 		s := newStage(func(int) fakesource.Source {
 			return fakesource.Source{Of: fakesource.Clip(time.Minute), CorruptFrom: 5 * time.Second}
 		})
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		err := s.play(t.Context())
 		require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
 		require.ErrorContains(t, err, "damaged")
