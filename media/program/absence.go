@@ -37,18 +37,18 @@ type lastSent struct {
 	picture, sound time.Duration
 }
 
-func (s *lastSent) note(p media.Packet, now time.Time) {
+func (l *lastSent) note(p *media.Packet, now time.Time) {
 	if p.Kind == media.Audio {
-		s.sound = p.PTS + p.Duration
+		l.sound = p.PTS + p.Duration
 	} else {
-		s.picture = p.PTS
+		l.picture = p.PTS
 	}
 	if p.Origin != media.Taken { // made up: it says nothing of the source
 		return
 	}
-	s.at, s.dts = now, p.DTS
+	l.at, l.dts = now, p.DTS
 	if p.Kind == media.Video && p.Keyframe {
-		s.key = p
+		l.key = *p
 	}
 }
 

@@ -16,7 +16,7 @@ func TestWhatIsBufferedOfALivePlaylistIsWhatWasNotGivenOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		info := fakesource.Stream(12 * time.Second)
 		info.Container = "hls"
-		pg := opened(t, func(ctx context.Context) (media.Source, error) {
+		pg := openedFrom(t, func(ctx context.Context) (media.Source, error) {
 			return &fakesource.Fragments{Source: &fakesource.Source{Ctx: ctx, Of: info}, Length: 6 * time.Second}, nil
 		})
 		synctest.Wait()

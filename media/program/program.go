@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/media"
-	"github.com/roomcast/roomcast/media/bitstream"
 	"github.com/roomcast/roomcast/media/clock"
 	"github.com/roomcast/roomcast/media/input"
 	"github.com/roomcast/roomcast/media/retry"
@@ -35,9 +34,8 @@ type Program struct {
 	hold     pictureHold // how long a picture stands
 	absence  absence     // what there is without a source
 
-	input       *input.Input      // nil: it is away
-	pending     bitstream.Pending // of what was left out
-	encodeAhead *encodeAhead      // nil: what Next gives is made in between
+	input       *input.Input // nil: it is away
+	encodeAhead *encodeAhead // nil: what Next gives is made in between
 }
 
 // Config is what a program works with.
@@ -216,7 +214,7 @@ func (pg *Program) load(o openedInput) error {
 	f := o.input
 	plan := pg.tracks.planFor(o)
 	pg.closeInput()
-	pg.input, pg.pending = f, bitstream.Pending{}
+	pg.input = f
 	pg.times.take(f, o.probe.Cut)
 	if err := pg.tracks.take(f, &plan); err != nil {
 		return err
@@ -292,7 +290,7 @@ func (pg *Program) work(ctx, wait context.Context) error {
 	if media.KindOf(err) != media.KindSourceStalled {
 		pg.Meter.SourceCame()
 	}
-	if err := pg.countSpoiled(); err != nil {
+	if err := pg.noteLosses(); err != nil {
 		return err
 	}
 	switch {
@@ -317,8 +315,8 @@ func (pg *Program) work(ctx, wait context.Context) error {
 	}
 }
 
-// countSpoiled counts what came to nothing in the input.
-func (pg *Program) countSpoiled() error {
+// noteLosses counts what the input has thrown away.
+func (pg *Program) noteLosses() error {
 	pg.tracks.lose(pg.input.TakeDropped())
 	for _, kind := range kinds {
 		if err := pg.tracks.spoiled(kind, pg.times.aligner.Ends, pg.input.TakeCorrupt(kind)); err != nil {
@@ -359,12 +357,12 @@ func (pg *Program) put(ctx context.Context, p media.Packet) error {
 	pg.times.passed(p)
 	if pg.catchUp.leavesOut(p) {
 		pg.tracks.lose(1)
-		pg.pending.Keep(p)
+		pg.times.pending.Keep(p)
 		return nil
 	}
-	pg.pending.Attach(&p)
+	pg.times.pending.Attach(&p)
 	if pg.times.exact && !pg.tracks.encodes(kind) && p.PTS+p.Duration <= pg.times.begin {
-		pg.pending.Keep(p)
+		pg.times.pending.Keep(p)
 		return nil // sound from before the picture goes on
 	}
 	if picture := pg.tracks.picture().encoded; picture != nil && pg.commands.wantKey.CompareAndSwap(true, false) {
@@ -534,11 +532,11 @@ func (pg *Program) Do(c Command) { c.apply(&pg.commands) }
 
 // Sent notes that a room has taken p by now, which may lead: the position moves on.
 func (pg *Program) Sent(p media.Packet, now time.Time) {
-	pg.absence.last.note(p, now)
+	pg.absence.last.note(&p, now)
 	if p.Origin == media.Taken {
 		pg.recovery.retries.Sent(now)
 	}
-	pg.progress.note(p)
+	pg.progress.note(&p)
 }
 
 // TakeDropped returns how many packets of the source came to nothing since it

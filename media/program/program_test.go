@@ -18,8 +18,8 @@ type deaf struct{ media.Observer }
 
 func (deaf) Planned(media.SourceInfo, bool, media.Plan) {}
 
-// opened returns a program whose source is open, and what open gives.
-func opened(t *testing.T, open func(ctx context.Context) (media.Source, error)) *Program {
+// openedFrom returns a program whose source is open, and what open gives.
+func openedFrom(t *testing.T, open func(ctx context.Context) (media.Source, error)) *Program {
 	t.Helper()
 	rules := media.Rules{Video: []media.Codec{media.H264}, Audio: []media.Codec{media.AAC}, PixelFormats: []string{"yuv420p"}}
 	noRetry := func(media.Kind) media.Retry { return media.Retry{} }
@@ -49,7 +49,7 @@ func (s endsWith) ReadPacket() (media.Packet, error) {
 
 func TestAProgramIsOverWhenItsLastPictureHasStoodForItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pg := opened(t, func(ctx context.Context) (media.Source, error) {
+		pg := openedFrom(t, func(ctx context.Context) (media.Source, error) {
 			return endsWith{&fakesource.Source{Ctx: ctx, Of: fakesource.Clip(2 * time.Second)}, 5 * time.Second}, nil
 		})
 		var err error
@@ -67,7 +67,7 @@ func TestAProgramIsOverWhenItsLastPictureHasStoodForItsTime(t *testing.T) {
 
 func TestAnotherInputIsNeitherLeftOutNorHeldAsTheOneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pg := opened(t, clip)
+		pg := openedFrom(t, clip)
 		pg.catchUp.keys, pg.hold.reach = 2, inputReach{heard: time.Hour, behind: time.Hour}
 		pg.closeSource()
 		require.NoError(t, pg.Open(t.Context()))
@@ -79,7 +79,7 @@ func TestAnotherInputIsNeitherLeftOutNorHeldAsTheOneBefore(t *testing.T) {
 
 func TestAKeyframeThatIsShownAgainGoesWithItsOwnConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pg := opened(t, clip)
+		pg := openedFrom(t, clip)
 		for _, config := range [][]byte{nil, {1, 2, 3}} {
 			pg.mux.give(media.Video, func() (p media.Packet) { p.Config = config; return p }())
 			p, ok := pg.mux.pop()
@@ -107,7 +107,7 @@ func (c *noted) Close()                     {}
 
 func TestAnEncoderGivesNoSoundWhereAHoleWasFilledWithSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pg := opened(t, clip)
+		pg := openedFrom(t, clip)
 		pg.Options.FillAudio = true
 		coder := &noted{}
 		sound := pg.tracks.sound()

@@ -35,7 +35,7 @@ func newProgress(cfg *Config, job media.Job) progress {
 const soundLead = 3 * time.Second
 
 // note moves the position on to p, which a room has taken, and which may lead.
-func (pr *progress) note(p media.Packet) {
+func (pr *progress) note(p *media.Packet) {
 	switch {
 	case p.Origin == media.Taken:
 		pr.sentAny = true

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 	"github.com/roomcast/roomcast/media/clock"
 	"github.com/roomcast/roomcast/media/input"
 )
@@ -17,18 +18,21 @@ type timeline struct {
 	ends     time.Duration  // room time at which what was shown ends
 	anew     bool           // what comes next does not go on right after what came before
 
-	input   *input.Input  // the present one; nil: it is away
-	from    time.Duration // position that it was opened at
-	cut     bool          // it began with pictures that the container leaves out
-	starts  time.Duration // room time at which what it gives goes on
-	exact   bool          // what it has from before begin is left out
-	begin   time.Duration // room time
-	shift   time.Duration // from its clock to positions
-	shifted bool          // shift is known
+	input   *input.Input      // the present one; nil: it is away
+	from    time.Duration     // position that it was opened at
+	cut     bool              // it began with pictures that the container leaves out
+	starts  time.Duration     // room time at which what it gives goes on
+	exact   bool              // what it has from before begin is left out
+	begin   time.Duration     // room time
+	shift   time.Duration     // from its clock to positions
+	shifted bool              // shift is known
+	pending bitstream.Pending // of what was left out
 }
 
 // take makes an input the present one, of which cut says how it begins.
-func (t *timeline) take(in *input.Input, cut bool) { t.input, t.cut = in, cut }
+func (t *timeline) take(in *input.Input, cut bool) {
+	t.input, t.cut, t.pending = in, cut, bitstream.Pending{}
+}
 
 // leave is for the end of the input: the next one goes on where what was given out ends.
 func (t *timeline) leave() {
