@@ -158,7 +158,7 @@ func (f *fleet) close() {
 	_ = f.client.Close()
 }
 
-// create starts pushes as an API does.
+// create starts pushes as an API does, 500 a second at most.
 func (f *fleet) create(pushes int) {
 	bell := queue.New(f.client)
 	ids := make(chan int)
@@ -180,8 +180,11 @@ func (f *fleet) create(pushes int) {
 			}
 		})
 	}
+	pace := time.NewTicker(2 * time.Millisecond)
+	defer pace.Stop()
 	for n := range pushes {
 		ids <- n
+		<-pace.C
 	}
 	close(ids)
 	creating.Wait()
