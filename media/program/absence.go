@@ -28,7 +28,7 @@ type lastSent struct {
 	picture, sound time.Duration
 }
 
-func (l *lastSent) note(p media.Packet, now time.Time) {
+func (l *lastSent) note(p *media.Packet, now time.Time) {
 	if p.Kind == media.Audio {
 		l.sound = p.PTS + p.Duration
 	} else {
@@ -39,7 +39,7 @@ func (l *lastSent) note(p media.Packet, now time.Time) {
 	}
 	l.at, l.dts = now, p.DTS
 	if p.Kind == media.Video && p.Keyframe {
-		l.key = p
+		l.key = *p
 	}
 }
 

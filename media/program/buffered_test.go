@@ -17,6 +17,9 @@ type deaf struct{ media.Observer }
 
 func (deaf) Planned(media.SourceInfo, bool, media.Plan) {}
 
+// alone is for packets that go out one by one.
+func alone(dts time.Duration) time.Duration { return dts }
+
 func TestWhatIsBufferedOfALivePlaylistIsWhatWasNotGivenOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		info := fakesource.Stream(12 * time.Second)
@@ -25,13 +28,15 @@ func TestWhatIsBufferedOfALivePlaylistIsWhatWasNotGivenOut(t *testing.T) {
 			return &fakesource.Fragments{Source: &fakesource.Source{Ctx: ctx, Of: info}, Length: 6 * time.Second}, nil
 		})
 		rules := media.Rules{Video: []media.Codec{media.H264}, Audio: []media.Codec{media.AAC}, PixelFormats: []string{"yuv420p"}}
-		m := New(Config{Rules: rules, Opener: open, Observer: deaf{}, Retry: func(media.Kind) media.Retry { return media.Retry{} }, Meter: media.NewMeter(0)}, media.Job{})
+		m := New(Config{Rules: rules, Opener: open, Observer: deaf{}, Retry: func(media.Kind) media.Retry { return media.Retry{} }, Meter: media.NewMeter(0), Together: alone}, media.Job{})
 		defer m.Close()
 		require.NoError(t, m.Open(t.Context()))
 		synctest.Wait()
 		for i := range 500 {
-			p, err := m.Next(t.Context(), t.Context())
+			batch, err := m.Next(t.Context(), t.Context())
 			require.NoError(t, err)
+			require.Len(t, batch, 1)
+			p := batch[0]
 			buffered, _ := m.Buffered()
 			require.InDelta(t, 12*time.Second-p.DTS, buffered, float64(3*fakesource.Frame), "packet %d", i)
 		}

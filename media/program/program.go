@@ -34,6 +34,7 @@ type Program struct {
 	dropped     atomic.Int64 // packets of the source that came to nothing
 	standing    standingPicture
 	encodeAhead *encodeAhead // nil: what Next gives is made in between
+	batch       batch        // what Next gave last
 }
 
 // planState is what is done with the source.
@@ -82,6 +83,8 @@ type Config struct {
 	Source      media.SourceRequest
 	Options     media.Options
 	Unconfirmed func() time.Duration // how much media is on its way to the rooms; nil: none
+	// Together returns up to which room time what there is goes out with a packet of dts.
+	Together    func(dts time.Duration) (end time.Duration)
 	Rules       media.Rules
 	Transcoders media.Transcoders // nil: nothing can be re-encoded
 	Retry       media.RetryPolicy
@@ -249,6 +252,9 @@ func (pg *Program) index(kind media.MediaType) int {
 
 // makeNext makes what next returns, of an open source.
 func (pg *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
+	if err := pg.batch.takeFailure(); err != nil {
+		return media.Packet{}, err
+	}
 	for {
 		if p, ok := pg.pop(); ok {
 			return p, nil
@@ -259,24 +265,36 @@ func (pg *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
 	}
 }
 
-// work makes something of the source's next packet, or takes one from the input.
-func (pg *Program) work(ctx, wait context.Context) error {
+// workOn makes something of the source's next packet, or takes one from the input, if
+// there is one. What the input fails with it fails with again.
+func (pg *Program) workOn(ctx, wait context.Context) (made bool, err error) {
 	if pg.input.ReadThrough() {
 		pg.playlist.prepare(ctx)
 	}
 	if p, ok := pg.aligner.Pop(); ok {
-		return pg.put(ctx, p)
+		return true, pg.put(ctx, p)
+	}
+	p, failure := pg.input.Next(wait, 0)
+	if err := pg.noteLosses(); err != nil || failure != nil {
+		return false, err
+	}
+	pg.Meter.SourceCame()
+	pg.receive(p)
+	return true, nil
+}
+
+// work is workOn, and waits for a packet where there is none.
+func (pg *Program) work(ctx, wait context.Context) error {
+	if made, err := pg.workOn(ctx, wait); made || err != nil {
+		return err
 	}
 	pg.Meter.WaitForSource()
 	p, err := pg.input.Next(wait, pg.aligner.Patience(pg.input.Patience()))
 	if media.KindOf(err) != media.KindSourceStalled {
 		pg.Meter.SourceCame()
 	}
-	pg.lose(pg.input.TakeDropped())
-	for kind := range pg.tracks {
-		if err := pg.spoiled(media.MediaType(kind), pg.aligner.Ends, pg.input.TakeCorrupt(media.MediaType(kind))); err != nil {
-			return err
-		}
+	if err := pg.noteLosses(); err != nil {
+		return err
 	}
 	switch {
 	case err == nil:
@@ -298,6 +316,17 @@ func (pg *Program) work(ctx, wait context.Context) error {
 	default:
 		return err
 	}
+}
+
+// noteLosses counts what the input has thrown away.
+func (pg *Program) noteLosses() error {
+	pg.lose(pg.input.TakeDropped())
+	for kind := range pg.tracks {
+		if err := pg.spoiled(media.MediaType(kind), pg.aligner.Ends, pg.input.TakeCorrupt(media.MediaType(kind))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ignoreEnd is for an end that has been dealt with.
@@ -411,7 +440,7 @@ func (pg *Program) closeInput() {
 	pg.playlist.drop()
 	if pg.input != nil {
 		pg.input.Close()
-		pg.input, pg.ready = nil, nil
+		pg.input, pg.ready, pg.batch.failure = nil, nil, nil
 		pg.forgetHeld()
 		if pg.interleaver != nil {
 			pg.interleaver.Clear()
@@ -584,6 +613,17 @@ func (pg *Program) give(kind media.MediaType, p media.Packet) {
 		return
 	}
 	pg.ready = append(pg.ready, p)
+}
+
+// first is what pop gives next, nil when it gives nothing.
+func (pg *Program) first() *media.Packet {
+	if p := pg.interleaver.First(); p != nil {
+		return p
+	}
+	if len(pg.ready) == 0 {
+		return nil
+	}
+	return &pg.ready[0]
 }
 
 func (pg *Program) pop() (media.Packet, bool) {

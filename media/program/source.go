@@ -63,11 +63,8 @@ func (pg *Program) Open(ctx context.Context) error {
 	}
 }
 
-// Next returns the next packet the room is to get: room times, its position
-// in the source, a Track of tracks. io.EOF is the end of the last play, ErrNewTracks
-// says that tracks has changed. A source that fails is opened again, until that cannot
-// help any more. wait, a child of ctx, bounds the wait for a packet and nothing else.
-func (pg *Program) Next(ctx, wait context.Context) (media.Packet, error) {
+// nextPacket returns the first packet of what Next returns.
+func (pg *Program) nextPacket(ctx, wait context.Context) (media.Packet, error) {
 	for {
 		p, err := pg.nextOnce(ctx, wait)
 		if err == nil || input.IsEnd(err) {
@@ -346,16 +343,27 @@ func (pg *Program) TakeAnew() bool {
 // where the sound is: with a still, or where the picture has ended.
 const soundLead = 3 * time.Second
 
-// Sent notes that a room has taken p by now, which may lead: the position moves on.
-func (pg *Program) Sent(p media.Packet, now time.Time) {
-	pg.lastSent.note(p, now)
-	switch {
-	case p.Origin == media.Taken:
-		pg.sentAny = true
-		pg.retries.Sent(now)
-	case !p.Leads: // made up: it says nothing of the source
-		return
+// Sent notes that a room has taken packets by now: the position moves on.
+func (pg *Program) Sent(packets []media.Packet, now time.Time) {
+	before := pg.upTo
+	for i := range packets {
+		p := &packets[i]
+		pg.lastSent.note(p, now)
+		if p.Origin == media.Taken {
+			pg.sentAny = true
+			pg.retries.Sent(now)
+		}
+		if p.Origin == media.Taken || p.Leads { // else it is made up, and says nothing of the source
+			pg.moveOn(p)
+		}
 	}
+	if at := pg.upTo; at.position != before.position || at.plays != before.plays {
+		pg.Meter.Advance(at.position, at.plays)
+	}
+}
+
+// moveOn moves the position on behind p, which may lead.
+func (pg *Program) moveOn(p *media.Packet) {
 	s := &pg.upTo
 	at := p.Position
 	if p.Play != s.plays {
@@ -368,7 +376,6 @@ func (pg *Program) Sent(p media.Packet, now time.Time) {
 		}
 	}
 	s.position, s.plays = at, p.Play
-	pg.Meter.Advance(at, p.Play)
 	if p.Unclocked && !s.unclocked {
 		pg.stepBack()
 	}
