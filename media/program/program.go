@@ -635,8 +635,10 @@ func (pg *Program) pop() (media.Packet, bool) {
 	}
 	p := pg.ready[0]
 	pg.ready[0] = media.Packet{}
-	if pg.ready = pg.ready[1:]; len(pg.ready) == 0 {
-		pg.ready = nil
+	if len(pg.ready) == 1 { // as nearly always: its memory is used again
+		pg.ready = pg.ready[:0]
+	} else {
+		pg.ready = pg.ready[1:]
 	}
 	return p, true
 }

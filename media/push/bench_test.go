@@ -33,9 +33,9 @@ type benchSource struct {
 func (s *benchSource) ReadPacket() (media.Packet, error) {
 	p := media.Packet{Data: make([]byte, 8<<10), Duration: benchPicture, Keyframe: s.picture%60 == 0}
 	p.DTS = time.Duration(s.picture) * benchPicture
-	p.Data[2], p.Data[3], p.Data[4] = 0x1f, 0xfc, 0x41 // one slice
+	p.Data[2], p.Data[3], p.Data[4], p.Data[5] = 0x1f, 0xfc, 0x41, 0x9a // one slice, of a P picture
 	if at := time.Duration(s.sound) * benchSound; at < p.DTS {
-		p = media.Packet{Track: 1, DTS: at, Duration: benchSound, Data: make([]byte, 370)}
+		p = media.Packet{Track: 1, DTS: at, Duration: benchSound, Data: append([]byte{0x21}, make([]byte, 370)...)}
 		s.sound++
 	} else {
 		s.picture++
