@@ -93,9 +93,9 @@ func (f *file) begin() error {
 	}
 	f.parts[0] = p
 	for len(f.head) < mostHead && f.maybePlaylist() {
-		n, err := p.fill(f.silence)
+		err := p.fill(f.silence)
 		f.head = p.window[:min(len(p.window), mostHead)]
-		if err != nil || n == 0 {
+		if err != nil || p.over {
 			break // the first Read says it
 		}
 	}
