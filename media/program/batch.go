@@ -53,8 +53,8 @@ func (pg *Program) Next(ctx, wait context.Context) ([]media.Packet, error) {
 		b.packets = pg.encodeAhead.queue.TakeWhile(b.packets, goesAlong)
 		return b.packets, nil
 	}
-	for pg.makeFirst(ctx, wait) && goesAlong(pg.first()) {
-		p, _ := pg.pop()
+	for pg.makeFirst(ctx, wait) && goesAlong(pg.mux.first()) {
+		p, _ := pg.mux.pop()
 		b.packets = append(b.packets, p)
 	}
 	return b.packets, nil
@@ -63,8 +63,8 @@ func (pg *Program) Next(ctx, wait context.Context) ([]media.Packet, error) {
 // makeFirst makes the packet that comes next, of what is there, and says whether there
 // is one. What is re-encoded is made elsewhere.
 func (pg *Program) makeFirst(ctx, wait context.Context) bool {
-	for pg.first() == nil {
-		if pg.input == nil || pg.busy() {
+	for pg.mux.first() == nil {
+		if pg.input == nil || pg.tracks.busy() {
 			return false
 		}
 		if made, err := pg.workOn(ctx, wait); !made || err != nil {

@@ -16,17 +16,12 @@ import (
 // opened is a program whose source is f, and whose packets go out with those of the
 // next span.
 func opened(t *testing.T, f fakesource.Source, span time.Duration) *Program {
-	open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+	t.Helper()
+	pg := openedFrom(t, func(ctx context.Context) (media.Source, error) {
 		f.Ctx = ctx
 		return &f, nil
 	})
-	rules := media.Rules{Video: []media.Codec{media.H264}, Audio: []media.Codec{media.AAC}, PixelFormats: []string{"yuv420p"}}
-	pg := New(Config{
-		Rules: rules, Opener: open, Observer: deaf{}, Retry: func(media.Kind) media.Retry { return media.Retry{} }, Meter: media.NewMeter(0),
-		Together: func(dts time.Duration) time.Duration { return dts + span },
-	}, media.Job{})
-	t.Cleanup(pg.Close)
-	require.NoError(t, pg.Open(t.Context()))
+	pg.Together = func(dts time.Duration) time.Duration { return dts + span }
 	return pg
 }
 
