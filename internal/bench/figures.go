@@ -19,7 +19,7 @@ func quantile(all []float64, q float64) float64 {
 
 // median is that of the values that were measured.
 func median(all []float64) float64 {
-	return quantile(slices.DeleteFunc(slices.Clone(all), math.IsNaN), 0.5)
+	return quantile(slices.DeleteFunc(slices.Clone(all), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }), 0.5)
 }
 
 // played is how many seconds of media came, all pushes together.
