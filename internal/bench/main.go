@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -37,6 +38,9 @@ func run(ctx context.Context, _ []string, stderr io.Writer) error {
 	quick := flag.Bool("quick", false, "only the ratios that CI compares with "+baselinePath)
 	update := flag.Bool("update", false, "with -quick: write the ratios there instead")
 	bin := flag.String("bin", "bin", "the folder of api and worker")
+	rounds := flag.Int("rounds", 3, "how often everything is measured")
+	sizes := sizesFlag{1, 100, 300}
+	flag.Var(&sizes, "pushes", "how many at once, comma separated, the smallest first; not with -quick")
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "roomcast-bench-")
 	if err != nil {
@@ -48,9 +52,25 @@ func run(ctx context.Context, _ []string, stderr io.Writer) error {
 		return err
 	}
 	if *quick {
-		return b.quick(ctx, os.Stdout, stderr, *update)
+		return b.quick(ctx, os.Stdout, stderr, *rounds, *update)
 	}
-	return b.whole(ctx, os.Stdout, stderr)
+	return b.whole(ctx, os.Stdout, stderr, *rounds, sizes)
+}
+
+type sizesFlag []int
+
+func (s *sizesFlag) String() string { return fmt.Sprint([]int(*s)) }
+
+func (s *sizesFlag) Set(text string) error {
+	*s = nil
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is no number of pushes", word)
+		}
+		*s = append(*s, n)
+	}
+	return nil
 }
 
 // measurements are the samples of all rounds, by number of pushes and program.
@@ -103,10 +123,10 @@ func (m measurements) ratio(n int, figure, program, to string) float64 {
 	return median(all)
 }
 
-func (b *bench) whole(ctx context.Context, stdout, stderr io.Writer) error {
-	r := report{At: time.Now(), Machine: machine(), Sizes: []int{1, 100, 300}}
+func (b *bench) whole(ctx context.Context, stdout, stderr io.Writer, rounds int, sizes []int) error {
+	r := report{At: time.Now(), Machine: machine(rounds), Sizes: sizes}
 	var err error
-	if r.Copies, err = b.rounds(ctx, stderr, 3, r.Sizes, 10*time.Second); err != nil {
+	if r.Copies, err = b.rounds(ctx, stderr, rounds, r.Sizes, 10*time.Second); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context) ([]single, error){
@@ -144,8 +164,8 @@ func (b *bench) whole(ctx context.Context, stdout, stderr io.Writer) error {
 // is small beside theirs, and so few that as many of ffmpeg leave room on two cores.
 const quickSize = 40
 
-func (b *bench) quick(ctx context.Context, stdout, stderr io.Writer, update bool) error {
-	m, err := b.rounds(ctx, stderr, 3, []int{quickSize}, 5*time.Second)
+func (b *bench) quick(ctx context.Context, stdout, stderr io.Writer, rounds int, update bool) error {
+	m, err := b.rounds(ctx, stderr, rounds, []int{quickSize}, 5*time.Second)
 	if err != nil {
 		return err
 	}

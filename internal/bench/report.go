@@ -38,7 +38,7 @@ type report struct {
 }
 
 // machine names what the figures are of.
-func machine() string {
+func machine(rounds int) string {
 	first := func(path, pattern string) string {
 		text, _ := os.ReadFile(path)
 		if m := regexp.MustCompile(pattern).FindSubmatch(text); m != nil {
@@ -54,9 +54,9 @@ func machine() string {
 	if out, err := exec.Command("ffmpeg", "-version").Output(); err == nil {
 		version = strings.Fields(string(out))[2]
 	}
-	return fmt.Sprintf("commit %s; %d × %s; Linux %s; %s; load %s before the run; ffmpeg %s on PATH (our own build has no network)",
+	return fmt.Sprintf("commit %s; %d × %s; Linux %s; %s; load %s before the run; %d rounds; ffmpeg %s on PATH (our own build has no network)",
 		commit, runtime.NumCPU(), first("/proc/cpuinfo", `model name\s*:\s*(.*)`), first("/proc/sys/kernel/osrelease", `(\S+)`),
-		runtime.Version(), first("/proc/loadavg", `(\S+)`), version)
+		runtime.Version(), first("/proc/loadavg", `(\S+)`), rounds, version)
 }
 
 // number writes a figure with as many digits as it deserves.

@@ -30,7 +30,7 @@ const (
 	apiKey = "an-api-key-for-benches"
 	slots  = "500" // of a worker: more than any row has pushes
 	// startLimit is how long pushes may take to begin, on a machine that is busy.
-	startLimit = 3 * time.Minute
+	startLimit = 2 * time.Minute
 )
 
 // bench is one run: its files, the room and the web server, which stay.
