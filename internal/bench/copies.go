@@ -171,7 +171,11 @@ func (b *bench) runOf(ctx context.Context, program string, n int) (*contender, e
 		return r, pause(ctx, time.Second) // until the worker is done with its own start
 	case ffmpeg:
 		r.begin = func() error {
+			limit := time.Now().Add(startLimit)
 			for i := range n {
+				if time.Now().After(limit) {
+					return fmt.Errorf("%d of %d processes: %w", i, n, errLate)
+				}
 				c, err := launch(b.dir, measured, nil, "ffmpeg", "-nostdin", "-v", "error", "-re", "-i", b.source, "-c", "copy", "-f", "flv",
 					fmt.Sprintf("rtmp://%s/push/room?userid=u%d", b.room, i))
 				if err != nil {
