@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"time"
@@ -37,7 +38,7 @@ func (s *session) serveTranscoder(t media.Transcoder, err error) error {
 	if err := s.sendJSON(kindOpen, made{Output: *finiteTrack(t.Output())}); err != nil {
 		return err
 	}
-	w := works{Transcoder: t}
+	w := works{Coder: t, Trimmer: t}
 	for {
 		f, err := s.next()
 		if err != nil {
@@ -80,7 +81,8 @@ func answerOf(out []media.Packet, damaged int64, failed error) ([]byte, error) {
 
 // works is a transcoder at work in its host.
 type works struct {
-	media.Transcoder
+	media.Coder
+	media.Trimmer
 	data []byte // of the packet before
 }
 
@@ -141,8 +143,8 @@ type blackMade struct {
 	Count int // of packets, which follow in the next frame
 }
 
-func (s *session) serveBlack(t media.Transcoders, to media.VideoOutput) error {
-	track, packets, err := t.With(s.ctx, s.log, nil).Black(to)
+func (s *session) serveBlack(ctx context.Context, t media.Transcoders, to media.VideoOutput) error {
+	track, packets, err := t.With(ctx, s.log, nil).Black(to)
 	if err := s.sendJSON(kindOpen, blackMade{Fault: faultOf(err), Track: *finiteTrack(track), Count: len(packets)}); err != nil {
 		return err
 	}

@@ -28,10 +28,10 @@ func TestATrackIsCopiedOnlyWhenTheRoomTakesIt(t *testing.T) {
 		"B-frames":                    {track: video, seen: input.ProbeResult{Reordered: true}, reason: "B-frames"},
 		"10 bit":                      {track: media.Track{Type: media.Video, Codec: media.H264, PixelFormat: "yuv420p10le"}, reason: "pixel format yuv420p10le"},
 		"HDR in 8 bit":                {track: media.Track{Type: media.Video, Codec: media.H264, PixelFormat: "yuv420p", HDR: true}, reason: "HDR"},
-		"anamorphic":                  {track: media.Track{Type: media.Video, Codec: media.H264, Width: 720, Height: 576, Pixels: media.PixelShape{Width: 64, Height: 45}}, reason: "pixels of 64:45"},
-		"mirrored":                    {track: media.Track{Type: media.Video, Codec: media.H264, Mirrored: true, Rotation: 180}, reason: "mirrored"},
+		"anamorphic":                  {track: media.Track{Type: media.Video, Codec: media.H264, Width: 720, Height: 576, Display: media.Display{Pixels: media.PixelShape{Width: 64, Height: 45}}}, reason: "pixels of 64:45"},
+		"mirrored":                    {track: media.Track{Type: media.Video, Codec: media.H264, Display: media.Display{Mirrored: true, Rotation: 180}}, reason: "mirrored"},
 		"interlaced":                  {track: media.Track{Type: media.Video, Codec: media.H264, Interlaced: true}, reason: "interlaced"},
-		"nearly square":               {track: media.Track{Type: media.Video, Codec: media.H264, Width: 720, Height: 576, Pixels: media.PixelShape{Width: 4320, Height: 4319}}},
+		"nearly square":               {track: media.Track{Type: media.Video, Codec: media.H264, Width: 720, Height: 576, Display: media.Display{Pixels: media.PixelShape{Width: 4320, Height: 4319}}}},
 		"a cut":                       {track: video, seen: input.ProbeResult{Cut: true}, reason: "the edit list cuts into a group of pictures"},
 		"4K":                          {track: media.Track{Type: media.Video, Codec: media.H264, Width: 3840, Height: 2160}, reason: "size 3840x2160"},
 		"stereo AAC":                  {track: audio},
@@ -71,7 +71,7 @@ func TestInterlacedPicturesAreCopiedWhereNothingMayBeReencoded(t *testing.T) {
 }
 
 func TestARateThatWasAskedForIsKeptWhateverTheSourceSays(t *testing.T) {
-	asked := media.Options{Video: media.VideoWish{FPS: 30}}
+	asked := media.Options{Video: media.VideoOptions{FPS: 30}}
 	for name, c := range map[string]struct {
 		fps    float64 // as it says
 		shown  time.Duration
