@@ -25,8 +25,9 @@ VULN_DB   ?= https://vuln.go.dev
 NODE_MODULES = web/console/node_modules/.package-lock.json
 # What a command that links FFmpeg starts with. scripts/ffmpeg builds the libraries the first time.
 WITH_FFMPEG = vars=$$(scripts/env) && eval "$$vars" &&
+BENCH       = $(WITH_FFMPEG) $(GO) build -o $(BIN)/bench ./internal/bench && $(BIN)/bench -bin $(BIN)
 
-.PHONY: help deps ffmpeg env build test chaos bench fleet check format generate tidy vet lint vuln demo doctor clean
+.PHONY: help deps ffmpeg env build test chaos bench bench-quick bench-go fleet check format generate tidy vet lint vuln demo doctor clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,8 +66,17 @@ chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at
 		done; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 
-bench: ## what transcoding costs against the ffmpeg program, what a preview costs, how late the packets of a hundred pushes are, what 2000 listeners and fifty pages of 5000 pushes cost an API
+bench: build ## what a push costs against ffmpeg and a raw writer, starts, takeovers, the API: a table for BENCHMARKS.md, in half an hour
 	@$(DEPS)
+	$(BENCH) $(BENCH_FLAGS)
+
+bench-quick: build ## the ratios that may not grow by more than a quarter over internal/bench/baseline.json (BENCH_FLAGS=-update writes them)
+	@$(DEPS)
+	$(BENCH) -quick $(BENCH_FLAGS)
+
+bench-go: ## the Go benchmarks, those of the steps of a push and those of many pushes and listeners
+	@$(DEPS)
+	$(WITH_FFMPEG) $(GO) test -run '^$$' -bench . ./media/clock ./media/program ./media/rtmp ./tasks/store
 	$(WITH_FFMPEG) $(GO) test -run '^$$' -bench '^Benchmark(Transcode|Preview|AHundredPushes)$$' -benchtime 3x -p 1 -timeout 1h \
 		./media/libav ./internal/matrix
 	$(GO) test -run '^$$' -bench '^Benchmark(TwoThousandListeners|FiftyPages)$$' -benchtime 1x ./cmd/api

@@ -81,8 +81,8 @@ var unreachable = []struct{ program, dep, why string }{
 	{"cmd/worker", "media/fakeroom", "the stand-in room is never part of a deployment"},
 }
 
-// testOnly are imported by tests alone.
-const testOnly = "tasks/storetest media/mediatest media/fakesource internal/redistest internal/link internal/e2e internal/hostile internal/contract"
+// testOnly are imported by tests alone, and by the bench.
+const testOnly = "tasks/storetest media/mediatest media/fakesource internal/bench internal/redistest internal/link internal/e2e internal/hostile internal/contract"
 
 func TestLayout(t *testing.T) {
 	packages := list(t)

@@ -443,3 +443,16 @@ func TestAPositionIsTheSourceTimeOfAnyRecentPacket(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkRestamp gives a push's packets the room's times, picture and sound in turn.
+func BenchmarkRestamp(b *testing.B) {
+	var r Restamper
+	p := media.Packet{Duration: frame}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		p.Track = n % 2
+		p.PTS = time.Duration(n/2) * frame
+		p.DTS = p.PTS
+		r.Restamp(p)
+	}
+}

@@ -241,3 +241,18 @@ func TestActiveListsWhatHasNotEnded(t *testing.T) {
 	require.Equal(t, []string{second.ID, first.ID}, []string{pushes[0].ID, pushes[1].ID})
 	require.Len(t, pushes, 2)
 }
+
+// BenchmarkListAHundred reads a page of a hundred of a thousand pushes.
+func BenchmarkListAHundred(b *testing.B) {
+	s, _ := fresh(b, store.Config{})
+	for i := range 1000 {
+		create(b, s, fmt.Sprintf("u%d", i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		page, err := s.List(ctx(b), tasks.Filter{Limit: 100})
+		if err != nil || len(page.Pushes) != 100 {
+			b.Fatal(len(page.Pushes), err)
+		}
+	}
+}

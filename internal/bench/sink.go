@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/gob"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"time"
+)
+
+// arrival is a packet of media that has come whole.
+type arrival struct {
+	At int64  // ns since 1970
+	MS uint32 // the sender's timestamp
+}
+
+// session is one publish of a user, with what has come since it was last taken.
+type session struct {
+	User             string
+	Published, Ended int64 // ns since 1970; Ended is 0 while it runs
+	Bytes            int64
+	Arrivals         []arrival
+}
+
+// sink is the room: it takes every publish, counts bytes and keeps the times of
+// packets. What it does not need it passes over unread.
+type sink struct {
+	mu       sync.Mutex
+	sessions []*live
+	begun    int // publishes since its start
+}
+
+type live struct {
+	mu sync.Mutex
+	session
+}
+
+var userOf = regexp.MustCompile(`userid=([^&]+)`)
+
+// serveSink is the process of the sink: RTMP on one port, and on another what has
+// come, for the bench.
+func serveSink(ctx context.Context, out io.Writer) error {
+	rtmp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	var s sink
+	go func() {
+		for {
+			conn, err := rtmp.Accept()
+			if err != nil {
+				return
+			}
+			go s.serve(conn)
+		}
+	}()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/take", func(w http.ResponseWriter, _ *http.Request) {
+		b := bufio.NewWriter(w)
+		if err := gob.NewEncoder(b).Encode(s.take()); err == nil {
+			_ = b.Flush()
+		}
+	})
+	mux.HandleFunc("/begun", func(w http.ResponseWriter, _ *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_, _ = fmt.Fprint(w, s.begun)
+	})
+	return serve(ctx, out, mux, rtmp.Addr().String())
+}
+
+// serveFiles is the process of the web server that has the clip.
+func serveFiles(ctx context.Context, out io.Writer, path string) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/"+filepath.Base(path), func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, path) })
+	return serve(ctx, out, mux, "-")
+}
+
+// serve serves until ctx ends, and says where, with what else is to be known.
+func serve(ctx context.Context, out io.Writer, h http.Handler, more string) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { os.Exit(0) })()
+	_, _ = fmt.Fprintf(out, "listening addr=%s more=%s\n", l.Addr(), more)
+	return (&http.Server{Handler: h, ReadHeaderTimeout: time.Minute}).Serve(l)
+}
+
+func (s *sink) serve(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	l := newLink(conn)
+	key, err := l.take()
+	if err != nil {
+		return
+	}
+	user := userOf.FindStringSubmatch(key)
+	if user == nil {
+		return
+	}
+	v := &live{session: session{User: user[1], Published: time.Now().UnixNano()}}
+	s.mu.Lock()
+	s.sessions, s.begun = append(s.sessions, v), s.begun+1
+	s.mu.Unlock()
+	for {
+		m, err := l.next()
+		v.mu.Lock()
+		if err != nil {
+			v.Ended = time.Now().UnixNano()
+			v.mu.Unlock()
+			return
+		}
+		v.Bytes += int64(m.length)
+		if isMedia := m.kind == typeAudio || m.kind == typeVideo; isMedia && m.head[1] != 0 { // 0: a decoder configuration
+			v.Arrivals = append(v.Arrivals, arrival{time.Now().UnixNano(), m.time})
+		}
+		v.mu.Unlock()
+	}
+}
+
+// take returns what has come since it was last called, and forgets it.
+func (s *sink) take() (all []session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	running := s.sessions[:0]
+	for _, v := range s.sessions {
+		v.mu.Lock()
+		all = append(all, v.session)
+		v.Arrivals, v.Bytes = nil, 0
+		if v.Ended == 0 {
+			running = append(running, v)
+		}
+		v.mu.Unlock()
+	}
+	clear(s.sessions[len(running):])
+	s.sessions = running
+	return all
+}
+
+// writeRaw is the process of the raw writer: the least that a pusher can do. It has
+// the packets in memory and sends one a write, when it is due. Pushes begin spread
+// over two seconds: those of people are not in step.
+func writeRaw(ctx context.Context, out io.Writer, addr, clip string, pushes int) error {
+	file, err := os.ReadFile(clip)
+	if err != nil {
+		return err
+	}
+	packets, err := readFLV(file)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(out, "listening addr=- more=-")
+	failed := make(chan error, pushes)
+	for i := range pushes {
+		go func() {
+			time.Sleep(2 * time.Second * time.Duration(i) / time.Duration(pushes))
+			failed <- writeOne(addr, fmt.Sprintf("room?userid=u%d", i), packets)
+		}()
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func writeOne(addr, key string, packets []packet) error {
+	l, err := publish(addr, key)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	begun := time.Now()
+	for _, p := range packets {
+		if wait := time.Until(begun.Add(time.Duration(p.ms) * time.Millisecond)); wait > 0 {
+			time.Sleep(wait)
+		}
+		if _, err := l.Write(p.wire); err != nil {
+			return err
+		}
+	}
+	return nil
+}
