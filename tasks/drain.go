@@ -96,7 +96,7 @@ func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt) (successor stri
 		}
 		select {
 		case <-t.C:
-		case <-a.ctx.Done():
+		case <-a.asked:
 			return ""
 		case <-ctx.Done():
 			return ""

@@ -29,7 +29,7 @@ type successor struct {
 // prepare enters an attempt that may prepare and is not ours yet.
 func (w *Worker) prepare(a *attempt) (*attempt, error) {
 	a.successor = &successor{claimed: make(chan struct{}), refused: errNotHandedOver}
-	a.renewed = time.Time{} // no lease
+	a.age.set(time.Time{}) // no lease
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -101,8 +101,8 @@ func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
 		}
 		select {
 		case <-t.C:
-		case <-a.ctx.Done():
-			return context.Cause(a.ctx)
+		case <-a.asked:
+			return a.cause()
 		case <-ctx.Done():
 			return errNotHandedOver
 		}
@@ -137,7 +137,8 @@ func (a *attempt) refresh(p Push, sent time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	own := a.warnings
-	a.started, a.renewed, a.warnings = p.StartedAt, sent, slices.Clone(p.Warnings)
+	a.age.set(sent)
+	a.started, a.warnings = p.StartedAt, slices.Clone(p.Warnings)
 	for _, w := range own {
 		if !slices.Contains(a.warnings, w) {
 			a.warnings = append(a.warnings, w)

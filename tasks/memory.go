@@ -159,7 +159,7 @@ func (w *Worker) youngest(now time.Time) *attempt {
 	var last *attempt
 	for _, all := range []map[string]*attempt{w.attempts, w.preparing} {
 		for _, a := range all {
-			if a.ctx.Err() == nil && a.young(now) && (last == nil || a.begun.After(last.begun)) {
+			if a.cause() == nil && a.young(now) && (last == nil || a.begun.After(last.begun)) {
 				last = a
 			}
 		}

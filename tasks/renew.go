@@ -41,7 +41,7 @@ func (w *Worker) Run(ctx context.Context) {
 func (w *Worker) Appear(ctx context.Context) { w.renew(ctx) }
 
 // Close ends what is left without giving it back; Drain comes before it.
-func (w *Worker) Close() { w.cancel(media.ErrDraining) }
+func (w *Worker) Close() { w.closing.cancel(media.ErrDraining) }
 
 // renew says that this worker lives, sends what its pushes have to say and
 // carries out the verdicts.
@@ -135,7 +135,7 @@ func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {
 // somebody else may well have been given them.
 func (w *Worker) enforceCap(attempts []*attempt) {
 	for _, a := range attempts {
-		if a.sinceRenewed(time.Now()) > w.RenewCap {
+		if a.age.at(time.Now()) > w.RenewCap {
 			a.cancel(media.ErrLost)
 			w.unreported.add(a.lease)
 		}

@@ -43,9 +43,8 @@ type WorkerConfig struct {
 // one that renews their leases.
 type Worker struct {
 	WorkerConfig
-	since      time.Time       // its begin
-	base       context.Context // parent of every attempt's context
-	cancel     context.CancelCauseFunc
+	since      time.Time     // its begin
+	closing    *ending       // of all that is done here
 	renewAsked chan struct{} // capacity 1
 	claims     sync.Mutex    // held from the look at who runs here until the claimed attempt does
 
@@ -78,9 +77,8 @@ func NewWorker(c WorkerConfig) *Worker {
 	}
 	w := &Worker{
 		WorkerConfig: c, since: time.Now(), renewAsked: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
-		previews: newPreviews(),
+		previews: newPreviews(), closing: newEnding(),
 	}
-	w.base, w.cancel = context.WithCancelCause(context.Background())
 	w.idle = sync.NewCond(&w.mu)
 	return w
 }
@@ -108,7 +106,9 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 		return err
 	}
 	defer w.forget(a)
-	w.run(a)
+	base, cancel := w.closing.under(context.WithoutCancel(ctx))
+	defer cancel()
+	w.run(base, a)
 	return a.outcome()
 }
 
@@ -176,12 +176,13 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	case err != nil && (!errors.Is(err, ErrHandover) || w.Handovers == nil):
 		return nil, err
 	}
-	a := newAttempt(w.base, lease, claimed.Push)
-	a.envelope, a.metrics = claimed.Envelope, w.Metrics
-	a.log, a.askRenew, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.askRenew, sent
+	a := newAttempt(lease, claimed.Push)
+	a.secrets.sealed, a.metrics = claimed.Envelope, w.Metrics
+	a.log, a.askRenew = log.With("room_id", claimed.Push.Spec.RoomID), w.askRenew
+	a.age.set(sent)
 	a.meter = media.NewMeter(0)
 	if w.Pictures != nil {
-		a.keyframe = &media.LastKeyframe{}
+		a.pictures.keyframe = &media.LastKeyframe{}
 	}
 	a.meter.GoOnFrom(lastProgress(claimed.Push))
 	if err != nil {
@@ -236,7 +237,6 @@ func (w *Worker) forget(a *attempt) {
 		delete(w.preparing, a.lease.ID)
 	}
 	close(a.done)
-	a.cancel(nil)
 }
 
 // Running returns how many pushes this worker has now.
