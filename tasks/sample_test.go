@@ -53,8 +53,8 @@ func TestWhatIsLeftAtTheEndOfAnAttemptIsASample(t *testing.T) {
 		lasts time.Duration
 		last  []time.Duration // when each is taken that the end tells
 	}{
-		"a short push":                {4 * time.Second, []time.Duration{4 * time.Second}},
-		"one that ends between two":   {13 * time.Second, []time.Duration{13 * time.Second}},
+		"a short push":                {4500 * time.Millisecond, []time.Duration{4500 * time.Millisecond}},
+		"one that ends between two":   {13500 * time.Millisecond, []time.Duration{13500 * time.Millisecond}},
 		"one that ends with a sample": {10*time.Second + 20*time.Millisecond, nil},
 		"one that ended at once":      {500 * time.Millisecond, nil},
 	} {
