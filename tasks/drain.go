@@ -33,23 +33,13 @@ func (w *Worker) Refuse() {
 // has. Run must go on until then, and the queue should have stopped, lest it
 // bring the next attempts here.
 func (w *Worker) Drain(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.idle.Broadcast()
-	})
-	defer stop()
 	w.Refuse()
 	var leaving sync.WaitGroup
 	for _, a := range w.snapshot() {
 		leaving.Go(func() { w.leaveWarm(ctx, a) })
 	}
 	leaving.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for w.slots > 0 && ctx.Err() == nil {
-		w.idle.Wait()
-	}
+	w.awaitIdle(ctx)
 }
 
 // leaveWarm ends a here once its next attempt waits for nothing but the

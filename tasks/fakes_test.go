@@ -481,8 +481,9 @@ func newWorld(p Player, pushes ...Push) *world {
 
 func (w *world) config(name string, p Player) WorkerConfig {
 	return WorkerConfig{
-		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Refusals: w.store,
-		Queue: &w.queue, Resume: &w.resume, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
+		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute,
+		Stores: Stores{Store: w.store, Leases: w.store, Refusals: w.store, Resume: &w.resume},
+		Queue:  &w.queue, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -26,22 +26,6 @@ type successor struct {
 	refused error          // why it was never claimed
 }
 
-// prepare enters an attempt that may prepare and is not ours yet.
-func (w *Worker) prepare(a *attempt) (*attempt, error) {
-	a.successor = &successor{claimed: make(chan struct{}), refused: errNotHandedOver}
-	a.age.set(time.Time{}) // no lease
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.draining:
-		return nil, ErrDraining
-	case w.preparing[a.lease.ID] != nil:
-		return nil, errNotHandedOver
-	}
-	w.preparing[a.lease.ID] = a
-	return a, nil
-}
-
 // owned says whether a is this worker's by a claim.
 func (a *attempt) owned() bool {
 	if a.successor == nil {

@@ -88,12 +88,6 @@ func (w *Worker) renew(ctx context.Context) {
 	w.previews.want(watched)
 }
 
-func (w *Worker) noteRenewFailed(at time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.renewFailed = at
-}
-
 // restore writes the record of a running push anew: Redis has lost it.
 func (w *Worker) restore(ctx context.Context, a *attempt, now time.Time) Verdict {
 	v, err := w.Leases.Register(ctx, a.registration(now))
@@ -103,16 +97,6 @@ func (w *Worker) restore(ctx context.Context, a *attempt, now time.Time) Verdict
 	}
 	a.log.Warn("record was gone", "kept", v == Kept)
 	return v
-}
-
-func (w *Worker) snapshot() []*attempt {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	attempts := make([]*attempt, 0, len(w.attempts))
-	for _, a := range w.attempts {
-		attempts = append(attempts, a)
-	}
-	return attempts
 }
 
 func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {

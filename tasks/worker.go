@@ -17,49 +17,45 @@ type Player interface {
 
 // WorkerConfig is what a Worker needs.
 type WorkerConfig struct {
-	Name      string // unique among all workers, a new one for every process
-	Version   string // of the program
-	Slots     int    // pushes at once
-	Lease     time.Duration
-	RenewCap  time.Duration // how long a push goes on without a successful renew
+	Name     string // unique among all workers, a new one for every process
+	Version  string // of the program
+	Slots    int    // pushes at once
+	Lease    time.Duration
+	RenewCap time.Duration // how long a push goes on without a successful renew
+	Stores
+	Queue    Queue
+	Sealer   Sealer
+	Player   Player
+	Pictures PictureMaker         // nil: no previews are made
+	Memory   Memory               // nil: none is watched
+	CPU      func() time.Duration // of cores that this worker has used; nil: it is not told
+	Metrics  WorkerMetrics        // nil: nothing is counted
+	Sandbox  string               // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
+	Log      *slog.Logger
+}
+
+// Stores is what a Worker writes down, by what it is about.
+type Stores struct {
 	Store     AttemptStore
 	Leases    LeaseStore
 	Refusals  RefusalStore
 	Handovers HandoverStore // nil: no attempt prepares before it is claimed
-	Queue     Queue
 	Resume    ResumeStore
-	Sealer    Sealer
-	Player    Player
-	Previews  PreviewStore // nil with Pictures: no previews are made
-	Pictures  PictureMaker
-	Memory    Memory               // nil: none is watched
-	CPU       func() time.Duration // of cores that this worker has used; nil: it is not told
-	Metrics   WorkerMetrics        // nil: nothing is counted
-	Sandbox   string               // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
-	Log       *slog.Logger
+	Previews  PreviewStore // nil with Pictures
 }
 
 // Worker runs attempts: it is the registry of those in this process, and the
 // one that renews their leases.
 type Worker struct {
 	WorkerConfig
+	*registry
 	since      time.Time     // its begin
 	closing    *ending       // of all that is done here
 	renewAsked chan struct{} // capacity 1
 	claims     sync.Mutex    // held from the look at who runs here until the claimed attempt does
-
-	mu          sync.Mutex
-	attempts    map[string]*attempt // by push id
-	preparing   map[string]*attempt // by push id; not claimed yet
-	slots       int                 // taken, those about to claim included
-	past        media.Totals        // of attempts that have ended
-	draining    bool
-	renewFailed time.Time  // last renew that failed
-	idle        *sync.Cond // no slot is taken
-	unreported  unreportedEnds
-	memoryState memoryState
-	loads       loads
-	previews    previews
+	unreported unreportedEnds
+	loads      loads
+	previews   previews
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -75,12 +71,9 @@ func NewWorker(c WorkerConfig) *Worker {
 	if c.Metrics == nil {
 		c.Metrics = unmeasured{}
 	}
-	w := &Worker{
-		WorkerConfig: c, since: time.Now(), renewAsked: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
-		previews: newPreviews(), closing: newEnding(),
+	return &Worker{
+		WorkerConfig: c, registry: newRegistry(), since: time.Now(), closing: newEnding(), renewAsked: make(chan struct{}, 1), previews: newPreviews(),
 	}
-	w.idle = sync.NewCond(&w.mu)
-	return w
 }
 
 // Handle runs the attempt that t announces to its end. It returns nil when the
@@ -151,15 +144,6 @@ func (w *Worker) refusalLocked() error {
 	return nil
 }
 
-func (w *Worker) leave() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.slots--
-	if w.slots == 0 {
-		w.idle.Broadcast()
-	}
-}
-
 // claim makes the attempt ours, or returns nil when there is nothing to run.
 // One claim at a time, so that what it finds running is what runs.
 func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
@@ -224,26 +208,6 @@ func (w *Worker) register(a *attempt) {
 		<-older.done
 		w.unreported.add(older.lease)
 	}
-}
-
-func (w *Worker) forget(a *attempt) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.attempts[a.lease.ID] == a {
-		delete(w.attempts, a.lease.ID)
-	}
-	w.past.Add(a.meter.Totals())
-	if w.preparing[a.lease.ID] == a {
-		delete(w.preparing, a.lease.ID)
-	}
-	close(a.done)
-}
-
-// Running returns how many pushes this worker has now.
-func (w *Worker) Running() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.attempts)
 }
 
 // Nudge asks the store at once what is wanted of the worker's pushes: the fast
