@@ -63,6 +63,11 @@ type PushStore interface {
 	Create(ctx context.Context, n NewPush) (p Push, created bool, err error)
 	Get(ctx context.Context, id string) (Push, error)
 	List(ctx context.Context, f Filter) (Page, error)
+}
+
+// HistoryStore tells what happened to a push. Its errors are *Error: CodeNotFound,
+// CodeRedisUnavailable.
+type HistoryStore interface {
 	Events(ctx context.Context, id string) ([]Event, error)
 	// Samples returns how a push went, oldest first, at most MaxSamples.
 	Samples(ctx context.Context, id string) ([]Sample, error)

@@ -35,6 +35,7 @@ type ResumeTargets interface {
 // Service starts, stops and shows pushes. It is safe for concurrent use.
 type Service struct {
 	Pushes  PushStore
+	History HistoryStore
 	Repeats RepeatStore
 	Stops   StopStore
 	Workers FleetStore
@@ -196,12 +197,12 @@ func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
 
 // Samples returns how a push went in the last hour that it ran, oldest first.
 func (s *Service) Samples(ctx context.Context, id string) ([]Sample, error) {
-	return s.Pushes.Samples(ctx, id)
+	return s.History.Samples(ctx, id)
 }
 
 // Events returns the history of a push, oldest first.
 func (s *Service) Events(ctx context.Context, id string) ([]Event, error) {
-	return s.Pushes.Events(ctx, id)
+	return s.History.Events(ctx, id)
 }
 
 // TaskOf returns the doorbell for p's present attempt.

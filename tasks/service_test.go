@@ -82,7 +82,7 @@ type desk struct {
 func newDesk() *desk {
 	d := &desk{}
 	d.service = &Service{
-		Pushes: &d.pushes, Repeats: &d.pushes, Stops: &d.pushes, Queue: &d.queue, Sealer: fakeSealer{}, Door: fakeDoor{},
+		Pushes: &d.pushes, History: &d.pushes, Repeats: &d.pushes, Stops: &d.pushes, Queue: &d.queue, Sealer: fakeSealer{}, Door: fakeDoor{},
 		Sources: fakeSources{}, Resume: &fakeResume{}, Log: slog.New(slog.DiscardHandler),
 	}
 	return d

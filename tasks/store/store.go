@@ -58,6 +58,7 @@ type Store struct {
 
 var (
 	_ tasks.PushStore    = (*Store)(nil)
+	_ tasks.HistoryStore = (*Store)(nil)
 	_ tasks.RepeatStore  = (*Store)(nil)
 	_ tasks.StopStore    = (*Store)(nil)
 	_ tasks.AttemptStore = (*Store)(nil)
