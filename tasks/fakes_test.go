@@ -114,7 +114,7 @@ func (s *fakeStore) Renew(_ context.Context, w WorkerReport, rs []Renewal) ([]Ve
 		return nil, errAway
 	}
 	s.report = w
-	s.workers[w.Name] = true
+	s.workers[w.Name] = w.State != WorkerDraining
 	verdicts := make([]Verdict, len(rs))
 	for i, r := range rs {
 		verdicts[i] = s.renew(r)
@@ -262,9 +262,11 @@ func (s *fakeStore) Announce(_ context.Context, l Lease) (bool, error) {
 		return false, errAway
 	}
 	p, ok := s.pushes[l.ID]
-	others := len(s.workers)
-	if s.workers[l.Worker] {
-		others--
+	others := 0
+	for name, stays := range s.workers {
+		if stays && name != l.Worker {
+			others++
+		}
 	}
 	switch {
 	case !ok:
@@ -294,15 +296,19 @@ func (s *fakeStore) Ready(_ context.Context, l Lease) error {
 	return nil
 }
 
-func (s *fakeStore) Handover(_ context.Context, id string, next int64) (Handover, error) {
+func (s *fakeStore) Handovers(_ context.Context, next []Lease) ([]Handover, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
-		return Handover{}, errAway
+		return nil, errAway
 	}
-	p := s.pushes[id]
-	stands := p.Worker != "" && !p.State.Terminal() && p.Epoch+1 == next && s.announced[id] == next && p.Desired == DesiredRun
-	return Handover{Stands: stands, Successor: s.successors[id]}, nil
+	all := make([]Handover, len(next))
+	for i, l := range next {
+		p := s.pushes[l.ID]
+		stands := p.Worker != "" && !p.State.Terminal() && p.Epoch+1 == l.Epoch && s.announced[l.ID] == l.Epoch && p.Desired == DesiredRun
+		all[i] = Handover{Stands: stands, Successor: s.successors[l.ID]}
+	}
+	return all, nil
 }
 
 // FakeStore is the fake to the suite, which is of another package.
@@ -469,9 +475,13 @@ type world struct {
 	ran    sync.WaitGroup
 }
 
-func newWorld(p Player, pushes ...Push) *world {
+func newWorld(p Player, pushes ...Push) *world { return newWorldFor(2, p, pushes...) }
+
+// newWorldFor is one whose worker has so many slots.
+func newWorldFor(slots int, p Player, pushes ...Push) *world {
 	w := &world{store: newFakeStore(pushes...)}
 	w.worker = NewWorker(w.config("w1", p))
+	w.worker.Slots = slots
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
 	w.ran.Go(func() { w.worker.Run(ctx) })

@@ -74,20 +74,17 @@ func (w *Worker) claimOnRelease(ctx context.Context, a *attempt) {
 func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
 	ctx, cancel := context.WithTimeout(ctx, successorTime*w.Lease)
 	defer cancel()
-	t := time.NewTicker(handoverPoll)
-	defer t.Stop()
 	for {
-		h, err := w.Handovers.Handover(ctx, a.lease.ID, a.lease.Epoch)
+		h, err := w.handovers.ask(ctx, a.lease)
 		if err == nil && !h.Stands {
 			if err := w.claimPrepared(ctx, a); !errors.Is(err, ErrHandover) {
 				return err
 			}
 		}
-		select {
-		case <-t.C:
-		case <-a.asked:
+		switch {
+		case a.cause() != nil:
 			return a.cause()
-		case <-ctx.Done():
+		case ctx.Err() != nil:
 			return errNotHandedOver
 		}
 	}

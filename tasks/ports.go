@@ -177,13 +177,14 @@ type Handover struct {
 type HandoverStore interface {
 	// Announce says that l's worker is about to release the push, so that a
 	// claim of the next epoch is answered with ErrHandover. It returns false
-	// when the push is to be released without: no other worker is there, or
-	// the push is to stop or has strikes.
+	// when the push is to be released without: no other worker is there that
+	// stays, or the push is to stop or has strikes. It may be repeated.
 	Announce(ctx context.Context, l Lease) (bool, error)
 	// Ready notes that l, the announced attempt, needs nothing but the claim.
 	Ready(ctx context.Context, l Lease) error
-	// Handover returns how it stands with the attempt next of push id.
-	Handover(ctx context.Context, id string, next int64) (Handover, error)
+	// Handovers returns how it stands with these attempts, in their order: each is
+	// the next one of a push, of whichever worker.
+	Handovers(ctx context.Context, next []Lease) ([]Handover, error)
 }
 
 // LeaseStore keeps the leases of running attempts. Its errors are *Error with

@@ -56,6 +56,7 @@ type Worker struct {
 	unreported unreportedEnds
 	loads      loads
 	previews   previews
+	handovers  *batch[Lease, Handover] // looks of those who hand over and of those who wait
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -71,9 +72,11 @@ func NewWorker(c WorkerConfig) *Worker {
 	if c.Metrics == nil {
 		c.Metrics = unmeasured{}
 	}
-	return &Worker{
+	w := &Worker{
 		WorkerConfig: c, registry: newRegistry(), since: time.Now(), closing: newEnding(), renewAsked: make(chan struct{}, 1), previews: newPreviews(),
 	}
+	w.handovers = newBatch(handoverLooks, handoverPoll, w.lookAtHandovers)
+	return w
 }
 
 // Handle runs the attempt that t announces to its end. It returns nil when the

@@ -327,9 +327,12 @@ func testHandover(s *subject) {
 
 func (s *subject) handover() tasks.Handover {
 	s.t.Helper()
-	h, err := s.Handover(s.ctx(), id, 2)
+	all, err := s.Handovers(s.ctx(), []tasks.Lease{{ID: "another", Epoch: 2}, lease(2, ""), lease(3, "")})
 	require.NoError(s.t, err)
-	return h
+	require.Len(s.t, all, 3)
+	require.False(s.t, all[0].Stands, "there is no such push")
+	require.False(s.t, all[2].Stands, "it is not the next one")
+	return all[1]
 }
 
 func testNotAnnounced(s *subject) {
@@ -346,6 +349,9 @@ func testNotAnnounced(s *subject) {
 		return announced
 	}
 	require.False(s.t, announce(), "no other worker is there")
+	_, err = s.Renew(s.ctx(), tasks.WorkerReport{Name: "w3", State: tasks.WorkerDraining}, nil)
+	require.NoError(s.t, err)
+	require.False(s.t, announce(), "the other worker leaves, too")
 	s.appear("w2")
 	for _, other := range []tasks.Lease{lease(1, "w2"), lease(2, "w2")} {
 		_, err = s.Announce(s.ctx(), other)
