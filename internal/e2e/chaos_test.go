@@ -179,10 +179,13 @@ func (c *crowd) requireUntouched(before map[string]fakeroom.Session) time.Durati
 // that rises.
 func (c *crowd) requireProgress() {
 	c.t.Helper()
+	first := map[string]float64{}
 	for _, u := range c.users {
-		first := positionMs(c.waitStatus(c.ids[u], "publishing"))
+		first[u] = positionMs(c.waitStatus(c.ids[u], "publishing"))
+	}
+	for _, u := range c.users {
 		c.waitFor(c.ids[u], "progress", func(p map[string]any) bool {
-			return p["status"] == "publishing" && positionMs(p) > first
+			return p["status"] == "publishing" && positionMs(p) > first[u]
 		})
 	}
 }
