@@ -107,6 +107,26 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string
 	return Claimed{Push: p, Envelope: "sealed"}, nil
 }
 
+func (s *fakeStore) Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {
+	answers, given, alone := make([]ClaimAnswer, len(claims)), 0, false
+	for i, c := range claims {
+		a := &answers[i]
+		if alone {
+			a.Err = ErrIsolated
+			continue
+		}
+		a.Claimed, a.Err = s.Claim(ctx, c.Lease, c.Others+given, keys...)
+		if errors.Is(a.Err, errAway) {
+			return nil, a.Err
+		}
+		if a.Err == nil || errors.Is(a.Err, ErrHandover) {
+			given++
+		}
+		alone = a.Err == nil && a.Push.Strikes >= IsolationStrikes
+	}
+	return answers, nil
+}
+
 func (s *fakeStore) Renew(_ context.Context, w WorkerReport, rs []Renewal) ([]Verdict, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -92,22 +92,15 @@ func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
 
 // claimPrepared makes a ours, by the rules of any claim.
 func (w *Worker) claimPrepared(ctx context.Context, a *attempt) error {
-	w.claims.Lock()
-	defer w.claims.Unlock()
-	if err := w.refusal(); err != nil {
-		return err
-	}
 	// A claim whose answer nobody awaits would leave the push without anybody
 	// until its lease is over.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
-	defer cancel()
-	sent := time.Now()
-	claimed, err := w.take(ctx, a.lease)
+	c, err := w.claims.ask(context.WithoutCancel(ctx), claimant{lease: a.lease, prepared: a})
+	if err == nil {
+		err = c.err
+	}
 	if err != nil {
 		return err
 	}
-	a.refresh(claimed.Push, sent)
-	w.register(a)
 	a.log.Info("attempt started", "position", a.successor.from.Position, "prepared", true)
 	close(a.successor.claimed)
 	return nil

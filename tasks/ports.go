@@ -97,6 +97,18 @@ type Claimed struct {
 	Envelope string
 }
 
+// Claim is what one of several claims asks for, see AttemptStore.Claim.
+type Claim struct {
+	Lease  Lease
+	Others int
+}
+
+// ClaimAnswer is what one of several claims gives.
+type ClaimAnswer struct {
+	Claimed
+	Err error
+}
+
 // Renewal is one attempt's part of a worker's renew: its lease and all that
 // has changed.
 type Renewal struct {
@@ -157,6 +169,9 @@ type AttemptStore interface {
 	// with ErrEnded. With ErrHandover comes what the announced attempt may
 	// prepare from.
 	Claim(ctx context.Context, l Lease, others int, keys ...string) (Claimed, error)
+	// Claims is Claim for several attempts of one worker at once; the answers are in
+	// their order. Each sees those before it as others.
+	Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error)
 	// Finish ends the push for good and returns the state it has now, see
 	// End.State; or it returns ErrStale.
 	Finish(ctx context.Context, l Lease, e End) (State, error)

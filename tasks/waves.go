@@ -12,7 +12,7 @@ const (
 	// fast successors get ready.
 	leastWave = 8
 	// waveTime is how long ago a successor that got ready counts for the next wave.
-	waveTime = 500 * time.Millisecond
+	waveTime = 250 * time.Millisecond
 	// slowSuccessor is after which time a push that waits for its successor holds up
 	// no others.
 	slowSuccessor = 2 * time.Second

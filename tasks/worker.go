@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -52,7 +51,7 @@ type Worker struct {
 	since      time.Time     // its begin
 	closing    *ending       // of all that is done here
 	renewAsked chan struct{} // capacity 1
-	claims     sync.Mutex    // held from the look at who runs here until the claimed attempt does
+	claims     *batch[claimant, claimed]
 	unreported unreportedEnds
 	loads      loads
 	previews   previews
@@ -75,6 +74,7 @@ func NewWorker(c WorkerConfig) *Worker {
 	w := &Worker{
 		WorkerConfig: c, registry: newRegistry(), since: time.Now(), closing: newEnding(), renewAsked: make(chan struct{}, 1), previews: newPreviews(),
 	}
+	w.claims = newBatch(claimsAtOnce, 0, w.claimAll)
 	w.handovers = newBatch(handoverLooks, handoverPoll, w.lookAtHandovers)
 	return w
 }
@@ -145,47 +145,6 @@ func (w *Worker) refusalLocked() error {
 		return ErrUnsure
 	}
 	return nil
-}
-
-// claim makes the attempt ours, or returns nil when there is nothing to run.
-// One claim at a time, so that what it finds running is what runs.
-func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
-	w.claims.Lock()
-	defer w.claims.Unlock()
-	lease := Lease{ID: t.ID, Epoch: t.Epoch, Worker: w.Name}
-	log := w.Log.With("push_id", t.ID, "epoch", t.Epoch)
-	sent := time.Now()
-	claimed, err := w.take(ctx, lease)
-	switch {
-	case isTaken(err):
-		log.Info("attempt not taken", "reason", err)
-		return nil, nil
-	case err != nil && (!errors.Is(err, ErrHandover) || w.Handovers == nil):
-		return nil, err
-	}
-	a := newAttempt(lease, claimed.Push)
-	a.secrets.sealed, a.metrics = claimed.Envelope, w.Metrics
-	a.log, a.askRenew = log.With("room_id", claimed.Push.Spec.RoomID), w.askRenew
-	a.age.set(sent)
-	a.meter = media.NewMeter(0)
-	if w.Pictures != nil {
-		a.pictures.keyframe = &media.LastKeyframe{}
-	}
-	a.meter.GoOnFrom(lastProgress(claimed.Push))
-	if err != nil {
-		return w.prepare(a)
-	}
-	w.register(a)
-	return a, nil
-}
-
-// take asks the store for l if there is a place for it here; w.claims is held.
-func (w *Worker) take(ctx context.Context, l Lease) (Claimed, error) {
-	others, err := w.others(l.ID)
-	if err != nil {
-		return Claimed{}, err
-	}
-	return w.Store.Claim(ctx, l, others, w.Sealer.Keys()...)
 }
 
 // register makes a known to the renewer. A push whose older attempt is still
