@@ -51,15 +51,15 @@ func (w *Worker) Drain(ctx context.Context) {
 	defer cancel()
 	var leaving sync.WaitGroup
 	var last []*attempt
-	waves := newWaves()
-	for _, a := range inLeavingOrder(w.snapshot()) {
+	waves, all := newWaves(), inLeavingOrder(w.snapshot())
+	for i, a := range all {
 		switch {
 		case w.Handovers == nil || !a.publishes():
 			a.cancel(media.ErrDraining)
 		case a.strikes() > 0: // it is not prepared beside others
 			last = append(last, a)
 		default:
-			waves.enter(inTime, a)
+			waves.enter(inTime, a, len(all)-i)
 			leaving.Go(func() {
 				ready, err := w.leaveWarm(inTime, a)
 				waves.left(a, ready)

@@ -232,6 +232,22 @@ func TestADrainHandsOverInWavesAsLargeAsSuccessorsGetReady(t *testing.T) {
 	})
 }
 
+func TestWavesGrowWhenADrainWouldNotBeThroughInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, takes = 400, 600 * time.Millisecond // waves of leastWave would take half a minute
+		begin := time.Now()
+		v := newWaves()
+		var leaving sync.WaitGroup
+		for i := range n {
+			a := new(attempt)
+			v.enter(t.Context(), a, n-i)
+			leaving.Go(func() { time.Sleep(takes); v.left(a, true) })
+		}
+		leaving.Wait()
+		require.InDelta(t, wavesTime.Seconds(), time.Since(begin).Seconds(), 1.5)
+	})
+}
+
 func TestASuccessorThatIsSlowHoldsUpNoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := many(2 * leastWave)
