@@ -59,7 +59,7 @@ func (v *waves) admits(a *attempt, left int, now time.Time) bool {
 			waiting++
 		}
 	}
-	inTime := float64(left) * float64(v.takes) / float64(max(v.until.Sub(now), v.takes, 1))
+	inTime := float64(left+waiting) * float64(v.takes) / float64(max(v.until.Sub(now), v.takes, 1))
 	if waiting >= max(leastWave, len(v.ready), int(inTime)) {
 		return false
 	}
