@@ -16,7 +16,7 @@ const (
 	// leave without one.
 	handoverTime = 11 * time.Second
 	// askAgain is how often a push that waits for its successor asks whether there may
-	// be one, and how long a Redis that hangs keeps it.
+	// be one.
 	askAgain = time.Second
 	// handoverPoll is how often the two sides of a handover look at the
 	// record: this is what viewers wait for.
@@ -135,7 +135,7 @@ func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt) (successor stri
 // announce says that a is about to leave, and rings for its next attempt if it is the
 // first time.
 func (w *Worker) announce(ctx context.Context, a *attempt, ring bool) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, askAgain)
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	announced, err := w.Handovers.Announce(ctx, a.lease)
 	if err == nil && announced && ring {
