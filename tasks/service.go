@@ -32,12 +32,17 @@ type ResumeTargets interface {
 	Allowed(t ResumeTarget) bool
 }
 
-// Service starts, stops and shows pushes. It is safe for concurrent use.
-type Service struct {
+// Records is where pushes are written down.
+type Records struct {
 	Pushes  PushStore
 	History HistoryStore
 	Repeats RepeatStore
 	Stops   StopStore
+}
+
+// Service starts, stops and shows pushes. It is safe for concurrent use.
+type Service struct {
+	Records
 	Workers FleetStore
 	Queue   Queue
 	Sealer  Sealer
