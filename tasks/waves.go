@@ -14,7 +14,7 @@ const (
 	// waveTime is how long ago a successor that got ready counts for the next wave.
 	waveTime = 250 * time.Millisecond
 	// wavesTime is when the last push is to be handed over, if it can be.
-	wavesTime = 7 * time.Second
+	wavesTime = 9 * time.Second
 	// slowSuccessor is after which time a push that waits for its successor holds up
 	// no others.
 	slowSuccessor = 2 * time.Second
