@@ -69,7 +69,8 @@ func (m *Meter) Since() Sent {
 	return sent
 }
 
-func (m *Meter) Sent(now time.Time, p SentPacket) {
+// Sent records packets that have left at once.
+func (m *Meter) Sent(now time.Time, packets ...SentPacket) {
 	m.lastSent.Store(now.UnixNano())
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,6 +78,12 @@ func (m *Meter) Sent(now time.Time, p SentPacket) {
 		m.started = now
 	}
 	s := m.second(now)
+	for _, p := range packets {
+		m.sent(s, p)
+	}
+}
+
+func (m *Meter) sent(s *second, p SentPacket) {
 	s.bytes += p.Bytes
 	s.packets++
 	s.late += p.Late

@@ -76,3 +76,14 @@ func TestAMeterTellsOnceWhatWasSentSinceItWasAsked(t *testing.T) {
 	require.Equal(t, Sent{Bytes: 5}, m.Since())
 	require.EqualValues(t, 35, m.Snapshot(time.Now()).SentBytes)
 }
+
+func TestPacketsThatLeaveTogetherCountEachForItself(t *testing.T) {
+	m, now := NewMeter(0), time.Now()
+	m.Sent(now, SentPacket{Bytes: 30, Late: 5 * time.Millisecond, Picture: true}, SentPacket{Late: time.Millisecond}, SentPacket{Picture: true})
+	require.Equal(t, Sent{Bytes: 30, Pictures: 2, Lateness: 5 * time.Millisecond}, m.Since())
+	packets := int64(0)
+	for _, n := range m.Totals().Lateness {
+		packets += n
+	}
+	require.EqualValues(t, 3, packets)
+}

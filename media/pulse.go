@@ -39,6 +39,9 @@ func (w *waiting) end(now time.Time) {
 	}
 }
 
+// goesOn says whether anybody waits.
+func (w *waiting) goesOn() bool { return w.since.Load() != 0 }
+
 func (w *waiting) look(now time.Time) (since time.Time, total time.Duration) {
 	total = time.Duration(w.total.Load())
 	if ns := w.since.Load(); ns != 0 {
@@ -70,13 +73,13 @@ func (m *Meter) WaitForSource() {
 
 // SourceGives notes that something has come of a source that is still waited for.
 func (m *Meter) SourceGives() {
-	if m != nil {
+	if m != nil && m.source.goesOn() {
 		m.source.restart(time.Now())
 	}
 }
 
 func (m *Meter) SourceCame() {
-	if m != nil {
+	if m != nil && m.source.goesOn() {
 		m.source.end(time.Now())
 	}
 }

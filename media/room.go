@@ -38,26 +38,22 @@ type Door interface {
 	Rules() Rules
 }
 
-// Publisher is one open publish session. Its methods are called from one
-// goroutine, but for Close.
-type Publisher interface {
-	// WritePacket sends one packet whose PTS and DTS are the room's; its Track
-	// is an index into the tracks given to Dial, its Data AVCC for H.264 and
-	// raw AAC. It returns when the packet is in the connection's buffer, when
-	// ctx ends, or with an *Error of a room kind.
-	WritePacket(ctx context.Context, p Packet) error
+// Sink is one open publish session. Write is called from one goroutine, the others may
+// be called beside it.
+type Sink interface {
+	// Write sends packets in one piece. Their PTS and DTS are the room's; a Track is an
+	// index into the tracks given to Dial, Data is AVCC for H.264 and raw AAC. It returns
+	// when they are in the connection's buffer, when ctx ends, or with an *Error of a room
+	// kind, and how many bytes the connection took, headers included, that were not told
+	// before. With no packets it returns at once, and may be called beside itself: it
+	// says why the room has ended the session, or nil.
+	Write(ctx context.Context, packets []Packet) (bytes int64, err error)
 	// Unconfirmed returns how much media was written and has not reached the room's
-	// machine because that is slow; 0 where it cannot be told. It may be called
-	// beside the other methods.
+	// machine because that is slow; 0 where it cannot be told.
 	Unconfirmed() time.Duration
-	// SentBytes counts what the connection took, headers included.
-	SentBytes() int64
 	// Done is closed as soon as the room has ended the session, and at the latest
-	// when Close returns. It may be called beside the other methods, as may Err.
+	// when Close returns.
 	Done() <-chan struct{}
-	// Err returns what WritePacket fails with since the room ended the session, or
-	// nil.
-	Err() error
 	// Close unpublishes and closes the connection, waiting at most until ctx
 	// ends. It is idempotent.
 	Close(ctx context.Context) error
@@ -68,7 +64,7 @@ type Publisher interface {
 // publish, within 200 ms of ctx's end, or with an *Error that carries the
 // room's code and words.
 type Dialer interface {
-	Dial(ctx context.Context, a PublishAddress, tracks []Track) (Publisher, error)
+	Dial(ctx context.Context, a PublishAddress, tracks []Track) (Sink, error)
 }
 
 // Rules is what a room accepts by copy.

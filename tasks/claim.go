@@ -106,7 +106,7 @@ func (w *Worker) enter(c claimant, answer ClaimAnswer, sent time.Time) (*attempt
 func (w *Worker) newAttempt(l Lease, c Claimed) *attempt {
 	a := newAttempt(l, c.Push)
 	a.secrets.sealed, a.metrics = c.Envelope, w.Metrics
-	a.log, a.askRenew = w.Log.With("push_id", l.ID, "epoch", l.Epoch, "room_id", c.Push.Spec.RoomID), w.askRenew
+	a.log, a.askRenew = w.Log.With("push_id", l.ID, "epoch", l.Epoch, "room_id", c.Push.Spec.RoomID), func() { w.askRenewOf(l.ID) }
 	a.meter = media.NewMeter(0)
 	if w.Pictures != nil {
 		a.pictures.keyframe = &media.LastKeyframe{}

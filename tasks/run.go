@@ -25,7 +25,7 @@ func (w *Worker) run(base context.Context, a *attempt) {
 	a.meter.MoveTo(start)
 	job := w.job(a, start) // before a claim may change what it is made of
 	job.Unclocked = unclocked
-	keeper := newResumeKeeper(w.Resume, a, w.Lease)
+	keeper := newResumeKeeper(w, a)
 	var watching sync.WaitGroup
 	watch, stopWatching := context.WithCancel(context.Background())
 	watching.Go(func() { logProgress(watch, a) })

@@ -132,7 +132,7 @@ func TestASourceIsShownWithoutWhatLetsOneIn(t *testing.T) {
 func TestTwoStreamsOfOneApplicationHaveResumeKeysOfTheirOwn(t *testing.T) {
 	key := func(src media.Secret) string {
 		r := request()
-		r.VideoSrc = src
+		r.VideoSrc, r.Redis = src, true
 		p, _, err := newDesk().service.Start(t.Context(), r)
 		require.NoError(t, err)
 		return p.Spec.ResumeKey
@@ -143,6 +143,7 @@ func TestTwoStreamsOfOneApplicationHaveResumeKeysOfTheirOwn(t *testing.T) {
 func TestTheResumeKeyLeavesOutWhatASignedURLChanges(t *testing.T) {
 	key := func(change func(r *Request)) string {
 		r := request()
+		r.Redis = true
 		change(&r)
 		p, _, err := newDesk().service.Start(t.Context(), r)
 		require.NoError(t, err)
@@ -155,6 +156,7 @@ func TestTheResumeKeyLeavesOutWhatASignedURLChanges(t *testing.T) {
 	require.NotEqual(t, plain, key(func(r *Request) { r.ResumeScope = "room" }))
 	own := key(func(r *Request) { r.ResumeKey = "mine" })
 	require.Equal(t, own, key(func(r *Request) { r.ResumeKey, r.VideoSrc = "mine", "http://x/y" }))
+	require.Empty(t, key(func(r *Request) { r.Redis = false }), "nothing is remembered")
 }
 
 func TestARefusedRequestReachesNeitherStoreNorQueue(t *testing.T) {

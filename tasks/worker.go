@@ -51,6 +51,7 @@ type Worker struct {
 	since      time.Time     // its begin
 	closing    *ending       // of all that is done here
 	renewAsked chan struct{} // capacity 1
+	asked      askedRenews
 	claims     *batch[claimant, claimed]
 	unreported unreportedEnds
 	loads      loads
@@ -179,13 +180,6 @@ func (w *Worker) Nudge(id string) {
 	_, here := w.attempts[id]
 	w.mu.Unlock()
 	if here {
-		w.askRenew()
-	}
-}
-
-func (w *Worker) askRenew() {
-	select {
-	case w.renewAsked <- struct{}{}:
-	default:
+		w.askRenewOf(id)
 	}
 }

@@ -66,6 +66,15 @@ func (i *Interleaver) Pop() (media.Packet, bool) {
 	return i.take(l), true
 }
 
+// First returns what Pop gives next, nil when that is nothing.
+func (i *Interleaver) First() *media.Packet {
+	l := i.lowest()
+	if l == nil || !i.ready(l) {
+		return nil
+	}
+	return l.first()
+}
+
 // take takes the first packet of an output track, which is not empty.
 func (i *Interleaver) take(l *trackQueue) media.Packet {
 	p := l.take()

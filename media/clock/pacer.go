@@ -13,6 +13,12 @@ const (
 	maxSlipLive = 300 * time.Millisecond
 )
 
+// BatchSpan is how much media goes out at once, and how far apart the moments are at
+// which that happens: they are the same for all pushes, so that the machine wakes once
+// for many. A batch goes out at the last of them before it is due: viewers keep several
+// times as much, and a picture that comes 40 ms early is shown no sooner for it.
+const BatchSpan = 40 * time.Millisecond
+
 // Pacer releases packets when their time has come: DTS against the monotonic
 // clock, counted from the first packet, so that nothing adds up to a drift.
 // For a live source that comes in bursts, follow makes its clock the source's.
@@ -87,20 +93,46 @@ func (p *Pacer) due(dts time.Duration) time.Time {
 	return p.anchor.Add(p.drift.scale(dts - p.base))
 }
 
+// Together returns up to which DTS what there is goes out with a packet of dts.
+func (p *Pacer) Together(dts time.Duration) (end time.Duration) {
+	due := time.Now()
+	if !p.anchor.IsZero() {
+		due = p.due(dts)
+	}
+	return dts + BatchSpan - sinceMoment(due)
+}
+
+// sinceMoment is how long before t the last of the moments was at which batches go out.
+func sinceMoment(t time.Time) time.Duration { return time.Duration(t.UnixNano()) % BatchSpan }
+
 // Wait returns when dts is due, with how late it is by then, or when ctx ends.
 func (p *Pacer) Wait(ctx context.Context, dts time.Duration) (late time.Duration, err error) {
+	return p.wait(ctx, dts, 0)
+}
+
+// WaitForBatch is Wait for a batch whose first packet has dts, and returns up to
+// BatchSpan before that is due.
+func (p *Pacer) WaitForBatch(ctx context.Context, dts time.Duration) (late time.Duration, err error) {
+	if p.anchor.IsZero() {
+		return p.wait(ctx, dts, 0)
+	}
+	return p.wait(ctx, dts, sinceMoment(p.due(dts)))
+}
+
+// wait returns early before dts is due.
+func (p *Pacer) wait(ctx context.Context, dts, early time.Duration) (late time.Duration, err error) {
 	now := time.Now()
 	if p.anchor.IsZero() {
 		p.anchor, p.base, p.newest = now, dts, dts
 	}
 	due := p.due(dts)
-	if ahead := due.Sub(now); ahead > 0 {
+	if ahead := due.Sub(now) - early; ahead > 0 {
 		if err := p.sleep(ctx, ahead); err != nil {
 			return 0, err
 		}
 		now = time.Now()
 	}
-	late = now.Sub(due)
+	late = max(0, now.Sub(due))
 	p.blocked = max(0, min(p.blocked, late)) // the rest was caught up
 	limit := maxSlip
 	if p.follows {

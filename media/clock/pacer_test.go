@@ -244,3 +244,48 @@ func TestASourceThatIsNotPacedTellsHowFarItHasFallenBehind(t *testing.T) {
 		require.Zero(t, come(time.Minute, 3*time.Second))
 	})
 }
+
+func TestABatchGoesOutAtAMomentThatIsTheSameForAllPushesAndNeverLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pushes sync.WaitGroup
+		for begins := range 20 {
+			pushes.Go(func() {
+				time.Sleep(time.Duration(begins) * 7 * time.Millisecond)
+				var p Pacer
+				begin, last := time.Now(), time.Time{}
+				for dts := time.Duration(0); dts < time.Minute; {
+					end := p.Together(dts)
+					late, err := p.WaitForBatch(t.Context(), dts)
+					require.NoError(t, err)
+					require.Zero(t, late)
+					now := time.Now()
+					early := begin.Add(dts).Sub(now)
+					require.GreaterOrEqual(t, early, time.Duration(0))
+					require.Less(t, early, BatchSpan)
+					require.LessOrEqual(t, begin.Add(end).Sub(now), BatchSpan, "nor is any other of the batch earlier")
+					if dts > 0 {
+						require.Zero(t, sinceMoment(now), "it woke at %v", now)
+						require.GreaterOrEqual(t, now.Sub(last), BatchSpan, "once for each batch")
+						last = now
+					}
+					for dts < end {
+						dts += 21_333_333
+					}
+				}
+			})
+		}
+		pushes.Wait()
+	})
+}
+
+func TestABatchThatIsLateIsSaidToBeSoByItsOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p Pacer
+		_, err := p.WaitForBatch(t.Context(), 0)
+		require.NoError(t, err)
+		time.Sleep(150 * time.Millisecond)
+		late, err := p.WaitForBatch(t.Context(), 90*time.Millisecond)
+		require.NoError(t, err)
+		require.Equal(t, 60*time.Millisecond, late)
+	})
+}

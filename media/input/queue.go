@@ -179,6 +179,21 @@ func (q *Queue) tryGet() (media.Packet, bool, error) {
 	if q.head == len(q.packets) {
 		return media.Packet{}, false, q.err
 	}
+	return q.takeLocked(), true, nil
+}
+
+// TakeWhile appends to packets what is queued, up to the first that f is false of.
+func (q *Queue) TakeWhile(packets []media.Packet, f func(*media.Packet) bool) []media.Packet {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.head < len(q.packets) && f(&q.packets[q.head]) {
+		packets = append(packets, q.takeLocked())
+	}
+	return packets
+}
+
+// takeLocked takes the oldest packet, which there is.
+func (q *Queue) takeLocked() media.Packet {
 	p := q.packets[q.head]
 	q.packets[q.head] = media.Packet{}
 	q.head++
@@ -189,7 +204,7 @@ func (q *Queue) tryGet() (media.Packet, bool, error) {
 	if q.roomyLocked() {
 		signal(q.drained)
 	}
-	return p, true, nil
+	return p
 }
 
 // KeysWithin returns how many keys stand in the first reach of media queued. The

@@ -235,3 +235,19 @@ func TestAQueueCountsAllThatAPacketHolds(t *testing.T) {
 	}
 	require.Positive(t, q.TakeDropped())
 }
+
+func TestWhatIsQueuedIsTakenUpToWhatIsNotWanted(t *testing.T) {
+	q := NewQueue(QueueLimits{Span: time.Minute, Bytes: 1 << 20})
+	for i := range 5 {
+		require.NoError(t, q.Put(t.Context(), at(i), false))
+	}
+	before := func(i int) func(*media.Packet) bool {
+		return func(p *media.Packet) bool { return p.DTS < at(i).DTS }
+	}
+	require.Len(t, q.TakeWhile([]media.Packet{at(9)}, before(3)), 4, "behind what is there")
+	require.Empty(t, q.TakeWhile(nil, before(3)))
+	p, err := q.Get(t.Context(), 0)
+	require.NoError(t, err)
+	require.Equal(t, at(3).DTS, p.DTS)
+	require.Len(t, q.TakeWhile(nil, before(9)), 1, "and it does not wait")
+}

@@ -21,17 +21,16 @@ func newConfigSender(tracks []media.Track) *configSender {
 	return a
 }
 
-// attach returns p, which a program gave out, with its decoder configuration
-// where the room has not got it. A picture carries its parameter sets in itself
+// attach gives p, which a program gave out, its decoder configuration where the room
+// has not got it. A picture carries its parameter sets in itself
 // as well (ISO/IEC 14496-15, 5.3.4.1.2 allows it): parsers that have begun look
 // for them there.
-func (a *configSender) attach(p media.Packet) media.Packet {
+func (a *configSender) attach(p *media.Packet) {
 	if bytes.Equal(p.Config, a[p.Track]) {
-		return p
+		return
 	}
 	a[p.Track], p.Extradata = p.Config, p.Config
 	if p.Kind == media.Video && bitstream.LengthSize(p.Config) == 4 {
 		p.Data = append(bitstream.ParameterSetsOf(p.Config), p.Data...)
 	}
-	return p
 }

@@ -13,7 +13,9 @@ func TestTheRoomIsToldAConfigurationOnceAndBeforeWhatNeedsIt(t *testing.T) {
 	old, renewed, sound := []byte{1, 66, 0, 30, 255, 225, 0}, []byte{1, 66, 0, 31, 255, 225, 0}, []byte{0x11, 0x90}
 	a := newConfigSender([]media.Track{{Type: media.Video, Extradata: old}, {Type: media.Audio, Extradata: sound}})
 	told := func(track int, config []byte) []byte {
-		return a.attach(media.Packet{Track: track, OnAir: media.OnAir{Kind: media.MediaType(track), Config: config}}).Extradata
+		p := media.Packet{Track: track, OnAir: media.OnAir{Kind: media.MediaType(track), Config: config}}
+		a.attach(&p)
+		return p.Extradata
 	}
 	require.Nil(t, told(0, old))
 	require.Nil(t, told(1, sound))
@@ -26,10 +28,12 @@ func TestTheRoomIsToldAConfigurationOnceAndBeforeWhatNeedsIt(t *testing.T) {
 
 func TestAPictureAnnouncesParameterSetsInLengthsOfItsOwnSizeAlone(t *testing.T) {
 	config := unhex(t, "0142001effe100056742001e8001000468ce3880")
-	long := newConfigSender(nil).attach(media.Packet{Data: []byte{0, 0, 0, 1, 0x65}, OnAir: media.OnAir{Config: config}})
+	long := media.Packet{Data: []byte{0, 0, 0, 1, 0x65}, OnAir: media.OnAir{Config: config}}
+	newConfigSender(nil).attach(&long)
 	require.Equal(t, unhex(t, "000000056742001e80"+"0000000468ce3880"+"0000000165"), long.Data)
 	config[4] = 0xfd // two bytes
-	short := newConfigSender(nil).attach(media.Packet{Data: []byte{0, 1, 0x65}, OnAir: media.OnAir{Config: config}})
+	short := media.Packet{Data: []byte{0, 1, 0x65}, OnAir: media.OnAir{Config: config}}
+	newConfigSender(nil).attach(&short)
 	require.Equal(t, []byte{0, 1, 0x65}, short.Data)
 	require.Equal(t, config, short.Extradata)
 }

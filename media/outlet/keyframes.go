@@ -14,7 +14,7 @@ type keyWatch struct {
 	told  bool
 }
 
-func (w *keyWatch) tooFar(p media.Packet) bool {
+func (w *keyWatch) tooFar(p *media.Packet) bool {
 	if p.Keyframe {
 		w.any, w.last = true, p.DTS
 	}

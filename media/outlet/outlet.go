@@ -27,6 +27,7 @@ type Outlet struct {
 	conn      atomic.Pointer[connection] // nil: it is not in its room
 	monotonic clock.Monotonic
 	keys      keyWatch
+	due       due
 	mu        sync.Mutex // of those below
 	session   roomSession
 	retries   *retry.Retries
@@ -48,7 +49,7 @@ type Config struct {
 
 // connection is one publish session.
 type connection struct {
-	room     media.Publisher
+	room     media.Sink
 	gate     *clock.StartGate
 	config   *configSender
 	broken   chan error // capacity 1: why the session is of no use any more
@@ -109,7 +110,7 @@ func (o *Outlet) visit(ctx context.Context, tracks []media.Track) error {
 	o.group.entered()
 	select {
 	case <-c.room.Done():
-		err = c.room.Err()
+		_, err = c.room.Write(ctx, nil)
 	case err = <-c.broken:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
@@ -142,11 +143,8 @@ func (o *Outlet) open(ctx context.Context, tracks []media.Track) (*connection, e
 		return nil, err
 	}
 	defer cancel()
-	o.mu.Lock()
-	over := o.Longest > 0 && o.session.played >= o.Longest
-	o.mu.Unlock()
-	if over {
-		return nil, ErrOvertime
+	if err := o.overtime(); err != nil {
+		return nil, err
 	}
 	address, err := o.Door.Address(o.Destination, time.Now())
 	if err != nil {
@@ -181,68 +179,85 @@ func (o *Outlet) close(ctx context.Context, c *connection) {
 	}
 }
 
-// stamp returns p as the room gets it, and false when that does not: it is away, or
+// stamp makes p due as the room gets it. False says that it does not: it is away, or
 // cannot begin with p, or p comes too late.
-func (o *Outlet) stamp(p media.Packet) (Due, bool) {
-	c := o.conn.Load()
+func (o *Outlet) stamp(p media.Packet) bool {
+	c := o.due.conn
 	if c == nil {
-		return Due{}, false
+		return false
 	}
 	if !c.gate.Pass(p) {
 		o.Meter.Dropped(1)
-		return Due{}, false
+		return false
 	}
 	p, ok := o.monotonic.Stamp(p, p.Kind)
 	o.Meter.Dropped(o.monotonic.TakeDropped())
-	return Due{Packet: p, outlet: o, conn: c}, ok
+	if ok {
+		o.due.packets = append(o.due.packets, p)
+	}
+	return ok
 }
 
-// Write gives the room a packet whose time has come. False says that the room has not got
-// it: its session is over.
-func (d Due) Write(ctx context.Context) bool {
-	o, c := d.outlet, d.conn
-	if o.conn.Load() != c {
-		return false
+// write gives the room what is due, and returns how many bytes it took. False says that
+// the room has not got it: its session is over.
+func (o *Outlet) write(ctx context.Context) (bytes int64, sent bool) {
+	packets, c := o.due.packets, o.due.conn
+	if len(packets) == 0 || o.conn.Load() != c {
+		return 0, false
 	}
-	p := c.config.attach(d.Packet)
+	for i := range packets {
+		c.config.attach(&packets[i])
+	}
 	o.Meter.WaitForRoom(time.Now())
-	err := c.room.WritePacket(ctx, p)
+	bytes, err := c.room.Write(ctx, packets)
 	now := time.Now()
 	o.Meter.RoomCame(now)
 	if err != nil {
 		c.fail(err)
 		o.drop(c)
-		return false
+		return bytes, false
 	}
+	o.note(c, packets, now)
+	return bytes, true
+}
+
+// note notes that the room has taken packets, and warns of what is to be seen in them.
+func (o *Outlet) note(c *connection, packets []media.Packet, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.conn.Load() != c { // its session has ended meanwhile, and is counted
-		return true
+		return
 	}
 	o.retries.Sent(now)
 	if o.session.sent(now) && o.Longest > 0 {
 		c.overtime = time.AfterFunc(o.Longest-o.session.played, func() { c.fail(ErrOvertime) })
 	}
-	if p.Kind == media.Video && o.keys.tooFar(p) {
-		o.Observer.Warned(media.WarnLongGOP, "the source's keyframes are more than "+o.keys.limit.String()+
-			" apart; viewers who join wait that long for a picture. With transcode: always they come every two seconds")
+	for i := range packets {
+		if p := &packets[i]; p.Kind == media.Video && o.keys.tooFar(p) {
+			o.Observer.Warned(media.WarnLongGOP, "the source's keyframes are more than "+o.keys.limit.String()+
+				" apart; viewers who join wait that long for a picture. With transcode: always they come every two seconds")
+		}
 	}
 	if message := o.session.signature(now); message != "" {
 		o.Observer.Warned(media.WarnUserSigExpires, message)
 	}
-	return true
 }
 
-// sentBytes returns how many bytes the room took that were not told before, and
-// played for how long there was something in it by now.
-func (o *Outlet) sentBytes(now time.Time) (bytes int64, played time.Duration) {
-	c := o.conn.Load()
+// played returns for how long there was something in the room by now.
+func (o *Outlet) played(now time.Time) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c != nil {
-		bytes = o.session.bytes(c.room.SentBytes())
+	return o.session.total(now)
+}
+
+// overtime is ErrOvertime once the push has been in the room for as long as it may.
+func (o *Outlet) overtime() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.Longest > 0 && o.session.played >= o.Longest {
+		return ErrOvertime
 	}
-	return bytes, o.session.total(now)
+	return nil
 }
 
 // unconfirmed returns how much media is on its way to the room. It may be called
@@ -343,24 +358,53 @@ func (g *Group) Keep(ctx context.Context, tracks []media.Track) error {
 	return err
 }
 
-// Stamp appends to dues what the outlets get of p.
-func (g *Group) Stamp(dues []Due, p media.Packet) []Due {
+// Overtime is ErrOvertime once the push has been in all rooms for as long as it may.
+func (g *Group) Overtime() (err error) {
 	for _, o := range g.all {
-		if d, ok := o.stamp(p); ok {
-			dues = append(dues, d)
+		if err = o.overtime(); err == nil {
+			return nil
 		}
 	}
-	return dues
+	return err
 }
 
-// Sent returns how many bytes the rooms took that were not told before, and for how
-// long there was something in one of them by now.
-func (g *Group) Sent(now time.Time) (bytes int64, played time.Duration) {
+// Stamp makes packets due in the outlets that can take them, and returns, in place,
+// those that one can. A DTS of them is when it is due.
+func (g *Group) Stamp(packets []media.Packet) []media.Packet {
 	for _, o := range g.all {
-		n, in := o.sentBytes(now)
-		bytes, played = bytes+n, max(played, in)
+		o.due.begin(o.conn.Load())
 	}
-	return bytes, played
+	taken := packets[:0]
+	for _, p := range packets {
+		some := false
+		for _, o := range g.all {
+			if o.stamp(p) && !some {
+				some, p.DTS = true, o.due.last().DTS
+			}
+		}
+		if some {
+			taken = append(taken, p)
+		}
+	}
+	return taken
+}
+
+// Write gives the rooms what was stamped, and returns how many bytes they took and
+// whether one has got it.
+func (g *Group) Write(ctx context.Context) (bytes int64, sent bool) {
+	for _, o := range g.all {
+		n, took := o.write(ctx)
+		bytes, sent = bytes+n, sent || took
+	}
+	return bytes, sent
+}
+
+// Played returns for how long there was something in one of the rooms by now.
+func (g *Group) Played(now time.Time) (longest time.Duration) {
+	for _, o := range g.all {
+		longest = max(longest, o.played(now))
+	}
+	return longest
 }
 
 // Unconfirmed returns how much media is on its way to the room that is slowest. It may
@@ -372,9 +416,16 @@ func (g *Group) Unconfirmed() (most time.Duration) {
 	return most
 }
 
-// Due is a packet for one of the outlets.
-type Due struct {
-	Packet media.Packet
-	outlet *Outlet
-	conn   *connection // for which it was stamped
+// due is what is to be written next into a room.
+type due struct {
+	packets []media.Packet
+	conn    *connection // for which they were stamped
 }
+
+// begin forgets what was due before.
+func (d *due) begin(conn *connection) {
+	clear(d.packets)
+	d.packets, d.conn = d.packets[:0], conn
+}
+
+func (d *due) last() *media.Packet { return &d.packets[len(d.packets)-1] }

@@ -22,7 +22,6 @@ type roomSession struct {
 	played  time.Duration // in earlier connections
 	opened  time.Time     // when this connection began to publish
 	since   time.Time     // first packet of this connection; zero before it
-	taken   int64         // bytes that this connection took
 	kicks   int           // connections in a row that ended too soon
 	expires time.Time     // of the signature; zero when unknown
 	renews  bool          // another one is made when it has run out
@@ -31,7 +30,7 @@ type roomSession struct {
 
 // begin notes a new connection.
 func (s *roomSession) begin(now time.Time, a media.PublishAddress) {
-	s.opened, s.since, s.taken, s.renews = now, time.Time{}, 0, a.Renewable
+	s.opened, s.since, s.renews = now, time.Time{}, a.Renewable
 	if !a.Expires.Equal(s.expires) {
 		s.expires, s.warned = a.Expires, 0
 	}
@@ -44,13 +43,6 @@ func (s *roomSession) sent(now time.Time) bool {
 	}
 	s.since = now
 	return true
-}
-
-// bytes returns how many of the connection's bytes are new.
-func (s *roomSession) bytes(total int64) int64 {
-	n := total - s.taken
-	s.taken = total
-	return n
 }
 
 // end notes the end of the connection, whatever ended it.

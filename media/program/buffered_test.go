@@ -21,8 +21,7 @@ func TestWhatIsBufferedOfALivePlaylistIsWhatWasNotGivenOut(t *testing.T) {
 		})
 		synctest.Wait()
 		for i := range 500 {
-			p, err := pg.Next(t.Context(), t.Context())
-			require.NoError(t, err)
+			p := next(t, pg)
 			buffered, _ := pg.Buffered()
 			require.InDelta(t, 12*time.Second-p.DTS, buffered, float64(3*fakesource.Frame), "packet %d", i)
 		}

@@ -82,6 +82,17 @@ func (m *mux) giveAll(kind media.MediaType, packets []media.Packet) {
 	}
 }
 
+// first is what pop gives next, nil when it gives nothing.
+func (m *mux) first() *media.Packet {
+	if p := m.interleaver.First(); p != nil {
+		return p
+	}
+	if len(m.ready) == 0 {
+		return nil
+	}
+	return &m.ready[0]
+}
+
 func (m *mux) pop() (media.Packet, bool) {
 	if p, ok := m.interleaver.Pop(); ok {
 		return p, true
@@ -91,8 +102,10 @@ func (m *mux) pop() (media.Packet, bool) {
 	}
 	p := m.ready[0]
 	m.ready[0] = media.Packet{}
-	if m.ready = m.ready[1:]; len(m.ready) == 0 {
-		m.ready = nil
+	if len(m.ready) == 1 { // as nearly always: its memory is used again
+		m.ready = m.ready[:0]
+	} else {
+		m.ready = m.ready[1:]
 	}
 	return p, true
 }

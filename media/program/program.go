@@ -36,6 +36,7 @@ type Program struct {
 
 	input       *input.Input // nil: it is away
 	encodeAhead *encodeAhead // nil: what Next gives is made in between
+	batch       batch        // what Next gave last
 }
 
 // Config is what a program works with.
@@ -44,6 +45,8 @@ type Config struct {
 	Source      media.SourceRequest
 	Options     media.Options
 	Unconfirmed func() time.Duration // how much media is on its way to the rooms; nil: none
+	// Together returns up to which room time what there is goes out with a packet of dts.
+	Together    func(dts time.Duration) (end time.Duration)
 	Rules       media.Rules
 	Transcoders media.Transcoders // nil: nothing can be re-encoded
 	Retry       media.RetryPolicy
@@ -86,11 +89,8 @@ func (pg *Program) Open(ctx context.Context) error {
 	}
 }
 
-// Next returns the next packet the room is to get: room times, its position
-// in the source, a Track of tracks. io.EOF is the end of the last play, ErrNewTracks
-// says that tracks has changed. A source that fails is opened again, until that cannot
-// help any more. wait, a child of ctx, bounds the wait for a packet and nothing else.
-func (pg *Program) Next(ctx, wait context.Context) (media.Packet, error) {
+// nextPacket returns the first packet of what Next returns.
+func (pg *Program) nextPacket(ctx, wait context.Context) (media.Packet, error) {
 	for {
 		p, err := pg.nextOnce(ctx, wait)
 		if err == nil || input.IsEnd(err) {
@@ -267,6 +267,9 @@ func (pg *Program) align(from time.Duration) {
 
 // makeNext makes what next returns, of an open source.
 func (pg *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
+	if err := pg.batch.takeFailure(); err != nil {
+		return media.Packet{}, err
+	}
 	for {
 		if p, ok := pg.mux.pop(); ok {
 			return p, nil
@@ -277,15 +280,30 @@ func (pg *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
 	}
 }
 
-// work makes something of the source's next packet, or takes one from the input.
-func (pg *Program) work(ctx, wait context.Context) error {
+// workOn makes something of the source's next packet, or takes one from the input, if
+// there is one. What the input fails with it fails with again.
+func (pg *Program) workOn(ctx, wait context.Context) (made bool, err error) {
 	if pg.input.ReadThrough() {
 		pg.playlist.prepare(ctx)
 	}
-	aligner := pg.times.aligner
-	if p, ok := aligner.Pop(); ok {
-		return pg.put(ctx, p)
+	if p, ok := pg.times.aligner.Pop(); ok {
+		return true, pg.put(ctx, p)
 	}
+	p, failure := pg.input.Next(wait, 0)
+	if err := pg.noteLosses(); err != nil || failure != nil {
+		return false, err
+	}
+	pg.Meter.SourceCame()
+	pg.receive(p)
+	return true, nil
+}
+
+// work is workOn, and waits for a packet where there is none.
+func (pg *Program) work(ctx, wait context.Context) error {
+	if made, err := pg.workOn(ctx, wait); made || err != nil {
+		return err
+	}
+	aligner := pg.times.aligner
 	pg.Meter.WaitForSource()
 	p, err := pg.input.Next(wait, aligner.Patience(pg.input.Patience()))
 	if media.KindOf(err) != media.KindSourceStalled {
@@ -531,13 +549,20 @@ func (pg *Program) Tracks() []media.Track { return pg.tracks.all() }
 // Do carries out a command. It may be called beside the other methods.
 func (pg *Program) Do(c Command) { c.apply(&pg.commands) }
 
-// Sent notes that a room has taken p by now, which may lead: the position moves on.
-func (pg *Program) Sent(p media.Packet, now time.Time) {
-	pg.absence.last.note(&p, now)
-	if p.Origin == media.Taken {
-		pg.recovery.retries.Sent(now)
+// Sent notes that a room has taken packets by now: the position moves on.
+func (pg *Program) Sent(packets []media.Packet, now time.Time) {
+	position, plays := pg.progress.position, pg.progress.plays
+	for i := range packets {
+		p := &packets[i]
+		pg.absence.last.note(p, now)
+		if p.Origin == media.Taken {
+			pg.recovery.retries.Sent(now)
+		}
+		pg.progress.note(p)
 	}
-	pg.progress.note(&p)
+	if pg.progress.position != position || pg.progress.plays != plays {
+		pg.Meter.Advance(pg.progress.position, pg.progress.plays)
+	}
 }
 
 // TakeDropped returns how many packets of the source came to nothing since it
@@ -622,7 +647,7 @@ func (pg *Program) closeInput() {
 	pg.playlist.drop()
 	if pg.input != nil {
 		pg.input.Close()
-		pg.input = nil
+		pg.input, pg.batch.failure = nil, nil
 		pg.times.leave()
 		pg.mux.clear()
 	}

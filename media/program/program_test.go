@@ -23,10 +23,20 @@ func openedFrom(t *testing.T, open func(ctx context.Context) (media.Source, erro
 	t.Helper()
 	rules := media.Rules{Video: []media.Codec{media.H264}, Audio: []media.Codec{media.AAC}, PixelFormats: []string{"yuv420p"}}
 	noRetry := func(media.Kind) media.Retry { return media.Retry{} }
-	pg := New(Config{Rules: rules, Opener: fakesource.Opener(open), Observer: deaf{}, Retry: noRetry, Meter: media.NewMeter(0)}, media.Job{})
+	alone := func(dts time.Duration) time.Duration { return dts }
+	pg := New(Config{Rules: rules, Opener: fakesource.Opener(open), Observer: deaf{}, Retry: noRetry, Meter: media.NewMeter(0), Together: alone}, media.Job{})
 	t.Cleanup(pg.Close)
 	require.NoError(t, pg.Open(t.Context()))
 	return pg
+}
+
+// next returns a batch of one packet, as it is where nothing is due with it.
+func next(t *testing.T, pg *Program) media.Packet {
+	t.Helper()
+	packets, err := pg.Next(t.Context(), t.Context())
+	require.NoError(t, err)
+	require.Len(t, packets, 1)
+	return packets[0]
 }
 
 func clip(ctx context.Context) (media.Source, error) {
@@ -55,9 +65,12 @@ func TestAProgramIsOverWhenItsLastPictureHasStoodForItsTime(t *testing.T) {
 		var err error
 		var last time.Duration
 		for err == nil {
-			var p media.Packet
-			if p, err = pg.Next(t.Context(), t.Context()); err == nil && p.Kind == media.Video {
-				last = p.PTS
+			var packets []media.Packet
+			packets, err = pg.Next(t.Context(), t.Context())
+			for _, p := range packets {
+				if p.Kind == media.Video {
+					last = p.PTS
+				}
 			}
 		}
 		require.ErrorIs(t, err, io.EOF)

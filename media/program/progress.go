@@ -53,7 +53,6 @@ func (pr *progress) note(p *media.Packet) {
 		}
 	}
 	pr.position, pr.plays = at, p.Play
-	pr.Meter.Advance(at, p.Play)
 	if p.Unclocked && !pr.unclocked {
 		pr.stepBack()
 	}

@@ -33,7 +33,7 @@ type dialled struct {
 	then func()
 }
 
-func (d dialled) Dial(ctx context.Context, a media.PublishAddress, tracks []media.Track) (media.Publisher, error) {
+func (d dialled) Dial(ctx context.Context, a media.PublishAddress, tracks []media.Track) (media.Sink, error) {
 	room, err := d.fakeRoom.Dial(ctx, a, tracks)
 	if err == nil {
 		d.then()

@@ -49,7 +49,7 @@ type takenUntil struct {
 	free *time.Time
 }
 
-func (r takenUntil) Dial(ctx context.Context, a media.PublishAddress, tracks []media.Track) (media.Publisher, error) {
+func (r takenUntil) Dial(ctx context.Context, a media.PublishAddress, tracks []media.Track) (media.Sink, error) {
 	if time.Now().Before(*r.free) {
 		return nil, &media.Error{Kind: media.KindRoomConflict, Op: "publish"}
 	}

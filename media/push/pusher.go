@@ -40,7 +40,7 @@ func (p *Pusher) Play(ctx context.Context, job media.Job) error {
 
 // tellOvertime tells that the push ends because it may not be longer in its room.
 func (s *session) tellOvertime() {
-	_, played := s.outlets.Sent(time.Now())
+	played := s.outlets.Played(time.Now())
 	s.job.Meter.SetPlayed(played)
 	s.job.Observer.Warned(media.WarnMaxDuration, "the push has been in the room for as long as it may (maxDurationSec, or the operator's limit), and ends")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/clock"
 	"github.com/roomcast/roomcast/media/fakesource"
 	"github.com/roomcast/roomcast/media/retry"
 )
@@ -24,7 +25,7 @@ type arrival struct {
 	at time.Duration // since the room was first dialled
 }
 
-// fakeRoom is a Dialer, Door and Publisher in one.
+// fakeRoom is a Dialer, Door and Sink in one.
 type fakeRoom struct {
 	mu       sync.Mutex
 	begin    time.Time
@@ -39,7 +40,7 @@ type fakeRoom struct {
 	writeErr func(p media.Packet) error
 	always   func(p media.Packet) error
 	expires  time.Time
-	sent     int64
+	writes   int
 	// unconfirmed is what its machine leaves so.
 	unconfirmed time.Duration
 }
@@ -54,7 +55,7 @@ func (r *fakeRoom) Rules() media.Rules {
 	return media.Rules{Video: []media.Codec{media.H264}, Audio: []media.Codec{media.AAC}, PixelFormats: []string{"yuv420p"}}
 }
 
-func (r *fakeRoom) Dial(ctx context.Context, _ media.PublishAddress, tracks []media.Track) (media.Publisher, error) {
+func (r *fakeRoom) Dial(ctx context.Context, _ media.PublishAddress, tracks []media.Track) (media.Sink, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.dials, r.told = r.dials+1, tracks
@@ -86,16 +87,30 @@ func (r *fakeRoom) Done() <-chan struct{} {
 	return r.done
 }
 
-func (r *fakeRoom) Err() error {
+func (r *fakeRoom) err() error {
 	r.ending.Lock()
 	defer r.ending.Unlock()
 	return r.end
 }
 
-func (r *fakeRoom) WritePacket(_ context.Context, p media.Packet) error {
+func (r *fakeRoom) Write(_ context.Context, packets []media.Packet) (bytes int64, err error) {
+	if len(packets) == 0 {
+		return 0, r.err()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.Err(); err != nil {
+	r.writes++
+	for _, p := range packets {
+		if err := r.take(p); err != nil {
+			return bytes, err
+		}
+		bytes += int64(len(p.Data))
+	}
+	return bytes, nil
+}
+
+func (r *fakeRoom) take(p media.Packet) error {
+	if err := r.err(); err != nil {
 		return err
 	}
 	if r.writeErr != nil {
@@ -107,14 +122,11 @@ func (r *fakeRoom) WritePacket(_ context.Context, p media.Packet) error {
 	if r.always != nil {
 		return r.always(p)
 	}
-	r.sent += int64(len(p.Data))
 	r.got = append(r.got, arrival{p, time.Since(r.begin)})
 	return nil
 }
 
 func (r *fakeRoom) Unconfirmed() time.Duration { return r.unconfirmed }
-
-func (r *fakeRoom) SentBytes() int64 { return r.sent }
 
 func (r *fakeRoom) Close(context.Context) error {
 	r.ending.Lock()
@@ -213,6 +225,16 @@ func requireRising(t *testing.T, got []arrival) {
 	}
 }
 
+// requireInTime asserts that no packet came after its DTS, nor more than a batch before it.
+func requireInTime(t *testing.T, got []arrival) {
+	t.Helper()
+	for i := range got {
+		early := got[i].DTS - got[i].at
+		require.GreaterOrEqual(t, early, time.Duration(0), "at %v", got[i].at)
+		require.Less(t, early, clock.BatchSpan, "at %v", got[i].at)
+	}
+}
+
 func TestAFileIsPlayedOnceInRealTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(10 * time.Second))
@@ -221,13 +243,41 @@ func TestAFileIsPlayedOnceInRealTime(t *testing.T) {
 		require.InDelta(t, 10, time.Since(begin).Seconds(), 0.05)
 		require.Len(t, s.room.got, 500)
 		requireRising(t, s.room.got)
-		for _, p := range s.room.got {
-			require.Equal(t, p.DTS, p.at)
-		}
+		requireInTime(t, s.room.got)
 		require.Equal(t, []string{"planned", "publishing"}, s.seen.lines)
 		require.Equal(t, 1, s.room.closes)
 		require.True(t, s.opened[0].Closed)
 		require.Equal(t, 10*time.Second, s.job.Meter.Snapshot(time.Now()).Position)
+	})
+}
+
+func TestASecondIsWrittenAtTwentyFiveMoments(t *testing.T) {
+	for name, transcode := range map[string]media.TranscodeMode{"copied": media.TranscodeAuto, "re-encoded": media.TranscodeAlways} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(whole(10 * time.Second))
+				s.job.Options.Transcode = transcode
+				require.NoError(t, s.playFrom(t.Context(), s.open, &fakeCoders{}))
+				require.Len(t, s.room.got, 500)
+				require.InDelta(t, 10*time.Second/clock.BatchSpan, s.room.writes, 1)
+			})
+		})
+	}
+}
+
+func TestALiveStreamIsSentAsItComesAndWaitsForNoBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Source.Mode = media.ModeLive
+		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+			return &inRealTime{&fakesource.Source{Ctx: ctx, Of: fakesource.Stream(10 * time.Second)}, time.Now()}, nil
+		})
+		require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), open, nil)))
+		first := s.room.got[50] // the burst at the begin is over
+		for _, p := range s.room.got[51:] {
+			require.Equal(t, p.DTS-first.DTS, p.at-first.at)
+		}
 	})
 }
 

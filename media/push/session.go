@@ -25,7 +25,7 @@ type session struct {
 	end      context.CancelCauseFunc // ends the push
 	troubled atomic.Bool             // something is away, or was, and nothing has been sent since
 	slow     bool                    // its user has been told so
-	dues     []outlet.Due
+	leaving  []media.SentPacket      // what is told of a batch; kept for the next one
 }
 
 // newSession returns the session of a job that is played into rooms. Its end is to be set.
@@ -39,7 +39,7 @@ func newSession(ctx context.Context, p *Pusher, job media.Job, rooms []outlet.Co
 	}
 	s.outlets = outlet.NewGroup(rooms, job.Stood.Played)
 	cfg := program.Config{
-		Opener: p.Opener, Source: job.Source, Options: job.Options, Unconfirmed: s.outlets.Unconfirmed, Rules: p.Door.Rules(),
+		Opener: p.Opener, Source: job.Source, Options: job.Options, Unconfirmed: s.outlets.Unconfirmed, Together: s.together, Rules: p.Door.Rules(),
 		Retry: job.Retry, WasLive: job.WasLive, Meter: job.Meter, Observer: told,
 	}
 	if p.Transcoders != nil {
@@ -63,8 +63,8 @@ func (o observer) Reconnecting(err error, wait time.Duration, until time.Time) {
 
 // play plays until the program is over (nil), or what ends the push.
 func (s *session) play(ctx context.Context) error {
-	if longest := s.job.Options.MaxDuration; longest > 0 && s.job.Stood.Played >= longest {
-		return outlet.ErrOvertime
+	if err := s.outlets.Overtime(); err != nil {
+		return err
 	}
 	if err := s.program.Open(ctx); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (s *session) feed(ctx, inRoom context.Context) error {
 			s.pacer.Follow(buffered)
 			s.program.Do(program.CatchUp{Total: s.pacer.Wanted()})
 		}
-		p, err := s.program.Next(ctx, inRoom)
+		packets, err := s.program.Next(ctx, inRoom)
 		s.job.Meter.Dropped(s.program.TakeDropped())
 		if input.IsEnd(err) {
 			return s.playOut(inRoom)
@@ -137,37 +137,43 @@ func (s *session) feed(ctx, inRoom context.Context) error {
 		if s.program.TakeAnew() {
 			s.pacer.Reset()
 		}
-		if err := s.give(ctx, inRoom, p); err != nil {
+		if err := s.give(ctx, inRoom, packets); err != nil {
 			return err
 		}
 	}
 }
 
-// give gives a packet to the outlets that can take it.
-func (s *session) give(ctx, inRoom context.Context, p media.Packet) error {
-	s.dues = s.outlets.Stamp(s.dues[:0], p)
-	if len(s.dues) == 0 {
+// together returns up to which room time what there is goes out with a packet of dts.
+func (s *session) together(dts time.Duration) (end time.Duration) {
+	if s.program.Realtime() {
+		return dts + clock.BatchSpan
+	}
+	return s.pacer.Together(dts)
+}
+
+// give gives packets, which are due together, to the outlets that can take them.
+func (s *session) give(ctx, inRoom context.Context, packets []media.Packet) error {
+	if packets = s.outlets.Stamp(packets); len(packets) == 0 {
 		return nil
 	}
 	var late time.Duration
-	if dts := s.dues[0].Packet.DTS; s.program.Realtime() {
-		s.job.Meter.SetBehind(s.pacer.Fall(dts))
+	if first := &packets[0]; s.program.Realtime() {
+		s.job.Meter.SetBehind(s.pacer.Fall(first.DTS))
 	} else {
 		var err error
-		s.pacer.Skip(p.Skipped)
-		if late, err = s.pace(inRoom, dts); err != nil {
+		s.pacer.Skip(first.Skipped)
+		s.job.Meter.WaitForTime()
+		late, err = s.pacer.WaitForBatch(inRoom, first.DTS)
+		s.job.Meter.TimeCame()
+		if err != nil {
 			return err
 		}
 		s.job.Meter.SetSlipped(s.pacer.Slipped())
 	}
-	begin, sent := time.Now(), false
-	for _, d := range s.dues {
-		sent = d.Write(ctx) || sent
-	}
-	clear(s.dues)
-	if sent {
+	begin := time.Now()
+	if bytes, sent := s.outlets.Write(ctx); sent {
 		s.pacer.Wrote(time.Since(begin))
-		s.sent(p, late)
+		s.sent(packets, bytes, late)
 	}
 	if inRoom.Err() != nil {
 		return context.Cause(inRoom)
@@ -175,16 +181,11 @@ func (s *session) give(ctx, inRoom context.Context, p media.Packet) error {
 	return nil
 }
 
-// pace waits until the time of a room DTS has come, and returns how late it is.
-func (s *session) pace(ctx context.Context, dts time.Duration) (late time.Duration, err error) {
-	s.job.Meter.WaitForTime()
-	defer s.job.Meter.TimeCame()
-	return s.pacer.Wait(ctx, dts)
-}
-
 // playOut waits until the last picture has been shown for its time.
 func (s *session) playOut(inRoom context.Context) error {
-	if _, err := s.pace(inRoom, s.program.Over()); err != nil {
+	s.job.Meter.WaitForTime()
+	defer s.job.Meter.TimeCame()
+	if _, err := s.pacer.Wait(inRoom, s.program.Over()); err != nil {
 		return err
 	}
 	s.program.TellEnd()
@@ -194,18 +195,30 @@ func (s *session) playOut(inRoom context.Context) error {
 // tooSlow is how long a push may stand still in all before its user is told.
 const tooSlow = 10 * time.Second
 
-// sent notes what a room has taken.
-func (s *session) sent(p media.Packet, late time.Duration) {
+// sent notes packets that a room has taken, with bytes in all, the first of them so late.
+func (s *session) sent(packets []media.Packet, bytes int64, late time.Duration) {
 	now := time.Now()
-	bytes, played := s.outlets.Sent(now)
-	picture := p.Kind == media.Video
-	s.job.Meter.Sent(now, media.SentPacket{Bytes: bytes, Late: late, Picture: picture})
-	s.job.Meter.SetPlayed(played)
-	if picture && p.Keyframe {
-		s.job.Keyframe.Set(p.Data, p.Config)
+	played := s.outlets.Played(now)
+	s.leaving = s.leaving[:0]
+	taken := false
+	for i := range packets {
+		p := &packets[i]
+		picture := p.Kind == media.Video
+		left := media.SentPacket{Picture: picture}
+		if late > 0 { // those behind it are due later
+			left.Late = max(0, late-(p.DTS-packets[0].DTS))
+		}
+		s.leaving = append(s.leaving, left)
+		if picture && p.Keyframe {
+			s.job.Keyframe.Set(p.Data, p.Config)
+		}
+		taken = taken || p.Origin == media.Taken
 	}
-	s.program.Sent(p, now)
-	if p.Origin == media.Taken && s.troubled.CompareAndSwap(true, false) {
+	s.leaving[0].Bytes = bytes
+	s.job.Meter.Sent(now, s.leaving...)
+	s.job.Meter.SetPlayed(played)
+	s.program.Sent(packets, now)
+	if taken && s.troubled.CompareAndSwap(true, false) {
 		s.job.Observer.Publishing()
 	}
 	if !s.slow && s.pacer.Slipped() >= tooSlow {

@@ -37,7 +37,7 @@ type backlog struct {
 	next    time.Duration // DTS at which the next one begins
 
 	// For those who do not write.
-	busy   atomic.Bool  // a packet is being written
+	busy   atomic.Bool  // packets are being written
 	looked atomic.Int64 // when, in Unix nanoseconds
 	late   atomic.Int64 // time.Duration of media that was unconfirmed then
 }

@@ -36,10 +36,10 @@ func (c clip) packet(n int) (p media.Packet, there bool) {
 }
 
 // play writes the clip, as fast as the room takes it, until that fails.
-func (c clip) play(ctx context.Context, p media.Publisher) error {
+func (c clip) play(ctx context.Context, p media.Sink) error {
 	for n := 0; ; n++ {
 		if packet, there := c.packet(n); there {
-			if err := p.WritePacket(ctx, packet); err != nil {
+			if err := write(ctx, p, packet); err != nil {
 				return err
 			}
 		}
@@ -47,7 +47,7 @@ func (c clip) play(ctx context.Context, p media.Publisher) error {
 }
 
 // unconfirmed asks the kernel what it holds of ours; nothing once it is closed.
-func unconfirmed(p media.Publisher) (held int) {
+func unconfirmed(p media.Sink) (held int) {
 	raw, err := p.(*publisher).conn.(*net.TCPConn).SyscallConn()
 	if err == nil {
 		_ = raw.Control(func(fd uintptr) { held, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
@@ -56,9 +56,9 @@ func unconfirmed(p media.Publisher) (held int) {
 }
 
 // standsStill waits until nothing more goes out.
-func standsStill(p media.Publisher) {
-	for last := int64(-1); last != p.SentBytes(); {
-		last = p.SentBytes()
+func standsStill(p media.Sink) {
+	for last := int64(-1); last != sentBytes(p); {
+		last = sentBytes(p)
 		<-time.After(300 * time.Millisecond) // what is sampled is that nothing moves
 	}
 }
@@ -87,9 +87,9 @@ func TestARoomThatDoesNotReadIsSentNoMoreThanTwoSecondsAtAnyBitRate(t *testing.T
 				require.LessOrEqual(t, held, mostQueued)
 				require.GreaterOrEqual(t, p.Unconfirmed()+2*backlogSlot, held, "it is known, but for what is little")
 				require.LessOrEqual(t, p.Unconfirmed(), 5*backlogSlot)
-				before := p.SentBytes()
+				before := sentBytes(p)
 				release()
-				require.Eventually(t, func() bool { return p.SentBytes() > before+64<<10 }, time.Minute, time.Millisecond, "it goes on")
+				require.Eventually(t, func() bool { return sentBytes(p) > before+64<<10 }, time.Minute, time.Millisecond, "it goes on")
 				cancel(media.ErrStopped)
 				require.ErrorIs(t, <-played, media.ErrStopped)
 			})
@@ -98,7 +98,7 @@ func TestARoomThatDoesNotReadIsSentNoMoreThanTwoSecondsAtAnyBitRate(t *testing.T
 }
 
 // openDeaf dials a room that begins to read when it is released.
-func openDeaf(t *testing.T, secure bool, release <-chan struct{}) media.Publisher {
+func openDeaf(t *testing.T, secure bool, release <-chan struct{}) media.Sink {
 	t.Helper()
 	handle := deaf(release, func(r *room) { silent(r.conn) })
 	if !secure {
@@ -123,14 +123,14 @@ func TestAWaitForASlowRoomEndsLikeAWrite(t *testing.T) {
 	sound := clip{audio: 80}
 	for name, c := range map[string]struct {
 		timeout time.Duration
-		end     func(p media.Publisher, cancel context.CancelCauseFunc)
+		end     func(p media.Sink, cancel context.CancelCauseFunc)
 		check   func(err error)
 	}{
-		"with its context": {end: func(_ media.Publisher, cancel context.CancelCauseFunc) { cancel(media.ErrStopped) },
+		"with its context": {end: func(_ media.Sink, cancel context.CancelCauseFunc) { cancel(media.ErrStopped) },
 			check: func(err error) { require.ErrorIs(t, err, media.ErrStopped) }},
-		"with Close": {end: func(p media.Publisher, _ context.CancelCauseFunc) { _ = p.Close(context.Background()) },
+		"with Close": {end: func(p media.Sink, _ context.CancelCauseFunc) { _ = p.Close(context.Background()) },
 			check: func(err error) { require.ErrorIs(t, err, net.ErrClosed) }},
-		"with the patience": {timeout: time.Second, end: func(media.Publisher, context.CancelCauseFunc) {},
+		"with the patience": {timeout: time.Second, end: func(media.Sink, context.CancelCauseFunc) {},
 			check: func(err error) { require.ErrorIs(t, err, errNotReading) }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,24 +31,25 @@ func sinkPublisher(b *testing.B) *publisher {
 
 const benchSize = 8 << 10 // a frame of 2 Mb/s at 30 fps
 
-func benchWrite(b *testing.B, p media.Publisher) {
+func benchWrite(b *testing.B, p media.Sink) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	pkt := videoPacket(0, benchSize)
+	batch := []media.Packet{videoPacket(0, benchSize)}
+	pkt := &batch[0]
 	b.ReportAllocs()
 	b.SetBytes(benchSize)
 	for b.Loop() {
 		pkt.DTS += 33 * time.Millisecond
 		pkt.PTS = pkt.DTS
-		if err := p.WritePacket(ctx, pkt); err != nil {
+		if _, err := p.Write(ctx, batch); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-func BenchmarkWritePacketWithoutANetwork(b *testing.B) { benchWrite(b, sinkPublisher(b)) }
+func BenchmarkAWriteWithoutANetwork(b *testing.B) { benchWrite(b, sinkPublisher(b)) }
 
-func BenchmarkWritePacketOverLoopback(b *testing.B) {
+func BenchmarkAWriteOverLoopback(b *testing.B) {
 	p := open(b, &Dialer{}, func(r *room) { silent(r.conn) })
 	benchWrite(b, p)
 }

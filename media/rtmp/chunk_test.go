@@ -100,7 +100,7 @@ func TestPacketsCarryTheirTimes(t *testing.T) {
 		step.packet.Data = bytes.Repeat([]byte{7}, 4000)
 		step.packet.Keyframe = true
 		ts.video.started = false // a reader of its own needs a header that stands alone
-		raw, err := rawReader(t, ts.appendPacket(nil, c, step.packet), 1360).Read()
+		raw, err := rawReader(t, ts.appendPacket(nil, c, &step.packet), 1360).Read()
 		require.NoError(t, err, step.name)
 		require.Equal(t, step.wantDTS, raw.Timestamp, step.name)
 		require.Equal(t, []byte{0x17, 1, byte(step.wantCT.Milliseconds() >> 16), byte(step.wantCT.Milliseconds() >> 8),

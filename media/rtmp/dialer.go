@@ -58,7 +58,7 @@ var _ media.Dialer = (*Dialer)(nil)
 // Dial implements media.Dialer. Besides the room's kinds its error may be the
 // cause of ctx's end, or KindInternal for an address or tracks that are not as
 // the contract says.
-func (d *Dialer) Dial(ctx context.Context, a media.PublishAddress, list []media.Track) (media.Publisher, error) {
+func (d *Dialer) Dial(ctx context.Context, a media.PublishAddress, list []media.Track) (media.Sink, error) {
 	t, err := splitAddress(a.URL)
 	if err != nil {
 		return nil, &media.Error{Kind: media.KindInternal, Op: opPublish, Err: err}

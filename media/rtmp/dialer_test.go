@@ -250,10 +250,10 @@ func TestARoomOfGortmplib(t *testing.T) {
 	p, err := (&Dialer{}).Dial(context.Background(), addressOf(addr), testTracks())
 	require.NoError(t, err)
 	ctx := context.Background()
-	require.NoError(t, p.WritePacket(ctx, videoPacket(0, 20000)))
-	require.NoError(t, p.WritePacket(ctx, media.Packet{Track: 1, PTS: 5 * time.Hour, DTS: 5 * time.Hour, Data: []byte("audio")}))
-	require.NoError(t, p.WritePacket(ctx, media.Packet{PTS: 5*time.Hour + 80*time.Millisecond, DTS: 5 * time.Hour, Data: make([]byte, 3000)}))
-	require.Greater(t, p.SentBytes(), int64(23000))
+	require.NoError(t, write(ctx, p, videoPacket(0, 20000)))
+	require.NoError(t, write(ctx, p, media.Packet{Track: 1, PTS: 5 * time.Hour, DTS: 5 * time.Hour, Data: []byte("audio")}))
+	require.NoError(t, write(ctx, p, media.Packet{PTS: 5*time.Hour + 80*time.Millisecond, DTS: 5 * time.Hour, Data: make([]byte, 3000)}))
+	require.Greater(t, sentBytes(p), int64(23000))
 	require.NoError(t, p.Close(ctx))
 
 	g := <-results
@@ -315,7 +315,7 @@ func TestRTMPS(t *testing.T) {
 
 	p, err := (&Dialer{TLSConfig: &tls.Config{RootCAs: roots}}).Dial(context.Background(), a, testTracks())
 	require.NoError(t, err)
-	require.NoError(t, p.WritePacket(context.Background(), videoPacket(0, 5000)))
+	require.NoError(t, write(context.Background(), p, videoPacket(0, 5000)))
 	require.NoError(t, p.Close(context.Background()))
 	require.NoError(t, <-unpublished)
 

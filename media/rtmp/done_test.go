@@ -25,7 +25,7 @@ func TestTheEndOfASessionIsToldToWhoDoesNotWrite(t *testing.T) {
 					c.end(r)
 				}
 			})
-			require.NoError(t, p.Err())
+			require.NoError(t, write(context.Background(), p))
 			select {
 			case <-p.Done():
 				t.Fatal("it has not ended")
@@ -37,8 +37,8 @@ func TestTheEndOfASessionIsToldToWhoDoesNotWrite(t *testing.T) {
 			case <-time.After(10 * time.Second):
 				t.Fatal("nothing is told")
 			}
-			require.Equal(t, c.kind, media.KindOf(p.Err()))
-			require.Equal(t, p.Err(), p.WritePacket(context.Background(), media.Packet{}))
+			require.Equal(t, c.kind, media.KindOf(write(context.Background(), p)))
+			require.Equal(t, write(context.Background(), p), write(context.Background(), p, media.Packet{}))
 		})
 	}
 }
@@ -47,5 +47,5 @@ func TestOurOwnCloseIsNoEndByTheRoom(t *testing.T) {
 	p := open(t, &Dialer{}, func(r *room) { _, _ = r.until("deleteStream") })
 	require.NoError(t, p.Close(context.Background()))
 	<-p.Done()
-	require.NoError(t, p.Err())
+	require.NoError(t, write(context.Background(), p))
 }

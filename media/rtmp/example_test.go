@@ -36,11 +36,13 @@ func Example() {
 		panic(err)
 	}
 	silence := []byte{0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c}
+	var packets []media.Packet
 	for i := range 3 {
 		at := time.Duration(i) * 21 * time.Millisecond
-		if err := publisher.WritePacket(ctx, media.Packet{DTS: at, PTS: at, Data: silence}); err != nil {
-			panic(err)
-		}
+		packets = append(packets, media.Packet{DTS: at, PTS: at, Data: silence})
+	}
+	if _, err := publisher.Write(ctx, packets); err != nil {
+		panic(err)
 	}
 	session, err := room.Wait(ctx, "teacher", "three packets", func(s fakeroom.Session) bool { return s.Audio.Packets == 3 })
 	if err != nil {

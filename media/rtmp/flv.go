@@ -111,7 +111,7 @@ func (ts *tracks) appendConfig(b []byte, c *chunker, i int) []byte {
 }
 
 // appendPacket adds p; its track is one of ts.
-func (ts *tracks) appendPacket(b []byte, c *chunker, p media.Packet) []byte {
+func (ts *tracks) appendPacket(b []byte, c *chunker, p *media.Packet) []byte {
 	dts := millis(p.DTS)
 	if ts.list[p.Track].Type == media.Audio {
 		tag := [2]byte{flvAACTag, flvFrame}

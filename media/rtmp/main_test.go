@@ -180,3 +180,11 @@ func open(t testing.TB, d *Dialer, handle func(*room)) *publisher {
 	t.Cleanup(func() { _ = p.Close(context.Background()) })
 	return p.(*publisher)
 }
+
+// write writes packets, or asks why the session is over.
+func write(ctx context.Context, p media.Sink, packets ...media.Packet) error {
+	_, err := p.Write(ctx, packets)
+	return err
+}
+
+func sentBytes(p media.Sink) int64 { return p.(*publisher).sentBytes() }

@@ -34,7 +34,7 @@ func TestARoomOfNginx(t *testing.T) {
 	p, err := (&Dialer{}).Dial(ctx, a, tracks)
 	require.NoError(t, err)
 	for _, pkt := range packets {
-		require.NoError(t, p.WritePacket(ctx, pkt))
+		require.NoError(t, write(ctx, p, pkt))
 	}
 	require.NoError(t, p.Close(ctx))
 

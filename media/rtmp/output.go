@@ -14,7 +14,7 @@ import (
 const (
 	// maxControl bounds answers that wait while the room does not read.
 	maxControl = 64 << 10
-	// maxPooled is the largest buffer that is kept for the next packet.
+	// maxPooled is the largest buffer that is kept for the next packets.
 	maxPooled = 1 << 20
 )
 

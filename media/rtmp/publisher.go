@@ -27,14 +27,15 @@ const (
 
 var errNotReading = media.Because("it has stopped taking what is sent", nil)
 
-// publisher implements media.Publisher. One goroutine of its own reads; it
-// ends with Close.
+// publisher implements media.Sink. One goroutine of its own reads; it ends with
+// Close.
 type publisher struct {
 	*session
 	conn   net.Conn // TCP
 	stream net.Conn // TCP, or TLS over it
 	tracks *tracks
 	chunks chunker
+	told   int64 // bytes that Write has told of
 
 	fault  atomic.Pointer[media.Error] // why the session ended; set once
 	closed atomic.Bool
@@ -60,58 +61,79 @@ func (p *publisher) writeHeader() error {
 	return p.out.flush()
 }
 
-// WritePacket implements media.Publisher. When it fails because ctx ended,
-// the session is whole and the rest of the packet goes out with the next one,
-// or with Close.
-func (p *publisher) WritePacket(ctx context.Context, pkt media.Packet) error {
-	if err := p.check(pkt); err != nil {
-		return err
+// Write implements media.Sink, with one system call. When it fails because ctx ended,
+// the session is whole and the rest of the packets goes out with the next ones, or with
+// Close.
+func (p *publisher) Write(ctx context.Context, packets []media.Packet) (bytes int64, err error) {
+	if len(packets) == 0 {
+		return 0, p.endedByRoom()
+	}
+	if err := p.check(packets); err != nil {
+		return 0, err
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("%s: %w", opWrite, context.Cause(ctx))
+		return 0, fmt.Errorf("%s: %w", opWrite, context.Cause(ctx))
 	}
 	if err := p.out.acquire(ctx); err != nil {
-		return fmt.Errorf("%s: %w", opWrite, err)
+		return 0, fmt.Errorf("%s: %w", opWrite, err)
 	}
 	defer p.out.release()
 	if err := p.ended(); err != nil {
-		return err
+		return 0, err
 	}
+	err = p.transmit(ctx, packets)
+	bytes, p.told = p.sentBytes()-p.told, p.sentBytes()
+	return bytes, err
+}
+
+// transmit writes packets. The caller holds the turn.
+func (p *publisher) transmit(ctx context.Context, packets []media.Packet) error {
 	p.out.backlog.busy.Store(true)
 	defer p.out.backlog.busy.Store(false)
-	if pkt.Extradata != nil {
-		if err := p.tracks.reconfigure(pkt.Track, pkt.Extradata); err != nil {
-			return &media.Error{Kind: media.KindInternal, Op: opWrite, Err: err}
-		}
-	}
 	p.out.follow(ctx)
-	if err := p.out.settle(pkt.DTS); err != nil {
+	if err := p.out.settle(packets[0].DTS); err != nil {
 		return p.explain(ctx, err)
 	}
 	b := p.out.begin()
-	if pkt.Extradata != nil {
-		*b = p.tracks.appendConfig(*b, &p.chunks, pkt.Track)
+	for i := range packets {
+		pkt := &packets[i]
+		if pkt.Extradata != nil {
+			if err := p.tracks.reconfigure(pkt.Track, pkt.Extradata); err != nil {
+				return &media.Error{Kind: media.KindInternal, Op: opWrite, Err: err}
+			}
+			*b = p.tracks.appendConfig(*b, &p.chunks, pkt.Track)
+		}
+		*b = p.tracks.appendPacket(*b, &p.chunks, pkt)
 	}
-	*b = p.tracks.appendPacket(*b, &p.chunks, pkt)
 	if err := p.out.flush(); err != nil {
 		return p.explain(ctx, err)
 	}
 	return nil
 }
 
-func (p *publisher) check(pkt media.Packet) error {
-	switch {
-	case pkt.Track < 0 || pkt.Track >= len(p.tracks.list):
-		return &media.Error{Kind: media.KindInternal, Op: opWrite, Err: fmt.Errorf("no track %d", pkt.Track)}
-	case len(pkt.Data) > maxMessage-5:
-		return &media.Error{Kind: media.KindInternal, Op: opWrite, Err: fmt.Errorf("packet of %d bytes", len(pkt.Data))}
+func (p *publisher) check(packets []media.Packet) error {
+	for i := range packets {
+		switch pkt := &packets[i]; {
+		case pkt.Track < 0 || pkt.Track >= len(p.tracks.list):
+			return &media.Error{Kind: media.KindInternal, Op: opWrite, Err: fmt.Errorf("no track %d", pkt.Track)}
+		case len(pkt.Data) > maxMessage-5:
+			return &media.Error{Kind: media.KindInternal, Op: opWrite, Err: fmt.Errorf("packet of %d bytes", len(pkt.Data))}
+		}
+	}
+	return nil
+}
+
+// endedByRoom is why the room has ended the session, or nil.
+func (p *publisher) endedByRoom() error {
+	if e := p.fault.Load(); e != nil {
+		return e
 	}
 	return nil
 }
 
 // ended is nil while the session lasts.
 func (p *publisher) ended() error {
-	if err := p.Err(); err != nil {
+	if err := p.endedByRoom(); err != nil {
 		return err
 	}
 	if p.closed.Load() {
@@ -169,25 +191,16 @@ func (p *publisher) read() {
 	}
 }
 
-// Done implements media.Publisher.
+// Done implements media.Sink.
 func (p *publisher) Done() <-chan struct{} { return p.done }
 
-// Err implements media.Publisher.
-func (p *publisher) Err() error {
-	if e := p.fault.Load(); e != nil {
-		return e
-	}
-	return nil
-}
-
-// Unconfirmed implements media.Publisher.
+// Unconfirmed implements media.Sink.
 func (p *publisher) Unconfirmed() time.Duration { return p.out.backlog.span() }
 
-// SentBytes implements media.Publisher.
-func (p *publisher) SentBytes() int64 { return int64(p.bytes.Writer.Count()) }
+func (p *publisher) sentBytes() int64 { return int64(p.bytes.Writer.Count()) }
 
-// Close implements media.Publisher. It takes at most 300 ms, ends a running
-// WritePacket, and fails when the room was there but could not be told; the
+// Close implements media.Sink. It takes at most 300 ms, ends a running
+// Write, and fails when the room was there but could not be told; the
 // connection is closed in any case.
 func (p *publisher) Close(ctx context.Context) error {
 	p.closing.Do(func() { p.closeErr = p.shut(ctx) })

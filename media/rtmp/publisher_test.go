@@ -3,10 +3,12 @@ package rtmp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,7 +46,7 @@ func block(ctx context.Context, p *publisher) (running <-chan struct{}, result <
 	started, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		for n := 0; ; n++ {
-			if err := p.WritePacket(ctx, videoPacket(n, large)); err != nil {
+			if err := write(ctx, p, videoPacket(n, large)); err != nil {
 				done <- err
 				return
 			}
@@ -52,15 +54,15 @@ func block(ctx context.Context, p *publisher) (running <-chan struct{}, result <
 	}()
 	go func() {
 		defer close(started)
-		for last := int64(-1); last != p.SentBytes() || unconfirmed(p) < sendBuffer; {
-			last = p.SentBytes()
+		for last := int64(-1); last != sentBytes(p) || unconfirmed(p) < sendBuffer; {
+			last = sentBytes(p)
 			<-time.After(100 * time.Millisecond) // what is sampled is that nothing moves
 		}
 	}()
 	return started, done
 }
 
-func TestWritePacketEndsWithItsContextWhenTheRoomStopsReading(t *testing.T) {
+func TestAWriteEndsWithItsContextWhenTheRoomStopsReading(t *testing.T) {
 	release := make(chan struct{})
 	p := open(t, &Dialer{DialContext: narrow}, deaf(release, func(*room) {}))
 	t.Cleanup(func() { close(release) })
@@ -72,7 +74,7 @@ func TestWritePacketEndsWithItsContextWhenTheRoomStopsReading(t *testing.T) {
 	err := <-result
 	require.Less(t, time.Since(start), promise)
 	require.ErrorIs(t, err, media.ErrStopped)
-	require.ErrorIs(t, p.WritePacket(ctx, videoPacket(0, 1)), media.ErrStopped)
+	require.ErrorIs(t, write(ctx, p, videoPacket(0, 1)), media.ErrStopped)
 
 	start = time.Now()
 	require.Equal(t, media.KindRoomUnavailable, media.KindOf(p.Close(context.Background())))
@@ -87,7 +89,7 @@ func TestARoomThatDoesNotReadIsGivenUp(t *testing.T) {
 	err := <-result
 	require.Equal(t, media.KindRoomUnavailable, media.KindOf(err))
 	require.ErrorIs(t, err, errNotReading)
-	require.Equal(t, err, p.WritePacket(context.Background(), videoPacket(0, 1)), "and stays so")
+	require.Equal(t, err, write(context.Background(), p, videoPacket(0, 1)), "and stays so")
 }
 
 // TestACutPacketIsFinishedByTheNext cancels a packet half way and goes on with
@@ -114,7 +116,7 @@ func TestACutPacketIsFinishedByTheNext(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, <-result, context.Canceled)
 	close(release)
-	require.NoError(t, p.WritePacket(context.Background(), videoPacket(1, 777)))
+	require.NoError(t, write(context.Background(), p, videoPacket(1, 777)))
 	require.NoError(t, p.Close(context.Background()))
 	got := <-sizes
 	require.Equal(t, 777, got[len(got)-1])
@@ -174,7 +176,7 @@ func TestTheRoomEndsTheSession(t *testing.T) {
 			case <-time.After(10 * time.Second):
 				t.Fatal("not noticed")
 			}
-			err := p.WritePacket(context.Background(), videoPacket(0, 100))
+			err := write(context.Background(), p, videoPacket(0, 100))
 			e, ok := errors.AsType[*media.Error](err)
 			require.True(t, ok, "%v", err)
 			require.Equal(t, c.want, media.Error{Kind: e.Kind, Code: e.Code, Words: e.Words})
@@ -212,7 +214,7 @@ func TestAFailedWriteWaitsForTheWords(t *testing.T) {
 	for range 20 {
 		p, err := (&Dialer{}).Dial(context.Background(), addressOf(addr), testTracks())
 		for err == nil {
-			err = p.WritePacket(context.Background(), videoPacket(0, 1000))
+			err = write(context.Background(), p, videoPacket(0, 1000))
 		}
 		require.Equal(t, media.KindRoomDenied, media.KindOf(err), "%v", err)
 		if p != nil {
@@ -251,7 +253,7 @@ func TestCloseTellsTheRoom(t *testing.T) {
 	require.NoError(t, p.Close(context.Background()))
 	require.NoError(t, p.Close(context.Background()), "again")
 	require.Equal(t, []string{"FCUnpublish", "deleteStream"}, <-heard)
-	err := p.WritePacket(context.Background(), videoPacket(0, 1))
+	err := write(context.Background(), p, videoPacket(0, 1))
 	require.Equal(t, media.KindRoomClosed, media.KindOf(err))
 	require.ErrorIs(t, err, net.ErrClosed)
 }
@@ -310,7 +312,7 @@ func TestPingsAndWindowsAreAnswered(t *testing.T) {
 			ack = true
 		}
 	}
-	require.NoError(t, p.WritePacket(context.Background(), videoPacket(0, 10)))
+	require.NoError(t, write(context.Background(), p, videoPacket(0, 10)))
 }
 
 func TestAPongSharesTheConnectionWithPackets(t *testing.T) {
@@ -325,7 +327,7 @@ func TestAPongSharesTheConnectionWithPackets(t *testing.T) {
 		silent(r.conn)
 	})
 	for n := 0; ; n++ {
-		require.NoError(t, p.WritePacket(context.Background(), videoPacket(n, 3000)))
+		require.NoError(t, write(context.Background(), p, videoPacket(n, 3000)))
 		select {
 		case got := <-pongs:
 			require.Equal(t, pings, got)
@@ -349,7 +351,7 @@ func TestWhatTheRoomSaysInOtherWaysIsSkipped(t *testing.T) {
 		silent(r.conn)
 	})
 	<-p.done
-	err := p.WritePacket(context.Background(), videoPacket(0, 1))
+	err := write(context.Background(), p, videoPacket(0, 1))
 	require.Equal(t, media.KindRoomClosed, media.KindOf(err))
 	require.NotErrorIs(t, err, io.EOF, "it was the command, not the connection")
 	require.NotContains(t, err.Error(), "protocol")
@@ -362,9 +364,9 @@ func TestPacketsThatBreakTheContract(t *testing.T) {
 		"a negative track":          {Track: -1},
 		"16 MiB of data":            {Data: make([]byte, 1<<24)},
 	} {
-		require.Equal(t, media.KindInternal, media.KindOf(p.WritePacket(context.Background(), pkt)), name)
+		require.Equal(t, media.KindInternal, media.KindOf(write(context.Background(), p, pkt)), name)
 	}
-	require.NoError(t, p.WritePacket(context.Background(), videoPacket(0, 1)))
+	require.NoError(t, write(context.Background(), p, videoPacket(0, 1)))
 }
 
 // TestOpensAndClosesLeaveNothing: goleak sees to goroutines of the others.
@@ -379,7 +381,7 @@ func TestOpensAndClosesLeaveNothing(t *testing.T) {
 		p, err := d.Dial(context.Background(), addressOf(addr), testTracks())
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(context.Background())
-		require.NoError(t, p.WritePacket(ctx, videoPacket(0, 1000)))
+		require.NoError(t, write(ctx, p, videoPacket(0, 1000)))
 		cancel()
 		require.NoError(t, p.Close(context.Background()))
 	}
@@ -398,4 +400,50 @@ func openFiles(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	return len(entries)
+}
+
+// writeCounter counts the writes of a connection.
+type writeCounter struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+func (c *writeCounter) Write(b []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+func TestPacketsThatAreWrittenTogetherLeaveTogetherAndInOrder(t *testing.T) {
+	counted := &writeCounter{}
+	got := make(chan string, 1)
+	p := open(t, &Dialer{DialContext: func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		counted.Conn, err = new(net.Dialer).DialContext(ctx, network, address)
+		return counted, err
+	}}, func(r *room) {
+		err, all := r.header(), ""
+		for err == nil {
+			var m message.Message
+			switch m, err = r.Read(); m := m.(type) {
+			case *message.Video:
+				all += fmt.Sprintf("video %d of %d bytes at %v, ", m.Type, len(m.AU), m.DTS)
+			case *message.Audio:
+				all += fmt.Sprintf("audio %d of %d bytes at %v, ", m.AACType, len(m.AU), m.DTS)
+			}
+		}
+		got <- all
+	})
+	before := counted.writes.Load()
+	bytes, err := p.Write(context.Background(), []media.Packet{
+		{Keyframe: true, Data: make([]byte, 3000)},
+		{Track: 1, PTS: 10 * time.Millisecond, DTS: 10 * time.Millisecond, Data: make([]byte, 300)},
+		{PTS: 40 * time.Millisecond, DTS: 40 * time.Millisecond, Keyframe: true, Data: make([]byte, 2000), Extradata: testTracks()[0].Extradata},
+	})
+	require.NoError(t, err)
+	require.Greater(t, bytes, int64(5300))
+	require.EqualValues(t, 1, counted.writes.Load()-before)
+	more, err := p.Write(context.Background(), []media.Packet{{Track: 1, PTS: time.Second, DTS: time.Second, Data: []byte{4}}})
+	require.NoError(t, err)
+	require.EqualValues(t, 8+2+1, more, "a header of type 1, the tag, a byte")
+	require.NoError(t, p.Close(context.Background()))
+	require.Equal(t, "video 1 of 3000 bytes at 0s, audio 1 of 300 bytes at 10ms, video 0 of 0 bytes at 0s, video 1 of 2000 bytes at 40ms, audio 1 of 1 bytes at 1s, ", <-got)
 }

@@ -88,9 +88,9 @@ func (f *file) begin() error {
 	}
 	f.parts[0] = p
 	for len(f.begins.head) < mostHead && f.begins.maybePlaylist() {
-		n, err := p.fill(f.silence)
+		err := p.fill(f.silence)
 		f.begins.head = p.window[:min(len(p.window), mostHead)]
-		if err != nil || n == 0 {
+		if err != nil || p.over {
 			break // the first Read says it
 		}
 	}

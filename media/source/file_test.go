@@ -146,13 +146,16 @@ func TestAFileIsReadWithOneRequest(t *testing.T) {
 
 func TestASeekWithinWhatIsThereCostsNoRequest(t *testing.T) {
 	data := content(3 << 20)
-	s := serve(t, whole(data))
-	way := get(t, s.URL+"/a.mp4")
-	buf := make([]byte, 32<<10)
-	for _, at := range []int64{100 << 10, 80 << 10, 200 << 10, 400 << 10, 380 << 10} {
-		requireAt(t, way.Bytes, data, at, buf)
+	for _, size := range []int{20 << 10, 32 << 10, 128 << 10} {
+		s := serve(t, whole(data))
+		way := get(t, s.URL+"/a.mp4")
+		buf := make([]byte, size)
+		for _, at := range []int64{100 << 10, 300 << 10, 500 << 10} {
+			requireAt(t, way.Bytes, data, at, buf)
+			requireAt(t, way.Bytes, data, at+int64(size)-60<<10, buf)
+		}
+		require.Len(t, s.requests(), 1, "%d bytes at once", size)
 	}
-	require.Len(t, s.requests(), 1)
 }
 
 func requireAt(t *testing.T, b media.Bytes, data []byte, at int64, buf []byte) {

@@ -32,35 +32,58 @@ func (p *part) reaches(at int64) bool {
 	return at >= p.end-int64(len(p.window)) && (at <= p.end || at-p.end <= skipBytes || p.through)
 }
 
-// readAt reads from a byte that the part reaches.
+// readAt reads from a byte that the part reaches. What is large and goes on where the
+// window ends is read past it: a media host asks so all the time.
 func (p *part) readAt(b []byte, at int64, silence time.Duration) (int, error) {
 	p.used = time.Now()
-	for at >= p.end {
-		if p.over {
+	for {
+		switch {
+		case at < p.end:
+			return copy(b, p.window[int64(len(p.window))-(p.end-at):]), nil
+		case p.over:
 			return 0, io.EOF
-		}
-		if _, err := p.fill(silence); err != nil {
-			return 0, err
+		case at == p.end && len(b) >= fillBytes:
+			if n, err := p.read(b, silence); n > 0 || err != nil {
+				p.keep(b[:n])
+				return n, err
+			}
+		default:
+			if err := p.fill(silence); err != nil {
+				return 0, err
+			}
 		}
 	}
-	return copy(b, p.window[int64(len(p.window))-(p.end-at):]), nil
 }
 
 // fill reads some more into the window.
-func (p *part) fill(silence time.Duration) (int, error) {
-	if len(p.window) > keptBytes {
-		p.window = append(p.window[:0], p.window[len(p.window)-keptBytes:]...)
-	}
+func (p *part) fill(silence time.Duration) error {
+	p.keep(nil)
+	room := p.window[len(p.window):min(cap(p.window), len(p.window)+fillBytes)]
+	n, err := p.read(room, silence)
+	p.window = p.window[:len(p.window)+n]
+	return err
+}
+
+// keep makes b, which was read behind the window, the end of it.
+func (p *part) keep(b []byte) {
 	if cap(p.window) == 0 {
 		p.window = make([]byte, 0, keptBytes+2*fillBytes)
 	}
+	b = b[max(0, len(b)-keptBytes):]
+	if most := keptBytes - len(b); len(p.window) > most {
+		p.window = append(p.window[:0], p.window[len(p.window)-most:]...)
+	}
+	p.window = append(p.window, b...)
+}
+
+// read reads some more of the answer. Nothing and no error is its end.
+func (p *part) read(b []byte, silence time.Duration) (int, error) {
 	silent := time.AfterFunc(silence, func() { p.cancel(errSilence) })
-	room := p.window[len(p.window):min(cap(p.window), len(p.window)+fillBytes)]
-	n, err := p.body.Read(room)
+	n, err := p.body.Read(b)
 	if !silent.Stop() && n == 0 && err != nil {
 		err = errSilence
 	}
-	p.window, p.end = p.window[:len(p.window)+n], p.end+int64(n)
+	p.end += int64(n)
 	p.over = errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
 	if n > 0 || p.over {
 		return n, nil
