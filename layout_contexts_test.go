@@ -31,8 +31,6 @@ var contextFields = map[string]string{
 	"media/source/hls.answer":    "it is an io.Reader, whose Read has none: its context tells whose end an error is",
 	"media/source/hls.continued": "it is an io.Reader, whose Read asks for the rest where a connection broke",
 	"media/host.transcoders":     "no call of a media.Transcoder has one: it is the push's",
-	"tasks.Worker":               "it is the parent of what asynq starts, whose own contexts never reach the media",
-	"tasks.attempt":              "it is the media's, cancelled with a cause by what is not below it",
 	"tasks/metrics.Fleet":        "prometheus.Collector's Collect has none: Close ends its reading",
 }
 

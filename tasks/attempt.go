@@ -2,8 +2,6 @@ package tasks
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -18,49 +16,66 @@ import (
 type attempt struct {
 	lease     Lease
 	push      Push
-	envelope  string // sealed secrets, to register the push anew
-	secrets   Secrets
-	meter     *media.Meter
-	keyframe  *media.LastKeyframe // nil: no previews are made
-	shown     shown               // only who makes previews uses it
+	secrets   envelope
 	log       *slog.Logger
 	metrics   AttemptMetrics
-	askRenew  func()     // asks for a renew now rather than at the next second
+	askRenew  func() // asks for a renew now rather than at the next second
+	meter     *media.Meter
+	pictures  pictures
 	successor *successor // of an attempt that prepares before it is claimed; else nil
+	lifetime
+	age leaseAge
 
-	ctx    context.Context // of the media: never asynq's; cancelled with a cause
-	cancel context.CancelCauseFunc
-	begun  time.Time
-	done   chan struct{} // closed when the attempt has ended and is written down
-
-	failure *Failure // that the store has taken as the push's end
-
-	mu         sync.Mutex
-	state      State
-	started    time.Time
-	publishing time.Time // since when the state is that
-	opened     time.Time // when this attempt published first; zero before
-	source     *SourceReport
-	plan       *media.Plan
-	planned    bool      // the store lacks source and plan
-	warnings   []Warning // all; warned says whether the store lacks some
-	warned     bool
-	events     []Event // those the store lacks
-	seq        int64
-	live       bool
-	troubles   troubles
-	samples    samples
-	renewed    time.Time     // when the last successful renew was sent
-	fresh      chan struct{} // closed and replaced at every successful renew
+	mu sync.Mutex // of what follows
+	phase
+	report
+	troubles troubles
 }
 
-func newAttempt(base context.Context, l Lease, p Push) *attempt {
+// envelope is a push's secrets, and what they came in: sealed, to register the push
+// anew.
+type envelope struct {
+	Secrets
+	sealed string
+}
+
+// lifetime is when an attempt began, what ends it, and how it ended.
+type lifetime struct {
+	*ending // of the media
+	begun   time.Time
+	done    chan struct{} // closed when the attempt has ended and is written down
+	failure *Failure      // that the store has taken as the push's end
+}
+
+// phase is where an attempt stands.
+type phase struct {
+	state      State
+	started    time.Time // of the push's first packet in its room, in whichever attempt
+	publishing time.Time // since when the state is that
+	opened     time.Time // when this attempt published first; zero before
+}
+
+// report is what an attempt has to tell the store of its source and of itself.
+type report struct {
+	source   *SourceReport
+	plan     *media.Plan
+	planned  bool // the store lacks source and plan
+	live     bool
+	warnings []Warning // all; warned says whether the store lacks some
+	warned   bool
+	events   []Event // those the store lacks
+	seq      int64
+	samples  samples
+}
+
+func newAttempt(l Lease, p Push) *attempt {
 	a := &attempt{
-		lease: l, push: p, done: make(chan struct{}), begun: time.Now(), state: Starting, started: p.StartedAt,
-		warnings: p.Warnings, renewed: time.Now(), fresh: make(chan struct{}), metrics: unmeasured{},
+		lease: l, push: p, metrics: unmeasured{}, age: newLeaseAge(time.Now()),
+		lifetime: lifetime{ending: newEnding(), begun: time.Now(), done: make(chan struct{})},
+		phase:    phase{state: Starting, started: p.StartedAt},
+		report:   report{warnings: p.Warnings},
 	}
 	a.troubles.continueFrom(p)
-	a.ctx, a.cancel = context.WithCancelCause(base)
 	return a
 }
 
@@ -149,9 +164,30 @@ func (a *attempt) moveLocked(s State) {
 }
 
 func (a *attempt) eventLocked(e Event) {
-	a.seq++
-	e.At, e.Epoch, e.Seq = time.Now(), a.lease.Epoch, a.seq
-	a.events = append(a.events, e)
+	e.Epoch = a.lease.Epoch
+	a.report.add(e)
+}
+
+func (r *report) add(e Event) {
+	r.seq++
+	e.At, e.Seq = time.Now(), r.seq
+	r.events = append(r.events, e)
+}
+
+// told drops what the store has taken with n.
+func (r *report) told(n Renewal) {
+	if last := len(n.Events); last > 0 { // another renewal may have taken some of them before
+		for len(r.events) > 0 && r.events[0].Seq <= n.Events[last-1].Seq {
+			r.events = r.events[1:]
+		}
+	}
+	r.samples.told(n.Samples)
+	if n.Source == r.source {
+		r.planned = false
+	}
+	if len(n.Warnings) == len(r.warnings) {
+		r.warned = false
+	}
 }
 
 // renewal returns what the store is to be told now.
@@ -201,91 +237,18 @@ func (a *attempt) registration(now time.Time) Registration {
 	if a.plan != nil { // else what the attempt before told stands
 		p.Source, p.Plan = a.source, a.plan
 	}
-	return Registration{Push: p, Envelope: a.envelope, Events: a.events}
+	return Registration{Push: p, Envelope: a.secrets.sealed, Events: a.events}
 }
 
 // accepted notes that the store has taken r, which was sent at now.
 func (a *attempt) accepted(r Renewal, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if n := len(r.Events); n > 0 { // another renewal may have taken some of them before
-		for len(a.events) > 0 && a.events[0].Seq <= r.Events[n-1].Seq {
-			a.events = a.events[1:]
-		}
-	}
-	a.samples.told(r.Samples)
-	if r.Source == a.source {
-		a.planned = false
-	}
+	a.report.told(r)
 	if t := &a.troubles; r.Trouble != nil && (r.Trouble == t.now || t.now == nil) {
 		t.untold = false
 	}
-	if len(r.Warnings) == len(a.warnings) {
-		a.warned = false
-	}
-	if now.After(a.renewed) {
-		a.renewed = now
-	}
-	close(a.fresh)
-	a.fresh = make(chan struct{})
-}
-
-// sinceRenewed returns how long ago the lease was last known to be ours.
-func (a *attempt) sinceRenewed(now time.Time) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return now.Sub(a.renewed)
-}
-
-// errLeaseAged is why a dial ends that outlasts the lease.
-var errLeaseAged = errors.New("the lease could not be renewed meanwhile")
-
-// mayOpenRoom waits until the lease is fresh: only who holds one may open a
-// room. The returned context ends when the lease is not fresh any more, so that
-// a dial that hangs does not publish beside a successor; the caller cancels it.
-func (a *attempt) mayOpenRoom(ctx context.Context, lease time.Duration) (context.Context, context.CancelFunc, error) {
-	for {
-		left, next := a.leaseLeft(lease)
-		if left > 0 {
-			break
-		}
-		a.askRenew()
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
-		}
-	}
-	leased, cancel := context.WithCancelCause(ctx)
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		for {
-			left, next := a.leaseLeft(lease)
-			if left <= 0 {
-				cancel(errLeaseAged)
-				return
-			}
-			t := time.NewTimer(left)
-			select {
-			case <-t.C:
-			case <-next:
-			case <-leased.Done():
-			}
-			t.Stop()
-			if leased.Err() != nil {
-				return
-			}
-		}
-	})
-	return leased, func() { cancel(nil); watching.Wait() }, nil
-}
-
-// leaseLeft returns for how long the lease is fresh, and what is closed at the
-// next renew.
-func (a *attempt) leaseLeft(lease time.Duration) (time.Duration, <-chan struct{}) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return lease - time.Since(a.renewed), a.fresh
+	a.age.renewed(now)
 }
 
 // isLive says whether the source has no end, as far as that is known: of one

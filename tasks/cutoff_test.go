@@ -55,7 +55,7 @@ func TestAnAttemptThatALaterOneReplacedHereIsToldOf(t *testing.T) {
 func TestWhatALateRenewCarriedIsSentAgain(t *testing.T) {
 	for verdict, left := range map[Verdict]int{Kept: 0, Stop: 0, Late: 1, Lost: 1} {
 		w := NewWorker(WorkerConfig{Log: slog.New(slog.DiscardHandler)})
-		a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, queued("a"))
+		a := newAttempt(Lease{ID: "a", Epoch: 1}, queued("a"))
 		a.meter, a.log, a.askRenew = media.NewMeter(0), w.Log, func() {}
 		a.Warned("one", "")
 		w.obey(a, verdict, a.renewal(time.Now()))
@@ -69,7 +69,7 @@ func TestWhatAnEndingAttemptTellsIsSentAgainWhenItWasLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(playerFunc(nil), queued("a"))
 		defer w.close()
-		a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, queued("a"))
+		a := newAttempt(Lease{ID: "a", Epoch: 1}, queued("a"))
 		a.meter, a.log, a.askRenew = media.NewMeter(0), w.worker.Log, func() {}
 		a.Warned("one", "")
 		w.store.late = 2

@@ -1,7 +1,9 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,12 +11,18 @@ import (
 )
 
 const (
-	// warmTime is how long a push goes on here while its next attempt
-	// prepares elsewhere.
-	warmTime = time.Second
+	// handoverTime is how long a drain waits for successors to get ready: what the
+	// process has for giving back (14 s) but for the time to write pushes down that
+	// leave without one.
+	handoverTime = 11 * time.Second
+	// askAgain is how often a push that waits for its successor asks whether there may
+	// be one.
+	askAgain = time.Second
 	// handoverPoll is how often the two sides of a handover look at the
 	// record: this is what viewers wait for.
 	handoverPoll = 15 * time.Millisecond
+	// handoverLooks is how many records one look reads.
+	handoverLooks = 500
 )
 
 // Refuse lets Handle take nothing more. It comes first in a drain: the queue
@@ -32,76 +40,137 @@ func (w *Worker) Refuse() {
 // Drain gives every push back and returns when all have ended here, or ctx
 // has. Run must go on until then, and the queue should have stopped, lest it
 // bring the next attempts here.
+//
+// A push stays in its room until its next attempt is prepared elsewhere, or will not
+// be. Only so many are announced at a time as other workers get ready in time: who
+// opens a source takes time from those that change over. When Redis is away all leave
+// at once.
 func (w *Worker) Drain(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.idle.Broadcast()
-	})
-	defer stop()
 	w.Refuse()
+	inTime, cancel := context.WithTimeout(ctx, handoverTime)
+	defer cancel()
 	var leaving sync.WaitGroup
-	for _, a := range w.snapshot() {
-		leaving.Go(func() { w.leaveWarm(ctx, a) })
+	var last []*attempt
+	waves, all := newWaves(), inLeavingOrder(w.snapshot())
+	for i, a := range all {
+		switch {
+		case w.Handovers == nil || !a.publishes():
+			a.cancel(media.ErrDraining)
+		case a.strikes() > 0: // it is not prepared beside others
+			last = append(last, a)
+		default:
+			waves.enter(inTime, a, len(all)-i)
+			leaving.Go(func() {
+				ready, err := w.leaveWarm(inTime, a)
+				waves.left(a, ready)
+				if err != nil && !isTaken(err) {
+					cancel()
+				}
+			})
+		}
 	}
 	leaving.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for w.slots > 0 && ctx.Err() == nil {
-		w.idle.Wait()
+	for _, a := range last {
+		a.cancel(media.ErrDraining)
 	}
+	w.awaitIdle(ctx)
 }
 
-// leaveWarm ends a here once its next attempt waits for nothing but the
-// release, or will not be ready soon.
-func (w *Worker) leaveWarm(ctx context.Context, a *attempt) {
-	defer a.cancel(media.ErrDraining)
-	if w.Handovers == nil || !a.publishes() {
-		return
+// inLeavingOrder sorts pushes: first those that nobody sees now, then live ones, which
+// miss what they do not show, then files.
+func inLeavingOrder(all []*attempt) []*attempt {
+	rank := map[*attempt]int{}
+	for _, a := range all {
+		switch {
+		case !a.publishes():
+			rank[a] = 0
+		case a.isLive():
+			rank[a] = 1
+		default:
+			rank[a] = 2
+		}
 	}
+	slices.SortFunc(all, func(a, b *attempt) int {
+		return cmp.Or(cmp.Compare(rank[a], rank[b]), cmp.Compare(a.lease.ID, b.lease.ID))
+	})
+	return all
+}
+
+// leaveWarm ends a here once its next attempt waits for nothing but the release, or
+// will not be ready in time; it says whether it was, or what came between.
+func (w *Worker) leaveWarm(ctx context.Context, a *attempt) (ready bool, err error) {
 	begin := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, warmTime)
-	defer cancel()
-	if !w.announce(ctx, a) {
-		return
+	successor, err := w.awaitSuccessor(ctx, a)
+	if err != nil {
+		a.log.Warn("next attempt could not be announced", "error", err)
 	}
-	successor := w.awaitSuccessor(ctx, a)
 	a.log.Info("push is being handed over", "successor", successor, "after", time.Since(begin))
+	a.cancel(media.ErrDraining)
+	if err == nil {
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+		}
+	}
+	return successor != "", err
 }
 
-// announce rings for the next attempt before this one has ended.
-func (w *Worker) announce(ctx context.Context, a *attempt) bool {
+// awaitSuccessor announces a and returns the worker that is ready to go on with it, or
+// nothing when there will be none.
+func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt) (successor string, err error) {
+	for first := true; ; first = false {
+		announced, err := w.announce(ctx, a, first)
+		if ctx.Err() != nil {
+			return "", nil
+		}
+		if err != nil || !announced {
+			return "", err
+		}
+		if successor, over := w.lookForSuccessor(ctx, a); over {
+			return successor, nil
+		}
+	}
+}
+
+// announce says that a is about to leave, and rings for its next attempt if it is the
+// first time.
+func (w *Worker) announce(ctx context.Context, a *attempt, ring bool) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
 	announced, err := w.Handovers.Announce(ctx, a.lease)
-	if err == nil && announced {
+	if err == nil && announced && ring {
 		next := a.push
 		next.Epoch = a.lease.Epoch + 1
 		err = w.Queue.Enqueue(ctx, TaskOf(next), true)
 	}
-	if err != nil {
-		a.log.Warn("next attempt could not be announced", "error", err)
-		return false
-	}
-	return announced
+	return announced, err
 }
 
-// awaitSuccessor returns the worker that is ready to go on with a, or nothing when
-// ctx ends before, or a has.
-func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt) (successor string) {
-	t := time.NewTicker(handoverPoll)
-	defer t.Stop()
-	for {
-		h, err := w.Handovers.Handover(ctx, a.lease.ID, a.lease.Epoch+1)
-		if err == nil && h.Successor != "" {
-			return h.Successor
-		}
-		select {
-		case <-t.C:
-		case <-a.ctx.Done():
-			return ""
-		case <-ctx.Done():
-			return ""
+// lookForSuccessor looks for askAgain; over says that there is no more to wait for.
+func (w *Worker) lookForSuccessor(ctx context.Context, a *attempt) (successor string, over bool) {
+	look, cancel := context.WithTimeout(ctx, askAgain)
+	defer cancel()
+	next := Lease{ID: a.lease.ID, Epoch: a.lease.Epoch + 1}
+	for a.cause() == nil && look.Err() == nil {
+		if h, err := w.handovers.ask(look, next); err == nil && h.Successor != "" {
+			return h.Successor, true
 		}
 	}
+	return "", a.cause() != nil || ctx.Err() != nil
+}
+
+// lookAtHandovers is one look at how far handovers are, for all who wait.
+func (w *Worker) lookAtHandovers(next []Lease) ([]Handover, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), askAgain)
+	defer cancel()
+	return w.Handovers.Handovers(ctx, next)
+}
+
+// strikes are those of the push.
+func (a *attempt) strikes() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.push.Strikes
 }
 
 // publishes says whether viewers see a now.

@@ -102,7 +102,7 @@ func TestALaterAttemptWaitsForTheNameLongerThanACutOffWorkerHoldsIt(t *testing.T
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := NewWorker(WorkerConfig{Lease: 3 * time.Second, RenewCap: c.renewCap})
-			retry := w.retryOf(newAttempt(t.Context(), Lease{ID: "a", Epoch: c.epoch}, queued("a")))
+			retry := w.retryOf(newAttempt(Lease{ID: "a", Epoch: c.epoch}, queued("a")))
 			got := retry(media.KindRoomConflict)
 			require.Greater(t, got.For, c.more)
 			require.LessOrEqual(t, got.For, c.max)

@@ -107,6 +107,26 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string
 	return Claimed{Push: p, Envelope: "sealed"}, nil
 }
 
+func (s *fakeStore) Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {
+	answers, given, alone := make([]ClaimAnswer, len(claims)), 0, false
+	for i, c := range claims {
+		a := &answers[i]
+		if alone {
+			a.Err = ErrIsolated
+			continue
+		}
+		a.Claimed, a.Err = s.Claim(ctx, c.Lease, c.Others+given, keys...)
+		if errors.Is(a.Err, errAway) {
+			return nil, a.Err
+		}
+		if a.Err == nil || errors.Is(a.Err, ErrHandover) {
+			given++
+		}
+		alone = a.Err == nil && a.Push.Strikes >= IsolationStrikes
+	}
+	return answers, nil
+}
+
 func (s *fakeStore) Renew(_ context.Context, w WorkerReport, rs []Renewal) ([]Verdict, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +134,7 @@ func (s *fakeStore) Renew(_ context.Context, w WorkerReport, rs []Renewal) ([]Ve
 		return nil, errAway
 	}
 	s.report = w
-	s.workers[w.Name] = true
+	s.workers[w.Name] = w.State != WorkerDraining
 	verdicts := make([]Verdict, len(rs))
 	for i, r := range rs {
 		verdicts[i] = s.renew(r)
@@ -262,9 +282,11 @@ func (s *fakeStore) Announce(_ context.Context, l Lease) (bool, error) {
 		return false, errAway
 	}
 	p, ok := s.pushes[l.ID]
-	others := len(s.workers)
-	if s.workers[l.Worker] {
-		others--
+	others := 0
+	for name, stays := range s.workers {
+		if stays && name != l.Worker {
+			others++
+		}
 	}
 	switch {
 	case !ok:
@@ -294,15 +316,19 @@ func (s *fakeStore) Ready(_ context.Context, l Lease) error {
 	return nil
 }
 
-func (s *fakeStore) Handover(_ context.Context, id string, next int64) (Handover, error) {
+func (s *fakeStore) Handovers(_ context.Context, next []Lease) ([]Handover, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
-		return Handover{}, errAway
+		return nil, errAway
 	}
-	p := s.pushes[id]
-	stands := p.Worker != "" && !p.State.Terminal() && p.Epoch+1 == next && s.announced[id] == next && p.Desired == DesiredRun
-	return Handover{Stands: stands, Successor: s.successors[id]}, nil
+	all := make([]Handover, len(next))
+	for i, l := range next {
+		p := s.pushes[l.ID]
+		stands := p.Worker != "" && !p.State.Terminal() && p.Epoch+1 == l.Epoch && s.announced[l.ID] == l.Epoch && p.Desired == DesiredRun
+		all[i] = Handover{Stands: stands, Successor: s.successors[l.ID]}
+	}
+	return all, nil
 }
 
 // FakeStore is the fake to the suite, which is of another package.
@@ -469,9 +495,13 @@ type world struct {
 	ran    sync.WaitGroup
 }
 
-func newWorld(p Player, pushes ...Push) *world {
+func newWorld(p Player, pushes ...Push) *world { return newWorldFor(2, p, pushes...) }
+
+// newWorldFor is one whose worker has so many slots.
+func newWorldFor(slots int, p Player, pushes ...Push) *world {
 	w := &world{store: newFakeStore(pushes...)}
 	w.worker = NewWorker(w.config("w1", p))
+	w.worker.Slots = slots
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
 	w.ran.Go(func() { w.worker.Run(ctx) })
@@ -481,8 +511,9 @@ func newWorld(p Player, pushes ...Push) *world {
 
 func (w *world) config(name string, p Player) WorkerConfig {
 	return WorkerConfig{
-		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute, Store: w.store, Leases: w.store, Refusals: w.store,
-		Queue: &w.queue, Resume: &w.resume, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
+		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute,
+		Stores: Stores{Store: w.store, Leases: w.store, Refusals: w.store, Resume: &w.resume},
+		Queue:  &w.queue, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

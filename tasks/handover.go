@@ -26,22 +26,6 @@ type successor struct {
 	refused error          // why it was never claimed
 }
 
-// prepare enters an attempt that may prepare and is not ours yet.
-func (w *Worker) prepare(a *attempt) (*attempt, error) {
-	a.successor = &successor{claimed: make(chan struct{}), refused: errNotHandedOver}
-	a.renewed = time.Time{} // no lease
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.draining:
-		return nil, ErrDraining
-	case w.preparing[a.lease.ID] != nil:
-		return nil, errNotHandedOver
-	}
-	w.preparing[a.lease.ID] = a
-	return a, nil
-}
-
 // owned says whether a is this worker's by a claim.
 func (a *attempt) owned() bool {
 	if a.successor == nil {
@@ -90,20 +74,17 @@ func (w *Worker) claimOnRelease(ctx context.Context, a *attempt) {
 func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
 	ctx, cancel := context.WithTimeout(ctx, successorTime*w.Lease)
 	defer cancel()
-	t := time.NewTicker(handoverPoll)
-	defer t.Stop()
 	for {
-		h, err := w.Handovers.Handover(ctx, a.lease.ID, a.lease.Epoch)
+		h, err := w.handovers.ask(ctx, a.lease)
 		if err == nil && !h.Stands {
 			if err := w.claimPrepared(ctx, a); !errors.Is(err, ErrHandover) {
 				return err
 			}
 		}
-		select {
-		case <-t.C:
-		case <-a.ctx.Done():
-			return context.Cause(a.ctx)
-		case <-ctx.Done():
+		switch {
+		case a.cause() != nil:
+			return a.cause()
+		case ctx.Err() != nil:
 			return errNotHandedOver
 		}
 	}
@@ -111,22 +92,15 @@ func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
 
 // claimPrepared makes a ours, by the rules of any claim.
 func (w *Worker) claimPrepared(ctx context.Context, a *attempt) error {
-	w.claims.Lock()
-	defer w.claims.Unlock()
-	if err := w.refusal(); err != nil {
-		return err
-	}
 	// A claim whose answer nobody awaits would leave the push without anybody
 	// until its lease is over.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
-	defer cancel()
-	sent := time.Now()
-	claimed, err := w.take(ctx, a.lease)
+	c, err := w.claims.ask(context.WithoutCancel(ctx), claimant{lease: a.lease, prepared: a})
+	if err == nil {
+		err = c.err
+	}
 	if err != nil {
 		return err
 	}
-	a.refresh(claimed.Push, sent)
-	w.register(a)
 	a.log.Info("attempt started", "position", a.successor.from.Position, "prepared", true)
 	close(a.successor.claimed)
 	return nil
@@ -137,7 +111,8 @@ func (a *attempt) refresh(p Push, sent time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	own := a.warnings
-	a.started, a.renewed, a.warnings = p.StartedAt, sent, slices.Clone(p.Warnings)
+	a.age.set(sent)
+	a.started, a.warnings = p.StartedAt, slices.Clone(p.Warnings)
 	for _, w := range own {
 		if !slices.Contains(a.warnings, w) {
 			a.warnings = append(a.warnings, w)

@@ -3,6 +3,8 @@ package tasks
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -68,8 +70,9 @@ func (p *pair) opened() (n int, at time.Time, from time.Duration) {
 }
 
 func newPair(pushes ...Push) *pair {
-	p := &pair{world: newWorld(playFor(time.Hour), pushes...), bells: make(rings, 10), open: 300 * time.Millisecond}
+	p := &pair{world: newWorldFor(max(2, len(pushes)), playFor(time.Hour), pushes...), bells: make(rings, 10+2*len(pushes)), open: 300 * time.Millisecond}
 	p.other = NewWorker(p.config("w2", playerFunc(p.second)))
+	p.other.Slots = p.worker.Slots
 	for _, w := range []*Worker{p.worker, p.other} {
 		w.Handovers, w.Queue = p.store, p.bells
 	}
@@ -143,7 +146,7 @@ func TestADrainWaitsForNobodyWhenThereIsNobody(t *testing.T) {
 	})
 }
 
-func TestADrainWaitsASecondForASuccessorAndNoLonger(t *testing.T) {
+func TestAPushStaysInItsRoomUntilThereIsASuccessorOrTheTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()
@@ -151,13 +154,144 @@ func TestADrainWaitsASecondForASuccessorAndNoLonger(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		begin := time.Now()
 		<-p.drain()
-		require.InDelta(t, warmTime.Seconds(), time.Since(begin).Seconds(), 0.02)
+		require.InDelta(t, handoverTime.Seconds(), time.Since(begin).Seconds(), 0.02)
 		require.Len(t, p.bells, 2, "one before and one after: a queue keeps one of them")
 		next := p.hear(t)
 		time.Sleep(time.Second)
 		require.Equal(t, 1, p.other.Running())
 		p.other.Close()
 		require.NoError(t, <-next)
+	})
+}
+
+func TestADrainEndsSoonWhenTheOtherWorkerLeavesToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		begin, drained := time.Now(), p.drain()
+		time.Sleep(300 * time.Millisecond)
+		p.other.Refuse()
+		<-drained
+		require.InDelta(t, askAgain.Seconds(), time.Since(begin).Seconds(), 0.02)
+	})
+}
+
+func TestADrainEndsSoonWhenRedisIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := many(4 * leastWave)
+		defer p.close()
+		drained := p.drain()
+		time.Sleep(100 * time.Millisecond)
+		p.store.set(func(s *fakeStore) { s.away = true })
+		time.Sleep(askAgain)
+		for _, a := range p.worker.attempts {
+			require.Error(t, a.cause(), "it has left its room, to be written down")
+		}
+		p.store.set(func(s *fakeStore) { s.away = false })
+		<-drained
+	})
+}
+
+// many is a pair whose first worker publishes n pushes.
+func many(n int) *pair {
+	pushes := make([]Push, n)
+	for i := range pushes {
+		pushes[i] = queued(fmt.Sprintf("p%02d", i))
+	}
+	p := newPair(pushes...)
+	for _, push := range pushes {
+		p.handle(Task{ID: push.ID, Epoch: 1})
+	}
+	time.Sleep(2 * time.Second)
+	return p
+}
+
+func TestADrainHandsOverInWavesAsLargeAsSuccessorsGetReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 50
+		p := many(n)
+		defer p.close()
+		drained := p.drain()
+		synctest.Wait()
+		require.Len(t, p.bells, leastWave, "nobody is known to prepare them")
+		longest, waves := 0, []int{}
+		for p.worker.Running() > 0 {
+			waves = append(waves, len(p.bells))
+			for range len(p.bells) {
+				p.hear(t)
+			}
+			time.Sleep(p.open + 2*handoverPoll + time.Millisecond)
+			longest = max(longest, p.worker.Running()+p.other.Running())
+		}
+		<-drained
+		require.LessOrEqual(t, longest, n)
+		require.Equal(t, n, p.other.Running(), "waves of %v", waves)
+		require.Greater(t, slices.Max(waves), leastWave, "those that get ready fast get more: %v", waves)
+	})
+}
+
+func TestWavesGrowWhenADrainWouldNotBeThroughInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, takes = 400, 600 * time.Millisecond // waves of leastWave would take half a minute
+		begin := time.Now()
+		v := newWaves()
+		var leaving sync.WaitGroup
+		for i := range n {
+			a := new(attempt)
+			v.enter(t.Context(), a, n-i)
+			leaving.Go(func() { time.Sleep(takes); v.left(a, true) })
+		}
+		leaving.Wait()
+		require.InDelta(t, wavesTime.Seconds(), time.Since(begin).Seconds(), 1.5)
+	})
+}
+
+func TestASuccessorThatIsSlowHoldsUpNoOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := many(2 * leastWave)
+		defer p.close()
+		begin := time.Now()
+		drained := p.drain()
+		time.Sleep(slowSuccessor + waveTime)
+		require.Len(t, p.bells, 2*leastWave)
+		<-drained
+		require.InDelta(t, handoverTime.Seconds(), time.Since(begin).Seconds(), 0.1)
+	})
+}
+
+func TestLivePushesLeaveBeforeFilesAndThoseThatNobodySeesFirst(t *testing.T) {
+	of := func(id string, s State, live bool) *attempt {
+		a := newAttempt(Lease{ID: id}, queued(id))
+		a.state, a.live, a.source = s, live, &SourceReport{}
+		return a
+	}
+	var ids []string
+	for _, a := range inLeavingOrder([]*attempt{
+		of("a", Publishing, false), of("b", Reconnecting, false), of("c", Publishing, true), of("d", Publishing, false), of("e", Starting, true), of("f", Publishing, true),
+	}) {
+		ids = append(ids, a.lease.ID)
+	}
+	require.Equal(t, []string{"b", "e", "c", "f", "a", "d"}, ids)
+}
+
+func TestAPushWithAStrikeLeavesAfterAllOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		struck := queued("a")
+		struck.Strikes = 1
+		p := newPair(struck, queued("b"))
+		defer p.close()
+		p.handle(Task{ID: "a", Epoch: 1})
+		p.handle(Task{ID: "b", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		drained := p.drain()
+		time.Sleep(handoverTime / 2)
+		require.Equal(t, 2, p.worker.Running())
+		require.Equal(t, "b", (<-p.bells).ID)
+		require.Empty(t, p.bells, "it is not prepared beside others")
+		<-drained
+		require.Len(t, p.bells, 2)
 	})
 }
 
@@ -169,6 +303,7 @@ func TestASuccessorWhoseSourceIsNotOpenYetClaimsAllTheSame(t *testing.T) {
 		p.handle(Task{ID: "a", Epoch: 1})
 		time.Sleep(2 * time.Second)
 		drained := p.drain()
+		time.Sleep(handoverTime - time.Second)
 		next := p.hear(t)
 		<-drained
 		time.Sleep(50 * time.Millisecond)

@@ -153,20 +153,6 @@ func (w *Worker) endYoungest(used int64) {
 	w.Memory.Free()
 }
 
-func (w *Worker) youngest(now time.Time) *attempt {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var last *attempt
-	for _, all := range []map[string]*attempt{w.attempts, w.preparing} {
-		for _, a := range all {
-			if a.ctx.Err() == nil && a.young(now) && (last == nil || a.begun.After(last.begun)) {
-				last = a
-			}
-		}
-	}
-	return last
-}
-
 // young says whether the attempt is still opening, or has published for less
 // than SettleTime.
 func (a *attempt) young(now time.Time) bool {

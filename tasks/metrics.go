@@ -1,10 +1,6 @@
 package tasks
 
-import (
-	"time"
-
-	"github.com/roomcast/roomcast/media"
-)
+import "time"
 
 // Opening is how an attempt came to its room.
 type Opening string
@@ -55,25 +51,6 @@ func (unmeasured) Reconnecting(Side)             {}
 func (unmeasured) Ended(State, Code)             {}
 func (unmeasured) Renewed(time.Duration, error)  {}
 func (unmeasured) Refused(error)                 {}
-
-// Totals returns what the attempts of this worker have done since it began.
-func (w *Worker) Totals() media.Totals {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	t := w.past
-	for _, a := range w.attempts {
-		t.Add(a.meter.Totals())
-	}
-	return t
-}
-
-// SlotsTaken returns how many of the worker's slots are taken, those of attempts
-// that prepare or are about to be claimed included.
-func (w *Worker) SlotsTaken() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.slots
-}
 
 // openedLocked tells how the attempt came to its room.
 func (a *attempt) openedLocked(now time.Time) {

@@ -63,6 +63,11 @@ type PushStore interface {
 	Create(ctx context.Context, n NewPush) (p Push, created bool, err error)
 	Get(ctx context.Context, id string) (Push, error)
 	List(ctx context.Context, f Filter) (Page, error)
+}
+
+// HistoryStore tells what happened to a push. Its errors are *Error: CodeNotFound,
+// CodeRedisUnavailable.
+type HistoryStore interface {
 	Events(ctx context.Context, id string) ([]Event, error)
 	// Samples returns how a push went, oldest first, at most MaxSamples.
 	Samples(ctx context.Context, id string) ([]Sample, error)
@@ -90,6 +95,18 @@ type StopStore interface {
 type Claimed struct {
 	Push     Push
 	Envelope string
+}
+
+// Claim is what one of several claims asks for, see AttemptStore.Claim.
+type Claim struct {
+	Lease  Lease
+	Others int
+}
+
+// ClaimAnswer is what one of several claims gives.
+type ClaimAnswer struct {
+	Claimed
+	Err error
 }
 
 // Renewal is one attempt's part of a worker's renew: its lease and all that
@@ -152,6 +169,9 @@ type AttemptStore interface {
 	// with ErrEnded. With ErrHandover comes what the announced attempt may
 	// prepare from.
 	Claim(ctx context.Context, l Lease, others int, keys ...string) (Claimed, error)
+	// Claims is Claim for several attempts of one worker at once; the answers are in
+	// their order. Each sees those before it as others.
+	Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error)
 	// Finish ends the push for good and returns the state it has now, see
 	// End.State; or it returns ErrStale.
 	Finish(ctx context.Context, l Lease, e End) (State, error)
@@ -172,13 +192,14 @@ type Handover struct {
 type HandoverStore interface {
 	// Announce says that l's worker is about to release the push, so that a
 	// claim of the next epoch is answered with ErrHandover. It returns false
-	// when the push is to be released without: no other worker is there, or
-	// the push is to stop or has strikes.
+	// when the push is to be released without: no other worker is there that
+	// stays, or the push is to stop or has strikes. It may be repeated.
 	Announce(ctx context.Context, l Lease) (bool, error)
 	// Ready notes that l, the announced attempt, needs nothing but the claim.
 	Ready(ctx context.Context, l Lease) error
-	// Handover returns how it stands with the attempt next of push id.
-	Handover(ctx context.Context, id string, next int64) (Handover, error)
+	// Handovers returns how it stands with these attempts, in their order: each is
+	// the next one of a push, of whichever worker.
+	Handovers(ctx context.Context, next []Lease) ([]Handover, error)
 }
 
 // LeaseStore keeps the leases of running attempts. Its errors are *Error with

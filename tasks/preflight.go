@@ -149,14 +149,13 @@ func (w *Worker) look(ctx context.Context, q Question) Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	a := newAttempt(ctx, Lease{ID: q.ID, Epoch: 1, Worker: w.Name}, Push{ID: q.ID, Spec: q.Spec})
-	defer a.cancel(nil)
-	a.secrets, a.meter, a.askRenew = secrets, media.NewMeter(0), func() {}
+	a := newAttempt(Lease{ID: q.ID, Epoch: 1, Worker: w.Name}, Push{ID: q.ID, Spec: q.Spec})
+	a.secrets.Secrets, a.meter, a.askRenew = secrets, media.NewMeter(0), func() {}
 	a.log = w.Log.With("push_id", q.ID)
 	job := w.job(a, q.Spec.Options.StartAt)
 	job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
 	job.MayOpenRoom = func(context.Context) (context.Context, context.CancelFunc, error) { return nil, nil, errLooked }
-	err = w.play(a, job)
+	err = w.play(ctx, a, job)
 	f := Finding{Source: a.source, Plan: a.plan}
 	switch {
 	case errors.Is(err, errLooked), err == nil:

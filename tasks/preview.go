@@ -109,8 +109,10 @@ func (p previews) want(watched []*attempt) {
 	}
 }
 
-// shown is what was made of an attempt's keyframes.
-type shown struct {
+// pictures are an attempt's keyframes and what was made of them. But for the keyframe
+// only who makes previews uses them.
+type pictures struct {
+	keyframe *media.LastKeyframe // nil: no previews are made
 	Preview
 	number   int64     // of the keyframe
 	tried    time.Time // when a preview was made or kept last
@@ -126,7 +128,7 @@ func (w *Worker) makePreviews(ctx context.Context) {
 	for {
 		select {
 		case watched := <-w.previews.wanted:
-			slices.SortFunc(watched, func(a, b *attempt) int { return a.shown.tried.Compare(b.shown.tried) })
+			slices.SortFunc(watched, func(a, b *attempt) int { return a.pictures.tried.Compare(b.pictures.tried) })
 			for _, a := range watched {
 				if ctx.Err() != nil {
 					return
@@ -141,7 +143,7 @@ func (w *Worker) makePreviews(ctx context.Context) {
 
 // showPreview keeps a preview of a's newest keyframe in the store, if that is due.
 func (w *Worker) showPreview(ctx context.Context, a *attempt) {
-	s, begin, k := &a.shown, time.Now(), a.keyframe.Get()
+	s, begin, k := &a.pictures, time.Now(), a.pictures.keyframe.Get()
 	const early = renewEvery / 2 // renews are no clockwork
 	if s.poisoned || k.Number == 0 || begin.Sub(s.tried) < previewEvery-early {
 		return

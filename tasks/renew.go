@@ -42,7 +42,7 @@ func (w *Worker) Run(ctx context.Context) {
 func (w *Worker) Appear(ctx context.Context) { w.renew(ctx) }
 
 // Close ends what is left without giving it back; Drain comes before it.
-func (w *Worker) Close() { w.cancel(media.ErrDraining) }
+func (w *Worker) Close() { w.closing.cancel(media.ErrDraining) }
 
 // renew renews all pushes.
 func (w *Worker) renew(ctx context.Context) {
@@ -96,12 +96,6 @@ func (w *Worker) renewChosen(ctx context.Context, choose func([]*attempt) (chose
 	}
 }
 
-func (w *Worker) noteRenewFailed(at time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.renewFailed = at
-}
-
 // restore writes the record of a running push anew: Redis has lost it.
 func (w *Worker) restore(ctx context.Context, a *attempt, now time.Time) Verdict {
 	v, err := w.Leases.Register(ctx, a.registration(now))
@@ -111,16 +105,6 @@ func (w *Worker) restore(ctx context.Context, a *attempt, now time.Time) Verdict
 	}
 	a.log.Warn("record was gone", "kept", v == Kept)
 	return v
-}
-
-func (w *Worker) snapshot() []*attempt {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	attempts := make([]*attempt, 0, len(w.attempts))
-	for _, a := range w.attempts {
-		attempts = append(attempts, a)
-	}
-	return attempts
 }
 
 func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {
@@ -143,7 +127,7 @@ func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {
 // somebody else may well have been given them.
 func (w *Worker) enforceCap(attempts []*attempt) {
 	for _, a := range attempts {
-		if a.sinceRenewed(time.Now()) > w.RenewCap {
+		if a.age.at(time.Now()) > w.RenewCap {
 			a.cancel(media.ErrLost)
 			w.unreported.add(a.lease)
 		}

@@ -42,7 +42,7 @@ func (k *resumeKeeper) wanted() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	recorded := a.push.Spec.Redis && a.source != nil && !a.live && !a.started.IsZero()
-	return recorded && time.Since(a.renewed) < k.lease && !errors.Is(context.Cause(a.ctx), media.ErrLost)
+	return recorded && a.age.at(time.Now()) < k.lease && !errors.Is(a.cause(), media.ErrLost)
 }
 
 func (k *resumeKeeper) run(ctx context.Context) {

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime/debug"
@@ -11,15 +12,19 @@ import (
 )
 
 // run plays a claimed attempt to its end and writes down how it ended.
-func (w *Worker) run(a *attempt) {
-	secrets, err := w.Sealer.Open(a.lease.ID, a.envelope)
+func (w *Worker) run(base context.Context, a *attempt) {
+	ctx, cancel := a.under(base)
+	defer cancel()
+	secrets, err := w.Sealer.Open(a.lease.ID, a.secrets.sealed)
 	if err != nil {
-		w.end(a, &media.Error{Kind: media.KindInternal, Op: "open envelope", Err: err})
+		w.end(base, a, &media.Error{Kind: media.KindInternal, Op: "open envelope", Err: err})
 		return
 	}
-	a.secrets = secrets
-	start, unclocked := w.startPosition(a)
+	a.secrets.Secrets = secrets
+	start, unclocked := w.startPosition(ctx, a)
 	a.meter.MoveTo(start)
+	job := w.job(a, start) // before a claim may change what it is made of
+	job.Unclocked = unclocked
 	keeper := newResumeKeeper(w, a)
 	var watching sync.WaitGroup
 	watch, stopWatching := context.WithCancel(context.Background())
@@ -31,25 +36,23 @@ func (w *Worker) run(a *attempt) {
 	} else {
 		a.log.Info("attempt started", "position", start)
 	}
-	job := w.job(a, start)
-	job.Unclocked = unclocked
-	err = w.play(a, job)
+	err = w.play(ctx, a, job)
 	stopWatching()
 	watching.Wait()
 	saved := keeper.finish(err == nil && !a.cutShort())
-	w.end(a, err)
+	w.end(base, a, err)
 	<-saved
 }
 
 // play plays a's job; a panic of the media is a fault of this push alone.
-func (w *Worker) play(a *attempt, job media.Job) (err error) {
+func (w *Worker) play(ctx context.Context, a *attempt, job media.Job) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			a.log.Error("panic", "fault", fault, "stack", string(debug.Stack()))
 			err = &media.Error{Kind: media.KindInternal, Op: "play", Err: errors.New("panic")}
 		}
 	}()
-	return w.Player.Play(a.ctx, job)
+	return w.Player.Play(ctx, job)
 }
 
 // job returns what the player is to do.
@@ -62,9 +65,9 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 		Start:       start, Options: spec.Options, Stood: lastProgress(a.push),
 		WasLive: a.wasLive(),
 		Meter:   a.meter, Observer: a, Retry: w.retryOf(a), Log: a.log,
-		Keyframe: a.keyframe,
+		Keyframe: a.pictures.keyframe,
 		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
-			return a.mayOpenRoom(ctx, w.Lease)
+			return a.age.whileFresh(ctx, w.Lease, a.askRenew)
 		},
 	}
 	if p := a.push; p.Plan != nil && !p.StartedAt.IsZero() { // a room that was never opened was told nothing
@@ -80,7 +83,7 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 // of this push stood, else, for a push with redis:true, where the last push of
 // this source did, else at the start of the part that was asked for; and
 // whether the source's clock does not tell that position.
-func (w *Worker) startPosition(a *attempt) (position time.Duration, unclocked bool) {
+func (w *Worker) startPosition(ctx context.Context, a *attempt) (position time.Duration, unclocked bool) {
 	part := a.push.Spec.Options
 	if !a.push.StartedAt.IsZero() {
 		last := lastProgress(a.push)
@@ -91,9 +94,9 @@ func (w *Worker) startPosition(a *attempt) (position time.Duration, unclocked bo
 	if !spec.Redis || spec.Mode == media.ModeLive {
 		return part.StartAt, false
 	}
-	r, found, err := w.Resume.Load(a.ctx, a.resumeTarget(), spec.ResumeKey)
+	r, found, err := w.Resume.Load(ctx, a.resumeTarget(), spec.ResumeKey)
 	switch {
-	case err != nil && a.ctx.Err() == nil:
+	case err != nil && ctx.Err() == nil:
 		a.Warned(WarnResume, "the resume record could not be read, so the push starts at the beginning: "+resumeTrouble(err))
 	case err == nil && found && !r.Finished:
 		from := within(part, r.Position)
@@ -125,14 +128,14 @@ func lastProgress(p Push) media.Progress {
 // end writes down how the attempt ended. It tries until the store has it or
 // has given the push to another: until then the lease is renewed, so nobody
 // takes over what is over.
-func (w *Worker) end(a *attempt, err error) {
+func (w *Worker) end(base context.Context, a *attempt, err error) {
 	if !a.owned() {
 		a.log.Info("attempt was prepared in vain", "error", err)
 		return
 	}
 	a.lastSample(time.Now())
 	var write func(ctx context.Context) error
-	switch cause := context.Cause(a.ctx); {
+	switch cause := cmp.Or(a.cause(), context.Cause(base)); {
 	case err == nil:
 		write = w.finisher(a, Completed, nil)
 	case errors.Is(cause, media.ErrTooLarge):
@@ -144,7 +147,7 @@ func (w *Worker) end(a *attempt, err error) {
 		return
 	case errors.Is(cause, media.ErrStopped):
 		write = w.finisher(a, Stopped, nil)
-	case errors.Is(cause, media.ErrDraining), a.ctx.Err() == nil && media.KindOf(err) == media.KindWorkerShort:
+	case errors.Is(cause, media.ErrDraining), cause == nil && media.KindOf(err) == media.KindWorkerShort:
 		if cause == nil {
 			a.log.Error("attempt is given back: this worker is short of memory or processes", "error", err)
 			w.noteUnfit(time.Now())
@@ -154,7 +157,7 @@ func (w *Worker) end(a *attempt, err error) {
 		a.log.Error("attempt failed", "kind", media.KindOf(err), "error", err)
 		write = w.finisher(a, Failed, FailureOf(err))
 	}
-	w.persist(a, func(ctx context.Context) error {
+	w.persist(base, a, func(ctx context.Context) error {
 		if err := w.tell(ctx, a); err != nil {
 			return err
 		}
@@ -227,9 +230,9 @@ func (w *Worker) release(ctx context.Context, a *attempt) error {
 }
 
 // persist calls write until it succeeds, is refused, or the worker ends.
-func (w *Worker) persist(a *attempt, write func(context.Context) error) {
-	err := retryWhile(w.base, isAway, func() error {
-		ctx, cancel := context.WithTimeout(w.base, storeTime)
+func (w *Worker) persist(base context.Context, a *attempt, write func(context.Context) error) {
+	err := retryWhile(base, isAway, func() error {
+		ctx, cancel := context.WithTimeout(base, storeTime)
 		defer cancel()
 		return write(ctx)
 	})

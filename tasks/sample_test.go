@@ -53,12 +53,12 @@ func TestWhatIsLeftAtTheEndOfAnAttemptIsASample(t *testing.T) {
 		lasts time.Duration
 		last  []time.Duration // when each is taken that the end tells
 	}{
-		"a short push":                {4 * time.Second, []time.Duration{4 * time.Second}},
-		"one that ends between two":   {13 * time.Second, []time.Duration{13 * time.Second}},
+		"a short push":                {4500 * time.Millisecond, []time.Duration{4500 * time.Millisecond}},
+		"one that ends between two":   {13500 * time.Millisecond, []time.Duration{13500 * time.Millisecond}},
 		"one that ends with a sample": {10*time.Second + 20*time.Millisecond, nil},
 		"one that ended at once":      {500 * time.Millisecond, nil},
 	} {
-		for how, finish := range map[string]func(w *world){"finished": func(*world) {}, "released": func(w *world) { w.worker.Refuse(); w.worker.cancel(media.ErrDraining) }} {
+		for how, finish := range map[string]func(w *world){"finished": func(*world) {}, "released": func(w *world) { w.worker.Close() }} {
 			t.Run(name+", "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					begin, lasts := time.Now(), c.lasts
@@ -107,7 +107,7 @@ func TestSamplesWaitForAStoreThatIsAway(t *testing.T) {
 }
 
 func TestAPushThatNeverPublishedHasNoSamples(t *testing.T) {
-	a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1, Worker: "w"}, queued("a"))
+	a := newAttempt(Lease{ID: "a", Epoch: 1, Worker: "w"}, queued("a"))
 	a.meter, a.askRenew = media.NewMeter(0), func() {}
 	now := time.Now()
 	for i := range 30 {

@@ -32,11 +32,17 @@ type ResumeTargets interface {
 	Allowed(t ResumeTarget) bool
 }
 
-// Service starts, stops and shows pushes. It is safe for concurrent use.
-type Service struct {
+// Records is where pushes are written down.
+type Records struct {
 	Pushes  PushStore
+	History HistoryStore
 	Repeats RepeatStore
 	Stops   StopStore
+}
+
+// Service starts, stops and shows pushes. It is safe for concurrent use.
+type Service struct {
+	Records
 	Workers FleetStore
 	Queue   Queue
 	Sealer  Sealer
@@ -196,12 +202,12 @@ func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
 
 // Samples returns how a push went in the last hour that it ran, oldest first.
 func (s *Service) Samples(ctx context.Context, id string) ([]Sample, error) {
-	return s.Pushes.Samples(ctx, id)
+	return s.History.Samples(ctx, id)
 }
 
 // Events returns the history of a push, oldest first.
 func (s *Service) Events(ctx context.Context, id string) ([]Event, error) {
-	return s.Pushes.Events(ctx, id)
+	return s.History.Events(ctx, id)
 }
 
 // TaskOf returns the doorbell for p's present attempt.

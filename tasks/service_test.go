@@ -82,7 +82,8 @@ type desk struct {
 func newDesk() *desk {
 	d := &desk{}
 	d.service = &Service{
-		Pushes: &d.pushes, Repeats: &d.pushes, Stops: &d.pushes, Queue: &d.queue, Sealer: fakeSealer{}, Door: fakeDoor{},
+		Records: Records{Pushes: &d.pushes, History: &d.pushes, Repeats: &d.pushes, Stops: &d.pushes},
+		Queue:   &d.queue, Sealer: fakeSealer{}, Door: fakeDoor{},
 		Sources: fakeSources{}, Resume: &fakeResume{}, Log: slog.New(slog.DiscardHandler),
 	}
 	return d

@@ -11,6 +11,9 @@ import (
 const (
 	// sweepEvery is how often a sweeper looks for expired leases.
 	sweepEvery = 500 * time.Millisecond
+	// lookAgain is when a sweeper looks again that has seen a held push expired for the
+	// first time: a renew that was under way has come by then.
+	lookAgain = 200 * time.Millisecond
 	// sweepBatch is how many expired pushes one look handles.
 	sweepBatch = 200
 	// ringBatch is how many outboxes one look rings for.
@@ -36,6 +39,7 @@ type Sweeper struct {
 	Webhooks WebhookQueue
 
 	seen  map[string]int64 // expiry at the look before, by push id
+	fresh bool             // a push that a worker held was seen for the first time
 	ended time.Time        // of the last look
 	beat  time.Time        // when a look was last seen to go on
 	fault string           // of the present look, "" for none
@@ -45,12 +49,16 @@ type Sweeper struct {
 // Run sweeps until ctx ends.
 func (s *Sweeper) Run(ctx context.Context) {
 	s.holdOff("just started")
-	t := time.NewTicker(sweepEvery)
+	t := time.NewTimer(sweepEvery)
 	defer t.Stop()
 	for {
 		select {
 		case <-t.C:
-			s.sweep(ctx)
+			begin, next := time.Now(), sweepEvery
+			if s.sweep(ctx); s.fresh {
+				next = lookAgain
+			}
+			t.Reset(max(next-time.Since(begin), 0))
 		case <-ctx.Done():
 			return
 		}
@@ -62,7 +70,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 // trouble with Redis, or a stall of our own, leases look older than their
 // workers are, so nothing is taken over until those had time to renew.
 func (s *Sweeper) sweep(ctx context.Context) {
-	s.beat, s.fault = time.Now(), ""
+	s.beat, s.fault, s.fresh = time.Now(), "", false
 	if !s.ended.IsZero() && s.beat.Sub(s.ended) > sweepEvery+s.stall() {
 		s.holdOff("this process stood still")
 	}
@@ -132,10 +140,12 @@ func (s *Sweeper) look(ctx context.Context, expired []Expired) {
 	s.seen = make(map[string]int64, len(expired))
 	var queued []Expired
 	for _, e := range expired {
+		waits := e.Damage == nil && e.Push.State == Queued && e.Push.Desired == DesiredRun
 		switch {
 		case before[e.ID] != e.Expiry, time.Since(begin) > lookTime:
 			s.seen[e.ID] = e.Expiry
-		case e.Damage == nil && e.Push.State == Queued && e.Push.Desired == DesiredRun:
+			s.fresh = s.fresh || !waits
+		case waits:
 			queued = append(queued, e)
 		default:
 			s.takeOver(ctx, e)

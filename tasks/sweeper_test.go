@@ -59,6 +59,34 @@ func TestASweeperTakesOverAfterTwoLooksAtTheSameExpiry(t *testing.T) {
 	require.Equal(t, 1, queue.front)
 }
 
+// firstTakeover is a SweepStore that tells of the first takeover.
+type firstTakeover struct {
+	*fakeSweeps
+	took chan struct{}
+}
+
+func (f firstTakeover) Takeover(context.Context, Expired) (Taken, error) {
+	close(f.took)
+	return Taken{}, ErrEnded
+}
+
+func TestTheSecondLookAtAVanishedWorkerFollowsSoon(t *testing.T) {
+	for state, want := range map[State]time.Duration{Publishing: lookAgain, Queued: sweepEvery} {
+		synctest.Test(t, func(t *testing.T) {
+			store, _, s := newSweep(state)
+			first := firstTakeover{store, make(chan struct{})}
+			s.Store = first
+			begin := time.Now()
+			ctx, cancel := context.WithCancel(t.Context())
+			go s.Run(ctx)
+			<-first.took
+			require.Equal(t, 2*s.Lease+want, time.Since(begin), "after it has held off: %s", state)
+			cancel()
+			synctest.Wait()
+		})
+	}
+}
+
 func TestARenewBetweenTheLooksStartsThemAnew(t *testing.T) {
 	store, _, s := newSweep(Publishing)
 	s.sweep(t.Context())

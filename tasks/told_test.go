@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +34,7 @@ func TestAnAttemptKnowsWhatTheRoomWasToldBefore(t *testing.T) {
 
 func TestARecordThatIsWrittenAnewKeepsWhatTheRoomWasTold(t *testing.T) {
 	before := Push{Plan: &media.Plan{Audio: &media.TrackPlan{Output: media.Output{SampleRate: 44100}}}, Source: &SourceReport{Kind: "live"}}
-	a := newAttempt(context.Background(), Lease{ID: "a", Epoch: 2, Worker: "w"}, before)
+	a := newAttempt(Lease{ID: "a", Epoch: 2, Worker: "w"}, before)
 	a.meter, a.askRenew = media.NewMeter(0), func() {}
 	r := a.registration(time.Now())
 	require.Equal(t, before.Plan, r.Push.Plan, "the attempt has not planned yet")

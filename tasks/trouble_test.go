@@ -13,7 +13,7 @@ import (
 
 // troubled returns an attempt that publishes, looked at by look.
 func troubled(t *testing.T, before Push) (a *attempt, look func()) {
-	a = newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, before)
+	a = newAttempt(Lease{ID: "a", Epoch: 1}, before)
 	a.meter, a.log, a.askRenew = media.NewMeter(0), slog.New(slog.DiscardHandler), func() {}
 	a.Publishing()
 	return a, func() { a.renewal(time.Now()) }

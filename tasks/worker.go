@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -17,51 +16,47 @@ type Player interface {
 
 // WorkerConfig is what a Worker needs.
 type WorkerConfig struct {
-	Name      string // unique among all workers, a new one for every process
-	Version   string // of the program
-	Slots     int    // pushes at once
-	Lease     time.Duration
-	RenewCap  time.Duration // how long a push goes on without a successful renew
+	Name     string // unique among all workers, a new one for every process
+	Version  string // of the program
+	Slots    int    // pushes at once
+	Lease    time.Duration
+	RenewCap time.Duration // how long a push goes on without a successful renew
+	Stores
+	Queue    Queue
+	Sealer   Sealer
+	Player   Player
+	Pictures PictureMaker         // nil: no previews are made
+	Memory   Memory               // nil: none is watched
+	CPU      func() time.Duration // of cores that this worker has used; nil: it is not told
+	Metrics  WorkerMetrics        // nil: nothing is counted
+	Sandbox  string               // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
+	Log      *slog.Logger
+}
+
+// Stores is what a Worker writes down, by what it is about.
+type Stores struct {
 	Store     AttemptStore
 	Leases    LeaseStore
 	Refusals  RefusalStore
 	Handovers HandoverStore // nil: no attempt prepares before it is claimed
-	Queue     Queue
 	Resume    ResumeStore
-	Sealer    Sealer
-	Player    Player
-	Previews  PreviewStore // nil with Pictures: no previews are made
-	Pictures  PictureMaker
-	Memory    Memory               // nil: none is watched
-	CPU       func() time.Duration // of cores that this worker has used; nil: it is not told
-	Metrics   WorkerMetrics        // nil: nothing is counted
-	Sandbox   string               // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
-	Log       *slog.Logger
+	Previews  PreviewStore // nil with Pictures
 }
 
 // Worker runs attempts: it is the registry of those in this process, and the
 // one that renews their leases.
 type Worker struct {
 	WorkerConfig
-	since      time.Time       // its begin
-	base       context.Context // parent of every attempt's context
-	cancel     context.CancelCauseFunc
+	*registry
+	since      time.Time     // its begin
+	closing    *ending       // of all that is done here
 	renewAsked chan struct{} // capacity 1
 	asked      askedRenews
-	claims     sync.Mutex // held from the look at who runs here until the claimed attempt does
-
-	mu          sync.Mutex
-	attempts    map[string]*attempt // by push id
-	preparing   map[string]*attempt // by push id; not claimed yet
-	slots       int                 // taken, those about to claim included
-	past        media.Totals        // of attempts that have ended
-	draining    bool
-	renewFailed time.Time  // last renew that failed
-	idle        *sync.Cond // no slot is taken
-	unreported  unreportedEnds
-	memoryState memoryState
-	loads       loads
-	previews    previews
+	claims     *batch[claimant, claimed]
+	unreported unreportedEnds
+	loads      loads
+	previews   previews
+	handovers  *batch[Lease, Handover] // looks of those who hand over and of those who wait
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -78,11 +73,10 @@ func NewWorker(c WorkerConfig) *Worker {
 		c.Metrics = unmeasured{}
 	}
 	w := &Worker{
-		WorkerConfig: c, since: time.Now(), renewAsked: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
-		previews: newPreviews(),
+		WorkerConfig: c, registry: newRegistry(), since: time.Now(), closing: newEnding(), renewAsked: make(chan struct{}, 1), previews: newPreviews(),
 	}
-	w.base, w.cancel = context.WithCancelCause(context.Background())
-	w.idle = sync.NewCond(&w.mu)
+	w.claims = newBatch(claimsAtOnce, 0, w.claimAll)
+	w.handovers = newBatch(handoverLooks, handoverPoll, w.lookAtHandovers)
 	return w
 }
 
@@ -109,7 +103,9 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 		return err
 	}
 	defer w.forget(a)
-	w.run(a)
+	base, cancel := w.closing.under(context.WithoutCancel(ctx))
+	defer cancel()
+	w.run(base, a)
 	return a.outcome()
 }
 
@@ -152,55 +148,6 @@ func (w *Worker) refusalLocked() error {
 	return nil
 }
 
-func (w *Worker) leave() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.slots--
-	if w.slots == 0 {
-		w.idle.Broadcast()
-	}
-}
-
-// claim makes the attempt ours, or returns nil when there is nothing to run.
-// One claim at a time, so that what it finds running is what runs.
-func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
-	w.claims.Lock()
-	defer w.claims.Unlock()
-	lease := Lease{ID: t.ID, Epoch: t.Epoch, Worker: w.Name}
-	log := w.Log.With("push_id", t.ID, "epoch", t.Epoch)
-	sent := time.Now()
-	claimed, err := w.take(ctx, lease)
-	switch {
-	case isTaken(err):
-		log.Info("attempt not taken", "reason", err)
-		return nil, nil
-	case err != nil && (!errors.Is(err, ErrHandover) || w.Handovers == nil):
-		return nil, err
-	}
-	a := newAttempt(w.base, lease, claimed.Push)
-	a.envelope, a.metrics = claimed.Envelope, w.Metrics
-	a.log, a.askRenew, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), func() { w.askRenewOf(t.ID) }, sent
-	a.meter = media.NewMeter(0)
-	if w.Pictures != nil {
-		a.keyframe = &media.LastKeyframe{}
-	}
-	a.meter.GoOnFrom(lastProgress(claimed.Push))
-	if err != nil {
-		return w.prepare(a)
-	}
-	w.register(a)
-	return a, nil
-}
-
-// take asks the store for l if there is a place for it here; w.claims is held.
-func (w *Worker) take(ctx context.Context, l Lease) (Claimed, error) {
-	others, err := w.others(l.ID)
-	if err != nil {
-		return Claimed{}, err
-	}
-	return w.Store.Claim(ctx, l, others, w.Sealer.Keys()...)
-}
-
 // register makes a known to the renewer. A push whose older attempt is still
 // ending here waits for it: there is one publisher at a time.
 func (w *Worker) register(a *attempt) {
@@ -224,27 +171,6 @@ func (w *Worker) register(a *attempt) {
 		<-older.done
 		w.unreported.add(older.lease)
 	}
-}
-
-func (w *Worker) forget(a *attempt) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.attempts[a.lease.ID] == a {
-		delete(w.attempts, a.lease.ID)
-	}
-	w.past.Add(a.meter.Totals())
-	if w.preparing[a.lease.ID] == a {
-		delete(w.preparing, a.lease.ID)
-	}
-	close(a.done)
-	a.cancel(nil)
-}
-
-// Running returns how many pushes this worker has now.
-func (w *Worker) Running() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.attempts)
 }
 
 // Nudge asks the store at once what is wanted of the worker's pushes: the fast

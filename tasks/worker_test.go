@@ -415,7 +415,7 @@ func TestNothingIsClaimedForALeaseAfterARenewFailed(t *testing.T) {
 }
 
 func TestTwoRenewalsOfTheSameEventsTakeThemOnce(t *testing.T) {
-	a := newAttempt(t.Context(), Lease{ID: "a", Epoch: 1}, queued("a"))
+	a := newAttempt(Lease{ID: "a", Epoch: 1}, queued("a"))
 	a.meter, a.log, a.askRenew = media.NewMeter(0), slog.New(slog.DiscardHandler), func() {}
 	a.Warned("one", "")
 	now := time.Now()

@@ -77,7 +77,8 @@ func newService(cfg config.Config, b *boot.Parts) (*tasks.Service, error) {
 		callbacks.Check = gate
 	}
 	service := &tasks.Service{
-		Pushes: b.Records, Repeats: b.Records, Stops: b.Records, Workers: b.Records, Questions: b.Records,
+		Records: tasks.Records{Pushes: b.Records, History: b.Records, Repeats: b.Records, Stops: b.Records},
+		Workers: b.Records, Questions: b.Records,
 		Queue: b.Queue, Sealer: b.Sealer, Door: b.Door, Sources: b.Sources, Resume: b.Resume,
 		MaxDuration: cfg.MaxDuration, Callbacks: callbacks, Log: b.Log,
 	}

@@ -76,9 +76,11 @@ func (p parts) player(cfg config.Config) tasks.Player {
 // worker returns what runs pushes.
 func (p parts) worker(cfg config.Config, counts *metrics.Worker) *tasks.Worker {
 	c := tasks.WorkerConfig{
-		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: p.Records,
-		Queue: p.Queue, Leases: p.Records, Refusals: p.Records, Handovers: p.Records, Resume: p.Resume, Sealer: p.Sealer,
-		Player: p.player(cfg), Log: p.Log, Previews: p.Records, Memory: p.memory, CPU: cpuTime(p.hosts), Metrics: counts,
+		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap,
+		Stores: tasks.Stores{
+			Store: p.Records, Leases: p.Records, Refusals: p.Records, Handovers: p.Records, Resume: p.Resume, Previews: p.Records,
+		},
+		Queue: p.Queue, Sealer: p.Sealer, Player: p.player(cfg), Log: p.Log, Memory: p.memory, CPU: cpuTime(p.hosts), Metrics: counts,
 		Sandbox: p.hosts.Sandbox().String(),
 	}
 	if cfg.Preview {

@@ -20,6 +20,7 @@ var full = os.Getenv("CHAOS") == "full"
 type size struct {
 	pushes     int
 	rolling    int // pushes under rolling restarts
+	full       int // pushes of a worker that is full
 	rounds     int
 	outages    []time.Duration // of Redis
 	freeze     time.Duration   // of a worker
@@ -34,12 +35,12 @@ type size struct {
 
 var (
 	ci = size{
-		pushes: 5, rolling: 5, rounds: 2, outages: []time.Duration{2 * time.Second, 8 * time.Second},
+		pushes: 5, rolling: 5, full: 20, rounds: 2, outages: []time.Duration{2 * time.Second, 8 * time.Second},
 		freeze: 8 * time.Second, renewCap: 10 * time.Second, pairs: 40, faults: 20, population: 5, clip: 300, tolerance: 4,
 		quiet: 3 * time.Second,
 	}
 	whole = size{
-		pushes: 20, rolling: 30, rounds: 3, outages: []time.Duration{2 * time.Second, 8 * time.Second, 40 * time.Second},
+		pushes: 20, rolling: 30, full: 200, rounds: 3, outages: []time.Duration{2 * time.Second, 8 * time.Second, 40 * time.Second},
 		freeze: time.Minute, renewCap: 2 * time.Minute, pairs: 500, faults: 200, population: 20, clip: 1800, tolerance: 1,
 		quiet: 10 * time.Second,
 	}
@@ -178,10 +179,13 @@ func (c *crowd) requireUntouched(before map[string]fakeroom.Session) time.Durati
 // that rises.
 func (c *crowd) requireProgress() {
 	c.t.Helper()
+	first := map[string]float64{}
 	for _, u := range c.users {
-		first := positionMs(c.waitStatus(c.ids[u], "publishing"))
+		first[u] = positionMs(c.waitStatus(c.ids[u], "publishing"))
+	}
+	for _, u := range c.users {
 		c.waitFor(c.ids[u], "progress", func(p map[string]any) bool {
-			return p["status"] == "publishing" && positionMs(p) > first
+			return p["status"] == "publishing" && positionMs(p) > first[u]
 		})
 	}
 }

@@ -22,17 +22,29 @@ func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int, keys ...st
 		return tasks.Claimed{}, err
 	}
 	r, err := s.run(ctx, s.scripts.claim, pushKeys(l.ID, o),
-		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Lease.Milliseconds(), l.Epoch, l.Worker,
-		others, tasks.IsolationStrikes, strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.IsolationTime.Milliseconds())
+		s.claimArgs(l, others, keys)...)
 	if err != nil {
 		return tasks.Claimed{}, err
 	}
+	return claimed(l.ID, r)
+}
+
+// claimArgs are the ARGV of claim.
+func (s *Store) claimArgs(l tasks.Lease, others int, keys []string) []any {
+	return []any{
+		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Lease.Milliseconds(), l.Epoch, l.Worker,
+		others, tasks.IsolationStrikes, strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.IsolationTime.Milliseconds(),
+	}
+}
+
+// claimed reads what claim answers for a push.
+func claimed(id string, r reply) (tasks.Claimed, error) {
 	if (r.code != "ok" && r.code != "handover") || len(r.values) == 0 {
 		return tasks.Claimed{}, refusal(r)
 	}
-	p, err := readPush(l.ID, fields(r.values[1:]))
+	p, err := readPush(id, fields(r.values[1:]))
 	if err != nil { // no attempt of it is renewed, so that the sweeper ends it soon
-		return tasks.Claimed{}, internal("the record of push "+l.ID+" is damaged", err)
+		return tasks.Claimed{}, internal("the record of push "+id+" is damaged", err)
 	}
 	if r.code == "handover" {
 		err = tasks.ErrHandover

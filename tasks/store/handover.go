@@ -5,15 +5,17 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/roomcast/roomcast/tasks"
 )
 
 // Announce says that l's worker is about to release the push, so that the next
 // attempt may prepare. It returns false when there is nobody to prepare it, or
-// nothing to be prepared: no other worker is present, the push is to stop or
-// has strikes. It returns ErrStale or ErrGone when the push is not l's.
+// nothing to be prepared: no other worker is present that stays, the push is to
+// stop or has strikes. It returns ErrStale or ErrGone when the push is not l's.
 func (s *Store) Announce(ctx context.Context, l tasks.Lease) (bool, error) {
-	r, err := s.run(ctx, s.scripts.announce, []string{keyPush(l.ID), keyWorkers}, l.Epoch, l.Worker)
+	r, err := s.run(ctx, s.scripts.announce, []string{keyPush(l.ID), keyWorkers, keyFleet}, l.Epoch, l.Worker)
 	if err != nil {
 		return false, err
 	}
@@ -36,13 +38,28 @@ func (s *Store) Ready(ctx context.Context, l tasks.Lease) error {
 	return nil
 }
 
-// Handover returns how it stands with attempt next of push id. It is only a
-// look: Claim decides.
-func (s *Store) Handover(ctx context.Context, id string, next int64) (tasks.Handover, error) {
-	values, err := s.client.HMGet(ctx, keyPush(id), fieldState, fieldDesired, fieldEpoch, fieldWorker, fieldHandover).Result()
+// Handovers returns how it stands with these next attempts. It is only a look: Claim
+// decides.
+func (s *Store) Handovers(ctx context.Context, next []tasks.Lease) ([]tasks.Handover, error) {
+	looks := make([]*redis.SliceCmd, len(next))
+	_, err := s.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, l := range next {
+			looks[i] = pipe.HMGet(ctx, keyPush(l.ID), fieldState, fieldDesired, fieldEpoch, fieldWorker, fieldHandover)
+		}
+		return nil
+	})
 	if err != nil {
-		return tasks.Handover{}, storeError(err)
+		return nil, storeError(err)
 	}
+	all := make([]tasks.Handover, len(next))
+	for i, look := range looks {
+		all[i] = handoverTo(next[i].Epoch, look.Val())
+	}
+	return all, nil
+}
+
+// handoverTo reads the fields of a look.
+func handoverTo(next int64, values []any) tasks.Handover {
 	var text [5]string
 	for i, v := range values {
 		text[i], _ = v.(string)
@@ -54,5 +71,5 @@ func (s *Store) Handover(ctx context.Context, id string, next int64) (tasks.Hand
 		Stands: state != "" && !state.Terminal() && desired == tasks.DesiredRun && worker != "" &&
 			text[2] == number(next-1) && announced == number(next),
 		Successor: successor,
-	}, nil
+	}
 }

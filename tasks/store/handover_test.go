@@ -29,9 +29,9 @@ func announce(t *testing.T, s *store.Store, l tasks.Lease) {
 
 func handover(t *testing.T, s *store.Store, next tasks.Lease) tasks.Handover {
 	t.Helper()
-	h, err := s.Handover(ctx(t), next.ID, next.Epoch)
+	h, err := s.Handovers(ctx(t), []tasks.Lease{next})
 	require.NoError(t, err)
-	return h
+	return h[0]
 }
 
 func TestOfTwoThatPreparedOneClaims(t *testing.T) {

@@ -27,9 +27,9 @@ func (w *world) prepare(worker, id string, p tasks.Push) {
 	require.Equal(w.t, tasks.DesiredRun, p.Desired)
 	require.False(w.t, w.stopped[id], "prepared after an acknowledged stop")
 	require.NoError(w.t, w.s.Ready(c(), tasks.Lease{ID: id, Epoch: p.Epoch + 1, Worker: worker}))
-	h, err := w.s.Handover(c(), id, p.Epoch+1)
+	h, err := w.s.Handovers(c(), []tasks.Lease{{ID: id, Epoch: p.Epoch + 1}})
 	require.NoError(w.t, err)
-	require.Equal(w.t, tasks.Handover{Stands: true, Successor: worker}, h)
+	require.Equal(w.t, []tasks.Handover{{Stands: true, Successor: worker}}, h)
 }
 
 // announce is the beginning of a drain; its bell may be heard at once, and a

@@ -17,19 +17,23 @@ var luaFiles embed.FS
 
 // scripts are the store's scripts, each with what Go knows and lib.lua before it.
 type scripts struct {
-	create, claim, renew, finish, release, stop, abort *redis.Script
-	register, fleet, refused                           *redis.Script
-	announce, ready                                    *redis.Script
-	expired, takeover, deferred, forget, due, feed     *redis.Script
-	ring, next, undelivered, resend                    *redis.Script
-	look, preview                                      *redis.Script
+	create, claim, claims, renew, finish, release, stop, abort *redis.Script
+	register, fleet, refused                                   *redis.Script
+	announce, ready                                            *redis.Script
+	expired, takeover, deferred, forget, due, feed             *redis.Script
+	ring, next, undelivered, resend                            *redis.Script
+	look, preview                                              *redis.Script
 }
 
 func newScripts() scripts {
 	lib := stateTables() + waitingTable() + fmt.Sprintf("local MAX_SAMPLES = %d\n", tasks.MaxSamples) + source("lib")
 	with := func(name string) *redis.Script { return redis.NewScript(lib + source(name)) }
+	// each makes act(KEYS, ARGV) of a script for another one that calls it.
+	each := func(act, name string) *redis.Script {
+		return redis.NewScript("local function act(KEYS, ARGV)\n" + lib + source(act) + "end\n" + source(name))
+	}
 	return scripts{
-		create: with("create"), claim: with("claim"), renew: with("renew"),
+		create: with("create"), claim: with("claim"), claims: each("claim", "claims"), renew: with("renew"),
 		finish: with("finish"), release: with("release"), stop: with("stop"), abort: with("abort"),
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
 		register: with("register"), fleet: with("fleet"),
@@ -96,6 +100,19 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 	texts, err := script.Run(ctx, s.client, append(keys, keyFeed), args...).StringSlice()
 	if err != nil {
 		return reply{}, storeError(err)
+	}
+	if len(texts) == 0 {
+		return reply{}, internal("a script of the store answered nothing", nil)
+	}
+	return reply{code: texts[0], values: texts[1:]}, nil
+}
+
+// replyOf reads the answer of one act in a script that answers for several.
+func replyOf(answer any) (reply, error) {
+	list, _ := answer.([]any)
+	texts := make([]string, len(list))
+	for i, v := range list {
+		texts[i], _ = v.(string)
 	}
 	if len(texts) == 0 {
 		return reply{}, internal("a script of the store answered nothing", nil)

@@ -58,6 +58,7 @@ type Store struct {
 
 var (
 	_ tasks.PushStore    = (*Store)(nil)
+	_ tasks.HistoryStore = (*Store)(nil)
 	_ tasks.RepeatStore  = (*Store)(nil)
 	_ tasks.StopStore    = (*Store)(nil)
 	_ tasks.AttemptStore = (*Store)(nil)
@@ -215,10 +216,17 @@ func (s *Store) Some(ctx context.Context, ids []string) ([]tasks.Push, error) {
 
 // owner reads what a push's keys depend on; ErrGone without a record.
 func (s *Store) owner(ctx context.Context, id string) (owner, error) {
-	values, err := s.client.HMGet(ctx, keyPush(id), fieldApp, fieldRoom, fieldUser, fieldIdem, fieldSpec).Result()
+	values, err := s.client.HMGet(ctx, keyPush(id), ownerFields...).Result()
 	if err != nil {
 		return owner{}, storeError(err)
 	}
+	return ownerIn(values)
+}
+
+// ownerFields are those of a record that ownerIn reads.
+var ownerFields = []string{fieldApp, fieldRoom, fieldUser, fieldIdem, fieldSpec}
+
+func ownerIn(values []any) (owner, error) {
 	text := func(i int) string {
 		t, _ := values[i].(string)
 		return t

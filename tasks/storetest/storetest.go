@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"a claim makes the push the worker's":                            testClaim,
 		"a claim that is repeated answers the same":                      testClaimRepeated,
 		"a claim is refused with what is in its way":                     testClaimRefused,
+		"of several claims each sees those before it":                    testClaims,
 		"a push with strikes is claimed by an empty worker":              testIsolation,
 		"a renew writes what the attempt tells":                          testRenew,
 		"a renew answers how it stands with the push":                    testVerdicts,
@@ -156,6 +157,45 @@ func testClaimRefused(s *subject) {
 	s.Stop(id)
 	require.ErrorIs(s.t, s.tryClaim(lease(2, "w1"), 0), tasks.ErrEnded)
 	require.Equal(s.t, tasks.Stopped, s.Get(id).State)
+}
+
+func testClaims(s *subject) {
+	add := func(id string, strikes int) {
+		s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now(), Spec: tasks.Spec{SDKAppID: 1400000001, RoomID: "room", UserID: id}})
+		if strikes > 0 {
+			s.Strike(id, strikes)
+		}
+	}
+	const first, struck, alone, after = "01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3a", "01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3b",
+		"01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3c", "01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3d"
+	claims := func(ids ...string) (errs []error) {
+		s.t.Helper()
+		asked := make([]tasks.Claim, len(ids))
+		for i, id := range ids {
+			asked[i].Lease = tasks.Lease{ID: id, Epoch: 1, Worker: "w1"}
+		}
+		answers, err := s.Claims(s.ctx(), asked, Key)
+		require.NoError(s.t, err)
+		require.Len(s.t, answers, len(ids))
+		for i, a := range answers {
+			errs = append(errs, a.Err)
+			if a.Err == nil {
+				require.Equal(s.t, ids[i], a.Push.ID)
+				require.NotEmpty(s.t, a.Envelope)
+				require.Equal(s.t, "w1", s.Get(ids[i]).Worker)
+			}
+		}
+		return errs
+	}
+	require.Equal(s.t, []error{tasks.ErrGone}, claims("01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3e"))
+	add(first, 0)
+	add(struck, tasks.IsolationStrikes)
+	require.Equal(s.t, []error{tasks.ErrGone, nil, tasks.ErrIsolated}, claims("01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3e", first, struck),
+		"what was given before it is another push")
+	add(alone, tasks.IsolationStrikes)
+	add(after, 0)
+	require.Equal(s.t, []error{nil, tasks.ErrIsolated}, claims(alone, after), "nothing starts beside it")
+	require.Empty(s.t, s.Get(after).Worker)
 }
 
 func testIsolation(s *subject) {
@@ -327,9 +367,12 @@ func testHandover(s *subject) {
 
 func (s *subject) handover() tasks.Handover {
 	s.t.Helper()
-	h, err := s.Handover(s.ctx(), id, 2)
+	all, err := s.Handovers(s.ctx(), []tasks.Lease{{ID: "another", Epoch: 2}, lease(2, ""), lease(3, "")})
 	require.NoError(s.t, err)
-	return h
+	require.Len(s.t, all, 3)
+	require.False(s.t, all[0].Stands, "there is no such push")
+	require.False(s.t, all[2].Stands, "it is not the next one")
+	return all[1]
 }
 
 func testNotAnnounced(s *subject) {
@@ -346,6 +389,9 @@ func testNotAnnounced(s *subject) {
 		return announced
 	}
 	require.False(s.t, announce(), "no other worker is there")
+	_, err = s.Renew(s.ctx(), tasks.WorkerReport{Name: "w3", State: tasks.WorkerDraining}, nil)
+	require.NoError(s.t, err)
+	require.False(s.t, announce(), "the other worker leaves, too")
 	s.appear("w2")
 	for _, other := range []tasks.Lease{lease(1, "w2"), lease(2, "w2")} {
 		_, err = s.Announce(s.ctx(), other)

@@ -1,0 +1,116 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// claimsAtOnce bounds how many attempts one call claims.
+const claimsAtOnce = 64
+
+// errClaimedTwice sends a task back whose push is being claimed here just now.
+var errClaimedTwice = errors.New("another attempt of the push is being claimed here")
+
+// claimant is an attempt that is to be this worker's.
+type claimant struct {
+	lease    Lease
+	prepared *attempt // of one that prepares already; else nil
+}
+
+// claim makes the attempt ours, or returns nil when there is nothing to run. Whoever
+// claims at the same time does it in one call, so that what it finds running is what
+// runs.
+func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
+	// What is claimed must be run: who asks waits for the answer.
+	ctx = context.WithoutCancel(ctx)
+	c := claimant{lease: Lease{ID: t.ID, Epoch: t.Epoch, Worker: w.Name}}
+	claimed, err := w.claims.ask(ctx, c)
+	if err == nil {
+		err = claimed.err
+	}
+	if isTaken(err) {
+		w.Log.Info("attempt not taken", "push_id", t.ID, "epoch", t.Epoch, "reason", err)
+		return nil, nil
+	}
+	return claimed.attempt, err
+}
+
+// claimed is what became of a claimant.
+type claimed struct {
+	attempt *attempt
+	err     error
+}
+
+// claimAll asks the store for all that are to be ours. One call at a time: it is the
+// look at who runs here, and holds until what it claims does.
+func (w *Worker) claimAll(asked []claimant) ([]claimed, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+	defer cancel()
+	all := make([]claimed, len(asked))
+	var claims []Claim
+	var of []int
+	twice := map[string]bool{}
+	for i, c := range asked {
+		others, err := w.others(c.lease.ID)
+		switch {
+		case err == nil && c.prepared != nil:
+			err = w.refusal()
+		case twice[c.lease.ID]: // a later attempt waits until the one before has ended, which has to run for that
+			err = errClaimedTwice
+		}
+		twice[c.lease.ID] = true
+		if err != nil {
+			all[i].err = err
+			continue
+		}
+		claims, of = append(claims, Claim{Lease: c.lease, Others: others}), append(of, i)
+	}
+	if len(claims) == 0 {
+		return all, nil
+	}
+	sent := time.Now()
+	answers, err := w.Store.Claims(ctx, claims, w.Sealer.Keys()...)
+	if err != nil {
+		return nil, err
+	}
+	for n, i := range of {
+		all[i].attempt, all[i].err = w.enter(asked[i], answers[n], sent)
+	}
+	return all, nil
+}
+
+// enter makes a known as what the store's answer says: the worker's own, or one that
+// may prepare.
+func (w *Worker) enter(c claimant, answer ClaimAnswer, sent time.Time) (*attempt, error) {
+	err := answer.Err
+	switch {
+	case err != nil && (!errors.Is(err, ErrHandover) || w.Handovers == nil || c.prepared != nil):
+		return nil, err
+	case c.prepared != nil:
+		c.prepared.refresh(answer.Push, sent)
+		w.register(c.prepared)
+		return c.prepared, nil
+	}
+	a := w.newAttempt(c.lease, answer.Claimed)
+	a.age.set(sent)
+	if err != nil {
+		return w.prepare(a)
+	}
+	w.register(a)
+	return a, nil
+}
+
+func (w *Worker) newAttempt(l Lease, c Claimed) *attempt {
+	a := newAttempt(l, c.Push)
+	a.secrets.sealed, a.metrics = c.Envelope, w.Metrics
+	a.log, a.askRenew = w.Log.With("push_id", l.ID, "epoch", l.Epoch, "room_id", c.Push.Spec.RoomID), func() { w.askRenewOf(l.ID) }
+	a.meter = media.NewMeter(0)
+	if w.Pictures != nil {
+		a.pictures.keyframe = &media.LastKeyframe{}
+	}
+	a.meter.GoOnFrom(lastProgress(c.Push))
+	return a
+}

@@ -1,0 +1,32 @@
+-- claims is claim for several attempts of one worker: act(KEYS, ARGV) is that script.
+-- Each sees what those before it were given, as if they had come one after the other.
+--
+-- KEYS the first ten of each claim, then the feed
+-- ARGV 1 how many claims, then the ARGV of each
+-- Result an array of what each claim answers
+local n = tonumber(ARGV[1])
+local keys, args = (#KEYS - 1) / n, (#ARGV - 1) / n
+
+local function part(list, first, count)
+  local p = {}
+  for i = 1, count do p[i] = list[first + i] end
+  return p
+end
+local function strikes(answer)
+  for i = 3, #answer - 1, 2 do
+    if answer[i] == 'strikes' then return tonumber(answer[i + 1]) or 0 end
+  end
+  return 0
+end
+
+local answers, given, alone = {}, 0, false
+for i = 0, n - 1 do
+  local k, a = part(KEYS, i * keys, keys), part(ARGV, 1 + i * args, args)
+  k[#k + 1] = KEYS[#KEYS]
+  a[6] = tonumber(a[6]) + given -- others
+  local answer = alone and {'isolated'} or act(k, a)
+  if answer[1] == 'ok' or answer[1] == 'handover' then given = given + 1 end
+  alone = alone or answer[1] == 'ok' and strikes(answer) >= tonumber(a[7])
+  answers[i + 1] = answer
+end
+return answers
