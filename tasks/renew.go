@@ -51,6 +51,7 @@ func (w *Worker) renew(ctx context.Context) {
 	renewals := make([]Renewal, len(attempts))
 	for i, a := range attempts {
 		renewals[i] = a.renewal(now)
+		w.carried.recount(a.lease, renewals[i].Cost)
 	}
 	unreported := w.unreported.list()
 	for _, l := range unreported {

@@ -34,6 +34,7 @@ type WorkerConfig struct {
 	Pictures  PictureMaker
 	Memory    Memory               // nil: none is watched
 	CPU       func() time.Duration // of cores that this worker has used; nil: it is not told
+	Capacity  Capacity             // zero: nothing is counted
 	Metrics   WorkerMetrics        // nil: nothing is counted
 	Sandbox   string               // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
 	Log       *slog.Logger
@@ -47,7 +48,8 @@ type Worker struct {
 	base       context.Context // parent of every attempt's context
 	cancel     context.CancelCauseFunc
 	renewAsked chan struct{} // capacity 1
-	claims     sync.Mutex    // held from the look at who runs here until the claimed attempt does
+	carried    carried
+	claims     sync.Mutex // held from the look at who runs here until the claimed attempt does
 
 	mu          sync.Mutex
 	attempts    map[string]*attempt // by push id
@@ -78,7 +80,7 @@ func NewWorker(c WorkerConfig) *Worker {
 	}
 	w := &Worker{
 		WorkerConfig: c, since: time.Now(), renewAsked: make(chan struct{}, 1), attempts: map[string]*attempt{}, preparing: map[string]*attempt{},
-		previews: newPreviews(),
+		previews: newPreviews(), carried: newCarried(c.Capacity),
 	}
 	w.base, w.cancel = context.WithCancelCause(context.Background())
 	w.idle = sync.NewCond(&w.mu)
@@ -104,6 +106,9 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	if err != nil {
 		w.Metrics.Refused(err)
 	}
+	if errors.Is(err, ErrCapacity) {
+		w.carried.refused(t)
+	}
 	if a == nil {
 		return err
 	}
@@ -127,6 +132,10 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	}
 	if w.slots >= w.Slots {
 		return nil, ErrFull
+	}
+	if !w.carried.takes(t.GoesOn) {
+		w.carried.refused(t)
+		return nil, ErrCapacity
 	}
 	w.slots++
 	return nil, nil
@@ -184,6 +193,7 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 		a.keyframe = &media.LastKeyframe{}
 	}
 	a.meter.GoOnFrom(lastProgress(claimed.Push))
+	w.carried.begin(lease, claimed.Push.Cost)
 	if err != nil {
 		return w.prepare(a)
 	}
@@ -197,7 +207,9 @@ func (w *Worker) take(ctx context.Context, l Lease) (Claimed, error) {
 	if err != nil {
 		return Claimed{}, err
 	}
-	return w.Store.Claim(ctx, l, others, w.Sealer.Keys()...)
+	place := w.carried.place(l)
+	place.Others = others
+	return w.Store.Claim(ctx, l, place, w.Sealer.Keys()...)
 }
 
 // register makes a known to the renewer. A push whose older attempt is still
@@ -235,6 +247,7 @@ func (w *Worker) forget(a *attempt) {
 	if w.preparing[a.lease.ID] == a {
 		delete(w.preparing, a.lease.ID)
 	}
+	w.carried.end(a.lease)
 	close(a.done)
 	a.cancel(nil)
 }

@@ -74,28 +74,28 @@ func (p parts) player(cfg config.Config) tasks.Player {
 }
 
 // worker returns what runs pushes.
-func (p parts) worker(cfg config.Config, counts *metrics.Worker) *tasks.Worker {
-	c := tasks.WorkerConfig{
+func (p parts) worker(cfg config.Config, c tasks.Capacity, counts *metrics.Worker) *tasks.Worker {
+	w := tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap, Store: p.Records,
 		Queue: p.Queue, Leases: p.Records, Refusals: p.Records, Handovers: p.Records, Resume: p.Resume, Sealer: p.Sealer,
 		Player: p.player(cfg), Log: p.Log, Previews: p.Records, Memory: p.memory, CPU: cpuTime(p.hosts), Metrics: counts,
-		Sandbox: p.hosts.Sandbox().String(),
+		Sandbox: p.hosts.Sandbox().String(), Capacity: c,
 	}
 	if cfg.Preview {
-		c.Pictures = p.hosts
+		w.Pictures = p.hosts
 	}
-	return tasks.NewWorker(c)
+	return tasks.NewWorker(w)
 }
 
 // work runs the worker, its queue, the sweeper and the health server. orderly
 // says whether nothing of them goes on.
 func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err error) {
 	counts := p.Metrics.Worker()
-	worker := p.worker(cfg, counts)
+	worker := p.worker(cfg, capacity(ctx, cfg, p.Records, p.hosts, p.Log), counts)
 	p.Metrics.Watch(worker, p.Sources.Received)
 	p.Metrics.WatchHosts(hostMetrics(p.hosts))
 	server := queue.NewServer(p.Client, queue.Config{
-		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.Log,
+		Slots: cfg.WorkerSlots, Takes: worker.Takes, Handler: worker.Handle, Log: p.Log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, p.Records, t, p.Log) },
 	})
 	webhooks, closeWebhooks, err := newWebhooks(cfg, p.Parts, counts.Webhooks.Tried)

@@ -107,6 +107,7 @@ func renewArg(r tasks.Renewal) (string, error) {
 	}
 	if r.Plan != nil {
 		errs = append(errs, fields.addJSON(fieldPlan, r.Plan))
+		fields.addInt(fieldCost, int64(r.Cost))
 	}
 	if r.Warnings != nil {
 		errs = append(errs, fields.addJSON(fieldWarnings, r.Warnings))
