@@ -84,3 +84,15 @@ type Rules struct {
 	MaxSampleRate  int
 	MaxKeyInterval time.Duration // advice: the plan warns beyond it
 }
+
+// Bounds is the largest picture that the room takes.
+func (r Rules) Bounds() Bounds { return Bounds{Long: r.MaxWidth, Short: r.MaxHeight} }
+
+// Bounds is the largest picture of a room in pixels, either way round; a side of 0 has
+// no limit.
+type Bounds struct{ Long, Short int }
+
+// Hold says whether a picture lies within the bounds.
+func (b Bounds) Hold(width, height int) bool {
+	return (b.Long == 0 || max(width, height) <= b.Long) && (b.Short == 0 || min(width, height) <= b.Short)
+}

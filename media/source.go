@@ -48,16 +48,7 @@ type Track struct {
 	Width, Height int     // pixels, video only
 	FPS           float64 // frames per second, 0 when unknown, video only
 	PixelFormat   string  // as FFmpeg names it: "yuv420p"; video only
-	// Pixels is the shape of the picture's pixels before it is turned; video
-	// only. PixelsFixed says that the container tells it, whatever the pictures
-	// do.
-	Pixels      PixelShape
-	PixelsFixed bool
-	// Mirrored says that left and right are to change places before the picture
-	// is shown, Rotation by how many degrees it has to be turned clockwise after
-	// that: 0, 90, 180 or 270; video only.
-	Mirrored bool
-	Rotation int
+	Display               // video only
 	// Interlaced says that the pictures are of two fields, one after the other;
 	// video only.
 	Interlaced bool
@@ -65,9 +56,24 @@ type Track struct {
 	HDR        bool
 	SampleRate int // hertz, audio only
 	Channels   int // audio only
+	DecoderHints
+}
 
-	// What some decoders have to be told besides, as the container says it, 0
-	// where it says nothing.
+// Display is what a player does with a picture before it shows it.
+type Display struct {
+	// Pixels is the shape of the picture's pixels before it is turned.
+	// PixelsFixed says that the container tells it, whatever the pictures do.
+	Pixels      PixelShape
+	PixelsFixed bool
+	// Mirrored says that left and right are to change places, Rotation by how many
+	// degrees the picture has to be turned clockwise after that: 0, 90, 180 or 270.
+	Mirrored bool
+	Rotation int
+}
+
+// DecoderHints are what some decoders have to be told besides, as the container says
+// it, 0 where it says nothing.
+type DecoderHints struct {
 	BlockAlign    int // bytes, audio only
 	BitsPerSample int // as coded
 	CodecTag      uint32
@@ -206,6 +212,9 @@ type SourceRequest struct {
 	Mode          SourceMode
 	// Choice that cannot be met is an *Error of KindSourceNoTrack.
 	Choice TrackChoice
+	// Bounds is the largest picture that is played as it is: of several, one within them
+	// is chosen.
+	Bounds Bounds
 	// AudioDelay is by how much later the sound's packets are timed than the source
 	// has them; of a source without a picture it is ignored.
 	AudioDelay time.Duration

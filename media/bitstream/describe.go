@@ -14,9 +14,9 @@ import (
 func DescribeH264(avcc []byte) (media.Track, bool) {
 	sps, known := spsOf(avcc)
 	t := media.Track{
-		Type: media.Video, Codec: media.H264, Extradata: avcc, CodecTag: 0,
+		Type: media.Video, Codec: media.H264, Extradata: avcc,
 		Profile: profileOf(sps), PixelFormat: pixelFormatOf(sps),
-		Width: sps.Width(), Height: sps.Height(), Pixels: pixelsOf(sps), HDR: isHDR(TransferH264(avcc)),
+		Width: sps.Width(), Height: sps.Height(), Display: media.Display{Pixels: pixelsOf(sps)}, HDR: isHDR(TransferH264(avcc)),
 	}
 	const most = 1000 // beyond it is nonsense
 	if fps := sps.FPS(); fps > 0 && fps <= most {

@@ -53,7 +53,7 @@ func TestAContainerKnowsBetterThanItsPicturesHowTheyAreShown(t *testing.T) {
 	_, err := c.Conform(slices.Concat(longStartCode, []byte{6}, displayOrientation(false, false, false, 90), []byte{0x80}))
 	require.NoError(t, err)
 	require.Equal(t, 270, Turned(media.Track{}, c).Rotation)
-	require.Equal(t, 180, Turned(media.Track{Rotation: 180}, c).Rotation)
-	require.Equal(t, media.Track{Mirrored: true}, Turned(media.Track{Mirrored: true}, c))
+	require.Equal(t, 180, Turned(media.Track{Display: media.Display{Rotation: 180}}, c).Rotation)
+	require.Equal(t, media.Track{Display: media.Display{Mirrored: true}}, Turned(media.Track{Display: media.Display{Mirrored: true}}, c))
 	require.Equal(t, media.Track{}, Turned(media.Track{}, &adts{}))
 }

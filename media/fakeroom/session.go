@@ -53,21 +53,34 @@ const maxViolations = 100
 
 // Session is a snapshot of one publish session.
 type Session struct {
-	ID         int // rises by one per session of a Server
+	ID int // rises by one per session of a Server
+	Publisher
+	StartedAt time.Time
+	Ending
+	Stream
+	Truncated bool // MaxBytes was reached: not all is kept
+}
+
+// Publisher is who publishes, and into which room.
+type Publisher struct {
 	App        uint32
 	Room, User string
 	Remote     string // the publisher's address
+}
 
-	StartedAt time.Time
-	EndedAt   time.Time // zero while it runs
-	End       EndReason // empty while it runs
-	EndWords  string    // what the publisher was told, or the connection's error
-
+// Ending is how a session ended.
+type Ending struct {
+	EndedAt  time.Time // zero while it runs
+	End      EndReason // empty while it runs
+	EndWords string    // what the publisher was told, or the connection's error
 	// Unpublished says that FCUnpublish, deleteStream or closeStream came.
-	Unpublished   bool
+	Unpublished bool
+}
+
+// Stream is what came of a session, and which rules it broke.
+type Stream struct {
 	Video, Audio  TrackStats
 	Width, Height int // pixels, of the newest SPS
-
 	// VideoConfigs and AudioConfigs are the different decoder configurations
 	// (avcC, AudioSpecificConfig) in the order they came.
 	VideoConfigs, AudioConfigs [][]byte
@@ -78,23 +91,22 @@ type Session struct {
 
 	Violations     []Violation // the first 100 and what the room cut for
 	ViolationCount int
-	Truncated      bool // MaxBytes was reached: not all is kept
 }
 
 // Live says whether the session runs.
 func (s Session) Live() bool { return s.End == "" }
 
 // Packets is how many media packets came.
-func (s Session) Packets() int { return s.Video.Packets + s.Audio.Packets }
+func (s Stream) Packets() int { return s.Video.Packets + s.Audio.Packets }
 
 // Bytes is how many bytes of media came.
-func (s Session) Bytes() int64 { return s.Video.Bytes + s.Audio.Bytes }
+func (s Stream) Bytes() int64 { return s.Video.Bytes + s.Audio.Bytes }
 
 // Media is the media time received of both video and audio: the shorter span.
-func (s Session) Media() time.Duration { return min(s.Video.Span(), s.Audio.Span()) }
+func (s Stream) Media() time.Duration { return min(s.Video.Span(), s.Audio.Span()) }
 
 // Broke says whether the stream broke the rule.
-func (s Session) Broke(kind ViolationKind) bool {
+func (s Stream) Broke(kind ViolationKind) bool {
 	for _, v := range s.Violations {
 		if v.Kind == kind {
 			return true
@@ -117,8 +129,8 @@ func newSession(c *conn, a address, cfg Config) *session {
 	return &session{
 		conn: c,
 		s: Session{
-			App: a.app, Room: a.room, User: a.user,
-			Remote: c.nc.RemoteAddr().String(), StartedAt: cfg.Now(),
+			Publisher: Publisher{App: a.app, Room: a.room, User: a.user, Remote: c.nc.RemoteAddr().String()},
+			StartedAt: cfg.Now(),
 		},
 		tape: newTape(cfg),
 	}

@@ -172,7 +172,7 @@ func (w *watch) count(s *Session, p *Packet, stats *TrackStats) {
 	stats.add(*p)
 }
 
-func (s *Session) broken(p *Packet, words string) {
+func (s *Stream) broken(p *Packet, words string) {
 	if p.Type == media.Video {
 		s.Video.Broken++
 	} else {
@@ -181,7 +181,7 @@ func (s *Session) broken(p *Packet, words string) {
 	s.violate(Structure, p, p.Type.String()+": "+words)
 }
 
-func (s *Session) violate(kind ViolationKind, p *Packet, words string) {
+func (s *Stream) violate(kind ViolationKind, p *Packet, words string) {
 	s.ViolationCount++
 	if len(s.Violations) < maxViolations || kind.cuts() {
 		s.Violations = append(s.Violations, Violation{

@@ -79,7 +79,7 @@ func (d fakeDemuxer) Demux(ctx context.Context, r media.SourceRequest, gate medi
 	if err != nil {
 		return nil, err
 	}
-	s := &fakeSource{tame: d.tame, ctx: ctx, way: way, lines: bufio.NewReader(way.Bytes)}
+	s := &fakeSource{tame: d.tame, ctx: ctx, asked: r, way: way, lines: bufio.NewReader(way.Bytes)}
 	first, err := s.lines.ReadString('\n')
 	if err != nil {
 		if refusal := way.Refusal(); refusal != nil {
@@ -100,6 +100,7 @@ func (d fakeDemuxer) Demux(ctx context.Context, r media.SourceRequest, gate medi
 type fakeSource struct {
 	tame  bool
 	ctx   context.Context
+	asked media.SourceRequest
 	way   media.Way
 	lines *bufio.Reader
 	begin int64
@@ -107,7 +108,8 @@ type fakeSource struct {
 }
 
 func (s *fakeSource) Info() media.SourceInfo {
-	return media.SourceInfo{Container: "fake", Duration: time.Hour, Tracks: []media.Track{{Type: media.Video, Codec: media.H264, Width: 640, Height: 360}}}
+	asked := media.Stream{Title: fmt.Sprint(s.asked.Mode, s.asked.Choice, s.asked.Bounds, s.asked.AudioDelay)}
+	return media.SourceInfo{Container: "fake", Duration: time.Hour, Streams: []media.Stream{asked}, Tracks: []media.Track{{Type: media.Video, Codec: media.H264, Width: 640, Height: 360}}}
 }
 
 func (s *fakeSource) Seek(pos time.Duration) error {

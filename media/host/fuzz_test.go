@@ -127,8 +127,8 @@ func FuzzToHost(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		s := &session{conn: newConn(said{Reader: bytes.NewReader(data)}), ctx: ctx}
-		err := s.run(Libav{Demuxer: fakeDemuxer{tame: true}, Transcoders: fakeTranscoders{tame: true}, Pictures: fakePictures{tame: true}, Speeds: fakeSpeeds{}, Recycle: func([]byte) {}})
+		s := &session{conn: newConn(said{Reader: bytes.NewReader(data)})}
+		err := s.run(ctx, Libav{Demuxer: fakeDemuxer{tame: true}, Transcoders: fakeTranscoders{tame: true}, Pictures: fakePictures{tame: true}, Speeds: fakeSpeeds{}, Recycle: func([]byte) {}})
 		require.NoError(t, ctx.Err())
 		_ = err // of what was said: it ends the session
 	})

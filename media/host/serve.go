@@ -59,6 +59,7 @@ type sourceOpening struct {
 	Name       string // an address that says no more than the source's scheme and how its path ends
 	Mode       media.SourceMode
 	Choice     media.TrackChoice
+	Bounds     media.Bounds
 	AudioDelay int64 // nanoseconds
 	Seekable   bool
 	Size       int64
@@ -214,7 +215,6 @@ type frame struct {
 // session is one in a host.
 type session struct {
 	*conn
-	ctx context.Context
 	log *slog.Logger
 }
 
@@ -222,8 +222,8 @@ var errGone = errors.New("the worker does not want it any more")
 
 // serve serves one session until the worker closes it.
 func serve(ctx context.Context, c *conn, av Libav) {
-	s := &session{conn: c, ctx: ctx}
-	_ = media.Caught(func() error { return s.run(av) })
+	s := &session{conn: c}
+	_ = media.Caught(func() error { return s.run(ctx, av) })
 	_ = c.Close() // what libav holds is freed: the worker may go on
 }
 
@@ -235,7 +235,7 @@ func (s *session) nextIn(take func(int) []byte) (frame, error) {
 	return frame{k, payload}, err
 }
 
-func (s *session) run(av Libav) error {
+func (s *session) run(ctx context.Context, av Libav) error {
 	f, err := s.next()
 	if err != nil {
 		return err
@@ -247,13 +247,13 @@ func (s *session) run(av Libav) error {
 	s.log = slog.New(&lines{conn: s.conn, level: o.Level})
 	switch {
 	case o.Source != nil:
-		return s.serveSource(av, *o.Source)
+		return s.serveSource(ctx, av, *o.Source)
 	case o.Video != nil:
-		return s.serveTranscoder(av.Transcoders.With(s.ctx, s.log, nil).Video(o.Video.Track, o.Video.Output))
+		return s.serveTranscoder(av.Transcoders.With(ctx, s.log, nil).Video(o.Video.Track, o.Video.Output))
 	case o.Audio != nil:
-		return s.serveTranscoder(av.Transcoders.With(s.ctx, s.log, nil).Audio(o.Audio.Track, o.Audio.Output))
+		return s.serveTranscoder(av.Transcoders.With(ctx, s.log, nil).Audio(o.Audio.Track, o.Audio.Output))
 	case o.Black != nil:
-		return s.serveBlack(av.Transcoders, *o.Black)
+		return s.serveBlack(ctx, av.Transcoders, *o.Black)
 	case o.Picture != nil:
 		return s.servePicture(av.Pictures, *o.Picture)
 	case o.Speed:

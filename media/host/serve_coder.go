@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"time"
@@ -141,8 +142,8 @@ type blackMade struct {
 	Count int // of packets, which follow in the next frame
 }
 
-func (s *session) serveBlack(t media.Transcoders, to media.VideoOutput) error {
-	track, packets, err := t.With(s.ctx, s.log, nil).Black(to)
+func (s *session) serveBlack(ctx context.Context, t media.Transcoders, to media.VideoOutput) error {
+	track, packets, err := t.With(ctx, s.log, nil).Black(to)
 	if err := s.sendJSON(kindOpen, blackMade{Fault: faultOf(err), Track: *finiteTrack(track), Count: len(packets)}); err != nil {
 		return err
 	}

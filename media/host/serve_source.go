@@ -55,7 +55,7 @@ type servedSource struct {
 	still   bool // all packets have the same data
 }
 
-func (s *session) serveSource(av Libav, o sourceOpening) error {
+func (s *session) serveSource(ctx context.Context, av Libav, o sourceOpening) error {
 	served := &servedSource{session: s, recycle: av.Recycle}
 	served.bytes = &fetched{served: served, seekable: o.Seekable, size: o.Size, wanted: firstRead}
 	way := media.Way{
@@ -63,8 +63,8 @@ func (s *session) serveSource(av Libav, o sourceOpening) error {
 		Refusal: func() error { return served.why().Refusal.error() },
 		Found:   func() string { return served.why().Found },
 	}
-	src, err := av.Demuxer.Demux(s.ctx, media.SourceRequest{
-		URL: way.URL, Mode: o.Mode, Choice: o.Choice, AudioDelay: time.Duration(o.AudioDelay), Log: s.log,
+	src, err := av.Demuxer.Demux(ctx, media.SourceRequest{
+		URL: way.URL, Mode: o.Mode, Choice: o.Choice, Bounds: o.Bounds, AudioDelay: time.Duration(o.AudioDelay), Log: s.log,
 	}, given{way, served.bytes})
 	if err != nil {
 		return s.sendJSON(kindOpen, opened{Fault: faultOf(err)})

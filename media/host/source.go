@@ -126,7 +126,7 @@ func (s *source) open() error {
 	s.wanted, s.last, s.packets = 0, nil, nil
 	b := s.way.Bytes
 	err = s.sent(c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
-		Name: nameOf(s.way.URL), Mode: s.request.Mode, Choice: s.request.Choice, AudioDelay: int64(s.request.AudioDelay),
+		Name: nameOf(s.way.URL), Mode: s.request.Mode, Choice: s.request.Choice, Bounds: s.request.Bounds, AudioDelay: int64(s.request.AudioDelay),
 		Seekable: b.Seekable(), Size: b.Size(), Recorded: s.way.Recorded,
 	}}))
 	if err != nil {

@@ -2,7 +2,9 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -70,6 +72,16 @@ func TestASourceIsReadThroughAHostAsWithout(t *testing.T) {
 	require.Equal(t, wanted(1000, 5000), read(t, s, -1))
 	_, err := s.ReadPacket()
 	require.Equal(t, io.EOF, err)
+}
+
+func TestAHostLearnsWhatASourceIsAskedFor(t *testing.T) {
+	asked := media.SourceRequest{
+		Mode: media.ModeVOD, Choice: media.TrackChoice{Audio: "de", Program: 3}, Bounds: media.Bounds{Long: 1920, Short: 1080}, AudioDelay: time.Second,
+	}
+	s, err := newPool(t, nil).Demux(t.Context(), asked, textOf("a"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	require.Equal(t, fmt.Sprint(asked.Mode, asked.Choice, asked.Bounds, asked.AudioDelay), s.Info().Streams[0].Title)
 }
 
 func TestASourceGoesOnInAnotherHostWithoutLosingOrRepeatingAPacket(t *testing.T) {
@@ -309,4 +321,16 @@ func TestAHostLearnsNoWordOfARefusal(t *testing.T) {
 	m.refusal = &media.Error{Kind: media.KindSourceUnauthorized, Op: opOpen, Err: media.Because("http://inside.example: the server refuses access", nil)}
 	_, err := newPool(t, nil).Demux(t.Context(), media.SourceRequest{}, m)
 	require.Same(t, m.refusal, err)
+}
+
+// What is grouped in a track is not in its JSON: both ends of a socket, and those who
+// read it elsewhere, know it flat.
+func TestATrackIsFlatInItsFrame(t *testing.T) {
+	text, err := json.Marshal(media.Track{Display: media.Display{Rotation: 90, Mirrored: true}, DecoderHints: media.DecoderHints{CodecTag: 7}})
+	require.NoError(t, err)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(text, &fields))
+	for name, want := range map[string]any{"Rotation": 90.0, "Mirrored": true, "PixelsFixed": false, "CodecTag": 7.0, "BlockAlign": 0.0} {
+		require.Equal(t, want, fields[name], name)
+	}
 }

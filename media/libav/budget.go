@@ -35,9 +35,9 @@ func errSize(width, height int, most C.int64_t) error {
 
 // overspent returns what the source wanted more of than it may have, nil for
 // nothing.
-func (s *Source) overspent(op string) error {
+func (c *container) overspent(op string) error {
 	var err error
-	switch s.scope.c.spent {
+	switch c.scope.c.spent {
 	case C.RC_SPENT_MEMORY:
 		err = errMemory
 	case C.RC_SPENT_SEARCHES:
@@ -45,26 +45,23 @@ func (s *Source) overspent(op string) error {
 	default:
 		return nil
 	}
-	if op == opRead && time.Since(s.since) > longRead {
+	if op == opRead && time.Since(c.since) > longRead {
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: op, Err: errGrown}
 	}
 	return &media.Error{Kind: media.KindSourceTooLarge, Op: op, Err: err}
 }
 
-const (
-	opRead = "read source"
-	// longRead is for how long a source must have been read for what it has come
-	// to hold to be no fault of its: libav keeps an index of all fragments. It is
-	// opened anew where it stood.
-	longRead = time.Minute
-)
+// longRead is for how long a source must have been read for what it has come to
+// hold to be no fault of its: libav keeps an index of all fragments. It is opened
+// anew where it stood.
+const longRead = time.Minute
 
 var errGrown = media.Because("it was read for so long that its index is opened anew", nil)
 
-// tooLarge says that the picture is. One that no decoder was allowed to take has
-// no size of its own.
-func (s *Source) tooLarge() error {
-	streams, index := s.format.Streams(), s.video
+// tooLarge says that the picture of an index is, -1: that no picture is known. One
+// that no decoder was allowed to take has no size of its own.
+func (c *container) tooLarge(index int) error {
+	streams := c.format.Streams()
 	if index < 0 {
 		index = slices.IndexFunc(streams, sizeless)
 	}
@@ -74,7 +71,7 @@ func (s *Source) tooLarge() error {
 	p := streams[index].CodecParameters()
 	width, height := max(p.Width(), 0), max(p.Height(), 0)
 	if width == 0 {
-		width, height = int(s.scope.c.width), int(s.scope.c.height)
+		width, height = int(c.scope.c.width), int(c.scope.c.height)
 	}
 	most := C.rc_most_pixels(uint32(p.CodecID()))
 	if C.int64_t(width*height) <= most {

@@ -24,8 +24,8 @@ func TestASeekOfASourceThatWasClosedIsAnError(t *testing.T) {
 }
 
 func TestAPanicInACallIsAnError(t *testing.T) {
-	s := &Source{life: newLife(t.Context())}
-	defer s.life.close()
+	s := &Source{container: &container{life: newLife(t.Context())}}
+	defer s.container.life.close()
 	err := s.alone(func() error { panic("of a parser") })
 	require.Equal(t, media.KindInternal, media.KindOf(err))
 }
@@ -51,7 +51,7 @@ func TestTagsByTheTenThousandCostLittle(t *testing.T) {
 	s, err := openBytes(t, "a.mp3", id3(40_000))
 	require.NoError(t, err)
 	require.Len(t, s.Info().Tracks, 1)
-	require.LessOrEqual(t, int(s.scope.c.peak), 32<<20)
+	require.LessOrEqual(t, int(s.container.scope.c.peak), 32<<20)
 }
 
 func TestWhatASourceHoldsIsGivenBack(t *testing.T) {
@@ -62,7 +62,7 @@ func TestWhatASourceHoldsIsGivenBack(t *testing.T) {
 			break
 		}
 	}
-	held := s.scope.c.held
+	held := s.container.scope.c.held
 	for range 20 {
 		require.NoError(t, s.Seek(0))
 		for {
@@ -71,7 +71,7 @@ func TestWhatASourceHoldsIsGivenBack(t *testing.T) {
 			}
 		}
 	}
-	assert.InDelta(t, int64(held), int64(s.scope.c.held), 64<<10)
+	assert.InDelta(t, int64(held), int64(s.container.scope.c.held), 64<<10)
 }
 
 // openBytes opens data as libav would fetch it, without a Gate's rules.

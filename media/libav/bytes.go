@@ -32,9 +32,9 @@ type input struct {
 	c      *C.AVIOContext
 }
 
-// readBytes gives libav the source's bytes.
-func (s *Source) readBytes(b media.Bytes) error {
-	in := &input{Bytes: b, life: s.life}
+// newInput returns what libav reads b through, nil without memory. Its owner frees it.
+func newInput(b media.Bytes, l *life) *input {
+	in := &input{Bytes: b, life: l}
 	in.handle = cgo.NewHandle(in)
 	seekable := C.int(0)
 	if b.Seekable() {
@@ -42,11 +42,9 @@ func (s *Source) readBytes(b media.Bytes) error {
 	}
 	if in.c = C.rc_bytes_new(C.uintptr_t(in.handle), seekable); in.c == nil {
 		in.handle.Delete()
-		return &media.Error{Kind: media.KindInternal, Op: opOpen, Err: errNoMemory}
+		return nil
 	}
-	s.bytes = in
-	cFormat(s.format).pb = in.c
-	return nil
+	return in
 }
 
 func (in *input) free() {
@@ -90,13 +88,4 @@ func roomcastSeek(handle C.uintptr_t, offset C.int64_t, whence C.int) C.int64_t 
 	}
 	in.counts.goTo(at)
 	return C.int64_t(at)
-}
-
-// atEnd says whether all of the source has been read.
-func (s *Source) atEnd() bool {
-	if b := s.way.Bytes; b.Size() > 0 {
-		at, err := b.Seek(0, io.SeekCurrent)
-		return err == nil && at >= b.Size()
-	}
-	return C.rc_at_end(cFormat(s.format)) != 0
 }

@@ -82,6 +82,28 @@ func TestAnAudioTrackThatIsNotThereFailsAndSaysWhatIs(t *testing.T) {
 	}
 }
 
+func TestTheBiggestPictureThatTheRoomTakesIsPlayed(t *testing.T) {
+	ffmpegOnce(t, "sizes.ts",
+		"-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25",
+		"-f", "lavfi", "-i", "testsrc2=size=90x160:rate=25", "-map", "0", "-map", "1", "-map", "2", "-t", "1", "-c:v", "libx264", "-preset", "ultrafast")
+	for name, c := range map[string]struct {
+		bounds media.Bounds
+		width  int
+	}{
+		"without bounds":       {media.Bounds{}, 320},
+		"all fit":              {media.Bounds{Long: 320, Short: 180}, 320},
+		"one is too wide":      {media.Bounds{Long: 319}, 160},
+		"one is too high":      {media.Bounds{Short: 179}, 160},
+		"none fits: the least": {media.Bounds{Long: 80, Short: 80}, 160},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := openWith(t, &passGate{}, media.SourceRequest{URL: media.Secret(serve(t) + "/sizes.ts"), Bounds: c.bounds})
+			require.NoError(t, err)
+			require.Equal(t, c.width, s.Info().Tracks[0].Width)
+		})
+	}
+}
+
 func TestAProgramOfATransportStreamIsPlayedByItsNumber(t *testing.T) {
 	ffmpegOnce(t, "programs.ts",
 		"-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25", "-f", "lavfi", "-i", "sine=sample_rate=48000",

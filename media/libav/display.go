@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"github.com/asticode/go-astiav"
-	"github.com/roomcast/roomcast/media"
 )
 
 // upright is how the container says to show the picture: whether mirrored (left
@@ -27,13 +26,6 @@ func upright(p *astiav.CodecParameters) (mirrored bool, rotation int) {
 		return false, 0
 	}
 	return mirrored, (int(math.Round(turn/90))*90%360 + 360) % 360
-}
-
-// pixels is the shape of a stream's pixels: the container's word, which is then
-// for good, else what its pictures say.
-func (s *Source) pixels(stream *astiav.Stream) (shape media.PixelShape, fixed bool) {
-	r := s.format.GuessSampleAspectRatio(stream, nil)
-	return media.PixelShape{Width: r.Num(), Height: r.Den()}, stream.SampleAspectRatio().Num() > 0
 }
 
 // isHDR says that a transfer function is PQ or HLG (ITU-R BT.2100).

@@ -5,7 +5,11 @@
 // libav is given bytes, never an address: the FFmpeg that is linked could not open
 // one (scripts/ffmpeg-options).
 //
-// Ownership: a Source owns its format context, packet, interrupter and Way and
+// How a packet comes out of ReadPacket is told at Source (source.go); each of its
+// parts has a file of its name. How one becomes another is told at transcoder
+// (transcode.go): decoder, stage, encoder.
+//
+// Ownership: a Source's container owns format context, packet, interrupter and Way and
 // frees them once, in Close. Nothing of libav's memory leaves this package:
 // packet data is copied into Go.
 package libav

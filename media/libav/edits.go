@@ -19,6 +19,7 @@ const mostEdited = 32 << 20
 // need it: pictures from the keyframe before an edit on and up to one behind it,
 // sound from a second before. Their times overlap those of the edit before.
 type edits struct {
+	from  *demuxer
 	held  []media.Packet // pictures that are left out, from the last keyframe on
 	bytes int            // in them
 	ready []media.Packet
@@ -34,36 +35,28 @@ type edits struct {
 type hole struct{ from, to time.Duration }
 
 // newEdits returns nil for a source without such a list. It makes Info's duration
-// that of all edits.
-func newEdits(s *Source) *edits {
-	if C.rc_edited(cFormat(s.format)) == 0 {
+// that of all edits, and the demuxer
+// mark what lies outside of them.
+func newEdits(d *demuxer) *edits {
+	if C.rc_edited(cFormat(d.container.format)) == 0 {
 		return nil
 	}
-	e := &edits{holes: make(map[int][]hole)}
-	noted := &s.scope.c.edits
+	d.edited = true
+	e := &edits{from: d, holes: make(map[int][]hole)}
+	noted := &d.container.scope.c.edits
 	for _, h := range noted.holes[:noted.count] {
-		track, played := s.tracks[int(h.stream)]
+		track, played := d.roles.index[int(h.stream)]
 		if !played {
 			continue
 		}
-		base := s.format.Streams()[h.stream].TimeBase()
+		base := d.container.format.Streams()[h.stream].TimeBase()
 		at := func(t C.int64_t) time.Duration { return time.Duration(astiav.RescaleQ(int64(t), base, nanoseconds)) }
 		e.holes[track] = append(e.holes[track], hole{at(h.from), at(h.to)})
 		if h.after > 0 { // libav has it for no longer than its media
-			s.info.Duration = max(s.info.Duration, at(h.to+h.after))
+			d.container.info.Duration = max(d.container.info.Duration, at(h.to+h.after))
 		}
 	}
 	return e
-}
-
-// retimed says whether a part of a track that is played has another speed.
-func (s *Source) retimed() bool {
-	for stream := range s.tracks {
-		if s.scope.c.edits.retimed>>uint(stream)&1 != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // inHole says whether p, which is to be shown or heard, is in the place of nothing.
@@ -74,22 +67,20 @@ func (e *edits) inHole(p media.Packet) bool {
 }
 
 // reset forgets what was read: the source has jumped.
-func (e *edits) reset() {
-	if e != nil {
-		*e = edits{begun: true, holes: e.holes}
-	}
-}
+func (e *edits) reset() { *e = edits{from: e.from, begun: true, holes: e.holes} }
 
-// read returns the next packet of the source.
-func (e *edits) read(s *Source) (media.Packet, error) {
+func (e *edits) close() {}
+
+// read returns the next packet.
+func (e *edits) read() (media.Packet, error) {
 	for len(e.ready) == 0 {
-		p, err := s.demux()
+		p, err := e.from.read()
 		switch {
 		case err != nil:
 			return p, err
 		case e.inHole(p):
-			e.leave(s.info.Tracks[p.Track].Type)
-		case s.info.Tracks[p.Track].Type == media.Video:
+			e.leave(e.from.roles.typeOf(p))
+		case e.from.roles.typeOf(p) == media.Video:
 			e.picture(p)
 		default:
 			e.sound(p)

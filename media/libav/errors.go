@@ -15,7 +15,7 @@ import (
 // kinds is the one table from AVERROR to media.Kind. What is not in it is
 // KindSourceInvalid: libav knows nothing but the bytes that it was given.
 var kinds = map[astiav.Error]media.Kind{
-	astiav.ErrEio: media.KindSourceUnavailable, // readBytes's
+	astiav.ErrEio: media.KindSourceUnavailable, // roomcastRead's
 
 	C.RC_ERROR_ENCRYPTED: media.KindSourceEncrypted,
 	-C.ENOMEM:            media.KindSourceTooLarge,
@@ -39,36 +39,36 @@ func kindOf(err error) media.Kind {
 
 // failure turns a libav error into the package's: the end of the context wins
 // over all, then what was too much, then what the guard refused, then the table.
-func (s *Source) failure(op string, err error) error {
-	if ended := s.life.ended(op); ended != nil {
+func (c *container) failure(op string, err error) error {
+	if ended := c.life.ended(op); ended != nil {
 		return ended
 	}
-	if err := s.overspent(op); err != nil {
+	if err := c.overspent(op); err != nil {
 		return err
 	}
-	if refused := s.refusal(op); refused != nil {
-		if found := s.found(op, media.KindOf(refused)); found != "" {
+	if refused := c.refusal(op); refused != nil {
+		if found := c.found(op, media.KindOf(refused)); found != "" {
 			return &media.Error{Kind: media.KindSourceInvalid, Op: op, Err: found}
 		}
 		return refused
 	}
-	return &media.Error{Kind: kindOf(err), Op: op, Err: s.inWords(op, err)}
+	return &media.Error{Kind: kindOf(err), Op: op, Err: c.inWords(op, err)}
 }
 
 // found says what came instead of media, of a source that is opened; empty where
 // that is not known.
-func (s *Source) found(op string, k media.Kind) media.Sentence {
-	if k != media.KindSourceInvalid || op != opOpen && op != opProbe || s.way.Found == nil {
+func (c *container) found(op string, k media.Kind) media.Sentence {
+	if k != media.KindSourceInvalid || op != opOpen && op != opProbe || c.way.Found == nil {
 		return ""
 	}
-	return media.Sentence(s.way.Found())
+	return media.Sentence(c.way.Found())
 }
 
 // inWords says what an error of libav's means. What the source sent instead of
 // media says more.
-func (s *Source) inWords(op string, err error) error {
+func (c *container) inWords(op string, err error) error {
 	opening := op == opOpen || op == opProbe
-	if found := s.found(op, kindOf(err)); found != "" {
+	if found := c.found(op, kindOf(err)); found != "" {
 		return found
 	}
 	e, _ := errors.AsType[astiav.Error](err)
@@ -100,11 +100,11 @@ var meanings = map[astiav.Error]string{
 	-C.ENOMEM:                 errMemory.Error(),
 }
 
-func (s *Source) refusal(op string) error {
-	if s.way.Refusal == nil {
+func (c *container) refusal(op string) error {
+	if c.way.Refusal == nil {
 		return nil
 	}
-	err := s.way.Refusal()
+	err := c.way.Refusal()
 	if err == nil {
 		return nil
 	}
@@ -115,20 +115,20 @@ func (s *Source) refusal(op string) error {
 }
 
 // readError is failure for ReadPacket, where the end of the source is io.EOF.
-func (s *Source) readError(code int) error {
+func (c *container) readError(code int) error {
 	err := astiav.Error(code)
-	if spent := s.overspent(opRead); spent != nil {
+	if spent := c.overspent(opRead); spent != nil {
 		return spent
 	}
-	if err == astiav.ErrEof && s.life.ctx.Err() == nil && s.whole() {
+	if err == astiav.ErrEof && c.life.ctx.Err() == nil && c.whole() {
 		return io.EOF
 	}
-	return s.failure(opRead, err)
+	return c.failure(opRead, err)
 }
 
 // whole says whether nothing was in the way of a source that has ended. A
 // segment that is missing at its end is not: others are skipped as well.
-func (s *Source) whole() bool {
-	refused := s.refusal(opRead)
+func (c *container) whole() bool {
+	refused := c.refusal(opRead)
 	return refused == nil || media.KindOf(refused) == media.KindSourceNotFound
 }

@@ -16,7 +16,7 @@ func decodersOf(t *testing.T, file string) (media.SourceInfo, int) {
 	t.Helper()
 	s, err := open(t, serve(t)+"/"+file)
 	require.NoError(t, err)
-	return s.Info(), int(s.(*Source).scope.c.decoders)
+	return s.Info(), int(s.(*Source).container.scope.c.decoders)
 }
 
 func TestNoDecoderIsOpenedToFindOutWhatTheContainerTells(t *testing.T) {
@@ -68,7 +68,7 @@ func TestThePicturesOfMatroskaHaveTheirDTSWithoutADecoder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, err := open(t, serve(t)+"/"+muxedAs(t, name, args...))
 			require.NoError(t, err)
-			require.Zero(t, s.(*Source).scope.c.decoders)
+			require.Zero(t, s.(*Source).container.scope.c.decoders)
 			depth, told := bitstream.ReorderH264(s.Info().Tracks[0].Extradata)
 			require.True(t, told)
 			pictures := slices.DeleteFunc(readAll(t, s), func(p media.Packet) bool { return p.Track != 0 })

@@ -242,7 +242,7 @@ func TestTheChosenVariantAloneIsLoadedWithItsSound(t *testing.T) {
 		"#EXT-X-STREAM-INF:BANDWIDTH=5,RESOLUTION=640x360,AUDIO=\"h\"\nfull.m3u8\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "master.m3u8"), []byte(master), 0o600))
 	f := serve(t, dir, httptest.NewServer)
-	s, err := openURL(t, f.URL+"/master.m3u8")
+	s, err := open(t, media.SourceRequest{URL: media.Secret(f.URL + "/master.m3u8"), Bounds: media.Bounds{Long: 1920, Short: 1080}})
 	require.NoError(t, err)
 	require.Len(t, s.Info().Tracks, 2)
 	require.Equal(t, 640, s.Info().Tracks[0].Width)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"unsafe"
 
 	"github.com/asticode/go-astiav"
@@ -31,9 +30,6 @@ var (
 	errImage      = media.Sentence("the source is a picture that cannot be decoded: it is damaged, animated, or of a kind that is not known; save it as a PNG or JPEG, an animation as an mp4")
 )
 
-// isImage says whether the source is a picture that stands.
-func (s *Source) isImage() bool { return slices.Contains(imageFormats, s.info.Container) }
-
 // image reads the picture, for which s is closed.
 func (s *Source) image(ctx context.Context) (media.Source, error) {
 	var standing media.Source
@@ -50,7 +46,7 @@ func (s *Source) image(ctx context.Context) (media.Source, error) {
 func (s *Source) readImage(ctx context.Context) (media.Source, error) {
 	p, err := s.read()
 	if err != nil {
-		return nil, s.failure(opProbe, err)
+		return nil, s.container.failure(opProbe, err)
 	}
 	if len(p.Data) > mostImage {
 		return nil, &media.Error{Kind: media.KindSourceTooLarge, Op: opProbe, Err: errImageBytes}
@@ -58,7 +54,8 @@ func (s *Source) readImage(ctx context.Context) (media.Source, error) {
 	if err := s.learnShape(p); err != nil {
 		return nil, err
 	}
-	info := media.SourceInfo{Container: s.info.Container, Still: true, Tracks: []media.Track{s.videoTrack(s.format.Streams()[s.video])}}
+	t := s.container.videoTrack(s.container.format.Streams()[s.demuxer.roles.video])
+	info := media.SourceInfo{Container: s.container.info.Container, Still: true, Tracks: []media.Track{t}}
 	return still.New(ctx, info, p.Data), nil
 }
 
@@ -73,10 +70,10 @@ func (s *Source) learnShape(p media.Packet) error {
 			return nil
 		}
 		matrix := *(*astiav.DisplayMatrix)(unsafe.Pointer(side.data))
-		return s.format.Streams()[s.video].CodecParameters().SideData().DisplayMatrix().Add(&matrix)
+		return s.container.format.Streams()[s.demuxer.roles.video].CodecParameters().SideData().DisplayMatrix().Add(&matrix)
 	}
-	err := s.scope.run(func() error {
-		d, err := newDecoder(s.info.Tracks[p.Track])
+	err := s.container.scope.run(func() error {
+		d, err := newDecoder(s.demuxer.roles.tracks[p.Track])
 		if err != nil {
 			return err
 		}
@@ -84,7 +81,7 @@ func (s *Source) learnShape(p media.Packet) error {
 		return errors.Join(d.decode(p, look), d.drain(look))
 	})
 	if err == nil {
-		err = s.overspent(opProbe)
+		err = s.container.overspent(opProbe)
 	}
 	if err == nil && !decoded {
 		err = &media.Error{Kind: media.KindSourceInvalid, Op: opProbe, Err: errImage}

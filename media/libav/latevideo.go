@@ -24,87 +24,72 @@ const (
 
 // awaitVideo waits for the picture of a source that has sound alone and promises
 // more. When it does not come in time, a later read tells of it.
-func (s *Source) awaitVideo() {
-	s.await()
-	if s.video >= 0 {
+func (d *demuxer) awaitVideo() {
+	d.await()
+	if d.roles.video >= 0 {
 		return
 	}
 	var sound []media.Packet
 	bytes := 0
-	for end := time.Now().Add(videoWait); s.video < 0 && bytes < mostWaited && s.promisesVideo() && time.Now().Before(end); {
-		p, err := s.demux()
-		if err != nil && s.video < 0 {
+	for end := time.Now().Add(videoWait); d.roles.video < 0 && bytes < mostWaited && d.promisesVideo() && time.Now().Before(end); {
+		p, err := d.read()
+		if err != nil && d.roles.video < 0 {
 			break // the next read says it again
 		}
-		if err == nil && s.request.Came != nil {
-			s.request.Came()
+		if err == nil && d.came != nil {
+			d.came()
 		}
 		if err == nil {
 			sound, bytes = append(sound, p), bytes+len(p.Data)
 		}
 	}
-	if s.info.Live {
-		sound = s.recent(sound)
+	if d.container.info.Live {
+		sound = d.recent(sound)
 	}
 	for i := range sound {
-		sound[i].Track = s.tracks[s.audio]
+		sound[i].Track = d.roles.index[d.roles.audio]
 	}
-	s.ahead.Packets = append(sound, s.ahead.Packets...)
-	s.delayPending()
+	d.adopted = append(sound, d.adopted...)
 }
 
 // recent returns what of the sound is not long past, by the picture if there is
 // one.
-func (s *Source) recent(sound []media.Packet) []media.Packet {
+func (d *demuxer) recent(sound []media.Packet) []media.Packet {
 	if len(sound) == 0 {
 		return nil
 	}
 	newest := sound[len(sound)-1].DTS
-	if len(s.ahead.Packets) > 0 {
-		newest = s.ahead.Packets[0].DTS
+	if d.roles.video >= 0 {
+		newest = d.adopted[0].DTS
 	}
 	return slices.DeleteFunc(sound, func(p media.Packet) bool { return !p.NoDTS && p.DTS < newest-earlySound })
 }
 
 // takeLateVideo chooses anew, and keeps what has been read of the picture for the
 // next reads.
-func (s *Source) takeLateVideo(v *rival) error {
-	if err := s.choose(); err != nil {
+func (d *demuxer) takeLateVideo(v *rival) error {
+	if err := d.choose(); err != nil {
 		return err
 	}
-	s.await()
+	d.await()
 	for _, p := range v.held {
-		p.Track = s.tracks[s.video]
-		s.ahead.Packets = append(s.ahead.Packets, p)
+		p.Track = d.roles.index[d.roles.video]
+		d.adopted = append(d.adopted, p)
 	}
 	return media.ErrLateVideo
 }
 
 // promisesVideo says whether the source has a picture that is not known yet: a
 // stream that can be decoded, or one that an FLV's header and metadata tell of.
-func (s *Source) promisesVideo() bool {
-	if slices.ContainsFunc(s.format.Streams(), func(st *astiav.Stream) bool {
+func (d *demuxer) promisesVideo() bool {
+	if slices.ContainsFunc(d.container.format.Streams(), func(st *astiav.Stream) bool {
 		p := st.CodecParameters()
 		return p.MediaType() == astiav.MediaTypeVideo && astiav.FindDecoder(p.CodecID()) != nil &&
 			!st.DispositionFlags().Has(astiav.DispositionFlagAttachedPic)
 	}) {
 		return true
 	}
-	return strings.Contains(s.info.Container, "flv") && flvPromisesVideo(s.flvFlags, s.metadata)
-}
-
-// metadata returns a value of the source's own metadata, empty when there is
-// none.
-func (s *Source) metadata(key string) string {
-	m := s.format.Metadata()
-	if m == nil {
-		return ""
-	}
-	entry := m.Get(key, nil, 0)
-	if entry == nil {
-		return ""
-	}
-	return entry.Value()
+	return strings.Contains(d.container.info.Container, "flv") && flvPromisesVideo(d.container.flvFlags, d.container.metadata)
 }
 
 // flvPromisesVideo decides by what says more than the header's flags (FLV 10.1,

@@ -3,6 +3,7 @@ package libav
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/asticode/go-astiav"
 	"github.com/roomcast/roomcast/media"
@@ -19,6 +20,7 @@ type life struct {
 	cancel      context.CancelCauseFunc
 	interrupter *astiav.IOInterrupter
 	interrupted chan struct{} // closed once interrupter is told
+	stall       *time.Timer   // of a seek under way, else nil
 }
 
 func newLife(parent context.Context) *life {
@@ -29,6 +31,23 @@ func newLife(parent context.Context) *life {
 		l.interrupter.Interrupt()
 	})
 	return l
+}
+
+// watch ends the life unless extend is called again and again, each time within what
+// the call before has given; the func that it returns ends the watch.
+func (l *life) watch(d time.Duration) (stop func()) {
+	l.stall = time.AfterFunc(d, func() { l.cancel(media.ErrStalled) })
+	return func() {
+		l.stall.Stop()
+		l.stall = nil
+	}
+}
+
+// extend gives what is being watched so long from now on.
+func (l *life) extend(d time.Duration) {
+	if l.stall != nil {
+		l.stall.Reset(d)
+	}
 }
 
 // interrupt makes every call of libav for this source return, at once and from

@@ -38,11 +38,16 @@ func (o *Opener) Demux(ctx context.Context, r media.SourceRequest, gate media.Ga
 		l.close()
 		return nil, err
 	}
-	s := &Source{request: r, delay: clock.SoundDelay{By: r.AudioDelay}, life: l, way: way, scope: o.newScope(r)}
+	c := &container{way: way, life: l, scope: o.newScope(r)}
+	s := &Source{
+		container: c,
+		demuxer:   &demuxer{container: c, choice: choice{container: c, asked: r.Choice, bounds: r.Bounds}, came: r.Came},
+		delay:     clock.SoundDelay{By: r.AudioDelay},
+	}
 	if err := s.alone(s.open); err != nil {
 		return nil, cmp.Or(s.Close(), err)
 	}
-	if s.isImage() {
+	if c.isImage() {
 		return s.image(ctx)
 	}
 	return s, nil

@@ -63,7 +63,7 @@ func (v *videoStage) repeat(at time.Duration) error {
 		return nil
 	}
 	v.last, v.still.at, v.skips = at, at, false
-	return v.encodeAt(v.still.frame, at)
+	return v.coder.encode(v.still.frame, at)
 }
 
 // again shows the picture of a source that is one (image) without decoding it
@@ -72,7 +72,7 @@ func (v *videoStage) again(at time.Duration, guess float64) (shown bool, err err
 	if at < v.skip || v.still.frame == nil && v.before.frame == nil {
 		return false, nil
 	}
-	v.tune(at, guess)
+	v.come(at, guess)
 	err = v.repeat(at)
 	return v.last == at, err
 }
@@ -83,7 +83,7 @@ func (v *videoStage) showBefore(at time.Duration) error {
 	v.before.frame = nil
 	defer f.Free()
 	f.SetPts(int64(at))
-	if err := v.show(f, at, v.stood); err != nil || v.graph == nil {
+	if err := v.show(f, at, v.stood); err != nil || v.form.graph == nil {
 		return err
 	}
 	return v.drain(false) // a filter may keep it until the next one

@@ -48,10 +48,18 @@ type stage interface {
 	// drain makes what the filters hold come out, and with all what the encoder
 	// holds, too.
 	drain(all bool) error
-	skipBefore(t time.Duration)
-	skipFrom(t time.Duration) // 0: nothing
+	// leaveOut leaves out what is on a side of t; from 0 on: nothing.
+	leaveOut(s side, t time.Duration)
 	close()
 }
+
+// side is what of a stage's packets is left out.
+type side int
+
+const (
+	sideBefore side = iota // a time
+	sideFrom               // a time on
+)
 
 // transcoder is a media.Transcoder: a decoder and a stage.
 type transcoder struct {
@@ -126,8 +134,8 @@ func (t *transcoder) drain(all bool) error {
 	return t.stage.drain(all)
 }
 
-func (t *transcoder) SkipBefore(at time.Duration) { t.stage.skipBefore(at) }
-func (t *transcoder) SkipFrom(at time.Duration)   { t.stage.skipFrom(at) }
+func (t *transcoder) SkipBefore(at time.Duration) { t.stage.leaveOut(sideBefore, at) }
+func (t *transcoder) SkipFrom(at time.Duration)   { t.stage.leaveOut(sideFrom, at) }
 
 func (t *transcoder) Repeat(at time.Duration) ([]media.Packet, error) {
 	return t.do(func() error {

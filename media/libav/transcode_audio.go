@@ -285,8 +285,12 @@ func (a *audioStage) drain(all bool) error {
 	return nil
 }
 
-// skipBefore forgets what is waiting and comes before t.
-func (a *audioStage) skipBefore(t time.Duration) {
+// leaveOut cuts what is heard from t on, or forgets what is waiting and comes before.
+func (a *audioStage) leaveOut(s side, t time.Duration) {
+	if s == sideFrom {
+		a.until = a.position(t)
+		return
+	}
 	a.skip = a.position(t)
 	if a.next >= a.skip {
 		return
@@ -297,9 +301,6 @@ func (a *audioStage) skipBefore(t time.Duration) {
 		a.held[i] = noPosition
 	}
 }
-
-// skipFrom cuts what is heard from t on.
-func (a *audioStage) skipFrom(t time.Duration) { a.until = a.position(t) }
 
 func (a *audioStage) close() {
 	a.graph.close()

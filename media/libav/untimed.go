@@ -11,15 +11,17 @@ const mostUntimed = 300
 // below zero (RFC 9559, 10.2, has a block's time relative to its cluster's, and signed):
 // they end where the first begins that has one.
 type untimed struct {
+	raw   func() (media.Packet, error) // the next as libav has it
 	held  []media.Packet
 	timed [2]bool // by track: all that comes has a time
 	waits [2]int  // by track: how many are held without one
 	err   error   // that came behind them
 }
 
-func (u *untimed) read(s *Source) (media.Packet, error) {
+// read returns the next packet.
+func (u *untimed) read() (media.Packet, error) {
 	for u.err == nil && (len(u.held) == 0 || u.waits != [2]int{} && len(u.held) < mostUntimed) {
-		p, err := s.demux()
+		p, err := u.raw()
 		if err != nil {
 			u.err = err
 			break
@@ -69,8 +71,6 @@ func (u *untimed) lead(first media.Packet) {
 }
 
 // reset is for a jump.
-func (u *untimed) reset() {
-	if u != nil {
-		*u = untimed{}
-	}
-}
+func (u *untimed) reset() { *u = untimed{raw: u.raw} }
+
+func (u *untimed) close() {}

@@ -38,12 +38,12 @@ type vorbisClock struct {
 
 // newVorbisClock returns a clock for a recording in Ogg with Vorbis, nil for
 // all others.
-func newVorbisClock(s *Source) *vorbisClock {
-	track, ok := s.tracks[s.audio]
-	if !ok || s.info.Container != "ogg" || s.info.Live || s.info.Tracks[track].Codec != "vorbis" {
+func newVorbisClock(d *demuxer) *vorbisClock {
+	track, ok := d.roles.index[d.roles.audio]
+	if i := d.container.info; !ok || i.Container != "ogg" || i.Live || d.roles.tracks[track].Codec != "vorbis" {
 		return nil
 	}
-	t := s.info.Tracks[track]
+	t := d.roles.tracks[track]
 	if len(t.Extradata) == 0 || t.SampleRate <= 0 {
 		return nil
 	}
@@ -54,20 +54,16 @@ func newVorbisClock(s *Source) *vorbisClock {
 	if parse == nil {
 		return nil
 	}
-	return &vorbisClock{raw: s.demux, page: func() int64 { return int64(s.reader.pos) }, track: track, rate: t.SampleRate, parse: parse}
+	return &vorbisClock{raw: d.read, page: func() int64 { return int64(d.container.reader.pos) }, track: track, rate: t.SampleRate, parse: parse}
 }
 
 // reset is for a jump: what was read ahead is forgotten.
 func (v *vorbisClock) reset() {
-	if v != nil {
-		v.ready, v.err, v.begun, v.broken = nil, nil, false, false
-	}
+	v.ready, v.err, v.begun, v.broken = nil, nil, false, false
 }
 
 func (v *vorbisClock) close() {
-	if v != nil {
-		C.av_vorbis_parse_free(&v.parse) //nolint:gocritic // dupSubExpr: of what cgo makes of it
-	}
+	C.av_vorbis_parse_free(&v.parse) //nolint:gocritic // dupSubExpr: of what cgo makes of it
 }
 
 // read returns the next packet.

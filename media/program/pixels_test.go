@@ -49,7 +49,7 @@ func TestAPictureIsReencodedToTheShapeThatItIsShownIn(t *testing.T) {
 		{720, 576, media.PixelShape{Width: 50, Height: 1}, 0, media.VideoWish{}, [2]int{720, 576}},
 	} {
 		t.Run(fmt.Sprintf("%dx%d of %s turned by %d", c.width, c.height, c.pixels, c.rotation), func(t *testing.T) {
-			o := videoOutput(room, media.Track{Width: c.width, Height: c.height, Pixels: c.pixels, Rotation: c.rotation}, c.wish)
+			o := videoOutput(room, media.Track{Width: c.width, Height: c.height, Display: media.Display{Pixels: c.pixels, Rotation: c.rotation}}, c.wish)
 			require.Equal(t, c.want, [2]int{o.Width, o.Height})
 		})
 	}

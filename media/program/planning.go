@@ -48,7 +48,6 @@ func decide(problem string) *media.TrackPlan {
 
 // videoProblem says why the room does not take t as it is; empty when it does.
 func videoProblem(r media.Rules, t media.Track, s input.ProbeResult) string {
-	long, short := max(t.Width, t.Height), min(t.Width, t.Height)
 	switch {
 	case !slices.Contains(r.Video, t.Codec):
 		return fmt.Sprintf("codec %s", t.Codec)
@@ -58,7 +57,7 @@ func videoProblem(r media.Rules, t media.Track, s input.ProbeResult) string {
 		return reasonCut
 	case t.PixelFormat != "" && !slices.Contains(r.PixelFormats, t.PixelFormat):
 		return fmt.Sprintf("pixel format %s", t.PixelFormat)
-	case r.MaxWidth > 0 && long > r.MaxWidth, r.MaxHeight > 0 && short > r.MaxHeight:
+	case !r.Bounds().Hold(t.Width, t.Height):
 		return fmt.Sprintf("size %dx%d", t.Width, t.Height)
 	case t.HDR:
 		return "HDR"

@@ -93,6 +93,7 @@ type Config struct {
 // New returns the program of a job, of which nothing is open yet.
 func New(cfg Config, job media.Job) *Program {
 	m := &Program{Config: cfg}
+	m.Source.Bounds = cfg.Rules.Bounds()
 	m.announced = job.Before
 	m.playlist.Config = &m.Config
 	m.retries = retry.New(cfg.Retry)

@@ -56,25 +56,20 @@ type file struct {
 	request media.SourceRequest
 	silence time.Duration
 
-	size    int64     // -1: not known
-	ranges  bool      // the server gives parts of it
-	plain   bool      // the server does not understand that a part is asked for
-	alone   bool      // the server gives one part at a time
-	version string    // of what is read, for If-Range; empty: not known, or its servers tell different ones
-	opened  time.Time // by its server's clock
+	served served
+	begins begins
+	plain  bool // the server does not understand that a part is asked for
+	alone  bool // the server gives one part at a time
 
 	at    int64    // where the next Read begins
 	parts [2]*part // that are open, the one that was read last first
 
-	failure     error // why the last Read failed
-	given       error // why none will succeed
-	head        []byte
-	contentType string
-	empty       bool
+	failure error // why the last Read failed
+	given   error // why none will succeed
 }
 
 func newFile(ctx context.Context, client *http.Client, r media.SourceRequest) *file {
-	f := &file{client: client, request: r, size: -1, silence: defaultSilence}
+	f := &file{client: client, request: r, served: served{size: -1}, silence: defaultSilence}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	return f
 }
@@ -92,16 +87,16 @@ func (f *file) begin() error {
 		return err
 	}
 	f.parts[0] = p
-	for len(f.head) < mostHead && f.maybePlaylist() {
+	for len(f.begins.head) < mostHead && f.begins.maybePlaylist() {
 		n, err := p.fill(f.silence)
-		f.head = p.window[:min(len(p.window), mostHead)]
+		f.begins.head = p.window[:min(len(p.window), mostHead)]
 		if err != nil || n == 0 {
 			break // the first Read says it
 		}
 	}
-	f.head = bytes.Clone(f.head)
-	f.empty = p.over && len(p.window) == 0
-	if f.isPlaylist() {
+	f.begins.head = bytes.Clone(f.begins.head)
+	f.begins.empty = p.over && len(p.window) == 0
+	if f.begins.isPlaylist() {
 		return f.readPlaylist(p)
 	}
 	return nil
@@ -131,26 +126,11 @@ func (r *rest) Read(b []byte) (int, error) {
 	return n, err
 }
 
-const playlistHead = "#EXTM3U"
-
-// text is the begin without what people's editors leave before the first line.
-func (f *file) text() []byte {
-	return bytes.TrimLeft(bytes.TrimPrefix(f.head, []byte("\xef\xbb\xbf")), " \t\r\n")
-}
-
-func (f *file) isPlaylist() bool { return bytes.HasPrefix(f.text(), []byte(playlistHead)) }
-
-// maybePlaylist says whether more has to be seen to know.
-func (f *file) maybePlaylist() bool {
-	text := f.text()
-	return len(text) < len(playlistHead) && strings.HasPrefix(playlistHead, string(text))
-}
-
 // Size is the file's, -1 when it is not known.
-func (f *file) Size() int64 { return f.size }
+func (f *file) Size() int64 { return f.served.size }
 
 // Seekable says whether Seek may go back.
-func (f *file) Seekable() bool { return f.ranges }
+func (f *file) Seekable() bool { return f.served.ranges }
 
 // Seek says where the next Read begins. It asks for nothing.
 func (f *file) Seek(offset int64, whence int) (int64, error) {
@@ -158,9 +138,9 @@ func (f *file) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekCurrent:
 		offset += f.at
 	case io.SeekEnd:
-		offset += f.size
+		offset += f.served.size
 	}
-	if offset < 0 || whence == io.SeekEnd && f.size < 0 {
+	if offset < 0 || whence == io.SeekEnd && f.served.size < 0 {
 		return 0, errors.ErrUnsupported
 	}
 	f.at = offset
@@ -170,7 +150,7 @@ func (f *file) Seek(offset int64, whence int) (int64, error) {
 // Read reads what comes next. A connection that breaks is continued where it was.
 func (f *file) Read(b []byte) (int, error) {
 	f.failure = nil
-	if f.size >= 0 && f.at >= f.size {
+	if f.served.size >= 0 && f.at >= f.served.size {
 		return 0, io.EOF
 	}
 	if f.given != nil {
@@ -207,7 +187,7 @@ func (f *file) goOn(b []byte) (int, error) {
 		if err == nil || isEnd(err) || f.ctx.Err() != nil {
 			return n, err
 		}
-		if media.KindOf(err) != media.KindSourceUnavailable || f.size < 0 && !f.ranges || time.Since(begin) > mostBreak {
+		if media.KindOf(err) != media.KindSourceUnavailable || f.served.size < 0 && !f.served.ranges || time.Since(begin) > mostBreak {
 			f.given = err
 			return 0, err
 		}
@@ -229,7 +209,7 @@ func (f *file) read(b []byte) (int, error) {
 	switch {
 	case n > 0:
 		return n, nil
-	case p.over && (f.size < 0 || f.at >= f.size):
+	case p.over && (f.served.size < 0 || f.at >= f.served.size):
 		return 0, io.EOF
 	case p.over:
 		err = io.ErrUnexpectedEOF
@@ -261,7 +241,7 @@ func (f *file) part() (*part, error) {
 			return p, nil
 		}
 	}
-	if !f.ranges && f.at > 0 && f.parts[0] != nil {
+	if !f.served.ranges && f.at > 0 && f.parts[0] != nil {
 		return nil, &media.Error{Kind: media.KindInternal, Op: opRead, Err: errSeek}
 	}
 	var p *part
@@ -369,8 +349,8 @@ func (f *file) get(at int64) (*http.Response, context.CancelCauseFunc, error) {
 	}
 	if !f.plain {
 		r.Header.Set("Range", "bytes="+strconv.FormatInt(at, 10)+"-")
-		if f.version != "" {
-			r.Header.Set("If-Range", f.version)
+		if f.served.version != "" {
+			r.Header.Set("If-Range", f.served.version)
 		}
 	}
 	silent := time.AfterFunc(f.silence, func() { cancel(errSilence) })
@@ -404,16 +384,16 @@ func (f *file) judge(answer *http.Response, cancel context.CancelCauseFunc, at i
 }
 
 func (f *file) check(answer *http.Response, p *part, at int64) error {
-	first := f.contentType == "" && at == 0
+	first := f.begins.contentType == "" && at == 0
 	switch {
 	case answer.StatusCode >= http.StatusMultipleChoices:
 		if media.IsEmpty(answer) {
-			f.empty = true
+			f.begins.empty = true
 		}
 		return statusError(answer, f.request)
 	case media.Replaces(answer.Header):
 		return &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.ErrCamera}
-	case len(media.Compressions(answer.Header)) > 0 && at == 0 && f.contentType == "":
+	case len(media.Compressions(answer.Header)) > 0 && first:
 		return f.unpack(answer, p)
 	case len(media.Compressions(answer.Header)) > 0:
 		return &media.Error{Kind: media.KindSourceUnsupported, Op: opOpen, Err: errPacked}
@@ -430,34 +410,16 @@ func (f *file) check(answer *http.Response, p *part, at int64) error {
 	} else {
 		p.end, p.through = 0, at > 0
 	}
-	version := versionOf(answer)
-	switch {
-	case first:
-		f.size, f.ranges, f.version, f.contentType = size, ranges, version, answer.Header.Get("Content-Type")
-		f.opened = timeIn(answer, "Date", time.Now())
-	case version == f.version && size == f.size:
-	case size != f.size || timeIn(answer, "Last-Modified", f.opened.Add(1)).After(f.opened):
-		return &media.Error{Kind: media.KindSourceUnavailable, Op: opRead, Err: errChanged}
-	case f.version != "" && p.through: // for If-Range
-		f.version = ""
-		return errCopy
-	default:
-		f.version = ""
+	if first {
+		f.begins.contentType = answer.Header.Get("Content-Type")
+		f.served = served{size: size, ranges: ranges, version: versionOf(answer), opened: timeIn(answer, "Date", time.Now())}
+		return nil
 	}
-	return nil
-}
-
-// timeIn is the time in a header, otherwise where there is none.
-func timeIn(answer *http.Response, header string, otherwise time.Time) time.Time {
-	if at, err := http.ParseTime(answer.Header.Get(header)); err == nil {
-		return at
-	}
-	return otherwise
+	return f.served.goesOn(answer, size, p.through)
 }
 
 var (
-	errPacked  = media.Because("its server compresses it as a whole (Content-Encoding), which is taken of playlists alone", nil)
-	errChanged = media.Because("its server has another file there than when it was opened", nil)
+	errPacked = media.Because("its server compresses it as a whole (Content-Encoding), which is taken of playlists alone", nil)
 	// errCopy is of a server that has a copy as long, from before, and calls its version otherwise.
 	errCopy = errors.New("another of its servers has answered")
 )
@@ -473,14 +435,6 @@ func (f *file) unpack(answer *http.Response, p *part) error {
 		err = f.broken(err)
 	}
 	return cmp.Or(err, error(&playlist{list}))
-}
-
-// versionOf is what If-Range may hold of an answer (RFC 9110, section 13.1.5).
-func versionOf(answer *http.Response) string {
-	if tag := answer.Header.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
-		return tag
-	}
-	return answer.Header.Get("Last-Modified")
 }
 
 // contentRange reads "bytes 0-499/1234"; whole is -1 for a *.
@@ -503,17 +457,6 @@ func contentRange(text string) (from, whole int64, err error) {
 
 // refusal says why nothing came any more.
 func (f *file) refusal() error { return f.failure }
-
-// words say what the source is that libav could make nothing of.
-func (f *file) words() string {
-	if f.empty {
-		return "the source is empty: its server sends no byte of it"
-	}
-	if what := media.Describe(f.contentType, f.head); what != "" {
-		return "the source is " + what
-	}
-	return ""
-}
 
 // close ends all connections; it may be called while another method runs.
 func (f *file) close() {

@@ -40,15 +40,19 @@ type flvReader struct {
 	begun   time.Time // when the first tag came
 
 	info     media.SourceInfo
-	metadata map[string]any
-	told     bool             // metadata has come
-	tracks   [2]*media.Track  // by media.MediaType, as last told
-	lengths  [2]time.Duration // of a packet; 0: not known
-	news     [2][]byte        // a configuration that no packet has told of yet
-	changes  [2]*media.Track  // the same of a track that the source had not
-	shown    bool             // a picture has come
-	bare     [2]bool          // frames have come without a configuration
-	clocks   [2]tagClock      // of the tracks
+	metadata map[string]any // nil: none has come
+	tracks   [2]flvTrack    // by media.MediaType
+	shown    bool           // a picture has come
+}
+
+// flvTrack is a track of a live FLV, and what its next packet is to tell.
+type flvTrack struct {
+	now    *media.Track  // as last told; nil: there is none
+	length time.Duration // of a packet; 0: not known
+	news   []byte        // a configuration that no packet has told of yet
+	change *media.Track  // the same of a track that the source had not
+	bare   bool          // frames have come without a configuration
+	clock  tagClock
 }
 
 // tagClock makes of a tag's time, which wraps, one that does not.
@@ -78,7 +82,7 @@ func (f *flvReader) begin() error {
 	f.foreign = f.chosen
 	for !f.foreign && !f.settled() {
 		t, err := f.from.next()
-		if errors.Is(err, io.EOF) && f.tracks != [2]*media.Track{} {
+		if errors.Is(err, io.EOF) && f.knows() {
 			break
 		}
 		if err != nil {
@@ -93,13 +97,20 @@ func (f *flvReader) begin() error {
 		f.held, f.bytes = append(f.held, t), f.bytes+len(t.body)
 		f.look(t)
 	}
-	if f.foreign = f.foreign || f.tracks == [2]*media.Track{} || f.bare[media.Video] || f.bare[media.Audio]; f.foreign {
+	if f.foreign = f.foreign || !f.knows() || f.tracks[media.Video].bare || f.tracks[media.Audio].bare; f.foreign {
 		return nil
 	}
-	f.news, f.changes = [2][]byte{}, [2]*media.Track{}
+	for m := range f.tracks {
+		f.tracks[m].news, f.tracks[m].change = nil, nil
+	}
 	f.describe()
 	f.start()
 	return nil
+}
+
+// knows says whether any track is known.
+func (f *flvReader) knows() bool {
+	return f.tracks[media.Video].now != nil || f.tracks[media.Audio].now != nil
 }
 
 // ended says of a stream that is over before it is open that nothing came.
@@ -112,7 +123,7 @@ func ended(err error) error {
 
 // settled says whether nothing more is to be waited for.
 func (f *flvReader) settled() bool {
-	video, audio := f.tracks[media.Video] != nil, f.tracks[media.Audio] != nil
+	video, audio := f.tracks[media.Video].now != nil, f.tracks[media.Audio].now != nil
 	waited := time.Duration(0)
 	if !f.begun.IsZero() {
 		waited = time.Since(f.begun)
@@ -123,11 +134,11 @@ func (f *flvReader) settled() bool {
 	case video && audio: // where the picture begins says what of the sound is kept
 		return f.shown || waited > videoWait
 	case video:
-		return f.told && !f.promises("audiocodecid") || waited > trackWait
+		return f.metadata != nil && !f.promises("audiocodecid") || waited > trackWait
 	case audio && f.promises("videocodecid"):
 		return waited > videoWait
 	case audio:
-		return f.told && !f.promises("videocodecid") && waited > trackWait/3 || waited > trackWait
+		return f.metadata != nil && !f.promises("videocodecid") && waited > trackWait/3 || waited > trackWait
 	}
 	return waited > videoWait
 }
@@ -167,8 +178,8 @@ func (f *flvReader) lookVideo(b []byte) (offset int) {
 		return 0
 	case b[1] == 0:
 		f.configure(media.Video, b[head:])
-	case b[1] == 1 && f.tracks[media.Video] == nil:
-		f.bare[media.Video] = true
+	case b[1] == 1 && f.tracks[media.Video].now == nil:
+		f.tracks[media.Video].bare = true
 	case b[1] == 1:
 		f.shown = true
 		return head
@@ -189,8 +200,8 @@ func (f *flvReader) lookAudio(b []byte) (offset int) {
 		return 0
 	case b[1] == 0:
 		f.configure(media.Audio, b[head:])
-	case f.tracks[media.Audio] == nil:
-		f.bare[media.Audio] = true
+	case f.tracks[media.Audio].now == nil:
+		f.tracks[media.Audio].bare = true
 	default:
 		return head
 	}
@@ -199,7 +210,8 @@ func (f *flvReader) lookAudio(b []byte) (offset int) {
 
 // configure takes a track's decoder configuration, which senders repeat.
 func (f *flvReader) configure(m media.MediaType, config []byte) {
-	before := f.tracks[m]
+	track := &f.tracks[m]
+	before := track.now
 	if before != nil && bytes.Equal(before.Extradata, config) {
 		return
 	}
@@ -217,11 +229,11 @@ func (f *flvReader) configure(m media.MediaType, config []byte) {
 		f.foreign = true
 		return
 	}
-	f.tracks[m], f.lengths[m], f.bare[m] = &t, length, false
+	track.now, track.length, track.bare = &t, length, false
 	if before == nil {
-		f.changes[m] = &t
+		track.change = &t
 	} else {
-		f.news[m] = config
+		track.news = config
 	}
 }
 
@@ -244,7 +256,7 @@ func (f *flvReader) note(body []byte) {
 	if list, ok := data[1].(amf0.ECMAArray); ok {
 		object = amf0.Object(list)
 	}
-	f.told, f.metadata = true, map[string]any{}
+	f.metadata = map[string]any{}
 	for _, e := range object {
 		f.metadata[e.Key] = e.Value
 	}
@@ -253,16 +265,16 @@ func (f *flvReader) note(body []byte) {
 // describe fills in Info's tracks: the picture before the sound.
 func (f *flvReader) describe() {
 	f.info.Tracks, f.info.Streams = nil, nil
-	if t := f.tracks[media.Video]; t != nil {
+	if t := f.tracks[media.Video].now; t != nil {
 		const most = 1000
 		if fps, _ := f.metadata["framerate"].(float64); fps > 0 && fps <= most {
 			t.FPS = fps
-			f.lengths[media.Video] = time.Duration(float64(time.Second) / fps)
+			f.tracks[media.Video].length = time.Duration(float64(time.Second) / fps)
 		}
 		f.info.Tracks = append(f.info.Tracks, *t)
 		f.info.Streams = append(f.info.Streams, media.Stream{Type: t.Type.String(), Codec: t.Codec, AudioTrack: -1, Chosen: true})
 	}
-	if t := f.tracks[media.Audio]; t != nil {
+	if t := f.tracks[media.Audio].now; t != nil {
 		f.info.Tracks = append(f.info.Tracks, *t)
 		f.info.Streams = append(f.info.Streams, media.Stream{Type: t.Type.String(), Codec: t.Codec, Channels: t.Channels, Chosen: true})
 	}
@@ -288,7 +300,7 @@ func (f *flvReader) start() {
 	}
 	if begin >= 0 {
 		f.info.StartTime = time.Duration(f.held[begin].at) * time.Millisecond
-		f.clocks[media.Video].place(f.held[begin].at, tagClock{})
+		f.tracks[media.Video].clock.place(f.held[begin].at, tagClock{})
 	}
 }
 
@@ -310,13 +322,13 @@ func (f *flvReader) ReadPacket() (media.Packet, error) {
 		if err != nil {
 			return media.Packet{}, err
 		}
-		hadVideo := f.tracks[media.Video] != nil
+		hadVideo := f.tracks[media.Video].now != nil
 		m, offset := f.look(t)
 		switch {
 		case f.foreign:
 			return media.Packet{}, &media.Error{Kind: media.KindSourceUnavailable, Op: opRead, Err: errOther}
-		case !hadVideo && f.tracks[media.Video] != nil:
-			f.changes[media.Video] = nil
+		case !hadVideo && f.tracks[media.Video].now != nil:
+			f.tracks[media.Video].change = nil
 			f.describe()
 			return media.Packet{}, media.ErrLateVideo
 		case offset > 0:
@@ -337,15 +349,16 @@ func (f *flvReader) next() (flvTag, error) {
 
 // packet makes one of a frame, whose data begin at offset.
 func (f *flvReader) packet(m media.MediaType, t flvTag, offset int) media.Packet {
-	at := f.clocks[m].place(t.at, f.clocks[1-m])
+	track := &f.tracks[m]
+	at := track.clock.place(t.at, f.tracks[1-m].clock)
 	p := media.Packet{
-		Track: f.trackOf(m), DTS: at, PTS: at, Duration: f.lengths[m], Keyframe: true,
-		Data: t.body[offset:], Extradata: f.news[m], Change: f.changes[m],
+		Track: f.trackOf(m), DTS: at, PTS: at, Duration: track.length, Keyframe: true,
+		Data: t.body[offset:], Extradata: track.news, Change: track.change,
 	}
-	if f.changes[m] != nil { // sound that came late
+	if track.change != nil { // sound that came late
 		f.describe()
 	}
-	f.news[m], f.changes[m] = nil, nil
+	track.news, track.change = nil, nil
 	if m == media.Video {
 		const key = 1
 		shift := int32(binary.BigEndian.Uint32(t.body[1:])<<8) >> 8 // CompositionTime
@@ -358,7 +371,7 @@ func (f *flvReader) packet(m media.MediaType, t flvTag, offset int) media.Packet
 // trackOf is a type's index among Info's tracks, one more than they have for sound
 // that comes late.
 func (f *flvReader) trackOf(m media.MediaType) int {
-	if m == media.Audio && f.tracks[media.Video] != nil {
+	if m == media.Audio && f.tracks[media.Video].now != nil {
 		return 1
 	}
 	return 0

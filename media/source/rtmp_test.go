@@ -220,7 +220,7 @@ func TestAnRTMPStreamOfH264AndAACIsPacketsMadeInGo(t *testing.T) {
 	require.Equal(t, time.Second, info.StartTime)
 	v, a := info.Tracks[0], info.Tracks[1]
 	require.Equal(t, media.Track{Type: media.Video, Codec: media.H264, Profile: "Constrained Baseline", Extradata: avcc,
-		Width: 1920, Height: 1080, FPS: v.FPS, PixelFormat: "yuv420p", Pixels: v.Pixels}, v)
+		Width: 1920, Height: 1080, FPS: v.FPS, PixelFormat: "yuv420p", Display: media.Display{Pixels: v.Pixels}}, v)
 	require.Equal(t, media.Track{Type: media.Audio, Codec: media.AAC, Profile: "LC", Extradata: asc, SampleRate: 48000, Channels: 2}, a)
 	got := packets(t, way.Source, 3)
 	require.Equal(t, []any{0, 1080 * time.Millisecond, time.Second, true}, []any{got[0].Track, got[0].PTS, got[0].DTS, got[0].Keyframe})

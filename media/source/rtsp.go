@@ -57,19 +57,56 @@ type rtspReader struct {
 	// transport says that the session is a transport stream.
 	transport bool
 
-	mu      sync.Mutex // guards what follows
-	playing bool
-	early   []rtspPacket
-
-	frames  chan rtspFrame
-	ended   chan struct{} // closed with failure
-	failure error
-	bye     sync.Once
+	early  rtspEarly
+	frames chan rtspFrame
+	over   rtspEnd
 
 	info     media.SourceInfo
 	promised [2]bool         // by media.MediaType, as all that follows
 	tracks   [2]*media.Track // that have come
 	held     []rtspFrame
+}
+
+// rtspEarly holds the packets that come before PLAY's answer, which tells of their times.
+type rtspEarly struct {
+	mu      sync.Mutex
+	playing bool
+	packets []rtspPacket
+}
+
+// play is called with PLAY's answer: align ends before a packet is read.
+func (e *rtspEarly) play(align func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.playing = true
+	align()
+}
+
+// add takes a packet, and returns those that may be read.
+func (e *rtspEarly) add(p rtspPacket) (ready []rtspPacket) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.packets) < rtspWaiting {
+		e.packets = append(e.packets, p)
+	}
+	if e.playing {
+		ready, e.packets = e.packets, nil
+	}
+	return ready
+}
+
+// rtspEnd is why there is no more: the first reason counts.
+type rtspEnd struct {
+	once   sync.Once
+	came   chan struct{} // closed with reason
+	reason error
+}
+
+func (e *rtspEnd) end(err error) {
+	e.once.Do(func() {
+		e.reason = err
+		close(e.came)
+	})
 }
 
 // rtspFrame is a frame of a track. The track is as it is with this frame.
@@ -91,7 +128,7 @@ func openRTSP(ctx context.Context, network Network, r media.SourceRequest) (medi
 	if err != nil {
 		return media.Way{}, &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Because("the address cannot be read", nil)}
 	}
-	s := &rtspReader{place: u.Scheme + "://" + u.Host, frames: make(chan rtspFrame, rtspWaiting), ended: make(chan struct{})}
+	s := &rtspReader{place: u.Scheme + "://" + u.Host, frames: make(chan rtspFrame, rtspWaiting), over: rtspEnd{came: make(chan struct{})}}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	tcp, dialed := gortsplib.ProtocolTCP, false
 	s.client = &gortsplib.Client{
@@ -119,7 +156,7 @@ func openRTSP(ctx context.Context, network Network, r media.SourceRequest) (medi
 		s.client.Close()
 	})
 	if err = guarded(func() error { return s.play(u, r.Choice) }); err == nil {
-		s.running.Go(func() { s.end(s.client.Wait()) })
+		s.running.Go(func() { s.over.end(s.client.Wait()) })
 		if s.transport {
 			b := &rtspBytes{from: s}
 			return media.Way{URL: r.URL, Bytes: b, Refusal: b.refusal, Close: func() { _ = s.Close() }}, nil
@@ -132,14 +169,6 @@ func openRTSP(ctx context.Context, network Network, r media.SourceRequest) (medi
 		return media.Way{}, err
 	}
 	return media.Way{URL: r.URL, Source: s}, nil
-}
-
-// end notes why there is no more.
-func (s *rtspReader) end(err error) {
-	s.bye.Do(func() {
-		s.failure = err
-		close(s.ended)
-	})
 }
 
 func (s *rtspReader) play(u *base.URL, choice media.TrackChoice) error {
@@ -160,7 +189,7 @@ func (s *rtspReader) play(u *base.URL, choice media.TrackChoice) error {
 		s.client.OnPacketRTP(c.media, c.format, func(p *rtp.Packet) { _ = guarded(func() error { s.take(c, p); return nil }) })
 		s.client.OnPacketRTCP(c.media, func(p rtcp.Packet) {
 			if _, over := p.(*rtcp.Goodbye); over {
-				s.end(errEnded)
+				s.over.end(errEnded)
 			}
 		})
 	}
@@ -168,10 +197,7 @@ func (s *rtspReader) play(u *base.URL, choice media.TrackChoice) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.playing = true
-	align(chosen, session.BaseURL, answer.Header["RTP-Info"])
+	s.early.play(func() { align(chosen, session.BaseURL, answer.Header["RTP-Info"]) })
 	return nil
 }
 
@@ -267,16 +293,7 @@ func codecOf(f format.Format) media.Codec {
 // take makes frames of a packet. It is called by the session's own goroutine.
 // What comes before PLAY's answer waits for that.
 func (s *rtspReader) take(t *rtspTrack, p *rtp.Packet) {
-	s.mu.Lock()
-	if len(s.early) < rtspWaiting {
-		s.early = append(s.early, rtspPacket{t, p})
-	}
-	var ready []rtspPacket
-	if s.playing {
-		ready, s.early = s.early, nil
-	}
-	s.mu.Unlock()
-	for _, e := range ready {
+	for _, e := range s.early.add(rtspPacket{t, p}) {
 		s.give(e.track, e.packet)
 	}
 }
@@ -293,7 +310,7 @@ func (s *rtspReader) give(t *rtspTrack, p *rtp.Packet) {
 		select {
 		case s.frames <- f:
 		case <-s.ctx.Done():
-		case <-s.ended:
+		case <-s.over.came:
 		}
 	}
 }
@@ -352,8 +369,8 @@ func (s *rtspReader) begin(came func()) error {
 				s.tracks[f.kind] = f.track
 			}
 			s.held, bytes = append(s.held, f), bytes+len(f.packet.Data)
-		case <-s.ended:
-			return ended(s.fault(opOpen, s.failure))
+		case <-s.over.came:
+			return ended(s.fault(opOpen, s.over.reason))
 		case <-s.ctx.Done():
 			return s.fault(opOpen, s.ctx.Err())
 		case <-look.C:
@@ -448,8 +465,8 @@ func (s *rtspReader) next() (rtspFrame, error) {
 	select {
 	case f := <-s.frames:
 		return f, nil
-	case <-s.ended:
-		return rtspFrame{}, s.fault(opRead, s.failure)
+	case <-s.over.came:
+		return rtspFrame{}, s.fault(opRead, s.over.reason)
 	case <-s.ctx.Done():
 		return rtspFrame{}, s.fault(opRead, s.ctx.Err())
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,33 +84,15 @@ func parseSRT(raw string) srtOptions {
 // srtCaller is one connection. What comes is read by a goroutine of its own: it
 // has to be confirmed in time.
 type srtCaller struct {
-	forward
-	// ctx is a field because the contract of media.Gate makes one context bound
-	// all that a Way does.
-	ctx     context.Context
-	cancel  context.CancelFunc
+	*srtBuffer
 	options srtOptions
-	conn    net.Conn
-	begin   time.Time
-	id      uint32
-	peer    uint32
+	link    srtLink
 	cipher  crypto.Crypto
-	key     packet.PacketEncryption // in use
 	order   congestion.Receiver
 	clock   srtClock
-	acks    map[uint32]time.Time // sent, by number
-	acked   uint32               // number of the last
-	rtt     time.Duration
-	jitter  time.Duration
-	sent    time.Time // the last packet
-	heard   time.Time
-	out     bytes.Buffer
+	trips   srtTrips
+	cancel  context.CancelFunc
 	running sync.WaitGroup
-
-	mu      sync.Mutex
-	waiting []byte
-	came    chan struct{} // of one: something waits, or it is over
-	failure error
 }
 
 // openSRT connects to a listener. Its transport stream is libav's to read.
@@ -121,23 +102,20 @@ func openSRT(ctx context.Context, network Network, r media.SourceRequest) (media
 		return media.Way{}, err
 	}
 	c := &srtCaller{
-		options: parseSRT(r.URL.Reveal()), conn: conn, begin: time.Now(), id: rand.Uint32()>>2 | 1,
-		key: packet.EvenKeyEncrypted, rtt: 100 * time.Millisecond, jitter: 50 * time.Millisecond,
-		acks: map[uint32]time.Time{}, came: make(chan struct{}, 1),
+		options: parseSRT(r.URL.Reveal()), link: newSRTLink(conn), trips: newSRTTrips(), srtBuffer: newSRTBuffer(),
 	}
-	c.ctx, c.cancel = context.WithCancel(ctx)
-	if err := guarded(c.shakeHands); err != nil {
+	ctx, c.cancel = context.WithCancel(ctx)
+	if err := guarded(func() error { return c.shakeHands(ctx) }); err != nil {
 		_ = conn.Close()
-		return media.Way{}, c.fault(opOpen, err)
+		err = c.fault(ctx, opOpen, err)
+		c.cancel()
+		return media.Way{}, err
 	}
 	c.running.Go(func() {
-		err := c.fault(opRead, guarded(c.run))
-		_ = guarded(func() error { return c.send(c.control(packet.CTRLTYPE_SHUTDOWN)) })
+		err := c.fault(ctx, opRead, guarded(func() error { return c.run(ctx) }))
+		_ = guarded(func() error { return c.link.send(c.link.control(packet.CTRLTYPE_SHUTDOWN)) })
 		_ = conn.Close()
-		c.mu.Lock()
-		c.failure = err
-		c.mu.Unlock()
-		c.wake()
+		c.end(err)
 	})
 	return media.Way{URL: r.URL, Bytes: c, Refusal: c.refusal, Close: c.close}, nil
 }
@@ -148,9 +126,9 @@ func (c *srtCaller) close() {
 }
 
 // fault is what an error means of the source.
-func (c *srtCaller) fault(op string, err error) error {
-	if c.ctx.Err() != nil {
-		return fmt.Errorf("%s: %w", op, context.Cause(c.ctx))
+func (c *srtCaller) fault(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", op, context.Cause(ctx))
 	}
 	if _, ok := errors.AsType[*media.Error](err); ok {
 		return err
@@ -165,69 +143,23 @@ func (c *srtCaller) refused(kind media.Kind, op, words string) error {
 	return &media.Error{Kind: kind, Op: op, Err: media.Because(c.options.place+": "+words, nil)}
 }
 
-// since is the time of the connection, in microseconds.
-func (c *srtCaller) since() uint64 { return uint64(time.Since(c.begin).Microseconds()) }
-
-// control makes a control packet.
-func (c *srtCaller) control(kind packet.CtrlType) packet.Packet {
-	p := packet.NewPacket(c.conn.RemoteAddr())
-	h := p.Header()
-	h.IsControlPacket, h.ControlType = true, kind
-	return p
-}
-
-func (c *srtCaller) send(p packet.Packet) error {
-	h := p.Header()
-	h.Timestamp, h.DestinationSocketId = uint32(c.since()), c.peer
-	c.out.Reset()
-	err := p.Marshal(&c.out)
-	p.Decommission()
-	if err != nil {
-		return err
-	}
-	c.sent = time.Now()
-	_, err = c.conn.Write(c.out.Bytes())
-	return err
-}
-
-// receive returns the next packet, nil where none comes within a tick.
-func (c *srtCaller) receive() (packet.Packet, error) {
-	if c.ctx.Err() != nil {
-		return nil, context.Cause(c.ctx)
-	}
-	_ = c.conn.SetReadDeadline(time.Now().Add(srtTick))
-	var b [srtPacket]byte
-	n, err := c.conn.Read(b[:])
-	if timed, ok := errors.AsType[net.Error](err); ok && timed.Timeout() {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	p, err := packet.NewPacketFromData(c.conn.RemoteAddr(), b[:n])
-	if err != nil || p.Header().DestinationSocketId != c.id {
-		return nil, nil // it is for somebody else
-	}
-	return p, nil
-}
-
 // shakeHands asks until the listener has said who it is, and then until it has
 // said yes (4.3.1).
-func (c *srtCaller) shakeHands() error {
+func (c *srtCaller) shakeHands(ctx context.Context) error {
 	ask := &packet.CIFHandshake{
 		IsRequest: true, Version: 4, ExtensionField: 2, HandshakeType: packet.HSTYPE_INDUCTION,
 		InitialPacketSequenceNumber: circular.New(rand.Uint32()&packet.MAX_SEQUENCENUMBER, packet.MAX_SEQUENCENUMBER),
-		MaxTransmissionUnitSize:     srtPacket, MaxFlowWindowSize: srtWindow, SRTSocketId: c.id,
+		MaxTransmissionUnitSize:     srtPacket, MaxFlowWindowSize: srtWindow, SRTSocketId: c.link.id,
 	}
-	ask.PeerIP.FromNetAddr(c.conn.LocalAddr())
+	ask.PeerIP.FromNetAddr(c.link.conn.LocalAddr())
 	for end := time.Now().Add(connectTime); time.Now().Before(end); {
-		p := c.control(packet.CTRLTYPE_HANDSHAKE)
+		p := c.link.control(packet.CTRLTYPE_HANDSHAKE)
 		p.MarshalCIF(ask)
-		if err := c.send(p); err != nil {
+		if err := c.link.send(p); err != nil {
 			return err
 		}
 		for again := time.Now().Add(srtAskAgain); time.Now().Before(again); {
-			p, err := c.receive()
+			p, err := c.link.receive(ctx)
 			if err != nil {
 				return err
 			}
@@ -280,7 +212,7 @@ func (c *srtCaller) conclude(ask, answer *packet.CIFHandshake) error {
 		return errSRTOld
 	}
 	ask.HasKM, ask.SRTKM = true, &packet.CIFKeyMaterialExtension{}
-	return c.cipher.MarshalKM(ask.SRTKM, c.options.passphrase, c.key)
+	return c.cipher.MarshalKM(ask.SRTKM, c.options.passphrase, packet.EvenKeyEncrypted)
 }
 
 // agree takes what the listener said.
@@ -288,7 +220,7 @@ func (c *srtCaller) agree(answer *packet.CIFHandshake) error {
 	if answer.Version != 5 || answer.SRTHS == nil {
 		return errSRTOld
 	}
-	c.peer, c.heard = answer.SRTSocketId, time.Now()
+	c.link.peer, c.link.heard = answer.SRTSocketId, time.Now()
 	latency := max(srtLatency, time.Duration(answer.SRTHS.SendTSBPDDelay)*time.Millisecond)
 	c.clock.latency = latency.Microseconds()
 	c.order = live.NewReceiver(live.ReceiveConfig{
@@ -346,15 +278,15 @@ func (c *srtClock) place(ts uint32, now int64) uint64 {
 }
 
 // run reads and confirms until the connection ends.
-func (c *srtCaller) run() error {
+func (c *srtCaller) run(ctx context.Context) error {
 	tick := time.Now()
 	for {
-		p, err := c.receive()
+		p, err := c.link.receive(ctx)
 		if err != nil {
 			return err
 		}
 		if p != nil {
-			c.heard = time.Now()
+			c.link.heard = time.Now()
 			if err := c.take(p); err != nil {
 				return err
 			}
@@ -362,13 +294,13 @@ func (c *srtCaller) run() error {
 		now := time.Now()
 		if now.Sub(tick) >= srtTick {
 			tick = now
-			c.order.Tick(srtEpoch + c.since())
+			c.order.Tick(srtEpoch + c.link.since())
 		}
 		switch {
-		case now.Sub(c.heard) > readTime:
+		case now.Sub(c.link.heard) > readTime:
 			return media.Sentence("its server did not answer in time")
-		case now.Sub(c.sent) > srtKeepAlive:
-			if err := c.send(c.control(packet.CTRLTYPE_KEEPALIVE)); err != nil {
+		case now.Sub(c.link.sent) > srtKeepAlive:
+			if err := c.link.send(c.link.control(packet.CTRLTYPE_KEEPALIVE)); err != nil {
 				return err
 			}
 		}
@@ -396,16 +328,8 @@ func (c *srtCaller) take(p packet.Packet) error {
 
 // measure takes the answer to a confirmation of ours (4.10).
 func (c *srtCaller) measure(number uint32) {
-	if sent, ok := c.acks[number]; ok {
-		now := time.Since(sent)
-		c.jitter += ((c.rtt - now).Abs() - c.jitter) / 4
-		c.rtt += (now - c.rtt) / 8
-		c.order.SetNAKInterval(uint64(max((c.rtt+4*c.jitter)/2, 2*srtTick).Microseconds()))
-	}
-	for n := range c.acks {
-		if n <= number {
-			delete(c.acks, n)
-		}
+	if c.trips.back(number) {
+		c.order.SetNAKInterval(uint64(max((c.trips.rtt+4*c.trips.jitter)/2, 2*srtTick).Microseconds()))
 	}
 }
 
@@ -417,7 +341,7 @@ func (c *srtCaller) media(p packet.Packet) {
 		p.Decommission()
 		return
 	}
-	h.PktTsbpdTime = c.clock.place(h.Timestamp, int64(c.since()))
+	h.PktTsbpdTime = c.clock.place(h.Timestamp, int64(c.link.since()))
 	if c.cipher != nil && h.KeyBaseEncryptionFlag != packet.UnencryptedPacket {
 		if c.cipher.EncryptOrDecryptPayload(p.Data(), h.KeyBaseEncryptionFlag, h.PacketSequenceNumber.Val()) != nil {
 			p.Decommission()
@@ -433,81 +357,36 @@ func (c *srtCaller) changeKey(p packet.Packet) error {
 	if c.cipher == nil || p.UnmarshalCIF(told) != nil || c.cipher.UnmarshalKM(told, c.options.passphrase) != nil {
 		return nil
 	}
-	answer := c.control(packet.CTRLTYPE_USER)
+	answer := c.link.control(packet.CTRLTYPE_USER)
 	answer.Header().SubType = packet.EXTTYPE_KMRSP
 	answer.SetData(bytes.Clone(p.Data()))
-	return c.send(answer)
+	return c.link.send(answer)
 }
 
 // confirm says what has come (3.2.4). Its errors are the next read's, too.
 func (c *srtCaller) confirm(next circular.Number, light bool) {
-	p := c.control(packet.CTRLTYPE_ACK)
+	p := c.link.control(packet.CTRLTYPE_ACK)
 	says := packet.CIFACK{LastACKPacketSequenceNumber: next, IsLite: light}
 	if !light {
 		pace, rate, capacity := c.order.PacketRate()
-		says.RTT, says.RTTVar = uint32(c.rtt.Microseconds()), uint32(c.jitter.Microseconds())
+		says.RTT, says.RTTVar = uint32(c.trips.rtt.Microseconds()), uint32(c.trips.jitter.Microseconds())
 		says.AvailableBufferSize = srtWindow
 		says.PacketsReceivingRate, says.EstimatedLinkCapacity, says.ReceivingRate = uint32(pace), uint32(capacity), uint32(rate)
-		c.acked++
-		c.acks[c.acked] = time.Now()
-		delete(c.acks, c.acked-srtWindow)
-		p.Header().TypeSpecific = c.acked
+		p.Header().TypeSpecific = c.trips.out()
 	}
 	p.MarshalCIF(&says)
-	_ = c.send(p)
+	_ = c.link.send(p)
 }
 
 // miss asks for what has not come (3.2.5).
 func (c *srtCaller) miss(from, to circular.Number) {
-	p := c.control(packet.CTRLTYPE_NAK)
+	p := c.link.control(packet.CTRLTYPE_NAK)
 	p.MarshalCIF(&packet.CIFNAK{LostPacketSequenceNumber: []circular.Number{from, to}})
-	_ = c.send(p)
+	_ = c.link.send(p)
 }
 
 // deliver is called for what is next, in its order.
 func (c *srtCaller) deliver(p packet.Packet) {
-	c.mu.Lock()
-	if len(c.waiting) < srtWaiting {
-		c.waiting = append(c.waiting, p.Data()...)
-	}
-	c.mu.Unlock()
+	c.add(p.Data())
 	p.Decommission()
-	c.wake()
-}
-
-func (c *srtCaller) wake() {
-	select {
-	case c.came <- struct{}{}:
-	default:
-	}
-}
-
-// Read is io.Reader's.
-func (c *srtCaller) Read(to []byte) (int, error) {
-	for {
-		c.mu.Lock()
-		n := copy(to, c.waiting)
-		err := c.failure
-		if c.waiting = c.waiting[n:]; len(c.waiting) == 0 {
-			c.waiting = nil
-		}
-		c.mu.Unlock()
-		if n > 0 || err != nil {
-			return n, err
-		}
-		select {
-		case <-c.came:
-		case <-c.ctx.Done():
-			return 0, context.Cause(c.ctx)
-		}
-	}
-}
-
-func (c *srtCaller) refusal() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := errors.AsType[*media.Error](c.failure); ok {
-		return c.failure
-	}
-	return nil
 }

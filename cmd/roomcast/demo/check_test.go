@@ -62,7 +62,7 @@ func TestWhatTheRoomReceivedIsChecked(t *testing.T) {
 
 func TestADisorderIsNamed(t *testing.T) {
 	f := figures{
-		session: fakeroom.Session{End: fakeroom.EndLost, EndWords: "EOF", Truncated: true},
+		session: fakeroom.Session{Ending: fakeroom.Ending{End: fakeroom.EndLost, EndWords: "EOF"}, Truncated: true},
 		report:  fakeroom.Report{Problems: []string{"timestamps at 1s"}},
 	}
 	err := inOrder(f, 2)

@@ -35,11 +35,8 @@ type chain struct {
 	feed   *feed
 	end    func() // of the loader; returns when it has ended
 	run    media.Source
-	offset time.Duration   // of the run's times
-	fresh  [2]bool         // nothing of the run has come
-	now    [2]*media.Track // what its tracks are
-	news   [2]*media.Track // that the next packet is to tell
-	config [2][]byte       // the same
+	offset time.Duration // of the run's times
+	tracks [2]chainTrack // by media.MediaType
 	bad    int
 
 	held []sample // read ahead
@@ -47,13 +44,23 @@ type chain struct {
 	over bool
 }
 
+// chainTrack is one of a chain's tracks over all runs, and what its next packet is to
+// tell.
+type chainTrack struct {
+	now    *media.Track // what it is; nil: there was none
+	news   *media.Track // what it has become, told with the next packet
+	config []byte       // the same, of its decoder configuration
+	fresh  bool         // nothing of the run has come
+}
+
 // start begins with a segment.
 func (c *chain) start(number uint64) {
 	s := c.source
 	ctx, cancel := context.WithCancel(s.ctx)
 	l := &loader{
-		f: s.fetcher, log: s.log, stood: s.stood, address: c.address, base: c.base, list: c.list, fixed: s.timeline != nil || c.list.over, next: number,
-		items: make(chan item, mostChunks), ahead: make(chan struct{}, mostAhead),
+		f: s.fetcher, log: s.log, next: number,
+		updates: updates{f: s.fetcher, address: c.address, base: c.base, list: c.list, fixed: s.timeline != nil || c.list.over, stood: s.stood},
+		items:   make(chan item, mostChunks), ahead: make(chan struct{}, mostAhead),
 	}
 	c.feed = &feed{ctx: ctx, loader: l}
 	c.held, c.head, c.over, c.bad = nil, nil, false, 0
@@ -113,26 +120,37 @@ func (c *chain) begin() error {
 	if f.first.clock != nil {
 		c.offset = *f.first.clock - run.Info().StartTime
 	}
-	c.fresh = [2]bool{true, true}
+	c.tracks[media.Video].fresh, c.tracks[media.Audio].fresh = true, true
 	for _, t := range run.Info().Tracks {
-		c.meet(t, strings.HasPrefix(run.Info().Container, "mov"))
+		c.tracks[t.Type].meet(t, strings.HasPrefix(run.Info().Container, "mov"))
 	}
 	return nil
 }
 
-// meet notes what a track is from now on; apart says that its decoder configuration
+// meet notes what the track is from now on; apart says that its decoder configuration
 // comes beside its packets.
-func (c *chain) meet(t media.Track, apart bool) {
-	before := c.now[t.Type]
-	c.now[t.Type], c.config[t.Type] = &t, nil
+func (c *chainTrack) meet(t media.Track, apart bool) {
+	before := c.now
+	c.now, c.config = &t, nil
 	switch {
 	case before == nil:
 	case t.Codec != before.Codec,
 		apart && (t.Width != before.Width || t.Height != before.Height || t.SampleRate != before.SampleRate || t.Channels != before.Channels):
-		c.news[t.Type] = &t
+		c.news = &t
 	case apart && !bytes.Equal(t.Extradata, before.Extradata):
-		c.config[t.Type] = t.Extradata
+		c.config = t.Extradata
 	}
+}
+
+// tell makes a packet of the track say what it is to tell.
+func (c *chainTrack) tell(p *media.Packet) {
+	if p.Change == nil && c.news != nil {
+		p.Change = c.news
+	}
+	if p.Change == nil && p.Extradata == nil {
+		p.Extradata = c.config
+	}
+	c.news, c.config = nil, nil
 }
 
 // read returns the next packet that the chain gives, io.EOF after the last.
@@ -162,7 +180,7 @@ func (c *chain) readOn() (sample, error) {
 			}
 		case errors.Is(err, media.ErrLateVideo): // the next packets tell it
 			for _, t := range c.run.Info().Tracks {
-				c.now[t.Type] = &t
+				c.tracks[t.Type].now = &t
 			}
 		case err == io.EOF: //nolint:errorlint // as media.Source has it
 			if err := c.endRun(); err != nil {
@@ -180,7 +198,7 @@ func (c *chain) next() error {
 		err := c.begin()
 		switch media.KindOf(err) { //nolint:exhaustive // the others are for good
 		case media.KindSourceInvalid, media.KindSourceNoTrack:
-			if c.bad++; c.feed.refusal() == nil && c.now != [2]*media.Track{} && c.bad < mostBad {
+			if c.bad++; c.feed.refusal() == nil && c.known() && c.bad < mostBad {
 				c.source.log.Warn("a part is left out that cannot be read", "error", err)
 				continue
 			}
@@ -189,24 +207,23 @@ func (c *chain) next() error {
 	}
 }
 
+// known says whether any track is.
+func (c *chain) known() bool {
+	return c.tracks[media.Video].now != nil || c.tracks[media.Audio].now != nil
+}
+
 // sample makes one of a run's packet, unless the chain does not give it.
 func (c *chain) sample(p media.Packet) (sample, bool) {
 	var kind media.MediaType
 	if p.Change != nil {
-		kind, c.now[p.Change.Type] = p.Change.Type, p.Change
+		kind, c.tracks[p.Change.Type].now = p.Change.Type, p.Change
 	} else {
 		kind = c.run.Info().Tracks[p.Track].Type
 	}
 	if !c.gives[kind] {
 		return sample{}, false
 	}
-	if p.Change == nil && c.news[kind] != nil {
-		p.Change = c.news[kind]
-	}
-	if p.Change == nil && p.Extradata == nil {
-		p.Extradata = c.config[kind]
-	}
-	c.news[kind], c.config[kind] = nil, nil
+	c.tracks[kind].tell(&p)
 	if !p.NoPTS {
 		p.PTS += c.offset
 	}
@@ -214,8 +231,8 @@ func (c *chain) sample(p media.Packet) (sample, bool) {
 		p.DTS += c.offset
 	}
 	s := sample{Packet: p, kind: kind, clock: c.feed.first.segment.clock}
-	if c.fresh[kind] {
-		s.hole, c.fresh[kind] = c.feed.hole, false
+	if c.tracks[kind].fresh {
+		s.hole, c.tracks[kind].fresh = c.feed.hole, false
 	}
 	return s, true
 }

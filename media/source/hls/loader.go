@@ -21,18 +21,7 @@ const (
 	// mostMissing is how many segments in a row may be missing, and how often a live
 	// playlist.
 	mostMissing = 3
-	// fromEnd is how many of its longest segments before its end a live stream begins
-	// (RFC 8216, section 6.3.3), and for how many target durations it may not grow.
-	fromEnd = 3
-	// A live playlist is asked for again after shortestWait at the soonest, and counts
-	// as standing still after leastStill.
-	shortestWait = 200 * time.Millisecond
-	longestWait  = 30 * time.Second
-	leastStill   = 10 * time.Second
 )
-
-// errStill is why a live stream's playlist ends without its end.
-var errStill = &media.Error{Kind: media.KindSourceUnavailable, Op: opPlaylist, Err: media.Because("its playlist does not grow any more, and does not say that it has ended", nil)}
 
 // item is what a loader hands on: a segment's begin, its bytes, or why there is no
 // more (io.EOF at the end).
@@ -50,24 +39,16 @@ type item struct {
 type loader struct {
 	f       *fetcher
 	log     *slog.Logger
-	address string // of the playlist
-	base    string // that others in it are relative to
-	list    *list
-	fixed   bool // the playlist is whole
+	updates updates // of the playlist
 	next    uint64
 	items   chan item
 	ahead   chan struct{}
 
 	broken  bool // what comes next does not follow upon last
 	last    *segment
-	missing int
+	missing int // in a row
 	keys    keys
-	stood   *Stood
-	initial []byte    // of last
-	asked   time.Time // for the playlist
-	grown   time.Time
-	still   bool // it did not grow at the last look
-	failed  int  // looks in a row
+	initial []byte // of last
 }
 
 // run loads until the end, or ctx's.
@@ -76,7 +57,8 @@ func (l *loader) run(ctx context.Context) {
 }
 
 func (l *loader) loadAll(ctx context.Context) error {
-	l.asked, l.grown, l.broken, l.keys = time.Now(), time.Now(), true, keys{}
+	l.updates.begin()
+	l.broken, l.keys = true, keys{}
 	for {
 		s, err := l.take(ctx)
 		if err != nil {
@@ -110,7 +92,7 @@ func (l *loader) take(ctx context.Context) (segment, error) {
 		if s, ok := l.find(); ok {
 			return s, nil
 		}
-		if l.fixed || l.list.over {
+		if l.updates.fixed || l.updates.list.over {
 			return segment{}, io.EOF
 		}
 		if err := l.refresh(ctx); err != nil {
@@ -122,7 +104,7 @@ func (l *loader) take(ctx context.Context) (segment, error) {
 // find returns the next segment, if it is there. A stream that has gone on without us,
 // or begun anew, is taken where it is.
 func (l *loader) find() (segment, bool) {
-	all := l.list.segments
+	all := l.updates.list.segments
 	if len(all) == 0 {
 		return segment{}, false
 	}
@@ -131,78 +113,26 @@ func (l *loader) find() (segment, bool) {
 	case l.next < first:
 		l.next, l.broken = first, true
 	case l.next > end:
-		l.next, l.broken = l.list.liveStart(), true
+		l.next, l.broken = l.updates.list.liveStart(), true
 	case l.next == end:
 		return segment{}, false
 	}
 	return all[l.next-first], true
 }
 
-// liveStart is the number of the segment that a live stream is begun with.
-func (l *list) liveStart() uint64 {
-	i := len(l.segments) - 1
-	longest := l.longest()                                                                         // half of it is for those that are a little shorter
-	for need := fromEnd*longest - longest/2; i > 0 && l.length()-l.segments[i].begin < need; i-- { //nolint:revive // it counts
-	}
-	return l.segments[max(i, 0)].number
-}
-
-// longest is the length of the longest segment; what a playlist says of it may be far
-// too much.
-func (l *list) longest() time.Duration {
-	var longest time.Duration
-	for _, s := range l.segments {
-		longest = max(longest, s.length)
-	}
-	if longest == 0 {
-		return l.target
-	}
-	return longest
-}
-
-// refresh asks for the playlist again when it is time to (RFC 8216, section 6.3.4).
+// refresh asks for the playlist again.
 func (l *loader) refresh(ctx context.Context) error {
-	wait := l.list.longest()
-	if l.still {
-		wait /= 2
-	}
-	timer := time.NewTimer(time.Until(l.asked.Add(min(max(wait, shortestWait), longestWait))))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	l.asked = time.Now()
 	before := l.next
-	p, err := l.f.playlist(ctx, l.address)
-	var now *list
-	if err == nil {
-		now, err = parse(p.Text)
+	if came, err := l.updates.await(ctx); err != nil || !came {
+		return err
 	}
-	if err != nil {
-		if l.failed++; ctx.Err() != nil || l.failed >= mostMissing || media.KindOf(err) != media.KindSourceUnavailable && media.KindOf(err) != media.KindSourceNotFound {
-			return err
-		}
-		l.still = true
-		return nil
-	}
-	l.failed, l.list, l.base = 0, now, p.Address.Reveal()
 	_, grown := l.find()
-	if l.still = !grown && l.next == before; !l.still || now.over {
-		l.grown = time.Now()
-		return nil
-	}
-	if limit := max(fromEnd*max(now.target, now.longest()), leastStill); time.Since(l.grown) >= limit {
-		l.stood.note(l.address, l.next)
-		return errStill
-	}
-	return nil
+	return l.updates.judge(grown || l.next != before, l.next)
 }
 
 // load hands one segment on; sent says that its begin was.
 func (l *loader) load(ctx context.Context, s segment) (sent bool, err error) {
-	address, err := resolve(l.base, s.uri)
+	address, err := resolve(l.updates.base, s.uri)
 	if err != nil {
 		return false, err
 	}
@@ -267,7 +197,7 @@ func (l *loader) begin(ctx context.Context, s segment) error {
 	if i == nil {
 		return nil
 	}
-	address, err := resolve(l.base, i.uri)
+	address, err := resolve(l.updates.base, i.uri)
 	if err != nil {
 		return err
 	}
@@ -300,7 +230,7 @@ func (r *sliceReader) Read(b []byte) (int, error) {
 }
 
 func (l *loader) decrypt(ctx context.Context, body io.Reader, k *key, number uint64) (io.Reader, error) {
-	address, err := resolve(l.base, k.uri)
+	address, err := resolve(l.updates.base, k.uri)
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +251,7 @@ func (l *loader) miss(ctx context.Context, s segment, err error) error {
 	}
 	gone := status >= http.StatusBadRequest && status < http.StatusInternalServerError &&
 		status != http.StatusUnauthorized && status != http.StatusForbidden && status != http.StatusTooManyRequests
-	if l.missing++; ctx.Err() != nil || l.missing >= mostMissing || l.fixed && !gone || media.KindOf(err) == media.KindSourceBlocked {
+	if l.missing++; ctx.Err() != nil || l.missing >= mostMissing || l.updates.fixed && !gone || media.KindOf(err) == media.KindSourceBlocked {
 		return err
 	}
 	l.log.Warn("a segment is left out", "number", s.number, "error", err)

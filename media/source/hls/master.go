@@ -10,12 +10,6 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// What the room takes: 1080p either way round.
-const (
-	mostLong  = 1920
-	mostShort = 1080
-)
-
 // variant is one #EXT-X-STREAM-INF of a master playlist with its address.
 type variant struct {
 	uri           string
@@ -39,7 +33,8 @@ type master struct {
 	renditions []rendition
 }
 
-func parseMaster(text string) master {
+// parseMaster reads a playlist of playlists for a room that takes pictures within bounds.
+func parseMaster(text string, bounds media.Bounds) master {
 	var m master
 	info, found := "", false
 	for line := range lines(text) {
@@ -56,7 +51,7 @@ func parseMaster(text string) master {
 			}
 		}
 	}
-	slices.SortStableFunc(m.variants, func(a, b variant) int { return better(b, a) })
+	slices.SortStableFunc(m.variants, func(a, b variant) int { return better(b, a, bounds) })
 	return m
 }
 
@@ -88,11 +83,11 @@ func newRendition(info string) rendition {
 }
 
 // fit is 1 for what the room takes, 0 for what does not say, -1 for what is too big.
-func fit(width, height int) int {
+func fit(width, height int, bounds media.Bounds) int {
 	switch {
 	case width == 0:
 		return 0
-	case max(width, height) <= mostLong && min(width, height) <= mostShort:
+	case bounds.Hold(width, height):
 		return 1
 	}
 	return -1
@@ -100,16 +95,16 @@ func fit(width, height int) int {
 
 // better prefers a picture, then what fits, then what is bigger; of those that do not
 // fit the smallest. Of the same size it prefers what the room takes as it is.
-func better(a, b variant) int {
+func better(a, b variant, bounds media.Bounds) int {
 	if a.sound != b.sound {
 		return order(b.sound, a.sound)
 	}
-	fits := fit(a.width, a.height)
+	fits := fit(a.width, a.height, bounds)
 	pixels := cmp.Compare(a.width*a.height, b.width*b.height)
 	if fits < 0 {
 		pixels = -pixels
 	}
-	return cmp.Or(fits-fit(b.width, b.height), pixels, order(a.h264, b.h264), cmp.Compare(a.bandwidth, b.bandwidth))
+	return cmp.Or(fits-fit(b.width, b.height, bounds), pixels, order(a.h264, b.h264), cmp.Compare(a.bandwidth, b.bandwidth))
 }
 
 func order(a, b bool) int {

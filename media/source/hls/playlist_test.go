@@ -197,7 +197,7 @@ func FuzzPlaylist(f *testing.F) {
 	f.Add("#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"b\"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\nc\n")
 	f.Add("#EXTM3U\n#EXT-X-MAP:URI=\"i\",BYTERANGE=\"9@1\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:2,\n#EXT-X-BYTERANGE:9\na\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		m := parseMaster(text)
+		m := parseMaster(text, fullHD)
 		for _, v := range m.variants {
 			if sounds := m.sounds(v); len(sounds) > 0 {
 				i, err := chooseSound(sounds, "")

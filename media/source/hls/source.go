@@ -91,7 +91,7 @@ func (s *Source) open(p Playlist) error {
 	if !isMaster(p.Text) {
 		return s.openWith(p, nil, 0)
 	}
-	m := parseMaster(p.Text)
+	m := parseMaster(p.Text, s.request.Bounds)
 	if len(m.variants) == 0 {
 		return invalid(media.Because("its playlist names no variant", nil))
 	}
@@ -140,7 +140,7 @@ func passable(err error) bool {
 
 // tooBig says whether the room does not take the picture as it is.
 func (s *Source) tooBig() bool {
-	return slices.ContainsFunc(s.info.Tracks, func(t media.Track) bool { return t.Type == media.Video && fit(t.Width, t.Height) < 0 })
+	return slices.ContainsFunc(s.info.Tracks, func(t media.Track) bool { return t.Type == media.Video && fit(t.Width, t.Height, s.request.Bounds) < 0 })
 }
 
 func (s *Source) openVariant(at Playlist, m master, v variant) error {
@@ -302,8 +302,8 @@ func (s *Source) tracks() (all []media.Track) {
 // track is the one of a type; nil: none.
 func (s *Source) track(m media.MediaType) *media.Track {
 	for _, c := range s.chains {
-		if c.gives[m] && c.now[m] != nil {
-			return c.now[m]
+		if t := c.tracks[m].now; c.gives[m] && t != nil {
+			return t
 		}
 	}
 	return nil
@@ -311,7 +311,7 @@ func (s *Source) track(m media.MediaType) *media.Track {
 
 // leading is the type of the first chain's track that positions are found by.
 func (s *Source) leading() media.MediaType {
-	if s.chains[0].now[media.Video] != nil || !s.chains[0].gives[media.Audio] {
+	if s.chains[0].tracks[media.Video].now != nil || !s.chains[0].gives[media.Audio] {
 		return media.Video
 	}
 	return media.Audio

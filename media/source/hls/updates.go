@@ -1,0 +1,106 @@
+package hls
+
+import (
+	"context"
+	"time"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+const (
+	// fromEnd is how many of its longest segments before its end a live stream begins
+	// (RFC 8216, section 6.3.3), and for how many target durations it may not grow.
+	fromEnd = 3
+	// A live playlist is asked for again after shortestWait at the soonest, and counts
+	// as standing still after leastStill.
+	shortestWait = 200 * time.Millisecond
+	longestWait  = 30 * time.Second
+	leastStill   = 10 * time.Second
+)
+
+// errStill is why a live stream's playlist ends without its end.
+var errStill = &media.Error{Kind: media.KindSourceUnavailable, Op: opPlaylist, Err: media.Because("its playlist does not grow any more, and does not say that it has ended", nil)}
+
+// updates is a media playlist as it is by now. It decides when a live one is asked for
+// again (RFC 8216, section 6.3.4), and when it has not grown for too long.
+type updates struct {
+	f       *fetcher
+	address string
+	base    string // that what it names is relative to
+	list    *list
+	fixed   bool   // it is whole
+	stood   *Stood // learns that it does not grow any more
+
+	asked  time.Time
+	grown  time.Time
+	still  bool // it did not grow at the last look
+	failed int  // looks in a row
+}
+
+func (u *updates) begin() { u.asked, u.grown = time.Now(), time.Now() }
+
+// await asks for the playlist again when it is time to; came says whether it was there.
+func (u *updates) await(ctx context.Context) (came bool, err error) {
+	wait := u.list.longest()
+	if u.still {
+		wait /= 2
+	}
+	timer := time.NewTimer(time.Until(u.asked.Add(min(max(wait, shortestWait), longestWait))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	u.asked = time.Now()
+	p, err := u.f.playlist(ctx, u.address)
+	var now *list
+	if err == nil {
+		now, err = parse(p.Text)
+	}
+	if err != nil {
+		if u.failed++; ctx.Err() != nil || u.failed >= mostMissing || media.KindOf(err) != media.KindSourceUnavailable && media.KindOf(err) != media.KindSourceNotFound {
+			return false, err
+		}
+		u.still = true
+		return false, nil
+	}
+	u.failed, u.list, u.base = 0, now, p.Address.Reveal()
+	return true, nil
+}
+
+// judge is told whether the playlist that has come has grown; next is the number of the
+// segment that is waited for.
+func (u *updates) judge(grown bool, next uint64) error {
+	if u.still = !grown; grown || u.list.over {
+		u.grown = time.Now()
+		return nil
+	}
+	if limit := max(fromEnd*max(u.list.target, u.list.longest()), leastStill); time.Since(u.grown) >= limit {
+		u.stood.note(u.address, next)
+		return errStill
+	}
+	return nil
+}
+
+// liveStart is the number of the segment that a live stream is begun with.
+func (l *list) liveStart() uint64 {
+	i := len(l.segments) - 1
+	longest := l.longest()                                                                         // half of it is for those that are a little shorter
+	for need := fromEnd*longest - longest/2; i > 0 && l.length()-l.segments[i].begin < need; i-- { //nolint:revive // it counts
+	}
+	return l.segments[max(i, 0)].number
+}
+
+// longest is the length of the longest segment; what a playlist says of it may be far
+// too much.
+func (l *list) longest() time.Duration {
+	var longest time.Duration
+	for _, s := range l.segments {
+		longest = max(longest, s.length)
+	}
+	if longest == 0 {
+		return l.target
+	}
+	return longest
+}
