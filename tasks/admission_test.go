@@ -108,7 +108,7 @@ func TestAWorkerWhoseCoresAreTakenAsksForNothing(t *testing.T) {
 		w.worker.askRenew()
 		synctest.Wait()
 		require.True(t, w.worker.Takes(false))
-		require.Equal(t, Cost(99*LeastCost), w.told().Capacity.Taken)
+		require.Equal(t, 99*LeastCost, w.told().Capacity.Taken)
 		w.handle(Task{ID: "c", Epoch: 1})
 		w.worker.askRenew()
 		synctest.Wait()
