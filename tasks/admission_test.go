@@ -76,7 +76,7 @@ func TestAPushThatDoesNotFitIsGivenBackBeforeItsRoomIsOpened(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, <-w.handle(Task{ID: "b", Epoch: 1}), "that bell is heard")
 		require.Zero(t, r.opened("b"))
-		b := w.store.pushes["b"]
+		b := FakeStore{w.store}.Get("b")
 		require.Equal(t, Queued, b.State)
 		require.EqualValues(t, 2, b.Epoch)
 		require.Equal(t, WaitingForCapacity, b.Waiting)
@@ -157,7 +157,7 @@ func TestAPushLargerThanAWorkerRunsAloneAndIsWarned(t *testing.T) {
 		w.handle(Task{ID: "large", Epoch: 2})
 		time.Sleep(2 * renewEvery)
 		require.Equal(t, 1, r.opened("large"))
-		require.Equal(t, string(media.WarnTooSlow), w.store.pushes["large"].Warnings[0].Code)
+		require.Equal(t, string(media.WarnTooSlow), FakeStore{w.store}.Get("large").Warnings[0].Code)
 		require.False(t, w.worker.Takes(true), "nothing comes beside it")
 	})
 }
@@ -186,7 +186,7 @@ func TestACostThatChangesInTheMiddleIsCountedAnewAndNobodyIsThrownOut(t *testing
 		time.Sleep(3 * renewEvery)
 		require.Equal(t, 2, w.worker.Running())
 		require.Equal(t, 142*LeastCost, w.told().Capacity.Taken)
-		require.Equal(t, 71*LeastCost, w.store.pushes["a"].Cost, "whoever takes it over knows")
+		require.Equal(t, 71*LeastCost, FakeStore{w.store}.Get("a").Cost, "whoever takes it over knows")
 		require.False(t, w.worker.Takes(true))
 	})
 }
@@ -210,8 +210,8 @@ func TestTwiceWhatAWorkerCarriesIsOfferedAndItNeverCarriesMore(t *testing.T) {
 		}
 		time.Sleep(2 * renewEvery)
 		running, waits := 0, 0
-		for _, p := range w.store.pushes {
-			switch {
+		for _, p := range pushes {
+			switch p := (FakeStore{w.store}).Get(p.ID); {
 			case p.State == Publishing:
 				running++
 			case p.State == Queued && p.Waiting == WaitingForCapacity:

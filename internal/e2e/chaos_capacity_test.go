@@ -21,7 +21,7 @@ type load struct {
 
 func loadSized() load {
 	if full {
-		return load{cores: "1", clip: mediatest.Spec{Seconds: 300, Width: 1280, Height: 720, FPS: 30, GOPSeconds: 2}, plays: time.Minute, strict: true}
+		return load{cores: "1", clip: mediatest.Spec{Seconds: 150, Width: 1280, Height: 720, FPS: 30, GOPSeconds: 2}, plays: time.Minute, strict: true}
 	}
 	return load{cores: "0.1", clip: mediatest.Spec{Seconds: 300, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1}, plays: 3 * time.Second}
 }
@@ -72,7 +72,7 @@ func (c *crowd) standing() (playing, waiting []string) {
 func TestChaosAWorkerTakesWhatItCanPlayInTimeAndTheRestWaits(t *testing.T) {
 	beside(t)
 	l := loadSized()
-	c := newCrowd(t, options{env: []string{"ROOMCAST_WORKER_CORES=" + l.cores}})
+	c := newCrowd(t, options{env: []string{"ROOMCAST_WORKER_CORES=" + l.cores, "ROOMCAST_WORKER_SLOTS=1000"}})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, l.clip)})
 	empty := c.capacity()
 	room, _ := empty["freePushes"].(map[string]any)
