@@ -11,8 +11,8 @@ type Options struct {
 	Repeat         int           // how often to play it; 0 and 1: once, RepeatForever: for ever
 	MaxDuration    time.Duration // of the push in the room, all attempts together; 0: no limit
 	Transcode      TranscodeMode // "" is auto
-	Video          VideoWish
-	Audio          AudioWish
+	Video          VideoOptions
+	Audio          AudioOptions
 	FillAudio      bool // silence for a source without sound
 	FillVideo      bool // black for a source without a picture
 	Choice         TrackChoice
@@ -29,23 +29,23 @@ func (o Options) PlaysOnce() bool { return o.Repeat == 0 || o.Repeat == 1 }
 type TranscodeMode string
 
 // The modes of a request. Auto re-encodes what the room does not take as it
-// is, and what the wishes change.
+// is, and what the options change.
 const (
 	TranscodeAuto   TranscodeMode = "auto"
 	TranscodeNever  TranscodeMode = "never"
 	TranscodeAlways TranscodeMode = "always"
 )
 
-// VideoWish is what a request asks of the picture; the plan decides what is
+// VideoOptions is what a request asks of the picture; the plan decides what is
 // zero.
-type VideoWish struct {
+type VideoOptions struct {
 	Width, Height int // pixels; one alone keeps the shape
 	FPS           float64
 	Bitrate       BitsPerSecond
 }
 
-// AudioWish is what a request asks of the sound.
-type AudioWish struct {
+// AudioOptions is what a request asks of the sound.
+type AudioOptions struct {
 	Bitrate   BitsPerSecond // 0: the plan decides
 	Volume    int           // percent: 100 leaves it, 0 is silence; only with VolumeSet
 	VolumeSet bool
@@ -53,7 +53,7 @@ type AudioWish struct {
 }
 
 // Percent is how loud the sound is to be: 100 leaves it, 0 is silence.
-func (w AudioWish) Percent() int {
+func (w AudioOptions) Percent() int {
 	switch {
 	case w.Mute:
 		return 0

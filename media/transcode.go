@@ -33,9 +33,14 @@ type AudioOutput struct {
 // order of decoding, with data as the source carries it; they come out with
 // the room's times in the order of PTS, DTS equal to PTS, in FLV's form.
 type Transcoder interface {
-	// Output describes what comes out, Extradata in FLV's form included. It is
-	// known from the start and does not change.
-	Output() Track
+	Coder
+	Trimmer
+	CoderInfo
+	Close()
+}
+
+// Coder is what packets go into, and come out of.
+type Coder interface {
 	// Input says that the packets from here on are of another track: of a
 	// source opened anew, or with other parameters. What the old decoder still
 	// held comes out.
@@ -44,26 +49,37 @@ type Transcoder interface {
 	// nothing. A packet that cannot be decoded is skipped up to the next
 	// keyframe and counted by Damaged; an error is the end of the Transcoder.
 	Transcode(p Packet) ([]Packet, error)
+	// Repeat shows at t (room time), once more, the picture that was shown last
+	// or, where nothing has come out since SkipBefore, that which was decoded
+	// last. Nothing comes out where there is none, or a later one was shown; what
+	// is decoded afterwards must be later than t. Audio ignores it.
+	Repeat(t time.Duration) ([]Packet, error)
+	// Flush returns what is still inside; the Transcoder can go on after it.
+	Flush() ([]Packet, error)
+}
+
+// Trimmer says of what goes into a Coder next from where to where it comes out, and where
+// viewers can begin.
+type Trimmer interface {
 	// SkipBefore leaves out everything that is shown or heard before t (room
 	// time): decoded, but not encoded.
 	SkipBefore(t time.Duration)
 	// SkipFrom leaves out everything that is shown or heard at t (room time) or
 	// later, until it is called again; 0 leaves out nothing.
 	SkipFrom(t time.Duration)
-	// Repeat shows at t (room time), once more, the picture that was shown last
-	// or, where nothing has come out since SkipBefore, that which was decoded
-	// last. Nothing comes out where there is none, or a later one was shown; what
-	// is decoded afterwards must be later than t. Audio ignores it.
-	Repeat(t time.Duration) ([]Packet, error)
 	// ForceKey makes the next picture that comes out a keyframe. Audio ignores
 	// it.
 	ForceKey()
-	// Flush returns what is still inside; the Transcoder can go on after it.
-	Flush() ([]Packet, error)
+}
+
+// CoderInfo tells of a Coder's work.
+type CoderInfo interface {
+	// Output describes what comes out, Extradata in FLV's form included. It is
+	// known from the start and does not change.
+	Output() Track
 	// Damaged returns how many packets could not be decoded since it was asked
 	// last.
 	Damaged() int64
-	Close()
 }
 
 // Transcoders makes Transcoders. Errors are *Error: KindSourceUnsupported

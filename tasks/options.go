@@ -105,7 +105,7 @@ func (s *Service) checkTimes(c *checker, asked PushOptions, spec *Spec) {
 	c.refuseIf(spec.MaxIdle > 0 && spec.Mode == media.ModeVOD, "maxIdleSec", "is about live sources; leave it out with mode vod")
 }
 
-func (c *checker) checkVideo(asked PushOptions, v *media.VideoWish, rules media.Rules) {
+func (c *checker) checkVideo(asked PushOptions, v *media.VideoOptions, rules media.Rules) {
 	v.Width = c.size("width", asked.Width, rules.MaxWidth)
 	v.Height = c.size("height", asked.Height, rules.MaxWidth)
 	c.refuseIf(min(v.Width, v.Height) > rules.MaxHeight, "height", fmt.Sprintf("and width: the shorter must be at most %d", rules.MaxHeight))
@@ -117,7 +117,7 @@ func (c *checker) checkVideo(asked PushOptions, v *media.VideoWish, rules media.
 	v.Bitrate = media.BitsPerSecond(c.whole("videoKbps", asked.VideoKbps, 64, 20000)) * 1000
 }
 
-func (c *checker) checkAudio(asked PushOptions, a *media.AudioWish) {
+func (c *checker) checkAudio(asked PushOptions, a *media.AudioOptions) {
 	a.Bitrate = media.BitsPerSecond(c.whole("audioKbps", asked.AudioKbps, 16, 320)) * 1000
 	if asked.Volume != nil && *asked.Volume != 100 {
 		a.Volume, a.VolumeSet = int(c.whole("volume", asked.Volume, 0, maxVolume)), true
@@ -143,7 +143,7 @@ func (c *checker) checkTranscode(asked PushOptions, o *media.Options) {
 		o.Transcode = media.TranscodeAuto
 	case media.TranscodeAuto, media.TranscodeAlways:
 	case media.TranscodeNever:
-		if o.Video != (media.VideoWish{}) || o.Audio != (media.AudioWish{}) {
+		if o.Video != (media.VideoOptions{}) || o.Audio != (media.AudioOptions{}) {
 			c.add("transcode", "cannot be never with width, height, fps, videoKbps, audioKbps, volume or mute: they need re-encoding")
 		}
 	default:

@@ -50,8 +50,8 @@ func TestTheOptionsOfARequestAreThoseOfItsPush(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, media.Options{
 		StartAt: 1500 * time.Millisecond, EndAt: 1501 * time.Millisecond, Repeat: media.RepeatForever, MaxDuration: time.Second,
-		Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 1920, Height: 16, FPS: 59.94, Bitrate: 20_000_000},
-		Audio:     media.AudioWish{Bitrate: 16_000, VolumeSet: true, Mute: true},
+		Transcode: media.TranscodeAlways, Video: media.VideoOptions{Width: 1920, Height: 16, FPS: 59.94, Bitrate: 20_000_000},
+		Audio:     media.AudioOptions{Bitrate: 16_000, VolumeSet: true, Mute: true},
 		FillVideo: true, Choice: media.TrackChoice{Audio: "de", Program: 65535}, AudioDelay: -5 * time.Second,
 	}, p.Spec.Options)
 	require.Equal(t, time.Hour, p.Spec.MaxIdle)
@@ -220,7 +220,7 @@ func played(t *testing.T, p Push, record *ResumeRecord, play func(media.Job)) (*
 }
 
 func TestAnAttemptStartsWithinThePartThatWasAskedFor(t *testing.T) {
-	part := media.Options{StartAt: 10 * time.Second, EndAt: 20 * time.Second, Repeat: 3, Audio: media.AudioWish{Mute: true}}
+	part := media.Options{StartAt: 10 * time.Second, EndAt: 20 * time.Second, Repeat: 3, Audio: media.AudioOptions{Mute: true}}
 	for name, c := range map[string]struct {
 		record *ResumeRecord
 		before *media.Progress

@@ -45,8 +45,8 @@ func shortPushes(broken string) []aPush {
 		o.EndAt, o.FillAudio = o.StartAt+shortly(), true
 		return o
 	}
-	always := media.Options{Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 160, Height: 90, FPS: 15},
-		Audio: media.AudioWish{Volume: 50, VolumeSet: true}}
+	always := media.Options{Transcode: media.TranscodeAlways, Video: media.VideoOptions{Width: 160, Height: 90, FPS: 15},
+		Audio: media.AudioOptions{Volume: 50, VolumeSet: true}}
 	twice := media.Options{Repeat: 2}
 	return []aPush{
 		{name: "copy", sample: "mp4, baseline", options: to(media.Options{})},

@@ -30,7 +30,7 @@ type aPart struct {
 func soakParts() []aPart {
 	loop := media.Options{Repeat: media.RepeatForever, FillAudio: true}
 	small := loop
-	small.Transcode, small.Video = media.TranscodeAlways, media.VideoWish{Width: 160, Height: 90, FPS: 15}
+	small.Transcode, small.Video = media.TranscodeAlways, media.VideoOptions{Width: 160, Height: 90, FPS: 15}
 	black, part := loop, loop
 	black.FillVideo = true
 	part.StartAt, part.EndAt = time.Second, 3*time.Second

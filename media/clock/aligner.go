@@ -10,13 +10,13 @@ import (
 // How long a track is waited for that lies behind the other. Fragments of 6 s
 // are common, and hold all of one track before anything of the other.
 const (
-	// FileWeave is the most media of one track that is held for the other; a
+	// AlignSpan is the most media of one track that is held for the other; a
 	// track that did not come by then is not waited for until it comes again.
-	FileWeave = 20 * time.Second
-	// WeaveWait bounds the wait where a source gives its packets slowly. It is
+	AlignSpan = 20 * time.Second
+	// AlignWait bounds the wait where a source gives its packets slowly. It is
 	// more than maxSlip: a source that is too slow for its own fragments gets
 	// the lead that it lacks.
-	WeaveWait = 1500 * time.Millisecond
+	AlignWait = 1500 * time.Millisecond
 	// lateLag is by how much a track that begins late may stand behind the other:
 	// what muxers hold the sound for, and twice that.
 	lateLag = time.Second
@@ -45,7 +45,7 @@ type Aligner struct {
 // NewAligner returns the aligner of a source with these tracks; of a realtime
 // source nothing is held.
 func NewAligner(tracks []media.Track, realtime bool) *Aligner {
-	t := &Aligner{Interleaver: *NewInterleaver(len(tracks), FileWeave), newest: Forever}
+	t := &Aligner{Interleaver: *NewInterleaver(len(tracks), AlignSpan), newest: Forever}
 	switch {
 	case realtime:
 		t.hold = 0
@@ -182,7 +182,7 @@ func (a *Aligner) Patience(usual time.Duration) time.Duration {
 	}
 	now := time.Now()
 	if a.deadline.IsZero() {
-		a.deadline = now.Add(WeaveWait)
+		a.deadline = now.Add(AlignWait)
 	}
 	return a.deadline.Sub(now)
 }

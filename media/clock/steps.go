@@ -11,7 +11,7 @@ const (
 	// mostStep is by how much a track's clock may run ahead of the other's at
 	// once: as little as it may step back.
 	mostStep = MaxBackward
-	// mostApart is how far apart woven tracks may begin: more than muxers and
+	// mostApart is how far apart interleaved tracks may begin: more than muxers and
 	// encoders hold one of them back.
 	mostApart = 2 * time.Second
 )
@@ -21,8 +21,8 @@ const (
 // together. Holes it leaves alone: in their time the other track has gone on, or
 // none has come.
 type StepRemover struct {
-	tracks [2]steppedClock
-	Woven  bool // tracks that begin apart are so by their clocks, too
+	tracks      [2]steppedClock
+	Interleaved bool // tracks that begin apart are so by their clocks, too
 }
 
 type steppedClock struct {
@@ -46,7 +46,7 @@ func (s *StepRemover) Remove(p media.Packet, now time.Time) media.Packet {
 	case !other.begun:
 	case c.begun:
 		c.watch(p.DTS, other, now)
-	case s.Woven:
+	case s.Interleaved:
 		c.join(p.DTS, other, now)
 	}
 	dts := p.DTS + c.shift

@@ -96,6 +96,11 @@ func (f OpenerFunc) Open(ctx context.Context, r media.SourceRequest) (media.Sour
 	return f(ctx, r)
 }
 
+// Opener opens what open gives, whatever it is asked for.
+func Opener(open func(ctx context.Context) (media.Source, error)) OpenerFunc {
+	return func(ctx context.Context, _ media.SourceRequest) (media.Source, error) { return open(ctx) }
+}
+
 // Fragments gives out a clip as a fragmented file has it: all of one track for
 // a while, then all of the other.
 type Fragments struct {

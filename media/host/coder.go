@@ -350,7 +350,7 @@ func (c *transcoder) revive() ([]media.Packet, error) {
 	return all, nil
 }
 
-// Input implements media.Transcoder.
+// Input implements media.Coder.
 func (c *transcoder) Input(t media.Track) ([]media.Packet, error) {
 	text, err := json.Marshal(finiteTrack(t))
 	if err != nil {
@@ -361,7 +361,7 @@ func (c *transcoder) Input(t media.Track) ([]media.Packet, error) {
 	return c.do(orderInput, appendBytes(nil, text))
 }
 
-// Transcode implements media.Transcoder.
+// Transcode implements media.Coder.
 func (c *transcoder) Transcode(p media.Packet) ([]media.Packet, error) {
 	o, sent := orderTranscode, p
 	if len(p.Data) > 0 && len(p.Data) == len(c.data) && &p.Data[0] == &c.data[0] {
@@ -378,15 +378,15 @@ func (c *transcoder) Transcode(p media.Packet) ([]media.Packet, error) {
 	return c.do(o, payload)
 }
 
-// Repeat implements media.Transcoder.
+// Repeat implements media.Coder.
 func (c *transcoder) Repeat(at time.Duration) ([]media.Packet, error) {
 	return c.do(orderRepeat, binary.AppendVarint(nil, int64(at)))
 }
 
-// Flush implements media.Transcoder.
+// Flush implements media.Coder.
 func (c *transcoder) Flush() ([]media.Packet, error) { return c.do(orderFlush, nil) }
 
-// Damaged implements media.Transcoder.
+// Damaged implements media.CoderInfo.
 func (c *transcoder) Damaged() int64 {
 	n := c.damaged
 	c.damaged = 0

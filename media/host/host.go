@@ -22,12 +22,12 @@ import (
 
 // host is one child process.
 type host struct {
-	pool   *Pool
-	said   chan struct{} // closed when it has said hello, or is gone
-	gone   chan struct{} // closed when it has ended
-	failed error         // why it does not serve; set before it is said
-	moved  atomic.Int64  // bytes that have gone over its sessions
-	lonely atomic.Bool   // it was one push's, which may share again
+	pool     *Pool
+	said     chan struct{} // closed when it has said hello, or is gone
+	gone     chan struct{} // closed when it has ended
+	failed   error         // why it does not serve; set before it is said
+	moved    atomic.Int64  // bytes that have gone over its sessions
+	mayShare atomic.Bool   // it was one push's, which may share again
 
 	// Guarded by the pool's mu.
 	process // after it has said hello it does not change
@@ -437,7 +437,7 @@ func (h *host) forgive() {
 		return
 	}
 	h.own = h.encodes
-	h.lonely.Store(!h.encodes)
+	h.mayShare.Store(!h.encodes)
 	for c := range h.guests {
 		c.Forgive()
 	}

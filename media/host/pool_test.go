@@ -204,7 +204,7 @@ func TestPushesThatLiveAloneAfterADeathLiveTogetherAgainWithoutLosingAPacket(t *
 			}
 			require.NotSame(t, hostOf(sources[0]), hostOf(sources[1]))
 			require.Eventually(t, func() bool {
-				return !slices.ContainsFunc(sources, func(s media.Source) bool { return !hostOf(s).lonely.Load() })
+				return !slices.ContainsFunc(sources, func(s media.Source) bool { return !hostOf(s).mayShare.Load() })
 			}, 10*time.Second, time.Millisecond)
 			for range 3 {
 				next()

@@ -38,7 +38,7 @@ func (s *session) serveTranscoder(t media.Transcoder, err error) error {
 	if err := s.sendJSON(kindOpen, made{Output: *finiteTrack(t.Output())}); err != nil {
 		return err
 	}
-	w := works{Transcoder: t}
+	w := works{Coder: t, Trimmer: t}
 	for {
 		f, err := s.next()
 		if err != nil {
@@ -81,7 +81,8 @@ func answerOf(out []media.Packet, damaged int64, failed error) ([]byte, error) {
 
 // works is a transcoder at work in its host.
 type works struct {
-	media.Transcoder
+	media.Coder
+	media.Trimmer
 	data []byte // of the packet before
 }
 

@@ -410,7 +410,7 @@ func (s *source) movable() bool {
 
 // moveIn goes on in a host with others, where the source has lived alone for long enough.
 func (s *source) moveIn() error {
-	if len(s.packets) > 0 || s.last != nil || s.host == nil || !s.host.lonely.Load() || !s.movable() || !s.host.vacate() {
+	if len(s.packets) > 0 || s.last != nil || s.host == nil || !s.host.mayShare.Load() || !s.movable() || !s.host.vacate() {
 		return nil
 	}
 	return s.revive()

@@ -122,7 +122,7 @@ func (in *Input) begin(ctx context.Context, until time.Duration, beyond func() t
 		in.trim = newTrim(in.Info, in.gate, until)
 	}
 	in.queue = NewQueue(in.limits(beyond))
-	in.early.span = clock.FileWeave
+	in.early.span = clock.AlignSpan
 	if in.Realtime {
 		in.early.span = earlyLive
 	}
@@ -137,7 +137,7 @@ func (in *Input) limits(beyond func() time.Duration) QueueLimits {
 	case in.Bursty:
 		limits.Span = liveAhead
 	case len(in.Info.Tracks) > 1:
-		limits.weave = clock.FileWeave
+		limits.alignSpan = clock.AlignSpan
 	}
 	return limits
 }
@@ -159,7 +159,7 @@ func (in *Input) Close() {
 	if in.passedOn {
 		return
 	}
-	in.cancel(errFeedClosed)
+	in.cancel(errInputClosed)
 	_ = in.source.Close() // nobody needs it any more
 	in.running.Wait()
 	if in.release != nil {
@@ -167,7 +167,7 @@ func (in *Input) Close() {
 	}
 }
 
-var errFeedClosed = errors.New("the source is not needed any more")
+var errInputClosed = errors.New("the source is not needed any more")
 
 // read fills the queue until the source, its part or ctx ends, and returns
 // why. Damaged is what libav says is, and what is not well formed. After a damaged
@@ -182,7 +182,7 @@ func (in *Input) read(ctx context.Context) error {
 			in.tail[t.Type] += left[i]
 		}
 	}()
-	steps := clock.StepRemover{Woven: in.Info.Container == "flv"} // fragments hold all of a track before the other
+	steps := clock.StepRemover{Interleaved: in.Info.Container == "flv"} // fragments hold all of a track before the other
 	for {
 		p, err := in.source.ReadPacket()
 		beyond := err == nil && in.trim.beyond(p)

@@ -112,7 +112,7 @@ func TestTheLookAheadIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		info := fakesource.Clip(time.Hour)
 		info.Tracks[0].Extradata = nil // never known: no parameter sets come
-		f, err := Open(t.Context(), fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		f, err := Open(t.Context(), fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			return &fat{&fakesource.Source{Ctx: ctx, Of: info}}, nil
 		}), media.SourceRequest{}, Part{}, nil)
 		require.NoError(t, err)
@@ -140,7 +140,7 @@ func (s *fat) ReadPacket() (media.Packet, error) {
 // opened opens an input of what s gives out.
 func openFragments(t *testing.T, s fakesource.Fragments, mode media.SourceMode) *Input {
 	t.Helper()
-	f, err := Open(t.Context(), fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+	f, err := Open(t.Context(), fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 		s.Ctx = ctx
 		return &s, nil
 	}), media.SourceRequest{Mode: mode}, Part{}, nil)

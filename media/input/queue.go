@@ -20,9 +20,9 @@ type QueueLimits struct {
 	// beyond is how much media lies behind the reader already, of a queue that
 	// drops; nil: none.
 	beyond func() time.Duration
-	// weave is how far a track may lie behind the other, in the order of the
+	// alignSpan is how far a track may lie behind the other, in the order of the
 	// source, so that the writer goes on until it has come; 0: it does not.
-	weave time.Duration
+	alignSpan time.Duration
 }
 
 // Queue hands packets from the goroutine that reads a source to the one
@@ -273,23 +273,23 @@ func (q *Queue) noteLocked(p media.Packet) {
 		q.begun, q.newest = true, [2]time.Duration{p.DTS, p.DTS}
 	}
 	q.newest[p.Track] = p.DTS
-	if late := q.newest[1-p.Track] - p.DTS; late <= q.limits.weave {
+	if late := q.newest[1-p.Track] - p.DTS; late <= q.limits.alignSpan {
 		q.apart = max(q.apart, late-q.limits.Span/2)
 	}
 }
 
 // aheadLocked is the media time queued that tells whether there is enough: that
-// of the track of which there is more, or, where they are woven, of which there
+// of the track of which there is more, or, where they are aligned, of which there
 // is less and which still comes.
 func (q *Queue) aheadLocked() time.Duration {
-	if q.limits.weave == 0 {
+	if q.limits.alignSpan == 0 {
 		return q.spanLocked()
 	}
 	video, audio := q.trackLocked(0), q.trackLocked(1)
 	switch behind := q.newest[0] - q.newest[1]; {
-	case behind > q.limits.weave:
+	case behind > q.limits.alignSpan:
 		return video
-	case behind < -q.limits.weave:
+	case behind < -q.limits.alignSpan:
 		return audio
 	default:
 		return min(video, audio)

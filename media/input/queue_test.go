@@ -152,7 +152,7 @@ func TestKeysAreCountedWithinReach(t *testing.T) {
 
 func TestATrackLeftBehindIsNotReadAheadFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(QueueLimits{Span: time.Second, Bytes: 1 << 30, weave: clock.FileWeave})
+		q := NewQueue(QueueLimits{Span: time.Second, Bytes: 1 << 30, alignSpan: clock.AlignSpan})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var writing sync.WaitGroup
 		writing.Go(func() {
@@ -161,7 +161,7 @@ func TestATrackLeftBehindIsNotReadAheadFor(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		require.InDelta(t, clock.FileWeave, q.Buffered(), float64(2*fakesource.Frame))
+		require.InDelta(t, clock.AlignSpan, q.Buffered(), float64(2*fakesource.Frame))
 		for range 600 {
 			_, err := q.Get(ctx, time.Minute)
 			require.NoError(t, err)
@@ -175,7 +175,7 @@ func TestATrackLeftBehindIsNotReadAheadFor(t *testing.T) {
 
 func TestASourceIsReadAheadByAsMuchAsItsTracksAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue(QueueLimits{Span: time.Second, Bytes: 1 << 20, weave: clock.FileWeave})
+		q := NewQueue(QueueLimits{Span: time.Second, Bytes: 1 << 20, alignSpan: clock.AlignSpan})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		put := [2]int{}
 		var writing sync.WaitGroup

@@ -48,10 +48,10 @@ func (e *trim) beyond(p media.Packet) bool {
 	if e.since.IsZero() {
 		e.since = time.Now()
 	}
-	wait := clock.FileWeave
+	wait := clock.AlignSpan
 	if e.seen {
-		wait = min(e.behind+straggle, clock.FileWeave)
+		wait = min(e.behind+straggle, clock.AlignSpan)
 	}
-	e.over = e.alone || at >= e.at+wait || time.Since(e.since) >= clock.WeaveWait
+	e.over = e.alone || at >= e.at+wait || time.Since(e.since) >= clock.AlignWait
 	return true
 }

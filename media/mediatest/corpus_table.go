@@ -28,7 +28,7 @@ var (
 	filled = TrackWant{Action: "fill"}
 )
 
-// together is how far apart tracks may come that are woven: a gap between two
+// together is how far apart tracks may come that are interleaved: a gap between two
 // pictures, of a third of a second at most, and what a decoder keeps.
 const together = 400 * time.Millisecond
 

@@ -34,7 +34,7 @@ type TapeWant struct {
 	Portrait       bool   // higher than wide
 	Open           bool   // begins and ends anywhere: a live source
 	// Apart is by how much DTS the tracks may be apart as they come into a
-	// room: a file is woven, however it has them.
+	// room: a file is interleaved, however it has them.
 	Apart time.Duration
 }
 

@@ -8,8 +8,17 @@ import (
 	"github.com/roomcast/roomcast/media/clock"
 )
 
-// While a source is away, its rooms are given its last keyframe again and again, and
-// silence: players and relays give up where nothing comes.
+// absence decides what the rooms get while the source is away: its last keyframe again and
+// again, and silence, since players and relays give up where nothing comes.
+type absence struct {
+	tracks   *roomTracks
+	times    *timeline
+	mux      *mux
+	progress *progress
+
+	last lastSent
+	away bool // the source is being opened again
+}
 
 // holdEvery is how often something is made up: as seldom as players bear that
 // sound comes in one piece.
@@ -28,7 +37,7 @@ type lastSent struct {
 	picture, sound time.Duration
 }
 
-func (l *lastSent) note(p media.Packet, now time.Time) {
+func (l *lastSent) note(p *media.Packet, now time.Time) {
 	if p.Kind == media.Audio {
 		l.sound = p.PTS + p.Duration
 	} else {
@@ -39,53 +48,52 @@ func (l *lastSent) note(p media.Packet, now time.Time) {
 	}
 	l.at, l.dts = now, p.DTS
 	if p.Kind == media.Video && p.Keyframe {
-		l.key = p
+		l.key = *p
 	}
 }
 
-// goAway begins the time without a source: what was made and not sent is forgotten.
-func (pg *Program) goAway() {
-	pg.absent, pg.lastSent.at = true, time.Now()
-	if c := &pg.tracks[media.Audio].coverage; c.begun && pg.lastSent.sound > 0 && c.at+c.lasts > pg.lastSent.sound {
-		c.at, c.lasts = pg.lastSent.sound, 0
+// begin begins the time without a source, unless it has begun: what was made and not sent is
+// forgotten.
+func (a *absence) begin() {
+	if a.away {
+		return
+	}
+	a.away, a.last.at = true, time.Now()
+	if c := &a.tracks.sound().coverage; c.begun && a.last.sound > 0 && c.at+c.lasts > a.last.sound {
+		c.at, c.lasts = a.last.sound, 0
 	}
 }
 
-// holdsAbsent says whether something can be shown while the source is away.
-func (pg *Program) holdsAbsent() bool { return pg.sentAny && pg.planned }
+// holds says whether something can be shown.
+func (a *absence) holds() bool { return a.progress.sentAny && a.tracks.planned }
 
-// nextHold returns in how long something is to be made up.
-func (pg *Program) nextHold() time.Duration { return max(0, holdEvery-time.Since(pg.lastSent.at)) }
+// next returns in how long something is to be made up.
+func (a *absence) next() time.Duration { return max(0, holdEvery-time.Since(a.last.at)) }
 
-// holdAbsent makes up what is shown and heard until now, and says whether that is anything.
-func (pg *Program) holdAbsent() bool {
-	t := pg.lastSent.dts + time.Since(pg.lastSent.at)
-	if key := pg.lastSent.key; key.Data != nil {
-		for at := max(pg.lastSent.picture, t-clock.MaxForward) + clock.FrameHold; at <= t; at += clock.FrameHold {
+// hold makes up what is shown and heard until now, and says whether that is anything.
+func (a *absence) hold() bool {
+	t := a.last.dts + time.Since(a.last.at)
+	if key := a.last.key; key.Data != nil {
+		picture := a.tracks.picture()
+		for at := max(a.last.picture, t-clock.MaxForward) + clock.FrameHold; at <= t; at += clock.FrameHold {
 			p := media.Packet{PTS: at, DTS: at, Duration: clock.FrameHold, Keyframe: true, Data: key.Data}
-			p.Origin = media.Held
-			pg.give(media.Video, p)
-			pg.ready[len(pg.ready)-1].Config = key.Config // it may be another than that of what comes
-			pg.lastSent.picture, pg.tracks[media.Video].shown = at, max(pg.tracks[media.Video].shown, at)
+			p.Origin, p.Config = media.Held, key.Config // it may be another than that of what comes
+			a.mux.give(media.Video, p)
+			a.last.picture, picture.shown = at, max(picture.shown, at)
 		}
 	}
-	pg.fillSilence(t)
-	pg.fillUntil(media.Video, t)
-	pg.fillUntil(media.Audio, t)
-	pg.lastSent.dts, pg.lastSent.at = t, time.Now()
-	if len(pg.ready) == 0 {
+	a.mux.fillSilence(t)
+	for _, kind := range kinds {
+		a.mux.fillUntil(kind, t)
+	}
+	a.last.dts, a.last.at = t, time.Now()
+	if len(a.mux.ready) == 0 {
 		return false
 	}
-	pg.restamp.Next, pg.ends = max(pg.restamp.Next, t), max(pg.ends, t)
-	for kind := range pg.tracks {
-		if l, ok := pg.tracks[kind].output.(*encodedTrack); ok {
-			l.makeNothingBefore(t)
-		}
-		c := &pg.tracks[kind].coverage // nothing of the source is lost by it
-		c.instead = instead{}
-		if c.begun && c.at+c.lasts < t-smallHole {
-			c.at, c.lasts = t, 0
-		}
+	a.times.skip(t)
+	for kind := range a.tracks.of {
+		a.tracks.of[kind].encoded.makeNothingBefore(t)
+		a.tracks.of[kind].coverage.holdUntil(t)
 	}
 	return true
 }

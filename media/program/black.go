@@ -10,13 +10,12 @@ import (
 var blackVideo = media.VideoOutput{Width: 640, Height: 360, FPS: 15, Bitrate: 100_000, KeyInterval: outputKeyInterval}
 
 // black makes the output track of a source without video.
-func (pg *Program) black(told media.Output) (outputTrack, error) {
-	if pg.Transcoders == nil {
+func black(ts media.Transcoders, r media.Rules, asked media.VideoOptions) (outputTrack, error) {
+	if ts == nil {
 		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: "plan", Err: media.Because("the worker cannot make the black picture that sound alone needs", nil)}
 	}
-	wish := pg.videoWish(told)
-	wish.FPS = cmp.Or(wish.FPS, blackVideo.FPS)
-	track, group, err := pg.Transcoders.Black(videoOutput(pg.Rules, media.Track{Width: blackVideo.Width, Height: blackVideo.Height}, wish))
+	asked.FPS = cmp.Or(asked.FPS, blackVideo.FPS)
+	track, group, err := ts.Black(videoOutput(r, media.Track{Width: blackVideo.Width, Height: blackVideo.Height}, asked))
 	if err != nil {
 		return nil, err
 	}

@@ -16,9 +16,6 @@ type ForceKeyframe struct{}
 // is no further behind than its source. It goes on at a keyframe.
 type CatchUp struct{ Total time.Duration }
 
-// Do carries out a command. It may be called beside the other methods.
-func (pg *Program) Do(c Command) { c.apply(&pg.commands) }
-
 // commands are what was asked of a program beside its other methods.
 type commands struct {
 	wantKey atomic.Bool

@@ -55,6 +55,15 @@ type instead struct {
 	quiet   time.Duration // was filled since then
 }
 
+// coverage decides what of the room's tracks counts as taken from the source, as made up
+// and as lost, and which hole is told of.
+type coverage struct {
+	*Config
+	tracks *roomTracks
+	times  *timeline
+	begins coverBegin
+}
+
 // coverBegin is the room time of the first packet of an input: both tracks are
 // counted from there.
 type coverBegin struct {
@@ -134,10 +143,12 @@ func (c *trackCoverage) settle() {
 	}
 }
 
-// miss notes what of a track came to nothing.
-func (pg *Program) miss(kind media.MediaType, d time.Duration) {
-	if _, made := pg.tracks[kind].output.(*filledTrack); !made {
-		pg.tracks[kind].coverage.miss(d)
+// holdUntil goes on at t, up to where the time without a source is: nothing of the source is
+// lost by it.
+func (c *trackCoverage) holdUntil(t time.Duration) {
+	c.instead = instead{}
+	if c.begun && c.at+c.lasts < t-smallHole {
+		c.at, c.lasts = t, 0
 	}
 }
 
@@ -148,74 +159,75 @@ func (c *trackCoverage) skip(t time.Duration) {
 }
 
 // account counts p, which the room gets, and tells of a hole before it.
-func (pg *Program) account(kind media.MediaType, p media.Packet) {
-	c := &pg.tracks[kind].coverage
-	if !pg.coverBegin.known {
-		pg.coverBegin = coverBegin{known: true, at: p.PTS}
+func (cv *coverage) account(kind media.MediaType, p media.Packet) {
+	track := &cv.tracks.of[kind]
+	c := &track.coverage
+	if !cv.begins.known {
+		cv.begins = coverBegin{known: true, at: p.PTS}
 	}
-	begins := min(pg.coverBegin.at, p.PTS)
+	begins := min(cv.begins.at, p.PTS)
 	if c.again {
-		pg.goOn(kind, begins)
+		cv.goOn(kind, begins, p.Play)
 	}
 	if !c.begun {
 		c.begun, c.at, c.lasts = true, begins, 0
 	}
 	hole := c.add(kind, p)
-	if c.owed == 0 && pg.playlist.plays >= c.Play && pg.input != nil {
-		c.Until, c.Play = pg.position(media.Packet{PTS: c.at}), pg.playlist.plays
+	if c.owed == 0 && p.Play >= c.Play && cv.times.input != nil {
+		c.Until, c.Play = cv.times.position(media.Packet{PTS: c.at}), p.Play
 	}
-	pg.counted(kind, p.PTS-hole, hole, holeNone)
-	if _, made := pg.tracks[kind].output.(*filledTrack); made { // its plan says so
+	cv.counted(kind, p.PTS-hole, hole, holeNone)
+	if track.filled != nil { // its plan says so
 		c.quiet = 0
 	}
 	if p.Origin == media.Taken {
-		pg.tellInstead(kind, p.PTS)
+		cv.tellInstead(kind, p.PTS)
 	}
 }
 
 // tellInstead tells of the hole before a room time in the place of which something
 // else was shown or heard.
-func (pg *Program) tellInstead(kind media.MediaType, at time.Duration) {
-	c := &pg.tracks[kind].coverage
+func (cv *coverage) tellInstead(kind media.MediaType, at time.Duration) {
+	c := &cv.tracks.of[kind].coverage
 	reason := holeNone
 	if c.gone > 0 {
 		reason = holeDamaged
 	}
 	hole := max(c.gone, c.quiet)
 	c.gone, c.quiet = 0, 0
-	pg.counted(kind, at-hole, hole, reason)
+	cv.counted(kind, at-hole, hole, reason)
 }
 
-// goOn begins to count what an input gives, which begins at a room time: from where
+// goOn begins to count what an input gives of a play, which begins at a room time: from where
 // it was counted to. A file is read from a keyframe before; a live source has gone
 // on while nobody had the push.
-func (pg *Program) goOn(kind media.MediaType, begins time.Duration) {
-	c := &pg.tracks[kind].coverage
+func (cv *coverage) goOn(kind media.MediaType, begins time.Duration, play int) {
+	c := &cv.tracks.of[kind].coverage
 	c.again = false
 	if c.begun {
 		end := min(begins, c.at+c.lasts)
 		if c.owed == 0 && c.origin == media.Taken {
 			c.Until += max(end-c.at, 0)
 		}
-		if pg.playlist.plays > c.Play || !pg.input.Seeks { // what comes does so behind it, and not again
+		if play > c.Play || !cv.times.input.Seeks { // what comes does so behind it, and not again
 			end = begins
 		}
 		hole := c.until(kind, end)
-		pg.counted(kind, end-hole, hole, holeNone)
+		cv.counted(kind, end-hole, hole, holeNone)
 	}
 	c.begun, c.at, c.lasts, c.origin, c.owed, c.instead = true, begins, 0, media.Taken, 0, instead{}
 	switch {
-	case pg.input.Realtime || pg.input.Bursty:
+	case cv.times.input.Realtime || cv.times.input.Bursty:
 		if !c.left.IsZero() {
 			hole := max(time.Since(c.left), 0)
 			c.Lost += hole
-			pg.counted(kind, begins, hole, holeAlone)
+			cv.counted(kind, begins, hole, holeAlone)
 		}
-	case !pg.input.Seeks:
-	case pg.playlist.plays < c.Play:
+	case !cv.times.input.Seeks:
+	case play < c.Play:
 		c.owed = clock.Forever
-	case pg.playlist.plays == c.Play:
-		ahead := pg.position(media.Packet{PTS: max(begins, pg.starts)}) - c.Until
+	case play == c.Play:
+		ahead := cv.times.position(media.Packet{PTS: max(begins, cv.times.starts)}) - c.Until
 		c.owed = max(-ahead, 0)
 		c.at -= max(ahead, 0)
 	}
@@ -223,22 +235,22 @@ func (pg *Program) goOn(kind media.MediaType, begins time.Duration) {
 }
 
 // goesOn says that another input gives what comes next.
-func (pg *Program) goesOn() {
-	pg.coverBegin = coverBegin{}
-	any := pg.tracks[media.Video].coverage.Total()+pg.tracks[media.Audio].coverage.Total() > 0
-	for kind := range pg.tracks {
-		pg.tracks[kind].coverage.again = any
+func (cv *coverage) goesOn() {
+	cv.begins = coverBegin{}
+	any := cv.tracks.of[media.Video].coverage.Total()+cv.tracks.of[media.Audio].coverage.Total() > 0
+	for kind := range cv.tracks.of {
+		cv.tracks.of[kind].coverage.again = any
 	}
 }
 
 // goOnFrom makes the program count on from where the attempt before stood.
-func (pg *Program) goOnFrom(stood media.Progress) {
-	for kind := range pg.tracks {
-		pg.tracks[kind].coverage = trackCoverage{Coverage: stood.Coverage[kind]}
+func (cv *coverage) goOnFrom(stood media.Progress) {
+	for kind := range cv.tracks.of {
+		cv.tracks.of[kind].coverage = trackCoverage{Coverage: stood.Coverage[kind]}
 	}
-	pg.goesOn()
-	for kind := range pg.tracks {
-		if c := &pg.tracks[kind].coverage; c.again {
+	cv.goesOn()
+	for kind := range cv.tracks.of {
+		if c := &cv.tracks.of[kind].coverage; c.again {
 			c.left = stood.UpdatedAt
 		}
 	}
@@ -246,41 +258,51 @@ func (pg *Program) goOnFrom(stood media.Progress) {
 
 // counted passes on what was counted of a track, and tells of a hole at a room
 // time, and why it is there.
-func (pg *Program) counted(kind media.MediaType, at, hole time.Duration, reason string) {
-	c := &pg.tracks[kind].coverage
-	if pg.Meter != nil {
-		pg.Meter.SetCoverage(kind, c.Coverage)
+func (cv *coverage) counted(kind media.MediaType, at, hole time.Duration, reason string) {
+	c := &cv.tracks.of[kind].coverage
+	if cv.Meter != nil {
+		cv.Meter.SetCoverage(kind, c.Coverage)
 	}
-	if pg.askedFor(kind, at, hole) || hole <= bigHole || c.holes >= mostHoles {
+	if cv.askedFor(kind, at, hole) || hole <= bigHole || c.holes >= mostHoles {
 		return
 	}
 	c.holes++
-	pg.warn(media.WarnHole, holeWarning(kind, pg.played(at), hole, reason))
+	cv.Observer.Warned(media.WarnHole, holeWarning(kind, cv.times.played(at), hole, reason))
 }
 
 // askedFor says whether a hole at a room time is what audioDelayMs makes: at the begin
 // where the sound is later, at the end where it is earlier.
-func (pg *Program) askedFor(kind media.MediaType, at, hole time.Duration) bool {
-	delay := pg.Options.AudioDelay
-	ending := delay < 0 && pg.input != nil && pg.input.ReadThrough()
-	begins := delay > 0 && pg.played(at) <= smallHole
+func (cv *coverage) askedFor(kind media.MediaType, at, hole time.Duration) bool {
+	delay := cv.Options.AudioDelay
+	ending := delay < 0 && cv.times.input != nil && cv.times.input.ReadThrough()
+	begins := delay > 0 && cv.times.played(at) <= smallHole
 	return kind == media.Audio && hole <= delay.Abs()+smallHole && (begins || ending)
 }
 
-// accountEnd counts up to the end of what is played.
-func (pg *Program) accountEnd() {
-	for kind := range pg.tracks {
-		if c := &pg.tracks[kind].coverage; c.begun {
+// end counts up to the end of what is played.
+func (cv *coverage) end() {
+	for kind := range cv.tracks.of {
+		if c := &cv.tracks.of[kind].coverage; c.begun {
 			end := c.at + min(c.lasts, clock.MaxFrame)
-			if pg.ends-end > unevenEnd {
-				end = pg.ends
+			if cv.times.ends-end > unevenEnd {
+				end = cv.times.ends
 			}
 			hole := c.until(media.MediaType(kind), end)
-			pg.counted(media.MediaType(kind), end-hole, hole, holeNone)
+			cv.counted(media.MediaType(kind), end-hole, hole, holeNone)
 			c.at, c.lasts = end, 0
 		}
-		pg.tellInstead(media.MediaType(kind), pg.tracks[kind].coverage.at)
+		cv.tellInstead(media.MediaType(kind), cv.tracks.of[kind].coverage.at)
 	}
+}
+
+// soundEnd is where the room's sound ends by now: where the picture began, as
+// long as there was none.
+func (cv *coverage) soundEnd() (end time.Duration, known bool) {
+	c, picture := &cv.tracks.sound().coverage, &cv.tracks.picture().coverage
+	if c.begun {
+		return c.at + c.lasts, true
+	}
+	return cv.begins.at, picture.begun
 }
 
 // holeWarning says what is missing where, and why.

@@ -31,10 +31,10 @@ var ladder = []struct {
 	{1920 * 1080, 3_500_000},
 }
 
-// videoOutput says what t is re-encoded to: the wish, else the source's own
+// videoOutput says what t is re-encoded to: what was asked for, else the source's own
 // shape and size within the room's, never enlarged. The source's frame rate
 // decides nothing: it is a guess, and of a live source often a wrong one.
-func videoOutput(r media.Rules, t media.Track, w media.VideoWish) media.VideoOutput {
+func videoOutput(r media.Rules, t media.Track, w media.VideoOptions) media.VideoOutput {
 	width, height := shownSize(t)
 	switch {
 	case w.Width > 0 && w.Height > 0:
@@ -96,7 +96,7 @@ func bitrateFor(pixels int, fps float64) media.BitsPerSecond {
 }
 
 // audioOutput says what audio is re-encoded to.
-func audioOutput(w media.AudioWish) media.AudioOutput {
+func audioOutput(w media.AudioOptions) media.AudioOutput {
 	o := media.AudioOutput{SampleRate: outputSampleRate, Channels: outputChannels, Bitrate: w.Bitrate, Volume: w.Percent()}
 	if o.Bitrate == 0 {
 		o.Bitrate = outputAudio

@@ -15,9 +15,9 @@ func TestTheRateOfAReencodedPictureIsCappedByTheWishAndNotByTheSource(t *testing
 		{0, 15, 15}, {12, 15, 15}, {60, 50, 50}, {12, 50, 50},
 	} {
 		t.Run(fmt.Sprintf("%g, asked for %g", c.guess, c.asked), func(t *testing.T) {
-			got := videoOutput(media.Rules{}, media.Track{Width: 640, Height: 360, FPS: c.guess}, media.VideoWish{FPS: c.asked})
+			got := videoOutput(media.Rules{}, media.Track{Width: 640, Height: 360, FPS: c.guess}, media.VideoOptions{FPS: c.asked})
 			require.Equal(t, c.want, got.FPS)
-			require.Equal(t, videoOutput(media.Rules{}, media.Track{Width: 640, Height: 360}, media.VideoWish{FPS: c.asked}), got)
+			require.Equal(t, videoOutput(media.Rules{}, media.Track{Width: 640, Height: 360}, media.VideoOptions{FPS: c.asked}), got)
 		})
 	}
 }

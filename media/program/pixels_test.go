@@ -31,22 +31,22 @@ func TestAPictureIsReencodedToTheShapeThatItIsShownIn(t *testing.T) {
 		width, height int
 		pixels        media.PixelShape
 		rotation      int
-		wish          media.VideoWish
+		wish          media.VideoOptions
 		want          [2]int
 	}{
-		{720, 576, media.PixelShape{Width: 64, Height: 45}, 0, media.VideoWish{}, [2]int{1024, 576}},
-		{720, 576, media.PixelShape{Width: 16, Height: 15}, 0, media.VideoWish{}, [2]int{768, 576}},
-		{720, 480, media.PixelShape{Width: 8, Height: 9}, 0, media.VideoWish{}, [2]int{640, 480}},
-		{720, 480, media.PixelShape{Width: 32, Height: 27}, 0, media.VideoWish{}, [2]int{852, 480}},
-		{1440, 1080, media.PixelShape{Width: 4, Height: 3}, 0, media.VideoWish{}, [2]int{1920, 1080}},
-		{1920, 1080, media.PixelShape{Width: 4, Height: 3}, 0, media.VideoWish{}, [2]int{1920, 810}},
-		{1920, 1080, media.PixelShape{Width: 4320, Height: 4319}, 0, media.VideoWish{}, [2]int{1920, 1080}},
-		{720, 576, media.PixelShape{Width: 64, Height: 45}, 90, media.VideoWish{}, [2]int{576, 1024}},
-		{720, 576, media.PixelShape{Width: 64, Height: 45}, 270, media.VideoWish{Width: 288}, [2]int{288, 512}},
-		{720, 576, media.PixelShape{Width: 64, Height: 45}, 0, media.VideoWish{Height: 288}, [2]int{512, 288}},
-		{720, 576, media.PixelShape{Width: 64, Height: 45}, 0, media.VideoWish{Width: 720, Height: 576}, [2]int{720, 576}},
-		{720, 576, media.PixelShape{Width: 0, Height: 1}, 0, media.VideoWish{}, [2]int{720, 576}},
-		{720, 576, media.PixelShape{Width: 50, Height: 1}, 0, media.VideoWish{}, [2]int{720, 576}},
+		{720, 576, media.PixelShape{Width: 64, Height: 45}, 0, media.VideoOptions{}, [2]int{1024, 576}},
+		{720, 576, media.PixelShape{Width: 16, Height: 15}, 0, media.VideoOptions{}, [2]int{768, 576}},
+		{720, 480, media.PixelShape{Width: 8, Height: 9}, 0, media.VideoOptions{}, [2]int{640, 480}},
+		{720, 480, media.PixelShape{Width: 32, Height: 27}, 0, media.VideoOptions{}, [2]int{852, 480}},
+		{1440, 1080, media.PixelShape{Width: 4, Height: 3}, 0, media.VideoOptions{}, [2]int{1920, 1080}},
+		{1920, 1080, media.PixelShape{Width: 4, Height: 3}, 0, media.VideoOptions{}, [2]int{1920, 810}},
+		{1920, 1080, media.PixelShape{Width: 4320, Height: 4319}, 0, media.VideoOptions{}, [2]int{1920, 1080}},
+		{720, 576, media.PixelShape{Width: 64, Height: 45}, 90, media.VideoOptions{}, [2]int{576, 1024}},
+		{720, 576, media.PixelShape{Width: 64, Height: 45}, 270, media.VideoOptions{Width: 288}, [2]int{288, 512}},
+		{720, 576, media.PixelShape{Width: 64, Height: 45}, 0, media.VideoOptions{Height: 288}, [2]int{512, 288}},
+		{720, 576, media.PixelShape{Width: 64, Height: 45}, 0, media.VideoOptions{Width: 720, Height: 576}, [2]int{720, 576}},
+		{720, 576, media.PixelShape{Width: 0, Height: 1}, 0, media.VideoOptions{}, [2]int{720, 576}},
+		{720, 576, media.PixelShape{Width: 50, Height: 1}, 0, media.VideoOptions{}, [2]int{720, 576}},
 	} {
 		t.Run(fmt.Sprintf("%dx%d of %s turned by %d", c.width, c.height, c.pixels, c.rotation), func(t *testing.T) {
 			o := videoOutput(room, media.Track{Width: c.width, Height: c.height, Display: media.Display{Pixels: c.pixels, Rotation: c.rotation}}, c.wish)

@@ -71,7 +71,7 @@ func TestInterlacedPicturesAreCopiedWhereNothingMayBeReencoded(t *testing.T) {
 }
 
 func TestARateThatWasAskedForIsKeptWhateverTheSourceSays(t *testing.T) {
-	asked := media.Options{Video: media.VideoWish{FPS: 30}}
+	asked := media.Options{Video: media.VideoOptions{FPS: 30}}
 	for name, c := range map[string]struct {
 		fps    float64 // as it says
 		shown  time.Duration

@@ -3,11 +3,9 @@ package program
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
-	"github.com/roomcast/roomcast/media/bitstream"
 	"github.com/roomcast/roomcast/media/clock"
 	"github.com/roomcast/roomcast/media/input"
 	"github.com/roomcast/roomcast/media/retry"
@@ -18,62 +16,26 @@ import (
 // tracks of them: copied, re-encoded, or filled in. Inputs come and go (loops,
 // reconnects); the room's tracks and times go on.
 //
+// It asks its parts, each of which decides one thing. A part knows only others that stand
+// above it in this list.
+//
 // One goroutine at a time uses it, but for the methods that say otherwise.
 type Program struct {
 	Config
-	sourceState
+	commands commands
 	playlist playlist
-	timeline
-	entry
-	sentState
-	commands
-	planState
-	tracks      [2]track          // by MediaType
-	pending     bitstream.Pending // of what was left out
-	catchUp     catchUp
-	dropped     atomic.Int64 // packets of the source that came to nothing
-	standing    standingPicture
+	progress progress // how far the push is
+	recovery recovery // whether the source is opened again
+	tracks   roomTracks
+	times    timeline
+	coverage coverage
+	catchUp  catchUp // what is left out of a live source
+	mux      mux
+	hold     pictureHold // how long a picture stands
+	absence  absence     // what there is without a source
+
+	input       *input.Input // nil: it is away
 	encodeAhead *encodeAhead // nil: what Next gives is made in between
-}
-
-// planState is what is done with the source.
-type planState struct {
-	announced media.Plan // whose Outputs the room knows: of the attempt before, then of this one
-	plan      media.Plan
-	planned   bool
-}
-
-// track is one of the room's, and what it is made of.
-type track struct {
-	output   outputTrack   // nil: the room has no such track
-	source   *media.Track  // of the input, as it is now
-	shown    time.Duration // room time up to which it was made
-	damage   damage
-	coverage trackCoverage
-}
-
-// timeline is how packets of the source come to be the room's.
-type timeline struct {
-	restamp     clock.Restamper
-	aligner     *clock.Aligner     // of the input
-	interleaver *clock.Interleaver // of what is made, where something is re-encoded
-	ready       []media.Packet     // decided, and not yet given out
-	ends        time.Duration      // room time at which what was shown ends
-	anew        bool               // what comes next does not go on right after what came before
-}
-
-// entry is how the present input was gone over to.
-type entry struct {
-	exact      bool          // what it has from before begin is left out
-	begin      time.Duration // room time
-	starts     time.Duration // room time at which what it gives goes on
-	from       time.Duration // position that it was opened at
-	cut        bool          // it began with pictures that the container leaves out
-	shift      time.Duration // from its clock to positions
-	shifted    bool          // shift is known
-	given      bool          // it has led to a packet
-	reach      inputReach
-	coverBegin coverBegin
 }
 
 // Config is what a program works with.
@@ -92,166 +54,221 @@ type Config struct {
 
 // New returns the program of a job, of which nothing is open yet.
 func New(cfg Config, job media.Job) *Program {
-	m := &Program{Config: cfg}
-	m.Source.Bounds = cfg.Rules.Bounds()
-	m.announced = job.Before
-	m.playlist.Config = &m.Config
-	m.retries = retry.New(cfg.Retry)
-	m.upTo = sourcePosition{position: max(job.Start, job.Options.StartAt), plays: job.Stood.Loop}
-	if end := job.Options.EndAt; end > 0 { // the attempt before may have died in the moment of its end
-		m.upTo.position = min(m.upTo.position, end-clock.Tick)
+	cfg.Source.Bounds = cfg.Rules.Bounds()
+	pg := &Program{Config: cfg}
+	known := cfg.WasLive || job.Before != media.Plan{}
+	pg.playlist.Config = &pg.Config
+	pg.progress = newProgress(&pg.Config, job)
+	pg.recovery = recovery{Config: &pg.Config, progress: &pg.progress, retries: retry.New(cfg.Retry)}
+	pg.recovery.source = sourceFacts{Kind: input.Kind{Live: cfg.WasLive}, known: known}
+	pg.tracks.planner = planner{Config: &pg.Config, announced: job.Before}
+	pg.times.progress = &pg.progress
+	pg.coverage = coverage{Config: &pg.Config, tracks: &pg.tracks, times: &pg.times}
+	pg.catchUp = catchUp{tracks: &pg.tracks, times: &pg.times, coverage: &pg.coverage, commands: &pg.commands, playlist: &pg.playlist}
+	pg.mux = mux{tracks: &pg.tracks, times: &pg.times, coverage: &pg.coverage, catchUp: &pg.catchUp, commands: &pg.commands, playlist: &pg.playlist}
+	pg.hold = pictureHold{tracks: &pg.tracks, times: &pg.times, mux: &pg.mux}
+	pg.absence = absence{tracks: &pg.tracks, times: &pg.times, mux: &pg.mux, progress: &pg.progress}
+	pg.coverage.goOnFrom(job.Stood)
+	return pg
+}
+
+// Open opens the source at the position and plans what is done with it, and tries
+// again where that can help. ctx bounds the source's life.
+func (pg *Program) Open(ctx context.Context) error {
+	for {
+		err := pg.openOnce(ctx, ctx)
+		if err == nil {
+			return nil
+		}
+		if err = pg.helped(ctx, ctx, err); err != nil {
+			return err
+		}
 	}
-	m.upTo.unclocked = job.Unclocked
-	m.source = sourceFacts{Kind: input.Kind{Live: cfg.WasLive}, known: cfg.WasLive || job.Before != media.Plan{}}
-	m.goOnFrom(job.Stood)
-	return m
+}
+
+// Next returns the next packet the room is to get: room times, its position
+// in the source, a Track of tracks. io.EOF is the end of the last play, ErrNewTracks
+// says that tracks has changed. A source that fails is opened again, until that cannot
+// help any more. wait, a child of ctx, bounds the wait for a packet and nothing else.
+func (pg *Program) Next(ctx, wait context.Context) (media.Packet, error) {
+	for {
+		p, err := pg.nextOnce(ctx, wait)
+		if err == nil || input.IsEnd(err) {
+			return p, err
+		}
+		if errors.Is(err, media.ErrLateVideo) {
+			err = pg.takeVideo(ctx)
+		}
+		if errors.Is(err, ErrNewTracks) {
+			return p, err
+		}
+		if err == nil || errors.Is(err, errHeld) {
+			continue
+		}
+		if err = pg.helped(ctx, wait, err); err != nil {
+			return p, err
+		}
+	}
+}
+
+func (pg *Program) nextOnce(ctx, wait context.Context) (media.Packet, error) {
+	if pg.encodeAhead == nil {
+		if pg.input == nil { // what is shown while it is away
+			if p, ok := pg.mux.pop(); ok {
+				return p, nil
+			}
+		}
+		if err := pg.openOnce(ctx, wait); err != nil {
+			return media.Packet{}, err
+		}
+		if pg.tracks.retold {
+			pg.tracks.retold = false
+			return media.Packet{}, ErrNewTracks
+		}
+		if !pg.tracks.busy() {
+			return pg.makeNext(ctx, wait)
+		}
+		span := codeAhead
+		if pg.recovery.source.Realtime {
+			span = codeAheadLive
+		}
+		pg.encodeAhead = startEncodeAhead(ctx, pg, span)
+	}
+	return pg.encodeAhead.get(wait)
+}
+
+// helped closes a source that failed with err; nil says that it is to be opened again,
+// which waits for its time.
+func (pg *Program) helped(ctx, wait context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case wait.Err() != nil:
+		return context.Cause(wait)
+	}
+	pg.closeSource()
+	if err = pg.recovery.failed(err); err != nil {
+		return err
+	}
+	pg.Do(ForceKeyframe{})
+	return nil
+}
+
+// openOnce opens the source, unless it is open, when its time has come. errHeld says
+// that there is something to be shown meanwhile.
+func (pg *Program) openOnce(ctx, wait context.Context) error {
+	if pg.input != nil {
+		return nil
+	}
+	// What was made of the next play and not sent is made again.
+	pg.playlist.plays = pg.progress.plays
+	pg.Meter.WaitForSource()
+	o, err := pg.bring(ctx, wait)
+	if err != nil {
+		return err
+	}
+	pg.Meter.SourceCame()
+	if err := pg.recovery.accept(o); err != nil {
+		return err
+	}
+	if err := pg.load(o); err != nil {
+		pg.closeInput()
+		return err
+	}
+	pg.recovery.works(o)
+	pg.times.anew, pg.absence.away = true, false
+	return nil
+}
+
+// bring waits for the source to be opened at the position.
+func (pg *Program) bring(ctx, wait context.Context) (openedInput, error) {
+	pg.absence.begin()
+	for {
+		pause := time.Until(pg.recovery.at)
+		var coming <-chan openedInput
+		if pause <= 0 {
+			pg.playlist.begin(ctx, pg.progress.position, pg.progress.unclocked)
+			coming, pause = pg.playlist.coming, clock.Forever
+		}
+		if pg.absence.holds() {
+			pause = min(pause, pg.absence.next())
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case o := <-coming:
+			timer.Stop()
+			pg.playlist.coming = nil
+			return o, nil
+		case <-wait.Done():
+			timer.Stop()
+			return openedInput{}, context.Cause(wait)
+		case <-timer.C:
+		}
+		if pg.absence.holds() && pg.absence.hold() {
+			return openedInput{}, errHeld
+		}
+	}
 }
 
 // load goes on with another input, which is the program's from now on.
 func (pg *Program) load(o openedInput) error {
 	f := o.input
-	plan := pg.decide(o)
-	if pg.planned && pg.tracks[media.Video].output == nil {
-		plan.Video = nil
-	}
-	if tp := plan.Video; tp != nil && tp.Action == media.Copy && o.probe.Stands && pg.mayRecode() {
-		*tp = media.TrackPlan{Action: media.Transcode, Reason: reasonStands}
-	}
+	plan := pg.tracks.planFor(o)
 	pg.closeInput()
-	pg.input, pg.cut, pg.pending = f, o.probe.Cut, bitstream.Pending{}
-	if err := pg.keepAnnounced(&plan); err != nil {
+	pg.input = f
+	pg.times.take(f, o.probe.Cut)
+	if err := pg.tracks.take(f, &plan); err != nil {
 		return err
 	}
-	if !pg.mayRecode() {
-		if err := copyable(plan); err != nil {
-			pg.Observer.Planned(f.Info, f.Live, plan)
-			return err
-		}
-	}
-	pg.tracks[media.Video].source, pg.tracks[media.Audio].source = f.Track(media.Video), f.Track(media.Audio)
-	prepare := pg.openOutputs
-	if pg.planned {
-		prepare = pg.adapt
-	}
-	if err := prepare(plan); err != nil {
+	if err := pg.makeTracks(plan); err != nil {
 		return err
 	}
-	pg.copyAgain(plan.Video)
-	// Viewers begin with a picture, and a decoder may keep its first for long.
-	pg.interleaver.Lead(pg.index(media.Video), pg.coding(media.Video) && !f.Realtime)
-	pg.alignInput()
+	pg.hold.copyAgain(plan.Video)
+	pg.mux.lead(f.Realtime)
+	pg.times.align(pg.wanted)
+	pg.hold.goOn()
+	pg.catchUp.goOn()
 	pg.align(o.from)
 	return nil
 }
 
-// decide plans what is done with an input.
-func (pg *Program) decide(o openedInput) media.Plan {
-	plan := planTracks(pg.Rules, o.input.Info.Tracks, o.probe, pg.Options)
-	for _, t := range o.input.Info.Tracks {
-		if tp := plan.Of(t.Type); tp.Action == media.Copy && o.input.Filter(t.Type).Config() == nil {
-			*tp = media.TrackPlan{Action: media.Transcode, Reason: "no decoder configuration in it"}
-		}
-	}
-	return plan
-}
-
-// align makes what the input gives next go on right after all that was shown. A
-// picture that is re-encoded begins at from, others at the keyframe before it,
-// which may lie before the source's first picture, too.
-func (pg *Program) align(from time.Duration) {
-	pg.starts = pg.restamp.Next
-	pg.exact, pg.given, pg.shift, pg.shifted, pg.from = false, false, 0, false, from
-	pg.goesOn()
-	if !pg.coding(media.Video) || from <= 0 && !pg.cut || !pg.input.Seeks {
-		pg.restamp.Cut()
-		return
-	}
-	pg.exact, pg.begin = true, pg.restamp.CutAt(from+pg.input.Info.StartTime)
-	pg.skipBefore(pg.begin)
-}
-
-// openOutputs makes the output tracks, for the whole push.
-func (pg *Program) openOutputs(plan media.Plan) error {
-	for _, kind := range []media.MediaType{media.Video, media.Audio} {
-		l, err := pg.newOutput(kind, plan)
-		if kind == media.Audio && pg.tracks[media.Video].output != nil && media.KindOf(err) == media.KindSourceUnsupported {
-			plan = plan.With(media.Audio, pg.withoutSound(err))
-			l, err = pg.newOutput(kind, plan)
-		}
-		if err != nil {
-			pg.Observer.Planned(pg.input.Info, pg.input.Live, plan)
+// makeTracks makes the room's tracks of the present input: at first, for the whole push.
+func (pg *Program) makeTracks(plan media.Plan) error {
+	if !pg.tracks.planned {
+		if err := pg.tracks.open(plan); err != nil {
 			return err
 		}
-		pg.tracks[kind].output = l
-		if l != nil && plan.Output(kind) == (media.Output{}) {
-			plan.Of(kind).Output = outputOf(bitstream.ShapeOf(l.track()))
+		pg.mux.open(pg.input.Realtime)
+		return nil
+	}
+	for _, kind := range kinds {
+		out, err := pg.tracks.goOn(kind, plan)
+		if pg.input.Live { // a file goes on where the room was
+			pg.mux.take(kind, out)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	pg.Observer.Planned(pg.input.Info, pg.input.Live, plan)
-	pg.plan, pg.announced, pg.planned = plan, plan, true
-	hold := clock.FileHold
-	if pg.input.Realtime {
-		hold = clock.LiveHold
-	}
-	pg.interleaver = clock.NewInterleaver(len(pg.Tracks()), hold)
 	return nil
 }
 
-// coding says whether a track is being re-encoded.
-func (pg *Program) coding(kind media.MediaType) bool {
-	_, ok := pg.tracks[kind].output.(*encodedTrack)
-	return ok
-}
+// wanted says whether the room has a track of a type.
+func (pg *Program) wanted(kind media.MediaType) bool { return pg.tracks.of[kind].output != nil }
 
-// busy says whether making packets takes noticeable time: then it is done
-// ahead.
-func (pg *Program) busy() bool { return pg.coding(media.Video) || pg.coding(media.Audio) }
-
-func (pg *Program) skipBefore(t time.Duration) {
-	for _, track := range pg.tracks {
-		if l, ok := track.output.(*encodedTrack); ok {
-			l.SkipBefore(t)
-		}
+// align makes what the input gives next go on right after all that was shown.
+func (pg *Program) align(from time.Duration) {
+	pg.mux.given = false
+	pg.coverage.goesOn()
+	if pg.times.goOn(from, pg.tracks.encodes(media.Video)); pg.times.exact {
+		pg.tracks.skipBefore(pg.times.begin)
 	}
-}
-
-// skipBeyond keeps what lies behind the part that is played out of the
-// encoders: what they made of it would be missing between the plays.
-func (pg *Program) skipBeyond(p media.Packet) {
-	end := time.Duration(0)
-	if pg.input.Until() > 0 {
-		end = p.PTS + pg.input.Until() - pg.position(p)
-	}
-	for _, track := range pg.tracks {
-		if l, ok := track.output.(*encodedTrack); ok {
-			l.SkipFrom(end)
-		}
-	}
-}
-
-// Tracks returns the room's tracks; a packet's Track is an index into them.
-func (pg *Program) Tracks() []media.Track {
-	var tracks []media.Track
-	for _, track := range pg.tracks {
-		if l := track.output; l != nil {
-			tracks = append(tracks, l.track())
-		}
-	}
-	return tracks
-}
-
-// index returns a type's index into tracks.
-func (pg *Program) index(kind media.MediaType) int {
-	if kind == media.Audio && pg.tracks[media.Video].output != nil {
-		return 1
-	}
-	return 0
 }
 
 // makeNext makes what next returns, of an open source.
 func (pg *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
 	for {
-		if p, ok := pg.pop(); ok {
+		if p, ok := pg.mux.pop(); ok {
 			return p, nil
 		}
 		if err := pg.work(ctx, wait); err != nil {
@@ -265,40 +282,150 @@ func (pg *Program) work(ctx, wait context.Context) error {
 	if pg.input.ReadThrough() {
 		pg.playlist.prepare(ctx)
 	}
-	if p, ok := pg.aligner.Pop(); ok {
+	aligner := pg.times.aligner
+	if p, ok := aligner.Pop(); ok {
 		return pg.put(ctx, p)
 	}
 	pg.Meter.WaitForSource()
-	p, err := pg.input.Next(wait, pg.aligner.Patience(pg.input.Patience()))
+	p, err := pg.input.Next(wait, aligner.Patience(pg.input.Patience()))
 	if media.KindOf(err) != media.KindSourceStalled {
 		pg.Meter.SourceCame()
 	}
-	pg.lose(pg.input.TakeDropped())
-	for kind := range pg.tracks {
-		if err := pg.spoiled(media.MediaType(kind), pg.aligner.Ends, pg.input.TakeCorrupt(media.MediaType(kind))); err != nil {
-			return err
-		}
+	if err := pg.noteLosses(); err != nil {
+		return err
 	}
 	switch {
 	case err == nil:
 		pg.receive(p)
 		return nil
-	case pg.aligner.Holds() && media.KindOf(err) == media.KindSourceStalled:
-		return pg.put(ctx, pg.aligner.Force())
-	case pg.aligner.Holds() && wait.Err() == nil && pg.complete(err):
-		pg.aligner.Flush()
+	case aligner.Holds() && media.KindOf(err) == media.KindSourceStalled:
+		return pg.put(ctx, aligner.Force())
+	case aligner.Holds() && wait.Err() == nil && pg.complete(err):
+		aligner.Flush()
 		return nil
 	case media.KindOf(err) == media.KindSourceEnded && pg.finish(ctx): // the next reading says it again
 		return nil
 	case !input.IsEnd(err) || pg.finish(ctx):
 		return ignoreEnd(err)
-	case !pg.given && pg.from == pg.Options.StartAt: // it would be opened over and over, or be complete without a packet
+	case !pg.mux.given && pg.times.from == pg.Options.StartAt: // it would be opened over and over, or be complete without a packet
 		return errNothing
 	case pg.playlist.more():
 		return pg.rewind(ctx)
 	default:
 		return err
 	}
+}
+
+// noteLosses counts what the input has thrown away.
+func (pg *Program) noteLosses() error {
+	pg.tracks.lose(pg.input.TakeDropped())
+	for _, kind := range kinds {
+		if err := pg.tracks.spoiled(kind, pg.times.aligner.Ends, pg.input.TakeCorrupt(kind)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receive gives a packet of the input the room's time.
+func (pg *Program) receive(p media.Packet) {
+	kind := pg.input.Info.Tracks[p.Track].Type
+	if p.LeftOut != nil {
+		pg.tracks.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
+	}
+	switch {
+	case pg.wanted(kind):
+		pg.times.aligner.Push(pg.times.restamp.Restamp(p))
+	case p.Change != nil:
+		pg.tracks.warn(media.WarnLeftOut, leftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
+	}
+}
+
+// put makes what the room gets of a packet of the source.
+func (pg *Program) put(ctx context.Context, p media.Packet) error {
+	kind := pg.input.Info.Tracks[p.Track].Type
+	if p.Change != nil {
+		if err := pg.hold.before(ctx, kind, p); err != nil { // while the output track has the picture that does
+			return err
+		}
+		if err := pg.follow(kind, *p.Change); err != nil {
+			return err
+		}
+	}
+	if p.Extradata != nil {
+		pg.tracks.renew(kind, p.Extradata)
+	}
+	pg.times.passed(p)
+	if pg.catchUp.leavesOut(p) {
+		pg.tracks.lose(1)
+		pg.times.pending.Keep(p)
+		return nil
+	}
+	pg.times.pending.Attach(&p)
+	if pg.times.exact && !pg.tracks.encodes(kind) && p.PTS+p.Duration <= pg.times.begin {
+		pg.times.pending.Keep(p)
+		return nil // sound from before the picture goes on
+	}
+	if picture := pg.tracks.picture().encoded; picture != nil && pg.commands.wantKey.CompareAndSwap(true, false) {
+		picture.coder.ForceKey()
+	}
+	pg.skipBeyond(p)
+	if err := pg.hold.before(ctx, kind, p); err != nil {
+		return err
+	}
+	pg.mux.fillSilenceBehind(p.DTS)
+	if kind == media.Video {
+		if err := pg.hold.next(p); err != nil {
+			return err
+		}
+	}
+	return pg.putThrough(ctx, kind, p)
+}
+
+// putThrough puts a packet of the source into its track, and counts what came of it.
+func (pg *Program) putThrough(ctx context.Context, kind media.MediaType, p media.Packet) error {
+	track := &pg.tracks.of[kind]
+	track.miss(p.Lost)
+	out, err := pg.tracks.put(ctx, kind, p)
+	if err != nil {
+		return err
+	}
+	pg.mux.take(kind, out)
+	if err := track.damage.note(p.DTS, 1, 0); err != nil {
+		return err
+	}
+	damaged := track.output.takeDamaged()
+	track.miss(time.Duration(damaged) * pg.times.restamp.Length(p))
+	return pg.tracks.spoiled(kind, p.DTS, damaged)
+}
+
+// follow goes on with another stream of the source that has taken a track's part.
+func (pg *Program) follow(kind media.MediaType, t media.Track) error {
+	out, plan, err := pg.tracks.follow(kind, t)
+	pg.mux.take(kind, out)
+	if kind == media.Video {
+		pg.hold.copyAgain(plan)
+	}
+	return err
+}
+
+// skipBeyond keeps what lies behind the part that is played out of the
+// encoders: what they made of it would be missing between the plays.
+func (pg *Program) skipBeyond(p media.Packet) {
+	end := time.Duration(0)
+	if pg.input.Until() > 0 {
+		end = pg.times.partEnds(p.PTS)
+	}
+	pg.tracks.skipFrom(end)
+}
+
+// complete says whether what is held is to be played although no more comes,
+// because of err. A file that broke is read again, from the last picture that
+// was sent: a fragment of which the other track is missing is not shown, unless
+// it is all there was, or a file whose server breaks off again and again would
+// never move on.
+func (pg *Program) complete(err error) bool {
+	return input.IsEnd(err) || pg.input.Live || !pg.mux.given || pg.times.aligner.Longest() <= input.FileAhead
 }
 
 // ignoreEnd is for an end that has been dealt with.
@@ -312,307 +439,19 @@ func ignoreEnd(err error) error {
 // finish brings out what is still inside at the end of an input; false when
 // there was nothing.
 func (pg *Program) finish(ctx context.Context) bool {
-	for kind, track := range pg.tracks {
-		if l := track.output; l != nil {
-			pg.miss(media.MediaType(kind), pg.input.TakeTail(media.MediaType(kind)))
-			out, err := l.flush()
-			if err == nil {
-				pg.take(media.MediaType(kind), out)
-			}
-		}
-	}
-	pg.holdToEnd(ctx)
-	pg.drain()
-	return len(pg.ready) > 0
-}
-
-// drain makes ready what is held to be woven.
-func (pg *Program) drain() {
-	pg.interleaver.Flush()
-	for p, ok := pg.interleaver.Pop(); ok; p, ok = pg.interleaver.Pop() {
-		pg.ready = append(pg.ready, p)
-	}
-}
-
-// put makes what the room gets of a packet of the source.
-func (pg *Program) put(ctx context.Context, p media.Packet) error {
-	kind := pg.input.Info.Tracks[p.Track].Type
-	if p.Change != nil {
-		if err := pg.hold(ctx, kind, p); err != nil { // while the output track has the picture that does
-			return err
-		}
-		if err := pg.follow(kind, *p.Change); err != nil {
-			return err
-		}
-	}
-	if p.Extradata != nil {
-		pg.renew(kind, p.Extradata)
-	}
-	pg.aligner.Ends = max(pg.aligner.Ends, max(p.PTS, p.DTS)+pg.restamp.Length(p))
-	if pg.catchesUp(p) {
-		pg.pending.Keep(p)
-		return nil
-	}
-	pg.pending.Attach(&p)
-	if pg.exact && !pg.coding(kind) && p.PTS+p.Duration <= pg.begin {
-		pg.pending.Keep(p)
-		return nil // sound from before the picture goes on
-	}
-	if picture, ok := pg.tracks[media.Video].output.(*encodedTrack); ok && pg.wantKey.CompareAndSwap(true, false) {
-		picture.ForceKey()
-	}
-	pg.skipBeyond(p)
-	if err := pg.hold(ctx, kind, p); err != nil {
-		return err
-	}
-	pg.fillSilenceBehind(p.DTS)
-	if kind == media.Video {
-		if err := pg.resume(p); err != nil {
-			return err
-		}
-		pg.standing.note(p)
-	}
-	pg.miss(kind, p.Lost)
-	out, err := pg.tracks[kind].output.put(p)
-	if change, ok := errors.AsType[*planChange](err); ok {
-		out, err = pg.change(ctx, kind, change.reason, &p)
-	}
-	if err != nil {
-		return err
-	}
-	pg.take(kind, out)
-	if err := pg.tracks[kind].damage.note(p.DTS, 1, 0); err != nil {
-		return err
-	}
-	damaged := pg.tracks[kind].output.takeDamaged()
-	pg.miss(kind, time.Duration(damaged)*pg.restamp.Length(p))
-	return pg.spoiled(kind, p.DTS, damaged)
-}
-
-// spoiled counts n packets that came to nothing because they are damaged.
-func (pg *Program) spoiled(kind media.MediaType, at time.Duration, n int64) error {
-	if n == 0 {
-		return nil
-	}
-	pg.lose(n)
-	return pg.tracks[kind].damage.note(at, 0, n)
-}
-
-func (pg *Program) lose(n int64) {
-	if n > 0 {
-		pg.dropped.Add(n)
-	}
-}
-
-// TakeDropped returns how many packets of the source came to nothing since it
-// was asked last. It may be called beside the other methods.
-func (pg *Program) TakeDropped() int64 { return pg.dropped.Swap(0) }
-
-func (pg *Program) closeInput() {
-	pg.playlist.drop()
-	if pg.input != nil {
-		pg.input.Close()
-		pg.input, pg.ready = nil, nil
-		pg.forgetHeld()
-		if pg.interleaver != nil {
-			pg.interleaver.Clear()
-		}
-	}
-}
-
-func (pg *Program) Close() {
-	pg.closeSource()
-	pg.closeOutputs()
-}
-
-// alignInput makes the aligner of a new input.
-func (pg *Program) alignInput() {
-	tracks := pg.input.Info.Tracks
-	pg.aligner = clock.NewAligner(tracks, pg.input.Realtime)
-	pg.aligner.Ends = pg.restamp.Next
-	pg.reach = inputReach{heard: -clock.Forever}
-	pg.catchUp.keys = 0
-	for i, t := range tracks {
-		if pg.tracks[t.Type].output == nil {
-			pg.aligner.End(i)
-		}
-	}
-}
-
-// receive gives a packet of the input the room's time.
-func (pg *Program) receive(p media.Packet) {
-	kind := pg.input.Info.Tracks[p.Track].Type
-	if p.LeftOut != nil {
-		pg.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
-	}
-	if p.Change != nil && pg.tracks[kind].output == nil {
-		pg.warn(media.WarnLeftOut, leftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
-	}
-	if pg.tracks[kind].output != nil {
-		pg.aligner.Push(pg.restamp.Restamp(p))
-	}
-}
-
-func (pg *Program) warn(code media.WarningCode, message string) {
-	pg.Observer.Warned(code, message)
-}
-
-// complete says whether what is held is to be played although no more comes,
-// because of err. A file that broke is read again, from the last picture that
-// was sent: a fragment of which the other track is missing is not shown, unless
-// it is all there was, or a file whose server breaks off again and again would
-// never move on.
-func (pg *Program) complete(err error) bool {
-	return input.IsEnd(err) || pg.input.Live || !pg.given || pg.aligner.Longest() <= input.FileAhead
-}
-
-// forgetHeld makes the next input go on where what was given out ends.
-func (pg *Program) forgetHeld() {
-	if pg.aligner != nil && pg.aligner.Clear() > 0 {
-		pg.restamp.Next = min(pg.restamp.Next, pg.aligner.Ends)
-	}
-	pg.aligner = nil
-}
-
-// Buffered returns how much of a live source that comes in bursts has come and was not
-// given out, and false of others. It may be called beside the other methods.
-func (pg *Program) Buffered() (most time.Duration, bursty bool) {
-	if !pg.source.Bursty || pg.input == nil {
-		return 0, false
-	}
-	for track, queued := range pg.input.Spans() {
-		most = max(most, queued+pg.aligner.Span(track))
-	}
-	if pg.encodeAhead != nil {
-		most += pg.encodeAhead.queue.Buffered()
-	}
-	return most, true
-}
-
-// Realtime says whether the source's packets come as fast as they are made, and are not
-// to be paced.
-func (pg *Program) Realtime() bool { return pg.source.Realtime }
-
-// take passes on what an output track made, and fills in the other track up to there.
-func (pg *Program) take(kind media.MediaType, out []media.Packet) {
-	for _, p := range out {
-		if pg.beyond(p) {
+	for _, kind := range kinds {
+		track := &pg.tracks.of[kind]
+		if track.output == nil {
 			continue
 		}
-		if kind == media.Audio {
-			pg.fillSilence(p.PTS)
-		}
-		pg.tracks[kind].shown = max(pg.tracks[kind].shown, p.PTS)
-		pg.ends = max(pg.ends, p.PTS+pg.lasts(kind, p))
-		if l, ok := pg.tracks[1-kind].output.(*filledTrack); ok {
-			if kind == media.Audio && pg.wantKey.CompareAndSwap(true, false) {
-				l.restart()
-			}
-			for _, filled := range l.until(p.DTS) {
-				pg.give(1-kind, filled)
-			}
-		}
-		pg.give(kind, p)
-	}
-}
-
-// lasts is how long p is shown or heard: a picture to the end of the part that is to
-// be played at most.
-func (pg *Program) lasts(kind media.MediaType, p media.Packet) time.Duration {
-	d := min(p.Duration, clock.MaxFrame)
-	if end := pg.input.Until(); kind == media.Video && end > 0 {
-		d = min(d, end-pg.position(p))
-	}
-	return d
-}
-
-// beyond says whether p is shown after the part that is to be played.
-func (pg *Program) beyond(p media.Packet) bool {
-	return pg.input.Until() > 0 && pg.position(p) >= pg.input.Until()
-}
-
-// position returns where in the source p is shown. The segments of a live
-// playlist may each have a clock of their own: what was shown is counted, from
-// where an earlier attempt stood if the playlist is played as a recording.
-func (pg *Program) position(p media.Packet) time.Duration {
-	if pg.input == nil {
-		return pg.upTo.position
-	}
-	at, elapsed := pg.restamp.Position(p.PTS)
-	if pg.input.Segmented() {
-		at = elapsed
-	}
-	at -= pg.input.Info.StartTime
-	if !pg.shifted {
-		pg.shifted = true
-		if off := pg.from - at; off.Abs() > maxOff && pg.input.Segmented() && !pg.input.Live && !pg.input.Seeks {
-			pg.shift = off
+		track.miss(pg.input.TakeTail(kind))
+		if out, err := track.output.flush(); err == nil {
+			pg.mux.take(kind, out)
 		}
 	}
-	return max(at+pg.shift, 0)
-}
-
-// elapsed is the position that all that was shown ends at, had the source's clock
-// not broken on the way.
-func (pg *Program) elapsed() time.Duration { return pg.played(pg.ends) }
-
-// played is position for who reads it: as if the source's clock had not broken on
-// the way.
-func (pg *Program) played(room time.Duration) time.Duration {
-	if pg.input == nil {
-		return pg.upTo.position
-	}
-	if pg.input.Segmented() {
-		return pg.position(media.Packet{PTS: room})
-	}
-	_, elapsed := pg.restamp.Position(room)
-	return max(elapsed-pg.input.Info.StartTime, 0)
-}
-
-// maxOff is by how much the clock of what cannot be sought may differ from where
-// it is thought to be.
-const maxOff = 30 * time.Second
-
-func (pg *Program) give(kind media.MediaType, p media.Packet) {
-	pg.account(kind, p)
-	pg.given, p.Track = true, pg.index(kind)
-	p.Kind, p.Leads = kind, pg.input != nil && (kind == media.Video || pg.tracks[media.Video].output == nil)
-	p.Position, p.Play, p.Skipped = pg.position(p), pg.playlist.plays, pg.catchUp.before(p.DTS)
-	p.Unclocked = pg.input != nil && !pg.input.Segmented() && !pg.input.Live && pg.restamp.SteppedBack(p.PTS)
-	p.Extradata, p.Config = nil, pg.tracks[kind].output.track().Extradata
-	if pg.busy() && pg.input != nil {
-		pg.interleaver.Push(p)
-		return
-	}
-	pg.ready = append(pg.ready, p)
-}
-
-func (pg *Program) pop() (media.Packet, bool) {
-	if p, ok := pg.interleaver.Pop(); ok {
-		return p, true
-	}
-	if len(pg.ready) == 0 {
-		return media.Packet{}, false
-	}
-	p := pg.ready[0]
-	pg.ready[0] = media.Packet{}
-	if pg.ready = pg.ready[1:]; len(pg.ready) == 0 {
-		pg.ready = nil
-	}
-	return p, true
-}
-
-// closeOutputs makes the next input decide anew what tracks the room has.
-func (pg *Program) closeOutputs() {
-	for i := range pg.tracks {
-		track := &pg.tracks[i]
-		track.coverage.begun = false
-		if track.output != nil {
-			track.output.close()
-			track.output = nil
-		}
-	}
-	pg.planned = false
+	pg.hold.toEnd(ctx)
+	pg.mux.drain()
+	return len(pg.mux.ready) > 0
 }
 
 // rewind goes on with the next play.
@@ -621,19 +460,170 @@ func (pg *Program) rewind(ctx context.Context) error {
 	if next.err != nil {
 		return next.err
 	}
-	pg.forgetBeyond()
+	pg.times.endPart()
 	return pg.load(next)
 }
 
 var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence("there is nothing to play in the source, or in the part of it that was asked for; check startAtMs and endAtMs, and whether the source is whole")}
 
-// forgetBeyond makes the next play go on where the part that is played ends,
-// although the Restamper has seen more: pictures out of order, of which some
-// are shown behind the end, and sound that lay behind it.
-func (pg *Program) forgetBeyond() {
-	if pg.input.Until() == 0 {
-		return
+// ErrNewTracks says that the rooms are to be opened anew, with other tracks.
+var ErrNewTracks = errors.New("the tracks have changed")
+
+// takeVideo goes on with a source that has a picture now. A room is told its
+// tracks when it is opened: one without a picture is opened anew, unless it could
+// not be given this one. What was played of the sound goes on.
+func (pg *Program) takeVideo(ctx context.Context) error {
+	pg.Meter.Dropped(pg.stopEncodeAhead())
+	o := pg.playlist.openAgain(ctx, pg.input)
+	if o.err != nil {
+		return away(o.err)
 	}
-	end := pg.restamp.Next - max(pg.position(media.Packet{PTS: pg.restamp.Next})-pg.input.Until(), 0)
-	pg.restamp.Next = min(pg.restamp.Next, max(end, pg.ends))
+	pg.times.anew = true
+	switch {
+	case pg.wanted(media.Video):
+	case !pg.tracks.mayRecode() && copyable(pg.tracks.decide(o)) != nil:
+		pg.tracks.warn(media.WarnLeftOut, leftOut(media.Video, neverRecoded))
+	default:
+		pg.tracks.warn(media.WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")
+		pg.tracks.close()
+		pg.tracks.retold = true
+	}
+	return pg.load(o)
+}
+
+// TakeOver goes on from where the attempt before stood: with the source, which was
+// opened while that one still played it.
+func (pg *Program) TakeOver(ctx context.Context, stood media.Progress) error {
+	pg.coverage.goOnFrom(stood)
+	pg.progress.plays, pg.playlist.plays = stood.Loop, stood.Loop
+	if stood.Unclocked {
+		pg.progress.stepBack()
+	}
+	reached, err := pg.bringTo(ctx, max(stood.Position, pg.Options.StartAt))
+	if err != nil {
+		if err = pg.helped(ctx, ctx, err); err != nil {
+			return err
+		}
+	}
+	if !reached {
+		pg.closeSource()
+	}
+	return pg.Open(ctx)
+}
+
+// bringTo leaves out what comes before a position, or of a live source what has piled
+// up. It returns false when the source is to be opened anew.
+func (pg *Program) bringTo(ctx context.Context, position time.Duration) (bool, error) {
+	if !pg.input.Seeks {
+		return true, pg.input.SkipToNewest(ctx)
+	}
+	pg.progress.position = position
+	reached, err := pg.input.SkipTo(ctx, position, input.MaxSkip)
+	if reached {
+		pg.align(position)
+	}
+	return reached, err
+}
+
+// Tracks returns the room's tracks; a packet's Track is an index into them.
+func (pg *Program) Tracks() []media.Track { return pg.tracks.all() }
+
+// Do carries out a command. It may be called beside the other methods.
+func (pg *Program) Do(c Command) { c.apply(&pg.commands) }
+
+// Sent notes that a room has taken p by now, which may lead: the position moves on.
+func (pg *Program) Sent(p media.Packet, now time.Time) {
+	pg.absence.last.note(&p, now)
+	if p.Origin == media.Taken {
+		pg.recovery.retries.Sent(now)
+	}
+	pg.progress.note(&p)
+}
+
+// TakeDropped returns how many packets of the source came to nothing since it
+// was asked last. It may be called beside the other methods.
+func (pg *Program) TakeDropped() int64 { return pg.tracks.dropped.Swap(0) }
+
+// TakeAnew says, once, whether what comes next does not go on right after what came
+// before.
+func (pg *Program) TakeAnew() bool {
+	anew := pg.times.anew
+	pg.times.anew = false
+	return anew
+}
+
+// Buffered returns how much of a live source that comes in bursts has come and was not
+// given out, and false of others. It may be called beside the other methods.
+func (pg *Program) Buffered() (most time.Duration, bursty bool) {
+	if !pg.recovery.source.Bursty || pg.input == nil {
+		return 0, false
+	}
+	most = pg.times.buffered()
+	if pg.encodeAhead != nil {
+		most += pg.encodeAhead.queue.Buffered()
+	}
+	return most, true
+}
+
+// Realtime says whether the source's packets come as fast as they are made, and are not
+// to be paced.
+func (pg *Program) Realtime() bool { return pg.recovery.source.Realtime }
+
+// Over returns the room time at which all that next gave has been shown.
+func (pg *Program) Over() time.Duration {
+	pg.times.endPart()
+	pg.coverage.end()
+	return pg.times.restamp.Next
+}
+
+// TellEnd says of a source that has been played whole what was missing of it.
+func (pg *Program) TellEnd() {
+	pg.progress.end(pg.recovery.source.Live, pg.times.played(pg.times.ends))
+}
+
+// Pause is for a time without a room. A file is opened again at the position when
+// its room went, so that nothing of it is left out, but not when nothing of it was
+// taken yet; a stream is kept and goes on at its next keyframe.
+func (pg *Program) Pause() {
+	begun := pg.encodeAhead != nil || pg.mux.given
+	switch {
+	case pg.recovery.source.Realtime: // the tracks may change while it works
+		pg.Meter.Dropped(pg.stopEncodeAhead())
+	case begun || pg.recovery.source.Live:
+		pg.closeSource()
+	}
+	pg.times.anew, pg.absence.away = true, false
+}
+
+// Close closes the source, and what its tracks are made with.
+func (pg *Program) Close() {
+	pg.closeSource()
+	pg.tracks.close()
+}
+
+// closeSource closes the source; what was made of it and not sent is made again.
+func (pg *Program) closeSource() {
+	pg.stopEncodeAhead()
+	pg.closeInput()
+}
+
+// stopEncodeAhead ends the making ahead, and returns how many packets that it has made are
+// lost.
+func (pg *Program) stopEncodeAhead() int64 {
+	if pg.encodeAhead == nil {
+		return 0
+	}
+	lost := pg.encodeAhead.stop()
+	pg.encodeAhead = nil
+	return lost
+}
+
+func (pg *Program) closeInput() {
+	pg.playlist.drop()
+	if pg.input != nil {
+		pg.input.Close()
+		pg.input = nil
+		pg.times.leave()
+		pg.mux.clear()
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 )
 
 func TestBlackGoesOnWithAKeyframeAfterAGap(t *testing.T) {
@@ -24,5 +25,24 @@ func TestBlackGoesOnWithAKeyframeAfterAGap(t *testing.T) {
 			last = p.DTS
 		}
 		require.Less(t, to-last, 100*time.Millisecond)
+	}
+}
+
+func TestWhatATrackCannotDoIsNothingOfIt(t *testing.T) {
+	copied := newCopiedTrack(media.Rules{}, media.Track{Type: media.Audio}, bitstream.NewFilter(media.Track{Type: media.Audio}))
+	for name, output := range map[string]outputTrack{"copied": copied, "filled": &filledTrack{}, "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			var track track
+			track.become(output)
+			require.Nil(t, track.encoded)
+			track.encoded.skipBefore(time.Second)
+			track.encoded.skipFrom(time.Second)
+			track.encoded.makeNothingBefore(time.Second)
+			out, err := track.encoded.stand(time.Second)
+			require.NoError(t, err)
+			require.Empty(t, append(out, track.filled.further(time.Second)...))
+			track.close()
+			require.Nil(t, track.output)
+		})
 	}
 }

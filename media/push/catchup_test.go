@@ -66,8 +66,8 @@ func (s *playlist) readSegment() error {
 // playList plays a live playlist of a minute, of which list says more.
 func (s *stage) playList(t *testing.T, list playlist) {
 	t.Helper()
-	s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
-	open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+	s.job.Retry = noRetry
+	open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 		info := fakesource.Stream(time.Minute)
 		info.Container = "hls"
 		if list.only != nil {
@@ -77,30 +77,9 @@ func (s *stage) playList(t *testing.T, list playlist) {
 		opened.Source, opened.begin = &fakesource.Source{Ctx: ctx, Of: info}, time.Now()
 		return &opened, nil
 	})
-	require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), open, &fillers{})))
+	require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), open, &fakeCoders{sound: filling})))
 	requireRising(t, s.room.got)
 	require.Equal(t, 1, s.room.dials)
-}
-
-// fillers are fakeCoders whose sound has no gaps: silence is in its place.
-type fillers struct{ fakeCoders }
-
-type filler struct {
-	*fakeCoder
-	next time.Duration
-}
-
-func (c *fillers) Audio(t media.Track, to media.AudioOutput) (media.Transcoder, error) {
-	coder, err := c.fakeCoders.Audio(t, to)
-	return &filler{fakeCoder: coder.(*fakeCoder)}, err
-}
-
-func (c *filler) Transcode(p media.Packet) ([]media.Packet, error) {
-	for at := max(c.next, c.skip); c.next > 0 && at+fakesource.AudioFrame < p.PTS; at += fakesource.AudioFrame {
-		c.inside = append(c.inside, media.Packet{Track: p.Track, PTS: at, DTS: at, Duration: fakesource.AudioFrame, Data: p.Data})
-	}
-	c.next = p.PTS + p.Duration
-	return c.fakeCoder.Transcode(p)
 }
 
 // slowAt makes the room take that long for the packet that comes at or after each dts.

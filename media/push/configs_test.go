@@ -28,7 +28,7 @@ func TestASourceWithoutAPictureToBeginWithIsNoneThatWasPlayed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(nil)
-				s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+				s.job.Retry = noRetry
 				err := s.playFrom(t.Context(), func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
 					return &keyless{&inRealTime{Source: &fakesource.Source{Ctx: ctx, Of: info}, begin: time.Now()}}, nil
 				}, nil)

@@ -125,10 +125,10 @@ func TestWhatALiveSourceSentWhileNobodyHadThePushIsLost(t *testing.T) {
 		var last *stage
 		got := playAttempts(t, func(ctx context.Context, s *stage) error {
 			last = s
-			open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+			open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 				return &inRealTime{&fakesource.Source{Ctx: ctx, Of: fakesource.Stream(10 * time.Second)}, time.Now()}, nil
 			})
-			s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+			s.job.Retry = noRetry
 			return s.playFrom(ctx, open, nil)
 		}, func(*media.Job) {}, 6*time.Second)
 		for kind, c := range got.Coverage { // 5.1 s of the first are known to be played, and 3.9 s nobody had it

@@ -19,7 +19,7 @@ import (
 func (s *stage) playFragments(t *testing.T, coders media.Transcoders, of fakesource.Fragments) {
 	t.Helper()
 	info := s.source(0).Of
-	open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+	open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 		f := of
 		f.Source = &fakesource.Source{Ctx: ctx, Of: info}
 		s.opened = append(s.opened, f.Source)
@@ -66,8 +66,8 @@ func TestALivePlaylistsTracksComeTogether(t *testing.T) {
 		info := fakesource.Stream(30 * time.Second)
 		info.Container = "hls"
 		s := newStage(func(int) fakesource.Source { return fakesource.Source{Of: info} })
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		s.job.Retry = noRetry
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			return &fakesource.Fragments{Source: &fakesource.Source{Ctx: ctx, Of: info}, Length: 6 * time.Second}, nil
 		})
 		require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), open, nil)))
@@ -112,9 +112,9 @@ func TestATrackThatDoesNotComeHoldsNothingUp(t *testing.T) {
 					s.playFragments(t, nil, fakesource.Fragments{Length: fakesource.Frame, Leave: c.leave, Rate: rate})
 					most, first := time.Duration(0), time.Duration(0)
 					if rate > 0 && rate < 2 {
-						most, first = clock.WeaveWait, clock.WeaveWait
+						most, first = clock.AlignWait, clock.AlignWait
 					} else if rate > 0 {
-						most, first = time.Duration(float64(clock.FileWeave)/rate), time.Duration(float64(clock.FileWeave)/rate)
+						most, first = time.Duration(float64(clock.AlignSpan)/rate), time.Duration(float64(clock.AlignSpan)/rate)
 					}
 					t.Logf("%s at %v: first after %v, slipped %v", name, rate, s.room.got[0].at, s.job.Meter.Snapshot(time.Now()).Slipped)
 					require.LessOrEqual(t, s.room.got[0].at, first)

@@ -76,10 +76,10 @@ func TestAPreparedSourceWithoutDTSIsNotReadToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(nil)
 		s.job.TakeOver = handedOver(time.Second, 3*time.Second)
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			return &timeless{fakesource.Source{Ctx: ctx, Of: fakesource.Clip(time.Hour), FailAt: time.Minute, Err: io.ErrNoProgress}}, nil
 		})
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		begin := time.Now()
 		require.Error(t, s.playFrom(t.Context(), open, nil))
 		require.InDelta(t, 58, time.Since(begin).Seconds(), 1)
@@ -99,7 +99,7 @@ func TestAPreparedStreamGoesOnAtItsNewestKeyframe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(int) fakesource.Source { return fakesource.Source{Of: fakesource.Stream(1500 * time.Millisecond)} })
 		s.job.Source.Mode, s.job.TakeOver = media.ModeLive, handedOver(time.Second, time.Hour)
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		require.Equal(t, media.KindSourceEnded, media.KindOf(s.play(t.Context())))
 		require.Len(t, s.room.got, 25)
 		require.True(t, s.room.got[0].Keyframe)

@@ -179,7 +179,7 @@ func TestSilenceKeepsUpWithThePictureInAHole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(nil)
 		s.job.Options.FillAudio = true
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		m := newMadeOf([]clipPart{{length: 4 * time.Second, picture: true, sound: true}, {length: 6 * time.Second, picture: true}})
 		m.info, m.timed = fakesource.Stream(10*time.Second), true
 		require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), m.open, nil)))
@@ -316,7 +316,7 @@ func TestALiveSourceWhosePictureIsBehindItsSoundKeepsIt(t *testing.T) {
 
 func (s *stage) recodeLive(t *testing.T, from script) error {
 	t.Helper()
-	s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+	s.job.Retry = noRetry
 	return s.recode(t, from)
 }
 
@@ -350,7 +350,7 @@ func TestACopiedPictureThatStoodIsCopiedAgainOnceItHasGoneOnForAWhile(t *testing
 				s := newStage(nil)
 				coders := &fakeCoders{}
 				from := script{info: fakesource.Clip(30 * time.Second), pictures: c.pictures, silent: c.silent}
-				s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+				s.job.Retry = noRetry
 				if c.live {
 					from.info, from.timed = fakesource.Stream(30*time.Second), true
 				}

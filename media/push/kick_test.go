@@ -41,32 +41,6 @@ func (d dialled) Dial(ctx context.Context, a media.PublishAddress, tracks []medi
 	return room, err
 }
 
-// slowToBegin are coders that take three seconds for what they get first.
-type slowToBegin struct{ fakeCoders }
-
-type slowFirst struct {
-	media.Transcoder
-	begun bool
-}
-
-func (c *slowFirst) Transcode(p media.Packet) ([]media.Packet, error) {
-	if !c.begun {
-		c.begun = true
-		time.Sleep(3 * time.Second)
-	}
-	return c.Transcoder.Transcode(p)
-}
-
-func (c *slowFirst) Input(t media.Track) ([]media.Packet, error) {
-	c.begun = false
-	return c.Transcoder.Input(t)
-}
-
-func (c *slowToBegin) Video(t media.Track, to media.VideoOutput) (media.Transcoder, error) {
-	coder, err := c.fakeCoders.Video(t, to)
-	return &slowFirst{Transcoder: coder}, err
-}
-
 // patient tries everything again but a kick.
 func patient(k media.Kind) media.Retry {
 	if k == media.KindRoomKicked {
@@ -92,14 +66,14 @@ func TestARoomThatHangsUpSoonThreeTimesIsAConflictHoweverLateItHasAPicture(t *te
 				s := newStage(nil)
 				s.job.Options.Transcode = c.mode
 				s.job.Retry = patient
-				open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+				open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 					if c.gop == 0 {
 						return &fakesource.Source{Ctx: ctx, Of: fakesource.Clip(time.Hour)}, nil
 					}
 					return &inLongGroups{&inRealTime{&fakesource.Source{Ctx: ctx, Of: fakesource.Stream(time.Hour)}, time.Now()}, c.gop}, nil
 				})
 				begin := time.Now()
-				p := &Pusher{Opener: open, Dialer: s.room.hangsUpAfter(500 * time.Millisecond), Door: &s.room, Transcoders: &slowToBegin{}}
+				p := &Pusher{Opener: open, Dialer: s.room.hangsUpAfter(500 * time.Millisecond), Door: &s.room, Transcoders: &fakeCoders{picture: slowToBegin}}
 				require.Equal(t, media.KindRoomKicked, media.KindOf(p.Play(t.Context(), s.job)))
 				require.Equal(t, mostKicks, s.room.dials)
 				require.Less(t, time.Since(begin), 15*time.Second)

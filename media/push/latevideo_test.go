@@ -44,8 +44,8 @@ func (s *lateVideo) ReadPacket() (media.Packet, error) {
 func playLate(t *testing.T, s *stage, from time.Duration) *lateVideo {
 	t.Helper()
 	var source *lateVideo
-	s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
-	open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+	s.job.Retry = noRetry
+	open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 		if source != nil {
 			return nil, errors.New("opened twice")
 		}
@@ -117,7 +117,7 @@ func TestALatePictureThatCannotBeReadIsTriedAgain(t *testing.T) {
 			return media.Retry{}
 		}
 		opens := 0
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			if opens++; opens == 1 {
 				return spoilt{newLateVideo(ctx, 5*time.Second)}, nil
 			}
@@ -135,7 +135,7 @@ func TestALatePictureThatMayNotBeReencodedIsLeftOutAndTheSoundGoesOn(t *testing.
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(nil)
 		s.job.Options.Transcode = media.TranscodeNever
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
 			late := newLateVideo(ctx, 5*time.Second)
 			late.both.Tracks = slices.Clone(late.both.Tracks)

@@ -21,7 +21,7 @@ func TestAFileThatIsPlayedAsLiveIsPacedAllTheSame(t *testing.T) {
 				info.Container = container
 				s := newStage(func(int) fakesource.Source { return fakesource.Source{Of: info} })
 				s.job.Source.Mode = media.ModeLive
-				s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+				s.job.Retry = noRetry
 				begin := time.Now()
 				require.Equal(t, media.KindSourceEnded, media.KindOf(s.play(t.Context())))
 				require.InDelta(t, 180, time.Since(begin).Seconds(), 0.1)
@@ -73,7 +73,7 @@ func TestAStreamThatHasBecomeItsRecordingIsNotPlayedAgain(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(10 * time.Second))
-		s.job.WasLive, s.job.Retry = true, func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.WasLive, s.job.Retry = true, noRetry
 		require.Equal(t, media.KindSourceEnded, media.KindOf(s.play(t.Context())), "nor by the attempt after")
 		require.Zero(t, s.room.dials)
 	})

@@ -59,7 +59,7 @@ func TestARoomThatIsAwayStopsNoOther(t *testing.T) {
 func TestAPushThatIsRefusedByOneOfItsRoomsGoesOnInTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(5 * time.Second))
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		var steady fakeRoom
 		denied := fakeRoom{dialErrs: []error{&media.Error{Kind: media.KindRoomDenied, Op: "publish"}}}
 		require.NoError(t, s.playInto(t, &denied, &steady))

@@ -292,7 +292,7 @@ func playParts(t *testing.T, parts []clipPart, mode media.TranscodeMode, live st
 		if !slices.ContainsFunc(parts, func(p clipPart) bool { return p.sound }) {
 			m.info.Tracks = m.info.Tracks[:1]
 		}
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		s.job.Options.FillAudio, s.job.Options.Transcode = true, mode
 		err := s.playFrom(t.Context(), m.open, &fakeCoders{})
 		if m.info.Live && media.KindOf(err) != media.KindSourceEnded || !m.info.Live && err != nil {

@@ -73,7 +73,7 @@ func TestALiveSourceMayBeAwayForItsTimeEachTime(t *testing.T) {
 				s := newStage(nil)
 				s.job.Source.Mode, s.job.Retry = media.ModeLive, within(5*time.Second)
 				var opened []time.Time
-				open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+				open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 					if len(opened) == 20 {
 						return nil, &media.Error{Kind: media.KindSourceUnavailable, Op: "open source"}
 					}

@@ -81,7 +81,7 @@ func (r *fakeRoom) requireStands(t *testing.T, length time.Duration) {
 func TestAPictureOfWhichNobodySaysForHowLongItStandsIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, opens := newPictureStage(), 0
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		err := s.playPicture(t, &opens)
 		require.Equal(t, media.KindSourceUnsupported, media.KindOf(err))
 		require.ErrorContains(t, err, "the source is a picture: say how long it is to stand with maxDurationSec, or mode: live")

@@ -2,9 +2,7 @@ package push
 
 import (
 	"context"
-	"errors"
 	"io"
-	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -16,129 +14,6 @@ import (
 	"github.com/roomcast/roomcast/media/fakesource"
 	"github.com/roomcast/roomcast/media/program"
 )
-
-// fakeCoder passes packets on in the order of PTS, as an encoder without
-// B-frames would, some packets late.
-type fakeCoder struct {
-	out    media.Track
-	delay  int // packets that stay inside
-	inside []media.Packet
-	skip   time.Duration
-	until  time.Duration
-	forced bool
-	inputs int
-	closed bool
-	last   *media.Packet // that came out
-	stands *media.Packet // what Repeat repeats
-	// breaks says whether a packet cannot be decoded; nil: none.
-	breaks  func(media.Packet) bool
-	waits   bool // for a keyframe
-	damaged int64
-}
-
-func (c *fakeCoder) Output() media.Track        { return c.out }
-func (c *fakeCoder) SkipBefore(t time.Duration) { c.skip = t }
-func (c *fakeCoder) SkipFrom(t time.Duration)   { c.until = t }
-func (c *fakeCoder) ForceKey()                  { c.forced = true }
-
-func (c *fakeCoder) Damaged() int64 {
-	n := c.damaged
-	c.damaged = 0
-	return n
-}
-
-func (c *fakeCoder) Close() { c.closed = true }
-
-func (c *fakeCoder) Input(media.Track) ([]media.Packet, error) {
-	c.inputs++
-	return c.Flush()
-}
-
-func (c *fakeCoder) Transcode(p media.Packet) ([]media.Packet, error) {
-	broken := c.breaks != nil && c.breaks(p)
-	if c.waits = c.out.Type == media.Video && (broken || c.waits && !p.Keyframe); c.waits || broken {
-		c.damaged++
-		return nil, nil
-	}
-	c.inside = append(c.inside, p)
-	slices.SortFunc(c.inside, func(a, b media.Packet) int { return int(a.PTS - b.PTS) })
-	return c.emit(c.delay), nil
-}
-
-func (c *fakeCoder) Flush() ([]media.Packet, error) { return c.emit(0), nil }
-
-func (c *fakeCoder) emit(keep int) []media.Packet {
-	var out []media.Packet
-	for len(c.inside) > keep {
-		p := c.inside[0]
-		c.inside = c.inside[1:]
-		if c.until > 0 && p.PTS >= c.until || c.last != nil && c.out.Type == media.Video && p.PTS <= c.last.PTS {
-			continue
-		}
-		if c.stands = &p; p.PTS >= c.skip {
-			out = append(out, c.show(p))
-		}
-	}
-	return out
-}
-
-func (c *fakeCoder) show(p media.Packet) media.Packet {
-	p.DTS, p.Extradata = p.PTS, nil
-	p.Keyframe, c.forced = p.Keyframe || c.forced, false
-	c.last = &p
-	return p
-}
-
-func (c *fakeCoder) Repeat(t time.Duration) ([]media.Packet, error) {
-	if c.stands == nil || c.last != nil && c.last.PTS >= t || t < c.skip || c.until > 0 && t >= c.until {
-		return nil, nil
-	}
-	p := *c.stands
-	p.PTS = t
-	return []media.Packet{c.show(p)}, nil
-}
-
-// fakeCoders makes fakeCoders and remembers them.
-type fakeCoders struct {
-	made  []*fakeCoder
-	video []media.VideoOutput
-	audio []media.AudioOutput
-	deaf  bool // there is no decoder for audio
-	holds int  // packets of sound that stay inside
-	// breaks says what its coders cannot decode; nil: nothing.
-	breaks func(media.Packet) bool
-}
-
-func (c *fakeCoders) add(t media.Track, delay int) *fakeCoder {
-	coder := &fakeCoder{out: t, delay: delay, breaks: c.breaks}
-	c.made = append(c.made, coder)
-	return coder
-}
-
-func (c *fakeCoders) Video(_ media.Track, to media.VideoOutput) (media.Transcoder, error) {
-	c.video = append(c.video, to)
-	return c.add(media.Track{Type: media.Video, Codec: media.H264, Width: to.Width, Height: to.Height, Extradata: []byte{1, 66, 0, 31, 255, 225, 0}}, 4), nil
-}
-
-func (c *fakeCoders) Audio(_ media.Track, to media.AudioOutput) (media.Transcoder, error) {
-	if c.deaf {
-		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: "transcode audio", Err: errors.New("no decoder")}
-	}
-	c.audio = append(c.audio, to)
-	return c.add(media.Track{Type: media.Audio, Codec: media.AAC, SampleRate: to.SampleRate, Channels: to.Channels, Extradata: []byte{0x11, 0x90}}, c.holds), nil
-}
-
-func (c *fakeCoders) With(context.Context, *slog.Logger, *media.Conduct) media.Transcoders { return c }
-
-func (c *fakeCoders) Black(to media.VideoOutput) (media.Track, []media.Packet, error) {
-	t := media.Track{Type: media.Video, Codec: media.H264, Width: to.Width, Height: to.Height, Extradata: []byte{1, 66, 0, 31, 255, 225, 0}}
-	return t, []media.Packet{{Keyframe: true, Duration: 500 * time.Millisecond, Data: []byte{1}}, {PTS: 500 * time.Millisecond, DTS: 500 * time.Millisecond, Duration: 500 * time.Millisecond, Data: []byte{2}}}, nil
-}
-
-// playWith plays s with transcoders.
-func (s *stage) playWith(ctx context.Context, coders media.Transcoders) error {
-	return (&Pusher{Opener: fakesource.OpenerFunc(s.open), Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
-}
 
 func TestWhatTheRoomDoesNotTakeIsReencodedInRealTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -156,7 +31,7 @@ func TestWhatTheRoomDoesNotTakeIsReencodedInRealTime(t *testing.T) {
 		require.Equal(t, media.Copy, s.seen.plan.Audio.Action)
 		require.Equal(t, []media.VideoOutput{{Width: 640, Height: 360, FPS: 30, Bitrate: 800_000, KeyInterval: 2 * time.Second}}, coders.video)
 		for i, p := range s.room.got[1:] {
-			require.GreaterOrEqual(t, p.DTS, s.room.got[i].DTS, "the tracks are woven by DTS")
+			require.GreaterOrEqual(t, p.DTS, s.room.got[i].DTS, "the tracks are interleaved by DTS")
 		}
 		require.True(t, coders.made[0].closed)
 	})
@@ -238,9 +113,9 @@ func TestALoopOfNothingFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(nil)
 		s.job.Options = media.Options{StartAt: 20 * time.Second, Repeat: media.RepeatForever, Transcode: media.TranscodeAlways}
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		opens := 0
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			opens++
 			return overshot{&fakesource.Source{Ctx: ctx, Of: fakesource.Clip(10 * time.Second)}}, nil
 		})
@@ -394,7 +269,7 @@ func TestASourceThatIsMostlyDamagedFails(t *testing.T) {
 		s := newStage(func(int) fakesource.Source {
 			return fakesource.Source{Of: fakesource.Clip(time.Minute), CorruptFrom: 5 * time.Second}
 		})
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		err := s.play(t.Context())
 		require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
 		require.ErrorContains(t, err, "damaged")

@@ -50,7 +50,7 @@ func TestASourceThatGivesSoundWhileItsPictureIsWaitedForIsNotSilent(t *testing.T
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(nil)
-				s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+				s.job.Retry = noRetry
 				open := fakesource.OpenerFunc(func(ctx context.Context, r media.SourceRequest) (media.Source, error) {
 					for begin := time.Now(); time.Since(begin) < wait.opening; {
 						if err := retry.Sleep(ctx, fakesource.AudioFrame); err != nil {

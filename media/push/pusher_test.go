@@ -193,6 +193,9 @@ func (s *stage) play(ctx context.Context) error {
 	return (&Pusher{Opener: fakesource.OpenerFunc(s.open), Dialer: &s.room, Door: &s.room}).Play(ctx, s.job)
 }
 
+// noRetry is the policy of a push that fails at once.
+func noRetry(media.Kind) media.Retry { return media.Retry{} }
+
 func whole(length time.Duration) func(int) fakesource.Source {
 	return func(int) fakesource.Source { return fakesource.Source{Of: fakesource.Clip(length)} }
 }
@@ -252,7 +255,7 @@ func TestALiveSourceIgnoresThePositionAndIsNotPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(int) fakesource.Source { return fakesource.Source{Of: fakesource.Stream(time.Second)} })
 		s.job.Source.Mode, s.job.Start = media.ModeLive, 500*time.Millisecond
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		begin := time.Now()
 		require.Equal(t, media.KindSourceEnded, media.KindOf(s.play(t.Context())))
 		require.Zero(t, time.Since(begin))
@@ -265,7 +268,7 @@ func TestBFramesAreATypedFailure(t *testing.T) {
 		s := newStage(func(int) fakesource.Source {
 			return fakesource.Source{Of: fakesource.Clip(10 * time.Second), Reorder: true}
 		})
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		err := s.play(t.Context())
 		require.Equal(t, media.KindSourceUnsupported, media.KindOf(err))
 		require.ErrorContains(t, err, "B-frames")
@@ -387,7 +390,7 @@ func TestAPushThatKeepsFallingBehindSaysSo(t *testing.T) {
 func TestAnEmptySourceIsNotMedia(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(0))
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		require.Equal(t, media.KindSourceInvalid, media.KindOf(s.play(t.Context())))
 	})
 }
@@ -421,7 +424,7 @@ func (s *shifted) ReadPacket() (media.Packet, error) {
 func TestAudioThatStandsLateInTheFileDoesNotHoldUpTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(10 * time.Second))
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			return &shifted{Source: &fakesource.Source{Ctx: ctx, Of: fakesource.Clip(10 * time.Second)}, by: 1500 * time.Millisecond}, nil
 		})
 		begin := time.Now()
@@ -437,7 +440,7 @@ func TestALivePlaylistIsPacedAlthoughItsSegmentsComeInBursts(t *testing.T) {
 			info.Container, info.Live = "hls", true
 			return fakesource.Source{Of: info}
 		})
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		begin := time.Now()
 		require.Equal(t, media.KindSourceEnded, media.KindOf(s.play(t.Context())))
 		require.InDelta(t, 20, time.Since(begin).Seconds(), 0.1)
@@ -449,7 +452,7 @@ func TestASourceThatWasThereBeforeIsWaitedForWhenItIsNotFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opens := 0
 		s := newStage(whole(10 * time.Second))
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			switch opens++; opens {
 			case 1:
 				return &fakesource.Source{Ctx: ctx, Of: fakesource.Clip(10 * time.Second), FailAt: 5 * time.Second, Err: &media.Error{Kind: media.KindSourceUnavailable}}, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -30,11 +29,6 @@ func (s *inRealTime) ReadPacket() (media.Packet, error) {
 		err = retry.Sleep(s.Ctx, time.Until(s.begin.Add(p.DTS)))
 	}
 	return p, err
-}
-
-// playFrom plays what open gives.
-func (s *stage) playFrom(ctx context.Context, open fakesource.OpenerFunc, coders media.Transcoders) error {
-	return (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
 }
 
 func TestAPushIsPublishingAgainWhenItsSourceIsBackInTheSameSession(t *testing.T) {
@@ -69,7 +63,7 @@ func TestALoopWhoseNextOpeningFailsIsPlayedAsOftenAsAsked(t *testing.T) {
 		s := newStage(nil)
 		s.job.Options.Repeat = 3
 		opens := 0
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			if opens++; opens == 2 {
 				return nil, &media.Error{Kind: media.KindSourceUnavailable, Op: "open source"}
 			}
@@ -87,7 +81,7 @@ func TestAStopWhileALoopsNextOpeningHangsIsAtOnce(t *testing.T) {
 		s := newStage(nil)
 		s.job.Options.Repeat = media.RepeatForever
 		opens := 0
-		open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			if opens++; opens > 1 {
 				<-ctx.Done()
 				return nil, context.Cause(ctx)
@@ -105,21 +99,6 @@ func TestAStopWhileALoopsNextOpeningHangsIsAtOnce(t *testing.T) {
 	})
 }
 
-// slowCoders take 50 ms for each picture.
-type slowCoders struct{ fakeCoders }
-
-type slowCoder struct{ media.Transcoder }
-
-func (c slowCoder) Transcode(p media.Packet) ([]media.Packet, error) {
-	time.Sleep(50 * time.Millisecond)
-	return c.Transcoder.Transcode(p)
-}
-
-func (c *slowCoders) Video(t media.Track, to media.VideoOutput) (media.Transcoder, error) {
-	coder, err := c.fakeCoders.Video(t, to)
-	return slowCoder{coder}, err
-}
-
 func TestAStopWhileAGroupOfPicturesIsDecodedIsSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(int) fakesource.Source {
@@ -128,7 +107,7 @@ func TestAStopWhileAGroupOfPicturesIsDecodedIsSoon(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(6*time.Second, func() { cancel(media.ErrStopped) }) // 20 pictures take a second from about 5.7 s on
 		begin := time.Now()
-		require.ErrorIs(t, s.playWith(ctx, &slowCoders{}), media.ErrStopped)
+		require.ErrorIs(t, s.playWith(ctx, &fakeCoders{picture: slow(50 * time.Millisecond)}), media.ErrStopped)
 		require.LessOrEqual(t, time.Since(begin), 6*time.Second+200*time.Millisecond)
 	})
 }
@@ -164,7 +143,7 @@ func TestASlowRoomMakesALiveSourceDropToItsNextKeyframe(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(nil)
 			s.job.Source.Mode, s.job.Options.Transcode = media.ModeLive, mode
-			s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+			s.job.Retry = noRetry
 			s.room.writeErr = func(p media.Packet) error {
 				if p.DTS >= 5*time.Second && p.DTS < 5100*time.Millisecond {
 					time.Sleep(5 * time.Second)
@@ -172,7 +151,7 @@ func TestASlowRoomMakesALiveSourceDropToItsNextKeyframe(t *testing.T) {
 				}
 				return nil
 			}
-			open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+			open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 				return &inRealTime{&fakesource.Source{Ctx: ctx, Of: fakesource.Stream(30 * time.Second)}, time.Now()}, nil
 			})
 			require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), open, &fakeCoders{})))
@@ -192,13 +171,13 @@ func TestWhatIsOnItsWayToASlowRoomCountsAsQueued(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(nil)
 			s.job.Source.Mode = media.ModeLive
-			s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+			s.job.Retry = noRetry
 			s.room.unconfirmed = onItsWay
 			s.room.writeErr = func(media.Packet) error { // it takes 25 s for 20 s of media
 				time.Sleep(fakesource.AudioFrame * 5 / 4)
 				return nil
 			}
-			open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+			open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 				return &inRealTime{&fakesource.Source{Ctx: ctx, Of: fakesource.Stream(time.Minute)}, time.Now()}, nil
 			})
 			require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), open, nil)))
@@ -226,7 +205,7 @@ func TestALiveSourceIsKeptWhileTheRoomIsAway(t *testing.T) {
 			}
 			s.room.breakAt(5*time.Second, media.KindRoomClosed)
 			opens := 0
-			open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+			open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 				opens++
 				return &inRealTime{&fakesource.Source{Ctx: ctx, Of: fakesource.Stream(30 * time.Second)}, time.Now()}, nil
 			})
@@ -275,33 +254,19 @@ func TestAPlanThatChangesFailsWithItsReasonWhereNothingMayBeReencoded(t *testing
 			return fakesource.Source{Of: fakesource.Clip(10 * time.Second), Reorder: true, ReorderFrom: 5500 * time.Millisecond}
 		})
 		s.job.Options.Transcode = media.TranscodeNever
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+		s.job.Retry = noRetry
 		err := s.playWith(t.Context(), &fakeCoders{})
 		require.Equal(t, media.KindSourceUnsupported, media.KindOf(err))
 		require.ErrorContains(t, err, "the source cannot be copied any more (video: B-frames), and transcode: never forbids to re-encode it")
 	})
 }
 
-// panicking transcoders have a fault.
-type panicking struct{ fakeCoders }
-
-type panickingCoder struct{ media.Transcoder }
-
-func (panickingCoder) Transcode(media.Packet) ([]media.Packet, error) { panic("a fault") }
-
-func (c *panicking) With(context.Context, *slog.Logger, *media.Conduct) media.Transcoders { return c }
-
-func (c *panicking) Video(t media.Track, to media.VideoOutput) (media.Transcoder, error) {
-	coder, err := c.fakeCoders.Video(t, to)
-	return panickingCoder{coder}, err
-}
-
 func TestAPanicInAGoroutineOfAPushIsItsOwnFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(whole(4 * time.Second))
 		s.job.Options.Transcode = media.TranscodeAlways
-		s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
-		err := s.playWith(t.Context(), &panicking{})
+		s.job.Retry = noRetry
+		err := s.playWith(t.Context(), &fakeCoders{picture: panicking})
 		require.Equal(t, media.KindInternal, media.KindOf(err))
 		require.ErrorContains(t, err, "a fault")
 	})
@@ -314,7 +279,7 @@ func TestASourceWhosePicturesAreAllDamagedFailsHoweverMuchSoundItHas(t *testing.
 				info := fakesource.Clip(time.Minute)
 				info.Tracks = info.Tracks[:tracks]
 				s := newStage(func(int) fakesource.Source { return fakesource.Source{Of: info, CorruptFrom: 5 * time.Second} })
-				s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+				s.job.Retry = noRetry
 				err := s.play(t.Context())
 				require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
 				require.ErrorContains(t, err, "damaged")

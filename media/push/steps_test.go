@@ -33,8 +33,8 @@ func (s *stepping) ReadPacket() (media.Packet, error) {
 func playStepping(t *testing.T, at time.Duration, by [2]time.Duration, options media.Options) *stage {
 	t.Helper()
 	s := newStage(nil)
-	s.job.Options, s.job.Retry = options, func(media.Kind) media.Retry { return media.Retry{} }
-	open := fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+	s.job.Options, s.job.Retry = options, noRetry
+	open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 		f := &fakesource.Source{Ctx: ctx, Of: fakesource.Stream(20 * time.Second)}
 		f.Of.Container = "flv"
 		return &stepping{inRealTime{f, time.Now()}, at, by}, nil

@@ -61,7 +61,7 @@ func TestAStartBehindTheEndFailsAndSaysSo(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(whole(5 * time.Second))
 			s.job.Options = o
-			s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+			s.job.Retry = noRetry
 			err := s.playWith(t.Context(), &fakeCoders{})
 			require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
 			require.ErrorContains(t, err, "the source ends at 5s")
@@ -136,7 +136,7 @@ func TestALiveSourceThatIsOverAtOnceIsSent(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(func(int) fakesource.Source { return fakesource.Source{Of: fakesource.Stream(c.length)} })
 				s.job.Options.Transcode = c.mode
-				s.job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+				s.job.Retry = noRetry
 				require.Equal(t, media.KindSourceEnded, media.KindOf(s.playWith(t.Context(), &fakeCoders{})))
 				requireRising(t, s.room.got)
 				require.Len(t, s.room.of(0), int(c.length/fakesource.Frame))

@@ -41,7 +41,7 @@ func (s joined) ReadPacket() (media.Packet, error) {
 // playJoined plays a joined file of which an opening fails at a place (0: never).
 func (s *stage) playJoined(t *testing.T, coders media.Transcoders, failsAt func(opens int) time.Duration) error {
 	t.Helper()
-	return s.playFrom(t.Context(), fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+	return s.playFrom(t.Context(), fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 		f := &fakesource.Source{Ctx: ctx, Of: fakesource.Clip(joinedLength), FailAt: failsAt(len(s.opened)), Err: &media.Error{Kind: media.KindSourceUnavailable, Op: "read source"}}
 		s.opened = append(s.opened, f)
 		return joined{f}, nil
@@ -146,7 +146,7 @@ func TestASourceWhoseClockSteppedBackGoesOnWhereItStood(t *testing.T) {
 func TestASourceOfUnknownLengthIsAtItsEndWhenItIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(nil)
-		require.NoError(t, s.playFrom(t.Context(), fakesource.OpenerFunc(func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+		require.NoError(t, s.playFrom(t.Context(), fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 			return unmeasured{&fakesource.Source{Ctx: ctx, Of: fakesource.Clip(3 * time.Second)}}, nil
 		}), nil))
 		require.Equal(t, 3*time.Second, s.job.Meter.Snapshot(time.Now()).Position)

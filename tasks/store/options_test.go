@@ -17,8 +17,8 @@ func withOptions(t testing.TB, user string) tasks.NewPush {
 	n := newPush(t, user)
 	n.Push.Spec.Options = media.Options{
 		StartAt: 1500 * time.Millisecond, EndAt: time.Minute, Repeat: media.RepeatForever, MaxDuration: time.Hour,
-		Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 640, Height: 360, FPS: 29.97, Bitrate: 800_000},
-		Audio: media.AudioWish{Bitrate: 96_000, Volume: 50, VolumeSet: true, Mute: true}, FillAudio: true, FillVideo: true,
+		Transcode: media.TranscodeAlways, Video: media.VideoOptions{Width: 640, Height: 360, FPS: 29.97, Bitrate: 800_000},
+		Audio: media.AudioOptions{Bitrate: 96_000, Volume: 50, VolumeSet: true, Mute: true}, FillAudio: true, FillVideo: true,
 		Choice: media.TrackChoice{Audio: "de", Program: 2}, AudioDelay: -200 * time.Millisecond,
 	}
 	n.Push.Spec.MaxIdle, n.Push.Spec.HeaderNames = time.Minute, []string{"Authorization"}

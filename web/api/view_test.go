@@ -79,8 +79,8 @@ func pushWithOptions() tasks.Push {
 	p.Spec.UserSigMinted = true
 	p.Spec.Options = media.Options{
 		StartAt: 1500 * time.Millisecond, EndAt: time.Minute, Repeat: media.RepeatForever, MaxDuration: time.Hour,
-		Transcode: media.TranscodeAlways, Video: media.VideoWish{Width: 640, Height: 360, FPS: 29.97, Bitrate: 800_000},
-		Audio:     media.AudioWish{Bitrate: 96_000, Volume: 0, VolumeSet: true, Mute: true},
+		Transcode: media.TranscodeAlways, Video: media.VideoOptions{Width: 640, Height: 360, FPS: 29.97, Bitrate: 800_000},
+		Audio:     media.AudioOptions{Bitrate: 96_000, Volume: 0, VolumeSet: true, Mute: true},
 		FillVideo: true, Choice: media.TrackChoice{Audio: "de", Program: 2}, AudioDelay: -200 * time.Millisecond,
 	}
 	p.Spec.Metadata, p.WebhooksLost = map[string]string{"course": "42", "a": "b"}, 3
