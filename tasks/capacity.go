@@ -35,7 +35,7 @@ const slowMachine Cost = 50_000_000
 
 // costOf is what a push costs whose source s is played as p says; what is not known
 // yet counts as copied.
-func costOf(s *SourceReport, p *media.Plan, wish media.VideoWish) Cost {
+func costOf(s *SourceReport, p *media.Plan, asked media.VideoOptions) Cost {
 	cost := LeastCost
 	if p == nil {
 		return cost
@@ -44,16 +44,16 @@ func costOf(s *SourceReport, p *media.Plan, wish media.VideoWish) Cost {
 		cost += soundCost
 	}
 	if p.Video != nil && p.Video.Action == media.Transcode {
-		cost += pictureCost(s.picture(), p.Video.Output, wish)
+		cost += pictureCost(s.picture(), p.Video.Output, asked)
 	}
 	return cost
 }
 
-func pictureCost(from TrackReport, to media.Output, wish media.VideoWish) Cost {
+func pictureCost(from TrackReport, to media.Output, asked media.VideoOptions) Cost {
 	fps := min(max(cmp.Or(from.FPS, usualFPS), leastFPS), mostFPS)
 	made := cmp.Or(to, media.Output{Width: from.Width, Height: from.Height})
 	decoded := float64(from.Width*from.Height) * fps
-	encoded := float64(made.Width*made.Height) * min(fps, cmp.Or(wish.FPS, usualFPS))
+	encoded := float64(made.Width*made.Height) * min(fps, cmp.Or(asked.FPS, usualFPS))
 	return Cost(decodeShare*decoded + encoded)
 }
 
@@ -118,5 +118,5 @@ func (r CapacityReport) Room(slots int) Room {
 
 // encodedCost is what a push costs that is re-encoded to its own size.
 func encodedCost(width, height int) Cost {
-	return LeastCost + soundCost + pictureCost(TrackReport{Width: width, Height: height}, media.Output{}, media.VideoWish{})
+	return LeastCost + soundCost + pictureCost(TrackReport{Width: width, Height: height}, media.Output{}, media.VideoOptions{})
 }

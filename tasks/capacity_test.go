@@ -22,24 +22,24 @@ func TestAPushCostsWhatIsDecodedAndEncoded(t *testing.T) {
 	for name, c := range map[string]struct {
 		source *SourceReport
 		plan   *media.Plan
-		wish   media.VideoWish
+		asked  media.VideoOptions
 		want   Cost
 	}{
-		"nothing is known yet":                 {nil, nil, media.VideoWish{}, LeastCost},
-		"copied":                               {sourceOf(1920, 1080, 60), planOf(media.Copy, media.Copy, media.Output{}), media.VideoWish{}, LeastCost},
-		"filled":                               {sourceOf(0, 0, 0), planOf(media.Fill, media.Copy, media.Output{}), media.VideoWish{}, LeastCost},
-		"the sound is re-encoded":              {sourceOf(1280, 720, 30), planOf(media.Copy, media.Transcode, media.Output{}), media.VideoWish{}, LeastCost + soundCost},
-		"the picture is re-encoded":            {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoWish{}, LeastCost + hd*14/10},
-		"its frame rate is not known":          {sourceOf(1280, 720, 0), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoWish{}, LeastCost + hd*14/10},
-		"it is made smaller":                   {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{Width: 640, Height: 360}), media.VideoWish{}, LeastCost + hd*4/10 + hd/4},
-		"more frames come than are encoded":    {sourceOf(1280, 720, 60), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoWish{}, LeastCost + hd*8/10 + hd},
-		"half the frames are asked for":        {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoWish{FPS: 15}, LeastCost + hd*4/10 + hd/2},
-		"a source that tells a wild rate":      {sourceOf(1280, 720, 1000), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoWish{}, LeastCost + hd*16/10 + hd},
-		"the room was told no size":            {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{}), media.VideoWish{}, LeastCost + hd*14/10},
-		"a record without its source's tracks": {nil, planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoWish{}, LeastCost + hd},
+		"nothing is known yet":                 {nil, nil, media.VideoOptions{}, LeastCost},
+		"copied":                               {sourceOf(1920, 1080, 60), planOf(media.Copy, media.Copy, media.Output{}), media.VideoOptions{}, LeastCost},
+		"filled":                               {sourceOf(0, 0, 0), planOf(media.Fill, media.Copy, media.Output{}), media.VideoOptions{}, LeastCost},
+		"the sound is re-encoded":              {sourceOf(1280, 720, 30), planOf(media.Copy, media.Transcode, media.Output{}), media.VideoOptions{}, LeastCost + soundCost},
+		"the picture is re-encoded":            {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd*14/10},
+		"its frame rate is not known":          {sourceOf(1280, 720, 0), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd*14/10},
+		"it is made smaller":                   {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{Width: 640, Height: 360}), media.VideoOptions{}, LeastCost + hd*4/10 + hd/4},
+		"more frames come than are encoded":    {sourceOf(1280, 720, 60), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd*8/10 + hd},
+		"half the frames are asked for":        {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{FPS: 15}, LeastCost + hd*4/10 + hd/2},
+		"a source that tells a wild rate":      {sourceOf(1280, 720, 1000), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd*16/10 + hd},
+		"the room was told no size":            {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{}), media.VideoOptions{}, LeastCost + hd*14/10},
+		"a record without its source's tracks": {nil, planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.InDelta(t, float64(c.want), float64(costOf(c.source, c.plan, c.wish)), 2)
+			require.InDelta(t, float64(c.want), float64(costOf(c.source, c.plan, c.asked)), 2)
 		})
 	}
 }

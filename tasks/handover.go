@@ -34,12 +34,12 @@ func (w *Worker) prepare(a *attempt) (*attempt, error) {
 	defer w.mu.Unlock()
 	switch {
 	case w.draining:
-		w.carried.end(a.lease)
 		return nil, ErrDraining
 	case w.preparing[a.lease.ID] != nil:
 		return nil, errNotHandedOver
 	}
 	w.preparing[a.lease.ID] = a
+	w.carried.begin(a.lease, a.push.Cost)
 	return a, nil
 }
 

@@ -193,10 +193,10 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 		a.keyframe = &media.LastKeyframe{}
 	}
 	a.meter.GoOnFrom(lastProgress(claimed.Push))
-	w.carried.begin(lease, claimed.Push.Cost)
 	if err != nil {
 		return w.prepare(a)
 	}
+	w.carried.begin(lease, claimed.Push.Cost)
 	w.register(a)
 	return a, nil
 }
