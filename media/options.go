@@ -7,16 +7,16 @@ import "time"
 type Options struct {
 	// StartAt and EndAt are the part of the source to play, from its start;
 	// EndAt 0 is its end. A live source has no parts.
-	StartAt, EndAt time.Duration
-	Repeat         int           // how often to play it; 0 and 1: once, RepeatForever: for ever
-	MaxDuration    time.Duration // of the push in the room, all attempts together; 0: no limit
-	Transcode      TranscodeMode // "" is auto
-	Video          VideoOptions
-	Audio          AudioOptions
-	FillAudio      bool // silence for a source without sound
-	FillVideo      bool // black for a source without a picture
-	Choice         TrackChoice
-	AudioDelay     time.Duration // by how much later the sound is heard; below zero: earlier
+	StartAt, EndAt time.Duration `json:",omitzero"`
+	Repeat         int           `json:",omitzero"` // how often to play it; 0 and 1: once, RepeatForever: for ever
+	MaxDuration    time.Duration `json:",omitzero"` // of the push in the room, all attempts together; 0: no limit
+	Transcode      TranscodeMode `json:",omitzero"` // "" is auto
+	Video          VideoOptions  `json:",omitzero"`
+	Audio          AudioOptions  `json:",omitzero"`
+	FillAudio      bool          `json:",omitzero"` // silence for a source without sound
+	FillVideo      bool          `json:",omitzero"` // black for a source without a picture
+	Choice         TrackChoice   `json:",omitzero"`
+	AudioDelay     time.Duration `json:",omitzero"` // by how much later the sound is heard; below zero: earlier
 }
 
 // RepeatForever as Options.Repeat has no last time.
@@ -39,17 +39,17 @@ const (
 // VideoOptions is what a request asks of the picture; the plan decides what is
 // zero.
 type VideoOptions struct {
-	Width, Height int // pixels; one alone keeps the shape
-	FPS           float64
-	Bitrate       BitsPerSecond
+	Width, Height int           `json:",omitzero"` // pixels; one alone keeps the shape
+	FPS           float64       `json:",omitzero"`
+	Bitrate       BitsPerSecond `json:",omitzero"`
 }
 
 // AudioOptions is what a request asks of the sound.
 type AudioOptions struct {
-	Bitrate   BitsPerSecond // 0: the plan decides
-	Volume    int           // percent: 100 leaves it, 0 is silence; only with VolumeSet
-	VolumeSet bool
-	Mute      bool // silence, whatever Volume is
+	Bitrate   BitsPerSecond `json:",omitzero"` // 0: the plan decides
+	Volume    int           `json:",omitzero"` // percent: 100 leaves it, 0 is silence; only with VolumeSet
+	VolumeSet bool          `json:",omitzero"`
+	Mute      bool          `json:",omitzero"` // silence, whatever Volume is
 }
 
 // Percent is how loud the sound is to be: 100 leaves it, 0 is silence.

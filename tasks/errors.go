@@ -38,7 +38,8 @@ const (
 	CodeRoomDenied         Code = "room_denied"
 	CodeRoomConflict       Code = "conflict"
 	CodeRoomUnavailable    Code = "room_unavailable"
-	CodePoisoned           Code = "poisoned" // its workers vanished, again and again
+	CodeWorkerShort        Code = "worker_short" // it has no process or memory for the push; another worker may
+	CodePoisoned           Code = "poisoned"     // its workers vanished, again and again
 )
 
 // Error is every error of this package. Msg is a sentence a person can act on

@@ -99,7 +99,7 @@ var outcomes = map[media.Kind]outcome{
 	},
 	media.KindSourcePoisoned: {
 		code:    CodeSourcePoisoned,
-		message: "the worker's process that reads the source crashes on it each time",
+		message: "the worker's process that reads the source crashes on it, or hangs, each time",
 		todo:    "write it anew (ffmpeg -i SOURCE NEW.mp4), and tell the operator: it is a fault of a decoder",
 	},
 	media.KindSourceDropped: {
@@ -123,7 +123,7 @@ var outcomes = map[media.Kind]outcome{
 		todo:    "start the push again when it is back",
 	},
 	media.KindWorkerShort: {
-		code: CodeInternal, retry: retryShort, again: true,
+		code: CodeWorkerShort, retry: retryShort, again: true,
 		message: "this worker has no memory or no process left for what takes sources apart and re-encodes",
 		todo:    "start the push again; an operator looks at the worker's log",
 	},

@@ -44,7 +44,7 @@ func TestWhatEachKindOfFaultMeansForAPush(t *testing.T) {
 		media.KindSourceUnavailable:  {CodeSourceUnavailable, 5 * minute, 2 * minute},
 		media.KindSourceStalled:      {CodeSourceUnavailable, 5 * minute, 2 * minute},
 		media.KindSourceEnded:        {CodeSourceUnavailable, 5 * minute, 2 * minute},
-		media.KindWorkerShort:        {CodeInternal, 5 * time.Second, 5 * time.Second},
+		media.KindWorkerShort:        {CodeWorkerShort, 5 * time.Second, 5 * time.Second},
 		media.KindRoomDenied:         {CodeRoomDenied, 0, 0},
 		media.KindRoomConflict:       {CodeRoomConflict, 95 * time.Second, 95 * time.Second},
 		media.KindRoomKicked:         {CodeRoomConflict, 0, 0},

@@ -6,23 +6,23 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// Spec is a checked request without its secrets.
+// Spec is a checked request without its secrets. Its record has what is not zero.
 type Spec struct {
-	VideoSrc    string // for people: no user info, query or fragment
-	SourceHost  string // host name of VideoSrc
-	SDKAppID    uint32
-	RoomID      string
-	UserID      string
-	ClientRole  string
-	Redis       bool
-	RedisHost   string // empty: our own Redis
-	RedisPort   int
-	Mode        media.SourceMode
-	ResumeScope ResumeScope
-	ResumeKey   string // the resume record's key: hex SHA-256, never a URL
-	Options     media.Options
-	MaxIdle     time.Duration // how long a live source may be away; 0: DefaultMaxIdle
-	HeaderNames []string      // of the headers for the source's server, sorted; their values are Secrets
+	VideoSrc    string           `json:",omitzero"` // for people: no user info, query or fragment
+	SourceHost  string           `json:",omitzero"` // host name of VideoSrc
+	SDKAppID    uint32           `json:",omitzero"`
+	RoomID      string           `json:",omitzero"`
+	UserID      string           `json:",omitzero"`
+	ClientRole  string           `json:",omitzero"`
+	Redis       bool             `json:",omitzero"`
+	RedisHost   string           `json:",omitzero"` // empty: our own Redis
+	RedisPort   int              `json:",omitzero"`
+	Mode        media.SourceMode `json:",omitzero"`
+	ResumeScope ResumeScope      `json:",omitzero"`
+	ResumeKey   string           `json:",omitzero"` // the resume record's key: hex SHA-256, never a URL; empty without Redis
+	Options     media.Options    `json:",omitzero"`
+	MaxIdle     time.Duration    `json:",omitzero"` // how long a live source may be away; 0: DefaultMaxIdle
+	HeaderNames []string         `json:",omitzero"` // of the headers for the source's server, sorted; their values are Secrets
 	// HeadersForAll says that those of media.ForAll go to every host of the source.
 	HeadersForAll bool `json:",omitempty"`
 	// UserSigMinted says that the request had no userSig: the API mints one.

@@ -14,8 +14,8 @@ const storeTime = 3 * time.Second
 // renewEvery is how often a worker renews its leases.
 const renewEvery = time.Second
 
-// Run renews the leases of the worker's pushes until ctx ends: once a second,
-// and at once when something has changed. The first renew tells the others that
+// Run renews the leases of the worker's pushes until ctx ends: of all once a second,
+// and at once of those that something has changed of. The first renew tells the others that
 // this worker is there: they may hand over to it. Beside that it watches the
 // worker itself, and makes previews.
 func (w *Worker) Run(ctx context.Context) {
@@ -29,11 +29,12 @@ func (w *Worker) Run(ctx context.Context) {
 	for {
 		select {
 		case <-t.C:
+			w.renew(ctx)
 		case <-w.renewAsked:
+			w.renewChosen(ctx, w.asked.of)
 		case <-ctx.Done():
 			return
 		}
-		w.renew(ctx)
 	}
 }
 
@@ -43,10 +44,15 @@ func (w *Worker) Appear(ctx context.Context) { w.renew(ctx) }
 // Close ends what is left without giving it back; Drain comes before it.
 func (w *Worker) Close() { w.cancel(media.ErrDraining) }
 
-// renew says that this worker lives, sends what its pushes have to say and
-// carries out the verdicts.
+// renew renews all pushes.
 func (w *Worker) renew(ctx context.Context) {
-	attempts := w.snapshot()
+	w.renewChosen(ctx, func(attempts []*attempt) ([]*attempt, bool) { return attempts, true })
+}
+
+// renewChosen says that this worker lives, sends what those of its pushes have to say
+// that choose picks, and carries out the verdicts.
+func (w *Worker) renewChosen(ctx context.Context, choose func([]*attempt) (chosen []*attempt, all bool)) {
+	attempts, all := choose(w.snapshot())
 	now := time.Now()
 	renewals := make([]Renewal, len(attempts))
 	for i, a := range attempts {
@@ -86,7 +92,9 @@ func (w *Worker) renew(ctx context.Context) {
 		}
 		w.obey(a, verdicts[i], renewals[i])
 	}
-	w.previews.want(watched)
+	if all { // else it is not known who is looked at
+		w.previews.want(watched)
+	}
 }
 
 func (w *Worker) noteRenewFailed(at time.Time) {
@@ -128,7 +136,7 @@ func (w *Worker) obey(a *attempt, v Verdict, r Renewal) {
 	case Gone: // tried again with the next renew, up to the cap
 		w.enforceCap([]*attempt{a})
 	case Late: // nothing was written, a stop perhaps not told
-		w.askRenew()
+		w.askRenewOf(a.lease.ID)
 	}
 }
 

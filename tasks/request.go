@@ -205,7 +205,9 @@ func (s *Service) checkResume(c *checker, r Request, spec *Spec, address string)
 	if len(r.ResumeKey) > maxResumeKey {
 		c.add("resumeKey", fmt.Sprintf("is longer than %d bytes", maxResumeKey))
 	}
-	spec.ResumeKey = resumeKey(cmp.Or(r.ResumeKey, address), *spec)
+	if r.Redis {
+		spec.ResumeKey = resumeKey(cmp.Or(r.ResumeKey, address), *spec)
+	}
 	if r.RedisHost == "" {
 		if r.RedisPort != 0 || r.RedisPassword != "" {
 			c.add("redisHost", "is required with redisPort or redisPassword")

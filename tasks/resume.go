@@ -26,11 +26,12 @@ type resumeKeeper struct {
 	store   ResumeStore
 	attempt *attempt
 	lease   time.Duration
+	since   time.Time // the worker's begin
 	failing bool
 }
 
-func newResumeKeeper(s ResumeStore, a *attempt, lease time.Duration) *resumeKeeper {
-	return &resumeKeeper{store: s, attempt: a, lease: lease}
+func newResumeKeeper(w *Worker, a *attempt) *resumeKeeper {
+	return &resumeKeeper{store: w.Resume, attempt: a, lease: w.Lease, since: w.since}
 }
 
 // wanted says whether there is anything to keep: of a push with redis:true
@@ -48,7 +49,7 @@ func (k *resumeKeeper) run(ctx context.Context) {
 	if !k.attempt.push.Spec.Redis {
 		return
 	}
-	t := time.NewTicker(saveEvery)
+	t := time.NewTimer(untilTick(time.Now(), k.since))
 	defer t.Stop()
 	for {
 		select {
@@ -56,11 +57,16 @@ func (k *resumeKeeper) run(ctx context.Context) {
 			if k.wanted() {
 				k.save(ctx, false)
 			}
+			t.Reset(untilTick(time.Now(), k.since))
 		case <-ctx.Done():
 			return
 		}
 	}
 }
+
+// untilTick is how long it is to the next save: all pushes of a worker, which began
+// at since, save at the same moment, so that the store may write them in one go.
+func untilTick(now, since time.Time) time.Duration { return saveEvery - now.Sub(since)%saveEvery }
 
 // finishTime is how long the end of an attempt waits for its last position.
 const finishTime = 200 * time.Millisecond

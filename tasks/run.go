@@ -20,7 +20,7 @@ func (w *Worker) run(a *attempt) {
 	a.secrets = secrets
 	start, unclocked := w.startPosition(a)
 	a.meter.MoveTo(start)
-	keeper := newResumeKeeper(w.Resume, a, w.Lease)
+	keeper := newResumeKeeper(w, a)
 	var watching sync.WaitGroup
 	watch, stopWatching := context.WithCancel(context.Background())
 	watching.Go(func() { logProgress(watch, a) })

@@ -131,7 +131,7 @@ func TestASourceIsShownWithoutWhatLetsOneIn(t *testing.T) {
 func TestTwoStreamsOfOneApplicationHaveResumeKeysOfTheirOwn(t *testing.T) {
 	key := func(src media.Secret) string {
 		r := request()
-		r.VideoSrc = src
+		r.VideoSrc, r.Redis = src, true
 		p, _, err := newDesk().service.Start(t.Context(), r)
 		require.NoError(t, err)
 		return p.Spec.ResumeKey
@@ -142,6 +142,7 @@ func TestTwoStreamsOfOneApplicationHaveResumeKeysOfTheirOwn(t *testing.T) {
 func TestTheResumeKeyLeavesOutWhatASignedURLChanges(t *testing.T) {
 	key := func(change func(r *Request)) string {
 		r := request()
+		r.Redis = true
 		change(&r)
 		p, _, err := newDesk().service.Start(t.Context(), r)
 		require.NoError(t, err)
@@ -154,6 +155,7 @@ func TestTheResumeKeyLeavesOutWhatASignedURLChanges(t *testing.T) {
 	require.NotEqual(t, plain, key(func(r *Request) { r.ResumeScope = "room" }))
 	own := key(func(r *Request) { r.ResumeKey = "mine" })
 	require.Equal(t, own, key(func(r *Request) { r.ResumeKey, r.VideoSrc = "mine", "http://x/y" }))
+	require.Empty(t, key(func(r *Request) { r.Redis = false }), "nothing is remembered")
 }
 
 func TestARefusedRequestReachesNeitherStoreNorQueue(t *testing.T) {

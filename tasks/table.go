@@ -135,11 +135,12 @@ func CodeTable() []CodeEntry {
 		{CodeSourceEncrypted, false, "the source is encrypted (DRM)", "use a source without DRM"},
 		{CodeSourceUnsupported, false, "the source cannot be played as it is; the message says why", "leave `transcode: never` out, or write the source anew"},
 		{CodeSourceTooLarge, false, "the source asks for more memory, pixels, tracks or time than one may have", "write it anew: ffmpeg -i SOURCE -c copy NEW.mp4"},
-		{CodeSourcePoisoned, false, "the worker's process that reads the source crashes on it each time", "write it anew: ffmpeg -i SOURCE NEW.mp4"},
+		{CodeSourcePoisoned, false, "the worker's process that reads the source crashes on it, or hangs, each time", "write it anew: ffmpeg -i SOURCE NEW.mp4"},
 		{CodeSourceUnavailable, true, "the source could not be reached or read, or sends nothing, for longer than it is waited for", "look at its server, then start again"},
 		{CodeRoomDenied, false, "the room refuses this publisher", "look at `sdkAppId`, `roomId`, `userId`, `userSig`, and at what the user may do there"},
 		{CodeRoomConflict, true, "another publisher uses this `userId` in the room", "give each publisher a `userId` of its own"},
 		{CodeRoomUnavailable, true, "the room could not be reached, or closed the connection, for longer than it is waited for", "start again"},
+		{CodeWorkerShort, true, "a worker has no memory or no process left for what takes sources apart and re-encodes", "add a worker, or give them more (ROOMCAST_WORKER_MEMORY)"},
 		{CodePoisoned, false, "the worker vanished each time this push was started", "look at the source, and at the workers' logs"},
 	}
 }

@@ -49,6 +49,7 @@ type Worker struct {
 	cancel     context.CancelCauseFunc
 	renewAsked chan struct{} // capacity 1
 	carried    carried
+	asked      askedRenews
 	claims     sync.Mutex // held from the look at who runs here until the claimed attempt does
 
 	mu          sync.Mutex
@@ -187,7 +188,7 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	}
 	a := newAttempt(w.base, lease, claimed.Push)
 	a.envelope, a.metrics = claimed.Envelope, w.Metrics
-	a.log, a.askRenew, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), w.askRenew, sent
+	a.log, a.askRenew, a.renewed = log.With("room_id", claimed.Push.Spec.RoomID), func() { w.askRenewOf(t.ID) }, sent
 	a.meter = media.NewMeter(0)
 	if w.Pictures != nil {
 		a.keyframe = &media.LastKeyframe{}
@@ -266,13 +267,6 @@ func (w *Worker) Nudge(id string) {
 	_, here := w.attempts[id]
 	w.mu.Unlock()
 	if here {
-		w.askRenew()
-	}
-}
-
-func (w *Worker) askRenew() {
-	select {
-	case w.renewAsked <- struct{}{}:
-	default:
+		w.askRenewOf(id)
 	}
 }

@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 		listeners(addr)
 		return
 	}
+	if addr := os.Getenv(askersEnv); addr != "" {
+		askers(addr)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -54,7 +54,7 @@ func (s *Set) Worker() *Worker {
 			gapBuckets, "by"),
 		reconnects:    counterOf(s, "roomcast_reconnects_total", "How often a source or a room was opened again within an attempt, by whose fault it was.", "side"),
 		ends:          s.ends,
-		renews:        histogramOf(s, "roomcast_renew_seconds", "Time that a renew of all leases of a worker took, failed ones too.", renewBuckets).WithLabelValues(),
+		renews:        histogramOf(s, "roomcast_renew_seconds", "Time that a renew took, of all leases of a worker or of those that had news, failed ones too.", renewBuckets).WithLabelValues(),
 		renewFailures: counterOf(s, "roomcast_renew_failures_total", "Renews that failed: Redis could not be used.").WithLabelValues(),
 		refused:       counterOf(s, "roomcast_refusals_total", "How often a worker did not take an attempt that was due, by reason; it comes again in about a second.", "reason"),
 	}

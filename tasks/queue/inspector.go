@@ -13,6 +13,7 @@ import (
 // Inspector tells what the queues hold. It is safe for concurrent use. asynq's
 // inspector takes no context; the client's time-outs bound it.
 type Inspector struct {
+	rdb       redis.UniversalClient
 	inspector *asynq.Inspector
 }
 
@@ -20,7 +21,7 @@ var _ tasks.Inspector = (*Inspector)(nil)
 
 // NewInspector returns an Inspector on rdb, which stays the caller's to close.
 func NewInspector(rdb redis.UniversalClient) *Inspector {
-	return &Inspector{inspector: asynq.NewInspectorFromRedisClient(rdb)}
+	return &Inspector{rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb)}
 }
 
 // Waits says whether t's task waits for a worker in either queue: pending, or
@@ -32,6 +33,12 @@ func (i *Inspector) Waits(ctx context.Context, t tasks.Task) (bool, error) {
 			return false, unavailable(err)
 		}
 		info, err := i.inspector.GetTaskInfo(name, TaskID(t.ID, t.Epoch))
+		if errors.Is(err, asynq.ErrQueueNotFound) { // Redis has lost the list of queues; the task may be there
+			if err := Declare(ctx, i.rdb); err != nil {
+				return false, err
+			}
+			info, err = i.inspector.GetTaskInfo(name, TaskID(t.ID, t.Epoch))
+		}
 		switch {
 		case errors.Is(err, asynq.ErrQueueNotFound), errors.Is(err, asynq.ErrTaskNotFound):
 		case err != nil:

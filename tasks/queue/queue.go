@@ -9,6 +9,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -36,7 +37,16 @@ const (
 // Queue rings the doorbell. It is safe for concurrent use.
 type Queue struct {
 	rdb redis.UniversalClient
+
+	mu     sync.Mutex
+	client *asynq.Client
+	since  time.Time // client's begin
 }
+
+// clientTime is how long one of asynq's clients is used. It remembers that it has
+// listed a queue in asynq:queues, which costs a round trip. Redis may have lost that
+// list, on which asynq's page and our inspector go.
+const clientTime = time.Second
 
 var _ tasks.Queue = (*Queue)(nil)
 
@@ -75,12 +85,18 @@ func (q *Queue) Enqueue(ctx context.Context, t tasks.Task, resume bool) error {
 	return q.enqueue(ctx, asynq.NewTask(TaskType, payload), TaskID(t.ID, t.Epoch), name)
 }
 
+// present returns asynq's client of now.
+func (q *Queue) present() *asynq.Client {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if now := time.Now(); q.client == nil || now.Sub(q.since) >= clientTime {
+		q.client, q.since = asynq.NewClientFromRedisClient(q.rdb), now
+	}
+	return q.client
+}
+
 func (q *Queue) enqueue(ctx context.Context, task *asynq.Task, id, queue string) error {
-	// A client remembers that it has listed a queue in asynq:queues. Redis may
-	// have lost that, and then the inspector would never find the task; a new
-	// one costs a round trip.
-	client := asynq.NewClientFromRedisClient(q.rdb)
-	_, err := client.EnqueueContext(ctx, task, asynq.TaskID(id), asynq.Queue(queue),
+	_, err := q.present().EnqueueContext(ctx, task, asynq.TaskID(id), asynq.Queue(queue),
 		asynq.Timeout(taskTimeout), asynq.MaxRetry(taskMaxRetry))
 	if err == nil || errors.Is(err, asynq.ErrTaskIDConflict) || errors.Is(err, asynq.ErrDuplicateTask) {
 		return nil

@@ -123,7 +123,7 @@ type lastTexts struct{ progress, events, samples string }
 func lastReport(l tasks.Lease, r tasks.LastReport, more ...string) (lastTexts, error) {
 	f := flat(more)
 	f.addProgress(r.Progress)
-	samples, err := json.Marshal(sampleEntries(l.Epoch, r.Samples))
+	samples, err := json.Marshal(sampleTexts(l.Epoch, r.Samples))
 	if err != nil {
 		return lastTexts{}, internal("the samples of an attempt could not be written", err)
 	}

@@ -60,38 +60,35 @@ func eventsJSON(epoch int64, events []tasks.Event) string {
 
 // Events returns a push's history, oldest first; CodeNotFound without a record.
 func (s *Store) Events(ctx context.Context, id string) ([]tasks.Event, error) {
-	pipe := s.client.Pipeline()
-	exists := pipe.Exists(ctx, keyPush(id))
-	stream := pipe.XRange(ctx, keyEvents(id), "-", "+")
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, storeError(err)
+	told, err := s.told(ctx, id, keyHistory(id), keyOldEvents(id))
+	if err != nil {
+		return nil, err
 	}
-	if exists.Val() == 0 {
-		return nil, notFound(id)
+	events := make([]tasks.Event, 0, len(told.old)+len(told.texts))
+	for _, message := range told.old {
+		events = append(events, readEvent(textsOf(message.Values)))
 	}
-	events := make([]tasks.Event, 0, len(stream.Val()))
-	for _, message := range stream.Val() {
-		events = append(events, readEvent(message.Values))
+	for _, text := range told.texts {
+		var values []string
+		if json.Unmarshal([]byte(text), &values) == nil {
+			events = append(events, readEvent(fields(values)))
+		}
 	}
 	return events, nil
 }
 
-func readEvent(values map[string]any) tasks.Event {
-	text := func(name string) string {
-		t, _ := values[name].(string)
-		return t
-	}
+func readEvent(values map[string]string) tasks.Event {
 	number := func(name string) int64 {
-		n, _ := strconv.ParseInt(text(name), 10, 64) // absent is 0
+		n, _ := strconv.ParseInt(values[name], 10, 64) // absent is 0
 		return n
 	}
 	return tasks.Event{
 		At:      time.UnixMilli(number(eventAt)).UTC(),
-		Type:    tasks.EventType(text(eventType)),
-		State:   tasks.State(text(eventState)),
-		Side:    tasks.Side(text(eventSide)),
-		Code:    text(eventCode),
-		Message: text(eventMessage),
+		Type:    tasks.EventType(values[eventType]),
+		State:   tasks.State(values[eventState]),
+		Side:    tasks.Side(values[eventSide]),
+		Code:    values[eventCode],
+		Message: values[eventMessage],
 		Epoch:   number(eventEpoch),
 		Seq:     number(eventSeq),
 	}

@@ -83,13 +83,13 @@ func feedEvent(row any) tasks.FeedEvent {
 	}
 	e.ID, _ = parts[0].(string)
 	flat, _ := parts[1].([]any)
-	values := make(map[string]any, len(flat)/2)
+	values := make(map[string]string, len(flat)/2)
 	for i := 0; i+1 < len(flat); i += 2 {
 		if name, ok := flat[i].(string); ok {
-			values[name] = flat[i+1]
+			values[name], _ = flat[i+1].(string)
 		}
 	}
-	e.Push, _ = values[eventPush].(string)
+	e.Push = values[eventPush]
 	e.Event = readEvent(values)
 	return e
 }

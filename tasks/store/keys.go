@@ -12,8 +12,8 @@ import (
 // a cluster. Times are Unix milliseconds unless said otherwise.
 //
 //	{roomcast}:push:<id>            hash    the record, see record.go
-//	{roomcast}:events:<id>          stream  its history, capped at about 1000
-//	{roomcast}:samples:<id>         stream  how it went, an entry every ten seconds, at most 360; TTL 3 days from the last
+//	{roomcast}:history:<id>         list    its events, each a JSON array of fields and values, at most 1000
+//	{roomcast}:series:<id>          list    how it went, a text every ten seconds, at most 360, see samples.go; TTL 1 day from the last
 //	{roomcast}:secret:<id>          string  sealed secrets; deleted at the push's end
 //	{roomcast}:live                 zset    id → end of lease, or of the grace of a queued push
 //	{roomcast}:workers              zset    worker → end of its presence
@@ -63,8 +63,8 @@ const (
 )
 
 func keyPush(id string) string           { return prefix + "push:" + id }
-func keyEvents(id string) string         { return prefix + "events:" + id }
-func keySamples(id string) string        { return prefix + "samples:" + id }
+func keyHistory(id string) string        { return prefix + "history:" + id }
+func keySeries(id string) string         { return prefix + "series:" + id }
 func keyQuestion(id string) string       { return prefix + "question:" + id }
 func keyAnswer(id string) string         { return prefix + "answer:" + id }
 func keyPreview(id string) string        { return prefix + "preview:" + id }
@@ -104,7 +104,7 @@ func ownerOf(s tasks.Spec) owner {
 // order of keyset() in lua/lib.lua.
 func pushKeys(id string, o owner) []string {
 	return []string{
-		keyPush(id), keyEvents(id), keyLive, keySecret(id), keyUserClaim(o.app, o.user),
+		keyPush(id), keyHistory(id), keyLive, keySecret(id), keyUserClaim(o.app, o.user),
 		keyActive, keyEnded,
 		keyState(tasks.Completed), keyState(tasks.Failed), keyState(tasks.Stopped),
 	}

@@ -42,7 +42,7 @@ func (s *Store) Renew(ctx context.Context, w tasks.WorkerReport, rs []tasks.Rene
 	head := []any{s.cfg.Lease.Milliseconds(), w.Name, s.nextRenew(), string(report)}
 	var calls []renewCall
 	for start := 0; start < max(len(rs), 1); start += renewPart {
-		call, err := s.renewCall(head, rs[start:min(start+renewPart, len(rs))])
+		call, err := renewPartCall(w.Name, head, rs[start:min(start+renewPart, len(rs))])
 		if err != nil {
 			return nil, err
 		}
@@ -71,32 +71,33 @@ type renewCall struct {
 
 // renewal is one attempt's part as lua/renew.lua reads it.
 type renewal struct {
-	Epoch   int64   `json:"e"`
-	Worker  string  `json:"w"`
-	State   string  `json:"s"`
-	Started string  `json:"t"`
-	Settled bool    `json:"d"`
-	Over    bool    `json:"o,omitempty"`
-	Fields  flat    `json:"f"`
-	Events  []entry `json:"v"`
-	Samples []flat  `json:"m,omitempty"`
+	Epoch   int64    `json:"e"`
+	Worker  string   `json:"w,omitempty"` // another than the one that renews
+	State   string   `json:"s"`
+	Started string   `json:"t"`
+	Settled bool     `json:"d"`
+	Over    bool     `json:"o,omitempty"`
+	Fields  flat     `json:"f"`
+	Events  []entry  `json:"v,omitempty"`
+	Samples []string `json:"m,omitempty"`
 }
 
-func (s *Store) renewCall(head []any, rs []tasks.Renewal) (renewCall, error) {
+func renewPartCall(w string, head []any, rs []tasks.Renewal) (renewCall, error) {
 	call := renewCall{keys: []string{keyLive, keyWorkers, keyFleet}, args: slices.Clone(head)}
 	for _, r := range rs {
-		text, err := renewArg(r)
+		text, err := renewArg(w, r)
 		if err != nil {
 			return renewCall{}, internal("a renewal could not be written", err)
 		}
-		call.keys = append(call.keys, keyPush(r.Lease.ID), keyEvents(r.Lease.ID))
+		call.keys = append(call.keys, keyPush(r.Lease.ID))
 		call.args = append(call.args, text)
 	}
 	call.keys = append(call.keys, keyFeed)
 	return call, nil
 }
 
-func renewArg(r tasks.Renewal) (string, error) {
+// renewArg is r as worker's renew carries it.
+func renewArg(worker string, r tasks.Renewal) (string, error) {
 	fields := flat{}
 	if !r.Started.IsZero() { // a push has no progress before it publishes
 		fields.addProgress(r.Progress)
@@ -126,8 +127,11 @@ func renewArg(r tasks.Renewal) (string, error) {
 		})
 	}
 	arg := renewal{
-		Epoch: r.Lease.Epoch, Worker: r.Lease.Worker, State: string(r.State), Settled: r.Settled, Over: r.Over,
-		Fields: fields, Events: entries(r.Lease.Epoch, events), Samples: sampleEntries(r.Lease.Epoch, r.Samples),
+		Epoch: r.Lease.Epoch, State: string(r.State), Settled: r.Settled, Over: r.Over,
+		Fields: fields, Events: entries(r.Lease.Epoch, events), Samples: sampleTexts(r.Lease.Epoch, r.Samples),
+	}
+	if r.Lease.Worker != worker {
+		arg.Worker = r.Lease.Worker
 	}
 	if !r.Started.IsZero() {
 		arg.Started = strconv.FormatInt(r.Started.UnixMilli(), 10)

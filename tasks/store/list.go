@@ -34,8 +34,9 @@ func (s *Store) List(ctx context.Context, f tasks.Filter) (tasks.Page, error) {
 		return tasks.Page{}, err
 	}
 	page := tasks.Page{Pushes: []tasks.Push{}}
-	for range maxScan / batchSize {
-		ids, err := s.older(ctx, index, before)
+	size := limit // mostly all of them pass
+	for scanned := 0; scanned < maxScan; size = batchSize {
+		ids, more, err := s.older(ctx, index, before, size)
 		if err != nil {
 			return tasks.Page{}, err
 		}
@@ -43,13 +44,14 @@ func (s *Store) List(ctx context.Context, f tasks.Filter) (tasks.Page, error) {
 		if err != nil {
 			return tasks.Page{}, err
 		}
-		if used == len(ids) && len(ids) < batchSize {
+		if used == len(ids) && !more {
 			return page, nil
 		}
 		before = ids[used-1]
 		if len(page.Pushes) == limit {
 			break
 		}
+		scanned += used
 	}
 	page.NextCursor = writeCursor(before)
 	return page, nil
@@ -124,16 +126,17 @@ func candidates(f tasks.Filter) []string {
 	return indexes
 }
 
-// older returns the next ids of an index before one, all when it is empty.
-func (s *Store) older(ctx context.Context, index, before string) ([]string, error) {
+// older returns the next ids of an index before one ("" is after the newest), and
+// whether more follow.
+func (s *Store) older(ctx context.Context, index, before string, count int) (ids []string, more bool, err error) {
 	top := "+"
 	if before != "" {
 		top = "(" + before
 	}
-	ids, err := s.client.ZRangeArgs(ctx, redis.ZRangeArgs{
-		Key: index, Start: top, Stop: "-", ByLex: true, Rev: true, Count: batchSize,
+	ids, err = s.client.ZRangeArgs(ctx, redis.ZRangeArgs{
+		Key: index, Start: top, Stop: "-", ByLex: true, Rev: true, Count: int64(count) + 1,
 	}).Result()
-	return ids, storeError(err)
+	return ids[:min(len(ids), count)], len(ids) > count, storeError(err)
 }
 
 type batch struct {

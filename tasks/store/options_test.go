@@ -32,7 +32,7 @@ func TestOptionsStandInTheRecordUnderNamesThatStay(t *testing.T) {
 	p, _, err := s.Create(ctx(t), withOptions(t, "u"))
 	require.NoError(t, err)
 	require.JSONEq(t, `{"VideoSrc":"https://h/v.mp4","SourceHost":"h","SDKAppID":1400000001,"RoomID":"room","UserID":"u",
-		"ClientRole":"anchor","Redis":true,"RedisHost":"","RedisPort":0,"Mode":"auto","ResumeScope":"source","ResumeKey":"abc",
+		"ClientRole":"anchor","Redis":true,"Mode":"auto","ResumeScope":"source","ResumeKey":"abc",
 		"Options":{"StartAt":1500000000,"EndAt":60000000000,"Repeat":-1,"MaxDuration":3600000000000,"Transcode":"always",
 			"Video":{"Width":640,"Height":360,"FPS":29.97,"Bitrate":800000},
 			"Audio":{"Bitrate":96000,"Volume":50,"VolumeSet":true,"Mute":true},"FillAudio":true,"FillVideo":true,

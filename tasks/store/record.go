@@ -35,21 +35,7 @@ const (
 	fieldCost      = "cost" // tasks.Cost
 	fieldWarnings  = "warnings"
 	fieldFailure   = "failure"
-	fieldPosition  = "position_ms"
-	fieldDuration  = "duration_ms"
-	fieldUnclocked = "unclocked" // 1: position is no time of the source's clock
-	fieldBitrate   = "bitrate_kbps"
-	fieldFPS       = "fps"
-	fieldSent      = "sent_bytes"
-	fieldDropped   = "dropped_packets"
-	fieldReconnect = "reconnects"
-	fieldLateness  = "lateness_p99_ms"
-	fieldLoop      = "loop"
-	fieldPlayed    = "played_ms"
-	fieldSlipped   = "slipped_ms"
-	fieldResumed   = "resumed_ms"
-	fieldCoverage  = "coverage" // of picture and sound: taken, held, filled, lost, until in ms, play
-	fieldProgress  = "progress_at"
+	fieldProgress  = "progress" // see progressText
 	fieldStrikes   = "strikes"
 	fieldTrouble   = "trouble" // tasks.Trouble; empty when it is over
 	fieldWaiting   = "waiting" // of a queued push: why, and since when
@@ -89,24 +75,9 @@ func bit(b bool) string {
 
 // addProgress writes p unless nothing was measured yet.
 func (f *flat) addProgress(p media.Progress) {
-	if p.UpdatedAt.IsZero() {
-		return
+	if !p.UpdatedAt.IsZero() {
+		f.add(fieldProgress, progressText(p))
 	}
-	f.addInt(fieldPosition, p.Position.Milliseconds())
-	f.addInt(fieldDuration, p.Duration.Milliseconds())
-	f.add(fieldUnclocked, bit(p.Unclocked))
-	f.addInt(fieldBitrate, int64(p.Bitrate)/1000)
-	f.add(fieldFPS, strconv.FormatFloat(p.FPS, 'f', 2, 64))
-	f.addInt(fieldSent, p.SentBytes)
-	f.addInt(fieldDropped, p.DroppedPackets)
-	f.addInt(fieldReconnect, p.Reconnects)
-	f.addInt(fieldLateness, p.LatenessP99.Milliseconds())
-	f.addInt(fieldLoop, int64(p.Loop))
-	f.addInt(fieldPlayed, p.Played.Milliseconds())
-	f.addInt(fieldResumed, p.Resumed.Milliseconds())
-	f.addInt(fieldSlipped, p.Slipped.Milliseconds())
-	f.add(fieldCoverage, coverageText(p.Coverage))
-	f.addInt(fieldProgress, p.UpdatedAt.UnixMilli())
 }
 
 // json is the form in which scripts take fields; nil is an empty array.
@@ -295,64 +266,9 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 	r.json(fieldPlan, &p.Plan)
 	r.json(fieldWarnings, &p.Warnings)
 	r.json(fieldFailure, &p.Failure)
-	if record[fieldProgress] != "" {
-		p.Progress = r.progress()
-	}
+	p.Progress = r.progress()
 	if !p.State.Terminal() { // what has ended needs no more than it has
 		r.identity()
 	}
 	return p, r.err
-}
-
-// coverageText writes six numbers for each track.
-func coverageText(tracks [2]media.Coverage) string {
-	var parts []string
-	for _, c := range tracks {
-		for _, d := range []time.Duration{c.Taken, c.Held, c.Filled, c.Lost, c.Until} {
-			parts = append(parts, strconv.FormatInt(d.Milliseconds(), 10))
-		}
-		parts = append(parts, strconv.Itoa(c.Play))
-	}
-	return strings.Join(parts, " ")
-}
-
-// coverageOf reads what coverageText wrote; anything else is as good as nothing.
-func coverageOf(text string) (tracks [2]media.Coverage) {
-	var n [12]int64
-	parts := strings.Fields(text)
-	if len(parts) != len(n) {
-		return tracks
-	}
-	for i, part := range parts {
-		var err error
-		if n[i], err = strconv.ParseInt(part, 10, 64); err != nil {
-			return tracks
-		}
-	}
-	ms := func(i int) time.Duration { return time.Duration(n[i]) * time.Millisecond }
-	for i := range tracks {
-		at := 6 * i
-		tracks[i] = media.Coverage{Taken: ms(at), Held: ms(at + 1), Filled: ms(at + 2), Lost: ms(at + 3), Until: ms(at + 4), Play: int(n[at+5])}
-	}
-	return tracks
-}
-
-func (r *reader) progress() *media.Progress {
-	return &media.Progress{
-		Position:       r.ms(fieldPosition),
-		Duration:       r.ms(fieldDuration),
-		Unclocked:      r.fields[fieldUnclocked] == bit(true),
-		Bitrate:        media.BitsPerSecond(r.int(fieldBitrate) * 1000),
-		FPS:            r.float(fieldFPS),
-		SentBytes:      r.int(fieldSent),
-		DroppedPackets: r.int(fieldDropped),
-		Reconnects:     r.int(fieldReconnect),
-		LatenessP99:    r.ms(fieldLateness),
-		Loop:           int(r.int(fieldLoop)),
-		Played:         r.ms(fieldPlayed),
-		Slipped:        r.ms(fieldSlipped),
-		Resumed:        r.ms(fieldResumed),
-		Coverage:       coverageOf(r.fields[fieldCoverage]),
-		UpdatedAt:      r.time(fieldProgress),
-	}
 }

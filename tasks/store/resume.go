@@ -46,6 +46,7 @@ type Resume struct {
 	own     redis.UniversalClient
 	targets *targets
 	save    *redis.Script
+	saves   saves
 	ttl     time.Duration
 }
 
@@ -64,14 +65,18 @@ func NewResume(own redis.UniversalClient, cfg ResumeConfig) (*Resume, error) {
 	if err != nil {
 		return nil, err
 	}
+	script := redis.NewScript(source("save"))
 	return &Resume{
 		own: own, targets: newTargets(allow, cfg.Idle),
-		save: redis.NewScript(source("save")), ttl: cfg.TTL,
+		save: script, saves: saves{client: own, script: script}, ttl: cfg.TTL,
 	}, nil
 }
 
 // Close closes the connections to named servers.
-func (r *Resume) Close() { r.targets.close() }
+func (r *Resume) Close() {
+	r.saves.close()
+	r.targets.close()
+}
 
 // Allowed says whether the operator lists the target; our own Redis is.
 func (r *Resume) Allowed(t tasks.ResumeTarget) bool {
@@ -103,10 +108,15 @@ func (r *Resume) Load(ctx context.Context, t tasks.ResumeTarget, key string) (re
 // Save writes the record of key unless a newer push owns it (then it does
 // nothing). It takes 2 s at most.
 func (r *Resume) Save(ctx context.Context, t tasks.ResumeTarget, key string, record tasks.ResumeRecord) error {
+	args := []any{
+		record.PushID, record.Position.Milliseconds(), record.Duration.Milliseconds(),
+		record.UpdatedAt.UTC().Format(time.RFC3339), bit(record.Finished), r.ttl.Milliseconds(), bit(record.Unclocked),
+	}
 	err := r.with(ctx, t, func(ctx context.Context, client redis.UniversalClient) error {
-		return r.save.Run(ctx, client, []string{keyResume(key)},
-			record.PushID, record.Position.Milliseconds(), record.Duration.Milliseconds(),
-			record.UpdatedAt.UTC().Format(time.RFC3339), bit(record.Finished), r.ttl.Milliseconds(), bit(record.Unclocked)).Err()
+		if t.Host == "" {
+			return r.saves.save(ctx, keyResume(key), args...)
+		}
+		return r.save.Run(ctx, client, []string{keyResume(key)}, args...).Err()
 	})
 	if err != nil {
 		return fmt.Errorf("save resume record: %w", err)

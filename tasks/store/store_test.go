@@ -141,7 +141,7 @@ func requireEnded(t testing.TB, rdb redisconn.Client, p tasks.Push) {
 	require.Zero(t, rdb.Exists(c, tag+"secret:"+p.ID, fmt.Sprintf("%suser:%d:%s", tag, p.Spec.SDKAppID, p.Spec.UserID)).Val())
 	require.Error(t, rdb.ZScore(c, tag+"live", p.ID).Err(), "no lease")
 	require.Error(t, rdb.ZScore(c, tag+"index:active", p.ID).Err())
-	for _, key := range []string{tag + "push:" + p.ID, tag + "events:" + p.ID} {
+	for _, key := range []string{tag + "push:" + p.ID, tag + "history:" + p.ID} {
 		require.Positive(t, rdb.PTTL(c, key).Val(), "%s expires", key)
 	}
 }

@@ -145,7 +145,7 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 // Defer sets a queued push's next check to after grace from now and notes why
 // it waits, as the fleet tells; ErrHeld when it has changed since it was seen.
 func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration) error {
-	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyEvents(e.ID), keySecret(e.ID), keyWorkers, keyFleet, keyActive},
+	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyHistory(e.ID), keySecret(e.ID), keyWorkers, keyFleet, keyActive},
 		e.ID, grace.Milliseconds(), e.Expiry, tasks.IsolationStrikes)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ end
 local function load(push)
   local v = redis.call('HMGET', push, 'id', 'state', 'desired', 'epoch', 'worker',
     'last_epoch', 'last_worker', 'event_epoch', 'event_seq',
-    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover', 'webhooks', 'cost')
+    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover', 'webhooks', 'started_at', 'cost')
   if not v[1] and not v[2] and redis.call('EXISTS', push) == 0 then return nil end
   local state, desired = v[2], v[3]
   if not state or not MOVES[state] then state = (v[5] or '') == '' and 'queued' or 'starting' end
@@ -53,7 +53,7 @@ local function load(push)
     strikes = tonumber(v[10]) or 0, struck = v[11] or '', settled = tonumber(v[12]) or 0,
     renew_seq = tonumber(v[13]) or 0, waiting = v[14] or '',
     announced = tonumber(string.match(v[15] or '', '^%d+')) or 0,
-    webhooks = v[16] or '', cost = tonumber(v[17]) or 0,
+    webhooks = v[16] or '', started = v[17] or '', cost = tonumber(v[18]) or 0,
   }
 end
 
@@ -91,28 +91,35 @@ local function feed_floor()
   return redis.call('XREVRANGE', FEED, int(bound), '-', 'COUNT', 1)[1][1]
 end
 
--- event writes into a push's history and the feed.
+-- beside returns the key of another kind of a push's. It follows from the record's
+-- name, so it is in its slot.
+local function beside(push, kind)
+  local prefix, id = string.match(push, '^(.*:)push:([^:]*)$')
+  return prefix .. kind .. ':' .. id
+end
+
+-- event writes into a push's history and the feed. The history is a list: a
+-- stream of a few entries takes 4 kB.
 local function event(k, fields)
-  redis.call('XADD', k.events, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(fields))
+  local history = k.events or beside(k.push, 'history')
+  redis.call('RPUSH', history, cjson.encode(fields))
+  redis.call('LTRIM', history, -MAX_EVENTS, -1)
   redis.call('XADD', FEED, 'MINID', '~', feed_floor(), '*', 'push', string.match(k.push, '([^:]*)$'), unpack(fields))
 end
 
--- samples_key follows from the record's name, so it is in its slot.
-local function samples_key(push)
-  local prefix, id = string.match(push, '^(.*:)push:([^:]*)$')
-  return prefix .. 'samples:' .. id
-end
-
--- sample writes how a push went, each sample once. list: arrays of fields and
--- values, the first of which are the time and the epoch. Charts are worth no
--- lease: what cannot be written is left out.
+-- sample writes how a push went, each sample once. list: texts that begin with
+-- the time and the epoch. Charts are worth no lease: what cannot be written is left
+-- out.
 local function sample(k, list)
-  local key = samples_key(k.push)
-  for _, fields in ipairs(list) do
-    local last = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
-    last = last and last[2]
-    local known = last and last[4] == fields[4] and tonumber(last[2]) >= tonumber(fields[2])
-    if not known then redis.pcall('XADD', key, 'MAXLEN', '=', MAX_SAMPLES, '*', unpack(fields)) end
+  local key = beside(k.push, 'series')
+  for _, text in ipairs(list) do
+    local last = redis.pcall('LINDEX', key, -1)
+    local at, epoch = string.match(text, '^(%d+) (%d+)')
+    local last_at, last_epoch = string.match(type(last) == 'string' and last or '', '^(%d+) (%d+)')
+    if last_epoch ~= epoch or tonumber(last_at) < tonumber(at) then
+      redis.pcall('RPUSH', key, text)
+      redis.pcall('LTRIM', key, -MAX_SAMPLES, -1)
+    end
   end
   if #list > 0 then redis.pcall('PEXPIRE', key, SAMPLES_MS) end
 end
@@ -372,7 +379,8 @@ end
 local function settle(k, rec)
   if rec.settled == rec.epoch and rec.strikes == 0 then return end
   rec.strikes, rec.struck, rec.settled = 0, '', rec.epoch
-  redis.call('HSET', k.push, 'strikes', '0', 'struck', '', 'settled_epoch', int(rec.epoch))
+  redis.call('HDEL', k.push, 'strikes', 'struck')
+  redis.call('HSET', k.push, 'settled_epoch', int(rec.epoch))
 end
 
 -- requeue gives a push to whoever comes: the next attempt, with time until
@@ -405,6 +413,9 @@ local function finish(k, rec, state, failure, t)
   tell(k, state, state, int(t))
   redis.call('PEXPIRE', k.push, retention)
   redis.call('PEXPIRE', k.events, retention)
-  redis.call('PEXPIRE', samples_key(k.push), math.min(retention, SAMPLES_MS))
+  redis.call('PEXPIRE', beside(k.push, 'series'), math.min(retention, SAMPLES_MS))
+  -- Of a push that a version before this one has begun.
+  redis.call('PEXPIRE', beside(k.push, 'events'), retention)
+  redis.call('PEXPIRE', beside(k.push, 'samples'), math.min(retention, SAMPLES_MS))
   rec.state = state
 end

@@ -1,12 +1,13 @@
 -- renew says that a worker lives, extends its leases and writes what has
 -- changed.
 --
--- KEYS 1 live, 2 workers, 3 fleet, then for each push its record and its events
+-- KEYS 1 live, 2 workers, 3 fleet, then for each push its record
 -- ARGV 1 lease ms, 2 worker, 3 number of the renew, rising with every one this
 --      worker sends, 4 what it tells of itself as JSON, then for each push a
---      JSON object: e epoch, w worker, s state, t started_at ms or '', d whether it has settled, o whether it is
+--      JSON object: e epoch, w worker unless it is ARGV 2, s state, t started_at ms or '', d whether it has settled, o whether it is
 --      over, f array of fields and values, v array of events as
---      attempt_events() takes them, m array of samples as sample() does, or none
+--      attempt_events() takes them, or none, m array of samples as sample() does, or
+--      none
 -- Result an integer for each push: 0 kept, 1 stop, 2 lost, 3 gone, 4 late, 5 kept and
 --      somebody looks at it (look.lua)
 -- A renew that arrives after a later one of the same worker (Redis stood
@@ -24,17 +25,24 @@ local function looked_at(id)
   return anybody and (tonumber(redis.pcall('ZSCORE', looks, id) or '') or 0) > t
 end
 local lease, seq = tonumber(ARGV[1]), tonumber(ARGV[3])
+local lease_end, leases = int(t + lease), {}
 
 -- write puts down what the attempt tells of itself, state excepted, which it is
 -- to be in; it returns the last state among its events.
 local function write(k, rec, a, state)
-  set_fields(k.push, a.f)
-  if a.t ~= '' then redis.call('HSETNX', k.push, 'started_at', a.t) end
-  redis.call('HSET', k.push, 'renew_seq', int(seq))
-  redis.call('ZADD', KEYS[1], int(t + lease), rec.id)
+  local f = a.f
+  f[#f + 1] = 'renew_seq'
+  f[#f + 1] = ARGV[3]
+  if a.t ~= '' and rec.started == '' then
+    f[#f + 1] = 'started_at'
+    f[#f + 1] = a.t
+  end
+  set_fields(k.push, f)
+  leases[#leases + 1] = lease_end
+  leases[#leases + 1] = rec.id
   if a.d then settle(k, rec) end
   if a.m then sample(k, a.m) end
-  return attempt_events(k, rec, a.e, a.v, state)
+  return a.v and attempt_events(k, rec, a.e, a.v, state) or ''
 end
 
 local function renew(k, a)
@@ -81,9 +89,11 @@ end
 
 local verdicts = {}
 for i = 5, #ARGV do
-  local at = (i - 5) * 2 + 4
+  local a = cjson.decode(ARGV[i])
+  a.w = a.w or ARGV[2]
   -- What fails for one (its key holds something else) must not fail the others.
-  local ok, verdict = pcall(renew, {push = KEYS[at], events = KEYS[at + 1]}, cjson.decode(ARGV[i]))
+  local ok, verdict = pcall(renew, {push = KEYS[i - 1]}, a)
   verdicts[i - 4] = ok and verdict or GONE
 end
+if #leases > 0 then redis.call('ZADD', KEYS[1], unpack(leases)) end
 return verdicts
