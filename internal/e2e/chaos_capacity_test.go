@@ -67,6 +67,17 @@ func (c *crowd) standing() (playing, waiting []string) {
 	return playing, waiting
 }
 
+// slipped returns by how much the users' pushes have slipped, in ms all together.
+func (c *crowd) slipped(users []string) float64 {
+	c.t.Helper()
+	sum := 0.0
+	for _, u := range users {
+		progress, _ := c.get(c.ids[u])["progress"].(map[string]any)
+		sum += number(progress, "slippedMs")
+	}
+	return sum
+}
+
 // Twice of what a worker can carry is asked for, copies and re-encodes mixed. It
 // takes what it can play in time, and the rest says why it waits.
 func TestChaosAWorkerTakesWhatItCanPlayInTimeAndTheRestWaits(t *testing.T) {
@@ -80,7 +91,9 @@ func TestChaosAWorkerTakesWhatItCanPlayInTimeAndTheRestWaits(t *testing.T) {
 	require.Positive(t, copies)
 	c.offer(files.URL+"/a", copies)
 	playing, waiting := c.standing()
+	begin := c.slipped(playing) // as all were started at once
 	<-time.After(l.plays)
+	slipped := c.slipped(playing)
 	full := c.capacity()
 	require.LessOrEqual(t, number(full, "usedCores"), number(full, "cores")+0.01)
 	require.NotEmpty(t, playing)
@@ -90,15 +103,13 @@ func TestChaosAWorkerTakesWhatItCanPlayInTimeAndTheRestWaits(t *testing.T) {
 		p := c.get(c.ids[u])
 		progress, _ := p["progress"].(map[string]any)
 		worst = max(worst, number(progress, "latenessMsP99"))
-		if l.strict {
-			require.Zero(t, number(progress, "slippedMs"), "%s: %v", u, p)
-		}
 	}
+	result(t, "%d of %d pushes play on %.2f of %.2f cores, lateness p99 at most %.0f ms, slipped %.0f ms at the begin and %.0f since; %d wait with no_capacity",
+		len(playing), len(c.users), number(full, "usedCores"), number(full, "cores"), worst, begin, slipped-begin, len(waiting))
 	if l.strict {
 		require.LessOrEqual(t, worst, 100.0)
+		require.LessOrEqual(t, slipped, begin)
 	}
-	result(t, "%d of %d pushes play on %.2f of %.2f cores, lateness p99 at most %.0f ms; %d wait with no_capacity",
-		len(playing), len(c.users), number(full, "usedCores"), number(full, "cores"), worst, len(waiting))
 
 	// Those that were in their rooms are taken before those that never were.
 	c.workers[0].kill()
