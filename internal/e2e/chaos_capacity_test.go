@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,7 +109,7 @@ func TestChaosAWorkerTakesWhatItCanPlayInTimeAndTheRestWaits(t *testing.T) {
 		len(playing), len(c.users), number(full, "usedCores"), number(full, "cores"), worst, begin, slipped-begin, len(waiting))
 	if l.strict {
 		require.LessOrEqual(t, worst, 100.0)
-		require.LessOrEqual(t, slipped, begin)
+		require.Zero(t, slipped)
 	}
 
 	// Those that were in their rooms are taken before those that never were.
@@ -123,11 +124,11 @@ func TestChaosAWorkerTakesWhatItCanPlayInTimeAndTheRestWaits(t *testing.T) {
 	for _, u := range playing {
 		c.stop(c.ids[u])
 	}
-	for _, u := range waiting[:1] {
-		freed := time.Now()
-		c.waitStatus(c.ids[u], "publishing")
-		result(t, "one that waited is taken %v after there is room", time.Since(freed).Round(10*time.Millisecond))
-	}
+	freed := time.Now()
+	require.Eventually(t, func() bool { // copies may go before a re-encode
+		return slices.ContainsFunc(waiting, func(u string) bool { return c.get(c.ids[u])["status"] == "publishing" })
+	}, patience, 50*time.Millisecond)
+	result(t, "one that waited is taken %v after there is room", time.Since(freed).Round(10*time.Millisecond))
 }
 
 // offer asks for so many copies, which alone fill the worker, and as much of
