@@ -24,6 +24,9 @@ type Job struct {
 	// until its lease is fresh, or returns ctx's cause. The context it returns
 	// ends when that is no longer so; the caller cancels it.
 	MayOpenRoom func(ctx context.Context) (context.Context, context.CancelFunc, error)
+	// Fits, unless nil, is called once, when Observer knows what is done with the
+	// source and before the room is opened: an error ends the job with it.
+	Fits func() error
 	// TakeOver, unless nil, is called once, when the source is open and before
 	// the room is: it waits until the push is this attempt's and returns where
 	// the one before stood, or ctx's cause.

@@ -66,7 +66,9 @@ func (w *Worker) claimAll(asked []claimant) ([]claimed, error) {
 			all[i].err = err
 			continue
 		}
-		claims, of = append(claims, Claim{Lease: c.lease, Others: others}), append(of, i)
+		place := w.carried.place(c.lease)
+		place.Others = others
+		claims, of = append(claims, Claim{Lease: c.lease, Place: place}), append(of, i)
 	}
 	if len(claims) == 0 {
 		return all, nil
@@ -97,8 +99,13 @@ func (w *Worker) enter(c claimant, answer ClaimAnswer, sent time.Time) (*attempt
 	a := w.newAttempt(c.lease, answer.Claimed)
 	a.age.set(sent)
 	if err != nil {
-		return w.prepare(a)
+		if a, err = w.prepare(a); err != nil {
+			return nil, err
+		}
+		w.carried.begin(c.lease, answer.Push.Cost)
+		return a, nil
 	}
+	w.carried.begin(c.lease, answer.Push.Cost)
 	w.register(a)
 	return a, nil
 }

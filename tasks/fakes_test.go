@@ -65,7 +65,7 @@ func owns(p Push, l Lease) bool {
 	return p.Epoch < l.Epoch || p.Epoch == l.Epoch && (p.Worker == l.Worker || p.Worker == "")
 }
 
-func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string) (Claimed, error) {
+func (s *fakeStore) Claim(_ context.Context, l Lease, place Place, keys ...string) (Claimed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
@@ -94,8 +94,14 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string
 			s.pushes[l.ID] = p
 		}
 		return Claimed{}, ErrNoKey
-	case p.Strikes >= IsolationStrikes && others > 0 && (others > 1 || !waited):
+	case p.Strikes >= IsolationStrikes && place.Others > 0 && (place.Others > 1 || !waited):
 		return Claimed{}, ErrIsolated
+	case !place.fits(max(p.Cost, LeastCost)):
+		if p.Worker == "" {
+			p.Waiting = WaitingForCapacity
+			s.pushes[l.ID] = p
+		}
+		return Claimed{}, ErrCapacity
 	case announced:
 		return Claimed{Push: p, Envelope: "sealed"}, ErrHandover
 	}
@@ -108,19 +114,22 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, others int, keys ...string
 }
 
 func (s *fakeStore) Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {
-	answers, given, alone := make([]ClaimAnswer, len(claims)), 0, false
+	answers, given, alone := make([]ClaimAnswer, len(claims)), Place{}, false
 	for i, c := range claims {
 		a := &answers[i]
 		if alone {
 			a.Err = ErrIsolated
 			continue
 		}
-		a.Claimed, a.Err = s.Claim(ctx, c.Lease, c.Others+given, keys...)
+		c.Place.Others += given.Others
+		c.Place.Taken += given.Taken
+		a.Claimed, a.Err = s.Claim(ctx, c.Lease, c.Place, keys...)
 		if errors.Is(a.Err, errAway) {
 			return nil, a.Err
 		}
 		if a.Err == nil || errors.Is(a.Err, ErrHandover) {
-			given++
+			given.Others++
+			given.Taken += max(a.Push.Cost, LeastCost)
 		}
 		alone = a.Err == nil && a.Push.Strikes >= IsolationStrikes
 	}
@@ -168,6 +177,9 @@ func (s *fakeStore) renew(r Renewal) Verdict {
 		p.Progress = &r.Progress
 	}
 	p.Source, p.Plan = cmp.Or(r.Source, p.Source), cmp.Or(r.Plan, p.Plan)
+	if r.Plan != nil {
+		p.Cost = r.Cost
+	}
 	if r.Warnings != nil {
 		p.Warnings = r.Warnings
 	}
@@ -258,7 +270,7 @@ func (s *fakeStore) Release(_ context.Context, l Lease, r LastReport) (int64, er
 		return 0, ErrStale
 	}
 	s.released[l.ID] = l.Epoch + 1
-	p.State, p.Epoch = Queued, l.Epoch+1
+	p.State, p.Epoch, p.Waiting = Queued, l.Epoch+1, r.Waiting
 	if p.Desired == DesiredStop {
 		p.State = Stopped
 	}

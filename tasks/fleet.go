@@ -27,7 +27,9 @@ type WorkerReport struct {
 	State   WorkerState `json:"state"`
 	Keys    []string    `json:"keys"` // ids of the secret keys it opens envelopes with; nil when it does not tell
 	Load    *Load       `json:"load,omitempty"`
-	Sandbox string      `json:"sandbox,omitempty"` // SandboxHolds, or what it lacks; empty when it does not tell
+	// Capacity is nil when the worker counts none, or does not tell.
+	Capacity *CapacityReport `json:"capacity,omitempty"`
+	Sandbox  string          `json:"sandbox,omitempty"` // SandboxHolds, or what it lacks; empty when it does not tell
 }
 
 // SandboxHolds is what a worker tells that has given up everything where sources are
@@ -51,6 +53,20 @@ type Fleet struct {
 // Opens says whether a worker can open what we seal, as far as it tells.
 func (f Fleet) Opens(w WorkerReport) bool { return w.Keys == nil || slices.Contains(w.Keys, f.Key) }
 
+// Cores returns how many cores of the workers are counted with pushes, and for how
+// many those that are ready take more.
+func (f Fleet) Cores() (used, free float64) {
+	for _, w := range f.Workers {
+		if c := w.Capacity; c != nil {
+			used += c.Used
+			if w.State == WorkerReady && w.Used < w.Slots {
+				free += c.Free()
+			}
+		}
+	}
+	return used, free
+}
+
 // FleetStore knows the workers. Its errors are *Error with CodeRedisUnavailable.
 type FleetStore interface {
 	// Fleet lists the workers that have renewed within their lease, as a push
@@ -68,6 +84,7 @@ func (w *Worker) report() WorkerReport {
 	r := WorkerReport{
 		Name: w.Name, Version: w.Version, Slots: w.Slots, Since: w.since, State: WorkerReady, Keys: w.Sealer.Keys(), Sandbox: w.Sandbox,
 	}
+	r.Capacity = w.carried.report()
 	r.Load = w.loads.look(time.Now(), w.CPU, w.Memory)
 	w.mu.Lock()
 	defer w.mu.Unlock()

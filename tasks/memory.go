@@ -163,12 +163,16 @@ func (a *attempt) young(now time.Time) bool {
 
 // tellRefused notes in the record of a push why this worker does not take it.
 func (w *Worker) tellRefused(ctx context.Context, t Task, why error) {
-	if !errors.Is(why, ErrMemory) {
+	reason := WaitingForMemory
+	switch {
+	case errors.Is(why, ErrCapacity):
+		reason = WaitingForCapacity
+	case !errors.Is(why, ErrMemory):
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	if err := w.Refusals.Refused(ctx, t, refusedAfter, WaitingForMemory); err != nil {
+	if err := w.Refusals.Refused(ctx, t, refusedAfter, reason); err != nil {
 		w.Log.Warn("a push could not be told why it waits", "push_id", t.ID, "error", err)
 	}
 }

@@ -85,7 +85,9 @@ type Troubled struct {
 type Census struct {
 	Pushes   map[State]int
 	Troubles map[TroubleKind]Troubled
-	Workers  int // that have renewed within their lease
+	Workers  int     // that have renewed within their lease
+	Used     float64 // cores of those that are counted with pushes
+	Free     float64 // cores of those that more pushes are taken for
 }
 
 // QueueLength is what waits in one of the queues.

@@ -99,8 +99,8 @@ type Claimed struct {
 
 // Claim is what one of several claims asks for, see AttemptStore.Claim.
 type Claim struct {
-	Lease  Lease
-	Others int
+	Lease Lease
+	Place Place
 }
 
 // ClaimAnswer is what one of several claims gives.
@@ -119,6 +119,7 @@ type Renewal struct {
 	Settled  bool          // this attempt has published for long enough to clear the push's strikes
 	Source   *SourceReport // nil when unchanged
 	Plan     *media.Plan   // nil when unchanged
+	Cost     Cost          // stored with Plan
 	Warnings []Warning     // all of them; nil when unchanged
 	Trouble  *Trouble      // nil when unchanged; the zero Trouble: it is over
 	Events   []Event       // new ones; stored once by Epoch and Seq
@@ -155,20 +156,22 @@ type LastReport struct {
 	Progress media.Progress
 	Events   []Event
 	Samples  []Sample
+	Waiting  Waiting // what the next attempt of a push that is given back waits for; empty: not known
 }
 
 // AttemptStore is where attempts begin and end. Its errors are the Err… of
 // claims, or *Error with CodeRedisUnavailable.
 type AttemptStore interface {
-	// Claim gives the queued attempt to a worker that runs others pushes
-	// beside it, or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
-	// ErrIsolated when the push has IsolationStrikes and others is not 0 (not 1
-	// either, once it has waited for IsolationTime), or
+	// Claim gives the queued attempt to a worker that has this place for it,
+	// or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
+	// ErrIsolated when the push has IsolationStrikes and Others is not 0 (not 1
+	// either, once it has waited for IsolationTime), or ErrCapacity when it costs
+	// more than the place has, or
 	// ErrNoKey when its envelope was sealed with another than these keys
 	// (Sealer.Keys). A push with desired=stop is ended as Stopped and refused
 	// with ErrEnded. With ErrHandover comes what the announced attempt may
 	// prepare from.
-	Claim(ctx context.Context, l Lease, others int, keys ...string) (Claimed, error)
+	Claim(ctx context.Context, l Lease, p Place, keys ...string) (Claimed, error)
 	// Claims is Claim for several attempts of one worker at once; the answers are in
 	// their order. Each sees those before it as others.
 	Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error)
@@ -259,13 +262,15 @@ const (
 	WaitingForEmpty  Waiting = "needs_empty_worker" // it has IsolationStrikes
 	WaitingForKey    Waiting = "no_key"             // a worker refused it with ErrNoKey
 	WaitingForMemory Waiting = "no_memory"          // a worker refused it with ErrMemory
+	// No worker that takes pushes has cores for it.
+	WaitingForCapacity Waiting = "no_capacity"
 	// A worker has room; the queue has not brought it there.
 	WaitingForTurn Waiting = "waiting_for_worker"
 )
 
 // Waitings lists them all.
 func Waitings() []Waiting {
-	return []Waiting{WaitingForWorker, WaitingForSlot, WaitingForEmpty, WaitingForKey, WaitingForMemory, WaitingForTurn}
+	return []Waiting{WaitingForWorker, WaitingForSlot, WaitingForEmpty, WaitingForKey, WaitingForMemory, WaitingForCapacity, WaitingForTurn}
 }
 
 // SweepStore finds and takes over pushes whose worker is not there.

@@ -76,7 +76,7 @@ func (s *Service) Preflight(ctx context.Context, r Request, look bool) (Push, er
 	if fleet.Lack != "" {
 		p.Trouble = fleet.Lack.Trouble(time.Now())
 	}
-	if !look || fleet.Lack != "" && fleet.Lack != WaitingForSlot { // nobody would answer
+	if !look || fleet.Lack != "" && fleet.Lack != WaitingForSlot && fleet.Lack != WaitingForCapacity { // nobody would answer
 		return p, nil
 	}
 	f, err := s.Questions.Ask(ctx, Question{ID: p.ID, Spec: spec, Envelope: n.Envelope})

@@ -70,6 +70,7 @@ type Push struct {
 	EndedAt   time.Time // zero before the end
 	Source    *SourceReport
 	Plan      *media.Plan
+	Cost      Cost            // 0 before its source has been looked at
 	Progress  *media.Progress // nil before the first attempt publishes
 	Warnings  []Warning
 	Failure   *Failure // of a failed push
@@ -97,6 +98,9 @@ func (w Waiting) Message() string {
 	case WaitingForMemory:
 		return "a worker's memory is nearly used up, so that it takes no push for the moment; the push starts when there is memory again, " +
 			"or in another worker: add one, or give them more (ROOMCAST_WORKER_MEMORY)"
+	case WaitingForCapacity:
+		return "the cores of the workers do not suffice for one more such push; it starts when others end, or in another worker: " +
+			"add one, or give them more cores; a copied picture costs least, and a smaller one less"
 	case WaitingForTurn:
 		return "a worker has room and has not taken it yet; if that lasts, look whether the queue is paused (/monitor) and at the log of the workers"
 	}
@@ -203,4 +207,6 @@ type Task struct {
 	Room       string `json:"room"`
 	User       string `json:"user"`
 	SourceHost string `json:"sourceHost"`
+	// GoesOn says that the queue had it among those that continue a push.
+	GoesOn bool `json:"-"`
 }

@@ -57,6 +57,7 @@ func (w *Worker) renewChosen(ctx context.Context, choose func([]*attempt) (chose
 	renewals := make([]Renewal, len(attempts))
 	for i, a := range attempts {
 		renewals[i] = a.renewal(now)
+		w.carried.recount(a.lease, renewals[i].Cost)
 	}
 	unreported := w.unreported.list()
 	for _, l := range unreported {

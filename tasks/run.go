@@ -73,6 +73,7 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 	if p := a.push; p.Plan != nil && !p.StartedAt.IsZero() { // a room that was never opened was told nothing
 		job.Before = *p.Plan
 	}
+	job.Fits = func() error { return w.fits(a) }
 	if a.successor != nil {
 		job.TakeOver = func(ctx context.Context) (media.Progress, error) { return w.awaitClaim(ctx, a) }
 	}
@@ -152,7 +153,10 @@ func (w *Worker) end(base context.Context, a *attempt, err error) {
 			a.log.Error("attempt is given back: this worker is short of memory or processes", "error", err)
 			w.noteUnfit(time.Now())
 		}
-		write = func(ctx context.Context) error { return w.release(ctx, a) }
+		write = func(ctx context.Context) error { return w.release(ctx, a, "") }
+	case errors.Is(err, ErrCapacity):
+		w.Metrics.Refused(err)
+		write = func(ctx context.Context) error { return w.release(ctx, a, WaitingForCapacity) }
 	default:
 		a.log.Error("attempt failed", "kind", media.KindOf(err), "error", err)
 		write = w.finisher(a, Failed, FailureOf(err))
@@ -209,10 +213,14 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 	}
 }
 
-// release gives the push back and rings for its next attempt. A bell that
-// cannot be rung is left to the sweeper.
-func (w *Worker) release(ctx context.Context, a *attempt) error {
-	next, err := w.Store.Release(ctx, a.lease, a.lastReport())
+// release gives the push back and rings for its next attempt; why says what that
+// waits for, if it is known. One that has never been in its room and does not fit
+// is behind those that must go on. A bell that cannot be rung is left to the
+// sweeper.
+func (w *Worker) release(ctx context.Context, a *attempt, why Waiting) error {
+	report := a.lastReport()
+	report.Waiting = why
+	next, err := w.Store.Release(ctx, a.lease, report)
 	if err != nil {
 		return err
 	}
@@ -223,7 +231,8 @@ func (w *Worker) release(ctx context.Context, a *attempt) error {
 	}
 	p := a.push
 	p.Epoch = next
-	if err := w.Queue.Enqueue(ctx, TaskOf(p), true); err != nil {
+	goesOn := why == "" || !p.StartedAt.IsZero()
+	if err := w.Queue.Enqueue(ctx, TaskOf(p), goesOn); err != nil {
 		a.log.Error("next attempt could not be enqueued", "next_epoch", next, "error", err)
 	}
 	return nil

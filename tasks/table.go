@@ -62,7 +62,7 @@ func WarningTable() []Entry {
 		{string(media.WarnLongGOP), "keyframes are far apart: who joins the room waits for a picture", "ask for `transcode: always`, or for more keyframes at the source"},
 		{string(media.WarnMaxDuration), "the push has been in its room for as long as it may, and ends", "ask for a longer `maxDurationSec`; the operator's limit is ROOMCAST_MAX_DURATION"},
 		{string(media.WarnNoDecoder), "the picture or the sound is left out, for its codec cannot be decoded by this build", "convert the source to H.264 and AAC"},
-		{string(media.WarnTooSlow), "the picture had to wait for seconds in all: the source, the room or the worker is too slow", "look at `progress`, and at the worker's CPU where something is re-encoded"},
+		{string(media.WarnTooSlow), "the picture had to wait for seconds in all: the source, the room or the worker is too slow; or the push needs more cores than its worker has", "look at `progress`, and at the worker's CPU where something is re-encoded"},
 		{string(media.WarnUserSigExpires), "the userSig is about to run out; without the key of the application the push cannot come back into the room then", "start a new push with a longer userSig in time"},
 		{string(WarnResume), "the resume record cannot be read or written", "look at the Redis that the request names"},
 		{string(WarnResumeRestored), "the resume record is being written again", ""},
@@ -97,6 +97,7 @@ func TroubleTable() []Entry {
 		{string(WaitingForEmpty), "it waits: two workers vanished while they ran it, so it starts only in one without other pushes, and after ten minutes beside one", "add a worker"},
 		{string(WaitingForKey), "it waits: a worker lacks the secret key that the push was sealed with", "give every worker the same ROOMCAST_SECRET_KEY"},
 		{string(WaitingForMemory), "it waits: a worker's memory is nearly used up", "add a worker, or memory (ROOMCAST_WORKER_MEMORY)"},
+		{string(WaitingForCapacity), "it waits: the workers have no cores free for it", "add a worker, or cores; a copied picture costs least"},
 		{string(WaitingForTurn), "it waits: a worker has room and has not taken it yet", "look whether the queue is paused (/monitor), and at the log of the workers"},
 	}
 }

@@ -308,7 +308,7 @@ func (w Waiting) side() Side {
 	switch w {
 	case WaitingForWorker, WaitingForKey, WaitingForMemory:
 		return SideWorker
-	case WaitingForSlot, WaitingForEmpty, WaitingForTurn:
+	case WaitingForSlot, WaitingForEmpty, WaitingForCapacity, WaitingForTurn:
 	}
 	return SideQueue
 }

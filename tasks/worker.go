@@ -25,12 +25,18 @@ type WorkerConfig struct {
 	Queue    Queue
 	Sealer   Sealer
 	Player   Player
-	Pictures PictureMaker         // nil: no previews are made
+	Pictures PictureMaker // nil: no previews are made
+	Machine
+	Metrics WorkerMetrics // nil: nothing is counted
+	Sandbox string        // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
+	Log     *slog.Logger
+}
+
+// Machine is what a Worker runs on.
+type Machine struct {
 	Memory   Memory               // nil: none is watched
 	CPU      func() time.Duration // of cores that this worker has used; nil: it is not told
-	Metrics  WorkerMetrics        // nil: nothing is counted
-	Sandbox  string               // what keeps in what takes sources apart: SandboxHolds, or what it lacks; empty: it is not told
-	Log      *slog.Logger
+	Capacity Capacity             // zero: nothing is counted
 }
 
 // Stores is what a Worker writes down, by what it is about.
@@ -51,6 +57,7 @@ type Worker struct {
 	since      time.Time     // its begin
 	closing    *ending       // of all that is done here
 	renewAsked chan struct{} // capacity 1
+	carried    carried
 	asked      askedRenews
 	claims     *batch[claimant, claimed]
 	unreported unreportedEnds
@@ -74,6 +81,7 @@ func NewWorker(c WorkerConfig) *Worker {
 	}
 	w := &Worker{
 		WorkerConfig: c, registry: newRegistry(), since: time.Now(), closing: newEnding(), renewAsked: make(chan struct{}, 1), previews: newPreviews(),
+		carried: newCarried(c.Capacity),
 	}
 	w.claims = newBatch(claimsAtOnce, 0, w.claimAll)
 	w.handovers = newBatch(handoverLooks, handoverPoll, w.lookAtHandovers)
@@ -99,9 +107,13 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	if err != nil {
 		w.Metrics.Refused(err)
 	}
+	if errors.Is(err, ErrCapacity) {
+		w.carried.refused(t)
+	}
 	if a == nil {
 		return err
 	}
+	defer w.carried.end(a.lease)
 	defer w.forget(a)
 	base, cancel := w.closing.under(context.WithoutCancel(ctx))
 	defer cancel()
@@ -124,6 +136,10 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	}
 	if w.slots >= w.Slots {
 		return nil, ErrFull
+	}
+	if !w.carried.takes(t.GoesOn) {
+		w.carried.refused(t)
+		return nil, ErrCapacity
 	}
 	w.slots++
 	return nil, nil

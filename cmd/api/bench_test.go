@@ -197,7 +197,7 @@ func newFleet(ctx context.Context, s *store.Store, pushes int) *fleet {
 			log.Fatal(err)
 		}
 		l := tasks.Lease{ID: id, Epoch: p.Epoch, Worker: "w"}
-		if _, err := s.Claim(ctx, l, n); err != nil {
+		if _, err := s.Claim(ctx, l, tasks.Place{Others: n}); err != nil {
 			log.Fatal(err)
 		}
 		f.leases = append(f.leases, l)

@@ -30,6 +30,8 @@ func advice(lack tasks.Waiting) string {
 		return "no worker has a free slot: pushes wait until another one ends; add a worker, or raise ROOMCAST_WORKER_SLOTS"
 	case tasks.WaitingForMemory:
 		return "no worker has memory left for a push: add one, or give them more (ROOMCAST_WORKER_MEMORY)"
+	case tasks.WaitingForCapacity:
+		return "no worker has cores left for a push: pushes wait until another one ends; add a worker, or give them more cores (ROOMCAST_WORKER_CORES)"
 	case tasks.WaitingForEmpty, tasks.WaitingForTurn: // said of one push, never of all
 	}
 	return lack.Message()

@@ -339,6 +339,7 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 		{"no_worker", nil},
 		{"no_key", func(w *tasks.WorkerReport) { w.Keys = []string{"another"} }},
 		{"no_free_slot", func(w *tasks.WorkerReport) { w.Slots = 1 }},
+		{"no_capacity", func(w *tasks.WorkerReport) { w.Capacity = &tasks.CapacityReport{Limit: 10, Taken: 9, Full: true} }},
 		{"no_memory", func(w *tasks.WorkerReport) { w.State = tasks.WorkerNoMemory }},
 		{"", func(w *tasks.WorkerReport) { w.Version = "older" }},
 		{"", func(w *tasks.WorkerReport) { w.Sandbox = "lacks Landlock" }},

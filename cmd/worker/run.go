@@ -74,30 +74,30 @@ func (p parts) player(cfg config.Config) tasks.Player {
 }
 
 // worker returns what runs pushes.
-func (p parts) worker(cfg config.Config, counts *metrics.Worker) *tasks.Worker {
-	c := tasks.WorkerConfig{
+func (p parts) worker(cfg config.Config, c tasks.Capacity, counts *metrics.Worker) *tasks.Worker {
+	w := tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap,
 		Stores: tasks.Stores{
 			Store: p.Records, Leases: p.Records, Refusals: p.Records, Handovers: p.Records, Resume: p.Resume, Previews: p.Records,
 		},
-		Queue: p.Queue, Sealer: p.Sealer, Player: p.player(cfg), Log: p.Log, Memory: p.memory, CPU: cpuTime(p.hosts), Metrics: counts,
-		Sandbox: p.hosts.Sandbox().String(),
+		Queue: p.Queue, Sealer: p.Sealer, Player: p.player(cfg), Log: p.Log, Metrics: counts,
+		Sandbox: p.hosts.Sandbox().String(), Machine: tasks.Machine{Memory: p.memory, CPU: cpuTime(p.hosts), Capacity: c},
 	}
 	if cfg.Preview {
-		c.Pictures = p.hosts
+		w.Pictures = p.hosts
 	}
-	return tasks.NewWorker(c)
+	return tasks.NewWorker(w)
 }
 
 // work runs the worker, its queue, the sweeper and the health server. orderly
 // says whether nothing of them goes on.
 func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err error) {
 	counts := p.Metrics.Worker()
-	worker := p.worker(cfg, counts)
+	worker := p.worker(cfg, capacity(ctx, cfg, p.Records, p.hosts, p.Log), counts)
 	p.Metrics.Watch(worker, p.Sources.Received)
 	p.Metrics.WatchHosts(hostMetrics(p.hosts))
 	server := queue.NewServer(p.Client, queue.Config{
-		Slots: cfg.WorkerSlots, Handler: worker.Handle, Log: p.Log,
+		Slots: cfg.WorkerSlots, Takes: worker.Takes, Handler: worker.Handle, Log: p.Log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, p.Records, t, p.Log) },
 	})
 	webhooks, closeWebhooks, err := newWebhooks(cfg, p.Parts, counts.Webhooks.Tried)

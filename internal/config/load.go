@@ -106,6 +106,8 @@ func describe(err error) Problem {
 		return Problem{name, "must be true or false"}
 	case reflect.TypeFor[int]():
 		return Problem{name, "must be a whole number"}
+	case reflect.TypeFor[float64]():
+		return Problem{name, "must be a number such as 4 or 1.5"}
 	case reflect.TypeFor[APIKeys](), reflect.TypeFor[SDKKeys]():
 		return Problem{name, parse.Err.Error()}
 	case reflect.TypeFor[Bytes]():

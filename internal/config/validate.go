@@ -18,6 +18,8 @@ const (
 	leastLease = 3 * time.Second
 	// leastMemory is some three times what a worker without pushes takes.
 	leastMemory = 128 << 20
+	// With leastCores a worker still copies, and no machine has mostCores.
+	leastCores, mostCores = 0.1, 1024
 	// leastEncodeMemory is what re-encoding 1080p takes, and a third more.
 	leastEncodeMemory = 384 << 20
 	// pushMemory is what a media host allows for a push whose source is small: 3 MB, most
@@ -90,6 +92,7 @@ func (c Config) validateWorker(check checkFunc) {
 	check(c.WorkerListen == WorkerListenOff || err == nil && isPort(port, 0), "WORKER_LISTEN", "must be host:port or off")
 	check(c.WorkerSlots >= 1 && c.WorkerSlots <= 10000, "WORKER_SLOTS", "must be a whole number from 1 to 10000")
 	check(c.WorkerMemory == 0 || c.WorkerMemory >= leastMemory, "WORKER_MEMORY", "must be at least 128m, such as 2g")
+	check(c.WorkerCores == 0 || c.WorkerCores >= leastCores && c.WorkerCores <= mostCores, "WORKER_CORES", "must be a number of cores from 0.1 to 1024, such as 4 or 1.5")
 	check(within(c.Lease, leastLease, time.Minute), "LEASE", "must be a duration from 3s to 1m: a worker renews once a second, and may miss one")
 	check(within(c.RenewCap, c.Lease, time.Hour), "RENEW_CAP", "must be a duration from ROOMCAST_LEASE to 1h")
 	check(c.MaxDuration == 0 || within(c.MaxDuration, time.Second, 10*365*24*time.Hour), "MAX_DURATION", "must be 0 for no limit, or a duration from 1s, such as 12h")

@@ -118,8 +118,9 @@ func (f *fleet) worker(url, name string, slots int) {
 	resume, err := store.NewResume(client, store.ResumeConfig{TTL: time.Hour})
 	require.NoError(f.b, err)
 	w := tasks.NewWorker(tasks.WorkerConfig{
-		Name: name, Version: "v1.2.3", Slots: slots, Lease: lease, RenewCap: time.Hour, Store: records, Leases: records, Refusals: records,
-		Handovers: records, Queue: bell, Resume: resume, Sealer: f.sealer, Player: player{&f.played}, Log: log, Sandbox: tasks.SandboxHolds,
+		Name: name, Version: "v1.2.3", Slots: slots, Lease: lease, RenewCap: time.Hour,
+		Stores: tasks.Stores{Store: records, Leases: records, Refusals: records, Handovers: records, Resume: resume},
+		Queue:  bell, Sealer: f.sealer, Player: player{&f.played}, Log: log, Sandbox: tasks.SandboxHolds,
 	})
 	sweeper := &tasks.Sweeper{
 		Store: records, Queue: bell, Inspector: queue.NewInspector(client), Lease: lease, Log: log, Outboxes: records, Webhooks: bell,

@@ -44,7 +44,8 @@ func serveHost() error {
 		log := slog.New(slog.DiscardHandler)
 		return host.Libav{
 			Version: libav.Version(), Demuxer: libav.NewOpener(libav.Config{Log: log}),
-			Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: log}), Pictures: libav.NewPreviews(log), Recycle: libav.Recycle, Trim: libav.Trim,
+			Transcoders: libav.NewTranscoders(libav.TranscodeConfig{Log: log}), Pictures: libav.NewPreviews(log), Speeds: libav.NewSpeeds(log),
+			Recycle: libav.Recycle, Trim: libav.Trim,
 		}, nil
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/roomcast/roomcast/internal/cgroup"
 )
 
 // goShare is how much of the limit Go's own memory may grow to before its
@@ -62,12 +64,7 @@ func New(setting int64) *Gauge { return at("/", setting) }
 func at(root string, setting int64) *Gauge {
 	g := &Gauge{root: root, limit: setting}
 	for _, v := range versions {
-		own, ok := g.ownGroup(v)
-		if !ok {
-			continue
-		}
-		top := filepath.Join(root, v.mount)
-		for dir := own; strings.HasPrefix(dir, top); dir = filepath.Dir(dir) { // a parent's limit holds, too
+		for dir := range cgroup.Dirs(root, v.mount, v.controller) { // a parent's limit holds, too
 			limit, err := number(filepath.Join(dir, v.limit))
 			if err == nil && (g.limit == 0 || limit <= g.limit) {
 				g.limit, g.group = limit, group{dir, v}
@@ -75,23 +72,6 @@ func at(root string, setting int64) *Gauge {
 		}
 	}
 	return g
-}
-
-// ownGroup returns the directory of this process's group. A container's path is
-// the host's, and what is mounted is the group itself: then the walk up to the
-// mount finds it.
-func (g *Gauge) ownGroup(v *version) (string, bool) {
-	text, err := os.ReadFile(filepath.Join(g.root, "proc/self/cgroup"))
-	if err != nil {
-		return "", false
-	}
-	for line := range strings.Lines(string(text)) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3) // 4:memory:/path, 0::/path
-		if len(parts) == 3 && parts[1] == v.controller {
-			return filepath.Join(g.root, v.mount, filepath.Clean("/"+parts[2])), true
-		}
-	}
-	return "", false
 }
 
 // Limit is how many bytes this process may take; 0 when nobody has said.

@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 			mode = SandboxMode(os.Args[2])
 		}
 		err := Serve(mode, func() (Libav, error) {
-			return Libav{Version: "fake", Demuxer: fakeDemuxer{}, Transcoders: fakeTranscoders{}, Pictures: fakePictures{}, Recycle: func([]byte) {}, Trim: func() {}}, nil
+			return Libav{Version: "fake", Demuxer: fakeDemuxer{}, Transcoders: fakeTranscoders{}, Pictures: fakePictures{}, Speeds: fakeSpeeds{}, Recycle: func([]byte) {}, Trim: func() {}}, nil
 		})
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

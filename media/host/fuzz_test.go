@@ -128,7 +128,7 @@ func FuzzToHost(f *testing.F) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		s := &session{conn: newConn(said{Reader: bytes.NewReader(data)})}
-		err := s.run(ctx, Libav{Demuxer: fakeDemuxer{tame: true}, Transcoders: fakeTranscoders{tame: true}, Pictures: fakePictures{tame: true}, Recycle: func([]byte) {}})
+		err := s.run(ctx, Libav{Demuxer: fakeDemuxer{tame: true}, Transcoders: fakeTranscoders{tame: true}, Pictures: fakePictures{tame: true}, Speeds: fakeSpeeds{}, Recycle: func([]byte) {}})
 		require.NoError(t, ctx.Err())
 		_ = err // of what was said: it ends the session
 	})

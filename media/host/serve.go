@@ -32,6 +32,7 @@ type Libav struct {
 	Demuxer     Demuxer
 	Transcoders media.Transcoders
 	Pictures    Pictures
+	Speeds      Speeds
 	Recycle     func(data []byte) // takes the data of a packet that has been handed over
 	Trim        func()            // gives back what C's allocator keeps
 }
@@ -51,6 +52,7 @@ type opening struct {
 	Audio   *audioOpening
 	Black   *media.VideoOutput
 	Picture *pictureOpening
+	Speed   bool
 }
 
 type sourceOpening struct {
@@ -254,6 +256,8 @@ func (s *session) run(ctx context.Context, av Libav) error {
 		return s.serveBlack(ctx, av.Transcoders, *o.Black)
 	case o.Picture != nil:
 		return s.servePicture(av.Pictures, *o.Picture)
+	case o.Speed:
+		return s.serveSpeed(av.Speeds)
 	}
 	return errFrame
 }

@@ -69,6 +69,11 @@ func (s *session) play(ctx context.Context) error {
 	if err := s.program.Open(ctx); err != nil {
 		return err
 	}
+	if s.job.Fits != nil {
+		if err := s.job.Fits(); err != nil {
+			return err
+		}
+	}
 	if s.job.TakeOver != nil {
 		stood, err := s.job.TakeOver(ctx)
 		if err != nil {

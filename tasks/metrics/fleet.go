@@ -62,6 +62,8 @@ var (
 	descUp       = prometheus.NewDesc("roomcast_redis_up", "1: Redis answers this API and takes writes; 0: it does not, and nothing is known of the fleet.", nil, nil)
 	descEvicts   = prometheus.NewDesc("roomcast_redis_evicts", "1: Redis may evict keys (maxmemory-policy), so that pushes can be lost.", nil, nil)
 	descWorkers  = prometheus.NewDesc("roomcast_workers", "Workers that have renewed within their lease.", nil, nil)
+	descUsed     = prometheus.NewDesc("roomcast_cores_used", "Cores of all workers that their pushes are counted with.", nil, nil)
+	descFree     = prometheus.NewDesc("roomcast_cores_free", "Cores that workers with a free slot take more pushes for: of 85 % of those that they may use.", nil, nil)
 	descPushes   = prometheus.NewDesc("roomcast_pushes", "Pushes by state; ended ones as long as their records stay.", []string{"state"}, nil)
 	descTroubled = prometheus.NewDesc("roomcast_pushes_in_trouble", "Pushes that are not well now, by whose trouble it is and its code.", []string{"side", "code"}, nil)
 	descOldest   = prometheus.NewDesc("roomcast_trouble_oldest_seconds", "How long the push has been in trouble that has been so for longest.", []string{"side", "code"}, nil)
@@ -85,7 +87,7 @@ func (f *Fleet) Close() {
 
 // Describe implements prometheus.Collector.
 func (f *Fleet) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descEvicts, descWorkers, descPushes, descTroubled, descOldest, descLength, descAge} {
+	for _, d := range []*prometheus.Desc{descUp, descEvicts, descWorkers, descUsed, descFree, descPushes, descTroubled, descOldest, descLength, descAge} {
 		to <- d
 	}
 }
@@ -105,6 +107,8 @@ func (f *Fleet) Collect(to chan<- prometheus.Metric) {
 		gauge(descEvicts, number(*r.evicts))
 	}
 	gauge(descWorkers, float64(r.census.Workers))
+	gauge(descUsed, r.census.Used)
+	gauge(descFree, r.census.Free)
 	for state, n := range r.census.Pushes {
 		gauge(descPushes, float64(n), string(state))
 	}

@@ -22,6 +22,10 @@ func (s *Set) Watch(w *tasks.Worker, received func() int64) {
 	gauge("roomcast_worker_pushes", "Pushes that this worker runs.", func() float64 { return float64(w.Running()) })
 	gauge("roomcast_worker_slots", "Pushes that this worker may run at once.", func() float64 { return float64(w.Slots) })
 	gauge("roomcast_worker_slots_used", "Slots that are taken, those of attempts that prepare too.", func() float64 { return float64(w.SlotsTaken()) })
+	if c := w.Cores(); c != nil {
+		gauge("roomcast_worker_cores", "Cores that this worker takes pushes for: 85 % of those that it may use.", func() float64 { return w.Cores().Cores })
+		gauge("roomcast_worker_cores_used", "Cores that the pushes of this worker are counted with.", func() float64 { return w.Cores().Used })
+	}
 	if w.Memory != nil {
 		gauge("roomcast_worker_memory_bytes", "Memory that is taken, as the kernel counts before it kills.", func() float64 {
 			used, err := w.Memory.Used()

@@ -21,7 +21,7 @@ var refusals = []struct {
 	reason string
 }{
 	{tasks.ErrFull, "no_free_slot"}, {tasks.ErrDraining, "draining"}, {tasks.ErrUnsure, "redis_was_away"},
-	{tasks.ErrMemory, "no_memory"}, {tasks.ErrNoKey, "no_key"},
+	{tasks.ErrMemory, "no_memory"}, {tasks.ErrCapacity, "no_capacity"}, {tasks.ErrNoKey, "no_key"},
 	{tasks.ErrIsolated, "needs_empty_worker"},
 }
 

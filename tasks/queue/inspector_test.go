@@ -41,7 +41,9 @@ func TestTaskWaitsInEitherQueueUntilAWorkerTakesIt(t *testing.T) {
 		<-finish
 		return nil
 	}})
-	require.Equal(t, task("p", 2), receive(t, taken))
+	goesOn := task("p", 2)
+	goesOn.GoesOn = true
+	require.Equal(t, goesOn, receive(t, taken))
 	requireWaits(t, rdb, task("p", 2), false)
 	requireWaits(t, rdb, task("p", 1), true)
 	close(finish)

@@ -29,6 +29,10 @@ const (
 // Config is what a Server needs. Slots and Handler are required.
 type Config struct {
 	Slots int
+	// Takes says whether there is room for one more task, of those that continue
+	// pushes or of new ones: else the server leaves what is in that queue to others.
+	// It is asked often. Nil takes all.
+	Takes func(resume bool) bool
 	// Handler runs an attempt. Its context is the server's own: it ends when
 	// Shutdown is through with asynq, with the cause media.ErrDraining, and
 	// never because asynq cancels a task. A returned error brings the task
@@ -70,6 +74,9 @@ func NewServer(rdb redis.UniversalClient, cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, cancel: func(error) {}}
 	// BaseContext stays unset: its end would look like a cancel from the UI.
+	if cfg.Takes != nil {
+		rdb = gate{rdb, cfg.Takes}
+	}
 	s.asynq = asynq.NewServerFromRedisClient(rdb, asynq.Config{
 		Concurrency:              cfg.Slots,
 		TaskCheckInterval:        checkInterval,
@@ -94,9 +101,9 @@ func (s *Server) Start() (err error) {
 
 // startServer starts a server of asynq's whose tasks process runs, with a context
 // that is ours and ends with the returned func.
-func startServer(server *asynq.Server, process func(context.Context, *asynq.Task) error) (context.CancelCauseFunc, error) {
+func startServer(server *asynq.Server, process func(ctx, asynqs context.Context, task *asynq.Task) error) (context.CancelCauseFunc, error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	err := server.Start(asynq.HandlerFunc(func(_ context.Context, task *asynq.Task) error { return process(ctx, task) }))
+	err := server.Start(asynq.HandlerFunc(func(asynqs context.Context, task *asynq.Task) error { return process(ctx, asynqs, task) }))
 	if err != nil {
 		cancel(err)
 		return cancel, fmt.Errorf("start queue server: %w", err)
@@ -131,12 +138,15 @@ func (s *Server) enter() bool {
 	return true
 }
 
-// process runs one task; ctx is the server's, never asynq's.
-func (s *Server) process(ctx context.Context, task *asynq.Task) error {
+// process runs one task; ctx is the server's, and asynq's only says where the task
+// was.
+func (s *Server) process(ctx, asynqs context.Context, task *asynq.Task) error {
 	t, err := decode(task)
 	if err != nil {
 		return errors.Join(err, asynq.SkipRetry)
 	}
+	name, _ := asynq.GetQueueName(asynqs)
+	t.GoesOn = name == QueueResume
 	if !s.enter() {
 		return media.ErrDraining
 	}

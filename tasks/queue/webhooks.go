@@ -67,7 +67,7 @@ func NewWebhookServer(rdb redis.UniversalClient, deliver func(context.Context, t
 
 // Start begins to take tasks and returns. It is called once.
 func (s *WebhookServer) Start() (err error) {
-	s.cancel, err = startServer(s.asynq, func(ctx context.Context, task *asynq.Task) error {
+	s.cancel, err = startServer(s.asynq, func(ctx, _ context.Context, task *asynq.Task) error {
 		var t tasks.WebhookTask
 		if err := json.Unmarshal(task.Payload(), &t); err != nil || task.Type() != WebhookTaskType || t.ID == "" {
 			return errors.Join(errors.New("not a webhooks' task"), asynq.SkipRetry)

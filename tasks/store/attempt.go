@@ -10,19 +10,19 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// Claim gives the queued attempt to l.Worker, which runs others pushes, or
-// refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, ErrIsolated, or ErrNoKey
+// Claim gives the queued attempt to l.Worker, which has place for it, or
+// refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, ErrIsolated, ErrCapacity, or ErrNoKey
 // when another than these keys sealed the envelope (none: any is good). A push
 // with desired=stop is ended as Stopped and refused with ErrEnded, unless
 // another worker's lease still runs. With ErrHandover it returns what an attempt
 // that was announced may prepare from.
-func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int, keys ...string) (tasks.Claimed, error) {
+func (s *Store) Claim(ctx context.Context, l tasks.Lease, place tasks.Place, keys ...string) (tasks.Claimed, error) {
 	o, err := s.owner(ctx, l.ID)
 	if err != nil {
 		return tasks.Claimed{}, err
 	}
 	r, err := s.run(ctx, s.scripts.claim, pushKeys(l.ID, o),
-		s.claimArgs(l, others, keys)...)
+		s.claimArgs(l, place, keys)...)
 	if err != nil {
 		return tasks.Claimed{}, err
 	}
@@ -30,10 +30,11 @@ func (s *Store) Claim(ctx context.Context, l tasks.Lease, others int, keys ...st
 }
 
 // claimArgs are the ARGV of claim.
-func (s *Store) claimArgs(l tasks.Lease, others int, keys []string) []any {
+func (s *Store) claimArgs(l tasks.Lease, place tasks.Place, keys []string) []any {
 	return []any{
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Lease.Milliseconds(), l.Epoch, l.Worker,
-		others, tasks.IsolationStrikes, strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.IsolationTime.Milliseconds(),
+		place.Others, tasks.IsolationStrikes, strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.IsolationTime.Milliseconds(),
+		int64(place.Taken), int64(place.Limit), int64(tasks.LeastCost), string(tasks.WaitingForCapacity),
 	}
 }
 
@@ -103,7 +104,7 @@ func (s *Store) Release(ctx context.Context, l tasks.Lease, report tasks.LastRep
 	}
 	r, err := s.run(ctx, s.scripts.release, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, last.progress, last.events,
-		s.announcedGrace().Milliseconds(), last.samples)
+		s.announcedGrace().Milliseconds(), last.samples, string(report.Waiting))
 	if err != nil {
 		return 0, err
 	}

@@ -24,6 +24,7 @@ func (s *Store) Census(ctx context.Context) (tasks.Census, error) {
 		return c, err
 	}
 	c.Workers = len(fleet.Workers)
+	c.Used, c.Free = fleet.Cores()
 	pipe := s.client.Pipeline()
 	now, active := pipe.Time(ctx), pipe.ZRange(ctx, keyActive, 0, -1)
 	ended := map[tasks.State]*redis.IntCmd{}

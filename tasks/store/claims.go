@@ -27,7 +27,7 @@ func (s *Store) Claims(ctx context.Context, claims []tasks.Claim, keys ...string
 		}
 		asked = append(asked, i)
 		names = append(names, pushKeys(c.Lease.ID, *owners[i])...)
-		args = append(args, s.claimArgs(c.Lease, c.Others, keys)...)
+		args = append(args, s.claimArgs(c.Lease, c.Place, keys)...)
 	}
 	if len(asked) == 0 {
 		return answers, nil

@@ -55,6 +55,8 @@ func refusal(r reply) error {
 		return tasks.ErrHeld
 	case "isolated":
 		return tasks.ErrIsolated
+	case "no_capacity":
+		return tasks.ErrCapacity
 	case "no_key":
 		return tasks.ErrNoKey
 	case "handover":

@@ -105,6 +105,9 @@ func TestAPushSaysAtItsCreationWhyNoWorkerWouldTakeIt(t *testing.T) {
 		"the one with the key is going away":       {[]tasks.WorkerReport{without("k", ready("a", 2, 0)), as(tasks.WorkerDraining, ready("b", 2, 0))}, tasks.WaitingForKey},
 		"the one with the key is short of memory":  {[]tasks.WorkerReport{without("k", ready("a", 2, 0)), as(tasks.WorkerNoMemory, ready("b", 2, 0))}, tasks.WaitingForMemory},
 		"all are short of memory":                  {[]tasks.WorkerReport{as(tasks.WorkerNoMemory, ready("a", 2, 0)), as(tasks.WorkerNoMemory, ready("b", 2, 1))}, tasks.WaitingForMemory},
+		"the cores of all are taken":               {[]tasks.WorkerReport{full(ready("a", 9, 3)), full(ready("b", 9, 4))}, tasks.WaitingForCapacity},
+		"there are cores beside one that is full":  {[]tasks.WorkerReport{full(ready("a", 9, 3)), ready("b", 9, 4)}, ""},
+		"the one with cores lacks the key":         {[]tasks.WorkerReport{full(ready("a", 9, 3)), without("k", ready("b", 9, 0))}, tasks.WaitingForCapacity},
 		"it has no slots":                          {[]tasks.WorkerReport{ready("a", 0, 0)}, tasks.WaitingForSlot},
 		"there is room":                            {[]tasks.WorkerReport{ready("a", 1, 0)}, ""},
 		"what is taken was given back meanwhile":   {[]tasks.WorkerReport{ready("a", 1, 1)}, ""},
@@ -219,6 +222,36 @@ func TestQueuedPushSaysWhyItWaitsOnceForEachReason(t *testing.T) {
 	_, err := s.Release(ctx(t), l, tasks.LastReport{Progress: progress(0)})
 	require.NoError(t, err)
 	require.Empty(t, get(t, s, p.ID).Waiting, "it has not waited for long yet")
+}
+
+// full is a worker whose cores are taken.
+func full(w tasks.WorkerReport) tasks.WorkerReport {
+	w.Capacity = &tasks.CapacityReport{Taken: 100, Limit: 100, Full: true}
+	return w
+}
+
+func TestAPushWaitsForCoresWhileItIsLargerThanWhatAnyWorkerHasFree(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := sealed(t, s, "u")
+	set(t, rdb, p.ID, "cost", 60)
+	look := func(want tasks.Waiting, fleet ...tasks.WorkerReport) {
+		t.Helper()
+		here(t, s, fleet...)
+		require.Equal(t, want, lookAfter(t, s, rdb, p.ID))
+	}
+	with := func(taken tasks.Cost) tasks.WorkerReport {
+		w := ready("a", 9, 1)
+		w.Capacity = &tasks.CapacityReport{Taken: taken, Limit: 100}
+		return w
+	}
+	look(tasks.WaitingForCapacity, with(41))
+	look(tasks.WaitingForTurn, with(40))
+	look(tasks.WaitingForCapacity, full(with(0)))
+	look(tasks.WaitingForTurn, with(0))
+	set(t, rdb, p.ID, "cost", 600)
+	look(tasks.WaitingForTurn, with(0)) // it runs in an empty one
+	look(tasks.WaitingForCapacity, with(1))
+	look(tasks.WaitingForTurn, with(1), ready("b", 9, 0)) // which counts none
 }
 
 func TestAPushWaitsForASlotOnlyWhileNoneIsFree(t *testing.T) {

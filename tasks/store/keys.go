@@ -39,6 +39,7 @@ import (
 //	{roomcast}:preview:<id>         hash    at, jpeg: a picture of what the room got last; TTL 10 s
 //	{roomcast}:preview-wanted       zset    push → until when somebody looks at it, see look.lua; TTL 10 s
 //	{roomcast}:resume:<key>         hash    how far a source was played, see resume.go; TTL
+//	{roomcast}:speed:<machine>      string  pixels that a core encodes in a second, by model of CPU and version; TTL 90 days
 //	{roomcast}:stop                 channel ids of pushes to stop, the fast path
 //
 // Record, events and samples of an ended push expire after the retention. Its index
@@ -72,6 +73,7 @@ func keyOutbox(id string) string         { return prefix + "outbox:" + id }
 func keyDelivery(id string) string       { return prefix + "delivery:" + id }
 func keyDeadOne(webhook string) string   { return keyDead + ":" + webhook }
 func keyResume(key string) string        { return prefix + "resume:" + key }
+func keySpeed(machine string) string     { return prefix + "speed:" + machine }
 func keyState(s tasks.State) string      { return prefix + "index:state:" + string(s) }
 func keyRoom(room string) string         { return prefix + "index:room:" + room }
 func keyApp(app string) string           { return prefix + "index:app:" + app }

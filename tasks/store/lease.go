@@ -108,6 +108,7 @@ func renewArg(worker string, r tasks.Renewal) (string, error) {
 	}
 	if r.Plan != nil {
 		errs = append(errs, fields.addJSON(fieldPlan, r.Plan))
+		fields.addInt(fieldCost, int64(r.Cost))
 	}
 	if r.Warnings != nil {
 		errs = append(errs, fields.addJSON(fieldWarnings, r.Warnings))

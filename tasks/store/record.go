@@ -32,6 +32,7 @@ const (
 	fieldEnded     = "ended_at"
 	fieldSource    = "source"
 	fieldPlan      = "plan"
+	fieldCost      = "cost" // tasks.Cost
 	fieldWarnings  = "warnings"
 	fieldFailure   = "failure"
 	fieldProgress  = "progress" // see progressText
@@ -137,6 +138,7 @@ func restoredRecord(p tasks.Push) (flat, error) {
 	}
 	if p.Plan != nil {
 		errs = append(errs, f.addJSON(fieldPlan, p.Plan))
+		f.addInt(fieldCost, int64(p.Cost))
 	}
 	return f, errors.Join(errs...)
 }
@@ -253,6 +255,7 @@ func readPush(id string, record map[string]string) (tasks.Push, error) {
 		StartedAt: r.time(fieldStarted),
 		EndedAt:   r.time(fieldEnded),
 		Strikes:   int(r.int(fieldStrikes)),
+		Cost:      tasks.Cost(r.int(fieldCost)),
 
 		WebhooksLost: r.int(fieldLost),
 		Abandoned:    record[fieldLastEpoch] != "" && record[fieldLastOwner] == "",

@@ -76,7 +76,7 @@ func lease(p tasks.Push, worker string) tasks.Lease {
 func claim(t testing.TB, s *store.Store, p tasks.Push, worker string) tasks.Lease {
 	t.Helper()
 	l := lease(p, worker)
-	_, err := s.Claim(ctx(t), l, 0)
+	_, err := s.Claim(ctx(t), l, tasks.Place{})
 	require.NoError(t, err)
 	return l
 }
@@ -269,7 +269,7 @@ func TestUnknownPushIsNotFoundEverywhere(t *testing.T) {
 	_, err = s.Samples(ctx(t), id)
 	require.Equal(t, tasks.CodeNotFound, tasks.CodeOf(err))
 	l := tasks.Lease{ID: id, Epoch: 1, Worker: "w"}
-	_, err = s.Claim(ctx(t), l, 0)
+	_, err = s.Claim(ctx(t), l, tasks.Place{})
 	require.ErrorIs(t, err, tasks.ErrGone)
 	require.Equal(t, tasks.Gone, renew(t, s, tasks.Renewal{Lease: l}))
 	require.ErrorIs(t, finish(t, s, l, tasks.End{State: tasks.Completed}), tasks.ErrGone)

@@ -46,6 +46,9 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"a claim is refused with what is in its way":                     testClaimRefused,
 		"of several claims each sees those before it":                    testClaims,
 		"a push with strikes is claimed by an empty worker":              testIsolation,
+		"a push is claimed where it fits":                                testCapacity,
+		"a push that nobody has looked at costs what any does":           testCapacityUnknown,
+		"an announced attempt prepares where it fits":                    testCapacityOfASuccessor,
 		"a renew writes what the attempt tells":                          testRenew,
 		"a renew answers how it stands with the push":                    testVerdicts,
 		"a renewal that is over changes nothing":                         testOver,
@@ -86,7 +89,7 @@ func (s *subject) ctx() context.Context {
 func (s *subject) add() { s.Add(tasks.Push{ID: id, Epoch: 1}) }
 
 func (s *subject) tryClaim(l tasks.Lease, others int) error {
-	_, err := s.Claim(s.ctx(), l, others, Key)
+	_, err := s.Claim(s.ctx(), l, tasks.Place{Others: others}, Key)
 	return err
 }
 
@@ -123,7 +126,7 @@ func (s *subject) finish(l tasks.Lease, state tasks.State) (tasks.State, error) 
 
 func testClaim(s *subject) {
 	s.add()
-	claimed, err := s.Claim(s.ctx(), lease(1, "w1"), 5, "0b0b0b0b", Key)
+	claimed, err := s.Claim(s.ctx(), lease(1, "w1"), tasks.Place{Others: 5}, "0b0b0b0b", Key)
 	require.NoError(s.t, err)
 	require.NotEmpty(s.t, claimed.Envelope)
 	got := s.Get(id)
@@ -144,7 +147,7 @@ func testClaimRepeated(s *subject) {
 func testClaimRefused(s *subject) {
 	require.ErrorIs(s.t, s.tryClaim(lease(1, "w1"), 0), tasks.ErrGone)
 	s.add()
-	_, err := s.Claim(s.ctx(), lease(1, "w1"), 0, "0b0b0b0b")
+	_, err := s.Claim(s.ctx(), lease(1, "w1"), tasks.Place{}, "0b0b0b0b")
 	require.ErrorIs(s.t, err, tasks.ErrNoKey)
 	require.Equal(s.t, tasks.WaitingForKey, s.Get(id).Waiting)
 	require.NoError(s.t, s.tryClaim(lease(1, "w1"), 0))
@@ -341,10 +344,10 @@ func testHandover(s *subject) {
 		require.NoError(s.t, err)
 		require.True(s.t, announced)
 	}
-	_, err := s.Claim(s.ctx(), next, 0, "0b0b0b0b")
+	_, err := s.Claim(s.ctx(), next, tasks.Place{}, "0b0b0b0b")
 	require.ErrorIs(s.t, err, tasks.ErrNoKey)
 	require.Empty(s.t, s.Get(id).Waiting, "it does not wait: it publishes")
-	claimed, err := s.Claim(s.ctx(), next, 0, Key)
+	claimed, err := s.Claim(s.ctx(), next, tasks.Place{}, Key)
 	require.ErrorIs(s.t, err, tasks.ErrHandover)
 	require.NotEmpty(s.t, claimed.Envelope)
 	require.Equal(s.t, time.Second, claimed.Push.Progress.Position)

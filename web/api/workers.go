@@ -20,8 +20,35 @@ type worker struct {
 	Since        string            `json:"since,omitempty"`
 	HasSecretKey bool              `json:"hasSecretKey"` // it can run what this API starts
 	load
-	Sandbox string `json:"sandbox,omitempty"`
+	Capacity *capacity `json:"capacity,omitempty"`
+	Sandbox  string    `json:"sandbox,omitempty"`
 }
+
+// capacity is what a worker can carry, as far as it tells.
+type capacity struct {
+	Cores     float64 `json:"cores"`
+	Used      float64 `json:"usedCores"`
+	Free      float64 `json:"freeCores"`
+	FreeSlots room    `json:"freePushes"`
+}
+
+// room is how many pushes of one kind would fit.
+type room struct {
+	Copied      int `json:"copied"`
+	Encoded720  int `json:"encoded720p30"`
+	Encoded1080 int `json:"encoded1080p30"`
+}
+
+func capacityOf(w tasks.WorkerReport) *capacity {
+	c := w.Capacity
+	if c == nil {
+		return nil
+	}
+	fit := c.Room(w.Slots - w.Used)
+	return &capacity{hundredths(c.Cores), hundredths(c.Used), hundredths(c.Free()), room{fit.Copies, fit.At720p, fit.At1080p}}
+}
+
+func hundredths(x float64) float64 { return math.Round(x*100) / 100 }
 
 // load is what a worker takes of its machine, as far as it tells.
 type load struct {
@@ -34,7 +61,7 @@ func loadOf(l *tasks.Load) load {
 	if l == nil {
 		return load{}
 	}
-	cores := math.Round(l.Cores*100) / 100
+	cores := hundredths(l.Cores)
 	return load{&cores, l.Memory, l.Limit}
 }
 
@@ -51,7 +78,7 @@ func (s *server) fleet(c *gin.Context) error {
 	}
 	v := workers{Workers: make([]worker, 0, len(f.Workers))}
 	for _, w := range f.Workers {
-		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w), loadOf(w.Load), w.Sandbox})
+		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w), loadOf(w.Load), capacityOf(w), w.Sandbox})
 	}
 	return writeJSON(c, http.StatusOK, v)
 }

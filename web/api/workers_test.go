@@ -26,11 +26,14 @@ func TestTheWorkersAreListedWithoutTheirKeys(t *testing.T) {
 	]}`, w.Body.String())
 	f.fleet.Workers = []tasks.WorkerReport{
 		{Name: "a", State: tasks.WorkerReady, Load: &tasks.Load{Cores: 0.4249, Memory: 300, Limit: 1000}}, {Name: "idle", State: tasks.WorkerReady, Load: &tasks.Load{}, Sandbox: tasks.SandboxHolds},
+		{Name: "counts", State: tasks.WorkerReady, Slots: 100, Used: 1, Capacity: &tasks.CapacityReport{Cores: 1.7, Used: 0.7, Limit: 238_000_000, Taken: 98_000_000}},
 	}
 	w = f.do("GET", "/v1/workers", "")
 	assert.JSONEq(t, `{"workers":[
 		{"name":"a","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true,"cpuCores":0.42,"memoryBytes":300,"memoryLimitBytes":1000},
-		{"name":"idle","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true,"cpuCores":0,"sandbox":"holds"}
+		{"name":"idle","version":"","state":"ready","slots":0,"used":0,"hasSecretKey":true,"cpuCores":0,"sandbox":"holds"},
+		{"name":"counts","version":"","state":"ready","slots":100,"used":1,"hasSecretKey":true,
+			"capacity":{"cores":1.7,"usedCores":0.7,"freeCores":1,"freePushes":{"copied":99,"encoded720p30":3,"encoded1080p30":1}}}
 	]}`, w.Body.String())
 	f.fleet.Workers = []tasks.WorkerReport{{Name: "old", State: tasks.WorkerReady}} // it tells nothing of itself
 	w = f.do("GET", "/v1/workers", "")

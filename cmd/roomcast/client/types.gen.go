@@ -169,9 +169,32 @@ func (e WorkerState) Valid() bool {
 	}
 }
 
+// Capacity What a worker can carry, as it counts it. Absent where it counts nothing, or does not tell.
+type Capacity struct {
+	// Cores Cores that it takes pushes for: 85 % of those that it may use.
+	Cores float64 `json:"cores"`
+
+	// FreeCores Cores that it takes more pushes for.
+	FreeCores float64 `json:"freeCores"`
+
+	// FreePushes How many more pushes would fit, roughly and each kind for itself, within its free slots.
+	FreePushes struct {
+		Copied int `json:"copied"`
+
+		// Encoded1080P30 The same of 1920x1080.
+		Encoded1080P30 int `json:"encoded1080p30"`
+
+		// Encoded720P30 Picture and sound re-encoded, 1280x720, 30 frames a second.
+		Encoded720P30 int `json:"encoded720p30"`
+	} `json:"freePushes"`
+
+	// UsedCores Cores that its pushes are counted with. More than `cores` where one is larger than the worker, or costs more than it did at its start.
+	UsedCores float64 `json:"usedCores"`
+}
+
 // Check One thing that the process works with.
 type Check struct {
-	// Code Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `other_version`, `no_sandbox`.
+	// Code Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `no_capacity`, `other_version`, `no_sandbox`.
 	Code string `json:"code,omitempty"`
 
 	// Message What is wrong and what to do.
@@ -851,6 +874,9 @@ type WebhookType string
 
 // Worker A worker, as it told of itself with its last renew. One of an older version may tell nothing; it counts as `ready`.
 type Worker struct {
+	// Capacity What a worker can carry, as it counts it. Absent where it counts nothing, or does not tell.
+	Capacity Capacity `json:"capacity,omitempty"`
+
 	// CPUCores Cores that it used in the last second or so.
 	CPUCores float64 `json:"cpuCores,omitempty"`
 

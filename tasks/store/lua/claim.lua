@@ -5,9 +5,11 @@
 --      pushes the worker runs, 7 strikes from which on a push runs alone, 8 ids
 --      of the keys that the worker opens envelopes with ('' for any), 9 waiting
 --      reason of a push that it cannot open, 10 ms that a push waits for an empty
---      worker before it runs beside one other
+--      worker before it runs beside one other, 11 what the worker's other pushes cost,
+--      12 what all may cost, 0 for any, 13 what a push costs at least, 14 waiting reason
+--      of one that does not fit beside them
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
---      · {'held'} · {'isolated'}, {'no_key'}: it stays queued · {'handover',
+--      · {'held'} · {'isolated'}, {'no_key'}, {'no_capacity'}: it stays queued · {'handover',
 --      envelope, field, value, …}: not given; its owner has announced this attempt, which may
 --      prepare until the push is released
 -- A repeated call of the same worker within one lease of its claim, before it
@@ -47,10 +49,17 @@ local function isolated()
   return others > 1 or not since or t - since < tonumber(ARGV[10])
 end
 
+-- What is larger than a whole worker fits where nothing is.
+local function too_much()
+  local taken, limit = tonumber(ARGV[11]), tonumber(ARGV[12])
+  return limit > 0 and taken > 0 and taken + math.max(rec.cost, tonumber(ARGV[13])) > limit
+end
+
 if held and rec.desired ~= 'stop' and rec.epoch + 1 == epoch then
   if rec.announced ~= epoch then return {'held'} end
   if foreign() then return {'no_key'} end
   if isolated() then return {'isolated'} end
+  if too_much() then return {'no_capacity'} end
   return given('handover')
 end
 
@@ -64,6 +73,10 @@ if foreign() then
   return {'no_key'}
 end
 if isolated() then return {'isolated'} end
+if too_much() then
+  waits(k, rec, ARGV[14], t)
+  return {'no_capacity'}
+end
 
 hold(k, rec, epoch, worker)
 redis.call('HSET', k.push, 'claimed_at', int(t))

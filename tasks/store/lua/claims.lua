@@ -12,21 +12,23 @@ local function part(list, first, count)
   for i = 1, count do p[i] = list[first + i] end
   return p
 end
-local function strikes(answer)
+local function number(answer, field)
   for i = 3, #answer - 1, 2 do
-    if answer[i] == 'strikes' then return tonumber(answer[i + 1]) or 0 end
+    if answer[i] == field then return tonumber(answer[i + 1]) or 0 end
   end
   return 0
 end
 
-local answers, given, alone = {}, 0, false
+local answers, given, cost, alone = {}, 0, 0, false
 for i = 0, n - 1 do
   local k, a = part(KEYS, i * keys, keys), part(ARGV, 1 + i * args, args)
   k[#k + 1] = KEYS[#KEYS]
-  a[6] = tonumber(a[6]) + given -- others
+  a[6], a[11] = tonumber(a[6]) + given, tonumber(a[11]) + cost -- others, and what they cost
   local answer = alone and {'isolated'} or act(k, a)
-  if answer[1] == 'ok' or answer[1] == 'handover' then given = given + 1 end
-  alone = alone or answer[1] == 'ok' and strikes(answer) >= tonumber(a[7])
+  if answer[1] == 'ok' or answer[1] == 'handover' then
+    given, cost = given + 1, cost + math.max(number(answer, 'cost'), tonumber(a[13]))
+  end
+  alone = alone or answer[1] == 'ok' and number(answer, 'strikes') >= tonumber(a[7])
   answers[i + 1] = answer
 end
 return answers

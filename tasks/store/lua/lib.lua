@@ -41,7 +41,7 @@ end
 local function load(push)
   local v = redis.call('HMGET', push, 'id', 'state', 'desired', 'epoch', 'worker',
     'last_epoch', 'last_worker', 'event_epoch', 'event_seq',
-    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover', 'webhooks', 'started_at')
+    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover', 'webhooks', 'started_at', 'cost')
   if not v[1] and not v[2] and redis.call('EXISTS', push) == 0 then return nil end
   local state, desired = v[2], v[3]
   if not state or not MOVES[state] then state = (v[5] or '') == '' and 'queued' or 'starting' end
@@ -53,7 +53,7 @@ local function load(push)
     strikes = tonumber(v[10]) or 0, struck = v[11] or '', settled = tonumber(v[12]) or 0,
     renew_seq = tonumber(v[13]) or 0, waiting = v[14] or '',
     announced = tonumber(string.match(v[15] or '', '^%d+')) or 0,
-    webhooks = v[16] or '', started = v[17] or '',
+    webhooks = v[16] or '', started = v[17] or '', cost = tonumber(v[18]) or 0,
   }
 end
 
@@ -267,7 +267,8 @@ end
 -- fleet looks at all workers for more pushes sealed with key ('' for any).
 -- reports: what they tell of themselves, by name. lack: why none would take
 -- these, '' when one would. refuses: the reasons to take none that some worker
--- has. free: slots that are not taken, of those who take pushes.
+-- has. free: slots that are not taken, of those who take pushes. fits: the
+-- largest cost that one of those has cores for.
 --
 -- What a worker does not tell is taken for the best: one of another version may
 -- tell less, or nothing.
@@ -276,7 +277,7 @@ end
 -- once: every push that has not ended has a slot or waits for one, but workers
 -- that take none keep only those that they have.
 local function fleet(workers, reports, active, key, more, t)
-  local f = {reports = {}, refuses = {}, free = 0}
+  local f = {reports = {}, refuses = {}, free = 0, fits = 0}
   local room, present, keyed, taking = -redis.call('ZCARD', active), false, false, false
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, '(' .. int(t), '+inf')) do
     local text = redis.call('HGET', reports, name) or ''
@@ -287,10 +288,17 @@ local function fleet(workers, reports, active, key, more, t)
     f.reports[name] = text
     local stays, opens = state ~= 'draining', key == '' or type(r.keys) ~= 'table'
     for _, id in ipairs(opens and {} or r.keys) do opens = opens or id == key end
-    local takes = state == 'ready' and opens
+    local c = type(r.capacity) == 'table' and r.capacity or {}
+    local full = c.full == true
+    local takes = state == 'ready' and opens and not full
     present, keyed, taking = present or stays, keyed or stays and opens, taking or takes
     room = room + (takes and slots or used)
-    if takes then f.free = f.free + slots - used end
+    if takes then
+      f.free = f.free + slots - used
+      local limit, taken = tonumber(c.limit) or 0, tonumber(c.taken) or 0
+      f.fits = math.max(f.fits, (limit <= 0 or taken <= 0) and math.huge or limit - taken)
+    end
+    if state == 'ready' and opens and full then f.refuses.no_capacity = true end
     if not opens then f.refuses.no_key = true end
     if state == 'no_memory' then f.refuses.no_memory = true end
   end
@@ -298,6 +306,7 @@ local function fleet(workers, reports, active, key, more, t)
   if not present then f.lack = 'no_worker'
   elseif not keyed then f.lack = 'no_key'
   elseif taking then f.lack = room < more and 'no_free_slot' or ''
+  elseif f.refuses.no_capacity then f.lack = 'no_capacity'
   elseif f.refuses.no_memory then f.lack = 'no_memory'
   else f.lack = 'no_free_slot' end
   return f

@@ -4,7 +4,8 @@
 -- ARGV 1 id, 2 retention ms, 3 grace ms, 4 epoch, 5 worker, 6 JSON array of
 --      fields and values, 7 JSON array of events, 8 grace ms of a push whose
 --      next attempt was announced: who prepared it claims at once, or is gone,
---      9 JSON array of samples as sample() takes them
+--      9 JSON array of samples as sample() takes them, 10 what its next attempt
+--      waits for, '' when that is not known
 -- Result {'ok', next epoch}, 0 when the push was to stop and is now stopped ·
 --      {'gone'} · {'stale'} · {'illegal', state}
 -- A repeated call (its reply was lost) answers the same until somebody claims.
@@ -35,4 +36,7 @@ if stop then
   return {'ok', '0'}
 end
 local grace = tonumber(rec.announced == epoch + 1 and ARGV[8] or ARGV[3])
-return {'ok', int(requeue(k, rec, grace, 'released by its worker', t))}
+local why = ARGV[10]
+local next = requeue(k, rec, grace, why == '' and 'released by its worker' or 'given back before its room was opened', t)
+if why ~= '' then waits(k, rec, why, t) end
+return {'ok', int(next)}

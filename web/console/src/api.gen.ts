@@ -562,8 +562,35 @@ export interface components {
              * @description Memory that it may take. Absent when nobody limits it.
              */
             memoryLimitBytes?: number;
+            capacity?: components["schemas"]["Capacity"];
             /** @description `holds`: what takes sources apart has no files, no network and nothing else of this worker. Else what it lacks, in words. */
             sandbox?: string;
+        };
+        /** @description What a worker can carry, as it counts it. Absent where it counts nothing, or does not tell. */
+        Capacity: {
+            /**
+             * Format: double
+             * @description Cores that it takes pushes for: 85 % of those that it may use.
+             */
+            cores: number;
+            /**
+             * Format: double
+             * @description Cores that its pushes are counted with. More than `cores` where one is larger than the worker, or costs more than it did at its start.
+             */
+            usedCores: number;
+            /**
+             * Format: double
+             * @description Cores that it takes more pushes for.
+             */
+            freeCores: number;
+            /** @description How many more pushes would fit, roughly and each kind for itself, within its free slots. */
+            freePushes: {
+                copied: number;
+                /** @description Picture and sound re-encoded, 1280x720, 30 frames a second. */
+                encoded720p30: number;
+                /** @description The same of 1920x1080. */
+                encoded1080p30: number;
+            };
         };
         /** @description What a process looked at. */
         Readiness: {
@@ -580,7 +607,7 @@ export interface components {
              * @enum {string}
              */
             status: "ok" | "warning" | "unknown";
-            /** @description Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `other_version`, `no_sandbox`. */
+            /** @description Of a warning: `no_worker`, `no_key`, `no_free_slot`, `no_memory`, `no_capacity`, `other_version`, `no_sandbox`. */
             code?: string;
             /** @description What is wrong and what to do. */
             message?: string;
@@ -1056,7 +1083,7 @@ export interface components {
          * @description Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
          * @enum {string}
          */
-        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_poisoned" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "worker_short" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "waiting_for_worker";
+        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_poisoned" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "worker_short" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "no_capacity" | "waiting_for_worker";
     };
     responses: {
         /** @description The page, for whoever accepts text/html. */

@@ -1,0 +1,62 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Speeds measures how many pixels a core encodes in a second: media/libav.Speeds.
+type Speeds interface {
+	Speed() (int64, error)
+}
+
+// speedTime is how long the encoder is measured at most, its host's start included.
+const speedTime = 10 * time.Second
+
+const opSpeed = "measure the encoder"
+
+// speedMade is what was measured.
+type speedMade struct {
+	Fault *fault
+	Speed int64
+}
+
+func (s *session) serveSpeed(m Speeds) error {
+	speed, err := m.Speed()
+	return s.sendJSON(kindOpen, speedMade{Fault: faultOf(err), Speed: speed})
+}
+
+// Speed measures, in a host, how many pixels a core of this machine encodes in a
+// second. It takes a fraction of a second, at most speedTime.
+func (p *Pool) Speed(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, speedTime)
+	defer cancel()
+	h, c, err := p.session(ctx, need{encodes: true})
+	if err != nil {
+		return 0, internal(opSpeed, err)
+	}
+	defer func() { go h.finish(c, nil, false) }()
+	if ctx.Err() != nil {
+		return 0, internal(opSpeed, context.Cause(ctx))
+	}
+	_ = c.SetDeadline(time.Now().Add(speedTime))
+	var made speedMade
+	log := logbook{log: p.cfg.Log}
+	err = c.sendJSON(kindOpen, opening{Level: levelOf(p.cfg.Log), Speed: true})
+	if err == nil {
+		var payload []byte
+		if payload, err = c.await(kindOpen, &log); err == nil {
+			err = decode(payload, &made)
+		}
+	}
+	switch {
+	case err != nil:
+		return 0, internal(opSpeed, err)
+	case made.Fault != nil:
+		return 0, made.Fault.error()
+	case made.Speed <= 0:
+		return 0, internal(opSpeed, errors.New("it measured nothing"))
+	}
+	return made.Speed, nil
+}

@@ -1,0 +1,226 @@
+package tasks
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// newCounted is a world whose worker takes pushes for 100 times LeastCost.
+func newCounted(p Player, pushes ...Push) *world {
+	w := &world{store: newFakeStore(pushes...)}
+	c := w.config("w1", p)
+	c.Slots, c.Capacity = 50, Capacity{Cores: 1 / fullShare, Speed: 100 * LeastCost}
+	w.worker = NewWorker(c)
+	ctx, cancel := context.WithCancel(context.Background())
+	w.stop = cancel
+	w.ran.Go(func() { w.worker.Run(ctx) })
+	synctest.Wait()
+	return w
+}
+
+// recoding plays each room's push with a picture that costs so many units beside
+// LeastCost, until it is cancelled; it asks whether that fits, as media/push does.
+type recoding struct {
+	units map[string]int
+
+	mu    sync.Mutex
+	opens map[string]int // rooms that were opened
+}
+
+func newRecoding(units map[string]int) *recoding {
+	return &recoding{units: units, opens: map[string]int{}}
+}
+
+func (r *recoding) opened(room string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opens[room]
+}
+
+func (r *recoding) Play(ctx context.Context, job media.Job) error {
+	room := job.Destination.RoomID
+	r.plan(job, r.units[room])
+	if err := job.Fits(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.opens[room]++
+	r.mu.Unlock()
+	job.Observer.Publishing()
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// plan tells of a picture that is decoded and encoded for units.
+func (*recoding) plan(job media.Job, units int) {
+	plan := media.Plan{Video: &media.TrackPlan{Action: media.Copy}}
+	if units > 0 {
+		plan.Video = &media.TrackPlan{Action: media.Transcode, Output: media.Output{Width: units * int(LeastCost) / 30, Height: 1}}
+	}
+	job.Observer.Planned(media.SourceInfo{}, false, plan)
+}
+
+func TestAPushThatDoesNotFitIsGivenBackBeforeItsRoomIsOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecoding(map[string]int{"a": 59, "b": 59, "c": 0})
+		w := newCounted(r, of("a"), of("b"), of("c"))
+		defer w.close()
+		w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		require.NoError(t, <-w.handle(Task{ID: "b", Epoch: 1}), "that bell is heard")
+		require.Zero(t, r.opened("b"))
+		b := FakeStore{w.store}.Get("b")
+		require.Equal(t, Queued, b.State)
+		require.EqualValues(t, 2, b.Epoch)
+		require.Equal(t, WaitingForCapacity, b.Waiting)
+		require.Equal(t, 60*LeastCost, b.Cost)
+		require.Equal(t, []Task{TaskOf(b)}, w.queue.rung)
+		require.Zero(t, w.queue.front, "it stands with the new ones")
+		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 2}), ErrCapacity, "by now it is known before it is claimed")
+		w.handle(Task{ID: "c", Epoch: 1})
+		synctest.Wait()
+		require.Equal(t, 1, r.opened("c"), "what fits is taken")
+		w.store.set(func(s *fakeStore) { s.verdicts["a"] = Stop })
+		time.Sleep(2 * renewEvery)
+		w.handle(Task{ID: "b", Epoch: 2})
+		synctest.Wait()
+		require.Equal(t, 1, r.opened("b"), "a place is free")
+	})
+}
+
+func TestAWorkerWhoseCoresAreTakenAsksForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecoding(map[string]int{"a": 97, "b": 0})
+		w := newCounted(r, of("a"), of("b"), of("c"))
+		defer w.close()
+		require.True(t, w.worker.Takes(false))
+		w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		require.True(t, w.worker.Takes(false), "one copy fits")
+		w.handle(Task{ID: "b", Epoch: 1})
+		w.worker.askRenew()
+		synctest.Wait()
+		require.True(t, w.worker.Takes(false))
+		require.Equal(t, 99*LeastCost, w.told().Capacity.Taken)
+		w.handle(Task{ID: "c", Epoch: 1})
+		w.worker.askRenew()
+		synctest.Wait()
+		require.False(t, w.worker.Takes(false))
+		require.False(t, w.worker.Takes(true))
+		require.True(t, w.told().Capacity.Full, "the fleet is told")
+		require.ErrorIs(t, <-w.handle(Task{ID: "d", Epoch: 1}), ErrCapacity)
+		require.Equal(t, map[string]Waiting{"d": WaitingForCapacity}, w.store.refused)
+	})
+}
+
+func TestWhatMustGoOnIsNotOvertakenByNewPushes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := of("old")
+		old.Cost, old.Epoch, old.StartedAt = 50*LeastCost, 2, time.Now()
+		r := newRecoding(map[string]int{"a": 59, "old": 49})
+		w := newCounted(r, of("a"), old, of("new"))
+		defer w.close()
+		w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		require.ErrorIs(t, <-w.handle(Task{ID: "old", Epoch: 2, GoesOn: true}), ErrCapacity)
+		require.False(t, w.worker.Takes(false), "a new one would fit, and must wait")
+		require.ErrorIs(t, <-w.handle(Task{ID: "new", Epoch: 1}), ErrCapacity)
+		require.True(t, w.worker.Takes(true))
+		w.store.set(func(s *fakeStore) { s.verdicts["a"] = Stop })
+		time.Sleep(2 * renewEvery)
+		w.handle(Task{ID: "old", Epoch: 2, GoesOn: true})
+		synctest.Wait()
+		require.Equal(t, 1, r.opened("old"))
+		time.Sleep(goesOnTime)
+		require.True(t, w.worker.Takes(false))
+	})
+}
+
+func TestAPushLargerThanAWorkerRunsAloneAndIsWarned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecoding(map[string]int{"large": 200})
+		w := newCounted(r, of("small"), of("large"))
+		defer w.close()
+		w.handle(Task{ID: "small", Epoch: 1})
+		synctest.Wait()
+		require.NoError(t, <-w.handle(Task{ID: "large", Epoch: 1}))
+		require.ErrorIs(t, <-w.handle(Task{ID: "large", Epoch: 2}), ErrCapacity)
+		w.store.set(func(s *fakeStore) { s.verdicts["small"] = Stop })
+		time.Sleep(2 * renewEvery)
+		w.handle(Task{ID: "large", Epoch: 2})
+		time.Sleep(2 * renewEvery)
+		require.Equal(t, 1, r.opened("large"))
+		require.Equal(t, string(media.WarnTooSlow), FakeStore{w.store}.Get("large").Warnings[0].Code)
+		require.False(t, w.worker.Takes(true), "nothing comes beside it")
+	})
+}
+
+// changing is a copy whose picture must be re-encoded after a second.
+type changing struct{ *recoding }
+
+func (c changing) Play(ctx context.Context, job media.Job) error {
+	c.plan(job, 0)
+	if err := job.Fits(); err != nil {
+		return err
+	}
+	job.Observer.Publishing()
+	time.Sleep(time.Second)
+	c.plan(job, 70)
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func TestACostThatChangesInTheMiddleIsCountedAnewAndNobodyIsThrownOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCounted(changing{newRecoding(nil)}, of("a"), of("b"))
+		defer w.close()
+		w.handle(Task{ID: "a", Epoch: 1})
+		w.handle(Task{ID: "b", Epoch: 1})
+		time.Sleep(3 * renewEvery)
+		require.Equal(t, 2, w.worker.Running())
+		require.Equal(t, 142*LeastCost, w.told().Capacity.Taken)
+		require.Equal(t, 71*LeastCost, FakeStore{w.store}.Get("a").Cost, "whoever takes it over knows")
+		require.False(t, w.worker.Takes(true))
+	})
+}
+
+func TestTwiceWhatAWorkerCarriesIsOfferedAndItNeverCarriesMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecoding(map[string]int{})
+		var pushes []Push
+		for i := range 40 { // of 200 units: 20 re-encodes of 9, and 20 copies
+			id := string(rune('A' + i))
+			if i%2 == 0 {
+				r.units[id] = 8
+			}
+			pushes = append(pushes, of(id))
+		}
+		w := newCounted(r, pushes...)
+		defer w.close()
+		for _, p := range pushes {
+			w.handle(TaskOf(p))
+			require.LessOrEqual(t, w.worker.carried.place(Lease{}).Taken, 100*LeastCost)
+		}
+		time.Sleep(2 * renewEvery)
+		running, waits := 0, 0
+		for _, p := range pushes {
+			switch p := (FakeStore{w.store}).Get(p.ID); {
+			case p.State == Publishing:
+				running++
+			case p.State == Queued && p.Waiting == WaitingForCapacity:
+				waits++
+			}
+		}
+		require.Equal(t, len(pushes), running+waits)
+		taken := w.told().Capacity.Taken
+		require.LessOrEqual(t, taken, 100*LeastCost)
+		require.Greater(t, taken, 90*LeastCost, "and is not idle either")
+	})
+}

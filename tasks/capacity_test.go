@@ -1,0 +1,80 @@
+package tasks
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// picture is a source with a picture of this size.
+func sourceOf(width, height int, fps float64) *SourceReport {
+	return &SourceReport{Tracks: []TrackReport{{Type: "audio"}, {Type: "video", Width: width, Height: height, FPS: fps}}}
+}
+
+func planOf(video, audio media.Action, to media.Output) *media.Plan {
+	return &media.Plan{Video: &media.TrackPlan{Action: video, Output: to}, Audio: &media.TrackPlan{Action: audio}}
+}
+
+func TestAPushCostsWhatIsDecodedAndEncoded(t *testing.T) {
+	const hd = 1280 * 720 * 30
+	for name, c := range map[string]struct {
+		source *SourceReport
+		plan   *media.Plan
+		asked  media.VideoOptions
+		want   Cost
+	}{
+		"nothing is known yet":                 {nil, nil, media.VideoOptions{}, LeastCost},
+		"copied":                               {sourceOf(1920, 1080, 60), planOf(media.Copy, media.Copy, media.Output{}), media.VideoOptions{}, LeastCost},
+		"filled":                               {sourceOf(0, 0, 0), planOf(media.Fill, media.Copy, media.Output{}), media.VideoOptions{}, LeastCost},
+		"the sound is re-encoded":              {sourceOf(1280, 720, 30), planOf(media.Copy, media.Transcode, media.Output{}), media.VideoOptions{}, LeastCost + soundCost},
+		"the picture is re-encoded":            {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd*14/10},
+		"its frame rate is not known":          {sourceOf(1280, 720, 0), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd*14/10},
+		"it is made smaller":                   {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{Width: 640, Height: 360}), media.VideoOptions{}, LeastCost + hd*4/10 + hd/4},
+		"more frames come than are encoded":    {sourceOf(1280, 720, 60), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd*8/10 + hd},
+		"half the frames are asked for":        {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{FPS: 15}, LeastCost + hd*4/10 + hd/2},
+		"a source that tells a wild rate":      {sourceOf(1280, 720, 1000), planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd*16/10 + hd},
+		"the room was told no size":            {sourceOf(1280, 720, 30), planOf(media.Transcode, media.Copy, media.Output{}), media.VideoOptions{}, LeastCost + hd*14/10},
+		"a record without its source's tracks": {nil, planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.InDelta(t, float64(c.want), float64(costOf(c.source, c.plan, c.asked)), 2)
+		})
+	}
+}
+
+func TestAPushFitsBesideOthersOrAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		place Place
+		cost  Cost
+		want  bool
+	}{
+		"there is no limit":              {Place{Taken: 1000}, 1000, true},
+		"it just fits":                   {Place{Taken: 60, Limit: 100}, 40, true},
+		"it does not":                    {Place{Taken: 60, Limit: 100}, 41, false},
+		"larger than the worker, alone":  {Place{Limit: 100}, 1000, true},
+		"larger than the worker, beside": {Place{Taken: 1, Limit: 100}, 1000, false},
+		"beside more than there may be":  {Place{Taken: 140, Limit: 100}, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.place.fits(c.cost)) })
+	}
+}
+
+func TestAWorkerPlansWithAPartOfItsCores(t *testing.T) {
+	require.Zero(t, Capacity{Speed: 100}.limit(), "nothing is counted")
+	require.Equal(t, Cost(170), Capacity{Cores: 2, Speed: 100}.limit())
+	require.Equal(t, slowMachine*17/10, Capacity{Cores: 2}.limit(), "one that could not be measured is taken for slow")
+}
+
+func TestRoomIsToldInPushesOfEachKind(t *testing.T) {
+	r := CapacityReport{Cores: 1.7, Used: 0.7, Limit: 100 * LeastCost, Taken: 40 * LeastCost}
+	require.InDelta(t, 1, r.Free(), 1e-9)
+	require.Equal(t, 60, r.Room(100).Copies)
+	require.Equal(t, 7, r.Room(7).Copies, "a push needs a slot as well")
+	r.Limit = r.Taken + 2*encodedCost(1280, 720)
+	require.Equal(t, 2, r.Room(100).At720p)
+	require.Zero(t, r.Room(100).At1080p)
+	r.Taken = 2 * r.Limit
+	require.Equal(t, Room{}, r.Room(100))
+}

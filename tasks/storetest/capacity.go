@@ -1,0 +1,64 @@
+package storetest
+
+import (
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/tasks"
+)
+
+// costs lets the attempt tell what its push costs.
+func (s *subject) costs(l tasks.Lease, cost tasks.Cost) {
+	s.t.Helper()
+	plan := media.Plan{Video: &media.TrackPlan{Action: media.Transcode, Reason: "codec hevc"}}
+	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Starting, Plan: &plan, Source: &tasks.SourceReport{Kind: "vod"}, Cost: cost}))
+}
+
+func testCapacity(s *subject) {
+	l := s.claimed()
+	s.costs(l, 60*tasks.LeastCost)
+	next, err := s.Release(s.ctx(), l, tasks.LastReport{Waiting: tasks.WaitingForCapacity})
+	require.NoError(s.t, err)
+	p := s.Get(id)
+	require.Equal(s.t, tasks.Queued, p.State)
+	require.Equal(s.t, tasks.WaitingForCapacity, p.Waiting)
+	require.Equal(s.t, 60*tasks.LeastCost, p.Cost)
+	l = lease(next, "w2")
+	claim := func(taken, limit tasks.Cost) error {
+		_, err := s.Claim(s.ctx(), l, tasks.Place{Taken: taken * tasks.LeastCost, Limit: limit * tasks.LeastCost}, Key)
+		return err
+	}
+	require.ErrorIs(s.t, claim(41, 100), tasks.ErrCapacity)
+	require.ErrorIs(s.t, claim(1, 60), tasks.ErrCapacity)
+	require.Equal(s.t, tasks.WaitingForCapacity, s.Get(id).Waiting)
+	require.NoError(s.t, claim(40, 100))
+	require.Empty(s.t, s.Get(id).Waiting)
+	l.Epoch, err = s.Release(s.ctx(), l, tasks.LastReport{})
+	require.NoError(s.t, err)
+	require.Empty(s.t, s.Get(id).Waiting, "nothing is known of what the next waits for")
+	require.NoError(s.t, claim(0, 10), "what is larger than a worker runs in an empty one")
+}
+
+func testCapacityUnknown(s *subject) {
+	s.add()
+	claim := func(taken, limit tasks.Cost) error {
+		_, err := s.Claim(s.ctx(), lease(1, "w1"), tasks.Place{Taken: taken, Limit: limit}, Key)
+		return err
+	}
+	require.ErrorIs(s.t, claim(1, tasks.LeastCost), tasks.ErrCapacity, "it costs what any push does")
+	require.Equal(s.t, tasks.WaitingForCapacity, s.Get(id).Waiting)
+	require.NoError(s.t, claim(1, 1+tasks.LeastCost))
+}
+
+func testCapacityOfASuccessor(s *subject) {
+	l := s.claimed()
+	s.costs(l, 60*tasks.LeastCost)
+	announced, err := s.Announce(s.ctx(), l)
+	require.NoError(s.t, err)
+	require.True(s.t, announced)
+	_, err = s.Claim(s.ctx(), lease(2, "w2"), tasks.Place{Taken: 1, Limit: 60 * tasks.LeastCost}, Key)
+	require.ErrorIs(s.t, err, tasks.ErrCapacity)
+	require.Empty(s.t, s.Get(id).Waiting, "it runs")
+	_, err = s.Claim(s.ctx(), lease(2, "w2"), tasks.Place{Taken: 1, Limit: 61 * tasks.LeastCost}, Key)
+	require.ErrorIs(s.t, err, tasks.ErrHandover)
+}
