@@ -224,3 +224,28 @@ func TestTwiceWhatAWorkerCarriesIsOfferedAndItNeverCarriesMore(t *testing.T) {
 		require.Greater(t, taken, 90*LeastCost, "and is not idle either")
 	})
 }
+
+func TestALookAtASourceIsAnsweredWhereNothingMoreFitsAndTakesNoCores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecoding(map[string]int{"a": 80, "looked at": 30})
+		looking := playerFunc(func(ctx context.Context, job media.Job) error {
+			if job.Fits != nil {
+				return r.Play(ctx, job)
+			}
+			r.plan(job, 30)
+			_, _, err := job.MayOpenRoom(ctx)
+			return err
+		})
+		w := newCounted(looking, of("a"))
+		defer w.close()
+		w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		f := w.worker.look(t.Context(), Question{ID: "q", Spec: of("looked at").Spec})
+		require.Nil(t, f.Failure)
+		require.Equal(t, media.Transcode, f.Plan.Video.Action)
+		w.store.set(func(s *fakeStore) { s.verdicts["a"] = Stop })
+		time.Sleep(2 * renewEvery)
+		w.worker.look(t.Context(), Question{ID: "q", Spec: of("looked at").Spec})
+		require.Zero(t, w.worker.carried.place(Lease{}).Taken)
+	})
+}

@@ -154,6 +154,7 @@ func (w *Worker) look(ctx context.Context, q Question) Finding {
 	a.log = w.Log.With("push_id", q.ID)
 	job := w.job(a, q.Spec.Options.StartAt)
 	job.Retry = func(media.Kind) media.Retry { return media.Retry{} }
+	job.Fits = nil // it is not played
 	job.MayOpenRoom = func(context.Context) (context.Context, context.CancelFunc, error) { return nil, nil, errLooked }
 	err = w.play(ctx, a, job)
 	f := Finding{Source: a.source, Plan: a.plan}
