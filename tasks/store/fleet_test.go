@@ -237,6 +237,7 @@ func TestAPushWaitsForCoresWhileItIsLargerThanWhatAnyWorkerHasFree(t *testing.T)
 	look := func(want tasks.Waiting, fleet ...tasks.WorkerReport) {
 		t.Helper()
 		here(t, s, fleet...)
+		set(t, rdb, p.ID, "waiting", "")
 		require.Equal(t, want, lookAfter(t, s, rdb, p.ID))
 	}
 	with := func(taken tasks.Cost) tasks.WorkerReport {
@@ -252,6 +253,40 @@ func TestAPushWaitsForCoresWhileItIsLargerThanWhatAnyWorkerHasFree(t *testing.T)
 	look(tasks.WaitingForTurn, with(0)) // it runs in an empty one
 	look(tasks.WaitingForCapacity, with(1))
 	look(tasks.WaitingForTurn, with(1), ready("b", 9, 0)) // which counts none
+}
+
+func TestAPushThatWaitsForCoresSaysSoOnceWhileOthersComeAndGo(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := sealed(t, s, "u")
+	set(t, rdb, p.ID, "cost", 2*int64(tasks.LeastCost))
+	for range 3 {
+		_, err := s.Claim(ctx(t), lease(p, "a"), tasks.Place{Taken: 2 * tasks.LeastCost, Limit: 3 * tasks.LeastCost})
+		require.ErrorIs(t, err, tasks.ErrCapacity)
+		w := ready("a", 9, 1)
+		w.Capacity = &tasks.CapacityReport{Taken: tasks.LeastCost, Limit: 3 * tasks.LeastCost}
+		here(t, s, w) // for a moment it would fit
+		require.Equal(t, tasks.WaitingForCapacity, lookAfter(t, s, rdb, p.ID))
+	}
+	require.Equal(t, []string{"no_worker", "no_capacity"}, troubles(t, s, p.ID))
+	claim(t, s, p, "a")
+	require.Empty(t, get(t, s, p.ID).Waiting)
+}
+
+func TestAPushThatLacksCoresSaysSoAlsoWhereMorePushesThanSlotsAreThere(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	p := sealed(t, s, "u")
+	for _, user := range []string{"1", "2", "3"} {
+		sealed(t, s, user)
+	}
+	set(t, rdb, p.ID, "cost", 60)
+	w := ready("a", 2, 1)
+	w.Capacity = &tasks.CapacityReport{Taken: 41, Limit: 100}
+	here(t, s, w)
+	require.Equal(t, tasks.WaitingForCapacity, lookAfter(t, s, rdb, p.ID))
+	w.Used = 2
+	here(t, s, w)
+	set(t, rdb, p.ID, "waiting", "")
+	require.Equal(t, tasks.WaitingForSlot, lookAfter(t, s, rdb, p.ID))
 }
 
 func TestAPushWaitsForASlotOnlyWhileNoneIsFree(t *testing.T) {
