@@ -214,9 +214,7 @@ func (w *Worker) finisher(a *attempt, s State, f *Failure) func(context.Context)
 }
 
 // release gives the push back and rings for its next attempt; why says what that
-// waits for, if it is known. One that has never been in its room and does not fit
-// is behind those that must go on. A bell that cannot be rung is left to the
-// sweeper.
+// waits for, if it is known. A bell that cannot be rung is left to the sweeper.
 func (w *Worker) release(ctx context.Context, a *attempt, why Waiting) error {
 	report := a.lastReport()
 	report.Waiting = why
@@ -231,11 +229,17 @@ func (w *Worker) release(ctx context.Context, a *attempt, why Waiting) error {
 	}
 	p := a.push
 	p.Epoch = next
-	goesOn := why == "" || !p.StartedAt.IsZero()
-	if err := w.Queue.Enqueue(ctx, TaskOf(p), goesOn); err != nil {
+	if err := w.Queue.Enqueue(ctx, TaskOf(p), goesBefore(p, why)); err != nil {
 		a.log.Error("next attempt could not be enqueued", "next_epoch", next, "error", err)
 	}
 	return nil
+}
+
+// goesBefore says whether the next attempt of p, which waits for that, goes before new
+// pushes: not if it has never been in its room and does not fit, for what goes before
+// keeps others from the cores.
+func goesBefore(p Push, why Waiting) bool {
+	return why != WaitingForCapacity || !p.StartedAt.IsZero()
 }
 
 // persist calls write until it succeeds, is refused, or the worker ends.

@@ -185,7 +185,7 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 	p := e.Push
 	p.Epoch = taken.Next
 	err = s.call(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		return s.Queue.Enqueue(ctx, TaskOf(p), true)
+		return s.Queue.Enqueue(ctx, TaskOf(p), goesBefore(p, p.Waiting))
 	})
 	if err != nil {
 		log.Error("next attempt could not be enqueued", "next_epoch", taken.Next, "error", err)

@@ -170,3 +170,15 @@ func TestAQueuedPushWhoseTaskIsLostGetsANewOne(t *testing.T) {
 	require.Equal(t, []string{"a"}, store.taken)
 	require.Len(t, queue.rung, 1)
 }
+
+func TestANewPushThatWaitsForCoresGetsItsNextTaskBehindThoseThatMustGoOn(t *testing.T) {
+	for _, started := range []time.Time{{}, time.Now()} {
+		store, queue, s := newSweep(Queued)
+		p := &store.expired[0].Push
+		p.Waiting, p.StartedAt, p.Worker = WaitingForCapacity, started, ""
+		s.sweep(t.Context())
+		s.sweep(t.Context())
+		require.Equal(t, []Task{{ID: "a", Epoch: 2}}, queue.rung)
+		require.Equal(t, !started.IsZero(), queue.front == 1, "those keep others from the cores")
+	}
+}
