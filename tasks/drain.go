@@ -63,7 +63,7 @@ func (w *Worker) Drain(ctx context.Context) {
 			leaving.Go(func() {
 				ready, err := w.leaveWarm(inTime, a)
 				waves.left(a, ready)
-				if err != nil && !isTaken(err) {
+				if unreachable(err) && !isTaken(err) {
 					cancel()
 				}
 			})

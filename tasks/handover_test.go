@@ -419,3 +419,40 @@ func TestAPushThatRunsAloneIsNotPreparedBesideAnother(t *testing.T) {
 		require.NoError(t, <-next)
 	})
 }
+
+// faulty is a store with a push that cannot be announced.
+type faulty struct {
+	*fakeStore
+	id string
+}
+
+func (f faulty) Announce(ctx context.Context, l Lease) (bool, error) {
+	if l.ID == f.id {
+		return false, &Error{Code: CodeInternal, Msg: "its key holds something else"}
+	}
+	return f.fakeStore.Announce(ctx, l)
+}
+
+func TestAPushThatCannotBeAnnouncedLeavesColdAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"), queued("b"))
+		defer p.close()
+		p.worker.Handovers = faulty{p.store, "a"}
+		p.handle(Task{ID: "a", Epoch: 1})
+		p.handle(Task{ID: "b", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		gone := p.drain()
+		for bell := range p.bells {
+			if bell.ID == "b" {
+				go func() { _ = p.other.Handle(context.Background(), bell) }()
+				break
+			}
+		}
+		time.Sleep(p.open / 2)
+		require.Equal(t, "w1", FakeStore{p.store}.Get("b").Worker, "its successor opens the source")
+		<-gone
+		require.Equal(t, map[string]int64{"a": 2, "b": 2}, p.store.released)
+		time.Sleep(time.Second)
+		require.Equal(t, "w2", FakeStore{p.store}.Get("b").Worker)
+	})
+}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 
 	"github.com/redis/go-redis/v9"
 
@@ -10,23 +9,20 @@ import (
 )
 
 // Claims is Claim for several attempts of one worker, in one script. Each sees what
-// those before it were given. Errors of all are *tasks.Error.
+// those before it were given. What fails for one fails it alone. Errors of all are
+// *tasks.Error.
 func (s *Store) Claims(ctx context.Context, claims []tasks.Claim, keys ...string) ([]tasks.ClaimAnswer, error) {
 	answers := make([]tasks.ClaimAnswer, len(claims))
-	owners, err := s.owners(ctx, claims)
-	if err != nil {
-		return nil, err
-	}
+	owners := s.owners(ctx, claims)
 	var asked []int // those that there is a record of
 	var names []string
 	args := []any{0}
 	for i, c := range claims {
-		if owners[i] == nil {
-			answers[i].Err = tasks.ErrGone
+		if answers[i].Err = owners[i].err; answers[i].Err != nil {
 			continue
 		}
 		asked = append(asked, i)
-		names = append(names, pushKeys(c.Lease.ID, *owners[i])...)
+		names = append(names, pushKeys(c.Lease.ID, owners[i].owner)...)
 		args = append(args, s.claimArgs(c.Lease, c.Place, keys)...)
 	}
 	if len(asked) == 0 {
@@ -50,26 +46,27 @@ func (s *Store) Claims(ctx context.Context, claims []tasks.Claim, keys ...string
 	return answers, nil
 }
 
-// owners looks up who the pushes of claims belong to; nil: there is no record.
-func (s *Store) owners(ctx context.Context, claims []tasks.Claim) ([]*owner, error) {
+// foundOwner is who a push belongs to, or why that is not known.
+type foundOwner struct {
+	owner
+	err error
+}
+
+// owners looks up who the pushes of claims belong to.
+func (s *Store) owners(ctx context.Context, claims []tasks.Claim) []foundOwner {
+	pipe := s.client.Pipeline()
 	looks := make([]*redis.SliceCmd, len(claims))
-	_, err := s.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, c := range claims {
-			looks[i] = pipe.HMGet(ctx, keyPush(c.Lease.ID), ownerFields...)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, storeError(err)
+	for i, c := range claims {
+		looks[i] = pipe.HMGet(ctx, keyPush(c.Lease.ID), ownerFields...)
 	}
-	owners := make([]*owner, len(claims))
+	_, _ = pipe.Exec(ctx) // each has its own error
+	owners := make([]foundOwner, len(claims))
 	for i, look := range looks {
-		o, err := ownerIn(look.Val())
-		if err == nil {
-			owners[i] = &o
-		} else if !errors.Is(err, tasks.ErrGone) {
-			return nil, err
+		if err := look.Err(); err != nil {
+			owners[i].err = storeError(err)
+			continue
 		}
+		owners[i].owner, owners[i].err = ownerIn(look.Val())
 	}
-	return owners, nil
+	return owners
 }

@@ -61,6 +61,8 @@ func refusal(r reply) error {
 		return tasks.ErrNoKey
 	case "handover":
 		return tasks.ErrHandover
+	case "failed":
+		return internal("a script of the store failed for this push: "+r.first(), nil)
 	case "illegal":
 		return internal("the push cannot leave state "+r.first()+" that way", nil)
 	default:

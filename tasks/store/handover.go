@@ -42,17 +42,16 @@ func (s *Store) Ready(ctx context.Context, l tasks.Lease) error {
 // decides.
 func (s *Store) Handovers(ctx context.Context, next []tasks.Lease) ([]tasks.Handover, error) {
 	looks := make([]*redis.SliceCmd, len(next))
-	_, err := s.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, l := range next {
-			looks[i] = pipe.HMGet(ctx, keyPush(l.ID), fieldState, fieldDesired, fieldEpoch, fieldWorker, fieldHandover)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, storeError(err)
+	pipe := s.client.Pipeline()
+	for i, l := range next {
+		looks[i] = pipe.HMGet(ctx, keyPush(l.ID), fieldState, fieldDesired, fieldEpoch, fieldWorker, fieldHandover)
 	}
+	_, _ = pipe.Exec(ctx) // each has its own error
 	all := make([]tasks.Handover, len(next))
 	for i, look := range looks {
+		if err := storeError(look.Err()); err != nil && tasks.CodeOf(err) != tasks.CodeInternal { // else it is no record, so nothing stands
+			return nil, err
+		}
 		all[i] = handoverTo(next[i].Epoch, look.Val())
 	}
 	return all, nil
