@@ -87,11 +87,16 @@ type Place struct {
 	Others int  // that one with IsolationStrikes may not run beside
 	Taken  Cost // by all pushes that run or are prepared
 	Limit  Cost // 0: there is none
+	// Counted says that the push has its place already: it is prepared here, so that
+	// other claims have it among theirs.
+	Counted bool
 }
 
 // fits says whether a push of this cost fits beside what is there. What is larger
 // than a whole worker fits where nothing is: else it would wait for ever.
-func (p Place) fits(c Cost) bool { return p.Limit <= 0 || p.Taken <= 0 || p.Taken+c <= p.Limit }
+func (p Place) fits(c Cost) bool {
+	return p.Counted || p.Limit <= 0 || p.Taken <= 0 || p.Taken+c <= p.Limit
+}
 
 // CapacityReport is what a worker tells of its capacity.
 type CapacityReport struct {

@@ -67,7 +67,7 @@ func (w *Worker) claimAll(asked []claimant) ([]claimed, error) {
 			continue
 		}
 		place := w.carried.place(c.lease)
-		place.Others = others
+		place.Others, place.Counted = others, c.prepared != nil
 		claims, of = append(claims, Claim{Lease: c.lease, Place: place}), append(of, i)
 	}
 	if len(claims) == 0 {

@@ -127,7 +127,7 @@ func (s *fakeStore) Claims(ctx context.Context, claims []Claim, keys ...string) 
 		if errors.Is(a.Err, errAway) {
 			return nil, a.Err
 		}
-		if a.Err == nil || errors.Is(a.Err, ErrHandover) {
+		if !c.Place.Counted && (a.Err == nil || errors.Is(a.Err, ErrHandover)) {
 			given.Others++
 			given.Taken += max(a.Push.Cost, LeastCost)
 		}

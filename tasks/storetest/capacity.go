@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"time"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
@@ -61,4 +63,38 @@ func testCapacityOfASuccessor(s *subject) {
 	require.Empty(s.t, s.Get(id).Waiting, "it runs")
 	_, err = s.Claim(s.ctx(), lease(2, "w2"), tasks.Place{Taken: 1, Limit: 61 * tasks.LeastCost}, Key)
 	require.ErrorIs(s.t, err, tasks.ErrHandover)
+}
+
+func testCapacityOfThePrepared(s *subject) {
+	const a, b, c = "01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3a", "01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3b", "01939f2e-5b7a-7c3e-9f10-3f0c5a1b2c3c"
+	add := func(id string) {
+		s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now(), Spec: tasks.Spec{SDKAppID: 1400000001, RoomID: "room", UserID: id}})
+	}
+	s.appear("w1", "w2")
+	prepared := func(id string) tasks.Claim {
+		add(id)
+		l, next := tasks.Lease{ID: id, Epoch: 1, Worker: "w1"}, tasks.Lease{ID: id, Epoch: 2, Worker: "w2"}
+		_, err := s.Claim(s.ctx(), l, tasks.Place{}, Key)
+		require.NoError(s.t, err)
+		s.costs(l, 40*tasks.LeastCost)
+		announced, err := s.Announce(s.ctx(), l)
+		require.NoError(s.t, err)
+		require.True(s.t, announced)
+		_, err = s.Claim(s.ctx(), next, tasks.Place{}, Key)
+		require.ErrorIs(s.t, err, tasks.ErrHandover)
+		_, err = s.Release(s.ctx(), l, tasks.LastReport{})
+		require.NoError(s.t, err)
+		return tasks.Claim{Lease: next, Place: tasks.Place{Others: 1, Taken: 40 * tasks.LeastCost, Limit: 100 * tasks.LeastCost, Counted: true}}
+	}
+	claims := []tasks.Claim{prepared(a), prepared(b)}
+	claims[1].Place.Taken = 70 * tasks.LeastCost // the plan of another one has changed
+	add(c)
+	claims = append(claims, tasks.Claim{
+		Lease: tasks.Lease{ID: c, Epoch: 1, Worker: "w2"}, Place: tasks.Place{Others: 2, Taken: 80 * tasks.LeastCost, Limit: 81 * tasks.LeastCost},
+	})
+	answers, err := s.Claims(s.ctx(), claims, Key)
+	require.NoError(s.t, err)
+	for _, answer := range answers {
+		require.NoError(s.t, answer.Err, "each is counted once")
+	}
 }

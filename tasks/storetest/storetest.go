@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"a push is claimed where it fits":                                testCapacity,
 		"a push that nobody has looked at costs what any does":           testCapacityUnknown,
 		"an announced attempt prepares where it fits":                    testCapacityOfASuccessor,
+		"what is prepared has its place when it is claimed":              testCapacityOfThePrepared,
 		"a renew writes what the attempt tells":                          testRenew,
 		"a renew answers how it stands with the push":                    testVerdicts,
 		"a renewal that is over changes nothing":                         testOver,

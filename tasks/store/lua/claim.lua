@@ -7,7 +7,8 @@
 --      reason of a push that it cannot open, 10 ms that a push waits for an empty
 --      worker before it runs beside one other, 11 what the worker's other pushes cost,
 --      12 what all may cost, 0 for any, 13 what a push costs at least, 14 waiting reason
---      of one that does not fit beside them
+--      of one that does not fit beside them, 15 1 of a push that the worker has
+--      prepared: it has its place
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
 --      · {'held'} · {'isolated'}, {'no_key'}, {'no_capacity'}: it stays queued · {'handover',
 --      envelope, field, value, …}: not given; its owner has announced this attempt, which may
@@ -52,7 +53,7 @@ end
 -- What is larger than a whole worker fits where nothing is.
 local function too_much()
   local taken, limit = tonumber(ARGV[11]), tonumber(ARGV[12])
-  return limit > 0 and taken > 0 and taken + math.max(rec.cost, tonumber(ARGV[13])) > limit
+  return ARGV[15] ~= '1' and limit > 0 and taken > 0 and taken + math.max(rec.cost, tonumber(ARGV[13])) > limit
 end
 
 if held and rec.desired ~= 'stop' and rec.epoch + 1 == epoch then
