@@ -31,6 +31,9 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	if err == nil {
 		err = claimed.err
 	}
+	if err == nil {
+		w.registerAfter(claimed)
+	}
 	if isTaken(err) {
 		w.Log.Info("attempt not taken", "push_id", t.ID, "epoch", t.Epoch, "reason", err)
 		return nil, nil
@@ -41,6 +44,7 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 // claimed is what became of a claimant.
 type claimed struct {
 	attempt *attempt
+	older   *attempt // of the push, which is still ending here; nil: attempt is registered, or prepares
 	err     error
 }
 
@@ -79,35 +83,33 @@ func (w *Worker) claimAll(asked []claimant) ([]claimed, error) {
 		return nil, err
 	}
 	for n, i := range of {
-		all[i].attempt, all[i].err = w.enter(asked[i], answers[n], sent)
+		all[i] = w.enter(asked[i], answers[n], sent)
 	}
 	return all, nil
 }
 
 // enter makes a known as what the store's answer says: the worker's own, or one that
 // may prepare.
-func (w *Worker) enter(c claimant, answer ClaimAnswer, sent time.Time) (*attempt, error) {
-	err := answer.Err
+func (w *Worker) enter(c claimant, answer ClaimAnswer, sent time.Time) claimed {
+	a, err := c.prepared, answer.Err
 	switch {
-	case err != nil && (!errors.Is(err, ErrHandover) || w.Handovers == nil || c.prepared != nil):
-		return nil, err
-	case c.prepared != nil:
-		c.prepared.refresh(answer.Push, sent)
-		w.register(c.prepared)
-		return c.prepared, nil
+	case err != nil && (!errors.Is(err, ErrHandover) || w.Handovers == nil || a != nil):
+		return claimed{err: err}
+	case a != nil:
+		a.refresh(answer.Push, sent)
+		return claimed{attempt: a, older: w.register(a)}
 	}
-	a := w.newAttempt(c.lease, answer.Claimed)
+	a = w.newAttempt(c.lease, answer.Claimed)
 	a.age.set(sent)
 	if err != nil {
-		if a, err = w.prepare(a); err != nil {
-			return nil, err
+		if err = w.prepare(a); err != nil {
+			return claimed{err: err}
 		}
 		w.carried.begin(c.lease, answer.Push.Cost)
-		return a, nil
+		return claimed{attempt: a}
 	}
 	w.carried.begin(c.lease, answer.Push.Cost)
-	w.register(a)
-	return a, nil
+	return claimed{attempt: a, older: w.register(a)}
 }
 
 func (w *Worker) newAttempt(l Lease, c Claimed) *attempt {

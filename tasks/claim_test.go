@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 // slowClaims is a store whose claims take a while.
@@ -63,5 +65,58 @@ func TestATaskThatComesTwiceAtATimeIsClaimedOnce(t *testing.T) {
 		require.Equal(t, []int{1, 1}, s.calls)
 		end, _ := s.ended("a")
 		require.Equal(t, Completed, end.State)
+	})
+}
+
+func TestWhoIsClaimedTogetherWithAPushThatStillEndsHereDoesNotWaitForThat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lingering := playerFunc(func(ctx context.Context, job media.Job) error {
+			job.Observer.Publishing()
+			<-ctx.Done()
+			if job.Destination.RoomID == "a" {
+				time.Sleep(5 * time.Second)
+			}
+			return context.Cause(ctx)
+		})
+		w := newWorldFor(100, lingering, of("a"), of("first"), of("b"))
+		defer w.close()
+		w.worker.Store = &slowClaims{fakeStore: w.store}
+		state := func(id string) State { return FakeStore{w.store}.Get(id).State }
+		w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(time.Second)
+		w.store.set(func(s *fakeStore) { s.pushes["a"] = Push{ID: "a", State: Queued, Desired: DesiredRun, Epoch: 2} }) // taken over
+		w.handle(Task{ID: "first", Epoch: 1})
+		synctest.Wait()
+		w.handle(Task{ID: "a", Epoch: 2})
+		synctest.Wait()
+		w.handle(Task{ID: "b", Epoch: 1})
+		time.Sleep(2 * renewEvery)
+		require.Equal(t, Publishing, state("b"))
+		require.Equal(t, Starting, state("a"), "there is one publisher at a time")
+		time.Sleep(5 * time.Second)
+		require.Equal(t, Publishing, state("a"))
+	})
+}
+
+func TestAPreparedPushIsClaimedHoweverManyOthersAreClaimedWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := of("a"), of("b")
+		a.Cost, b.Cost = 45*LeastCost, 45*LeastCost
+		w := newCounted(newRecoding(nil), a, b)
+		defer w.close()
+		var asked []claimant
+		for _, p := range []Push{a, b} {
+			l := Lease{ID: p.ID, Epoch: 1, Worker: w.worker.Name}
+			prepared := w.worker.newAttempt(l, Claimed{Push: p})
+			require.NoError(t, w.worker.prepare(prepared))
+			w.worker.carried.begin(l, p.Cost)
+			asked = append(asked, claimant{lease: l, prepared: prepared})
+		}
+		answers, err := w.worker.claimAll(asked)
+		require.NoError(t, err)
+		for _, answer := range answers {
+			require.NoError(t, answer.err)
+		}
+		require.Equal(t, 90*LeastCost, w.worker.carried.place(Lease{}).Taken)
 	})
 }

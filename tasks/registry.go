@@ -150,17 +150,17 @@ func (r *registry) youngest(now time.Time) *attempt {
 }
 
 // prepare enters an attempt that may prepare and is not ours yet.
-func (r *registry) prepare(a *attempt) (*attempt, error) {
+func (r *registry) prepare(a *attempt) error {
 	a.successor = &successor{claimed: make(chan struct{}), refused: errNotHandedOver}
 	a.age.set(time.Time{}) // no lease
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.draining:
-		return nil, ErrDraining
+		return ErrDraining
 	case r.preparing[a.lease.ID] != nil:
-		return nil, errNotHandedOver
+		return errNotHandedOver
 	}
 	r.preparing[a.lease.ID] = a
-	return a, nil
+	return nil
 }

@@ -164,25 +164,30 @@ func (w *Worker) refusalLocked() error {
 	return nil
 }
 
-// register makes a known to the renewer. A push whose older attempt is still
-// ending here waits for it: there is one publisher at a time.
-func (w *Worker) register(a *attempt) {
-	for {
-		w.mu.Lock()
-		older := w.attempts[a.lease.ID]
-		if older == nil {
-			w.attempts[a.lease.ID] = a
-			if w.preparing[a.lease.ID] == a {
-				delete(w.preparing, a.lease.ID)
-			}
-			if w.draining {
-				a.cancel(media.ErrDraining)
-			}
-			w.mu.Unlock()
-			w.Metrics.Began()
-			return
-		}
-		w.mu.Unlock()
+// register makes a known to the renewer, or returns the older attempt of its push
+// that is still ending here.
+func (w *Worker) register(a *attempt) (older *attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if older := w.attempts[a.lease.ID]; older != nil {
+		return older
+	}
+	w.attempts[a.lease.ID] = a
+	if w.preparing[a.lease.ID] == a {
+		delete(w.preparing, a.lease.ID)
+	}
+	if w.draining {
+		a.cancel(media.ErrDraining)
+	}
+	w.Metrics.Began()
+	return nil
+}
+
+// registerAfter registers what was claimed once the older attempt of its push has
+// ended here: there is one publisher at a time. Who was claimed in the same call does
+// not wait for that.
+func (w *Worker) registerAfter(c claimed) {
+	for older := c.older; older != nil; older = w.register(c.attempt) {
 		older.cancel(media.ErrLost)
 		<-older.done
 		w.unreported.add(older.lease)
