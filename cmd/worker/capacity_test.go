@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,11 +17,12 @@ import (
 // speeds is a speedStore in memory.
 type speeds struct {
 	kept map[string]tasks.Cost
+	age  time.Duration
 	err  error
 }
 
-func (s speeds) Speed(_ context.Context, machine string) (tasks.Cost, error) {
-	return s.kept[machine], s.err
+func (s speeds) Speed(_ context.Context, machine string) (tasks.Cost, time.Duration, error) {
+	return s.kept[machine], s.age, s.err
 }
 
 func (s speeds) KeepSpeed(_ context.Context, machine string, speed tasks.Cost) error {
@@ -43,19 +45,42 @@ func (m *measuring) Speed(context.Context) (int64, error) {
 	return 140_000_000, m.err
 }
 
+// counted is what capacity returns, once again has been called.
+func counted(t *testing.T, cfg config.Config, kept speeds, m *measuring) tasks.Capacity {
+	t.Helper()
+	c, again := capacity(t.Context(), cfg, kept, m, slog.New(slog.DiscardHandler))
+	again(t.Context())
+	return c
+}
+
 func TestTheEncoderIsMeasuredOnceForAllMachinesOfAModel(t *testing.T) {
-	log, kept, m := slog.New(slog.DiscardHandler), speeds{kept: map[string]tasks.Cost{}}, &measuring{}
+	kept, m := speeds{kept: map[string]tasks.Cost{}}, &measuring{}
 	for range 2 {
-		require.Equal(t, tasks.Capacity{Cores: cores.Usable(), Speed: 140_000_000}, capacity(t.Context(), config.Config{}, kept, m, log))
+		require.Equal(t, tasks.Capacity{Cores: cores.Usable(), Speed: 140_000_000}, counted(t, config.Config{}, kept, m))
 	}
 	require.Equal(t, 1, m.times)
 	require.Len(t, kept.kept, 1)
-	require.Equal(t, tasks.Capacity{Cores: 1.5, Speed: 140_000_000}, capacity(t.Context(), config.Config{WorkerCores: 1.5}, kept, m, log))
+	require.Equal(t, tasks.Capacity{Cores: 1.5, Speed: 140_000_000}, counted(t, config.Config{WorkerCores: 1.5}, kept, m))
+}
+
+func TestAFigureThatIsADayOldIsMeasuredAgainForThoseWhoStartLater(t *testing.T) {
+	kept, m := speeds{kept: map[string]tasks.Cost{}}, &measuring{}
+	counted(t, config.Config{}, kept, m)
+	for machine := range kept.kept {
+		kept.kept[machine] = 14_000_000 // it had other work
+	}
+	kept.age = speedAge
+	require.EqualValues(t, 14_000_000, counted(t, config.Config{}, kept, m).Speed)
+	require.Equal(t, 1, m.times)
+	kept.age++
+	require.EqualValues(t, 14_000_000, counted(t, config.Config{}, kept, m).Speed, "nobody waits for it")
+	require.Equal(t, 2, m.times)
+	kept.age = 0
+	require.EqualValues(t, 140_000_000, counted(t, config.Config{}, kept, m).Speed)
 }
 
 func TestAWorkerStartsWithoutAMeasurement(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
 	away := speeds{err: errors.New("Redis is away")}
-	require.Equal(t, tasks.Cost(140_000_000), capacity(t.Context(), config.Config{}, away, &measuring{}, log).Speed, "it is measured here")
-	require.Zero(t, capacity(t.Context(), config.Config{}, speeds{}, &measuring{err: errors.New("no host")}, log).Speed)
+	require.EqualValues(t, 140_000_000, counted(t, config.Config{}, away, &measuring{}).Speed, "it is measured here")
+	require.Zero(t, counted(t, config.Config{}, speeds{}, &measuring{err: errors.New("no host")}).Speed)
 }

@@ -93,7 +93,8 @@ func (p parts) worker(cfg config.Config, c tasks.Capacity, counts *metrics.Worke
 // says whether nothing of them goes on.
 func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err error) {
 	counts := p.Metrics.Worker()
-	worker := p.worker(cfg, capacity(ctx, cfg, p.Records, p.hosts, p.Log), counts)
+	machine, measureAgain := capacity(ctx, cfg, p.Records, p.hosts, p.Log)
+	worker := p.worker(cfg, machine, counts)
 	p.Metrics.Watch(worker, p.Sources.Received)
 	p.Metrics.WatchHosts(hostMetrics(p.hosts))
 	server := queue.NewServer(p.Client, queue.Config{
@@ -120,6 +121,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	running.Go(func() { p.Sweeper.Run(background) })
 	running.Go(func() { nudge(background, p.Records, worker) })
 	running.Go(func() { p.WatchRedis(background) })
+	running.Go(func() { measureAgain(background) })
 	running.Go(func() { worker.AnswerQuestions(background, p.Records) })
 	if err := server.Start(); err != nil {
 		return true, err

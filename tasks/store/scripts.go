@@ -22,7 +22,7 @@ type scripts struct {
 	announce, ready                                            *redis.Script
 	expired, takeover, deferred, forget, due, feed             *redis.Script
 	ring, next, undelivered, resend                            *redis.Script
-	look, preview                                              *redis.Script
+	look, preview, speed                                       *redis.Script
 }
 
 func newScripts() scripts {
@@ -40,7 +40,7 @@ func newScripts() scripts {
 		refused: with("refused"), announce: with("announce"), ready: with("ready"),
 		forget: with("forget"), due: with("due"), feed: with("feed"),
 		ring: with("ring"), next: with("next"), undelivered: with("undelivered"), resend: with("resend"),
-		look: with("look"), preview: with("preview"),
+		look: with("look"), preview: with("preview"), speed: redis.NewScript(source("speed")),
 	}
 }
 
