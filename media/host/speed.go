@@ -37,6 +37,9 @@ func (p *Pool) Speed(ctx context.Context) (int64, error) {
 		return 0, internal(opSpeed, err)
 	}
 	defer func() { go h.finish(c, nil, false) }()
+	if ctx.Err() != nil {
+		return 0, internal(opSpeed, context.Cause(ctx))
+	}
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })()
 	var made speedMade
 	log := logbook{log: p.cfg.Log}

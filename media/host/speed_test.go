@@ -2,7 +2,10 @@ package host
 
 import (
 	"context"
+	"os"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -10,7 +13,15 @@ import (
 // fakeSpeeds is a machine of known speed.
 type fakeSpeeds struct{}
 
-func (fakeSpeeds) Speed() (int64, error) { return 123_000_000, nil }
+func (fakeSpeeds) Speed() (int64, error) {
+	if slices.Contains(os.Args, hangs) {
+		select {}
+	}
+	return 123_000_000, nil
+}
+
+// hangs is an argument of hosts that measure for ever.
+const hangs = "hangs"
 
 func TestTheEncoderIsMeasuredInAHost(t *testing.T) {
 	p := newPool(t, nil)
@@ -25,4 +36,14 @@ func TestAMeasurementEndsWithWhoWantsIt(t *testing.T) {
 	cancel()
 	_, err := p.Speed(ctx)
 	require.Error(t, err)
+}
+
+func TestAMeasurementThatHangsEndsWithWhoWantsIt(t *testing.T) {
+	p := newPool(t, func(c *Config) { c.Command = append(c.Command, string(SandboxAuto), hangs) })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	begin := time.Now()
+	_, err := p.Speed(ctx)
+	require.Error(t, err)
+	require.Less(t, time.Since(begin), speedTime/2)
 }
