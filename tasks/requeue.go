@@ -16,7 +16,7 @@ const (
 )
 
 // requeueLost sees to pushes that have been queued for long, at least one of them.
-func (s *Sweeper) requeueLost(ctx context.Context, queued []Expired) {
+func (s *Sweeper) requeueLost(ctx context.Context, queued []Expired, taken map[string]bool) {
 	if len(queued) == 0 {
 		return
 	}
@@ -26,7 +26,7 @@ func (s *Sweeper) requeueLost(ctx context.Context, queued []Expired) {
 			s.seen[e.ID] = e.Expiry
 			continue
 		}
-		s.requeueIfLost(ctx, e)
+		s.requeueIfLost(ctx, e, taken[e.ID])
 		if s.fault != "" {
 			return
 		}
@@ -34,8 +34,10 @@ func (s *Sweeper) requeueLost(ctx context.Context, queued []Expired) {
 }
 
 // requeueIfLost sees to one: it waits on while its task does; a task that is lost, or
-// that a worker took and never claimed, is replaced by one of a new epoch.
-func (s *Sweeper) requeueIfLost(ctx context.Context, e Expired) {
+// that a worker took and never claimed, is replaced by one of a new epoch. The task of
+// a push that workers refuse is with one of them for a moment every second, so it is
+// looked for twice.
+func (s *Sweeper) requeueIfLost(ctx context.Context, e Expired, taken bool) {
 	var waits bool
 	err := s.call(ctx, func(ctx context.Context) (err error) {
 		waits, err = s.Inspector.Waits(ctx, TaskOf(e.Push))
@@ -45,7 +47,12 @@ func (s *Sweeper) requeueIfLost(ctx context.Context, e Expired) {
 		s.Log.Warn("queue could not be asked", "push_id", e.ID, "error", err)
 		return
 	}
-	if !waits {
+	switch {
+	case waits:
+	case e.Push.Waiting.refused() && !taken:
+		s.seen[e.ID], s.taken[e.ID] = e.Expiry, true
+		return
+	default:
 		s.takeOver(ctx, e)
 		return
 	}

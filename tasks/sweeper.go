@@ -39,6 +39,7 @@ type Sweeper struct {
 	Webhooks WebhookQueue
 
 	seen  map[string]int64 // expiry at the look before, by push id
+	taken map[string]bool  // queued pushes whose tasks a worker had at the look before
 	fresh bool             // a push that a worker held was seen for the first time
 	ended time.Time        // of the last look
 	beat  time.Time        // when a look was last seen to go on
@@ -136,8 +137,8 @@ func (s *Sweeper) holdOff(why string) {
 // look deals with what is expired until there is trouble. What it has no time
 // for is left to the next look, which need not see it twice again.
 func (s *Sweeper) look(ctx context.Context, expired []Expired) {
-	begin, before := time.Now(), s.seen
-	s.seen = make(map[string]int64, len(expired))
+	begin, before, taken := time.Now(), s.seen, s.taken
+	s.seen, s.taken = make(map[string]int64, len(expired)), map[string]bool{}
 	var queued []Expired
 	for _, e := range expired {
 		waits := e.Damage == nil && e.Push.State == Queued && e.Push.Desired == DesiredRun
@@ -154,7 +155,7 @@ func (s *Sweeper) look(ctx context.Context, expired []Expired) {
 			return
 		}
 	}
-	s.requeueLost(ctx, queued)
+	s.requeueLost(ctx, queued, taken)
 }
 
 func (s *Sweeper) takeOver(ctx context.Context, e Expired) {

@@ -176,9 +176,30 @@ func TestANewPushThatWaitsForCoresGetsItsNextTaskBehindThoseThatMustGoOn(t *test
 		store, queue, s := newSweep(Queued)
 		p := &store.expired[0].Push
 		p.Waiting, p.StartedAt, p.Worker = WaitingForCapacity, started, ""
-		s.sweep(t.Context())
-		s.sweep(t.Context())
+		for range 3 {
+			s.sweep(t.Context())
+		}
 		require.Equal(t, []Task{{ID: "a", Epoch: 2}}, queue.rung)
 		require.Equal(t, !started.IsZero(), queue.front == 1, "those keep others from the cores")
+	}
+}
+
+func TestATaskThatAWorkerIsRefusingJustNowIsNotLost(t *testing.T) {
+	for why, taken := range map[Waiting][]string{WaitingForCapacity: nil, WaitingForTurn: {"a"}} {
+		store, _, s := newSweep(Queued)
+		store.expired[0].Push.Waiting, store.expired[0].Push.Worker = why, ""
+		s.sweep(t.Context())
+		s.sweep(t.Context())
+		require.Equal(t, taken, store.taken)
+		require.Zero(t, store.deferred)
+		store.waits = true
+		s.sweep(t.Context())
+		require.Equal(t, taken, store.taken)
+		store.expired[0].Expiry++ // it was deferred
+		store.waits = false
+		s.sweep(t.Context())
+		s.sweep(t.Context())
+		s.sweep(t.Context())
+		require.Len(t, store.taken, len(taken)+1)
 	}
 }

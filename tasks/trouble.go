@@ -313,6 +313,11 @@ func (w Waiting) side() Side {
 	return SideQueue
 }
 
+// refused says whether workers take the push's task and give it back.
+func (w Waiting) refused() bool {
+	return slices.Contains([]Waiting{WaitingForEmpty, WaitingForKey, WaitingForMemory, WaitingForCapacity}, w)
+}
+
 // Trouble is a wait since then as the push's trouble.
 func (w Waiting) Trouble(since time.Time) *Trouble {
 	return &Trouble{Side: w.side(), Code: Code(w), Message: w.Message(), Since: since}
