@@ -90,3 +90,15 @@ func TestAWorkerOfAnOlderVersionThatHasThePushMeanwhileTellsLast(t *testing.T) {
 	set(t, rdb, olderID, "position_ms", "9000", "progress_at", "1795000009000")
 	require.Equal(t, 9*time.Second, get(t, s, olderID).Progress.Position)
 }
+
+func TestWhatAnOlderVersionEndsLeavesNoHistoryBehind(t *testing.T) {
+	s, rdb := fresh(t, store.Config{Retention: short})
+	p := create(t, s, "u")
+	_, err := s.Stop(ctx(t), p.ID)
+	require.NoError(t, err)
+	history := "{roomcast}:history:" + p.ID
+	require.True(t, rdb.Persist(ctx(t), history).Val(), "it knows nothing of that key")
+	require.Eventually(t, func() bool {
+		return s.Trim(ctx(t)) == nil && rdb.Exists(ctx(t), history).Val() == 0
+	}, patience, 5*time.Millisecond)
+}
