@@ -265,7 +265,7 @@ func (pg *Program) align(from time.Duration) {
 	}
 }
 
-// makeNext makes what next returns, of an open source.
+// makeNext makes the packet that comes next, of an open source.
 func (pg *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
 	if err := pg.batch.takeFailure(); err != nil {
 		return media.Packet{}, err
@@ -594,7 +594,7 @@ func (pg *Program) Buffered() (most time.Duration, bursty bool) {
 // to be paced.
 func (pg *Program) Realtime() bool { return pg.recovery.source.Realtime }
 
-// Over returns the room time at which all that next gave has been shown.
+// Over returns the room time at which all that Next gave has been shown.
 func (pg *Program) Over() time.Duration {
 	pg.times.endPart()
 	pg.coverage.end()
