@@ -608,12 +608,13 @@ func (pg *Program) TellEnd() {
 
 // Pause is for a time without a room. A file is opened again at the position when
 // its room went, so that nothing of it is left out, but not when nothing of it was
-// taken yet; a stream is kept and goes on at its next keyframe.
+// taken yet; a stream is kept and goes on at its next keyframe: what was made of it by
+// now is too old then.
 func (pg *Program) Pause() {
 	begun := pg.encodeAhead != nil || pg.mux.given
 	switch {
 	case pg.recovery.source.Realtime: // the tracks may change while it works
-		pg.Meter.Dropped(pg.stopEncodeAhead())
+		pg.Meter.Dropped(pg.stopEncodeAhead() + pg.mux.clear())
 	case begun || pg.recovery.source.Live:
 		pg.closeSource()
 	}
