@@ -17,9 +17,9 @@ import (
 )
 
 // remains says which keys may stay when all pushes have ended: the records,
-// events and samples of those, how to list them, and who works here; and asynq's counts
+// events and samples of those, how to list them, who works here and how fast; and asynq's counts
 // and its own lists of servers.
-var remains = regexp.MustCompile(`^(\{roomcast\}:((push|events|samples):[0-9a-f-]{36}|ended|workers|feed|fleet|index:(all|state:stopped|app:.*|room:.*|user:.*))` +
+var remains = regexp.MustCompile(`^(\{roomcast\}:((push|history|series):[0-9a-f-]{36}|ended|workers|feed|fleet|speed:.*|index:(all|state:stopped|app:.*|room:.*|user:.*))` +
 	`|asynq:(queues|servers|workers)|asynq:(servers|workers):\{.*\}|asynq:\{(push|resume)\}:(processed|failed)(:.*)?)$`)
 
 func TestChaosCreatesAndStopsThatRace(t *testing.T) {

@@ -35,7 +35,7 @@ type rule struct {
 const interrupted = "timeout --foreground --preserve-status -s INT -k 20 "
 
 var rules = []rule{
-	{command: `^make (build|test|check|console|chaos|bench|doctor|demo|compose-test|env-file|images)`, why: "it builds, or tests, everything; bin has what build makes, and the demo runs below"},
+	{command: `^make (build|test|check|console|chaos|bench|fleet|doctor|demo|compose-test|env-file|images)`, why: "it builds, or tests, everything; bin has what build makes, and the demo runs below"},
 	{command: `^(docker|docker-compose|old=|export ROOMCAST_VERSION)`, why: "it takes a Docker engine: make compose-test runs compose"},
 	{command: `^(sudo|echo "ROOMCAST_API_KEYS|journalctl|make build && sudo)`, why: "it installs into the system"},
 	{command: `^eval "\$\(make -s env\)"`, why: "make test has done so"},

@@ -5,8 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 func TestTheEndOfASessionIsToldToWhoDoesNotWrite(t *testing.T) {

@@ -50,7 +50,7 @@ type session struct {
 // the connection.
 func (s *session) open(chunkSize int) error {
 	if _, _, err := handshake.DoClient(s.bytes, false, false); err != nil {
-		return fmt.Errorf("handshake: %w", err)
+		return inWords(fmt.Errorf("%w: %w", errHandshake, err))
 	}
 	if err := s.connect(chunkSize); err != nil {
 		return err

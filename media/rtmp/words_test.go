@@ -22,9 +22,12 @@ func TestARoomThatIsAwaySaysSoInWords(t *testing.T) {
 		serve func(net.Conn)
 		want  string
 	}{
-		"refuses":           {nil, "its server refuses connections: is it running, and is the port right?"},
-		"hangs up":          {func(c net.Conn) { _ = c.Close() }, "the connection to its server broke"},
-		"speaks otherwise":  {func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); _ = c.Close() }, ""},
+		"refuses":  {nil, "its server refuses connections: is it running, and is the port right?"},
+		"hangs up": {func(c net.Conn) { _ = c.Close() }, "the connection to its server broke"},
+		"speaks otherwise": {func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
+			_, _ = io.Copy(io.Discard, c)
+		}, "its server does not speak RTMP"},
 		"never says a word": {func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, "it did not accept the publish in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
