@@ -265,6 +265,32 @@ func TestASecondIsWrittenAtTwentyFiveMoments(t *testing.T) {
 	}
 }
 
+// uneven is a clip whose times are not whole milliseconds.
+type uneven struct{ *fakesource.Source }
+
+func (s uneven) ReadPacket() (media.Packet, error) {
+	p, err := s.Source.ReadPacket()
+	for _, d := range []*time.Duration{&p.PTS, &p.DTS, &p.Duration} {
+		*d = *d * 16 / 15
+	}
+	return p, err
+}
+
+func TestNoPacketIsMoreThanABatchAheadWhateverItsTimes(t *testing.T) {
+	for after := range 40 { // the moment at which batches go out
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Duration(after)*time.Millisecond + time.Millisecond/2)
+			s := newStage(nil)
+			open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
+				return uneven{&fakesource.Source{Ctx: ctx, Of: fakesource.Clip(10 * time.Second)}}, nil
+			})
+			require.NoError(t, s.playFrom(t.Context(), open, nil))
+			require.Len(t, s.room.got, 500)
+			requireInTime(t, s.room.got)
+		})
+	}
+}
+
 func TestALiveStreamIsSentAsItComesAndWaitsForNoBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(nil)
