@@ -186,10 +186,10 @@ func newStage(source func(opens int) fakesource.Source) *stage {
 		Retry: func(media.Kind) media.Retry {
 			return media.Retry{First: 100 * time.Millisecond, Max: time.Second, For: time.Minute}
 		},
-		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+		Asks: media.Asks{MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
 			leased, cancel := context.WithCancel(ctx)
 			return leased, cancel, nil
-		},
+		}},
 	}
 	return s
 }
