@@ -20,6 +20,14 @@ type Job struct {
 	Observer    Observer
 	Retry       RetryPolicy
 	Keyframe    *LastKeyframe // nil: nobody wants to see what the room gets
+	Asks
+	// Log receives what is said of the attempt, by its source and its encoders
+	// too. Required.
+	Log *slog.Logger
+}
+
+// Asks is what an attempt asks of who owns the push before its room is opened.
+type Asks struct {
 	// MayOpenRoom waits until this worker may open a room connection, that is
 	// until its lease is fresh, or returns ctx's cause. The context it returns
 	// ends when that is no longer so; the caller cancels it.
@@ -31,9 +39,6 @@ type Job struct {
 	// the room is: it waits until the push is this attempt's and returns where
 	// the one before stood, or ctx's cause.
 	TakeOver func(ctx context.Context) (Progress, error)
-	// Log receives what is said of the attempt, by its source and its encoders
-	// too. Required.
-	Log *slog.Logger
 }
 
 // Observer is told what happens in an attempt. Its methods must not block.

@@ -63,7 +63,7 @@ func (m *Meter) Pulse(now time.Time) Pulse {
 	return p
 }
 
-// WaitForSource and sourceCame stand around whatever waits for the source;
+// WaitForSource and SourceCame stand around whatever waits for the source;
 // without a Meter they do nothing.
 func (m *Meter) WaitForSource() {
 	if m != nil {

@@ -66,9 +66,9 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 		WasLive: a.wasLive(),
 		Meter:   a.meter, Observer: a, Retry: w.retryOf(a), Log: a.log,
 		Keyframe: a.pictures.keyframe,
-		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+		Asks: media.Asks{MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
 			return a.age.whileFresh(ctx, w.Lease, a.askRenew)
-		},
+		}},
 	}
 	if p := a.push; p.Plan != nil && !p.StartedAt.IsZero() { // a room that was never opened was told nothing
 		job.Before = *p.Plan

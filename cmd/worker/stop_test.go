@@ -166,8 +166,8 @@ func TestAStopEndsAPushWithin200msWhateverHangs(t *testing.T) {
 					Source:      media.SourceRequest{URL: media.Secret(c.src)},
 					Destination: media.Destination{SDKAppID: app, RoomID: "r", UserID: user, UserSig: media.Secret(sig)},
 					Meter:       media.NewMeter(0), Observer: w, Retry: func(media.Kind) media.Retry { return media.Retry{} },
-					MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) { return ctx, func() {}, nil },
-					Log:         slog.New(slog.DiscardHandler),
+					Asks: media.Asks{MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) { return ctx, func() {}, nil }},
+					Log:  slog.New(slog.DiscardHandler),
 				})
 			}()
 			hangs := c.hangs

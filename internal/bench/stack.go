@@ -188,7 +188,7 @@ func (s *stack) startAPI(ctx context.Context) (err error) {
 		"ROOMCAST_REDIS_URL=" + s.redis.URL(), "ROOMCAST_LISTEN=127.0.0.1:0", "ROOMCAST_WORKER_LISTEN=127.0.0.1:0",
 		"ROOMCAST_API_KEYS=bench:" + hex.EncodeToString(key[:]), "ROOMCAST_SECRET_KEY=" + base64.StdEncoding.EncodeToString(key[:]),
 		"ROOMCAST_SDK_KEYS=" + appID + "=" + hex.EncodeToString(key[:]), "ROOMCAST_RTMP_ENDPOINT=rtmp://" + s.room + "/push",
-		"ROOMCAST_SOURCE_ALLOW=127.0.0.0/8", "ROOMCAST_WORKER_SLOTS=" + slots, "ROOMCAST_LOG_FORMAT=json",
+		"ROOMCAST_SOURCE_ALLOW=127.0.0.0/8", "ROOMCAST_WORKER_SLOTS=" + slots, "ROOMCAST_WORKER_CORES=1000", "ROOMCAST_LOG_FORMAT=json",
 	}
 	if s.api, err = launch(s.dir, aside, s.env, filepath.Join(s.bin, "api")); err != nil {
 		return err

@@ -131,10 +131,10 @@ func job(source, user string, d *diary) media.Job {
 		Meter:       media.NewMeter(0),
 		Observer:    d,
 		Retry:       func(media.Kind) media.Retry { return media.Retry{} },
-		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+		Asks: media.Asks{MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
 			leased, cancel := context.WithCancel(ctx)
 			return leased, cancel, nil
-		},
+		}},
 		Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -21,7 +21,7 @@ const BatchSpan = 40 * time.Millisecond
 
 // Pacer releases packets when their time has come: DTS against the monotonic
 // clock, counted from the first packet, so that nothing adds up to a drift.
-// For a live source that comes in bursts, follow makes its clock the source's.
+// For a live source that comes in bursts, Follow makes its clock the source's.
 // The zero value is ready.
 type Pacer struct {
 	anchor  time.Time     // when base was, or would have been, sent
@@ -38,7 +38,7 @@ type Pacer struct {
 }
 
 // Reset makes the next packet start the clock anew (after a pause, a seek,
-// another source). What follow has learned is forgotten.
+// another source). What Follow has learned is forgotten.
 func (p *Pacer) Reset() {
 	p.anchor = time.Time{}
 	p.blocked, p.behind = 0, 0
@@ -93,13 +93,15 @@ func (p *Pacer) due(dts time.Duration) time.Time {
 	return p.anchor.Add(p.drift.scale(dts - p.base))
 }
 
-// Together returns up to which DTS what there is goes out with a packet of dts.
+// Together returns up to which DTS what there is goes out with a packet of dts. Both
+// are as they are before Monotonic: what it makes of them says when they are due.
 func (p *Pacer) Together(dts time.Duration) (end time.Duration) {
+	dts = dts.Truncate(Tick)
 	due := time.Now()
 	if !p.anchor.IsZero() {
 		due = p.due(dts)
 	}
-	return dts + BatchSpan - sinceMoment(due)
+	return (dts + BatchSpan - sinceMoment(due) + Tick - 1).Truncate(Tick)
 }
 
 // sinceMoment is how long before t the last of the moments was at which batches go out.

@@ -35,8 +35,7 @@ type edits struct {
 type hole struct{ from, to time.Duration }
 
 // newEdits returns nil for a source without such a list. It makes Info's duration
-// that of all edits, and the demuxer
-// mark what lies outside of them.
+// that of all edits, and the demuxer mark what lies outside of them.
 func newEdits(d *demuxer) *edits {
 	if C.rc_edited(cFormat(d.container.format)) == 0 {
 		return nil

@@ -22,9 +22,8 @@ func newConfigSender(tracks []media.Track) *configSender {
 }
 
 // attach gives p, which a program gave out, its decoder configuration where the room
-// has not got it. A picture carries its parameter sets in itself
-// as well (ISO/IEC 14496-15, 5.3.4.1.2 allows it): parsers that have begun look
-// for them there.
+// has not got it. A picture carries its parameter sets in itself as well (ISO/IEC
+// 14496-15, 5.3.4.1.2 allows it): parsers that have begun look for them there.
 func (a *configSender) attach(p *media.Packet) {
 	if bytes.Equal(p.Config, a[p.Track]) {
 		return

@@ -376,13 +376,13 @@ func (g *Group) Stamp(packets []media.Packet) []media.Packet {
 	}
 	taken := packets[:0]
 	for _, p := range packets {
-		some := false
+		due, some := p.DTS, false
 		for _, o := range g.all {
 			if o.stamp(p) && !some {
-				some, p.DTS = true, o.due.last().DTS
+				due, some = o.due.last().DTS, true
 			}
 		}
-		if some {
+		if p.DTS = due; some {
 			taken = append(taken, p)
 		}
 	}

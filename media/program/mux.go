@@ -118,12 +118,14 @@ func (m *mux) drain() {
 	}
 }
 
-// clear forgets what was not given out.
-func (m *mux) clear() {
+// clear forgets what was not given out, and returns how many packets that was.
+func (m *mux) clear() int64 {
+	n := len(m.ready)
 	m.ready = nil
 	if m.interleaver != nil {
-		m.interleaver.Clear()
+		n += m.interleaver.Clear()
 	}
+	return int64(n)
 }
 
 const (

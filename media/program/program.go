@@ -265,7 +265,7 @@ func (pg *Program) align(from time.Duration) {
 	}
 }
 
-// makeNext makes what next returns, of an open source.
+// makeNext makes the packet that comes next, of an open source.
 func (pg *Program) makeNext(ctx, wait context.Context) (media.Packet, error) {
 	if err := pg.batch.takeFailure(); err != nil {
 		return media.Packet{}, err
@@ -594,7 +594,7 @@ func (pg *Program) Buffered() (most time.Duration, bursty bool) {
 // to be paced.
 func (pg *Program) Realtime() bool { return pg.recovery.source.Realtime }
 
-// Over returns the room time at which all that next gave has been shown.
+// Over returns the room time at which all that Next gave has been shown.
 func (pg *Program) Over() time.Duration {
 	pg.times.endPart()
 	pg.coverage.end()
@@ -608,12 +608,13 @@ func (pg *Program) TellEnd() {
 
 // Pause is for a time without a room. A file is opened again at the position when
 // its room went, so that nothing of it is left out, but not when nothing of it was
-// taken yet; a stream is kept and goes on at its next keyframe.
+// taken yet; a stream is kept and goes on at its next keyframe: what was made of it by
+// now is too old then.
 func (pg *Program) Pause() {
 	begun := pg.encodeAhead != nil || pg.mux.given
 	switch {
 	case pg.recovery.source.Realtime: // the tracks may change while it works
-		pg.Meter.Dropped(pg.stopEncodeAhead())
+		pg.Meter.Dropped(pg.stopEncodeAhead() + pg.mux.clear())
 	case begun || pg.recovery.source.Live:
 		pg.closeSource()
 	}

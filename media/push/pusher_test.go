@@ -186,10 +186,10 @@ func newStage(source func(opens int) fakesource.Source) *stage {
 		Retry: func(media.Kind) media.Retry {
 			return media.Retry{First: 100 * time.Millisecond, Max: time.Second, For: time.Minute}
 		},
-		MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
+		Asks: media.Asks{MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
 			leased, cancel := context.WithCancel(ctx)
 			return leased, cancel, nil
-		},
+		}},
 	}
 	return s
 }
@@ -261,6 +261,32 @@ func TestASecondIsWrittenAtTwentyFiveMoments(t *testing.T) {
 				require.Len(t, s.room.got, 500)
 				require.InDelta(t, 10*time.Second/clock.BatchSpan, s.room.writes, 1)
 			})
+		})
+	}
+}
+
+// uneven is a clip whose times are not whole milliseconds.
+type uneven struct{ *fakesource.Source }
+
+func (s uneven) ReadPacket() (media.Packet, error) {
+	p, err := s.Source.ReadPacket()
+	for _, d := range []*time.Duration{&p.PTS, &p.DTS, &p.Duration} {
+		*d = *d * 16 / 15
+	}
+	return p, err
+}
+
+func TestNoPacketIsMoreThanABatchAheadWhateverItsTimes(t *testing.T) {
+	for after := range 40 { // the moment at which batches go out
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Duration(after)*time.Millisecond + time.Millisecond/2)
+			s := newStage(nil)
+			open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
+				return uneven{&fakesource.Source{Ctx: ctx, Of: fakesource.Clip(10 * time.Second)}}, nil
+			})
+			require.NoError(t, s.playFrom(t.Context(), open, nil))
+			require.Len(t, s.room.got, 500)
+			requireInTime(t, s.room.got)
 		})
 	}
 }

@@ -222,6 +222,42 @@ func TestALiveSourceIsKeptWhileTheRoomIsAway(t *testing.T) {
 	}
 }
 
+func TestALiveSourceGivesNothingFromBeforeItsRoomWasAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		s.job.Source.Mode = media.ModeLive
+		s.job.Retry = func(k media.Kind) media.Retry {
+			if !k.OfRoom() {
+				return media.Retry{}
+			}
+			return media.Retry{First: 4 * time.Second, Max: 4 * time.Second, For: time.Minute}
+		}
+		s.room.writeErr = func(p media.Packet) error {
+			switch {
+			case p.DTS < 5*time.Second:
+				return nil
+			case p.DTS == 5*time.Second: // more piles up than goes out at once
+				time.Sleep(900 * time.Millisecond)
+				return nil
+			}
+			return &media.Error{Kind: media.KindRoomClosed, Op: "write", Err: io.EOF}
+		}
+		open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
+			sound := fakesource.Stream(20 * time.Second)
+			sound.Tracks = sound.Tracks[1:]
+			return &inRealTime{&fakesource.Source{Ctx: ctx, Of: sound}, time.Now()}, nil
+		})
+		require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), open, nil)))
+		require.Equal(t, 2, s.room.dials)
+		again := slices.IndexFunc(s.room.got, func(a arrival) bool { return a.at > 7*time.Second })
+		require.Positive(t, again)
+		for i, p := range s.room.got[again+1:] {
+			require.LessOrEqual(t, p.DTS-s.room.got[again+i].DTS, 2*fakesource.AudioFrame, "at %v", p.at)
+		}
+		require.Positive(t, s.job.Meter.Snapshot(time.Now()).DroppedPackets)
+	})
+}
+
 func TestASourceThatTurnsOutToBeLiveHasNoParts(t *testing.T) {
 	for name, o := range map[string]media.Options{
 		"a start": {StartAt: time.Second}, "an end": {EndAt: time.Second}, "repeats": {Repeat: 2}, "nothing": {Repeat: 1},

@@ -46,14 +46,19 @@ type output struct {
 	shut  bool      // the session has ended
 	armed time.Time // when the write deadline was last moved
 
-	ctlMu  sync.Mutex
-	ctl    bytes.Buffer
-	writer *message.Writer // into ctl
+	ctl control
+}
+
+// control is what the reader has left to be sent.
+type control struct {
+	mu     sync.Mutex
+	bytes  bytes.Buffer
+	writer *message.Writer // into bytes
 }
 
 func newOutput(conn net.Conn, counter *bytecounter.Writer, timeout time.Duration, pool *sync.Pool) *output {
 	o := &output{conn: conn, counter: counter, timeout: timeout, pool: pool, turn: make(chan struct{}, 1)}
-	o.writer = message.NewWriter(&o.ctl, bytecounter.NewWriter(&o.ctl), false)
+	o.ctl.writer = message.NewWriter(&o.ctl.bytes, bytecounter.NewWriter(&o.ctl.bytes), false)
 	return o
 }
 
@@ -89,10 +94,10 @@ func (o *output) begin() *[]byte {
 		}
 		*o.buf = (*o.buf)[:0]
 	}
-	o.ctlMu.Lock()
-	defer o.ctlMu.Unlock()
-	*o.buf = append(*o.buf, o.ctl.Bytes()...)
-	o.ctl.Reset()
+	o.ctl.mu.Lock()
+	defer o.ctl.mu.Unlock()
+	*o.buf = append(*o.buf, o.ctl.bytes.Bytes()...)
+	o.ctl.bytes.Reset()
 	return o.buf
 }
 
@@ -114,14 +119,14 @@ func (o *output) flush() error {
 
 // queue adds messages to the ones that wait.
 func (o *output) queue(ms ...message.Message) error {
-	o.ctlMu.Lock()
-	defer o.ctlMu.Unlock()
+	o.ctl.mu.Lock()
+	defer o.ctl.mu.Unlock()
 	for _, m := range ms {
-		if err := o.writer.Write(m); err != nil {
+		if err := o.ctl.writer.Write(m); err != nil {
 			return err
 		}
 	}
-	if o.ctl.Len() > maxControl {
+	if o.ctl.bytes.Len() > maxControl {
 		return errProtocol
 	}
 	return nil
@@ -154,9 +159,9 @@ func (o *output) sendControl() {
 }
 
 func (o *output) waiting() bool {
-	o.ctlMu.Lock()
-	defer o.ctlMu.Unlock()
-	return o.ctl.Len() > 0
+	o.ctl.mu.Lock()
+	defer o.ctl.mu.Unlock()
+	return o.ctl.bytes.Len() > 0
 }
 
 // arm moves the write deadline ahead, not at every packet: a write may take
