@@ -95,7 +95,8 @@ func (b *bench) leaving(ctx context.Context, name string, signal syscall.Signal)
 	if err := errors.Join(b.waitBegun(ctx, begun+pushes), s.addWorker(ctx), pause(ctx, 2*time.Second)); err != nil {
 		return none, err
 	}
-	if _, err := b.take(); err != nil {
+	_, err = b.take()
+	if err = errors.Join(err, pause(ctx, time.Second)); err != nil { // of each something comes before it ends
 		return none, err
 	}
 	left := time.Now()
