@@ -176,6 +176,8 @@ func compare(stdout io.Writer, ratios map[string]float64) error {
 	return errors.Join(verdicts(stdout, ratios, baseline)...)
 }
 
+var errWorse = errors.New("worse than the baseline")
+
 func verdicts(stdout io.Writer, ratios, baseline map[string]float64) (failed []error) {
 	names := slices.Collect(maps.Keys(ratios))
 	for name := range baseline {
@@ -190,7 +192,7 @@ func verdicts(stdout io.Writer, ratios, baseline map[string]float64) (failed []e
 		// NaN compares false: a row that could not be measured is not in order.
 		if was == 0 || now == 0 || !(now <= was*worse) {
 			word = "WORSE"
-			failed = append(failed, fmt.Errorf("bench: %s: %s, the baseline has %s", name, number(now), number(was)))
+			failed = append(failed, fmt.Errorf("%w: %s: %s, the baseline has %s", errWorse, name, number(now), number(was)))
 		} else if now < was/worse {
 			word = "better: write it down with make bench-quick BENCH_FLAGS=-update"
 		}
