@@ -209,6 +209,13 @@ func TestTwiceWhatAWorkerCarriesIsOfferedAndItNeverCarriesMore(t *testing.T) {
 			require.LessOrEqual(t, w.worker.carried.place(Lease{}).Taken, 100*LeastCost)
 		}
 		time.Sleep(2 * renewEvery)
+		for _, p := range pushes { // the queue brings again what was put back
+			if p = (FakeStore{w.store}).Get(p.ID); p.State == Queued {
+				w.handle(TaskOf(p))
+				require.LessOrEqual(t, w.worker.carried.place(Lease{}).Taken, 100*LeastCost)
+			}
+		}
+		time.Sleep(2 * renewEvery)
 		running, waits := 0, 0
 		for _, p := range pushes {
 			switch p := (FakeStore{w.store}).Get(p.ID); {
