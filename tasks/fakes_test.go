@@ -65,7 +65,7 @@ func owns(p Push, l Lease) bool {
 	return p.Epoch < l.Epoch || p.Epoch == l.Epoch && (p.Worker == l.Worker || p.Worker == "")
 }
 
-func (s *fakeStore) Claim(_ context.Context, l Lease, place Place, keys ...string) (Claimed, error) {
+func (s *fakeStore) claim(l Lease, place Place, keys ...string) (Claimed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
@@ -113,7 +113,7 @@ func (s *fakeStore) Claim(_ context.Context, l Lease, place Place, keys ...strin
 	return Claimed{Push: p, Envelope: "sealed"}, nil
 }
 
-func (s *fakeStore) Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {
+func (s *fakeStore) Claims(_ context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {
 	answers, given, alone := make([]ClaimAnswer, len(claims)), Place{}, false
 	for i, c := range claims {
 		a := &answers[i]
@@ -123,7 +123,7 @@ func (s *fakeStore) Claims(ctx context.Context, claims []Claim, keys ...string) 
 		}
 		c.Place.Others += given.Others
 		c.Place.Taken += given.Taken
-		a.Claimed, a.Err = s.Claim(ctx, c.Lease, c.Place, keys...)
+		a.Claimed, a.Err = s.claim(c.Lease, c.Place, keys...)
 		if errors.Is(a.Err, errAway) {
 			return nil, a.Err
 		}

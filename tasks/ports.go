@@ -97,7 +97,7 @@ type Claimed struct {
 	Envelope string
 }
 
-// Claim is what one of several claims asks for, see AttemptStore.Claim.
+// Claim is what one of several claims asks for, see AttemptStore.Claims.
 type Claim struct {
 	Lease Lease
 	Place Place
@@ -162,8 +162,9 @@ type LastReport struct {
 // AttemptStore is where attempts begin and end. Its errors are the Err… of
 // claims, or *Error with CodeRedisUnavailable.
 type AttemptStore interface {
-	// Claim gives the queued attempt to a worker that has this place for it,
-	// or refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, or
+	// Claims gives queued attempts to a worker that has these places for them; the
+	// answers are in their order, and each sees those before it as others. It refuses
+	// one with ErrGone, ErrEnded, ErrStale, ErrHeld, or
 	// ErrIsolated when the push has IsolationStrikes and Others is not 0 (not 1
 	// either, once it has waited for IsolationTime), or ErrCapacity when it costs
 	// more than the place has, or
@@ -171,9 +172,6 @@ type AttemptStore interface {
 	// (Sealer.Keys). A push with desired=stop is ended as Stopped and refused
 	// with ErrEnded. With ErrHandover comes what the announced attempt may
 	// prepare from.
-	Claim(ctx context.Context, l Lease, p Place, keys ...string) (Claimed, error)
-	// Claims is Claim for several attempts of one worker at once; the answers are in
-	// their order. Each sees those before it as others.
 	Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error)
 	// Finish ends the push for good and returns the state it has now, see
 	// End.State; or it returns ErrStale.

@@ -197,8 +197,8 @@ func newFleet(ctx context.Context, s *store.Store, pushes int) *fleet {
 			log.Fatal(err)
 		}
 		l := tasks.Lease{ID: id, Epoch: p.Epoch, Worker: "w"}
-		if _, err := s.Claim(ctx, l, tasks.Place{Others: n}); err != nil {
-			log.Fatal(err)
+		if answers, err := s.Claims(ctx, []tasks.Claim{{Lease: l, Place: tasks.Place{Others: n}}}); err != nil || answers[0].Err != nil {
+			log.Fatal(err, answers)
 		}
 		f.leases = append(f.leases, l)
 	}

@@ -10,25 +10,6 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// Claim gives the queued attempt to l.Worker, which has place for it, or
-// refuses with ErrGone, ErrEnded, ErrStale, ErrHeld, ErrIsolated, ErrCapacity, or ErrNoKey
-// when another than these keys sealed the envelope (none: any is good). A push
-// with desired=stop is ended as Stopped and refused with ErrEnded, unless
-// another worker's lease still runs. With ErrHandover it returns what an attempt
-// that was announced may prepare from.
-func (s *Store) Claim(ctx context.Context, l tasks.Lease, place tasks.Place, keys ...string) (tasks.Claimed, error) {
-	o, err := s.owner(ctx, l.ID)
-	if err != nil {
-		return tasks.Claimed{}, err
-	}
-	r, err := s.run(ctx, s.scripts.claim, pushKeys(l.ID, o),
-		s.claimArgs(l, place, keys)...)
-	if err != nil {
-		return tasks.Claimed{}, err
-	}
-	return claimed(l.ID, r)
-}
-
 // claimArgs are the ARGV of claim.
 func (s *Store) claimArgs(l tasks.Lease, place tasks.Place, keys []string) []any {
 	return []any{

@@ -21,13 +21,13 @@ func set(t testing.TB, rdb redisconn.Client, id string, fields ...any) {
 func TestClaimGivesThePushAndItsEnvelope(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := create(t, s, "u")
-	got, err := s.Claim(ctx(t), lease(p, "w1"), tasks.Place{})
+	got, err := tryClaim(ctx(t), s, lease(p, "w1"), tasks.Place{})
 	require.NoError(t, err)
 	require.Equal(t, "sealed", got.Envelope)
 	require.Equal(t, tasks.Starting, got.Push.State)
 	require.Equal(t, "w1", got.Push.Worker)
 	require.Equal(t, p.Spec, got.Push.Spec)
-	again, err := s.Claim(ctx(t), lease(p, "w1"), tasks.Place{})
+	again, err := tryClaim(ctx(t), s, lease(p, "w1"), tasks.Place{})
 	require.NoError(t, err, "the reply of the first was lost")
 	require.Equal(t, got, again)
 	require.Equal(t, []tasks.State{tasks.Queued, tasks.Starting}, states(t, s, p.ID))
@@ -64,7 +64,7 @@ func TestClaimRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := create(t, s, newID(t))
 			c.prepare(t, p)
-			_, err := s.Claim(ctx(t), tasks.Lease{ID: p.ID, Epoch: c.epoch, Worker: "w1"}, tasks.Place{})
+			_, err := tryClaim(ctx(t), s, tasks.Lease{ID: p.ID, Epoch: c.epoch, Worker: "w1"}, tasks.Place{})
 			require.ErrorIs(t, err, c.want)
 		})
 	}
@@ -80,7 +80,7 @@ func TestAPushIsNotGivenToAWorkerThatCannotOpenIt(t *testing.T) {
 	p, _, err := s.Create(ctx(t), n)
 	require.NoError(t, err)
 	for range 3 {
-		_, err = s.Claim(ctx(t), lease(p, "w1"), tasks.Place{}, "0b0b0b0b", "0a0a0a0")
+		_, err = tryClaim(ctx(t), s, lease(p, "w1"), tasks.Place{}, "0b0b0b0b", "0a0a0a0")
 		require.ErrorIs(t, err, tasks.ErrNoKey)
 	}
 	got := get(t, s, p.ID)
@@ -94,14 +94,14 @@ func TestAPushIsNotGivenToAWorkerThatCannotOpenIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, events, 2, "queued, and one trouble")
 
-	claimed, err := s.Claim(ctx(t), lease(p, "w2"), tasks.Place{}, "0b0b0b0b", "0a0a0a0a")
+	claimed, err := tryClaim(ctx(t), s, lease(p, "w2"), tasks.Place{}, "0b0b0b0b", "0a0a0a0a")
 	require.NoError(t, err)
 	require.Equal(t, n.Envelope, claimed.Envelope)
 	require.Nil(t, get(t, s, p.ID).Trouble)
 	events, err = s.Events(ctx(t), p.ID)
 	require.NoError(t, err)
 	require.Equal(t, tasks.EventRecovered, events[2].Type, "events: %v", events)
-	_, err = s.Claim(ctx(t), lease(p, "w1"), tasks.Place{}, "0b0b0b0b")
+	_, err = tryClaim(ctx(t), s, lease(p, "w1"), tasks.Place{}, "0b0b0b0b")
 	require.ErrorIs(t, err, tasks.ErrHeld, "its task is done with")
 }
 
@@ -111,11 +111,11 @@ func TestAPushThatNoWorkerCanOpenIsStoppedAtOnce(t *testing.T) {
 	n.Envelope = "v1.0a0a0a0a.nonce.sealed"
 	p, _, err := s.Create(ctx(t), n)
 	require.NoError(t, err)
-	_, err = s.Claim(ctx(t), lease(p, "w1"), tasks.Place{}, "0b0b0b0b")
+	_, err = tryClaim(ctx(t), s, lease(p, "w1"), tasks.Place{}, "0b0b0b0b")
 	require.ErrorIs(t, err, tasks.ErrNoKey)
 	_, err = s.Stop(ctx(t), p.ID)
 	require.NoError(t, err)
-	_, err = s.Claim(ctx(t), lease(p, "w1"), tasks.Place{}, "0b0b0b0b")
+	_, err = tryClaim(ctx(t), s, lease(p, "w1"), tasks.Place{}, "0b0b0b0b")
 	require.ErrorIs(t, err, tasks.ErrEnded)
 	requireEnded(t, rdb, get(t, s, p.ID))
 }
@@ -125,7 +125,7 @@ func TestAnEnvelopeThatIsNoneIsGivenToBeFailed(t *testing.T) {
 	for name, envelope := range map[string]string{"garbage": "garbage", "nothing": ""} {
 		p := create(t, s, newID(t))
 		require.NoError(t, rdb.Set(ctx(t), "{roomcast}:secret:"+p.ID, envelope, 0).Err())
-		_, err := s.Claim(ctx(t), lease(p, "w"), tasks.Place{}, "0b0b0b0b")
+		_, err := tryClaim(ctx(t), s, lease(p, "w"), tasks.Place{}, "0b0b0b0b")
 		require.NoError(t, err, name)
 	}
 }
@@ -133,7 +133,7 @@ func TestAnEnvelopeThatIsNoneIsGivenToBeFailed(t *testing.T) {
 func TestClaimOfALaterAttemptRepairsAnOlderRecord(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	p := create(t, s, "u")
-	got, err := s.Claim(ctx(t), tasks.Lease{ID: p.ID, Epoch: 4, Worker: "w"}, tasks.Place{})
+	got, err := tryClaim(ctx(t), s, tasks.Lease{ID: p.ID, Epoch: 4, Worker: "w"}, tasks.Place{})
 	require.NoError(t, err)
 	require.EqualValues(t, 4, got.Push.Epoch)
 }
@@ -182,12 +182,12 @@ func TestWhatTheRoomWasToldIsThereForTheNextAttempt(t *testing.T) {
 	renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Plan: plan})
 	next, err := s.Release(ctx(t), l, tasks.LastReport{})
 	require.NoError(t, err)
-	given, err := s.Claim(ctx(t), tasks.Lease{ID: p.ID, Epoch: next, Worker: "w2"}, tasks.Place{})
+	given, err := tryClaim(ctx(t), s, tasks.Lease{ID: p.ID, Epoch: next, Worker: "w2"}, tasks.Place{})
 	require.NoError(t, err)
 	require.Equal(t, plan, given.Push.Plan, "after a release")
 
 	next = takeover(t, s, expired(t, s, 1)[0])
-	given, err = s.Claim(ctx(t), tasks.Lease{ID: p.ID, Epoch: next, Worker: "w3"}, tasks.Place{})
+	given, err = tryClaim(ctx(t), s, tasks.Lease{ID: p.ID, Epoch: next, Worker: "w3"}, tasks.Place{})
 	require.NoError(t, err)
 	require.Equal(t, plan, given.Push.Plan, "after a takeover")
 }
@@ -346,7 +346,7 @@ func TestStaleAttemptCanWriteNothing(t *testing.T) {
 	require.ErrorIs(t, finish(t, s, old, tasks.End{State: tasks.Failed}), tasks.ErrStale)
 	_, err := s.Release(ctx(t), old, tasks.LastReport{Progress: progress(time.Second)})
 	require.ErrorIs(t, err, tasks.ErrStale)
-	_, err = s.Claim(ctx(t), old, tasks.Place{})
+	_, err = tryClaim(ctx(t), s, old, tasks.Place{})
 	require.ErrorIs(t, err, tasks.ErrStale)
 	got := get(t, s, p.ID)
 	require.Equal(t, tasks.Queued, got.State)

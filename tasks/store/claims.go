@@ -8,9 +8,13 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// Claims is Claim for several attempts of one worker, in one script. Each sees what
-// those before it were given. What fails for one fails it alone. Errors of all are
-// *tasks.Error.
+// Claims gives queued attempts to a worker that has these places for them, in one
+// script; each sees what those before it were given. It refuses one with ErrGone,
+// ErrEnded, ErrStale, ErrHeld, ErrIsolated, ErrCapacity, or ErrNoKey when another than
+// these keys sealed the envelope (none: any is good). A push with desired=stop is ended
+// as Stopped and refused with ErrEnded, unless another worker's lease still runs. With
+// ErrHandover comes what an attempt that was announced may prepare from. What fails for
+// one fails it alone. Errors of all are *tasks.Error.
 func (s *Store) Claims(ctx context.Context, claims []tasks.Claim, keys ...string) ([]tasks.ClaimAnswer, error) {
 	answers := make([]tasks.ClaimAnswer, len(claims))
 	owners := s.owners(ctx, claims)

@@ -73,7 +73,7 @@ func TestDamagedRecordIsNotPreparedByTheNextAttempt(t *testing.T) {
 			l, next := handing(t, s)
 			announce(t, s, l)
 			damage(t, rdb, get(t, s, l.ID))
-			_, err := s.Claim(ctx(t), next, tasks.Place{})
+			_, err := tryClaim(ctx(t), s, next, tasks.Place{})
 			require.Error(t, err)
 			require.NotErrorIs(t, err, tasks.ErrHandover)
 			expire(t, rdb, l.ID)

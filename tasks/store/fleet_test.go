@@ -260,7 +260,7 @@ func TestAPushThatWaitsForCoresSaysSoOnceWhileOthersComeAndGo(t *testing.T) {
 	p := sealed(t, s, "u")
 	set(t, rdb, p.ID, "cost", 2*int64(tasks.LeastCost))
 	for range 3 {
-		_, err := s.Claim(ctx(t), lease(p, "a"), tasks.Place{Taken: 2 * tasks.LeastCost, Limit: 3 * tasks.LeastCost})
+		_, err := tryClaim(ctx(t), s, lease(p, "a"), tasks.Place{Taken: 2 * tasks.LeastCost, Limit: 3 * tasks.LeastCost})
 		require.ErrorIs(t, err, tasks.ErrCapacity)
 		w := ready("a", 9, 1)
 		w.Capacity = &tasks.CapacityReport{Taken: tasks.LeastCost, Limit: 3 * tasks.LeastCost}

@@ -40,15 +40,15 @@ func TestOfTwoThatPreparedOneClaims(t *testing.T) {
 	other := tasks.Lease{ID: next.ID, Epoch: next.Epoch, Worker: "w3"}
 	announce(t, s, l)
 	for _, successor := range []tasks.Lease{next, other} {
-		_, err := s.Claim(ctx(t), successor, tasks.Place{})
+		_, err := tryClaim(ctx(t), s, successor, tasks.Place{})
 		require.ErrorIs(t, err, tasks.ErrHandover)
 		require.NoError(t, s.Ready(ctx(t), successor))
 	}
 	_, err := s.Release(ctx(t), l, tasks.LastReport{})
 	require.NoError(t, err)
-	_, err = s.Claim(ctx(t), next, tasks.Place{})
+	_, err = tryClaim(ctx(t), s, next, tasks.Place{})
 	require.NoError(t, err)
-	_, err = s.Claim(ctx(t), other, tasks.Place{})
+	_, err = tryClaim(ctx(t), s, other, tasks.Place{})
 	require.ErrorIs(t, err, tasks.ErrHeld)
 }
 
@@ -56,17 +56,17 @@ func TestAStopDuringTheHandoverEndsThePush(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	l, next := handing(t, s)
 	announce(t, s, l)
-	_, err := s.Claim(ctx(t), next, tasks.Place{})
+	_, err := tryClaim(ctx(t), s, next, tasks.Place{})
 	require.ErrorIs(t, err, tasks.ErrHandover)
 	_, err = s.Stop(ctx(t), l.ID)
 	require.NoError(t, err)
 	require.False(t, handover(t, s, next).Stands)
-	_, err = s.Claim(ctx(t), next, tasks.Place{})
+	_, err = tryClaim(ctx(t), s, next, tasks.Place{})
 	require.ErrorIs(t, err, tasks.ErrHeld)
 	epoch, err := s.Release(ctx(t), l, tasks.LastReport{})
 	require.NoError(t, err)
 	require.Zero(t, epoch)
-	_, err = s.Claim(ctx(t), next, tasks.Place{})
+	_, err = tryClaim(ctx(t), s, next, tasks.Place{})
 	require.ErrorIs(t, err, tasks.ErrEnded)
 	requireEnded(t, rdb, get(t, s, l.ID))
 }
@@ -76,11 +76,11 @@ func TestThePreparedAttemptOfAVanishedOwnerIsTheSweepersNext(t *testing.T) {
 	l, next := handing(t, s)
 	announce(t, s, l)
 	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(1, l.ID)).Err())
-	_, err := s.Claim(ctx(t), next, tasks.Place{})
+	_, err := tryClaim(ctx(t), s, next, tasks.Place{})
 	require.ErrorIs(t, err, tasks.ErrHeld, "its owner's lease is over: the sweeper decides")
 	require.True(t, handover(t, s, next).Stands, "one that waits goes on waiting")
 	require.Equal(t, next.Epoch, takeover(t, s, expired(t, s, 1)[0]))
-	_, err = s.Claim(ctx(t), next, tasks.Place{})
+	_, err = tryClaim(ctx(t), s, next, tasks.Place{})
 	require.NoError(t, err)
 	require.Equal(t, tasks.Lost, renew(t, s, tasks.Renewal{Lease: l, State: tasks.Publishing}))
 }

@@ -75,7 +75,7 @@ func TestOnlyTheOwnerOfAPushShowsIt(t *testing.T) {
 	old := claim(t, s, p, "w1")
 	next := old
 	next.Epoch, next.Worker = takeover(t, s, expired(t, s, 1)[0]), "w2"
-	_, err := s.Claim(ctx(t), next, tasks.Place{})
+	_, err := tryClaim(ctx(t), s, next, tasks.Place{})
 	require.NoError(t, err)
 	mine := tasks.Preview{JPEG: []byte("mine"), At: time.UnixMilli(2000)}
 	require.NoError(t, s.SavePreview(ctx(t), next, mine))

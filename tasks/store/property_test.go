@@ -100,7 +100,7 @@ func (w *world) claim() {
 
 // try lets worker claim the attempt p.Epoch.
 func (w *world) try(worker string, p tasks.Push) {
-	got, err := w.s.Claim(c(), lease(p, worker), tasks.Place{Others: len(w.runs[worker])})
+	got, err := tryClaim(c(), w.s, lease(p, worker), tasks.Place{Others: len(w.runs[worker])})
 	if err == nil {
 		w.keep(worker, got.Push)
 		return

@@ -65,7 +65,7 @@ func TestCreateStopPairsRacingWithTwoWorkersAllEndStopped(t *testing.T) {
 func playUntilStopped(t *testing.T, s *store.Store, name string, queue <-chan tasks.Lease) {
 	for l := range queue {
 		l.Worker = name
-		if _, err := s.Claim(ctx(t), l, tasks.Place{}); err != nil {
+		if _, err := tryClaim(ctx(t), s, l, tasks.Place{}); err != nil {
 			continue
 		}
 		for verdict := tasks.Kept; verdict == tasks.Kept; {

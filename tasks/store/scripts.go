@@ -17,12 +17,12 @@ var luaFiles embed.FS
 
 // scripts are the store's scripts, each with what Go knows and lib.lua before it.
 type scripts struct {
-	create, claim, claims, renew, finish, release, stop, abort *redis.Script
-	register, fleet, refused                                   *redis.Script
-	announce, ready                                            *redis.Script
-	expired, takeover, deferred, forget, due, feed             *redis.Script
-	ring, next, undelivered, resend                            *redis.Script
-	look, preview, speed                                       *redis.Script
+	create, claims, renew, finish, release, stop, abort *redis.Script
+	register, fleet, refused                            *redis.Script
+	announce, ready                                     *redis.Script
+	expired, takeover, deferred, forget, due, feed      *redis.Script
+	ring, next, undelivered, resend                     *redis.Script
+	look, preview, speed                                *redis.Script
 }
 
 func newScripts() scripts {
@@ -33,7 +33,7 @@ func newScripts() scripts {
 		return redis.NewScript("local function act(KEYS, ARGV)\n" + lib + source(act) + "end\n" + source(name))
 	}
 	return scripts{
-		create: with("create"), claim: with("claim"), claims: each("claim", "claims"), renew: with("renew"),
+		create: with("create"), claims: each("claim", "claims"), renew: with("renew"),
 		finish: with("finish"), release: with("release"), stop: with("stop"), abort: with("abort"),
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
 		register: with("register"), fleet: with("fleet"),

@@ -27,7 +27,7 @@ func testCapacity(s *subject) {
 	require.Equal(s.t, 60*tasks.LeastCost, p.Cost)
 	l = lease(next, "w2")
 	claim := func(taken, limit tasks.Cost) error {
-		_, err := s.Claim(s.ctx(), l, tasks.Place{Taken: taken * tasks.LeastCost, Limit: limit * tasks.LeastCost}, Key)
+		_, err := s.claim(l, tasks.Place{Taken: taken * tasks.LeastCost, Limit: limit * tasks.LeastCost}, Key)
 		return err
 	}
 	require.ErrorIs(s.t, claim(41, 100), tasks.ErrCapacity)
@@ -44,7 +44,7 @@ func testCapacity(s *subject) {
 func testCapacityUnknown(s *subject) {
 	s.add()
 	claim := func(taken, limit tasks.Cost) error {
-		_, err := s.Claim(s.ctx(), lease(1, "w1"), tasks.Place{Taken: taken, Limit: limit}, Key)
+		_, err := s.claim(lease(1, "w1"), tasks.Place{Taken: taken, Limit: limit}, Key)
 		return err
 	}
 	require.ErrorIs(s.t, claim(1, tasks.LeastCost), tasks.ErrCapacity, "it costs what any push does")
@@ -58,10 +58,10 @@ func testCapacityOfASuccessor(s *subject) {
 	announced, err := s.Announce(s.ctx(), l)
 	require.NoError(s.t, err)
 	require.True(s.t, announced)
-	_, err = s.Claim(s.ctx(), lease(2, "w2"), tasks.Place{Taken: 1, Limit: 60 * tasks.LeastCost}, Key)
+	_, err = s.claim(lease(2, "w2"), tasks.Place{Taken: 1, Limit: 60 * tasks.LeastCost}, Key)
 	require.ErrorIs(s.t, err, tasks.ErrCapacity)
 	require.Empty(s.t, s.Get(id).Waiting, "it runs")
-	_, err = s.Claim(s.ctx(), lease(2, "w2"), tasks.Place{Taken: 1, Limit: 61 * tasks.LeastCost}, Key)
+	_, err = s.claim(lease(2, "w2"), tasks.Place{Taken: 1, Limit: 61 * tasks.LeastCost}, Key)
 	require.ErrorIs(s.t, err, tasks.ErrHandover)
 }
 
@@ -74,13 +74,13 @@ func testCapacityOfThePrepared(s *subject) {
 	prepared := func(id string) tasks.Claim {
 		add(id)
 		l, next := tasks.Lease{ID: id, Epoch: 1, Worker: "w1"}, tasks.Lease{ID: id, Epoch: 2, Worker: "w2"}
-		_, err := s.Claim(s.ctx(), l, tasks.Place{}, Key)
+		_, err := s.claim(l, tasks.Place{}, Key)
 		require.NoError(s.t, err)
 		s.costs(l, 40*tasks.LeastCost)
 		announced, err := s.Announce(s.ctx(), l)
 		require.NoError(s.t, err)
 		require.True(s.t, announced)
-		_, err = s.Claim(s.ctx(), next, tasks.Place{}, Key)
+		_, err = s.claim(next, tasks.Place{}, Key)
 		require.ErrorIs(s.t, err, tasks.ErrHandover)
 		_, err = s.Release(s.ctx(), l, tasks.LastReport{})
 		require.NoError(s.t, err)

@@ -89,8 +89,17 @@ func (s *subject) ctx() context.Context {
 // add stores the suite's push.
 func (s *subject) add() { s.Add(tasks.Push{ID: id, Epoch: 1}) }
 
+// claim claims one attempt.
+func (s *subject) claim(l tasks.Lease, place tasks.Place, keys ...string) (tasks.Claimed, error) {
+	answers, err := s.Claims(s.ctx(), []tasks.Claim{{Lease: l, Place: place}}, keys...)
+	if err != nil {
+		return tasks.Claimed{}, err
+	}
+	return answers[0].Claimed, answers[0].Err
+}
+
 func (s *subject) tryClaim(l tasks.Lease, others int) error {
-	_, err := s.Claim(s.ctx(), l, tasks.Place{Others: others}, Key)
+	_, err := s.claim(l, tasks.Place{Others: others}, Key)
 	return err
 }
 
@@ -127,7 +136,7 @@ func (s *subject) finish(l tasks.Lease, state tasks.State) (tasks.State, error) 
 
 func testClaim(s *subject) {
 	s.add()
-	claimed, err := s.Claim(s.ctx(), lease(1, "w1"), tasks.Place{Others: 5}, "0b0b0b0b", Key)
+	claimed, err := s.claim(lease(1, "w1"), tasks.Place{Others: 5}, "0b0b0b0b", Key)
 	require.NoError(s.t, err)
 	require.NotEmpty(s.t, claimed.Envelope)
 	got := s.Get(id)
@@ -148,7 +157,7 @@ func testClaimRepeated(s *subject) {
 func testClaimRefused(s *subject) {
 	require.ErrorIs(s.t, s.tryClaim(lease(1, "w1"), 0), tasks.ErrGone)
 	s.add()
-	_, err := s.Claim(s.ctx(), lease(1, "w1"), tasks.Place{}, "0b0b0b0b")
+	_, err := s.claim(lease(1, "w1"), tasks.Place{}, "0b0b0b0b")
 	require.ErrorIs(s.t, err, tasks.ErrNoKey)
 	require.Equal(s.t, tasks.WaitingForKey, s.Get(id).Waiting)
 	require.NoError(s.t, s.tryClaim(lease(1, "w1"), 0))
@@ -345,10 +354,10 @@ func testHandover(s *subject) {
 		require.NoError(s.t, err)
 		require.True(s.t, announced)
 	}
-	_, err := s.Claim(s.ctx(), next, tasks.Place{}, "0b0b0b0b")
+	_, err := s.claim(next, tasks.Place{}, "0b0b0b0b")
 	require.ErrorIs(s.t, err, tasks.ErrNoKey)
 	require.Empty(s.t, s.Get(id).Waiting, "it does not wait: it publishes")
-	claimed, err := s.Claim(s.ctx(), next, tasks.Place{}, Key)
+	claimed, err := s.claim(next, tasks.Place{}, Key)
 	require.ErrorIs(s.t, err, tasks.ErrHandover)
 	require.NotEmpty(s.t, claimed.Envelope)
 	require.Equal(s.t, time.Second, claimed.Push.Progress.Position)

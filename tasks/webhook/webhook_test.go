@@ -168,8 +168,9 @@ func (s *scene) deliverer() *webhook.Deliverer {
 func (s *scene) happen(troubles int) {
 	s.t.Helper()
 	l := tasks.Lease{ID: s.push.ID, Epoch: 1, Worker: "w"}
-	_, err := s.store.Claim(ctx(s.t), l, tasks.Place{})
+	answers, err := s.store.Claims(ctx(s.t), []tasks.Claim{{Lease: l}})
 	require.NoError(s.t, err)
+	require.NoError(s.t, answers[0].Err)
 	renew := func(state tasks.State, events ...tasks.Event) {
 		_, err := s.store.Renew(ctx(s.t), tasks.WorkerReport{Name: "w"}, []tasks.Renewal{{Lease: l, State: state, Started: time.Now(), Events: events}})
 		require.NoError(s.t, err)
