@@ -185,7 +185,7 @@ func (in *Input) read(ctx context.Context) error {
 	steps := clock.StepRemover{Interleaved: in.Info.Container == "flv"} // fragments hold all of a track before the other
 	for {
 		p, err := in.source.ReadPacket()
-		beyond := err == nil && in.trim.beyond(p)
+		beyond := err == nil && in.trim.beyond(&p)
 		if in.trim.over {
 			err = io.EOF
 		}
@@ -220,7 +220,7 @@ func (in *Input) read(ctx context.Context) error {
 			continue
 		}
 		p.Lost, left[p.Track] = left[p.Track], 0
-		if err := in.queue.Put(ctx, p, in.gate.IsKey(p)); err != nil {
+		if err := in.queue.Put(ctx, p, in.gate.IsKey(&p)); err != nil {
 			return err
 		}
 	}
@@ -228,7 +228,7 @@ func (in *Input) read(ctx context.Context) error {
 
 // accept makes a track what p, which is looked at or given out, says it is from
 // now on.
-func (in *Input) accept(p media.Packet) {
+func (in *Input) accept(p *media.Packet) {
 	if p.Change == nil {
 		return
 	}
@@ -305,22 +305,22 @@ func (in *Input) Next(ctx context.Context, patience time.Duration) (media.Packet
 			return p, err
 		}
 		begun := in.gate.Open
-		switch passed := in.gate.Pass(p); {
+		switch passed := in.gate.Pass(&p); {
 		case passed:
 			in.pending.Attach(&p)
 			if !begun {
 				p = in.begins(p)
 			}
 			return p, nil
-		case !begun && in.gate.Kind(p) == media.Audio:
+		case !begun && in.gate.Kind(&p) == media.Audio:
 			in.early.add(p, &in.pending)
 		case !begun:
-			in.pending.Keep(p)
+			in.pending.Keep(&p)
 			if in.skippedPictures++; in.skippedPictures > mostBeforeKey {
 				return p, errNoKey
 			}
 		default:
-			in.pending.Keep(p)
+			in.pending.Keep(&p)
 		}
 	}
 }
@@ -336,12 +336,12 @@ func (in *Input) begins(key media.Packet) media.Packet {
 	early := in.early.packets
 	in.early.packets = nil
 	begin := in.Info.StartTime + in.From
-	leads := !in.Live && !key.NoPTS && (in.From == 0 || in.Seeks && clock.ShownAt(key) > begin)
+	leads := !in.Live && !key.NoPTS && (in.From == 0 || in.Seeks && clock.ShownAt(&key) > begin)
 	if leads && in.From > 0 {
 		early = slices.DeleteFunc(early, func(p media.Packet) bool {
-			before := clock.ShownAt(p)+p.Duration <= begin
+			before := clock.ShownAt(&p)+p.Duration <= begin
 			if before {
-				in.pending.Keep(p)
+				in.pending.Keep(&p)
 			}
 			return before
 		})
@@ -349,14 +349,14 @@ func (in *Input) begins(key media.Packet) media.Packet {
 	var all []media.Packet
 	lead := time.Duration(0)
 	if leads && len(early) > 0 {
-		in.gate.From = clock.ShownAt(early[0])
+		in.gate.From = clock.ShownAt(&early[0])
 		if in.From > 0 {
 			in.gate.From = max(in.gate.From, begin)
 		}
 		all, lead = standBeside(&key, early, in.gate.From)
 	}
 	if lead < leastLead {
-		in.gate.From = clock.ShownAt(key)
+		in.gate.From = clock.ShownAt(&key)
 		in.ahead = append(early, in.ahead...)
 		return key
 	}
@@ -369,14 +369,14 @@ func (in *Input) begins(key media.Packet) media.Packet {
 // need not be key's.
 func standBeside(key *media.Packet, sound []media.Packet, from time.Duration) (all []media.Packet, lead time.Duration) {
 	for len(sound) > 0 {
-		n, end := 0, clock.ShownAt(sound[0])
-		for n < len(sound) && goesOn(end, clock.ShownAt(sound[n])) {
-			end = max(end, clock.ShownAt(sound[n])+sound[n].Duration)
+		n, end := 0, clock.ShownAt(&sound[0])
+		for n < len(sound) && goesOn(end, clock.ShownAt(&sound[n])) {
+			end = max(end, clock.ShownAt(&sound[n])+sound[n].Duration)
 			n++
 		}
 		until := end
-		if at := clock.ShownAt(*key); n == len(sound) && at >= clock.ShownAt(sound[0])-clock.MaxApart && at <= end+clock.MaxApart { // of one clock
-			until, end = clock.DecodedAt(*key), at
+		if at := clock.ShownAt(key); n == len(sound) && at >= clock.ShownAt(&sound[0])-clock.MaxApart && at <= end+clock.MaxApart { // of one clock
+			until, end = clock.DecodedAt(key), at
 		}
 		for at := from; at < until; at += clock.FrameHold {
 			p := *key
@@ -386,7 +386,7 @@ func standBeside(key *media.Packet, sound []media.Packet, from time.Duration) (a
 		}
 		all, lead, sound = append(all, sound[:n]...), lead+end-from, sound[n:]
 		if len(sound) > 0 {
-			from = clock.ShownAt(sound[0])
+			from = clock.ShownAt(&sound[0])
 		}
 	}
 	return all, lead
@@ -415,7 +415,7 @@ func (in *Input) take(ctx context.Context, patience time.Duration) (media.Packet
 	} else {
 		p, err = in.get(ctx, patience)
 	}
-	in.accept(p)
+	in.accept(&p)
 	return p, err
 }
 
@@ -446,19 +446,19 @@ func (in *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool
 		if !p.NoDTS && target-steady.DTS > most {
 			return false, nil
 		}
-		if in.gate.IsKey(p) && steady.PTS <= target {
-			since := clock.ShownAt(p) - MaxSkip
+		if in.gate.IsKey(&p) && steady.PTS <= target {
+			since := clock.ShownAt(&p) - MaxSkip
 			if ahead != before { // of another clock
 				since = clock.Forever
 			}
 			found, kept, before = true, in.soundOf(kept, since), ahead
 		}
 		kept = append(kept, p)
-		if in.gate.Kind(p) == media.Video {
+		if in.gate.Kind(&p) == media.Video {
 			pictures++
 		}
 		if in.isPast(steady, target) {
-			found = found || opened <= position && pictures == 1 && in.gate.Kind(p) == media.Video && p.Keyframe
+			found = found || opened <= position && pictures == 1 && in.gate.Kind(&p) == media.Video && p.Keyframe
 			break
 		}
 	}
@@ -473,7 +473,7 @@ func (in *Input) isPast(p media.Packet, target time.Duration) bool {
 	if (in.gate.AudioOnly || p.Track == in.gate.Video) && !p.NoDTS {
 		return p.DTS > target
 	}
-	return clock.ShownAt(p) > target+MaxSkip
+	return clock.ShownAt(&p) > target+MaxSkip
 }
 
 // SkipToNewest leaves out what of a live source has piled up before its newest
@@ -488,8 +488,8 @@ func (in *Input) SkipToNewest(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if in.gate.IsKey(p) {
-			kept = in.soundOf(kept, clock.ShownAt(p)-MaxSkip)
+		if in.gate.IsKey(&p) {
+			kept = in.soundOf(kept, clock.ShownAt(&p)-MaxSkip)
 		}
 		kept = append(kept, p)
 	}
@@ -501,9 +501,9 @@ func (in *Input) SkipToNewest(ctx context.Context) error {
 // after it: sound of a time from since on.
 func (in *Input) soundOf(packets []media.Packet, since time.Duration) []media.Packet {
 	return slices.DeleteFunc(packets, func(p media.Packet) bool {
-		sound := !in.gate.AudioOnly && in.gate.Kind(p) == media.Audio && clock.ShownAt(p) >= since
+		sound := !in.gate.AudioOnly && in.gate.Kind(&p) == media.Audio && clock.ShownAt(&p) >= since
 		if !sound {
-			in.pending.Keep(p)
+			in.pending.Keep(&p)
 		}
 		return !sound
 	})
