@@ -156,6 +156,8 @@ func (l *trackQueue) take() media.Packet {
 	p := l.ring[l.head]
 	l.ring[l.head] = media.Packet{}
 	l.head = (l.head + 1) % len(l.ring)
-	l.n--
+	if l.n--; l.n == 0 {
+		l.head = 0 // memory that was used just now costs less
+	}
 	return p
 }

@@ -69,7 +69,7 @@ type reading struct {
 	corrupt  [2]atomic.Int64  // packets left out as damaged, or made of what is; by MediaType
 	tail     [2]time.Duration // of it at the end, by MediaType; to be used when the queue has failed
 	passedOn bool             // another input has the source
-	ended    chan struct{}    // closed when all of the source has been read
+	through  atomic.Bool      // all of the source has been read
 }
 
 // Part is what of a source an input plays.
@@ -104,7 +104,6 @@ func Open(ctx context.Context, o media.Opener, r media.SourceRequest, part Part,
 
 func newInput(source media.Source, mode media.SourceMode) *Input {
 	f := &Input{source: source, Info: source.Info()}
-	f.ended = make(chan struct{})
 	f.Live = mode == media.ModeLive || (mode != media.ModeVOD && f.Info.Live)
 	recorded := !f.Info.Live && (f.Info.Duration > 0 || f.Info.Still) // it is all there, though played as live
 	f.Realtime, f.Bursty = f.Live && !recorded && !f.Segmented(), f.Live && !recorded && f.Segmented()
@@ -191,7 +190,7 @@ func (in *Input) read(ctx context.Context) error {
 		}
 		if err != nil {
 			if IsEnd(err) && !in.Live {
-				close(in.ended)
+				in.through.Store(true)
 			}
 			return in.readError(ctx, err)
 		}
@@ -242,14 +241,7 @@ func (in *Input) accept(p *media.Packet) {
 }
 
 // ReadThrough says whether all of the source has been read.
-func (in *Input) ReadThrough() bool {
-	select {
-	case <-in.ended:
-		return true
-	default:
-		return false
-	}
-}
+func (in *Input) ReadThrough() bool { return in.through.Load() }
 
 // TakeTail returns, once, how much of a track was damaged at the end.
 func (in *Input) TakeTail(kind media.MediaType) time.Duration {

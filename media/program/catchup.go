@@ -40,12 +40,15 @@ func (c *catchUp) leader() (l input.Leader) {
 	return l
 }
 
-// leavesOut says whether p, which has come out of the aligner, is left out. Once
-// that and what is on its way to the room are more than a live source may lag,
-// everything is, up to a keyframe that does not lie beyond: a picture that stands
-// for longer would be the price, and a queue that runs dry. Until there is such a
-// keyframe all goes on.
+// leavesOut says whether p, which has come out of the aligner, is left out: of a live
+// playlist alone. Once that and what is on its way to the room are more than a live
+// source may lag, everything is, up to a keyframe that does not lie beyond: a picture
+// that stands for longer would be the price, and a queue that runs dry. Until there is
+// such a keyframe all goes on.
 func (c *catchUp) leavesOut(p *media.Packet) bool {
+	if !c.times.input.Bursty {
+		return false
+	}
 	if c.keys == 0 {
 		reach := time.Duration(c.commands.overdue.Load()) - c.total
 		if reach+c.playlist.onItsWay() <= input.LiveBehind || c.times.input.LooksAhead() {

@@ -180,7 +180,7 @@ func (cv *coverage) account(kind media.MediaType, p *media.Packet) {
 	if track.filled != nil { // its plan says so
 		c.quiet = 0
 	}
-	if p.Origin == media.Taken {
+	if p.Origin == media.Taken && c.gone+c.quiet > 0 {
 		cv.tellInstead(kind, p.PTS)
 	}
 }

@@ -553,13 +553,15 @@ func (pg *Program) Do(c Command) { c.apply(&pg.commands) }
 // Sent notes that a room has taken packets by now: the position moves on.
 func (pg *Program) Sent(packets []media.Packet, now time.Time) {
 	position, plays := pg.progress.position, pg.progress.plays
+	taken := false
 	for i := range packets {
 		p := &packets[i]
 		pg.absence.last.note(p, now)
-		if p.Origin == media.Taken {
-			pg.recovery.retries.Sent(now)
-		}
 		pg.progress.note(p)
+		taken = taken || p.Origin == media.Taken
+	}
+	if taken {
+		pg.recovery.retries.Sent(now)
 	}
 	if pg.progress.position != position || pg.progress.plays != plays {
 		pg.Meter.Advance(pg.progress.position, pg.progress.plays)
