@@ -67,7 +67,7 @@ func (p *part) fill(silence time.Duration) error {
 // keep makes b, which was read behind the window, the end of it.
 func (p *part) keep(b []byte) {
 	if cap(p.window) == 0 {
-		p.window = make([]byte, 0, keptBytes+2*fillBytes)
+		p.window = make([]byte, 0, keptBytes+fillBytes)
 	}
 	b = b[max(0, len(b)-keptBytes):]
 	if most := keptBytes - len(b); len(p.window) > most {
