@@ -117,7 +117,8 @@ func (h *host) begin() error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // a group: see bound
 	cmd.ExtraFiles = []*os.File{there}
 	cmd.Env = []string{
-		"GOMAXPROCS=1", "MALLOC_ARENA_MAX=1",
+		"GOMAXPROCS=1",
+		"MALLOC_ARENA_MAX=1", // glibc has one for each thread otherwise, with holes of its own
 		"GOMEMLIMIT=" + strconv.FormatInt(p.cfg.Memory/4, 10),
 	}
 	started := make(chan error)
