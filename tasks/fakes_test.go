@@ -28,6 +28,7 @@ type fakeStore struct {
 	late       int                // so many renewals more are late
 	alone      bool               // there is no other worker to hand over to
 	sealedBy   string             // id of the key of every envelope; "key" when empty
+	keepers    map[string]keeper  // push id → who keeps its cores for it
 
 	renewals   []Renewal
 	registered []Registration
@@ -37,11 +38,18 @@ type fakeStore struct {
 	report     WorkerReport // of the last renew
 }
 
+// keeper is a worker that keeps its cores for a push.
+type keeper struct {
+	worker string
+	lacks  Cost
+	until  time.Time
+}
+
 func newFakeStore(ps ...Push) *fakeStore {
 	s := &fakeStore{
 		pushes: map[string]Push{}, workers: map[string]bool{}, last: map[string]Lease{}, announced: map[string]int64{},
 		successors: map[string]string{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{},
-		refused: map[string]Waiting{},
+		refused: map[string]Waiting{}, keepers: map[string]keeper{},
 	}
 	for _, p := range ps {
 		s.pushes[p.ID] = p
@@ -101,16 +109,29 @@ func (s *fakeStore) claim(l Lease, place Place, keys ...string) (Claimed, error)
 			p.Waiting = WaitingForCapacity
 			s.pushes[l.ID] = p
 		}
-		return Claimed{}, ErrCapacity
+		return Claimed{}, s.noCapacity(p, l.Worker, place)
 	case announced:
 		return Claimed{Push: p, Envelope: "sealed"}, ErrHandover
 	}
 	p.Worker, p.State, p.Epoch = l.Worker, Starting, l.Epoch
+	delete(s.keepers, l.ID)
 	if p.Waiting != "" {
 		p.Waiting, p.Trouble = "", nil
 	}
 	s.pushes[l.ID] = p
 	return Claimed{Push: p, Envelope: "sealed"}, nil
+}
+
+// noCapacity is no_capacity() of lua/claim.lua.
+func (s *fakeStore) noCapacity(p Push, worker string, place Place) error {
+	k, lacks := s.keepers[p.ID], place.Taken+max(p.Cost, LeastCost)-place.Limit
+	elsewhere := k.worker != "" && k.worker != worker && time.Now().Before(k.until) && k.lacks <= lacks
+	young := p.CreatedAt.IsZero() || time.Since(p.CreatedAt) < KeepAfter
+	if p.StartedAt.IsZero() && young || elsewhere {
+		return ErrCapacity
+	}
+	s.keepers[p.ID] = keeper{worker, lacks, time.Now().Add(KeepTime)}
+	return ErrKept
 }
 
 func (s *fakeStore) Claims(_ context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {

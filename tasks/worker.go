@@ -107,8 +107,8 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	if err != nil {
 		w.Metrics.Refused(err)
 	}
-	if errors.Is(err, ErrCapacity) {
-		w.carried.refused(t)
+	if !errors.Is(err, errClaimedTwice) { // which says nothing of the push
+		w.carried.keep(t, errors.Is(err, ErrKept))
 	}
 	if a == nil {
 		return err
@@ -137,8 +137,7 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	if w.slots >= w.Slots {
 		return nil, ErrFull
 	}
-	if !w.carried.takes(t.GoesOn) {
-		w.carried.refused(t)
+	if !w.carried.takes(t) {
 		return nil, ErrCapacity
 	}
 	w.slots++
