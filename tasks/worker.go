@@ -169,9 +169,11 @@ func (w *Worker) register(a *attempt) (older *attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if older := w.attempts[a.lease.ID]; older != nil {
+		w.following[a.lease.ID] = a
 		return older
 	}
 	w.attempts[a.lease.ID] = a
+	delete(w.following, a.lease.ID)
 	if w.preparing[a.lease.ID] == a {
 		delete(w.preparing, a.lease.ID)
 	}
