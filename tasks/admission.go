@@ -25,6 +25,11 @@ const (
 	// KeepTime is how long another worker's keeping counts that does not ask again:
 	// it has vanished, or has no memory.
 	KeepTime = 5 * time.Second
+	// GiveWayAfter is how long a push waits before no worker keeps its cores for it for
+	// GiveWayTime; then it is twice as long, and so on. Where pushes never end new ones
+	// would wait for ever else.
+	GiveWayAfter = 5 * time.Minute
+	GiveWayTime  = 30 * time.Second
 	// keptEvery is how often a worker asks for what it keeps its cores for.
 	keptEvery = time.Second
 )

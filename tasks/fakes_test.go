@@ -19,16 +19,17 @@ import (
 type fakeStore struct {
 	mu         sync.Mutex
 	pushes     map[string]Push
-	workers    map[string]bool    // that have renewed
-	last       map[string]Lease   // push id → the attempt that left it last
-	announced  map[string]int64   // push id → the attempt that may prepare
-	successors map[string]string  // push id → who is ready
-	verdicts   map[string]Verdict // set by hand
-	away       bool               // every call fails
-	late       int                // so many renewals more are late
-	alone      bool               // there is no other worker to hand over to
-	sealedBy   string             // id of the key of every envelope; "key" when empty
-	keepers    map[string]keeper  // push id → who keeps its cores for it
+	workers    map[string]bool      // that have renewed
+	last       map[string]Lease     // push id → the attempt that left it last
+	announced  map[string]int64     // push id → the attempt that may prepare
+	successors map[string]string    // push id → who is ready
+	verdicts   map[string]Verdict   // set by hand
+	away       bool                 // every call fails
+	late       int                  // so many renewals more are late
+	alone      bool                 // there is no other worker to hand over to
+	sealedBy   string               // id of the key of every envelope; "key" when empty
+	keepers    map[string]keeper    // push id → who keeps its cores for it
+	short      map[string]time.Time // push id → since when no cores suffice for it
 
 	renewals   []Renewal
 	registered []Registration
@@ -49,7 +50,7 @@ func newFakeStore(ps ...Push) *fakeStore {
 	s := &fakeStore{
 		pushes: map[string]Push{}, workers: map[string]bool{}, last: map[string]Lease{}, announced: map[string]int64{},
 		successors: map[string]string{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{},
-		refused: map[string]Waiting{}, keepers: map[string]keeper{},
+		refused: map[string]Waiting{}, keepers: map[string]keeper{}, short: map[string]time.Time{},
 	}
 	for _, p := range ps {
 		s.pushes[p.ID] = p
@@ -108,6 +109,7 @@ func (s *fakeStore) claim(l Lease, place Place, keys ...string) (Claimed, error)
 		if p.Worker == "" {
 			p.Waiting = WaitingForCapacity
 			s.pushes[l.ID] = p
+			s.short[l.ID] = cmp.Or(s.short[l.ID], time.Now())
 		}
 		return Claimed{}, s.noCapacity(p, l.Worker, place)
 	case announced:
@@ -115,6 +117,7 @@ func (s *fakeStore) claim(l Lease, place Place, keys ...string) (Claimed, error)
 	}
 	p.Worker, p.State, p.Epoch = l.Worker, Starting, l.Epoch
 	delete(s.keepers, l.ID)
+	delete(s.short, l.ID)
 	if p.Waiting != "" {
 		p.Waiting, p.Trouble = "", nil
 	}
@@ -126,8 +129,16 @@ func (s *fakeStore) claim(l Lease, place Place, keys ...string) (Claimed, error)
 func (s *fakeStore) noCapacity(p Push, worker string, place Place) error {
 	k, lacks := s.keepers[p.ID], place.Taken+max(p.Cost, LeastCost)-place.Limit
 	elsewhere := k.worker != "" && k.worker != worker && time.Now().Before(k.until) && k.lacks <= lacks
-	young := p.CreatedAt.IsZero() || time.Since(p.CreatedAt) < KeepAfter
-	if p.StartedAt.IsZero() && young || elsewhere {
+	since := s.short[p.ID]
+	if p.StartedAt.IsZero() {
+		since = p.CreatedAt
+	}
+	age, keeps := time.Since(cmp.Or(since, time.Now())), GiveWayAfter
+	for age >= 2*keeps {
+		keeps *= 2
+	}
+	givesWay := age >= keeps && age < keeps+GiveWayTime
+	if givesWay || p.StartedAt.IsZero() && age < KeepAfter || elsewhere {
 		return ErrCapacity
 	}
 	s.keepers[p.ID] = keeper{worker, lacks, time.Now().Add(KeepTime)}

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -74,7 +75,10 @@ func (l *line) serve(ctx context.Context, w *Worker) {
 	}
 }
 
-const longestPlay = 20 * time.Second
+const (
+	longestPlay = 20 * time.Second
+	endless     = "endless" // plays for ever
+)
 
 // crew is workers that carry ten copies each, with one queue. A push is re-encoded for
 // the units of its room, and plays for half of longestPlay and a part of the other half.
@@ -91,9 +95,11 @@ func (c *crew) Play(ctx context.Context, job media.Job) error {
 	defer cancel(nil)
 	room := job.Destination.RoomID
 	lasts := longestPlay/2 + longestPlay/20*time.Duration(room[len(room)-1]%10)
-	defer time.AfterFunc(lasts, func() { cancel(nil) }).Stop()
+	if room != endless {
+		defer time.AfterFunc(lasts, func() { cancel(nil) }).Stop()
+	}
 	err := c.recoding.Play(ctx, job)
-	if err == context.Canceled {
+	if errors.Is(err, context.Canceled) {
 		return nil // it is over
 	}
 	return err
@@ -157,6 +163,13 @@ func (c *crew) playsWithin(t *testing.T, id string, limit time.Duration) time.Du
 		}
 		require.Less(t, after, limit, "%s waits", id)
 	}
+}
+
+// forget lets a room be opened for the first time again.
+func (c *crew) forget(room string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.opens, room)
 }
 
 func (c *crew) keeper(id string) string {
@@ -262,6 +275,25 @@ func TestWhenAWorkerDiesThatKeepsItsCoresAnotherOneDoes(t *testing.T) {
 		}
 		c.kill[c.keeper("large")]()
 		c.playsWithin(t, "large", KeepTime+longestPlay+15*time.Second)
+	})
+}
+
+func TestCopiesComeToAWorkerThatKeepsItsCoresWhileItsPushesNeverEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(map[string]int{"large": 40}, "w1")
+		defer c.close()
+		c.start(endless, false)
+		c.playsWithin(t, endless, time.Second)
+		c.start("large", false)
+		time.Sleep(KeepAfter + 5*time.Second)
+		require.Equal(t, 1, c.keeping())
+		for range 3 { // five minutes, ten, twenty
+			c.start("copy", false)
+			require.Greater(t, c.playsWithin(t, "copy", 10*time.Minute), time.Minute)
+			c.forget("copy")
+			time.Sleep(GiveWayTime + 2*time.Second)
+			require.Equal(t, 1, c.keeping())
+		}
 	})
 }
 

@@ -72,6 +72,16 @@ func testKept(s *subject) {
 	require.ErrorIs(s.t, s.claimIn("w1", 2, 90), tasks.ErrKept, "nobody keeps them any more")
 }
 
+func testGivesWay(s *subject) {
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-4*tasks.GiveWayAfter - tasks.GiveWayTime/2)})
+	s.isNotKept(s.claimIn("w1", 1, 1))
+}
+
+func testKeptOnAfterItGaveWay(s *subject) {
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-4*tasks.GiveWayAfter - 3*tasks.GiveWayTime)})
+	require.ErrorIs(s.t, s.claimIn("w1", 1, 1), tasks.ErrKept)
+}
+
 func testKeptForWhatGoesOn(s *subject) {
 	l := s.claimed()
 	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now()}))

@@ -51,6 +51,8 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"an announced attempt prepares where it fits":                    testCapacityOfASuccessor,
 		"what is prepared has its place when it is claimed":              testCapacityOfThePrepared,
 		"no cores are kept for a new push that came a moment ago":        testNotKept,
+		"a push that waits for long gives way now and then":              testGivesWay,
+		"cores are kept again for a push that gave way":                  testKeptOnAfterItGaveWay,
 		"cores are kept at once for a push that was in its room":         testKeptForWhatGoesOn,
 		"the worker that lacks least keeps its cores":                    testKept,
 		"a renew writes what the attempt tells":                          testRenew,

@@ -9,7 +9,8 @@
 --      12 what all may cost, 0 for any, 13 what a push costs at least, 14 waiting reason
 --      of one that does not fit beside them, 15 1 of a push that the worker has
 --      prepared: it has its place, 16 the age in ms from which on a worker keeps its cores for
---      a new push, 17 ms that this counts
+--      a new push, 17 ms that this counts, 18 the age in ms at which it gives way first,
+--      19 for how many ms
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
 --      · {'held'} · {'isolated'}, {'no_key'}, {'no_capacity'}, {'kept'}: it
 --      stays queued; kept: the worker is to keep its cores for it · {'handover',
@@ -59,10 +60,14 @@ local function too_much()
   return ARGV[15] ~= '1' and limit > 0 and taken > 0 and lacks > 0
 end
 -- One worker keeps its cores for a push that does not fit: the one that lacks least of
--- those that were asked.
+-- those that were asked. Pushes there may never end, so all workers stop keeping for a
+-- while now and then, each time after twice as long.
 local function no_capacity()
-  local since = tonumber(redis.call('HGET', k.push, 'created_at') or '') or t
-  if rec.started == '' and t - since < tonumber(ARGV[16]) then return {'no_capacity'} end
+  local since = redis.call('HGET', k.push, rec.started == '' and 'created_at' or 'waiting_since')
+  local age, keeps = t - (tonumber(since or '') or t), tonumber(ARGV[18])
+  while age >= 2 * keeps do keeps = 2 * keeps end
+  local gives_way = age >= keeps and age < keeps + tonumber(ARGV[19])
+  if gives_way or rec.started == '' and age < tonumber(ARGV[16]) then return {'no_capacity'} end
   local till, lack, keeper = string.match(rec.kept, '^(%d+) (%d+) (.*)$')
   if keeper and keeper ~= worker and tonumber(till) > t and tonumber(lack) <= lacks then return {'no_capacity'} end
   redis.call('HSET', k.push, 'kept', int(t + tonumber(ARGV[17])) .. ' ' .. int(lacks) .. ' ' .. worker)
