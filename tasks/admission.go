@@ -22,9 +22,6 @@ const (
 	// KeepAfter is how old a new push is when a worker begins to keep its cores for it:
 	// until then smaller ones go first. One that was in its room may be of any age.
 	KeepAfter = 10 * time.Second
-	// KeepTime is how long another worker's keeping counts that does not ask again:
-	// it has vanished, or has no memory.
-	KeepTime = 5 * time.Second
 	// GiveWayAfter is how long a push waits before no worker keeps its cores for it for
 	// GiveWayTime; then it is twice as long, and so on. Where pushes never end new ones
 	// would wait for ever else.

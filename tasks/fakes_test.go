@@ -28,6 +28,7 @@ type fakeStore struct {
 	late       int                  // so many renewals more are late
 	alone      bool                 // there is no other worker to hand over to
 	sealedBy   string               // id of the key of every envelope; "key" when empty
+	lease      time.Duration        // for which a worker that does not ask again keeps its cores
 	keepers    map[string]keeper    // push id → who keeps its cores for it
 	short      map[string]time.Time // push id → since when no cores suffice for it
 
@@ -50,7 +51,7 @@ func newFakeStore(ps ...Push) *fakeStore {
 	s := &fakeStore{
 		pushes: map[string]Push{}, workers: map[string]bool{}, last: map[string]Lease{}, announced: map[string]int64{},
 		successors: map[string]string{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{},
-		refused: map[string]Waiting{}, keepers: map[string]keeper{}, short: map[string]time.Time{},
+		refused: map[string]Waiting{}, lease: 3 * time.Second, keepers: map[string]keeper{}, short: map[string]time.Time{},
 	}
 	for _, p := range ps {
 		s.pushes[p.ID] = p
@@ -141,7 +142,7 @@ func (s *fakeStore) noCapacity(p Push, worker string, place Place) error {
 	if givesWay || p.StartedAt.IsZero() && age < KeepAfter || elsewhere {
 		return ErrCapacity
 	}
-	s.keepers[p.ID] = keeper{worker, lacks, time.Now().Add(KeepTime)}
+	s.keepers[p.ID] = keeper{worker, lacks, time.Now().Add(s.lease)}
 	return ErrKept
 }
 
@@ -381,7 +382,7 @@ type FakeStore struct{ *fakeStore }
 // NewFakeStore returns a FakeStore whose envelopes are sealed by the suite's key.
 func NewFakeStore() FakeStore {
 	s := newFakeStore()
-	s.sealedBy = "0a0a0a0a"
+	s.sealedBy, s.lease = "0a0a0a0a", time.Hour
 	return FakeStore{s}
 }
 

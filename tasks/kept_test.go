@@ -274,7 +274,7 @@ func TestWhenAWorkerDiesThatKeepsItsCoresAnotherOneDoes(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		c.kill[c.keeper("large")]()
-		c.playsWithin(t, "large", KeepTime+longestPlay+15*time.Second)
+		c.playsWithin(t, "large", longestPlay+20*time.Second)
 	})
 }
 

@@ -54,7 +54,7 @@ func (s *subject) isNotKept(err error) {
 }
 
 func testNotKept(s *subject) {
-	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-tasks.KeepAfter / 2)})
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(time.Hour)})
 	s.isNotKept(s.claimIn("w1", 1, 1))
 }
 
@@ -73,7 +73,7 @@ func testKept(s *subject) {
 }
 
 func testGivesWay(s *subject) {
-	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-4*tasks.GiveWayAfter - tasks.GiveWayTime/2)})
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-4*tasks.GiveWayAfter - time.Second)})
 	s.isNotKept(s.claimIn("w1", 1, 1))
 }
 

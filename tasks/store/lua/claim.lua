@@ -9,8 +9,7 @@
 --      12 what all may cost, 0 for any, 13 what a push costs at least, 14 waiting reason
 --      of one that does not fit beside them, 15 1 of a push that the worker has
 --      prepared: it has its place, 16 the age in ms from which on a worker keeps its cores for
---      a new push, 17 ms that this counts, 18 the age in ms at which it gives way first,
---      19 for how many ms
+--      a new push, 17 the age in ms at which it gives way first, 18 for how many ms
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
 --      · {'held'} · {'isolated'}, {'no_key'}, {'no_capacity'}, {'kept'}: it
 --      stays queued; kept: the worker is to keep its cores for it · {'handover',
@@ -64,13 +63,13 @@ end
 -- while now and then, each time after twice as long.
 local function no_capacity()
   local since = redis.call('HGET', k.push, rec.started == '' and 'created_at' or 'waiting_since')
-  local age, keeps = t - (tonumber(since or '') or t), tonumber(ARGV[18])
+  local age, keeps = t - (tonumber(since or '') or t), tonumber(ARGV[17])
   while age >= 2 * keeps do keeps = 2 * keeps end
-  local gives_way = age >= keeps and age < keeps + tonumber(ARGV[19])
+  local gives_way = age >= keeps and age < keeps + tonumber(ARGV[18])
   if gives_way or rec.started == '' and age < tonumber(ARGV[16]) then return {'no_capacity'} end
   local till, lack, keeper = string.match(rec.kept, '^(%d+) (%d+) (.*)$')
   if keeper and keeper ~= worker and tonumber(till) > t and tonumber(lack) <= lacks then return {'no_capacity'} end
-  redis.call('HSET', k.push, 'kept', int(t + tonumber(ARGV[17])) .. ' ' .. int(lacks) .. ' ' .. worker)
+  redis.call('HSET', k.push, 'kept', int(t + lease) .. ' ' .. int(lacks) .. ' ' .. worker)
   return {'kept'}
 end
 
