@@ -403,7 +403,10 @@ func (in *Input) take(ctx context.Context, patience time.Duration) (media.Packet
 	var err error
 	if len(in.ahead) > 0 {
 		p = in.ahead[0]
-		in.ahead = in.ahead[1:]
+		in.ahead[0] = media.Packet{} // what is behind the begin of a slice lives as long as it
+		if in.ahead = in.ahead[1:]; len(in.ahead) == 0 {
+			in.ahead = nil
+		}
 	} else {
 		p, err = in.get(ctx, patience)
 	}
