@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -31,6 +32,31 @@ const (
 	// before it has got further counts as one that kills its hosts.
 	untouched = 4 * time.Second
 )
+
+// The indexes of recordings of four hours do not fit into one host.
+func TestChaosRecordingsOfHoursPlayBesideEachOther(t *testing.T) {
+	beside(t)
+	n := 8
+	if full {
+		n = 40
+	}
+	flv, err := os.ReadFile(mediatest.Clip(t, mediatest.Spec{Seconds: 8, Width: 320, Height: 180, FPS: 60, Container: "flv"}))
+	require.NoError(t, err)
+	recording, err := hostile.LongMP4(flv, 60, 4*time.Hour)
+	require.NoError(t, err)
+	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "a.mp4", time.Time{}, recording.Reader())
+	}))
+	t.Cleanup(files.Close)
+	c := &crowd{stack: newStack(t, options{forget: true}), ids: map[string]string{}, files: files}
+	begin := time.Now()
+	c.publish(n)
+	result(t, "%d recordings of four hours publish after %v", n, time.Since(begin).Round(100*time.Millisecond))
+	require.Empty(t, c.workers[0].named("a media host has died; its pushes go on in others"))
+	for _, id := range c.ids {
+		require.Equal(t, "publishing", c.get(id)["status"])
+	}
+}
 
 // hostsSize is how hard the tests of dying hosts try.
 type hostsSize struct {
