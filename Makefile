@@ -3,7 +3,8 @@
 GO           ?= go
 BIN          ?= bin
 PACKAGES     ?= ./...
-TEST_FLAGS   ?= -race -shuffle=on -parallel 3
+# Packages whose tests wait more than they work say themselves how many run beside each other.
+TEST_FLAGS   ?= -race -shuffle=on
 # A program with the race detector sleeps for a second when it ends, and tests end thousands of them.
 RACE_OPTIONS  = GORACE=atexit_sleep_ms=0
 # What takes longest begins first.

@@ -190,7 +190,7 @@ func TestARefusalByTheRoomCarriesItsWords(t *testing.T) {
 func TestChaosThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
 	beside(t)
 	s := newStack(t, options{})
-	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 40, Width: 320, Height: 180, FPS: 15})
+	clip := mediatest.Clip(t, mediatest.Spec{Seconds: sized().clip, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1})
 	files := mediatest.Serve(t, map[string]string{"a": clip})
 	before := s.worker(t)
 	const redisPool = 20 // connections the worker may have opened for good meanwhile
