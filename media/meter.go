@@ -35,9 +35,10 @@ type Meter struct {
 	past     Totals // lateness of the seconds that have left the window
 	since    Sent
 
-	source, room, paced waiting
-	lastSent            atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
-	behind              atomic.Int64 // ns that a source which is not paced has fallen behind
+	source, room waiting
+	paced        atomic.Bool  // a packet is there, and its time has not come
+	lastSent     atomic.Int64 // Unix ns of the last packet that the room took; 0 before the first
+	behind       atomic.Int64 // ns that a source which is not paced has fallen behind
 }
 
 // NewMeter returns a Meter that stands at position.

@@ -56,7 +56,7 @@ func (m *Meter) Pulse(now time.Time) Pulse {
 	p := Pulse{Behind: time.Duration(m.behind.Load())}
 	p.SourceSince, p.Source = m.source.look(now)
 	p.RoomSince, p.Room = m.room.look(now)
-	p.Paced = m.paced.since.Load() != 0
+	p.Paced = m.paced.Load()
 	if ns := m.lastSent.Load(); ns != 0 {
 		p.Sent = time.Unix(0, ns)
 	}
@@ -91,10 +91,10 @@ func (m *Meter) WaitForRoom(now time.Time) { m.room.begin(now) }
 func (m *Meter) RoomCame(now time.Time) { m.room.end(now) }
 
 // WaitForTime and TimeCame stand around the wait until a packet is due.
-func (m *Meter) WaitForTime() { m.paced.begin(time.Now()) }
+func (m *Meter) WaitForTime() { m.paced.Store(true) }
 
 // TimeCame ends what WaitForTime began.
-func (m *Meter) TimeCame() { m.paced.end(time.Now()) }
+func (m *Meter) TimeCame() { m.paced.Store(false) }
 
 // SetBehind says how far a source that is not paced has fallen behind.
 func (m *Meter) SetBehind(d time.Duration) { m.behind.Store(int64(d)) }

@@ -119,7 +119,8 @@ type TrackChoice struct {
 }
 
 // Packet is one coded frame of a source. Data is the packet's own: it is not
-// reused by the source.
+// reused by the source. It is some 200 bytes long and goes through many hands: who only
+// looks at one gets a pointer, who keeps it gets it by value.
 type Packet struct {
 	Track    int // index into SourceInfo.Tracks
 	PTS, DTS time.Duration

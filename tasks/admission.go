@@ -1,8 +1,10 @@
 package tasks
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,9 +15,21 @@ import (
 // suffice for. The queue brings it again.
 var ErrCapacity = errors.New("the cores of this worker do not suffice for this push beside what it runs")
 
-// goesOnTime is for how long a worker leaves its cores to a push that must go on and
-// did not fit: until the queue has brought it twice more.
-const goesOnTime = 5 * time.Second
+// ErrKept is ErrCapacity for a push that this worker is to keep its cores for.
+var ErrKept = fmt.Errorf("%w, and are kept for it", ErrCapacity)
+
+const (
+	// KeepAfter is how old a new push is when a worker begins to keep its cores for it:
+	// until then smaller ones go first. One that was in its room may be of any age.
+	KeepAfter = 10 * time.Second
+	// GiveWayAfter is how long a push waits before no worker keeps its cores for it for
+	// GiveWayTime; then it is twice as long, and so on. Where pushes never end new ones
+	// would wait for ever else.
+	GiveWayAfter = 5 * time.Minute
+	GiveWayTime  = 30 * time.Second
+	// keptEvery is how often a worker asks for what it keeps its cores for.
+	keptEvery = time.Second
+)
 
 // carried is what a worker's cores are counted with. It asks itself twice: before it
 // takes from the queue, and when it is known what is done with a push's source.
@@ -25,7 +39,13 @@ type carried struct {
 	mu     sync.Mutex
 	costs  map[Lease]Cost
 	played map[Lease]bool // by leases that were found to fit
-	goesOn time.Time      // when a push that must go on did not fit
+	kept   []*kept        // in the order in which they get the cores
+}
+
+// kept is a push that a worker keeps its cores for.
+type kept struct {
+	Task
+	asked bool // for, just now
 }
 
 func newCarried(c Capacity) carried {
@@ -84,21 +104,56 @@ func (c *carried) recount(l Lease, cost Cost) {
 	}
 }
 
-// refused notes that a task did not fit.
-func (c *carried) refused(t Task) {
+// keep notes whether the cores are kept for t. What must go on gets them first.
+func (c *carried) keep(t Task, yes bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t.GoesOn {
-		c.goesOn = time.Now()
+	i := c.keptLocked(t)
+	switch {
+	case yes && i < 0:
+		at := slices.IndexFunc(c.kept, func(k *kept) bool { return t.GoesOn && !k.GoesOn })
+		if at < 0 {
+			at = len(c.kept)
+		}
+		c.kept = slices.Insert(c.kept, at, &kept{Task: t})
+	case !yes && i >= 0:
+		c.kept = slices.Delete(c.kept, i, i+1)
 	}
 }
 
-// takes says whether a task may fit, one of a push that must go on or a new one.
-// What must go on goes first: where it does not fit, nothing new takes its place.
-func (c *carried) takes(goesOn bool) bool {
+func (c *carried) keptLocked(t Task) int {
+	return slices.IndexFunc(c.kept, func(k *kept) bool { return k.ID == t.ID && k.Epoch == t.Epoch })
+}
+
+// ask returns the tasks whose turn it is to get the cores that are kept for them, but
+// those that were returned before and have not been answered.
+func (c *carried) ask() (all []*kept) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !goesOn && !c.goesOn.IsZero() && time.Since(c.goesOn) < goesOnTime {
+	for i, k := range c.kept {
+		if (i == 0 || k.GoesOn) && !k.asked {
+			k.asked = true
+			all = append(all, k)
+		}
+	}
+	return all
+}
+
+func (c *carried) answered(k *kept) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k.asked = false
+}
+
+// takes says whether a task may fit. Where cores are kept, nothing new takes them: what
+// is free does not suffice for the first that they are kept for.
+func (c *carried) takes(t Task) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch i := c.keptLocked(t); {
+	case i == 0, i > 0 && t.GoesOn: // the store says whether it fits by now
+		return true
+	case !t.GoesOn && len(c.kept) > 0:
 		return false
 	}
 	return c.placeLocked(Lease{}).fits(LeastCost)
@@ -112,16 +167,34 @@ func (c *carried) report() *CapacityReport {
 	}
 	return &CapacityReport{
 		Cores: c.capacity.cores(p.Limit), Used: c.capacity.cores(p.Taken), Speed: c.capacity.speed(),
-		Taken: p.Taken, Limit: p.Limit, Full: !c.takes(false),
+		Taken: p.Taken, Limit: p.Limit, Full: !c.takes(Task{}),
 	}
 }
 
 // Cores returns what this worker tells of its cores; nil when none are counted.
 func (w *Worker) Cores() *CapacityReport { return w.carried.report() }
 
-// Takes says whether this worker has cores for one more push: one that must go on,
-// or a new one. The queue asks before it takes a task.
-func (w *Worker) Takes(goesOn bool) bool { return w.carried.takes(goesOn) }
+// Takes says whether this worker has a slot and cores for one more push: one that must
+// go on, or a new one. The queue asks before it takes a task.
+func (w *Worker) Takes(goesOn bool) bool {
+	return w.SlotsTaken() < w.Slots && w.carried.takes(Task{GoesOn: goesOn})
+}
+
+// takeKept takes what this worker keeps its cores for as soon as it fits, until ctx
+// ends. The queue brings it to any worker, and to this one perhaps never.
+func (w *Worker) takeKept(ctx context.Context) {
+	var taking sync.WaitGroup
+	defer taking.Wait()
+	for ctx.Err() == nil {
+		for _, k := range w.carried.ask() {
+			taking.Go(func() {
+				defer w.carried.answered(k)
+				_ = w.Handle(ctx, k.Task) // its own task comes again as well
+			})
+		}
+		pause(ctx, keptEvery)
+	}
+}
 
 // fits says whether a, whose plan is known, may be played here. It is asked before
 // the room is opened.

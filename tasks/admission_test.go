@@ -120,6 +120,18 @@ func TestAWorkerWhoseCoresAreTakenAsksForNothing(t *testing.T) {
 	})
 }
 
+func TestAWorkerWhoseSlotsAreTakenAsksForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldFor(1, playFor(time.Hour), of("a")) // as one may be that has claimed a push itself
+		defer w.close()
+		require.True(t, w.worker.Takes(false))
+		w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		require.False(t, w.worker.Takes(false))
+		require.False(t, w.worker.Takes(true))
+	})
+}
+
 func TestWhatMustGoOnIsNotOvertakenByNewPushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := of("old")
@@ -138,7 +150,6 @@ func TestWhatMustGoOnIsNotOvertakenByNewPushes(t *testing.T) {
 		w.handle(Task{ID: "old", Epoch: 2, GoesOn: true})
 		synctest.Wait()
 		require.Equal(t, 1, r.opened("old"))
-		time.Sleep(goesOnTime)
 		require.True(t, w.worker.Takes(false))
 	})
 }

@@ -105,11 +105,16 @@ type CapacityReport struct {
 	Speed Cost    `json:"speed"` // of one core
 	Taken Cost    `json:"taken"`
 	Limit Cost    `json:"limit"`
-	Full  bool    `json:"full,omitempty"` // not even a copy fits
+	Full  bool    `json:"full,omitempty"` // nothing new is taken: no copy fits, or the cores are kept for what waits
 }
 
-// Free is how many cores are free.
-func (r CapacityReport) Free() float64 { return max(r.Cores-r.Used, 0) }
+// Free is how many cores new pushes may have.
+func (r CapacityReport) Free() float64 {
+	if r.Full {
+		return 0
+	}
+	return max(r.Cores-r.Used, 0)
+}
 
 // Room is how many pushes of a kind would fit, roughly: each figure is for that
 // kind alone.
@@ -117,6 +122,9 @@ type Room struct{ Copies, At720p, At1080p int }
 
 // Room returns how many pushes fit where so many slots are free.
 func (r CapacityReport) Room(slots int) Room {
+	if r.Full {
+		return Room{}
+	}
 	fit := func(each Cost) int { return max(min(int((r.Limit-r.Taken)/each), slots), 0) }
 	return Room{Copies: fit(LeastCost), At720p: fit(encodedCost(1280, 720)), At1080p: fit(encodedCost(1920, 1080))}
 }

@@ -75,6 +75,9 @@ func TestRoomIsToldInPushesOfEachKind(t *testing.T) {
 	r.Limit = r.Taken + 2*encodedCost(1280, 720)
 	require.Equal(t, 2, r.Room(100).At720p)
 	require.Zero(t, r.Room(100).At1080p)
-	r.Taken = 2 * r.Limit
+	r.Full = true
+	require.Equal(t, Room{}, r.Room(100), "the cores are kept for a push that waits")
+	require.Zero(t, r.Free())
+	r.Taken, r.Full = 2*r.Limit, false
 	require.Equal(t, Room{}, r.Room(100))
 }

@@ -11,8 +11,9 @@ import (
 // claimsAtOnce bounds how many attempts one call claims.
 const claimsAtOnce = 64
 
-// errClaimedTwice sends a task back whose push is being claimed here just now.
-var errClaimedTwice = errors.New("another attempt of the push is being claimed here")
+// errClaimedTwice sends a task back whose push is being claimed here just now, or was a
+// moment ago: the store would take that for a reply that was lost, and give it again.
+var errClaimedTwice = errors.New("the push is being claimed here already")
 
 // claimant is an attempt that is to be this worker's.
 type claimant struct {
@@ -62,7 +63,7 @@ func (w *Worker) claimAll(asked []claimant) ([]claimed, error) {
 		switch {
 		case err == nil && c.prepared != nil:
 			err = w.refusal()
-		case twice[c.lease.ID]: // a later attempt waits until the one before has ended, which has to run for that
+		case twice[c.lease.ID], w.has(c.lease): // a later attempt waits until the one before has ended, which has to run for that
 			err = errClaimedTwice
 		}
 		twice[c.lease.ID] = true

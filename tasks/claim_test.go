@@ -68,6 +68,19 @@ func TestATaskThatComesTwiceAtATimeIsClaimedOnce(t *testing.T) {
 	})
 }
 
+func TestATaskThatComesAgainWhileItsPushIsClaimedIsNotClaimedOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := slow(t, queued("a"))
+		defer w.close()
+		one := w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait() // the store is being asked
+		two := w.handle(Task{ID: "a", Epoch: 1})
+		require.ErrorIs(t, <-two, errClaimedTwice)
+		require.NoError(t, <-one)
+		require.Equal(t, []int{1}, s.calls)
+	})
+}
+
 func TestWhoIsClaimedTogetherWithAPushThatStillEndsHereDoesNotWaitForThat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lingering := playerFunc(func(ctx context.Context, job media.Job) error {

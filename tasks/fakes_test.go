@@ -19,15 +19,18 @@ import (
 type fakeStore struct {
 	mu         sync.Mutex
 	pushes     map[string]Push
-	workers    map[string]bool    // that have renewed
-	last       map[string]Lease   // push id → the attempt that left it last
-	announced  map[string]int64   // push id → the attempt that may prepare
-	successors map[string]string  // push id → who is ready
-	verdicts   map[string]Verdict // set by hand
-	away       bool               // every call fails
-	late       int                // so many renewals more are late
-	alone      bool               // there is no other worker to hand over to
-	sealedBy   string             // id of the key of every envelope; "key" when empty
+	workers    map[string]bool      // that have renewed
+	last       map[string]Lease     // push id → the attempt that left it last
+	announced  map[string]int64     // push id → the attempt that may prepare
+	successors map[string]string    // push id → who is ready
+	verdicts   map[string]Verdict   // set by hand
+	away       bool                 // every call fails
+	late       int                  // so many renewals more are late
+	alone      bool                 // there is no other worker to hand over to
+	sealedBy   string               // id of the key of every envelope; "key" when empty
+	lease      time.Duration        // for which a worker that does not ask again keeps its cores
+	keepers    map[string]keeper    // push id → who keeps its cores for it
+	short      map[string]time.Time // push id → since when no cores suffice for it
 
 	renewals   []Renewal
 	registered []Registration
@@ -37,11 +40,18 @@ type fakeStore struct {
 	report     WorkerReport // of the last renew
 }
 
+// keeper is a worker that keeps its cores for a push.
+type keeper struct {
+	worker string
+	lacks  Cost
+	until  time.Time
+}
+
 func newFakeStore(ps ...Push) *fakeStore {
 	s := &fakeStore{
 		pushes: map[string]Push{}, workers: map[string]bool{}, last: map[string]Lease{}, announced: map[string]int64{},
 		successors: map[string]string{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{},
-		refused: map[string]Waiting{},
+		refused: map[string]Waiting{}, lease: 3 * time.Second, keepers: map[string]keeper{}, short: map[string]time.Time{},
 	}
 	for _, p := range ps {
 		s.pushes[p.ID] = p
@@ -100,17 +110,40 @@ func (s *fakeStore) claim(l Lease, place Place, keys ...string) (Claimed, error)
 		if p.Worker == "" {
 			p.Waiting = WaitingForCapacity
 			s.pushes[l.ID] = p
+			s.short[l.ID] = cmp.Or(s.short[l.ID], time.Now())
 		}
-		return Claimed{}, ErrCapacity
+		return Claimed{}, s.noCapacity(p, l.Worker, place)
 	case announced:
 		return Claimed{Push: p, Envelope: "sealed"}, ErrHandover
 	}
 	p.Worker, p.State, p.Epoch = l.Worker, Starting, l.Epoch
+	delete(s.keepers, l.ID)
+	delete(s.short, l.ID)
 	if p.Waiting != "" {
 		p.Waiting, p.Trouble = "", nil
 	}
 	s.pushes[l.ID] = p
 	return Claimed{Push: p, Envelope: "sealed"}, nil
+}
+
+// noCapacity is no_capacity() of lua/claim.lua.
+func (s *fakeStore) noCapacity(p Push, worker string, place Place) error {
+	k, lacks := s.keepers[p.ID], place.Taken+max(p.Cost, LeastCost)-place.Limit
+	elsewhere := k.worker != "" && k.worker != worker && time.Now().Before(k.until) && k.lacks <= lacks
+	since := s.short[p.ID]
+	if p.StartedAt.IsZero() {
+		since = p.CreatedAt
+	}
+	age, keeps := time.Since(cmp.Or(since, time.Now())), GiveWayAfter
+	for age >= 2*keeps {
+		keeps *= 2
+	}
+	givesWay := age >= keeps && age < keeps+GiveWayTime
+	if givesWay || p.StartedAt.IsZero() && age < KeepAfter || elsewhere {
+		return ErrCapacity
+	}
+	s.keepers[p.ID] = keeper{worker, lacks, time.Now().Add(s.lease)}
+	return ErrKept
 }
 
 func (s *fakeStore) Claims(_ context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {
@@ -349,7 +382,7 @@ type FakeStore struct{ *fakeStore }
 // NewFakeStore returns a FakeStore whose envelopes are sealed by the suite's key.
 func NewFakeStore() FakeStore {
 	s := newFakeStore()
-	s.sealedBy = "0a0a0a0a"
+	s.sealedBy, s.lease = "0a0a0a0a", time.Hour
 	return FakeStore{s}
 }
 

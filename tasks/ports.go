@@ -167,8 +167,9 @@ type AttemptStore interface {
 	// one with ErrGone, ErrEnded, ErrStale, ErrHeld, or
 	// ErrIsolated when the push has IsolationStrikes and Others is not 0 (not 1
 	// either, once it has waited for IsolationTime), or ErrCapacity when it costs
-	// more than the place has, or
-	// ErrNoKey when its envelope was sealed with another than these keys
+	// more than the place has (ErrKept where the worker is to keep its cores for it: one that
+	// was in its room, or is older than KeepAfter, and no other worker keeps that lacks
+	// less, and has asked within a lease), or ErrNoKey when its envelope was sealed with another than these keys
 	// (Sealer.Keys). A push with desired=stop is ended as Stopped and refused
 	// with ErrEnded. With ErrHandover comes what the announced attempt may
 	// prepare from.

@@ -107,8 +107,8 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	if err != nil {
 		w.Metrics.Refused(err)
 	}
-	if errors.Is(err, ErrCapacity) {
-		w.carried.refused(t)
+	if !errors.Is(err, errClaimedTwice) { // which says nothing of the push
+		w.carried.keep(t, errors.Is(err, ErrKept))
 	}
 	if a == nil {
 		return err
@@ -137,8 +137,7 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	if w.slots >= w.Slots {
 		return nil, ErrFull
 	}
-	if !w.carried.takes(t.GoesOn) {
-		w.carried.refused(t)
+	if !w.carried.takes(t) {
 		return nil, ErrCapacity
 	}
 	w.slots++
@@ -170,9 +169,11 @@ func (w *Worker) register(a *attempt) (older *attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if older := w.attempts[a.lease.ID]; older != nil {
+		w.following[a.lease.ID] = a
 		return older
 	}
 	w.attempts[a.lease.ID] = a
+	delete(w.following, a.lease.ID)
 	if w.preparing[a.lease.ID] == a {
 		delete(w.preparing, a.lease.ID)
 	}

@@ -1,3 +1,3 @@
-// Package fleetload measures what a fleet costs Redis: workers whose pushes are
-// played into no room. It holds benchmarks alone.
+// Package fleetload measures what a fleet costs Redis, and looks at who gets its cores:
+// workers whose pushes are played into no room. It holds tests and benchmarks alone.
 package fleetload

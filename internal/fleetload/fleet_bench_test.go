@@ -74,12 +74,14 @@ func number(b *testing.B, name string, or int) int {
 
 // fleet is workers with their pushes, and one API's sweeper and streams less.
 type fleet struct {
-	b       *testing.B
+	b       testing.TB
 	ctx     context.Context
 	client  redisconn.Client // of who looks on, and creates
 	store   *store.Store
 	sealer  *secret.Sealer
-	resume  int          // pushes of 100 that keep a resume record
+	resume  int // pushes of 100 that keep a resume record
+	player  tasks.Player
+	machine tasks.Machine
 	played  atomic.Int64 // pushes that publish
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -88,20 +90,26 @@ type fleet struct {
 
 func newFleet(b *testing.B, redis *redistest.Server, workers, pushes int) *fleet {
 	b.Helper()
-	redisconn.LogTo(slog.New(slog.DiscardHandler))
 	f := &fleet{b: b}
+	f.player = player{&f.played}
+	slots := pushes/workers + pushes/workers/5 + 1 // one that is full does not look for tasks
+	f.start(redis.URL(), workers, slots)
+	return f
+}
+
+// start runs the workers.
+func (f *fleet) start(url string, workers, slots int) {
+	redisconn.LogTo(slog.New(slog.DiscardHandler))
 	f.ctx, f.stop = context.WithCancel(context.Background())
-	f.client = f.connect(redis.URL())
+	f.client = f.connect(url)
 	f.store = store.New(f.client, store.Config{Lease: lease})
 	var err error
 	f.sealer, err = secret.New(secret.Key{1})
-	require.NoError(b, err)
-	require.NoError(b, queue.Declare(f.ctx, f.client))
-	slots := pushes/workers + pushes/workers/5 + 1 // one that is full does not look for tasks
+	require.NoError(f.b, err)
+	require.NoError(f.b, queue.Declare(f.ctx, f.client))
 	for n := range workers {
-		f.worker(redis.URL(), fmt.Sprintf("worker-%d-%s", n, uuid.NewString()[:8]), slots)
+		f.worker(url, fmt.Sprintf("worker-%d-%s", n, uuid.NewString()[:8]), slots)
 	}
-	return f
 }
 
 func (f *fleet) connect(url string) redisconn.Client {
@@ -120,12 +128,12 @@ func (f *fleet) worker(url, name string, slots int) {
 	w := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name, Version: "v1.2.3", Slots: slots, Lease: lease, RenewCap: time.Hour,
 		Stores: tasks.Stores{Store: records, Leases: records, Refusals: records, Handovers: records, Resume: resume},
-		Queue:  bell, Sealer: f.sealer, Player: player{&f.played}, Log: log, Sandbox: tasks.SandboxHolds,
+		Queue:  bell, Sealer: f.sealer, Player: f.player, Machine: f.machine, Log: log, Sandbox: tasks.SandboxHolds,
 	})
 	sweeper := &tasks.Sweeper{
 		Store: records, Queue: bell, Inspector: queue.NewInspector(client), Lease: lease, Log: log, Outboxes: records, Webhooks: bell,
 	}
-	server := queue.NewServer(client, queue.Config{Slots: slots, Handler: w.Handle, Log: log})
+	server := queue.NewServer(client, queue.Config{Slots: slots, Takes: w.Takes, Handler: w.Handle, Log: log})
 	webhooks := queue.NewWebhookServer(client, func(context.Context, tasks.WebhookTask) error { return nil }, log)
 	f.running.Go(func() { w.Run(f.ctx) })
 	f.running.Go(func() { sweeper.Run(f.ctx) })

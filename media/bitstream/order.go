@@ -16,7 +16,7 @@ type OrderWatch struct {
 	last time.Duration
 }
 
-func (w *OrderWatch) Reordered(p media.Packet) bool {
+func (w *OrderWatch) Reordered(p *media.Packet) bool {
 	if p.NoPTS {
 		return false
 	}
@@ -54,7 +54,7 @@ type CutWatch struct {
 }
 
 // Cut says whether p is one of more than may be shown: in the middle, of any.
-func (w *CutWatch) Cut(p media.Packet) bool {
+func (w *CutWatch) Cut(p *media.Packet) bool {
 	if !p.Discard {
 		w.before, w.shown = 0, true
 		return false

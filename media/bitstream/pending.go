@@ -15,7 +15,7 @@ type news struct {
 }
 
 // Keep notes what p, which is left out, tells of those after it.
-func (c *Pending) Keep(p media.Packet) {
+func (c *Pending) Keep(p *media.Packet) {
 	if p.Change != nil {
 		c[p.Track] = news{change: p.Change}
 	}

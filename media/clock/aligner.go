@@ -61,7 +61,7 @@ func NewAligner(tracks []media.Track, realtime bool) *Aligner {
 }
 
 func (a *Aligner) Push(p media.Packet) {
-	if a.hold > 0 && a.video == &a.queues[p.Track] && a.comesEarly(p) {
+	if a.hold > 0 && a.video == &a.queues[p.Track] && a.comesEarly(&p) {
 		return
 	}
 	a.Interleaver.Push(p)
@@ -76,7 +76,7 @@ const deepest = 16
 // it and is to be decoded before that. A container that knows no DTS, and one that was
 // cut, have it so at a hole: with B-frames, the first pictures behind it have the DTS
 // of those before. Where DTS go on behind the hole, it need not be decoded before.
-func (a *Aligner) comesEarly(p media.Packet) bool {
+func (a *Aligner) comesEarly(p *media.Packet) bool {
 	leaps := p.PTS-a.newest > FrameHold && p.PTS-p.DTS > FrameHold
 	if a.newest == Forever {
 		a.newest = p.PTS
@@ -95,7 +95,7 @@ func (a *Aligner) comesEarly(p media.Packet) bool {
 		leaps = true
 	}
 	if leaps {
-		a.early, a.earlyBytes = append(a.early, p), a.earlyBytes+p.Size()
+		a.early, a.earlyBytes = append(a.early, *p), a.earlyBytes+p.Size()
 	}
 	return leaps
 }

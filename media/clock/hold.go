@@ -18,7 +18,7 @@ const (
 
 // StandsLong says whether p is a picture that is to be shown for longer than one may
 // stand.
-func StandsLong(p media.Packet) bool { return p.Duration > LongestStand && p.Duration <= mostStand }
+func StandsLong(p *media.Packet) bool { return p.Duration > LongestStand && p.Duration <= mostStand }
 
 // Forever is longer than any push.
 const Forever = 1 << 62 * time.Nanosecond

@@ -51,7 +51,7 @@ func NewInterleaver(tracks int, hold time.Duration) *Interleaver {
 // Push takes p; its DTS is set.
 func (i *Interleaver) Push(p media.Packet) {
 	l := &i.queues[p.Track]
-	l.put(p)
+	l.put(&p)
 	i.bytes += p.Size()
 	i.flushing = false
 }
@@ -137,14 +137,14 @@ func (i *Interleaver) other(l *trackQueue) *trackQueue {
 
 func (l *trackQueue) first() *media.Packet { return &l.ring[l.head] }
 
-func (l *trackQueue) put(p media.Packet) {
+func (l *trackQueue) put(p *media.Packet) {
 	if l.n == len(l.ring) {
 		ring := make([]media.Packet, max(16, 2*l.n))
 		k := copy(ring, l.ring[l.head:])
 		copy(ring[k:], l.ring[:l.head])
 		l.ring, l.head = ring, 0
 	}
-	l.ring[(l.head+l.n)%len(l.ring)] = p
+	l.ring[(l.head+l.n)%len(l.ring)] = *p
 	l.n++
 	if l.newest = max(l.newest, p.DTS); !l.started {
 		l.newest = p.DTS
@@ -156,6 +156,8 @@ func (l *trackQueue) take() media.Packet {
 	p := l.ring[l.head]
 	l.ring[l.head] = media.Packet{}
 	l.head = (l.head + 1) % len(l.ring)
-	l.n--
+	if l.n--; l.n == 0 {
+		l.head = 0 // memory that was used just now costs less
+	}
 	return p
 }

@@ -97,9 +97,9 @@ func (p *Pacer) due(dts time.Duration) time.Time {
 // are as they are before Monotonic: what it makes of them says when they are due.
 func (p *Pacer) Together(dts time.Duration) (end time.Duration) {
 	dts = dts.Truncate(Tick)
-	due := time.Now()
-	if !p.anchor.IsZero() {
-		due = p.due(dts)
+	due := p.due(dts)
+	if p.anchor.IsZero() {
+		due = time.Now()
 	}
 	return (dts + BatchSpan - sinceMoment(due) + Tick - 1).Truncate(Tick)
 }

@@ -98,23 +98,23 @@ func (r *Restamper) CutAt(t time.Duration) time.Duration {
 func (r *Restamper) Restamp(p media.Packet) media.Packet {
 	p.NoDTS = p.NoDTS || !believable(p.DTS)
 	p.NoPTS = p.NoPTS || !believable(p.PTS)
-	r.tracks[p.Track].watch(p)
+	r.tracks[p.Track].watch(&p)
 	dts := p.DTS
 	if p.NoDTS {
-		dts = r.guess(p)
+		dts = r.guess(&p)
 	}
-	shift, ok := composition(p, dts)
+	shift, ok := composition(&p, dts)
 	n := r.place(p.Track, dts, dts+shift)
 	s := r.at(n)
 	source := dts + s.wrapped
 	if shift < 0 {
 		source, shift = s.lower(p.Track, source, shift)
 	}
-	r.note(n, p, source)
+	r.note(n, &p, source)
 	p.DTS = source + s.offset
 	p.PTS = p.DTS + shift
 	p.NoDTS, p.NoPTS = false, !ok
-	length := r.Length(p)
+	length := r.Length(&p)
 	if p.Duration <= 0 {
 		p.Duration = length
 	}
@@ -287,7 +287,7 @@ func (s *segment) lower(track int, source, shift time.Duration) (time.Duration, 
 }
 
 // note remembers p, whose DTS is source, in segment n.
-func (r *Restamper) note(n int, p media.Packet, source time.Duration) {
+func (r *Restamper) note(n int, p *media.Packet, source time.Duration) {
 	s := r.at(n)
 	if step := source - s.last[p.Track]; s.used[p.Track] && step > 0 {
 		r.tracks[p.Track].spacing = min(step, MaxFrame)
@@ -297,7 +297,7 @@ func (r *Restamper) note(n int, p media.Packet, source time.Duration) {
 }
 
 // watch looks for pictures whose PTS do not rise.
-func (t *trackClock) watch(p media.Packet) {
+func (t *trackClock) watch(p *media.Packet) {
 	if !p.NoPTS {
 		t.reordered = t.reordered || (p.PTS < t.pts && t.pts-p.PTS < MaxFrame)
 		t.pts = p.PTS
@@ -305,7 +305,7 @@ func (t *trackClock) watch(p media.Packet) {
 }
 
 // Length is how long p is shown or heard.
-func (r *Restamper) Length(p media.Packet) time.Duration {
+func (r *Restamper) Length(p *media.Packet) time.Duration {
 	if p.Duration > 0 && p.Duration <= MaxFrame {
 		return p.Duration
 	}
@@ -313,7 +313,7 @@ func (r *Restamper) Length(p media.Packet) time.Duration {
 }
 
 // guess returns a DTS for a packet without one.
-func (r *Restamper) guess(p media.Packet) time.Duration {
+func (r *Restamper) guess(p *media.Packet) time.Duration {
 	s, t := r.of(p.Track), &r.tracks[p.Track]
 	switch {
 	case !p.NoPTS && (s == nil || !t.reordered):
@@ -336,7 +336,7 @@ func (r *Restamper) guess(p media.Packet) time.Duration {
 }
 
 // composition returns PTS - DTS, and whether PTS can be true.
-func composition(p media.Packet, dts time.Duration) (time.Duration, bool) {
+func composition(p *media.Packet, dts time.Duration) (time.Duration, bool) {
 	if p.NoPTS {
 		return 0, false
 	}

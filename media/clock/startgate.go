@@ -27,19 +27,19 @@ func NewStartGate(tracks []media.Track) *StartGate {
 	return g
 }
 
-func (g *StartGate) IsKey(p media.Packet) bool {
+func (g *StartGate) IsKey(p *media.Packet) bool {
 	return g.AudioOnly || (p.Track == g.Video && p.Keyframe)
 }
 
 // Kind returns the type of p's track.
-func (g *StartGate) Kind(p media.Packet) media.MediaType {
+func (g *StartGate) Kind(p *media.Packet) media.MediaType {
 	if !g.AudioOnly && p.Track == g.Video {
 		return media.Video
 	}
 	return media.Audio
 }
 
-func (g *StartGate) Pass(p media.Packet) bool {
+func (g *StartGate) Pass(p *media.Packet) bool {
 	if !g.Open {
 		if !g.IsKey(p) {
 			return false
@@ -58,14 +58,14 @@ func (g *StartGate) Pass(p media.Packet) bool {
 
 // DecodedAt is a packet's DTS, or its PTS where it has none: libav does not know
 // that of a track's first pictures before it has seen some of them.
-func DecodedAt(p media.Packet) time.Duration {
+func DecodedAt(p *media.Packet) time.Duration {
 	if p.NoDTS {
 		return p.PTS
 	}
 	return p.DTS
 }
 
-func ShownAt(p media.Packet) time.Duration {
+func ShownAt(p *media.Packet) time.Duration {
 	if p.NoPTS {
 		return p.DTS
 	}

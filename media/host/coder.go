@@ -160,7 +160,7 @@ func answer(payload []byte) (out []media.Packet, damaged int64, err error) {
 		return nil, 0, errFrame
 	}
 	for range count {
-		out = append(out, owned(in.packet(1)))
+		out = append(out, in.own(1))
 	}
 	if in.err != nil {
 		return nil, 0, in.err
@@ -334,7 +334,7 @@ func (c *transcoder) revive() ([]media.Packet, error) {
 	}
 	var all []media.Packet
 	for i := range c.replay.packets {
-		text, err := appendPacket(append(orders, byte(orderTranscode)), &c.replay.packets[i])
+		text, err := appendPacket(append(orders, byte(orderTranscode)), &c.replay.packets[i], nil)
 		if err != nil {
 			return all, err
 		}
@@ -369,7 +369,7 @@ func (c *transcoder) Transcode(p media.Packet) ([]media.Packet, error) {
 	}
 	c.data = p.Data
 	sent.Track, sent.Change, sent.LeftOut = 0, nil, nil
-	payload, err := appendPacket(nil, &sent)
+	payload, err := appendPacket(nil, &sent, nil)
 	if err != nil {
 		return nil, internal("transcode", err)
 	}

@@ -139,7 +139,9 @@ func (s *fakeSource) ReadPacket() (media.Packet, error) {
 	}
 	at := time.Duration(s.line) * fakeStep
 	s.line++
-	return media.Packet{PTS: at, DTS: at, Duration: fakeStep, Keyframe: true, Data: []byte(said)}, nil
+	p := media.Packet{PTS: at, DTS: at, Duration: fakeStep, Keyframe: true, Data: []byte(said)}
+	_, _ = fmt.Sscanf(said, "at %d ", &p.Offset) // it knows where it stands
+	return p, nil
 }
 
 func (s *fakeSource) Close() error { return nil }

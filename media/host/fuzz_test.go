@@ -41,7 +41,7 @@ func jsonFrame(k kind, v any) []byte {
 }
 
 func packetOf(p media.Packet) []byte {
-	text, err := appendPacket(nil, &p)
+	text, err := appendPacket(nil, &p, nil)
 	if err != nil {
 		panic(err) // a seed of ours
 	}
@@ -52,12 +52,14 @@ func packetOf(p media.Packet) []byte {
 // or an error.
 func FuzzFromHost(f *testing.F) {
 	info := media.SourceInfo{Container: "flv", Tracks: []media.Track{{Type: media.Video, Codec: media.H264}, {Type: media.Audio, Codec: media.AAC}}}
-	wants := frameOf(kindBatch, 200, 1, 0, 0, 0)
+	wants := frameOf(kindBatch, 200, 1, 0, 0, 0, 0)
 	key := packetOf(media.Packet{Keyframe: true, Offset: 30, Data: []byte("data"), Extradata: []byte("config")})
 	change := packetOf(media.Packet{Track: 1, PTS: time.Second, Change: &media.Track{Type: media.Audio}, LeftOut: &media.Stream{Type: "video"}})
-	packets := frameOf(kindBatch, bytes.Join([][]byte{{100, 0, 0, 2}, key, change}, nil)...)
+	placed := frameOf(kindBatch, bytes.Join([][]byte{{100, 64, 5, 0, 1, 0x80, 2}, make([]byte, 5), {30, 12}}, nil)...) // of the window
+	packets := frameOf(kindBatch, bytes.Join([][]byte{{100, 0, 0, 0, 2}, key, change}, nil)...)
 	for _, frames := range [][][]byte{
 		{wants, jsonFrame(kindOpen, opened{Info: info}), packets, frameOf(kindWhy), packets},
+		{wants, jsonFrame(kindOpen, opened{Info: info}), placed, packets, placed},
 		{jsonFrame(kindLog, line{Text: "a line"}), jsonFrame(kindOpen, opened{Fault: faultOf(&media.Error{Kind: media.KindSourceInvalid, Op: opOpen})})},
 		{jsonFrame(kindOpen, opened{Info: info}), packets, jsonFrame(kindSeek, opened{Info: info})},
 		{jsonFrame(kindOpen, made{Output: info.Tracks[0]}), frameOf(kindWork, append([]byte{1, 0, 1}, key...)...)},

@@ -118,6 +118,7 @@ func (h *host) begin() error {
 	cmd.ExtraFiles = []*os.File{there}
 	cmd.Env = []string{
 		"GOMAXPROCS=1",
+		"MALLOC_ARENA_MAX=1", // glibc has one for each thread otherwise, with holes of its own
 		"GOMEMLIMIT=" + strconv.FormatInt(p.cfg.Memory/4, 10),
 	}
 	if options, ok := os.LookupEnv("GORACE"); ok { // of the race detector, which tests build in
@@ -185,7 +186,7 @@ func (h *host) hear() error {
 	}
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
-	h.pool.begun = said
+	h.pool.begun, h.seen.cpu = said, h.cpu()
 	return nil
 }
 
@@ -421,6 +422,11 @@ func (h *host) byOthers() bool {
 // overworks says whether h has used more than half a core since the last look, and
 // more than what it has moved can have cost. Who re-encodes may use what there is.
 func (h *host) overworks() bool {
+	select {
+	case <-h.said:
+	default:
+		return false // its start takes what it takes
+	}
 	now := seen{cpu: h.cpu(), moved: h.moved.Load()}
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()

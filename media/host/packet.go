@@ -9,7 +9,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 )
 
-// What is set in the first byte of a packet.
+// What is set in the first number of a packet.
 const (
 	flagNoPTS = 1 << iota
 	flagNoDTS
@@ -19,6 +19,7 @@ const (
 	flagExtradata // its bytes follow
 	flagChange    // a Track follows, as JSON
 	flagLeftOut   // a Stream follows, as JSON
+	flagPlaced    // in place of its data follows where it stands in the window, and how long it is
 )
 
 // mostTracks is how many of a source's tracks are moved: a picture and a sound.
@@ -26,27 +27,35 @@ const mostTracks = 2
 
 // appendPacket appends p as it goes over a socket: flags, track, PTS, DTS, duration,
 // offset and data, and what the flags say follows. Numbers are varints, bytes have their
-// length before them.
-func appendPacket(b []byte, p *media.Packet) ([]byte, error) {
-	flags := byte(0)
+// length before them. Data that stands in w, which may be nil, is told by its place.
+func appendPacket(b []byte, p *media.Packet, w *window) ([]byte, error) {
+	at, placed := int64(0), false
+	if w != nil {
+		at, placed = w.find(p.Data, p.Offset)
+	}
+	flags := uint64(0)
 	for _, f := range []struct {
 		set  bool
-		flag byte
+		flag uint64
 	}{
 		{p.NoPTS, flagNoPTS}, {p.NoDTS, flagNoDTS}, {p.Keyframe, flagKeyframe}, {p.Corrupt, flagCorrupt}, {p.Discard, flagDiscard},
-		{p.Extradata != nil, flagExtradata}, {p.Change != nil, flagChange}, {p.LeftOut != nil, flagLeftOut},
+		{p.Extradata != nil, flagExtradata}, {p.Change != nil, flagChange}, {p.LeftOut != nil, flagLeftOut}, {placed, flagPlaced},
 	} {
 		if f.set {
 			flags |= f.flag
 		}
 	}
-	b = append(b, flags)
+	b = binary.AppendUvarint(b, flags)
 	b = binary.AppendUvarint(b, uint64(p.Track))
 	b = binary.AppendVarint(b, int64(p.PTS))
 	b = binary.AppendVarint(b, int64(p.DTS))
 	b = binary.AppendVarint(b, int64(p.Duration))
 	b = binary.AppendVarint(b, p.Offset)
-	b = appendBytes(b, p.Data)
+	if placed {
+		b = binary.AppendUvarint(binary.AppendVarint(b, at), uint64(len(p.Data)))
+	} else {
+		b = appendBytes(b, p.Data)
+	}
 	if p.Extradata != nil {
 		b = appendBytes(b, p.Extradata)
 	}
@@ -72,8 +81,10 @@ func appendBytes(b, data []byte) []byte {
 
 // scanner reads what appendPacket and its like have written. Its error stays.
 type scanner struct {
-	rest []byte
-	err  error
+	rest   []byte
+	err    error
+	window *window // nil: nothing stands in it
+	placed bool    // the data of the last packet is the window's
 }
 
 func (s *scanner) fail() { s.rest, s.err = nil, errFrame }
@@ -127,16 +138,18 @@ func (s *scanner) json(v any) {
 }
 
 // packet reads a packet of one of so many tracks, or of a new one. Its bytes are
-// those of what is read.
+// those of what is read, or the window's.
 func (s *scanner) packet(tracks int) media.Packet {
-	flags := s.byte()
+	flags := s.uvarint()
 	track := s.uvarint()
 	p := media.Packet{
 		Track: int(min(track, 1<<16)), PTS: time.Duration(s.varint()), DTS: time.Duration(s.varint()), Duration: time.Duration(s.varint()), Offset: s.varint(),
 		NoPTS: flags&flagNoPTS != 0, NoDTS: flags&flagNoDTS != 0,
 		Keyframe: flags&flagKeyframe != 0, Corrupt: flags&flagCorrupt != 0, Discard: flags&flagDiscard != 0,
 	}
-	if data := s.bytes(); len(data) > 0 {
+	if s.placed = flags&flagPlaced != 0; s.placed {
+		p.Data = s.place()
+	} else if data := s.bytes(); len(data) > 0 {
 		p.Data = data
 	}
 	if flags&flagExtradata != 0 {
@@ -156,10 +169,28 @@ func (s *scanner) packet(tracks int) media.Packet {
 	return p
 }
 
-// owned is p with bytes of its own: those of a frame would all live as long as one of its
-// packets.
-func owned(p media.Packet) media.Packet {
-	p.Data, p.Extradata = bytes.Clone(p.Data), bytes.Clone(p.Extradata)
+// place returns what stands at a place in the window.
+func (s *scanner) place() []byte {
+	at, n := s.varint(), s.uvarint()
+	if s.err != nil || s.window == nil || n > mostFrame {
+		s.fail()
+		return nil
+	}
+	data := s.window.bytes(at, int(n))
+	if data == nil {
+		s.fail()
+	}
+	return data
+}
+
+// own reads a packet as packet does. Its bytes are nobody's else, or the window's:
+// those of a frame would all live as long as one of its packets.
+func (s *scanner) own(tracks int) media.Packet {
+	p := s.packet(tracks)
+	if !s.placed {
+		p.Data = bytes.Clone(p.Data)
+	}
+	p.Extradata = bytes.Clone(p.Extradata)
 	return p
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,28 +32,28 @@ func TestWhoLivesWithWhom(t *testing.T) {
 	}
 	first := take(need{})
 	for range 5 {
-		require.Same(t, first, take(need{}), "those that are new live together")
+		require.True(t, first == take(need{}), "those that are new live together")
 	}
 	second := take(need{})
-	require.NotSame(t, first, second, "as many as may")
-	require.Same(t, second, take(need{conduct: proven}), "a few live together whatever their age")
-	require.Same(t, second, take(need{}))
-	require.Same(t, second, take(need{}))
+	require.True(t, first != second, "as many as may")
+	require.True(t, second == take(need{conduct: proven}), "a few live together whatever their age")
+	require.True(t, second == take(need{}))
+	require.True(t, second == take(need{}))
 	third := take(need{})
-	require.NotSame(t, second, third, "one that is new does not join many of which one has played")
-	require.Same(t, second, take(need{conduct: proven}), "but one that has played does")
+	require.True(t, second != third, "one that is new does not join many of which one has played")
+	require.True(t, second == take(need{conduct: proven}), "but one that has played does")
 	coder := take(need{encodes: true})
 	require.NotContains(t, []*host{first, second, third}, coder, "who re-encodes lives alone")
-	require.NotSame(t, coder, take(need{encodes: true}))
+	require.True(t, coder != take(need{encodes: true}))
 	fresh := &media.Conduct{}
-	require.Same(t, second, take(need{conduct: proven}))
+	require.True(t, second == take(need{conduct: proven}))
 	fourth := take(need{conduct: fresh})
-	require.Same(t, third, fourth)
+	require.True(t, third == fourth)
 	fresh.Prove()
 	for range 2 {
-		require.Same(t, third, take(need{}), "a few")
+		require.True(t, third == take(need{}), "a few")
 	}
-	require.NotSame(t, third, take(need{}), "one that has played by now is not joined by more")
+	require.True(t, third != take(need{}), "one that has played by now is not joined by more")
 	require.True(t, take(need{conduct: died}).own, "so does a source whose host has died")
 }
 
@@ -156,7 +155,7 @@ func TestAHostThatBurnsACoreIsKilledAndHarmsNobodyWhoWasInIt(t *testing.T) {
 	neighbour := open(t, p, textOf(numbered(3000)...), good)
 	s := open(t, p, textOf("a", "loop"), bad)
 	h := hostOf(neighbour)
-	require.Same(t, h, hostOf(s))
+	require.True(t, h == hostOf(s))
 	var err error
 	for err == nil {
 		_, err = s.ReadPacket()
@@ -168,22 +167,30 @@ func TestAHostThatBurnsACoreIsKilledAndHarmsNobodyWhoWasInIt(t *testing.T) {
 	require.False(t, good.Poisoned())
 }
 
+// lookedAtByHand are hosts that only their test looks at.
+func lookedAtByHand(c *Config) { c.look = time.Hour }
+
 func TestAPushWhoseHostHasDiedSharesAgainAfterAWhile(t *testing.T) {
-	p, conduct := newPool(t, func(c *Config) { c.look = 50 * time.Millisecond }), &media.Conduct{}
+	p, conduct := newPool(t, lookedAtByHand), &media.Conduct{}
 	s := open(t, p, textOf(numbered(3000)...), conduct)
 	require.NoError(t, syscall.Kill(hostOf(s).cmd.Process.Pid, syscall.SIGSEGV))
 	<-hostOf(s).gone
 	read(t, s, -1)
 	alone := hostOf(s)
-	require.NotSame(t, alone, hostOf(open(t, p, textOf("a"), nil)))
-	require.Eventually(t, func() bool { return !conduct.Apart() }, 10*time.Second, time.Millisecond)
+	require.True(t, alone != hostOf(open(t, p, textOf("a"), nil)))
+	for range aloneLooks {
+		p.look()
+	}
+	require.True(t, conduct.Apart(), "not before a minute is over")
+	p.look()
+	require.False(t, conduct.Apart())
 	require.False(t, alone.own, "others may join it")
 }
 
 func TestPushesThatLiveAloneAfterADeathLiveTogetherAgainWithoutLosingAPacket(t *testing.T) {
 	for name, seekable := range map[string]bool{"read again": true, "kept": false} {
 		t.Run(name, func(t *testing.T) {
-			p := newPool(t, func(c *Config) { c.look = 50 * time.Millisecond })
+			p := newPool(t, lookedAtByHand)
 			var sources []media.Source
 			for range 3 {
 				m := textOf(numbered(20000)...)
@@ -202,25 +209,26 @@ func TestPushesThatLiveAloneAfterADeathLiveTogetherAgainWithoutLosingAPacket(t *
 			}
 			for next(); hostOf(sources[0]) == shared; next() { // what had been read ahead
 			}
-			require.NotSame(t, hostOf(sources[0]), hostOf(sources[1]))
-			require.Eventually(t, func() bool {
-				return !slices.ContainsFunc(sources, func(s media.Source) bool { return !hostOf(s).mayShare.Load() })
-			}, 10*time.Second, time.Millisecond)
+			require.True(t, hostOf(sources[0]) != hostOf(sources[1]))
+			for range aloneLooks + 1 {
+				p.look()
+			}
 			for range 3 {
 				next()
 			}
-			require.Same(t, hostOf(sources[0]), hostOf(sources[1]))
-			require.Same(t, hostOf(sources[0]), hostOf(sources[2]))
+			require.True(t, hostOf(sources[0]) == hostOf(sources[1]))
+			require.True(t, hostOf(sources[0]) == hostOf(sources[2]))
 			require.EqualValues(t, 1, p.Stats().Deaths[Crashed])
 		})
 	}
 }
 
 func TestAKilledHostThatNobodyHadIsReplaced(t *testing.T) {
-	p := newPool(t, func(c *Config) { c.look = 50 * time.Millisecond })
+	p := newPool(t, lookedAtByHand)
 	h := p.living()[0]
 	require.NoError(t, syscall.Kill(h.cmd.Process.Pid, syscall.SIGKILL))
 	<-h.gone
+	p.look()
 	require.Eventually(t, func() bool { return len(p.PIDs()) == 1 }, 10*time.Second, time.Millisecond)
 }
 

@@ -72,7 +72,7 @@ func answerOf(out []media.Packet, damaged int64, failed error) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(len(out)))
 	for i := range out {
 		var err error
-		if b, err = appendPacket(b, &out[i]); err != nil {
+		if b, err = appendPacket(b, &out[i], nil); err != nil {
 			return nil, err
 		}
 	}

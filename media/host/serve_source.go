@@ -121,7 +121,7 @@ func (s *servedSource) read() error {
 		if p.Change != nil {
 			p.Change = finiteTrack(*p.Change)
 		}
-		if s.packets.buffer, err = appendPacket(s.packets.buffer, &p); err != nil {
+		if s.packets.buffer, err = appendPacket(s.packets.buffer, &p, &s.bytes.window); err != nil {
 			return err
 		}
 		if !s.still {
@@ -133,11 +133,12 @@ func (s *servedSource) read() error {
 	}
 }
 
-// sendBatch hands over what there is: how many bytes are wanted, from where; an
-// error's JSON; packets.
+// sendBatch hands over what there is: how many bytes are wanted, from where, and how many
+// of those before are left in the window then; an error's JSON; packets.
 func (s *servedSource) sendBatch(wanted int, last *opened) error {
 	head := binary.AppendUvarint(nil, uint64(wanted))
 	head = binary.AppendVarint(head, s.bytes.at)
+	head = binary.AppendUvarint(head, uint64(s.bytes.window.unfound()))
 	var text []byte
 	if last != nil {
 		var err error
@@ -185,7 +186,7 @@ type fetched struct {
 	size     int64
 	at       int64  // of the next byte that is asked for
 	there    []byte // before it
-	lent     []byte // that they are in
+	window   window // that they are in
 	wanted   int
 	ended    error
 	// ctx is a field because the contract of media.Gate makes one context bound all reads.
@@ -204,10 +205,7 @@ func (f *fetched) Read(to []byte) (int, error) {
 		}
 	}
 	n := copy(to, f.there)
-	if f.there = f.there[n:]; len(f.there) == 0 {
-		giveBack(f.lent)
-		f.lent = nil
-	}
+	f.there = f.there[n:]
 	return n, nil
 }
 
@@ -219,6 +217,7 @@ func (f *fetched) fetch() error {
 	if err := s.sendBatch(f.wanted, nil); err != nil {
 		return err
 	}
+	f.window.leave(f.window.unfound())
 	got, err := s.next()
 	if err != nil {
 		return err
@@ -228,7 +227,8 @@ func (f *fetched) fetch() error {
 		if err := f.ctx.Err(); err != nil {
 			return err
 		}
-		f.lent, f.there, f.at = got.payload, got.payload, f.at+int64(len(got.payload))
+		f.window.add(f.at, got.payload)
+		f.there, f.at = got.payload, f.at+int64(len(got.payload))
 		f.wanted = min(2*f.wanted, mostRead)
 		return nil
 	case kindEnd:
@@ -266,8 +266,7 @@ func (f *fetched) Seek(offset int64, whence int) (int64, error) {
 	case offset > here && offset < f.at:
 		f.there = f.there[offset-here:]
 	default:
-		giveBack(f.lent)
-		f.lent, f.there, f.at, f.wanted = nil, nil, offset, firstRead
+		f.there, f.at, f.wanted = nil, offset, firstRead
 	}
 	return offset, nil
 }

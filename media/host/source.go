@@ -41,6 +41,7 @@ type source struct {
 
 	info    media.SourceInfo
 	tracks  int // that have come
+	window  window
 	packets []media.Packet
 	last    error // after them
 	given   mark
@@ -123,7 +124,7 @@ func (s *source) open() error {
 	}
 	s.host, s.conn = h, c
 	c.bound(s.ctx)
-	s.wanted, s.last, s.packets = 0, nil, nil
+	s.wanted, s.last, s.packets, s.window = 0, nil, nil, window{}
 	b := s.way.Bytes
 	err = s.sent(c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
 		Name: nameOf(s.way.URL), Mode: s.request.Mode, Choice: s.request.Choice, Bounds: s.request.Bounds, AudioDelay: int64(s.request.AudioDelay),
@@ -211,8 +212,8 @@ func (s *source) told(f *fault) error {
 // take takes what a host has made, and gives its bytes back.
 func (s *source) take(payload []byte) error {
 	defer giveBack(payload)
-	in := scanner{rest: payload}
-	wanted, from := in.uvarint(), in.varint()
+	in := scanner{rest: payload, window: &s.window}
+	wanted, from, left := in.uvarint(), in.varint(), in.uvarint()
 	last := in.bytes()
 	count := in.uvarint()
 	if in.err != nil || wanted > mostRead || from < 0 || count > batchPackets {
@@ -220,13 +221,16 @@ func (s *source) take(payload []byte) error {
 	}
 	s.wanted, s.from = int(wanted), from
 	for range count {
-		p := owned(in.packet(s.tracks))
+		p := in.own(s.tracks)
 		if in.err != nil {
 			return in.err
 		}
 		s.tracks = max(s.tracks, p.Track+1)
 		s.kept.came(p, s.info.Tracks)
 		s.packets = append(s.packets, p)
+	}
+	if wanted > 0 {
+		s.window.leave(int(min(left, mostLeft+1)))
 	}
 	if len(last) > 0 {
 		var said opened
@@ -244,14 +248,19 @@ func (s *source) take(payload []byte) error {
 // feed gives the host the bytes that it waits for.
 func (s *source) feed() error {
 	data, err := s.next()
-	defer giveBack(data)
 	if ended := s.ended(opRead); ended != nil {
 		return ended
 	}
-	if len(data) > 0 {
-		return s.sent(s.conn.send(kindBytes, data))
+	if len(data) == 0 {
+		return s.sent(s.conn.sendJSON(kindEnd, endOf(err)))
 	}
-	return s.sent(s.conn.sendJSON(kindEnd, endOf(err)))
+	if 2*len(data) < cap(data) { // the packets in it would keep all
+		lent := data
+		defer giveBack(lent)
+		data = slices.Clone(data)
+	}
+	s.window.add(s.at-int64(len(data)), data)
+	return s.sent(s.conn.send(kindBytes, data))
 }
 
 // Info returns what the source turned out to be.

@@ -69,7 +69,7 @@ func (b *supply) rewind() bool {
 }
 
 // next reads what is there of the bytes that the host waits for, into a buffer that is
-// lent. Without a byte there is an error.
+// lent. Without a byte there is an error, and no buffer.
 func (b *supply) next() ([]byte, error) {
 	if b.way.Bytes.Seekable() {
 		b.wait(tooEarly(b.fed-max(b.way.Bytes.Size(), 0), time.Since(b.begun)))
@@ -85,7 +85,8 @@ func (b *supply) next() ([]byte, error) {
 	n, err := b.fetch(buffer)
 	b.wanted, b.at, b.fed = 0, b.at+int64(n), b.fed+int64(n)
 	if n == 0 {
-		return buffer[:0], cmp.Or(err, io.ErrNoProgress)
+		giveBack(buffer)
+		return nil, cmp.Or(err, io.ErrNoProgress)
 	}
 	b.probe.came(n)
 	return buffer[:n], nil

@@ -18,7 +18,7 @@ import (
 
 // version is that of what goes over the sockets. Both ends are the same binary, unless
 // it was replaced on the disk while the worker ran.
-const version = 1
+const version = 2
 
 // kind says what a frame is.
 type kind byte

@@ -25,7 +25,7 @@ type earlySound struct {
 
 // step is how long after packet i the next one comes.
 func (e *earlySound) step(i int) time.Duration {
-	at, next := clock.ShownAt(e.packets[i]), clock.ShownAt(e.packets[i+1])
+	at, next := clock.ShownAt(&e.packets[i]), clock.ShownAt(&e.packets[i+1])
 	if !goesOn(at, next) {
 		return 0
 	}
@@ -43,7 +43,7 @@ func (e *earlySound) add(p media.Packet, lost *bitstream.Pending) {
 			e.length -= e.step(0)
 		}
 		e.bytes -= first.Size()
-		lost.Keep(*first)
+		lost.Keep(first)
 		*first = media.Packet{}
 		if e.packets = e.packets[1:]; len(e.packets) == 0 {
 			return

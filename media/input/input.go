@@ -69,7 +69,7 @@ type reading struct {
 	corrupt  [2]atomic.Int64  // packets left out as damaged, or made of what is; by MediaType
 	tail     [2]time.Duration // of it at the end, by MediaType; to be used when the queue has failed
 	passedOn bool             // another input has the source
-	ended    chan struct{}    // closed when all of the source has been read
+	through  atomic.Bool      // all of the source has been read
 }
 
 // Part is what of a source an input plays.
@@ -104,7 +104,6 @@ func Open(ctx context.Context, o media.Opener, r media.SourceRequest, part Part,
 
 func newInput(source media.Source, mode media.SourceMode) *Input {
 	f := &Input{source: source, Info: source.Info()}
-	f.ended = make(chan struct{})
 	f.Live = mode == media.ModeLive || (mode != media.ModeVOD && f.Info.Live)
 	recorded := !f.Info.Live && (f.Info.Duration > 0 || f.Info.Still) // it is all there, though played as live
 	f.Realtime, f.Bursty = f.Live && !recorded && !f.Segmented(), f.Live && !recorded && f.Segmented()
@@ -185,13 +184,13 @@ func (in *Input) read(ctx context.Context) error {
 	steps := clock.StepRemover{Interleaved: in.Info.Container == "flv"} // fragments hold all of a track before the other
 	for {
 		p, err := in.source.ReadPacket()
-		beyond := err == nil && in.trim.beyond(p)
+		beyond := err == nil && in.trim.beyond(&p)
 		if in.trim.over {
 			err = io.EOF
 		}
 		if err != nil {
 			if IsEnd(err) && !in.Live {
-				close(in.ended)
+				in.through.Store(true)
 			}
 			return in.readError(ctx, err)
 		}
@@ -220,7 +219,7 @@ func (in *Input) read(ctx context.Context) error {
 			continue
 		}
 		p.Lost, left[p.Track] = left[p.Track], 0
-		if err := in.queue.Put(ctx, p, in.gate.IsKey(p)); err != nil {
+		if err := in.queue.Put(ctx, p, in.gate.IsKey(&p)); err != nil {
 			return err
 		}
 	}
@@ -228,7 +227,7 @@ func (in *Input) read(ctx context.Context) error {
 
 // accept makes a track what p, which is looked at or given out, says it is from
 // now on.
-func (in *Input) accept(p media.Packet) {
+func (in *Input) accept(p *media.Packet) {
 	if p.Change == nil {
 		return
 	}
@@ -242,14 +241,7 @@ func (in *Input) accept(p media.Packet) {
 }
 
 // ReadThrough says whether all of the source has been read.
-func (in *Input) ReadThrough() bool {
-	select {
-	case <-in.ended:
-		return true
-	default:
-		return false
-	}
-}
+func (in *Input) ReadThrough() bool { return in.through.Load() }
 
 // TakeTail returns, once, how much of a track was damaged at the end.
 func (in *Input) TakeTail(kind media.MediaType) time.Duration {
@@ -305,22 +297,22 @@ func (in *Input) Next(ctx context.Context, patience time.Duration) (media.Packet
 			return p, err
 		}
 		begun := in.gate.Open
-		switch passed := in.gate.Pass(p); {
+		switch passed := in.gate.Pass(&p); {
 		case passed:
 			in.pending.Attach(&p)
 			if !begun {
 				p = in.begins(p)
 			}
 			return p, nil
-		case !begun && in.gate.Kind(p) == media.Audio:
+		case !begun && in.gate.Kind(&p) == media.Audio:
 			in.early.add(p, &in.pending)
 		case !begun:
-			in.pending.Keep(p)
+			in.pending.Keep(&p)
 			if in.skippedPictures++; in.skippedPictures > mostBeforeKey {
 				return p, errNoKey
 			}
 		default:
-			in.pending.Keep(p)
+			in.pending.Keep(&p)
 		}
 	}
 }
@@ -336,12 +328,12 @@ func (in *Input) begins(key media.Packet) media.Packet {
 	early := in.early.packets
 	in.early.packets = nil
 	begin := in.Info.StartTime + in.From
-	leads := !in.Live && !key.NoPTS && (in.From == 0 || in.Seeks && clock.ShownAt(key) > begin)
+	leads := !in.Live && !key.NoPTS && (in.From == 0 || in.Seeks && clock.ShownAt(&key) > begin)
 	if leads && in.From > 0 {
 		early = slices.DeleteFunc(early, func(p media.Packet) bool {
-			before := clock.ShownAt(p)+p.Duration <= begin
+			before := clock.ShownAt(&p)+p.Duration <= begin
 			if before {
-				in.pending.Keep(p)
+				in.pending.Keep(&p)
 			}
 			return before
 		})
@@ -349,14 +341,14 @@ func (in *Input) begins(key media.Packet) media.Packet {
 	var all []media.Packet
 	lead := time.Duration(0)
 	if leads && len(early) > 0 {
-		in.gate.From = clock.ShownAt(early[0])
+		in.gate.From = clock.ShownAt(&early[0])
 		if in.From > 0 {
 			in.gate.From = max(in.gate.From, begin)
 		}
 		all, lead = standBeside(&key, early, in.gate.From)
 	}
 	if lead < leastLead {
-		in.gate.From = clock.ShownAt(key)
+		in.gate.From = clock.ShownAt(&key)
 		in.ahead = append(early, in.ahead...)
 		return key
 	}
@@ -369,14 +361,14 @@ func (in *Input) begins(key media.Packet) media.Packet {
 // need not be key's.
 func standBeside(key *media.Packet, sound []media.Packet, from time.Duration) (all []media.Packet, lead time.Duration) {
 	for len(sound) > 0 {
-		n, end := 0, clock.ShownAt(sound[0])
-		for n < len(sound) && goesOn(end, clock.ShownAt(sound[n])) {
-			end = max(end, clock.ShownAt(sound[n])+sound[n].Duration)
+		n, end := 0, clock.ShownAt(&sound[0])
+		for n < len(sound) && goesOn(end, clock.ShownAt(&sound[n])) {
+			end = max(end, clock.ShownAt(&sound[n])+sound[n].Duration)
 			n++
 		}
 		until := end
-		if at := clock.ShownAt(*key); n == len(sound) && at >= clock.ShownAt(sound[0])-clock.MaxApart && at <= end+clock.MaxApart { // of one clock
-			until, end = clock.DecodedAt(*key), at
+		if at := clock.ShownAt(key); n == len(sound) && at >= clock.ShownAt(&sound[0])-clock.MaxApart && at <= end+clock.MaxApart { // of one clock
+			until, end = clock.DecodedAt(key), at
 		}
 		for at := from; at < until; at += clock.FrameHold {
 			p := *key
@@ -386,7 +378,7 @@ func standBeside(key *media.Packet, sound []media.Packet, from time.Duration) (a
 		}
 		all, lead, sound = append(all, sound[:n]...), lead+end-from, sound[n:]
 		if len(sound) > 0 {
-			from = clock.ShownAt(sound[0])
+			from = clock.ShownAt(&sound[0])
 		}
 	}
 	return all, lead
@@ -411,11 +403,14 @@ func (in *Input) take(ctx context.Context, patience time.Duration) (media.Packet
 	var err error
 	if len(in.ahead) > 0 {
 		p = in.ahead[0]
-		in.ahead = in.ahead[1:]
+		in.ahead[0] = media.Packet{} // what is behind the begin of a slice lives as long as it
+		if in.ahead = in.ahead[1:]; len(in.ahead) == 0 {
+			in.ahead = nil
+		}
 	} else {
 		p, err = in.get(ctx, patience)
 	}
-	in.accept(p)
+	in.accept(&p)
 	return p, err
 }
 
@@ -446,19 +441,19 @@ func (in *Input) SkipTo(ctx context.Context, position, most time.Duration) (bool
 		if !p.NoDTS && target-steady.DTS > most {
 			return false, nil
 		}
-		if in.gate.IsKey(p) && steady.PTS <= target {
-			since := clock.ShownAt(p) - MaxSkip
+		if in.gate.IsKey(&p) && steady.PTS <= target {
+			since := clock.ShownAt(&p) - MaxSkip
 			if ahead != before { // of another clock
 				since = clock.Forever
 			}
 			found, kept, before = true, in.soundOf(kept, since), ahead
 		}
 		kept = append(kept, p)
-		if in.gate.Kind(p) == media.Video {
+		if in.gate.Kind(&p) == media.Video {
 			pictures++
 		}
 		if in.isPast(steady, target) {
-			found = found || opened <= position && pictures == 1 && in.gate.Kind(p) == media.Video && p.Keyframe
+			found = found || opened <= position && pictures == 1 && in.gate.Kind(&p) == media.Video && p.Keyframe
 			break
 		}
 	}
@@ -473,7 +468,7 @@ func (in *Input) isPast(p media.Packet, target time.Duration) bool {
 	if (in.gate.AudioOnly || p.Track == in.gate.Video) && !p.NoDTS {
 		return p.DTS > target
 	}
-	return clock.ShownAt(p) > target+MaxSkip
+	return clock.ShownAt(&p) > target+MaxSkip
 }
 
 // SkipToNewest leaves out what of a live source has piled up before its newest
@@ -488,8 +483,8 @@ func (in *Input) SkipToNewest(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if in.gate.IsKey(p) {
-			kept = in.soundOf(kept, clock.ShownAt(p)-MaxSkip)
+		if in.gate.IsKey(&p) {
+			kept = in.soundOf(kept, clock.ShownAt(&p)-MaxSkip)
 		}
 		kept = append(kept, p)
 	}
@@ -501,9 +496,9 @@ func (in *Input) SkipToNewest(ctx context.Context) error {
 // after it: sound of a time from since on.
 func (in *Input) soundOf(packets []media.Packet, since time.Duration) []media.Packet {
 	return slices.DeleteFunc(packets, func(p media.Packet) bool {
-		sound := !in.gate.AudioOnly && in.gate.Kind(p) == media.Audio && clock.ShownAt(p) >= since
+		sound := !in.gate.AudioOnly && in.gate.Kind(&p) == media.Audio && clock.ShownAt(&p) >= since
 		if !sound {
-			in.pending.Keep(p)
+			in.pending.Keep(&p)
 		}
 		return !sound
 	})

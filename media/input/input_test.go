@@ -23,8 +23,8 @@ func restOf(t *testing.T, f *Input) (sound []time.Duration) {
 			require.Zero(t, f.queue.Left())
 			return sound
 		}
-		require.True(t, i > 0 || p.Keyframe && f.gate.Kind(p) == media.Video, "the first is a picture")
-		if f.gate.Kind(p) == media.Audio {
+		require.True(t, i > 0 || p.Keyframe && f.gate.Kind(&p) == media.Video, "the first is a picture")
+		if f.gate.Kind(&p) == media.Audio {
 			sound = append(sound, p.PTS)
 		}
 	}
@@ -70,11 +70,11 @@ func TestWhatIsKeptOfSoundIsBoundedInBytes(t *testing.T) {
 
 func TestSoundIsNotLeftOutAfterTheClockWentBack(t *testing.T) {
 	g := clock.NewStartGate(fakesource.Clip(time.Hour).Tracks)
-	require.False(t, g.Pass(media.Packet{Track: 1, PTS: 9 * time.Second}))
-	require.True(t, g.Pass(media.Packet{PTS: 10 * time.Second, Keyframe: true}))
-	require.False(t, g.Pass(media.Packet{Track: 1, PTS: 9900 * time.Millisecond, Duration: 20 * time.Millisecond}))
-	require.True(t, g.Pass(media.Packet{Track: 1, PTS: 10 * time.Second, Duration: 20 * time.Millisecond}))
-	require.True(t, g.Pass(media.Packet{Track: 1, PTS: time.Second, Duration: 20 * time.Millisecond}))
+	require.False(t, g.Pass(&media.Packet{Track: 1, PTS: 9 * time.Second}))
+	require.True(t, g.Pass(&media.Packet{PTS: 10 * time.Second, Keyframe: true}))
+	require.False(t, g.Pass(&media.Packet{Track: 1, PTS: 9900 * time.Millisecond, Duration: 20 * time.Millisecond}))
+	require.True(t, g.Pass(&media.Packet{Track: 1, PTS: 10 * time.Second, Duration: 20 * time.Millisecond}))
+	require.True(t, g.Pass(&media.Packet{Track: 1, PTS: time.Second, Duration: 20 * time.Millisecond}))
 }
 
 func TestASkipKeepsTheSoundThatStandsBeforeItsKeyframe(t *testing.T) {
@@ -99,10 +99,10 @@ func TestSoundThatBeginsBehindAJumpOfTheClockIsNotTakenForOneBeforeThePicture(t 
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := clock.NewStartGate([]media.Track{{Type: media.Video}, {Type: media.Audio}})
-			require.True(t, g.Pass(media.Packet{Keyframe: true, PTS: time.Minute, DTS: time.Minute}))
-			require.False(t, g.Pass(media.Packet{Track: 1, PTS: 59 * time.Second, DTS: 59 * time.Second}))
+			require.True(t, g.Pass(&media.Packet{Keyframe: true, PTS: time.Minute, DTS: time.Minute}))
+			require.False(t, g.Pass(&media.Packet{Track: 1, PTS: 59 * time.Second, DTS: 59 * time.Second}))
 			for _, p := range jump {
-				require.True(t, g.Pass(p))
+				require.True(t, g.Pass(&p))
 			}
 		})
 	}

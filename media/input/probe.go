@@ -49,14 +49,14 @@ func (in *Input) Probe(ctx context.Context) (ProbeResult, error) {
 		if p.Change != nil && p.Track < len(in.filters) && came[p.Track] {
 			break // what is known is of the stream before
 		}
-		in.accept(p)
+		in.accept(&p)
 		came[p.Track] = true
 		_, _ = in.filters[p.Track].Conform(p.Data) // for what is in it
 		if in.Info.Tracks[p.Track].Type == media.Video {
 			s.pictures++
-			s.Reordered = order.Reordered(p) || in.filters[p.Track].Bidirectional() || s.Reordered
-			s.Cut = cuts.Cut(p) || s.Cut
-			s.Stands = s.Stands || clock.StandsLong(p)
+			s.Reordered = order.Reordered(&p) || in.filters[p.Track].Bidirectional() || s.Reordered
+			s.Cut = cuts.Cut(&p) || s.Cut
+			s.Stands = s.Stands || clock.StandsLong(&p)
 			s.Fps = rate.Fps(p)
 		}
 	}

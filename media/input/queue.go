@@ -62,14 +62,14 @@ func (q *Queue) Put(ctx context.Context, p media.Packet, isKey bool) error {
 	}
 	if q.seekingKey {
 		q.dropped++
-		q.pending.Keep(p)
+		q.pending.Keep(&p)
 		q.mu.Unlock()
 		return nil
 	}
 	q.pending.Attach(&p)
 	q.compactLocked()
 	q.packets = append(q.packets, p)
-	q.noteLocked(p)
+	q.noteLocked(&p)
 	q.bytes += p.Size()
 	full := q.fullLocked()
 	q.mu.Unlock()
@@ -107,8 +107,8 @@ func (q *Queue) dropLocked(isKey bool) {
 		return
 	}
 	q.dropped += int64(len(q.packets) - q.head)
-	for _, p := range q.packets[q.head:] {
-		q.pending.Keep(p)
+	for i := q.head; i < len(q.packets); i++ {
+		q.pending.Keep(&q.packets[i])
 	}
 	q.packets, q.head, q.bytes, q.first = q.packets[:0], 0, 0, [2]int{}
 	q.seekingKey = !isKey
@@ -129,7 +129,7 @@ func (q *Queue) compactLocked() {
 func (q *Queue) lose(p media.Packet) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.pending.Keep(p)
+	q.pending.Keep(&p)
 }
 
 // Fail says that no more packets come, and why.
@@ -280,7 +280,7 @@ func (q *Queue) roomyLocked() bool {
 }
 
 // noteLocked takes note of the times of a packet that was put.
-func (q *Queue) noteLocked(p media.Packet) {
+func (q *Queue) noteLocked(p *media.Packet) {
 	if p.NoDTS {
 		return
 	}

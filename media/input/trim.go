@@ -31,7 +31,7 @@ func newTrim(i media.SourceInfo, g *clock.StartGate, at time.Duration) trim {
 
 // beyond says whether p lies behind the end. DTS tell: pictures that are shown
 // before the end may follow one that is shown after.
-func (e *trim) beyond(p media.Packet) bool {
+func (e *trim) beyond(p *media.Packet) bool {
 	if e.at <= 0 || p.NoDTS {
 		return false
 	}

@@ -181,7 +181,7 @@ func (o *Outlet) close(ctx context.Context, c *connection) {
 
 // stamp makes p due as the room gets it. False says that it does not: it is away, or
 // cannot begin with p, or p comes too late.
-func (o *Outlet) stamp(p media.Packet) bool {
+func (o *Outlet) stamp(p *media.Packet) bool {
 	c := o.due.conn
 	if c == nil {
 		return false
@@ -190,10 +190,10 @@ func (o *Outlet) stamp(p media.Packet) bool {
 		o.Meter.Dropped(1)
 		return false
 	}
-	p, ok := o.monotonic.Stamp(p, p.Kind)
+	stamped, ok := o.monotonic.Stamp(*p, p.Kind)
 	o.Meter.Dropped(o.monotonic.TakeDropped())
 	if ok {
-		o.due.packets = append(o.due.packets, p)
+		o.due.packets = append(o.due.packets, stamped)
 	}
 	return ok
 }
@@ -375,7 +375,8 @@ func (g *Group) Stamp(packets []media.Packet) []media.Packet {
 		o.due.begin(o.conn.Load())
 	}
 	taken := packets[:0]
-	for _, p := range packets {
+	for i := range packets {
+		p := &packets[i]
 		due, some := p.DTS, false
 		for _, o := range g.all {
 			if o.stamp(p) && !some {
@@ -383,7 +384,7 @@ func (g *Group) Stamp(packets []media.Packet) []media.Packet {
 			}
 		}
 		if p.DTS = due; some {
-			taken = append(taken, p)
+			taken = append(taken, *p)
 		}
 	}
 	return taken

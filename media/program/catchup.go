@@ -40,12 +40,15 @@ func (c *catchUp) leader() (l input.Leader) {
 	return l
 }
 
-// leavesOut says whether p, which has come out of the aligner, is left out. Once
-// that and what is on its way to the room are more than a live source may lag,
-// everything is, up to a keyframe that does not lie beyond: a picture that stands
-// for longer would be the price, and a queue that runs dry. Until there is such a
-// keyframe all goes on.
-func (c *catchUp) leavesOut(p media.Packet) bool {
+// leavesOut says whether p, which has come out of the aligner, is left out: of a live
+// playlist alone. Once that and what is on its way to the room are more than a live
+// source may lag, everything is, up to a keyframe that does not lie beyond: a picture
+// that stands for longer would be the price, and a queue that runs dry. Until there is
+// such a keyframe all goes on.
+func (c *catchUp) leavesOut(p *media.Packet) bool {
+	if !c.times.input.Bursty {
+		return false
+	}
 	if c.keys == 0 {
 		reach := time.Duration(c.commands.overdue.Load()) - c.total
 		if reach+c.playlist.onItsWay() <= input.LiveBehind || c.times.input.LooksAhead() {
@@ -55,11 +58,11 @@ func (c *catchUp) leavesOut(p media.Packet) bool {
 			return false
 		}
 		c.last, c.from = 0, p.DTS
-		if c.leader().IsKey(&p) {
+		if c.leader().IsKey(p) {
 			c.keys++ // it was not counted
 		}
 	}
-	if c.leader().IsKey(&p) {
+	if c.leader().IsKey(p) {
 		c.keys--
 	}
 	if c.keys == 0 {
@@ -88,7 +91,7 @@ func (c *catchUp) keysWithin(from, reach time.Duration) (keys int) {
 
 // goOnAt goes on with p. The output tracks that would fill the gap are taken to its end:
 // to be heard, what they fill it with would take the time that was won.
-func (c *catchUp) goOnAt(p media.Packet) {
+func (c *catchUp) goOnAt(p *media.Packet) {
 	c.last = p.DTS - c.from
 	c.total += c.last
 	c.commands.wantKey.Store(true)

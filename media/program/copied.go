@@ -64,10 +64,10 @@ func (c *copiedTrack) put(p media.Packet) ([]media.Packet, error) {
 		p.PTS, p.NoPTS = p.DTS, false
 	}
 	video := c.out.Type == media.Video
-	if video && c.order.Reordered(p) && !c.rules.BFrames {
+	if video && c.order.Reordered(&p) && !c.rules.BFrames {
 		return nil, &planChange{reasonBFrames}
 	}
-	if video && c.cuts.Cut(p) {
+	if video && c.cuts.Cut(&p) {
 		return nil, &planChange{reasonCut}
 	}
 	if p.Extradata != nil {

@@ -73,7 +73,7 @@ type coverBegin struct {
 
 // add counts what was shown or heard up to p, and returns the hole before it, 0
 // for none.
-func (c *trackCoverage) add(kind media.MediaType, p media.Packet) (hole time.Duration) {
+func (c *trackCoverage) add(kind media.MediaType, p *media.Packet) (hole time.Duration) {
 	hole = c.until(kind, p.PTS)
 	if p.PTS >= c.at {
 		c.at, c.lasts, c.origin = p.PTS, p.Duration, p.Origin
@@ -159,7 +159,7 @@ func (c *trackCoverage) skip(t time.Duration) {
 }
 
 // account counts p, which the room gets, and tells of a hole before it.
-func (cv *coverage) account(kind media.MediaType, p media.Packet) {
+func (cv *coverage) account(kind media.MediaType, p *media.Packet) {
 	track := &cv.tracks.of[kind]
 	c := &track.coverage
 	if !cv.begins.known {
@@ -174,13 +174,13 @@ func (cv *coverage) account(kind media.MediaType, p media.Packet) {
 	}
 	hole := c.add(kind, p)
 	if c.owed == 0 && p.Play >= c.Play && cv.times.input != nil {
-		c.Until, c.Play = cv.times.position(media.Packet{PTS: c.at}), p.Play
+		c.Until, c.Play = cv.times.position(c.at), p.Play
 	}
 	cv.counted(kind, p.PTS-hole, hole, holeNone)
 	if track.filled != nil { // its plan says so
 		c.quiet = 0
 	}
-	if p.Origin == media.Taken {
+	if p.Origin == media.Taken && c.gone+c.quiet > 0 {
 		cv.tellInstead(kind, p.PTS)
 	}
 }
@@ -227,7 +227,7 @@ func (cv *coverage) goOn(kind media.MediaType, begins time.Duration, play int) {
 	case play < c.Play:
 		c.owed = clock.Forever
 	case play == c.Play:
-		ahead := cv.times.position(media.Packet{PTS: max(begins, cv.times.starts)}) - c.Until
+		ahead := cv.times.position(max(begins, cv.times.starts)) - c.Until
 		c.owed = max(-ahead, 0)
 		c.at -= max(ahead, 0)
 	}

@@ -32,7 +32,7 @@ type inputReach struct {
 // before shows the picture again while the source goes on without one, which p
 // tells; of a realtime source only the sound does: what is made up when the next
 // picture has come is too late.
-func (h *pictureHold) before(ctx context.Context, kind media.MediaType, p media.Packet) error {
+func (h *pictureHold) before(ctx context.Context, kind media.MediaType, p *media.Packet) error {
 	if kind == media.Audio {
 		h.reach.heard = max(h.reach.heard, p.DTS)
 	} else {
@@ -50,7 +50,7 @@ func (h *pictureHold) before(ctx context.Context, kind media.MediaType, p media.
 
 // allShown says whether all that is shown before p, of a file, was put in: of a
 // copied picture, which comes in order, or before one that comes after a hole.
-func (h *pictureHold) allShown(kind media.MediaType, p media.Packet) bool {
+func (h *pictureHold) allShown(kind media.MediaType, p *media.Packet) bool {
 	switch picture := h.tracks.picture(); {
 	case picture.copied != nil:
 		return true
@@ -67,7 +67,7 @@ func (h *pictureHold) allShown(kind media.MediaType, p media.Packet) bool {
 // shown.
 type standingPicture struct{ from, until time.Duration }
 
-func (s *standingPicture) note(p media.Packet) {
+func (s *standingPicture) note(p *media.Packet) {
 	switch {
 	case p.PTS < s.from:
 	case clock.StandsLong(p):
@@ -105,7 +105,7 @@ func (h *pictureHold) copyNoMore(reason string) {
 }
 
 // next is for a picture of the source that is to be put in next.
-func (h *pictureHold) next(p media.Packet) error {
+func (h *pictureHold) next(p *media.Packet) error {
 	if err := h.resume(p); err != nil {
 		return err
 	}
@@ -115,14 +115,14 @@ func (h *pictureHold) next(p media.Packet) error {
 
 // resume copies the picture from p on, if it is re-encoded only because one stood and
 // none does any more. It need not be so that it can: what is in p tells.
-func (h *pictureHold) resume(p media.Packet) error {
+func (h *pictureHold) resume(p *media.Packet) error {
 	picture := h.tracks.picture()
 	encoded := picture.encoded
 	if encoded == nil || encoded.hold.copies == nil {
 		return nil
 	}
 	copies := encoded.hold.copies
-	copied, err := copies.put(p)
+	copied, err := copies.put(*p)
 	if err != nil {
 		h.copyNoMore(err.Error())
 		return nil
@@ -149,7 +149,7 @@ func (h *pictureHold) resume(p media.Packet) error {
 
 // continues says whether p, copied, is what follows all that the picture's encoder was
 // given, and the same picture to viewers.
-func continues(picture *track, p media.Packet) bool {
+func continues(picture *track, p *media.Packet) bool {
 	encoded, copies := picture.encoded, picture.encoded.hold.copies
 	return p.PTS > max(encoded.hold.newest, picture.shown) && picture.shown-p.DTS < clock.MaxHurriedVideo &&
 		copies.out.Extradata != nil && bitstream.Difference(bitstream.ShapeOf(encoded.track()), copies.shape) == ""

@@ -42,14 +42,14 @@ func (m *mux) lead(realtime bool) {
 func (m *mux) take(kind media.MediaType, out []media.Packet) {
 	track, other := &m.tracks.of[kind], &m.tracks.of[1-kind]
 	for _, p := range out {
-		if m.times.beyond(p) {
+		if m.times.beyond(p.PTS) {
 			continue
 		}
 		if kind == media.Audio {
 			m.fillSilence(p.PTS)
 		}
 		track.shown = max(track.shown, p.PTS)
-		m.times.ends = max(m.times.ends, p.PTS+m.times.lasts(kind, p))
+		m.times.ends = max(m.times.ends, p.PTS+m.times.lasts(kind, &p))
 		if kind == media.Audio && other.filled != nil && m.commands.wantKey.CompareAndSwap(true, false) {
 			other.filled.restart()
 		}
@@ -62,10 +62,10 @@ func (m *mux) take(kind media.MediaType, out []media.Packet) {
 // one already.
 func (m *mux) give(kind media.MediaType, p media.Packet) {
 	p.Play = m.playlist.plays
-	m.coverage.account(kind, p)
+	m.coverage.account(kind, &p)
 	m.given, p.Track = true, m.tracks.index(kind)
 	p.Kind, p.Leads = kind, m.times.input != nil && (kind == media.Video || m.tracks.picture().output == nil)
-	p.Position, p.Skipped, p.Unclocked = m.times.position(p), m.catchUp.before(p.DTS), m.times.unclocked(p)
+	p.Position, p.Skipped, p.Unclocked = m.times.position(p.PTS), m.catchUp.before(p.DTS), m.times.unclocked(p.PTS)
 	if p.Extradata = nil; p.Config == nil {
 		p.Config = m.tracks.of[kind].output.track().Extradata
 	}

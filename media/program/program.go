@@ -287,14 +287,14 @@ func (pg *Program) workOn(ctx, wait context.Context) (made bool, err error) {
 		pg.playlist.prepare(ctx)
 	}
 	if p, ok := pg.times.aligner.Pop(); ok {
-		return true, pg.put(ctx, p)
+		return true, pg.put(ctx, &p)
 	}
 	p, failure := pg.input.Next(wait, 0)
 	if err := pg.noteLosses(); err != nil || failure != nil {
 		return false, err
 	}
 	pg.Meter.SourceCame()
-	pg.receive(p)
+	pg.receive(&p)
 	return true, nil
 }
 
@@ -314,10 +314,11 @@ func (pg *Program) work(ctx, wait context.Context) error {
 	}
 	switch {
 	case err == nil:
-		pg.receive(p)
+		pg.receive(&p)
 		return nil
 	case aligner.Holds() && media.KindOf(err) == media.KindSourceStalled:
-		return pg.put(ctx, aligner.Force())
+		p = aligner.Force()
+		return pg.put(ctx, &p)
 	case aligner.Holds() && wait.Err() == nil && pg.complete(err):
 		aligner.Flush()
 		return nil
@@ -346,21 +347,21 @@ func (pg *Program) noteLosses() error {
 }
 
 // receive gives a packet of the input the room's time.
-func (pg *Program) receive(p media.Packet) {
+func (pg *Program) receive(p *media.Packet) {
 	kind := pg.input.Info.Tracks[p.Track].Type
 	if p.LeftOut != nil {
 		pg.tracks.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
 	}
 	switch {
 	case pg.wanted(kind):
-		pg.times.aligner.Push(pg.times.restamp.Restamp(p))
+		pg.times.aligner.Push(pg.times.restamp.Restamp(*p))
 	case p.Change != nil:
 		pg.tracks.warn(media.WarnLeftOut, leftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
 	}
 }
 
 // put makes what the room gets of a packet of the source.
-func (pg *Program) put(ctx context.Context, p media.Packet) error {
+func (pg *Program) put(ctx context.Context, p *media.Packet) error {
 	kind := pg.input.Info.Tracks[p.Track].Type
 	if p.Change != nil {
 		if err := pg.hold.before(ctx, kind, p); err != nil { // while the output track has the picture that does
@@ -379,7 +380,7 @@ func (pg *Program) put(ctx context.Context, p media.Packet) error {
 		pg.times.pending.Keep(p)
 		return nil
 	}
-	pg.times.pending.Attach(&p)
+	pg.times.pending.Attach(p)
 	if pg.times.exact && !pg.tracks.encodes(kind) && p.PTS+p.Duration <= pg.times.begin {
 		pg.times.pending.Keep(p)
 		return nil // sound from before the picture goes on
@@ -401,10 +402,10 @@ func (pg *Program) put(ctx context.Context, p media.Packet) error {
 }
 
 // putThrough puts a packet of the source into its track, and counts what came of it.
-func (pg *Program) putThrough(ctx context.Context, kind media.MediaType, p media.Packet) error {
+func (pg *Program) putThrough(ctx context.Context, kind media.MediaType, p *media.Packet) error {
 	track := &pg.tracks.of[kind]
 	track.miss(p.Lost)
-	out, err := pg.tracks.put(ctx, kind, p)
+	out, err := pg.tracks.put(ctx, kind, *p)
 	if err != nil {
 		return err
 	}
@@ -429,7 +430,7 @@ func (pg *Program) follow(kind media.MediaType, t media.Track) error {
 
 // skipBeyond keeps what lies behind the part that is played out of the
 // encoders: what they made of it would be missing between the plays.
-func (pg *Program) skipBeyond(p media.Packet) {
+func (pg *Program) skipBeyond(p *media.Packet) {
 	end := time.Duration(0)
 	if pg.input.Until() > 0 {
 		end = pg.times.partEnds(p.PTS)
@@ -552,13 +553,15 @@ func (pg *Program) Do(c Command) { c.apply(&pg.commands) }
 // Sent notes that a room has taken packets by now: the position moves on.
 func (pg *Program) Sent(packets []media.Packet, now time.Time) {
 	position, plays := pg.progress.position, pg.progress.plays
+	taken := false
 	for i := range packets {
 		p := &packets[i]
 		pg.absence.last.note(p, now)
-		if p.Origin == media.Taken {
-			pg.recovery.retries.Sent(now)
-		}
 		pg.progress.note(p)
+		taken = taken || p.Origin == media.Taken
+	}
+	if taken {
+		pg.recovery.retries.Sent(now)
 	}
 	if pg.progress.position != position || pg.progress.plays != plays {
 		pg.Meter.Advance(pg.progress.position, pg.progress.plays)

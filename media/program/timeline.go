@@ -71,23 +71,23 @@ func (t *timeline) goOn(from time.Duration, encodes bool) {
 }
 
 // passed notes a packet that has come out of the aligner.
-func (t *timeline) passed(p media.Packet) {
+func (t *timeline) passed(p *media.Packet) {
 	t.aligner.Ends = max(t.aligner.Ends, max(p.PTS, p.DTS)+t.restamp.Length(p))
 }
 
 // lasts is how long p is shown or heard: a picture to the end of the part that is to
 // be played at most.
-func (t *timeline) lasts(kind media.MediaType, p media.Packet) time.Duration {
+func (t *timeline) lasts(kind media.MediaType, p *media.Packet) time.Duration {
 	d := min(p.Duration, clock.MaxFrame)
 	if end := t.input.Until(); kind == media.Video && end > 0 {
-		d = min(d, end-t.position(p))
+		d = min(d, end-t.position(p.PTS))
 	}
 	return d
 }
 
-// beyond says whether p is shown after the part that is to be played.
-func (t *timeline) beyond(p media.Packet) bool {
-	return t.input.Until() > 0 && t.position(p) >= t.input.Until()
+// beyond says whether room time is after the part that is to be played.
+func (t *timeline) beyond(room time.Duration) bool {
+	return t.input.Until() > 0 && t.position(room) >= t.input.Until()
 }
 
 // skip makes what comes next begin at a room time at the earliest: up to there something
@@ -99,7 +99,7 @@ func (t *timeline) skip(to time.Duration) {
 // partEnds returns the room time at which the part that is to be played ends, as seen at
 // another one. There is such a part.
 func (t *timeline) partEnds(seen time.Duration) time.Duration {
-	return seen + t.input.Until() - t.position(media.Packet{PTS: seen})
+	return seen + t.input.Until() - t.position(seen)
 }
 
 // endPart makes the next play go on where the part that is played ends,
@@ -111,14 +111,14 @@ func (t *timeline) endPart() {
 	}
 }
 
-// position returns where in the source p is shown. The segments of a live
-// playlist may each have a clock of their own: what was shown is counted, from
+// position returns where in the source is what is shown at a room time. The segments
+// of a live playlist may each have a clock of their own: what was shown is counted, from
 // where an earlier attempt stood if the playlist is played as a recording.
-func (t *timeline) position(p media.Packet) time.Duration {
+func (t *timeline) position(room time.Duration) time.Duration {
 	if t.input == nil {
 		return t.progress.position
 	}
-	at, elapsed := t.restamp.Position(p.PTS)
+	at, elapsed := t.restamp.Position(room)
 	if t.input.Segmented() {
 		at = elapsed
 	}
@@ -132,9 +132,9 @@ func (t *timeline) position(p media.Packet) time.Duration {
 	return max(at+t.shift, 0)
 }
 
-// unclocked says whether the position of p is no time of the source's clock.
-func (t *timeline) unclocked(p media.Packet) bool {
-	return t.input != nil && !t.input.Segmented() && !t.input.Live && t.restamp.SteppedBack(p.PTS)
+// unclocked says whether the position at a room time is no time of the source's clock.
+func (t *timeline) unclocked(room time.Duration) bool {
+	return t.input != nil && !t.input.Segmented() && !t.input.Live && t.restamp.SteppedBack(room)
 }
 
 // played is position for who reads it: as if the source's clock had not broken on
@@ -144,7 +144,7 @@ func (t *timeline) played(room time.Duration) time.Duration {
 		return t.progress.position
 	}
 	if t.input.Segmented() {
-		return t.position(media.Packet{PTS: room})
+		return t.position(room)
 	}
 	_, elapsed := t.restamp.Position(room)
 	return max(elapsed-t.input.Info.StartTime, 0)

@@ -64,7 +64,7 @@ func (s script) open(ctx context.Context, _ media.SourceRequest) (media.Source, 
 
 // comes is when a packet is in the source.
 func (s *script) comes(p media.Packet) time.Duration {
-	at := clock.DecodedAt(p)
+	at := clock.DecodedAt(&p)
 	if p.Track == 0 && at > 0 {
 		return at + s.late
 	}

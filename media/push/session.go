@@ -177,8 +177,9 @@ func (s *session) give(ctx, inRoom context.Context, packets []media.Packet) erro
 	}
 	begin := time.Now()
 	if bytes, sent := s.outlets.Write(ctx); sent {
-		s.pacer.Wrote(time.Since(begin))
-		s.sent(packets, bytes, late)
+		now := time.Now()
+		s.pacer.Wrote(now.Sub(begin))
+		s.sent(now, packets, bytes, late)
 	}
 	if inRoom.Err() != nil {
 		return context.Cause(inRoom)
@@ -200,9 +201,8 @@ func (s *session) playOut(inRoom context.Context) error {
 // tooSlow is how long a push may stand still in all before its user is told.
 const tooSlow = 10 * time.Second
 
-// sent notes packets that a room has taken, with bytes in all, the first of them so late.
-func (s *session) sent(packets []media.Packet, bytes int64, late time.Duration) {
-	now := time.Now()
+// sent notes packets that a room has taken by now, with bytes in all, the first of them so late.
+func (s *session) sent(now time.Time, packets []media.Packet, bytes int64, late time.Duration) {
 	played := s.outlets.Played(now)
 	s.leaving = s.leaving[:0]
 	taken := false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -58,7 +59,8 @@ func (p *part) readAt(b []byte, at int64, silence time.Duration) (int, error) {
 // fill reads some more into the window.
 func (p *part) fill(silence time.Duration) error {
 	p.keep(nil)
-	room := p.window[len(p.window):min(cap(p.window), len(p.window)+fillBytes)]
+	p.window = slices.Grow(p.window, fillBytes)
+	room := p.window[len(p.window) : len(p.window)+fillBytes]
 	n, err := p.read(room, silence)
 	p.window = p.window[:len(p.window)+n]
 	return err
@@ -67,7 +69,7 @@ func (p *part) fill(silence time.Duration) error {
 // keep makes b, which was read behind the window, the end of it.
 func (p *part) keep(b []byte) {
 	if cap(p.window) == 0 {
-		p.window = make([]byte, 0, keptBytes+2*fillBytes)
+		p.window = make([]byte, 0, keptBytes)
 	}
 	b = b[max(0, len(b)-keptBytes):]
 	if most := keptBytes - len(b); len(p.window) > most {

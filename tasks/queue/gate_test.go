@@ -24,6 +24,7 @@ func TestAServerWithoutRoomLeavesTasksToOthersAndWhatGoesOnIsFirst(t *testing.T)
 	asked := make(chan struct{}, 100)
 	taken := make(chan tasks.Task, 8)
 	start(t, rdb, queue.Config{
+		Slots: 1, // one after the other
 		Takes: func(resume bool) bool {
 			select {
 			case asked <- struct{}{}:

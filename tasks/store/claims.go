@@ -10,7 +10,7 @@ import (
 
 // Claims gives queued attempts to a worker that has these places for them, in one
 // script; each sees what those before it were given. It refuses one with ErrGone,
-// ErrEnded, ErrStale, ErrHeld, ErrIsolated, ErrCapacity, or ErrNoKey when another than
+// ErrEnded, ErrStale, ErrHeld, ErrIsolated, ErrCapacity, ErrKept, or ErrNoKey when another than
 // these keys sealed the envelope (none: any is good). A push with desired=stop is ended
 // as Stopped and refused with ErrEnded, unless another worker's lease still runs. With
 // ErrHandover comes what an attempt that was announced may prepare from. What fails for

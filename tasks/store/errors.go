@@ -57,6 +57,8 @@ func refusal(r reply) error {
 		return tasks.ErrIsolated
 	case "no_capacity":
 		return tasks.ErrCapacity
+	case "kept":
+		return tasks.ErrKept
 	case "no_key":
 		return tasks.ErrNoKey
 	case "handover":

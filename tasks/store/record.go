@@ -46,6 +46,7 @@ const (
 	fieldWebhooks  = "webhooks"    // events that the client wants to be told, see lua/lib.lua; separated by spaces
 	fieldLost      = "webhooks_lost"
 	// Only the scripts use webhook_… beside those, claimed_at, event_epoch and event_seq (the last event stored),
+	// kept (until when a worker keeps its cores for the push, what it lacks, its name),
 	// renew_seq (the last renew of the attempt), struck (the epochs whose
 	// strike counts), settled_epoch (the last attempt that settled) and
 	// taken_by (the token of the last takeover).

@@ -41,6 +41,59 @@ func testCapacity(s *subject) {
 	require.NoError(s.t, claim(0, 10), "what is larger than a worker runs in an empty one")
 }
 
+// claimIn asks for the suite's push, of LeastCost, in a worker that lacks so much for it.
+func (s *subject) claimIn(worker string, epoch int64, lacks tasks.Cost) error {
+	_, err := s.claim(lease(epoch, worker), tasks.Place{Taken: 10 * tasks.LeastCost, Limit: 11*tasks.LeastCost - lacks}, Key)
+	return err
+}
+
+func (s *subject) isNotKept(err error) {
+	s.t.Helper()
+	require.ErrorIs(s.t, err, tasks.ErrCapacity)
+	require.NotErrorIs(s.t, err, tasks.ErrKept)
+}
+
+func testNotKept(s *subject) {
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(time.Hour)})
+	s.isNotKept(s.claimIn("w1", 1, 1))
+}
+
+func testKept(s *subject) {
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-tasks.KeepAfter)})
+	require.ErrorIs(s.t, s.claimIn("w1", 1, 50), tasks.ErrKept)
+	require.Equal(s.t, tasks.WaitingForCapacity, s.Get(id).Waiting)
+	require.ErrorIs(s.t, s.claimIn("w1", 1, 60), tasks.ErrKept, "it keeps them on")
+	s.isNotKept(s.claimIn("w2", 1, 60))
+	require.ErrorIs(s.t, s.claimIn("w2", 1, 59), tasks.ErrKept)
+	s.isNotKept(s.claimIn("w1", 1, 60))
+	require.NoError(s.t, s.claimIn("w3", 1, 0), "where it fits it is taken")
+	_, err := s.Release(s.ctx(), lease(1, "w3"), tasks.LastReport{})
+	require.NoError(s.t, err)
+	require.ErrorIs(s.t, s.claimIn("w1", 2, 90), tasks.ErrKept, "nobody keeps them any more")
+}
+
+func testGivesWay(s *subject) {
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-4*tasks.GiveWayAfter - time.Second)})
+	s.isNotKept(s.claimIn("w1", 1, 1))
+}
+
+func testKeptOnAfterItGaveWay(s *subject) {
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-4*tasks.GiveWayAfter - 3*tasks.GiveWayTime)})
+	require.ErrorIs(s.t, s.claimIn("w1", 1, 1), tasks.ErrKept)
+}
+
+func testKeptForWhatGoesOn(s *subject) {
+	l := s.claimed()
+	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now()}))
+	announced, err := s.Announce(s.ctx(), l)
+	require.NoError(s.t, err)
+	require.True(s.t, announced)
+	require.ErrorIs(s.t, s.claimIn("w2", 2, 1), tasks.ErrKept, "for one that is handed over")
+	_, err = s.Release(s.ctx(), l, tasks.LastReport{})
+	require.NoError(s.t, err)
+	require.ErrorIs(s.t, s.claimIn("w2", 2, 1), tasks.ErrKept)
+}
+
 func testCapacityUnknown(s *subject) {
 	s.add()
 	claim := func(taken, limit tasks.Cost) error {

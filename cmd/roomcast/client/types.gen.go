@@ -174,10 +174,10 @@ type Capacity struct {
 	// Cores Cores that it takes pushes for: 85 % of those that it may use.
 	Cores float64 `json:"cores"`
 
-	// FreeCores Cores that it takes more pushes for.
+	// FreeCores Cores that it takes more pushes for. None where it keeps those that are free for a push that waits.
 	FreeCores float64 `json:"freeCores"`
 
-	// FreePushes How many more pushes would fit, roughly and each kind for itself, within its free slots.
+	// FreePushes How many more pushes it would take, roughly and each kind for itself, within its free slots.
 	FreePushes struct {
 		Copied int `json:"copied"`
 

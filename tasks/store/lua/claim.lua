@@ -8,9 +8,11 @@
 --      worker before it runs beside one other, 11 what the worker's other pushes cost,
 --      12 what all may cost, 0 for any, 13 what a push costs at least, 14 waiting reason
 --      of one that does not fit beside them, 15 1 of a push that the worker has
---      prepared: it has its place
+--      prepared: it has its place, 16 the age in ms from which on a worker keeps its cores for
+--      a new push, 17 the age in ms at which it gives way first, 18 for how many ms
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
---      · {'held'} · {'isolated'}, {'no_key'}, {'no_capacity'}: it stays queued · {'handover',
+--      · {'held'} · {'isolated'}, {'no_key'}, {'no_capacity'}, {'kept'}: it
+--      stays queued; kept: the worker is to keep its cores for it · {'handover',
 --      envelope, field, value, …}: not given; its owner has announced this attempt, which may
 --      prepare until the push is released
 -- A repeated call of the same worker within one lease of its claim, before it
@@ -51,16 +53,31 @@ local function isolated()
 end
 
 -- What is larger than a whole worker fits where nothing is.
+local taken, limit = tonumber(ARGV[11]), tonumber(ARGV[12])
+local lacks = taken + math.max(rec.cost, tonumber(ARGV[13])) - limit
 local function too_much()
-  local taken, limit = tonumber(ARGV[11]), tonumber(ARGV[12])
-  return ARGV[15] ~= '1' and limit > 0 and taken > 0 and taken + math.max(rec.cost, tonumber(ARGV[13])) > limit
+  return ARGV[15] ~= '1' and limit > 0 and taken > 0 and lacks > 0
+end
+-- One worker keeps its cores for a push that does not fit: the one that lacks least of
+-- those that were asked. Pushes there may never end, so all workers stop keeping for a
+-- while now and then, each time after twice as long.
+local function no_capacity()
+  local since = redis.call('HGET', k.push, rec.started == '' and 'created_at' or 'waiting_since')
+  local age, keeps = t - (tonumber(since or '') or t), tonumber(ARGV[17])
+  while age >= 2 * keeps do keeps = 2 * keeps end
+  local gives_way = age >= keeps and age < keeps + tonumber(ARGV[18])
+  if gives_way or rec.started == '' and age < tonumber(ARGV[16]) then return {'no_capacity'} end
+  local till, lack, keeper = string.match(rec.kept, '^(%d+) (%d+) (.*)$')
+  if keeper and keeper ~= worker and tonumber(till) > t and tonumber(lack) <= lacks then return {'no_capacity'} end
+  redis.call('HSET', k.push, 'kept', int(t + lease) .. ' ' .. int(lacks) .. ' ' .. worker)
+  return {'kept'}
 end
 
 if held and rec.desired ~= 'stop' and rec.epoch + 1 == epoch then
   if rec.announced ~= epoch then return {'held'} end
   if foreign() then return {'no_key'} end
   if isolated() then return {'isolated'} end
-  if too_much() then return {'no_capacity'} end
+  if too_much() then return no_capacity() end
   return given('handover')
 end
 
@@ -76,7 +93,7 @@ end
 if isolated() then return {'isolated'} end
 if too_much() then
   waits(k, rec, ARGV[14], t)
-  return {'no_capacity'}
+  return no_capacity()
 end
 
 hold(k, rec, epoch, worker)

@@ -41,7 +41,7 @@ end
 local function load(push)
   local v = redis.call('HMGET', push, 'id', 'state', 'desired', 'epoch', 'worker',
     'last_epoch', 'last_worker', 'event_epoch', 'event_seq',
-    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover', 'webhooks', 'started_at', 'cost')
+    'strikes', 'struck', 'settled_epoch', 'renew_seq', 'waiting', 'handover', 'webhooks', 'started_at', 'cost', 'kept')
   if not v[1] and not v[2] and redis.call('EXISTS', push) == 0 then return nil end
   local state, desired = v[2], v[3]
   if not state or not MOVES[state] then state = (v[5] or '') == '' and 'queued' or 'starting' end
@@ -54,6 +54,7 @@ local function load(push)
     renew_seq = tonumber(v[13]) or 0, waiting = v[14] or '',
     announced = tonumber(string.match(v[15] or '', '^%d+')) or 0,
     webhooks = v[16] or '', started = v[17] or '', cost = tonumber(v[18]) or 0,
+    kept = v[19] or '',
   }
 end
 
@@ -351,6 +352,7 @@ end
 local function hold(k, rec, epoch, worker)
   rec.epoch, rec.worker, rec.renew_seq = epoch, worker, 0
   redis.call('HSET', k.push, 'epoch', int(epoch), 'worker', worker, 'renew_seq', '0')
+  if rec.kept ~= '' then redis.call('HDEL', k.push, 'kept') end
   waited(k, rec, now())
 end
 

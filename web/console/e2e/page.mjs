@@ -183,6 +183,7 @@ await browse(async ({ context, page, seen }) => {
     await page.getByRole('link', { name: 'Workers' }).click()
     await page.getByText('takes new pushes').waitFor()
     await page.getByRole('link', { name: '2 pushes' }).waitFor()
+    await page.getByRole('cell', { name: /^0\.\d+ of \d+\.\d+ cores/ }).waitFor()
     await accessible(page)
   })
 

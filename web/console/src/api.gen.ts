@@ -580,10 +580,10 @@ export interface components {
             usedCores: number;
             /**
              * Format: double
-             * @description Cores that it takes more pushes for.
+             * @description Cores that it takes more pushes for. None where it keeps those that are free for a push that waits.
              */
             freeCores: number;
-            /** @description How many more pushes would fit, roughly and each kind for itself, within its free slots. */
+            /** @description How many more pushes it would take, roughly and each kind for itself, within its free slots. */
             freePushes: {
                 copied: number;
                 /** @description Picture and sound re-encoded, 1280x720, 30 frames a second. */

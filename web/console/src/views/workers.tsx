@@ -52,13 +52,13 @@ function Table({ workers }: { workers: Worker[] }) {
     <div class="card overflow-x-auto">
       <table class="w-full text-left max-sm:block">
         <thead class="max-sm:sr-only">
-          <tr class="heading border-b border-line *:px-4 *:py-2 *:font-semibold *:whitespace-nowrap">
+          <tr class="heading border-b border-line *:px-3 *:py-2 *:font-semibold *:whitespace-nowrap">
             <th scope="col">{t('worker')}</th>
             <th scope="col">{t('state')}</th>
             <th scope="col">{t('slots')}</th>
+            <th scope="col">{t('capacity')}</th>
             <th scope="col">{t('cpu')}</th>
             <th scope="col">{t('memory')}</th>
-            <th scope="col">{t('version')}</th>
             <th scope="col">{t('since')}</th>
             <th scope="col">{t('hasKey')}</th>
             <th scope="col">{t('pushes')}</th>
@@ -76,22 +76,42 @@ function Table({ workers }: { workers: Worker[] }) {
 
 function WorkerRow({ worker: w }: { worker: Worker }) {
   const full = w.used >= w.slots
+  const c = w.capacity
+  const noCores = !full && c?.freePushes.copied === 0
+  const why = w.state !== 'ready' ? w.state : full ? 'full' : noCores ? 'no_cores' : 'ready'
   return (
-    <tr class="border-b border-line last:border-0 *:px-4 *:py-2.5 max-sm:flex max-sm:flex-wrap max-sm:items-center max-sm:py-2 max-sm:*:px-3 max-sm:*:py-1">
+    <tr class="border-b border-line last:border-0 *:px-3 *:py-2.5 max-sm:flex max-sm:flex-wrap max-sm:items-center max-sm:py-2 max-sm:*:py-1">
       <th scope="row" class="font-mono text-[13px] font-medium break-all">
         {w.name}
+        <span class="block text-xs font-normal text-soft">
+          <span class="sr-only">{t('version')} </span>
+          {w.version}
+        </span>
       </th>
       <td class="max-sm:w-full">
         <span class={'inline-flex items-center gap-1.5 font-medium ' + (w.state === 'ready' ? 'text-good' : 'text-warn')}>
           <Icon name={w.state === 'ready' ? 'check' : 'warn'} />
           {t(`ws_${w.state}`)}
         </span>
-        <span class="block text-xs text-soft">{t(full && w.state === 'ready' ? 'ws_full_why' : `ws_${w.state}_why`)}</span>
+        <span class="block text-xs text-soft">{t(`ws_${why}_why`)}</span>
         {w.sandbox !== undefined && w.sandbox !== 'holds' && <span class="block text-xs text-warn">{t('noSandbox', { what: w.sandbox })}</span>}
       </td>
       <td class="min-w-36">
         <span class={'block tabular-nums ' + (full ? 'text-warn' : '')}>{t('slotsUsed', { used: w.used, slots: w.slots })}</span>
         <progress class={'bar ' + (full ? 'full' : '')} max={w.slots} value={w.used} aria-label={t('slots')} />
+      </td>
+      <td class="min-w-32 whitespace-nowrap tabular-nums">
+        {c === undefined ? (
+          <>
+            <Label word="capacity" />–
+          </>
+        ) : (
+          <>
+            <span class={'block ' + (noCores ? 'text-warn' : '')}>{t('coresTaken', { used: c.usedCores.toFixed(2), cores: c.cores.toFixed(2) })}</span>
+            <progress class={'bar ' + (noCores ? 'full' : '')} max={c.cores} value={c.usedCores} aria-label={t('capacity')} />
+            <span class="mt-0.5 block text-xs text-soft">{t('coresFree', { n: c.freeCores.toFixed(2) })}</span>
+          </>
+        )}
       </td>
       <td class="whitespace-nowrap tabular-nums">
         <Label word="cpu" />
@@ -102,7 +122,6 @@ function WorkerRow({ worker: w }: { worker: Worker }) {
         {w.memoryBytes === undefined ? '–' : bytes(w.memoryBytes)}
         {w.memoryLimitBytes !== undefined && <span class="text-soft"> / {bytes(w.memoryLimitBytes)}</span>}
       </td>
-      <td class="font-mono text-[13px] whitespace-nowrap">{w.version}</td>
       <td>
         <Label word="since" />
         {w.since && <Time at={w.since} />}

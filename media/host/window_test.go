@@ -1,0 +1,99 @@
+package host
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func randomBytes(n int) []byte {
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // as good as any
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(random.Uint32())
+	}
+	return b
+}
+
+func TestDataIsFoundWhereItStandsAlsoAcrossWhatWasLeft(t *testing.T) {
+	text := randomBytes(4000)
+	var host, worker window
+	for _, w := range []*window{&host, &worker} {
+		w.add(1000, text[:2000])
+	}
+	at, ok := host.find(text[100:1500], 1100-mostBefore)
+	require.True(t, ok)
+	require.EqualValues(t, 1100, at)
+	require.Equal(t, text[100:1500], worker.bytes(at, 1400))
+
+	require.Equal(t, 500, host.unfound())
+	for _, w := range []*window{&host, &worker} {
+		w.leave(500)
+		w.add(3000, text[2000:])
+	}
+	for from, to := range map[int]int{1500: 1700, 1600: 2000, 1700: 2500, 2000: 2100, 3900: 4000} {
+		at, ok := host.find(text[from:to], int64(1000+from))
+		require.True(t, ok, "%d to %d", from, to)
+		require.EqualValues(t, 1000+from, at)
+		require.Equal(t, text[from:to], worker.bytes(at, to-from))
+	}
+}
+
+func TestDataIsNotFoundThatIsNotThereAsItIs(t *testing.T) {
+	text := randomBytes(2000)
+	var w window
+	w.add(0, text[:1000])
+	w.leave(100)
+	w.add(1000, text[1000:])
+	other := bytes.Clone(text[950:1200])
+	other[200]++
+	for name, c := range map[string]struct {
+		data     []byte
+		position int64
+	}{
+		"before what was left":           {text[850:1050], 850},
+		"further behind":                 {text[1300:1400], 1300 - mostBefore - 1},
+		"before its position":            {text[1300:1400], 1301},
+		"longer than what is there":      {append(bytes.Clone(text[1900:]), 0), 1900},
+		"with another byte":              {other, 950},
+		"so little that its place is as": {text[1300 : 1300+leastPlaced-1], 1300},
+		"at a position before all":       {text[1300:1400], -1 << 62},
+		"at a position behind all":       {text[1300:1400], 1 << 62},
+	} {
+		_, ok := w.find(c.data, c.position)
+		require.False(t, ok, name)
+	}
+}
+
+func TestAWindowGivesNothingThatIsNotInIt(t *testing.T) {
+	var w window
+	w.add(0, randomBytes(1000))
+	w.leave(100)
+	w.add(1000, randomBytes(1000))
+	require.NotNil(t, w.bytes(900, 1100))
+	for _, c := range [][2]int64{{899, 10}, {-1, 10}, {1900, 101}, {2001, 1}, {2000, 1}, {950, 0}, {950, -1}, {-1 << 63, 1}, {1<<63 - 1, 1}, {1000, 1<<63 - 1}} {
+		require.Nil(t, w.bytes(c[0], int(c[1])), "%d bytes at %d", c[1], c[0])
+	}
+}
+
+func TestAWindowThatMovesElsewhereLeavesNothing(t *testing.T) {
+	text := randomBytes(1000)
+	var w window
+	w.add(0, text)
+	_, ok := w.find(text[:900], 0)
+	require.True(t, ok)
+	w.leave(w.unfound())
+	w.add(5000, text)
+	require.Nil(t, w.bytes(4990, 20))
+	require.Zero(t, w.unfound())
+
+	large := randomBytes(mostLeft + 1000)
+	w.add(6000, large)
+	_, ok = w.find(large[:100], 6000)
+	require.True(t, ok)
+	require.Zero(t, w.unfound(), "too much is left for it to stay")
+	w.leave(mostLeft + 1)
+	require.Empty(t, w.left)
+}
