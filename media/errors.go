@@ -140,6 +140,9 @@ var (
 	ErrStalled  = errors.New("source stalled")
 	ErrLost     = errors.New("lease lost to another worker")
 	ErrTooLarge = error(Because("the worker's memory was running out while the source was opened", nil))
+	// ErrMemory is the cause of a KindSourceTooLarge where memory was short: beside others it
+	// may be theirs.
+	ErrMemory = error(Because("its tables and pictures need more memory than one source may have; is it damaged?", nil))
 	// ErrProbe is that of a source's own context.
 	ErrProbe = error(Because("it did not say in time what it is", nil))
 )

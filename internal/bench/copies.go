@@ -49,6 +49,24 @@ func (s sample) of(figure string) float64 {
 	return math.NaN()
 }
 
+// job is what pushes are asked to do, and ffmpeg alike.
+type job struct {
+	fields map[string]any // of a request, beside those that all have
+	args   []string       // of ffmpeg
+}
+
+var copying = job{args: []string{"-c", "copy"}}
+
+// encoding makes of the clip's picture another one of its size, and other sound.
+var encoding = job{
+	fields: map[string]any{"transcode": "always", "videoKbps": 1800, "audioKbps": 128},
+	args: []string{
+		"-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-profile:v", "high", "-bf", "0", "-g", "60", "-sc_threshold", "0",
+		"-pix_fmt", "yuv420p", "-threads", "1", "-b:v", "1800k", "-maxrate", "1800k", "-bufsize", "1800k",
+		"-c:a", "aac", "-ar", "48000", "-ac", "2", "-b:a", "128k",
+	},
+}
+
 // contender is one program with its pushes about to be started.
 type contender struct {
 	roots func() []*child // what is measured
@@ -65,9 +83,9 @@ const (
 	windows  = 3
 )
 
-// copies measures n pushes of a program: their start, and then the window.
-func (b *bench) copies(ctx context.Context, program string, n int, window time.Duration) (sample, error) {
-	r, err := b.runOf(ctx, program, n)
+// measure measures n pushes of a program: their start, and then the window.
+func (b *bench) measure(ctx context.Context, program string, j job, n int, window time.Duration) (sample, error) {
+	r, err := b.runOf(ctx, program, j, n)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +166,7 @@ func behind(all []session, took time.Duration, n int) float64 {
 	return 100 * (1 - played(all)/(took.Seconds()*float64(n)))
 }
 
-func (b *bench) runOf(ctx context.Context, program string, n int) (*contender, error) {
+func (b *bench) runOf(ctx context.Context, program string, j job, n int) (*contender, error) {
 	var started []*child
 	r := &contender{roots: func() []*child { return started }, redis: math.NaN}
 	r.close = func() { end(syscall.SIGKILL, started...) }
@@ -158,7 +176,7 @@ func (b *bench) runOf(ctx context.Context, program string, n int) (*contender, e
 		if err != nil {
 			return nil, err
 		}
-		started = s.workers
+		started, s.fields = s.workers, j.fields
 		r.close = s.close
 		r.begin = func() error { return s.pushes(ctx, "u", n) }
 		r.redis = func() float64 {
@@ -176,8 +194,8 @@ func (b *bench) runOf(ctx context.Context, program string, n int) (*contender, e
 				if time.Now().After(limit) {
 					return fmt.Errorf("%d of %d processes: %w", i, n, errLate)
 				}
-				c, err := launch(b.dir, measured, nil, "ffmpeg", "-nostdin", "-v", "error", "-re", "-i", b.source, "-c", "copy", "-f", "flv",
-					fmt.Sprintf("rtmp://%s/push/room?userid=u%d", b.room, i))
+				args := append([]string{"-nostdin", "-v", "error", "-re", "-i", b.source}, j.args...)
+				c, err := launch(b.dir, measured, nil, "ffmpeg", append(args, "-f", "flv", fmt.Sprintf("rtmp://%s/push/room?userid=u%d", b.room, i))...)
 				if err != nil {
 					return err
 				}

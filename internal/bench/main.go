@@ -87,7 +87,7 @@ func (b *bench) rounds(ctx context.Context, stderr io.Writer, rounds int, sizes 
 			}
 			for i := range programs {
 				program := programs[(i+round)%len(programs)]
-				s, err := b.copies(ctx, program, n, window)
+				s, err := b.measure(ctx, program, copying, n, window)
 				if err != nil {
 					err = fmt.Errorf("%d pushes of %s: %w", n, program, err)
 					if program == ours || ctx.Err() != nil {
@@ -140,6 +140,7 @@ func (b *bench) whole(ctx context.Context, stdout, stderr io.Writer, rounds int,
 			return []single{s}, err
 		},
 		b.requests,
+		func(ctx context.Context) ([]single, error) { return b.reencoded(ctx, rounds) },
 	} {
 		all, err := step(ctx)
 		if err != nil {

@@ -156,6 +156,24 @@ func (b *bench) requests(ctx context.Context) (all []single, err error) {
 	return append(all, single{"Redis memory a waiting push", fmt.Sprintf("%.1f kB", (after-before)/pushes/1e3)}), err
 }
 
+// reencoded compares one push that is re-encoded, worker and media hosts, with one
+// ffmpeg process that does the same in real time.
+func (b *bench) reencoded(ctx context.Context, rounds int) ([]single, error) {
+	m := measurements{1: {}}
+	for round := range rounds {
+		for i := range 2 {
+			program := programs[(i+round)%2]
+			s, err := b.measure(ctx, program, encoding, 1, 20*time.Second)
+			if err != nil {
+				return nil, err
+			}
+			m[1][program] = append(m[1][program], s)
+		}
+	}
+	return []single{{"CPU of a re-encoded push over that of one ffmpeg process, 720p", fmt.Sprintf("%.2f × (%.0f and %.0f ms a second)",
+		m.ratio(1, cpu, ours, ffmpeg), m.of(1, ours, cpu), m.of(1, ffmpeg, cpu))}}, nil
+}
+
 // transcodes runs the Go benchmark that compares CPU with our build of the ffmpeg
 // program, and returns its ratios by name.
 func transcodes(ctx context.Context, which, times string) (map[string]float64, error) {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"os"
@@ -153,6 +154,7 @@ type stack struct {
 	workers []*child
 	url     string
 	env     []string
+	fields  map[string]any // of each request, beside those that all have
 }
 
 // start starts Redis, the API and so many workers.
@@ -263,9 +265,9 @@ func (s *stack) ask(ctx context.Context, method, path string, body any) (answer 
 
 // push asks for one push of the clip and returns its id.
 func (s *stack) push(ctx context.Context, user string) (id string, err error) {
-	text, err := s.ask(ctx, http.MethodPost, "/v1/pushes", map[string]any{
-		"videoSrc": s.source, "sdkAppId": json.Number(appID), "roomId": "bench", "userId": user,
-	})
+	body := map[string]any{"videoSrc": s.source, "sdkAppId": json.Number(appID), "roomId": "bench", "userId": user}
+	maps.Copy(body, s.fields)
+	text, err := s.ask(ctx, http.MethodPost, "/v1/pushes", body)
 	if err != nil {
 		return "", err
 	}

@@ -37,6 +37,7 @@ var forms = []form{
 	}, func(f *fault, cause error) error {
 		return &media.Error{Kind: kindOf(f), Op: short(f.Text), Err: cause}
 	}},
+	compared("memory", media.ErrMemory),
 	{"sentence", func(err error) (fault, error, bool) {
 		s, ok := errors.AsType[media.Sentence](err)
 		return fault{Text: string(s)}, nil, ok

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -91,6 +92,10 @@ func (d fakeDemuxer) Demux(ctx context.Context, r media.SourceRequest, gate medi
 		return nil, &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Sentence(way.Found())}
 	}
 	s.begin = int64(len(first))
+	if err := lacks(strings.TrimSpace(first), fakes.Load()+1); err != nil {
+		return nil, err
+	}
+	fakes.Add(1)
 	if !s.tame {
 		act(ctx, strings.TrimSpace(first))
 	}
@@ -134,6 +139,9 @@ func (s *fakeSource) ReadPacket() (media.Packet, error) {
 		return media.Packet{}, err
 	}
 	said := strings.TrimSpace(line)
+	if err := lacks(said, fakes.Load()); err != nil {
+		return media.Packet{}, err
+	}
 	if !s.tame {
 		said = act(s.ctx, said)
 	}
@@ -144,7 +152,21 @@ func (s *fakeSource) ReadPacket() (media.Packet, error) {
 	return p, nil
 }
 
-func (s *fakeSource) Close() error { return nil }
+func (s *fakeSource) Close() error {
+	fakes.Add(-1)
+	return nil
+}
+
+// fakes are the sources that are open in this process.
+var fakes atomic.Int64
+
+// lacks is the error of a line for which memory is short beside others, or always.
+func lacks(line string, open int64) error {
+	if line == "needs much" && open > 1 || line == "needs too much" {
+		return &media.Error{Kind: media.KindSourceTooLarge, Op: opOpen, Err: media.ErrMemory}
+	}
+	return nil
+}
 
 // act does what a hole in a decoder could, and returns what came of it; a line of
 // something else is returned as it is.

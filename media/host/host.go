@@ -43,6 +43,7 @@ type process struct {
 	cmd     *exec.Cmd // nil: it has not been
 	control *net.UnixConn
 	statm   *os.File // its memory; opened before it cannot be looked at any more
+	begun   int64    // bytes that it had allocated when it was ready
 }
 
 // use is who lives in a host.
@@ -51,6 +52,7 @@ type use struct {
 	served   int                    // sessions, those that are over too
 	guests   map[*media.Conduct]int // how many of the sessions are of which source
 	own      bool                   // it is one push's
+	opening  int64                  // bytes that are set aside for sources that are being opened
 	encodes  bool                   // it re-encodes
 }
 
@@ -118,7 +120,6 @@ func (h *host) begin() error {
 	cmd.ExtraFiles = []*os.File{there}
 	cmd.Env = []string{
 		"GOMAXPROCS=1",
-		"MALLOC_ARENA_MAX=1", // glibc has one for each thread otherwise, with holes of its own
 		"GOMEMLIMIT=" + strconv.FormatInt(p.cfg.Memory/4, 10),
 	}
 	if options, ok := os.LookupEnv("GORACE"); ok { // of the race detector, which tests build in
@@ -148,7 +149,7 @@ func (h *host) begin() error {
 func (h *host) bound() error {
 	p, pid := h.pool, h.cmd.Process.Pid
 	memory := p.cfg.Memory
-	if h.encodes {
+	if h.encodes || h.own {
 		memory = p.cfg.EncodeMemory
 	}
 	err := p.cfg.prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: uint64(memory), Max: uint64(max(memory, p.cfg.EncodeMemory))}, nil)
@@ -186,7 +187,7 @@ func (h *host) hear() error {
 	}
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
-	h.pool.begun, h.seen.cpu = said, h.cpu()
+	h.pool.begun, h.seen.cpu, h.begun = said, h.cpu(), h.allocated()
 	return nil
 }
 
@@ -284,6 +285,20 @@ func (h *host) tell(number uint32, rights []byte) error {
 	return err
 }
 
+// opened gives back what was set aside for a source: what it needs, it has.
+func (h *host) opened(n need) {
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	h.opening -= n.memory
+}
+
+// isOwn says whether h is one push's.
+func (h *host) isOwn() bool {
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	return h.own
+}
+
 // enter counts one more session. mu is held.
 func (h *host) enter(c *media.Conduct) {
 	h.sessions++
@@ -318,13 +333,14 @@ func (h *host) rejoin(c *media.Conduct) *conn {
 
 // takes says whether a source that has played, or not, may live in h. What lives alone
 // begins with a host that nobody had before. mu is held.
-func (h *host) takes(proven, own bool, most int) bool {
+func (h *host) takes(n need, most int) bool {
+	proven := n.conduct.Proven()
 	switch {
 	case h.leaving || h.own || h.served >= mostServed:
 		return false
 	case h.served == 0:
 		return true
-	case own:
+	case n.own() || h.allocated()+h.opening+n.memory > h.pool.cfg.Memory:
 		return false
 	case h.proven() == proven:
 		return h.sessions < most
@@ -334,13 +350,13 @@ func (h *host) takes(proven, own bool, most int) bool {
 }
 
 // vacate lets h end in which one push lives alone that may share again, when there are
-// others for it to live with.
-func (h *host) vacate() bool {
+// others for it to live with. n is what it needs to be opened there.
+func (h *host) vacate(n need) bool {
 	p := h.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	proven := h.proven()
-	others := func(o *host) bool { return o != h && o.sessions > 0 && o.takes(proven, false, p.cfg.Pushes) }
+	n.memory += max(h.allocated()-h.begun, 0)
+	others := func(o *host) bool { return o != h && o.sessions > 0 && o.takes(n, p.cfg.Pushes) }
 	if h.sessions != 1 || h.leaving || !slices.ContainsFunc(p.hosts, others) {
 		return false
 	}

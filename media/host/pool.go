@@ -252,6 +252,17 @@ func (p *Pool) retire(h *host) {
 type need struct {
 	conduct *media.Conduct
 	encodes bool
+	memory  int64 // bytes that it may need to be opened
+}
+
+// own says whether it is to have a host of its own.
+func (n need) own() bool { return n.encodes || n.conduct.Apart() }
+
+// openingMemory is what is set aside for a source of so many bytes while it is opened: the
+// index of a long mp4 is large, and larger while libav makes it.
+func openingMemory(size int64) int64 {
+	const some, most = 8 << 20, 56 << 20
+	return some + min(max(size, 0)/2, most)
 }
 
 // take returns the host that a new session is to live in, which counts it; it may be
@@ -262,17 +273,17 @@ func (p *Pool) take(n need) (*host, error) {
 	if p.closed {
 		return nil, errors.New("the media hosts have ended")
 	}
-	proven, own := n.conduct.Proven(), n.encodes || n.conduct.Apart()
 	var h *host
-	if i := slices.IndexFunc(p.hosts, func(h *host) bool { return h.takes(proven, own, p.cfg.Pushes) }); i >= 0 {
+	if i := slices.IndexFunc(p.hosts, func(h *host) bool { return h.takes(n, p.cfg.Pushes) }); i >= 0 {
 		h = p.hosts[i]
 	} else {
 		h = p.start()
 	}
-	h.own, h.encodes, h.seen.alone = own, n.encodes, 0
+	h.own, h.encodes, h.seen.alone = n.own(), n.encodes, 0
 	h.enter(n.conduct)
+	h.opening += n.memory
 	p.spare()
-	if n.encodes && h.cmd != nil {
+	if h.own && h.cmd != nil {
 		return h, h.bound()
 	}
 	return h, nil
@@ -309,6 +320,7 @@ func (p *Pool) session(ctx context.Context, n need) (*host, *conn, error) {
 			return h, c, nil
 		}
 		failed = err
+		h.opened(n)
 		h.leave(n.conduct)
 		if ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)

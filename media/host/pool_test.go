@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,7 +44,7 @@ func TestWhoLivesWithWhom(t *testing.T) {
 	require.True(t, second != third, "one that is new does not join many of which one has played")
 	require.True(t, second == take(need{conduct: proven}), "but one that has played does")
 	coder := take(need{encodes: true})
-	require.NotContains(t, []*host{first, second, third}, coder, "who re-encodes lives alone")
+	require.False(t, slices.Contains([]*host{first, second, third}, coder), "who re-encodes lives alone")
 	require.True(t, coder != take(need{encodes: true}))
 	fresh := &media.Conduct{}
 	require.True(t, second == take(need{conduct: proven}))
@@ -55,6 +56,58 @@ func TestWhoLivesWithWhom(t *testing.T) {
 	}
 	require.True(t, third != take(need{}), "one that has played by now is not joined by more")
 	require.True(t, take(need{conduct: died}).own, "so does a source whose host has died")
+}
+
+func TestSourcesThatMayNeedMuchAreOpenedInSeveralHosts(t *testing.T) {
+	p := newPool(t, func(c *Config) { c.Memory = 8 << 30 })
+	large := need{memory: 5 << 30}
+	take := func(n need) *host {
+		h, err := p.take(n)
+		require.NoError(t, err)
+		t.Cleanup(func() { h.leave(n.conduct) })
+		return h
+	}
+	first := take(large)
+	require.True(t, first == take(need{memory: openingMemory(0)}), "there is place beside it")
+	require.False(t, first == take(large), "not for two such")
+	first.opened(large)
+	require.True(t, first == take(need{memory: openingMemory(0)}), "what was set aside is free again when it is open")
+	require.EqualValues(t, 64<<20, openingMemory(4<<30))
+	require.EqualValues(t, 8<<20, openingMemory(-1))
+}
+
+func TestASourceForWhichAHostHasNoMemoryGoesOnAloneAndHarmsNobody(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"as it is opened": {"needs much\na", "b", "c"}, "as it is read": {"begin\na", "needs much", "c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPool(t, nil)
+			neighbour := open(t, p, textOf(numbered(3000)...), &media.Conduct{})
+			conduct := &media.Conduct{}
+			all := strings.Join(lines, "\n") + "\n"
+			s := open(t, p, &text{Reader: bytes.NewReader([]byte(all)), seekable: true}, conduct)
+			want := []string{"a", "b", "c"}
+			if name == "as it is read" {
+				want[1] = "needs much"
+			}
+			require.Equal(t, want, read(t, s, -1))
+			require.True(t, hostOf(s).isOwn())
+			require.True(t, conduct.Apart())
+			require.False(t, conduct.Poisoned())
+			require.Equal(t, wanted(0, 3000), read(t, neighbour, -1))
+			require.Zero(t, p.Stats().Deaths[Crashed]+p.Stats().Deaths[Stuck])
+		})
+	}
+}
+
+func TestASourceThatNeedsTooMuchAloneIsTooLarge(t *testing.T) {
+	p := newPool(t, nil)
+	open(t, p, textOf("a"), &media.Conduct{})
+	for _, conduct := range []*media.Conduct{nil, {}} {
+		_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, &text{Reader: bytes.NewReader([]byte("needs too much\n")), seekable: true})
+		require.Equal(t, media.KindSourceTooLarge, media.KindOf(err), err)
+		require.ErrorIs(t, err, media.ErrMemory)
+	}
 }
 
 func TestAHostIsReadyBeforeItIsNeeded(t *testing.T) {

@@ -27,7 +27,11 @@ const (
 	owesTime = 5 * time.Second
 )
 
-var errClosed = errors.New("source closed")
+var (
+	errClosed = errors.New("source closed")
+	// errCrowded says that a host has no memory left for a source, which is not alone in it.
+	errCrowded = errors.New("the media host has no memory left beside its other sources")
+)
 
 // source is a source that a host takes apart. When the host dies, it goes on in
 // another one, if its bytes can be read again or enough of them is kept, and its packets
@@ -118,10 +122,12 @@ func (s *source) sent(err error) error {
 // open opens a session and lets its host look at the source.
 func (s *source) open() error {
 	s.leave()
-	h, c, err := s.pool.session(s.ctx, need{conduct: s.request.Conduct})
+	n := s.need()
+	h, c, err := s.pool.session(s.ctx, n)
 	if err != nil {
 		return err
 	}
+	defer h.opened(n)
 	s.host, s.conn = h, c
 	c.bound(s.ctx)
 	s.wanted, s.last, s.packets, s.window = 0, nil, nil, window{}
@@ -143,6 +149,10 @@ func (s *source) open() error {
 	s.info, s.tracks = said.Info, len(said.Info.Tracks)
 	s.kept.opened(said.Info.Container)
 	return s.told(said.Fault)
+}
+
+func (s *source) need() need {
+	return need{conduct: s.request.Conduct, memory: openingMemory(s.way.Bytes.Size())}
 }
 
 // hear waits for what a host says to one of its orders, and serves it meanwhile.
@@ -203,6 +213,9 @@ func (s *source) receive() (kind, []byte, error) {
 // refusal itself: its words may hold an address, which no host learns.
 func (s *source) told(f *fault) error {
 	err := f.error()
+	if errors.Is(err, media.ErrMemory) && s.request.Conduct != nil && !s.host.isOwn() {
+		return errCrowded
+	}
 	if s.refusal == nil || f == nil || f.Cause != nil || media.KindOf(err) != media.KindOf(s.refusal) {
 		return err
 	}
@@ -402,13 +415,20 @@ func (s *source) dead(err error) bool {
 		s.host.killFor(s.request.Conduct, babbled)
 		return true
 	}
+	if errors.Is(err, errCrowded) { // the host lives on with the others
+		s.request.Conduct.Died(media.Beside, false)
+		s.leave()
+		return true
+	}
 	return errors.Is(err, errDied)
 }
 
 // died notes a death; it returns false when no other host is to try it, or not now.
 func (s *source) died() bool {
 	c := s.request.Conduct
-	s.host.blame(c, s.given.gotFurther())
+	if s.host != nil {
+		s.host.blame(c, s.given.gotFurther())
+	}
 	return !c.Poisoned() && !c.Harried()
 }
 
@@ -419,7 +439,7 @@ func (s *source) movable() bool {
 
 // moveIn goes on in a host with others, where the source has lived alone for long enough.
 func (s *source) moveIn() error {
-	if len(s.packets) > 0 || s.last != nil || s.host == nil || !s.host.mayShare.Load() || !s.movable() || !s.host.vacate() {
+	if len(s.packets) > 0 || s.last != nil || s.host == nil || !s.host.mayShare.Load() || !s.movable() || !s.host.vacate(s.need()) {
 		return nil
 	}
 	return s.revive()
@@ -497,7 +517,7 @@ func (s *source) inWords(op string, err error) error {
 		return err
 	case s.request.Conduct.Poisoned():
 		return errPoisoned(op)
-	case errors.Is(err, errDied) || errors.Is(err, errFrame):
+	case errors.Is(err, errDied) || errors.Is(err, errFrame) || errors.Is(err, errCrowded):
 		return cmp.Or(s.ended(op), errGoneOn(op)) // its time may have ended while its host died
 	}
 	return cmp.Or(s.ended(op), error(&media.Error{Kind: media.KindInternal, Op: op, Err: err}))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -114,11 +116,23 @@ func (h *host) kind() Kind {
 
 // memory is how many bytes h has of its own; 0 where it is not known.
 func (h *host) memory() int64 {
+	pages := h.pages()
+	return pages[1] - pages[2]
+}
+
+// allocated is how many bytes h has allocated, as its limit counts them (RLIMIT_DATA); 0
+// where it is not known, as before its start.
+func (h *host) allocated() int64 { return h.pages()[5] }
+
+// pages is what statm tells (proc_pid_statm(5)), in bytes.
+func (h *host) pages() (all [6]int64) {
 	var text [128]byte
 	n, _ := h.statm.ReadAt(text[:], 0)
-	var size, resident, shared int64
-	if _, err := fmt.Sscan(string(text[:n]), &size, &resident, &shared); err != nil {
-		return 0
+	for i, field := range strings.Fields(string(text[:n])) {
+		if i < len(all) {
+			pages, _ := strconv.ParseInt(field, 10, 64)
+			all[i] = pages * int64(os.Getpagesize())
+		}
 	}
-	return (resident - shared) * int64(os.Getpagesize())
+	return all
 }

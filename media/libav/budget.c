@@ -85,6 +85,14 @@ static void charge(rc_scope *s, size_t block, int sign)
 	s->peak = FFMAX(s->peak, s->held);
 }
 
+// note_failure notes that the system had no memory: libav goes on with less of an
+// index where that happens, and says nothing.
+static void note_failure(rc_scope *s)
+{
+	if (s && !s->spent)
+		s->spent = RC_SPENT_ALL;
+}
+
 int __real_posix_memalign(void **p, size_t align, size_t size);
 void *__real_realloc(void *p, size_t size);
 void __real_free(void *p);
@@ -97,6 +105,8 @@ int __wrap_posix_memalign(void **p, size_t align, size_t size)
 	int ret = __real_posix_memalign(p, align, size);
 	if (!ret)
 		charge(s, malloc_usable_size(*p), 1);
+	else
+		note_failure(s);
 	return ret;
 }
 
@@ -110,6 +120,8 @@ void *__wrap_realloc(void *p, size_t size)
 	if (q) {
 		charge(s, before, -1);
 		charge(s, s ? malloc_usable_size(q) : 0, 1);
+	} else if (size) {
+		note_failure(s);
 	}
 	return q;
 }

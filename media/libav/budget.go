@@ -24,7 +24,8 @@ func sizeless(st *astiav.Stream) bool {
 const mostStreams = 64
 
 var (
-	errMemory = media.Because("its tables and pictures need more memory than one source may have; is it damaged?", nil)
+	// errMemory is for what is too much for any host: unlike media.ErrMemory, nobody else's.
+	errMemory = media.Because(media.ErrMemory.Error(), nil)
 	errEdits  = media.Because("its index or its edit list is too long to be worked through, or out of order", nil)
 )
 
@@ -42,6 +43,8 @@ func (c *container) overspent(op string) error {
 		err = errMemory
 	case C.RC_SPENT_SEARCHES:
 		err = errEdits
+	case C.RC_SPENT_ALL:
+		return &media.Error{Kind: media.KindSourceTooLarge, Op: op, Err: media.ErrMemory}
 	default:
 		return nil
 	}

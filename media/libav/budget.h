@@ -18,7 +18,7 @@ typedef struct rc_scope {
 	int64_t little;          // of them in blocks below RC_LITTLE
 	int64_t peak;            // the most that was held
 	int64_t searched;        // index entries looked through while it was opened
-	int spent;               // RC_SPENT_…: what was refused first
+	int spent;               // RC_SPENT_…: what was refused first; ALL: the system had no memory left
 	int width, height;       // a picture that was refused for its size, 0 for none
 	rc_edits edits;          // of a source
 	int finding;             // RC_FINDING_…: what its streams are
@@ -26,7 +26,7 @@ typedef struct rc_scope {
 	int64_t resync;          // of a source: where the demuxer has left out what is damaged, 0: nowhere
 } rc_scope;
 
-enum { RC_SPENT_NOTHING, RC_SPENT_MEMORY, RC_SPENT_SEARCHES };
+enum { RC_SPENT_NOTHING, RC_SPENT_MEMORY, RC_SPENT_SEARCHES, RC_SPENT_ALL };
 
 enum { RC_FINDING_NOTHING, RC_FINDING_HEADERS, RC_FINDING_PACKETS };
 

@@ -72,6 +72,9 @@ func (c *container) inWords(op string, err error) error {
 		return found
 	}
 	e, _ := errors.AsType[astiav.Error](err)
+	if e == -C.ENOMEM {
+		return media.ErrMemory
+	}
 	words, known := meanings[e]
 	switch {
 	case e == astiav.ErrEof && !opening:
@@ -97,7 +100,6 @@ var meanings = map[astiav.Error]string{
 	-C.EINVAL:                 "what it sends is damaged",
 	-C.ERANGE:                 "what it sends is damaged",
 	C.RC_ERROR_ENCRYPTED:      "what it sends is encrypted",
-	-C.ENOMEM:                 errMemory.Error(),
 }
 
 func (c *container) refusal(op string) error {

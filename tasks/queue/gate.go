@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -9,29 +10,63 @@ import (
 // gate is a client with which a server finds a queue empty while its worker takes
 // nothing of it: what waits there keeps its order, and other workers take it.
 // asynq itself has no such question; it can only stop for good.
+//
+// Between two looks it waits until a task comes, where asynq only sleeps.
 type gate struct {
 	redis.UniversalClient
-	takes func(resume bool) bool
+	takes func(resume bool) bool // nil: it takes all
+	idle  bool                   // the last look found nothing; of asynq's one goroutine that looks
 }
 
 // EvalSha answers asynq's script that takes a task, known by the key that it looks
 // at first (internal/rdb, dequeueCmd), as it does for an empty queue.
-func (g gate) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	if g.closed(keys) {
-		cmd := redis.NewCmd(ctx)
-		cmd.SetErr(redis.Nil)
-		return cmd
+func (g *gate) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	queue := takenFrom(keys)
+	if queue == "" {
+		return g.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	}
-	return g.UniversalClient.EvalSha(ctx, sha, keys, args...)
-}
-
-func (g gate) closed(keys []string) bool {
-	for _, q := range []string{QueueResume, QueuePush} {
-		if len(keys) > 1 && keys[1] == pausedKey(q) {
-			return !g.takes(q == QueueResume)
+	if queue == QueueResume && g.idle { // a look begins
+		if err := g.wait(ctx); err != nil {
+			return failed(ctx, err)
 		}
 	}
-	return false
+	if g.idle = true; !g.open(queue) {
+		return failed(ctx, redis.Nil)
+	}
+	cmd := g.UniversalClient.EvalSha(ctx, sha, keys, args...)
+	g.idle = cmd.Err() != nil
+	return cmd
+}
+
+func failed(ctx context.Context, err error) *redis.Cmd {
+	cmd := redis.NewCmd(ctx)
+	cmd.SetErr(err)
+	return cmd
+}
+
+func (g *gate) open(queue string) bool { return g.takes == nil || g.takes(queue == QueueResume) }
+
+// wait waits until a task has come, lookEvery at most.
+func (g *gate) wait(ctx context.Context) error {
+	if !g.open(QueueResume) && !g.open(QueuePush) {
+		return nil // another worker is to be woken
+	}
+	err := g.Do(ctx, "blpop", wakeKey, lookEvery.Seconds()).Err()
+	if _, answered := errors.AsType[redis.Error](err); answered {
+		return nil // nobody has come, or an account may not wait: the look itself tells what is wrong
+	}
+	return err
+}
+
+// takenFrom returns the queue that a script with these keys takes a task from; empty:
+// it is another script.
+func takenFrom(keys []string) string {
+	for _, q := range []string{QueueResume, QueuePush} {
+		if len(keys) > 1 && keys[1] == pausedKey(q) {
+			return q
+		}
+	}
+	return ""
 }
 
 // pausedKey is asynq's key of a queue that is paused (internal/base, PausedKey).

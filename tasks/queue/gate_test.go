@@ -2,13 +2,19 @@ package queue_test
 
 import (
 	"context"
+	"errors"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/roomcast/roomcast/internal/redisconn"
+	"github.com/roomcast/roomcast/internal/redistest"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/queue"
 )
@@ -66,4 +72,86 @@ func TestAServerWithoutRoomLeavesTasksToOthersAndWhatGoesOnIsFirst(t *testing.T)
 		info, err = inspector.GetQueueInfo(queue.QueuePush)
 		return err == nil && info.Pending == 0
 	}, patience, 20*time.Millisecond)
+}
+
+func TestATaskWakesAServerThatWaits(t *testing.T) {
+	for scheme, begin := range map[string]func(testing.TB) *redistest.Server{
+		"redis":         func(t testing.TB) *redistest.Server { return redistest.New(t, redistest.Config{}) },
+		"redis+cluster": redistest.NewCluster,
+	} {
+		t.Run(scheme, func(t *testing.T) {
+			node := begin(t)
+			rdb, err := redisconn.New(redisconn.Config{URL: scheme + "://" + node.Addr()})
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = rdb.Close() })
+			taken := make(chan tasks.Task)
+			start(t, rdb, queue.Config{Handler: gives(taken)})
+			q, admin := queue.New(rdb), node.Client(t)
+			for i := range 5 {
+				require.Eventually(t, func() bool {
+					info, err := admin.Info(t.Context(), "clients").Result()
+					return err == nil && strings.Contains(info, "blocked_clients:1")
+				}, patience, time.Millisecond, "it waits in Redis")
+				id := "p" + strconv.Itoa(i)
+				require.NoError(t, q.Enqueue(t.Context(), task(id, 1), false))
+				require.Equal(t, id, receive(t, taken).ID)
+			}
+		})
+	}
+}
+
+// gives is a handler that gives what it takes to a channel.
+func gives(taken chan<- tasks.Task) func(context.Context, tasks.Task) error {
+	return func(_ context.Context, got tasks.Task) error {
+		taken <- got
+		return nil
+	}
+}
+
+func TestATaskIsFoundThatWokeNobody(t *testing.T) {
+	rdb := server.Fresh(t)
+	taken := make(chan tasks.Task)
+	start(t, rdb, queue.Config{Handler: gives(taken)})
+	deaf := queue.New(deafened{rdb})
+	for _, id := range []string{"p1", "p2"} {
+		require.NoError(t, deaf.Enqueue(t.Context(), task(id, 1), false))
+		require.Equal(t, id, receive(t, taken).ID)
+	}
+}
+
+// deafened is a client whose pipelines, with which servers are woken, do not reach Redis.
+type deafened struct{ redisconn.Client }
+
+func (deafened) Pipelined(context.Context, func(redis.Pipeliner) error) ([]redis.Cmder, error) {
+	return nil, errors.New("cut off")
+}
+
+func TestAServerWorksWhoseAccountMayNotWait(t *testing.T) {
+	node := redistest.New(t, redistest.Config{})
+	require.NoError(t, node.Client(t).Do(t.Context(), "acl", "setuser", "app", "on", ">pw", "allkeys", "allchannels", "+@all", "-@blocking").Err())
+	rdb, err := redisconn.New(redisconn.Config{URL: "redis://app:pw@" + node.Addr()})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = rdb.Close() })
+	taken := make(chan tasks.Task)
+	start(t, rdb, queue.Config{Handler: gives(taken)})
+	q := queue.New(rdb)
+	for _, id := range []string{"p1", "p2"} {
+		require.NoError(t, q.Enqueue(t.Context(), task(id, 1), false))
+		require.Equal(t, id, receive(t, taken).ID)
+	}
+}
+
+func TestWhatWakesServersDoesNotStayWhereNoneIs(t *testing.T) {
+	rdb := server.Fresh(t)
+	q := queue.New(rdb)
+	for i := range 200 {
+		require.NoError(t, q.Enqueue(t.Context(), task("p"+strconv.Itoa(i), 1), false))
+	}
+	n, err := rdb.LLen(t.Context(), "{roomcast}:wake").Result()
+	require.NoError(t, err)
+	require.LessOrEqual(t, n, int64(64))
+	require.Eventually(t, func() bool {
+		n, err := rdb.Exists(t.Context(), "{roomcast}:wake").Result()
+		return err == nil && n == 0
+	}, patience, 10*time.Millisecond)
 }

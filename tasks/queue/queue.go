@@ -82,7 +82,11 @@ func (q *Queue) Enqueue(ctx context.Context, t tasks.Task, resume bool) error {
 	if resume {
 		name = QueueResume
 	}
-	return q.enqueue(ctx, asynq.NewTask(TaskType, payload), TaskID(t.ID, t.Epoch), name)
+	if err := q.enqueue(ctx, asynq.NewTask(TaskType, payload), TaskID(t.ID, t.Epoch), name); err != nil {
+		return err
+	}
+	q.wake(ctx)
+	return nil
 }
 
 // present returns asynq's client of now.

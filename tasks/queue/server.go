@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	checkInterval        = 100 * time.Millisecond // how often an idle server looks for a task
+	lookEvery            = 100 * time.Millisecond // how often an idle server looks for a task that nobody has woken it for
+	restTime             = 10 * time.Millisecond  // asynq's sleep after a look that found nothing; wakes gather meanwhile
 	delayedCheckInterval = time.Second            // how often retries are looked for
 	retryDelay           = time.Second
 	retryJitter          = 500 * time.Millisecond
@@ -74,12 +75,9 @@ func NewServer(rdb redis.UniversalClient, cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, cancel: func(error) {}}
 	// BaseContext stays unset: its end would look like a cancel from the UI.
-	if cfg.Takes != nil {
-		rdb = gate{rdb, cfg.Takes}
-	}
-	s.asynq = asynq.NewServerFromRedisClient(rdb, asynq.Config{
+	s.asynq = asynq.NewServerFromRedisClient(&gate{UniversalClient: rdb, takes: cfg.Takes}, asynq.Config{
 		Concurrency:              cfg.Slots,
-		TaskCheckInterval:        checkInterval,
+		TaskCheckInterval:        restTime,
 		DelayedTaskCheckInterval: delayedCheckInterval,
 		Queues:                   map[string]int{QueueResume: 2, QueuePush: 1},
 		StrictPriority:           true,
