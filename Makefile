@@ -3,7 +3,11 @@
 GO           ?= go
 BIN          ?= bin
 PACKAGES     ?= ./...
-TEST_FLAGS   ?= -race -shuffle=on -parallel 3
+# Tests wait as much as they work: three packages at once on two cores. Those whose tests wait most say
+# themselves how many of them run beside each other.
+TEST_FLAGS   ?= -race -shuffle=on -p $(shell echo $$(($$(nproc) * 3 / 2)))
+# A program with the race detector sleeps for a second when it ends, and tests end thousands of them.
+RACE_OPTIONS  = GORACE=atexit_sleep_ms=0
 # What takes longest begins first.
 LONGEST       = $(if $(filter ./...,$(PACKAGES)),./internal/e2e ./internal/matrix ./media/libav)
 TEST_TIMEOUT ?= 25m
@@ -55,7 +59,7 @@ worker:
 
 test: $(NODE_MODULES) ## install what is missing, then run every Go test (PACKAGES=./media/... for some)
 	@$(DEPS)
-	$(WITH_FFMPEG) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(LONGEST) $(PACKAGES)
+	$(WITH_FFMPEG) $(RACE_OPTIONS) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(LONGEST) $(PACKAGES)
 
 chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at full size, in about 80 minutes; ends with their RESULT lines
 	@$(DEPS)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ import (
 func TestWhatTheClientPrintsCanBePiped(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(filepath.Join(bin, "roomcast"), "usersig", "--app", "1400000001", "--user", "u")
-	cmd.Env, cmd.Stdout, cmd.Stderr = []string{"ROOMCAST_SDK_KEY=" + appKey}, &stdout, &stderr
+	cmd.Env, cmd.Stdout, cmd.Stderr = []string{"GORACE=" + os.Getenv("GORACE"), "ROOMCAST_SDK_KEY=" + appKey}, &stdout, &stderr
 	require.NoError(t, cmd.Run())
 	require.Greater(t, stdout.Len(), 50)
 	require.Empty(t, stderr.String())
@@ -31,7 +32,7 @@ func TestWhatTheClientPrintsCanBePiped(t *testing.T) {
 func (s *stack) roomcast(ctx context.Context, args ...string) (*exec.Cmd, *bufio.Scanner) {
 	s.t.Helper()
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "roomcast"), args...)
-	cmd.Env = []string{"ROOMCAST_API=" + s.url, "ROOMCAST_API_KEY=" + apiKey, "ROOMCAST_USERSIG=" + userSig(s.t, "u", 3600)}
+	cmd.Env = []string{"GORACE=" + os.Getenv("GORACE"), "ROOMCAST_API=" + s.url, "ROOMCAST_API_KEY=" + apiKey, "ROOMCAST_USERSIG=" + userSig(s.t, "u", 3600)}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()

@@ -89,7 +89,7 @@ func TestChaosWhoLooksAtAPushSeesWhatItsRoomGetsInThreeSeconds(t *testing.T) {
 		more fields
 	}{
 		"copied": {"gop2", nil}, "copied with long GOPs": {"gop10", nil}, "re-encoded": {"gop10", fields{"transcode": "always"}},
-		"hevc": {"hevc", nil}, "av1": {"av1", nil}, "sound": {"sound", nil}, "black": {"sound", fields{"fillVideo": true}},
+		"hevc": {"hevc", fields{"repeat": -1}}, "av1": {"av1", fields{"repeat": -1}}, "sound": {"sound", nil}, "black": {"sound", fields{"fillVideo": true}},
 	} {
 		ids[name] = s.push(source+"/"+c.file, "r", "u"+strconv.Itoa(len(ids)), c.more)
 	}

@@ -37,7 +37,7 @@ type logLine map[string]any
 func start(t testing.TB, bin string, env ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(bin), done: make(chan struct{}), changed: make(chan struct{})}
-	p.cmd.Env = append([]string{"PATH=/usr/bin:/bin", "GORACE=halt_on_error=1", "ROOMCAST_LOG_FORMAT=json"}, env...)
+	p.cmd.Env = append([]string{"PATH=/usr/bin:/bin", "GORACE=halt_on_error=1 atexit_sleep_ms=0", "ROOMCAST_LOG_FORMAT=json"}, env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, w

@@ -51,13 +51,13 @@ func TestARequestPutsAVideoIntoARoomAndAStopTakesItOut(t *testing.T) {
 	require.Equal(t, "teacher", published.Args.Get("userid"))
 
 	first := s.waitFor(id, "a position", func(p map[string]any) bool { return positionMs(p) > 1000 })
-	from := time.Now()
+	from, noise := time.Now(), watchNoise(t)
 	<-time.After(time.Minute) // over which real time is measured
 	second := s.get(id)
-	elapsed := time.Since(from)
+	elapsed, stood := time.Since(from), noise()
 	played := time.Duration(positionMs(second)-positionMs(first)) * time.Millisecond
-	t.Logf("played %v in %v", played, elapsed)
-	require.InDelta(t, elapsed.Seconds(), played.Seconds(), 0.03*elapsed.Seconds())
+	t.Logf("played %v in %v; this machine stood still for up to %v", played, elapsed, stood)
+	require.InDelta(t, elapsed.Seconds(), played.Seconds(), 0.03*elapsed.Seconds()+(hops*stood).Seconds())
 	require.Equal(t, "publishing", second["status"])
 
 	deleted := time.Now()
@@ -190,7 +190,7 @@ func TestARefusalByTheRoomCarriesItsWords(t *testing.T) {
 func TestChaosThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
 	beside(t)
 	s := newStack(t, options{})
-	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 40, Width: 320, Height: 180, FPS: 15})
+	clip := mediatest.Clip(t, mediatest.Spec{Seconds: sized().clip, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1})
 	files := mediatest.Serve(t, map[string]string{"a": clip})
 	before := s.worker(t)
 	const redisPool = 20 // connections the worker may have opened for good meanwhile

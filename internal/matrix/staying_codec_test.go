@@ -87,6 +87,7 @@ func (p *tagPublisher) play(t *testing.T, spec mediatest.Spec, done <-chan struc
 // The stream is opened anew, at its next keyframe: until then the room is shown its
 // last picture.
 func TestAnRTMPSourceThatChangesItsCodecGoesOnInTheSameSession(t *testing.T) {
+	beside(t)
 	first := mediatest.Spec{Seconds: 4, Width: 320, Height: 180}
 	for name, c := range map[string]struct {
 		change       func(*mediatest.Spec)
@@ -96,6 +97,7 @@ func TestAnRTMPSourceThatChangesItsCodecGoesOnInTheSameSession(t *testing.T) {
 		"its picture becomes Sorenson": {func(s *mediatest.Spec) { s.VideoCodec = "flv" }, media.Transcode, media.Copy},
 	} {
 		t.Run(name, func(t *testing.T) {
+			beside(t)
 			second := first
 			second.Seconds, second.Container = 30, "flv"
 			c.change(&second)

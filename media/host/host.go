@@ -122,6 +122,9 @@ func (h *host) begin() error {
 		"GOMAXPROCS=1",
 		"GOMEMLIMIT=" + strconv.FormatInt(p.cfg.Memory/4, 10),
 	}
+	if options, ok := os.LookupEnv("GORACE"); ok { // of the race detector, which tests build in
+		cmd.Env = append(cmd.Env, "GORACE="+options)
+	}
 	started := make(chan error)
 	p.forks <- func() { started <- cmd.Start() }
 	if err := <-started; err != nil {

@@ -16,6 +16,7 @@ import (
 )
 
 func TestARecordingThatSoonBecomesOtherStreamsIsReadFromItsBegin(t *testing.T) {
+	t.Parallel()
 	span := func(from, to float64) mediatest.Span {
 		return mediatest.Span{From: time.Duration(from * float64(time.Second)), To: time.Duration(to * float64(time.Second))}
 	}

@@ -70,12 +70,14 @@ func requireLive(t *testing.T, s media.Source) {
 }
 
 func TestRTSPPlaysThroughTheGate(t *testing.T) {
+	t.Parallel()
 	s, err := openURL(t, mediatest.StartRTSP(t, "", "").Publish(t, live(t), "a/b"))
 	require.NoError(t, err)
 	requireLive(t, s)
 }
 
 func TestRTSPWithAPassword(t *testing.T) {
+	t.Parallel()
 	server := mediatest.StartRTSP(t, "us er", "pa:ss@wörd")
 	address := server.Publish(t, live(t), "a")
 	_, rest, _ := strings.Cut(address, "://")
@@ -102,10 +104,12 @@ func TestRTSPThatIsNotThere(t *testing.T) {
 }
 
 func TestSRTPlaysThroughTheGate(t *testing.T) {
+	t.Parallel()
 	requireLive(t, openSoon(t, mediatest.ServeSRT(t, live(t), "")+"?streamid=#!::r=a,m=request"))
 }
 
 func TestSRTWithAPassphrase(t *testing.T) {
+	t.Parallel()
 	address := mediatest.ServeSRT(t, live(t), "passphrase=0123456789abc")
 	requireLive(t, openSoon(t, address+"?passphrase=0123456789abc&mode=caller"))
 }

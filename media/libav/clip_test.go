@@ -2,11 +2,13 @@ package libav
 
 import (
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +22,14 @@ var clips struct {
 	dir string
 }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+// atOnce is how many parallel tests run beside each other: they wait for live
+// streams.
+const atOnce = 6
+
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", strconv.Itoa(atOnce)) // the command line wins
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "libav-clips-*")

@@ -58,6 +58,7 @@ func change(t *testing.T, sizes [2]string, isLive bool) string {
 }
 
 func TestFragmentedMP4ThatChangesItsSizeGoesOn(t *testing.T) {
+	t.Parallel()
 	for name, isLive := range map[string]bool{"live": true, "a recording": false} {
 		t.Run(name, func(t *testing.T) {
 			s, err := openURL(t, change(t, [2]string{"320x180", "640x360"}, isLive))

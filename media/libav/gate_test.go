@@ -296,6 +296,7 @@ func TestSegmentsThatCannotBeHad(t *testing.T) {
 }
 
 func TestAnIndexThatCannotBeHadNowIsTransient(t *testing.T) {
+	t.Parallel()
 	clip := mediatest.Clip(t, mediatest.Spec{Args: []string{"-movflags", "-faststart"}})
 	body, err := os.ReadFile(clip)
 	require.NoError(t, err)
@@ -460,6 +461,7 @@ func TestBasicAuthOfByteRanges(t *testing.T) {
 }
 
 func TestALivePlaylistGoesOnPastWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	dir := segments(t, mediatest.Spec{})
 	shown := 3
 	var mu sync.Mutex

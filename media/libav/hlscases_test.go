@@ -185,6 +185,7 @@ func TestPackedAudioIsHeardByTheClockInItsTags(t *testing.T) {
 }
 
 func TestALiveStreamWithItsSoundApartIsPlayedTogether(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for name, without := range map[string]string{"picture": "-an", "sound": "-vn"} {
 		ffmpeg(t, "-i", mediatest.Clip(t, mediatest.Spec{Seconds: 8}), without, "-c", "copy", "-f", "hls", "-hls_time", "1", "-hls_list_size", "0",

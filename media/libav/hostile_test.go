@@ -123,6 +123,7 @@ func converse(c net.Conn, tr *trap, answers map[string]string) {
 }
 
 func TestAnRTSPServerLeadsNowhereElse(t *testing.T) {
+	t.Parallel()
 	const setup = "200 OK\r\nCSeq: CSEQ\r\nSession: 1\r\nTransport: "
 	redirect := "302 Found\r\nCSeq: CSEQ\r\nLocation: rtsp://TRAP/live\r\n\r\n"
 	for name, answers := range map[string]map[string]string{

@@ -124,6 +124,7 @@ func TestATruncatedFilePlaysToItsEnd(t *testing.T) {
 
 // A broken connection is not the end of the source.
 func TestACutConnectionIsUnavailable(t *testing.T) {
+	t.Parallel()
 	for _, c := range []string{"plain.ts", "plain.flv", "plain.mkv", "faststart.mp4"} {
 		t.Run(c, func(t *testing.T) {
 			t.Parallel() // each is tried for a while

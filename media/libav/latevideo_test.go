@@ -108,6 +108,7 @@ func requirePackets(t *testing.T, s media.Source) {
 }
 
 func TestAnRTMPStreamThatIsJoinedWithinALongGOPHasItsPicture(t *testing.T) {
+	t.Parallel()
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 	for _, gop := range []float64{4, 6} {
 		name := "gop" + strconv.Itoa(int(gop))
@@ -131,6 +132,7 @@ func TestAnRTMPStreamThatIsJoinedWithinALongGOPHasItsPicture(t *testing.T) {
 }
 
 func TestAnFLVStreamOverHTTPThatIsJoinedWithinALongGOPHasItsPicture(t *testing.T) {
+	t.Parallel()
 	for name, server := range map[string]liveFLV{
 		"with metadata": {flags: 5, meta: true}, "flags alone": {flags: 5}, "metadata alone": {meta: true},
 	} {
@@ -148,6 +150,7 @@ func TestAnFLVStreamOverHTTPThatIsJoinedWithinALongGOPHasItsPicture(t *testing.T
 }
 
 func TestATSThatIsJoinedWithinALongGOPHasItsPicture(t *testing.T) {
+	t.Parallel()
 	const seconds = 24
 	clip, err := os.ReadFile(mediatest.Clip(t, mediatest.Spec{Seconds: seconds, GOPSeconds: 6, Container: "mpegts"}))
 	require.NoError(t, err)
@@ -208,6 +211,7 @@ func TestALiveStreamOfSoundAloneStartsSoon(t *testing.T) {
 }
 
 func TestAPictureThatComesLateIsToldOf(t *testing.T) {
+	t.Parallel()
 	s, err := openURL(t, liveFLV{flags: 4, video: 5 * time.Second}.serve(t, mediatest.Spec{Seconds: 24}, 0))
 	require.NoError(t, err)
 	require.Len(t, s.Info().Tracks, 1)
@@ -232,6 +236,7 @@ func TestSoundThatComesWhileThePictureIsWaitedForIsToldOf(t *testing.T) {
 }
 
 func TestAPictureThatCannotBeDecodedLeavesTheSoundAlone(t *testing.T) {
+	t.Parallel()
 	for name, server := range map[string]liveFLV{
 		"promised":     {flags: 5, video: 4 * time.Second, bare: true},
 		"not promised": {flags: 4, video: 4 * time.Second, bare: true},

@@ -30,6 +30,7 @@ func liveRTMP(t *testing.T, file string, args ...string) string {
 }
 
 func TestLiveRTMP(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		args   []string

@@ -11,6 +11,7 @@ import (
 )
 
 func TestWhatCamerasSendIsPlayed(t *testing.T) {
+	t.Parallel()
 	sound := func(codec string) mediatest.Spec {
 		return mediatest.Spec{VideoCodec: mediatest.None, AudioCodec: codec, Container: "matroska"}
 	}

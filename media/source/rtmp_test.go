@@ -483,7 +483,7 @@ func TestAnRTMPSourceEndsWithItsContext(t *testing.T) {
 			for err == nil {
 				_, err = way.Source.ReadPacket()
 			}
-			require.Less(t, time.Since(<-ended), 200*time.Millisecond)
+			require.Less(t, time.Since(<-ended), promise)
 			require.ErrorIs(t, err, stopped)
 			<-left
 		})

@@ -267,7 +267,7 @@ func TestAnRTSPSourceEndsWithItsContext(t *testing.T) {
 			for err == nil {
 				_, err = way.Source.ReadPacket()
 			}
-			require.Less(t, time.Since(<-ended), 200*time.Millisecond)
+			require.Less(t, time.Since(<-ended), promise)
 			require.ErrorIs(t, err, stopped)
 			if way.Source != nil {
 				require.NoError(t, way.Source.Close())

