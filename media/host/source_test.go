@@ -232,6 +232,16 @@ func TestASourceWithoutHeadAndTailIsGivenUp(t *testing.T) {
 	require.ErrorContains(t, err, "256 MB")
 }
 
+func TestTheHeadsThatSeveralHostsReadAreOneHead(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	s := &source{supply: supply{ctx: ctx, way: media.Way{Bytes: textOf("a")}, probe: newProbe(time.Hour, cancel)}}
+	for range 3 {
+		s.probe.came(openingBytes)
+		require.True(t, s.rewind())
+	}
+	require.NoError(t, s.ended(opOpen))
+}
+
 // hangingGate is a name server that never answers.
 type hangingGate struct{}
 

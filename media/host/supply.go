@@ -59,6 +59,7 @@ func (b *supply) rewind() bool {
 		return false
 	}
 	b.at = 0
+	b.probe.again()
 	if b.way.Bytes.Seekable() {
 		_, err := b.way.Bytes.Seek(0, io.SeekStart)
 		return err == nil
@@ -193,6 +194,13 @@ func (p *probe) came(n int) {
 	if p.drip += n; p.drip >= comingBytes && p.timer.Stop() {
 		p.drip = 0
 		p.timer.Reset(p.limit)
+	}
+}
+
+// again notes that what is opened begins anew, in another host.
+func (p *probe) again() {
+	if p != nil {
+		p.all = 0
 	}
 }
 
