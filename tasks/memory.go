@@ -46,7 +46,8 @@ const refusedAfter = 5 * time.Second
 
 const megabyte = 1 << 20
 
-// ErrMemory is what Handle refuses a task with that another worker may take.
+// ErrMemory is what Handle refuses a task with that another worker may take, and what
+// an attempt is ended with for the same reason.
 var ErrMemory = errors.New("this worker's memory is nearly used up")
 
 // memoryState is what a worker has found out about its memory; guarded by Worker.mu.
@@ -138,14 +139,19 @@ func (w *Worker) noteBlind(err error) {
 }
 
 // endYoungest ends the attempt that was begun last, of those that have not
-// published for SettleTime, and waits until what it took is free.
+// published for SettleTime, and waits until what it took is free. Beside others it is
+// given back: the memory may be theirs, as that of many long recordings at once.
 func (w *Worker) endYoungest(used int64) {
 	a := w.youngest(time.Now())
 	if a == nil {
 		return
 	}
 	a.log.Warn("attempt is ended: the worker's memory is running out", "used_mb", used/megabyte)
-	a.cancel(media.ErrTooLarge)
+	why := media.ErrTooLarge
+	if w.SlotsTaken() > 1 {
+		why = ErrMemory
+	}
+	a.cancel(why)
 	select {
 	case <-a.done:
 	case <-time.After(endingTime):

@@ -174,18 +174,21 @@ func TestTheYoungestAreEndedOneByOneUntilThereIsMemory(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(2 * mostLook)
-		require.NoError(t, <-ends["d"], "it is over, and not brought again")
-		end, _ := w.store.ended("d")
-		require.Equal(t, Failed, end.State)
-		require.Equal(t, CodeSourceTooLarge, end.Failure.Code)
-		require.Contains(t, end.Failure.Message, "memory was running out while the source was opened")
-		require.False(t, end.Failure.Retryable)
-		require.Empty(t, w.store.released)
+		require.NoError(t, <-ends["d"])
+		require.Equal(t, map[string]int64{"d": 2}, w.store.released, "the memory may be the others': it is brought again")
+		require.Equal(t, WaitingForMemory, FakeStore{w.store}.Get("d").Waiting)
+		require.ErrorIs(t, <-w.handle(Task{ID: "d", Epoch: 2}), ErrMemory, "another worker is to take it")
 		require.Equal(t, 3, w.worker.Running(), "800 is below what is too much")
 		m.set(func(m *fakeMemory) { m.base = 800 }) // whatever is ended, it is too much
 		require.NoError(t, <-ends["c"])
 		require.NoError(t, <-ends["b"])
 		require.NoError(t, <-ends["a"])
+		require.Equal(t, map[string]int64{"b": 2, "c": 2, "d": 2}, w.store.released)
+		end, _ := w.store.ended("a")
+		require.Equal(t, Failed, end.State, "it is alone")
+		require.Equal(t, CodeSourceTooLarge, end.Failure.Code)
+		require.Contains(t, end.Failure.Message, "memory was running out while the source was opened")
+		require.False(t, end.Failure.Retryable)
 	})
 }
 
@@ -200,8 +203,7 @@ func TestWhatHasPlayedForLongIsNeverEndedForItsMemory(t *testing.T) {
 		time.Sleep(SettleTime - time.Second) // 14 s and 9 s
 		m.set(func(m *fakeMemory) { m.base = 990 })
 		require.NoError(t, <-young)
-		end, _ := w.store.ended("new")
-		require.Equal(t, CodeSourceTooLarge, end.Failure.Code)
+		require.Equal(t, map[string]int64{"new": 2}, w.store.released)
 		time.Sleep(time.Minute)
 		require.Equal(t, 1, w.worker.Running())
 	})

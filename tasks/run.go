@@ -143,6 +143,9 @@ func (w *Worker) end(base context.Context, a *attempt, err error) {
 		fault := &media.Error{Kind: media.KindSourceTooLarge, Op: "open source", Err: media.ErrTooLarge}
 		a.log.Error("attempt failed", "kind", fault.Kind, "error", err)
 		write = w.finisher(a, Failed, FailureOf(fault))
+	case errors.Is(cause, ErrMemory):
+		w.noteUnfit(time.Now())
+		write = func(ctx context.Context) error { return w.release(ctx, a, WaitingForMemory) }
 	case errors.Is(cause, media.ErrLost):
 		a.log.Warn("attempt lost", "reason", cause)
 		return
