@@ -320,6 +320,16 @@ int rc_seekable(const AVFormatContext *format)
 	return format->pb && format->pb->seekable & AVIO_SEEKABLE_NORMAL;
 }
 
+int rc_partial(const AVFormatContext *format, int stream)
+{
+	AVStream *st = format->streams[stream];
+	const AVIndexEntry *last = avformat_index_get_entry(st, avformat_index_get_entries_count(st) - 1);
+	if (!last || !av_strstart(format->iformat->name, "mov,", NULL))
+		return 0;
+	int64_t end = FFMAX(format->start_time, 0) + format->duration;
+	return av_rescale_q(last->timestamp, st->time_base, AV_TIME_BASE_Q) < end - AV_TIME_BASE;
+}
+
 int rc_flv_flags(const AVFormatContext *format)
 {
 	const AVIOContext *pb = format->pb;

@@ -92,6 +92,10 @@ int rc_io_error(const AVFormatContext *format);
 // rc_seekable says whether the context's bytes can be gone back in.
 int rc_seekable(const AVFormatContext *format);
 
+// rc_partial says whether the index of an mp4's stream, which libav has so far, ends long
+// before its end, as of one in fragments.
+int rc_partial(const AVFormatContext *format, int stream);
+
 // rc_at_end says whether all of the context's bytes have been read.
 int rc_at_end(const AVFormatContext *format);
 

@@ -245,6 +245,26 @@ func TestSeekLandsOnTheKeyframeAtOrBefore(t *testing.T) {
 	}
 }
 
+func TestASeekInFragmentsOfWhichEachTrackHasItsTimesFindsPictureAndSoundTogether(t *testing.T) {
+	ffmpegOnce(t, "sidx.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=30", "-f", "lavfi", "-i", "sine", "-t", "20", "-c:v", "libx264", "-g", "60", "-bf", "0",
+		"-c:a", "aac", "-movflags", "frag_keyframe+empty_moov+default_base_moof+global_sidx")
+	for _, at := range []time.Duration{0, 3 * time.Second, 9 * time.Second, 13 * time.Second, 19 * time.Second} {
+		s, err := open(t, serve(t)+"/sidx.mp4")
+		require.NoError(t, err)
+		require.NoError(t, s.Seek(at))
+		first := map[media.MediaType]time.Duration{}
+		for len(first) < 2 {
+			p, err := s.ReadPacket()
+			require.NoError(t, err)
+			if m := s.Info().Tracks[p.Track].Type; first[m] == 0 {
+				first[m] = p.PTS - s.Info().StartTime + 1
+			}
+		}
+		require.InDelta(t, at.Truncate(2*time.Second).Seconds(), first[media.Video].Seconds(), 0.1)
+		require.InDelta(t, first[media.Video].Seconds(), first[media.Audio].Seconds(), 0.1)
+	}
+}
+
 // keyframesOf returns the PTS of the keyframes, counted from the start.
 func keyframesOf(t *testing.T, s media.Source) []time.Duration {
 	t.Helper()

@@ -1,5 +1,8 @@
 package libav
 
+// #include "demux.h"
+import "C"
+
 import (
 	"errors"
 	"time"
@@ -38,16 +41,20 @@ func (s *Source) seek(target time.Duration) error {
 	if s.container.forwardOnly() {
 		return s.readTo(target)
 	}
+	leading := s.demuxer.roles.leading()
+	// libav may go a fragment too far back with the picture alone, where each track has
+	// its times of the fragments (sidx).
+	partial := C.rc_partial(cFormat(s.container.format), C.int(leading)) != 0
 	before := max(s.delay.By, 0) // where the sound is that is heard at target
 	for from, step := target-before, seekStep; ; from, step = from-step, 2*step {
 		from = max(from, s.container.info.StartTime)
-		if err := s.jump(s.demuxer.roles.leading(), from); err != nil {
+		if err := s.jump(leading, from); err != nil {
 			return err
 		}
 		if !s.demuxer.roles.has(media.Video) {
 			return s.soundAt(target)
 		}
-		ok, err := s.ahead.Settle(s.sought(), target, from < target || s.wraps() || s.demuxer.varied)
+		ok, err := s.ahead.Settle(s.sought(), target, partial || from < target || s.wraps() || s.demuxer.varied)
 		if err == nil && !ok && from == s.container.info.StartTime && s.demuxer.roles.audio >= 0 && s.ahead.Leads(s.sought(), target) {
 			return s.soundBeforePicture(target)
 		}
