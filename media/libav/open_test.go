@@ -265,6 +265,17 @@ func TestASeekInFragmentsOfWhichEachTrackHasItsTimesFindsPictureAndSoundTogether
 	}
 }
 
+func TestALongFileWithoutAnIndexCanBeSought(t *testing.T) {
+	ffmpegOnce(t, "unindexed.mkv", "-f", "lavfi", "-i", "color=s=32x32:r=60", "-f", "lavfi", "-i", "sine=r=48000", "-t", "60", "-c:v", "libx264", "-preset", "ultrafast",
+		"-g", "1", "-c:a", "libopus", "-frame_duration", "2.5", "-application", "lowdelay", "-live", "1")
+	ffmpegOnce(t, "unindexed-long.mkv", "-stream_loop", "19", "-i", filepath.Join(clips.dir, "unindexed.mkv"), "-c", "copy", "-live", "1")
+	s, err := open(t, serve(t)+"/unindexed-long.mkv")
+	require.NoError(t, err)
+	require.NoError(t, s.Seek(19*time.Minute))
+	require.InDelta(t, (19 * time.Minute).Seconds(), firstVideo(t, s).PTS.Seconds(), 1)
+	require.Greater(t, len(readAll(t, s)), 1000)
+}
+
 // keyframesOf returns the PTS of the keyframes, counted from the start.
 func keyframesOf(t *testing.T, s media.Source) []time.Duration {
 	t.Helper()
