@@ -30,10 +30,11 @@ static rc_scope *source(void) { return current && current->format ? current : NU
 
 // What libav may hold for a source. The index of an mp4 takes seven times its
 // bytes while an edit list is worked in: of twelve hours at 60 pictures a second,
-// 285 MB for 41. Only what was really sent of one earns that much.
+// 285 MB for 41. That of sound alone, 4 bytes a packet, takes twenty times. Only what
+// was really sent of one earns that much.
 enum {
 	most_free = 96 << 20, // whatever has been read: the pictures of a 4K decoder
-	per_byte_read = 8,    // of an mp4
+	per_byte_read = 24,   // of an mp4
 	most_held = 304 << 20,
 	// Little blocks count apart: nothing that people have needs many, and a
 	// refusal of one is what libav expects least.

@@ -321,6 +321,17 @@ func TestSoundAloneCanBeSought(t *testing.T) {
 	require.InDelta(t, 5, p.PTS.Seconds(), 0.1)
 }
 
+func TestSoundOfManyHoursInAnMP4CanBeOpened(t *testing.T) {
+	ffmpegOnce(t, "minute.m4a", "-f", "lavfi", "-i", "anullsrc=r=96000", "-t", "60", "-c:a", "aac")
+	for _, hours := range []int{5, 7} { // as many samples as 11 and 15 at 44 100 Hz
+		name := fmt.Sprintf("sound-%d.m4a", hours)
+		ffmpegOnce(t, name, "-stream_loop", "-1", "-i", filepath.Join(clips.dir, "minute.m4a"), "-t", fmt.Sprint(hours*3600), "-c", "copy")
+		s, err := open(t, serve(t)+"/"+name)
+		require.NoError(t, err)
+		require.InDelta(t, hours*3600, s.Info().Duration.Seconds(), 60)
+	}
+}
+
 func ffmpegOnce(t *testing.T, name string, args ...string) {
 	t.Helper()
 	args = append([]string{"-v", "error", "-nostdin", "-y"}, args...)
