@@ -2,9 +2,12 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
+	"net"
 	"testing"
 
+	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
 )
 
@@ -96,4 +99,31 @@ func TestAWindowThatMovesElsewhereLeavesNothing(t *testing.T) {
 	require.Zero(t, w.unfound(), "too much is left for it to stay")
 	w.leave(mostLeft + 1)
 	require.Empty(t, w.left)
+}
+
+// repeating is a source of packets that all have the same data.
+type repeating struct {
+	media.Source
+	data []byte
+}
+
+func (r repeating) ReadPacket() (media.Packet, error) { return media.Packet{Data: r.data}, nil }
+
+func TestPacketsOfTheSamePlaceFillABatchAsAllOthers(t *testing.T) {
+	here, there, err := socketPair()
+	require.NoError(t, err)
+	defer func() { _ = here.Close() }()
+	f, err := net.FileConn(there)
+	require.NoError(t, errors.Join(err, there.Close()))
+	defer func() { _ = f.Close() }()
+	data := randomBytes(100 << 10)
+	s := servedSource{session: &session{conn: newConn(here)}, Source: repeating{data: data}, bytes: &fetched{}, recycle: func([]byte) {}}
+	s.bytes.window.add(0, data)
+	require.NoError(t, s.read())
+	_, payload, err := newConn(f).receive(fresh)
+	require.NoError(t, err)
+	worker := hearing(t, 1)
+	worker.window.add(0, data)
+	require.NoError(t, worker.take(payload))
+	require.Len(t, worker.packets, batchBytes/len(data)+1)
 }
