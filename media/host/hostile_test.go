@@ -183,17 +183,24 @@ func TestAHostThatDiesWhileItAsksWhyNothingComesIsReplaced(t *testing.T) {
 }
 
 func TestHostsThatDoNotStartAreNoFaultOfTheSource(t *testing.T) {
-	p, conduct := newPool(t, nil), &media.Conduct{}
-	p.cfg.Command = []string{"/bin/true"} // the program was replaced
-	open(t, p, textOf("a"), nil)          // has the one that was ready
-	conduct.Died(media.Killing, true)
-	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, textOf("a"))
-	require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
-	require.ErrorContains(t, err, "start a media host")
-	_, err = p.Transcoders().With(t.Context(), p.cfg.Log, conduct).Video(media.Track{}, media.VideoOutput{})
-	require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
-	conduct.Died(media.Death, false)
-	require.False(t, conduct.Poisoned(), "it was not noted")
+	for name, command := range map[string][]string{ // the program was replaced
+		"by one that ends":    {"/bin/true"},
+		"by one that babbles": {"/bin/sh", "-c", "printf eeeeeeeeee >&3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, conduct := newPool(t, nil), &media.Conduct{}
+			p.cfg.Command = command
+			open(t, p, textOf("a"), nil) // has the one that was ready
+			conduct.Died(media.Killing, true)
+			_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, textOf("a"))
+			require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
+			require.ErrorContains(t, err, "start a media host")
+			_, err = p.Transcoders().With(t.Context(), p.cfg.Log, conduct).Video(media.Track{}, media.VideoOutput{})
+			require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
+			conduct.Died(media.Death, false)
+			require.False(t, conduct.Poisoned(), "it was not noted")
+		})
+	}
 }
 
 func TestHowFarASourceGotIsCountedFromWhereItBegan(t *testing.T) {

@@ -411,7 +411,7 @@ func (s *source) seek(pos time.Duration) error {
 // dead says whether err is that of a host that has died, or does not do as it should,
 // which ends it.
 func (s *source) dead(err error) bool {
-	if errors.Is(err, errFrame) {
+	if errors.Is(err, errFrame) && s.host != nil { // not of one that did not even start
 		s.host.killFor(s.request.Conduct, babbled)
 		return true
 	}
