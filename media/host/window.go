@@ -10,6 +10,9 @@ const (
 	mostBefore = 64
 	// leastPlaced is how much data is told by its place.
 	leastPlaced = 64
+	// mostKeeps is how many times its own bytes a packet keeps of what was read, at most: of
+	// a file of which little is played, each would keep what was read for it.
+	mostKeeps = 32
 )
 
 // window is the bytes of a source that both ends of a session have: those that the host
@@ -64,8 +67,12 @@ func (w *window) bytes(at int64, n int) []byte {
 		return nil
 	case at >= border:
 		from := int(at - border)
+		data := w.given[from : from+n : from+n]
+		if n < len(w.given)/mostKeeps {
+			return bytes.Clone(data)
+		}
 		w.used = true
-		return w.given[from : from+n : from+n]
+		return data
 	}
 	b := append(make([]byte, 0, n), w.left[at-begin:min(at-begin+int64(n), int64(len(w.left)))]...)
 	return append(b, w.given[:n-len(b)]...)

@@ -101,6 +101,20 @@ func TestAWindowThatMovesElsewhereLeavesNothing(t *testing.T) {
 	require.Empty(t, w.left)
 }
 
+func TestASmallPacketDoesNotKeepAllThatWasRead(t *testing.T) {
+	text := randomBytes(mostRead)
+	var w window
+	w.add(0, text)
+	small := w.bytes(1000, mostRead/mostKeeps-1)
+	require.False(t, w.used, "it can be given back")
+	require.Equal(t, text[1000:][:len(small)], small)
+	large := w.bytes(1000, mostRead/mostKeeps)
+	require.True(t, w.used)
+	text[1000]++
+	require.Equal(t, text[1000], large[0], "it is not copied")
+	require.NotEqual(t, text[1000], small[0])
+}
+
 // repeating is a source of packets that all have the same data.
 type repeating struct {
 	media.Source
