@@ -22,7 +22,7 @@ type window struct {
 	left, given []byte
 	end         int64 // position of the byte behind them
 	found       int64 // where the last data ends that find has found; 0: none has been
-	used        bool  // what was given is part of packets
+	used        int   // up to here what was given is part of packets
 }
 
 // add makes data, at a position, what has been given.
@@ -30,7 +30,7 @@ func (w *window) add(at int64, data []byte) {
 	if at != w.end {
 		w.left, w.found = w.left[:0], 0
 	}
-	w.given, w.end, w.used = data, at+int64(len(data)), false
+	w.given, w.end, w.used = data, at+int64(len(data)), 0
 }
 
 // unfound returns how many bytes come after the last data that was found.
@@ -51,7 +51,7 @@ func (w *window) leave(n int) {
 	}
 	w.left = append(w.left[:0], w.left[min(all-n, len(w.left)):]...)
 	w.left = append(w.left, w.given[max(len(w.given)-n, 0):]...)
-	if !w.used {
+	if w.used == 0 {
 		giveBack(w.given)
 	}
 	w.given = nil
@@ -68,10 +68,10 @@ func (w *window) bytes(at int64, n int) []byte {
 	case at >= border:
 		from := int(at - border)
 		data := w.given[from : from+n : from+n]
-		if n < len(w.given)/mostKeeps {
+		if n < len(w.given)/mostKeeps || from < w.used { // transcoders know the same picture by its memory
 			return bytes.Clone(data)
 		}
-		w.used = true
+		w.used = from + n
 		return data
 	}
 	b := append(make([]byte, 0, n), w.left[at-begin:min(at-begin+int64(n), int64(len(w.left)))]...)

@@ -106,13 +106,28 @@ func TestASmallPacketDoesNotKeepAllThatWasRead(t *testing.T) {
 	var w window
 	w.add(0, text)
 	small := w.bytes(1000, mostRead/mostKeeps-1)
-	require.False(t, w.used, "it can be given back")
+	require.Zero(t, w.used, "it can be given back")
 	require.Equal(t, text[1000:][:len(small)], small)
 	large := w.bytes(1000, mostRead/mostKeeps)
-	require.True(t, w.used)
+	require.NotZero(t, w.used)
 	text[1000]++
 	require.Equal(t, text[1000], large[0], "it is not copied")
 	require.NotEqual(t, text[1000], small[0])
+}
+
+func TestNoTwoPacketsAreTheSameMemory(t *testing.T) {
+	text := randomBytes(2000)
+	var w window
+	w.add(0, text)
+	first := w.bytes(500, 200)
+	require.True(t, &first[0] == &text[500])
+	for _, at := range []int64{500, 699, 100} {
+		again := w.bytes(at, 200)
+		require.Equal(t, text[at:at+200], again)
+		require.False(t, &again[0] == &text[at], "at %d", at)
+	}
+	behind := w.bytes(700, 200)
+	require.True(t, &behind[0] == &text[700])
 }
 
 // repeating is a source of packets that all have the same data.
