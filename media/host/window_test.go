@@ -156,3 +156,37 @@ func TestPacketsOfTheSamePlaceFillABatchAsAllOthers(t *testing.T) {
 	require.NoError(t, worker.take(payload))
 	require.Len(t, worker.packets, batchBytes/len(data)+1)
 }
+
+func TestBothEndsOfASessionHaveTheSameWindowWhateverIsRead(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // as good as any
+	source := make([]byte, 1<<20)
+	for i := range source {
+		source[i] = byte(random.IntN(2)) // that much of it is alike
+	}
+	var host, worker window
+	found := 0
+	for range 3000 {
+		at := host.end
+		if random.IntN(4) == 0 || at >= int64(len(source)) {
+			at = int64(random.IntN(len(source)))
+		}
+		given := source[at:min(at+1+int64(random.IntN(3000)), int64(len(source)))]
+		for _, w := range []*window{&host, &worker} {
+			w.add(at, bytes.Clone(given))
+		}
+		for range random.IntN(8) {
+			begin := min(max(at+int64(random.IntN(3000)-1500), 0), int64(len(source)))
+			n := min(int64(random.IntN(1000)), int64(len(source))-begin)
+			data := source[begin:][:n]
+			if place, ok := host.find(data, begin+int64(random.IntN(200)-150)); ok {
+				found++
+				require.Equal(t, data, worker.bytes(place, len(data)))
+			}
+		}
+		left := host.unfound()
+		host.leave(left)
+		worker.leave(left)
+		require.Equal(t, host.left, worker.left)
+	}
+	require.Greater(t, found, 1000)
+}
