@@ -233,6 +233,7 @@ func (s *source) take(payload []byte) error {
 		return errFrame
 	}
 	s.wanted, s.from = int(wanted), from
+	before := len(s.packets)
 	for range count {
 		p := in.own(s.tracks)
 		if in.err != nil {
@@ -242,6 +243,7 @@ func (s *source) take(payload []byte) error {
 		s.kept.came(p, s.info.Tracks)
 		s.packets = append(s.packets, p)
 	}
+	s.window.release(s.packets[before:], wanted > 0)
 	if wanted > 0 {
 		s.window.leave(int(min(left, mostLeft+1)))
 	}

@@ -101,18 +101,32 @@ func TestAWindowThatMovesElsewhereLeavesNothing(t *testing.T) {
 	require.Empty(t, w.left)
 }
 
-func TestASmallPacketDoesNotKeepAllThatWasRead(t *testing.T) {
-	text := randomBytes(mostRead)
-	var w window
-	w.add(0, text)
-	small := w.bytes(1000, mostRead/mostKeeps-1)
-	require.Zero(t, w.used, "it can be given back")
-	require.Equal(t, text[1000:][:len(small)], small)
-	large := w.bytes(1000, mostRead/mostKeeps)
-	require.NotZero(t, w.used)
-	text[1000]++
-	require.Equal(t, text[1000], large[0], "it is not copied")
-	require.NotEqual(t, text[1000], small[0])
+func TestFewPacketsDoNotKeepAllThatWasRead(t *testing.T) {
+	const size = 10000
+	for name, c := range map[string]struct {
+		wanted byte
+		count  int
+		part   bool // they are part of what was read
+	}{"few": {100, 3, false}, "many": {100, 4, true}, "before it is read to its end": {0, 4, false}} {
+		t.Run(name, func(t *testing.T) {
+			text := randomBytes(4 * mostKeeps * size)
+			var host window
+			host.add(0, text)
+			payload := append([]byte{c.wanted, 0, 0, 0}, byte(c.count))
+			for i := range c.count {
+				var err error
+				payload, err = appendPacket(payload, &media.Packet{Offset: int64(i * size), Data: text[i*size:][:size]}, &host)
+				require.NoError(t, err)
+			}
+			s := hearing(t, 1)
+			s.window.add(0, text)
+			require.NoError(t, s.take(payload))
+			for i, p := range s.packets {
+				require.Equal(t, text[i*size:][:size], p.Data)
+				require.Equal(t, c.part, &p.Data[0] == &text[i*size])
+			}
+		})
+	}
 }
 
 func TestNoTwoPacketsAreTheSameMemory(t *testing.T) {
