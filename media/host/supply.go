@@ -59,6 +59,7 @@ func (b *supply) rewind() bool {
 		return false
 	}
 	b.at = 0
+	b.probe.begins()
 	if b.way.Bytes.Seekable() {
 		_, err := b.way.Bytes.Seek(0, io.SeekStart)
 		return err == nil
@@ -193,6 +194,13 @@ func (p *probe) came(n int) {
 	if p.drip += n; p.drip >= comingBytes && p.timer.Stop() {
 		p.drip = 0
 		p.timer.Reset(p.limit)
+	}
+}
+
+// begins notes that the source is read from its begin again.
+func (p *probe) begins() {
+	if p != nil {
+		p.all = 0
 	}
 }
 
