@@ -350,18 +350,24 @@ func (h *host) takes(n need, most int) bool {
 }
 
 // vacate lets h end in which one push lives alone that may share again, when there are
-// others for it to live with. n is what it needs to be opened there.
+// others for it to live with. n is what it needs there.
 func (h *host) vacate(n need) bool {
 	p := h.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n.memory += max(h.allocated()-h.begun, 0)
 	others := func(o *host) bool { return o != h && o.sessions > 0 && o.takes(n, p.cfg.Pushes) }
 	if h.sessions != 1 || h.leaving || !slices.ContainsFunc(p.hosts, others) {
 		return false
 	}
 	p.retire(h)
 	return true
+}
+
+// grown is how many bytes h has allocated since it was ready.
+func (h *host) grown() int64 {
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	return max(h.allocated()-h.begun, 0)
 }
 
 // proven says whether a source in h has played. mu is held.

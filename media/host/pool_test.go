@@ -240,6 +240,43 @@ func TestAPushWhoseHostHasDiedSharesAgainAfterAWhile(t *testing.T) {
 	require.False(t, alone.own, "others may join it")
 }
 
+func TestAPushThatSharesAgainGoesWhereThereIsMemoryForAllThatItHas(t *testing.T) {
+	p := newPool(t, func(c *Config) {
+		lookedAtByHand(c)
+		c.Memory = 8 << 30
+	})
+	s := open(t, p, textOf(numbered(20000)...), &media.Conduct{})
+	leave := func(h *host) {
+		for hostOf(s) == h {
+			read(t, s, 1)
+		}
+	}
+	died := hostOf(s)
+	require.NoError(t, syscall.Kill(died.cmd.Process.Pid, syscall.SIGSEGV))
+	<-died.gone
+	leave(died)
+	take := func(n need) *host {
+		h, err := p.take(n)
+		require.NoError(t, err)
+		t.Cleanup(func() { h.leave(nil) })
+		<-h.said
+		return h
+	}
+	first := take(need{})
+	alone := hostOf(s)
+	p.mu.Lock()
+	first.opening = p.cfg.Memory - first.allocated() - 512<<20
+	alone.begun -= 1 << 30 // so much has it by now
+	p.mu.Unlock()
+	second := take(need{memory: 1 << 30})
+	require.True(t, first != second)
+	for range aloneLooks + 1 {
+		p.look()
+	}
+	leave(alone)
+	require.True(t, hostOf(s) == second)
+}
+
 func TestPushesThatLiveAloneAfterADeathLiveTogetherAgainWithoutLosingAPacket(t *testing.T) {
 	for name, seekable := range map[string]bool{"read again": true, "kept": false} {
 		t.Run(name, func(t *testing.T) {
