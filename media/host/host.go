@@ -153,11 +153,12 @@ func (h *host) bound() error {
 		memory = p.cfg.EncodeMemory
 	}
 	err := p.cfg.prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: uint64(memory), Max: uint64(max(memory, p.cfg.EncodeMemory))}, nil)
-	nice := hostNice
+	more := hostNice
 	if h.encodes {
-		nice = encodeNice
+		more = encodeNice
 	}
-	err = errors.Join(err, unix.Setpriority(unix.PRIO_PGRP, pid, nice))
+	own, failed := nice()
+	err = errors.Join(err, failed, unix.Setpriority(unix.PRIO_PGRP, pid, min(own+more, mostNice)))
 	if errors.Is(err, unix.ESRCH) { // it has ended
 		err = nil
 	}
@@ -168,6 +169,12 @@ func (h *host) bound() error {
 		p.limits.Do(func() { p.cfg.Log.Warn("the limits of media hosts cannot be set", "error", err) })
 	}
 	return nil
+}
+
+// nice is that of this process: it may give others no less without a right.
+func nice() (int, error) {
+	priority, err := unix.Getpriority(unix.PRIO_PROCESS, os.Getpid())
+	return 20 - priority, err // as getpriority(2) has it
 }
 
 // hear returns why a host does not serve, by the first thing that it says.
