@@ -173,7 +173,9 @@ func (w *Worker) register(a *attempt) (older *attempt) {
 		return older
 	}
 	w.attempts[a.lease.ID] = a
-	delete(w.following, a.lease.ID)
+	if w.following[a.lease.ID] == a {
+		delete(w.following, a.lease.ID)
+	}
 	if w.preparing[a.lease.ID] == a {
 		delete(w.preparing, a.lease.ID)
 	}
