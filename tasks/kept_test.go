@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -260,6 +261,40 @@ func TestAPushThatIsStoppedWhileItWaitsKeepsNoCores(t *testing.T) {
 		time.Sleep(2 * keptEvery)
 		require.Zero(t, c.keeping())
 		require.Equal(t, Stopped, FakeStore{c.store}.Get("large").State)
+	})
+}
+
+// fickleClaims is a store that does not answer claims while it is away.
+type fickleClaims struct {
+	*fakeStore
+	away atomic.Bool
+}
+
+func (s *fickleClaims) Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {
+	if s.away.Load() {
+		return nil, errAway
+	}
+	return s.fakeStore.Claims(ctx, claims, keys...)
+}
+
+func TestCoresAreKeptOnWhileRedisIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		large := of("large")
+		large.Cost, large.StartedAt = 200*LeastCost, time.Now()
+		w := newCounted(newRecoding(nil), of("copy"), large)
+		defer w.close()
+		claims := &fickleClaims{fakeStore: w.store}
+		w.worker.Store = claims
+		w.handle(Task{ID: "copy", Epoch: 1})
+		synctest.Wait()
+		require.ErrorIs(t, <-w.handle(Task{ID: "large", Epoch: 1, GoesOn: true}), ErrKept)
+		claims.away.Store(true)
+		time.Sleep(5 * keptEvery)
+		require.False(t, w.worker.Takes(false), "what has been left free for it since is not for copies")
+		claims.away.Store(false)
+		FakeStore{w.store}.Stop("large")
+		time.Sleep(2 * keptEvery)
+		require.True(t, w.worker.Takes(false))
 	})
 }
 
