@@ -170,3 +170,24 @@ func TestWhatFollowsIsKnownUntilItRunsHoweverManyFollow(t *testing.T) {
 		require.Empty(t, w.worker.following)
 	})
 }
+
+func TestAnAttemptEndsThatFollowsNoSoonerThanALaterOneOfItsPush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldFor(2, playFor(time.Second))
+		defer w.close()
+		of := func(epoch int64) *attempt {
+			return w.worker.newAttempt(Lease{ID: "a", Epoch: epoch, Worker: w.worker.Name}, Claimed{Push: of("a")})
+		}
+		first, second, third := of(1), of(2), of(3)
+		for _, a := range []*attempt{first, third, second} {
+			w.worker.register(a)
+		}
+		w.worker.forget(first)
+		require.Nil(t, w.worker.register(third))
+		require.Nil(t, w.worker.register(second))
+		require.ErrorIs(t, second.cause(), media.ErrLost)
+		require.NoError(t, third.cause())
+		require.Same(t, third, w.worker.attempts["a"])
+		require.Empty(t, w.worker.following)
+	})
+}
