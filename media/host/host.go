@@ -153,9 +153,11 @@ func (h *host) bound() error {
 		memory = p.cfg.EncodeMemory
 	}
 	err := p.cfg.prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: uint64(memory), Max: uint64(max(memory, p.cfg.EncodeMemory))}, nil)
+	nice := hostNice
 	if h.encodes {
-		err = errors.Join(err, unix.Setpriority(unix.PRIO_PGRP, pid, encodeNice))
+		nice = encodeNice
 	}
+	err = errors.Join(err, unix.Setpriority(unix.PRIO_PGRP, pid, nice))
 	if errors.Is(err, unix.ESRCH) { // it has ended
 		err = nil
 	}
