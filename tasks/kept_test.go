@@ -298,6 +298,36 @@ func TestCoresAreKeptOnWhileRedisIsAway(t *testing.T) {
 	})
 }
 
+func TestAWorkerThatGoesAwayGivesBackWhatItTookItselfAndTakesNothingMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waits := func(id string) Push {
+			p := of(id)
+			p.Cost, p.StartedAt = 100*LeastCost, time.Now()
+			return p
+		}
+		r := newRecoding(map[string]int{"large": 99, "next": 99})
+		w := newCounted(r, of("copy"), waits("large"), waits("next"))
+		defer w.close()
+		w.handle(Task{ID: "copy", Epoch: 1})
+		synctest.Wait()
+		for _, id := range []string{"large", "next"} {
+			require.ErrorIs(t, <-w.handle(Task{ID: id, Epoch: 1, GoesOn: true}), ErrKept)
+		}
+		w.store.set(func(s *fakeStore) { s.verdicts["copy"] = Stop })
+		time.Sleep(3 * keptEvery)
+		first, other := "large", "next"
+		if r.opened(first) == 0 {
+			first, other = other, first
+		}
+		require.Equal(t, 1, r.opened(first), "no task of it has come again")
+		w.worker.Drain(context.Background())
+		require.EqualValues(t, 2, FakeStore{w.store}.Get(first).Epoch, "it is given back")
+		time.Sleep(3 * keptEvery)
+		require.Zero(t, r.opened(other))
+		require.Zero(t, w.worker.Running())
+	})
+}
+
 func TestWhenAWorkerDiesThatKeepsItsCoresAnotherOneDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(map[string]int{"large": 9}, "w1", "w2")
