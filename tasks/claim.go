@@ -63,7 +63,7 @@ func (w *Worker) claimAll(asked []claimant) ([]claimed, error) {
 		switch {
 		case err == nil && c.prepared != nil:
 			err = w.refusal()
-		case twice[c.lease.ID], w.has(c.lease): // a later attempt waits until the one before has ended, which has to run for that
+		case c.prepared == nil && (twice[c.lease.ID] || w.has(c.lease)): // a later attempt waits until the one before has ended, which has to run for that
 			err = errClaimedTwice
 		}
 		twice[c.lease.ID] = true

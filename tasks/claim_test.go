@@ -133,3 +133,61 @@ func TestAPreparedPushIsClaimedHoweverManyOthersAreClaimedWithIt(t *testing.T) {
 		require.Equal(t, 90*LeastCost, w.worker.carried.place(Lease{}).Taken)
 	})
 }
+
+func TestATaskThatComesAgainWhileItsAttemptIsPreparedLeavesThePushToThat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldFor(2, playFor(time.Second), of("a")) // released a moment ago
+		defer w.close()
+		l := Lease{ID: "a", Epoch: 1, Worker: w.worker.Name}
+		prepared := w.worker.newAttempt(l, Claimed{Push: of("a")})
+		require.NoError(t, w.worker.prepare(prepared))
+		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 1}), errClaimedTwice)
+		answers, err := w.worker.claimAll([]claimant{{lease: l}, {lease: l, prepared: prepared}})
+		require.NoError(t, err)
+		require.ErrorIs(t, answers[0].err, errClaimedTwice)
+		require.NoError(t, answers[1].err)
+		require.Nil(t, answers[1].older, "nobody has to make way for it")
+	})
+}
+
+func TestWhatFollowsIsKnownUntilItRunsHoweverManyFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldFor(2, playFor(time.Second))
+		defer w.close()
+		var all []*attempt
+		for epoch := int64(1); epoch <= 3; epoch++ {
+			a := w.worker.newAttempt(Lease{ID: "a", Epoch: epoch, Worker: w.worker.Name}, Claimed{Push: of("a")})
+			w.worker.register(a)
+			all = append(all, a)
+		}
+		w.worker.forget(all[0])
+		require.Nil(t, w.worker.register(all[1]))
+		require.True(t, w.worker.has(all[2].lease))
+		require.Same(t, all[1], w.worker.register(all[2]))
+		w.worker.forget(all[1])
+		require.Nil(t, w.worker.register(all[2]))
+		w.worker.forget(all[2])
+		require.Empty(t, w.worker.following)
+	})
+}
+
+func TestAnAttemptEndsThatFollowsNoSoonerThanALaterOneOfItsPush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldFor(2, playFor(time.Second))
+		defer w.close()
+		of := func(epoch int64) *attempt {
+			return w.worker.newAttempt(Lease{ID: "a", Epoch: epoch, Worker: w.worker.Name}, Claimed{Push: of("a")})
+		}
+		first, second, third := of(1), of(2), of(3)
+		for _, a := range []*attempt{first, third, second} {
+			w.worker.register(a)
+		}
+		w.worker.forget(first)
+		require.Nil(t, w.worker.register(third))
+		require.Nil(t, w.worker.register(second))
+		require.ErrorIs(t, second.cause(), media.ErrLost)
+		require.NoError(t, third.cause())
+		require.Same(t, third, w.worker.attempts["a"])
+		require.Empty(t, w.worker.following)
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -260,6 +261,70 @@ func TestAPushThatIsStoppedWhileItWaitsKeepsNoCores(t *testing.T) {
 		time.Sleep(2 * keptEvery)
 		require.Zero(t, c.keeping())
 		require.Equal(t, Stopped, FakeStore{c.store}.Get("large").State)
+	})
+}
+
+// fickleClaims is a store that does not answer claims while it is away.
+type fickleClaims struct {
+	*fakeStore
+	away atomic.Bool
+}
+
+func (s *fickleClaims) Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {
+	if s.away.Load() {
+		return nil, errAway
+	}
+	return s.fakeStore.Claims(ctx, claims, keys...)
+}
+
+func TestCoresAreKeptOnWhileRedisIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		large := of("large")
+		large.Cost, large.StartedAt = 200*LeastCost, time.Now()
+		w := newCounted(newRecoding(nil), of("copy"), large)
+		defer w.close()
+		claims := &fickleClaims{fakeStore: w.store}
+		w.worker.Store = claims
+		w.handle(Task{ID: "copy", Epoch: 1})
+		synctest.Wait()
+		require.ErrorIs(t, <-w.handle(Task{ID: "large", Epoch: 1, GoesOn: true}), ErrKept)
+		claims.away.Store(true)
+		time.Sleep(5 * keptEvery)
+		require.False(t, w.worker.Takes(false), "what has been left free for it since is not for copies")
+		claims.away.Store(false)
+		FakeStore{w.store}.Stop("large")
+		time.Sleep(2 * keptEvery)
+		require.True(t, w.worker.Takes(false))
+	})
+}
+
+func TestAWorkerThatGoesAwayGivesBackWhatItTookItselfAndTakesNothingMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waits := func(id string) Push {
+			p := of(id)
+			p.Cost, p.StartedAt = 100*LeastCost, time.Now()
+			return p
+		}
+		r := newRecoding(map[string]int{"large": 99, "next": 99})
+		w := newCounted(r, of("copy"), waits("large"), waits("next"))
+		defer w.close()
+		w.handle(Task{ID: "copy", Epoch: 1})
+		synctest.Wait()
+		for _, id := range []string{"large", "next"} {
+			require.ErrorIs(t, <-w.handle(Task{ID: id, Epoch: 1, GoesOn: true}), ErrKept)
+		}
+		w.store.set(func(s *fakeStore) { s.verdicts["copy"] = Stop })
+		time.Sleep(3 * keptEvery)
+		first, other := "large", "next"
+		if r.opened(first) == 0 {
+			first, other = other, first
+		}
+		require.Equal(t, 1, r.opened(first), "no task of it has come again")
+		w.worker.Drain(context.Background())
+		require.EqualValues(t, 2, FakeStore{w.store}.Get(first).Epoch, "it is given back")
+		time.Sleep(3 * keptEvery)
+		require.Zero(t, r.opened(other))
+		require.Zero(t, w.worker.Running())
 	})
 }
 

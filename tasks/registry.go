@@ -138,12 +138,12 @@ func (r *registry) others(id string) (int, error) {
 	return n, nil
 }
 
-// has says whether an attempt, or a later one of its push, was claimed here and has not
-// ended.
+// has says whether an attempt, or a later one of its push, was claimed here or is
+// prepared, and has not ended.
 func (r *registry) has(l Lease) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, all := range []map[string]*attempt{r.attempts, r.following} {
+	for _, all := range []map[string]*attempt{r.attempts, r.following, r.preparing} {
 		if a := all[l.ID]; a != nil && a.lease.Epoch >= l.Epoch {
 			return true
 		}

@@ -107,7 +107,7 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	if err != nil {
 		w.Metrics.Refused(err)
 	}
-	if !errors.Is(err, errClaimedTwice) { // which says nothing of the push
+	if !errors.Is(err, errClaimedTwice) && !isAway(err) { // which say nothing of the push
 		w.carried.keep(t, errors.Is(err, ErrKept))
 	}
 	if a == nil {
@@ -164,16 +164,23 @@ func (w *Worker) refusalLocked() error {
 }
 
 // register makes a known to the renewer, or returns the older attempt of its push
-// that is still ending here.
+// that is still ending here. Where a later one was first a is lost.
 func (w *Worker) register(a *attempt) (older *attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if older := w.attempts[a.lease.ID]; older != nil {
+	if w.following[a.lease.ID] == a {
+		delete(w.following, a.lease.ID)
+	}
+	switch other := w.attempts[a.lease.ID]; {
+	case other == nil:
+	case other.lease.Epoch > a.lease.Epoch:
+		a.cancel(media.ErrLost)
+		return nil
+	default:
 		w.following[a.lease.ID] = a
-		return older
+		return other
 	}
 	w.attempts[a.lease.ID] = a
-	delete(w.following, a.lease.ID)
 	if w.preparing[a.lease.ID] == a {
 		delete(w.preparing, a.lease.ID)
 	}

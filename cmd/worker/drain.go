@@ -16,8 +16,8 @@ const (
 	drainTime = 18 * time.Second
 	// givingBackTime is how much of it the pushes have to be written down.
 	givingBackTime = 14 * time.Second
-	// stoppingTime is how long the rooms wait for the queue to stop: about
-	// 0.1 s while Redis answers.
+	// stoppingTime is how long the rooms wait for the queue to stop: 0.2 s at most
+	// while Redis answers.
 	stoppingTime = time.Second
 )
 

@@ -24,36 +24,36 @@ import (
 func TestSixteenCopiesLeaveAHostRoomForTheLargestSource(t *testing.T) {
 	t.Parallel()
 	const together = 16
-	room := idleData(t) + 100<<20 // the race detector's memory counts, too
-	pool, err := host.New(t.Context(), host.Config{Command: []string{os.Args[0], hostArgument}, Memory: room, Pushes: together, Log: slog.New(slog.DiscardHandler)})
+	idle := idleData(t) // the race detector's memory counts, too
+	pool, err := host.New(t.Context(), host.Config{Command: []string{os.Args[0], hostArgument}, Memory: idle + 400<<20, Pushes: together, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	defer pool.Close()
+	t.Cleanup(pool.Close)
 	network, err := egress.New(egress.Config{Schemes: []string{"http"}, Allow: []string{"127.0.0.0/8"}})
 	require.NoError(t, err)
 	opener := &source.Opener{Network: network, Demuxer: pool, Log: slog.New(slog.DiscardHandler)}
 	clip := moving(t, 10)
 	address := media.Secret(mediatest.ServeHandler(t, http.FileServer(http.Dir(filepath.Dir(clip)))) + "/" + filepath.Base(clip))
 
-	var opened, all sync.WaitGroup
-	opened.Add(together)
+	var all sync.WaitGroup
 	for range together {
 		all.Go(func() {
 			s, err := opener.Open(t.Context(), media.SourceRequest{URL: address})
-			opened.Done()
 			if !assert.NoError(t, err) {
 				return
 			}
-			opened.Wait()
+			t.Cleanup(func() { assert.NoError(t, s.Close()) })
 			for range 200 {
 				_, err := s.ReadPacket()
 				assert.NoError(t, err)
 			}
-			assert.NoError(t, s.Close())
 		})
 	}
 	all.Wait()
 	require.Empty(t, pool.Stats().Deaths)
 	require.LessOrEqual(t, pool.Stats().Started, int64(2), "they share one")
+	for _, pid := range pool.PIDs() {
+		require.LessOrEqual(t, dataOf(t, pid), idle+100<<20)
+	}
 }
 
 // idleData is how much of what RLIMIT_DATA counts a host takes that does nothing.
@@ -62,7 +62,13 @@ func idleData(t *testing.T) int64 {
 	pool, err := host.New(t.Context(), host.Config{Command: []string{os.Args[0], hostArgument}, Memory: 4 << 30, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	defer pool.Close()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pool.PIDs()[0]))
+	return dataOf(t, pool.PIDs()[0])
+}
+
+// dataOf is how much RLIMIT_DATA counts of a process.
+func dataOf(t *testing.T, pid int) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	require.NoError(t, err)
 	_, after, _ := strings.Cut(string(status), "VmData:")
 	var kilobytes int64

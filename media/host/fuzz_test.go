@@ -72,7 +72,7 @@ func FuzzFromHost(f *testing.F) {
 		begin, _ := flvOf(10, 20)
 		s := &source{
 			conn: newConn(said{Reader: bytes.NewReader(data)}), log: logbook{log: log},
-			supply: supply{ctx: t.Context(), way: media.Way{Bytes: &text{Reader: bytes.NewReader(begin)}}},
+			supply: supply{ctx: t.Context(), way: media.Way{Bytes: &text{Reader: bytes.NewReader(begin)}, Recorded: true}}, // nothing is waited for
 		}
 		told, err := s.hear(kindOpen)
 		if err == nil {

@@ -153,9 +153,12 @@ func (h *host) bound() error {
 		memory = p.cfg.EncodeMemory
 	}
 	err := p.cfg.prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: uint64(memory), Max: uint64(max(memory, p.cfg.EncodeMemory))}, nil)
+	more := hostNice
 	if h.encodes {
-		err = errors.Join(err, unix.Setpriority(unix.PRIO_PGRP, pid, encodeNice))
+		more = encodeNice
 	}
+	own, failed := nice()
+	err = errors.Join(err, failed, unix.Setpriority(unix.PRIO_PGRP, pid, min(own+more, mostNice)))
 	if errors.Is(err, unix.ESRCH) { // it has ended
 		err = nil
 	}
@@ -166,6 +169,12 @@ func (h *host) bound() error {
 		p.limits.Do(func() { p.cfg.Log.Warn("the limits of media hosts cannot be set", "error", err) })
 	}
 	return nil
+}
+
+// nice is that of this process: it may give others no less without a right.
+func nice() (int, error) {
+	priority, err := unix.Getpriority(unix.PRIO_PROCESS, os.Getpid())
+	return 20 - priority, err // as getpriority(2) has it
 }
 
 // hear returns why a host does not serve, by the first thing that it says.
@@ -350,18 +359,24 @@ func (h *host) takes(n need, most int) bool {
 }
 
 // vacate lets h end in which one push lives alone that may share again, when there are
-// others for it to live with. n is what it needs to be opened there.
+// others for it to live with. n is what it needs there.
 func (h *host) vacate(n need) bool {
 	p := h.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n.memory += max(h.allocated()-h.begun, 0)
 	others := func(o *host) bool { return o != h && o.sessions > 0 && o.takes(n, p.cfg.Pushes) }
 	if h.sessions != 1 || h.leaving || !slices.ContainsFunc(p.hosts, others) {
 		return false
 	}
 	p.retire(h)
 	return true
+}
+
+// grown is how many bytes h has allocated since it was ready.
+func (h *host) grown() int64 {
+	h.pool.mu.Lock()
+	defer h.pool.mu.Unlock()
+	return max(h.allocated()-h.begun, 0)
 }
 
 // proven says whether a source in h has played. mu is held.

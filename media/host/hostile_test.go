@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -27,23 +28,28 @@ func hearing(t *testing.T, tracks int, frames ...[]byte) *source {
 	}
 }
 
+// batchOf is a batch of so many packets, after which no bytes are wanted.
+func batchOf(count uint64, packets []byte) []byte {
+	return append(binary.AppendUvarint([]byte{0, 0, 0, 0}, count), packets...)
+}
+
 func TestWhatAHostSaysTakesLittleMoreMemoryThanItsBytes(t *testing.T) {
 	few := packetOf(media.Packet{})
 	many := bytes.Repeat(few, 1<<17)
-	for name, payload := range map[string][]byte{
-		"packets of a source":     append([]byte{0, 0, 0, 0x80, 0x80, 8}, many...), // 1<<17 of them
-		"packets of a transcoder": append([]byte{0, 0, 0x80, 0x80, 8}, many...),
-	} {
-		t.Run(name, func(t *testing.T) {
-			var err error
-			if strings.HasSuffix(name, "source") {
-				err = hearing(t, 1).take(payload)
-			} else {
-				_, _, err = answer(payload)
-			}
-			require.ErrorIs(t, err, errFrame)
-		})
-	}
+	require.NoError(t, hearing(t, 1).take(batchOf(batchPackets, many)))
+	require.ErrorIs(t, hearing(t, 1).take(batchOf(1<<17, many)), errFrame)
+	_, _, err := answer(append([]byte{0, 0, 0x80, 0x80, 8}, many...)) // 1<<17 of them
+	require.ErrorIs(t, err, errFrame)
+	t.Run("packets that all have the same place", func(t *testing.T) {
+		s := hearing(t, 1)
+		s.window.add(0, make([]byte, mostLeft))
+		s.window.leave(mostLeft)
+		s.window.add(mostLeft, make([]byte, mostRead))
+		all := packetOf(media.Packet{})
+		all = binary.AppendUvarint(binary.AppendVarint(append([]byte{0x80, 2}, all[1:len(all)-1]...), 0), mostLeft+mostRead)
+		require.NoError(t, s.take(batchOf(2, bytes.Repeat(all, 2))))
+		require.ErrorIs(t, s.take(batchOf(batchPackets, bytes.Repeat(all, batchPackets))), errFrame)
+	})
 	t.Run("streams of a source", func(t *testing.T) {
 		all := `{"Info":{"Streams":[{}` + strings.Repeat(",{}", mostJSON/3) + `]}}`
 		_, err := hearing(t, 0, frameOf(kindOpen, []byte(all)...)).hear(kindOpen)
@@ -53,7 +59,9 @@ func TestWhatAHostSaysTakesLittleMoreMemoryThanItsBytes(t *testing.T) {
 
 func TestAHostCannotGiveASourceTracksThatNobodyKnows(t *testing.T) {
 	third := packetOf(media.Packet{Track: 2, Change: &media.Track{Type: media.Audio}})
-	require.ErrorIs(t, hearing(t, 2).take(append([]byte{0, 0, 0, 1}, third...)), errFrame)
+	second := packetOf(media.Packet{Track: 1, Change: &media.Track{Type: media.Audio}})
+	require.NoError(t, hearing(t, 1).take(batchOf(1, second)))
+	require.ErrorIs(t, hearing(t, 2).take(batchOf(1, third)), errFrame)
 	require.ErrorIs(t, hearing(t, 2, jsonFrame(kindSeek, opened{})).seek(time.Second), errFrame, "nor take them away")
 	_, err := hearing(t, 0, jsonFrame(kindOpen, opened{Info: media.SourceInfo{Still: true}})).hear(kindOpen)
 	require.ErrorIs(t, err, errFrame, "a picture without one")
@@ -175,17 +183,24 @@ func TestAHostThatDiesWhileItAsksWhyNothingComesIsReplaced(t *testing.T) {
 }
 
 func TestHostsThatDoNotStartAreNoFaultOfTheSource(t *testing.T) {
-	p, conduct := newPool(t, nil), &media.Conduct{}
-	p.cfg.Command = []string{"/bin/true"} // the program was replaced
-	open(t, p, textOf("a"), nil)          // has the one that was ready
-	conduct.Died(media.Killing, true)
-	_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, textOf("a"))
-	require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
-	require.ErrorContains(t, err, "start a media host")
-	_, err = p.Transcoders().With(t.Context(), p.cfg.Log, conduct).Video(media.Track{}, media.VideoOutput{})
-	require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
-	conduct.Died(media.Death, false)
-	require.False(t, conduct.Poisoned(), "it was not noted")
+	for name, command := range map[string][]string{ // the program was replaced
+		"by one that ends":    {"/bin/true"},
+		"by one that babbles": {"/bin/sh", "-c", "printf eeeeeeeeee >&3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, conduct := newPool(t, nil), &media.Conduct{}
+			p.cfg.Command = command
+			open(t, p, textOf("a"), nil) // has the one that was ready
+			conduct.Died(media.Killing, true)
+			_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct}, textOf("a"))
+			require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
+			require.ErrorContains(t, err, "start a media host")
+			_, err = p.Transcoders().With(t.Context(), p.cfg.Log, conduct).Video(media.Track{}, media.VideoOutput{})
+			require.Equal(t, media.KindWorkerShort, media.KindOf(err), err)
+			conduct.Died(media.Death, false)
+			require.False(t, conduct.Poisoned(), "it was not noted")
+		})
+	}
 }
 
 func TestHowFarASourceGotIsCountedFromWhereItBegan(t *testing.T) {
@@ -327,7 +342,7 @@ func TestASourceThatHangsIsPoisonedAndNotTriedForEver(t *testing.T) {
 
 func TestAPacketKeepsNothingElseOfItsFrame(t *testing.T) {
 	p := packetOf(media.Packet{Data: []byte("data"), Extradata: []byte("config")})
-	for name, payload := range map[string][]byte{"of a source": append([]byte{0, 0, 0, 0, 1}, p...), "of a transcoder": append([]byte{0, 0, 1}, p...)} {
+	for name, payload := range map[string][]byte{"of a source": batchOf(1, p), "of a transcoder": append([]byte{0, 0, 1}, p...)} {
 		t.Run(name, func(t *testing.T) {
 			s := hearing(t, 1)
 			var err error
@@ -366,8 +381,10 @@ func TestNamesOfAHostAreShort(t *testing.T) {
 	} {
 		require.False(t, sound(i), name)
 	}
-	left := packetOf(media.Packet{LeftOut: &media.Stream{Codec: media.Codec(long)}})
-	require.ErrorIs(t, hearing(t, 1).take(append([]byte{0, 0, 0, 1}, left...)), errFrame)
+	for codec, want := range map[string]error{long: errFrame, long[1:]: nil} {
+		left := packetOf(media.Packet{LeftOut: &media.Stream{Codec: media.Codec(codec)}})
+		require.ErrorIs(t, hearing(t, 1).take(batchOf(1, left)), want)
+	}
 }
 
 func TestThePreviewsHostIsLetGoOnce(t *testing.T) {

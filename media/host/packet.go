@@ -85,6 +85,7 @@ type scanner struct {
 	err    error
 	window *window // nil: nothing stands in it
 	placed bool    // the data of the last packet is the window's
+	sum    int     // bytes of all that was placed
 }
 
 func (s *scanner) fail() { s.rest, s.err = nil, errFrame }
@@ -172,12 +173,12 @@ func (s *scanner) packet(tracks int) media.Packet {
 // place returns what stands at a place in the window.
 func (s *scanner) place() []byte {
 	at, n := s.varint(), s.uvarint()
-	if s.err != nil || s.window == nil || n > mostFrame {
+	if s.err != nil || s.window == nil || n > mostPlaced {
 		s.fail()
 		return nil
 	}
 	data := s.window.bytes(at, int(n))
-	if data == nil {
+	if s.sum += len(data); data == nil || s.sum > mostPlaced {
 		s.fail()
 	}
 	return data

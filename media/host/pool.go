@@ -50,8 +50,11 @@ const (
 	mostMixed = 4
 	// mostServed is after how many sessions a host is replaced by a new one.
 	mostServed = 2000
-	// encodeNice is the priority of hosts that re-encode: copies go first.
-	encodeNice = 5
+	// hostNice is by how much hosts are nicer than the worker, which sends what is due and
+	// goes first, and encodeNice those that re-encode: copies go before them.
+	hostNice   = 3
+	encodeNice = 8
+	mostNice   = 19
 	// obeyTime is how long a host may take to end a session.
 	obeyTime = 500 * time.Millisecond
 	// retireTime is how long one may take to end in which nothing is: nobody waits for

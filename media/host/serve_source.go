@@ -18,6 +18,9 @@ const (
 	// needs bytes that are not here.
 	batchBytes   = 512 << 10
 	batchPackets = 1024
+	// mostPlaced is how many bytes of a batch are told by their places at most, which may
+	// lie above each other: the last packet's may be all of a window.
+	mostPlaced = batchBytes + mostLeft + mostRead
 	// What is asked for of the source's bytes at once: at first, and where it is read
 	// in a row.
 	firstRead = 32 << 10
@@ -43,6 +46,7 @@ type why struct {
 type batch struct {
 	buffer []byte
 	count  int
+	bytes  int // of the packets, also of those that are told by their place
 }
 
 // servedSource is a source in its host.
@@ -124,10 +128,11 @@ func (s *servedSource) read() error {
 		if s.packets.buffer, err = appendPacket(s.packets.buffer, &p, &s.bytes.window); err != nil {
 			return err
 		}
+		s.packets.bytes += p.Size()
 		if !s.still {
 			s.recycle(p.Data)
 		}
-		if s.packets.count++; s.packets.count >= batchPackets || len(s.packets.buffer) >= batchBytes {
+		if s.packets.count++; s.packets.count >= batchPackets || s.packets.bytes >= batchBytes {
 			return s.sendBatch(0, nil)
 		}
 	}
@@ -224,13 +229,10 @@ func (f *fetched) fetch() error {
 	}
 	switch got.kind { //nolint:exhaustive // the others are for nobody here
 	case kindBytes:
-		if err := f.ctx.Err(); err != nil {
-			return err
-		}
-		f.window.add(f.at, got.payload)
+		f.window.add(f.at, got.payload) // as the worker has by now
 		f.there, f.at = got.payload, f.at+int64(len(got.payload))
 		f.wanted = min(2*f.wanted, mostRead)
-		return nil
+		return f.ctx.Err()
 	case kindEnd:
 		var e end
 		if err := decode(got.payload, &e); err != nil {

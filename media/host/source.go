@@ -53,9 +53,10 @@ type source struct {
 	working sync.Mutex // held by the method that works
 	once    sync.Once
 
-	host *host // nil: none
-	conn *conn
-	owes time.Time // since when the host has given nothing though it waits for nothing; zero: it has
+	host  *host // nil: none
+	conn  *conn
+	grown int64     // bytes that a host had allocated for it alone
+	owes  time.Time // since when the host has given nothing though it waits for nothing; zero: it has
 }
 
 var _ media.Source = (*source)(nil)
@@ -152,7 +153,7 @@ func (s *source) open() error {
 }
 
 func (s *source) need() need {
-	return need{conduct: s.request.Conduct, memory: openingMemory(s.way.Bytes.Size())}
+	return need{conduct: s.request.Conduct, memory: openingMemory(s.way.Bytes.Size()) + s.grown}
 }
 
 // hear waits for what a host says to one of its orders, and serves it meanwhile.
@@ -233,6 +234,7 @@ func (s *source) take(payload []byte) error {
 		return errFrame
 	}
 	s.wanted, s.from = int(wanted), from
+	before := len(s.packets)
 	for range count {
 		p := in.own(s.tracks)
 		if in.err != nil {
@@ -242,6 +244,7 @@ func (s *source) take(payload []byte) error {
 		s.kept.came(p, s.info.Tracks)
 		s.packets = append(s.packets, p)
 	}
+	s.window.release(s.packets[before:], wanted > 0)
 	if wanted > 0 {
 		s.window.leave(int(min(left, mostLeft+1)))
 	}
@@ -411,7 +414,7 @@ func (s *source) seek(pos time.Duration) error {
 // dead says whether err is that of a host that has died, or does not do as it should,
 // which ends it.
 func (s *source) dead(err error) bool {
-	if errors.Is(err, errFrame) {
+	if errors.Is(err, errFrame) && s.host != nil { // not of one that did not even start
 		s.host.killFor(s.request.Conduct, babbled)
 		return true
 	}
@@ -439,7 +442,12 @@ func (s *source) movable() bool {
 
 // moveIn goes on in a host with others, where the source has lived alone for long enough.
 func (s *source) moveIn() error {
-	if len(s.packets) > 0 || s.last != nil || s.host == nil || !s.host.mayShare.Load() || !s.movable() || !s.host.vacate(s.need()) {
+	if len(s.packets) > 0 || s.last != nil || s.host == nil || !s.host.mayShare.Load() || !s.movable() {
+		return nil
+	}
+	s.grown = s.host.grown()
+	if !s.host.vacate(s.need()) {
+		s.grown = 0 // others may have joined it
 		return nil
 	}
 	return s.revive()

@@ -223,23 +223,16 @@ func TestASourceThatSaysNothingIsNotWaitedFor(t *testing.T) {
 
 func TestASourceWithoutHeadAndTailIsGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	s := &source{supply: supply{ctx: ctx, probe: newProbe(time.Hour, cancel)}}
-	s.probe.came(openingBytes)
-	require.NoError(t, s.ended(opOpen))
+	s := &source{supply: supply{ctx: ctx, way: media.Way{Bytes: textOf("a")}, probe: newProbe(time.Hour, cancel)}}
+	for range 2 {
+		require.True(t, s.rewind(), "for another host")
+		s.probe.came(openingBytes)
+		require.NoError(t, s.ended(opOpen))
+	}
 	s.probe.came(1)
 	err := s.ended(opOpen)
 	require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
 	require.ErrorContains(t, err, "256 MB")
-}
-
-func TestTheHeadsThatSeveralHostsReadAreOneHead(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(t.Context())
-	s := &source{supply: supply{ctx: ctx, way: media.Way{Bytes: textOf("a")}, probe: newProbe(time.Hour, cancel)}}
-	for range 3 {
-		s.probe.came(openingBytes)
-		require.True(t, s.rewind())
-	}
-	require.NoError(t, s.ended(opOpen))
 }
 
 // hangingGate is a name server that never answers.

@@ -59,7 +59,7 @@ func (b *supply) rewind() bool {
 		return false
 	}
 	b.at = 0
-	b.probe.again()
+	b.probe.begins()
 	if b.way.Bytes.Seekable() {
 		_, err := b.way.Bytes.Seek(0, io.SeekStart)
 		return err == nil
@@ -197,8 +197,8 @@ func (p *probe) came(n int) {
 	}
 }
 
-// again notes that what is opened begins anew, in another host.
-func (p *probe) again() {
+// begins notes that the source is read from its begin again.
+func (p *probe) begins() {
 	if p != nil {
 		p.all = 0
 	}

@@ -1,6 +1,10 @@
 package host
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/roomcast/roomcast/media"
+)
 
 const (
 	// mostLeft bounds what a window keeps when it moves on.
@@ -10,6 +14,9 @@ const (
 	mostBefore = 64
 	// leastPlaced is how much data is told by its place.
 	leastPlaced = 64
+	// mostKeeps is how many times their own bytes packets keep of what was read, at most: of
+	// a file of which little is played, each would keep what was read for it.
+	mostKeeps = 4
 )
 
 // window is the bytes of a source that both ends of a session have: those that the host
@@ -19,7 +26,8 @@ type window struct {
 	left, given []byte
 	end         int64 // position of the byte behind them
 	found       int64 // where the last data ends that find has found; 0: none has been
-	used        bool  // what was given is part of packets
+	used        int   // up to here what was given is part of packets
+	kept        int   // bytes of it that are
 }
 
 // add makes data, at a position, what has been given.
@@ -27,7 +35,7 @@ func (w *window) add(at int64, data []byte) {
 	if at != w.end {
 		w.left, w.found = w.left[:0], 0
 	}
-	w.given, w.end, w.used = data, at+int64(len(data)), false
+	w.given, w.end, w.used, w.kept = data, at+int64(len(data)), 0, 0
 }
 
 // unfound returns how many bytes come after the last data that was found.
@@ -48,7 +56,7 @@ func (w *window) leave(n int) {
 	}
 	w.left = append(w.left[:0], w.left[min(all-n, len(w.left)):]...)
 	w.left = append(w.left, w.given[max(len(w.given)-n, 0):]...)
-	if !w.used {
+	if w.used == 0 {
 		giveBack(w.given)
 	}
 	w.given = nil
@@ -64,11 +72,27 @@ func (w *window) bytes(at int64, n int) []byte {
 		return nil
 	case at >= border:
 		from := int(at - border)
-		w.used = true
-		return w.given[from : from+n : from+n]
+		data := w.given[from : from+n : from+n]
+		if from < w.used { // transcoders know the same picture by its memory
+			return bytes.Clone(data)
+		}
+		w.used, w.kept = from+n, w.kept+n
+		return data
 	}
 	b := append(make([]byte, 0, n), w.left[at-begin:min(at-begin+int64(n), int64(len(w.left)))]...)
 	return append(b, w.given[:n-len(b)]...)
+}
+
+// release makes packets, which have all that is used of what was given, have their own
+// bytes where they would keep much more. last says that no more packets come of it.
+func (w *window) release(packets []media.Packet, last bool) {
+	if w.used == 0 || last && w.kept >= len(w.given)/mostKeeps {
+		return
+	}
+	for i := range packets {
+		packets[i].Data = bytes.Clone(packets[i].Data)
+	}
+	w.used, w.kept = 0, 0
 }
 
 // find returns where data stands, at a position or behind the head of a unit there.

@@ -2,9 +2,12 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
+	"net"
 	"testing"
 
+	"github.com/roomcast/roomcast/media"
 	"github.com/stretchr/testify/require"
 )
 
@@ -96,4 +99,108 @@ func TestAWindowThatMovesElsewhereLeavesNothing(t *testing.T) {
 	require.Zero(t, w.unfound(), "too much is left for it to stay")
 	w.leave(mostLeft + 1)
 	require.Empty(t, w.left)
+}
+
+func TestFewPacketsDoNotKeepAllThatWasRead(t *testing.T) {
+	const size = 10000
+	for name, c := range map[string]struct {
+		wanted byte
+		count  int
+		part   bool // they are part of what was read
+	}{"few": {100, 3, false}, "many": {100, 4, true}, "before it is read to its end": {0, 4, false}} {
+		t.Run(name, func(t *testing.T) {
+			text := randomBytes(4 * mostKeeps * size)
+			var host window
+			host.add(0, text)
+			payload := append([]byte{c.wanted, 0, 0, 0}, byte(c.count))
+			for i := range c.count {
+				var err error
+				payload, err = appendPacket(payload, &media.Packet{Offset: int64(i * size), Data: text[i*size:][:size]}, &host)
+				require.NoError(t, err)
+			}
+			s := hearing(t, 1)
+			s.window.add(0, text)
+			require.NoError(t, s.take(payload))
+			for i, p := range s.packets {
+				require.Equal(t, text[i*size:][:size], p.Data)
+				require.Equal(t, c.part, &p.Data[0] == &text[i*size])
+			}
+		})
+	}
+}
+
+func TestNoTwoPacketsAreTheSameMemory(t *testing.T) {
+	text := randomBytes(2000)
+	var w window
+	w.add(0, text)
+	first := w.bytes(500, 200)
+	require.True(t, &first[0] == &text[500])
+	for _, at := range []int64{500, 699, 100} {
+		again := w.bytes(at, 200)
+		require.Equal(t, text[at:at+200], again)
+		require.False(t, &again[0] == &text[at], "at %d", at)
+	}
+	behind := w.bytes(700, 200)
+	require.True(t, &behind[0] == &text[700])
+}
+
+// repeating is a source of packets that all have the same data.
+type repeating struct {
+	media.Source
+	data []byte
+}
+
+func (r repeating) ReadPacket() (media.Packet, error) { return media.Packet{Data: r.data}, nil }
+
+func TestPacketsOfTheSamePlaceFillABatchAsAllOthers(t *testing.T) {
+	here, there, err := socketPair()
+	require.NoError(t, err)
+	defer func() { _ = here.Close() }()
+	f, err := net.FileConn(there)
+	require.NoError(t, errors.Join(err, there.Close()))
+	defer func() { _ = f.Close() }()
+	data := randomBytes(100 << 10)
+	s := servedSource{session: &session{conn: newConn(here)}, Source: repeating{data: data}, bytes: &fetched{}, recycle: func([]byte) {}}
+	s.bytes.window.add(0, data)
+	require.NoError(t, s.read())
+	_, payload, err := newConn(f).receive(fresh)
+	require.NoError(t, err)
+	worker := hearing(t, 1)
+	worker.window.add(0, data)
+	require.NoError(t, worker.take(payload))
+	require.Len(t, worker.packets, batchBytes/len(data)+1)
+}
+
+func TestBothEndsOfASessionHaveTheSameWindowWhateverIsRead(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // as good as any
+	source := make([]byte, 1<<20)
+	for i := range source {
+		source[i] = byte(random.IntN(2)) // that much of it is alike
+	}
+	var host, worker window
+	found := 0
+	for range 3000 {
+		at := host.end
+		if random.IntN(4) == 0 || at >= int64(len(source)) {
+			at = int64(random.IntN(len(source)))
+		}
+		given := source[at:min(at+1+int64(random.IntN(3000)), int64(len(source)))]
+		for _, w := range []*window{&host, &worker} {
+			w.add(at, bytes.Clone(given))
+		}
+		for range random.IntN(8) {
+			begin := min(max(at+int64(random.IntN(3000)-1500), 0), int64(len(source)))
+			n := min(int64(random.IntN(1000)), int64(len(source))-begin)
+			data := source[begin:][:n]
+			if place, ok := host.find(data, begin+int64(random.IntN(200)-150)); ok {
+				found++
+				require.Equal(t, data, worker.bytes(place, len(data)))
+			}
+		}
+		left := host.unfound()
+		host.leave(left)
+		worker.leave(left)
+		require.Equal(t, host.left, worker.left)
+	}
+	require.Greater(t, found, 1000)
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -46,16 +47,35 @@ func failed(ctx context.Context, err error) *redis.Cmd {
 
 func (g *gate) open(queue string) bool { return g.takes == nil || g.takes(queue == QueueResume) }
 
-// wait waits until a task has come, lookEvery at most.
+// wait waits until a task has come that is taken here, lookEvery at most.
 func (g *gate) wait(ctx context.Context) error {
-	if !g.open(QueueResume) && !g.open(QueuePush) {
-		return nil // another worker is to be woken
+	blpop := []any{"blpop"}
+	for _, q := range []string{QueueResume, QueuePush} {
+		if g.open(q) {
+			blpop = append(blpop, wakeKey(q))
+		}
 	}
-	err := g.Do(ctx, "blpop", wakeKey, lookEvery.Seconds()).Err()
-	if _, answered := errors.AsType[redis.Error](err); answered {
-		return nil // nobody has come, or an account may not wait: the look itself tells what is wrong
+	if len(blpop) == 1 { // other workers are to be woken
+		rest(ctx)
+		return nil
+	}
+	err := g.Do(ctx, append(blpop, lookEvery.Seconds())...).Err()
+	if errors.Is(err, redis.Nil) { // nobody has come
+		return nil
+	}
+	if _, answered := errors.AsType[redis.Error](err); answered { // an account may not wait: the look itself tells what is wrong
+		rest(ctx)
+		return nil
 	}
 	return err
+}
+
+// rest is what a server does that cannot wait in Redis.
+func rest(ctx context.Context) {
+	select {
+	case <-time.After(lookEvery):
+	case <-ctx.Done():
+	}
 }
 
 // takenFrom returns the queue that a script with these keys takes a task from; empty:

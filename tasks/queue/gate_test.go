@@ -126,12 +126,77 @@ func (deafened) Pipelined(context.Context, func(redis.Pipeliner) error) ([]redis
 	return nil, errors.New("cut off")
 }
 
-func TestAServerWorksWhoseAccountMayNotWait(t *testing.T) {
+// ofNoWaiting is a client whose account may not wait in Redis.
+func ofNoWaiting(t *testing.T) redisconn.Client {
+	t.Helper()
 	node := redistest.New(t, redistest.Config{})
 	require.NoError(t, node.Client(t).Do(t.Context(), "acl", "setuser", "app", "on", ">pw", "allkeys", "allchannels", "+@all", "-@blocking").Err())
 	rdb, err := redisconn.New(redisconn.Config{URL: "redis://app:pw@" + node.Addr()})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = rdb.Close() })
+	return rdb
+}
+
+func TestAServerThatDoesNotWaitInRedisLooksTenTimesASecondAtMost(t *testing.T) {
+	for name, c := range map[string]struct {
+		client func(*testing.T) redisconn.Client
+		takes  bool
+	}{
+		"it has no room":           {func(t *testing.T) redisconn.Client { return server.Fresh(t) }, false},
+		"its account may not wait": {ofNoWaiting, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rdb, looks := c.client(t), make(chan time.Time, 100)
+			start(t, rdb, queue.Config{
+				Takes: func(resume bool) bool {
+					if resume {
+						select {
+						case looks <- time.Now():
+						default:
+						}
+					}
+					return c.takes
+				},
+				Handler: func(context.Context, tasks.Task) error { return nil },
+			})
+			begin := receive(t, looks)
+			var end time.Time
+			for range 10 { // twice in each look: before it, and in it
+				end = receive(t, looks)
+			}
+			require.GreaterOrEqual(t, end.Sub(begin), 400*time.Millisecond)
+		})
+	}
+}
+
+func TestAServerThatTakesNoNewPushesLeavesWhatWakesForThemToOthers(t *testing.T) {
+	rdb := server.Fresh(t)
+	wakes := func() int64 { return rdb.LLen(t.Context(), "{roomcast}:wake:push").Val() }
+	require.NoError(t, rdb.LPush(t.Context(), "{roomcast}:wake:push", 1).Err())
+	var news atomic.Bool
+	looks := make(chan struct{}, 100)
+	start(t, rdb, queue.Config{
+		Takes: func(resume bool) bool {
+			if resume {
+				select {
+				case looks <- struct{}{}:
+				default:
+				}
+			}
+			return resume || news.Load()
+		},
+		Handler: func(context.Context, tasks.Task) error { return nil },
+	})
+	for range 10 {
+		receive(t, looks)
+	}
+	require.EqualValues(t, 1, wakes())
+	news.Store(true)
+	require.Eventually(t, func() bool { return wakes() == 0 }, patience, 10*time.Millisecond)
+}
+
+func TestAServerWorksWhoseAccountMayNotWait(t *testing.T) {
+	rdb := ofNoWaiting(t)
 	taken := make(chan tasks.Task)
 	start(t, rdb, queue.Config{Handler: gives(taken)})
 	q := queue.New(rdb)
@@ -147,11 +212,11 @@ func TestWhatWakesServersDoesNotStayWhereNoneIs(t *testing.T) {
 	for i := range 200 {
 		require.NoError(t, q.Enqueue(t.Context(), task("p"+strconv.Itoa(i), 1), false))
 	}
-	n, err := rdb.LLen(t.Context(), "{roomcast}:wake").Result()
+	n, err := rdb.LLen(t.Context(), "{roomcast}:wake:push").Result()
 	require.NoError(t, err)
 	require.LessOrEqual(t, n, int64(64))
 	require.Eventually(t, func() bool {
-		n, err := rdb.Exists(t.Context(), "{roomcast}:wake").Result()
+		n, err := rdb.Exists(t.Context(), "{roomcast}:wake:push").Result()
 		return err == nil && n == 0
 	}, patience, 10*time.Millisecond)
 }

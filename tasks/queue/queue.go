@@ -85,7 +85,7 @@ func (q *Queue) Enqueue(ctx context.Context, t tasks.Task, resume bool) error {
 	if err := q.enqueue(ctx, asynq.NewTask(TaskType, payload), TaskID(t.ID, t.Epoch), name); err != nil {
 		return err
 	}
-	q.wake(ctx)
+	q.wake(ctx, name)
 	return nil
 }
 

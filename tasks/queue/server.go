@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	lookEvery            = 100 * time.Millisecond // how often an idle server looks for a task that nobody has woken it for
+	lookEvery            = 100 * time.Millisecond // how often an idle server looks for a task that nobody has woken it for; Redis looks at the time ten times a second when it idles
 	restTime             = 10 * time.Millisecond  // asynq's sleep after a look that found nothing; wakes gather meanwhile
 	delayedCheckInterval = time.Second            // how often retries are looked for
 	retryDelay           = time.Second
