@@ -264,7 +264,7 @@ func (n need) own() bool { return n.encodes || n.conduct.Apart() }
 // openingMemory is what is set aside for a source of so many bytes while it is opened: the
 // index of a long mp4 is large, and larger while libav makes it.
 func openingMemory(size int64) int64 {
-	const some, most = 8 << 20, 56 << 20
+	const some, most = 8 << 20, 112 << 20
 	return some + min(max(size, 0)/2, most)
 }
 

@@ -72,7 +72,7 @@ func TestSourcesThatMayNeedMuchAreOpenedInSeveralHosts(t *testing.T) {
 	require.False(t, first == take(large), "not for two such")
 	first.opened(large)
 	require.True(t, first == take(need{memory: openingMemory(0)}), "what was set aside is free again when it is open")
-	require.EqualValues(t, 64<<20, openingMemory(4<<30))
+	require.EqualValues(t, 120<<20, openingMemory(4<<30), "that of four hours took 110")
 	require.EqualValues(t, 8<<20, openingMemory(-1))
 }
 
