@@ -44,6 +44,10 @@ const unfitTime = 15 * time.Second
 // refusedAfter is how long a push is refused before it says so.
 const refusedAfter = 5 * time.Second
 
+// mostMemoryTries is how many attempts of a push that was in no room yet are given back
+// for want of memory: behind them it is the source that asks for too much.
+const mostMemoryTries = 10
+
 const megabyte = 1 << 20
 
 // ErrMemory is what Handle refuses a task with that another worker may take, and what
@@ -140,7 +144,7 @@ func (w *Worker) noteBlind(err error) {
 
 // endYoungest ends the attempt that was begun last, of those that have not
 // published for SettleTime, and waits until what it took is free. Beside others it is
-// given back: the memory may be theirs, as that of many long recordings at once.
+// given back a few times: the memory may be theirs, as that of many long recordings at once.
 func (w *Worker) endYoungest(used int64) {
 	a := w.youngest(time.Now())
 	if a == nil {
@@ -148,7 +152,7 @@ func (w *Worker) endYoungest(used int64) {
 	}
 	a.log.Warn("attempt is ended: the worker's memory is running out", "used_mb", used/megabyte)
 	why := media.ErrTooLarge
-	if w.SlotsTaken() > 1 {
+	if w.SlotsTaken() > 1 && (!a.push.StartedAt.IsZero() || a.lease.Epoch < mostMemoryTries) {
 		why = ErrMemory
 	}
 	a.cancel(why)

@@ -192,6 +192,23 @@ func TestTheYoungestAreEndedOneByOneUntilThereIsMemory(t *testing.T) {
 	})
 }
 
+func TestASourceThatTakesTheMemoryAgainAndAgainIsTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, hungry := &fakeMemory{}, queued("hungry")
+		hungry.Epoch = mostMemoryTries - 1
+		w, _ := newWatchedMemory(playFor(time.Hour), m, queued("old"), hungry)
+		defer w.close()
+		w.handle(Task{ID: "old", Epoch: 1})
+		time.Sleep(time.Second)
+		end := w.handle(Task{ID: "hungry", Epoch: mostMemoryTries})
+		time.Sleep(time.Second)
+		m.set(func(m *fakeMemory) { m.base = 990 })
+		require.NoError(t, <-end)
+		ended, _ := w.store.ended("hungry")
+		require.Equal(t, CodeSourceTooLarge, ended.Failure.Code)
+	})
+}
+
 func TestWhatHasPlayedForLongIsNeverEndedForItsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &fakeMemory{}
