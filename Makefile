@@ -5,8 +5,7 @@ BIN          ?= bin
 PACKAGES     ?= ./...
 # Tests wait as much as they work: three packages at once on two cores. Those whose tests wait most say
 # themselves how many of them run beside each other.
-CORES         = $(or $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN),1)
-TEST_FLAGS   ?= -race -shuffle=on -p $(shell echo $$(($(CORES) * 3 / 2)))
+TEST_FLAGS   ?= -race -shuffle=on
 # A program with the race detector sleeps for a second when it ends, and tests end thousands of them.
 RACE_OPTIONS  = GORACE=atexit_sleep_ms=0
 # What takes longest begins first.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -24,7 +23,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	// What is parallel here waits far more than it works. The command line wins.
-	_ = flag.Set("test.parallel", strconv.Itoa(atOnce/2))
+	_ = flag.Set("test.parallel", "3")
 	goleak.VerifyTestMain(withHosts{m})
 }
 

@@ -24,7 +24,7 @@ var clips struct {
 
 // atOnce is how many parallel tests run beside each other: they wait for live
 // streams.
-const atOnce = 6
+const atOnce = 4
 
 func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", strconv.Itoa(atOnce)) // the command line wins
