@@ -153,12 +153,10 @@ func (h *host) bound() error {
 		memory = p.cfg.EncodeMemory
 	}
 	err := p.cfg.prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: uint64(memory), Max: uint64(max(memory, p.cfg.EncodeMemory))}, nil)
-	more := hostNice
 	if h.encodes {
-		more = encodeNice
+		own, failed := nice()
+		err = errors.Join(err, failed, unix.Setpriority(unix.PRIO_PGRP, pid, min(own+encodeNice, mostNice)))
 	}
-	own, failed := nice()
-	err = errors.Join(err, failed, unix.Setpriority(unix.PRIO_PGRP, pid, min(own+more, mostNice)))
 	if errors.Is(err, unix.ESRCH) { // it has ended
 		err = nil
 	}

@@ -50,10 +50,8 @@ const (
 	mostMixed = 4
 	// mostServed is after how many sessions a host is replaced by a new one.
 	mostServed = 2000
-	// hostNice is by how much hosts are nicer than the worker, which sends what is due and
-	// goes first, and encodeNice those that re-encode: copies go before them.
-	hostNice   = 3
-	encodeNice = 8
+	// encodeNice is by how much hosts that re-encode are nicer than the worker: copies go first.
+	encodeNice = 5
 	mostNice   = 19
 	// obeyTime is how long a host may take to end a session.
 	obeyTime = 500 * time.Millisecond
