@@ -3,8 +3,7 @@
 GO           ?= go
 BIN          ?= bin
 PACKAGES     ?= ./...
-# Tests wait as much as they work: three packages at once on two cores. Those whose tests wait most say
-# themselves how many of them run beside each other.
+# No -parallel: packages whose tests wait say themselves how many of them run beside each other.
 TEST_FLAGS   ?= -race -shuffle=on
 # A program with the race detector sleeps for a second when it ends, and tests end thousands of them.
 RACE_OPTIONS  = GORACE=atexit_sleep_ms=0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -22,8 +23,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveHost())
 		os.Exit(1)
 	}
-	// What is parallel here waits far more than it works. The command line wins.
-	_ = flag.Set("test.parallel", "3")
+	_ = flag.Set("test.parallel", strconv.Itoa(testsAtOnce)) // the command line wins
 	goleak.VerifyTestMain(withHosts{m})
 }
 

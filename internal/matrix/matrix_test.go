@@ -18,6 +18,9 @@ import (
 // clip.
 const atOnce = 8
 
+// testsAtOnce is how many parallel tests run beside each other: they wait far more than they work.
+const testsAtOnce = 3
+
 // full is the matrix at full size: every sample to every room, and the samples
 // that packages carry.
 var full = os.Getenv("CHAOS") == "full"
