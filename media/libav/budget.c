@@ -55,14 +55,14 @@ int64_t rc_most_pixels(enum AVCodecID codec)
 
 void rc_bound_allocations(void) { av_max_alloc(most_held); }
 
-static int is_mp4(const AVFormatContext *f)
+int rc_is_mp4(const AVFormatContext *f)
 {
 	return f->iformat && av_strstart(f->iformat->name, "mov,", NULL);
 }
 
 static int64_t allowance(const AVFormatContext *f)
 {
-	int64_t read = f->pb && is_mp4(f) ? f->pb->bytes_read : 0;
+	int64_t read = f->pb && rc_is_mp4(f) ? f->pb->bytes_read : 0;
 	return most_free + FFMIN(read, (most_held - most_free) / per_byte_read) * per_byte_read;
 }
 
@@ -217,7 +217,7 @@ int __wrap_av_index_search_timestamp(AVStream *stream, int64_t at, int flags)
 {
 	// Matroska's demuxer asks for each block of a file without an index, which costs little.
 	rc_scope *s = source();
-	if (searched_out(s, s && is_mp4(s->format) ? avformat_index_get_entries_count(stream) : 1))
+	if (searched_out(s, s && rc_is_mp4(s->format) ? avformat_index_get_entries_count(stream) : 1))
 		return -1;
 	return __real_av_index_search_timestamp(stream, at, flags);
 }

@@ -42,6 +42,9 @@ void rc_enter(rc_scope *scope);
 void rc_leave(void);
 rc_scope *rc_current(void);
 
+// rc_is_mp4 says whether a source is an mp4 or one of its kin.
+int rc_is_mp4(const AVFormatContext *f);
+
 // rc_bound_allocations bounds every single allocation of libav's.
 void rc_bound_allocations(void);
 

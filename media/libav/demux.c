@@ -324,7 +324,7 @@ int rc_partial(const AVFormatContext *format, int stream)
 {
 	AVStream *st = format->streams[stream];
 	const AVIndexEntry *last = avformat_index_get_entry(st, avformat_index_get_entries_count(st) - 1);
-	if (!last || !av_strstart(format->iformat->name, "mov,", NULL))
+	if (!last || !rc_is_mp4(format))
 		return 0;
 	int64_t end = FFMAX(format->start_time, 0) + format->duration;
 	return av_rescale_q(last->timestamp, st->time_base, AV_TIME_BASE_Q) < end - AV_TIME_BASE;
@@ -343,7 +343,7 @@ int rc_at_end(const AVFormatContext *format) { return format->pb && avio_feof(fo
 int rc_edited(const AVFormatContext *format)
 {
 	int64_t on = 0;
-	return format->iformat && av_strstart(format->iformat->name, "mov,", NULL) &&
+	return rc_is_mp4(format) &&
 		av_opt_get_int(format->priv_data, "advanced_editlist", 0, &on) >= 0 && on > 0;
 }
 
