@@ -43,7 +43,7 @@ type process struct {
 	cmd     *exec.Cmd // nil: it has not been
 	control *net.UnixConn
 	statm   *os.File // its memory; opened before it cannot be looked at any more
-	begun   int64    // bytes that it had allocated when it was ready
+	empty   int64    // bytes that it had allocated when it was ready
 }
 
 // use is who lives in a host.
@@ -194,7 +194,7 @@ func (h *host) hear() error {
 	}
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
-	h.pool.begun, h.seen.cpu, h.begun = said, h.cpu(), h.allocated()
+	h.pool.begun, h.seen.cpu, h.empty = said, h.cpu(), h.allocated()
 	return nil
 }
 
@@ -292,8 +292,8 @@ func (h *host) tell(number uint32, rights []byte) error {
 	return err
 }
 
-// opened gives back what was set aside for a source: what it needs, it has.
-func (h *host) opened(n need) {
+// settle gives back what was set aside for a source: what it needs, it has.
+func (h *host) settle(n need) {
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
 	h.opening -= n.memory
@@ -341,19 +341,18 @@ func (h *host) rejoin(c *media.Conduct) *conn {
 // takes says whether a source that has played, or not, may live in h. What lives alone
 // begins with a host that nobody had before. mu is held.
 func (h *host) takes(n need, most int) bool {
-	proven := n.conduct.Proven()
 	switch {
 	case h.leaving || h.own || h.served >= mostServed:
 		return false
 	case h.served == 0:
 		return true
-	case n.own() || h.allocated()+h.opening+n.memory > h.pool.cfg.Memory:
+	case n.own():
 		return false
-	case h.proven() == proven:
-		return h.sessions < most
-	default:
-		return h.sessions < mostMixed
 	}
+	if h.proven() != n.conduct.Proven() {
+		most = mostMixed
+	}
+	return h.sessions < most && h.allocated()+h.opening+n.memory <= h.pool.cfg.Memory
 }
 
 // vacate lets h end in which one push lives alone that may share again, when there are
@@ -374,7 +373,7 @@ func (h *host) vacate(n need) bool {
 func (h *host) grown() int64 {
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
-	return max(h.allocated()-h.begun, 0)
+	return max(h.allocated()-h.empty, 0)
 }
 
 // proven says whether a source in h has played. mu is held.

@@ -321,7 +321,7 @@ func (p *Pool) session(ctx context.Context, n need) (*host, *conn, error) {
 			return h, c, nil
 		}
 		failed = err
-		h.opened(n)
+		h.settle(n)
 		h.leave(n.conduct)
 		if ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)

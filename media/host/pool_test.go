@@ -70,7 +70,7 @@ func TestSourcesThatMayNeedMuchAreOpenedInSeveralHosts(t *testing.T) {
 	first := take(large)
 	require.True(t, first == take(need{memory: openingMemory(0)}), "there is place beside it")
 	require.False(t, first == take(large), "not for two such")
-	first.opened(large)
+	first.settle(large)
 	require.True(t, first == take(need{memory: openingMemory(0)}), "what was set aside is free again when it is open")
 	require.EqualValues(t, 120<<20, openingMemory(4<<30), "that of four hours took 110")
 	require.EqualValues(t, 8<<20, openingMemory(-1))
@@ -271,7 +271,7 @@ func TestAPushThatSharesAgainGoesWhereThereIsMemoryForAllThatItHas(t *testing.T)
 	alone := hostOf(s)
 	p.mu.Lock()
 	first.opening = p.cfg.Memory - first.allocated() - 512<<20
-	alone.begun -= 1 << 30 // so much has it by now
+	alone.empty -= 1 << 30 // so much has it by now
 	p.mu.Unlock()
 	second := take(need{memory: 1 << 30})
 	require.True(t, first != second)

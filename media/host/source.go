@@ -128,7 +128,7 @@ func (s *source) open() error {
 	if err != nil {
 		return err
 	}
-	defer h.opened(n)
+	defer h.settle(n)
 	s.host, s.conn = h, c
 	c.bound(s.ctx)
 	s.wanted, s.last, s.packets, s.window = 0, nil, nil, window{}

@@ -62,11 +62,16 @@ func (w *window) leave(n int) {
 	w.given = nil
 }
 
+// borders are where what was left begins, and behind it what was given.
+func (w *window) borders() (left, given int64) {
+	given = w.end - int64(len(w.given))
+	return given - int64(len(w.left)), given
+}
+
 // bytes returns n bytes at a position, nil if they are not all there. They may be part of
 // what was given.
 func (w *window) bytes(at int64, n int) []byte {
-	border := w.end - int64(len(w.given))
-	begin := border - int64(len(w.left))
+	begin, border := w.borders()
 	switch {
 	case n <= 0 || at < begin || at > w.end || int64(n) > w.end-at:
 		return nil
@@ -100,8 +105,7 @@ func (w *window) find(data []byte, position int64) (at int64, ok bool) {
 	if len(data) < leastPlaced {
 		return 0, false
 	}
-	border := w.end - int64(len(w.given))
-	begin := border - int64(len(w.left))
+	begin, border := w.borders()
 	for at = max(position, begin); at <= position+mostBefore && int64(len(data)) <= w.end-at; at++ {
 		before := w.left[min(max(at-begin, 0), int64(len(w.left))):]
 		before = before[:min(len(before), len(data))]
