@@ -83,15 +83,7 @@ func TestATaskThatComesAgainWhileItsPushIsClaimedIsNotClaimedOnceMore(t *testing
 
 func TestWhoIsClaimedTogetherWithAPushThatStillEndsHereDoesNotWaitForThat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lingering := playerFunc(func(ctx context.Context, job media.Job) error {
-			job.Observer.Publishing()
-			<-ctx.Done()
-			if job.Destination.RoomID == "a" {
-				time.Sleep(5 * time.Second)
-			}
-			return context.Cause(ctx)
-		})
-		w := newWorldFor(100, lingering, of("a"), of("first"), of("b"))
+		w := newWorldFor(100, lingerIn("a"), of("a"), of("first"), of("b"))
 		defer w.close()
 		w.worker.Store = &slowClaims{fakeStore: w.store}
 		state := func(id string) State { return FakeStore{w.store}.Get(id).State }

@@ -509,6 +509,19 @@ type playerFunc func(ctx context.Context, job media.Job) error
 
 func (f playerFunc) Play(ctx context.Context, job media.Job) error { return f(ctx, job) }
 
+// lingerIn publishes at once and plays until it is to end, for which it takes five seconds
+// in a room.
+func lingerIn(room string) playerFunc {
+	return func(ctx context.Context, job media.Job) error {
+		job.Observer.Publishing()
+		<-ctx.Done()
+		if job.Destination.RoomID == room {
+			time.Sleep(5 * time.Second)
+		}
+		return context.Cause(ctx)
+	}
+}
+
 // playFor publishes at once and plays for d of real time.
 func playFor(d time.Duration) playerFunc {
 	return func(ctx context.Context, job media.Job) error {

@@ -66,15 +66,7 @@ func TestAPushThatHasWaitedForAnEmptyWorkerRunsBesideOneOtherAndNoMore(t *testin
 
 func TestNothingIsClaimedBesideAnIsolatedPushThatWaitsForItsOlderAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lingering := playerFunc(func(ctx context.Context, job media.Job) error {
-			job.Observer.Publishing()
-			<-ctx.Done()
-			if job.Destination.RoomID == "a" {
-				time.Sleep(5 * time.Second)
-			}
-			return context.Cause(ctx)
-		})
-		w := newWorldFor(4, lingering, of("a"), of("b"))
+		w := newWorldFor(4, lingerIn("a"), of("a"), of("b"))
 		defer w.close()
 		w.handle(Task{ID: "a", Epoch: 1})
 		time.Sleep(time.Second)

@@ -18,8 +18,8 @@ const (
 	wakeTime = time.Second
 )
 
-// wake wakes a server that waits for what comes into a queue. It is the fast path only: what it misses, the next
-// look finds.
+// wake wakes a server that waits for what comes into a queue. It is the fast path only:
+// what it misses, the next look finds.
 func (q *Queue) wake(ctx context.Context, queue string) {
 	key := wakeKey(queue)
 	_, _ = q.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
