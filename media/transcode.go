@@ -46,7 +46,8 @@ type Coder interface {
 	// held comes out.
 	Input(t Track) ([]Packet, error)
 	// Transcode takes one packet and returns what is ready, which may be
-	// nothing. A packet that cannot be decoded is skipped up to the next
+	// nothing. A picture that is shown again in a hole of the source comes out as
+	// Held. A packet that cannot be decoded is skipped up to the next
 	// keyframe and counted by Damaged; an error is the end of the Transcoder.
 	Transcode(p Packet) ([]Packet, error)
 	// Repeat shows at t (room time), once more, the picture that was shown last

@@ -44,6 +44,7 @@ func TestATranscoderWorksInAHostAsWithout(t *testing.T) {
 	out, err = c.Repeat(3 * time.Second)
 	require.NoError(t, err)
 	require.Equal(t, 3*time.Second, out[0].PTS)
+	require.Equal(t, media.Held, out[0].Origin)
 }
 
 func TestATranscoderGoesOnInAnotherHostFromTheLastKeyframe(t *testing.T) {

@@ -286,7 +286,7 @@ func (f *fakeTranscoder) Flush() ([]media.Packet, error) {
 }
 
 func (f *fakeTranscoder) Repeat(at time.Duration) ([]media.Packet, error) {
-	return []media.Packet{{PTS: at, DTS: at, Data: []byte("repeated")}}, nil
+	return []media.Packet{{PTS: at, DTS: at, Data: []byte("repeated"), OnAir: media.OnAir{Origin: media.Held}}}, nil
 }
 
 func (f *fakeTranscoder) Transcode(p media.Packet) ([]media.Packet, error) {

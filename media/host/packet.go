@@ -20,6 +20,7 @@ const (
 	flagChange    // a Track follows, as JSON
 	flagLeftOut   // a Stream follows, as JSON
 	flagPlaced    // in place of its data follows where it stands in the window, and how long it is
+	flagHeld      // the last picture again
 )
 
 // mostTracks is how many of a source's tracks are moved: a picture and a sound.
@@ -40,6 +41,7 @@ func appendPacket(b []byte, p *media.Packet, w *window) ([]byte, error) {
 	}{
 		{p.NoPTS, flagNoPTS}, {p.NoDTS, flagNoDTS}, {p.Keyframe, flagKeyframe}, {p.Corrupt, flagCorrupt}, {p.Discard, flagDiscard},
 		{p.Extradata != nil, flagExtradata}, {p.Change != nil, flagChange}, {p.LeftOut != nil, flagLeftOut}, {placed, flagPlaced},
+		{p.Origin == media.Held, flagHeld},
 	} {
 		if f.set {
 			flags |= f.flag
@@ -147,6 +149,9 @@ func (s *scanner) packet(tracks int) media.Packet {
 		Track: int(min(track, 1<<16)), PTS: time.Duration(s.varint()), DTS: time.Duration(s.varint()), Duration: time.Duration(s.varint()), Offset: s.varint(),
 		NoPTS: flags&flagNoPTS != 0, NoDTS: flags&flagNoDTS != 0,
 		Keyframe: flags&flagKeyframe != 0, Corrupt: flags&flagCorrupt != 0, Discard: flags&flagDiscard != 0,
+	}
+	if flags&flagHeld != 0 {
+		p.Origin = media.Held
 	}
 	if s.placed = flags&flagPlaced != 0; s.placed {
 		p.Data = s.place()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/asticode/go-astiav"
+	"github.com/roomcast/roomcast/media"
 )
 
 const (
@@ -63,7 +64,7 @@ func (v *videoStage) repeat(at time.Duration) error {
 		return nil
 	}
 	v.last, v.still.at, v.skips = at, at, false
-	return v.coder.encode(v.still.frame, at)
+	return v.coder.encode(v.still.frame, at, media.Taken)
 }
 
 // again shows the picture of a source that is one (image) without decoding it

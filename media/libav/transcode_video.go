@@ -89,14 +89,14 @@ func (v *videoStage) encode(f *astiav.Frame) error {
 		if at < v.skip || !v.coder.keys.began { // viewers begin anew behind the hole
 			continue
 		}
-		if err := v.coder.encode(v.still.frame, at); err != nil {
+		if err := v.coder.encode(v.still.frame, at, media.Held); err != nil {
 			return err
 		}
 	}
 	if err := v.still.hold(f, time.Duration(f.Pts())); err != nil {
 		return err
 	}
-	return v.coder.encode(f, time.Duration(f.Pts()))
+	return v.coder.encode(f, time.Duration(f.Pts()), media.Taken)
 }
 
 // drain ends the filters. The encoder holds nothing back.

@@ -120,11 +120,17 @@ func TestAHoleIsFilledWithTheLastPicture(t *testing.T) {
 			path := made(t, fmt.Sprintf("hole%g.mkv", c.to), withArgs(testPicture(320, 180, 25, "6"), "-vf", hole, "-fps_mode", "vfr", "-c:v", "libx264")...)
 			out := video(t, path, smallVideo)
 			require.Len(t, out.packets, 150-int((c.to-c.from)*25+1.001)+c.more)
-			gap := time.Duration(0)
+			gap, held := time.Duration(0), []float64{}
 			for i, p := range out.packets[1:] {
 				require.Greater(t, p.PTS, out.packets[i].PTS)
 				gap = max(gap, p.PTS-out.packets[i].PTS)
+				if p.Origin != media.Taken {
+					require.Equal(t, media.Held, p.Origin)
+					held = append(held, p.PTS.Seconds())
+				}
 			}
+			require.Len(t, held, c.more, "what is the source's own counts as that")
+			require.InDeltaSlice(t, []float64{2.6}[:c.more], held, 0.05)
 			require.InDelta(t, c.gap, gap.Seconds(), 0.05)
 			require.Len(t, grey(t, flv(t, out), 320, 180), len(out.packets), "all decode without a word")
 		})

@@ -68,7 +68,7 @@ func (c *videoCoder) tune() {
 }
 
 // encode makes a keyframe of the picture when it is time for one.
-func (c *videoCoder) encode(f *astiav.Frame, at time.Duration) error {
+func (c *videoCoder) encode(f *astiav.Frame, at time.Duration, from media.Origin) error {
 	f.SetPts(int64(at))
 	f.SetPictureType(astiav.PictureTypeNone) // the source's is not to be ours
 	if c.keys.due(at) {
@@ -78,7 +78,7 @@ func (c *videoCoder) encode(f *astiav.Frame, at time.Duration) error {
 		at := time.Duration(p.Pts())
 		c.emit(media.Packet{
 			PTS: at, DTS: at, Duration: c.pace.apart,
-			Keyframe: p.Flags().Has(astiav.PacketFlagKey), Data: p.Data(),
+			Keyframe: p.Flags().Has(astiav.PacketFlagKey), Data: p.Data(), OnAir: media.OnAir{Origin: from},
 		})
 	})
 }
