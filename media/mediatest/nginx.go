@@ -100,7 +100,7 @@ func (n *Nginx) start(t testing.TB, cfg NginxConfig, hooks string) error {
 	if err := os.WriteFile(path, conf.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n.proc = start(t, "nginx-light libnginx-mod-rtmp", "nginx", "-p", n.dir, "-c", path, "-e", "stderr")
+	n.proc = start(t, "nginx-light libnginx-mod-rtmp", "", "nginx", "-p", n.dir, "-c", path, "-e", "stderr")
 	t.Cleanup(n.Stop)
 	return n.serves()
 }
