@@ -3,6 +3,7 @@ package fakeroom
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/bluenviron/gortmplib/pkg/amf0"
 	"github.com/bluenviron/gortmplib/pkg/message"
@@ -38,13 +39,11 @@ func (c *conn) handle(m *rawmessage.Message) error {
 		}
 	case message.TypeCommandAMF0:
 		return c.command(m.Body)
-	case message.TypeDataAMF0:
-		c.data(m.Body)
 	case message.TypeVideo:
 		return c.packet(media.Video, m)
 	case message.TypeAudio:
 		return c.packet(media.Audio, m)
-	case message.TypeAcknowledge, message.TypeSetPeerBandwidth, message.TypeDataAMF3:
+	case message.TypeAcknowledge, message.TypeSetPeerBandwidth, message.TypeDataAMF0, message.TypeDataAMF3:
 	}
 	return nil
 }
@@ -140,7 +139,7 @@ func (c *conn) publish(args amf0.Data) error {
 		return held
 	}
 	if err == nil {
-		err = a.verify(c.srv.cfg.Keys, c.srv.cfg.Now())
+		err = a.verify(c.srv.cfg.Keys, time.Now())
 	}
 	v := verdict{code: CodeDenied}
 	if c.sess != nil {
@@ -168,12 +167,7 @@ func (c *conn) publishFaults(a address) error {
 			return &v
 		}
 	}
-	if f := c.srv.faults.take(DelayAnswer, t); f != nil {
-		if err := c.delay(f, f.Delay); err != nil {
-			return err
-		}
-	}
-	return c.hold(c.srv.faults.take(Stall, t))
+	return c.hold(c.srv.faults.take(Stall, t), always)
 }
 
 // sessionFaults does what the faults in force want done to a session.
@@ -199,7 +193,7 @@ func (c *conn) sessionFaults() error {
 		return nil
 	}
 	_ = c.nc.SetReadBuffer(smallBuffer)
-	err := c.hold(f)
+	err := c.hold(f, always)
 	_ = c.nc.SetReadBuffer(wideBuffer)
 	return err
 }
@@ -217,38 +211,13 @@ func (c *conn) packet(kind media.MediaType, m *rawmessage.Message) error {
 	if c.sess == nil || len(m.Body) == 0 {
 		return nil
 	}
-	p := Packet{Type: kind, DTS: m.Timestamp, At: c.srv.cfg.Now(), Data: m.Body}
+	p := Packet{Type: kind, DTS: m.Timestamp, At: time.Now(), Data: m.Body}
 	v := c.sess.take(p)
 	c.srv.bell.ring()
 	if v != nil {
 		return v
 	}
 	return c.sessionFaults()
-}
-
-// data keeps the last onMetaData.
-func (c *conn) data(body []byte) {
-	values, err := amf0.Unmarshal(body)
-	if err != nil || c.sess == nil {
-		return
-	}
-	for _, v := range values {
-		var entries amf0.Object
-		switch o := v.(type) {
-		case amf0.Object:
-			entries = o
-		case amf0.ECMAArray:
-			entries = amf0.Object(o)
-		}
-		if entries == nil {
-			continue
-		}
-		m := map[string]any{}
-		for _, e := range entries {
-			m[e.Key] = e.Value
-		}
-		c.sess.setMetadata(m)
-	}
 }
 
 func (c *conn) reply(name string, id int, args ...any) error {

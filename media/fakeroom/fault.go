@@ -3,7 +3,6 @@ package fakeroom
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // FaultKind is a way to misbehave.
@@ -19,14 +18,12 @@ const (
 	// Stall never answers: the publish, or anything from the accepted TCP
 	// connection on when AtConnect.
 	Stall
-	// DelayAnswer answers the publish after Delay.
-	DelayAnswer
 	// StopReading reads nothing more from the connection, not even its end,
 	// after AfterPackets.
 	StopReading
 	// ReadSlowly reads BytesPerSecond after AfterPackets.
 	ReadSlowly
-	// Cut resets the TCP connection after AfterPackets. The user counts as lost.
+	// Cut resets the TCP connection after AfterPackets.
 	Cut
 	// Kick ends the session after AfterPackets as if the user had come again.
 	Kick
@@ -45,9 +42,8 @@ type Fault struct {
 	// included, pass first. A running session that has had them is hit at once,
 	// by StopReading and ReadSlowly at its next packet.
 	AfterPackets   int
-	Code, Words    string        // Reject's; CodeDenied and a sentence when empty
-	Delay          time.Duration // DelayAnswer's
-	BytesPerSecond int           // ReadSlowly's; 1 when 0
+	Code, Words    string // Reject's; CodeDenied and a sentence when empty
+	BytesPerSecond int    // ReadSlowly's; 1 when 0
 }
 
 func (f Fault) verdict() verdict {
@@ -62,7 +58,7 @@ func (f Fault) verdict() verdict {
 		v.fill(CodeKicked, "the same user came again")
 	case Cut:
 		v = verdict{end: EndFault, words: "connection reset on demand", abrupt: true}
-	case Stall, DelayAnswer, StopReading, ReadSlowly: // these end nothing
+	case Stall, StopReading, ReadSlowly: // these end nothing
 	}
 	return v
 }
@@ -141,7 +137,7 @@ func (s *Server) Misbehave(f Fault) {
 func (s *Server) Heal() { s.faults.heal() }
 
 // Cut resets the connections on which user publishes now (everybody's when
-// empty) and returns how many. The users count as lost.
+// empty) and returns how many.
 func (s *Server) Cut(user string) int { return s.endNow(Fault{Kind: Cut, User: user}) }
 
 // Kick ends the sessions of user (everybody's when empty) as if the user had
