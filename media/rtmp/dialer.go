@@ -13,6 +13,7 @@ import (
 	"github.com/bluenviron/gortmplib/pkg/bytecounter"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/rtmp/peer"
 )
 
 const (
@@ -127,12 +128,12 @@ func (d *Dialer) start(ctx context.Context, conn net.Conn, t target, ts *tracks)
 	}
 	s.out = newOutput(stream, s.bytes.Writer, or(d.WriteTimeout, defaultWriteTimeout), &d.buffers)
 	s.out.backlog.watch(conn)
-	s.in = newInput(s.bytes, s.out)
+	s.in = peer.NewReader(s.bytes, s.out.control)
 	chunkSize := max(minChunkSize, min(or(d.ChunkSize, defaultChunkSize), maxChunkSize))
 	if err := s.open(chunkSize); err != nil {
 		return nil, s.opened(err)
 	}
-	s.last = status{}
+	s.last = peer.Status{}
 	return &publisher{
 		session: s, conn: conn, stream: stream, tracks: ts,
 		chunks: chunker{size: chunkSize, streamID: s.streamID}, done: make(chan struct{}),

@@ -23,6 +23,9 @@ const (
 	mostWaited = 16 << 20 // bytes
 	// earlySound is how much of the sound from before the picture is kept.
 	earlySound = time.Second
+	// mostMetadata is the largest looked into: gortmplib's AMF0 decoder recurses as deep
+	// as its input is nested.
+	mostMetadata = 64 << 10
 )
 
 const errOther = media.Sentence("the stream goes on as another kind: it is opened anew")
@@ -239,7 +242,7 @@ func (f *flvReader) configure(m media.MediaType, config []byte) {
 
 // note takes the metadata (FLV 10.1, E.5).
 func (f *flvReader) note(body []byte) {
-	if len(body) > mostCommand {
+	if len(body) > mostMetadata {
 		return
 	}
 	data, err := amf0.Unmarshal(body)
