@@ -386,15 +386,8 @@ func (f *flvReader) Close() error {
 	return nil
 }
 
-// flvBytes are the tags as a file of FLV (FLV 10.1, E.2), for libav.
-type flvBytes struct {
-	forward
-	from    *flvReader
-	text    []byte
-	failure error
-}
-
-func newFLVBytes(f *flvReader) *flvBytes {
+// stream is the tags as a file of FLV (FLV 10.1, E.2), for libav.
+func (f *flvReader) stream() *stream {
 	var flags byte
 	for _, t := range f.held {
 		switch t.kind {
@@ -410,27 +403,13 @@ func newFLVBytes(f *flvReader) *flvBytes {
 	if f.promises("audiocodecid") {
 		flags |= 4
 	}
-	return &flvBytes{from: f, text: []byte{'F', 'L', 'V', 1, flags, 0, 0, 0, 9, 0, 0, 0, 0}}
-}
-
-// Read is io.Reader's.
-func (b *flvBytes) Read(to []byte) (int, error) {
-	if len(b.text) == 0 {
-		t, err := b.from.next()
+	return &stream{rest: []byte{'F', 'L', 'V', 1, flags, 0, 0, 0, 9, 0, 0, 0, 0}, next: func() ([]byte, error) {
+		t, err := f.next()
 		if err != nil {
-			if !errors.Is(err, io.EOF) || media.KindOf(err) != media.KindInternal {
-				b.failure = err
-			}
-			return 0, err
+			return nil, err
 		}
-		b.text = append(b.text, t.kind, byte(len(t.body)>>16), byte(len(t.body)>>8), byte(len(t.body)),
-			byte(t.at>>16), byte(t.at>>8), byte(t.at), byte(t.at>>24), 0, 0, 0)
-		b.text = append(b.text, t.body...)
-		b.text = binary.BigEndian.AppendUint32(b.text, uint32(flvHead+len(t.body)))
-	}
-	n := copy(to, b.text)
-	b.text = b.text[n:]
-	return n, nil
+		text := []byte{t.kind, byte(len(t.body) >> 16), byte(len(t.body) >> 8), byte(len(t.body)),
+			byte(t.at >> 16), byte(t.at >> 8), byte(t.at), byte(t.at >> 24), 0, 0, 0}
+		return binary.BigEndian.AppendUint32(append(text, t.body...), uint32(flvHead+len(t.body))), nil
+	}}
 }
-
-func (b *flvBytes) refusal() error { return b.failure }

@@ -151,7 +151,7 @@ func openRTMP(ctx context.Context, network Network, r media.SourceRequest) (medi
 		return media.Way{}, err
 	}
 	if f.foreign {
-		b := newFLVBytes(f)
+		b := f.stream()
 		return media.Way{URL: r.URL, Bytes: b, Refusal: b.refusal, Close: s.close}, nil
 	}
 	return media.Way{URL: r.URL, Source: f}, nil
