@@ -16,9 +16,6 @@ const (
 	// maxEarly bounds the sound that waits for the first picture to be told where
 	// that is.
 	maxEarly = 4 << 20
-	// How far a track's DTS may step within one clock, as the Restamper has it.
-	delayBackward = 500 * time.Millisecond
-	delayForward  = 10 * time.Second
 )
 
 // SoundDelay times the sound of a source later, or earlier, than it is, and gives
@@ -85,7 +82,7 @@ func (d *SoundDelay) Add(p media.Packet, kind media.MediaType) {
 	if p.NoDTS {
 		at = max(p.PTS, d.last[kind])
 	}
-	if step := at - d.last[kind]; d.came[kind] && (step < -delayBackward || step > delayForward) {
+	if step := at - d.last[kind]; d.came[kind] && (step < -MaxBackward || step > MaxForward) {
 		d.release(d.newest + d.By.Abs()) // another clock
 		d.newest = at
 	}

@@ -478,7 +478,7 @@ func (in *Input) SkipToNewest(ctx context.Context) error {
 		return nil
 	}
 	var kept []media.Packet
-	for range len(in.ahead) + in.queue.waiting() {
+	for range len(in.ahead) + in.queue.Left() {
 		p, err := in.take(ctx, in.Patience())
 		if err != nil {
 			return err

@@ -49,11 +49,11 @@ type session struct {
 
 // open publishes. A refusal is an *media.Error, everything else the error of
 // the connection.
-func (s *session) open(chunkSize int) error {
+func (s *session) open() error {
 	if _, _, err := handshake.DoClient(s.bytes, false, false); err != nil {
 		return inWords(fmt.Errorf("%w: %w", errHandshake, err))
 	}
-	if err := s.connect(chunkSize); err != nil {
+	if err := s.connect(); err != nil {
 		return err
 	}
 	if err := s.createStream(); err != nil {
@@ -70,10 +70,10 @@ func (s *session) open(chunkSize int) error {
 	return err
 }
 
-func (s *session) connect(chunkSize int) error {
+func (s *session) connect() error {
 	err := s.send(
 		&message.SetWindowAckSize{Value: windowSize},
-		&message.SetChunkSize{Value: uint32(chunkSize)},
+		&message.SetChunkSize{Value: chunkSize},
 		&message.CommandAMF0{ChunkStreamID: peer.ChunkStream, Name: "connect", CommandID: idConnect, Arguments: amf0.Data{amf0.Object{
 			{Key: "app", Value: s.target.app},
 			{Key: "type", Value: "nonprivate"},
