@@ -70,10 +70,7 @@ func (d *SoundDelay) Read(next func() (media.Packet, error), kind func(media.Pac
 			return p, err
 		}
 	}
-	p := d.ready[0]
-	d.ready[0] = media.Packet{}
-	d.ready = d.ready[1:]
-	return p, nil
+	return media.TakeFirst(&d.ready), nil
 }
 
 // Add takes a packet that was read before.
@@ -112,9 +109,8 @@ func (d *SoundDelay) release(until time.Duration) {
 }
 
 func (d *SoundDelay) next() {
-	p := d.held[0]
-	d.held[0] = media.Packet{}
-	d.held, d.bytes = d.held[1:], d.bytes-len(p.Data)
+	p := media.TakeFirst(&d.held)
+	d.bytes -= len(p.Data)
 	kind := media.Video
 	if d.By > 0 {
 		kind = media.Audio

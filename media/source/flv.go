@@ -342,10 +342,7 @@ func (f *flvReader) ReadPacket() (media.Packet, error) {
 
 func (f *flvReader) next() (flvTag, error) {
 	if len(f.held) > 0 {
-		t := f.held[0]
-		f.held[0] = flvTag{}
-		f.held = f.held[1:]
-		return t, nil
+		return media.TakeFirst(&f.held), nil
 	}
 	return f.from.next()
 }

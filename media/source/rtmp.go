@@ -299,9 +299,7 @@ func (s *rtmpStream) next() (flvTag, error) {
 			return flvTag{}, s.failure(opRead, err)
 		}
 	}
-	t := s.tags[0]
-	s.tags = s.tags[1:]
-	return t, nil
+	return media.TakeFirst(&s.tags), nil
 }
 
 var errEnded = errors.New("the stream has ended")

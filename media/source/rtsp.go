@@ -452,10 +452,7 @@ func (s *rtspReader) ReadPacket() (media.Packet, error) {
 
 func (s *rtspReader) next() (rtspFrame, error) {
 	if len(s.held) > 0 {
-		f := s.held[0]
-		s.held[0] = rtspFrame{}
-		s.held = s.held[1:]
-		return f, nil
+		return media.TakeFirst(&s.held), nil
 	}
 	select {
 	case f := <-s.frames:
