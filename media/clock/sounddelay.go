@@ -1,12 +1,12 @@
 package clock
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 )
 
 const (
@@ -36,13 +36,12 @@ type SoundDelay struct {
 
 // soundTrim leaves out the sound that is earlier than the first picture.
 type soundTrim struct {
-	known  bool
-	begin  time.Duration  // of the first picture, once that is known
-	over   bool           // all sound is let through
-	early  []media.Packet // wait for the first picture
-	bytes  int
-	config []byte // of what was left out
-	change *media.Track
+	known bool
+	begin time.Duration  // of the first picture, once that is known
+	over  bool           // all sound is let through
+	early []media.Packet // wait for the first picture
+	bytes int
+	left  bitstream.Pending // of what was left out
 }
 
 // Reset is for a jump: what was read ahead is forgotten.
@@ -161,16 +160,10 @@ func (t *soundTrim) takes(p *media.Packet) bool {
 		t.early, t.bytes = append(t.early, *p), t.bytes+len(p.Data)
 		return true
 	case t.known && !p.NoPTS && p.PTS+p.Duration <= t.begin:
-		if p.Extradata != nil {
-			t.config = p.Extradata
-		}
-		t.change = cmp.Or(p.Change, t.change)
+		t.left.Keep(p)
 		return true
 	}
 	t.over = true
-	if p.Extradata == nil {
-		p.Extradata = t.config
-	}
-	p.Change = cmp.Or(p.Change, t.change)
+	t.left.Attach(p)
 	return false
 }

@@ -69,7 +69,7 @@ func (r *Reader) Serve(m *rawmessage.Message) (c Command, ok bool, err error) {
 		return c, false, nil
 	}
 	value := binary.BigEndian.Uint32(body)
-	switch kind { //nolint:exhaustive // others ask for nothing
+	switch kind {
 	case message.TypeUserControl:
 		if len(body) >= 6 && binary.BigEndian.Uint16(body) == uint16(message.UserControlTypePingRequest) {
 			err = r.answer(&message.UserControlPingResponse{ServerTime: binary.BigEndian.Uint32(body[2:])})
