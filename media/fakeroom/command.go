@@ -103,8 +103,7 @@ func (c *conn) connect(id int, args amf0.Data) error {
 	v := verdict{code: CodeConnectRejected, words: fmt.Sprintf("there is no application %q here", app)}
 	refuse := strings.TrimRight(app, "/") != appName
 	if f := c.srv.faults.take(Reject, target{atConnect: true}); f != nil {
-		v, refuse = verdict{code: f.Code, words: f.Words}, true
-		v.fill(CodeConnectRejected, "refused on demand")
+		v, refuse = f.refusal(CodeConnectRejected), true
 	}
 	if refuse {
 		c.srv.refused(address{}, v)
@@ -160,12 +159,10 @@ func (c *conn) publish(args amf0.Data) error {
 // publishFaults does what the faults in force want done before an answer.
 func (c *conn) publishFaults(a address) error {
 	t := target{user: a.user}
-	for _, kind := range []FaultKind{Reject, BadName} {
-		if f := c.srv.faults.take(kind, t); f != nil {
-			v := f.verdict()
-			c.srv.refused(a, v)
-			return &v
-		}
+	if f := c.srv.faults.take(Reject, t); f != nil {
+		v := f.refusal(CodeDenied)
+		c.srv.refused(a, v)
+		return &v
 	}
 	return c.hold(c.srv.faults.take(Stall, t), always)
 }
@@ -176,11 +173,8 @@ func (c *conn) sessionFaults() error {
 		return nil
 	}
 	t := c.sess.target(c.sess.snapshot())
-	for _, kind := range []FaultKind{Cut, Kick} {
-		if f := c.srv.faults.take(kind, t); f != nil {
-			v := f.verdict()
-			return &v
-		}
+	if c.srv.faults.take(Cut, t) != nil {
+		return &cut
 	}
 	if c.slow.Load() == nil {
 		if f := c.srv.faults.take(ReadSlowly, t); f != nil {

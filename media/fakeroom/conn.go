@@ -44,15 +44,6 @@ type verdict struct {
 
 func (v *verdict) Error() string { return v.words }
 
-func (v *verdict) fill(code, words string) {
-	if v.code == "" {
-		v.code = code
-	}
-	if v.words == "" {
-		v.words = words
-	}
-}
-
 // conn is one RTMP connection. Its goroutine alone reads, writes and closes;
 // others end it through interrupt.
 type conn struct {

@@ -37,7 +37,7 @@ func TestRejectOnDemand(t *testing.T) {
 func TestBadNameOnDemand(t *testing.T) {
 	t.Parallel()
 	room := startRoom(t, fakeroom.Config{})
-	room.Misbehave(fakeroom.Fault{Kind: fakeroom.BadName})
+	room.Misbehave(fakeroom.Fault{Kind: fakeroom.Reject, Code: fakeroom.CodeBadName})
 	_, err := dial(t, address(t, room, "room", "anna"))
 	require.ErrorContains(t, err, fakeroom.CodeBadName)
 	room.Heal()

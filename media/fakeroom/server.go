@@ -111,9 +111,8 @@ func (s *Server) admit(c *conn, a address) *session {
 	defer s.mu.Unlock()
 	key := userKey{a.app, a.user}
 	if old := s.live[key]; old != nil {
-		v := Fault{Kind: Kick}.verdict()
-		s.endLocked(old, v)
-		old.conn.interrupt(v)
+		s.endLocked(old, kicked)
+		old.conn.interrupt(kicked)
 	}
 	sess := newSession(c, a, s.cfg)
 	s.nextID++

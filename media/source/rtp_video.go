@@ -113,8 +113,7 @@ func (t *rtspTrack) h265(f *format.H265) error {
 			if fps := says.FPS(); fps > 0 && fps < 1000 {
 				known.FPS = fps
 			}
-			const pq, hlg = 16, 18
-			known.HDR = says.VUI != nil && (says.VUI.TransferCharacteristics == pq || says.VUI.TransferCharacteristics == hlg)
+			known.HDR = says.VUI != nil && bitstream.IsHDR(int(says.VUI.TransferCharacteristics))
 			return &known
 		},
 	})
