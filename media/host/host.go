@@ -53,8 +53,6 @@ type use struct {
 	guests   map[*media.Conduct]int // how many of the sessions are of which source
 	own      bool                   // it is one push's
 	opening  int64                  // bytes that are set aside for sources that are being opened
-	settled  chan struct{}          // closed, and made anew, when some of them are given back
-	waiting  int                    // sessions that wait for that
 	encodes  bool                   // it re-encodes
 }
 
@@ -299,8 +297,6 @@ func (h *host) settle(n need) {
 	h.pool.mu.Lock()
 	defer h.pool.mu.Unlock()
 	h.opening -= n.memory
-	close(h.settled)
-	h.settled = make(chan struct{})
 }
 
 // isOwn says whether h is one push's.
@@ -345,29 +341,18 @@ func (h *host) rejoin(c *media.Conduct) *conn {
 // takes says whether a source that has played, or not, may live in h. What lives alone
 // begins with a host that nobody had before. mu is held.
 func (h *host) takes(n need, most int) bool {
-	return !h.leaving && h.served == 0 || h.takesBeside(n, most)
-}
-
-// takesBeside says so of a host that others have. mu is held.
-func (h *host) takesBeside(n need, most int) bool {
-	return h.holds(n, most, h.sessions) && h.allocated()+h.opening+n.memory <= h.pool.cfg.Memory
-}
-
-// takesLater says whether h will take a source when others are open. mu is held.
-func (h *host) takesLater(n need, most int) bool {
-	return h.opening > 0 && h.holds(n, most, h.sessions+h.waiting) && h.allocated()+n.memory <= h.pool.cfg.Memory
-}
-
-// holds says whether h, which others have, has a place beside so many sessions. mu is
-// held.
-func (h *host) holds(n need, most, sessions int) bool {
-	if h.leaving || h.own || h.served == 0 || h.served >= mostServed || n.own() {
+	switch {
+	case h.leaving || h.own || h.served >= mostServed:
+		return false
+	case h.served == 0:
+		return true
+	case n.own():
 		return false
 	}
 	if h.proven() != n.conduct.Proven() {
 		most = mostMixed
 	}
-	return sessions < most
+	return h.sessions < most && h.allocated()+h.opening+n.memory <= h.pool.cfg.Memory
 }
 
 // vacate lets h end in which one push lives alone that may share again, when there are

@@ -38,7 +38,6 @@ type Config struct {
 	look    time.Duration // how often hosts are looked at; 0 means lookEvery
 	work    time.Duration // how much of a core one may use meanwhile; 0 means half
 	owes    time.Duration // after how long a host hangs; 0 means owesTime
-	turn    time.Duration // for how long an opening waits for others; 0 means turnTime
 	prlimit func(pid, resource int, limit, old *unix.Rlimit) error
 }
 
@@ -62,9 +61,6 @@ const (
 	// timerSlack is by how much a host's timers may be late: Go's runtime looks after itself
 	// each 20 µs for a while after each turn, which a virtual machine pays dearly for.
 	timerSlack = time.Millisecond
-	// turnTime is for how long a source waits for the memory that is set aside for others
-	// while they are opened, which takes 50 to 300 ms: a host for each three costs more.
-	turnTime = 2 * time.Second
 	// startTime is how long one may take to start.
 	startTime = 20 * time.Second
 )
@@ -101,7 +97,6 @@ func New(ctx context.Context, c Config) (*Pool, error) {
 	c.look = cmp.Or(c.look, lookEvery)
 	c.work = cmp.Or(c.work, c.look/2)
 	c.owes = cmp.Or(c.owes, owesTime)
-	c.turn = cmp.Or(c.turn, turnTime)
 	if c.prlimit == nil {
 		c.prlimit = unix.Prlimit
 	}
@@ -221,7 +216,6 @@ func (p *Pool) PIDs() []int {
 // start adds a host, which starts while others work. mu is held.
 func (p *Pool) start() *host {
 	h := &host{pool: p, said: make(chan struct{}), gone: make(chan struct{})}
-	h.settled = make(chan struct{})
 	h.guests, h.blamed = map[*media.Conduct]int{}, map[*media.Conduct]bool{}
 	p.hosts = append(p.hosts, h)
 	p.started++
@@ -260,8 +254,6 @@ type need struct {
 	conduct *media.Conduct
 	encodes bool
 	memory  int64 // bytes that it may need to be opened
-	// It may wait until others are open, or until this is closed; nil: it does not wait.
-	ended <-chan struct{}
 }
 
 // own says whether it is to have a host of its own.
@@ -279,9 +271,6 @@ func openingMemory(size int64) int64 {
 func (p *Pool) take(n need) (*host, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.awaitTurn(n) {
-		return nil, errClosed
-	}
 	if p.closed {
 		return nil, errors.New("the media hosts have ended")
 	}
@@ -299,38 +288,6 @@ func (p *Pool) take(n need) (*host, error) {
 		return h, h.bound()
 	}
 	return h, nil
-}
-
-// awaitTurn waits for a while where a host in use has a place for a session and will have
-// its memory when others are open; false says that the session is not wanted any more. mu
-// is held, but while it waits.
-func (p *Pool) awaitTurn(n need) (wanted bool) {
-	wanted = true
-	over := time.Now().Add(p.cfg.turn)
-	for n.ended != nil && !p.closed {
-		now := func(h *host) bool { return h.takesBeside(n, p.cfg.Pushes) }
-		later := slices.IndexFunc(p.hosts, func(h *host) bool { return h.takesLater(n, p.cfg.Pushes) })
-		left := time.Until(over)
-		if left <= 0 || later < 0 || slices.ContainsFunc(p.hosts, now) {
-			break
-		}
-		h := p.hosts[later]
-		settled := h.settled
-		h.waiting++
-		p.mu.Unlock()
-		select {
-		case <-settled:
-		case <-h.gone:
-		case <-time.After(left):
-		case <-n.ended:
-			wanted = false
-		}
-		p.mu.Lock()
-		if h.waiting--; !wanted {
-			break
-		}
-	}
-	return wanted
 }
 
 // spare keeps one host ready that nobody has had. mu is held.
@@ -351,7 +308,7 @@ func (p *Pool) session(ctx context.Context, n need) (*host, *conn, error) {
 	for range mostStarts {
 		h, err := p.take(n)
 		if h == nil {
-			return nil, nil, cmp.Or(context.Cause(ctx), errShort(err))
+			return nil, nil, errShort(err)
 		}
 		if err == nil {
 			err = h.ready(ctx)

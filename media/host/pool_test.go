@@ -2,7 +2,6 @@ package host
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -11,13 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -77,60 +74,6 @@ func TestSourcesThatMayNeedMuchAreOpenedInSeveralHosts(t *testing.T) {
 	require.True(t, first == take(need{memory: openingMemory(0)}), "what was set aside is free again when it is open")
 	require.EqualValues(t, 120<<20, openingMemory(4<<30), "that of four hours took 110")
 	require.EqualValues(t, 8<<20, openingMemory(-1))
-}
-
-func TestManyLargeSourcesWaitForEachOtherInFewHosts(t *testing.T) {
-	p := newPool(t, func(c *Config) { c.Memory, c.turn = 8<<30, time.Hour })
-	large := need{memory: 3 << 30, ended: t.Context().Done()}
-	hosts := make(chan *host, 100)
-	var opened sync.WaitGroup
-	for range cap(hosts) {
-		opened.Go(func() {
-			h, c, err := p.session(t.Context(), large)
-			if !assert.NoError(t, err) {
-				return
-			}
-			defer func() { _ = c.Close() }()
-			p.mu.Lock()
-			assert.LessOrEqual(t, h.opening, 2*large.memory, "no more at once than there is memory for")
-			p.mu.Unlock()
-			hosts <- h
-			h.settle(large)
-		})
-	}
-	opened.Wait()
-	close(hosts)
-	places := map[*host]int{}
-	for h := range hosts {
-		places[h]++
-		h.leave(nil)
-	}
-	require.Len(t, places, 7, "a hundred of sixteen each")
-}
-
-func TestALargeSourceWaitsForOthersNoLongerThanItsTurn(t *testing.T) {
-	p := newPool(t, func(c *Config) { c.Memory, c.turn = 8<<30, 10*time.Millisecond })
-	large := need{memory: 5 << 30, ended: t.Context().Done()}
-	first, err := p.take(large)
-	require.NoError(t, err)
-	second, err := p.take(large)
-	require.NoError(t, err)
-	require.False(t, first == second, "the first is slow to open")
-	first.leave(nil)
-	second.leave(nil)
-}
-
-func TestASourceThatWaitsForOthersEndsWithItsContext(t *testing.T) {
-	p := newPool(t, func(c *Config) { c.Memory, c.turn = 8<<30, time.Hour })
-	ctx, cancel := context.WithCancelCause(t.Context())
-	large := need{memory: 5 << 30, ended: ctx.Done()}
-	h, err := p.take(large)
-	require.NoError(t, err)
-	defer h.leave(nil)
-	time.AfterFunc(50*time.Millisecond, func() { cancel(errClosed) })
-	_, _, err = p.session(ctx, large)
-	require.ErrorIs(t, err, errClosed)
-	require.Equal(t, 1, h.sessions)
 }
 
 func TestASourceForWhichAHostHasNoMemoryGoesOnAloneAndHarmsNobody(t *testing.T) {

@@ -155,11 +155,7 @@ func (s *source) open() error {
 }
 
 func (s *source) need() need {
-	n := need{conduct: s.request.Conduct, memory: openingMemory(s.way.Bytes.Size()) + s.grown}
-	if s.probe != nil && s.way.Bytes.Seekable() { // nobody waits for its next packet yet
-		n.ended = s.ctx.Done()
-	}
-	return n
+	return need{conduct: s.request.Conduct, memory: openingMemory(s.way.Bytes.Size()) + s.grown}
 }
 
 // hear waits for what a host says to one of its orders, and serves it meanwhile.
