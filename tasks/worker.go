@@ -100,7 +100,7 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	}
 	if running != nil { // delivered twice: wait with the one that runs
 		<-running.done
-		return nil
+		return running.outcome()
 	}
 	defer w.leave()
 	a, err := w.claim(ctx, t)
