@@ -135,15 +135,26 @@ func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt) (successor stri
 // announce says that a is about to leave, and rings for its next attempt if it is the
 // first time.
 func (w *Worker) announce(ctx context.Context, a *attempt, ring bool) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	announced, err := w.Handovers.Announce(ctx, a.lease)
-	if err == nil && announced && ring {
-		next := a.push
-		next.Epoch = a.lease.Epoch + 1
-		err = w.Queue.Enqueue(ctx, TaskOf(next), true)
+	var announced bool
+	var err error
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		ctx, cancel := context.WithTimeout(ctx, storeTime)
+		defer cancel()
+		announced, err = w.Handovers.Announce(ctx, a.lease)
+		if err == nil && announced && ring {
+			next := a.push
+			next.Epoch = a.lease.Epoch + 1
+			err = w.Queue.Enqueue(ctx, TaskOf(next), true)
+		}
+	}()
+	select {
+	case <-answered:
+		return announced, err
+	case <-ctx.Done(): // go-redis reads until a deadline: a cancel does not end that
+		return false, context.Cause(ctx)
 	}
-	return announced, err
 }
 
 // lookForSuccessor looks for askAgain; over says that there is no more to wait for.

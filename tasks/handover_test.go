@@ -194,6 +194,32 @@ func TestADrainEndsSoonWhenRedisIsAway(t *testing.T) {
 	})
 }
 
+// hung is a store whose Redis hangs: go-redis ends a read at its deadline, not when it is
+// cancelled.
+type hung struct{ *fakeStore }
+
+func (h hung) Announce(ctx context.Context, _ Lease) (bool, error) {
+	deadline, _ := ctx.Deadline()
+	time.Sleep(time.Until(deadline))
+	return false, &Error{Code: CodeRedisUnavailable, Msg: "i/o timeout"}
+}
+
+func TestADrainWaitsOnceOnlyForRedisThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := many(4 * leastWave)
+		defer p.close()
+		p.worker.Handovers = hung{p.store}
+		all := p.worker.snapshot()
+		drained := p.drain()
+		time.Sleep(storeTime + waveTime)
+		for _, a := range all {
+			require.Error(t, a.cause(), "it leaves its room with the first of them")
+		}
+		<-drained
+		time.Sleep(storeTime) // for calls that nobody awaits
+	})
+}
+
 // many is a pair whose first worker publishes n pushes.
 func many(n int) *pair {
 	pushes := make([]Push, n)

@@ -14,9 +14,10 @@ const (
 	ours   = "Roomcast"
 	ffmpeg = "ffmpeg"
 	raw    = "raw writer"
+	relay  = "raw relay"
 )
 
-var programs = []string{ours, ffmpeg, raw}
+var programs = []string{ours, ffmpeg, raw, relay}
 
 // Figures of copied pushes, in the order of the table. Small is good in all of them.
 const (
@@ -134,7 +135,7 @@ func (b *bench) measure(ctx context.Context, program string, j job, n int, windo
 	each := float64(n)
 	s := steady(all, to, took, n)
 	s[memory] = (held - empty) / each / 1e6
-	if program == raw {
+	if program == raw || program == relay {
 		s[memory] = math.NaN() // the clip, once for all
 	}
 	s[kernel] = (inKernel - emptySockets) / each / 1e3
@@ -203,9 +204,13 @@ func (b *bench) runOf(ctx context.Context, program string, j job, n int) (*conte
 			}
 			return nil
 		}
-	case raw:
+	case raw, relay:
+		args := []string{"raw", b.room, b.flv, fmt.Sprint(n)}
+		if program == relay {
+			args = append(args, b.source)
+		}
 		r.begin = func() error {
-			c, err := launch(b.dir, measured, nil, b.self, "raw", b.room, b.flv, fmt.Sprint(n))
+			c, err := launch(b.dir, measured, nil, b.self, args...)
 			if err == nil {
 				started = append(started, c)
 			}

@@ -32,7 +32,7 @@ func run(ctx context.Context, _ []string, stderr io.Writer) error {
 			return serveFiles(ctx, os.Stdout, args[1])
 		case "raw":
 			n, err := strconv.Atoi(args[3])
-			return errors.Join(err, writeRaw(ctx, os.Stdout, args[1], args[2], n))
+			return errors.Join(err, writeRaw(ctx, os.Stdout, args[1], args[2], n, args[4:]...))
 		}
 	}
 	quick := flag.Bool("quick", false, "only the ratios that CI compares with "+baselinePath)
@@ -78,7 +78,7 @@ type measurements map[int]map[string][]sample
 
 // rounds measures all programs in turn, again and again, so that what else the
 // machine does meets all alike. The one that begins changes.
-func (b *bench) rounds(ctx context.Context, stderr io.Writer, rounds int, sizes []int, window time.Duration) (measurements, error) {
+func (b *bench) rounds(ctx context.Context, stderr io.Writer, programs []string, rounds int, sizes []int, window time.Duration) (measurements, error) {
 	m := measurements{}
 	for round := range rounds {
 		for _, n := range sizes {
@@ -126,7 +126,7 @@ func (m measurements) ratio(n int, figure, program, to string) float64 {
 func (b *bench) whole(ctx context.Context, stdout, stderr io.Writer, rounds int, sizes []int) error {
 	r := report{At: time.Now(), Machine: machine(rounds), Sizes: sizes}
 	var err error
-	if r.Copies, err = b.rounds(ctx, stderr, rounds, r.Sizes, 10*time.Second); err != nil {
+	if r.Copies, err = b.rounds(ctx, stderr, programs, rounds, r.Sizes, 10*time.Second); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context) ([]single, error){
@@ -192,7 +192,7 @@ func (b *bench) quick(ctx context.Context, stdout, stderr io.Writer, rounds int,
 
 // ratios measures what CI compares.
 func (b *bench) ratios(ctx context.Context, stderr io.Writer, rounds int) (map[string]float64, error) {
-	m, err := b.rounds(ctx, stderr, rounds, []int{quickSize}, 5*time.Second)
+	m, err := b.rounds(ctx, stderr, []string{ours, ffmpeg, raw}, rounds, []int{quickSize}, 5*time.Second)
 	if err != nil {
 		return nil, err
 	}

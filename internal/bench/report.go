@@ -138,7 +138,7 @@ func (r *report) plot() string {
 	}
 	write(`<text x="%d" y="14">CPU, %% of a core</text><text x="%.1f" y="%d" text-anchor="middle">copied pushes of 720p30 at 2.1 Mb/s</text>`, left, x(widest/2), height-12)
 	for i, p := range programs {
-		color := []string{"#0b62d6", "#c2410c", "#4d7c0f"}[i]
+		color := []string{"#0b62d6", "#c2410c", "#4d7c0f", "#7c3aed"}[i]
 		points := ""
 		for _, n := range r.Sizes {
 			points += fmt.Sprintf("%.1f,%.1f ", x(n), y(total(n, p)))

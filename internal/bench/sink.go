@@ -146,8 +146,9 @@ func (s *sink) take() (all []session) {
 
 // writeRaw is the process of the raw writer: the least that a pusher can do. It has
 // the packets in memory and sends one a write, when it is due. Pushes begin spread
-// over two seconds: those of people are not in step.
-func writeRaw(ctx context.Context, out io.Writer, addr, clip string, pushes int) error {
+// over two seconds: those of people are not in step. With a source it is the raw relay,
+// which reads as much of it as it sends.
+func writeRaw(ctx context.Context, out io.Writer, addr, clip string, pushes int, source ...string) error {
 	file, err := os.ReadFile(clip)
 	if err != nil {
 		return err
@@ -161,7 +162,12 @@ func writeRaw(ctx context.Context, out io.Writer, addr, clip string, pushes int)
 	for i := range pushes {
 		go func() {
 			time.Sleep(2 * time.Second * time.Duration(i) / time.Duration(pushes))
-			failed <- writeOne(addr, fmt.Sprintf("room?userid=u%d", i), packets)
+			key := fmt.Sprintf("room?userid=u%d", i)
+			if len(source) > 0 {
+				failed <- relayOne(ctx, addr, key, source[0], packets)
+				return
+			}
+			failed <- writeOne(addr, key, packets)
 		}()
 	}
 	select {
@@ -184,6 +190,51 @@ func writeOne(addr, key string, packets []packet) error {
 			time.Sleep(wait)
 		}
 		if _, err := l.Write(p.wire); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The raw relay does what every pusher must that has a source, as cheaply as Go can: what is
+// due within a tick is one write, and what is read of the source is one large read.
+const (
+	relayTick = 40 * time.Millisecond
+	relayRead = 128 << 10
+)
+
+func relayOne(ctx context.Context, addr, key, source string, packets []packet) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, source, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	l, err := publish(addr, key)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	begun, buffer, ahead := time.Now(), make([]byte, relayRead), 0
+	for len(packets) > 0 {
+		due := time.Duration(packets[0].ms) * time.Millisecond
+		time.Sleep(time.Until(begun.Add(due)))
+		var batch net.Buffers
+		for len(packets) > 0 && time.Duration(packets[0].ms)*time.Millisecond < due+relayTick {
+			batch, packets = append(batch, packets[0].wire), packets[1:]
+			ahead -= len(batch[len(batch)-1])
+		}
+		for ahead < 0 {
+			n, err := io.ReadFull(answer.Body, buffer)
+			if n == 0 {
+				return err
+			}
+			ahead += n
+		}
+		if _, err := batch.WriteTo(l.Conn); err != nil {
 			return err
 		}
 	}
