@@ -122,7 +122,7 @@ func TestAWorkerWhoseCoresAreTakenAsksForNothing(t *testing.T) {
 
 func TestAWorkerWhoseSlotsAreTakenAsksForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldFor(1, playFor(time.Hour), of("a")) // as one may be that has claimed a push itself
+		w := newWorldFor(1, playFor(time.Hour), of("a"))
 		defer w.close()
 		require.True(t, w.worker.Takes(false))
 		w.handle(Task{ID: "a", Epoch: 1})
