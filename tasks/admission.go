@@ -27,6 +27,9 @@ const (
 	// would wait for ever else.
 	GiveWayAfter = 5 * time.Minute
 	GiveWayTime  = 30 * time.Second
+	// LargerTime is how long a push that is larger than a whole worker waits for a larger
+	// one that is there, which may be full for ever. Then an empty one takes it.
+	LargerTime = time.Minute
 	// keptEvery is how often a worker asks for what it keeps its cores for.
 	keptEvery = time.Second
 )
@@ -200,11 +203,13 @@ func (w *Worker) takeKept(ctx context.Context) {
 // the room is opened.
 func (w *Worker) fits(a *attempt) error {
 	cost, capacity := a.cost(), w.carried.capacity
-	if !w.carried.fit(a.lease, cost) {
+	// Of what is larger than this worker the store says where it runs, once it knows.
+	unasked := capacity.larger(cost) && !capacity.larger(a.push.Cost)
+	if unasked || !w.carried.fit(a.lease, cost) {
 		a.log.Info("push does not fit", "cores", capacity.cores(cost), "taken", capacity.cores(w.carried.place(a.lease).Taken))
 		return ErrCapacity
 	}
-	if limit := capacity.limit(); limit > 0 && cost > limit {
+	if limit := capacity.limit(); capacity.larger(cost) {
 		a.Warned(media.WarnTooSlow, fmt.Sprintf("the push needs about %.1f cores, and this worker has %.1f for all pushes: it may be too slow for it; "+
 			"a smaller width and height cost less, and a copied picture least", capacity.cores(cost), capacity.cores(limit)))
 	}
@@ -215,12 +220,13 @@ func (w *Worker) fits(a *attempt) error {
 func (a *attempt) cost() Cost {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.costLocked()
+	return a.costLocked(0)
 }
 
-func (a *attempt) costLocked() Cost {
+// costLocked is cost, with so much being sent.
+func (a *attempt) costLocked(sent media.BitsPerSecond) Cost {
 	if a.plan == nil {
 		return max(a.push.Cost, LeastCost)
 	}
-	return costOf(a.source, a.plan, a.push.Spec.Options.Video)
+	return costOf(a.source, a.plan, a.push.Spec.Options.Video, sent)
 }
