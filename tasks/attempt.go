@@ -87,8 +87,10 @@ func (a *attempt) Planned(info media.SourceInfo, live bool, plan media.Plan) {
 	if before := a.planBefore(); before == nil || before.String() != plan.String() {
 		a.eventLocked(Event{Type: EventPlan, Message: plan.String()})
 	}
+	if a.plan == nil || a.plan.String() != plan.String() {
+		a.log.Info("planned", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan.String())
+	}
 	a.source, a.plan, a.planned = reportOf(info, live), &plan, true
-	a.log.Info("planned", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan.String())
 }
 
 // planBefore is the plan that clients were shown last, in this attempt or the
