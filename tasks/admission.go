@@ -43,6 +43,7 @@ type carried struct {
 	costs  map[Lease]Cost
 	played map[Lease]bool // by leases that were found to fit
 	kept   []*kept        // in the order in which they get the cores
+	strain strain
 }
 
 // kept is a push that a worker keeps its cores for.
@@ -148,12 +149,27 @@ func (c *carried) answered(k *kept) {
 	k.asked = false
 }
 
+// measured notes how much of its cores this worker has used until a time.
+func (w *Worker) measured(at time.Time, used time.Duration) {
+	c := &w.carried
+	if c.capacity.Cores <= 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.strain.look(at, used, c.capacity.Cores) {
+		w.Log.Warn("the use of cores has changed what is taken", "used_up", c.strain.busy, "cores", c.capacity.Cores)
+	}
+}
+
 // takes says whether a task may fit. Where cores are kept, nothing new takes them: what
 // is free does not suffice for the first that they are kept for.
 func (c *carried) takes(t Task) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch i := c.keptLocked(t); {
+	case !t.GoesOn && c.strain.busy:
+		return false
 	case i == 0, i > 0 && t.GoesOn: // the store says whether it fits by now
 		return true
 	case !t.GoesOn && len(c.kept) > 0:

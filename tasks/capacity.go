@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/roomcast/roomcast/media"
 )
@@ -14,6 +15,12 @@ const (
 	// fullShare is how much of its cores a worker may plan with: pictures cost more
 	// in one scene than in the next, and sources are opened meanwhile.
 	fullShare = 0.85
+	// busyShare is how much of them a worker may use and still take new pushes; then it
+	// takes none until it is back at fullShare.
+	busyShare = 0.95
+	// strainTime is over how long that is measured: hundreds that start at once use
+	// all cores for a moment.
+	strainTime = 5 * time.Second
 	// LeastCost is what any push costs, for it is fetched, taken apart, paced and sent:
 	// 0.2 % of a core measured, with 100 copies of 720p at 2.1 Mb/s, media hosts included.
 	LeastCost Cost = 300_000
@@ -102,6 +109,30 @@ func (c Capacity) larger(cost Cost) bool { return c.limit() > 0 && cost > c.limi
 
 func (c Capacity) cores(cost Cost) float64 { return float64(cost) / float64(c.speed()) }
 
+// strain is whether a worker uses up its cores, whatever its pushes are counted with:
+// figures of a machine and of sources may be wrong.
+type strain struct {
+	at   time.Time
+	used time.Duration // of cores, until then
+	busy bool
+}
+
+// look notes how much of its cores a worker has used until a time, and says whether
+// that has changed it.
+func (s *strain) look(at time.Time, used time.Duration, cores float64) (changed bool) {
+	over := at.Sub(s.at)
+	if over < strainTime {
+		return false
+	}
+	was := s.busy
+	if !s.at.IsZero() {
+		share := (used - s.used).Seconds() / over.Seconds() / cores
+		s.busy = share > busyShare || was && share > fullShare
+	}
+	s.at, s.used = at, used
+	return s.busy != was
+}
+
 // Place is what a worker has beside a push that it would take.
 type Place struct {
 	Others int  // that one with IsolationStrikes may not run beside
@@ -126,7 +157,7 @@ type CapacityReport struct {
 	Speed Cost    `json:"speed"` // of one core
 	Taken Cost    `json:"taken"`
 	Limit Cost    `json:"limit"`
-	Full  bool    `json:"full,omitempty"` // nothing new is taken: no copy fits, or the cores are kept for what waits
+	Full  bool    `json:"full,omitempty"` // nothing new is taken: no copy fits, the cores are used up, or kept for what waits
 }
 
 // Free is how many cores new pushes may have.

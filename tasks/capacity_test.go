@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,6 +81,23 @@ func TestAPushFitsBesideOthersOrAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.place.fits(c.cost)) })
 	}
+}
+
+func TestAWorkerIsBusyWhileItUsesUpItsCores(t *testing.T) {
+	var s strain
+	at, used := time.Now(), time.Hour
+	look := func(over time.Duration, cores float64) bool {
+		at, used = at.Add(over), used+time.Duration(cores*float64(over))
+		s.look(at, used, 2)
+		return s.busy
+	}
+	require.False(t, look(time.Second, 2), "the first look measures nothing")
+	require.False(t, look(strainTime-time.Second, 2))
+	require.False(t, look(time.Second, 1), "not all of the time")
+	require.True(t, look(strainTime, 1.92))
+	require.True(t, look(strainTime, 1.72), "it goes on until there is room again")
+	require.False(t, look(strainTime, 1.68))
+	require.False(t, look(strainTime, 1.88))
 }
 
 func TestAWorkerPlansWithAPartOfItsCores(t *testing.T) {

@@ -174,11 +174,12 @@ type Capacity struct {
 	// Cores Cores that it takes pushes for: 85 % of those that it may use.
 	Cores float64 `json:"cores"`
 
-	// FreeCores Cores that it takes more pushes for. None where it keeps those that are free for a push that waits.
+	// FreeCores Cores that it takes more pushes for. None where it keeps those that are free for a push that waits, or uses 95 % of those that it may use.
 	FreeCores float64 `json:"freeCores"`
 
 	// FreePushes How many more pushes it would take, roughly and each kind for itself, within its free slots.
 	FreePushes struct {
+		// Copied Of 2 Mb/s at most; more cost more.
 		Copied int `json:"copied"`
 
 		// Encoded1080P30 The same of 1920x1080.
