@@ -85,9 +85,7 @@ func (e *edits) read() (media.Packet, error) {
 			e.sound(p)
 		}
 	}
-	p := e.ready[0]
-	e.ready = e.ready[1:]
-	return p, nil
+	return media.TakeFirst(&e.ready), nil
 }
 
 // leave leaves out what is in the place of nothing. What comes behind it is made

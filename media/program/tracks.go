@@ -80,11 +80,6 @@ func (ts *roomTracks) lose(n int64) {
 	}
 }
 
-// warn tells of what a person may want to change.
-func (ts *roomTracks) warn(code media.WarningCode, message string) {
-	ts.Observer.Warned(code, message)
-}
-
 // planFor plans what is done with an input that is to be the present one: a picture that
 // the room was not told of is left out, and one that stands is re-encoded from the first.
 func (ts *roomTracks) planFor(o openedInput) media.Plan {
@@ -324,12 +319,12 @@ func (ts *roomTracks) unfill(kind media.MediaType, t media.Track, tp *media.Trac
 		}
 	}
 	if !ts.mayRecode() {
-		ts.warn(media.WarnLeftOut, leftOut(kind, neverRecoded))
+		ts.Observer.Warned(media.WarnLeftOut, leftOut(kind, neverRecoded))
 		return nil
 	}
 	err := ts.recode(kind, "the source has "+kind.String()+" now")
 	if media.KindOf(err) == media.KindSourceUnsupported {
-		ts.warn(media.WarnLeftOut, leftOut(kind, fmt.Sprintf("its codec %s cannot be decoded by this build", t.Codec)))
+		ts.Observer.Warned(media.WarnLeftOut, leftOut(kind, fmt.Sprintf("its codec %s cannot be decoded by this build", t.Codec)))
 		return nil
 	}
 	return err
