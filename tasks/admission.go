@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,8 +29,10 @@ const (
 	// LargerTime is how long a push that is larger than a whole worker waits for a larger
 	// one that is there, which may be full for ever. Then an empty one takes it.
 	LargerTime = time.Minute
-	// keptEvery is how often a worker asks for what it keeps its cores for.
-	keptEvery = time.Second
+	// keptEvery is how often a worker takes the task that it keeps its cores for. It comes
+	// again in 1 to 1.5 s: in between other workers see it, where it may fit by now. The
+	// store forgets after a lease, 3 s at least, who keeps for it.
+	keptEvery = 2 * time.Second
 )
 
 // carried is what a worker's cores are counted with. It asks itself twice: before it
@@ -49,7 +50,8 @@ type carried struct {
 // kept is a push that a worker keeps its cores for.
 type kept struct {
 	Task
-	asked bool // for, just now
+	asked   time.Time // when the queue was asked for it, or had brought it
+	missing bool      // the queue did not have it when it was asked last
 }
 
 func newCarried(c Capacity) carried {
@@ -119,8 +121,10 @@ func (c *carried) keep(t Task, yes bool) {
 		if at < 0 {
 			at = len(c.kept)
 		}
-		c.kept = slices.Insert(c.kept, at, &kept{Task: t})
-	case !yes && i >= 0:
+		c.kept = slices.Insert(c.kept, at, &kept{Task: t, asked: time.Now()})
+	case yes:
+		c.kept[i].asked, c.kept[i].missing = time.Now(), false
+	case i >= 0:
 		c.kept = slices.Delete(c.kept, i, i+1)
 	}
 }
@@ -129,24 +133,35 @@ func (c *carried) keptLocked(t Task) int {
 	return slices.IndexFunc(c.kept, func(k *kept) bool { return k.ID == t.ID && k.Epoch == t.Epoch })
 }
 
-// ask returns the tasks whose turn it is to get the cores that are kept for them, but
-// those that were returned before and have not been answered.
-func (c *carried) ask() (all []*kept) {
+// wanted returns a task whose turn it is to get the cores that are kept for it, and that
+// was not here lately.
+func (c *carried) wanted(goesOn bool) (Task, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !goesOn && c.strain.busy {
+		return Task{}, false // it would be refused
+	}
 	for i, k := range c.kept {
-		if (i == 0 || k.GoesOn) && !k.asked {
-			k.asked = true
-			all = append(all, k)
+		if k.GoesOn == goesOn && (i == 0 || goesOn) && time.Since(k.asked) >= keptEvery {
+			k.asked = time.Now()
+			return k.Task, true
 		}
 	}
-	return all
+	return Task{}, false
 }
 
-func (c *carried) answered(k *kept) {
+// missing keeps no cores for a task any more that was missing twice in a row: once it may
+// be with a worker that refuses it just then.
+func (c *carried) missing(t Task) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k.asked = false
+	switch i := c.keptLocked(t); {
+	case i < 0:
+	case c.kept[i].missing:
+		c.kept = slices.Delete(c.kept, i, i+1)
+	default:
+		c.kept[i].missing = true
+	}
 }
 
 // measured notes how much of its cores this worker has used until a time.
@@ -199,24 +214,22 @@ func (w *Worker) Takes(goesOn bool) bool {
 	return w.SlotsTaken() < w.Slots && w.carried.takes(Task{GoesOn: goesOn})
 }
 
-// takeKept takes what this worker keeps its cores for as soon as it fits, until ctx
-// ends. The queue brings it to any worker, and to this one perhaps never.
-func (w *Worker) takeKept(ctx context.Context) {
-	var taking sync.WaitGroup
-	defer taking.Wait()
-	for ctx.Err() == nil {
-		for _, k := range w.carried.ask() {
-			taking.Go(func() {
-				defer w.carried.answered(k)
-				_ = w.Handle(ctx, k.Task) // its own task comes again as well
-			})
-		}
-		pause(ctx, keptEvery)
+// Wanted returns a task that is to be taken from the queue now, before all others: this
+// worker keeps its cores for it. The queue would bring it to any worker, and to this one
+// perhaps never.
+func (w *Worker) Wanted(goesOn bool) (Task, bool) {
+	if w.SlotsTaken() >= w.Slots {
+		return Task{}, false
 	}
+	return w.carried.wanted(goesOn)
 }
 
+// Missing says that nothing waits in the queue of what Wanted returned: its push runs
+// elsewhere or has ended.
+func (w *Worker) Missing(t Task) { w.carried.missing(t) }
+
 // fits says whether a, whose plan is known, may be played here. It is asked before
-// the room is opened.
+// its encoders and the room are opened.
 func (w *Worker) fits(a *attempt) error {
 	cost, capacity := a.cost(), w.carried.capacity
 	// Of what is larger than this worker the store says where it runs, once it knows.

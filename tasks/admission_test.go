@@ -144,6 +144,11 @@ func TestAWorkerThatUsesUpItsCoresTakesOnlyWhatMustGoOn(t *testing.T) {
 		require.Zero(t, w.told().Capacity.Free())
 		require.ErrorIs(t, <-w.handle(Task{ID: "new", Epoch: 1}), ErrCapacity)
 		require.Equal(t, map[string]Waiting{"new": WaitingForCapacity}, w.store.refused)
+		w.worker.carried.keep(Task{ID: "new", Epoch: 1}, true)
+		time.Sleep(keptEvery)
+		_, wanted := w.worker.Wanted(false)
+		require.False(t, wanted, "nor what its cores are kept for")
+		w.worker.carried.keep(Task{ID: "new", Epoch: 1}, false)
 		require.True(t, w.worker.Takes(true))
 		w.handle(Task{ID: "old", Epoch: 2, GoesOn: true})
 		synctest.Wait()
@@ -156,7 +161,7 @@ func TestAWorkerThatUsesUpItsCoresTakesOnlyWhatMustGoOn(t *testing.T) {
 
 func TestAWorkerWhoseSlotsAreTakenAsksForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldFor(1, playFor(time.Hour), of("a")) // as one may be that has claimed a push itself
+		w := newWorldFor(1, playFor(time.Hour), of("a"))
 		defer w.close()
 		require.True(t, w.worker.Takes(false))
 		w.handle(Task{ID: "a", Epoch: 1})

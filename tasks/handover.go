@@ -101,7 +101,6 @@ func (w *Worker) claimPrepared(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	w.registerAfter(c)
 	a.log.Info("attempt started", "position", a.successor.from.Position, "prepared", true)
 	close(a.successor.claimed)
 	return nil

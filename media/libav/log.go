@@ -94,17 +94,15 @@ func libavLevel(log *slog.Logger) C.int {
 		return C.AV_LOG_INFO
 	case log.Enabled(ctx, slog.LevelWarn):
 		return C.AV_LOG_WARNING
-	case log.Enabled(ctx, slog.LevelError):
-		return C.AV_LOG_ERROR
 	}
 	return C.AV_LOG_QUIET
 }
 
+// slogLevel is at most a warning: an opening that fails here may go on elsewhere, and who
+// gives up says so.
 func slogLevel(level C.int) slog.Level {
 	switch {
-	case level <= C.AV_LOG_ERROR: // also fatal and panic
-		return slog.LevelError
-	case level <= C.AV_LOG_WARNING:
+	case level <= C.AV_LOG_WARNING: // also error, fatal and panic
 		return slog.LevelWarn
 	case level <= C.AV_LOG_INFO:
 		return slog.LevelInfo
