@@ -155,13 +155,21 @@ func (w *Worker) refusalLocked() error {
 	switch {
 	case w.draining:
 		return ErrDraining
-	case time.Since(w.renewFailed) < w.Lease:
+	case w.cutOffLocked():
 		// Redis may have come back without its last writes: whoever runs a
 		// push has a renew's time to say so before it can be claimed anew.
 		return ErrUnsure
 	}
 	return nil
 }
+
+func (w *Worker) cutOff() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cutOffLocked()
+}
+
+func (w *Worker) cutOffLocked() bool { return time.Since(w.renewFailed) < w.Lease }
 
 // register makes a known to the renewer.
 func (w *Worker) register(a *attempt) {

@@ -76,13 +76,11 @@ var installOnce = sync.OnceFunc(func() {
 	C.av_log_set_level(C.AV_LOG_QUIET)
 	C.rc_log_install()
 	C.rc_bound_allocations()
-	boundArenas()
 	boundStacks()
 })
 
-// installLog sets up what is one for the process: it bounds the arenas and
-// stacks of C and keeps libav from writing to standard error, where it would print
-// whole URLs.
+// installLog sets up what is one for the process: it bounds the stacks of C and keeps
+// libav from writing to standard error, where it would print whole URLs.
 func installLog() { installOnce() }
 
 func libavLevel(log *slog.Logger) C.int {
