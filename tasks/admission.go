@@ -26,6 +26,9 @@ const (
 	// would wait for ever else.
 	GiveWayAfter = 5 * time.Minute
 	GiveWayTime  = 30 * time.Second
+	// LargerTime is how long a push that is larger than a whole worker waits for a larger
+	// one that is there, which may be full for ever. Then an empty one takes it.
+	LargerTime = time.Minute
 	// keptEvery is how often a worker takes the task that it keeps its cores for. It comes
 	// again in 1 to 1.5 s: in between other workers see it, where it may fit by now. The
 	// store forgets after a lease, 3 s at least, who keeps for it.
@@ -41,6 +44,7 @@ type carried struct {
 	costs  map[Lease]Cost
 	played map[Lease]bool // by leases that were found to fit
 	kept   []*kept        // in the order in which they get the cores
+	strain strain
 }
 
 // kept is a push that a worker keeps its cores for.
@@ -134,6 +138,9 @@ func (c *carried) keptLocked(t Task) int {
 func (c *carried) wanted(goesOn bool) (Task, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !goesOn && c.strain.busy {
+		return Task{}, false // it would be refused
+	}
 	for i, k := range c.kept {
 		if k.GoesOn == goesOn && (i == 0 || goesOn) && time.Since(k.asked) >= keptEvery {
 			k.asked = time.Now()
@@ -157,12 +164,27 @@ func (c *carried) missing(t Task) {
 	}
 }
 
+// measured notes how much of its cores this worker has used until a time.
+func (w *Worker) measured(at time.Time, used time.Duration) {
+	c := &w.carried
+	if c.capacity.Cores <= 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.strain.look(at, used, c.capacity.Cores) {
+		w.Log.Warn("the use of cores has changed what is taken", "used_up", c.strain.busy, "cores", c.capacity.Cores)
+	}
+}
+
 // takes says whether a task may fit. Where cores are kept, nothing new takes them: what
 // is free does not suffice for the first that they are kept for.
 func (c *carried) takes(t Task) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch i := c.keptLocked(t); {
+	case !t.GoesOn && c.strain.busy:
+		return false
 	case i == 0, i > 0 && t.GoesOn: // the store says whether it fits by now
 		return true
 	case !t.GoesOn && len(c.kept) > 0:
@@ -207,14 +229,16 @@ func (w *Worker) Wanted(goesOn bool) (Task, bool) {
 func (w *Worker) Missing(t Task) { w.carried.missing(t) }
 
 // fits says whether a, whose plan is known, may be played here. It is asked before
-// the room is opened.
+// its encoders and the room are opened.
 func (w *Worker) fits(a *attempt) error {
 	cost, capacity := a.cost(), w.carried.capacity
-	if !w.carried.fit(a.lease, cost) {
+	// Of what is larger than this worker the store says where it runs, once it knows.
+	unasked := capacity.larger(cost) && !capacity.larger(a.push.Cost)
+	if unasked || !w.carried.fit(a.lease, cost) {
 		a.log.Info("push does not fit", "cores", capacity.cores(cost), "taken", capacity.cores(w.carried.place(a.lease).Taken))
 		return ErrCapacity
 	}
-	if limit := capacity.limit(); limit > 0 && cost > limit {
+	if limit := capacity.limit(); capacity.larger(cost) {
 		a.Warned(media.WarnTooSlow, fmt.Sprintf("the push needs about %.1f cores, and this worker has %.1f for all pushes: it may be too slow for it; "+
 			"a smaller width and height cost less, and a copied picture least", capacity.cores(cost), capacity.cores(limit)))
 	}
@@ -225,12 +249,13 @@ func (w *Worker) fits(a *attempt) error {
 func (a *attempt) cost() Cost {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.costLocked()
+	return a.costLocked(0)
 }
 
-func (a *attempt) costLocked() Cost {
+// costLocked is cost, with so much being sent.
+func (a *attempt) costLocked(sent media.BitsPerSecond) Cost {
 	if a.plan == nil {
 		return max(a.push.Cost, LeastCost)
 	}
-	return costOf(a.source, a.plan, a.push.Spec.Options.Video)
+	return costOf(a.source, a.plan, a.push.Spec.Options.Video, sent)
 }

@@ -53,6 +53,7 @@ type Config struct {
 	WasLive     bool // to an attempt before
 	Meter       *media.Meter
 	Observer    media.Observer
+	Fits        func() error // media.Job's
 }
 
 // New returns the program of a job, of which nothing is open yet.

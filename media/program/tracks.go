@@ -104,8 +104,29 @@ func (ts *roomTracks) take(in *input.Input, plan *media.Plan) error {
 	return nil
 }
 
+// ask asks whether what plan says may be done here; nobody has encoded for it yet.
+func (ts *roomTracks) ask(plan media.Plan) error {
+	if ts.Fits == nil {
+		return nil
+	}
+	for _, kind := range kinds { // the plan's own is changed by open
+		if tp := plan.Of(kind); tp != nil {
+			plan = plan.With(kind, *tp)
+		}
+	}
+	if tp := plan.Video; tp != nil && tp.Action == media.Transcode {
+		to := ts.videoOutput(*ts.picture().source, tp.Output)
+		tp.Output = media.Output{Width: to.Width, Height: to.Height}
+	}
+	ts.tell(plan)
+	return ts.Fits()
+}
+
 // open makes the output tracks, for the whole push.
 func (ts *roomTracks) open(plan media.Plan) error {
+	if err := ts.ask(plan); err != nil {
+		return err
+	}
 	for _, kind := range kinds {
 		o, err := ts.make(kind, plan)
 		if kind == media.Audio && ts.picture().output != nil && media.KindOf(err) == media.KindSourceUnsupported {

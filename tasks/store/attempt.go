@@ -16,7 +16,7 @@ func (s *Store) claimArgs(l tasks.Lease, place tasks.Place, keys []string) []any
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Lease.Milliseconds(), l.Epoch, l.Worker,
 		place.Others, tasks.IsolationStrikes, strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.IsolationTime.Milliseconds(),
 		int64(place.Taken), int64(place.Limit), int64(tasks.LeastCost), string(tasks.WaitingForCapacity), bit(place.Counted),
-		tasks.KeepAfter.Milliseconds(), tasks.GiveWayAfter.Milliseconds(), tasks.GiveWayTime.Milliseconds(),
+		tasks.KeepAfter.Milliseconds(), tasks.GiveWayAfter.Milliseconds(), tasks.GiveWayTime.Milliseconds(), tasks.LargerTime.Milliseconds(),
 	}
 }
 
