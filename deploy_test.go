@@ -113,6 +113,14 @@ func TestEveryServiceIsContainedAndLimited(t *testing.T) {
 	assert.Equal(t, worker.MemLimit, worker.Environment["ROOMCAST_WORKER_MEMORY"], "the worker knows its limit")
 }
 
+// Each worker takes its part of the machine's cores.
+func TestWorkersKnowHowManyShareTheMachine(t *testing.T) {
+	assert.Contains(t, text(t, composeFile), "scale: "+services(t, composeFile)["worker"].Environment["ROOMCAST_WORKERS"]+" ")
+	assert.Contains(t, text(t, "deploy/systemd/roomcast-worker@.service"), "\nEnvironment=ROOMCAST_WORKERS=2\nEnvironmentFile=/etc/roomcast/env\n")
+	readme := text(t, "README.md")
+	assert.Contains(t, readme, "enable --now roomcast-api roomcast-worker@8081 roomcast-worker@8082\n", "two, as the unit says")
+}
+
 // A secret that may come from a file is empty beside it: the two would
 // contradict each other.
 func TestASecretFromAFileIsInNoVariable(t *testing.T) {

@@ -140,7 +140,6 @@ func (s *stack) tearDown(ctx context.Context, t *testing.T) {
 	if t.Failed() {
 		t.Log(s.output(ctx, t, append(s.compose, "logs", "--no-color", "--tail", "40")...))
 	}
-	s.api.CloseIdle()
 	s.output(ctx, t, append(s.compose, "down", "--volumes", "--remove-orphans")...)
 	for _, kind := range []string{"container", "volume", "network"} {
 		args := []string{"docker", kind, "ls", "--quiet", "--filter", "label=com.docker.compose.project=" + s.project}
@@ -268,7 +267,6 @@ func (s *stack) refusesStrangers(ctx context.Context, t *testing.T) {
 		stranger, err := client.New(s.api.Base(), key)
 		require.NoError(t, err)
 		_, err = stranger.List(ctx, client.Filter{})
-		stranger.CloseIdle()
 		var refusal *client.Error
 		require.ErrorAs(t, err, &refusal)
 		require.Equal(t, http.StatusUnauthorized, refusal.Status)

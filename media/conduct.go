@@ -29,14 +29,7 @@ const (
 )
 
 // Prove notes that the source has been played for a while.
-func (c *Conduct) Prove() {
-	if c == nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.proven = true
-}
+func (c *Conduct) Prove() { c.alone(func() { c.proven = true }) }
 
 // Proven says whether it has.
 func (c *Conduct) Proven() bool { return c.is(func() bool { return c.proven }) }
@@ -44,31 +37,21 @@ func (c *Conduct) Proven() bool { return c.is(func() bool { return c.proven }) }
 // Died notes that a process has died which took the source apart, how (Death, Beside or
 // Killing), and whether the source had got further than when the one before died.
 func (c *Conduct) Died(how int, further bool) {
-	if c == nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if further {
-		c.deaths, c.killings = 0, 0
-	}
-	switch c.apart = true; how {
-	case Death:
-		c.deaths++
-	case Killing:
-		c.killings++
-	}
+	c.alone(func() {
+		if further {
+			c.deaths, c.killings = 0, 0
+		}
+		switch c.apart = true; how {
+		case Death:
+			c.deaths++
+		case Killing:
+			c.killings++
+		}
+	})
 }
 
 // Forgive notes that the source has been taken apart for a while with nobody dying of it.
-func (c *Conduct) Forgive() {
-	if c == nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.apart, c.deaths, c.killings = false, 0, 0
-}
+func (c *Conduct) Forgive() { c.alone(func() { c.apart, c.deaths, c.killings = false, 0, 0 }) }
 
 // Poisoned says that nothing is to take the source apart any more.
 func (c *Conduct) Poisoned() bool { return c.is(func() bool { return c.deaths >= mostDeaths }) }
@@ -81,11 +64,17 @@ func (c *Conduct) Harried() bool { return c.is(func() bool { return c.killings >
 // one died of it, or beside it.
 func (c *Conduct) Apart() bool { return c.is(func() bool { return c.apart }) }
 
-func (c *Conduct) is(so func() bool) bool {
+func (c *Conduct) is(so func() bool) (is bool) {
+	c.alone(func() { is = so() })
+	return is
+}
+
+// alone runs f while nobody else looks; of nil there is nothing to do.
+func (c *Conduct) alone(f func()) {
 	if c == nil {
-		return false
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return so()
+	f()
 }

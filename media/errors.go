@@ -12,7 +12,7 @@ import (
 // are exhaustive.
 type Kind int
 
-// The kinds. Those of the source come first, those of the room after.
+// The kinds. Those of the source come first, those of the room after: OfRoom goes by it.
 const (
 	KindInternal           Kind = iota // a fault of ours
 	KindSourceBlocked                  // the guard does not let us connect there
@@ -81,16 +81,7 @@ func (k Kind) String() string {
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // OfRoom says whether it is the room's side that failed, not the source's.
-func (k Kind) OfRoom() bool {
-	switch k {
-	case KindRoomDenied, KindRoomConflict, KindRoomKicked, KindRoomUnavailable, KindRoomClosed, KindUserSigExpired, KindRoomNotAllowed:
-		return true
-	case KindInternal, KindSourceBlocked, KindSourceHost, KindSourceTLS, KindSourceUnauthorized, KindSourceNotFound, KindSourceGone,
-		KindSourceInvalid, KindSourceNoTrack, KindSourceEncrypted, KindSourceUnsupported, KindSourceTooLarge, KindSourcePoisoned, KindSourceDropped,
-		KindSourceUnavailable, KindSourceStalled, KindSourceEnded, KindWorkerShort:
-	}
-	return false
-}
+func (k Kind) OfRoom() bool { return k >= KindRoomDenied }
 
 // Error is every error of this package and its adapters.
 type Error struct {

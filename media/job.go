@@ -32,8 +32,8 @@ type Asks struct {
 	// until its lease is fresh, or returns ctx's cause. The context it returns
 	// ends when that is no longer so; the caller cancels it.
 	MayOpenRoom func(ctx context.Context) (context.Context, context.CancelFunc, error)
-	// Fits, unless nil, is called once, when Observer knows what is done with the
-	// source and before the room is opened: an error ends the job with it.
+	// Fits, unless nil, is called when Observer knows what is to be done with the
+	// source and before encoders or the room are opened: an error ends the job with it.
 	Fits func() error
 	// TakeOver, unless nil, is called once, when the source is open and before
 	// the room is: it waits until the push is this attempt's and returns where

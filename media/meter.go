@@ -110,48 +110,28 @@ func (m *Meter) second(now time.Time) *second {
 }
 
 // MoveTo sets the position.
-func (m *Meter) MoveTo(position time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.progress.Position = position
-}
+func (m *Meter) MoveTo(position time.Duration) { m.set(func(p *Progress) { p.Position = position }) }
 
 // Advance sets the position within a play of the source.
 func (m *Meter) Advance(position time.Duration, play int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.progress.Position, m.progress.Loop = position, play
+	m.set(func(p *Progress) { p.Position, p.Loop = position, play })
 }
 
-func (m *Meter) SetPlayed(d time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.progress.Played = d
-}
-
-func (m *Meter) SetSlipped(d time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.progress.Slipped = d
-}
+func (m *Meter) SetPlayed(d time.Duration)   { m.set(func(p *Progress) { p.Played = d }) }
+func (m *Meter) SetSlipped(d time.Duration)  { m.set(func(p *Progress) { p.Slipped = d }) }
+func (m *Meter) SetDuration(d time.Duration) { m.set(func(p *Progress) { p.Duration = d }) }
 
 func (m *Meter) SetCoverage(media MediaType, c Coverage) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.progress.Coverage[media] = c
+	m.set(func(p *Progress) { p.Coverage[media] = c })
 }
 
 // SetUnclocked says that the source's clock has stepped back.
-func (m *Meter) SetUnclocked() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.progress.Unclocked, m.progress.Duration = true, 0
-}
+func (m *Meter) SetUnclocked() { m.set(func(p *Progress) { p.Unclocked, p.Duration = true, 0 }) }
 
-func (m *Meter) SetDuration(d time.Duration) {
+func (m *Meter) set(change func(*Progress)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.progress.Duration = d
+	change(&m.progress)
 }
 
 func (m *Meter) Dropped(n int64) {

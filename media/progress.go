@@ -34,7 +34,5 @@ func (m *Meter) GoOnFrom(p Progress) {
 
 // ResumeFrom makes the Meter stand where another push of the source stopped.
 func (m *Meter) ResumeFrom(position time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.progress.Position, m.progress.Resumed = position, position
+	m.set(func(p *Progress) { p.Position, p.Resumed = position, position })
 }

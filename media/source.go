@@ -175,6 +175,15 @@ func (p *Packet) Size() int {
 	return n
 }
 
+// TakeFirst takes the first of a queue that is not empty. What lies before the begin of a
+// slice would live as long as it.
+func TakeFirst[T any](queue *[]T) T {
+	first := (*queue)[0]
+	clear((*queue)[:1])
+	*queue = (*queue)[1:]
+	return first
+}
+
 // Source is an opened source. Its methods are called from one goroutine.
 // Blocking calls return within 200 ms of the end of the context that Open got.
 // Close may be called once, also while another method runs, which ends.

@@ -1,7 +1,6 @@
 package tasks
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,8 +26,13 @@ const (
 	// would wait for ever else.
 	GiveWayAfter = 5 * time.Minute
 	GiveWayTime  = 30 * time.Second
-	// keptEvery is how often a worker asks for what it keeps its cores for.
-	keptEvery = time.Second
+	// LargerTime is how long a push that is larger than a whole worker waits for a larger
+	// one that is there, which may be full for ever. Then an empty one takes it.
+	LargerTime = time.Minute
+	// keptEvery is how often a worker takes the task that it keeps its cores for. It comes
+	// again in 1 to 1.5 s: in between other workers see it, where it may fit by now. The
+	// store forgets after a lease, 3 s at least, who keeps for it.
+	keptEvery = 2 * time.Second
 )
 
 // carried is what a worker's cores are counted with. It asks itself twice: before it
@@ -40,12 +44,14 @@ type carried struct {
 	costs  map[Lease]Cost
 	played map[Lease]bool // by leases that were found to fit
 	kept   []*kept        // in the order in which they get the cores
+	strain strain
 }
 
 // kept is a push that a worker keeps its cores for.
 type kept struct {
 	Task
-	asked bool // for, just now
+	asked   time.Time // when the queue was asked for it, or had brought it
+	missing bool      // the queue did not have it when it was asked last
 }
 
 func newCarried(c Capacity) carried {
@@ -115,8 +121,10 @@ func (c *carried) keep(t Task, yes bool) {
 		if at < 0 {
 			at = len(c.kept)
 		}
-		c.kept = slices.Insert(c.kept, at, &kept{Task: t})
-	case !yes && i >= 0:
+		c.kept = slices.Insert(c.kept, at, &kept{Task: t, asked: time.Now()})
+	case yes:
+		c.kept[i].asked, c.kept[i].missing = time.Now(), false
+	case i >= 0:
 		c.kept = slices.Delete(c.kept, i, i+1)
 	}
 }
@@ -125,24 +133,48 @@ func (c *carried) keptLocked(t Task) int {
 	return slices.IndexFunc(c.kept, func(k *kept) bool { return k.ID == t.ID && k.Epoch == t.Epoch })
 }
 
-// ask returns the tasks whose turn it is to get the cores that are kept for them, but
-// those that were returned before and have not been answered.
-func (c *carried) ask() (all []*kept) {
+// wanted returns a task whose turn it is to get the cores that are kept for it, and that
+// was not here lately.
+func (c *carried) wanted(goesOn bool) (Task, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !goesOn && c.strain.busy {
+		return Task{}, false // it would be refused
+	}
 	for i, k := range c.kept {
-		if (i == 0 || k.GoesOn) && !k.asked {
-			k.asked = true
-			all = append(all, k)
+		if k.GoesOn == goesOn && (i == 0 || goesOn) && time.Since(k.asked) >= keptEvery {
+			k.asked = time.Now()
+			return k.Task, true
 		}
 	}
-	return all
+	return Task{}, false
 }
 
-func (c *carried) answered(k *kept) {
+// missing keeps no cores for a task any more that was missing twice in a row: once it may
+// be with a worker that refuses it just then.
+func (c *carried) missing(t Task) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k.asked = false
+	switch i := c.keptLocked(t); {
+	case i < 0:
+	case c.kept[i].missing:
+		c.kept = slices.Delete(c.kept, i, i+1)
+	default:
+		c.kept[i].missing = true
+	}
+}
+
+// measured notes how much of its cores this worker has used until a time.
+func (w *Worker) measured(at time.Time, used time.Duration) {
+	c := &w.carried
+	if c.capacity.Cores <= 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.strain.look(at, used, c.capacity.Cores) {
+		w.Log.Warn("the use of cores has changed what is taken", "used_up", c.strain.busy, "cores", c.capacity.Cores)
+	}
 }
 
 // takes says whether a task may fit. Where cores are kept, nothing new takes them: what
@@ -151,6 +183,8 @@ func (c *carried) takes(t Task) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch i := c.keptLocked(t); {
+	case !t.GoesOn && c.strain.busy:
+		return false
 	case i == 0, i > 0 && t.GoesOn: // the store says whether it fits by now
 		return true
 	case !t.GoesOn && len(c.kept) > 0:
@@ -180,31 +214,31 @@ func (w *Worker) Takes(goesOn bool) bool {
 	return w.SlotsTaken() < w.Slots && w.carried.takes(Task{GoesOn: goesOn})
 }
 
-// takeKept takes what this worker keeps its cores for as soon as it fits, until ctx
-// ends. The queue brings it to any worker, and to this one perhaps never.
-func (w *Worker) takeKept(ctx context.Context) {
-	var taking sync.WaitGroup
-	defer taking.Wait()
-	for ctx.Err() == nil {
-		for _, k := range w.carried.ask() {
-			taking.Go(func() {
-				defer w.carried.answered(k)
-				_ = w.Handle(ctx, k.Task) // its own task comes again as well
-			})
-		}
-		pause(ctx, keptEvery)
+// Wanted returns a task that is to be taken from the queue now, before all others: this
+// worker keeps its cores for it. The queue would bring it to any worker, and to this one
+// perhaps never.
+func (w *Worker) Wanted(goesOn bool) (Task, bool) {
+	if w.SlotsTaken() >= w.Slots {
+		return Task{}, false
 	}
+	return w.carried.wanted(goesOn)
 }
 
+// Missing says that nothing waits in the queue of what Wanted returned: its push runs
+// elsewhere or has ended.
+func (w *Worker) Missing(t Task) { w.carried.missing(t) }
+
 // fits says whether a, whose plan is known, may be played here. It is asked before
-// the room is opened.
+// its encoders and the room are opened.
 func (w *Worker) fits(a *attempt) error {
 	cost, capacity := a.cost(), w.carried.capacity
-	if !w.carried.fit(a.lease, cost) {
+	// Of what is larger than this worker the store says where it runs, once it knows.
+	unasked := capacity.larger(cost) && !capacity.larger(a.push.Cost)
+	if unasked || !w.carried.fit(a.lease, cost) {
 		a.log.Info("push does not fit", "cores", capacity.cores(cost), "taken", capacity.cores(w.carried.place(a.lease).Taken))
 		return ErrCapacity
 	}
-	if limit := capacity.limit(); limit > 0 && cost > limit {
+	if limit := capacity.limit(); capacity.larger(cost) {
 		a.Warned(media.WarnTooSlow, fmt.Sprintf("the push needs about %.1f cores, and this worker has %.1f for all pushes: it may be too slow for it; "+
 			"a smaller width and height cost less, and a copied picture least", capacity.cores(cost), capacity.cores(limit)))
 	}
@@ -215,12 +249,13 @@ func (w *Worker) fits(a *attempt) error {
 func (a *attempt) cost() Cost {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.costLocked()
+	return a.costLocked(0)
 }
 
-func (a *attempt) costLocked() Cost {
+// costLocked is cost, with so much being sent.
+func (a *attempt) costLocked(sent media.BitsPerSecond) Cost {
 	if a.plan == nil {
 		return max(a.push.Cost, LeastCost)
 	}
-	return costOf(a.source, a.plan, a.push.Spec.Options.Video)
+	return costOf(a.source, a.plan, a.push.Spec.Options.Video, sent)
 }

@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,9 +121,47 @@ func TestAWorkerWhoseCoresAreTakenAsksForNothing(t *testing.T) {
 	})
 }
 
+func TestAWorkerThatUsesUpItsCoresTakesOnlyWhatMustGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		goesOn := of("old")
+		goesOn.Epoch, goesOn.StartedAt = 2, time.Now()
+		began, rate := time.Now(), atomic.Int64{}
+		w := &world{store: newFakeStore(of("new"), goesOn)}
+		c := w.config("w1", newRecoding(nil))
+		c.Slots, c.Capacity = 50, Capacity{Cores: 2, Speed: 100 * LeastCost}
+		c.CPU = func() time.Duration { return time.Since(began) * time.Duration(rate.Load()) / 100 }
+		rate.Store(195)
+		w.worker = NewWorker(c)
+		ctx, cancel := context.WithCancel(context.Background())
+		w.stop = cancel
+		w.ran.Go(func() { w.worker.Run(ctx) })
+		defer w.close()
+		time.Sleep(strainTime - renewEvery/2)
+		require.True(t, w.worker.Takes(false), "a burst of starts closes nothing")
+		time.Sleep(2 * renewEvery)
+		require.False(t, w.worker.Takes(false))
+		require.True(t, w.told().Capacity.Full)
+		require.Zero(t, w.told().Capacity.Free())
+		require.ErrorIs(t, <-w.handle(Task{ID: "new", Epoch: 1}), ErrCapacity)
+		require.Equal(t, map[string]Waiting{"new": WaitingForCapacity}, w.store.refused)
+		w.worker.carried.keep(Task{ID: "new", Epoch: 1}, true)
+		time.Sleep(keptEvery)
+		_, wanted := w.worker.Wanted(false)
+		require.False(t, wanted, "nor what its cores are kept for")
+		w.worker.carried.keep(Task{ID: "new", Epoch: 1}, false)
+		require.True(t, w.worker.Takes(true))
+		w.handle(Task{ID: "old", Epoch: 2, GoesOn: true})
+		synctest.Wait()
+		require.Equal(t, 1, w.worker.Running())
+		rate.Store(100) // it has used less than was told before
+		time.Sleep(strainTime + 2*renewEvery)
+		require.True(t, w.worker.Takes(false))
+	})
+}
+
 func TestAWorkerWhoseSlotsAreTakenAsksForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldFor(1, playFor(time.Hour), of("a")) // as one may be that has claimed a push itself
+		w := newWorldFor(1, playFor(time.Hour), of("a"))
 		defer w.close()
 		require.True(t, w.worker.Takes(false))
 		w.handle(Task{ID: "a", Epoch: 1})
@@ -170,6 +209,26 @@ func TestAPushLargerThanAWorkerRunsAloneAndIsWarned(t *testing.T) {
 		require.Equal(t, 1, r.opened("large"))
 		require.Equal(t, string(media.WarnTooSlow), FakeStore{w.store}.Get("large").Warnings[0].Code)
 		require.False(t, w.worker.Takes(true), "nothing comes beside it")
+	})
+}
+
+func TestWhatIsLargerThanAnEmptyWorkerIsGivenBackForALargerOneAndDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := of("large")
+		p.CreatedAt = time.Now()
+		r := newRecoding(map[string]int{"large": 199})
+		w := newCounted(r, p)
+		defer w.close()
+		w.store.set(func(s *fakeStore) { s.workers["w2"], s.limits["w2"] = true, 200*LeastCost })
+		require.NoError(t, <-w.handle(Task{ID: "large", Epoch: 1}))
+		require.Equal(t, 200*LeastCost, FakeStore{w.store}.Get("large").Cost, "the store knows by now")
+		time.Sleep(LargerTime - time.Second)
+		require.ErrorIs(t, <-w.handle(Task{ID: "large", Epoch: 2}), ErrCapacity)
+		require.True(t, w.worker.Takes(false), "nor are cores kept for it")
+		time.Sleep(2 * time.Second)
+		w.handle(Task{ID: "large", Epoch: 2})
+		synctest.Wait()
+		require.Equal(t, 1, r.opened("large"), "the larger one may be full for ever")
 	})
 }
 

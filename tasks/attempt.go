@@ -87,8 +87,10 @@ func (a *attempt) Planned(info media.SourceInfo, live bool, plan media.Plan) {
 	if before := a.planBefore(); before == nil || before.String() != plan.String() {
 		a.eventLocked(Event{Type: EventPlan, Message: plan.String()})
 	}
+	if a.plan == nil || a.plan.String() != plan.String() {
+		a.log.Info("planned", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan.String())
+	}
 	a.source, a.plan, a.planned = reportOf(info, live), &plan, true
-	a.log.Info("planned", "container", info.Container, "live", live, "duration", info.Duration, "plan", plan.String())
 }
 
 // planBefore is the plan that clients were shown last, in this attempt or the
@@ -200,7 +202,7 @@ func (a *attempt) renewal(now time.Time) Renewal {
 		a.samples.look(now, a.meter.Since)
 	}
 	r := Renewal{
-		Lease: a.lease, State: a.state, Progress: progress, Started: a.started, Cost: a.costLocked(),
+		Lease: a.lease, State: a.state, Progress: progress, Started: a.started, Cost: a.costLocked(progress.Bitrate),
 		Settled: a.settledLocked(now), Events: a.events[:len(a.events):len(a.events)], Samples: a.samples.untold,
 	}
 	if a.planned {
@@ -234,7 +236,7 @@ func (a *attempt) registration(now time.Time) Registration {
 	p, progress := a.push, a.meter.Snapshot(now)
 	p.State, p.Desired, p.Epoch, p.Worker = a.state, DesiredRun, a.lease.Epoch, a.lease.Worker
 	p.StartedAt, p.Warnings, p.Progress, p.Trouble = a.started, a.warnings, &progress, a.troubles.now
-	p.Cost = a.costLocked()
+	p.Cost = a.costLocked(progress.Bitrate)
 	if a.plan != nil { // else what the attempt before told stands
 		p.Source, p.Plan = a.source, a.plan
 	}

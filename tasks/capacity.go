@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/roomcast/roomcast/media"
 )
@@ -14,9 +15,20 @@ const (
 	// fullShare is how much of its cores a worker may plan with: pictures cost more
 	// in one scene than in the next, and sources are opened meanwhile.
 	fullShare = 0.85
+	// busyShare is how much of them a worker may use and still take new pushes; then it
+	// takes none until it is back at fullShare.
+	busyShare = 0.95
+	// strainTime is over how long that is measured: hundreds that start at once use
+	// all cores for a moment.
+	strainTime = 5 * time.Second
 	// LeastCost is what any push costs, for it is fetched, taken apart, paced and sent:
 	// 0.2 % of a core measured, with 100 copies of 720p at 2.1 Mb/s, media hosts included.
 	LeastCost Cost = 300_000
+	// leastBits is the bit rate a second up to which a push costs no more than that.
+	leastBits = 2_000_000
+	// bitCost is what each bit a second beyond it costs: 0.022 % of a core for 1 Mb/s,
+	// measured with 40 copies each of 2 to 16 Mb/s.
+	bitCost = 0.035
 	// soundCost is what re-encoded sound costs beside that: 1.2 % of a core measured.
 	soundCost Cost = 1_700_000
 	// decodeShare is what a pixel costs that is decoded and scaled, where one that is
@@ -27,16 +39,18 @@ const (
 	// bound what it tells: of a live source it is a guess.
 	usualFPS          = 30
 	leastFPS, mostFPS = 5, 120
+	// mostBits bounds what a source tells in the same way.
+	mostBits = 100_000_000
 )
 
 // slowMachine is how many pixels a core encodes in a second where that could not
 // be measured: few machines are slower.
 const slowMachine Cost = 50_000_000
 
-// costOf is what a push costs whose source s is played as p says; what is not known
-// yet counts as copied.
-func costOf(s *SourceReport, p *media.Plan, asked media.VideoOptions) Cost {
-	cost := LeastCost
+// costOf is what a push costs whose source s is played as p says, and of which so much
+// is sent; what is not known yet counts as copied.
+func costOf(s *SourceReport, p *media.Plan, asked media.VideoOptions, sent media.BitsPerSecond) Cost {
+	cost := LeastCost + Cost(bitCost*float64(min(max(s.bitrate(), sent, leastBits), mostBits)-leastBits))
 	if p == nil {
 		return cost
 	}
@@ -69,6 +83,16 @@ func (s *SourceReport) picture() TrackReport {
 	return TrackReport{}
 }
 
+// bitrate is that of all tracks of a source, as far as it tells.
+func (s *SourceReport) bitrate() (all media.BitsPerSecond) {
+	if s != nil {
+		for _, t := range s.Tracks {
+			all += media.BitsPerSecond(t.BitrateKbps * 1000)
+		}
+	}
+	return all
+}
+
 // Capacity is what a machine has for pushes.
 type Capacity struct {
 	Cores float64 // that the worker may use; 0: nothing is counted
@@ -80,7 +104,34 @@ func (c Capacity) speed() Cost { return cmp.Or(c.Speed, slowMachine) }
 // limit is how much a worker takes; 0 when nothing is counted.
 func (c Capacity) limit() Cost { return Cost(fullShare * c.Cores * float64(c.speed())) }
 
+// larger says whether a push is larger than the whole worker.
+func (c Capacity) larger(cost Cost) bool { return c.limit() > 0 && cost > c.limit() }
+
 func (c Capacity) cores(cost Cost) float64 { return float64(cost) / float64(c.speed()) }
+
+// strain is whether a worker uses up its cores, whatever its pushes are counted with:
+// figures of a machine and of sources may be wrong.
+type strain struct {
+	at   time.Time
+	used time.Duration // of cores, until then
+	busy bool
+}
+
+// look notes how much of its cores a worker has used until a time, and says whether
+// that has changed it.
+func (s *strain) look(at time.Time, used time.Duration, cores float64) (changed bool) {
+	over := at.Sub(s.at)
+	if over < strainTime {
+		return false
+	}
+	was := s.busy
+	if !s.at.IsZero() {
+		share := (used - s.used).Seconds() / over.Seconds() / cores
+		s.busy = share > busyShare || was && share > fullShare
+	}
+	s.at, s.used = at, used
+	return s.busy != was
+}
 
 // Place is what a worker has beside a push that it would take.
 type Place struct {
@@ -93,7 +144,8 @@ type Place struct {
 }
 
 // fits says whether a push of this cost fits beside what is there. What is larger
-// than a whole worker fits where nothing is: else it would wait for ever.
+// than a whole worker fits where nothing is: else it would wait for ever. Where a larger
+// one is there the store gives it that first.
 func (p Place) fits(c Cost) bool {
 	return p.Counted || p.Limit <= 0 || p.Taken <= 0 || p.Taken+c <= p.Limit
 }
@@ -105,7 +157,7 @@ type CapacityReport struct {
 	Speed Cost    `json:"speed"` // of one core
 	Taken Cost    `json:"taken"`
 	Limit Cost    `json:"limit"`
-	Full  bool    `json:"full,omitempty"` // nothing new is taken: no copy fits, or the cores are kept for what waits
+	Full  bool    `json:"full,omitempty"` // nothing new is taken: no copy fits, the cores are used up, or kept for what waits
 }
 
 // Free is how many cores new pushes may have.

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,9 +40,30 @@ func TestAPushCostsWhatIsDecodedAndEncoded(t *testing.T) {
 		"a record without its source's tracks": {nil, planOf(media.Transcode, media.Copy, media.Output{Width: 1280, Height: 720}), media.VideoOptions{}, LeastCost + hd},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.InDelta(t, float64(c.want), float64(costOf(c.source, c.plan, c.asked)), 2)
+			require.InDelta(t, float64(c.want), float64(costOf(c.source, c.plan, c.asked, 0)), 2)
 		})
 	}
+}
+
+func TestACopyCostsByItsBitRate(t *testing.T) {
+	at := func(told, sent media.BitsPerSecond) Cost {
+		source := sourceOf(1280, 720, 30)
+		source.Tracks[1].BitrateKbps = int64(told) / 1000
+		return costOf(source, planOf(media.Copy, media.Copy, media.Output{}), media.VideoOptions{}, sent)
+	}
+	const mb = 1_000_000
+	require.Equal(t, LeastCost, at(0, 0), "it is not known")
+	require.Equal(t, LeastCost, at(leastBits, 0))
+	require.InDelta(t, float64(LeastCost)+6*mb*bitCost, float64(at(8*mb, 0)), 2)
+	require.Equal(t, at(8*mb, 0), at(0, 8*mb), "a source that does not tell")
+	require.Equal(t, at(8*mb, 0), at(mb, 8*mb), "or tells too little")
+	require.Equal(t, at(mostBits, 0), at(mostBits*mostBits, 0), "or nonsense")
+	source := sourceOf(1280, 720, 30)
+	source.Tracks[0].BitrateKbps, source.Tracks[1].BitrateKbps = 1000, 7000
+	require.Equal(t, at(8*mb, 0), costOf(source, planOf(media.Copy, media.Copy, media.Output{}), media.VideoOptions{}, 0), "all tracks are fetched")
+	recoded := planOf(media.Transcode, media.Copy, media.Output{})
+	unknown := sourceOf(1280, 720, 30)
+	require.Equal(t, at(8*mb, 0)-LeastCost, costOf(source, recoded, media.VideoOptions{}, 0)-costOf(unknown, recoded, media.VideoOptions{}, 0), "what is re-encoded is fetched, too")
 }
 
 func TestAPushFitsBesideOthersOrAlone(t *testing.T) {
@@ -59,6 +81,23 @@ func TestAPushFitsBesideOthersOrAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.place.fits(c.cost)) })
 	}
+}
+
+func TestAWorkerIsBusyWhileItUsesUpItsCores(t *testing.T) {
+	var s strain
+	at, used := time.Now(), time.Hour
+	look := func(over time.Duration, cores float64) bool {
+		at, used = at.Add(over), used+time.Duration(cores*float64(over))
+		s.look(at, used, 2)
+		return s.busy
+	}
+	require.False(t, look(time.Second, 2), "the first look measures nothing")
+	require.False(t, look(strainTime-time.Second, 2))
+	require.False(t, look(time.Second, 1), "not all of the time")
+	require.True(t, look(strainTime, 1.92))
+	require.True(t, look(strainTime, 1.72), "it goes on until there is room again")
+	require.False(t, look(strainTime, 1.68))
+	require.False(t, look(strainTime, 1.88))
 }
 
 func TestAWorkerPlansWithAPartOfItsCores(t *testing.T) {

@@ -12,8 +12,9 @@ import (
 const claimsAtOnce = 64
 
 // errClaimedTwice sends a task back whose push is being claimed here just now, or was a
-// moment ago: the store would take that for a reply that was lost, and give it again.
-var errClaimedTwice = errors.New("the push is being claimed here already")
+// moment ago: the store would take that for a reply that was lost, and give it again. So
+// it does while an older attempt ends here: there is one publisher at a time.
+var errClaimedTwice = errors.New("the push is in this worker already")
 
 // claimant is an attempt that is to be this worker's.
 type claimant struct {
@@ -25,15 +26,13 @@ type claimant struct {
 // claims at the same time does it in one call, so that what it finds running is what
 // runs.
 func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
+	w.awaitOlder(ctx, t)
 	// What is claimed must be run: who asks waits for the answer.
 	ctx = context.WithoutCancel(ctx)
 	c := claimant{lease: Lease{ID: t.ID, Epoch: t.Epoch, Worker: w.Name}}
 	claimed, err := w.claims.ask(ctx, c)
 	if err == nil {
 		err = claimed.err
-	}
-	if err == nil {
-		w.registerAfter(claimed)
 	}
 	if isTaken(err) {
 		w.Log.Info("attempt not taken", "push_id", t.ID, "epoch", t.Epoch, "reason", err)
@@ -42,10 +41,27 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	return claimed.attempt, err
 }
 
+// awaitOlder waits for an older attempt of t's push that is ending here, for a lease at
+// most. The push has no owner meanwhile: nobody would renew what only waits.
+func (w *Worker) awaitOlder(ctx context.Context, t Task) {
+	w.mu.Lock()
+	older := w.attempts[t.ID]
+	w.mu.Unlock()
+	if older == nil {
+		return
+	}
+	w.askRenewOf(t.ID) // it may not know that it is lost
+	ctx, cancel := context.WithTimeout(ctx, w.Lease)
+	defer cancel()
+	select {
+	case <-older.done:
+	case <-ctx.Done():
+	}
+}
+
 // claimed is what became of a claimant.
 type claimed struct {
 	attempt *attempt
-	older   *attempt // of the push, which is still ending here; nil: attempt is registered, or prepares
 	err     error
 }
 
@@ -61,10 +77,10 @@ func (w *Worker) claimAll(asked []claimant) ([]claimed, error) {
 	for i, c := range asked {
 		others, err := w.others(c.lease.ID)
 		switch {
+		case w.has(c.lease.ID), c.prepared == nil && (twice[c.lease.ID] || w.prepares(c.lease)):
+			err = errClaimedTwice
 		case err == nil && c.prepared != nil:
 			err = w.refusal()
-		case c.prepared == nil && (twice[c.lease.ID] || w.has(c.lease)): // a later attempt waits until the one before has ended, which has to run for that
-			err = errClaimedTwice
 		}
 		twice[c.lease.ID] = true
 		if err != nil {
@@ -98,19 +114,18 @@ func (w *Worker) enter(c claimant, answer ClaimAnswer, sent time.Time) claimed {
 		return claimed{err: err}
 	case a != nil:
 		a.refresh(answer.Push, sent)
-		return claimed{attempt: a, older: w.register(a)}
+		w.register(a)
+		return claimed{attempt: a}
 	}
 	a = w.newAttempt(c.lease, answer.Claimed)
 	a.age.set(sent)
-	if err != nil {
-		if err = w.prepare(a); err != nil {
-			return claimed{err: err}
-		}
-		w.carried.begin(c.lease, answer.Push.Cost)
-		return claimed{attempt: a}
+	if err == nil {
+		w.register(a)
+	} else if err = w.prepare(a); err != nil {
+		return claimed{err: err}
 	}
 	w.carried.begin(c.lease, answer.Push.Cost)
-	return claimed{attempt: a, older: w.register(a)}
+	return claimed{attempt: a}
 }
 
 func (w *Worker) newAttempt(l Lease, c Claimed) *attempt {

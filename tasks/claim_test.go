@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/roomcast/roomcast/media"
 )
 
 // slowClaims is a store whose claims take a while.
@@ -81,25 +79,38 @@ func TestATaskThatComesAgainWhileItsPushIsClaimedIsNotClaimedOnceMore(t *testing
 	})
 }
 
-func TestWhoIsClaimedTogetherWithAPushThatStillEndsHereDoesNotWaitForThat(t *testing.T) {
+func TestAPushIsNotClaimedWhileAnOlderAttemptOfItEndsHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldFor(100, lingerIn("a"), of("a"), of("first"), of("b"))
+		w := newWorldFor(100, lingerIn("a"), of("a"), of("b")) // for longer than a lease
 		defer w.close()
-		w.worker.Store = &slowClaims{fakeStore: w.store}
 		state := func(id string) State { return FakeStore{w.store}.Get(id).State }
-		w.handle(Task{ID: "a", Epoch: 1})
+		first := w.handle(Task{ID: "a", Epoch: 1})
 		time.Sleep(time.Second)
 		w.store.set(func(s *fakeStore) { s.pushes["a"] = Push{ID: "a", State: Queued, Desired: DesiredRun, Epoch: 2} }) // taken over
-		w.handle(Task{ID: "first", Epoch: 1})
-		synctest.Wait()
-		w.handle(Task{ID: "a", Epoch: 2})
-		synctest.Wait()
+		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 2}), errClaimedTwice)
+		require.Equal(t, Queued, state("a"), "nobody has it who would not renew it")
+		second := w.handle(Task{ID: "a", Epoch: 2}) // the queue brings it again
 		w.handle(Task{ID: "b", Epoch: 1})
-		time.Sleep(2 * renewEvery)
-		require.Equal(t, Publishing, state("b"))
-		require.Equal(t, Starting, state("a"), "there is one publisher at a time")
-		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Equal(t, Publishing, state("b"), "others do not wait for that")
+		require.Equal(t, Queued, state("a"))
+		require.NoError(t, <-first)
+		synctest.Wait()
 		require.Equal(t, Publishing, state("a"))
+		require.Empty(t, second)
+	})
+}
+
+func TestAPushIsNotTakenFromAnAttemptHereThatOwnsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldFor(100, playFor(time.Hour), of("a"))
+		defer w.close()
+		w.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(time.Second)
+		begin := time.Now()
+		require.ErrorIs(t, <-w.handle(Task{ID: "a", Epoch: 2}), errClaimedTwice, "it may be announced, and comes again")
+		require.Equal(t, 3*time.Second, time.Since(begin))
+		require.Equal(t, Publishing, FakeStore{w.store}.Get("a").State)
 	})
 }
 
@@ -138,48 +149,5 @@ func TestATaskThatComesAgainWhileItsAttemptIsPreparedLeavesThePushToThat(t *test
 		require.NoError(t, err)
 		require.ErrorIs(t, answers[0].err, errClaimedTwice)
 		require.NoError(t, answers[1].err)
-		require.Nil(t, answers[1].older, "nobody has to make way for it")
-	})
-}
-
-func TestWhatFollowsIsKnownUntilItRunsHoweverManyFollow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorldFor(2, playFor(time.Second))
-		defer w.close()
-		var all []*attempt
-		for epoch := int64(1); epoch <= 3; epoch++ {
-			a := w.worker.newAttempt(Lease{ID: "a", Epoch: epoch, Worker: w.worker.Name}, Claimed{Push: of("a")})
-			w.worker.register(a)
-			all = append(all, a)
-		}
-		w.worker.forget(all[0])
-		require.Nil(t, w.worker.register(all[1]))
-		require.True(t, w.worker.has(all[2].lease))
-		require.Same(t, all[1], w.worker.register(all[2]))
-		w.worker.forget(all[1])
-		require.Nil(t, w.worker.register(all[2]))
-		w.worker.forget(all[2])
-		require.Empty(t, w.worker.following)
-	})
-}
-
-func TestAnAttemptEndsThatFollowsNoSoonerThanALaterOneOfItsPush(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorldFor(2, playFor(time.Second))
-		defer w.close()
-		of := func(epoch int64) *attempt {
-			return w.worker.newAttempt(Lease{ID: "a", Epoch: epoch, Worker: w.worker.Name}, Claimed{Push: of("a")})
-		}
-		first, second, third := of(1), of(2), of(3)
-		for _, a := range []*attempt{first, third, second} {
-			w.worker.register(a)
-		}
-		w.worker.forget(first)
-		require.Nil(t, w.worker.register(third))
-		require.Nil(t, w.worker.register(second))
-		require.ErrorIs(t, second.cause(), media.ErrLost)
-		require.NoError(t, third.cause())
-		require.Same(t, third, w.worker.attempts["a"])
-		require.Empty(t, w.worker.following)
 	})
 }

@@ -43,12 +43,16 @@ func TestAnAttemptThatALaterOneReplacedHereIsToldOf(t *testing.T) {
 		w := newWorld(playFor(5*time.Second), queued("a"))
 		defer w.close()
 		first := w.handle(Task{ID: "a", Epoch: 1})
+		begin := time.Now()
 		time.Sleep(1500 * time.Millisecond)
 		w.store.set(func(s *fakeStore) { p := queued("a"); p.Epoch = 2; s.pushes["a"] = p })
+		before := len(w.store.renewed())
 		second := w.handle(Task{ID: "a", Epoch: 2})
 		require.NoError(t, <-first)
+		require.Equal(t, 1500*time.Millisecond, time.Since(begin), "at once")
 		require.NoError(t, <-second)
-		require.Equal(t, []Lease{{ID: "a", Epoch: 1, Worker: "w1"}}, w.store.over())
+		told := w.store.renewed()[before]
+		require.Equal(t, Lease{ID: "a", Epoch: 1, Worker: "w1"}, told.Lease, "the store hears that its worker has not vanished")
 	})
 }
 

@@ -43,12 +43,14 @@ func (w *Worker) Refuse() {
 //
 // A push stays in its room until its next attempt is prepared elsewhere, or will not
 // be. Only so many are announced at a time as other workers get ready in time: who
-// opens a source takes time from those that change over. When Redis is away all leave
-// at once.
+// opens a source takes time from those that change over. All leave at once when Redis
+// has answered none for as long as a call may take.
 func (w *Worker) Drain(ctx context.Context) {
 	w.Refuse()
 	inTime, cancel := context.WithTimeout(ctx, handoverTime)
 	defer cancel()
+	away := time.AfterFunc(storeTime, cancel)
+	defer away.Stop()
 	var leaving sync.WaitGroup
 	var last []*attempt
 	waves, all := newWaves(), inLeavingOrder(w.snapshot())
@@ -61,11 +63,7 @@ func (w *Worker) Drain(ctx context.Context) {
 		default:
 			waves.enter(inTime, a, len(all)-i)
 			leaving.Go(func() {
-				ready, err := w.leaveWarm(inTime, a)
-				waves.left(a, ready)
-				if unreachable(err) && !isTaken(err) {
-					cancel()
-				}
+				waves.left(a, w.leaveWarm(inTime, a, away))
 			})
 		}
 	}
@@ -97,10 +95,10 @@ func inLeavingOrder(all []*attempt) []*attempt {
 }
 
 // leaveWarm ends a here once its next attempt waits for nothing but the release, or
-// will not be ready in time; it says whether it was, or what came between.
-func (w *Worker) leaveWarm(ctx context.Context, a *attempt) (ready bool, err error) {
+// will not be ready in time; it says whether it was.
+func (w *Worker) leaveWarm(ctx context.Context, a *attempt, away *time.Timer) (ready bool) {
 	begin := time.Now()
-	successor, err := w.awaitSuccessor(ctx, a)
+	successor, err := w.awaitSuccessor(ctx, a, away)
 	if err != nil {
 		a.log.Warn("next attempt could not be announced", "error", err)
 	}
@@ -112,14 +110,26 @@ func (w *Worker) leaveWarm(ctx context.Context, a *attempt) (ready bool, err err
 		case <-ctx.Done():
 		}
 	}
-	return successor != "", err
+	return successor != ""
 }
 
 // awaitSuccessor announces a and returns the worker that is ready to go on with it, or
-// nothing when there will be none.
-func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt) (successor string, err error) {
-	for first := true; ; first = false {
-		announced, err := w.announce(ctx, a, first)
+// nothing when there will be none. Redis may fail meanwhile: away is put off by each
+// answer.
+func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt, away *time.Timer) (successor string, err error) {
+	again := func(err error) bool { return a.cause() == nil && unreachable(err) && !isTaken(err) }
+	for {
+		var announced bool
+		err := retryWhile(ctx, again, func() (err error) {
+			if announced, err = w.announce(ctx, a); err != nil {
+				return err
+			}
+			away.Reset(storeTime)
+			if !announced && w.cutOff() { // so were the others, who may not have said yet that they are there
+				return ErrUnsure
+			}
+			return nil
+		})
 		if ctx.Err() != nil {
 			return "", nil
 		}
@@ -132,9 +142,9 @@ func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt) (successor stri
 	}
 }
 
-// announce says that a is about to leave, and rings for its next attempt if it is the
-// first time.
-func (w *Worker) announce(ctx context.Context, a *attempt, ring bool) (bool, error) {
+// announce says that a is about to leave, and rings for its next attempt: Redis may have
+// come back without the announcement of before, or without the bell.
+func (w *Worker) announce(ctx context.Context, a *attempt) (bool, error) {
 	var announced bool
 	var err error
 	answered := make(chan struct{})
@@ -143,7 +153,7 @@ func (w *Worker) announce(ctx context.Context, a *attempt, ring bool) (bool, err
 		ctx, cancel := context.WithTimeout(ctx, storeTime)
 		defer cancel()
 		announced, err = w.Handovers.Announce(ctx, a.lease)
-		if err == nil && announced && ring {
+		if err == nil && announced {
 			next := a.push
 			next.Epoch = a.lease.Epoch + 1
 			err = w.Queue.Enqueue(ctx, TaskOf(next), true)

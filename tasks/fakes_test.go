@@ -20,6 +20,7 @@ type fakeStore struct {
 	mu         sync.Mutex
 	pushes     map[string]Push
 	workers    map[string]bool      // that have renewed
+	limits     map[string]Cost      // of those
 	last       map[string]Lease     // push id → the attempt that left it last
 	announced  map[string]int64     // push id → the attempt that may prepare
 	successors map[string]string    // push id → who is ready
@@ -49,7 +50,7 @@ type keeper struct {
 
 func newFakeStore(ps ...Push) *fakeStore {
 	s := &fakeStore{
-		pushes: map[string]Push{}, workers: map[string]bool{}, last: map[string]Lease{}, announced: map[string]int64{},
+		pushes: map[string]Push{}, workers: map[string]bool{}, limits: map[string]Cost{}, last: map[string]Lease{}, announced: map[string]int64{},
 		successors: map[string]string{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{},
 		refused: map[string]Waiting{}, lease: 3 * time.Second, keepers: map[string]keeper{}, short: map[string]time.Time{},
 	}
@@ -106,7 +107,7 @@ func (s *fakeStore) claim(l Lease, place Place, keys ...string) (Claimed, error)
 		return Claimed{}, ErrNoKey
 	case p.Strikes >= IsolationStrikes && place.Others > 0 && (place.Others > 1 || !waited):
 		return Claimed{}, ErrIsolated
-	case !place.fits(max(p.Cost, LeastCost)):
+	case !place.fits(max(p.Cost, LeastCost)), !place.Counted && s.larger(p, place):
 		if p.Worker == "" {
 			p.Waiting = WaitingForCapacity
 			s.pushes[l.ID] = p
@@ -126,20 +127,38 @@ func (s *fakeStore) claim(l Lease, place Place, keys ...string) (Claimed, error)
 	return Claimed{Push: p, Envelope: "sealed"}, nil
 }
 
-// noCapacity is no_capacity() of lua/claim.lua.
-func (s *fakeStore) noCapacity(p Push, worker string, place Place) error {
-	k, lacks := s.keepers[p.ID], place.Taken+max(p.Cost, LeastCost)-place.Limit
-	elsewhere := k.worker != "" && k.worker != worker && time.Now().Before(k.until) && k.lacks <= lacks
+// age is since when a push waits for cores.
+func (s *fakeStore) age(p Push) time.Duration {
 	since := s.short[p.ID]
 	if p.StartedAt.IsZero() {
 		since = p.CreatedAt
 	}
-	age, keeps := time.Since(cmp.Or(since, time.Now())), GiveWayAfter
+	return time.Since(cmp.Or(since, time.Now()))
+}
+
+// larger is larger() of lua/claim.lua.
+func (s *fakeStore) larger(p Push, place Place) bool {
+	if place.Limit <= 0 || p.Cost <= place.Limit || s.age(p) >= LargerTime {
+		return false
+	}
+	for name, stays := range s.workers {
+		if stays && s.limits[name] >= p.Cost {
+			return true
+		}
+	}
+	return false
+}
+
+// noCapacity is no_capacity() of lua/claim.lua.
+func (s *fakeStore) noCapacity(p Push, worker string, place Place) error {
+	k, lacks := s.keepers[p.ID], place.Taken+max(p.Cost, LeastCost)-place.Limit
+	elsewhere := k.worker != "" && k.worker != worker && time.Now().Before(k.until) && k.lacks <= lacks
+	age, keeps := s.age(p), GiveWayAfter
 	for age >= 2*keeps {
 		keeps *= 2
 	}
 	givesWay := age >= keeps && age < keeps+GiveWayTime
-	if givesWay || p.StartedAt.IsZero() && age < KeepAfter || elsewhere {
+	if givesWay || s.larger(p, place) || p.StartedAt.IsZero() && age < KeepAfter || elsewhere {
 		return ErrCapacity
 	}
 	s.keepers[p.ID] = keeper{worker, lacks, time.Now().Add(s.lease)}
@@ -177,6 +196,9 @@ func (s *fakeStore) Renew(_ context.Context, w WorkerReport, rs []Renewal) ([]Ve
 	}
 	s.report = w
 	s.workers[w.Name] = w.State != WorkerDraining
+	if w.Capacity != nil {
+		s.limits[w.Name] = w.Capacity.Limit
+	}
 	verdicts := make([]Verdict, len(rs))
 	for i, r := range rs {
 		verdicts[i] = s.renew(r)

@@ -84,8 +84,9 @@ func (w *Worker) report() WorkerReport {
 	r := WorkerReport{
 		Name: w.Name, Version: w.Version, Slots: w.Slots, Since: w.since, State: WorkerReady, Keys: w.Sealer.Keys(), Sandbox: w.Sandbox,
 	}
-	r.Capacity = w.carried.report()
 	r.Load = w.loads.look(time.Now(), w.CPU, w.Memory)
+	w.measured(w.loads.measured())
+	r.Capacity = w.carried.report()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.Used = w.slots
@@ -108,6 +109,13 @@ type loads struct {
 	at   time.Time
 	used time.Duration // of cores, until then
 	last *Load
+}
+
+// measured returns how much of cores was used until the last look.
+func (l *loads) measured() (at time.Time, used time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.at, l.used
 }
 
 // look measures if it is time to, and returns what was measured last; nil at

@@ -13,8 +13,8 @@ import (
 // never released: the push must not lose its bell.
 var errNotHandedOver = errors.New("the push was prepared here and not released in time")
 
-// successorTime is how many leases an attempt waits prepared: its predecessor may
-// vanish meanwhile, and the sweeper needs one and a bit.
+// successorTime is how many leases an attempt waits prepared after its predecessor must
+// have left: that may have vanished, and the sweeper needs one and a bit.
 const successorTime = 2
 
 // successor is what an attempt has that is prepared while its predecessor still
@@ -72,12 +72,13 @@ func (w *Worker) claimOnRelease(ctx context.Context, a *attempt) {
 }
 
 func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
-	ctx, cancel := context.WithTimeout(ctx, successorTime*w.Lease)
+	ctx, cancel := context.WithTimeout(ctx, handoverTime+successorTime*w.Lease)
 	defer cancel()
 	for {
 		h, err := w.handovers.ask(ctx, a.lease)
 		if err == nil && !h.Stands {
-			if err := w.claimPrepared(ctx, a); !errors.Is(err, ErrHandover) {
+			// Trouble that passes gives up nothing: the push goes on here the soonest.
+			if err := w.claimPrepared(ctx, a); !errors.Is(err, ErrHandover) && !errors.Is(err, ErrUnsure) && !isAway(err) {
 				return err
 			}
 		}
@@ -101,7 +102,6 @@ func (w *Worker) claimPrepared(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	w.registerAfter(c)
 	a.log.Info("attempt started", "position", a.successor.from.Position, "prepared", true)
 	close(a.successor.claimed)
 	return nil
@@ -124,18 +124,29 @@ func (a *attempt) refresh(p Push, sent time.Time) {
 	a.troubles.continueFrom(p)
 }
 
-// awaitClaim is the hook by which the media takes a push over: the source is open, and what is missing is the
-// claim.
+// awaitClaim is the hook by which the media takes a push over: the source is open, and
+// what is missing is the claim. It tells the owner once a second: Redis may lose that.
 func (w *Worker) awaitClaim(ctx context.Context, a *attempt) (media.Progress, error) {
-	if !a.owned() {
-		if err := w.Handovers.Ready(ctx, a.lease); err != nil {
-			a.log.Debug("attempt could not be announced as ready", "error", err)
+	t := time.NewTicker(askAgain)
+	defer t.Stop()
+	for {
+		if !a.owned() {
+			w.tellReady(ctx, a)
+		}
+		select {
+		case <-a.successor.claimed:
+			return a.successor.from, nil
+		case <-t.C:
+		case <-ctx.Done():
+			return media.Progress{}, context.Cause(ctx)
 		}
 	}
-	select {
-	case <-a.successor.claimed:
-		return a.successor.from, nil
-	case <-ctx.Done():
-		return media.Progress{}, context.Cause(ctx)
+}
+
+func (w *Worker) tellReady(ctx context.Context, a *attempt) {
+	ctx, cancel := context.WithTimeout(ctx, askAgain)
+	defer cancel()
+	if err := w.Handovers.Ready(ctx, a.lease); err != nil {
+		a.log.Debug("attempt could not be announced as ready", "error", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,22 +15,34 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rings is a Queue whose bells can be heard.
-type rings chan Task
-
-func (r rings) Enqueue(_ context.Context, t Task, _ bool) error {
-	r <- t
-	return nil
-}
-
 // pair is two workers on one store: one publishes a and b, the other is idle.
 type pair struct {
 	*world
-	bells rings
-	other *Worker
-	plays sync.Map // epoch → time at which the room was opened
-	open  time.Duration
-	fault error // of opening the source in the other worker
+	ringing sync.Mutex
+	bells   chan Task
+	other   *Worker
+	plays   sync.Map // epoch → time at which the room was opened
+	open    time.Duration
+	fault   error // of opening the source in the other worker
+}
+
+// Enqueue makes p a Queue whose bells can be heard; it keeps one of those that are the same.
+func (p *pair) Enqueue(_ context.Context, t Task, _ bool) error {
+	p.ringing.Lock()
+	defer p.ringing.Unlock()
+	known := false
+	for range len(p.bells) {
+		select {
+		case waits := <-p.bells:
+			known = known || waits == t
+			p.bells <- waits
+		default: // it was heard just now
+		}
+	}
+	if !known {
+		p.bells <- t
+	}
+	return nil
 }
 
 // second plays like playFor, but opens its source for a while first and then
@@ -70,11 +83,11 @@ func (p *pair) opened() (n int, at time.Time, from time.Duration) {
 }
 
 func newPair(pushes ...Push) *pair {
-	p := &pair{world: newWorldFor(max(2, len(pushes)), playFor(time.Hour), pushes...), bells: make(rings, 10+2*len(pushes)), open: 300 * time.Millisecond}
+	p := &pair{world: newWorldFor(max(2, len(pushes)), playFor(time.Hour), pushes...), bells: make(chan Task, 10+2*len(pushes)), open: 300 * time.Millisecond}
 	p.other = NewWorker(p.config("w2", playerFunc(p.second)))
 	p.other.Slots = p.worker.Slots
 	for _, w := range []*Worker{p.worker, p.other} {
-		w.Handovers, w.Queue = p.store, p.bells
+		w.Handovers, w.Queue = p.store, p
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	stop := p.stop
@@ -155,7 +168,7 @@ func TestAPushStaysInItsRoomUntilThereIsASuccessorOrTheTimeIsOver(t *testing.T) 
 		begin := time.Now()
 		<-p.drain()
 		require.InDelta(t, handoverTime.Seconds(), time.Since(begin).Seconds(), 0.02)
-		require.Len(t, p.bells, 2, "one before and one after: a queue keeps one of them")
+		require.Len(t, p.bells, 1, "one before and one after: a queue keeps one of them")
 		next := p.hear(t)
 		time.Sleep(time.Second)
 		require.Equal(t, 1, p.other.Running())
@@ -185,7 +198,7 @@ func TestADrainEndsSoonWhenRedisIsAway(t *testing.T) {
 		drained := p.drain()
 		time.Sleep(100 * time.Millisecond)
 		p.store.set(func(s *fakeStore) { s.away = true })
-		time.Sleep(askAgain)
+		time.Sleep(storeTime)
 		for _, a := range p.worker.attempts {
 			require.Error(t, a.cause(), "it has left its room, to be written down")
 		}
@@ -194,30 +207,83 @@ func TestADrainEndsSoonWhenRedisIsAway(t *testing.T) {
 	})
 }
 
-// hung is a store whose Redis hangs: go-redis ends a read at its deadline, not when it is
-// cancelled.
-type hung struct{ *fakeStore }
+// hung is a store whose Redis hangs: go-redis ends a read after a time of its own or at its
+// deadline, not when it is cancelled.
+type hung struct {
+	*fakeStore
+	read time.Duration
+}
 
 func (h hung) Announce(ctx context.Context, _ Lease) (bool, error) {
 	deadline, _ := ctx.Deadline()
-	time.Sleep(time.Until(deadline))
+	time.Sleep(min(time.Until(deadline), h.read))
 	return false, &Error{Code: CodeRedisUnavailable, Msg: "i/o timeout"}
 }
 
 func TestADrainWaitsOnceOnlyForRedisThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := many(4 * leastWave)
-		defer p.close()
-		p.worker.Handovers = hung{p.store}
-		all := p.worker.snapshot()
-		drained := p.drain()
-		time.Sleep(storeTime + waveTime)
-		for _, a := range all {
-			require.Error(t, a.cause(), "it leaves its room with the first of them")
+	for _, read := range []time.Duration{time.Minute, 2 * time.Second, 1900 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			p := many(4 * leastWave)
+			defer p.close()
+			p.worker.Handovers = hung{p.store, read}
+			all := p.worker.snapshot()
+			drained := p.drain()
+			time.Sleep(storeTime + time.Millisecond)
+			for _, a := range all {
+				require.Error(t, a.cause(), "it leaves its room with the first of them")
+			}
+			<-drained
+			time.Sleep(storeTime) // for calls that nobody awaits
+		})
+	}
+}
+
+// bring gives bells to the other worker until ctx ends, again after a second those that it
+// refuses, as the queue does.
+func (p *pair) bring(ctx context.Context, bringing *sync.WaitGroup) {
+	for {
+		select {
+		case bell := <-p.bells:
+			bringing.Go(func() {
+				for p.other.Handle(context.Background(), bell) != nil && ctx.Err() == nil {
+					pause(ctx, time.Second)
+				}
+			})
+		case <-ctx.Done():
+			return
 		}
-		<-drained
-		time.Sleep(storeTime) // for calls that nobody awaits
-	})
+	}
+}
+
+func TestADrainLosesNoSuccessorToRedisThatIsAwayForTwoSeconds(t *testing.T) {
+	for name, begin := range map[string]time.Duration{"at its begin": 0, "when the first have been announced": 100 * time.Millisecond, "with its second wave": 400 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const n = 4 * leastWave
+				p := many(n)
+				var bringing sync.WaitGroup
+				defer bringing.Wait()
+				defer p.close()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				bringing.Go(func() { p.bring(ctx, &bringing) })
+				away := func(away bool) { p.store.set(func(s *fakeStore) { s.away = away }) }
+				if begin == 0 {
+					away(true)
+				}
+				drained := p.drain()
+				time.Sleep(begin)
+				away(true)
+				time.Sleep(2 * time.Second)
+				away(false)
+				p.store.set(func(s *fakeStore) { s.workers["w2"] = false }) // until it renews: a failover may lose that
+				<-drained
+				time.Sleep(100 * time.Millisecond)
+				require.Len(t, p.store.successors, n, "each left when its next attempt was ready")
+				require.Equal(t, n, p.other.Running(), "and that has taken over")
+			})
+		})
+	}
 }
 
 // many is a pair whose first worker publishes n pushes.
@@ -411,7 +477,7 @@ func TestAStopWhileASuccessorPreparesEndsThePushAndTheWait(t *testing.T) {
 	})
 }
 
-func TestASuccessorClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
+func TestASuccessorThatWasCutOffClaimsWhenItMayAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(queued("a"))
 		defer p.close()
@@ -420,10 +486,145 @@ func TestASuccessorClaimsNothingAfterItsOwnRenewFailed(t *testing.T) {
 		drained := p.drain()
 		next := p.hear(t)
 		synctest.Wait()
-		p.other.noteRenewFailed(time.Now())
+		failed := time.Now()
+		p.other.noteRenewFailed(failed)
 		<-drained
-		require.ErrorIs(t, <-next, ErrUnsure)
+		time.Sleep(time.Until(failed.Add(p.other.Lease - time.Millisecond)))
+		require.Zero(t, p.other.Running(), "it claims nothing after its own renew failed")
+		time.Sleep(2*handoverPoll + time.Millisecond)
+		require.Equal(t, 1, p.other.Running())
+		n, _, _ := p.opened()
+		require.Equal(t, 1, n)
+		p.other.Close()
+		require.NoError(t, <-next)
 	})
+}
+
+func TestASuccessorClaimsAgainWhenRedisFailedItsClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		claims := &failing{fakeStore: p.store}
+		p.other.Store = claims
+		drained := p.drain()
+		next := p.hear(t)
+		synctest.Wait()
+		claims.times.Store(3)
+		<-drained
+		time.Sleep(5 * handoverPoll)
+		require.Equal(t, 1, p.other.Running())
+		p.other.Close()
+		require.NoError(t, <-next)
+	})
+}
+
+// failing is a store that fails so many calls of some kinds.
+type failing struct {
+	*fakeStore
+	times atomic.Int64
+}
+
+func (f *failing) Claims(ctx context.Context, claims []Claim, keys ...string) ([]ClaimAnswer, error) {
+	if f.times.Add(-1) >= 0 {
+		return nil, errAway
+	}
+	return f.fakeStore.Claims(ctx, claims, keys...)
+}
+
+func (f *failing) Ready(ctx context.Context, l Lease) error {
+	if f.times.Add(-1) >= 0 {
+		return errAway
+	}
+	return f.fakeStore.Ready(ctx, l)
+}
+
+func TestASuccessorSaysAgainThatItIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		failing := &failing{fakeStore: p.store}
+		failing.times.Store(2)
+		p.other.Handovers = failing
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		begin, drained := time.Now(), p.drain()
+		next := p.hear(t)
+		<-drained
+		require.Less(t, time.Since(begin), p.open+2*askAgain+2*handoverPoll, "once it is told")
+		time.Sleep(2 * handoverPoll)
+		p.other.Close()
+		require.NoError(t, <-next)
+	})
+}
+
+func TestAnAnnouncementThatRedisHasLostIsRungForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		begin, drained := time.Now(), p.drain()
+		synctest.Wait()
+		p.store.set(func(s *fakeStore) { delete(s.announced, "a") })
+		require.NoError(t, <-p.hear(t), "what is not announced is held: its task is done with")
+		next := p.hear(t)
+		<-drained
+		require.Less(t, time.Since(begin), askAgain+p.open+2*handoverPoll)
+		time.Sleep(2 * handoverPoll)
+		p.other.Close()
+		require.NoError(t, <-next)
+	})
+}
+
+func TestASuccessorWaitsAsLongAsTheOwnerDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.open = handoverTime - time.Second
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		begin, drained := time.Now(), p.drain()
+		next := p.hear(t)
+		<-drained
+		time.Sleep(50 * time.Millisecond)
+		n, at, _ := p.opened()
+		require.Equal(t, 1, n)
+		require.InDelta(t, p.open.Seconds(), at.Sub(begin).Seconds(), 0.05, "its source was open before the push left")
+		p.other.Close()
+		require.NoError(t, <-next)
+	})
+}
+
+func TestASuccessorWhoseOwnerVanishesDoesNotWaitForIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		becomes func(p *Push) // by the sweeper
+		after   time.Duration
+		runs    int
+		want    error
+	}{
+		"taken over":        {func(p *Push) { p.State, p.Epoch, p.Worker = Queued, 2, "" }, 2 * handoverPoll, 1, nil},
+		"ended":             {func(p *Push) { p.State, p.Worker = Failed, "" }, 2 * handoverPoll, 0, nil},
+		"without a sweeper": {func(*Push) {}, handoverTime + successorTime*3*time.Second, 0, errNotHandedOver},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair(Push{ID: "a", State: Publishing, Desired: DesiredRun, Epoch: 1, Worker: "w0", StartedAt: time.Now()})
+				defer p.close()
+				p.store.announced["a"] = 2
+				begin, done := time.Now(), make(chan error, 1)
+				go func() { done <- p.other.Handle(context.Background(), Task{ID: "a", Epoch: 2}) }()
+				synctest.Wait()
+				FakeStore{p.store}.change("a", c.becomes)
+				time.Sleep(c.after)
+				require.Equal(t, c.runs, p.other.Running())
+				p.other.Close()
+				require.ErrorIs(t, <-done, c.want)
+				require.Equal(t, c.after, time.Since(begin))
+			})
+		})
+	}
 }
 
 func TestAPushThatRunsAloneIsNotPreparedBesideAnother(t *testing.T) {

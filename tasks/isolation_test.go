@@ -64,29 +64,6 @@ func TestAPushThatHasWaitedForAnEmptyWorkerRunsBesideOneOtherAndNoMore(t *testin
 	})
 }
 
-func TestNothingIsClaimedBesideAnIsolatedPushThatWaitsForItsOlderAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorldFor(4, lingerIn("a"), of("a"), of("b"))
-		defer w.close()
-		w.handle(Task{ID: "a", Epoch: 1})
-		time.Sleep(time.Second)
-		w.store.set(func(s *fakeStore) { // taken over, after two workers had vanished
-			s.pushes["a"] = Push{ID: "a", State: Queued, Desired: DesiredRun, Epoch: 3, Strikes: IsolationStrikes}
-		})
-		w.handle(Task{ID: "a", Epoch: 3})
-		synctest.Wait()
-		b := w.handle(Task{ID: "b", Epoch: 1})
-		synctest.Wait()
-		require.Equal(t, Queued, FakeStore{w.store}.Get("b").State, "a has not begun")
-		require.ErrorIs(t, <-b, ErrIsolated)
-		time.Sleep(5*time.Second + SettleTime)
-		require.Equal(t, Publishing, FakeStore{w.store}.Get("a").State)
-		w.handle(Task{ID: "b", Epoch: 1})
-		synctest.Wait()
-		require.Equal(t, 2, w.worker.Running())
-	})
-}
-
 func TestAWorkerWithoutTheKeyOfAPushSendsItsTaskBack(t *testing.T) {
 	for name, change := range map[string]func(s *fakeStore){
 		"queued": func(*fakeStore) {},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,21 +17,50 @@ import (
 )
 
 // line is a queue between workers, as asynq is one: what is refused comes again after a
-// second and a bit, at the end, to whoever asks.
+// second and a bit, to whoever asks; what a worker wants it gets before.
 type line struct {
 	mu         sync.Mutex
-	goesOn, at []Task
+	goesOn, at []waiting
+}
+
+// waiting is a task in a line; retry is when it comes again.
+type waiting struct {
+	Task
+	retry time.Time
 }
 
 func (l *line) Enqueue(_ context.Context, t Task, resume bool) error {
+	l.put(waiting{Task: t}, resume)
+	return nil
+}
+
+func (l *line) put(t waiting, resume bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t.GoesOn = resume; resume {
-		l.goesOn = append(l.goesOn, t)
-	} else {
-		l.at = append(l.at, t)
+	t.GoesOn = resume
+	q := l.of(resume)
+	*q = append(*q, t)
+}
+
+func (l *line) of(resume bool) *[]waiting {
+	if resume {
+		return &l.goesOn
 	}
-	return nil
+	return &l.at
+}
+
+// next takes the first task that is one of these.
+func (l *line) next(resume bool, is func(waiting) bool) (Task, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q := l.of(resume)
+	i := slices.IndexFunc(*q, is)
+	if i < 0 {
+		return Task{}, false
+	}
+	t := (*q)[i].Task
+	*q = slices.Delete(*q, i, i+1)
+	return t, true
 }
 
 func (l *line) waiting() int {
@@ -39,19 +69,20 @@ func (l *line) waiting() int {
 	return len(l.at)
 }
 
-func (l *line) take(takes func(goesOn bool) bool) (Task, bool) {
-	for _, q := range []*[]Task{&l.goesOn, &l.at} {
-		if !takes(q == &l.goesOn) {
+func (l *line) take(w *Worker) (Task, bool) {
+	for _, resume := range []bool{true, false} {
+		for wanted, any := w.Wanted(resume); any; wanted, any = w.Wanted(resume) {
+			if t, found := l.next(resume, func(t waiting) bool { return t.ID == wanted.ID && t.Epoch == wanted.Epoch }); found {
+				return t, true
+			}
+			w.Missing(wanted)
+		}
+		if !w.Takes(resume) {
 			continue
 		}
-		l.mu.Lock()
-		if len(*q) > 0 {
-			t := (*q)[0]
-			*q = (*q)[1:]
-			l.mu.Unlock()
+		if t, found := l.next(resume, func(t waiting) bool { return !time.Now().Before(t.retry) }); found {
 			return t, true
 		}
-		l.mu.Unlock()
 	}
 	return Task{}, false
 }
@@ -61,15 +92,14 @@ func (l *line) serve(ctx context.Context, w *Worker) {
 	var handling sync.WaitGroup
 	defer handling.Wait()
 	for ctx.Err() == nil {
-		t, found := l.take(w.Takes)
+		t, found := l.take(w)
 		if !found {
 			pause(ctx, 100*time.Millisecond)
 			continue
 		}
 		handling.Go(func() {
 			if err := w.Handle(ctx, t); err != nil {
-				pause(ctx, 1250*time.Millisecond)
-				_ = l.Enqueue(ctx, t, t.GoesOn)
+				l.put(waiting{t, time.Now().Add(1250 * time.Millisecond)}, t.GoesOn)
 			}
 		})
 		pause(ctx, 10*time.Millisecond)
@@ -89,6 +119,7 @@ type crew struct {
 	workers map[string]*Worker
 	kill    map[string]context.CancelFunc
 	*recoding
+	prepares map[string]int // by room
 }
 
 func (c *crew) Play(ctx context.Context, job media.Job) error {
@@ -96,6 +127,14 @@ func (c *crew) Play(ctx context.Context, job media.Job) error {
 	defer cancel(nil)
 	room := job.Destination.RoomID
 	lasts := longestPlay/2 + longestPlay/20*time.Duration(room[len(room)-1]%10)
+	if job.TakeOver != nil {
+		c.mu.Lock()
+		c.prepares[room]++
+		c.mu.Unlock()
+		if _, err := job.TakeOver(ctx); err != nil {
+			return err
+		}
+	}
 	if room != endless {
 		defer time.AfterFunc(lasts, func() { cancel(nil) }).Stop()
 	}
@@ -107,9 +146,10 @@ func (c *crew) Play(ctx context.Context, job media.Job) error {
 }
 
 func newCrew(units map[string]int, names ...string) *crew {
-	c := &crew{world: &world{store: newFakeStore()}, workers: map[string]*Worker{}, kill: map[string]context.CancelFunc{}, recoding: newRecoding(units)}
+	c := &crew{world: &world{store: newFakeStore()}, workers: map[string]*Worker{}, kill: map[string]context.CancelFunc{}, recoding: newRecoding(units), prepares: map[string]int{}}
 	for _, name := range names {
 		cfg := c.config(name, c)
+		cfg.Handovers = c.store
 		cfg.Slots, cfg.Capacity, cfg.Queue = 50, Capacity{Cores: 1 / fullShare, Speed: 10 * LeastCost}, &c.line
 		w := NewWorker(cfg)
 		ctx, kill := context.WithCancel(context.Background())
@@ -166,6 +206,13 @@ func (c *crew) playsWithin(t *testing.T, id string, limit time.Duration) time.Du
 	}
 }
 
+// prepared says how often a source was opened to be handed over.
+func (c *crew) prepared(room string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.prepares[room]
+}
+
 // forget lets a room be opened for the first time again.
 func (c *crew) forget(room string) {
 	c.mu.Lock()
@@ -185,11 +232,16 @@ func (c *crew) keeper(id string) string {
 // keeping returns how many workers take nothing new for the sake of another push.
 func (c *crew) keeping() (n int) {
 	for _, w := range c.workers {
-		w.carried.mu.Lock()
-		n += min(len(w.carried.kept), 1)
-		w.carried.mu.Unlock()
+		n += min(w.carried.keepsFor(), 1)
 	}
 	return n
+}
+
+// keepsFor returns for how many pushes the cores are kept.
+func (c *carried) keepsFor() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.kept)
 }
 
 func TestAReencodePlaysThoughCopiesComeForEver(t *testing.T) {
@@ -279,52 +331,114 @@ func (s *fickleClaims) Claims(ctx context.Context, claims []Claim, keys ...strin
 
 func TestCoresAreKeptOnWhileRedisIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		large := of("large")
-		large.Cost, large.StartedAt = 200*LeastCost, time.Now()
-		w := newCounted(newRecoding(nil), of("copy"), large)
-		defer w.close()
-		claims := &fickleClaims{fakeStore: w.store}
-		w.worker.Store = claims
-		w.handle(Task{ID: "copy", Epoch: 1})
-		synctest.Wait()
-		require.ErrorIs(t, <-w.handle(Task{ID: "large", Epoch: 1, GoesOn: true}), ErrKept)
+		c := newCrew(map[string]int{"large": 40}, "w1")
+		defer c.close()
+		w := c.workers["w1"]
+		claims := &fickleClaims{fakeStore: c.store}
+		w.Store = claims
+		c.start(endless, false)
+		c.playsWithin(t, endless, time.Second)
+		c.start("large", true)
+		time.Sleep(time.Second)
+		require.Equal(t, 1, c.keeping())
 		claims.away.Store(true)
 		time.Sleep(5 * keptEvery)
-		require.False(t, w.worker.Takes(false), "what has been left free for it since is not for copies")
+		require.False(t, w.Takes(false), "what has been left free for it since is not for copies")
 		claims.away.Store(false)
-		FakeStore{w.store}.Stop("large")
+		FakeStore{c.store}.Stop("large")
 		time.Sleep(2 * keptEvery)
-		require.True(t, w.worker.Takes(false))
+		require.True(t, w.Takes(false))
 	})
 }
 
-func TestAWorkerThatGoesAwayGivesBackWhatItTookItselfAndTakesNothingMore(t *testing.T) {
+func TestAWorkerThatGoesAwayTakesNothingMoreThatItKeptItsCoresFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		waits := func(id string) Push {
-			p := of(id)
-			p.Cost, p.StartedAt = 100*LeastCost, time.Now()
-			return p
+		c := newCrew(map[string]int{"first": 9, "next": 9}, "w1")
+		defer c.close()
+		c.start(endless, false)
+		c.playsWithin(t, endless, time.Second)
+		c.start("first", true)
+		c.start("next", true)
+		time.Sleep(time.Second)
+		require.Equal(t, 2, c.workers["w1"].carried.keepsFor())
+		c.store.set(func(s *fakeStore) { s.verdicts[endless] = Stop })
+		first, next := "first", "next"
+		for c.opened(first)+c.opened(next) == 0 {
+			time.Sleep(100 * time.Millisecond)
 		}
-		r := newRecoding(map[string]int{"large": 99, "next": 99})
-		w := newCounted(r, of("copy"), waits("large"), waits("next"))
-		defer w.close()
-		w.handle(Task{ID: "copy", Epoch: 1})
-		synctest.Wait()
-		for _, id := range []string{"large", "next"} {
-			require.ErrorIs(t, <-w.handle(Task{ID: id, Epoch: 1, GoesOn: true}), ErrKept)
+		if c.opened(first) == 0 {
+			first, next = next, first
 		}
-		w.store.set(func(s *fakeStore) { s.verdicts["copy"] = Stop })
+		c.workers["w1"].Drain(context.Background())
+		require.EqualValues(t, 2, FakeStore{c.store}.Get(first).Epoch, "it is given back")
 		time.Sleep(3 * keptEvery)
-		first, other := "large", "next"
-		if r.opened(first) == 0 {
-			first, other = other, first
+		require.Zero(t, c.opened(next))
+		require.Zero(t, c.workers["w1"].Running())
+	})
+}
+
+func TestNoCoresAreKeptForAPushThatRunsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(map[string]int{"large": 9}, "w1")
+		defer c.close()
+		c.start(endless, false)
+		c.playsWithin(t, endless, time.Second)
+		c.start("large", true)
+		time.Sleep(time.Second)
+		require.Equal(t, 1, c.keeping())
+		_, found := c.line.next(true, func(waiting) bool { return true }) // another has taken it
+		require.True(t, found)
+		time.Sleep(keptEvery)
+		require.Equal(t, 1, c.keeping(), "it may be refused there just now")
+		time.Sleep(keptEvery)
+		require.Zero(t, c.keeping())
+	})
+}
+
+func TestOneWorkerPreparesAHandoverThatCoresAreKeptFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(map[string]int{"large": 9}, "w1", "w2", "w3")
+		defer c.close()
+		for i := range 3 { // one for each
+			c.start(fmt.Sprint("copy", i), false)
+			time.Sleep(time.Second)
 		}
-		require.Equal(t, 1, r.opened(first), "no task of it has come again")
-		w.worker.Drain(context.Background())
-		require.EqualValues(t, 2, FakeStore{w.store}.Get(first).Epoch, "it is given back")
-		time.Sleep(3 * keptEvery)
-		require.Zero(t, r.opened(other))
-		require.Zero(t, w.worker.Running())
+		p := of("large")
+		p.Cost, p.StartedAt, p.State, p.Worker = 10*LeastCost, time.Now(), Publishing, "w0"
+		c.store.set(func(s *fakeStore) { s.pushes["large"], s.announced["large"] = p, 2 })
+		p.Epoch = 2
+		require.NoError(t, c.line.Enqueue(t.Context(), TaskOf(p), true))
+		for begin := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+			require.Less(t, time.Since(begin), longestPlay+15*time.Second)
+			if c.prepared("large") > 0 {
+				break
+			}
+		}
+		time.Sleep(2 * time.Second)
+		require.Equal(t, 1, c.prepared("large"))
+		c.store.set(func(s *fakeStore) {
+			s.pushes["large"] = Push{ID: "large", State: Queued, Desired: DesiredRun, Epoch: 2, Spec: p.Spec}
+		})
+		c.playsWithin(t, "large", time.Second)
+	})
+}
+
+func TestATaskThatIsNotMissingAnyMoreKeepsItsCores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(map[string]int{"large": 9}, "w1")
+		defer c.close()
+		c.start(endless, false)
+		c.playsWithin(t, endless, time.Second)
+		c.start("large", true)
+		time.Sleep(time.Second)
+		for range 5 { // refused elsewhere each time that this worker asks
+			elsewhere, found := c.line.next(true, func(waiting) bool { return true })
+			require.True(t, found)
+			time.Sleep(keptEvery)
+			require.Equal(t, 1, c.keeping())
+			c.line.put(waiting{Task: elsewhere}, true)
+			time.Sleep(keptEvery)
+		}
 	})
 }
 

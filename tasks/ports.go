@@ -65,14 +65,6 @@ type PushStore interface {
 	List(ctx context.Context, f Filter) (Page, error)
 }
 
-// HistoryStore tells what happened to a push. Its errors are *Error: CodeNotFound,
-// CodeRedisUnavailable.
-type HistoryStore interface {
-	Events(ctx context.Context, id string) ([]Event, error)
-	// Samples returns how a push went, oldest first, at most MaxSamples.
-	Samples(ctx context.Context, id string) ([]Sample, error)
-}
-
 // RepeatStore knows what was stored under an idempotency key. Its errors are
 // *Error: CodeIdempotencyReused, CodeRedisUnavailable.
 type RepeatStore interface {
@@ -332,8 +324,6 @@ type ResumeRecord struct {
 
 // ResumeStore keeps resume records. Every call is bounded to 2 s.
 type ResumeStore interface {
-	// Allowed says whether the operator lists the target.
-	Allowed(t ResumeTarget) bool
 	// Load returns the record of key, found false when there is none.
 	Load(ctx context.Context, t ResumeTarget, key string) (r ResumeRecord, found bool, err error)
 	// Save writes r unless a newer push owns the record (then it does nothing).

@@ -14,7 +14,6 @@ type registry struct {
 	mu          sync.Mutex
 	attempts    map[string]*attempt // by push id
 	preparing   map[string]*attempt // by push id; not claimed yet
-	following   map[string]*attempt // by push id; claimed, and waits for the attempt before it to end here
 	slots       int                 // taken, those about to claim included
 	idle        *sync.Cond          // no slot is taken
 	past        media.Totals        // of attempts that have ended
@@ -24,7 +23,7 @@ type registry struct {
 }
 
 func newRegistry() *registry {
-	r := &registry{attempts: map[string]*attempt{}, preparing: map[string]*attempt{}, following: map[string]*attempt{}}
+	r := &registry{attempts: map[string]*attempt{}, preparing: map[string]*attempt{}}
 	r.idle = sync.NewCond(&r.mu)
 	return r
 }
@@ -118,16 +117,14 @@ func (r *registry) others(id string) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n, now := 0, time.Now()
-	for _, all := range []map[string]*attempt{r.attempts, r.following} {
-		for _, a := range all {
-			struck, settled := a.push.Strikes >= IsolationStrikes, a.settled(now)
-			switch {
-			case a.lease.ID == id || struck && settled:
-			case struck && now.Sub(a.begun) < isolationLimit:
-				return 0, ErrIsolated
-			default:
-				n++
-			}
+	for _, a := range r.attempts {
+		struck, settled := a.push.Strikes >= IsolationStrikes, a.settled(now)
+		switch {
+		case a.lease.ID == id || struck && settled:
+		case struck && now.Sub(a.begun) < isolationLimit:
+			return 0, ErrIsolated
+		default:
+			n++
 		}
 	}
 	for other := range r.preparing {
@@ -138,17 +135,19 @@ func (r *registry) others(id string) (int, error) {
 	return n, nil
 }
 
-// has says whether an attempt, or a later one of its push, was claimed here or is
-// prepared, and has not ended.
-func (r *registry) has(l Lease) bool {
+// has says whether an attempt of a push has not ended here.
+func (r *registry) has(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, all := range []map[string]*attempt{r.attempts, r.following, r.preparing} {
-		if a := all[l.ID]; a != nil && a.lease.Epoch >= l.Epoch {
-			return true
-		}
-	}
-	return false
+	return r.attempts[id] != nil
+}
+
+// prepares says whether an attempt, or a later one of its push, is prepared here.
+func (r *registry) prepares(l Lease) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.preparing[l.ID]
+	return a != nil && a.lease.Epoch >= l.Epoch
 }
 
 func (r *registry) youngest(now time.Time) *attempt {

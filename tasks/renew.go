@@ -17,12 +17,11 @@ const renewEvery = time.Second
 // Run renews the leases of the worker's pushes until ctx ends: of all once a second,
 // and at once of those that something has changed of. The first renew tells the others that
 // this worker is there: they may hand over to it. Beside that it watches the
-// worker itself, takes what the worker keeps its cores for, and makes previews.
+// worker itself and makes previews.
 func (w *Worker) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() { w.watch(ctx) })
-	watching.Go(func() { w.takeKept(ctx) })
 	watching.Go(func() { w.makePreviews(ctx) })
 	t := time.NewTicker(renewEvery)
 	defer t.Stop()

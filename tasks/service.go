@@ -35,7 +35,6 @@ type ResumeTargets interface {
 // Records is where pushes are written down.
 type Records struct {
 	Pushes  PushStore
-	History HistoryStore
 	Repeats RepeatStore
 	Stops   StopStore
 }
@@ -198,16 +197,6 @@ func (s *Service) Get(ctx context.Context, id string) (Push, error) {
 // List returns a page of pushes, newest first.
 func (s *Service) List(ctx context.Context, f Filter) (Page, error) {
 	return s.Pushes.List(ctx, f)
-}
-
-// Samples returns how a push went in the last hour that it ran, oldest first.
-func (s *Service) Samples(ctx context.Context, id string) ([]Sample, error) {
-	return s.History.Samples(ctx, id)
-}
-
-// Events returns the history of a push, oldest first.
-func (s *Service) Events(ctx context.Context, id string) ([]Event, error) {
-	return s.History.Events(ctx, id)
 }
 
 // TaskOf returns the doorbell for p's present attempt.

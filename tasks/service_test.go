@@ -53,10 +53,8 @@ func (s *fakePushes) Get(_ context.Context, id string) (Push, error) {
 	return Push{}, &Error{Code: CodeNotFound}
 }
 
-func (s *fakePushes) List(context.Context, Filter) (Page, error)        { return Page{}, nil }
-func (s *fakePushes) Events(context.Context, string) ([]Event, error)   { return nil, nil }
-func (s *fakePushes) Samples(context.Context, string) ([]Sample, error) { return nil, nil }
-func (s *fakePushes) Stop(context.Context, string) (Push, error)        { return Push{}, nil }
+func (s *fakePushes) List(context.Context, Filter) (Page, error) { return Page{}, nil }
+func (s *fakePushes) Stop(context.Context, string) (Push, error) { return Push{}, nil }
 func (s *fakePushes) Abort(_ context.Context, _ string, f Failure) error {
 	s.aborted = append(s.aborted, f)
 	return nil
@@ -82,7 +80,7 @@ type desk struct {
 func newDesk() *desk {
 	d := &desk{}
 	d.service = &Service{
-		Records: Records{Pushes: &d.pushes, History: &d.pushes, Repeats: &d.pushes, Stops: &d.pushes},
+		Records: Records{Pushes: &d.pushes, Repeats: &d.pushes, Stops: &d.pushes},
 		Queue:   &d.queue, Sealer: fakeSealer{}, Door: fakeDoor{},
 		Sources: fakeSources{}, Resume: &fakeResume{}, Log: slog.New(slog.DiscardHandler),
 	}

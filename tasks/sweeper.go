@@ -14,8 +14,9 @@ const (
 	// lookAgain is when a sweeper looks again that has seen a held push expired for the
 	// first time: a renew that was under way has come by then.
 	lookAgain = 200 * time.Millisecond
-	// sweepBatch is how many expired pushes one look handles.
-	sweepBatch = 200
+	// sweepBatch is how many expired pushes one look handles: what is beyond has to be seen
+	// twice after that.
+	sweepBatch = 1000
 	// ringBatch is how many outboxes one look rings for.
 	ringBatch = 50
 	// lookTime is how long one look begins new takeovers, so that it is never

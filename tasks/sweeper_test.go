@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -24,9 +25,9 @@ type fakeSweeps struct {
 	waits    bool
 }
 
-func (s *fakeSweeps) Expired(context.Context, int) ([]Expired, error) {
+func (s *fakeSweeps) Expired(_ context.Context, limit int) ([]Expired, error) {
 	time.Sleep(s.delay)
-	return s.expired, s.err
+	return s.expired[:min(limit, len(s.expired))], s.err
 }
 
 func (s *fakeSweeps) Takeover(_ context.Context, e Expired) (Taken, error) {
@@ -57,6 +58,18 @@ func TestASweeperTakesOverAfterTwoLooksAtTheSameExpiry(t *testing.T) {
 	require.Equal(t, []string{"a"}, store.taken)
 	require.Equal(t, []Task{{ID: "a", Epoch: 2}}, queue.rung)
 	require.Equal(t, 1, queue.front)
+}
+
+func TestAllPushesOfAFullWorkerAreTakenOverInOneLook(t *testing.T) {
+	store, _, s := newSweep(Publishing)
+	for len(store.expired) < 1000 {
+		next := store.expired[0]
+		next.ID = fmt.Sprint(len(store.expired))
+		store.expired = append(store.expired, next)
+	}
+	s.sweep(t.Context())
+	s.sweep(t.Context())
+	require.Len(t, store.taken, 1000)
 }
 
 // firstTakeover is a SweepStore that tells of the first takeover.

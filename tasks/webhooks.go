@@ -79,15 +79,6 @@ type OutboxStore interface {
 	Undelivered(ctx context.Context, t WebhookTask, u Undelivered) error
 }
 
-// DeadStore keeps what could not be delivered for three days.
-type DeadStore interface {
-	// DeadWebhooks lists them, newest first.
-	DeadWebhooks(ctx context.Context, limit int) ([]DeadWebhook, error)
-	// ResendWebhook puts one into its outbox again; CodeNotFound when there is
-	// none.
-	ResendWebhook(ctx context.Context, id string) error
-}
-
 // WebhookQueue rings the doorbell of an outbox.
 type WebhookQueue interface {
 	// EnqueueWebhooks adds t; adding what is there already is no error.

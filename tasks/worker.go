@@ -100,7 +100,7 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	}
 	if running != nil { // delivered twice: wait with the one that runs
 		<-running.done
-		return nil
+		return running.outcome()
 	}
 	defer w.leave()
 	a, err := w.claim(ctx, t)
@@ -155,7 +155,7 @@ func (w *Worker) refusalLocked() error {
 	switch {
 	case w.draining:
 		return ErrDraining
-	case time.Since(w.renewFailed) < w.Lease:
+	case w.cutOffLocked():
 		// Redis may have come back without its last writes: whoever runs a
 		// push has a renew's time to say so before it can be claimed anew.
 		return ErrUnsure
@@ -163,23 +163,18 @@ func (w *Worker) refusalLocked() error {
 	return nil
 }
 
-// register makes a known to the renewer, or returns the older attempt of its push
-// that is still ending here. Where a later one was first a is lost.
-func (w *Worker) register(a *attempt) (older *attempt) {
+func (w *Worker) cutOff() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.following[a.lease.ID] == a {
-		delete(w.following, a.lease.ID)
-	}
-	switch other := w.attempts[a.lease.ID]; {
-	case other == nil:
-	case other.lease.Epoch > a.lease.Epoch:
-		a.cancel(media.ErrLost)
-		return nil
-	default:
-		w.following[a.lease.ID] = a
-		return other
-	}
+	return w.cutOffLocked()
+}
+
+func (w *Worker) cutOffLocked() bool { return time.Since(w.renewFailed) < w.Lease }
+
+// register makes a known to the renewer.
+func (w *Worker) register(a *attempt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.attempts[a.lease.ID] = a
 	if w.preparing[a.lease.ID] == a {
 		delete(w.preparing, a.lease.ID)
@@ -188,18 +183,6 @@ func (w *Worker) register(a *attempt) (older *attempt) {
 		a.cancel(media.ErrDraining)
 	}
 	w.Metrics.Began()
-	return nil
-}
-
-// registerAfter registers what was claimed once the older attempt of its push has
-// ended here: there is one publisher at a time. Who was claimed in the same call does
-// not wait for that.
-func (w *Worker) registerAfter(c claimed) {
-	for older := c.older; older != nil; older = w.register(c.attempt) {
-		older.cancel(media.ErrLost)
-		<-older.done
-		w.unreported.add(older.lease)
-	}
 }
 
 // Nudge asks the store at once what is wanted of the worker's pushes: the fast

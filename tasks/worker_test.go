@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -145,6 +146,21 @@ func TestATaskDeliveredTwiceWaitsWithTheOneThatRuns(t *testing.T) {
 		require.NoError(t, <-first)
 		require.NoError(t, <-second)
 		require.Equal(t, 1, plays)
+	})
+}
+
+func TestAPushThatFailsIsShownAsFailedByEachTaskThatWaitedWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(playerFunc(func(context.Context, media.Job) error {
+			time.Sleep(time.Second)
+			return &media.Error{Kind: media.KindSourceNotFound, Op: "open source"}
+		}), queued("a"))
+		defer w.close()
+		w.handle(Task{ID: "a", Epoch: 1})
+		synctest.Wait()
+		failed, is := errors.AsType[*PushFailed](w.worker.Handle(t.Context(), Task{ID: "a", Epoch: 1}))
+		require.True(t, is)
+		require.Equal(t, CodeSourceNotFound, failed.Failure.Code)
 	})
 }
 

@@ -8,15 +8,23 @@ import (
 	"github.com/roomcast/roomcast/tasks"
 )
 
-// hasRoom warns when no worker would take a push now.
-func hasRoom(s *tasks.Service) health.Check {
-	return health.Check{Name: "workers", Warns: true, Run: func(ctx context.Context) error {
+// ofFleet is a check that warns of what finding has against the workers that are there.
+func ofFleet(s *tasks.Service, name string, finding func(tasks.Fleet) error) health.Check {
+	return health.Check{Name: name, Warns: true, Run: func(ctx context.Context) error {
 		fleet, err := s.Fleet(ctx)
-		if err != nil || fleet.Lack == "" {
+		if err != nil {
 			return err
 		}
-		return health.Finding{Code: string(fleet.Lack), Message: advice(fleet.Lack)}
+		return finding(fleet)
 	}}
+}
+
+// hasRoom warns when no worker would take a push now.
+func hasRoom(f tasks.Fleet) error {
+	if f.Lack == "" {
+		return nil
+	}
+	return health.Finding{Code: string(f.Lack), Message: advice(f.Lack)}
 }
 
 // advice says to an operator why no worker would take a push, and what to do.
@@ -38,34 +46,22 @@ func advice(lack tasks.Waiting) string {
 }
 
 // sameVersion warns when a worker was built from something else than this API.
-func sameVersion(s *tasks.Service) health.Check {
-	return health.Check{Name: "versions", Warns: true, Run: func(ctx context.Context) error {
-		fleet, err := s.Fleet(ctx)
-		if err != nil {
-			return err
+func sameVersion(f tasks.Fleet) error {
+	for _, w := range f.Workers {
+		if w.Version != process.Version() {
+			return health.Finding{Code: "other_version", Message: "a worker runs another version than this API (GET /v1/workers says which): " +
+				"start it from the same build, if no update is under way"}
 		}
-		for _, w := range fleet.Workers {
-			if w.Version != process.Version() {
-				return health.Finding{Code: "other_version", Message: "a worker runs another version than this API (GET /v1/workers says which): " +
-					"start it from the same build, if no update is under way"}
-			}
-		}
-		return nil
-	}}
+	}
+	return nil
 }
 
 // isSandboxed warns when what takes sources apart keeps more than it needs in some worker.
-func isSandboxed(s *tasks.Service) health.Check {
-	return health.Check{Name: "sandbox", Warns: true, Run: func(ctx context.Context) error {
-		fleet, err := s.Fleet(ctx)
-		if err != nil {
-			return err
+func isSandboxed(f tasks.Fleet) error {
+	for _, w := range f.Workers {
+		if w.Sandbox != "" && w.Sandbox != tasks.SandboxHolds {
+			return health.Finding{Code: "no_sandbox", Message: "the sandbox of a worker " + w.Sandbox + " (GET /v1/workers says which): a hole in a decoder could do more there"}
 		}
-		for _, w := range fleet.Workers {
-			if w.Sandbox != "" && w.Sandbox != tasks.SandboxHolds {
-				return health.Finding{Code: "no_sandbox", Message: "the sandbox of a worker " + w.Sandbox + " (GET /v1/workers says which): a hole in a decoder could do more there"}
-			}
-		}
-		return nil
-	}}
+	}
+	return nil
 }

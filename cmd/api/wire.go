@@ -47,15 +47,16 @@ func wire(ctx context.Context, cfg config.Config, log *slog.Logger) (*parts, err
 	}})
 	p.handler = api.New(api.Config{
 		Pushes:   service,
-		History:  service,
+		History:  b.Records,
 		Workers:  service,
 		Webhooks: b.Records,
 		Previews: service,
 		Live:     p.live,
 		Keys:     apiKeys(cfg.APIKeys),
 		Sessions: b.Sealer.Box("session"),
-		Health:   health.Handler(b.RedisCheck(), hasRoom(service), sameVersion(service), isSandboxed(service)),
-		Page:     console.Handler(),
+		Health: health.Handler(b.RedisCheck(),
+			ofFleet(service, "workers", hasRoom), ofFleet(service, "versions", sameVersion), ofFleet(service, "sandbox", isSandboxed)),
+		Page: console.Handler(),
 		Monitor: monitor.New(monitor.Config{
 			Client: b.Client, Active: b.Records.Active,
 			Declare: func(ctx context.Context) error { return queue.Declare(ctx, b.Client) },
@@ -77,7 +78,7 @@ func newService(cfg config.Config, b *boot.Parts) (*tasks.Service, error) {
 		callbacks.Check = gate
 	}
 	service := &tasks.Service{
-		Records: tasks.Records{Pushes: b.Records, History: b.Records, Repeats: b.Records, Stops: b.Records},
+		Records: tasks.Records{Pushes: b.Records, Repeats: b.Records, Stops: b.Records},
 		Workers: b.Records, Questions: b.Records,
 		Queue: b.Queue, Sealer: b.Sealer, Door: b.Door, Sources: b.Sources, Resume: b.Resume,
 		MaxDuration: cfg.MaxDuration, Callbacks: callbacks, Log: b.Log,

@@ -20,12 +20,7 @@ type doctorCmd struct{}
 var errUnwell = errors.New("not everything is well")
 
 // Run asks the API three questions and prints what to do about the answers.
-func (d *doctorCmd) Run(ctx context.Context, e env) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer c.CloseIdle()
+func (d *doctorCmd) Run(ctx context.Context, e env, c *client.Client) error {
 	if e.json {
 		e.screen = screen.New(findings{e.screen}, e.getenv)
 	}
@@ -100,7 +95,6 @@ func (d *doctorCmd) key(ctx context.Context, e env, c *client.Client) bool {
 func (d *doctorCmd) taken(ctx context.Context, e env) string {
 	c, err := client.New(e.api, "")
 	if err == nil {
-		defer c.CloseIdle()
 		_, err = c.List(ctx, client.Filter{Limit: 1})
 	}
 	if err == nil {

@@ -141,10 +141,12 @@ func runCommand(ctx context.Context, args []string, getenv func(string) string, 
 		}
 		return fmt.Errorf("%w %s", err, help(at))
 	}
+	e := env{getenv: getenv, screen: screen.New(stdout, getenv), stderr: stderr, api: c.API, json: c.JSON}
 	command.BindTo(ctx, (*context.Context)(nil))
-	err = command.Run(env{
-		getenv: getenv, screen: screen.New(stdout, getenv), stderr: stderr, api: c.API, json: c.JSON,
-	})
+	err = command.BindToProvider(e.client) // of commands that ask for one
+	if err == nil {
+		err = command.Run(e)
+	}
 	return inFlags(err, command.Selected())
 }
 

@@ -51,16 +51,11 @@ type pushCmd struct {
 }
 
 // Run starts the push and follows it.
-func (p *pushCmd) Run(ctx context.Context, e env) error {
+func (p *pushCmd) Run(ctx context.Context, e env, c *client.Client) error {
 	r, err := p.Source.request(e, p.Room, p.User)
 	if err != nil {
 		return err
 	}
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer c.CloseIdle()
 	started, err := c.Start(ctx, r, p.IdempotencyKey)
 	switch {
 	case err != nil:
@@ -91,16 +86,11 @@ type checkCmd struct {
 }
 
 // Run asks what the push would be. One that would fail is an error.
-func (c *checkCmd) Run(ctx context.Context, e env) error {
+func (c *checkCmd) Run(ctx context.Context, e env, api *client.Client) error {
 	r, err := c.Source.request(e, c.Room, c.User)
 	if err != nil {
 		return err
 	}
-	api, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer api.CloseIdle()
 	p, err := api.Check(ctx, r)
 	if err != nil {
 		return err

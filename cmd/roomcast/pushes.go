@@ -34,31 +34,24 @@ type lsCmd struct {
 }
 
 // Run prints the list.
-func (l *lsCmd) Run(ctx context.Context, e env) error {
+func (l *lsCmd) Run(ctx context.Context, e env, c *client.Client) error {
 	if l.Limit == 0 { // which the API would not be sent
 		return usage("--limit: must be at least 1")
 	}
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer c.CloseIdle()
 	f := l.Filter.filter()
 	f.Limit = l.Limit
 	page, err := c.List(ctx, f)
 	if err != nil {
 		return err
 	}
-	if !e.json {
+	if e.json {
+		for _, p := range page.Pushes {
+			if err := follow.Encode(e.screen, p); err != nil {
+				return err
+			}
+		}
+	} else {
 		fmt.Fprint(e.screen, follow.Table(e.screen, page.Pushes, time.Now()))
-	}
-	for _, p := range page.Pushes {
-		if !e.json {
-			break
-		}
-		if err := follow.Encode(e.screen, p); err != nil {
-			return err
-		}
 	}
 	if page.NextCursor != "" {
 		e.note("there are more: --limit shows up to 200")
@@ -71,12 +64,7 @@ type showCmd struct {
 }
 
 // Run prints the push and its events.
-func (s *showCmd) Run(ctx context.Context, e env) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer c.CloseIdle()
+func (s *showCmd) Run(ctx context.Context, e env, c *client.Client) error {
 	id, err := pushID(ctx, c, s.ID)
 	if err != nil {
 		return err
@@ -105,16 +93,11 @@ type watchCmd struct {
 }
 
 // Run follows the push until its end, or all until it is told to leave.
-func (w *watchCmd) Run(ctx context.Context, e env) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer c.CloseIdle()
+func (w *watchCmd) Run(ctx context.Context, e env, c *client.Client) error {
 	if w.ID == "" {
 		v := follow.NewOverview(e.screen)
 		if e.json {
-			v = follow.NewJSONOverview(e.screen, e.stderr)
+			v = follow.NewJSON(e.screen, e.stderr)
 		}
 		return follow.All(ctx, c, w.Filter.filter(), v)
 	}
@@ -139,12 +122,7 @@ type eventsCmd struct {
 }
 
 // Run prints the history, and what is added to it.
-func (ev *eventsCmd) Run(ctx context.Context, e env) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer c.CloseIdle()
+func (ev *eventsCmd) Run(ctx context.Context, e env, c *client.Client) error {
 	id, err := pushID(ctx, c, ev.ID)
 	if err != nil {
 		return err
@@ -174,12 +152,7 @@ type stopCmd struct {
 }
 
 // Run asks for every push's end, also when one of them cannot be stopped.
-func (s *stopCmd) Run(ctx context.Context, e env) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer c.CloseIdle()
+func (s *stopCmd) Run(ctx context.Context, e env, c *client.Client) error {
 	var failed []error
 	for _, word := range s.IDs {
 		id, err := pushID(ctx, c, word)

@@ -19,12 +19,7 @@ type webhooksCmd struct {
 type webhooksLsCmd struct{}
 
 // Run prints the list.
-func (webhooksLsCmd) Run(ctx context.Context, e env) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer c.CloseIdle()
+func (webhooksLsCmd) Run(ctx context.Context, e env, c *client.Client) error {
 	list, err := c.Webhooks(ctx)
 	if err != nil {
 		return err
@@ -59,12 +54,7 @@ type webhooksResendCmd struct {
 }
 
 // Run lets every one be sent again, also when one of them is not there.
-func (r *webhooksResendCmd) Run(ctx context.Context, e env) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer c.CloseIdle()
+func (r *webhooksResendCmd) Run(ctx context.Context, e env, c *client.Client) error {
 	var failed []error
 	for _, id := range r.IDs {
 		if err := c.Resend(ctx, id); err != nil {

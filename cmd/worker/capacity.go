@@ -35,7 +35,7 @@ type encoder interface {
 // machines of a model measures their encoder, and the others read it. again measures
 // it once more, for workers that start later, where the figure is old.
 func capacity(ctx context.Context, cfg config.Config, kept speedStore, e encoder, log *slog.Logger) (c tasks.Capacity, again func(context.Context)) {
-	c.Cores = cmp.Or(cfg.WorkerCores, cores.Usable())
+	c.Cores = cmp.Or(cfg.WorkerCores, cores.Usable(cfg.Workers))
 	machine := cores.Model() + ", " + process.Version() + ", FFmpeg " + e.FFmpeg()
 	asking, cancel := context.WithTimeout(ctx, speedStoreTime)
 	defer cancel()

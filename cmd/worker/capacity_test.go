@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"testing"
 	"time"
 
@@ -56,10 +57,11 @@ func counted(t *testing.T, cfg config.Config, kept speeds, m *measuring) tasks.C
 func TestTheEncoderIsMeasuredOnceForAllMachinesOfAModel(t *testing.T) {
 	kept, m := speeds{kept: map[string]tasks.Cost{}}, &measuring{}
 	for range 2 {
-		require.Equal(t, tasks.Capacity{Cores: cores.Usable(), Speed: 140_000_000}, counted(t, config.Config{}, kept, m))
+		require.Equal(t, tasks.Capacity{Cores: cores.Usable(1), Speed: 140_000_000}, counted(t, config.Config{}, kept, m))
 	}
 	require.Equal(t, 1, m.times)
 	require.Len(t, kept.kept, 1)
+	require.LessOrEqual(t, 2*counted(t, config.Config{Workers: 2}, kept, m).Cores, float64(runtime.NumCPU()), "of two on one machine each has its part")
 	require.Equal(t, tasks.Capacity{Cores: 1.5, Speed: 140_000_000}, counted(t, config.Config{WorkerCores: 1.5}, kept, m))
 }
 

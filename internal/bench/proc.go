@@ -16,13 +16,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/roomcast/roomcast/internal/process"
 )
 
 // child is a running program. It dies with this process.
 type child struct {
 	cmd    *exec.Cmd
 	log    string
-	exited chan struct{}
+	exited <-chan struct{}
 }
 
 // cores says which part of the machine a program gets.
@@ -63,21 +65,10 @@ func launch(dir string, where cores, env []string, path string, args ...string) 
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.Command(path, args...), log: file.Name(), exited: make(chan struct{})}
+	defer func() { _ = file.Close() }()
+	c := &child{cmd: exec.Command(path, args...), log: file.Name()}
 	c.cmd.Stdout, c.cmd.Stderr, c.cmd.Env = file, file, append([]string{"PATH=" + os.Getenv("PATH")}, env...)
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // Pdeathsig comes when the thread ends that started the child
-		defer runtime.UnlockOSThread()
-		defer close(c.exited)
-		err := c.cmd.Start()
-		_ = file.Close()
-		if started <- err; err == nil {
-			_ = c.cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	if c.exited, err = process.Child(c.cmd, nil); err != nil {
 		return nil, err
 	}
 	pin(c.pid(), where)

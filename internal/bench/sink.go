@@ -8,11 +8,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"time"
+
+	"github.com/bluenviron/gortmplib"
+	"github.com/bluenviron/gortmplib/pkg/message"
 )
 
 // arrival is a packet of media that has come whole.
@@ -25,12 +28,10 @@ type arrival struct {
 type session struct {
 	User             string
 	Published, Ended int64 // ns since 1970; Ended is 0 while it runs
-	Bytes            int64
 	Arrivals         []arrival
 }
 
-// sink is the room: it takes every publish, counts bytes and keeps the times of
-// packets. What it does not need it passes over unread.
+// sink is the room: it takes every publish and keeps the times of packets.
 type sink struct {
 	mu       sync.Mutex
 	sessions []*live
@@ -41,8 +42,6 @@ type live struct {
 	mu sync.Mutex
 	session
 }
-
-var userOf = regexp.MustCompile(`userid=([^&]+)`)
 
 // serveSink is the process of the sink: RTMP on one port, and on another what has
 // come, for the bench.
@@ -96,33 +95,42 @@ func serve(ctx context.Context, out io.Writer, h http.Handler, more string) erro
 
 func (s *sink) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
-	l := newLink(conn)
-	key, err := l.take()
-	if err != nil {
+	const atOnce = 64 << 10 // one read takes whatever has come
+	c := &gortmplib.ServerConn{RW: struct {
+		io.Reader
+		io.Writer
+	}{bufio.NewReaderSize(conn, atOnce), conn}}
+	if c.Initialize() != nil || c.Accept() != nil || !c.Publish {
 		return
 	}
-	user := userOf.FindStringSubmatch(key)
-	if user == nil {
-		return
-	}
-	v := &live{session: session{User: user[1], Published: time.Now().UnixNano()}}
+	v := &live{session: session{User: c.URL.Query().Get("userid"), Published: time.Now().UnixNano()}}
 	s.mu.Lock()
 	s.sessions, s.begun = append(s.sessions, v), s.begun+1
 	s.mu.Unlock()
 	for {
-		m, err := l.next()
+		m, err := c.Read()
 		v.mu.Lock()
 		if err != nil {
 			v.Ended = time.Now().UnixNano()
 			v.mu.Unlock()
 			return
 		}
-		v.Bytes += int64(m.length)
-		if isMedia := m.kind == typeAudio || m.kind == typeVideo; isMedia && m.head[1] != 0 { // 0: a decoder configuration
-			v.Arrivals = append(v.Arrivals, arrival{time.Now().UnixNano(), m.time})
+		if at, ok := packetTime(m); ok {
+			v.Arrivals = append(v.Arrivals, arrival{time.Now().UnixNano(), uint32(at.Milliseconds())})
 		}
 		v.mu.Unlock()
 	}
+}
+
+// packetTime is the time of a packet of media; a decoder configuration is none.
+func packetTime(m message.Message) (time.Duration, bool) {
+	switch m := m.(type) {
+	case *message.Video:
+		return m.DTS, m.Type == message.VideoTypeAU
+	case *message.Audio:
+		return m.DTS, m.AACType == message.AudioAACTypeAU
+	}
+	return 0, false
 }
 
 // take returns what has come since it was last called, and forgets it.
@@ -133,7 +141,7 @@ func (s *sink) take() (all []session) {
 	for _, v := range s.sessions {
 		v.mu.Lock()
 		all = append(all, v.session)
-		v.Arrivals, v.Bytes = nil, 0
+		v.Arrivals = nil
 		if v.Ended == 0 {
 			running = append(running, v)
 		}
@@ -167,7 +175,7 @@ func writeRaw(ctx context.Context, out io.Writer, addr, clip string, pushes int,
 				failed <- relayOne(ctx, addr, key, source[0], packets)
 				return
 			}
-			failed <- writeOne(addr, key, packets)
+			failed <- writeOne(ctx, addr, key, packets)
 		}()
 	}
 	select {
@@ -178,18 +186,31 @@ func writeRaw(ctx context.Context, out io.Writer, addr, clip string, pushes int,
 	}
 }
 
-func writeOne(addr, key string, packets []packet) error {
-	l, err := publish(addr, key)
+// publish connects to the room, and is done when the room waits for packets.
+func publish(ctx context.Context, addr, key string) (*gortmplib.Client, error) {
+	u, err := url.Parse("rtmp://" + addr + "/push/" + key)
+	if err != nil {
+		return nil, err
+	}
+	c := &gortmplib.Client{URL: u, Publish: true}
+	if err := c.Initialize(ctx); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	return c, nil
+}
+
+func writeOne(ctx context.Context, addr, key string, packets []packet) error {
+	c, err := publish(ctx, addr, key)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
+	defer c.Close()
 	begun := time.Now()
 	for _, p := range packets {
 		if wait := time.Until(begun.Add(time.Duration(p.ms) * time.Millisecond)); wait > 0 {
 			time.Sleep(wait)
 		}
-		if _, err := l.Write(p.wire); err != nil {
+		if _, err := c.NetConn().Write(p.wire); err != nil {
 			return err
 		}
 	}
@@ -213,11 +234,11 @@ func relayOne(ctx context.Context, addr, key, source string, packets []packet) e
 		return err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	l, err := publish(addr, key)
+	c, err := publish(ctx, addr, key)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = l.Close() }()
+	defer c.Close()
 	begun, buffer, ahead := time.Now(), make([]byte, relayRead), 0
 	for len(packets) > 0 {
 		due := time.Duration(packets[0].ms) * time.Millisecond
@@ -234,7 +255,7 @@ func relayOne(ctx context.Context, addr, key, source string, packets []packet) e
 			}
 			ahead += n
 		}
-		if _, err := batch.WriteTo(l.Conn); err != nil {
+		if _, err := batch.WriteTo(c.NetConn()); err != nil {
 			return err
 		}
 	}

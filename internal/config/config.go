@@ -35,7 +35,8 @@ type Config struct {
 
 	WorkerSlots  int           `env:"WORKER_SLOTS" envDefault:"100" about:"pushes a worker runs at once"`
 	WorkerMemory Bytes         `env:"WORKER_MEMORY" about:"how much memory a worker may take, such as 2g or 1536m; by default the limit of its cgroup (a container's, a unit's), where there is one. Over 70 % it takes no new push; over 85 % it ends what it is opening"`
-	WorkerCores  float64       `env:"WORKER_CORES" about:"how many cores a worker may use, such as 4 or 1.5; by default those of its cgroup (cpu.max, cpuset), else all of the machine. It takes new pushes for 85 % of them"`
+	WorkerCores  float64       `env:"WORKER_CORES" about:"how many cores a worker may use, such as 4 or 1.5; by default its part of the machine (ROOMCAST_WORKERS), or what its cgroup gives it (cpu.max), if that is less. It takes new pushes for 85 % of them"`
+	Workers      int           `env:"WORKERS" envDefault:"1" about:"how many workers share the machine: each takes that part of its cores; compose and the systemd unit say 2"`
 	WorkerListen string        `env:"WORKER_LISTEN" envDefault:"127.0.0.1:8081" about:"address of a worker's health and metrics; off serves none"`
 	Preview      bool          `env:"PREVIEW" envDefault:"true" about:"true or false: while somebody asks for the preview of a push, its worker decodes a keyframe of what the room gets every two seconds; the same in all processes"`
 	Lease        time.Duration `env:"LEASE" envDefault:"3s" about:"how long a worker, which renews once a second, owns a push without renewing, 3s to 1m, the same in all processes; a vanished worker's pushes start elsewhere after it"`

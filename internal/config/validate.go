@@ -92,6 +92,7 @@ func (c Config) validateWorker(check checkFunc) {
 	check(c.WorkerListen == WorkerListenOff || err == nil && isPort(port, 0), "WORKER_LISTEN", "must be host:port or off")
 	check(c.WorkerSlots >= 1 && c.WorkerSlots <= 10000, "WORKER_SLOTS", "must be a whole number from 1 to 10000")
 	check(c.WorkerMemory == 0 || c.WorkerMemory >= leastMemory, "WORKER_MEMORY", "must be at least 128m, such as 2g")
+	check(c.Workers >= 1 && c.Workers <= 1000, "WORKERS", "must be a whole number from 1 to 1000")
 	check(c.WorkerCores == 0 || c.WorkerCores >= leastCores && c.WorkerCores <= mostCores, "WORKER_CORES", "must be a number of cores from 0.1 to 1024, such as 4 or 1.5")
 	check(within(c.Lease, leastLease, time.Minute), "LEASE", "must be a duration from 3s to 1m: a worker renews once a second, and may miss one")
 	check(within(c.RenewCap, c.Lease, time.Hour), "RENEW_CAP", "must be a duration from ROOMCAST_LEASE to 1h")

@@ -21,6 +21,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
 const file = "web/api/openapi.yaml"
@@ -29,7 +30,8 @@ const file = "web/api/openapi.yaml"
 type Contract struct {
 	Doc *openapi3.T
 
-	sound sync.Map // the sums of exchanges that are as described: who waits asks the same again and again
+	routes routers.Router
+	sound  sync.Map // the sums of exchanges that are as described: who waits asks the same again and again
 }
 
 // Load reads a description, which has to be a sound one.
@@ -38,10 +40,14 @@ func Load(text []byte) (*Contract, error) {
 	if err == nil {
 		err = doc.Validate(context.Background())
 	}
+	var routes routers.Router
+	if err == nil {
+		routes, err = gorillamux.NewRouter(doc)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return &Contract{Doc: doc}, nil
+	return &Contract{Doc: doc, routes: routes}, nil
 }
 
 // Handler is next, every exchange of which is checked.
@@ -254,34 +260,15 @@ func (c *Contract) problem(e exchange) []string {
 // find returns the operation of a request, nil for none. A slash behind a path
 // makes no other one.
 func (c *Contract) find(r *http.Request) (*routers.Route, map[string]string) {
-	path := r.URL.EscapedPath()
-	if path != "/" {
-		path = strings.TrimSuffix(path, "/")
+	r = r.Clone(context.Background())
+	if r.URL.Path != "/" {
+		r.URL.Path, r.URL.RawPath = strings.TrimSuffix(r.URL.Path, "/"), strings.TrimSuffix(r.URL.RawPath, "/")
 	}
-	for pattern, item := range c.Doc.Paths.Map() {
-		params, ok := match(pattern, path)
-		if operation := item.GetOperation(r.Method); ok && operation != nil {
-			return &routers.Route{Spec: c.Doc, Path: pattern, PathItem: item, Method: r.Method, Operation: operation}, params
-		}
+	route, params, err := c.routes.FindRoute(r)
+	if err != nil {
+		return nil, nil
 	}
-	return nil, nil
-}
-
-func match(pattern, path string) (params map[string]string, ok bool) {
-	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(want) != len(got) {
-		return nil, false
-	}
-	params = map[string]string{}
-	for i, part := range want {
-		switch {
-		case strings.HasPrefix(part, "{"):
-			params[strings.Trim(part, "{}")] = got[i]
-		case part != got[i]:
-			return nil, false
-		}
-	}
-	return params, true
+	return route, params
 }
 
 // unknown names the members of a JSON body that its schema does not.

@@ -13,9 +13,12 @@ import (
 	"github.com/roomcast/roomcast/internal/cgroup"
 )
 
-// Usable returns how many cores this process may use: those that it may run on
-// (cpuset, taskset), or less where a cgroup limits their time (cpu.max).
-func Usable() float64 { return at("/", float64(runtime.NumCPU())) }
+// Usable returns how many cores this process may use that is one of so many on its
+// machine: its part of those that it may run on (cpuset, taskset), or less where a
+// cgroup limits their time (cpu.max).
+func Usable(processes int) float64 {
+	return at("/", float64(runtime.NumCPU())/float64(max(processes, 1)))
+}
 
 func at(root string, cores float64) float64 {
 	for dir := range cgroup.Dirs(root, "sys/fs/cgroup", "") {

@@ -47,7 +47,8 @@ func TestTheCoresAreTheLeastThatTheGroupsAllow(t *testing.T) {
 			require.InDelta(t, c.want, at(tree(t, c.files), 8), 1e-9)
 		})
 	}
-	require.Positive(t, Usable())
+	require.Positive(t, Usable(1))
+	require.LessOrEqual(t, 2*Usable(2), float64(runtime.NumCPU()), "two do not count a core twice")
 }
 
 func TestCoresAreNamedByTheirModel(t *testing.T) {

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/roomcast/roomcast/tasks/queue"
 )
 
 // load is how much of a worker the test of its capacity takes.
@@ -129,6 +132,41 @@ func TestChaosAWorkerTakesWhatItCanPlayInTimeAndTheRestWaits(t *testing.T) {
 		return slices.ContainsFunc(waiting, func(u string) bool { return c.get(c.ids[u])["status"] == "publishing" })
 	}, patience, 50*time.Millisecond)
 	result(t, "one that waited is taken %v after there is room", time.Since(freed).Round(10*time.Millisecond))
+}
+
+// A push that cores were kept for is a task like any other: asynq shows it as active, and
+// a cancel there stops it.
+func TestChaosWhatCoresWereKeptForIsAnActiveTaskThatACancelStops(t *testing.T) {
+	beside(t)
+	c := newCrowd(t, options{env: []string{"ROOMCAST_WORKER_CORES=0.1", "ROOMCAST_WORKER_SLOTS=1000"}})
+	files := mediatest.Serve(t, map[string]string{
+		"small": mediatest.Clip(t, mediatest.Spec{Seconds: 300, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1}),
+		"large": mediatest.Clip(t, mediatest.Spec{Seconds: 60, Width: 640, Height: 360, FPS: 30, GOPSeconds: 2}),
+	})
+	free := func() int {
+		room, _ := c.capacity()["freePushes"].(map[string]any)
+		return int(number(room, "copied"))
+	}
+	for i := range free() - 1 { // one more copy would fit
+		c.add(fmt.Sprintf("copied%d", i), files.URL+"/small")
+	}
+	for _, u := range c.users {
+		c.waitStatus(c.ids[u], "publishing")
+	}
+	id := c.push(files.URL+"/large", "room_large", "large", fields{"transcode": "always"})
+	require.Eventually(t, func() bool { return codeOf(c.get(id)) == "no_capacity" && free() > 0 }, patience, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return free() == 0 }, patience, 100*time.Millisecond, "the worker keeps its cores")
+	for _, u := range c.users {
+		c.stop(c.ids[u])
+	}
+	c.waitStatus(id, "publishing")
+	inspector := asynq.NewInspectorFromRedisClient(c.redis.Client(t))
+	running, err := inspector.ListActiveTasks(queue.QueuePush)
+	require.NoError(t, err)
+	running = slices.DeleteFunc(running, func(i *asynq.TaskInfo) bool { return !strings.HasPrefix(i.ID, id+".") }) // copies are ending
+	require.Len(t, running, 1)
+	require.NoError(t, inspector.CancelProcessing(running[0].ID))
+	c.waitStatus(id, "stopped")
 }
 
 // offer asks for so many copies, which alone fill the worker, and as much of

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roomcast/roomcast/internal/redistest"
 	"github.com/roomcast/roomcast/media/fakeroom"
 	"github.com/stretchr/testify/require"
 )
@@ -50,6 +51,26 @@ func TestChaosADrainEndsInTimeWhileRedisHangs(t *testing.T) {
 	c.requireProgress()
 	result(t, "%d pushes, rooms left %v after the signal, ended after %v, exit 0; taken over once Redis was back",
 		len(c.users), left, took.Round(time.Millisecond))
+}
+
+func TestChaosADrainLosesNoSuccessorToARedisThatIsAwayForTwoSeconds(t *testing.T) {
+	beside(t)
+	c := newCrowd(t, options{redis: redistest.Config{AppendOnly: true}})
+	c.publish(sized().pushes)
+	c.addWorker()
+	c.calm()
+	before, w := c.now(), c.workers[0]
+	c.redis.Kill()
+	w.signal(syscall.SIGTERM)
+	<-time.After(2 * time.Second)
+	require.NoError(t, c.redis.Restart())
+	<-w.done
+	require.Zero(t, w.cmd.ProcessState.ExitCode())
+	gaps := c.gaps(before, c.again(before))
+	c.requireNeverDoubled()
+	c.requireProgress()
+	result(t, "%d pushes, %d of them prepared elsewhere before they left, gap in the room %v", len(c.users), prepared(w), gaps)
+	require.Equal(t, len(c.users), prepared(w))
 }
 
 // handing is a crowd whose first worker has been told to leave, and the other

@@ -123,7 +123,7 @@ func (c *crowd) everyState() {
 	for _, u := range []string{"publishing", "reconnecting", "stopping"} {
 		c.waitStatus(c.add(u, c.files.URL+"/a"), "publishing")
 	}
-	c.room.Misbehave(fakeroom.Fault{Kind: fakeroom.BadName, User: "reconnecting"})
+	c.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Reject, Code: fakeroom.CodeBadName, User: "reconnecting"})
 	c.room.Cut("reconnecting")
 	c.waitStatus(c.ids["reconnecting"], "reconnecting")
 	c.waitStatus(c.add("starting", "http://"+silent.Addr().String()+"/a"), "starting")

@@ -133,7 +133,7 @@ func (f *fleet) worker(url, name string, slots int) {
 	sweeper := &tasks.Sweeper{
 		Store: records, Queue: bell, Inspector: queue.NewInspector(client), Lease: lease, Log: log, Outboxes: records, Webhooks: bell,
 	}
-	server := queue.NewServer(client, queue.Config{Slots: slots, Takes: w.Takes, Handler: w.Handle, Log: log})
+	server := queue.NewServer(client, queue.Config{Slots: slots, Takes: w.Takes, Wanted: w.Wanted, Missing: w.Missing, Handler: w.Handle, Log: log})
 	webhooks := queue.NewWebhookServer(client, func(context.Context, tasks.WebhookTask) error { return nil }, log)
 	f.running.Go(func() { w.Run(f.ctx) })
 	f.running.Go(func() { sweeper.Run(f.ctx) })

@@ -27,6 +27,8 @@ func cat(parts ...[]byte) []byte { return slices.Concat(parts...) }
 
 func zeros(n int) []byte { return make([]byte, n) }
 
+func bytesOf(b byte, n int) []byte { return bytes.Repeat([]byte{b}, n) }
+
 // times returns what each makes, n times, one after another.
 func times(n int, each func(i int) []byte) []byte {
 	var b bytes.Buffer

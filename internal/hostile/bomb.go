@@ -19,10 +19,10 @@ type Bomb struct {
 
 	file    string // what it ends with, as ".mp4"
 	body    func() Body
-	endless bool                                                // it is sent without a length
-	gzipped bool                                                // it is sent as gzip, which it is
-	serve   func(w http.ResponseWriter, r *http.Request, n int) // instead of a body; its addresses begin with root(n)
-	path    string                                              // what stands before file in its address
+	endless bool             // it is sent without a length
+	gzipped bool             // it is sent as gzip, which it is
+	serve   http.HandlerFunc // instead of a body
+	path    string           // what stands before file in its address
 }
 
 // Bombs returns all there are.
@@ -73,7 +73,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b := s.bombs[n]
 	switch {
 	case b.serve != nil:
-		b.serve(w, r, n)
+		b.serve(w, r)
 	case b.gzipped:
 		w.Header().Set("Content-Encoding", "gzip")
 		_, _ = w.Write(s.bodies[n]().Bytes())

@@ -5,17 +5,13 @@ import "fmt"
 // chunk is a RIFF chunk.
 func chunk(kind string, parts ...[]byte) []byte {
 	payload := cat(parts...)
-	if len(payload)%2 == 1 {
-		return cat([]byte(kind), le32(uint32(len(payload))), payload, []byte{0})
-	}
-	return cat([]byte(kind), le32(uint32(len(payload))), payload)
+	return cat([]byte(kind), le32(uint32(len(payload))), payload, zeros(len(payload)%2))
 }
 
 func list(kind string, parts ...[]byte) []byte { return chunk("LIST", []byte(kind), cat(parts...)) }
 
 func riff(kind string, parts ...[]byte) []byte {
-	payload := cat(parts...)
-	return cat([]byte("RIFF"), le32(0x7fffffff), []byte(kind), payload)
+	return cat([]byte("RIFF"), le32(0x7fffffff), []byte(kind), cat(parts...))
 }
 
 func strh(kind, codec string) []byte {

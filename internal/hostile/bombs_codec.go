@@ -94,59 +94,36 @@ func mkvOf(codec string, private, frame []byte) Body {
 // hevcPicture is H.265 (ITU-T H.265, 7.3.2) with an SPS of the greatest size.
 func hevcPicture() Body {
 	ptl := func(w *bitWriter) {
-		w.u(8, 1)
-		w.u(32, 0x60000000)
-		w.u(48, 0x900000000000)
-		w.u(8, 153)
+		w.fields(8, 1, 32, 0x60000000, 48, 0x900000000000, 8, 153)
 	}
-	vps := &bitWriter{}
-	vps.u(16, 0x0c01)
-	vps.u(16, 0xffff)
-	ptl(vps)
+	var vps, set, p, slice bitWriter
+	vps.u(32, 0x0c01ffff)
+	ptl(&vps)
 	vps.u(1, 1)
-	vps.ue(15)
-	vps.ue(0)
-	vps.ue(0)
+	vps.ue(15, 0, 0)
 	vps.u(6, 0)
 	vps.ue(0)
 	vps.u(2, 0)
-	set := &bitWriter{}
-	set.u(4, 0)
-	set.u(3, 0)
-	set.u(1, 1)
-	ptl(set)
-	for _, v := range []uint64{0, 1, 16384, 16384} { // id, 4:2:0, size
-		set.ue(v)
-	}
+	set.u(8, 1)
+	ptl(&set)
+	set.ue(0, 1, 16384, 16384) // id, 4:2:0, size
 	set.u(1, 0)
-	for _, v := range []uint64{0, 0, 4} {
-		set.ue(v)
-	}
+	set.ue(0, 0, 4)
 	set.u(1, 1)
-	for _, v := range []uint64{15, 0, 0, 0, 3, 0, 3, 0, 0} {
-		set.ue(v)
-	}
+	set.ue(15, 0, 0, 0, 3, 0, 3, 0, 0)
 	set.u(4, 0)
 	set.ue(0)
 	set.u(4, 0)
-	p := &bitWriter{}
-	p.ue(0)
-	p.ue(0)
+	p.ue(0, 0)
 	p.u(7, 0)
-	p.ue(0)
-	p.ue(0)
-	p.se(0)
+	p.ue(0, 0, 0)
 	p.u(3, 0)
-	p.se(0)
-	p.se(0)
+	p.ue(0, 0)
 	p.u(12, 0)
 	p.ue(0)
 	p.u(2, 0)
-	slice := &bitWriter{}
 	slice.u(2, 2)
-	slice.ue(0)
-	slice.ue(2)
-	slice.se(0)
+	slice.ue(0, 2, 0)
 	slice.u(20, 0xabcde)
 	sets := [][]byte{vps.unit(0x40, 1), set.unit(0x42, 1), p.unit(0x44, 1)}
 	private := cat([]byte{1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 153, 0xf0, 0, 0xfc, 0xfd, 0xf8, 0xf8, 0, 0, 0x0f, 3})
@@ -195,58 +172,22 @@ func proresTrack() Body {
 
 func vp9Picture() Body {
 	w := &bitWriter{}
-	w.u(2, 2)
-	w.u(2, 0) // profile
-	w.u(1, 0) // no frame that exists
-	w.u(1, 0) // key
-	w.u(1, 1) // shown
-	w.u(1, 0)
-	w.u(24, 0x498342)
-	w.u(3, 1)
-	w.u(1, 0)
-	w.u(16, 16383)
-	w.u(16, 16383)
-	w.u(1, 0)
-	w.u(64, 0x1234)
+	w.fields(2, 2, 2, 0, 1, 0, 1, 0, 1, 1, 1, 0) // profile, no frame that exists, key, shown
+	w.fields(24, 0x498342, 3, 1, 1, 0, 16, 16383, 16, 16383, 1, 0, 64, 0x1234)
 	return mkvOf("V_VP9", nil, append(w.b, zeros(300)...))
 }
 
 func av1Picture() Body {
 	w := &bitWriter{}
-	w.u(3, 0) // profile
-	w.u(1, 0)
-	w.u(1, 1) // reduced still picture header
-	w.u(5, 31)
-	w.u(4, 15)
-	w.u(4, 15)
-	w.u(16, 65535)
-	w.u(16, 65535)
-	w.u(32, 0)
+	w.fields(3, 0, 1, 0, 1, 1, 5, 31, 4, 15, 4, 15, 16, 65535, 16, 65535, 32, 0) // profile, then a reduced still picture header
 	sequence := cat([]byte{0x0a, byte(len(w.b))}, w.b)
 	return mkvOf("V_AV1", cat([]byte{0x81, 0x1f, 0, 0}, sequence), cat([]byte{0x12, 0}, sequence, []byte{0x32, 100}, zeros(100)))
 }
 
 func mpeg4Picture() Body {
 	w := &bitWriter{}
-	w.u(32, 0x00000100)
-	w.u(32, 0x00000120)
-	w.u(1, 0)
-	w.u(8, 1)
-	w.u(1, 0)
-	w.u(4, 1)
-	w.u(1, 0)
-	w.u(2, 0) // rectangular
-	w.u(1, 1)
-	w.u(16, 25)
-	w.u(2, 2)
-	w.u(1, 1)
-	w.u(13, 8191)
-	w.u(1, 1)
-	w.u(13, 8191)
-	w.u(1, 1)
-	w.u(1, 0)
-	w.u(1, 1)
-	w.u(12, 0)
+	w.fields(32, 0x100, 32, 0x120, 1, 0, 8, 1, 1, 0, 4, 1, 1, 0, 2, 0) // rectangular
+	w.fields(1, 1, 16, 25, 2, 2, 1, 1, 13, 8191, 1, 1, 13, 8191, 1, 1, 1, 0, 1, 1, 12, 0)
 	frame := cat(w.b, be32(0x1b6), []byte{0x10, 0x40, 0x11}, zeros(300))
 	stream := list("strl", strh("vids", "XVID"), bitmap("XVID", 320, 180))
 	return Body{held(avi(stream, 1, list("movi", times(30, func(int) []byte { return chunk("00dc", frame) }))))}

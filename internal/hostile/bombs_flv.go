@@ -45,19 +45,18 @@ func metadataKeys(n int) func() Body {
 	return inFLV(onMetaData(times(n, func(i int) []byte { return cat(amfKey(fmt.Sprint("k", i)), []byte{1, 1}) })))
 }
 
+// amfArray is a list of so many numbers.
+func amfArray(key string, n int) []byte {
+	return cat(amfKey(key), []byte{10}, be32(uint32(n)), times(n, func(i int) []byte { return amfNumber(float64(i)) }))
+}
+
 func keyframes(n int) func() Body {
-	array := func(key string) []byte {
-		return cat(amfKey(key), []byte{10}, be32(uint32(n)), times(n, func(i int) []byte { return amfNumber(float64(i)) }))
-	}
-	return inFLV(onMetaData(amfKey("keyframes"), []byte{3}, array("filepositions")), onMetaData(amfKey("keyframes"), []byte{3}, array("times"), amfEnd))
+	return inFLV(onMetaData(amfKey("keyframes"), []byte{3}, amfArray("filepositions", n)), onMetaData(amfKey("keyframes"), []byte{3}, amfArray("times", n), amfEnd))
 }
 
 func keyframesWithoutEnd() Body {
 	const n = 900_000
-	array := func(key string) []byte {
-		return cat(amfKey(key), []byte{10}, be32(n), times(n, func(i int) []byte { return amfNumber(float64(i)) }))
-	}
-	tag := onMetaData(amfKey("keyframes"), []byte{3}, array("times"), array("filepositions"), amfEnd)
+	tag := onMetaData(amfKey("keyframes"), []byte{3}, amfArray("times", n), amfArray("filepositions", n), amfEnd)
 	return Body{held(flvHeader()), repeated(tag, endlessly)}
 }
 

@@ -33,14 +33,6 @@ func oggPackets(first byte, serial, number uint32, packets ...[]byte) []byte {
 	return all
 }
 
-func bytesOf(b byte, n int) []byte {
-	all := make([]byte, n)
-	for i := range all {
-		all[i] = b
-	}
-	return all
-}
-
 func vorbisHead() []byte {
 	return cat([]byte("\x01vorbis"), le32(0), []byte{2}, le32(48000, 0, 128000, 0), []byte{0xb8, 1})
 }

@@ -12,18 +12,25 @@ import (
 // longPath is as long as an address may be: it stands before what playlists name.
 var longPath = strings.Repeat("0123456789abcdef/", 3850/17)
 
-// playlist is a Bomb whose every address under list answers with text, all
-// others with a segment. It is written anew for each request.
-func playlist(name string, write func(w io.Writer, n int)) Bomb {
-	return Bomb{Name: name, file: ".m3u8", serve: func(w http.ResponseWriter, r *http.Request, n int) {
-		if !strings.HasSuffix(r.URL.Path, ".m3u8") {
-			_, _ = w.Write(segment())
+// playlist is a playlist that is written anew for each request, and what answers for
+// all else that it names.
+func playlist(name string, write func(io.Writer), rest http.HandlerFunc) Bomb {
+	return Bomb{Name: name, file: ".m3u8", serve: func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/a.m3u8") {
+			rest(w, r)
 			return
 		}
 		w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
-		write(w, n)
+		write(w)
 	}}
 }
+
+// sends answers with body.
+func sends(body []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) }
+}
+
+func sendSegment(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(segment()) }
 
 func segment() []byte {
 	var units [][]byte
@@ -37,7 +44,10 @@ func worst(b Bomb) Bomb { b.Worst = true; return b }
 
 func under(path string, b Bomb) Bomb { b.path = path; return b }
 
-const mediaHead = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
+const (
+	mediaHead = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n"
+	mediaEnd  = "#EXT-X-ENDLIST\n"
+)
 
 // entries writes n lines by a format that gets a number, if it wants one.
 func entries(w io.Writer, n int, format string) {
@@ -51,46 +61,44 @@ func entries(w io.Writer, n int, format string) {
 }
 
 // written writes a playlist of a head, n entries and an end.
-func written(head string, n int, format, end string) func(w io.Writer, _ int) {
-	return func(w io.Writer, _ int) {
+func written(head string, n int, format, end string) func(io.Writer) {
+	return func(w io.Writer) {
 		_, _ = io.WriteString(w, head)
 		entries(w, n, format)
 		_, _ = io.WriteString(w, end)
 	}
 }
 
+// recording writes a media playlist of n entries.
+func recording(n int, format string) func(io.Writer) { return written(mediaHead, n, format, mediaEnd) }
+
+// unending writes a text over and over behind the head.
+func unending(head, text string) func(io.Writer) {
+	return func(w io.Writer) {
+		_, err := io.WriteString(w, head)
+		for block := strings.Repeat(text, 1<<16/len(text)); err == nil; {
+			_, err = io.WriteString(w, block)
+		}
+	}
+}
+
 func playlistBombs() []Bomb {
-	const end = "#EXT-X-ENDLIST\n"
 	grown := new(atomic.Int64)
 	return []Bomb{
-		under(longPath, worst(playlist("hls: a master of 4 MiB under a long path", written("#EXTM3U\n", 80_000, "#EXT-X-STREAM-INF:BANDWIDTH=9%d,RESOLUTION=1x1\nb\n", "")))),
-		under(longPath, worst(playlist("hls: 381 000 segments under a long path", written(mediaHead, 381_000, "#EXTINF:\nb\n", end)))),
-		playlist("hls: a master that names itself", written("#EXTM3U\n", 100, "#EXT-X-STREAM-INF:BANDWIDTH=9%d\na.m3u8\n", "")),
+		under(longPath, worst(playlist("hls: a master of 4 MiB under a long path", written("#EXTM3U\n", 80_000, "#EXT-X-STREAM-INF:BANDWIDTH=9%d,RESOLUTION=1x1\nb\n", ""), sendSegment))),
+		under(longPath, worst(playlist("hls: 381 000 segments under a long path", recording(381_000, "#EXTINF:\nb\n"), sendSegment))),
+		playlist("hls: a master that names itself", written("#EXTM3U\n", 100, "#EXT-X-STREAM-INF:BANDWIDTH=9%d\na.m3u8\n", ""), sendSegment),
 		playlist("hls: 5000 renditions", written("#EXTM3U\n", 5000,
-			"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"n%[1]d\",URI=\"r%[1]d.ts\"\n", "#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"g\"\nb.ts\n")),
-		playlist("hls: an init section for each segment", written(mediaHead, 60_000, "#EXT-X-MAP:URI=\"m%[1]d.mp4\"\n#EXTINF:1,\nb%[1]d.mp4\n", end)),
-		playlist("hls: a key for each segment", written(mediaHead, 60_000, "#EXT-X-KEY:METHOD=AES-128,URI=\"k%[1]d\"\n#EXTINF:1,\nb%[1]d.ts\n", end)),
-		playlist("hls: a live playlist that grows", func(w io.Writer, _ int) {
+			"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"n%[1]d\",URI=\"r%[1]d.ts\"\n", "#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"g\"\nb.ts\n"), sendSegment),
+		playlist("hls: an init section for each segment", recording(60_000, "#EXT-X-MAP:URI=\"m%[1]d.mp4\"\n#EXTINF:1,\nb%[1]d.mp4\n"), sendSegment),
+		playlist("hls: a key for each segment", recording(60_000, "#EXT-X-KEY:METHOD=AES-128,URI=\"k%[1]d\"\n#EXTINF:1,\nb%[1]d.ts\n"), sendSegment),
+		playlist("hls: a live playlist that grows", func(w io.Writer) {
 			_, _ = io.WriteString(w, mediaHead)
 			entries(w, int(grown.Add(1))*20_000, "#EXTINF:1,\nb%d.ts\n")
-		}),
-		playlist("hls: a line without end", func(w io.Writer, _ int) {
-			_, _ = io.WriteString(w, mediaHead+"#EXTINF:1,")
-			for block := strings.Repeat("x", 1<<16); ; {
-				if _, err := io.WriteString(w, block); err != nil {
-					return
-				}
-			}
-		}),
-		playlist("hls: a playlist without end", func(w io.Writer, _ int) {
-			_, _ = io.WriteString(w, mediaHead)
-			for block := strings.Repeat("#EXTINF:1,\nb.ts\n", 4096); ; {
-				if _, err := io.WriteString(w, block); err != nil {
-					return
-				}
-			}
-		}),
-		{Name: "hls: a playlist of 400 MB by gzip", file: ".m3u8", serve: func(w http.ResponseWriter, _ *http.Request, _ int) {
+		}, sendSegment),
+		playlist("hls: a line without end", unending(mediaHead+"#EXTINF:1,", "x"), sendSegment),
+		playlist("hls: a playlist without end", unending(mediaHead, "#EXTINF:1,\nb.ts\n"), sendSegment),
+		{Name: "hls: a playlist of 400 MB by gzip", file: ".m3u8", serve: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
 			z := gzip.NewWriter(w)
@@ -103,16 +111,8 @@ func playlistBombs() []Bomb {
 			}
 			_ = z.Close() // nobody is there any more
 		}},
-		{Name: "hls: segments that are bombs", file: ".m3u8", serve: serveBombSegments},
+		playlist("hls: segments that are bombs", recording(100, "#EXTINF:1,\nb%d.mp4\n"), func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(edits(60, 1_000_000)().Bytes())
+		}),
 	}
-}
-
-// serveBombSegments names, as each segment, an mp4 of many samples.
-func serveBombSegments(w http.ResponseWriter, r *http.Request, _ int) {
-	if strings.HasSuffix(r.URL.Path, ".m3u8") {
-		w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
-		written(mediaHead, 100, "#EXTINF:1,\nb%d.mp4\n", "#EXT-X-ENDLIST\n")(w, 0)
-		return
-	}
-	_, _ = w.Write(edits(60, 1_000_000)().Bytes())
 }

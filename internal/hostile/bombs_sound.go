@@ -129,9 +129,8 @@ func wavTags(n int) func() Body {
 }
 
 // beChunk is a chunk of AIFF.
-func beChunk(kind string, parts ...[]byte) []byte { return box0(kind, cat(parts...)) }
-
-func box0(kind string, payload []byte) []byte {
+func beChunk(kind string, parts ...[]byte) []byte {
+	payload := cat(parts...)
 	return cat([]byte(kind), be32(uint32(len(payload))), payload)
 }
 

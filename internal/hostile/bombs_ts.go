@@ -16,7 +16,7 @@ func tsPackets(pid int, payload []byte) []byte {
 			p[3] |= 0x20
 			p = append(p, byte(fill-1))
 			if fill > 1 {
-				p = append(append(p, 0), ones(fill-2)...)
+				p = append(append(p, 0), bytesOf(0xff, fill-2)...)
 			}
 		}
 		out, payload = append(append(out, p...), payload[:n]...), payload[n:]
@@ -24,20 +24,12 @@ func tsPackets(pid int, payload []byte) []byte {
 	return out
 }
 
-func ones(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = 0xff
-	}
-	return b
-}
-
 // section is a PSI section with its CRC, padded to whole packets.
 func section(pid int, table byte, id, number, last int, body []byte) []byte {
 	s := cat([]byte{table}, be16(uint16(0xb000|len(body)+9)), be16(uint16(id)), []byte{0xc1, byte(number), byte(last)}, body)
 	s = cat([]byte{0}, s, be32(crcMPEG(0xffffffff, s)))
 	if rest := len(s) % (tsSize - 4); rest > 0 {
-		s = append(s, ones(tsSize-4-rest)...)
+		s = append(s, bytesOf(0xff, tsSize-4-rest)...)
 	}
 	return tsPackets(pid, s)
 }
@@ -144,5 +136,5 @@ func changingTables() Body {
 }
 
 func padding() Body {
-	return Body{held(pat(program(1, 0x100))), repeated(cat([]byte{0x47, 0x1f, 0xff, 0x10}, ones(184)), endlessly)}
+	return Body{held(pat(program(1, 0x100))), repeated(cat([]byte{0x47, 0x1f, 0xff, 0x10}, bytesOf(0xff, 184)), endlessly)}
 }

@@ -18,18 +18,19 @@ func (w *bitWriter) u(n int, v uint64) {
 	}
 }
 
-// ue is an Exp-Golomb number (ITU-T H.264, 9.1).
-func (w *bitWriter) ue(v uint64) {
-	n := bits.Len64(v + 1)
-	w.u(n-1, 0)
-	w.u(n, v+1)
+// fields are numbers, each behind how many bits it has.
+func (w *bitWriter) fields(all ...uint64) {
+	for i := 0; i < len(all); i += 2 {
+		w.u(int(all[i]), all[i+1])
+	}
 }
 
-func (w *bitWriter) se(v int) {
-	if v > 0 {
-		w.ue(uint64(2*v - 1))
-	} else {
-		w.ue(uint64(-2 * v))
+// ue are Exp-Golomb numbers (ITU-T H.264, 9.1).
+func (w *bitWriter) ue(all ...uint64) {
+	for _, v := range all {
+		n := bits.Len64(v + 1)
+		w.u(n-1, 0)
+		w.u(n, v+1)
 	}
 }
 
@@ -60,20 +61,11 @@ type spsOf struct {
 
 func (s spsOf) unit() []byte {
 	w := &bitWriter{}
-	w.u(8, 66) // baseline
-	w.u(8, 0)
-	w.u(8, 62)
-	w.ue(s.id)
-	w.ue(0) // frame_num of 4 bits
-	w.ue(2) // pictures in order
-	w.ue(s.refs)
+	w.fields(8, 66, 8, 0, 8, 62) // baseline
+	w.ue(s.id, 0, 2, s.refs)     // frame_num of 4 bits, pictures in order
 	w.u(1, 0)
-	w.ue(s.width - 1)
-	w.ue(s.height - 1)
-	w.u(1, 1) // frames only
-	w.u(1, 1)
-	w.u(1, 0) // no cropping
-	w.u(1, 0) // no VUI
+	w.ue(s.width-1, s.height-1)
+	w.fields(1, 1, 1, 1, 1, 0, 1, 0) // frames only, no cropping, no VUI
 	return w.unit(0x67)
 }
 
@@ -83,17 +75,11 @@ func pps() []byte { return ppsOf(0, 0) }
 
 func ppsOf(id, sps uint64) []byte {
 	w := &bitWriter{}
-	w.ue(id)
-	w.ue(sps)
-	w.u(1, 0) // CAVLC
-	w.u(1, 0)
-	w.ue(0)
-	w.ue(0)
-	w.ue(0)
+	w.ue(id, sps)
+	w.u(2, 0) // CAVLC
+	w.ue(0, 0, 0)
 	w.u(3, 0)
-	w.se(0)
-	w.se(0)
-	w.se(0)
+	w.ue(0, 0, 0) // se(v), as which 0 is the same
 	w.u(3, 0)
 	return w.unit(0x68)
 }
@@ -102,14 +88,11 @@ func ppsOf(id, sps uint64) []byte {
 // allocates the picture and conceals all of it.
 func idr(pps, number uint64) []byte {
 	w := &bitWriter{}
-	w.ue(0) // first macroblock
-	w.ue(7) // I
-	w.ue(pps)
+	w.ue(0, 7, pps) // the first macroblock, I
 	w.u(4, 0)
 	w.ue(number)
-	w.u(2, 0) // dec_ref_pic_marking
-	w.se(0)
-	w.ue(25 - 1 + 1) // I_PCM: mb_type 25
+	w.u(2, 0)   // dec_ref_pic_marking
+	w.ue(0, 25) // se(0), and I_PCM
 	return w.unit(0x65)
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,7 +17,7 @@ func Servers() []Bomb {
 }
 
 func served(name, file string, serve http.HandlerFunc) Bomb {
-	return Bomb{Name: name, file: file, serve: func(w http.ResponseWriter, r *http.Request, _ int) { serve(w, r) }}
+	return Bomb{Name: name, file: file, serve: serve}
 }
 
 // raw writes an answer as it is, and closes the connection when the client has left
@@ -116,40 +115,15 @@ func httpServers() []Bomb {
 	}
 }
 
-// playlistOf is a playlist, and what answers for all else that it names.
-func playlistOf(name, list string, rest http.HandlerFunc) Bomb {
-	return served(name, ".m3u8", func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/a.m3u8") {
-			w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
-			_, _ = io.WriteString(w, list)
-			return
-		}
-		rest(w, r)
-	})
-}
-
-// many is n entries, and the end of a recording.
-func many(n int, entry string) string {
-	var b strings.Builder
-	b.WriteString(mediaHead)
-	for i := range n {
-		b.WriteString(strings.ReplaceAll(entry, "#N", strconv.Itoa(i)))
-	}
-	return b.String() + "#EXT-X-ENDLIST\n"
-}
-
 func playlistServers() []Bomb {
-	sends := func(body []byte) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) }
-	}
 	endlessly := func(w http.ResponseWriter, r *http.Request) { raw(w, r, answered+"\r\n", flooding("\x00")) }
 	circle := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }
 	jump := new(atomic.Int64)
 	return []Bomb{
-		playlistOf("hls: a playlist that is its own segments", many(1000, "#EXTINF:1,\na.m3u8\n"), nil),
-		playlistOf("hls: 10 000 segments of a byte", many(10_000, "#EXTINF:1,\nb#N.ts\n"), sends([]byte("G"))),
-		playlistOf("hls: 10 000 empty segments", many(10_000, "#EXTINF:1,\nb#N.ts\n"), sends(nil)),
-		playlistOf("hls: a key that is another each time", many(10_000, "#EXT-X-KEY:METHOD=AES-128,URI=\"k#N.key\"\n#EXTINF:1,\nb#N.ts\n"), func(w http.ResponseWriter, r *http.Request) {
+		playlist("hls: a playlist that is its own segments", recording(1000, "#EXTINF:1,\na.m3u8\n"), nil),
+		playlist("hls: 10 000 segments of a byte", recording(10_000, "#EXTINF:1,\nb%d.ts\n"), sends([]byte("G"))),
+		playlist("hls: 10 000 empty segments", recording(10_000, "#EXTINF:1,\nb%d.ts\n"), sends(nil)),
+		playlist("hls: a key that is another each time", recording(10_000, "#EXT-X-KEY:METHOD=AES-128,URI=\"k%[1]d.key\"\n#EXTINF:1,\nb%[1]d.ts\n"), func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, ".key") {
 				key := make([]byte, 16)
 				_, _ = rand.Read(key)
@@ -158,20 +132,20 @@ func playlistServers() []Bomb {
 			}
 			_, _ = w.Write(make([]byte, 1<<16))
 		}),
-		playlistOf("hls: a key without end", many(100, "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:1,\nb#N.ts\n"), endlessly),
-		playlistOf("hls: an init section without end", many(100, "#EXT-X-MAP:URI=\"m\"\n#EXTINF:1,\nb#N.mp4\n"), endlessly),
-		playlistOf("hls: a segment without end", many(100, "#EXTINF:1,\nb#N.ts\n"), func(w http.ResponseWriter, r *http.Request) {
+		playlist("hls: a key without end", recording(100, "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:1,\nb%d.ts\n"), endlessly),
+		playlist("hls: an init section without end", recording(100, "#EXT-X-MAP:URI=\"m\"\n#EXTINF:1,\nb%d.mp4\n"), endlessly),
+		playlist("hls: a segment without end", recording(100, "#EXTINF:1,\nb%d.ts\n"), func(w http.ResponseWriter, r *http.Request) {
 			raw(w, r, answered+"\r\n", flooding(string(segment())))
 		}),
-		playlistOf("hls: a segment that drips", many(100, "#EXTINF:1,\nb#N.ts\n"), func(w http.ResponseWriter, r *http.Request) {
+		playlist("hls: a segment that drips", recording(100, "#EXTINF:1,\nb%d.ts\n"), func(w http.ResponseWriter, r *http.Request) {
 			raw(w, r, answered+"Content-Length: 100000000\r\n\r\n", dripping("G", 100*time.Millisecond))
 		}),
-		playlistOf("hls: segments that redirect in a circle", many(10_000, "#EXTINF:1,\nb#N.ts\n"), circle),
-		playlistOf("hls: a master whose variants are masters", "#EXTM3U\n"+strings.Repeat("#EXT-X-STREAM-INF:BANDWIDTH=1\nb.m3u8\n", 100),
+		playlist("hls: segments that redirect in a circle", recording(10_000, "#EXTINF:1,\nb%d.ts\n"), circle),
+		playlist("hls: a master whose variants are masters", written("#EXTM3U\n", 100, "#EXT-X-STREAM-INF:BANDWIDTH=1\nb.m3u8\n", ""),
 			sends([]byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nb.m3u8\n"))),
-		served("hls: a live playlist that jumps to and fro", ".m3u8", func(w http.ResponseWriter, r *http.Request) {
+		served("hls: a live playlist that jumps to and fro", ".m3u8", func(w http.ResponseWriter, r *http.Request) { // it does not say what it is
 			if !strings.HasSuffix(r.URL.Path, "/a.m3u8") {
-				_, _ = w.Write(segment())
+				sendSegment(w, r)
 				return
 			}
 			n := jump.Add(1)

@@ -43,14 +43,14 @@ func TestANameInUseIsWaitedForAndThenAConflict(t *testing.T) {
 	t.Parallel()
 	t.Run("free again", func(t *testing.T) {
 		s := newStay(t, startStandIn(t), served(t, 2))
-		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.BadName, Times: 3})
+		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Reject, Code: fakeroom.CodeBadName, Times: 3})
 		require.NoError(t, s.start().end())
 		require.Len(t, s.retries(), 3)
 		require.Len(t, s.sessions(), 1)
 	})
 	t.Run("for ever", func(t *testing.T) {
 		s := newStay(t, startStandIn(t), served(t, 2))
-		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.BadName})
+		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Reject, Code: fakeroom.CodeBadName})
 		begin := time.Now()
 		f := s.start().failed()
 		require.Equal(t, tasks.CodeRoomConflict, f.Code)

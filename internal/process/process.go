@@ -1,5 +1,5 @@
-// Package process is what surrounds the run function of a main: signals, the
-// exit code and the version it was built from.
+// Package process is what surrounds the run function of a main: signals, the exit
+// code, the version it was built from and the programs that it starts.
 package process
 
 import (

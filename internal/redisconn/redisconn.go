@@ -39,12 +39,10 @@ const (
 // only pass it on need not import go-redis.
 type Client = redis.UniversalClient
 
-// Config says which Redis and who we are. The files are those of the URL's
-// parameters of the same names, which win.
+// Config says which Redis and who we are.
 type Config struct {
-	URL                       string
-	CAFile, CertFile, KeyFile string
-	ClientName                string // shown by CLIENT LIST; empty sets none
+	URL        string
+	ClientName string // shown by CLIENT LIST; empty sets none
 }
 
 // FailsOver says whether another server takes over where one has died: a
@@ -76,7 +74,7 @@ func New(cfg Config) (Client, error) {
 }
 
 func (a address) options(cfg Config) (*redis.UniversalOptions, error) {
-	tlsConfig, err := a.tlsConfig(cfg)
+	tlsConfig, err := a.tlsConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -105,17 +103,16 @@ func (a address) options(cfg Config) (*redis.UniversalOptions, error) {
 	}, nil
 }
 
-func (a address) tlsConfig(cfg Config) (*tls.Config, error) {
-	ca, cert, key := first(a.ca, cfg.CAFile), first(a.cert, cfg.CertFile), first(a.key, cfg.KeyFile)
+func (a address) tlsConfig() (*tls.Config, error) {
 	if !a.tls {
-		if ca != "" || cert != "" || key != "" {
+		if a.ca != "" || a.cert != "" || a.key != "" {
 			return nil, errors.New("redis: certificates are given but the URL has no TLS; use rediss://")
 		}
 		return nil, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: a.serverName}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
+	if a.ca != "" {
+		pem, err := os.ReadFile(a.ca)
 		if err != nil {
 			return nil, fmt.Errorf("read redis CA: %w", err)
 		}
@@ -124,22 +121,15 @@ func (a address) tlsConfig(cfg Config) (*tls.Config, error) {
 			return nil, errors.New("read redis CA: no certificate in the file")
 		}
 	}
-	if (cert == "") != (key == "") {
+	if (a.cert == "") != (a.key == "") {
 		return nil, errors.New("redis: a client certificate needs both cert and key")
 	}
-	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
+	if a.cert != "" {
+		pair, err := tls.LoadX509KeyPair(a.cert, a.key)
 		if err != nil {
 			return nil, fmt.Errorf("read redis client certificate: %w", err)
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

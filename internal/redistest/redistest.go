@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -22,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/roomcast/roomcast/internal/freeport"
+	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
 )
 
@@ -49,7 +49,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited <-chan struct{}
 }
 
 // Start starts a server and returns once it answers. The caller closes it.
@@ -208,21 +208,8 @@ func (s *Server) args() []string {
 // launch starts the process and waits until it answers or ends.
 func (s *Server) launch() error {
 	cmd := exec.CommandContext(context.Background(), "redis-server", s.args()...)
-	// The server must not outlive a killed test binary. The signal is tied to
-	// the thread that started it, which is therefore kept until its end.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started, exited := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(exited)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	exited, err := process.Child(cmd, nil) // it must not outlive a killed test binary
+	if err != nil {
 		<-exited
 		return err
 	}

@@ -16,7 +16,7 @@ func DescribeH264(avcc []byte) (media.Track, bool) {
 	t := media.Track{
 		Type: media.Video, Codec: media.H264, Extradata: avcc,
 		Profile: profileOf(sps), PixelFormat: pixelFormatOf(sps),
-		Width: sps.Width(), Height: sps.Height(), Display: media.Display{Pixels: pixelsOf(sps)}, HDR: isHDR(TransferH264(avcc)),
+		Width: sps.Width(), Height: sps.Height(), Display: media.Display{Pixels: pixelsOf(sps)}, HDR: IsHDR(TransferH264(avcc)),
 	}
 	const most = 1000 // beyond it is nonsense
 	if fps := sps.FPS(); fps > 0 && fps <= most {
@@ -48,8 +48,8 @@ func AVCC(extradata []byte) []byte {
 	return c.Config()
 }
 
-// isHDR says that a transfer function is PQ or HLG.
-func isHDR(transfer int) bool {
+// IsHDR says that a transfer function is PQ or HLG (ITU-T H.273, table 3).
+func IsHDR(transfer int) bool {
 	const pq, hlg = 16, 18
 	return transfer == pq || transfer == hlg
 }

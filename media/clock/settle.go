@@ -33,10 +33,7 @@ func (a *Ahead) Take() (media.Packet, bool) {
 	if len(a.Packets) == 0 {
 		return media.Packet{}, false
 	}
-	p := a.Packets[0]
-	a.Packets[0] = media.Packet{}
-	a.Packets = a.Packets[1:]
-	return p, true
+	return media.TakeFirst(&a.Packets), true
 }
 
 // Settle reads ahead to the first picture. With most containers it is the

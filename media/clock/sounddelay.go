@@ -1,12 +1,12 @@
 package clock
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 )
 
 const (
@@ -16,9 +16,6 @@ const (
 	// maxEarly bounds the sound that waits for the first picture to be told where
 	// that is.
 	maxEarly = 4 << 20
-	// How far a track's DTS may step within one clock, as the Restamper has it.
-	delayBackward = 500 * time.Millisecond
-	delayForward  = 10 * time.Second
 )
 
 // SoundDelay times the sound of a source later, or earlier, than it is, and gives
@@ -39,13 +36,12 @@ type SoundDelay struct {
 
 // soundTrim leaves out the sound that is earlier than the first picture.
 type soundTrim struct {
-	known  bool
-	begin  time.Duration  // of the first picture, once that is known
-	over   bool           // all sound is let through
-	early  []media.Packet // wait for the first picture
-	bytes  int
-	config []byte // of what was left out
-	change *media.Track
+	known bool
+	begin time.Duration  // of the first picture, once that is known
+	over  bool           // all sound is let through
+	early []media.Packet // wait for the first picture
+	bytes int
+	left  bitstream.Pending // of what was left out
 }
 
 // Reset is for a jump: what was read ahead is forgotten.
@@ -73,10 +69,7 @@ func (d *SoundDelay) Read(next func() (media.Packet, error), kind func(media.Pac
 			return p, err
 		}
 	}
-	p := d.ready[0]
-	d.ready[0] = media.Packet{}
-	d.ready = d.ready[1:]
-	return p, nil
+	return media.TakeFirst(&d.ready), nil
 }
 
 // Add takes a packet that was read before.
@@ -85,7 +78,7 @@ func (d *SoundDelay) Add(p media.Packet, kind media.MediaType) {
 	if p.NoDTS {
 		at = max(p.PTS, d.last[kind])
 	}
-	if step := at - d.last[kind]; d.came[kind] && (step < -delayBackward || step > delayForward) {
+	if step := at - d.last[kind]; d.came[kind] && (step < -MaxBackward || step > MaxForward) {
 		d.release(d.newest + d.By.Abs()) // another clock
 		d.newest = at
 	}
@@ -115,9 +108,8 @@ func (d *SoundDelay) release(until time.Duration) {
 }
 
 func (d *SoundDelay) next() {
-	p := d.held[0]
-	d.held[0] = media.Packet{}
-	d.held, d.bytes = d.held[1:], d.bytes-len(p.Data)
+	p := media.TakeFirst(&d.held)
+	d.bytes -= len(p.Data)
 	kind := media.Video
 	if d.By > 0 {
 		kind = media.Audio
@@ -168,16 +160,10 @@ func (t *soundTrim) takes(p *media.Packet) bool {
 		t.early, t.bytes = append(t.early, *p), t.bytes+len(p.Data)
 		return true
 	case t.known && !p.NoPTS && p.PTS+p.Duration <= t.begin:
-		if p.Extradata != nil {
-			t.config = p.Extradata
-		}
-		t.change = cmp.Or(p.Change, t.change)
+		t.left.Keep(p)
 		return true
 	}
 	t.over = true
-	if p.Extradata == nil {
-		p.Extradata = t.config
-	}
-	p.Change = cmp.Or(p.Change, t.change)
+	t.left.Attach(p)
 	return false
 }

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -59,24 +60,19 @@ func parseRules(allow, deny []string) (*rules, error) {
 		addrPorts:   make(map[netip.AddrPort]bool),
 		namePorts:   make(map[namePort]bool),
 	}
-	for _, entry := range allow {
-		entry = strings.TrimSpace(entry)
-		if entry == "" {
-			continue
-		}
-		if err := r.add(entry); err != nil {
-			return nil, fmt.Errorf("allowed source %q: %w", entry, err)
-		}
-	}
-	for _, entry := range deny {
+	return r, cmp.Or(each(allow, "allowed", r.add), each(deny, "denied", r.deny))
+}
+
+func each(entries []string, what string, take func(entry string) error) error {
+	for _, entry := range entries {
 		if entry = strings.TrimSpace(entry); entry == "" {
 			continue
 		}
-		if err := r.deny(entry); err != nil {
-			return nil, fmt.Errorf("denied source %q: %w", entry, err)
+		if err := take(entry); err != nil {
+			return fmt.Errorf("%s source %q: %w", what, entry, err)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // deny takes a network, an address or a name.

@@ -3,6 +3,7 @@ package fakeroom
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/bluenviron/gortmplib/pkg/amf0"
 	"github.com/bluenviron/gortmplib/pkg/message"
@@ -38,13 +39,11 @@ func (c *conn) handle(m *rawmessage.Message) error {
 		}
 	case message.TypeCommandAMF0:
 		return c.command(m.Body)
-	case message.TypeDataAMF0:
-		c.data(m.Body)
 	case message.TypeVideo:
 		return c.packet(media.Video, m)
 	case message.TypeAudio:
 		return c.packet(media.Audio, m)
-	case message.TypeAcknowledge, message.TypeSetPeerBandwidth, message.TypeDataAMF3:
+	case message.TypeAcknowledge, message.TypeSetPeerBandwidth, message.TypeDataAMF0, message.TypeDataAMF3:
 	}
 	return nil
 }
@@ -104,8 +103,7 @@ func (c *conn) connect(id int, args amf0.Data) error {
 	v := verdict{code: CodeConnectRejected, words: fmt.Sprintf("there is no application %q here", app)}
 	refuse := strings.TrimRight(app, "/") != appName
 	if f := c.srv.faults.take(Reject, target{atConnect: true}); f != nil {
-		v, refuse = verdict{code: f.Code, words: f.Words}, true
-		v.fill(CodeConnectRejected, "refused on demand")
+		v, refuse = f.refusal(CodeConnectRejected), true
 	}
 	if refuse {
 		c.srv.refused(address{}, v)
@@ -140,7 +138,7 @@ func (c *conn) publish(args amf0.Data) error {
 		return held
 	}
 	if err == nil {
-		err = a.verify(c.srv.cfg.Keys, c.srv.cfg.Now())
+		err = a.verify(c.srv.cfg.Keys, time.Now())
 	}
 	v := verdict{code: CodeDenied}
 	if c.sess != nil {
@@ -161,19 +159,12 @@ func (c *conn) publish(args amf0.Data) error {
 // publishFaults does what the faults in force want done before an answer.
 func (c *conn) publishFaults(a address) error {
 	t := target{user: a.user}
-	for _, kind := range []FaultKind{Reject, BadName} {
-		if f := c.srv.faults.take(kind, t); f != nil {
-			v := f.verdict()
-			c.srv.refused(a, v)
-			return &v
-		}
+	if f := c.srv.faults.take(Reject, t); f != nil {
+		v := f.refusal(CodeDenied)
+		c.srv.refused(a, v)
+		return &v
 	}
-	if f := c.srv.faults.take(DelayAnswer, t); f != nil {
-		if err := c.delay(f, f.Delay); err != nil {
-			return err
-		}
-	}
-	return c.hold(c.srv.faults.take(Stall, t))
+	return c.hold(c.srv.faults.take(Stall, t), always)
 }
 
 // sessionFaults does what the faults in force want done to a session.
@@ -182,11 +173,8 @@ func (c *conn) sessionFaults() error {
 		return nil
 	}
 	t := c.sess.target(c.sess.snapshot())
-	for _, kind := range []FaultKind{Cut, Kick} {
-		if f := c.srv.faults.take(kind, t); f != nil {
-			v := f.verdict()
-			return &v
-		}
+	if c.srv.faults.take(Cut, t) != nil {
+		return &cut
 	}
 	if c.slow.Load() == nil {
 		if f := c.srv.faults.take(ReadSlowly, t); f != nil {
@@ -199,7 +187,7 @@ func (c *conn) sessionFaults() error {
 		return nil
 	}
 	_ = c.nc.SetReadBuffer(smallBuffer)
-	err := c.hold(f)
+	err := c.hold(f, always)
 	_ = c.nc.SetReadBuffer(wideBuffer)
 	return err
 }
@@ -217,38 +205,13 @@ func (c *conn) packet(kind media.MediaType, m *rawmessage.Message) error {
 	if c.sess == nil || len(m.Body) == 0 {
 		return nil
 	}
-	p := Packet{Type: kind, DTS: m.Timestamp, At: c.srv.cfg.Now(), Data: m.Body}
+	p := Packet{Type: kind, DTS: m.Timestamp, At: time.Now(), Data: m.Body}
 	v := c.sess.take(p)
 	c.srv.bell.ring()
 	if v != nil {
 		return v
 	}
 	return c.sessionFaults()
-}
-
-// data keeps the last onMetaData.
-func (c *conn) data(body []byte) {
-	values, err := amf0.Unmarshal(body)
-	if err != nil || c.sess == nil {
-		return
-	}
-	for _, v := range values {
-		var entries amf0.Object
-		switch o := v.(type) {
-		case amf0.Object:
-			entries = o
-		case amf0.ECMAArray:
-			entries = amf0.Object(o)
-		}
-		if entries == nil {
-			continue
-		}
-		m := map[string]any{}
-		for _, e := range entries {
-			m[e.Key] = e.Value
-		}
-		c.sess.setMetadata(m)
-	}
 }
 
 func (c *conn) reply(name string, id int, args ...any) error {

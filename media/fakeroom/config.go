@@ -1,6 +1,7 @@
 package fakeroom
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 )
@@ -11,9 +12,6 @@ type Config struct {
 	Listen string
 	// Keys maps an SDKAppID to the app's key. Other apps are refused.
 	Keys map[uint32]string
-	// LostUserAfter is how long a user whose connection broke without an
-	// unpublish stays a member of the room; 90 s when 0.
-	LostUserAfter time.Duration
 	// Keep is how much of each session is kept for Packets and WriteFLV, counted
 	// back from now and cut at a keyframe; 10 s when 0, nothing when negative.
 	Keep time.Duration
@@ -30,32 +28,11 @@ type Config struct {
 	ReadBuffer int
 	// Log gets a line per event; discarded when nil. It is given no signature.
 	Log *slog.Logger
-	// Now is the clock for signatures, arrival times and lost users; time.Now
-	// when nil.
-	Now func() time.Time
 }
 
 func (c Config) withDefaults() Config {
-	if c.Listen == "" {
-		c.Listen = "127.0.0.1:0"
-	}
-	if c.LostUserAfter == 0 {
-		c.LostUserAfter = 90 * time.Second
-	}
-	if c.Keep == 0 {
-		c.Keep = 10 * time.Second
-	}
-	if c.MaxBytes == 0 {
-		c.MaxBytes = 256 << 20
-	}
-	if c.KeepEnded == 0 {
-		c.KeepEnded = 64
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
+	c.Listen, c.Keep = cmp.Or(c.Listen, "127.0.0.1:0"), cmp.Or(c.Keep, 10*time.Second)
+	c.MaxBytes, c.KeepEnded = cmp.Or(c.MaxBytes, 256<<20), cmp.Or(c.KeepEnded, 64)
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	return c
 }

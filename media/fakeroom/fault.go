@@ -1,9 +1,9 @@
 package fakeroom
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // FaultKind is a way to misbehave.
@@ -14,22 +14,16 @@ const (
 	// Reject refuses with Code and Words: the publish, or the connect when
 	// AtConnect.
 	Reject FaultKind = iota + 1
-	// BadName refuses the publish as nginx does while the name is in use.
-	BadName
 	// Stall never answers: the publish, or anything from the accepted TCP
 	// connection on when AtConnect.
 	Stall
-	// DelayAnswer answers the publish after Delay.
-	DelayAnswer
 	// StopReading reads nothing more from the connection, not even its end,
 	// after AfterPackets.
 	StopReading
 	// ReadSlowly reads BytesPerSecond after AfterPackets.
 	ReadSlowly
-	// Cut resets the TCP connection after AfterPackets. The user counts as lost.
+	// Cut resets the TCP connection after AfterPackets.
 	Cut
-	// Kick ends the session after AfterPackets as if the user had come again.
-	Kick
 )
 
 // Fault is a misbehaviour of the room, in force until Heal.
@@ -45,27 +39,20 @@ type Fault struct {
 	// included, pass first. A running session that has had them is hit at once,
 	// by StopReading and ReadSlowly at its next packet.
 	AfterPackets   int
-	Code, Words    string        // Reject's; CodeDenied and a sentence when empty
-	Delay          time.Duration // DelayAnswer's
-	BytesPerSecond int           // ReadSlowly's; 1 when 0
+	Code, Words    string // Reject's; CodeDenied and a sentence when empty
+	BytesPerSecond int    // ReadSlowly's; 1 when 0
 }
 
-func (f Fault) verdict() verdict {
-	v := verdict{end: EndFault, code: f.Code, words: f.Words}
-	switch f.Kind {
-	case Reject:
-		v.fill(CodeDenied, "refused on demand")
-	case BadName:
-		v.fill(CodeBadName, "Already publishing")
-	case Kick:
-		v.end = EndKicked
-		v.fill(CodeKicked, "the same user came again")
-	case Cut:
-		v = verdict{end: EndFault, words: "connection reset on demand", abrupt: true}
-	case Stall, DelayAnswer, StopReading, ReadSlowly: // these end nothing
-	}
-	return v
+// refusal is Reject's, with a code where it has none.
+func (f Fault) refusal(code string) verdict {
+	return verdict{end: EndFault, code: cmp.Or(f.Code, code), words: cmp.Or(f.Words, "refused on demand")}
 }
+
+// How sessions end on demand, and when their user comes again.
+var (
+	kicked = verdict{end: EndKicked, code: CodeKicked, words: "the same user came again"}
+	cut    = verdict{end: EndFault, words: "connection reset on demand", abrupt: true}
+)
 
 // fault is a Fault in force.
 type fault struct {
@@ -126,13 +113,12 @@ func (fs *faults) take(kind FaultKind, t target) *fault {
 // Misbehave puts f into force beside those already in force.
 func (s *Server) Misbehave(f Fault) {
 	s.faults.add(f)
-	if f.Kind != Cut && f.Kind != Kick {
+	if f.Kind != Cut {
 		return
 	}
 	for _, live := range s.liveSessions() {
-		snap := live.snapshot()
-		if hit := s.faults.take(f.Kind, live.target(snap)); hit != nil {
-			s.end(live, hit.verdict())
+		if s.faults.take(Cut, live.target(live.snapshot())) != nil {
+			s.end(live, cut)
 		}
 	}
 }
@@ -141,18 +127,18 @@ func (s *Server) Misbehave(f Fault) {
 func (s *Server) Heal() { s.faults.heal() }
 
 // Cut resets the connections on which user publishes now (everybody's when
-// empty) and returns how many. The users count as lost.
-func (s *Server) Cut(user string) int { return s.endNow(Fault{Kind: Cut, User: user}) }
+// empty) and returns how many.
+func (s *Server) Cut(user string) int { return s.endNow(user, cut) }
 
 // Kick ends the sessions of user (everybody's when empty) as if the user had
 // come again elsewhere, and returns how many.
-func (s *Server) Kick(user string) int { return s.endNow(Fault{Kind: Kick, User: user}) }
+func (s *Server) Kick(user string) int { return s.endNow(user, kicked) }
 
-func (s *Server) endNow(f Fault) int {
+func (s *Server) endNow(user string, v verdict) int {
 	n := 0
 	for _, live := range s.liveSessions() {
-		if f.User == "" || f.User == live.s.User {
-			s.end(live, f.verdict())
+		if user == "" || user == live.s.User {
+			s.end(live, v)
 			n++
 		}
 	}

@@ -6,39 +6,15 @@ import (
 	"time"
 )
 
-// EventKind is what happened to a user.
+// EventKind is what happened to a user: one of those here, or the EndReason of a session.
 type EventKind string
 
-// The events. Kick, Unpublish, Lost, Cut, Fault and Closed end a session; Drop
-// is a lost user's disappearing from the room.
+// The events that end no session, and one that does.
 const (
-	EventPublish   EventKind = "publish"
-	EventRefuse    EventKind = "refuse"
-	EventKick      EventKind = "kick"
-	EventUnpublish EventKind = "unpublish"
-	EventLost      EventKind = "lost"
-	EventCut       EventKind = "cut"
-	EventFault     EventKind = "fault"
-	EventClosed    EventKind = "closed"
-	EventDrop      EventKind = "drop"
+	EventPublish EventKind = "publish"
+	EventRefuse  EventKind = "refuse"
+	EventKick              = EventKind(EndKicked)
 )
-
-func eventOf(end EndReason) EventKind {
-	switch end {
-	case EndUnpublished:
-		return EventUnpublish
-	case EndKicked:
-		return EventKick
-	case EndCut:
-		return EventCut
-	case EndFault:
-		return EventFault
-	case EndClosed:
-		return EventClosed
-	case EndLost:
-	}
-	return EventLost
-}
 
 // Event is a line of a Server's history. A user in the wrong (EventRefuse) may
 // have an empty or invalid Room and User.
@@ -51,71 +27,19 @@ type Event struct {
 	Code, Words string // what the publisher was told
 }
 
-// Member is a user in a room: one who publishes, or a lost one not yet gone.
-type Member struct {
-	App        uint32
-	Room, User string
-	Session    int
-	LostAt     time.Time // zero for one who publishes
-}
-
 // log appends e at now, under s.mu.
 func (s *Server) log(e Event) {
-	if e.At.IsZero() {
-		e.At = s.cfg.Now()
-	}
+	e.At = time.Now()
 	s.history = append(s.history, e)
 	s.cfg.Log.Info("stand-in room", "event", e.Kind, "sdk_app_id", e.App, "room_id", e.Room,
 		"user_id", e.User, "session", e.Session, "code", e.Code, "words", e.Words)
-}
-
-// expireLost drops the users whose time has passed, under s.mu. It is called
-// before anything that reads or adds to the history, so that this stays in
-// order.
-func (s *Server) expireLost() {
-	now := s.cfg.Now()
-	var gone []Event
-	for key, l := range s.lost {
-		if at := l.at.Add(s.cfg.LostUserAfter); !at.After(now) {
-			delete(s.lost, key)
-			gone = append(gone, Event{At: at, Kind: EventDrop, App: key.app, Room: l.room,
-				User: key.user, Session: l.session, Words: "lost for too long"})
-		}
-	}
-	slices.SortFunc(gone, func(a, b Event) int { return a.At.Compare(b.At) })
-	for _, e := range gone {
-		s.log(e)
-	}
 }
 
 // History returns all events so far in their order.
 func (s *Server) History() []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.expireLost()
 	return slices.Clone(s.history)
-}
-
-// Members returns who is in the room, lost users included, by user.
-func (s *Server) Members(room string) []Member {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.expireLost()
-	var out []Member
-	for key, sess := range s.live {
-		if sess.s.Room == room {
-			out = append(out, Member{App: key.app, Room: room, User: key.user, Session: sess.s.ID})
-		}
-	}
-	for key, l := range s.lost {
-		if l.room == room {
-			out = append(out, Member{App: key.app, Room: room, User: key.user, Session: l.session, LostAt: l.at})
-		}
-	}
-	slices.SortFunc(out, func(a, b Member) int {
-		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.App, b.App))
-	})
-	return out
 }
 
 // liveSessions returns the running sessions by ID.
@@ -151,21 +75,12 @@ func snapshots(list []*session) []Session {
 
 // Session returns user's newest session, in any app and room.
 func (s *Server) Session(user string) (Session, bool) {
-	if sess := s.newest(user); sess != nil {
-		return sess.snapshot(), true
-	}
-	return Session{}, false
-}
-
-func (s *Server) newest(user string) *session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, sess := range slices.Backward(s.sessions) {
-		if sess.s.User == user {
-			return sess
+	for _, snap := range slices.Backward(s.Sessions()) {
+		if snap.User == user {
+			return snap, true
 		}
 	}
-	return nil
+	return Session{}, false
 }
 
 // Packets returns what is kept of the session with this ID, decoder

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
 )
 
 // Server is a running stand-in room server.
@@ -23,7 +22,6 @@ type Server struct {
 	sessions []*session // in the order of their IDs
 	nextID   int
 	live     map[userKey]*session
-	lost     map[userKey]lostUser
 	history  []Event
 }
 
@@ -33,13 +31,6 @@ type userKey struct {
 	user string
 }
 
-type lostUser struct {
-	session int
-	room    string
-	at      time.Time
-	timer   *time.Timer // wakes those who wait for the drop
-}
-
 // Start listens and serves until Close.
 func Start(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
@@ -47,10 +38,7 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start stand-in room: %w", err)
 	}
-	s := &Server{
-		cfg: cfg, ln: ln.(*net.TCPListener), conns: map[*conn]struct{}{},
-		live: map[userKey]*session{}, lost: map[userKey]lostUser{},
-	}
+	s := &Server{cfg: cfg, ln: ln.(*net.TCPListener), conns: map[*conn]struct{}{}, live: map[userKey]*session{}}
 	s.wg.Go(s.accept)
 	return s, nil
 }
@@ -81,11 +69,6 @@ func (s *Server) Close() {
 	}
 	s.mu.Unlock()
 	s.wg.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, gone := range s.lost {
-		gone.timer.Stop()
-	}
 }
 
 func (s *Server) accept() {
@@ -127,17 +110,9 @@ func (s *Server) admit(c *conn, a address) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := userKey{a.app, a.user}
-	s.expireLost()
 	if old := s.live[key]; old != nil {
-		v := Fault{Kind: Kick}.verdict()
-		s.endLocked(old, v)
-		old.conn.interrupt(v)
-	}
-	if gone, was := s.lost[key]; was {
-		gone.timer.Stop()
-		delete(s.lost, key)
-		s.log(Event{Kind: EventDrop, App: a.app, Room: gone.room, User: a.user,
-			Session: gone.session, Words: "the user came back"})
+		s.endLocked(old, kicked)
+		old.conn.interrupt(kicked)
 	}
 	sess := newSession(c, a, s.cfg)
 	s.nextID++
@@ -162,20 +137,14 @@ func (s *Server) end(sess *session, v verdict) {
 }
 
 func (s *Server) endLocked(sess *session, v verdict) {
-	at := s.cfg.Now()
-	if !sess.finish(at, v) {
+	if !sess.finish(v) {
 		return
 	}
 	key := userKey{sess.s.App, sess.s.User}
 	if s.live[key] == sess {
 		delete(s.live, key)
 	}
-	s.expireLost()
-	if v.end == EndLost || v.end == EndFault {
-		s.lost[key] = lostUser{session: sess.s.ID, room: sess.s.Room, at: at,
-			timer: time.AfterFunc(s.cfg.LostUserAfter, s.bell.ring)}
-	}
-	s.log(Event{Kind: eventOf(v.end), App: sess.s.App, Room: sess.s.Room, User: sess.s.User,
+	s.log(Event{Kind: EventKind(v.end), App: sess.s.App, Room: sess.s.Room, User: sess.s.User,
 		Session: sess.s.ID, Code: v.code, Words: v.words})
 	s.forgetOldPackets()
 }

@@ -1,10 +1,9 @@
 package fakeroom
 
 import (
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/roomcast/roomcast/media"
 )
 
 // EndReason says how a session ended.
@@ -38,7 +37,6 @@ const (
 type Violation struct {
 	Kind  ViolationKind
 	At    time.Time
-	Track media.MediaType
 	DTS   time.Duration
 	Words string
 }
@@ -84,7 +82,6 @@ type Stream struct {
 	// VideoConfigs and AudioConfigs are the different decoder configurations
 	// (avcC, AudioSpecificConfig) in the order they came.
 	VideoConfigs, AudioConfigs [][]byte
-	Metadata                   map[string]any // the last onMetaData
 	// MaxSkew is the longest DTS distance between the newest video and the
 	// newest audio packet.
 	MaxSkew time.Duration
@@ -107,12 +104,7 @@ func (s Stream) Media() time.Duration { return min(s.Video.Span(), s.Audio.Span(
 
 // Broke says whether the stream broke the rule.
 func (s Stream) Broke(kind ViolationKind) bool {
-	for _, v := range s.Violations {
-		if v.Kind == kind {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Violations, func(v Violation) bool { return v.Kind == kind })
 }
 
 // session is a Session in the making.
@@ -130,7 +122,7 @@ func newSession(c *conn, a address, cfg Config) *session {
 		conn: c,
 		s: Session{
 			Publisher: Publisher{App: a.app, Room: a.room, User: a.user, Remote: c.nc.RemoteAddr().String()},
-			StartedAt: cfg.Now(),
+			StartedAt: time.Now(),
 		},
 		tape: newTape(cfg),
 	}
@@ -148,13 +140,13 @@ func (s *session) snapshot() Session {
 }
 
 // finish ends the session once; it says whether this call did it.
-func (s *session) finish(at time.Time, v verdict) bool {
+func (s *session) finish(v verdict) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.s.End != "" {
 		return false
 	}
-	s.s.End, s.s.EndWords, s.s.EndedAt = v.end, v.words, at
+	s.s.End, s.s.EndWords, s.s.EndedAt = v.end, v.words, time.Now()
 	s.s.Unpublished = s.s.Unpublished || v.end == EndUnpublished
 	return true
 }
@@ -173,12 +165,6 @@ func (s *session) take(p Packet) *verdict {
 		s.s.MaxSkew = max(s.s.MaxSkew, (s.s.Video.LastDTS - s.s.Audio.LastDTS).Abs())
 	}
 	return v
-}
-
-func (s *session) setMetadata(m map[string]any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.s.Metadata = m
 }
 
 // target is the session as a fault sees it.

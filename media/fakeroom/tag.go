@@ -88,9 +88,8 @@ var errAVCC = errors.New("invalid AVCDecoderConfigurationRecord")
 // avcConfig is what matters of an AVCDecoderConfigurationRecord
 // (ISO/IEC 14496-15, 5.3.3.1).
 type avcConfig struct {
-	lengthSize    int
-	sps           []byte // the first one
-	width, height int
+	lengthSize int
+	sps        []byte // the first one
 }
 
 func parseAVCConfig(buf []byte) (avcConfig, error) {
@@ -116,8 +115,7 @@ func parseAVCConfig(buf []byte) (avcConfig, error) {
 			rest = rest[2+size:]
 		}
 	}
-	var err error
-	c.width, c.height, err = resolution(c.sps)
+	_, _, err := resolution(c.sps)
 	return c, err
 }
 

@@ -55,27 +55,6 @@ func (s *Server) WaitSession(ctx context.Context, user string, after int) (Sessi
 	return s.Wait(ctx, user, "a new session", func(snap Session) bool { return snap.ID > after })
 }
 
-// WaitEvent waits until an event, past or to come, fulfils cond.
-func (s *Server) WaitEvent(ctx context.Context, cond func(Event) bool) (Event, error) {
-	var found Event
-	seen := 0
-	err := s.bell.wait(ctx, func() bool {
-		history := s.History()
-		for _, e := range history[min(seen, len(history)):] {
-			if cond(e) {
-				found = e
-				return true
-			}
-		}
-		seen = len(history)
-		return false
-	})
-	if err != nil {
-		return found, fmt.Errorf("wait for an event: %w", err)
-	}
-	return found, nil
-}
-
 // WaitIdle waits until no connection is open.
 func (s *Server) WaitIdle(ctx context.Context) error {
 	err := s.bell.wait(ctx, func() bool { return s.Connections() == 0 })

@@ -185,7 +185,7 @@ func (s *Stream) violate(kind ViolationKind, p *Packet, words string) {
 	s.ViolationCount++
 	if len(s.Violations) < maxViolations || kind.cuts() {
 		s.Violations = append(s.Violations, Violation{
-			Kind: kind, At: p.At, Track: p.Type, DTS: p.DTS, Words: words,
+			Kind: kind, At: p.At, DTS: p.DTS, Words: words,
 		})
 	}
 }

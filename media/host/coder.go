@@ -99,36 +99,48 @@ func (ts *transcoders) Black(to media.VideoOutput) (media.Track, []media.Packet,
 }
 
 func (ts *transcoders) black(to media.VideoOutput) (media.Track, []media.Packet, error) {
-	var made blackMade
 	h, c, err := ts.connect()
 	if err != nil {
-		return made.Track, nil, err
+		return media.Track{}, nil, err
 	}
 	defer func() { go h.finish(c, ts.conduct, false) }()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	if err := c.sendJSON(kindOpen, opening{Level: levelOf(ts.log), Black: &to}); err != nil {
-		return made.Track, nil, errors.Join(errDied, err)
-	}
 	log := logbook{log: ts.log}
-	payload, err := c.await(kindOpen, &log)
-	if err == nil {
-		err = decode(payload, &made)
+	made, err := c.open(opening{Black: &to}, &log)
+	if err != nil {
+		return made.Output, nil, err
 	}
-	if err = cmp.Or(err, made.Fault.error()); err != nil {
-		return made.Track, nil, err
-	}
-	if !soundTrack(made.Track) {
-		return made.Track, nil, errFrame
-	}
-	if payload, err = c.await(kindWork, &log); err != nil {
-		return made.Track, nil, err
+	payload, err := c.await(kindWork, &log)
+	if err != nil {
+		return made.Output, nil, err
 	}
 	out, _, err := answer(payload)
-	return made.Track, out, err
+	return made.Output, out, err
 }
 
 func internal(op string, err error) error {
 	return &media.Error{Kind: media.KindInternal, Op: op, Err: err}
+}
+
+// open says what a session is, with the bytes that go with that, and returns what became
+// of it.
+func (c *conn) open(o opening, log *logbook, with ...[]byte) (m made, err error) {
+	o.Level = levelOf(log.log)
+	err = c.sendJSON(kindOpen, o)
+	if err == nil && len(with) > 0 {
+		err = c.send(kindBytes, with...)
+	}
+	if err != nil {
+		return m, errors.Join(errDied, err)
+	}
+	payload, err := c.await(kindOpen, log)
+	if err == nil {
+		err = decode(payload, &m)
+	}
+	if err == nil && !soundTrack(m.Output) {
+		err = errFrame
+	}
+	return m, cmp.Or(err, m.Fault.error())
 }
 
 // await returns the next frame, which must be of a kind; log lines are written.
@@ -219,34 +231,19 @@ var _ media.Transcoder = (*transcoder)(nil)
 
 // open opens a session.
 func (c *transcoder) open() error {
-	c.leave()
+	c.Close()
 	h, conn, err := c.all.connect()
 	if err != nil {
 		return err
 	}
 	c.host, c.conn = h, conn
-	o := c.how(c.input)
-	o.Level = levelOf(c.log.log)
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if c.all.ctx.Err() != nil {
 		return context.Cause(c.all.ctx)
 	}
-	if err := conn.sendJSON(kindOpen, o); err != nil {
-		return errors.Join(errDied, err)
-	}
-	payload, err := conn.await(kindOpen, &c.log)
+	m, err := conn.open(c.how(c.input), &c.log)
 	if err != nil {
 		return err
-	}
-	var m made
-	if err := decode(payload, &m); err != nil {
-		return err
-	}
-	if err := m.Fault.error(); err != nil {
-		return err
-	}
-	if !soundTrack(m.Output) {
-		return errFrame
 	}
 	if c.output.Codec != "" && string(c.output.Extradata) != string(m.Output.Extradata) {
 		return errOther
@@ -395,10 +392,6 @@ func (c *transcoder) Damaged() int64 {
 
 // Close implements media.Transcoder.
 func (c *transcoder) Close() {
-	c.leave()
-}
-
-func (c *transcoder) leave() {
 	if c.host != nil {
 		go c.host.finish(c.conn, c.all.conduct, false)
 		c.host, c.conn = nil, nil

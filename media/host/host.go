@@ -121,6 +121,12 @@ func (h *host) begin() error {
 	cmd.Env = []string{
 		"GOMAXPROCS=1",
 		"GOMEMLIMIT=" + strconv.FormatInt(p.cfg.Memory/4, 10),
+		// C's allocator would have an arena for each thread, and Go moves a source from one to
+		// the next: each keeps what was once used of it. mallopt comes too late for this.
+		"MALLOC_ARENA_MAX=1",
+		// The tables of a long recording are mapped: what they leave behind when they grow goes
+		// back. A picture of 1080p is less, and stays in the arena.
+		"MALLOC_MMAP_THRESHOLD_=4194304",
 	}
 	if options, ok := os.LookupEnv("GORACE"); ok { // of the race detector, which tests build in
 		cmd.Env = append(cmd.Env, "GORACE="+options)

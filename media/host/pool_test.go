@@ -100,6 +100,26 @@ func TestASourceForWhichAHostHasNoMemoryGoesOnAloneAndHarmsNobody(t *testing.T) 
 	}
 }
 
+func TestASourceThatCannotBeReadAgainSaysThatMemoryIsShortAndIsOpenedAnewAlone(t *testing.T) {
+	p := newPool(t, nil)
+	open(t, p, textOf(numbered(3)...), &media.Conduct{})
+	conduct := &media.Conduct{}
+	lines := append(numbered(60_000), "needs much", "c")
+	once := textOf(lines...)
+	once.seekable = false
+	s := open(t, p, once, conduct)
+	var err error
+	for err == nil {
+		_, err = s.ReadPacket()
+	}
+	require.Equal(t, media.KindSourceDropped, media.KindOf(err), "it is tried again at once")
+	require.ErrorContains(t, err, "no memory left beside its other sources")
+	require.NoError(t, s.Close())
+	again := open(t, p, textOf("needs much", "c"), conduct)
+	require.Equal(t, []string{"needs much", "c"}, read(t, again, -1))
+	require.True(t, hostOf(again).isOwn())
+}
+
 func TestASourceThatNeedsTooMuchAloneIsTooLarge(t *testing.T) {
 	p := newPool(t, nil)
 	open(t, p, textOf("a"), &media.Conduct{})

@@ -104,22 +104,7 @@ func (p *Pool) makePicture(k media.Keyframe) (jpeg []byte, h *host, err error) {
 }
 
 func picture(c *conn, k media.Keyframe, log logbook) ([]byte, error) {
-	err := errors.Join(
-		c.sendJSON(kindOpen, opening{Level: levelOf(log.log), Picture: &pictureOpening{Config: k.Config}}),
-		c.send(kindBytes, k.Data),
-	)
-	if err != nil {
-		return nil, errors.Join(errDied, err)
-	}
-	payload, err := c.await(kindOpen, &log)
-	if err != nil {
-		return nil, err
-	}
-	var m pictureMade
-	if err := decode(payload, &m); err != nil {
-		return nil, err
-	}
-	if err := m.Fault.error(); err != nil {
+	if _, err := c.open(opening{Picture: &pictureOpening{Config: k.Config}}, &log, k.Data); err != nil {
 		return nil, err
 	}
 	return c.await(kindBytes, &log)

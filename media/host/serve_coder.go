@@ -24,10 +24,11 @@ const (
 	orderFlush
 )
 
-// made is what became of a transcoder.
+// made is what became of a session other than a source's.
 type made struct {
 	Fault  *fault
-	Output media.Track
+	Output media.Track // of a transcoder, and of a picture to fill with, whose packets follow in the next frame
+	Speed  int64       // pixels that were encoded in a second
 }
 
 func (s *session) serveTranscoder(t media.Transcoder, err error) error {
@@ -136,16 +137,9 @@ func (w *works) transcode(s *scanner, again bool) ([]media.Packet, error) {
 	return w.Transcode(p)
 }
 
-// blackMade is a picture to fill with.
-type blackMade struct {
-	Fault *fault
-	Track media.Track
-	Count int // of packets, which follow in the next frame
-}
-
 func (s *session) serveBlack(ctx context.Context, t media.Transcoders, to media.VideoOutput) error {
 	track, packets, err := t.With(ctx, s.log, nil).Black(to)
-	if err := s.sendJSON(kindOpen, blackMade{Fault: faultOf(err), Track: *finiteTrack(track), Count: len(packets)}); err != nil {
+	if err := s.sendJSON(kindOpen, made{Fault: faultOf(err), Output: *finiteTrack(track)}); err != nil {
 		return err
 	}
 	answer, err := answerOf(packets, 0, nil)
@@ -155,16 +149,14 @@ func (s *session) serveBlack(ctx context.Context, t media.Transcoders, to media.
 	return s.send(kindWork, answer)
 }
 
-// pictureMade is what became of a preview, whose bytes follow in the next frame.
-type pictureMade struct{ Fault *fault }
-
+// servePicture makes a preview, whose bytes follow in the next frame.
 func (s *session) servePicture(make Pictures, o pictureOpening) error {
 	f, err := s.next()
 	if err != nil {
 		return err
 	}
 	jpeg, err := make.Picture(media.Keyframe{Data: f.payload, Config: o.Config})
-	if err := s.sendJSON(kindOpen, pictureMade{Fault: faultOf(err)}); err != nil {
+	if err := s.sendJSON(kindOpen, made{Fault: faultOf(err)}); err != nil {
 		return err
 	}
 	return s.send(kindBytes, jpeg)

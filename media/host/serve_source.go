@@ -25,6 +25,9 @@ const (
 	// in a row.
 	firstRead = 32 << 10
 	mostRead  = 128 << 10
+	// fewLeft is how few bytes are left of a file that is read in a row when more are fetched:
+	// about two pictures. Who waits when libav asks keeps a thread and wakes two more.
+	fewLeft = 16 << 10
 )
 
 // opened is what became of a source, or of a seek in it.
@@ -115,6 +118,7 @@ func (s *servedSource) run() error {
 // read reads until a batch is full or the source says what is no packet.
 func (s *servedSource) read() error {
 	for {
+		s.bytes.foresee()
 		p, err := s.ReadPacket()
 		if err != nil {
 			return s.sendBatch(0, &opened{Fault: faultOf(err), Info: finite(s.Info())})
@@ -193,6 +197,7 @@ type fetched struct {
 	there    []byte // before it
 	window   window // that they are in
 	wanted   int
+	early    error // of foresee
 	ended    error
 	// ctx is a field because the contract of media.Gate makes one context bound all reads.
 	ctx context.Context
@@ -214,8 +219,17 @@ func (f *fetched) Read(to []byte) (int, error) {
 	return n, nil
 }
 
+// foresee fetches what libav is about to ask for. A live source's packets do not wait for it.
+func (f *fetched) foresee() {
+	left := f.window.unfound()
+	if f.seekable && f.early == nil && f.wanted == mostRead && len(f.there) == 0 && left > 0 && left <= fewLeft {
+		f.early = f.fetch()
+	}
+}
+
 func (f *fetched) fetch() error {
-	if err := cmp.Or(f.ended, f.ctx.Err()); err != nil {
+	err := cmp.Or(f.early, f.ended, f.ctx.Err())
+	if f.early = nil; err != nil {
 		return err
 	}
 	s := f.served
@@ -268,7 +282,7 @@ func (f *fetched) Seek(offset int64, whence int) (int64, error) {
 	case offset > here && offset < f.at:
 		f.there = f.there[offset-here:]
 	default:
-		f.there, f.at, f.wanted = nil, offset, firstRead
+		f.there, f.at, f.wanted, f.early = nil, offset, firstRead, nil
 	}
 	return offset, nil
 }

@@ -31,6 +31,7 @@ var (
 	errClosed = errors.New("source closed")
 	// errCrowded says that a host has no memory left for a source, which is not alone in it.
 	errCrowded = errors.New("the media host has no memory left beside its other sources")
+	errMoves   = media.Sentence("the worker's process that reads the source has no memory left beside its other sources: it is opened anew in one of its own")
 )
 
 // source is a source that a host takes apart. When the host dies, it goes on in
@@ -53,10 +54,11 @@ type source struct {
 	working sync.Mutex // held by the method that works
 	once    sync.Once
 
-	host  *host // nil: none
-	conn  *conn
-	grown int64     // bytes that a host had allocated for it alone
-	owes  time.Time // since when the host has given nothing though it waits for nothing; zero: it has
+	host    *host // nil: none
+	conn    *conn
+	grown   int64     // bytes that a host had allocated for it alone
+	crowded bool      // the last one that it had to leave had no memory left beside others
+	owes    time.Time // since when the host has given nothing though it waits for nothing; zero: it has
 }
 
 var _ media.Source = (*source)(nil)
@@ -181,6 +183,9 @@ func (s *source) hear(to kind) (opened, error) {
 			if err := s.feed(); err != nil {
 				return opened{}, err
 			}
+			if s.request.Came != nil { // of a long index, no packet for long
+				s.request.Came()
+			}
 		default:
 			return opened{}, errFrame
 		}
@@ -300,7 +305,7 @@ func (s *source) ReadPacket() (media.Packet, error) {
 			if p.Offset < s.old || s.old == 0 {
 				continue // it was given before the host died
 			}
-			return media.Packet{}, errGoneOn(opRead) // the times have changed with the host
+			return media.Packet{}, s.goneOn(opRead) // the times have changed with the host
 		case err == nil:
 			s.given.note(p)
 			s.accept(p)
@@ -414,16 +419,19 @@ func (s *source) seek(pos time.Duration) error {
 // dead says whether err is that of a host that has died, or does not do as it should,
 // which ends it.
 func (s *source) dead(err error) bool {
-	if errors.Is(err, errFrame) && s.host != nil { // not of one that did not even start
-		s.host.killFor(s.request.Conduct, babbled)
-		return true
+	crowded, babbles := errors.Is(err, errCrowded), errors.Is(err, errFrame) && s.host != nil // not of one that did not even start
+	if !crowded && !babbles && !errors.Is(err, errDied) {
+		return false
 	}
-	if errors.Is(err, errCrowded) { // the host lives on with the others
+	s.crowded = crowded
+	switch {
+	case babbles:
+		s.host.killFor(s.request.Conduct, babbled)
+	case crowded: // the host lives on with the others
 		s.request.Conduct.Died(media.Beside, false)
 		s.leave()
-		return true
 	}
-	return errors.Is(err, errDied)
+	return true
 }
 
 // died notes a death; it returns false when no other host is to try it, or not now.
@@ -458,14 +466,14 @@ func (s *source) revive() error {
 	before := s.info
 	for {
 		if !s.movable() || !s.rewind() {
-			return errGoneOn(opRead)
+			return s.goneOn(opRead)
 		}
 		err := s.goOn(before)
 		switch {
 		case err == nil:
 			return nil
 		case !s.dead(err):
-			return cmp.Or(s.ended(opRead), errGoneOn(opRead))
+			return cmp.Or(s.ended(opRead), s.goneOn(opRead))
 		case !s.died():
 			return errDied
 		}
@@ -514,6 +522,14 @@ func (s *source) over(op string) error {
 	if ended := s.ended(op); ended != nil || s.conn != nil {
 		return ended
 	}
+	return s.goneOn(op)
+}
+
+// goneOn is the end of a source that is to be opened anew.
+func (s *source) goneOn(op string) error {
+	if s.crowded {
+		return &media.Error{Kind: media.KindSourceDropped, Op: op, Err: errMoves}
+	}
 	return errGoneOn(op)
 }
 
@@ -526,7 +542,7 @@ func (s *source) inWords(op string, err error) error {
 	case s.request.Conduct.Poisoned():
 		return errPoisoned(op)
 	case errors.Is(err, errDied) || errors.Is(err, errFrame) || errors.Is(err, errCrowded):
-		return cmp.Or(s.ended(op), errGoneOn(op)) // its time may have ended while its host died
+		return cmp.Or(s.ended(op), s.goneOn(op)) // its time may have ended while its host died
 	}
 	return cmp.Or(s.ended(op), error(&media.Error{Kind: media.KindInternal, Op: op, Err: err}))
 }

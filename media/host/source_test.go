@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,6 +72,22 @@ func TestASourceIsReadThroughAHostAsWithout(t *testing.T) {
 	require.Equal(t, wanted(1000, 5000), read(t, s, -1))
 	_, err := s.ReadPacket()
 	require.Equal(t, io.EOF, err)
+}
+
+func TestWhatComesOfASourceIsToldWhileItsIndexIsRead(t *testing.T) {
+	for name, size := range map[string]int{"short": 10, "of half a megabyte": 512 << 10} {
+		t.Run(name, func(t *testing.T) {
+			m := &text{Reader: bytes.NewReader([]byte(strings.Repeat("i", size) + "\na\nb\n")), seekable: true}
+			came := 0
+			s, err := newPool(t, nil).Demux(t.Context(), media.SourceRequest{Came: func() { came++ }}, m)
+			require.NoError(t, err)
+			defer s.Close()
+			require.GreaterOrEqual(t, came, 1+size/mostRead, "as it comes")
+			before := came
+			require.Len(t, read(t, s, -1), 2)
+			require.Equal(t, before, came, "packets tell of themselves")
+		})
+	}
 }
 
 func TestAHostLearnsWhatASourceIsAskedFor(t *testing.T) {
@@ -325,7 +342,7 @@ func TestAHostHasNoSecretInItsEnvironment(t *testing.T) {
 		name, _, _ := strings.Cut(v, "=")
 		names = append(names, name)
 	}
-	want := []string{"GOMAXPROCS", "GOMEMLIMIT"}
+	want := []string{"GOMAXPROCS", "GOMEMLIMIT", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_"}
 	if _, ok := os.LookupEnv("GORACE"); ok {
 		want = append(want, "GORACE") // what make test sets for the race detector
 	}

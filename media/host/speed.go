@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/roomcast/roomcast/media"
 )
 
 // Speeds measures how many pixels a core encodes in a second: media/libav.Speeds.
@@ -16,15 +18,9 @@ const speedTime = 10 * time.Second
 
 const opSpeed = "measure the encoder"
 
-// speedMade is what was measured.
-type speedMade struct {
-	Fault *fault
-	Speed int64
-}
-
 func (s *session) serveSpeed(m Speeds) error {
 	speed, err := m.Speed()
-	return s.sendJSON(kindOpen, speedMade{Fault: faultOf(err), Speed: speed})
+	return s.sendJSON(kindOpen, made{Fault: faultOf(err), Speed: speed})
 }
 
 // Speed measures, in a host, how many pixels a core of this machine encodes in a
@@ -41,20 +37,12 @@ func (p *Pool) Speed(ctx context.Context) (int64, error) {
 		return 0, internal(opSpeed, context.Cause(ctx))
 	}
 	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })()
-	var made speedMade
-	log := logbook{log: p.cfg.Log}
-	err = c.sendJSON(kindOpen, opening{Level: levelOf(p.cfg.Log), Speed: true})
-	if err == nil {
-		var payload []byte
-		if payload, err = c.await(kindOpen, &log); err == nil {
-			err = decode(payload, &made)
-		}
-	}
-	switch {
+	made, err := c.open(opening{Speed: true}, &logbook{log: p.cfg.Log})
+	switch _, told := errors.AsType[*media.Error](err); {
+	case told:
+		return 0, err
 	case err != nil:
 		return 0, internal(opSpeed, err)
-	case made.Fault != nil:
-		return 0, made.Fault.error()
 	case made.Speed <= 0:
 		return 0, internal(opSpeed, errors.New("it measured nothing"))
 	}

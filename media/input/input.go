@@ -402,9 +402,7 @@ func (in *Input) take(ctx context.Context, patience time.Duration) (media.Packet
 	var p media.Packet
 	var err error
 	if len(in.ahead) > 0 {
-		p = in.ahead[0]
-		in.ahead[0] = media.Packet{} // what is behind the begin of a slice lives as long as it
-		if in.ahead = in.ahead[1:]; len(in.ahead) == 0 {
+		if p = media.TakeFirst(&in.ahead); len(in.ahead) == 0 {
 			in.ahead = nil
 		}
 	} else {
@@ -478,7 +476,7 @@ func (in *Input) SkipToNewest(ctx context.Context) error {
 		return nil
 	}
 	var kept []media.Packet
-	for range len(in.ahead) + in.queue.waiting() {
+	for range len(in.ahead) + in.queue.Left() {
 		p, err := in.take(ctx, in.Patience())
 		if err != nil {
 			return err

@@ -236,10 +236,10 @@ func (q *Queue) KeysWithin(reach time.Duration, by Leader) (keys int) {
 }
 
 // Left returns how many packets are queued.
-func (q *Queue) Left() int64 {
+func (q *Queue) Left() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return int64(len(q.packets) - q.head)
+	return len(q.packets) - q.head
 }
 
 // Buffered returns how much media is queued.
@@ -297,10 +297,10 @@ func (q *Queue) noteLocked(p *media.Packet) {
 // of the track of which there is more, or, where they are aligned, of which there
 // is less and which still comes.
 func (q *Queue) aheadLocked() time.Duration {
-	if q.limits.alignSpan == 0 {
-		return q.spanLocked()
-	}
 	video, audio := q.trackLocked(0), q.trackLocked(1)
+	if q.limits.alignSpan == 0 {
+		return max(video, audio) // they need not be at the same DTS
+	}
 	switch behind := q.newest[0] - q.newest[1]; {
 	case behind > q.limits.alignSpan:
 		return video
@@ -310,10 +310,6 @@ func (q *Queue) aheadLocked() time.Duration {
 		return min(video, audio)
 	}
 }
-
-// spanLocked is the longest media time queued of a track: tracks need not be
-// at the same DTS.
-func (q *Queue) spanLocked() time.Duration { return max(q.trackLocked(0), q.trackLocked(1)) }
 
 // trackLocked is the media time queued of a track.
 func (q *Queue) trackLocked(track int) time.Duration {
@@ -332,13 +328,6 @@ func signal(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// waiting counts the packets that are there to be got.
-func (q *Queue) waiting() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.packets) - q.head
 }
 
 // Leader is the track at whose keys the room can go on: the picture, or the

@@ -5,11 +5,14 @@
 #include <libavutil/avstring.h>
 #include <libavutil/dict.h>
 #include <libavutil/imgutils.h>
+#include <libavutil/macros.h>
 #include <libavutil/mem.h>
+#include <libavutil/refstruct.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 // The functions below stand before those of their names (ld's --wrap, see
 // budget.go): the linker leads libav's calls here. libav has no other place at
@@ -138,6 +141,21 @@ void __wrap_free(void *p)
 	if (s && p)
 		charge(s, malloc_usable_size(p), -1);
 	__real_free(p);
+}
+
+// A picture parameter set has 170 kB of tables, of which a source of 4:2:0 with 8 bits
+// fills a tenth: pages of nothing need no memory until they are written to.
+void *__real_av_refstruct_alloc_ext_c(size_t size, unsigned flags, AVRefStructOpaque opaque, void (*free_cb)(AVRefStructOpaque opaque, void *obj));
+
+void *__wrap_av_refstruct_alloc_ext_c(size_t size, unsigned flags, AVRefStructOpaque opaque, void (*free_cb)(AVRefStructOpaque opaque, void *obj))
+{
+	enum { page = 4 << 10, most_zeroes = 64 << 10 };
+	void *p = __real_av_refstruct_alloc_ext_c(size, flags, opaque, free_cb);
+	if (p && size > most_zeroes && !(flags & AV_REFSTRUCT_FLAG_NO_ZEROING)) {
+		uintptr_t begin = FFALIGN((uintptr_t)p, page), end = ((uintptr_t)p + size) & -(uintptr_t)page;
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
+	}
+	return p;
 }
 
 // A dictionary is searched from its beginning for every entry that is set, and

@@ -1,7 +1,7 @@
 package libav
 
 // #cgo LDFLAGS: -Wl,--wrap=posix_memalign -Wl,--wrap=realloc -Wl,--wrap=free
-// #cgo LDFLAGS: -Wl,--wrap=av_dict_set -Wl,--wrap=avcodec_open2 -Wl,--wrap=avcodec_is_open -Wl,--wrap=avcodec_send_packet -Wl,--wrap=avcodec_receive_frame -Wl,--wrap=avpriv_h264_has_num_reorder_frames -Wl,--wrap=av_parser_parse2 -Wl,--wrap=av_image_check_size2 -Wl,--wrap=av_index_search_timestamp -Wl,--wrap=av_add_index_entry -Wl,--wrap=avpriv_new_chapter -Wl,--wrap=ff_configure_buffers_for_index
+// #cgo LDFLAGS: -Wl,--wrap=av_dict_set -Wl,--wrap=avcodec_open2 -Wl,--wrap=avcodec_is_open -Wl,--wrap=avcodec_send_packet -Wl,--wrap=avcodec_receive_frame -Wl,--wrap=avpriv_h264_has_num_reorder_frames -Wl,--wrap=av_parser_parse2 -Wl,--wrap=av_image_check_size2 -Wl,--wrap=av_index_search_timestamp -Wl,--wrap=av_add_index_entry -Wl,--wrap=avpriv_new_chapter -Wl,--wrap=ff_configure_buffers_for_index -Wl,--wrap=av_refstruct_alloc_ext_c
 // #include "budget.h"
 import "C"
 

@@ -23,6 +23,7 @@ typedef struct rc_scope {
 	rc_edits edits;          // of a source
 	int finding;             // RC_FINDING_…: what its streams are
 	int decoders;            // opened to find that out
+	const uint8_t *whole;    // of a source: the last picture of which a parser has said that it is not of two fields
 	int64_t resync;          // of a source: where the demuxer has left out what is damaged, 0: nowhere
 } rc_scope;
 

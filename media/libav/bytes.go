@@ -52,14 +52,21 @@ func (in *input) free() {
 	in.handle.Delete()
 }
 
+// next reads what comes next of the source.
+func (in *input) next(b []byte) (int, error) {
+	n, err := in.Read(b)
+	in.counts.pass(b[:max(n, 0)])
+	in.life.came(max(n, 0))
+	return n, err
+}
+
 // roomcastRead is called by libav for the source's next bytes.
 //
 //export roomcastRead
 func roomcastRead(handle C.uintptr_t, to *C.uint8_t, size C.int) C.int {
 	in, _ := cgo.Handle(handle).Value().(*input)
 	b := unsafe.Slice((*byte)(to), int(size))
-	n, err := in.Read(b)
-	in.counts.pass(b[:max(n, 0)])
+	n, err := in.next(b)
 	switch {
 	case n > 0:
 		return C.int(n)

@@ -207,6 +207,10 @@ void rc_doubt(rc_reader *r) { r->video_codec = r->audio_codec = AV_CODEC_ID_NONE
 
 int rc_in_fields(rc_reader *r, const uint8_t *config, int size)
 {
+	const AVCodecParameters *known = r->format->streams[r->stream]->codecpar;
+	if (r->data && r->data == r->scope->whole && size == known->extradata_size &&
+	    (!size || !memcmp(config, known->extradata, (size_t)size)))
+		return 0;
 	int ret = 0;
 	rc_enter(r->scope);
 	AVCodecParserContext *p = av_parser_init(AV_CODEC_ID_H264);
@@ -271,6 +275,7 @@ int rc_read(rc_reader *r)
 {
 	int ret;
 	rc_enter(r->scope);
+	r->scope->whole = NULL;
 	for (;;) {
 		av_packet_unref(r->packet);
 		ret = av_read_frame(r->format, r->packet);

@@ -79,15 +79,15 @@ func (e *edits) read() (media.Packet, error) {
 			return p, err
 		case e.inHole(p):
 			e.leave(e.from.roles.typeOf(p))
+		case e.plain(&p):
+			return p, nil
 		case e.from.roles.typeOf(p) == media.Video:
 			e.picture(p)
 		default:
 			e.sound(p)
 		}
 	}
-	p := e.ready[0]
-	e.ready = e.ready[1:]
-	return p, nil
+	return media.TakeFirst(&e.ready), nil
 }
 
 // leave leaves out what is in the place of nothing. What comes behind it is made
@@ -96,6 +96,15 @@ func (e *edits) leave(m media.MediaType) {
 	if m == media.Video {
 		e.held, e.bytes = nil, 0
 	}
+}
+
+// plain says whether p is given as it came, as nearly all are: nothing is held that it
+// could change.
+func (e *edits) plain(p *media.Packet) bool {
+	plain := !p.Discard && len(e.held) == 0 && e.prime == nil
+	e.begun = e.begun || plain && e.from.roles.typeOf(*p) == media.Video
+	e.heard = e.heard || plain && e.from.roles.typeOf(*p) == media.Audio
+	return plain
 }
 
 // sound leaves out what is not to be heard.

@@ -153,12 +153,15 @@ int rc_needless(rc_scope *s, AVCodecContext *c, const AVCodec *codec, int *answe
 
 int __real_av_parser_parse2(AVCodecParserContext *p, AVCodecContext *c, uint8_t **out, int *out_size, const uint8_t *data, int size, int64_t pts, int64_t dts, int64_t pos);
 
-// Sound with ADTS headers has no decoder configuration: each frame tells.
+// Sound with ADTS headers has no decoder configuration: each frame tells. And what a
+// parser has found a picture to be need not be found again.
 int __wrap_av_parser_parse2(AVCodecParserContext *p, AVCodecContext *c, uint8_t **out, int *out_size, const uint8_t *data, int size, int64_t pts, int64_t dts, int64_t pos)
 {
 	int ret = __real_av_parser_parse2(p, c, out, out_size, data, size, pts, dts, pos);
-	const rc_scope *s = rc_current();
+	rc_scope *s = rc_current();
 	rc_found f = {0};
+	if (s && p->picture_structure == AV_PICTURE_STRUCTURE_FRAME && p->field_order == AV_FIELD_PROGRESSIVE)
+		s->whole = *out;
 	if (s && s->format && s->finding && c->codec_id == AV_CODEC_ID_AAC && !known(c) && !c->extradata_size && *out_size > 0 &&
 	    in_adts(s) && roomcastSound(*out, *out_size, 1, &f))
 		fill_sound(c, &f);

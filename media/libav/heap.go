@@ -13,12 +13,6 @@ package libav
 // #endif
 // }
 //
-// static void bound_arenas(int most) {
-// #ifdef __GLIBC__
-//     mallopt(M_ARENA_MAX, most);
-// #endif
-// }
-//
 // static void bound_stacks(size_t size) {
 // #ifdef __GLIBC__
 //     pthread_attr_t attr;
@@ -39,10 +33,6 @@ import (
 	"sync/atomic"
 	"time"
 )
-
-// boundArenas gives C's allocator one arena, where it would have 8 for each CPU: Go
-// moves a source from thread to thread, and each arena keeps what was once used of it.
-func boundArenas() { C.bound_arenas(1) }
 
 // stackSize is what each thread may put on its stack, of Go's threads too: 8 MB is the
 // system's default, and a source that is being read has a thread. A limit of memory

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"time"
@@ -61,4 +62,27 @@ func TestAHundredOpensLeaveNothing(t *testing.T) {
 	grown := resident(t) - memory
 	t.Logf("memory grew by %d KiB over 300 opens", grown>>10)
 	require.Less(t, grown, 24<<20)
+}
+
+func TestTablesOfNothingOfAnOpenSourceTakeNoMemory(t *testing.T) {
+	data, err := os.ReadFile(clip(t, "plain.mp4")) // its index is small
+	require.NoError(t, err)
+	opened := func(n int) {
+		for range n {
+			s, err := NewOpener(Config{}).Demux(t.Context(), media.SourceRequest{URL: "http://source/plain.mp4"}, &inMemory{Reader: bytes.NewReader(data)})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			_, err = s.ReadPacket()
+			require.NoError(t, err)
+		}
+		debug.FreeOSMemory()
+		Trim()
+	}
+	const sources = 60
+	opened(sources) // from here on the heaps are as large as they get beside sources
+	memory := resident(t)
+	opened(sources)
+	each := (resident(t) - memory) / sources
+	t.Logf("an open source takes %d KiB", each>>10)
+	require.Less(t, each, 192<<10)
 }

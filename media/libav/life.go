@@ -21,7 +21,12 @@ type life struct {
 	interrupter *astiav.IOInterrupter
 	interrupted chan struct{} // closed once interrupter is told
 	stall       *time.Timer   // of a seek under way, else nil
+	patience    time.Duration // what stall was given
+	dripped     int           // bytes that came since
 }
+
+// progressBytes is what has to come for a seek to get on: less is a drip.
+const progressBytes = 16 << 10
 
 func newLife(parent context.Context) *life {
 	ctx, cancel := context.WithCancelCause(parent)
@@ -33,10 +38,11 @@ func newLife(parent context.Context) *life {
 	return l
 }
 
-// watch ends the life unless extend is called again and again, each time within what
-// the call before has given; the func that it returns ends the watch.
+// watch ends the life unless extend is called or bytes come again and again, each time
+// within what the call before has given; the func that it returns ends the watch.
 func (l *life) watch(d time.Duration) (stop func()) {
 	l.stall = time.AfterFunc(d, func() { l.cancel(media.ErrStalled) })
+	l.patience, l.dripped = d, 0
 	return func() {
 		l.stall.Stop()
 		l.stall = nil
@@ -47,6 +53,15 @@ func (l *life) watch(d time.Duration) (stop func()) {
 func (l *life) extend(d time.Duration) {
 	if l.stall != nil {
 		l.stall.Reset(d)
+		l.patience, l.dripped = d, 0
+	}
+}
+
+// came gives what is being watched as long again: a slow server may have to send a whole
+// file that has no index.
+func (l *life) came(bytes int) {
+	if l.dripped += bytes; l.dripped >= progressBytes {
+		l.extend(l.patience)
 	}
 }
 

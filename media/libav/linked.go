@@ -39,24 +39,6 @@ func parsers() []string {
 		func(p *C.AVCodecParser) *C.char { return C.avcodec_get_name(p.codec_ids[0]) })
 }
 
-func decoders() []string {
-	return codecs(func(c *C.AVCodec) bool { return C.av_codec_is_decoder(c) != 0 })
-}
-
-func encoders() []string {
-	return codecs(func(c *C.AVCodec) bool { return C.av_codec_is_encoder(c) != 0 })
-}
-
-func codecs(are func(*C.AVCodec) bool) []string {
-	return all(func(at *unsafe.Pointer) *C.AVCodec {
-		for {
-			if c := C.av_codec_iterate(at); c == nil || are(c) {
-				return c
-			}
-		}
-	}, func(c *C.AVCodec) *C.char { return c.name })
-}
-
 // all goes through one of libav's lists.
 func all[T any](next func(*unsafe.Pointer) *T, name func(*T) *C.char) []string {
 	var at unsafe.Pointer

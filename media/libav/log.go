@@ -76,13 +76,11 @@ var installOnce = sync.OnceFunc(func() {
 	C.av_log_set_level(C.AV_LOG_QUIET)
 	C.rc_log_install()
 	C.rc_bound_allocations()
-	boundArenas()
 	boundStacks()
 })
 
-// installLog sets up what is one for the process: it bounds the arenas and
-// stacks of C and keeps libav from writing to standard error, where it would print
-// whole URLs.
+// installLog sets up what is one for the process: it bounds the stacks of C and keeps
+// libav from writing to standard error, where it would print whole URLs.
 func installLog() { installOnce() }
 
 func libavLevel(log *slog.Logger) C.int {
@@ -94,17 +92,15 @@ func libavLevel(log *slog.Logger) C.int {
 		return C.AV_LOG_INFO
 	case log.Enabled(ctx, slog.LevelWarn):
 		return C.AV_LOG_WARNING
-	case log.Enabled(ctx, slog.LevelError):
-		return C.AV_LOG_ERROR
 	}
 	return C.AV_LOG_QUIET
 }
 
+// slogLevel is at most a warning: an opening that fails here may go on elsewhere, and who
+// gives up says so.
 func slogLevel(level C.int) slog.Level {
 	switch {
-	case level <= C.AV_LOG_ERROR: // also fatal and panic
-		return slog.LevelError
-	case level <= C.AV_LOG_WARNING:
+	case level <= C.AV_LOG_WARNING: // also error, fatal and panic
 		return slog.LevelWarn
 	case level <= C.AV_LOG_INFO:
 		return slog.LevelInfo

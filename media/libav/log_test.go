@@ -158,7 +158,7 @@ func TestLevelsAreMapped(t *testing.T) {
 	stop()
 	lines := pushLines(t)
 	require.Len(t, lines, 1, "libav formats what SetLogger's logger is enabled for")
-	require.Equal(t, "ERROR", lines[0]["level"])
+	require.Equal(t, "WARN", lines[0]["level"])
 	require.Contains(t, lines[0]["item"], "mov")
 	require.Contains(t, lines[0]["text"], "moov atom not found")
 }

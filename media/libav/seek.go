@@ -15,7 +15,7 @@ const (
 	seekStep = 2 * time.Second // how far to go back when no keyframe was found; doubles
 	// A seek has stalled when libav does not come back for jumpStalled (it may
 	// have to look through a file that has no index), or gives no packet for
-	// readStalled, while the source may still drip.
+	// readStalled, and no more than a drip has come of the source meanwhile.
 	jumpStalled = time.Minute
 	readStalled = 10 * time.Second
 )

@@ -33,10 +33,7 @@ func (u *untimed) read() (media.Packet, error) {
 		u.err = nil
 		return media.Packet{}, err
 	}
-	p := u.held[0]
-	u.held[0] = media.Packet{}
-	u.held = u.held[1:]
-	return p, nil
+	return media.TakeFirst(&u.held), nil
 }
 
 func (u *untimed) take(p media.Packet) {

@@ -70,10 +70,7 @@ func (v *vorbisClock) close() {
 func (v *vorbisClock) read() (media.Packet, error) {
 	for {
 		if len(v.ready) > 0 {
-			p := v.ready[0]
-			v.ready[0] = media.Packet{}
-			v.ready = v.ready[1:]
-			return p, nil
+			return media.TakeFirst(&v.ready), nil
 		}
 		if err := v.err; err != nil {
 			v.err = nil

@@ -1,14 +1,11 @@
 package mediatest
 
 import (
-	"crypto/sha256"
+	"cmp"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
-	"strings"
 	"testing"
-	"time"
 )
 
 // None as a codec leaves the track out.
@@ -40,28 +37,13 @@ var encoders = map[string]string{
 	"mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis",
 }
 
+func encoder(codec string) string { return cmp.Or(encoders[codec], codec) }
+
 func (s Spec) withDefaults() Spec {
-	def := func(v *string, d string) {
-		if *v == "" {
-			*v = d
-		}
-	}
-	if s.Seconds == 0 {
-		s.Seconds = 5
-	}
-	if s.Width == 0 || s.Height == 0 {
-		s.Width, s.Height = 640, 360
-	}
-	if s.FPS == 0 {
-		s.FPS = 30
-	}
-	if s.GOPSeconds == 0 {
-		s.GOPSeconds = 1
-	}
-	def(&s.Picture, "testsrc2")
-	def(&s.VideoCodec, "h264")
-	def(&s.AudioCodec, "aac")
-	def(&s.Container, "mp4")
+	s.Picture, s.Seconds, s.FPS = cmp.Or(s.Picture, "testsrc2"), cmp.Or(s.Seconds, 5), cmp.Or(s.FPS, 30)
+	s.Width, s.Height, s.GOPSeconds = cmp.Or(s.Width, 640), cmp.Or(s.Height, 360), cmp.Or(s.GOPSeconds, 1)
+	s.VideoCodec, s.AudioCodec = cmp.Or(s.VideoCodec, "h264"), cmp.Or(s.AudioCodec, "aac")
+	s.Container = cmp.Or(s.Container, "mp4")
 	return s
 }
 
@@ -81,9 +63,7 @@ func (s Spec) args() []string {
 	if s.Container == "mp4" || s.Container == "mov" {
 		outputs = append(outputs, "-movflags", "+faststart")
 	}
-	outputs = append(outputs, s.Args...)
-	args := append([]string{"-nostdin", "-y", "-v", "error"}, inputs...)
-	return append(append(args, outputs...), "-f", s.Container)
+	return slices.Concat(inputs, outputs, s.Args, []string{"-f", s.Container})
 }
 
 func (s Spec) videoArgs() []string {
@@ -99,40 +79,10 @@ func (s Spec) videoArgs() []string {
 	return append(args, "-bf", strconv.Itoa(s.BFrames), "-x264-params", "b-adapt=0")
 }
 
-func encoder(codec string) string {
-	if e, ok := encoders[codec]; ok {
-		return e
-	}
-	return codec
-}
-
-// Clip returns the path of a clip as s says. Clips are kept in os.TempDir under
-// a name made of their content's description, for this and other test binaries.
+// Clip returns the path of a clip as s says, which is made once per machine.
 func Clip(t testing.TB, s Spec) string {
 	t.Helper()
 	s = s.withDefaults()
-	args := s.args()
-	sum := sha256.Sum256([]byte(strings.Join(args, "\x00")))
-	dir := filepath.Join(os.TempDir(), "roomcast-clips")
-	path := filepath.Join(dir, fmt.Sprintf("%x.%s", sum[:12], s.Container))
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		t.Fatalf("make a clip: %v", err)
-	}
-	part, err := os.CreateTemp(dir, "part-")
-	if err != nil {
-		t.Fatalf("make a clip: %v", err)
-	}
-	_ = part.Close()
-	defer func() { _ = os.Remove(part.Name()) }()
-	p := start(t, "ffmpeg", "ffmpeg", append(args, part.Name())...)
-	if err := p.Wait(10 * time.Minute); err != nil { // half an hour of pictures, on a busy machine
-		t.Fatalf("make a clip: ffmpeg %s: %v\n%s", strings.Join(args, " "), err, p.Output())
-	}
-	if err := os.Rename(part.Name(), path); err != nil { // atomic: others see all or nothing
-		t.Fatalf("make a clip: %v", err)
-	}
-	return path
+	name := "clip." + s.Container
+	return Sample{Name: name, file: name, steps: [][]string{append(s.args(), name)}}.Path(t)
 }

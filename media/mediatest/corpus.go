@@ -1,6 +1,7 @@
 package mediatest
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -172,8 +173,8 @@ func (s Sample) run(t testing.TB, dir string, step []string) {
 		return
 	}
 	args := append([]string{"-nostdin", "-y", "-v", "error"}, step...)
-	p := startIn(t, dir, args)
-	if err := p.Wait(2 * time.Minute); err != nil {
+	p := ffmpegIn(t, dir, args...)
+	if err := p.Wait(10 * time.Minute); err != nil { // half an hour of pictures, on a busy machine
 		t.Fatalf("make %q: ffmpeg %s: %v\n%s", s.Name, strings.Join(args, " "), err, p.Output())
 	}
 }
@@ -203,9 +204,7 @@ const (
 
 // args are the arguments with which ffmpeg makes the piece.
 func (p piece) args() []string {
-	if p.seconds == 0 {
-		p.seconds = 4
-	}
+	p.seconds = cmp.Or(p.seconds, 4)
 	var inputs, outputs []string
 	if p.video != None {
 		inputs = append(inputs, "-f", "lavfi", "-i", p.picture())
@@ -220,7 +219,7 @@ func (p piece) args() []string {
 
 func (p piece) picture() string {
 	graph := fmt.Sprintf("testsrc2=s=%s:r=%s:d=%g,drawbox=x=0:y=0:w=iw:h=ih:c=white:t=fill:enable='%s'",
-		orElse(p.size, "320x180"), orElse(p.rate, "30"), p.seconds, flashOn)
+		cmp.Or(p.size, "320x180"), cmp.Or(p.rate, "30"), p.seconds, flashOn)
 	if p.filter != "" {
 		graph += "," + p.filter
 	}
@@ -228,22 +227,6 @@ func (p piece) picture() string {
 }
 
 func (p piece) sound() string {
-	to := p.to
-	if to == 0 {
-		to = p.seconds
-	}
-	hertz := p.hertz
-	if hertz == 0 {
-		hertz = 48000
-	}
-	clock := fmt.Sprintf("(t+%g)", p.from)
 	return fmt.Sprintf("aevalsrc='%s':s=%d:d=%g,aformat=channel_layouts=%s",
-		fmt.Sprintf(beep, clock), hertz, to-p.from, orElse(p.layout, "stereo"))
-}
-
-func orElse(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
+		fmt.Sprintf(beep, fmt.Sprintf("(t+%g)", p.from)), cmp.Or(p.hertz, 48000), cmp.Or(p.to, p.seconds)-p.from, cmp.Or(p.layout, "stereo"))
 }

@@ -104,8 +104,8 @@ func ServeLiveHLS(t testing.TB, path string) string {
 	t.Helper()
 	dir := t.TempDir()
 	list := filepath.Join(dir, "live.m3u8")
-	p := startIn(t, dir, append(loop(path), "-f", "hls", "-hls_time", "1", "-hls_list_size", "6",
-		"-hls_flags", "delete_segments+temp_file", list))
+	p := ffmpegIn(t, dir, append(loop(path), "-f", "hls", "-hls_time", "1", "-hls_list_size", "6",
+		"-hls_flags", "delete_segments+temp_file", list)...)
 	pollFor(t, "three segments", func() bool {
 		text, _ := os.ReadFile(list)
 		return strings.Count(string(text), ".ts") >= 3
@@ -138,7 +138,7 @@ func publishLive(t testing.TB, nginx *Nginx, path string) string {
 	t.Helper()
 	name := "live_" + rand.Text()
 	address := nginx.RTMP + "/live/" + name
-	p := startIn(t, t.TempDir(), append(loop(path), "-f", "flv", address))
+	p := ffmpegIn(t, "", append(loop(path), "-f", "flv", address)...)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := nginx.WaitEvent(ctx, "publish", name); err != nil {
@@ -157,7 +157,7 @@ func ServeSRT(t testing.TB, path, query string) string {
 	}
 	address := "srt://" + c.LocalAddr().String()
 	_ = c.Close()
-	p := startIn(t, t.TempDir(), append(loop(path), "-f", "mpegts", address+"?mode=listener&"+query))
+	p := ffmpegIn(t, "", append(loop(path), "-f", "mpegts", address+"?mode=listener&"+query)...)
 	pollFor(t, "the listener", func() bool {
 		table, _ := os.ReadFile("/proc/net/udp")
 		return strings.Contains(string(table), fmt.Sprintf(":%04X ", c.LocalAddr().(*net.UDPAddr).Port))

@@ -1,6 +1,7 @@
 package mediatest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -42,36 +43,31 @@ func (p piece) sample(name string, video, audio TrackWant) Sample {
 	fields := strings.Fields(p.out)
 	s := Sample{Name: name, Serve: ByFile, Video: video, Audio: audio,
 		file: fields[len(fields)-1], steps: [][]string{p.args()}}
-	return s.taped(p.tape(s))
+	s.Tape = p.tape(s)
+	return s
 }
 
 // tape is what the room should get of the piece.
 func (p piece) tape(s Sample) TapeWant {
-	if p.seconds == 0 {
-		p.seconds = 4
-	}
+	p.seconds = cmp.Or(p.seconds, 4)
 	w := TapeWant{Duration: time.Duration(p.seconds * float64(time.Second)), Lead: flashLead, Tail: flashLead, Apart: together}
 	if p.video != None {
 		w.Flashes = int(p.seconds)
 		if s.Video == copied {
-			w.Size = orElse(p.size, "320x180")
+			w.Size = cmp.Or(p.size, "320x180")
 		}
 	}
-	to := p.to
-	if to == 0 {
-		to = p.seconds
-	}
 	if p.audio != None {
-		w.Beeps = int(to) - int(p.from+0.5)
+		w.Beeps = int(cmp.Or(p.to, p.seconds)) - int(p.from+0.5)
 	}
 	return w
 }
 
-func (s Sample) taped(w TapeWant) Sample              { s.Tape = w; return s }
 func (s Sample) sized(size string) Sample             { s.Tape.Size = size; return s }
 func (s Sample) served(by Serving) Sample             { s.Serve = by; return s }
 func (s Sample) failing(kind string) Sample           { s.Fails = kind; return s }
 func (s Sample) warned(code string) Sample            { s.Warned = code; return s }
+func (s Sample) as(mode string) Sample                { s.Mode = mode; return s }
 func (s Sample) renewed() Sample                      { s.Renewed = true; return s }
 func (s Sample) asked(file string) Sample             { s.file = file; return s }
 func (s Sample) then(steps ...[]string) Sample        { s.steps = slices.Concat(s.steps, steps); return s }
@@ -358,12 +354,6 @@ func Pausing(out string) Sample {
 	return piece{video: baseline + " -fps_mode passthrough", filter: "select='lt(t,2)+gte(t,6)'", audio: aac, seconds: 20, out: out}.
 		sample("screen that stands for 4 s, as "+strings.Fields(out)[1], copied, copied).renewed().
 		shaped(func(w *TapeWant) { w.Flashes, w.Apart = 16, longestStand })
-}
-
-// as asks for a mode of playing.
-func (s Sample) as(mode string) Sample {
-	s.Mode = mode
-	return s
 }
 
 // changes are sources that become something else on the way.

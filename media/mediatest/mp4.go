@@ -21,11 +21,7 @@ func rewrite(path string, change func([]byte) []byte) error {
 // a, b, c and d (ISO/IEC 14496-12, 6.2.2).
 func Shown(t testing.TB, path string, matrix [4]int8) []byte {
 	t.Helper()
-	mp4, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return show(mp4, matrix)
+	return show(read(t, path), matrix)
 }
 
 // Edited returns an mp4, whose index is behind its media, with an edit list of
@@ -33,11 +29,16 @@ func Shown(t testing.TB, path string, matrix [4]int8) []byte {
 // "1-2@0.5" slowed down to half.
 func Edited(t testing.TB, path string, parts []string) []byte {
 	t.Helper()
-	mp4, err := os.ReadFile(path)
+	return edit(read(t, path), parts)
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return edit(mp4, parts)
+	return data
 }
 
 // sbr says of an mp4's AAC of 24 kHz that it is HE-AAC of 48 (ISO/IEC 14496-3,

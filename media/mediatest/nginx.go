@@ -27,8 +27,6 @@ var nginxConf string
 type NginxConfig struct {
 	// Root is the folder its file server serves; an empty one when empty.
 	Root string
-	// ChunkSize is its RTMP chunk size in bytes; nginx's 4096 when 0.
-	ChunkSize int
 }
 
 // NginxEvent is one of nginx's notices.
@@ -68,9 +66,6 @@ func StartNginx(t testing.TB, cfg NginxConfig) *Nginx {
 	if cfg.Root == "" {
 		cfg.Root = filepath.Join(n.dir, "root")
 	}
-	if cfg.ChunkSize == 0 {
-		cfg.ChunkSize = 4096
-	}
 	const tries = 3 // a free port may be taken before nginx binds it
 	for range tries {
 		err := n.start(t, cfg, hooks.URL)
@@ -90,8 +85,7 @@ func (n *Nginx) start(t testing.TB, cfg NginxConfig, hooks string) error {
 	n.RTMP = fmt.Sprintf("rtmp://127.0.0.1:%d", rtmpPort)
 	var conf bytes.Buffer
 	err := template.Must(template.New("nginx.conf").Parse(nginxConf)).Execute(&conf, map[string]any{
-		"Dir": n.dir, "Root": cfg.Root, "ChunkSize": cfg.ChunkSize,
-		"HTTPPort": httpPort, "RTMPPort": rtmpPort, "Hooks": hooks,
+		"Dir": n.dir, "Root": cfg.Root, "HTTPPort": httpPort, "RTMPPort": rtmpPort, "Hooks": hooks,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +94,7 @@ func (n *Nginx) start(t testing.TB, cfg NginxConfig, hooks string) error {
 	if err := os.WriteFile(path, conf.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n.proc = start(t, "nginx-light libnginx-mod-rtmp", "nginx", "-p", n.dir, "-c", path, "-e", "stderr")
+	n.proc = start(t, "nginx-light libnginx-mod-rtmp", "", "nginx", "-p", n.dir, "-c", path, "-e", "stderr")
 	t.Cleanup(n.Stop)
 	return n.serves()
 }

@@ -55,7 +55,7 @@ var (
 func (p piece) whole(t testing.TB) string {
 	t.Helper()
 	p.seconds, p.out = partSeconds, matroska
-	p.video, p.audio = orElse(p.video, None), orElse(p.audio, None)
+	p.video, p.audio = cmp.Or(p.video, None), cmp.Or(p.audio, None)
 	return p.sample("a track to cut", absent, absent).Path(t)
 }
 

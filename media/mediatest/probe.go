@@ -19,34 +19,28 @@ type Media struct {
 
 // Format is the container as ffprobe shows it.
 type Format struct {
-	Name     string  `json:"format_name"`
 	Duration Seconds `json:"duration"`
 }
 
 // Stream is a stream as ffprobe shows it.
 type Stream struct {
-	Index       int     `json:"index"`
-	Type        string  `json:"codec_type"` // video, audio
-	Codec       string  `json:"codec_name"`
-	Profile     string  `json:"profile"`
-	Width       int     `json:"width"`
-	Height      int     `json:"height"`
-	PixelFormat string  `json:"pix_fmt"`
-	HasBFrames  int     `json:"has_b_frames"`
-	FrameRate   string  `json:"r_frame_rate"` // "30/1"
-	SampleRate  string  `json:"sample_rate"`
-	Channels    int     `json:"channels"`
-	StartTime   Seconds `json:"start_time"`
+	Index       int    `json:"index"`
+	Type        string `json:"codec_type"` // video, audio
+	Codec       string `json:"codec_name"`
+	Profile     string `json:"profile"`
+	Width       int    `json:"width"`
+	Height      int    `json:"height"`
+	PixelFormat string `json:"pix_fmt"`
+	SampleRate  string `json:"sample_rate"`
+	Channels    int    `json:"channels"`
 }
 
 // Packet is a packet as ffprobe shows it.
 type Packet struct {
 	Stream   int     `json:"stream_index"`
-	Type     string  `json:"codec_type"`
 	PTS      Seconds `json:"pts_time"`
 	DTS      Seconds `json:"dts_time"`
 	Duration Seconds `json:"duration_time"`
-	Size     int     `json:"size,string"`
 	Flags    string  `json:"flags"`
 }
 
@@ -58,11 +52,7 @@ type Seconds time.Duration
 
 // UnmarshalJSON reads "1.500000".
 func (s *Seconds) UnmarshalJSON(b []byte) error {
-	f, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
-	if err != nil {
-		*s = 0 // "N/A"
-		return nil
-	}
+	f, _ := strconv.ParseFloat(strings.Trim(string(b), `"`), 64) // 0 of "N/A"
 	*s = Seconds(f * float64(time.Second))
 	return nil
 }
@@ -107,7 +97,13 @@ func (m Media) Span(kind string) time.Duration {
 // it.
 func Probe(t testing.TB, path string) Media {
 	t.Helper()
-	out := run(t, "ffprobe", "-v", "error", "-show_format", "-show_streams", "-show_packets", "-of", "json", path)
+	return probe(t, path, "error")
+}
+
+// probe is Probe with a level of ffprobe's log, at which a word of it fails the test.
+func probe(t testing.TB, path, level string) Media {
+	t.Helper()
+	out := run(t, "ffprobe", "-v", level, "-show_format", "-show_streams", "-show_packets", "-of", "json", path)
 	var m Media
 	if err := json.Unmarshal(out, &m); err != nil {
 		t.Fatalf("ffprobe %s: %v", path, err)

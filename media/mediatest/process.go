@@ -38,28 +38,13 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// start runs a program that Debian has in the named package.
-func start(t testing.TB, debianPackage, name string, args ...string) *Process {
+// start runs a program that Debian has in the named package, in a folder, or in the
+// test's own.
+func start(t testing.TB, debianPackage, dir, name string, args ...string) *Process {
 	t.Helper()
-	return startCmd(t, debianPackage, command(t, name, args))
-}
-
-// startIn runs ffmpeg in a folder.
-func startIn(t testing.TB, dir string, args []string) *Process {
-	t.Helper()
-	cmd := command(t, "ffmpeg", args)
+	// t.Context ends before the clean-ups, which interrupt.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
 	cmd.Dir = dir
-	return startCmd(t, "ffmpeg", cmd)
-}
-
-// command is not bound to t.Context: that ends before the clean-ups, which
-// interrupt.
-func command(t testing.TB, name string, args []string) *exec.Cmd {
-	return exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
-}
-
-func startCmd(t testing.TB, debianPackage string, cmd *exec.Cmd) *Process {
-	t.Helper()
 	if cmd.Err != nil {
 		t.Fatalf("%s is not installed: apt-get install -y %s", cmd.Path, debianPackage)
 	}

@@ -54,7 +54,7 @@ func (s *RTSP) Publish(t testing.TB, path, name string) string {
 	published := s.published
 	s.mu.Unlock()
 	address := "rtsp://" + s.Addr + "/" + name
-	p := startIn(t, t.TempDir(), append(loop(path), "-f", "rtsp", "-rtsp_transport", "tcp", address))
+	p := ffmpegIn(t, "", append(loop(path), "-f", "rtsp", "-rtsp_transport", "tcp", address)...)
 	pollFor(t, "the publication", func() bool {
 		select {
 		case <-published:

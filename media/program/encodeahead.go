@@ -57,5 +57,5 @@ var ErrNotNeeded = errors.New("not needed any more")
 func (a *encodeAhead) stop() int64 {
 	a.cancel(ErrNotNeeded)
 	a.working.Wait()
-	return a.queue.Left()
+	return int64(a.queue.Left())
 }

@@ -53,6 +53,7 @@ type Config struct {
 	WasLive     bool // to an attempt before
 	Meter       *media.Meter
 	Observer    media.Observer
+	Fits        func() error // media.Job's
 }
 
 // New returns the program of a job, of which nothing is open yet.
@@ -350,13 +351,13 @@ func (pg *Program) noteLosses() error {
 func (pg *Program) receive(p *media.Packet) {
 	kind := pg.input.Info.Tracks[p.Track].Type
 	if p.LeftOut != nil {
-		pg.tracks.warn(media.WarnNoDecoder, noDecoder(*p.LeftOut))
+		pg.Observer.Warned(media.WarnNoDecoder, noDecoder(*p.LeftOut))
 	}
 	switch {
 	case pg.wanted(kind):
 		pg.times.aligner.Push(pg.times.restamp.Restamp(*p))
 	case p.Change != nil:
-		pg.tracks.warn(media.WarnLeftOut, leftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
+		pg.Observer.Warned(media.WarnLeftOut, leftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
 	}
 }
 
@@ -501,9 +502,9 @@ func (pg *Program) takeVideo(ctx context.Context) error {
 	switch {
 	case pg.wanted(media.Video):
 	case !pg.tracks.mayRecode() && copyable(pg.tracks.decide(o)) != nil:
-		pg.tracks.warn(media.WarnLeftOut, leftOut(media.Video, neverRecoded))
+		pg.Observer.Warned(media.WarnLeftOut, leftOut(media.Video, neverRecoded))
 	default:
-		pg.tracks.warn(media.WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")
+		pg.Observer.Warned(media.WarnLateVideo, "the source's picture came after its sound had been published: the room was opened again with both")
 		pg.tracks.close()
 		pg.tracks.retold = true
 	}

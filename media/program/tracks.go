@@ -80,11 +80,6 @@ func (ts *roomTracks) lose(n int64) {
 	}
 }
 
-// warn tells of what a person may want to change.
-func (ts *roomTracks) warn(code media.WarningCode, message string) {
-	ts.Observer.Warned(code, message)
-}
-
 // planFor plans what is done with an input that is to be the present one: a picture that
 // the room was not told of is left out, and one that stands is re-encoded from the first.
 func (ts *roomTracks) planFor(o openedInput) media.Plan {
@@ -109,8 +104,29 @@ func (ts *roomTracks) take(in *input.Input, plan *media.Plan) error {
 	return nil
 }
 
+// ask asks whether what plan says may be done here; nobody has encoded for it yet.
+func (ts *roomTracks) ask(plan media.Plan) error {
+	if ts.Fits == nil {
+		return nil
+	}
+	for _, kind := range kinds { // the plan's own is changed by open
+		if tp := plan.Of(kind); tp != nil {
+			plan = plan.With(kind, *tp)
+		}
+	}
+	if tp := plan.Video; tp != nil && tp.Action == media.Transcode {
+		to := ts.videoOutput(*ts.picture().source, tp.Output)
+		tp.Output = media.Output{Width: to.Width, Height: to.Height}
+	}
+	ts.tell(plan)
+	return ts.Fits()
+}
+
 // open makes the output tracks, for the whole push.
 func (ts *roomTracks) open(plan media.Plan) error {
+	if err := ts.ask(plan); err != nil {
+		return err
+	}
 	for _, kind := range kinds {
 		o, err := ts.make(kind, plan)
 		if kind == media.Audio && ts.picture().output != nil && media.KindOf(err) == media.KindSourceUnsupported {
@@ -303,12 +319,12 @@ func (ts *roomTracks) unfill(kind media.MediaType, t media.Track, tp *media.Trac
 		}
 	}
 	if !ts.mayRecode() {
-		ts.warn(media.WarnLeftOut, leftOut(kind, neverRecoded))
+		ts.Observer.Warned(media.WarnLeftOut, leftOut(kind, neverRecoded))
 		return nil
 	}
 	err := ts.recode(kind, "the source has "+kind.String()+" now")
 	if media.KindOf(err) == media.KindSourceUnsupported {
-		ts.warn(media.WarnLeftOut, leftOut(kind, fmt.Sprintf("its codec %s cannot be decoded by this build", t.Codec)))
+		ts.Observer.Warned(media.WarnLeftOut, leftOut(kind, fmt.Sprintf("its codec %s cannot be decoded by this build", t.Codec)))
 		return nil
 	}
 	return err

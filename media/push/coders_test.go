@@ -5,7 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/fakesource"
@@ -201,4 +205,25 @@ func (s *stage) playWith(ctx context.Context, coders media.Transcoders) error {
 // playFrom plays what open gives.
 func (s *stage) playFrom(ctx context.Context, open fakesource.OpenerFunc, coders media.Transcoders) error {
 	return (&Pusher{Opener: open, Dialer: &s.room, Door: &s.room, Transcoders: coders}).Play(ctx, s.job)
+}
+
+func TestItIsAskedWhetherAPushFitsBeforeItsEncodersAreOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, coders := newStage(whole(time.Second)), &fakeCoders{}
+		s.job.Options.Transcode, s.job.Options.Video = media.TranscodeAlways, media.VideoOptions{Width: 640, Height: 360}
+		full := errors.New("it does not fit")
+		s.job.Retry = noRetry
+		s.job.Fits = func() error {
+			require.Empty(t, coders.made)
+			require.Equal(t, media.Transcode, s.seen.plan.Video.Action)
+			require.Equal(t, media.Output{Width: 640, Height: 360}, s.seen.plan.Video.Output, "it says what it would cost")
+			return full
+		}
+		require.ErrorIs(t, s.playWith(t.Context(), coders), full)
+		require.Empty(t, coders.made)
+		require.Zero(t, s.room.dials)
+		s.job.Fits = func() error { return nil }
+		require.NoError(t, s.playWith(t.Context(), coders))
+		require.Len(t, coders.made, 2)
+	})
 }

@@ -40,7 +40,7 @@ func newSession(ctx context.Context, p *Pusher, job media.Job, rooms []outlet.Co
 	s.outlets = outlet.NewGroup(rooms, job.Stood.Played)
 	cfg := program.Config{
 		Opener: p.Opener, Source: job.Source, Options: job.Options, Unconfirmed: s.outlets.Unconfirmed, Together: s.together, Rules: p.Door.Rules(),
-		Retry: job.Retry, WasLive: job.WasLive, Meter: job.Meter, Observer: told,
+		Retry: job.Retry, WasLive: job.WasLive, Meter: job.Meter, Observer: told, Fits: job.Fits,
 	}
 	if p.Transcoders != nil {
 		cfg.Transcoders = p.Transcoders.With(ctx, job.Log, job.Source.Conduct)
@@ -68,11 +68,6 @@ func (s *session) play(ctx context.Context) error {
 	}
 	if err := s.program.Open(ctx); err != nil {
 		return err
-	}
-	if s.job.Fits != nil {
-		if err := s.job.Fits(); err != nil {
-			return err
-		}
 	}
 	if s.job.TakeOver != nil {
 		stood, err := s.job.TakeOver(ctx)

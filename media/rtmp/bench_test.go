@@ -26,7 +26,7 @@ func sinkPublisher(b *testing.B) *publisher {
 	require.NoError(b, err)
 	bc := bytecounter.NewReadWriter(sink{})
 	s := &session{bytes: bc, out: newOutput(sink{}, bc.Writer, time.Minute, &sync.Pool{})}
-	return &publisher{session: s, tracks: ts, chunks: chunker{size: defaultChunkSize, streamID: 1}}
+	return &publisher{session: s, tracks: ts, chunks: chunker{size: chunkSize, streamID: 1}}
 }
 
 const benchSize = 8 << 10 // a frame of 2 Mb/s at 30 fps
@@ -59,7 +59,7 @@ func BenchmarkAWriteOverLoopback(b *testing.B) {
 func BenchmarkGortmplibWithoutANetwork(b *testing.B) {
 	bc := bytecounter.NewWriter(sink{})
 	w := message.NewWriter(bc, bc, false)
-	w.Write(&message.SetChunkSize{Value: defaultChunkSize}) //nolint:errcheck // a sink does not fail
+	w.Write(&message.SetChunkSize{Value: chunkSize}) //nolint:errcheck // a sink does not fail
 	data := make([]byte, benchSize)
 	b.ReportAllocs()
 	b.SetBytes(benchSize)

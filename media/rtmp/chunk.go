@@ -5,10 +5,9 @@ import "encoding/binary"
 const (
 	// Chunk stream ids. gortmplib's writer has 2 for protocol control, 3 for
 	// commands and 5 for data; each keeps its own header state (5.3.1.2).
-	csidCommand = 3
-	csidAudio   = 4
-	csidData    = 5
-	csidVideo   = 6
+	csidAudio = 4
+	csidData  = 5
+	csidVideo = 6
 
 	typeAudio = 8
 	typeVideo = 9

@@ -25,7 +25,7 @@ func rawReader(t require.TestingT, b []byte, chunkSize int) *rawmessage.Reader {
 // forwards, backwards and past 2^32 ms, and reads them with gortmplib.
 func TestChunksAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := &chunker{size: rapid.IntRange(minChunkSize, 5000).Draw(t, "chunk"), streamID: 1}
+		c := &chunker{size: rapid.IntRange(128, 5000).Draw(t, "chunk"), streamID: 1}
 		streams := []*chunkStream{{id: csidAudio, kind: typeAudio}, {id: csidVideo, kind: typeVideo}}
 		var sent []mediaMessage
 		var b []byte

@@ -1,6 +1,7 @@
 package rtmp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,12 +14,11 @@ import (
 	"github.com/bluenviron/gortmplib/pkg/bytecounter"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/rtmp/peer"
 )
 
 const (
-	defaultChunkSize    = 1360 // TRTC's advice; larger ones make it stumble
-	minChunkSize        = 128
-	maxChunkSize        = 65536
+	chunkSize           = 1360 // bytes of our chunks' payload: TRTC's advice, larger ones make it stumble
 	defaultTimeout      = 10 * time.Second
 	defaultWriteTimeout = 10 * time.Second
 
@@ -33,9 +33,6 @@ var errTimeout = media.Because("it did not accept the publish in time", nil)
 // Dialer implements media.Dialer. The zero value is ready for use; it may be
 // used by many goroutines, and must not be copied after that.
 type Dialer struct {
-	// ChunkSize is the payload of our chunks in bytes; 0 means 1360. Other
-	// values are brought between 128 and 65536.
-	ChunkSize int
 	// DialContext opens the TCP connection; nil means net.Dialer's. The
 	// address comes from the operator's settings, so nothing guards it.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
@@ -67,7 +64,7 @@ func (d *Dialer) Dial(ctx context.Context, a media.PublishAddress, list []media.
 	if err != nil {
 		return nil, &media.Error{Kind: media.KindInternal, Op: opPublish, Err: err}
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, or(d.Timeout, defaultTimeout), errTimeout)
+	bounded, cancel := context.WithTimeoutCause(ctx, cmp.Or(d.Timeout, defaultTimeout), errTimeout)
 	defer cancel()
 	p, err := d.publish(bounded, t, ts)
 	if err != nil {
@@ -125,14 +122,13 @@ func (d *Dialer) start(ctx context.Context, conn net.Conn, t target, ts *tracks)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.out = newOutput(stream, s.bytes.Writer, or(d.WriteTimeout, defaultWriteTimeout), &d.buffers)
+	s.out = newOutput(stream, s.bytes.Writer, cmp.Or(d.WriteTimeout, defaultWriteTimeout), &d.buffers)
 	s.out.backlog.watch(conn)
-	s.in = newInput(s.bytes, s.out)
-	chunkSize := max(minChunkSize, min(or(d.ChunkSize, defaultChunkSize), maxChunkSize))
-	if err := s.open(chunkSize); err != nil {
+	s.in = peer.NewReader(s.bytes, s.out.control)
+	if err := s.open(); err != nil {
 		return nil, s.opened(err)
 	}
-	s.last = status{}
+	s.last = peer.Status{}
 	return &publisher{
 		session: s, conn: conn, stream: stream, tracks: ts,
 		chunks: chunker{size: chunkSize, streamID: s.streamID}, done: make(chan struct{}),
@@ -172,11 +168,4 @@ func dialError(ctx, bounded context.Context, err error) error {
 		return e
 	}
 	return &media.Error{Kind: media.KindRoomUnavailable, Op: opPublish, Err: inWords(err)}
-}
-
-func or[T int | time.Duration](v, otherwise T) T {
-	if v <= 0 {
-		return otherwise
-	}
-	return v
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/bluenviron/gortmplib/pkg/bytecounter"
 	"github.com/bluenviron/gortmplib/pkg/message"
+
+	"github.com/roomcast/roomcast/media/rtmp/peer"
 )
 
 const (
@@ -127,7 +129,7 @@ func (o *output) queue(ms ...message.Message) error {
 		}
 	}
 	if o.ctl.bytes.Len() > maxControl {
-		return errProtocol
+		return peer.ErrProtocol
 	}
 	return nil
 }

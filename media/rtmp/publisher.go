@@ -175,19 +175,19 @@ func (p *publisher) fail(e *media.Error) {
 func (p *publisher) read() {
 	defer close(p.done)
 	for {
-		c, err := p.in.next()
+		c, err := p.in.Next()
 		if err != nil {
 			if !p.closed.Load() {
 				p.fail(p.lost(opRead, media.KindRoomClosed, err))
 			}
 			return
 		}
-		st, refused := c.refusal()
+		st, refused := refusal(c)
 		if refused {
 			p.fail(p.room.asError(opRead, st, media.KindRoomClosed))
 			return
 		}
-		p.note(c.name, st)
+		p.note(c.Name, st)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/bluenviron/gortmplib/pkg/message"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/rtmp/peer"
 )
 
 // Transaction ids of our commands, in the order they are sent.
@@ -39,39 +40,41 @@ type session struct {
 	target   target
 	room     scrubber
 	bytes    *bytecounter.ReadWriter
-	in       *input
+	in       *peer.Reader
 	out      *output
 	log      *slog.Logger
 	streamID uint32
-	last     status // said by the room without ending the session
+	last     peer.Status // said by the room without ending the session
 }
 
 // open publishes. A refusal is an *media.Error, everything else the error of
 // the connection.
-func (s *session) open(chunkSize int) error {
+func (s *session) open() error {
 	if _, _, err := handshake.DoClient(s.bytes, false, false); err != nil {
 		return inWords(fmt.Errorf("%w: %w", errHandshake, err))
 	}
-	if err := s.connect(chunkSize); err != nil {
+	if err := s.connect(); err != nil {
 		return err
 	}
 	if err := s.createStream(); err != nil {
 		return err
 	}
-	if err := s.send(s.command("publish", idPublish, s.target.key, "live")); err != nil {
+	publish := peer.Call(idPublish, "publish", s.target.key, "live")
+	publish.MessageStreamID = bits.ReverseBytes32(s.streamID)
+	if err := s.send(publish); err != nil {
 		return err
 	}
-	_, err := s.await(func(c command) bool {
-		return c.name == "onStatus" && c.status().code == codePublishStart
+	_, err := s.await(func(c peer.Command) bool {
+		return c.Name == "onStatus" && c.Status().Code == codePublishStart
 	})
 	return err
 }
 
-func (s *session) connect(chunkSize int) error {
+func (s *session) connect() error {
 	err := s.send(
 		&message.SetWindowAckSize{Value: windowSize},
-		&message.SetChunkSize{Value: uint32(chunkSize)},
-		&message.CommandAMF0{ChunkStreamID: csidCommand, Name: "connect", CommandID: idConnect, Arguments: amf0.Data{amf0.Object{
+		&message.SetChunkSize{Value: chunkSize},
+		&message.CommandAMF0{ChunkStreamID: peer.ChunkStream, Name: "connect", CommandID: idConnect, Arguments: amf0.Data{amf0.Object{
 			{Key: "app", Value: s.target.app},
 			{Key: "type", Value: "nonprivate"},
 			{Key: "flashVer", Value: flashVersion},
@@ -82,24 +85,24 @@ func (s *session) connect(chunkSize int) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.await(func(c command) bool { return c.name == "_result" && c.id == idConnect })
+	_, err = s.await(func(c peer.Command) bool { return c.Name == "_result" && c.ID == idConnect })
 	return err
 }
 
 func (s *session) createStream() error {
 	err := s.send(
-		s.netCommand("releaseStream", idReleaseStream, s.target.key),
-		s.netCommand("FCPublish", idFCPublish, s.target.key),
-		s.netCommand("createStream", idCreateStream),
+		peer.Call(idReleaseStream, "releaseStream", s.target.key),
+		peer.Call(idFCPublish, "FCPublish", s.target.key),
+		peer.Call(idCreateStream, "createStream"),
 	)
 	if err != nil {
 		return err
 	}
-	c, err := s.await(func(c command) bool { return c.name == "_result" && c.id == idCreateStream })
+	c, err := s.await(func(c peer.Command) bool { return c.Name == "_result" && c.ID == idCreateStream })
 	if err != nil {
 		return err
 	}
-	for _, arg := range c.args {
+	for _, arg := range c.Args {
 		if id, ok := arg.(float64); ok && id >= 1 && id <= 1<<31 {
 			s.streamID = uint32(id)
 			return nil
@@ -111,27 +114,13 @@ func (s *session) createStream() error {
 // close says goodbye; the caller holds the turn and has set a deadline.
 func (s *session) close() error {
 	return s.send(
-		s.netCommand("FCUnpublish", idFCUnpublish, s.target.key),
-		s.netCommand("deleteStream", idDeleteStream, float64(s.streamID)),
+		peer.Call(idFCUnpublish, "FCUnpublish", s.target.key),
+		peer.Call(idDeleteStream, "deleteStream", float64(s.streamID)),
 	)
 }
 
-func (s *session) netCommand(name string, id int, args ...any) *message.CommandAMF0 {
-	return &message.CommandAMF0{
-		ChunkStreamID: csidCommand, Name: name, CommandID: id,
-		Arguments: append(amf0.Data{nil}, args...),
-	}
-}
-
-// command is one to our stream. gortmplib writes the message stream id as big
-// endian; it is little endian on the wire (5.3.1.2.1).
-func (s *session) command(name string, id int, args ...any) *message.CommandAMF0 {
-	c := s.netCommand(name, id, args...)
-	c.MessageStreamID = bits.ReverseBytes32(s.streamID)
-	return c
-}
-
-// metadata is the onMetaData message of our stream.
+// metadata is the onMetaData message of our stream. gortmplib writes the message
+// stream id as big endian; it is little endian on the wire (5.3.1.2.1).
 func (s *session) metadata(data amf0.Data) message.Message {
 	return &message.DataAMF0{
 		ChunkStreamID: csidData, MessageStreamID: bits.ReverseBytes32(s.streamID), Payload: data,
@@ -147,30 +136,30 @@ func (s *session) send(ms ...message.Message) error {
 }
 
 // await reads until wanted accepts a command.
-func (s *session) await(wanted func(command) bool) (command, error) {
+func (s *session) await(wanted func(peer.Command) bool) (peer.Command, error) {
 	for {
-		c, err := s.in.next()
+		c, err := s.in.Next()
 		if err != nil {
-			return command{}, err
+			return peer.Command{}, err
 		}
-		st, refused := c.refusal()
+		st, refused := refusal(c)
 		if refused {
-			return command{}, s.room.asError(opPublish, st, media.KindRoomUnavailable)
+			return peer.Command{}, s.room.asError(opPublish, st, media.KindRoomUnavailable)
 		}
 		if wanted(c) {
 			return c, nil
 		}
-		s.note(c.name, st)
+		s.note(c.Name, st)
 	}
 }
 
 // note keeps what the room said last, in case it closes without another word.
-func (s *session) note(name string, st status) {
-	if st.code == "" && st.description == "" {
+func (s *session) note(name string, st peer.Status) {
+	if st.Code == "" && st.Words == "" {
 		return
 	}
 	s.last = st
-	s.log.Debug("room status", "name", s.room.scrub(name), "code", s.room.scrub(st.code), "words", s.room.scrub(st.description))
+	s.log.Debug("room status", "name", s.room.scrub(name), "code", s.room.scrub(st.Code), "words", s.room.scrub(st.Words))
 }
 
 // lost is the error of a connection that ended without a refusal, with what

@@ -5,72 +5,25 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/bluenviron/gortmplib/pkg/amf0"
-
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/rtmp/peer"
 )
 
 const codePublishStart = "NetStream.Publish.Start"
 
-// status is the information object of onStatus, _error and their kin (7.2.2).
-type status struct {
-	level, code, description string
-}
-
-// command is a received command message (7.1.1).
-type command struct {
-	name string
-	id   int // transaction
-	args amf0.Data
-}
-
-func parseCommand(body []byte) (command, bool) {
-	data, err := amf0.Unmarshal(body)
-	if err != nil || len(data) < 2 {
-		return command{}, false
-	}
-	name, isText := data[0].(string)
-	id, isNumber := data[1].(float64)
-	return command{name: name, id: int(id), args: data[2:]}, isText && isNumber
-}
-
-// status returns the first information object among c's arguments; a bare
-// text counts as its description.
-func (c command) status() status {
-	var s status
-	for _, arg := range c.args {
-		var o amf0.Object
-		switch v := arg.(type) {
-		case amf0.Object:
-			o = v
-		case amf0.ECMAArray:
-			o = amf0.Object(v)
-		case string:
-			s.description = v
-		}
-		level, _ := o.GetString("level")
-		code, _ := o.GetString("code")
-		if level != "" || code != "" {
-			description, _ := o.GetString("description")
-			return status{level: level, code: code, description: description}
-		}
-	}
-	return s
-}
-
 // refusal says whether c ends the session: an error level, a code that means
 // the end whatever its level, a failed command that matters, or close.
-func (c command) refusal() (status, bool) {
-	s := c.status()
-	switch c.name {
+func refusal(c peer.Command) (peer.Status, bool) {
+	s := c.Status()
+	switch c.Name {
 	case "close":
 		return s, true
 	case "_error":
 		// releaseStream and FCPublish are a courtesy; rooms may not know them.
-		return s, c.id != idReleaseStream && c.id != idFCPublish
+		return s, c.ID != idReleaseStream && c.ID != idFCPublish
 	}
-	_, final := kindOfCode(s.code)
-	return s, s.level == "error" || final
+	_, final := kindOfCode(s.Code)
+	return s, s.Level == "error" || final
 }
 
 // kindOfCode knows the codes that end a session by their last word; found is
@@ -99,16 +52,16 @@ func kindOfCode(code string) (kind media.Kind, found bool) {
 // for a bad signature.
 var denials = [...]string{"auth", "denied", "rejected", "expired", "forbidden", "signature", "usersig", "not allowed"}
 
-// kind of the error s stands for, or otherwise when s does not say.
-func (s status) kind(otherwise media.Kind) media.Kind {
-	kind, found := kindOfCode(s.code)
+// kindOf is the kind of the error s stands for, or otherwise when s does not say.
+func kindOf(s peer.Status, otherwise media.Kind) media.Kind {
+	kind, found := kindOfCode(s.Code)
 	if kind != media.KindInternal {
 		return kind
 	}
 	if found {
 		return otherwise
 	}
-	words := strings.ToLower(s.description)
+	words := strings.ToLower(s.Words)
 	for _, denial := range denials {
 		if strings.Contains(words, denial) {
 			return media.KindRoomDenied
@@ -172,6 +125,6 @@ func (s scrubber) common(words string) int {
 }
 
 // asError makes the error of a refusal.
-func (s scrubber) asError(op string, st status, otherwise media.Kind) *media.Error {
-	return &media.Error{Kind: st.kind(otherwise), Op: op, Code: s.scrub(st.code), Words: s.scrub(st.description)}
+func (s scrubber) asError(op string, st peer.Status, otherwise media.Kind) *media.Error {
+	return &media.Error{Kind: kindOf(st, otherwise), Op: op, Code: s.scrub(st.Code), Words: s.scrub(st.Words)}
 }

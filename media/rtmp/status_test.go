@@ -1,13 +1,18 @@
 package rtmp
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
 	"github.com/bluenviron/gortmplib/pkg/amf0"
+	"github.com/bluenviron/gortmplib/pkg/bytecounter"
+	"github.com/bluenviron/gortmplib/pkg/message"
+	"github.com/bluenviron/gortmplib/pkg/rawmessage"
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/rtmp/peer"
 )
 
 func TestTheKindOfARefusal(t *testing.T) {
@@ -36,7 +41,7 @@ func TestTheKindOfARefusal(t *testing.T) {
 		"a code that ends in a dot is unavailable":    {"NetStream.", "", media.KindRoomUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := scrubber{}.asError("op", status{code: c.code, description: c.words}, media.KindRoomUnavailable)
+			e := scrubber{}.asError("op", peer.Status{Code: c.code, Words: c.words}, media.KindRoomUnavailable)
 			require.Equal(t, &media.Error{Kind: c.want, Op: "op", Code: c.code, Words: c.words}, e)
 		})
 	}
@@ -47,27 +52,27 @@ func TestWhatEndsASession(t *testing.T) {
 		return amf0.Data{nil, amf0.Object{{Key: "level", Value: level}, {Key: "code", Value: code}}}
 	}
 	for name, c := range map[string]struct {
-		command command
+		command peer.Command
 		want    bool
 	}{
-		"a start does not":                  {command{"onStatus", 0, info("status", codePublishStart)}, false},
-		"a warning does not":                {command{"onStatus", 0, info("warning", "NetStream.Publish.Idle")}, false},
-		"an unpublish does not":             {command{"onStatus", 0, info("status", "NetStream.Unpublish.Success")}, false},
-		"an error does":                     {command{"onStatus", 0, info("error", "NetStream.Publish.Failed")}, true},
-		"an error of FCPublish does":        {command{"onFCPublish", 0, info("error", "NetStream.Publish.Failed")}, true},
-		"a name in use does at any level":   {command{"onStatus", 0, info("status", "NetStream.Publish.BadName")}, true},
-		"an ECMA array counts too":          {command{"onStatus", 0, amf0.Data{nil, amf0.ECMAArray(info("error", "x")[1].(amf0.Object))}}, true},
-		"close does":                        {command{"close", 0, nil}, true},
-		"a failed connect does":             {command{"_error", idConnect, nil}, true},
-		"a failed createStream does":        {command{"_error", idCreateStream, nil}, true},
-		"a failed releaseStream does not":   {command{"_error", idReleaseStream, info("error", "x")}, false},
-		"a failed FCPublish call does not":  {command{"_error", idFCPublish, info("error", "x")}, false},
-		"a result does not":                 {command{"_result", idCreateStream, amf0.Data{nil, 1.0}}, false},
-		"a result with level error does":    {command{"_result", idConnect, info("error", "x")}, true},
-		"a command we do not know does not": {command{"onBWDone", 0, amf0.Data{nil}}, false},
+		"a start does not":                  {peer.Command{Name: "onStatus", Args: info("status", codePublishStart)}, false},
+		"a warning does not":                {peer.Command{Name: "onStatus", Args: info("warning", "NetStream.Publish.Idle")}, false},
+		"an unpublish does not":             {peer.Command{Name: "onStatus", Args: info("status", "NetStream.Unpublish.Success")}, false},
+		"an error does":                     {peer.Command{Name: "onStatus", Args: info("error", "NetStream.Publish.Failed")}, true},
+		"an error of FCPublish does":        {peer.Command{Name: "onFCPublish", Args: info("error", "NetStream.Publish.Failed")}, true},
+		"a name in use does at any level":   {peer.Command{Name: "onStatus", Args: info("status", "NetStream.Publish.BadName")}, true},
+		"an ECMA array counts too":          {peer.Command{Name: "onStatus", Args: amf0.Data{nil, amf0.ECMAArray(info("error", "x")[1].(amf0.Object))}}, true},
+		"close does":                        {peer.Command{Name: "close"}, true},
+		"a failed connect does":             {peer.Command{Name: "_error", ID: idConnect}, true},
+		"a failed createStream does":        {peer.Command{Name: "_error", ID: idCreateStream}, true},
+		"a failed releaseStream does not":   {peer.Command{Name: "_error", ID: idReleaseStream, Args: info("error", "x")}, false},
+		"a failed FCPublish call does not":  {peer.Command{Name: "_error", ID: idFCPublish, Args: info("error", "x")}, false},
+		"a result does not":                 {peer.Command{Name: "_result", ID: idCreateStream, Args: amf0.Data{nil, 1.0}}, false},
+		"a result with level error does":    {peer.Command{Name: "_result", ID: idConnect, Args: info("error", "x")}, true},
+		"a command we do not know does not": {peer.Command{Name: "onBWDone", Args: amf0.Data{nil}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, got := c.command.refusal()
+			_, got := refusal(c.command)
 			require.Equal(t, c.want, got)
 		})
 	}
@@ -116,8 +121,9 @@ func FuzzParseCommand(f *testing.F) {
 	f.Add(body)
 	f.Add([]byte{2, 0, 1, 'x', 0, 0x7f, 0xf8, 0, 0, 0, 0, 0, 1})
 	f.Fuzz(func(_ *testing.T, body []byte) {
-		if c, ok := parseCommand(body); ok {
-			c.refusal()
+		r := peer.NewReader(bytecounter.NewReadWriter(&bytes.Buffer{}), nil)
+		if c, ok, _ := r.Serve(&rawmessage.Message{Type: uint8(message.TypeCommandAMF0), Body: body}); ok {
+			refusal(c)
 		}
 	})
 }

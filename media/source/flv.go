@@ -23,6 +23,9 @@ const (
 	mostWaited = 16 << 20 // bytes
 	// earlySound is how much of the sound from before the picture is kept.
 	earlySound = time.Second
+	// mostMetadata is the largest looked into: gortmplib's AMF0 decoder recurses as deep
+	// as its input is nested.
+	mostMetadata = 64 << 10
 )
 
 const errOther = media.Sentence("the stream goes on as another kind: it is opened anew")
@@ -239,7 +242,7 @@ func (f *flvReader) configure(m media.MediaType, config []byte) {
 
 // note takes the metadata (FLV 10.1, E.5).
 func (f *flvReader) note(body []byte) {
-	if len(body) > mostCommand {
+	if len(body) > mostMetadata {
 		return
 	}
 	data, err := amf0.Unmarshal(body)
@@ -339,10 +342,7 @@ func (f *flvReader) ReadPacket() (media.Packet, error) {
 
 func (f *flvReader) next() (flvTag, error) {
 	if len(f.held) > 0 {
-		t := f.held[0]
-		f.held[0] = flvTag{}
-		f.held = f.held[1:]
-		return t, nil
+		return media.TakeFirst(&f.held), nil
 	}
 	return f.from.next()
 }
@@ -383,15 +383,8 @@ func (f *flvReader) Close() error {
 	return nil
 }
 
-// flvBytes are the tags as a file of FLV (FLV 10.1, E.2), for libav.
-type flvBytes struct {
-	forward
-	from    *flvReader
-	text    []byte
-	failure error
-}
-
-func newFLVBytes(f *flvReader) *flvBytes {
+// stream is the tags as a file of FLV (FLV 10.1, E.2), for libav.
+func (f *flvReader) stream() *stream {
 	var flags byte
 	for _, t := range f.held {
 		switch t.kind {
@@ -407,27 +400,13 @@ func newFLVBytes(f *flvReader) *flvBytes {
 	if f.promises("audiocodecid") {
 		flags |= 4
 	}
-	return &flvBytes{from: f, text: []byte{'F', 'L', 'V', 1, flags, 0, 0, 0, 9, 0, 0, 0, 0}}
-}
-
-// Read is io.Reader's.
-func (b *flvBytes) Read(to []byte) (int, error) {
-	if len(b.text) == 0 {
-		t, err := b.from.next()
+	return &stream{rest: []byte{'F', 'L', 'V', 1, flags, 0, 0, 0, 9, 0, 0, 0, 0}, next: func() ([]byte, error) {
+		t, err := f.next()
 		if err != nil {
-			if !errors.Is(err, io.EOF) || media.KindOf(err) != media.KindInternal {
-				b.failure = err
-			}
-			return 0, err
+			return nil, err
 		}
-		b.text = append(b.text, t.kind, byte(len(t.body)>>16), byte(len(t.body)>>8), byte(len(t.body)),
-			byte(t.at>>16), byte(t.at>>8), byte(t.at), byte(t.at>>24), 0, 0, 0)
-		b.text = append(b.text, t.body...)
-		b.text = binary.BigEndian.AppendUint32(b.text, uint32(flvHead+len(t.body)))
-	}
-	n := copy(to, b.text)
-	b.text = b.text[n:]
-	return n, nil
+		text := []byte{t.kind, byte(len(t.body) >> 16), byte(len(t.body) >> 8), byte(len(t.body)),
+			byte(t.at >> 16), byte(t.at >> 8), byte(t.at), byte(t.at >> 24), 0, 0, 0}
+		return binary.BigEndian.AppendUint32(append(text, t.body...), uint32(flvHead+len(t.body))), nil
+	}}
 }
-
-func (b *flvBytes) refusal() error { return b.failure }

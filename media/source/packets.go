@@ -23,6 +23,39 @@ func (forward) Seek(int64, int) (int64, error) { return 0, errNotSought }
 func (forward) Seekable() bool                 { return false }
 func (forward) Size() int64                    { return -1 }
 
+// stream is a live source as one row of bytes, for libav.
+type stream struct {
+	forward
+	next    func() ([]byte, error) // some more of them
+	rest    []byte
+	failure error
+}
+
+// Read is io.Reader's.
+func (b *stream) Read(to []byte) (int, error) {
+	for len(b.rest) == 0 {
+		var err error
+		if b.rest, err = b.next(); err != nil {
+			b.failure = refused(err)
+			return 0, err
+		}
+	}
+	n := copy(to, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+func (b *stream) refusal() error { return b.failure }
+
+// refused is the end of a source's bytes, where that is more than their end: libav tells
+// it less well.
+func refused(err error) error {
+	if _, told := errors.AsType[*media.Error](err); told {
+		return err
+	}
+	return nil
+}
+
 // life is the span of a live source: from its opening to Close, or to the end of the
 // context or the time that it was opened with.
 type life struct {

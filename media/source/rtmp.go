@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"github.com/bluenviron/gortmplib/pkg/rawmessage"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/rtmp/peer"
 )
 
 // RTMP 1.0, its player's side. Its messages are gortmplib's; its client is not
@@ -27,10 +27,7 @@ import (
 const (
 	connectTime = 10 * time.Second // for the handshake, and for each answer
 	readTime    = 15 * time.Second // for the next message of a stream that plays
-	// mostCommand is the largest command looked into: gortmplib's AMF0 decoder
-	// recurses as deep as its input is nested.
-	mostCommand = 64 << 10
-	mostLogins  = 2 // that a server may ask for, one with the user's name alone
+	mostLogins  = 2                // that a server may ask for, one with the user's name alone
 	windowSize  = 2_500_000
 	bufferTime  = 3000 // milliseconds, as players say
 	// onlyLive is play's start (7.2.2.1), in milliseconds as servers know it.
@@ -72,7 +69,7 @@ type rtmpStream struct {
 	ctx     context.Context
 	address rtmpAddress
 	conn    net.Conn
-	raw     *rawmessage.Reader
+	raw     *peer.Reader
 	out     *message.Writer
 	tags    []flvTag // that came in one message
 	playing bool
@@ -154,7 +151,7 @@ func openRTMP(ctx context.Context, network Network, r media.SourceRequest) (medi
 		return media.Way{}, err
 	}
 	if f.foreign {
-		b := newFLVBytes(f)
+		b := f.stream()
 		return media.Way{URL: r.URL, Bytes: b, Refusal: b.refusal, Close: s.close}, nil
 	}
 	return media.Way{URL: r.URL, Source: f}, nil
@@ -217,27 +214,25 @@ func (s *rtmpStream) play() error {
 		return err
 	}
 	s.out = message.NewWriter(counter, counter.Writer, false)
-	s.raw = rawmessage.NewReader(counter, counter.Reader, func(count uint32) error {
-		return s.send(&message.Acknowledge{Value: count})
-	})
+	s.raw = peer.NewReader(counter, func(m message.Message) error { return s.send(m) })
 	if err := s.send(&message.SetWindowAckSize{Value: windowSize}, s.connect()); err != nil {
 		return err
 	}
-	if _, err := s.await(func(c rtmpCommand) bool { return c.name == "_result" && c.id == idConnect }); err != nil {
+	if _, err := s.await(func(c peer.Command) bool { return c.Name == "_result" && c.ID == idConnect }); err != nil {
 		return err
 	}
 	if err := s.send(
-		command(idCreateStream, "createStream"),
-		command(idSubscribe, "FCSubscribe", s.address.stream), // some networks start to fetch a stream at it
+		peer.Call(idCreateStream, "createStream"),
+		peer.Call(idSubscribe, "FCSubscribe", s.address.stream), // some networks start to fetch a stream at it
 	); err != nil {
 		return err
 	}
-	c, err := s.await(func(c rtmpCommand) bool { return c.name == "_result" && c.id == idCreateStream })
+	c, err := s.await(func(c peer.Command) bool { return c.Name == "_result" && c.ID == idCreateStream })
 	if err != nil {
 		return err
 	}
-	play := command(idPlay, "play", s.address.stream, onlyLive)
-	play.ChunkStreamID, play.MessageStreamID = 4, bits.ReverseBytes32(c.number()) // gortmplib writes it as big endian: 5.3.1.2.1
+	play := peer.Call(idPlay, "play", s.address.stream, onlyLive)
+	play.ChunkStreamID, play.MessageStreamID = 4, bits.ReverseBytes32(streamOf(c)) // gortmplib writes it as big endian: 5.3.1.2.1
 	if err := s.send(play, &message.UserControlSetBufferLength{BufferLength: bufferTime}); err != nil {
 		return err
 	}
@@ -251,7 +246,7 @@ func (s *rtmpStream) play() error {
 
 func (s *rtmpStream) connect() *message.CommandAMF0 {
 	a := s.address
-	return &message.CommandAMF0{ChunkStreamID: 3, Name: "connect", CommandID: idConnect, Arguments: amf0.Data{amf0.Object{
+	return &message.CommandAMF0{ChunkStreamID: peer.ChunkStream, Name: "connect", CommandID: idConnect, Arguments: amf0.Data{amf0.Object{
 		{Key: "app", Value: a.app + a.login},
 		{Key: "flashVer", Value: "LNX 9,0,124,2"},
 		{Key: "tcUrl", Value: a.place + "/" + a.app + a.login},
@@ -267,10 +262,6 @@ func (s *rtmpStream) connect() *message.CommandAMF0 {
 	}}}
 }
 
-func command(id int, name string, args ...any) *message.CommandAMF0 {
-	return &message.CommandAMF0{ChunkStreamID: 3, Name: name, CommandID: id, Arguments: append(amf0.Data{nil}, args...)}
-}
-
 func (s *rtmpStream) send(messages ...message.Message) error {
 	for _, m := range messages {
 		if err := s.out.Write(m); err != nil {
@@ -281,11 +272,11 @@ func (s *rtmpStream) send(messages ...message.Message) error {
 }
 
 // await reads until wanted accepts a command.
-func (s *rtmpStream) await(wanted func(rtmpCommand) bool) (rtmpCommand, error) {
+func (s *rtmpStream) await(wanted func(peer.Command) bool) (peer.Command, error) {
 	for {
 		m, err := s.raw.Read()
 		if err != nil {
-			return rtmpCommand{}, err
+			return peer.Command{}, err
 		}
 		c, ok, err := s.serve(m)
 		switch {
@@ -308,9 +299,7 @@ func (s *rtmpStream) next() (flvTag, error) {
 			return flvTag{}, s.failure(opRead, err)
 		}
 	}
-	t := s.tags[0]
-	s.tags = s.tags[1:]
-	return t, nil
+	return media.TakeFirst(&s.tags), nil
 }
 
 var errEnded = errors.New("the stream has ended")
@@ -333,10 +322,10 @@ func (s *rtmpStream) read() error {
 		s.tags = append(s.tags, aggregated(at, m.Body)...)
 	default:
 		c, ok, err := s.serve(m)
-		if err != nil || !ok || c.name != "onStatus" {
+		if err != nil || !ok || c.Name != "onStatus" {
 			return err
 		}
-		switch c.status().code {
+		switch c.Status().Code {
 		case "NetStream.Play.Start":
 			s.playing = true
 		case "NetStream.Play.UnpublishNotify", "NetStream.Play.Stop", "NetStream.Play.Complete":
@@ -348,10 +337,8 @@ func (s *rtmpStream) read() error {
 
 // Types of messages besides those of tags (RTMP 1.0, 7.1).
 const (
-	typeDataAMF3    = 15
-	typeCommandAMF3 = 17
-	typeCommandAMF0 = 20
-	typeAggregate   = 22
+	typeDataAMF3  = 15
+	typeAggregate = 22
 )
 
 // aggregated takes a message apart that holds several, whose times are those of
@@ -375,41 +362,11 @@ func aggregated(at uint32, body []byte) (tags []flvTag) {
 	return tags
 }
 
-// serve does what a protocol message asks (5.4, 6.2), and returns what is a
-// command; the error is a refusal.
-func (s *rtmpStream) serve(m *rawmessage.Message) (rtmpCommand, bool, error) {
-	body := m.Body
-	switch m.Type {
-	case typeCommandAMF3: // an AMF0 body after a zero byte
-		if len(body) > 0 {
-			body = body[1:]
-		}
-		fallthrough
-	case typeCommandAMF0:
-		c, ok := parseCommand(body)
-		if code, words, refused := c.refusal(); ok && refused && !s.playing {
-			return c, false, &rtmpRefusal{code, words}
-		}
-		return c, ok, nil
+// serve is peer.Reader.Serve; the error may be a refusal, too.
+func (s *rtmpStream) serve(m *rawmessage.Message) (peer.Command, bool, error) {
+	c, ok, err := s.raw.Serve(m)
+	if code, words, refused := refusal(c); ok && refused && !s.playing {
+		return c, false, &rtmpRefusal{code, words}
 	}
-	if len(body) < 4 {
-		return rtmpCommand{}, false, nil
-	}
-	value := binary.BigEndian.Uint32(body)
-	var err error
-	switch message.Type(m.Type) {
-	case message.TypeUserControl:
-		if len(body) >= 6 && binary.BigEndian.Uint16(body) == uint16(message.UserControlTypePingRequest) {
-			err = s.send(&message.UserControlPingResponse{ServerTime: binary.BigEndian.Uint32(body[2:])})
-		}
-	case message.TypeSetChunkSize:
-		if err = s.raw.SetChunkSize(value); value == 0 {
-			err = errNotRTMP
-		}
-	case message.TypeAbortMessage:
-		s.raw.AbortChunkStream(value)
-	case message.TypeSetWindowAckSize:
-		s.raw.SetWindowAckSize(value)
-	}
-	return rtmpCommand{}, false, err
+	return c, ok, err
 }

@@ -10,39 +10,16 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/bluenviron/gortmplib/pkg/amf0"
-
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/rtmp/peer"
 )
 
 const opPlay = "play the source"
 
-// rtmpCommand is a command of a server's (RTMP 1.0, 7.2).
-type rtmpCommand struct {
-	name string
-	id   int
-	args amf0.Data
-}
-
-// parseCommand returns false for what cannot be understood.
-func parseCommand(body []byte) (c rtmpCommand, ok bool) {
-	if len(body) > mostCommand {
-		return c, false
-	}
-	data, err := amf0.Unmarshal(body)
-	if err != nil || len(data) < 2 {
-		return c, false
-	}
-	id, numbered := data[1].(float64)
-	c.name, ok = data[0].(string)
-	c.id, c.args = int(id), data[2:]
-	return c, ok && numbered
-}
-
-// number is the first that is among the arguments: a new stream's. Servers begin
+// streamOf is the first number among the arguments: a new stream's. Servers begin
 // at 1.
-func (c rtmpCommand) number() uint32 {
-	for _, arg := range c.args {
+func streamOf(c peer.Command) uint32 {
+	for _, arg := range c.Args {
 		if n, ok := arg.(float64); ok && n >= 0 && n < 1<<32 {
 			return uint32(n)
 		}
@@ -50,33 +27,11 @@ func (c rtmpCommand) number() uint32 {
 	return 1
 }
 
-type rtmpStatus struct{ level, code, words string }
-
-// status is what a command says in its first object that has a code.
-func (c rtmpCommand) status() (s rtmpStatus) {
-	for _, arg := range c.args {
-		object, ok := arg.(amf0.Object)
-		if list, isList := arg.(amf0.ECMAArray); isList {
-			object, ok = amf0.Object(list), true
-		}
-		if !ok {
-			continue
-		}
-		s.level, _ = object.GetString("level")
-		s.code, _ = object.GetString("code")
-		s.words, _ = object.GetString("description")
-		if s.code != "" || s.level != "" {
-			return s
-		}
-	}
-	return s
-}
-
-func (c rtmpCommand) refusal() (code, words string, refused bool) {
-	s := c.status()
-	refused = c.name == "_error" && c.id != idSubscribe && (c.id != idCreateStream || s.code != "") ||
-		c.name == "onStatus" && s.level == "error"
-	return cmp.Or(s.code, "error"), s.words, refused
+func refusal(c peer.Command) (code, words string, refused bool) {
+	s := c.Status()
+	refused = c.Name == "_error" && c.ID != idSubscribe && (c.ID != idCreateStream || s.Code != "") ||
+		c.Name == "onStatus" && s.Level == "error"
+	return cmp.Or(s.Code, "error"), s.Words, refused
 }
 
 // rtmpRefusal is a server's no.

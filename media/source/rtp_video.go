@@ -3,13 +3,9 @@ package source
 import (
 	"bytes"
 	"image"
-
-	"github.com/roomcast/roomcast/media/bitstream"
-
-	_ "image/jpeg"
-
-	// an MJPEG camera's pictures tell how large they are
+	_ "image/jpeg" // an MJPEG camera's pictures tell how large they are
 	mathbits "math/bits"
+	"slices"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/bluenviron/mediacommon/v2/pkg/bits"
@@ -20,6 +16,7 @@ import (
 	"github.com/pion/rtp"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/bitstream"
 )
 
 // annexB is what libav takes of a picture in parts (ITU-T H.264, Annex B).
@@ -32,106 +29,95 @@ func annexB(parts ...[]byte) (all []byte) {
 	return all
 }
 
-func (t *rtspTrack) h264(f *format.H264) error {
-	d, err := f.CreateDecoder()
-	if err != nil {
-		return err
-	}
-	t.known.Codec = media.H264
-	sps, pps := f.SafeParams()
-	describe := func() *media.Track {
-		if len(sps) < 4 || len(pps) == 0 {
-			return nil
-		}
-		avcc := append([]byte{1, sps[1], sps[2], sps[3], 0xff, 0xe1, byte(len(sps) >> 8), byte(len(sps))}, sps...)
-		avcc = append(append(avcc, 1, byte(len(pps)>>8), byte(len(pps))), pps...)
-		known, sure := bitstream.DescribeH264(avcc)
-		if known.Width <= 0 || known.Height <= 0 {
-			return nil
-		}
-		known.Interlaced, known.Extradata = !sure, annexB(sps, pps)
-		return &known
-	}
-	order := &h264.DTSExtractor{}
-	order.Initialize()
+// parted is how the pictures of a codec come in parts.
+type parted struct {
+	decode   func(*rtp.Packet) ([][]byte, error)
+	begins   func(parts [][]byte) bool        // whether a decoder can begin with a picture
+	sets     [][]byte                         // the parameter sets, the newest of each kind
+	set      func(head byte) int              // which of them a part is; -1: none
+	describe func(sets [][]byte) *media.Track // nil where they do not tell
+	order    func(parts [][]byte, ticks int64) (int64, error)
+}
+
+func (t *rtspTrack) inParts(c parted) {
 	t.units = func(p *rtp.Packet) ([]unit, error) {
-		parts, err := d.Decode(p)
+		parts, err := c.decode(p)
 		if err != nil {
 			return nil, err
 		}
-		u := unit{data: annexB(parts...), parts: parts, key: h264.IsRandomAccess(parts)}
+		u := unit{data: annexB(parts...), parts: parts, key: c.begins(parts)}
 		for _, part := range parts {
-			switch {
-			case len(part) == 0:
-			case h264.NALUType(part[0]&0x1f) == h264.NALUTypeSPS:
-				sps = part
-			case h264.NALUType(part[0]&0x1f) == h264.NALUTypePPS:
-				pps = part
+			if len(part) > 0 && c.set(part[0]) >= 0 {
+				c.sets[c.set(part[0])] = part
 			}
 		}
 		if u.key {
 			if !t.told {
-				u.track = describe()
+				u.track = c.describe(c.sets)
 			}
-			u.parts = append([][]byte{sps, pps}, parts...)
+			u.parts = slices.Concat(c.sets, parts)
 		}
 		return []unit{u}, nil
 	}
 	t.decoded = func(u unit, ticks int64) (int64, bool) {
-		at, err := order.Extract(u.parts, ticks)
+		at, err := c.order(u.parts, ticks)
 		return at, err == nil
 	}
-	return nil
+}
+
+func (t *rtspTrack) h264(f *format.H264) error {
+	d, err := f.CreateDecoder()
+	t.known.Codec = media.H264
+	sps, pps := f.SafeParams()
+	order := &h264.DTSExtractor{}
+	order.Initialize()
+	kinds := []h264.NALUType{h264.NALUTypeSPS, h264.NALUTypePPS}
+	t.inParts(parted{
+		decode: d.Decode, begins: h264.IsRandomAccess, order: order.Extract, sets: [][]byte{sps, pps},
+		set: func(head byte) int { return slices.Index(kinds, h264.NALUType(head&0x1f)) },
+		describe: func(sets [][]byte) *media.Track {
+			sps, pps := sets[0], sets[1]
+			if len(sps) < 4 || len(pps) == 0 {
+				return nil
+			}
+			avcc := append([]byte{1, sps[1], sps[2], sps[3], 0xff, 0xe1, byte(len(sps) >> 8), byte(len(sps))}, sps...)
+			avcc = append(append(avcc, 1, byte(len(pps)>>8), byte(len(pps))), pps...)
+			known, sure := bitstream.DescribeH264(avcc)
+			if known.Width <= 0 || known.Height <= 0 {
+				return nil
+			}
+			known.Interlaced, known.Extradata = !sure, annexB(sps, pps)
+			return &known
+		},
+	})
+	return err
 }
 
 func (t *rtspTrack) h265(f *format.H265) error {
 	d, err := f.CreateDecoder()
-	if err != nil {
-		return err
-	}
 	t.known.Codec = "hevc"
 	vps, sps, pps := f.SafeParams()
 	order := &h265.DTSExtractor{}
 	order.Initialize()
-	t.units = func(p *rtp.Packet) ([]unit, error) {
-		parts, err := d.Decode(p)
-		if err != nil {
-			return nil, err
-		}
-		u := unit{data: annexB(parts...), parts: parts, key: h265.IsRandomAccess(parts)}
-		for _, part := range parts {
-			switch {
-			case len(part) == 0:
-			case h265.NALUType(part[0]>>1&0x3f) == h265.NALUType_VPS_NUT:
-				vps = part
-			case h265.NALUType(part[0]>>1&0x3f) == h265.NALUType_SPS_NUT:
-				sps = part
-			case h265.NALUType(part[0]>>1&0x3f) == h265.NALUType_PPS_NUT:
-				pps = part
+	kinds := []h265.NALUType{h265.NALUType_VPS_NUT, h265.NALUType_SPS_NUT, h265.NALUType_PPS_NUT}
+	t.inParts(parted{
+		decode: d.Decode, begins: h265.IsRandomAccess, order: order.Extract, sets: [][]byte{vps, sps, pps},
+		set: func(head byte) int { return slices.Index(kinds, h265.NALUType(head>>1&0x3f)) },
+		describe: func(sets [][]byte) *media.Track {
+			var says h265.SPS
+			if says.Unmarshal(sets[1]) != nil || len(sets[0]) == 0 || len(sets[2]) == 0 {
+				return nil
 			}
-		}
-		if !u.key {
-			return []unit{u}, nil
-		}
-		u.parts = append([][]byte{vps, sps, pps}, parts...)
-		var says h265.SPS
-		if !t.told && says.Unmarshal(sps) == nil && len(vps) > 0 && len(pps) > 0 {
 			known := t.known
-			known.Width, known.Height, known.Extradata = says.Width(), says.Height(), annexB(vps, sps, pps)
+			known.Width, known.Height, known.Extradata = says.Width(), says.Height(), annexB(sets...)
 			if fps := says.FPS(); fps > 0 && fps < 1000 {
 				known.FPS = fps
 			}
-			const pq, hlg = 16, 18
-			known.HDR = says.VUI != nil && (says.VUI.TransferCharacteristics == pq || says.VUI.TransferCharacteristics == hlg)
-			u.track = &known
-		}
-		return []unit{u}, nil
-	}
-	t.decoded = func(u unit, ticks int64) (int64, bool) {
-		at, err := order.Extract(u.parts, ticks)
-		return at, err == nil
-	}
-	return nil
+			known.HDR = says.VUI != nil && bitstream.IsHDR(int(says.VUI.TransferCharacteristics))
+			return &known
+		},
+	})
+	return err
 }
 
 func (t *rtspTrack) av1(f *format.AV1) error {

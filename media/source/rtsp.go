@@ -158,7 +158,7 @@ func openRTSP(ctx context.Context, network Network, r media.SourceRequest) (medi
 	if err = guarded(func() error { return s.play(u, r.Choice) }); err == nil {
 		s.running.Go(func() { s.over.end(s.client.Wait()) })
 		if s.transport {
-			b := &rtspBytes{from: s}
+			b := s.stream()
 			return media.Way{URL: r.URL, Bytes: b, Refusal: b.refusal, Close: func() { _ = s.Close() }}, nil
 		}
 		err = s.begin(r.Came)
@@ -452,10 +452,7 @@ func (s *rtspReader) ReadPacket() (media.Packet, error) {
 
 func (s *rtspReader) next() (rtspFrame, error) {
 	if len(s.held) > 0 {
-		f := s.held[0]
-		s.held[0] = rtspFrame{}
-		s.held = s.held[1:]
-		return f, nil
+		return media.TakeFirst(&s.held), nil
 	}
 	select {
 	case f := <-s.frames:

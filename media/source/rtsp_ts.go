@@ -2,13 +2,10 @@ package source
 
 import (
 	"bytes"
-	"errors"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
 	"github.com/pion/rtp"
-
-	"github.com/roomcast/roomcast/media"
 )
 
 // A session may be one transport stream (RFC 2250, section 2), which is libav's to
@@ -38,29 +35,10 @@ func (t *rtspTrack) mpegts(f *format.MPEGTS) error {
 	return err
 }
 
-// rtspBytes are a session's transport stream.
-type rtspBytes struct {
-	forward
-	from    *rtspReader
-	rest    []byte
-	failure error
+// stream is a session's transport stream.
+func (s *rtspReader) stream() *stream {
+	return &stream{next: func() ([]byte, error) {
+		f, err := s.next()
+		return f.packet.Data, err
+	}}
 }
-
-// Read is io.Reader's.
-func (b *rtspBytes) Read(to []byte) (int, error) {
-	for len(b.rest) == 0 {
-		f, err := b.from.next()
-		if err != nil {
-			if _, told := errors.AsType[*media.Error](err); told {
-				b.failure = err
-			}
-			return 0, err
-		}
-		b.rest = f.packet.Data
-	}
-	n := copy(to, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
-}
-
-func (b *rtspBytes) refusal() error { return b.failure }

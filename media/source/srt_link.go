@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/datarhei/gosrt/packet"
-
-	"github.com/roomcast/roomcast/media"
 )
 
 // srtLink sends and receives the packets of one connection.
@@ -168,8 +166,5 @@ func (b *srtBuffer) Read(to []byte) (int, error) {
 func (b *srtBuffer) refusal() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, ok := errors.AsType[*media.Error](b.failure); ok {
-		return b.failure
-	}
-	return nil
+	return refused(b.failure)
 }

@@ -4,6 +4,7 @@
 package trtc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,7 +27,7 @@ const (
 	firstMainlandApp      = 1400000000
 )
 
-const defaultUserSigTTL = 24 * time.Hour
+const userSigTTL = 24 * time.Hour // of one that is minted
 
 // Config is what an operator sets.
 type Config struct {
@@ -36,15 +37,12 @@ type Config struct {
 	// Endpoint is rtmp(s)://host[:port]/app for every app; empty means
 	// Tencent's own, by SDKAppID.
 	Endpoint string
-	// UserSigTTL is how long a minted UserSig is good for; 0 means 24 h.
-	UserSigTTL time.Duration
 }
 
 // Door implements media.Door for TRTC. It may be used by many goroutines.
 type Door struct {
 	keys     map[uint32]media.Secret
 	endpoint string
-	ttl      time.Duration
 }
 
 var _ media.Door = (*Door)(nil)
@@ -62,13 +60,7 @@ func New(c Config) (*Door, error) {
 			return nil, fmt.Errorf("rtmp endpoint: %w", err)
 		}
 	}
-	if c.UserSigTTL == 0 {
-		c.UserSigTTL = defaultUserSigTTL
-	}
-	if c.UserSigTTL < time.Second {
-		return nil, fmt.Errorf("usersig ttl: %v is less than a second", c.UserSigTTL)
-	}
-	return &Door{keys: maps.Clone(c.Keys), endpoint: c.Endpoint, ttl: c.UserSigTTL}, nil
+	return &Door{keys: maps.Clone(c.Keys), endpoint: c.Endpoint}, nil
 }
 
 // checkEndpoint refuses anything to which "/room?query" cannot be appended as
@@ -96,7 +88,7 @@ func checkEndpoint(endpoint string) error {
 
 // Address implements media.Door. A destination whose UserSig is missing, or
 // has run out, gets one minted with the app's key, if that is configured; it is
-// good for UserSigTTL from the wall clock.
+// good for userSigTTL from the wall clock.
 func (d *Door) Address(dest media.Destination, now time.Time) (media.PublishAddress, error) {
 	const op = "room address"
 	sig, err := d.check(dest, now)
@@ -146,7 +138,7 @@ func kindOf(err error) media.Kind {
 }
 
 // MintUserSig makes a UserSig of user in app, good for ttl from now; 0 means
-// the door's UserSigTTL. It fails with a *media.DestinationProblem when no key
+// userSigTTL. It fails with a *media.DestinationProblem when no key
 // is configured for app or user is no user id.
 func (d *Door) MintUserSig(app uint32, user string, ttl time.Duration) (media.Secret, error) {
 	if err := CheckUser(user); err != nil {
@@ -156,10 +148,7 @@ func (d *Door) MintUserSig(app uint32, user string, ttl time.Duration) (media.Se
 	if !ok {
 		return "", missingUserSig(app)
 	}
-	if ttl == 0 {
-		ttl = d.ttl
-	}
-	seconds := int64(ttl / time.Second)
+	seconds := int64(cmp.Or(ttl, userSigTTL) / time.Second)
 	if seconds < 1 || seconds > math.MaxInt32 {
 		return "", fmt.Errorf("usersig ttl: %v is not between one second and 68 years", ttl)
 	}

@@ -279,13 +279,13 @@ func TestTheSpecialCharactersOfASignatureSurvive(t *testing.T) {
 
 func TestAddressMintsWhenTheKeyIsConfigured(t *testing.T) {
 	now := time.Now()
-	door := newDoor(t, trtc.Config{Keys: keys(), UserSigTTL: 10 * time.Minute})
+	door := newDoor(t, trtc.Config{Keys: keys()})
 	got, err := door.Address(destination(""), now)
 	require.NoError(t, err)
 	_, sig, found := strings.Cut(got.URL.Reveal(), "&usersig=")
 	require.True(t, found)
 	require.NoError(t, tencentyun.VerifyUserSig(app, appKey, user, sig, now))
-	require.WithinDuration(t, now.Add(10*time.Minute), got.Expires, time.Minute)
+	require.WithinDuration(t, now.Add(24*time.Hour), got.Expires, time.Minute)
 	require.NoError(t, door.Check(destination(media.Secret(sig)), now))
 }
 
@@ -364,29 +364,27 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 		config trtc.Config
 		ok     bool
 	}{
-		"the zero value is Tencent's endpoints":  {trtc.Config{}, true},
-		"a host with a port":                     {trtc.Config{Endpoint: "rtmp://127.0.0.1:1935/push"}, true},
-		"an IPv6 host":                           {trtc.Config{Endpoint: "rtmp://[::1]:1935/push"}, true},
-		"an application with an instance":        {trtc.Config{Endpoint: "rtmps://room.example/app/inst"}, true},
-		"another scheme":                         {trtc.Config{Endpoint: "http://room.example/push"}, false},
-		"no scheme":                              {trtc.Config{Endpoint: "room.example/push"}, false},
-		"no host":                                {trtc.Config{Endpoint: "rtmp:///push"}, false},
-		"an empty port":                          {trtc.Config{Endpoint: "rtmp://room.example:/push"}, false},
-		"no application":                         {trtc.Config{Endpoint: "rtmp://room.example"}, false},
-		"a slash for an application":             {trtc.Config{Endpoint: "rtmp://room.example/"}, false},
-		"a slash at the end":                     {trtc.Config{Endpoint: "rtmp://room.example/push/"}, false},
-		"two slashes":                            {trtc.Config{Endpoint: "rtmp://room.example//push"}, false},
-		"a query":                                {trtc.Config{Endpoint: "rtmp://room.example/push?a=b"}, false},
-		"a fragment":                             {trtc.Config{Endpoint: "rtmp://room.example/push#a"}, false},
-		"a password":                             {trtc.Config{Endpoint: "rtmp://u:canary@room.example/push"}, false},
-		"an escaped character":                   {trtc.Config{Endpoint: "rtmp://room.example/p%75sh"}, false},
-		"a space":                                {trtc.Config{Endpoint: "rtmp://room.example/pu sh"}, false},
-		"a line end":                             {trtc.Config{Endpoint: "rtmp://room.example/push\n"}, false},
-		"a port that is no number":               {trtc.Config{Endpoint: "rtmp://room.example:x/canary"}, false},
-		"a key of app 0":                         {trtc.Config{Keys: map[uint32]media.Secret{0: "canary"}}, false},
-		"an empty key":                           {trtc.Config{Keys: map[uint32]media.Secret{1: ""}}, false},
-		"a lifetime of less than a second":       {trtc.Config{UserSigTTL: time.Millisecond}, false},
-		"a negative lifetime for what is minted": {trtc.Config{UserSigTTL: -time.Hour}, false},
+		"the zero value is Tencent's endpoints": {trtc.Config{}, true},
+		"a host with a port":                    {trtc.Config{Endpoint: "rtmp://127.0.0.1:1935/push"}, true},
+		"an IPv6 host":                          {trtc.Config{Endpoint: "rtmp://[::1]:1935/push"}, true},
+		"an application with an instance":       {trtc.Config{Endpoint: "rtmps://room.example/app/inst"}, true},
+		"another scheme":                        {trtc.Config{Endpoint: "http://room.example/push"}, false},
+		"no scheme":                             {trtc.Config{Endpoint: "room.example/push"}, false},
+		"no host":                               {trtc.Config{Endpoint: "rtmp:///push"}, false},
+		"an empty port":                         {trtc.Config{Endpoint: "rtmp://room.example:/push"}, false},
+		"no application":                        {trtc.Config{Endpoint: "rtmp://room.example"}, false},
+		"a slash for an application":            {trtc.Config{Endpoint: "rtmp://room.example/"}, false},
+		"a slash at the end":                    {trtc.Config{Endpoint: "rtmp://room.example/push/"}, false},
+		"two slashes":                           {trtc.Config{Endpoint: "rtmp://room.example//push"}, false},
+		"a query":                               {trtc.Config{Endpoint: "rtmp://room.example/push?a=b"}, false},
+		"a fragment":                            {trtc.Config{Endpoint: "rtmp://room.example/push#a"}, false},
+		"a password":                            {trtc.Config{Endpoint: "rtmp://u:canary@room.example/push"}, false},
+		"an escaped character":                  {trtc.Config{Endpoint: "rtmp://room.example/p%75sh"}, false},
+		"a space":                               {trtc.Config{Endpoint: "rtmp://room.example/pu sh"}, false},
+		"a line end":                            {trtc.Config{Endpoint: "rtmp://room.example/push\n"}, false},
+		"a port that is no number":              {trtc.Config{Endpoint: "rtmp://room.example:x/canary"}, false},
+		"a key of app 0":                        {trtc.Config{Keys: map[uint32]media.Secret{0: "canary"}}, false},
+		"an empty key":                          {trtc.Config{Keys: map[uint32]media.Secret{1: ""}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := trtc.New(c.config)

@@ -63,7 +63,7 @@ var (
 	descEvicts   = prometheus.NewDesc("roomcast_redis_evicts", "1: Redis may evict keys (maxmemory-policy), so that pushes can be lost.", nil, nil)
 	descWorkers  = prometheus.NewDesc("roomcast_workers", "Workers that have renewed within their lease.", nil, nil)
 	descUsed     = prometheus.NewDesc("roomcast_cores_used", "Cores of all workers that their pushes are counted with.", nil, nil)
-	descFree     = prometheus.NewDesc("roomcast_cores_free", "Cores that workers with a free slot take more pushes for: of 85 % of those that they may use. Those count for nothing that a worker keeps for a push that waits.", nil, nil)
+	descFree     = prometheus.NewDesc("roomcast_cores_free", "Cores that workers with a free slot take more pushes for: of 85 % of those that they may use. Those count for nothing that a worker keeps for a push that waits, nor those of one that uses them up.", nil, nil)
 	descPushes   = prometheus.NewDesc("roomcast_pushes", "Pushes by state; ended ones as long as their records stay.", []string{"state"}, nil)
 	descTroubled = prometheus.NewDesc("roomcast_pushes_in_trouble", "Pushes that are not well now, by whose trouble it is and its code.", []string{"side", "code"}, nil)
 	descOldest   = prometheus.NewDesc("roomcast_trouble_oldest_seconds", "How long the push has been in trouble that has been so for longest.", []string{"side", "code"}, nil)

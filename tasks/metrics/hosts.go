@@ -49,10 +49,6 @@ func (h hosts) Collect(to chan<- prometheus.Metric) {
 	}
 	to <- prometheus.MustNewConstMetric(descHostMemory, prometheus.GaugeValue, float64(now.Memory))
 	for _, part := range slices.Sorted(maps.Keys(now.Sandbox)) {
-		holds := 0.
-		if now.Sandbox[part] {
-			holds = 1
-		}
-		to <- prometheus.MustNewConstMetric(descHostSandbox, prometheus.GaugeValue, holds, part)
+		to <- prometheus.MustNewConstMetric(descHostSandbox, prometheus.GaugeValue, number(now.Sandbox[part]), part)
 	}
 }

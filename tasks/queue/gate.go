@@ -6,17 +6,23 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/roomcast/roomcast/tasks"
 )
 
 // gate is a client with which a server finds a queue empty while its worker takes
 // nothing of it: what waits there keeps its order, and other workers take it.
 // asynq itself has no such question; it can only stop for good.
 //
+// What its worker wants it is given first.
+//
 // Between two looks it waits until a task comes, where asynq only sleeps.
 type gate struct {
 	redis.UniversalClient
-	takes func(resume bool) bool // nil: it takes all
-	idle  bool                   // the last look found nothing; of asynq's one goroutine that looks
+	takes   func(resume bool) bool               // nil: it takes all
+	wanted  func(resume bool) (tasks.Task, bool) // nil: nothing
+	missing func(tasks.Task)
+	idle    bool // the last look found nothing; of asynq's one goroutine that looks
 }
 
 // EvalSha answers asynq's script that takes a task, known by the key that it looks
@@ -31,13 +37,45 @@ func (g *gate) EvalSha(ctx context.Context, sha string, keys []string, args ...a
 			return failed(ctx, err)
 		}
 	}
-	if g.idle = true; !g.open(queue) {
-		return failed(ctx, redis.Nil)
+	cmd := g.takeWanted(ctx, queue, keys, args)
+	if errors.Is(cmd.Err(), redis.Nil) && g.open(queue) {
+		cmd = g.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	}
-	cmd := g.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	g.idle = cmd.Err() != nil
 	return cmd
 }
+
+// takeWanted takes what the worker wants of a queue; redis.Nil: it wants nothing that is
+// there.
+func (g *gate) takeWanted(ctx context.Context, queue string, keys []string, args []any) *redis.Cmd {
+	resume := queue == QueueResume
+	for g.wanted != nil {
+		t, wanted := g.wanted(resume)
+		if !wanted {
+			break
+		}
+		cmd := takeOne.Run(ctx, g.UniversalClient, append(keys[:len(keys):len(keys)], retryKey(queue)), append(args[:len(args):len(args)], TaskID(t.ID, t.Epoch))...)
+		if !errors.Is(cmd.Err(), redis.Nil) {
+			return cmd
+		}
+		g.missing(t)
+	}
+	return failed(ctx, redis.Nil)
+}
+
+// takeOne is asynq's script that takes a task (internal/rdb, dequeueCmd) for a certain
+// one. Beside its arguments, KEYS[5] is where tasks wait to be tried again, and ARGV[3] the
+// task's id.
+var takeOne = redis.NewScript(`
+local id = ARGV[3]
+if redis.call('EXISTS', KEYS[2]) == 1 then return nil end
+if redis.call('ZREM', KEYS[5], id) == 0 and redis.call('LREM', KEYS[1], 1, id) == 0 then return nil end
+redis.call('LPUSH', KEYS[3], id)
+redis.call('HSET', ARGV[2] .. id, 'state', 'active')
+redis.call('HDEL', ARGV[2] .. id, 'pending_since')
+redis.call('ZADD', KEYS[4], ARGV[1], id)
+return redis.call('HGET', ARGV[2] .. id, 'msg')
+`)
 
 func failed(ctx context.Context, err error) *redis.Cmd {
 	cmd := redis.NewCmd(ctx)
@@ -91,3 +129,6 @@ func takenFrom(keys []string) string {
 
 // pausedKey is asynq's key of a queue that is paused (internal/base, PausedKey).
 func pausedKey(queue string) string { return "asynq:{" + queue + "}:paused" }
+
+// retryKey is asynq's key of what waits to be tried again (internal/base, RetryKey).
+func retryKey(queue string) string { return "asynq:{" + queue + "}:retry" }

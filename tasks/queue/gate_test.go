@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -72,6 +73,106 @@ func TestAServerWithoutRoomLeavesTasksToOthersAndWhatGoesOnIsFirst(t *testing.T)
 		info, err = inspector.GetQueueInfo(queue.QueuePush)
 		return err == nil && info.Pending == 0
 	}, patience, 20*time.Millisecond)
+}
+
+// wants is what a worker wants of a queue, and else takes nothing.
+type wants struct {
+	resume      bool
+	want        chan tasks.Task
+	takes, lost chan tasks.Task // what it got, what was missing
+}
+
+func startWanting(t *testing.T, rdb redisconn.Client, resume bool, cfg queue.Config) *wants {
+	t.Helper()
+	w := &wants{resume: resume, want: make(chan tasks.Task, 1), takes: make(chan tasks.Task, 8), lost: make(chan tasks.Task, 8)}
+	done := make(chan struct{})
+	cfg.Takes, cfg.Wanted, cfg.Missing = func(bool) bool { return false }, w.wanted, func(t tasks.Task) { w.lost <- t }
+	cfg.Handler = func(_ context.Context, got tasks.Task) error {
+		w.takes <- got
+		<-done
+		return nil
+	}
+	s := queue.NewServer(rdb, cfg)
+	require.NoError(t, s.Start())
+	t.Cleanup(func() { close(done); s.Shutdown() })
+	return w
+}
+
+func (w *wants) wanted(resume bool) (t tasks.Task, wanted bool) {
+	if resume == w.resume {
+		select {
+		case t = <-w.want:
+			return t, true
+		default:
+		}
+	}
+	return t, false
+}
+
+func TestATaskThatAWorkerWantsIsTakenByItAndIsActiveWhereverItWaited(t *testing.T) {
+	for name, c := range map[string]struct{ resume, refused bool }{
+		"a new one":                        {false, false},
+		"a new one that was refused":       {false, true},
+		"one that goes on":                 {true, false},
+		"one that goes on and was refused": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rdb := server.Fresh(t)
+			inspector := asynq.NewInspectorFromRedisClient(rdb)
+			name := map[bool]string{true: queue.QueueResume, false: queue.QueuePush}[c.resume]
+			is := func(id string, want asynq.TaskState) func() bool {
+				return func() bool {
+					info, err := inspector.GetTaskInfo(name, queue.TaskID(id, 1))
+					return err == nil && info.State == want
+				}
+			}
+			if c.refused {
+				enqueue(t, rdb, task("wanted", 1), c.resume)
+				refuses := queue.NewServer(rdb, queue.Config{Slots: 1, Handler: func(context.Context, tasks.Task) error { return tasks.ErrKept }, Log: slog.New(slog.DiscardHandler)})
+				require.NoError(t, refuses.Start())
+				require.Eventually(t, is("wanted", asynq.TaskStateRetry), patience, time.Millisecond)
+				refuses.Shutdown()
+			}
+			for _, id := range []string{"before", "wanted"} {
+				enqueue(t, rdb, task(id, 1), c.resume)
+			}
+			cancelled := make(chan tasks.Task, 8)
+			w := startWanting(t, rdb, c.resume, queue.Config{Slots: 2, OnCancel: func(_ context.Context, got tasks.Task) { cancelled <- got }})
+			w.want <- task("wanted", 1)
+			got := receive(t, w.takes)
+			require.Equal(t, "wanted", got.ID)
+			require.Equal(t, c.resume, got.GoesOn)
+			require.True(t, is("wanted", asynq.TaskStateActive)(), "the monitor shows that it runs")
+			require.True(t, is("before", asynq.TaskStatePending)())
+			leased, err := rdb.ZRange(t.Context(), "asynq:{"+name+"}:lease", 0, -1).Result()
+			require.NoError(t, err)
+			require.Equal(t, []string{"wanted.1"}, leased)
+			require.Eventually(t, func() bool { // who does not listen yet misses it
+				require.NoError(t, inspector.CancelProcessing("wanted.1"))
+				return len(cancelled) > 0
+			}, patience, 100*time.Millisecond)
+			require.Equal(t, "wanted", receive(t, cancelled).ID)
+			require.Empty(t, w.lost)
+		})
+	}
+}
+
+func TestATaskThatAWorkerWantsIsMissingUnlessItWaitsInAQueueThatIsNotPaused(t *testing.T) {
+	rdb := server.Fresh(t)
+	inspector := asynq.NewInspectorFromRedisClient(rdb)
+	enqueue(t, rdb, task("a", 1), false)
+	w := startWanting(t, rdb, false, queue.Config{Slots: 3})
+	require.NoError(t, inspector.PauseQueue(queue.QueuePush))
+	w.want <- task("a", 1)
+	require.Equal(t, "a", receive(t, w.lost).ID, "its queue is paused")
+	require.NoError(t, inspector.UnpauseQueue(queue.QueuePush))
+	w.want <- task("a", 2)
+	require.Equal(t, task("a", 2), receive(t, w.lost), "another attempt is none of it")
+	w.want <- task("a", 1)
+	require.Equal(t, "a", receive(t, w.takes).ID)
+	w.want <- task("a", 1)
+	require.Equal(t, "a", receive(t, w.lost).ID, "it is active")
+	require.Empty(t, w.takes)
 }
 
 func TestATaskWakesAServerThatWaits(t *testing.T) {

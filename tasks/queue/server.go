@@ -34,6 +34,11 @@ type Config struct {
 	// pushes or of new ones: else the server leaves what is in that queue to others.
 	// It is asked often. Nil takes all.
 	Takes func(resume bool) bool
+	// Wanted returns a task of these that is to be taken now, before all others and
+	// whatever Takes says, wherever it waits in its queue; Missing hears of one that does
+	// not wait there. Wanted is asked with each look, until it returns false. Nil wants none.
+	Wanted  func(resume bool) (t tasks.Task, wanted bool)
+	Missing func(t tasks.Task)
 	// Handler runs an attempt. Its context is the server's own: it ends when
 	// Shutdown is through with asynq, with the cause media.ErrDraining, and
 	// never because asynq cancels a task. A returned error brings the task
@@ -75,7 +80,7 @@ func NewServer(rdb redis.UniversalClient, cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, cancel: func(error) {}}
 	// BaseContext stays unset: its end would look like a cancel from the UI.
-	s.asynq = asynq.NewServerFromRedisClient(&gate{UniversalClient: rdb, takes: cfg.Takes}, asynq.Config{
+	s.asynq = asynq.NewServerFromRedisClient(&gate{UniversalClient: rdb, takes: cfg.Takes, wanted: cfg.Wanted, missing: cfg.Missing}, asynq.Config{
 		Concurrency:              cfg.Slots,
 		TaskCheckInterval:        restTime,
 		DelayedTaskCheckInterval: delayedCheckInterval,

@@ -16,7 +16,7 @@ func (s *Store) claimArgs(l tasks.Lease, place tasks.Place, keys []string) []any
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Lease.Milliseconds(), l.Epoch, l.Worker,
 		place.Others, tasks.IsolationStrikes, strings.Join(keys, " "), string(tasks.WaitingForKey), tasks.IsolationTime.Milliseconds(),
 		int64(place.Taken), int64(place.Limit), int64(tasks.LeastCost), string(tasks.WaitingForCapacity), bit(place.Counted),
-		tasks.KeepAfter.Milliseconds(), tasks.GiveWayAfter.Milliseconds(), tasks.GiveWayTime.Milliseconds(),
+		tasks.KeepAfter.Milliseconds(), tasks.GiveWayAfter.Milliseconds(), tasks.GiveWayTime.Milliseconds(), tasks.LargerTime.Milliseconds(),
 	}
 }
 
@@ -61,13 +61,10 @@ func (s *Store) Finish(ctx context.Context, l tasks.Lease, e tasks.End) (tasks.S
 	if err != nil {
 		return "", err
 	}
-	r, err := s.run(ctx, s.scripts.finish, pushKeys(l.ID, o),
+	r, err := s.do(ctx, s.scripts.finish, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), l.Epoch, l.Worker, string(e.State), failure[1], last.progress, last.events, last.samples)
 	if err != nil {
 		return "", err
-	}
-	if r.code != "ok" {
-		return "", refusal(r)
 	}
 	return tasks.State(r.first()), nil
 }
@@ -84,14 +81,11 @@ func (s *Store) Release(ctx context.Context, l tasks.Lease, report tasks.LastRep
 	if err != nil {
 		return 0, err
 	}
-	r, err := s.run(ctx, s.scripts.release, pushKeys(l.ID, o),
+	r, err := s.do(ctx, s.scripts.release, pushKeys(l.ID, o),
 		l.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), l.Epoch, l.Worker, last.progress, last.events,
 		s.announcedGrace().Milliseconds(), last.samples, string(report.Waiting))
 	if err != nil {
 		return 0, err
-	}
-	if r.code != "ok" {
-		return 0, refusal(r)
 	}
 	return epochOf(r.first())
 }

@@ -26,7 +26,7 @@ func (s *Store) Claims(ctx context.Context, claims []tasks.Claim, keys ...string
 			continue
 		}
 		asked = append(asked, i)
-		names = append(names, pushKeys(c.Lease.ID, owners[i].owner)...)
+		names = append(append(names, pushKeys(c.Lease.ID, owners[i].owner)...), keyWorkers, keyFleet)
 		args = append(args, s.claimArgs(c.Lease, c.Place, keys)...)
 	}
 	if len(asked) == 0 {

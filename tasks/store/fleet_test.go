@@ -253,6 +253,9 @@ func TestAPushWaitsForCoresWhileItIsLargerThanWhatAnyWorkerHasFree(t *testing.T)
 	look(tasks.WaitingForTurn, with(0)) // it runs in an empty one
 	look(tasks.WaitingForCapacity, with(1))
 	look(tasks.WaitingForTurn, with(1), ready("b", 9, 0)) // which counts none
+	large := ready("b", 9, 1)
+	large.Capacity = &tasks.CapacityReport{Taken: 101, Limit: 700}
+	look(tasks.WaitingForCapacity, with(0), large) // it waits for the one that it fits in
 }
 
 func TestAPushThatWaitsForCoresSaysSoOnceWhileOthersComeAndGo(t *testing.T) {

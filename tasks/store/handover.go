@@ -28,14 +28,8 @@ func (s *Store) Announce(ctx context.Context, l tasks.Lease) (bool, error) {
 // Ready notes that l, the announced attempt, needs nothing but the claim;
 // ErrStale or ErrGone when the push is not being handed over to it any more.
 func (s *Store) Ready(ctx context.Context, l tasks.Lease) error {
-	r, err := s.run(ctx, s.scripts.ready, []string{keyPush(l.ID)}, l.Epoch, l.Worker)
-	if err != nil {
-		return err
-	}
-	if r.code != "ok" {
-		return refusal(r)
-	}
-	return nil
+	_, err := s.do(ctx, s.scripts.ready, []string{keyPush(l.ID)}, l.Epoch, l.Worker)
+	return err
 }
 
 // Handovers returns how it stands with these next attempts. It is only a look: Claim

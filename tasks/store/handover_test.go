@@ -52,6 +52,24 @@ func TestOfTwoThatPreparedOneClaims(t *testing.T) {
 	require.ErrorIs(t, err, tasks.ErrHeld)
 }
 
+// A failover may lose the mark.
+func TestAnAnnouncementThatIsLostIsMadeAgain(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	l, next := handing(t, s)
+	for range 2 {
+		announce(t, s, l)
+		_, err := tryClaim(ctx(t), s, next, tasks.Place{})
+		require.ErrorIs(t, err, tasks.ErrHandover)
+		require.NoError(t, s.Ready(ctx(t), next))
+		require.Equal(t, tasks.Handover{Stands: true, Successor: "w2"}, handover(t, s, next))
+		require.NoError(t, rdb.HDel(ctx(t), "{roomcast}:push:"+l.ID, "handover").Err())
+		require.False(t, handover(t, s, next).Stands)
+		require.ErrorIs(t, s.Ready(ctx(t), next), tasks.ErrStale)
+		_, err = tryClaim(ctx(t), s, next, tasks.Place{})
+		require.ErrorIs(t, err, tasks.ErrHeld)
+	}
+}
+
 func TestAStopDuringTheHandoverEndsThePush(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
 	l, next := handing(t, s)

@@ -16,15 +16,9 @@ var (
 // SavePreview keeps p for tasks.LookTime if l owns its push; ErrGone or ErrStale
 // when it does not.
 func (s *Store) SavePreview(ctx context.Context, l tasks.Lease, p tasks.Preview) error {
-	r, err := s.run(ctx, s.scripts.preview, []string{keyPush(l.ID), keyPreview(l.ID)},
+	_, err := s.do(ctx, s.scripts.preview, []string{keyPush(l.ID), keyPreview(l.ID)},
 		l.Epoch, l.Worker, p.At.UnixMilli(), p.JPEG, tasks.LookTime.Milliseconds())
-	if err != nil {
-		return err
-	}
-	if r.code != "ok" {
-		return refusal(r)
-	}
-	return nil
+	return err
 }
 
 // Look says that somebody looks at push id for tasks.LookTime, which its owner

@@ -107,6 +107,15 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 	return reply{code: texts[0], values: texts[1:]}, nil
 }
 
+// do is run for a script that answers ok, or what is in its way.
+func (s *Store) do(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply, error) {
+	r, err := s.run(ctx, script, keys, args...)
+	if err == nil && r.code != "ok" {
+		err = refusal(r)
+	}
+	return r, err
+}
+
 // replyOf reads the answer of one act in a script that answers for several.
 func replyOf(answer any) (reply, error) {
 	list, _ := answer.([]any)

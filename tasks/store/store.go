@@ -58,7 +58,6 @@ type Store struct {
 
 var (
 	_ tasks.PushStore    = (*Store)(nil)
-	_ tasks.HistoryStore = (*Store)(nil)
 	_ tasks.RepeatStore  = (*Store)(nil)
 	_ tasks.StopStore    = (*Store)(nil)
 	_ tasks.AttemptStore = (*Store)(nil)
@@ -69,7 +68,6 @@ var (
 	_ tasks.FleetStore    = (*Store)(nil)
 	_ tasks.OutboxStore   = (*Store)(nil)
 	_ tasks.DueOutboxes   = (*Store)(nil)
-	_ tasks.DeadStore     = (*Store)(nil)
 )
 
 // New returns a Store on client, which stays the caller's to close.
@@ -251,12 +249,8 @@ func (s *Store) Stop(ctx context.Context, id string) (tasks.Push, error) {
 	o, err := s.owner(ctx, id)
 	if err == nil {
 		var r reply
-		r, err = s.run(ctx, s.scripts.stop, pushKeys(id, o), id, s.cfg.Retention.Milliseconds(), stopChannel)
-		if err == nil && r.code == "ok" {
+		if r, err = s.do(ctx, s.scripts.stop, pushKeys(id, o), id, s.cfg.Retention.Milliseconds(), stopChannel); err == nil {
 			return show(id, fields(r.values)), nil
-		}
-		if err == nil {
-			err = refusal(r)
 		}
 	}
 	if errors.Is(err, tasks.ErrGone) {
@@ -274,12 +268,8 @@ func (s *Store) Abort(ctx context.Context, id string, f tasks.Failure) error {
 		if err := failure.addJSON(fieldFailure, f); err != nil {
 			return err
 		}
-		var r reply
-		r, err = s.run(ctx, s.scripts.abort, append(pushKeys(id, o), keyIdem(o.idem)),
+		_, err = s.do(ctx, s.scripts.abort, append(pushKeys(id, o), keyIdem(o.idem)),
 			id, s.cfg.Retention.Milliseconds(), failure[1])
-		if err == nil && r.code != "ok" {
-			err = refusal(r)
-		}
 	}
 	if errors.Is(err, tasks.ErrGone) {
 		return notFound(id)

@@ -129,13 +129,13 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 		}
 	}
 	keys := append(pushKeys(e.ID, o), keyWorkers)
-	r, err := s.run(ctx, s.scripts.takeover, keys,
+	r, err := s.do(ctx, s.scripts.takeover, keys,
 		e.ID, s.cfg.Retention.Milliseconds(), s.cfg.Grace.Milliseconds(), e.Expiry,
 		rand.Text(), tasks.MaxStrikes, failures[1], s.announcedGrace().Milliseconds(), damaged)
 	if err != nil {
 		return tasks.Taken{}, err
 	}
-	if r.code != "ok" || len(r.values) < 2 {
+	if len(r.values) < 2 {
 		return tasks.Taken{}, refusal(r)
 	}
 	next, err := epochOf(r.values[1])
@@ -145,15 +145,9 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 // Defer sets a queued push's next check to after grace from now and notes why
 // it waits, as the fleet tells; ErrHeld when it has changed since it was seen.
 func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration) error {
-	r, err := s.run(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyHistory(e.ID), keySecret(e.ID), keyWorkers, keyFleet, keyActive},
+	_, err := s.do(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyHistory(e.ID), keySecret(e.ID), keyWorkers, keyFleet, keyActive},
 		e.ID, grace.Milliseconds(), e.Expiry, tasks.IsolationStrikes)
-	if err != nil {
-		return err
-	}
-	if r.code != "ok" {
-		return refusal(r)
-	}
-	return nil
+	return err
 }
 
 // Trim takes pushes whose records have expired out of the indexes, at most a

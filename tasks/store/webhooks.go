@@ -96,15 +96,8 @@ func (s *Store) NextWebhook(ctx context.Context, t tasks.WebhookTask, delivered 
 // Undelivered notes that an event could not be delivered; ErrStale when a later
 // bell has been rung.
 func (s *Store) Undelivered(ctx context.Context, t tasks.WebhookTask, u tasks.Undelivered) error {
-	dead := ""
-	if u.Dead {
-		dead = "1"
-	}
-	r, err := s.run(ctx, s.scripts.undelivered, append(outboxKeys(t.ID), keyDead),
-		t.ID, t.N, u.Webhook, u.Wait.Milliseconds(), u.Answer, dead, deadTTL.Milliseconds(), maxDead)
-	if err == nil && r.code != "ok" {
-		err = refusal(r)
-	}
+	_, err := s.do(ctx, s.scripts.undelivered, append(outboxKeys(t.ID), keyDead),
+		t.ID, t.N, u.Webhook, u.Wait.Milliseconds(), u.Answer, bit(u.Dead), deadTTL.Milliseconds(), maxDead)
 	return err
 }
 

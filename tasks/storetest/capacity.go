@@ -41,6 +41,58 @@ func testCapacity(s *subject) {
 	require.NoError(s.t, claim(0, 10), "what is larger than a worker runs in an empty one")
 }
 
+// appearWith lets a worker be there that has cores for so much.
+func (s *subject) appearWith(worker string, limit tasks.Cost, state tasks.WorkerState) {
+	s.t.Helper()
+	_, err := s.Renew(s.ctx(), tasks.WorkerReport{Name: worker, State: state, Slots: 10, Capacity: &tasks.CapacityReport{Limit: limit, Taken: limit, Full: true}}, nil)
+	require.NoError(s.t, err)
+}
+
+// isLarge is a push of the suite of 60 times LeastCost that is so old.
+func (s *subject) isLarge(age time.Duration) {
+	s.t.Helper()
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-age)})
+	l := lease(1, "small")
+	require.NoError(s.t, s.tryClaim(l, 0))
+	s.costs(l, 60*tasks.LeastCost)
+	next, err := s.Release(s.ctx(), l, tasks.LastReport{Waiting: tasks.WaitingForCapacity})
+	require.NoError(s.t, err)
+	require.EqualValues(s.t, 2, next)
+}
+
+// claimLarge asks for it in an empty worker, or one with another push, of 10 times LeastCost.
+func (s *subject) claimLarge(taken tasks.Cost) error {
+	_, err := s.claim(lease(2, "small"), tasks.Place{Taken: taken, Limit: 10 * tasks.LeastCost}, Key)
+	return err
+}
+
+func testLargerWaits(s *subject) {
+	s.isLarge(tasks.LargerTime - 10*time.Second)
+	s.appearWith("small", 10*tasks.LeastCost, tasks.WorkerReady)
+	s.appearWith("large", 60*tasks.LeastCost, tasks.WorkerReady)
+	s.isNotKept(s.claimLarge(0))
+	s.isNotKept(s.claimLarge(1))
+	require.Equal(s.t, tasks.WaitingForCapacity, s.Get(id).Waiting)
+	_, err := s.claim(lease(2, "large"), tasks.Place{Taken: 1, Limit: 60 * tasks.LeastCost}, Key)
+	require.ErrorIs(s.t, err, tasks.ErrKept, "the one that it fits in keeps its cores")
+	_, err = s.claim(lease(2, "large"), tasks.Place{Limit: 60 * tasks.LeastCost}, Key)
+	require.NoError(s.t, err)
+}
+
+func testLargerWaitsNoLonger(s *subject) {
+	s.isLarge(tasks.LargerTime)
+	s.appearWith("large", 60*tasks.LeastCost, tasks.WorkerReady)
+	require.NoError(s.t, s.claimLarge(0))
+}
+
+func testLargerThanAll(s *subject) {
+	s.isLarge(0)
+	s.appearWith("small", 10*tasks.LeastCost, tasks.WorkerReady)
+	s.appearWith("larger", 59*tasks.LeastCost, tasks.WorkerReady)
+	s.appearWith("leaves", 60*tasks.LeastCost, tasks.WorkerDraining)
+	require.NoError(s.t, s.claimLarge(0))
+}
+
 // claimIn asks for the suite's push, of LeastCost, in a worker that lacks so much for it.
 func (s *subject) claimIn(worker string, epoch int64, lacks tasks.Cost) error {
 	_, err := s.claim(lease(epoch, worker), tasks.Place{Taken: 10 * tasks.LeastCost, Limit: 11*tasks.LeastCost - lacks}, Key)

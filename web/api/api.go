@@ -64,28 +64,18 @@ type Config struct {
 }
 
 type server struct {
-	pushes   Pushes
-	history  History
-	workers  Workers
-	webhooks Webhooks
-	previews Previews
-	live     *Hub
-	log      *slog.Logger
-	told     func(route string, status int)
-	looks    looks
-	door     door
-	tries    tries
+	Config
+	looks looks
+	door  door
+	tries tries
 }
 
 // New returns the handler of all routes.
 func New(cfg Config) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
-	s := &server{
-		pushes: cfg.Pushes, history: cfg.History, workers: cfg.Workers, webhooks: cfg.Webhooks, previews: cfg.Previews, live: cfg.Live, log: cfg.Log, told: cfg.Answered,
-		door: door{cfg.Keys, cfg.Sessions},
-	}
-	if s.told == nil {
-		s.told = func(string, int) {}
+	s := &server{Config: cfg, door: door{cfg.Keys, cfg.Sessions}}
+	if s.Answered == nil {
+		s.Answered = func(string, int) {}
 	}
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
@@ -97,21 +87,21 @@ func New(cfg Config) http.Handler {
 	r.Use(sameSite())
 	r.NoRoute(noRoute)
 	r.NoMethod(noMethod)
-	s.routes(r, cfg)
+	s.routes(r)
 	return r
 }
 
-func (s *server) routes(r *gin.Engine, cfg Config) {
-	r.GET("/", forPeople(cfg.Page, about))
-	if cfg.Page != nil {
-		r.GET("/assets/:file", gin.WrapH(cfg.Page))
+func (s *server) routes(r *gin.Engine) {
+	r.GET("/", forPeople(s.Page, about))
+	if s.Page != nil {
+		r.GET("/assets/:file", gin.WrapH(s.Page))
 		for _, path := range []string{"/pushes/:id", "/new", "/workers"} {
-			r.GET(path, forPeople(cfg.Page, noRoute))
+			r.GET(path, forPeople(s.Page, noRoute))
 		}
 	}
 	r.GET("/openapi.yaml", describe)
-	r.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", gin.WrapH(cfg.Health))
-	r.Match([]string{http.MethodGet, http.MethodHead}, "/readyz", gin.WrapH(cfg.Health))
+	r.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", gin.WrapH(s.Health))
+	r.Match([]string{http.MethodGet, http.MethodHead}, "/readyz", gin.WrapH(s.Health))
 
 	r.POST("/v1/session", s.handle(s.signIn))
 	r.GET("/v1/session", s.handle(s.session))
@@ -133,13 +123,13 @@ func (s *server) routes(r *gin.Engine, cfg Config) {
 	keyed.POST("/v1/webhooks/:id/resend", s.handle(s.resendWebhook))
 	keyed.GET("/v1/events", s.handle(s.watch))
 
-	if cfg.Metrics != nil {
-		keyed.GET("/metrics", gin.WrapH(cfg.Metrics))
+	if s.Metrics != nil {
+		keyed.GET("/metrics", gin.WrapH(s.Metrics))
 	}
-	if cfg.Monitor != nil {
+	if s.Monitor != nil {
 		page := r.Group("/monitor", s.door.requireKey(true))
-		page.Any("", gin.WrapH(cfg.Monitor))
-		page.Any("/*path", gin.WrapH(cfg.Monitor))
+		page.Any("", gin.WrapH(s.Monitor))
+		page.Any("/*path", gin.WrapH(s.Monitor))
 	}
 }
 

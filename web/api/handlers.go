@@ -59,7 +59,7 @@ func (s *server) preflight(c *gin.Context, look bool) error {
 		}
 		defer done()
 	}
-	p, err := s.pushes.Preflight(c.Request.Context(), r, look)
+	p, err := s.Pushes.Preflight(c.Request.Context(), r, look)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (s *server) begin(c *gin.Context) (tasks.Push, error) {
 	}
 	ctx, cancel := changing(c, startTimeout)
 	defer cancel()
-	p, replayed, err := s.pushes.Start(ctx, r)
+	p, replayed, err := s.Pushes.Start(ctx, r)
 	if err != nil {
 		return tasks.Push{}, err
 	}
@@ -167,70 +167,50 @@ func (s *server) stop(c *gin.Context) error {
 	}
 	ctx, cancel := changing(c, redisTimeout)
 	defer cancel()
-	p, err := s.pushes.Stop(ctx, id)
+	p, err := s.Pushes.Stop(ctx, id)
 	if err != nil {
 		return err
 	}
 	return writeJSON(c, http.StatusAccepted, view.Of(p))
 }
 
-func (s *server) get(c *gin.Context) error {
-	id, err := pushID(c)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := reading(c)
-	defer cancel()
-	p, err := s.pushes.Get(ctx, id)
-	if err != nil {
-		return err
-	}
-	return writeJSON(c, http.StatusOK, view.Of(p))
-}
+func (s *server) get(c *gin.Context) error { return ofPush(c, s.Pushes.Get, view.Of) }
 
 func (s *server) list(c *gin.Context) error {
 	f, err := decodeFilter(c.Request.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := reading(c)
-	defer cancel()
-	page, err := s.pushes.List(ctx, f)
-	if err != nil {
-		return err
-	}
-	return writeJSON(c, http.StatusOK, view.OfPage(page))
+	return answer(c, func(ctx context.Context) (tasks.Page, error) { return s.Pushes.List(ctx, f) }, view.OfPage)
 }
 
 func (s *server) events(c *gin.Context) error {
-	id, err := pushID(c)
-	if err != nil {
-		return err
-	}
 	if wantsStream(c.Request) {
-		return s.follow(c, id)
+		return s.follow(c)
 	}
-	ctx, cancel := reading(c)
-	defer cancel()
-	events, err := s.history.Events(ctx, id)
-	if err != nil {
-		return err
-	}
-	return writeJSON(c, http.StatusOK, view.OfEvents(events))
+	return ofPush(c, s.History.Events, view.OfEvents)
 }
 
-func (s *server) samples(c *gin.Context) error {
+func (s *server) samples(c *gin.Context) error { return ofPush(c, s.History.Samples, view.OfSamples) }
+
+// ofPush answers with what ask knows of the push in the path, as show shows it.
+func ofPush[T, V any](c *gin.Context, ask func(context.Context, string) (T, error), show func(T) V) error {
 	id, err := pushID(c)
 	if err != nil {
 		return err
 	}
+	return answer(c, func(ctx context.Context) (T, error) { return ask(ctx, id) }, show)
+}
+
+// answer answers with what ask knows, as show shows it.
+func answer[T, V any](c *gin.Context, ask func(context.Context) (T, error), show func(T) V) error {
 	ctx, cancel := reading(c)
 	defer cancel()
-	samples, err := s.history.Samples(ctx, id)
+	known, err := ask(ctx)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, view.OfSamples(samples))
+	return writeJSON(c, http.StatusOK, show(known))
 }
 
 // changing outlives the client: what it has asked for is done whole or not at

@@ -33,7 +33,7 @@ func (s *server) observe(c *gin.Context) {
 	c.Header(requestIDHeader, id)
 	c.Next()
 
-	s.told(c.FullPath(), c.Writer.Status())
+	s.Answered(c.FullPath(), c.Writer.Status())
 	level := slog.LevelInfo
 	switch route := c.FullPath(); {
 	case route == "/healthz" || route == "/readyz" || route == "/metrics":
@@ -54,7 +54,7 @@ func (s *server) observe(c *gin.Context) {
 			attrs = append(attrs, slog.String(name, v))
 		}
 	}
-	s.log.LogAttrs(c.Request.Context(), level, "request", attrs...)
+	s.Log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 }
 
 // recovered turns a panic of a handler into a 500 and logs where it was.
@@ -67,7 +67,7 @@ func (s *server) recovered(c *gin.Context) {
 		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(cause)
 		}
-		s.log.Error("handler panicked", "route", c.FullPath(), "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		s.Log.Error("handler panicked", "route", c.FullPath(), "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 		c.Abort()
 		if !c.Writer.Written() {
 			problem.Write(c.Writer, &tasks.Error{Code: tasks.CodeInternal, Msg: "something went wrong on our side; the log has the cause"})
@@ -134,7 +134,7 @@ func (s *server) fail(c *gin.Context, err error) {
 		if p.Code == tasks.CodeInternal {
 			level = slog.LevelError
 		}
-		s.log.Log(c.Request.Context(), level, "request failed", "route", c.FullPath(), "code", string(p.Code), "err", err)
+		s.Log.Log(c.Request.Context(), level, "request failed", "route", c.FullPath(), "code", string(p.Code), "err", err)
 	}
 	refuse(c, e)
 }

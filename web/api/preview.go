@@ -18,7 +18,7 @@ func (s *server) preview(c *gin.Context) error {
 	}
 	ctx, cancel := reading(c)
 	defer cancel()
-	p, err := s.previews.Preview(ctx, id)
+	p, err := s.Previews.Preview(ctx, id)
 	if err != nil {
 		return err
 	}

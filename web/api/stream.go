@@ -63,10 +63,14 @@ func (s *server) watch(c *gin.Context) error {
 
 // follow streams what happens to one push, up to its end. A client that has had
 // the end and comes back, as an EventSource does, is told not to (204).
-func (s *server) follow(c *gin.Context, id string) error {
+func (s *server) follow(c *gin.Context) error {
+	id, err := pushID(c)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := reading(c)
 	defer cancel()
-	p, err := s.pushes.Get(ctx, id)
+	p, err := s.Pushes.Get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -79,12 +83,12 @@ func (s *server) follow(c *gin.Context, id string) error {
 
 func (s *server) stream(c *gin.Context, t topic, asked tasks.Push) error {
 	ctx, cancel := reading(c)
-	l, err := s.live.listen(ctx, t, c.GetHeader("Last-Event-ID"), asked)
+	l, err := s.Live.listen(ctx, t, c.GetHeader("Last-Event-ID"), asked)
 	cancel()
 	if err != nil {
 		return err
 	}
-	defer s.live.leave(l)
+	defer s.Live.leave(l)
 	listening, end := untilSessionEnds(c)
 	defer end()
 	c.Header("Content-Type", eventStream)
@@ -96,7 +100,7 @@ func (s *server) stream(c *gin.Context, t topic, asked tasks.Push) error {
 		err = s.send(listening, w, l)
 	}
 	if errors.Is(err, errSlow) || errors.Is(err, os.ErrDeadlineExceeded) { // else the client is gone
-		s.log.Info("stream cut: its reader is too slow", "route", c.FullPath(), "remote", c.Request.RemoteAddr)
+		s.Log.Info("stream cut: its reader is too slow", "route", c.FullPath(), "remote", c.Request.RemoteAddr)
 	}
 	return nil
 }
@@ -139,7 +143,7 @@ func (s *server) send(ctx context.Context, w streamWriter, l *listener) error {
 // heartbeat is a comment with the id that the client may go on from: that of
 // the last event, though it was none of its own.
 func (s *server) heartbeat(l *listener) []byte {
-	id := s.live.position()
+	id := s.Live.position()
 	if len(l.messages) > 0 {
 		return []byte(":\n\n")
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -51,13 +52,9 @@ func setMetadata(r *draft, value any) string {
 }
 
 func (s *server) deadWebhooks(c *gin.Context) error {
-	ctx, cancel := reading(c)
-	defer cancel()
-	dead, err := s.webhooks.DeadWebhooks(ctx, maxDeadShown)
-	if err != nil {
-		return err
-	}
-	return writeJSON(c, http.StatusOK, view.OfDeadWebhooks(dead))
+	return answer(c, func(ctx context.Context) ([]tasks.DeadWebhook, error) {
+		return s.Webhooks.DeadWebhooks(ctx, maxDeadShown)
+	}, view.OfDeadWebhooks)
 }
 
 // webhookID is what a webhook's id looks like; what is none does not reach the
@@ -71,7 +68,7 @@ func (s *server) resendWebhook(c *gin.Context) error {
 	}
 	ctx, cancel := changing(c, redisTimeout)
 	defer cancel()
-	if err := s.webhooks.ResendWebhook(ctx, id); err != nil {
+	if err := s.Webhooks.ResendWebhook(ctx, id); err != nil {
 		return err
 	}
 	c.Status(http.StatusAccepted)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"math"
-	"net/http"
 
 	"github.com/gin-gonic/gin"
 
@@ -69,16 +68,10 @@ type workers struct {
 	Workers []worker `json:"workers"`
 }
 
-func (s *server) fleet(c *gin.Context) error {
-	ctx, cancel := reading(c)
-	defer cancel()
-	f, err := s.workers.Fleet(ctx)
-	if err != nil {
-		return err
-	}
-	v := workers{Workers: make([]worker, 0, len(f.Workers))}
-	for _, w := range f.Workers {
-		v.Workers = append(v.Workers, worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w), loadOf(w.Load), capacityOf(w), w.Sandbox})
-	}
-	return writeJSON(c, http.StatusOK, v)
+func (s *server) fleet(c *gin.Context) error { return answer(c, s.Workers.Fleet, workersOf) }
+
+func workersOf(f tasks.Fleet) workers {
+	return workers{view.Each(f.Workers, func(w tasks.WorkerReport) worker {
+		return worker{w.Name, w.Version, w.State, w.Slots, w.Used, view.Stamp(w.Since), f.Opens(w), loadOf(w.Load), capacityOf(w), w.Sandbox}
+	})}
 }

@@ -155,23 +155,20 @@ func OfTrouble(t *tasks.Trouble) *Trouble {
 	return &Trouble{t.Side, t.Code, t.Message, Stamp(t.Since), t.Tries, Stamp(t.NextTryAt), Stamp(t.GivesUpAt)}
 }
 
-// OfPage returns a page of a list.
-func OfPage(p tasks.Page) Page {
-	v := Page{Pushes: make([]Push, 0, len(p.Pushes)), NextCursor: p.NextCursor}
-	for _, one := range p.Pushes {
-		v.Pushes = append(v.Pushes, Of(one))
+// Each is what of makes of each; never nil, for an empty list is shown.
+func Each[T, V any](all []T, of func(T) V) []V {
+	shown := make([]V, len(all))
+	for i, one := range all {
+		shown[i] = of(one)
 	}
-	return v
+	return shown
 }
 
+// OfPage returns a page of a list.
+func OfPage(p tasks.Page) Page { return Page{Each(p.Pushes, Of), p.NextCursor} }
+
 // OfEvents returns a history.
-func OfEvents(events []tasks.Event) History {
-	v := History{Events: make([]Event, 0, len(events))}
-	for _, e := range events {
-		v.Events = append(v.Events, OfEvent(e))
-	}
-	return v
-}
+func OfEvents(events []tasks.Event) History { return History{Each(events, OfEvent)} }
 
 // Sample is how a push went for ten seconds.
 type Sample struct {
@@ -189,11 +186,9 @@ type Samples struct {
 
 // OfSamples returns how a push went.
 func OfSamples(samples []tasks.Sample) Samples {
-	v := Samples{Samples: make([]Sample, 0, len(samples))}
-	for _, s := range samples {
-		v.Samples = append(v.Samples, Sample{Stamp(s.At), int64(s.Bitrate) / 1000, rounded(s.FPS), s.Lateness.Milliseconds(), s.DroppedPackets})
-	}
-	return v
+	return Samples{Each(samples, func(s tasks.Sample) Sample {
+		return Sample{Stamp(s.At), int64(s.Bitrate) / 1000, rounded(s.FPS), s.Lateness.Milliseconds(), s.DroppedPackets}
+	})}
 }
 
 // OfEvent returns one line of a history.

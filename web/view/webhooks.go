@@ -20,9 +20,7 @@ type DeadWebhooks struct {
 
 // OfDeadWebhooks returns what could not be delivered.
 func OfDeadWebhooks(dead []tasks.DeadWebhook) DeadWebhooks {
-	v := DeadWebhooks{Webhooks: make([]DeadWebhook, 0, len(dead))}
-	for _, d := range dead {
-		v.Webhooks = append(v.Webhooks, DeadWebhook{d.ID, d.PushID, d.Type, Stamp(d.At), Stamp(d.DiedAt), d.Tries, d.Answer})
-	}
-	return v
+	return DeadWebhooks{Each(dead, func(d tasks.DeadWebhook) DeadWebhook {
+		return DeadWebhook{d.ID, d.PushID, d.Type, Stamp(d.At), Stamp(d.DiedAt), d.Tries, d.Answer}
+	})}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/roomcast/roomcast/internal/config"
 	"github.com/roomcast/roomcast/internal/health"
-	"github.com/roomcast/roomcast/internal/logging"
 	"github.com/roomcast/roomcast/internal/process"
 	"github.com/roomcast/roomcast/internal/redisconn"
 	"github.com/roomcast/roomcast/media/egress"
@@ -31,12 +30,22 @@ func Settings(load Load, environ []string, stderr io.Writer) (config.Config, *sl
 	if err != nil {
 		return config.Config{}, nil, err
 	}
-	log := logging.New(stderr, cfg.LogLevel, cfg.LogFormat)
+	log := newLog(stderr, cfg.LogLevel, cfg.LogFormat)
 	for _, w := range warnings {
 		log.Warn("unknown setting", "detail", w.String())
 	}
 	redisconn.LogTo(log)
 	return cfg, log, nil
+}
+
+// newLog returns a log that writes to w, as text or json. It redacts nothing: what must
+// not be shown is a media.Secret, which prints as [redacted] through every handler.
+func newLog(w io.Writer, level slog.Level, format string) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // Parts is what API and worker have alike.

@@ -59,9 +59,6 @@ func (c *Client) Base() string { return c.base }
 // HasKey says whether the client presents a key.
 func (c *Client) HasKey() bool { return c.key != "" }
 
-// CloseIdle closes the connections that are kept for further calls.
-func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
-
 // Start starts a push. An idempotencyKey may be empty.
 func (c *Client) Start(ctx context.Context, r Request, idempotencyKey string) (Push, error) {
 	header := http.Header{}

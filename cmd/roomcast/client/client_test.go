@@ -36,7 +36,6 @@ func serve(t *testing.T, status int, kind, body string) (*client.Client, *seen) 
 	t.Cleanup(srv.Close)
 	c, err := client.New(srv.URL+"/", "the-key")
 	require.NoError(t, err)
-	t.Cleanup(c.CloseIdle)
 	return c, &s
 }
 

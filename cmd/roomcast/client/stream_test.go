@@ -31,7 +31,6 @@ func stream(t *testing.T, answers ...string) (*client.Client, *streams) {
 	t.Cleanup(srv.Close)
 	c, err := client.New(srv.URL, "the-key")
 	require.NoError(t, err)
-	t.Cleanup(c.CloseIdle)
 	return c, s
 }
 

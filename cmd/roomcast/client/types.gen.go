@@ -17,34 +17,10 @@ const (
 	CheckStatusWarning CheckStatus = "warning"
 )
 
-// Valid indicates whether the value is a known member of the CheckStatus enum.
-func (e CheckStatus) Valid() bool {
-	switch e {
-	case CheckStatusOk:
-		return true
-	case CheckStatusUnknown:
-		return true
-	case CheckStatusWarning:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ClientRole.
 const (
 	ClientRoleAnchor ClientRole = "anchor"
 )
-
-// Valid indicates whether the value is a known member of the ClientRole enum.
-func (e ClientRole) Valid() bool {
-	switch e {
-	case ClientRoleAnchor:
-		return true
-	default:
-		return false
-	}
-}
 
 // Defines values for HeadersFor.
 const (
@@ -52,32 +28,10 @@ const (
 	HeadersForOrigin HeadersFor = "origin"
 )
 
-// Valid indicates whether the value is a known member of the HeadersFor enum.
-func (e HeadersFor) Valid() bool {
-	switch e {
-	case HeadersForAll:
-		return true
-	case HeadersForOrigin:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ReadinessStatus.
 const (
 	ReadinessStatusReady ReadinessStatus = "ready"
 )
-
-// Valid indicates whether the value is a known member of the ReadinessStatus enum.
-func (e ReadinessStatus) Valid() bool {
-	switch e {
-	case ReadinessStatusReady:
-		return true
-	default:
-		return false
-	}
-}
 
 // Defines values for SourceKind.
 const (
@@ -85,35 +39,11 @@ const (
 	SourceKindVod  SourceKind = "vod"
 )
 
-// Valid indicates whether the value is a known member of the SourceKind enum.
-func (e SourceKind) Valid() bool {
-	switch e {
-	case SourceKindLive:
-		return true
-	case SourceKindVod:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for TrackType.
 const (
 	TrackTypeAudio TrackType = "audio"
 	TrackTypeVideo TrackType = "video"
 )
-
-// Valid indicates whether the value is a known member of the TrackType enum.
-func (e TrackType) Valid() bool {
-	switch e {
-	case TrackTypeAudio:
-		return true
-	case TrackTypeVideo:
-		return true
-	default:
-		return false
-	}
-}
 
 // Defines values for WebhookType.
 const (
@@ -125,72 +55,6 @@ const (
 	WebhookTypePushStarted      WebhookType = "push.started"
 	WebhookTypePushStopped      WebhookType = "push.stopped"
 )
-
-// Valid indicates whether the value is a known member of the WebhookType enum.
-func (e WebhookType) Valid() bool {
-	switch e {
-	case WebhookTypePushCompleted:
-		return true
-	case WebhookTypePushFailed:
-		return true
-	case WebhookTypePushProgress:
-		return true
-	case WebhookTypePushReconnecting:
-		return true
-	case WebhookTypePushRecovered:
-		return true
-	case WebhookTypePushStarted:
-		return true
-	case WebhookTypePushStopped:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for WorkerState.
-const (
-	WorkerStateDraining WorkerState = "draining"
-	WorkerStateNoMemory WorkerState = "no_memory"
-	WorkerStateReady    WorkerState = "ready"
-)
-
-// Valid indicates whether the value is a known member of the WorkerState enum.
-func (e WorkerState) Valid() bool {
-	switch e {
-	case WorkerStateDraining:
-		return true
-	case WorkerStateNoMemory:
-		return true
-	case WorkerStateReady:
-		return true
-	default:
-		return false
-	}
-}
-
-// Capacity What a worker can carry, as it counts it. Absent where it counts nothing, or does not tell.
-type Capacity struct {
-	// Cores Cores that it takes pushes for: 85 % of those that it may use.
-	Cores float64 `json:"cores"`
-
-	// FreeCores Cores that it takes more pushes for. None where it keeps those that are free for a push that waits.
-	FreeCores float64 `json:"freeCores"`
-
-	// FreePushes How many more pushes it would take, roughly and each kind for itself, within its free slots.
-	FreePushes struct {
-		Copied int `json:"copied"`
-
-		// Encoded1080P30 The same of 1920x1080.
-		Encoded1080P30 int `json:"encoded1080p30"`
-
-		// Encoded720P30 Picture and sound re-encoded, 1280x720, 30 frames a second.
-		Encoded720P30 int `json:"encoded720p30"`
-	} `json:"freePushes"`
-
-	// UsedCores Cores that its pushes are counted with. More than `cores` where one is larger than the worker, or costs more than it did at its start.
-	UsedCores float64 `json:"usedCores"`
-}
 
 // Check One thing that the process works with.
 type Check struct {
@@ -684,49 +548,8 @@ type Reset struct {
 // ResumeScope Which pushes share a resume record: those of the source, or only those into this room.
 type ResumeScope = tasks.ResumeScope
 
-// Sample How a push went for ten seconds; the last one of an attempt for what was left.
-type Sample struct {
-	// At The end of the ten seconds.
-	At time.Time `json:"at"`
-
-	// BitrateKbps What was sent.
-	BitrateKbps int64 `json:"bitrateKbps"`
-
-	// DroppedPackets Left out in these ten seconds.
-	DroppedPackets int64 `json:"droppedPackets"`
-
-	// FPS Pictures sent per second.
-	FPS float64 `json:"fps"`
-
-	// LatenessMs By how much the packet that left latest was too late.
-	LatenessMs int64 `json:"latenessMs"`
-}
-
-// Samples How a push went.
-type Samples struct {
-	Samples []Sample `json:"samples"`
-}
-
-// Session How a browser stands.
-type Session struct {
-	// ExpiresAt When the session is over.
-	ExpiresAt time.Time `json:"expiresAt,omitempty"`
-
-	// Name The name of the key that it is signed in by.
-	Name string `json:"name,omitempty"`
-
-	// Required An API key is asked for.
-	Required bool `json:"required"`
-}
-
 // Side Where the cause of a trouble lies.
 type Side = tasks.Side
-
-// SignIn What a browser signs in with.
-type SignIn struct {
-	// Key An API key.
-	Key string `json:"key"`
-}
 
 // Snapshot The data of `snapshot` in a stream: the pushes of the stream that have not ended, newest first.
 type Snapshot struct {
@@ -872,53 +695,6 @@ type WarningCode = tasks.WarningCode
 // WebhookType What a webhook tells.
 type WebhookType string
 
-// Worker A worker, as it told of itself with its last renew. One of an older version may tell nothing; it counts as `ready`.
-type Worker struct {
-	// Capacity What a worker can carry, as it counts it. Absent where it counts nothing, or does not tell.
-	Capacity Capacity `json:"capacity,omitempty"`
-
-	// CPUCores Cores that it used in the last second or so.
-	CPUCores float64 `json:"cpuCores,omitempty"`
-
-	// HasSecretKey Whether it can open what this API seals.
-	HasSecretKey bool `json:"hasSecretKey"`
-
-	// MemoryBytes Memory that it takes: of its cgroup where that limits it, else the pages of it and its media hosts.
-	MemoryBytes int64 `json:"memoryBytes,omitempty"`
-
-	// MemoryLimitBytes Memory that it may take. Absent when nobody limits it.
-	MemoryLimitBytes int64 `json:"memoryLimitBytes,omitempty"`
-
-	// Name A new one for every process.
-	Name string `json:"name"`
-
-	// Sandbox `holds`: what takes sources apart has no files, no network and nothing else of this worker. Else what it lacks, in words.
-	Sandbox string `json:"sandbox,omitempty"`
-
-	// Since When it began.
-	Since time.Time `json:"since,omitempty"`
-
-	// Slots Pushes that it runs at once.
-	Slots int `json:"slots"`
-
-	// State `ready` takes new pushes. `draining` is going away, `no_memory` has none left.
-	State WorkerState `json:"state"`
-
-	// Used Slots that are taken.
-	Used int `json:"used"`
-
-	// Version What it was built from.
-	Version string `json:"version"`
-}
-
-// WorkerState `ready` takes new pushes. `draining` is going away, `no_memory` has none left.
-type WorkerState string
-
-// Workers The workers that have renewed lately.
-type Workers struct {
-	Workers []Worker `json:"workers"`
-}
-
 // ID defines model for ID.
 type ID = string
 
@@ -930,89 +706,3 @@ type LastEventID = string
 
 // Start What a push is to be.
 type Start = PushRequest
-
-// StartAsTemplateParams defines parameters for StartAsTemplate.
-type StartAsTemplateParams struct {
-	// IdempotencyKey 1 to 255 visible ASCII characters. The same key and body are the same push for 24 hours; another body is refused with `idempotency_key_reused`.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// WatchEventsParams defines parameters for WatchEvents.
-type WatchEventsParams struct {
-	// State As of the list. What leaves these states is told once more.
-	State string `form:"state,omitempty" json:"state,omitempty"`
-
-	// Status `state` by its older name.
-	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	Status string `form:"status,omitempty" json:"status,omitempty"`
-
-	// RoomID Pushes into this room.
-	RoomID string `form:"roomId,omitempty" json:"roomId,omitempty"`
-
-	// SDKAppID Pushes of this application.
-	SDKAppID uint32 `form:"sdkAppId,omitempty" json:"sdkAppId,omitempty"`
-
-	// UserID Pushes as this user.
-	UserID string `form:"userId,omitempty" json:"userId,omitempty"`
-
-	// MetadataNAME Pushes with the label NAME that is just this: `metadata.course=42`. Any number of them.
-	MetadataNAME string `form:"metadata.NAME,omitempty" json:"metadata.NAME,omitempty"`
-
-	// LastEventID The id of the last message of a stream that a client had.
-	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
-}
-
-// ListPushesParams defines parameters for ListPushes.
-type ListPushesParams struct {
-	// State One state, several with commas between them, or `active` for all that has not ended.
-	State string `form:"state,omitempty" json:"state,omitempty"`
-
-	// Status `state` by its older name.
-	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	Status string `form:"status,omitempty" json:"status,omitempty"`
-
-	// RoomID Pushes into this room.
-	RoomID string `form:"roomId,omitempty" json:"roomId,omitempty"`
-
-	// SDKAppID Pushes of this application.
-	SDKAppID uint32 `form:"sdkAppId,omitempty" json:"sdkAppId,omitempty"`
-
-	// UserID Pushes as this user.
-	UserID string `form:"userId,omitempty" json:"userId,omitempty"`
-
-	// MetadataNAME Pushes with the label NAME that is just this: `metadata.course=42`. Any number of them.
-	MetadataNAME string `form:"metadata.NAME,omitempty" json:"metadata.NAME,omitempty"`
-
-	// Limit At most so many.
-	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor `nextCursor` of the page before.
-	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty"`
-}
-
-// StartPushParams defines parameters for StartPush.
-type StartPushParams struct {
-	// DryRun Answer what a start would, and start nothing.
-	DryRun bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
-
-	// Probe With `dryRun=true`: a worker opens the source, too, and the answer has its tracks and the plan, or the error.
-	Probe bool `form:"probe,omitempty" json:"probe,omitempty"`
-
-	// IdempotencyKey 1 to 255 visible ASCII characters. The same key and body are the same push for 24 hours; another body is refused with `idempotency_key_reused`.
-	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// GetEventsParams defines parameters for GetEvents.
-type GetEventsParams struct {
-	// LastEventID The id of the last message of a stream that a client had.
-	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
-}
-
-// StartAsTemplateJSONRequestBody defines body for StartAsTemplate for application/json ContentType.
-type StartAsTemplateJSONRequestBody = PushRequest
-
-// StartPushJSONRequestBody defines body for StartPush for application/json ContentType.
-type StartPushJSONRequestBody = PushRequest
-
-// SignInJSONRequestBody defines body for SignIn for application/json ContentType.
-type SignInJSONRequestBody = SignIn

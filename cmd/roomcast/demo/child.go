@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/roomcast/roomcast/internal/process"
 )
 
 // program is what is to run as a child.
@@ -27,7 +28,7 @@ type program struct {
 type child struct {
 	program
 	cmd     *exec.Cmd
-	exited  chan struct{}
+	exited  <-chan struct{}
 	err     error // its end; set before exited is closed
 	stopped atomic.Bool
 }
@@ -38,34 +39,18 @@ func start(p program, ended func(error)) (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
-	c := &child{program: p, cmd: exec.Command(p.path, p.args...), exited: make(chan struct{})}
+	defer func() { _ = log.Close() }()
+	c := &child{program: p, cmd: exec.Command(p.path, p.args...)}
 	c.cmd.Stdout, c.cmd.Stderr, c.cmd.Env = log, log, p.env
-	// A group of its own: Ctrl-C is for us, who stop the children in order.
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error, 1)
-	go c.run(log, started, ended)
-	if err := <-started; err != nil {
+	c.exited, err = process.Child(c.cmd, func(err error) {
+		if c.err = err; ended != nil && !c.stopped.Load() {
+			ended(fmt.Errorf("%s ended by itself: %s", c.name, c.cmd.ProcessState))
+		}
+	})
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
 	return c, nil
-}
-
-// run keeps its thread until the child's end: the kernel sends Pdeathsig when
-// the thread that started the child ends, not the process.
-func (c *child) run(log *os.File, started chan<- error, ended func(error)) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(c.exited)
-	defer func() { _ = log.Close() }()
-	err := c.cmd.Start()
-	started <- err
-	if err != nil {
-		return
-	}
-	c.err = c.cmd.Wait()
-	if ended != nil && !c.stopped.Load() {
-		ended(fmt.Errorf("%s ended by itself: %s", c.name, c.cmd.ProcessState))
-	}
 }
 
 // stop asks the child to end and kills it after limit. It returns when the

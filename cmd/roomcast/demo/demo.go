@@ -309,7 +309,6 @@ func (d *demo) startAPI(ctx context.Context) error {
 	if d.api, err = client.New("http://"+addr, d.secrets.api); err != nil {
 		return err
 	}
-	d.atEnd(func() error { d.api.CloseIdle(); return nil })
 	key := filepath.Join(d.dir, "api-key")
 	if err := os.WriteFile(key, []byte(d.secrets.api.Reveal()+"\n"), 0o600); err != nil {
 		return err

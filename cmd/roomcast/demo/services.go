@@ -159,7 +159,6 @@ func (d *demo) apiService() service {
 			if err != nil {
 				return err
 			}
-			defer c.CloseIdle()
 			if _, err := c.Ready(ctx); err != nil {
 				return err
 			}

@@ -179,7 +179,9 @@ func NewOverview(s *screen.Screen) Overview {
 	if s.Terminal() {
 		return &drawing{s: s}
 	}
-	return &log{w: s, told: allChanges{}}
+	l := NewLines(s)
+	l.named = true
+	return l
 }
 
 // drawing is a table that is drawn in its place again and again.
@@ -236,66 +238,3 @@ func up(lines int) string {
 	}
 	return fmt.Sprintf("\x1b[%dA\r\x1b[J", lines)
 }
-
-// allChanges knows what was told of each push that has not ended.
-type allChanges map[string]*changes
-
-// of returns what was told of the push of u.
-func (a allChanges) of(u Update) *changes {
-	c := a[u.Push.ID]
-	if c == nil {
-		c = &changes{}
-		a[u.Push.ID] = c
-	}
-	if u.Push.State.Terminal() {
-		delete(a, u.Push.ID)
-	}
-	return c
-}
-
-// log is a line a change.
-type log struct {
-	w    io.Writer
-	told allChanges
-}
-
-// Show implements Overview.
-func (l *log) Show(u Update) {
-	at := time.Now()
-	if u.Event != nil {
-		at = u.Event.At
-	}
-	for _, line := range l.told.of(u).lines(u) {
-		fmt.Fprintf(l.w, "%s %s %s  %s\n", at.Local().Format("15:04:05"), u.Push.ID, client.Printable(u.Push.RoomID+"/"+u.Push.UserID), line)
-	}
-}
-
-// Draw implements Overview.
-func (*log) Draw([]client.Push) {}
-
-// Say implements Overview.
-func (l *log) Say(line string) { _, _ = io.WriteString(l.w, client.Printable(line)+"\n") }
-
-// NewJSONOverview returns an Overview for programs: a push at each of its
-// changes, an object a line. What is said goes to words.
-func NewJSONOverview(w, words io.Writer) Overview {
-	return &objects{w: w, words: words, told: allChanges{}}
-}
-
-type objects struct {
-	w, words io.Writer
-	told     allChanges
-}
-
-// Show implements Overview.
-func (o *objects) Show(u Update) {
-	if notes, state := o.told.of(u).of(u); state || len(notes) > 0 {
-		_ = Encode(o.w, u.Push)
-	}
-}
-
-// Draw implements Overview.
-func (*objects) Draw([]client.Push) {}
-
-// Say implements Overview.
-func (o *objects) Say(line string) { _, _ = io.WriteString(o.words, client.Printable(line)+"\n") }

@@ -438,7 +438,7 @@ func TestAllPushesAreWatched(t *testing.T) {
 		var out, words, objects bytes.Buffer
 		require.NoError(t, follow.All(ctx, all(), client.Filter{}, follow.NewOverview(pipe(&out))))
 		golden(t, "watch-pipe", times.ReplaceAllString(out.String(), "10:00:00"))
-		require.NoError(t, follow.All(ctx, all(), client.Filter{}, follow.NewJSONOverview(&objects, &words)))
+		require.NoError(t, follow.All(ctx, all(), client.Filter{}, follow.NewJSON(&objects, &words)))
 	})
 }
 
@@ -447,7 +447,7 @@ func TestAllPushesAreToldToAProgram(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var out, words bytes.Buffer
-		require.NoError(t, follow.All(ctx, all(), client.Filter{}, follow.NewJSONOverview(&out, &words)))
+		require.NoError(t, follow.All(ctx, all(), client.Filter{}, follow.NewJSON(&out, &words)))
 		var told []string
 		for line := range strings.Lines(out.String()) {
 			var p client.Push

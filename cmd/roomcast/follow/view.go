@@ -131,58 +131,82 @@ func (b *Bar) Close() {
 	b.drawn = false
 }
 
-// Lines is the View for a pipe or a file: a line a change.
+// allChanges knows what was told of each push that has not ended.
+type allChanges map[string]*changes
+
+// of returns what was told of the push of u.
+func (a allChanges) of(u Update) *changes {
+	c := a[u.Push.ID]
+	if c == nil {
+		c = &changes{}
+		a[u.Push.ID] = c
+	}
+	if u.Push.State.Terminal() {
+		delete(a, u.Push.ID)
+	}
+	return c
+}
+
+// Lines is the View and the Overview for a pipe or a file: a line a change.
 type Lines struct {
-	w       io.Writer
-	changes changes
+	w     io.Writer
+	named bool // each line says when it was, and of which push
+	told  allChanges
 }
 
 // NewLines returns a Lines on w.
-func NewLines(w io.Writer) *Lines { return &Lines{w: w} }
+func NewLines(w io.Writer) *Lines { return &Lines{w: w, told: allChanges{}} }
 
-// Show implements View.
+// Show implements View: what is new, the state before what explains it, but for the
+// last one.
 func (l *Lines) Show(u Update) {
-	for _, line := range l.changes.lines(u) {
-		_, _ = io.WriteString(l.w, line+"\n")
+	notes, state := l.told.of(u).of(u)
+	line := Line(u.Push)
+	if state && !u.Push.State.Terminal() {
+		l.print(u, line)
+	}
+	for _, n := range notes {
+		l.print(u, n.text)
+	}
+	if state && u.Push.State.Terminal() {
+		l.print(u, line)
 	}
 }
 
-// lines is what is new in u, the state before what explains it, but for the
-// last one.
-func (c *changes) lines(u Update) []string {
-	notes, state := c.of(u)
-	var lines []string
-	if state && !u.Push.State.Terminal() {
-		lines = append(lines, Line(u.Push))
+func (l *Lines) print(u Update, line string) {
+	if l.named {
+		at := time.Now()
+		if u.Event != nil {
+			at = u.Event.At
+		}
+		line = fmt.Sprintf("%s %s %s  %s", at.Local().Format("15:04:05"), u.Push.ID, client.Printable(u.Push.RoomID+"/"+u.Push.UserID), line)
 	}
-	for _, n := range notes {
-		lines = append(lines, n.text)
-	}
-	if state && u.Push.State.Terminal() {
-		lines = append(lines, Line(u.Push))
-	}
-	return lines
+	_, _ = io.WriteString(l.w, line+"\n")
 }
 
 // Say implements View.
 func (l *Lines) Say(line string) { _, _ = io.WriteString(l.w, client.Printable(line)+"\n") }
 
-// Close implements View.
-func (l *Lines) Close() {}
+// Draw implements Overview.
+func (*Lines) Draw([]client.Push) {}
 
-// JSON is the View for programs: the push at each change, an object a line.
+// Close implements View.
+func (*Lines) Close() {}
+
+// JSON is the View and the Overview for programs: a push at each of its changes, an
+// object a line.
 type JSON struct {
-	w       io.Writer
-	words   io.Writer // for Say
-	changes changes
+	w     io.Writer
+	words io.Writer // for Say
+	told  allChanges
 }
 
 // NewJSON returns a JSON on w. What is said goes to words.
-func NewJSON(w, words io.Writer) *JSON { return &JSON{w: w, words: words} }
+func NewJSON(w, words io.Writer) *JSON { return &JSON{w, words, allChanges{}} }
 
 // Show implements View.
 func (j *JSON) Show(u Update) {
-	if notes, state := j.changes.of(u); state || len(notes) > 0 {
+	if notes, state := j.told.of(u).of(u); state || len(notes) > 0 {
 		_ = Encode(j.w, u.Push)
 	}
 }
@@ -190,8 +214,11 @@ func (j *JSON) Show(u Update) {
 // Say implements View.
 func (j *JSON) Say(line string) { _, _ = io.WriteString(j.words, client.Printable(line)+"\n") }
 
+// Draw implements Overview.
+func (*JSON) Draw([]client.Push) {}
+
 // Close implements View.
-func (j *JSON) Close() {}
+func (*JSON) Close() {}
 
 // Encode writes v as a line of JSON, which escapes control characters by itself.
 func Encode(w io.Writer, v any) error {

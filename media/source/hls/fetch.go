@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -75,6 +76,10 @@ type answer struct {
 
 // get asks for a part of what is at an address; what has no size goes to its end.
 func (f *fetcher) get(ctx context.Context, address string, p part) (*answer, error) {
+	return f.ask(ctx, address, p, nil)
+}
+
+func (f *fetcher) ask(ctx context.Context, address string, p part, head http.Header) (*answer, error) {
 	inner, cancel := context.WithCancelCause(ctx)
 	a := &answer{ctx: ctx, cancel: cancel, silence: f.silence}
 	request, err := http.NewRequestWithContext(inner, http.MethodGet, address, nil)
@@ -82,6 +87,7 @@ func (f *fetcher) get(ctx context.Context, address string, p part) (*answer, err
 		cancel(nil)
 		return nil, invalid(media.Because("its playlist leads to an address that is none", nil))
 	}
+	maps.Copy(request.Header, head)
 	switch {
 	case p.size > 0:
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", p.from, p.from+p.size-1))
@@ -151,12 +157,25 @@ func (a *answer) close() {
 
 // playlist fetches one.
 func (f *fetcher) playlist(ctx context.Context, address string) (Playlist, error) {
-	a, err := f.get(ctx, address, part{})
+	return f.readPlaylist(ctx, address, mostSegments, nil)
+}
+
+// again fetches the newest of a live playlist that is known.
+func (f *fetcher) again(ctx context.Context, address string, known *list) (Playlist, error) {
+	var head http.Header
+	if known.size >= worthPacking {
+		head = http.Header{"Accept-Encoding": {"gzip"}}
+	}
+	return f.readPlaylist(ctx, address, 2*mostLive, head)
+}
+
+func (f *fetcher) readPlaylist(ctx context.Context, address string, most int, head http.Header) (Playlist, error) {
+	a, err := f.ask(ctx, address, part{}, head)
 	if err != nil {
 		return Playlist{}, err
 	}
 	defer a.close()
-	p, err := Read(a.Response, a)
+	p, err := read(a.Response, a, most)
 	if errors.Is(err, ErrNoPlaylist) {
 		err = invalid(media.Because("its playlist leads to what is no playlist", nil))
 	}

@@ -29,30 +29,32 @@ type rendition struct {
 
 // master is a playlist of playlists.
 type master struct {
-	variants   []variant // best first
+	variants   []variant
 	renditions []rendition
+	is         bool   // it names a variant
+	info       string // of the variant whose address is to come
+	awaited    bool   // it is
 }
 
-// parseMaster reads a playlist of playlists for a room that takes pictures within bounds.
-func parseMaster(text string, bounds media.Bounds) master {
-	var m master
-	info, found := "", false
-	for line := range lines(text) {
-		tag, value := tagOf(line)
-		switch {
-		case tag == tagVariant:
-			info, found = value, true
-		case tag == tagRendition && attribute(value, "TYPE") == "AUDIO" && len(m.renditions) < mostVariants:
-			m.renditions = append(m.renditions, newRendition(value))
-		case found && line[0] != '#':
-			found = false
-			if len(m.variants) < mostVariants {
-				m.variants = append(m.variants, newVariant(info, line))
-			}
+// take reads a line.
+func (m *master) take(line string) {
+	tag, value := tagOf(line)
+	switch {
+	case tag == tagVariant:
+		m.info, m.awaited, m.is = value, true, true
+	case tag == tagRendition && attribute(value, "TYPE") == "AUDIO" && len(m.renditions) < mostVariants:
+		m.renditions = append(m.renditions, newRendition(value))
+	case m.awaited && line[0] != '#':
+		m.awaited = false
+		if len(m.variants) < mostVariants {
+			m.variants = append(m.variants, newVariant(m.info, line))
 		}
 	}
+}
+
+// sort puts the variants first that are best for a room that takes pictures within bounds.
+func (m *master) sort(bounds media.Bounds) {
 	slices.SortStableFunc(m.variants, func(a, b variant) int { return better(b, a, bounds) })
-	return m
 }
 
 func newVariant(info, uri string) variant {
@@ -118,7 +120,7 @@ func order(a, b bool) int {
 }
 
 // sounds are the renditions that go with a variant.
-func (m master) sounds(v variant) []rendition {
+func (m *master) sounds(v variant) []rendition {
 	return slices.DeleteFunc(slices.Clone(m.renditions), func(r rendition) bool { return v.audio == "" || r.group != v.audio })
 }
 

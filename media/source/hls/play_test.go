@@ -27,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type net struct {
 	mu     sync.Mutex
 	asked  []string
+	packed int // that were asked for compressed
 	files  map[string]string
 	answer func(path string) (status int, body string, known bool)
 	stood  Stood
@@ -36,6 +37,7 @@ func (n *net) RoundTrip(r *http.Request) (*http.Response, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.asked = append(n.asked, r.URL.Path)
+	n.packed += len(r.Header["Accept-Encoding"])
 	status, body, known := 0, "", false
 	if n.answer != nil {
 		status, body, known = n.answer(r.URL.Path)
@@ -281,6 +283,43 @@ func TestALiveStreamIsFollowedToItsEnd(t *testing.T) {
 		require.Len(t, at, 2*28, "each once")
 		require.Less(t, n.count("/a.m3u8"), 2*30, "not oftener than it grows, and half as long when it has not")
 	})
+}
+
+func TestALiveStreamThatKeepsADayIsPlayedFromItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, begin := &net{}, time.Now()
+		day := "#EXTM3U\n#EXT-X-TARGETDURATION:2\n" + strings.Repeat("#EXTINF:2,\nold.seg?"+strings.Repeat("a", 300)+"\n", 43_200)
+		n.answer = func(path string) (int, string, bool) {
+			var i int
+			if _, err := fmt.Sscanf(path, "/%d.seg", &i); err == nil {
+				return http.StatusOK, second(i*2000) + fmt.Sprintf("v %d\n", i*2000+1000), true
+			}
+			newest := min(5+int(time.Since(begin)/(2*time.Second)), 15)
+			list := day
+			for i := range newest {
+				list += fmt.Sprintf("#EXTINF:2,\n%d.seg\n", i)
+			}
+			return http.StatusOK, list + map[bool]string{true: "#EXT-X-ENDLIST\n"}[newest == 15], true
+		}
+		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+		require.NoError(t, err)
+		defer s.Close()
+		at, _, err := drain(s)
+		require.NoError(t, err)
+		require.Equal(t, 4000, at[0])
+		require.Len(t, at, 3*13, "each once")
+		require.Zero(t, n.count("/old.seg"))
+		require.Equal(t, n.count("/a.m3u8")-1, n.packed, "what is large is asked for compressed when it is read again")
+	})
+}
+
+func TestARecordingWhoseAddressesAreTooLongSaysSo(t *testing.T) {
+	n := &net{files: map[string]string{"/a.m3u8": segments(43_200, 1500) + "#EXT-X-ENDLIST\n", "/event.m3u8": segments(43_200, 1500)}}
+	for _, path := range []string{"/a.m3u8", "/event.m3u8"} {
+		_, err := openList(t.Context(), n, media.SourceRequest{Mode: media.ModeVOD}, path)
+		require.Equal(t, media.KindSourceTooLarge, media.KindOf(err))
+		require.ErrorContains(t, err, "43200 segments: at most 100000 are taken, with 32 MiB of addresses")
+	}
 }
 
 func TestALiveStreamThatHasGoneOnWithoutUsIsTakenWhereItIs(t *testing.T) {

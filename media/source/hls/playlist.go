@@ -1,10 +1,14 @@
 package hls
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"iter"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,9 +39,14 @@ const (
 const (
 	// mostVariants are looked at, and as many renditions.
 	mostVariants = 100
-	// mostSegments are those of a recording: a day in segments of four seconds has
-	// 21 600. Of a live stream with more the newest are looked at.
-	mostSegments, mostLive = 40_000, 500
+	// mostSegments are those of a recording, and mostKept the bytes of their addresses: a
+	// day in segments of one second has 86 400; ten hours in segments of two, each signed
+	// with 1.5 kB, have 27 MB. Of a live stream the newest are kept.
+	mostSegments, mostLive = 100_000, 500
+	mostKept               = 32 << 20
+	// mostRate is how many bytes a second a live playlist may cost that is read again and
+	// again: 16 MB each two seconds.
+	mostRate = 8 << 20
 	// mostLine is how long a line may be.
 	mostLine = 16 << 10
 	// No sum of what a hostile playlist says overflows.
@@ -85,6 +94,9 @@ type list struct {
 	target   time.Duration // no segment is longer, or so it says
 	over     bool          // it has its end
 	kind     string        // EVENT, VOD or nothing
+	total    int           // segments that it names
+	cut      bool          // the newest alone are there
+	size     int64         // bytes of its text
 }
 
 func (l *list) length() time.Duration {
@@ -97,41 +109,26 @@ func (l *list) length() time.Duration {
 // recorded says that all of it is there.
 func (l *list) recorded() bool { return l.over || l.kind == "VOD" }
 
-// isMaster says whether a playlist is one of playlists.
-func isMaster(text string) bool {
-	for line := range lines(text) {
-		switch tag, _ := tagOf(line); tag {
-		case tagVariant:
-			return true
-		case tagSegment:
-			return false
-		}
+// keepNewest leaves out what a live stream needs no more.
+func (l *list) keepNewest() {
+	if older := len(l.segments) - mostLive; older > 0 {
+		l.segments, l.cut = slices.Delete(l.segments, 0, older), true
 	}
-	return false
 }
 
-// parse reads a media playlist.
-func parse(text string) (*list, error) {
-	r := reader{list: &list{}}
-	for line := range lines(text) {
-		if err := r.take(line); err != nil {
-			return nil, err
-		}
-	}
-	l := r.list
-	if r.total > mostSegments && l.recorded() {
-		return nil, &media.Error{Kind: media.KindSourceTooLarge, Op: opPlaylist,
-			Err: media.Because(fmt.Sprintf("its playlist has too many segments: %d, and at most %d are taken", r.total, mostSegments), nil)}
-	}
-	return l, nil
+// tooLong is of a recording that is not there as a whole.
+func (l *list) tooLong() error {
+	words := fmt.Sprintf("its playlist is too long, with %d segments: at most %d are taken, with %d MiB of addresses", l.total, mostSegments, mostKept>>20)
+	return &media.Error{Kind: media.KindSourceTooLarge, Op: opPlaylist, Err: media.Because(words, nil)}
 }
 
 // reader reads one media playlist line by line.
 type reader struct {
 	list            *list
+	most            int     // segments that are kept
+	kept            int     // bytes of what they are kept with
 	next            segment // the one to come
 	info            bool    // the address to come is a segment's
-	total           int     // segments
 	sequence, clock uint64
 	at              time.Duration
 	time            time.Time
@@ -160,8 +157,10 @@ func (r *reader) take(line string) error {
 			r.clock++
 		}
 	case tagKey:
+		r.kept += len(value)
 		return r.takeKey(value)
 	case tagInitial:
+		r.kept += len(value)
 		r.initial = &initial{uri: attribute(value, "URI"), part: partOf(attribute(value, "BYTERANGE")), key: r.key}
 	default:
 		r.takeWhole(tag, value)
@@ -205,7 +204,7 @@ func (r *reader) takeKey(value string) error {
 
 func (r *reader) add(uri string) {
 	s := r.next
-	s.uri, s.number, s.clock, s.begin = uri, r.sequence+uint64(r.total), r.clock, r.at
+	s.uri, s.number, s.clock, s.begin = uri, r.sequence+uint64(r.list.total), r.clock, r.at
 	s.key, s.initial, s.at = r.key, r.initial, r.time
 	if s.part.from < 0 {
 		s.part.from = 0
@@ -217,27 +216,51 @@ func (r *reader) add(uri string) {
 	if !r.time.IsZero() {
 		r.time = r.time.Add(s.length)
 	}
-	if len(r.list.segments) == mostSegments { // too many, or of a live stream
-		r.list.segments = append(r.list.segments[:0], r.list.segments[mostSegments-mostLive:]...)
+	if len(r.list.segments) == r.most || r.kept > mostKept { // too many, or of a live stream
+		r.list.keepNewest()
+		r.kept = 0
 	}
 	r.list.segments = append(r.list.segments, s)
-	r.total++
+	r.kept += len(uri)
+	r.list.total++
 	r.last, r.next, r.info = s, segment{}, false
 }
 
 // lines are a playlist's: a line feed, a carriage return and a zero end one, no blank
-// stands around it, and none is empty.
-func lines(text string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for begin, end := 0, 0; end <= len(text); end++ {
-			if end < len(text) && text[end] != '\n' && text[end] != '\r' && text[end] != 0 {
-				continue
+// stands around it, and none is empty. An error is from's.
+func lines(from io.Reader) iter.Seq2[string, error] {
+	goesOn := false // what comes is of a line that is too long
+	split := func(data []byte, atEnd bool) (int, []byte, error) {
+		line, ended := data, false
+		for _, c := range []byte("\n\r\x00") {
+			if i := bytes.IndexByte(line, c); i >= 0 {
+				line, ended = line[:i], true
 			}
-			line := strings.Trim(text[begin:min(end, begin+mostLine)], " \t\v\f")
-			begin = end + 1
-			if line != "" && !yield(line) {
+		}
+		read := len(line)
+		switch {
+		case ended:
+			read++
+		case !atEnd && len(data) < mostLine || len(data) == 0:
+			return 0, nil, nil
+		}
+		if goesOn {
+			line = line[:0]
+		}
+		goesOn = !ended
+		return read, line, nil
+	}
+	return func(yield func(string, error) bool) {
+		all := bufio.NewScanner(from)
+		all.Buffer(make([]byte, mostLine), mostLine)
+		all.Split(split)
+		for all.Scan() {
+			if line := bytes.Trim(all.Bytes(), " \t\v\f"); len(line) > 0 && !yield(string(line), nil) {
 				return
 			}
+		}
+		if err := all.Err(); err != nil {
+			yield("", err)
 		}
 	}
 }

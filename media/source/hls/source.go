@@ -88,10 +88,11 @@ func Open(ctx context.Context, cfg Config, r media.SourceRequest, p Playlist) (*
 }
 
 func (s *Source) open(p Playlist) error {
-	if !isMaster(p.Text) {
+	m := p.master
+	if m == nil {
 		return s.openWith(p, nil, 0)
 	}
-	m := parseMaster(p.Text, s.request.Bounds)
+	m.sort(s.request.Bounds)
 	if len(m.variants) == 0 {
 		return invalid(media.Because("its playlist names no variant", nil))
 	}
@@ -143,8 +144,8 @@ func (s *Source) tooBig() bool {
 	return slices.ContainsFunc(s.info.Tracks, func(t media.Track) bool { return t.Type == media.Video && fit(t.Width, t.Height, s.request.Bounds) < 0 })
 }
 
-func (s *Source) openVariant(at Playlist, m master, v variant) error {
-	address, err := resolve(at.Address.Reveal(), v.uri)
+func (s *Source) openVariant(at Playlist, m *master, v variant) error {
+	address, err := resolve(at.address.Reveal(), v.uri)
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (s *Source) openVariant(at Playlist, m master, v variant) error {
 	if err != nil {
 		return err
 	}
-	if isMaster(p.Text) {
+	if p.master != nil {
 		return invalid(errNested)
 	}
 	sounds := m.sounds(v)
@@ -167,7 +168,7 @@ func (s *Source) openVariant(at Playlist, m master, v variant) error {
 		if sounds[i].uri == "" {
 			continue
 		}
-		if sounds[i].uri, err = resolve(at.Address.Reveal(), sounds[i].uri); err != nil {
+		if sounds[i].uri, err = resolve(at.address.Reveal(), sounds[i].uri); err != nil {
 			return err
 		}
 		if sounds[i].uri == address { // it is the variant's own
@@ -203,6 +204,13 @@ func (s *Source) openWith(p Playlist, sounds []rendition, chosen int) error {
 	if main.list.recorded() || s.request.Mode == media.ModeVOD {
 		s.timeline = &timeline{}
 	}
+	for _, c := range s.chains {
+		if s.timeline == nil {
+			c.list.keepNewest()
+		} else if c.list.cut {
+			return c.list.tooLong()
+		}
+	}
 	if err := s.begin(); err != nil {
 		return err
 	}
@@ -220,11 +228,10 @@ func (s *Source) openWith(p Playlist, sounds []rendition, chosen int) error {
 
 // take reads the chain's playlist.
 func (c *chain) take(p Playlist) error {
-	var err error
-	if c.list, err = parse(p.Text); err != nil {
-		return err
+	if p.refused != nil {
+		return p.refused
 	}
-	c.address, c.base = p.Address.Reveal(), p.Address.Reveal()
+	c.list, c.address, c.base = p.list, p.address.Reveal(), p.address.Reveal()
 	if len(c.list.segments) == 0 {
 		kind := media.KindSourceUnavailable
 		if c.list.recorded() || c.list.target == 0 {

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -13,22 +14,21 @@ import (
 )
 
 const (
-	// mostText is what a playlist may hold. Ten hours in segments of two seconds
-	// are some 2 MB.
-	mostText = 4 << 20
-	// mostRatio is how many times its size compressed a playlist may be; one of
-	// ten thousand segments is 10 to 30 times that long.
-	mostRatio = 100
-	// anyRatio is the size up to which it does not count.
-	anyRatio = 256 << 10
+	// mostText is what a playlist may hold: a day in segments of two seconds, each signed
+	// with 1.5 kB, is 66 MB. It is read as it comes, and its text is not kept.
+	mostText = 80 << 20
+	// mostBlank is what may stand before its first line.
+	mostBlank = 256 << 10
+	// worthPacking is from which size on a playlist that is read again is asked for
+	// compressed. A cache may have another one so, from a little before.
+	worthPacking = 1 << 20
 )
 
 const opPlaylist = "read the source's playlist"
 
 var (
 	errEncoding = media.Because("its server compresses its playlist in a way that was not asked for", nil)
-	errRatio    = media.Because("its playlist is more than 100 times as long as it is compressed", nil)
-	errLong     = media.Because("its playlist is longer than 4 MiB", nil)
+	errLong     = media.Because(fmt.Sprintf("its playlist is longer than %d MiB", mostText>>20), nil)
 	// ErrNoPlaylist says that what was read is none.
 	ErrNoPlaylist = errors.New("it is no playlist")
 )
@@ -39,13 +39,20 @@ func invalid(reason error) error {
 
 // Playlist is one that has been fetched.
 type Playlist struct {
-	Address media.Secret // that gave it, behind all redirects
-	Text    string       // begins with #EXTM3U
+	address media.Secret // that gave it, behind all redirects
+	master  *master      // nil: it is a media playlist
+	list    *list
+	refused error // why it cannot be played
 }
 
 // Read reads a playlist from an answer, whose body comes from body. The error is
 // ErrNoPlaylist, an *media.Error, or body's own.
 func Read(answer *http.Response, body io.Reader) (Playlist, error) {
+	return read(answer, body, mostSegments)
+}
+
+// read keeps so many of a media playlist's segments, or the newest.
+func read(answer *http.Response, body io.Reader, most int) (Playlist, error) {
 	plain, err := unpack(answer.Header, body)
 	if err != nil {
 		return Playlist{}, err
@@ -53,12 +60,36 @@ func Read(answer *http.Response, body io.Reader) (Playlist, error) {
 	if !begins(plain) {
 		return Playlist{}, ErrNoPlaylist
 	}
-	var text strings.Builder
-	_, err = io.Copy(&text, io.LimitReader(plain, mostText+1))
-	if err == nil && text.Len() > mostText {
+	text := &counter{from: io.LimitReader(plain, mostText+1)}
+	p := Playlist{address: media.Secret(answer.Request.URL.String())}
+	err = p.take(text, most)
+	if err == nil && text.read > mostText {
 		err = &media.Error{Kind: media.KindSourceTooLarge, Op: opPlaylist, Err: errLong}
 	}
-	return Playlist{Address: media.Secret(answer.Request.URL.String()), Text: text.String()}, err
+	p.list.size = text.read
+	return p, err
+}
+
+// take reads a playlist's text. A variant that comes before any segment makes it one of
+// playlists.
+func (p *Playlist) take(text io.Reader, most int) error {
+	m, r := &master{}, reader{list: &list{}, most: most}
+	p.list = r.list
+	for line, err := range lines(text) {
+		if err != nil {
+			return err
+		}
+		if p.master == nil && p.refused == nil {
+			p.refused = r.take(line)
+		}
+		if r.list.total > 0 || r.info {
+			continue
+		}
+		if m.take(line); m.is {
+			p.master = m
+		}
+	}
+	return nil
 }
 
 // begins reads over what people's editors leave before the first line, and says
@@ -78,7 +109,7 @@ func begins(body *bufio.Reader) bool {
 	if next(mark) {
 		_, _ = body.Discard(len(mark)) // they are there
 	}
-	for range anyRatio {
+	for range mostBlank {
 		c, err := body.ReadByte()
 		if err != nil {
 			return false
@@ -100,12 +131,11 @@ func unpack(h http.Header, body io.Reader) (*bufio.Reader, error) {
 	if len(found) > 1 || found[0] != "gzip" && found[0] != "x-gzip" {
 		return nil, &media.Error{Kind: media.KindSourceUnsupported, Op: opPlaylist, Err: errEncoding}
 	}
-	packed := &counter{from: body}
-	plain, err := gzip.NewReader(packed)
+	plain, err := gzip.NewReader(body)
 	if err != nil {
 		return nil, invalid(errEncoding)
 	}
-	return bufio.NewReader(&unpacked{plain: plain, packed: packed}), nil
+	return bufio.NewReader(unpacked{plain}), nil
 }
 
 type counter struct {
@@ -119,20 +149,13 @@ func (c *counter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// unpacked reads what was compressed, as long as it is not too much of it.
-type unpacked struct {
-	plain  *gzip.Reader
-	packed *counter
-	size   int64
-}
+// unpacked reads what was compressed.
+type unpacked struct{ plain *gzip.Reader }
 
-func (u *unpacked) Read(b []byte) (int, error) {
+func (u unpacked) Read(b []byte) (int, error) {
 	n, err := u.plain.Read(b)
 	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, new(flate.CorruptInputError)) {
 		return 0, invalid(errEncoding)
-	}
-	if u.size += int64(n); u.size > anyRatio && u.size > mostRatio*u.packed.read {
-		return 0, &media.Error{Kind: media.KindSourceTooLarge, Op: opPlaylist, Err: errRatio}
 	}
 	return n, err
 }

@@ -1,6 +1,7 @@
 package hls
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -45,7 +46,7 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 	if u.still {
 		wait /= 2
 	}
-	timer := time.NewTimer(time.Until(u.asked.Add(min(max(wait, shortestWait), longestWait))))
+	timer := time.NewTimer(time.Until(u.asked.Add(min(max(wait, shortestWait, u.list.cost()), longestWait))))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -53,19 +54,15 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 		return false, context.Cause(ctx)
 	}
 	u.asked = time.Now()
-	p, err := u.f.playlist(ctx, u.address)
-	var now *list
-	if err == nil {
-		now, err = parse(p.Text)
-	}
-	if err != nil {
+	p, err := u.f.again(ctx, u.address, u.list)
+	if err = cmp.Or(err, p.refused); err != nil {
 		if u.failed++; ctx.Err() != nil || u.failed >= mostMissing || media.KindOf(err) != media.KindSourceUnavailable && media.KindOf(err) != media.KindSourceNotFound {
 			return false, err
 		}
 		u.still = true
 		return false, nil
 	}
-	u.failed, u.list, u.base = 0, now, p.Address.Reveal()
+	u.failed, u.list, u.base = 0, p.list, p.address.Reveal()
 	return true, nil
 }
 
@@ -76,7 +73,7 @@ func (u *updates) judge(grown bool, next uint64) error {
 		u.grown = time.Now()
 		return nil
 	}
-	if limit := max(fromEnd*max(u.list.target, u.list.longest()), leastStill); time.Since(u.grown) >= limit {
+	if limit := max(fromEnd*max(u.list.target, u.list.step()), leastStill); time.Since(u.grown) >= limit {
 		u.stood.note(u.address, next)
 		return errStill
 	}
@@ -86,11 +83,18 @@ func (u *updates) judge(grown bool, next uint64) error {
 // liveStart is the number of the segment that a live stream is begun with.
 func (l *list) liveStart() uint64 {
 	i := len(l.segments) - 1
-	longest := l.longest()                                                                         // half of it is for those that are a little shorter
-	for need := fromEnd*longest - longest/2; i > 0 && l.length()-l.segments[i].begin < need; i-- { //nolint:revive // it counts
+	step := l.step()                                                                         // half of it is for those that are a little shorter
+	for need := fromEnd*step - step/2; i > 0 && l.length()-l.segments[i].begin < need; i-- { //nolint:revive // it counts
 	}
 	return l.segments[max(i, 0)].number
 }
+
+// step is how much of a live stream comes at once: a segment, or those of the time
+// between two looks at a large playlist.
+func (l *list) step() time.Duration { return max(l.longest(), l.cost()) }
+
+// cost is how long after a look the next one may be, by the playlist's size.
+func (l *list) cost() time.Duration { return time.Duration(l.size) * time.Second / mostRate }
 
 // longest is the length of the longest segment; what a playlist says of it may be far
 // too much.

@@ -1,6 +1,6 @@
 -- claim gives a queued attempt to a worker.
 --
--- KEYS 1–10 as in lib.lua
+-- KEYS 1–10 as in lib.lua, 11 workers, 12 what they tell of themselves
 -- ARGV 1 id, 2 retention ms, 3 lease ms, 4 epoch, 5 worker, 6 how many other
 --      pushes the worker runs, 7 strikes from which on a push runs alone, 8 ids
 --      of the keys that the worker opens envelopes with ('' for any), 9 waiting
@@ -9,7 +9,8 @@
 --      12 what all may cost, 0 for any, 13 what a push costs at least, 14 waiting reason
 --      of one that does not fit beside them, 15 1 of a push that the worker has
 --      prepared: it has its place, 16 the age in ms from which on a worker keeps its cores for
---      a new push, 17 the age in ms at which it gives way first, 18 for how many ms
+--      a new push, 17 the age in ms at which it gives way first, 18 for how many ms,
+--      19 for how many ms a push that is larger than this worker waits for a larger one
 -- Result {'ok', envelope, field, value, …} · {'gone'} · {'ended'} · {'stale'}
 --      · {'held'} · {'isolated'}, {'no_key'}, {'no_capacity'}, {'kept'}: it
 --      stays queued; kept: the worker is to keep its cores for it · {'handover',
@@ -52,18 +53,29 @@ local function isolated()
   return others > 1 or not since or t - since < tonumber(ARGV[10])
 end
 
--- What is larger than a whole worker fits where nothing is.
-local taken, limit = tonumber(ARGV[11]), tonumber(ARGV[12])
-local lacks = taken + math.max(rec.cost, tonumber(ARGV[13])) - limit
+local taken, limit, cost = tonumber(ARGV[11]), tonumber(ARGV[12]), math.max(rec.cost, tonumber(ARGV[13]))
+local lacks = taken + cost - limit
+-- since when it waits
+local function age()
+  local since = redis.call('HGET', k.push, rec.started == '' and 'created_at' or 'waiting_since')
+  return t - (tonumber(since or '') or t)
+end
+-- larger says whether a push that is larger than this worker is to wait for one that it
+-- fits in. That one may be full for ever.
+local function larger()
+  if cost <= limit or age() >= tonumber(ARGV[19]) then return false end
+  return fleet(KEYS[11], KEYS[12], k.active, sealed_with(redis.call('GET', k.secret)), 1, t).largest >= cost
+end
+-- What is larger than every worker fits where nothing is.
 local function too_much()
-  return ARGV[15] ~= '1' and limit > 0 and taken > 0 and lacks > 0
+  return ARGV[15] ~= '1' and limit > 0 and lacks > 0 and (taken > 0 or larger())
 end
 -- One worker keeps its cores for a push that does not fit: the one that lacks least of
 -- those that were asked. Pushes there may never end, so all workers stop keeping for a
 -- while now and then, each time after twice as long.
 local function no_capacity()
-  local since = redis.call('HGET', k.push, rec.started == '' and 'created_at' or 'waiting_since')
-  local age, keeps = t - (tonumber(since or '') or t), tonumber(ARGV[17])
+  if larger() then return {'no_capacity'} end
+  local age, keeps = age(), tonumber(ARGV[17])
   while age >= 2 * keeps do keeps = 2 * keeps end
   local gives_way = age >= keeps and age < keeps + tonumber(ARGV[18])
   if gives_way or rec.started == '' and age < tonumber(ARGV[16]) then return {'no_capacity'} end

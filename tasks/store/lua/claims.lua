@@ -1,7 +1,7 @@
 -- claims is claim for several attempts of one worker: act(KEYS, ARGV) is that script.
 -- Each sees what those before it were given, as if they had come one after the other.
 --
--- KEYS the first ten of each claim, then the feed
+-- KEYS the first twelve of each claim, then the feed
 -- ARGV 1 how many claims, then the ARGV of each
 -- Result an array of what each claim answers, {'failed', why} where it could not
 local n = tonumber(ARGV[1])

@@ -14,7 +14,8 @@ redis.call('ZADD', KEYS[1], int(t + tonumber(ARGV[2])), ARGV[1])
 local function why()
   local f = fleet(KEYS[5], KEYS[6], KEYS[7], sealed_with(redis.call('GET', KEYS[4])), 0, t)
   if f.lack == 'no_worker' then return f.lack end
-  if (f.lack == '' or f.lack == 'no_free_slot' and f.free >= 1) and rec.cost > f.fits then return 'no_capacity' end
+  if (f.lack == '' or f.lack == 'no_free_slot' and f.free >= 1) and rec.cost > f.fits
+    and not (f.empty and rec.cost > f.largest) then return 'no_capacity' end
   if rec.waiting ~= 'no_capacity' and f.refuses[rec.waiting] then return rec.waiting end -- told by the worker itself, and still so
   if f.lack ~= '' and f.lack ~= 'no_free_slot' then return f.lack end
   if rec.strikes >= tonumber(ARGV[4]) then return 'needs_empty_worker' end

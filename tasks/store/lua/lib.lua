@@ -269,7 +269,8 @@ end
 -- reports: what they tell of themselves, by name. lack: why none would take
 -- these, '' when one would. refuses: the reasons to take none that some worker
 -- has. free: slots that are not taken, of those who take pushes. fits: the
--- largest cost that one of those has cores for.
+-- largest cost that one of those has cores for; empty: one of them runs nothing. largest:
+-- the largest cost that a whole worker that stays has cores for.
 --
 -- What a worker does not tell is taken for the best: one of another version may
 -- tell less, or nothing.
@@ -278,7 +279,7 @@ end
 -- once: every push that has not ended has a slot or waits for one, but workers
 -- that take none keep only those that they have.
 local function fleet(workers, reports, active, key, more, t)
-  local f = {reports = {}, refuses = {}, free = 0, fits = 0}
+  local f = {reports = {}, refuses = {}, free = 0, fits = 0, empty = false, largest = 0}
   local room, present, keyed, taking = -redis.call('ZCARD', active), false, false, false
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, '(' .. int(t), '+inf')) do
     local text = redis.call('HGET', reports, name) or ''
@@ -290,15 +291,16 @@ local function fleet(workers, reports, active, key, more, t)
     local stays, opens = state ~= 'draining', key == '' or type(r.keys) ~= 'table'
     for _, id in ipairs(opens and {} or r.keys) do opens = opens or id == key end
     local c = type(r.capacity) == 'table' and r.capacity or {}
-    local full = c.full == true
+    local full, limit, taken = c.full == true, tonumber(c.limit) or 0, tonumber(c.taken) or 0
     local takes = state == 'ready' and opens and not full
     present, keyed, taking = present or stays, keyed or stays and opens, taking or takes
     room = room + (takes and slots or used)
     if takes then
       f.free = f.free + slots - used
-      local limit, taken = tonumber(c.limit) or 0, tonumber(c.taken) or 0
-      f.fits = math.max(f.fits, (limit <= 0 or taken <= 0) and math.huge or limit - taken)
+      f.fits = math.max(f.fits, limit <= 0 and math.huge or limit - taken)
+      f.empty = f.empty or taken <= 0
     end
+    if stays and opens then f.largest = math.max(f.largest, limit) end
     if state == 'ready' and opens and full then f.refuses.no_capacity = true end
     if not opens then f.refuses.no_key = true end
     if state == 'no_memory' then f.refuses.no_memory = true end

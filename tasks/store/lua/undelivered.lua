@@ -5,7 +5,7 @@
 -- KEYS 1 outboxes, 2 outbox, 3 delivery, 4 dead webhooks
 -- ARGV 1 push, 2 number of the bell, 3 id of the event, 4 ms until it is due
 --      again, 5 what the receiver answered, '' when it was not asked (this is no
---      failure), 6 whether it is dead, '1' or '', 7 ms that dead ones are kept, 8
+--      failure), 6 whether it is dead, '1' or '0', 7 ms that dead ones are kept, 8
 --      how many of them
 -- Result {'ok'} · {'stale'}
 if redis.call('HGET', KEYS[3], 'rung') ~= ARGV[2] then return {'stale'} end

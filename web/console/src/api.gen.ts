@@ -580,11 +580,12 @@ export interface components {
             usedCores: number;
             /**
              * Format: double
-             * @description Cores that it takes more pushes for. None where it keeps those that are free for a push that waits.
+             * @description Cores that it takes more pushes for. None where it keeps those that are free for a push that waits, or uses 95 % of those that it may use.
              */
             freeCores: number;
             /** @description How many more pushes it would take, roughly and each kind for itself, within its free slots. */
             freePushes: {
+                /** @description Of 2 Mb/s at most; more cost more. */
                 copied: number;
                 /** @description Picture and sound re-encoded, 1280x720, 30 frames a second. */
                 encoded720p30: number;

@@ -1,4 +1,4 @@
-package logging_test
+package boot
 
 import (
 	"bytes"
@@ -7,18 +7,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/roomcast/roomcast/internal/logging"
 	"github.com/roomcast/roomcast/media"
 )
 
-func TestNew(t *testing.T) {
+func TestTheLogHasTheLevelAndTheFormatOfTheSettings(t *testing.T) {
 	for _, tt := range []struct{ name, format, want string }{
-		{"text", logging.Text, `level=WARN msg="source slow" push_id=p1`},
-		{"json", logging.JSON, `"level":"WARN","msg":"source slow","push_id":"p1"`},
+		{"text", "text", `level=WARN msg="source slow" push_id=p1`},
+		{"json", "json", `"level":"WARN","msg":"source slow","push_id":"p1"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			log := logging.New(&out, slog.LevelWarn, tt.format)
+			log := newLog(&out, slog.LevelWarn, tt.format)
 			log.Info("not shown")
 			log.Warn("source slow", "push_id", "p1")
 			assert.Contains(t, out.String(), tt.want)
@@ -28,10 +27,10 @@ func TestNew(t *testing.T) {
 }
 
 func TestASecretIsRedactedInEveryFormat(t *testing.T) {
-	for _, format := range []string{logging.Text, logging.JSON} {
+	for _, format := range []string{"text", "json"} {
 		var out bytes.Buffer
 		spec := struct{ UserSig media.Secret }{"canary"}
-		logging.New(&out, slog.LevelDebug, format).Info("request", "user_sig", spec.UserSig, "spec", spec)
+		newLog(&out, slog.LevelDebug, format).Info("request", "user_sig", spec.UserSig, "spec", spec)
 		assert.NotContains(t, out.String(), "canary")
 	}
 }
