@@ -104,9 +104,10 @@ func (ts *roomTracks) take(in *input.Input, plan *media.Plan) error {
 	return nil
 }
 
-// ask asks whether what plan says may be done here; nobody has encoded for it yet.
+// ask asks whether what plan says may be done here; nobody has encoded for it yet. A push
+// that plays is not asked again: it would leave a hole.
 func (ts *roomTracks) ask(plan media.Plan) error {
-	if ts.Fits == nil {
+	if ts.Fits == nil || ts.retold {
 		return nil
 	}
 	for _, kind := range kinds { // the plan's own is changed by open

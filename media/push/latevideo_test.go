@@ -76,6 +76,22 @@ func TestAPictureThatComesLateOpensTheRoomAnewAndNotTheSource(t *testing.T) {
 	}
 }
 
+func TestAPushThatPlaysIsNotAskedAgainWhetherItFitsWhenItsPictureComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, asked := newStage(nil), 0
+		s.job.Options.Transcode = media.TranscodeAlways
+		s.job.Fits = func() error {
+			if asked++; asked > 1 {
+				return errors.New("it does not fit any more")
+			}
+			return nil
+		}
+		playLate(t, s, 10*time.Second)
+		require.Equal(t, 1, asked)
+		require.Equal(t, media.Transcode, s.seen.plan.Video.Action)
+	})
+}
+
 func TestAPictureThatComesBeforeTheRoomIsOpenIsPlannedForWithoutAWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(nil)
