@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 // The functions below stand before those of their names (ld's --wrap, see
 // budget.go): the linker leads libav's calls here. libav has no other place at
@@ -149,11 +150,13 @@ void *__real_av_refstruct_alloc_ext_c(size_t size, unsigned flags, AVRefStructOp
 
 void *__wrap_av_refstruct_alloc_ext_c(size_t size, unsigned flags, AVRefStructOpaque opaque, void (*free_cb)(AVRefStructOpaque opaque, void *obj))
 {
-	enum { page = 4 << 10, most_zeroes = 64 << 10 };
+	enum { most_zeroes = 64 << 10 };
 	void *p = __real_av_refstruct_alloc_ext_c(size, flags, opaque, free_cb);
 	if (p && size > most_zeroes && !(flags & AV_REFSTRUCT_FLAG_NO_ZEROING)) {
-		uintptr_t begin = FFALIGN((uintptr_t)p, page), end = ((uintptr_t)p + size) & -(uintptr_t)page;
-		madvise((void *)begin, end - begin, MADV_DONTNEED);
+		uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+		uintptr_t begin = FFALIGN((uintptr_t)p, page), end = ((uintptr_t)p + size) & -page;
+		if (begin < end)
+			madvise((void *)begin, end - begin, MADV_DONTNEED);
 	}
 	return p;
 }
