@@ -160,8 +160,8 @@ int __wrap_av_parser_parse2(AVCodecParserContext *p, AVCodecContext *c, uint8_t 
 	int ret = __real_av_parser_parse2(p, c, out, out_size, data, size, pts, dts, pos);
 	rc_scope *s = rc_current();
 	rc_found f = {0};
-	if (s && p->picture_structure == AV_PICTURE_STRUCTURE_FRAME && p->field_order == AV_FIELD_PROGRESSIVE)
-		s->whole = *out;
+	if (s && *out_size > 0)
+		s->whole = p->picture_structure == AV_PICTURE_STRUCTURE_FRAME && p->field_order == AV_FIELD_PROGRESSIVE ? *out : NULL;
 	if (s && s->format && s->finding && c->codec_id == AV_CODEC_ID_AAC && !known(c) && !c->extradata_size && *out_size > 0 &&
 	    in_adts(s) && roomcastSound(*out, *out_size, 1, &f))
 		fill_sound(c, &f);
