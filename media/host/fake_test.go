@@ -324,10 +324,18 @@ type text struct {
 	seekable bool
 	found    string
 	refusal  error // of which the bytes end
+	most     int   // that it gives at once; 0: as much as is asked for
 	closed   sync.WaitGroup
 }
 
 func (m *text) Seekable() bool { return m.seekable }
+
+func (m *text) Read(to []byte) (int, error) {
+	if m.most > 0 {
+		to = to[:min(m.most, len(to))]
+	}
+	return m.Reader.Read(to)
+}
 
 func (m *text) Open(context.Context, media.SourceRequest) (media.Way, error) {
 	m.closed.Add(1)

@@ -197,6 +197,7 @@ type fetched struct {
 	there    []byte // before it
 	window   window // that they are in
 	wanted   int
+	full     bool  // as much came at last as was asked for
 	early    error // of foresee
 	ended    error
 	// ctx is a field because the contract of media.Gate makes one context bound all reads.
@@ -219,10 +220,11 @@ func (f *fetched) Read(to []byte) (int, error) {
 	return n, nil
 }
 
-// foresee fetches what libav is about to ask for. A live source's packets do not wait for it.
+// foresee fetches what libav is about to ask for, of a source that gives more than is asked
+// for: the packets of one that is slow, or live, do not wait for it.
 func (f *fetched) foresee() {
 	left := f.window.unfound()
-	if f.seekable && f.early == nil && f.wanted == mostRead && len(f.there) == 0 && left > 0 && left <= fewLeft {
+	if f.seekable && f.full && f.early == nil && f.wanted == mostRead && len(f.there) == 0 && left > 0 && left <= fewLeft {
 		f.early = f.fetch()
 	}
 }
@@ -245,6 +247,7 @@ func (f *fetched) fetch() error {
 	case kindBytes:
 		f.window.add(f.at, got.payload) // as the worker has by now
 		f.there, f.at = got.payload, f.at+int64(len(got.payload))
+		f.full = len(got.payload) == f.wanted
 		f.wanted = min(2*f.wanted, mostRead)
 		return f.ctx.Err()
 	case kindEnd:

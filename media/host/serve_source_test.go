@@ -44,14 +44,28 @@ func (b *blocks) ReadPacket() (media.Packet, error) {
 	return p, err
 }
 
+// watched is a source that is looked at before each time it is read.
+type watched struct {
+	*text
+	look func()
+}
+
+func (w *watched) Read(to []byte) (int, error) {
+	w.look()
+	return w.text.Read(to)
+}
+
 func TestAFileThatIsReadInARowIsFetchedBeforeItsDemuxerWaits(t *testing.T) {
 	data := randomBytes(200 * blockSize)
 	for name, c := range map[string]struct {
 		seekable bool
+		most     int // that the source gives at once
 		waits    int
 	}{
-		"a file, of which two reads tell that it is read in a row": {true, 2},
-		"a stream, whose packets do not wait for more of it":       {false, 10},
+		"a file, of which two reads tell that it is read in a row, but its end": {seekable: true, waits: 3},
+		"a file whose server is slow, whose packets do not wait for it":         {seekable: true, most: 8000, waits: 126},
+		"a stream, whose packets do not wait for more of it":                    {waits: 10},
+		"a stream that is slow": {most: 8000, waits: 126},
 	} {
 		t.Run(name, func(t *testing.T) {
 			here, there, err := socketPair()
@@ -67,14 +81,18 @@ func TestAFileThatIsReadInARowIsFetchedBeforeItsDemuxerWaits(t *testing.T) {
 			ended := make(chan error)
 			go func() { ended <- host.run() }()
 
+			var got []byte
+			held := false
+			file := &text{Reader: bytes.NewReader(data), seekable: c.seekable, most: c.most}
 			worker := &source{
 				conn: newConn(here), log: logbook{log: slog.New(slog.DiscardHandler)},
-				supply: supply{ctx: t.Context(), begun: time.Now(), way: media.Way{Bytes: &text{Reader: bytes.NewReader(data), seekable: c.seekable}, Recorded: true}},
+				supply: supply{ctx: t.Context(), begun: time.Now(), way: media.Way{Recorded: true, Bytes: &watched{file, func() {
+					held = held || c.most > 0 && len(data)-file.Len()-len(got) >= blockSize
+				}}}},
 			}
 			said, err := worker.hear(kindOpen)
 			require.NoError(t, err)
 			worker.tracks = len(said.Info.Tracks)
-			var got []byte
 			for {
 				p, err := worker.read()
 				if err != nil {
@@ -87,6 +105,7 @@ func TestAFileThatIsReadInARowIsFetchedBeforeItsDemuxerWaits(t *testing.T) {
 			require.NoError(t, here.Close())
 			require.Error(t, <-ended) // the worker is gone
 			require.Equal(t, c.waits, demuxer.waits)
+			require.False(t, held, "all that has come of a slow one is given")
 		})
 	}
 }
