@@ -160,6 +160,7 @@ func (s *source) need() need {
 
 // hear waits for what a host says to one of its orders, and serves it meanwhile.
 func (s *source) hear(to kind) (opened, error) {
+	s.came = 0
 	for {
 		k, payload, err := s.receive()
 		if err != nil {
@@ -183,7 +184,8 @@ func (s *source) hear(to kind) (opened, error) {
 			if err := s.feed(); err != nil {
 				return opened{}, err
 			}
-			if s.request.Came != nil { // of a long index, no packet for long
+			if s.came >= comingBytes && s.request.Came != nil { // of a long index, no packet for long
+				s.came = 0
 				s.request.Came()
 			}
 		default:

@@ -75,19 +75,30 @@ func TestASourceIsReadThroughAHostAsWithout(t *testing.T) {
 }
 
 func TestWhatComesOfASourceIsToldWhileItsIndexIsRead(t *testing.T) {
-	for name, size := range map[string]int{"short": 10, "of half a megabyte": 512 << 10} {
+	for name, c := range map[string]struct{ size, most, came int }{
+		"half a megabyte, in the parts that are asked for": {512 << 10, 0, 6},
+		"too little for it not to be silent":               {10, 0, 0},
+		"drips, which tell when they are enough":           {20_000, 1000, 1},
+	} {
 		t.Run(name, func(t *testing.T) {
-			m := &text{Reader: bytes.NewReader([]byte(strings.Repeat("i", size) + "\na\nb\n")), seekable: true}
+			m := &text{Reader: bytes.NewReader([]byte(strings.Repeat("i", c.size) + "\na\nb\n")), seekable: true, most: c.most}
 			came := 0
 			s, err := newPool(t, nil).Demux(t.Context(), media.SourceRequest{Came: func() { came++ }}, m)
 			require.NoError(t, err)
 			defer s.Close()
-			require.GreaterOrEqual(t, came, 1+size/mostRead, "as it comes")
-			before := came
+			require.Equal(t, c.came, came)
 			require.Len(t, read(t, s, -1), 2)
-			require.Equal(t, before, came, "packets tell of themselves")
+			require.Equal(t, c.came, came, "packets tell of themselves")
 		})
 	}
+}
+
+func TestWhatIsGivenAgainToAnotherHostHasNotComeAnew(t *testing.T) {
+	m := &text{Reader: bytes.NewReader([]byte("crash " + strings.Repeat("i", 512<<10) + "\n"))}
+	came := 0
+	_, err := newPool(t, nil).Demux(t.Context(), media.SourceRequest{Conduct: &media.Conduct{}, Came: func() { came++ }}, m)
+	require.Equal(t, media.KindSourcePoisoned, media.KindOf(err))
+	require.Equal(t, 6, came)
 }
 
 func TestAHostLearnsWhatASourceIsAskedFor(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 
 const (
 	defaultProbeTime = 15 * time.Second
-	// comingBytes is what has to come of a source that is being opened for it not to be
-	// silent: less is a drip.
+	// comingBytes is what has to come of a source that is being opened, or sought in, for it
+	// not to be silent: less is a drip.
 	comingBytes = 16 << 10
 	// openingBytes may come of a source before it is known what it is: the index of a
 	// day is 100 MB. What some demuxers find no head and no tail of they read for ever.
@@ -40,6 +40,7 @@ type supply struct {
 	at      int64 // of the Way's bytes
 	begun   time.Time
 	fed     int64     // bytes that hosts have had
+	came    int       // bytes that have come since it was told that some had
 	fetched time.Time // when a live source's bytes were read last
 
 	kept   kept
@@ -104,6 +105,7 @@ func (b *supply) fetch(to []byte) (int, error) {
 		b.gather()
 	}
 	n, err := readWhatIsThere(b.way.Bytes, to)
+	b.came += n
 	b.kept.add(to[:n])
 	return n, err
 }
