@@ -302,6 +302,24 @@ func TestAPushThatSharesAgainGoesWhereThereIsMemoryForAllThatItHas(t *testing.T)
 	require.True(t, hostOf(s) == second)
 }
 
+func TestASourceThatFailsAsItSharesAgainDoesNotBlameMemoryThatWasShortBefore(t *testing.T) {
+	p := newPool(t, lookedAtByHand)
+	open(t, p, textOf("a"), &media.Conduct{})
+	m := textOf(append([]string{"a", "needs much"}, numbered(20000)...)...)
+	s := open(t, p, m, &media.Conduct{})
+	require.Equal(t, []string{"a", "needs much"}, read(t, s, 2))
+	require.True(t, hostOf(s).isOwn())
+	for range aloneLooks + 1 {
+		p.look()
+	}
+	m.Reset(nil)
+	var err error
+	for err == nil {
+		_, err = s.ReadPacket()
+	}
+	require.Equal(t, errGoneOn(opRead), err)
+}
+
 func TestPushesThatLiveAloneAfterADeathLiveTogetherAgainWithoutLosingAPacket(t *testing.T) {
 	for name, seekable := range map[string]bool{"read again": true, "kept": false} {
 		t.Run(name, func(t *testing.T) {

@@ -460,6 +460,7 @@ func (s *source) moveIn() error {
 		s.grown = 0 // others may have joined it
 		return nil
 	}
+	s.crowded = false
 	return s.revive()
 }
 
