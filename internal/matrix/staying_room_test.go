@@ -50,7 +50,7 @@ func TestANameInUseIsWaitedForAndThenAConflict(t *testing.T) {
 	})
 	t.Run("for ever", func(t *testing.T) {
 		s := newStay(t, startStandIn(t), served(t, 2))
-		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Reject, Code: fakeroom.CodeBadName})
+		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Reject, Code: fakeroom.CodeBadName, Words: "Already publishing"})
 		begin := time.Now()
 		f := s.start().failed()
 		require.Equal(t, tasks.CodeRoomConflict, f.Code)
