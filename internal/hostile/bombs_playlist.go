@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -15,14 +16,44 @@ var longPath = strings.Repeat("0123456789abcdef/", 3850/17)
 // playlist is a playlist that is written anew for each request, and what answers for
 // all else that it names.
 func playlist(name string, write func(io.Writer), rest http.HandlerFunc) Bomb {
-	return Bomb{Name: name, file: ".m3u8", serve: func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasSuffix(r.URL.Path, "/a.m3u8") {
-			rest(w, r)
-			return
-		}
+	return listed(name, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
 		write(w)
+	}, rest)
+}
+
+func listed(name string, list, rest http.HandlerFunc) Bomb {
+	return Bomb{Name: name, file: ".m3u8", serve: func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/a.m3u8") {
+			list(w, r)
+			return
+		}
+		rest(w, r)
 	}}
+}
+
+// zipped answers with a playlist by gzip.
+func zipped(write func(io.Writer)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
+		z := gzip.NewWriter(w)
+		write(wanted{z, r.Context().Err})
+		_ = z.Close() // nobody is there any more
+	}
+}
+
+// wanted takes what is written while somebody is there.
+type wanted struct {
+	io.Writer
+	gone func() error
+}
+
+func (w wanted) Write(b []byte) (int, error) {
+	if err := w.gone(); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(b)
 }
 
 // sends answers with body.
@@ -73,10 +104,14 @@ func written(head string, n int, format, end string) func(io.Writer) {
 func recording(n int, format string) func(io.Writer) { return written(mediaHead, n, format, mediaEnd) }
 
 // unending writes a text over and over behind the head.
-func unending(head, text string) func(io.Writer) {
+func unending(head, text string) func(io.Writer) { return filled(head, text, math.MaxInt) }
+
+// filled writes a text over and over behind the head, so many MiB of it.
+func filled(head, text string, size int) func(io.Writer) {
 	return func(w io.Writer) {
 		_, err := io.WriteString(w, head)
-		for block := strings.Repeat(text, 1<<16/len(text)); err == nil; {
+		block := strings.Repeat(text, 1<<20/len(text))
+		for n := 0; n < size && err == nil; n++ {
 			_, err = io.WriteString(w, block)
 		}
 	}
@@ -84,6 +119,8 @@ func unending(head, text string) func(io.Writer) {
 
 func playlistBombs() []Bomb {
 	grown := new(atomic.Int64)
+	live := mediaHead + strings.Repeat("#EXTINF:1,\nb.ts\n", 5)
+	master := written("#EXTM3U\n", 100, "#EXT-X-STREAM-INF:BANDWIDTH=9%d\nb%[1]d.m3u8\n", "")
 	return []Bomb{
 		under(longPath, worst(playlist("hls: a master of 4 MiB under a long path", written("#EXTM3U\n", 80_000, "#EXT-X-STREAM-INF:BANDWIDTH=9%d,RESOLUTION=1x1\nb\n", ""), sendSegment))),
 		under(longPath, worst(playlist("hls: 381 000 segments under a long path", recording(381_000, "#EXTINF:\nb\n"), sendSegment))),
@@ -98,19 +135,12 @@ func playlistBombs() []Bomb {
 		}, sendSegment),
 		playlist("hls: a line without end", unending(mediaHead+"#EXTINF:1,", "x"), sendSegment),
 		playlist("hls: a playlist without end", unending(mediaHead, "#EXTINF:1,\nb.ts\n"), sendSegment),
-		{Name: "hls: a playlist of 400 MB by gzip", file: ".m3u8", serve: func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Encoding", "gzip")
-			w.Header().Set("Content-Type", "application/vnd.apple.mpegurl")
-			z := gzip.NewWriter(w)
-			_, _ = io.WriteString(z, mediaHead)
-			block := strings.Repeat("#EXTINF:1,\nb.ts\n", 65_536)
-			for range 400 {
-				if _, err := io.WriteString(z, block); err != nil {
-					return
-				}
-			}
-			_ = z.Close() // nobody is there any more
-		}},
+		listed("hls: a playlist of 400 MB by gzip", zipped(filled(mediaHead, "#EXTINF:1,\nb.ts\n", 400)), sendSegment),
+		listed("hls: a live playlist of 40 million lines that zeros end, by gzip", zipped(filled(live, "#\x00", 79)), sendSegment),
+		listed("hls: a live playlist of 40 million lines that carriage returns end, by gzip", zipped(filled(live, "#\r", 79)), sendSegment),
+		listed("hls: a live playlist of keys with 27 million attributes, by gzip", zipped(filled(live, "#EXT-X-KEY:"+strings.Repeat("a=,", 5000)+"METHOD=AES-128\n", 79)), sendSegment),
+		playlist("hls: a master of 100 variants of 79 MiB by gzip", master, zipped(filled(mediaHead, "#\x00", 79))),
+		playlist("hls: a master of 100 variants of 400 MB by gzip", master, zipped(filled(mediaHead, "#\x00", 400))),
 		playlist("hls: segments that are bombs", recording(100, "#EXTINF:1,\nb%d.mp4\n"), func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(edits(60, 1_000_000)().Bytes())
 		}),

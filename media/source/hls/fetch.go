@@ -163,7 +163,7 @@ func (f *fetcher) playlist(ctx context.Context, address string) (Playlist, error
 // again fetches the newest of a live playlist that is known.
 func (f *fetcher) again(ctx context.Context, address string, known *list) (Playlist, error) {
 	var head http.Header
-	if known.size >= worthPacking {
+	if known.work >= worthPacking {
 		head = http.Header{"Accept-Encoding": {"gzip"}}
 	}
 	return f.readPlaylist(ctx, address, 2*mostLive, head)

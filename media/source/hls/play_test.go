@@ -318,8 +318,82 @@ func TestARecordingWhoseAddressesAreTooLongSaysSo(t *testing.T) {
 	for _, path := range []string{"/a.m3u8", "/event.m3u8"} {
 		_, err := openList(t.Context(), n, media.SourceRequest{Mode: media.ModeVOD}, path)
 		require.Equal(t, media.KindSourceTooLarge, media.KindOf(err))
-		require.ErrorContains(t, err, "43200 segments: at most 100000 are taken, with 32 MiB of addresses")
+		require.ErrorContains(t, err, "43200 segments: at most 100000 are taken, with 16 MiB of addresses")
 	}
+}
+
+func TestTheAddressesOfARecordingsPictureAndSoundAreBoundedTogether(t *testing.T) {
+	for name, c := range map[string]struct {
+		address int
+		kind    media.Kind
+	}{"7 MB each": {700, 0}, "10 MB each": {1000, media.KindSourceTooLarge}} {
+		t.Run(name, func(t *testing.T) {
+			n := &net{files: map[string]string{
+				"/a.m3u8": "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"s\",URI=\"s.m3u8\"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"g\"\nv.m3u8\n",
+				"/v.m3u8": segments(10_000, c.address) + "#EXT-X-ENDLIST\n",
+				"/s.m3u8": segments(10_000, c.address) + "#EXT-X-ENDLIST\n",
+			}}
+			n.files["/"+strings.Repeat("a", c.address)] = second(0)
+			s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+			if c.kind == 0 {
+				require.NoError(t, err)
+				require.NoError(t, s.Close())
+				return
+			}
+			require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+			require.ErrorContains(t, err, "16 MiB of addresses")
+		})
+	}
+}
+
+func TestAMasterCostsNoMoreTextThanAFewPlaylists(t *testing.T) {
+	comments := "#EXTM3U\n" + strings.Repeat("#"+strings.Repeat("a", 9998)+"\n", 4500)
+	for name, c := range map[string]struct {
+		variant string
+		asked   int
+		kind    media.Kind
+	}{
+		"90 MB each":                            {comments + comments, 1, media.KindSourceTooLarge},
+		"45 MB each that hold nothing":          {comments + "#EXT-X-ENDLIST\n", 2, media.KindSourceInvalid},
+		"45 MB each, too big and not saying so": {comments + "#EXTINF:1,\n0.seg\n#EXT-X-ENDLIST\n", 2, 0},
+		"a few bytes each that hold nothing":    {"#EXTM3U\n#EXT-X-ENDLIST\n", mostVariants, media.KindSourceInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := &net{files: map[string]string{"/a.m3u8": "#EXTM3U\n" + strings.Repeat("#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n", mostVariants), "/v.m3u8": c.variant, "/0.seg": second(0)}}
+			s, err := openList(t.Context(), n, media.SourceRequest{Bounds: media.Bounds{Long: 9, Short: 9}}, "/a.m3u8")
+			require.Equal(t, c.asked, n.count("/v.m3u8"))
+			if c.kind == 0 {
+				require.NoError(t, err)
+				require.NoError(t, s.Close())
+				return
+			}
+			require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+		})
+	}
+}
+
+// cutOff answers with a text and breaks off.
+type cutOff struct{ text string }
+
+func (c cutOff) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(io.MultiReader(strings.NewReader(c.text), failing{})), Header: http.Header{}, Request: r}, nil
+}
+
+func TestALookThatFailsPutsTheNextOffByWhatItRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		small, err := parse("#EXTM3U\n#EXTINF:1,\n0.seg\n")
+		require.NoError(t, err)
+		text := "#EXTM3U\n" + strings.Repeat("#"+strings.Repeat("a", 9998)+"\n", 4500)
+		u := &updates{f: &fetcher{client: &http.Client{Transport: cutOff{text}}, explain: explain, silence: time.Minute}, address: "http://a.example/a.m3u8", list: small}
+		u.begin()
+		for _, after := range []float64{1, 5.4} { // 45 MB at 8 MiB a second
+			began := time.Now()
+			came, err := u.await(t.Context())
+			require.NoError(t, err)
+			require.False(t, came)
+			require.InDelta(t, after, time.Since(began).Seconds(), 0.1)
+		}
+	})
 }
 
 func TestALiveStreamThatHasGoneOnWithoutUsIsTakenWhereItIs(t *testing.T) {

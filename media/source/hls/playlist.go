@@ -1,7 +1,6 @@
 package hls
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"fmt"
@@ -39,14 +38,18 @@ const (
 const (
 	// mostVariants are looked at, and as many renditions.
 	mostVariants = 100
-	// mostSegments are those of a recording, and mostKept the bytes of their addresses: a
-	// day in segments of one second has 86 400; ten hours in segments of two, each signed
-	// with 1.5 kB, have 27 MB. Of a live stream the newest are kept.
+	// mostSegments are those of a recording, and mostKept the bytes of their addresses,
+	// with those of the sound beside it: a day in segments of one second has 86 400; six
+	// hours in segments of two, each signed with 1.5 kB, have 16 MB. Of a live stream the
+	// newest are kept.
 	mostSegments, mostLive = 100_000, 500
-	mostKept               = 32 << 20
+	mostKept               = 16 << 20
 	// mostRate is how many bytes a second a live playlist may cost that is read again and
 	// again: 16 MB each two seconds.
 	mostRate = 8 << 20
+	// lineCost is how many bytes of a long line are read in the time that a line takes, or
+	// an attribute of a key.
+	lineCost = 20
 	// mostLine is how long a line may be.
 	mostLine = 16 << 10
 	// No sum of what a hostile playlist says overflows.
@@ -96,7 +99,8 @@ type list struct {
 	kind     string        // EVENT, VOD or nothing
 	total    int           // segments that it names
 	cut      bool          // the newest alone are there
-	size     int64         // bytes of its text
+	kept     int           // bytes of its addresses, and of the keys and sections beside them
+	work     int64         // of reading it: bytes of its text, and lineCost for each line and attribute of a key
 }
 
 func (l *list) length() time.Duration {
@@ -118,7 +122,7 @@ func (l *list) keepNewest() {
 
 // tooLong is of a recording that is not there as a whole.
 func (l *list) tooLong() error {
-	words := fmt.Sprintf("its playlist is too long, with %d segments: at most %d are taken, with %d MiB of addresses", l.total, mostSegments, mostKept>>20)
+	words := fmt.Sprintf("its playlist is too long, with %d segments: at most %d are taken, with %d MiB of addresses, its sound's included", l.total, mostSegments, mostKept>>20)
 	return &media.Error{Kind: media.KindSourceTooLarge, Op: opPlaylist, Err: media.Because(words, nil)}
 }
 
@@ -126,7 +130,6 @@ func (l *list) tooLong() error {
 type reader struct {
 	list            *list
 	most            int     // segments that are kept
-	kept            int     // bytes of what they are kept with
 	next            segment // the one to come
 	info            bool    // the address to come is a segment's
 	sequence, clock uint64
@@ -157,10 +160,11 @@ func (r *reader) take(line string) error {
 			r.clock++
 		}
 	case tagKey:
-		r.kept += len(value)
+		r.list.kept += len(value)
+		r.list.work += lineCost * int64(strings.Count(value, ","))
 		return r.takeKey(value)
 	case tagInitial:
-		r.kept += len(value)
+		r.list.kept += len(value)
 		r.initial = &initial{uri: attribute(value, "URI"), part: partOf(attribute(value, "BYTERANGE")), key: r.key}
 	default:
 		r.takeWhole(tag, value)
@@ -216,51 +220,55 @@ func (r *reader) add(uri string) {
 	if !r.time.IsZero() {
 		r.time = r.time.Add(s.length)
 	}
-	if len(r.list.segments) == r.most || r.kept > mostKept { // too many, or of a live stream
+	if len(r.list.segments) == r.most || r.list.kept > mostKept { // too many, or of a live stream
 		r.list.keepNewest()
-		r.kept = 0
+		r.list.kept = 0
 	}
 	r.list.segments = append(r.list.segments, s)
-	r.kept += len(uri)
+	r.list.kept += len(uri)
 	r.list.total++
 	r.last, r.next, r.info = s, segment{}, false
 }
 
-// lines are a playlist's: a line feed, a carriage return and a zero end one, no blank
-// stands around it, and none is empty. An error is from's.
+// lines are a playlist's, empty ones too: a line feed, a carriage return and a zero end
+// one, and no blank stands around it. Of one that is too long the begin is there. An
+// error is from's.
 func lines(from io.Reader) iter.Seq2[string, error] {
-	goesOn := false // what comes is of a line that is too long
-	split := func(data []byte, atEnd bool) (int, []byte, error) {
-		line, ended := data, false
-		for _, c := range []byte("\n\r\x00") {
-			if i := bytes.IndexByte(line, c); i >= 0 {
-				line, ended = line[:i], true
-			}
-		}
-		read := len(line)
-		switch {
-		case ended:
-			read++
-		case !atEnd && len(data) < mostLine || len(data) == 0:
-			return 0, nil, nil
-		}
-		if goesOn {
-			line = line[:0]
-		}
-		goesOn = !ended
-		return read, line, nil
-	}
 	return func(yield func(string, error) bool) {
-		all := bufio.NewScanner(from)
-		all.Buffer(make([]byte, mostLine), mostLine)
-		all.Split(split)
-		for all.Scan() {
-			if line := bytes.Trim(all.Bytes(), " \t\v\f"); len(line) > 0 && !yield(string(line), nil) {
-				return
-			}
+		var line []byte
+		give := func() bool {
+			text := string(bytes.Trim(line, " \t\v\f"))
+			line = line[:0]
+			return yield(text, nil)
 		}
-		if err := all.Err(); err != nil {
-			yield("", err)
+		for buf := make([]byte, mostLine); ; {
+			n, err := from.Read(buf)
+			endLines(buf[:n])
+			for part := range bytes.SplitAfterSeq(buf[:n], []byte{'\n'}) {
+				text, ended := bytes.CutSuffix(part, []byte{'\n'})
+				line = append(line, text[:min(len(text), mostLine-len(line))]...)
+				if ended && !give() {
+					return
+				}
+			}
+			if err == nil {
+				continue
+			}
+			if give() && err != io.EOF {
+				yield("", err)
+			}
+			return
+		}
+	}
+}
+
+// endLines makes line feeds of what else ends a line. It looks at no byte twice for one.
+func endLines(text []byte) {
+	for _, end := range []byte("\r\x00") {
+		for at, i := 0, 0; i >= 0; at += i + 1 {
+			if i = bytes.IndexByte(text[at:], end); i >= 0 {
+				text[at+i] = '\n'
+			}
 		}
 	}
 }

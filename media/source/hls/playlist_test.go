@@ -173,7 +173,8 @@ func TestARecordingIsKeptAsAWholeAndOfALiveStreamTheNewestSegments(t *testing.T)
 		cut               bool
 	}{
 		"a day of segments of one second":                 {86_400, 40, false},
-		"ten hours of signed segments of two seconds":     {18_000, 1500, false},
+		"six hours of signed segments of two seconds":     {10_800, 1500, false},
+		"twelve hours of them":                            {21_600, 1500, true},
 		"more segments than are taken":                    {mostSegments + 10, 1, true},
 		"a day of signed segments of two seconds, 1.5 kB": {43_200, 1500, true},
 	} {
@@ -204,8 +205,63 @@ func TestALargeLivePlaylistIsReadLessOftenAndBegunFurtherFromItsEnd(t *testing.T
 	require.EqualValues(t, 5+7200-3, small.liveStart())
 	large, err := parse(segments(43_200, 1500))
 	require.NoError(t, err)
-	require.InDelta(t, 7.8, large.step().Seconds(), 0.1, "62 MiB, 8 a second")
+	require.InDelta(t, 8, large.step().Seconds(), 0.1, "62 MiB and 86 400 lines, 8 MiB a second")
 	require.EqualValues(t, 5+43_200-10, large.liveStart(), "two looks and a half: 20 s")
+}
+
+func TestAPlaylistOfShortLinesIsReadAgainLessOften(t *testing.T) {
+	long, err := parse("#EXTM3U\n" + strings.Repeat(strings.Repeat("#", 1<<10-1)+"\n", 1<<10))
+	require.NoError(t, err)
+	require.InDelta(t, 0.125, cost(long.work).Seconds(), 0.01, "1 MiB, 8 a second")
+	for _, line := range []string{"#\x00", "#\r", "#\n", "\n", "#EXT-X-KEY:" + strings.Repeat("a=,", 5000) + "\n"} {
+		short, err := parse("#EXTM3U\n" + strings.Repeat(line, 1<<20/len(line)))
+		require.NoError(t, err)
+		require.Greater(t, cost(short.work), 900*time.Millisecond, "lines of %.20q", line)
+	}
+}
+
+// inParts gives its text in so many bytes at a time.
+type inParts struct {
+	text string
+	size int
+}
+
+func (p *inParts) Read(b []byte) (int, error) {
+	n := copy(b, p.text[:min(p.size, len(p.text))])
+	if p.text = p.text[n:]; n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func TestLinesAreTheSameHoweverTheyCome(t *testing.T) {
+	long := strings.Repeat("x", mostLine)
+	text := "#EXTM3U\r\n\x00 a \rb\x00c\td\n" + long + "left out\ne\v\n" + long + "\n\n\x00f"
+	for _, size := range []int{1, 2, 3, 100, mostLine - 1, mostLine, mostLine + 1, len(text)} {
+		var got []string
+		for line, err := range lines(&inParts{text, size}) {
+			require.NoError(t, err)
+			if line != "" {
+				got = append(got, line)
+			}
+		}
+		require.Equal(t, []string{"#EXTM3U", "a", "b", "c\td", long, "e", long, "f"}, got, "%d bytes at a time", size)
+	}
+}
+
+func BenchmarkPlaylist(b *testing.B) {
+	for name, text := range map[string]string{
+		"signed segments": segments(5_600, 1500),
+		"zeros end lines": "#EXTM3U\n" + strings.Repeat("#\x00", 4<<20),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				_, err := parse(text)
+				require.NoError(b, err)
+			}
+		})
+	}
 }
 
 func TestALiveStreamBeginsThreeSegmentsBeforeItsEnd(t *testing.T) {

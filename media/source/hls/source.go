@@ -37,7 +37,8 @@ type Config struct {
 const opOpen = "open source"
 
 // mostUnplayed is how many variants are opened of which none can be played: each may
-// cost what a source may.
+// cost what a source may. Nor is another looked at when the playlists before were as
+// much to read as one may be.
 const mostUnplayed = 3
 
 var (
@@ -61,6 +62,7 @@ type Source struct {
 	info     media.SourceInfo
 	chains   []*chain
 	timeline *timeline // of a recording; else nil
+	looked   int64     // work of reading the playlists that were opened
 	delay    clock.SoundDelay
 	ahead    clock.Ahead
 
@@ -100,7 +102,8 @@ func (s *Source) open(p Playlist) error {
 	opened := 0 // that hold what cannot be played
 	for i, v := range m.variants {
 		err := s.openVariant(p, m, v)
-		if err == nil && v.width == 0 && i+1 < len(m.variants) && s.tooBig() {
+		last := i+1 == len(m.variants) || s.looked >= mostText
+		if err == nil && v.width == 0 && !last && s.tooBig() {
 			s.log.Info("another variant is looked at, for this one is too big")
 			if err = s.stop(); err != nil {
 				return err
@@ -114,7 +117,7 @@ func (s *Source) open(p Playlist) error {
 		if len(s.chains) > 0 {
 			opened++
 		}
-		if !passable(err) || opened == mostUnplayed {
+		if !passable(err) || opened == mostUnplayed || last {
 			return first
 		}
 		if err := s.stop(); err != nil {
@@ -123,6 +126,13 @@ func (s *Source) open(p Playlist) error {
 		s.log.Warn("another variant is taken", "error", err)
 	}
 	return first
+}
+
+// playlist fetches one to open it.
+func (s *Source) playlist(address string) (Playlist, error) {
+	p, err := s.fetcher.playlist(s.ctx, address)
+	s.looked += p.work()
+	return p, err
 }
 
 // passable says whether another variant may do where one failed. None does without a
@@ -149,7 +159,7 @@ func (s *Source) openVariant(at Playlist, m *master, v variant) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.fetcher.playlist(s.ctx, address)
+	p, err := s.playlist(address)
 	if err != nil {
 		return err
 	}
@@ -189,7 +199,7 @@ func (s *Source) openWith(p Playlist, sounds []rendition, chosen int) error {
 		main.choice.Audio = ""
 	}
 	if len(sounds) > 0 && sounds[chosen].uri != "" {
-		own, err := s.fetcher.playlist(s.ctx, sounds[chosen].uri)
+		own, err := s.playlist(sounds[chosen].uri)
 		if err != nil {
 			return err
 		}
@@ -204,10 +214,12 @@ func (s *Source) openWith(p Playlist, sounds []rendition, chosen int) error {
 	if main.list.recorded() || s.request.Mode == media.ModeVOD {
 		s.timeline = &timeline{}
 	}
+	kept := 0
 	for _, c := range s.chains {
+		kept += c.list.kept
 		if s.timeline == nil {
 			c.list.keepNewest()
-		} else if c.list.cut {
+		} else if c.list.cut || kept > mostKept {
 			return c.list.tooLong()
 		}
 	}

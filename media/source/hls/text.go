@@ -45,6 +45,14 @@ type Playlist struct {
 	refused error // why it cannot be played
 }
 
+// work is what reading it was, as list has it, also of one that could not be read.
+func (p Playlist) work() int64 {
+	if p.list == nil {
+		return 0
+	}
+	return p.list.work
+}
+
 // Read reads a playlist from an answer, whose body comes from body. The error is
 // ErrNoPlaylist, an *media.Error, or body's own.
 func Read(answer *http.Response, body io.Reader) (Playlist, error) {
@@ -66,7 +74,7 @@ func read(answer *http.Response, body io.Reader, most int) (Playlist, error) {
 	if err == nil && text.read > mostText {
 		err = &media.Error{Kind: media.KindSourceTooLarge, Op: opPlaylist, Err: errLong}
 	}
-	p.list.size = text.read
+	p.list.work += text.read
 	return p, err
 }
 
@@ -78,6 +86,9 @@ func (p *Playlist) take(text io.Reader, most int) error {
 	for line, err := range lines(text) {
 		if err != nil {
 			return err
+		}
+		if p.list.work += lineCost; line == "" {
+			continue
 		}
 		if p.master == nil && p.refused == nil {
 			p.refused = r.take(line)

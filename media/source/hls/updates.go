@@ -34,11 +34,12 @@ type updates struct {
 
 	asked  time.Time
 	grown  time.Time
-	still  bool // it did not grow at the last look
-	failed int  // looks in a row
+	work   int64 // of the last look, also of one that failed
+	still  bool  // it did not grow at the last look
+	failed int   // looks in a row
 }
 
-func (u *updates) begin() { u.asked, u.grown = time.Now(), time.Now() }
+func (u *updates) begin() { u.asked, u.grown, u.work = time.Now(), time.Now(), u.list.work }
 
 // await asks for the playlist again when it is time to; came says whether it was there.
 func (u *updates) await(ctx context.Context) (came bool, err error) {
@@ -46,7 +47,7 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 	if u.still {
 		wait /= 2
 	}
-	timer := time.NewTimer(time.Until(u.asked.Add(min(max(wait, shortestWait, u.list.cost()), longestWait))))
+	timer := time.NewTimer(time.Until(u.asked.Add(min(max(wait, shortestWait, cost(u.work)), longestWait))))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -55,6 +56,7 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 	}
 	u.asked = time.Now()
 	p, err := u.f.again(ctx, u.address, u.list)
+	u.work = p.work()
 	if err = cmp.Or(err, p.refused); err != nil {
 		if u.failed++; ctx.Err() != nil || u.failed >= mostMissing || media.KindOf(err) != media.KindSourceUnavailable && media.KindOf(err) != media.KindSourceNotFound {
 			return false, err
@@ -91,10 +93,12 @@ func (l *list) liveStart() uint64 {
 
 // step is how much of a live stream comes at once: a segment, or those of the time
 // between two looks at a large playlist.
-func (l *list) step() time.Duration { return max(l.longest(), l.cost()) }
+func (l *list) step() time.Duration { return max(l.longest(), cost(l.work)) }
 
-// cost is how long after a look the next one may be, by the playlist's size.
-func (l *list) cost() time.Duration { return time.Duration(l.size) * time.Second / mostRate }
+// cost is how long after a look the next one may be, by what it was to read it.
+func cost(work int64) time.Duration {
+	return min(time.Duration(work)*time.Second/mostRate, longestWait)
+}
 
 // longest is the length of the longest segment; what a playlist says of it may be far
 // too much.
