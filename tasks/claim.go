@@ -79,7 +79,7 @@ func (w *Worker) claimAll(asked []claimant) ([]claimed, error) {
 		switch {
 		case w.has(c.lease.ID), c.prepared == nil && (twice[c.lease.ID] || w.prepares(c.lease)):
 			err = errClaimedTwice
-		case err == nil && c.prepared != nil:
+		case err == nil: // what was true when the task came may have changed while it waited
 			err = w.refusal()
 		}
 		twice[c.lease.ID] = true

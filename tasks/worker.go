@@ -107,7 +107,7 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	if err != nil {
 		w.Metrics.Refused(err)
 	}
-	if !errors.Is(err, errClaimedTwice) && !isAway(err) { // which say nothing of the push
+	if !errors.Is(err, errClaimedTwice) && !errors.Is(err, ErrUnsure) && !isAway(err) { // which say nothing of the push
 		w.carried.keep(t, errors.Is(err, ErrKept))
 	}
 	if a == nil {
