@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
@@ -325,4 +326,22 @@ func TestALookAtASourceIsAnsweredWhereNothingMoreFitsAndTakesNoCores(t *testing.
 		w.worker.look(t.Context(), Question{ID: "q", Spec: of("looked at").Spec})
 		require.Zero(t, w.worker.carried.place(Lease{}).Taken)
 	})
+}
+
+func TestAnAttemptThatHasEndedCostsNothingAnyMoreWhenThoseWhoWaitForItAreTold(t *testing.T) {
+	w := &world{store: newFakeStore(of("a"))}
+	w.worker = NewWorker(w.config("w1", lingerIn("")))
+	w.handle(Task{ID: "a", Epoch: 1})
+	var all []*attempt
+	taken := func() Cost { return w.worker.carried.place(Lease{}).Taken }
+	require.Eventually(t, func() bool { all = w.worker.snapshot(); return len(all) == 1 && taken() > 0 }, time.Minute, time.Millisecond)
+	w.worker.mu.Lock() // nobody is told
+	all[0].cancel(media.ErrLost)
+	free := func() bool { return taken() == 0 }
+	if !assert.Eventually(t, free, 10*time.Second, time.Millisecond) {
+		w.worker.mu.Unlock()
+		return
+	}
+	w.worker.mu.Unlock()
+	<-all[0].done
 }

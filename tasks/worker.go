@@ -113,8 +113,8 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	if a == nil {
 		return err
 	}
-	defer w.carried.end(a.lease)
 	defer w.forget(a)
+	defer w.carried.end(a.lease) // before: who waits for the end is to find the cores free
 	base, cancel := w.closing.under(context.WithoutCancel(ctx))
 	defer cancel()
 	w.run(base, a)
