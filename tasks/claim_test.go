@@ -181,3 +181,24 @@ func TestAClaimThatWaitedForAnOlderAttemptIsRefusedByAWorkerThatGoesAwayOrWasCut
 		})
 	}
 }
+
+func TestTheTaskOfAnOlderAttemptIsDoneWithWhereALaterOneRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		later := of("a")
+		later.Epoch = 2
+		w := newWorldFor(100, playFor(time.Hour), later)
+		defer w.close()
+		older := Lease{ID: "a", Epoch: 1, Worker: w.worker.Name}
+		prepared := w.worker.newAttempt(older, Claimed{Push: of("a")})
+		require.NoError(t, w.worker.prepare(prepared))
+		w.handle(Task{ID: "a", Epoch: 2})
+		synctest.Wait()
+		require.Equal(t, 1, w.worker.Running())
+		answers, err := w.worker.claimAll([]claimant{{lease: older, prepared: prepared}})
+		require.NoError(t, err)
+		require.ErrorIs(t, answers[0].err, ErrStale)
+		begin := time.Now()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		require.Zero(t, time.Since(begin), "it takes no place in the queue until the push ends")
+	})
+}

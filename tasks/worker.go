@@ -98,6 +98,9 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 		w.tellRefused(ctx, t, err)
 		return err
 	}
+	if running != nil && running.lease.Epoch > t.Epoch {
+		return nil // there is nothing to claim any more
+	}
 	if running != nil { // delivered twice: wait with the one that runs
 		<-running.done
 		return running.outcome()
@@ -121,7 +124,7 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	return a.outcome()
 }
 
-// admit takes a slot, or returns the attempt that runs here already.
+// admit takes a slot, or returns the attempt, or a later one, that runs here already.
 func (w *Worker) admit(t Task) (*attempt, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
