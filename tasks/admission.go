@@ -27,7 +27,8 @@ const (
 	GiveWayAfter = 5 * time.Minute
 	GiveWayTime  = 30 * time.Second
 	// LargerTime is how long a push that is larger than a whole worker waits for a larger
-	// one that is there, which may be full for ever. Then an empty one takes it.
+	// one that is there, which may be full for ever, once it is known to be. Then an empty
+	// one takes it. What has left its room does not wait.
 	LargerTime = time.Minute
 	// keptEvery is how often a worker takes the task that it keeps its cores for. It comes
 	// again in 1 to 1.5 s: in between other workers see it, where it may fit by now. The

@@ -216,7 +216,7 @@ func TestAPushLargerThanAWorkerRunsAloneAndIsWarned(t *testing.T) {
 func TestWhatIsLargerThanAnEmptyWorkerIsGivenBackForALargerOneAndDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := of("large")
-		p.CreatedAt = time.Now()
+		p.CreatedAt = time.Now().Add(-LargerTime) // it has queued for that long
 		r := newRecoding(map[string]int{"large": 199})
 		w := newCounted(r, p)
 		defer w.close()

@@ -167,7 +167,7 @@ func TestAClaimThatWaitedForAnOlderAttemptIsRefusedByAWorkerThatGoesAwayOrWasCut
 			first := w.handle(Task{ID: "a", Epoch: 1})
 			time.Sleep(1500 * time.Millisecond)
 			w.store.set(func(s *fakeStore) { s.pushes["a"] = Push{ID: "a", State: Queued, Desired: DesiredRun, Epoch: 2} }) // taken over
-			time.Sleep(3250 * time.Millisecond) // it knows since 2 s, and ends after 7
+			time.Sleep(3250 * time.Millisecond)                                                                             // it knows since 2 s, and ends after 7
 			w.worker.carried.keep(Task{ID: "a", Epoch: 2}, true)
 			second := w.handle(Task{ID: "a", Epoch: 2})
 			synctest.Wait() // it waits
