@@ -286,6 +286,27 @@ func TestADrainLosesNoSuccessorToRedisThatIsAwayForTwoSeconds(t *testing.T) {
 	}
 }
 
+func TestOnePushThatIsHandedOverWaitsForRedisThatIsAwayForTwoSecondsAsManyDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		p.open = 5 * time.Second
+		defer p.close()
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		a := p.worker.snapshot()[0]
+		drained := p.drain()
+		p.hear(t)
+		time.Sleep(askAgain - 10*time.Millisecond) // it has not been announced again
+		p.store.set(func(s *fakeStore) { s.away = true })
+		time.Sleep(2 * time.Second)
+		p.store.set(func(s *fakeStore) { s.away = false })
+		time.Sleep(storeTime - 2*time.Second)
+		require.NoError(t, a.cause(), "it is in its room")
+		<-drained
+		require.Len(t, p.store.successors, 1)
+	})
+}
+
 // many is a pair whose first worker publishes n pushes.
 func many(n int) *pair {
 	pushes := make([]Push, n)
