@@ -266,7 +266,8 @@ func Waitings() []Waiting {
 
 // SweepStore finds and takes over pushes whose worker is not there.
 type SweepStore interface {
-	// Expired lists pushes whose lease is over by Redis time, at most limit.
+	// Expired lists pushes whose lease is over by Redis time, at most limit, of which few
+	// are queued.
 	Expired(ctx context.Context, limit int) ([]Expired, error)
 	// Takeover moves an expired push to Queued under the next epoch, ends it
 	// as Stopped when desired=stop, or as Failed when a held push gets its
