@@ -173,8 +173,12 @@ func (w *Worker) measured(at time.Time, used time.Duration) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.strain.look(at, used, c.capacity.Cores) {
-		w.Log.Warn("the use of cores has changed what is taken", "used_up", c.strain.busy, "cores", c.capacity.Cores)
+	switch {
+	case !c.strain.look(at, used, c.capacity.Cores):
+	case c.strain.busy:
+		w.Log.Warn("nothing new is taken: the cores are used up", "cores", c.capacity.Cores)
+	default:
+		w.Log.Info("new pushes are taken again: the cores are not used up any more", "cores", c.capacity.Cores)
 	}
 }
 
@@ -225,8 +229,8 @@ func (w *Worker) Wanted(goesOn bool) (Task, bool) {
 	return w.carried.wanted(goesOn)
 }
 
-// Missing says that nothing waits in the queue of what Wanted returned: its push runs
-// elsewhere or has ended.
+// Missing says that nothing comes from the queue of what Wanted returned: its push runs
+// elsewhere or has ended, or the queue is paused.
 func (w *Worker) Missing(t Task) { w.carried.missing(t) }
 
 // fits says whether a, whose plan is known, may be played here. It is asked before

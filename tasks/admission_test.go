@@ -1,7 +1,10 @@
 package tasks
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -130,6 +133,8 @@ func TestAWorkerThatUsesUpItsCoresTakesOnlyWhatMustGoOn(t *testing.T) {
 		w := &world{store: newFakeStore(of("new"), goesOn)}
 		c := w.config("w1", newRecoding(nil))
 		c.Slots, c.Capacity = 50, Capacity{Cores: 2, Speed: 100 * LeastCost}
+		var log bytes.Buffer
+		c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		c.CPU = func() time.Duration { return time.Since(began) * time.Duration(rate.Load()) / 100 }
 		rate.Store(195)
 		w.worker = NewWorker(c)
@@ -157,6 +162,8 @@ func TestAWorkerThatUsesUpItsCoresTakesOnlyWhatMustGoOn(t *testing.T) {
 		rate.Store(100) // it has used less than was told before
 		time.Sleep(strainTime + 2*renewEvery)
 		require.True(t, w.worker.Takes(false))
+		synctest.Wait()
+		require.Equal(t, 1, strings.Count(log.String(), "cores are used up"), "that it is over is no trouble")
 	})
 }
 
