@@ -257,10 +257,14 @@ func (a *attempt) cost() Cost {
 	return a.costLocked(0)
 }
 
-// costLocked is cost, with so much being sent.
+// costLocked is cost, with so much being sent; while nothing is, with what the attempt
+// before has sent.
 func (a *attempt) costLocked(sent media.BitsPerSecond) Cost {
 	if a.plan == nil {
 		return max(a.push.Cost, LeastCost)
+	}
+	if sent <= 0 {
+		sent = lastProgress(a.push).Bitrate
 	}
 	return costOf(a.source, a.plan, a.push.Spec.Options.Video, sent)
 }

@@ -352,3 +352,15 @@ func TestAnAttemptThatHasEndedCostsNothingAnyMoreWhenThoseWhoWaitForItAreTold(t 
 	w.worker.mu.Unlock()
 	<-all[0].done
 }
+
+func TestACopyCostsInItsNextWorkerWhatItsBitRateWasInTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := of("a")
+		p.Epoch, p.StartedAt, p.Progress = 2, time.Now(), &media.Progress{Bitrate: 20_000_000}
+		w := newCounted(newRecoding(nil), p)
+		defer w.close()
+		w.handle(Task{ID: "a", Epoch: 2})
+		synctest.Wait()
+		require.Equal(t, LeastCost+Cost(bitCost*18_000_000), w.worker.carried.place(Lease{}).Taken, "its source does not tell, and nothing is sent yet")
+	})
+}

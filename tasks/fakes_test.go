@@ -233,7 +233,7 @@ func (s *fakeStore) renew(r Renewal) Verdict {
 		p.Progress = &r.Progress
 	}
 	p.Source, p.Plan = cmp.Or(r.Source, p.Source), cmp.Or(r.Plan, p.Plan)
-	if r.Plan != nil {
+	if r.Plan != nil || !r.Started.IsZero() {
 		p.Cost = r.Cost
 	}
 	if r.Warnings != nil {

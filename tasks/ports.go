@@ -111,7 +111,7 @@ type Renewal struct {
 	Settled  bool          // this attempt has published for long enough to clear the push's strikes
 	Source   *SourceReport // nil when unchanged
 	Plan     *media.Plan   // nil when unchanged
-	Cost     Cost          // stored with Plan
+	Cost     Cost          // stored with Plan, and once it has started
 	Warnings []Warning     // all of them; nil when unchanged
 	Trouble  *Trouble      // nil when unchanged; the zero Trouble: it is over
 	Events   []Event       // new ones; stored once by Epoch and Seq

@@ -41,6 +41,13 @@ func testCapacity(s *subject) {
 	require.NoError(s.t, claim(0, 10), "what is larger than a worker runs in an empty one")
 }
 
+func testCostOfWhatIsSent(s *subject) {
+	l := s.claimed()
+	s.costs(l, tasks.LeastCost)
+	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Cost: 2 * tasks.LeastCost}))
+	require.Equal(s.t, 2*tasks.LeastCost, s.Get(id).Cost)
+}
+
 // appearWith lets a worker be there that has cores for so much.
 func (s *subject) appearWith(worker string, limit tasks.Cost, state tasks.WorkerState) {
 	s.t.Helper()
@@ -91,7 +98,7 @@ func testLargerWaitsNoLonger(s *subject) {
 func testLargerGoesOn(s *subject) {
 	l := s.claimed()
 	s.costs(l, 60*tasks.LeastCost)
-	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now()}))
+	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Cost: 60 * tasks.LeastCost}))
 	s.appearWith("large", 60*tasks.LeastCost, tasks.WorkerReady)
 	announced, err := s.Announce(s.ctx(), l)
 	require.NoError(s.t, err)
