@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -175,7 +176,7 @@ func TestAClaimThatWaitedForAnOlderAttemptIsRefusedByAWorkerThatGoesAwayOrWasCut
 			require.ErrorIs(t, <-second, want)
 			require.NoError(t, <-first)
 			require.Equal(t, Queued, FakeStore{w.store}.Get("a").State)
-			if want == ErrUnsure {
+			if errors.Is(want, ErrUnsure) {
 				require.Equal(t, 1, w.worker.carried.keepsFor(), "that says nothing of the push")
 			}
 		})
