@@ -58,11 +58,13 @@ local lacks = taken + cost - limit
 local function since(field)
   return t - (tonumber(redis.call('HGET', k.push, field) or '') or t)
 end
+local largest -- worker that stays, once it is known
 -- larger says whether a push that is larger than this worker is to wait for one that it
 -- fits in. That one may be full for ever, so that what has left its room goes on at once.
 local function larger()
   if cost <= limit or rec.started ~= '' and not held or since('waiting_since') >= tonumber(ARGV[19]) then return false end
-  return fleet(KEYS[11], KEYS[12], k.active, sealed_with(redis.call('GET', k.secret)), 1, t).largest >= cost
+  largest = largest or fleet(KEYS[11], KEYS[12], k.active, sealed_with(redis.call('GET', k.secret)), 1, t).largest
+  return largest >= cost
 end
 -- What is larger than every worker fits where nothing is.
 local function too_much()
