@@ -27,7 +27,8 @@ const (
 	GiveWayAfter = 5 * time.Minute
 	GiveWayTime  = 30 * time.Second
 	// LargerTime is how long a push that is larger than a whole worker waits for a larger
-	// one that is there, which may be full for ever. Then an empty one takes it.
+	// one that is there, which may be full for ever, once it is known to be. Then an empty
+	// one takes it. What has left its room does not wait.
 	LargerTime = time.Minute
 	// keptEvery is how often a worker takes the task that it keeps its cores for. It comes
 	// again in 1 to 1.5 s: in between other workers see it, where it may fit by now. The
@@ -172,8 +173,12 @@ func (w *Worker) measured(at time.Time, used time.Duration) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.strain.look(at, used, c.capacity.Cores) {
-		w.Log.Warn("the use of cores has changed what is taken", "used_up", c.strain.busy, "cores", c.capacity.Cores)
+	switch {
+	case !c.strain.look(at, used, c.capacity.Cores):
+	case c.strain.busy:
+		w.Log.Warn("nothing new is taken: the cores are used up", "cores", c.capacity.Cores)
+	default:
+		w.Log.Info("new pushes are taken again: the cores are not used up any more", "cores", c.capacity.Cores)
 	}
 }
 
@@ -224,8 +229,8 @@ func (w *Worker) Wanted(goesOn bool) (Task, bool) {
 	return w.carried.wanted(goesOn)
 }
 
-// Missing says that nothing waits in the queue of what Wanted returned: its push runs
-// elsewhere or has ended.
+// Missing says that nothing comes from the queue of what Wanted returned: its push runs
+// elsewhere or has ended, or the queue is paused.
 func (w *Worker) Missing(t Task) { w.carried.missing(t) }
 
 // fits says whether a, whose plan is known, may be played here. It is asked before
@@ -252,10 +257,14 @@ func (a *attempt) cost() Cost {
 	return a.costLocked(0)
 }
 
-// costLocked is cost, with so much being sent.
+// costLocked is cost, with so much being sent; while nothing is, with what the attempt
+// before has sent.
 func (a *attempt) costLocked(sent media.BitsPerSecond) Cost {
 	if a.plan == nil {
 		return max(a.push.Cost, LeastCost)
+	}
+	if sent <= 0 {
+		sent = lastProgress(a.push).Bitrate
 	}
 	return costOf(a.source, a.plan, a.push.Spec.Options.Video, sent)
 }

@@ -1,13 +1,17 @@
 package tasks
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
@@ -129,6 +133,8 @@ func TestAWorkerThatUsesUpItsCoresTakesOnlyWhatMustGoOn(t *testing.T) {
 		w := &world{store: newFakeStore(of("new"), goesOn)}
 		c := w.config("w1", newRecoding(nil))
 		c.Slots, c.Capacity = 50, Capacity{Cores: 2, Speed: 100 * LeastCost}
+		var log bytes.Buffer
+		c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		c.CPU = func() time.Duration { return time.Since(began) * time.Duration(rate.Load()) / 100 }
 		rate.Store(195)
 		w.worker = NewWorker(c)
@@ -156,6 +162,8 @@ func TestAWorkerThatUsesUpItsCoresTakesOnlyWhatMustGoOn(t *testing.T) {
 		rate.Store(100) // it has used less than was told before
 		time.Sleep(strainTime + 2*renewEvery)
 		require.True(t, w.worker.Takes(false))
+		synctest.Wait()
+		require.Equal(t, 1, strings.Count(log.String(), "cores are used up"), "that it is over is no trouble")
 	})
 }
 
@@ -215,7 +223,7 @@ func TestAPushLargerThanAWorkerRunsAloneAndIsWarned(t *testing.T) {
 func TestWhatIsLargerThanAnEmptyWorkerIsGivenBackForALargerOneAndDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := of("large")
-		p.CreatedAt = time.Now()
+		p.CreatedAt = time.Now().Add(-LargerTime) // it has queued for that long
 		r := newRecoding(map[string]int{"large": 199})
 		w := newCounted(r, p)
 		defer w.close()
@@ -324,5 +332,35 @@ func TestALookAtASourceIsAnsweredWhereNothingMoreFitsAndTakesNoCores(t *testing.
 		time.Sleep(2 * renewEvery)
 		w.worker.look(t.Context(), Question{ID: "q", Spec: of("looked at").Spec})
 		require.Zero(t, w.worker.carried.place(Lease{}).Taken)
+	})
+}
+
+func TestAnAttemptThatHasEndedCostsNothingAnyMoreWhenThoseWhoWaitForItAreTold(t *testing.T) {
+	w := &world{store: newFakeStore(of("a"))}
+	w.worker = NewWorker(w.config("w1", lingerIn("")))
+	w.handle(Task{ID: "a", Epoch: 1})
+	var all []*attempt
+	taken := func() Cost { return w.worker.carried.place(Lease{}).Taken }
+	require.Eventually(t, func() bool { all = w.worker.snapshot(); return len(all) == 1 && taken() > 0 }, time.Minute, time.Millisecond)
+	w.worker.mu.Lock() // nobody is told
+	all[0].cancel(media.ErrLost)
+	free := func() bool { return taken() == 0 }
+	if !assert.Eventually(t, free, 10*time.Second, time.Millisecond) {
+		w.worker.mu.Unlock()
+		return
+	}
+	w.worker.mu.Unlock()
+	<-all[0].done
+}
+
+func TestACopyCostsInItsNextWorkerWhatItsBitRateWasInTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := of("a")
+		p.Epoch, p.StartedAt, p.Progress = 2, time.Now(), &media.Progress{Bitrate: 20_000_000}
+		w := newCounted(newRecoding(nil), p)
+		defer w.close()
+		w.handle(Task{ID: "a", Epoch: 2})
+		synctest.Wait()
+		require.Equal(t, LeastCost+Cost(bitCost*18_000_000), w.worker.carried.place(Lease{}).Taken, "its source does not tell, and nothing is sent yet")
 	})
 }

@@ -77,9 +77,11 @@ func (w *Worker) claimAll(asked []claimant) ([]claimed, error) {
 	for i, c := range asked {
 		others, err := w.others(c.lease.ID)
 		switch {
+		case c.prepared != nil && w.has(c.lease.ID): // a later attempt: an older one would have kept it from being prepared
+			err = ErrStale
 		case w.has(c.lease.ID), c.prepared == nil && (twice[c.lease.ID] || w.prepares(c.lease)):
 			err = errClaimedTwice
-		case err == nil && c.prepared != nil:
+		case err == nil: // what was true when the task came may have changed while it waited
 			err = w.refusal()
 		}
 		twice[c.lease.ID] = true

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -149,5 +150,56 @@ func TestATaskThatComesAgainWhileItsAttemptIsPreparedLeavesThePushToThat(t *test
 		require.NoError(t, err)
 		require.ErrorIs(t, answers[0].err, errClaimedTwice)
 		require.NoError(t, answers[1].err)
+	})
+}
+
+func TestAClaimThatWaitedForAnOlderAttemptIsRefusedByAWorkerThatGoesAwayOrWasCutOffMeanwhile(t *testing.T) {
+	for want, happens := range map[error]func(w *world){
+		ErrDraining: func(w *world) { w.worker.Refuse() },
+		ErrUnsure: func(w *world) {
+			w.store.set(func(s *fakeStore) { s.away = true })
+			time.Sleep(renewEvery)
+			w.store.set(func(s *fakeStore) { s.away = false })
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorldFor(100, lingerIn("a"), of("a"))
+			defer w.close()
+			first := w.handle(Task{ID: "a", Epoch: 1})
+			time.Sleep(1500 * time.Millisecond)
+			w.store.set(func(s *fakeStore) { s.pushes["a"] = Push{ID: "a", State: Queued, Desired: DesiredRun, Epoch: 2} }) // taken over
+			time.Sleep(3250 * time.Millisecond)                                                                             // it knows since 2 s, and ends after 7
+			w.worker.carried.keep(Task{ID: "a", Epoch: 2}, true)
+			second := w.handle(Task{ID: "a", Epoch: 2})
+			synctest.Wait() // it waits
+			happens(w)
+			require.ErrorIs(t, <-second, want)
+			require.NoError(t, <-first)
+			require.Equal(t, Queued, FakeStore{w.store}.Get("a").State)
+			if errors.Is(want, ErrUnsure) {
+				require.Equal(t, 1, w.worker.carried.keepsFor(), "that says nothing of the push")
+			}
+		})
+	}
+}
+
+func TestTheTaskOfAnOlderAttemptIsDoneWithWhereALaterOneRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		later := of("a")
+		later.Epoch = 2
+		w := newWorldFor(100, playFor(time.Hour), later)
+		defer w.close()
+		older := Lease{ID: "a", Epoch: 1, Worker: w.worker.Name}
+		prepared := w.worker.newAttempt(older, Claimed{Push: of("a")})
+		require.NoError(t, w.worker.prepare(prepared))
+		w.handle(Task{ID: "a", Epoch: 2})
+		synctest.Wait()
+		require.Equal(t, 1, w.worker.Running())
+		answers, err := w.worker.claimAll([]claimant{{lease: older, prepared: prepared}})
+		require.NoError(t, err)
+		require.ErrorIs(t, answers[0].err, ErrStale)
+		begin := time.Now()
+		require.NoError(t, <-w.handle(Task{ID: "a", Epoch: 1}))
+		require.Zero(t, time.Since(begin), "it takes no place in the queue until the push ends")
 	})
 }

@@ -136,7 +136,7 @@ func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt, away *time.Time
 		if err != nil || !announced {
 			return "", err
 		}
-		if successor, over := w.lookForSuccessor(ctx, a); over {
+		if successor, over := w.lookForSuccessor(ctx, a, away); over {
 			return successor, nil
 		}
 	}
@@ -168,12 +168,17 @@ func (w *Worker) announce(ctx context.Context, a *attempt) (bool, error) {
 }
 
 // lookForSuccessor looks for askAgain; over says that there is no more to wait for.
-func (w *Worker) lookForSuccessor(ctx context.Context, a *attempt) (successor string, over bool) {
+func (w *Worker) lookForSuccessor(ctx context.Context, a *attempt, away *time.Timer) (successor string, over bool) {
 	look, cancel := context.WithTimeout(ctx, askAgain)
 	defer cancel()
 	next := Lease{ID: a.lease.ID, Epoch: a.lease.Epoch + 1}
 	for a.cause() == nil && look.Err() == nil {
-		if h, err := w.handovers.ask(look, next); err == nil && h.Successor != "" {
+		h, err := w.handovers.ask(look, next)
+		if err != nil {
+			continue
+		}
+		away.Reset(storeTime)
+		if h.Successor != "" {
 			return h.Successor, true
 		}
 	}

@@ -138,7 +138,8 @@ func (s *fakeStore) age(p Push) time.Duration {
 
 // larger is larger() of lua/claim.lua.
 func (s *fakeStore) larger(p Push, place Place) bool {
-	if place.Limit <= 0 || p.Cost <= place.Limit || s.age(p) >= LargerTime {
+	goesOn := !p.StartedAt.IsZero() && p.Worker == ""
+	if place.Limit <= 0 || p.Cost <= place.Limit || goesOn || time.Since(cmp.Or(s.short[p.ID], time.Now())) >= LargerTime {
 		return false
 	}
 	for name, stays := range s.workers {
@@ -232,7 +233,7 @@ func (s *fakeStore) renew(r Renewal) Verdict {
 		p.Progress = &r.Progress
 	}
 	p.Source, p.Plan = cmp.Or(r.Source, p.Source), cmp.Or(r.Plan, p.Plan)
-	if r.Plan != nil {
+	if r.Plan != nil || !r.Started.IsZero() {
 		p.Cost = r.Cost
 	}
 	if r.Warnings != nil {
@@ -328,6 +329,9 @@ func (s *fakeStore) Release(_ context.Context, l Lease, r LastReport) (int64, er
 	p.State, p.Epoch, p.Waiting = Queued, l.Epoch+1, r.Waiting
 	if p.Desired == DesiredStop {
 		p.State = Stopped
+	}
+	if r.Waiting != "" {
+		s.short[l.ID] = time.Now()
 	}
 	s.leave(p, l, End{LastReport: r})
 	if p.Desired == DesiredStop {
@@ -435,6 +439,7 @@ func (s FakeStore) Strike(id string, strikes int) {
 
 func (s FakeStore) Wait(id string, since time.Time) {
 	s.change(id, func(p *Push) { p.Waiting, p.Trouble = WaitingForEmpty, WaitingForEmpty.Trouble(since) })
+	s.set(func(s *fakeStore) { s.short[id] = since })
 }
 
 // ended returns how id was finished.

@@ -144,9 +144,18 @@ func (w *Worker) awaitClaim(ctx context.Context, a *attempt) (media.Progress, er
 }
 
 func (w *Worker) tellReady(ctx context.Context, a *attempt) {
-	ctx, cancel := context.WithTimeout(ctx, askAgain)
-	defer cancel()
-	if err := w.Handovers.Ready(ctx, a.lease); err != nil {
-		a.log.Debug("attempt could not be announced as ready", "error", err)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		ctx, cancel := context.WithTimeout(ctx, askAgain)
+		defer cancel()
+		if err := w.Handovers.Ready(ctx, a.lease); err != nil {
+			a.log.Debug("attempt could not be announced as ready", "error", err)
+		}
+	}()
+	select {
+	case <-told:
+	case <-a.successor.claimed: // go-redis reads until a deadline: a cancel does not end that
+	case <-ctx.Done():
 	}
 }

@@ -238,6 +238,35 @@ func TestADrainWaitsOnceOnlyForRedisThatHangs(t *testing.T) {
 	}
 }
 
+// hungReady is a store whose Redis hangs once it has heard who is ready.
+type hungReady struct{ *fakeStore }
+
+func (h hungReady) Ready(ctx context.Context, l Lease) error {
+	err := h.fakeStore.Ready(ctx, l)
+	deadline, _ := ctx.Deadline()
+	time.Sleep(time.Until(deadline))
+	return err
+}
+
+func TestASuccessorThatIsClaimedDoesNotWaitUntilItHasSaidThatItIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		defer p.close()
+		p.other.Handovers = hungReady{p.store}
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		begin := time.Now()
+		drained := p.drain()
+		p.hear(t)
+		<-drained
+		time.Sleep(100 * time.Millisecond)
+		n, at, _ := p.opened()
+		require.Equal(t, 1, n)
+		require.Less(t, at.Sub(begin), p.open+100*time.Millisecond)
+		time.Sleep(askAgain) // for the call that nobody awaits
+	})
+}
+
 // bring gives bells to the other worker until ctx ends, again after a second those that it
 // refuses, as the queue does.
 func (p *pair) bring(ctx context.Context, bringing *sync.WaitGroup) {
@@ -284,6 +313,27 @@ func TestADrainLosesNoSuccessorToRedisThatIsAwayForTwoSeconds(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestOnePushThatIsHandedOverWaitsForRedisThatIsAwayForTwoSecondsAsManyDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(queued("a"))
+		p.open = 5 * time.Second
+		defer p.close()
+		p.handle(Task{ID: "a", Epoch: 1})
+		time.Sleep(2 * time.Second)
+		a := p.worker.snapshot()[0]
+		drained := p.drain()
+		p.hear(t)
+		time.Sleep(askAgain - 10*time.Millisecond) // it has not been announced again
+		p.store.set(func(s *fakeStore) { s.away = true })
+		time.Sleep(2 * time.Second)
+		p.store.set(func(s *fakeStore) { s.away = false })
+		time.Sleep(storeTime - 2*time.Second)
+		require.NoError(t, a.cause(), "it is in its room")
+		<-drained
+		require.Len(t, p.store.successors, 1)
+	})
 }
 
 // many is a pair whose first worker publishes n pushes.

@@ -111,7 +111,7 @@ type Renewal struct {
 	Settled  bool          // this attempt has published for long enough to clear the push's strikes
 	Source   *SourceReport // nil when unchanged
 	Plan     *media.Plan   // nil when unchanged
-	Cost     Cost          // stored with Plan
+	Cost     Cost          // stored with Plan, and once it has started
 	Warnings []Warning     // all of them; nil when unchanged
 	Trouble  *Trouble      // nil when unchanged; the zero Trouble: it is over
 	Events   []Event       // new ones; stored once by Epoch and Seq
@@ -266,7 +266,8 @@ func Waitings() []Waiting {
 
 // SweepStore finds and takes over pushes whose worker is not there.
 type SweepStore interface {
-	// Expired lists pushes whose lease is over by Redis time, at most limit.
+	// Expired lists pushes whose lease is over by Redis time, at most limit, of which few
+	// are queued.
 	Expired(ctx context.Context, limit int) ([]Expired, error)
 	// Takeover moves an expired push to Queued under the next epoch, ends it
 	// as Stopped when desired=stop, or as Failed when a held push gets its

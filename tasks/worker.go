@@ -98,6 +98,9 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 		w.tellRefused(ctx, t, err)
 		return err
 	}
+	if running != nil && running.lease.Epoch > t.Epoch {
+		return nil // there is nothing to claim any more
+	}
 	if running != nil { // delivered twice: wait with the one that runs
 		<-running.done
 		return running.outcome()
@@ -107,21 +110,21 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	if err != nil {
 		w.Metrics.Refused(err)
 	}
-	if !errors.Is(err, errClaimedTwice) && !isAway(err) { // which say nothing of the push
+	if !errors.Is(err, errClaimedTwice) && !errors.Is(err, ErrUnsure) && !isAway(err) { // which say nothing of the push
 		w.carried.keep(t, errors.Is(err, ErrKept))
 	}
 	if a == nil {
 		return err
 	}
-	defer w.carried.end(a.lease)
 	defer w.forget(a)
+	defer w.carried.end(a.lease) // before: who waits for the end is to find the cores free
 	base, cancel := w.closing.under(context.WithoutCancel(ctx))
 	defer cancel()
 	w.run(base, a)
 	return a.outcome()
 }
 
-// admit takes a slot, or returns the attempt that runs here already.
+// admit takes a slot, or returns the attempt, or a later one, that runs here already.
 func (w *Worker) admit(t Task) (*attempt, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -16,6 +16,10 @@ const (
 	scanPages = 10
 )
 
+// mostQueued is how many queued pushes a look reads: most of them only wait, and every
+// worker and API has a sweeper that looks.
+const mostQueued = 200
+
 // allExpired lists ids and lease ends, up to scanPages pages.
 func (s *Store) allExpired(ctx context.Context) ([]tasks.Expired, error) {
 	var all []tasks.Expired
@@ -33,7 +37,7 @@ func (s *Store) allExpired(ctx context.Context) ([]tasks.Expired, error) {
 }
 
 // heldFirst cuts expired pushes to limit: those that a worker held come before
-// queued ones, of which there may be thousands that only wait.
+// mostQueued queued ones, of which there may be thousands that only wait.
 func (s *Store) heldFirst(ctx context.Context, all []tasks.Expired, limit int) ([]tasks.Expired, error) {
 	var held, queued []tasks.Expired
 	for part := range slices.Chunk(all, scanPage) {
@@ -53,6 +57,6 @@ func (s *Store) heldFirst(ctx context.Context, all []tasks.Expired, limit int) (
 			}
 		}
 	}
-	all = slices.Concat(held, queued)
+	all = slices.Concat(held, queued[:min(mostQueued, len(queued))])
 	return all[:min(limit, len(all))], nil
 }

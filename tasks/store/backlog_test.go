@@ -55,6 +55,17 @@ func TestHeldPushesComeBeforeQueuedOnesHoweverManyWait(t *testing.T) {
 	require.EqualValues(t, 1, found[backlogHeld-200].Expiry)
 }
 
+func TestALookReadsFewQueuedPushesHoweverManyItHasRoomFor(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	held := backlog(t, s, rdb)
+	found, err := s.Expired(ctx(t), 1000)
+	require.NoError(t, err)
+	require.Len(t, found, backlogHeld+200)
+	for i, e := range found {
+		require.Equal(t, i < backlogHeld, held[e.ID])
+	}
+}
+
 func expired200(t testing.TB, s *store.Store) []tasks.Expired {
 	t.Helper()
 	found, err := s.Expired(ctx(t), 200)

@@ -102,13 +102,15 @@ func renewArg(worker string, r tasks.Renewal) (string, error) {
 	if !r.Started.IsZero() { // a push has no progress before it publishes
 		fields.addProgress(r.Progress)
 	}
+	if r.Plan != nil || !r.Started.IsZero() { // it depends on what is sent
+		fields.addInt(fieldCost, int64(r.Cost))
+	}
 	var errs []error
 	if r.Source != nil {
 		errs = append(errs, fields.addJSON(fieldSource, r.Source))
 	}
 	if r.Plan != nil {
 		errs = append(errs, fields.addJSON(fieldPlan, r.Plan))
-		fields.addInt(fieldCost, int64(r.Cost))
 	}
 	if r.Warnings != nil {
 		errs = append(errs, fields.addJSON(fieldWarnings, r.Warnings))

@@ -21,8 +21,8 @@ const (
 )
 
 // Expired lists pushes whose lease, or whose grace while queued, is over by
-// Redis time, at most limit: first those that a worker held, then queued ones,
-// of each the longest expired first. Entries without a
+// Redis time, at most limit: first those that a worker held, then mostQueued queued
+// ones, of each the longest expired first. Entries without a
 // push that could go on are dropped on the way. When the clock of Redis has
 // jumped since the last call, so that leases look older or younger than they
 // are, it returns CodeRedisUnavailable once.

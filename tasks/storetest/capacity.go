@@ -41,6 +41,13 @@ func testCapacity(s *subject) {
 	require.NoError(s.t, claim(0, 10), "what is larger than a worker runs in an empty one")
 }
 
+func testCostOfWhatIsSent(s *subject) {
+	l := s.claimed()
+	s.costs(l, tasks.LeastCost)
+	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Cost: 2 * tasks.LeastCost}))
+	require.Equal(s.t, 2*tasks.LeastCost, s.Get(id).Cost)
+}
+
 // appearWith lets a worker be there that has cores for so much.
 func (s *subject) appearWith(worker string, limit tasks.Cost, state tasks.WorkerState) {
 	s.t.Helper()
@@ -48,16 +55,19 @@ func (s *subject) appearWith(worker string, limit tasks.Cost, state tasks.Worker
 	require.NoError(s.t, err)
 }
 
-// isLarge is a push of the suite of 60 times LeastCost that is so old.
-func (s *subject) isLarge(age time.Duration) {
+// isLarge is an old push of the suite that was found to cost 60 times LeastCost so long ago.
+func (s *subject) isLarge(since time.Duration) {
 	s.t.Helper()
-	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-age)})
+	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now().Add(-time.Hour)})
 	l := lease(1, "small")
 	require.NoError(s.t, s.tryClaim(l, 0))
 	s.costs(l, 60*tasks.LeastCost)
 	next, err := s.Release(s.ctx(), l, tasks.LastReport{Waiting: tasks.WaitingForCapacity})
 	require.NoError(s.t, err)
 	require.EqualValues(s.t, 2, next)
+	if since > 0 {
+		s.Wait(id, time.Now().Add(-since))
+	}
 }
 
 // claimLarge asks for it in an empty worker, or one with another push, of 10 times LeastCost.
@@ -83,6 +93,20 @@ func testLargerWaitsNoLonger(s *subject) {
 	s.isLarge(tasks.LargerTime)
 	s.appearWith("large", 60*tasks.LeastCost, tasks.WorkerReady)
 	require.NoError(s.t, s.claimLarge(0))
+}
+
+func testLargerGoesOn(s *subject) {
+	l := s.claimed()
+	s.costs(l, 60*tasks.LeastCost)
+	require.Equal(s.t, tasks.Kept, s.renew(tasks.Renewal{Lease: l, State: tasks.Publishing, Started: time.Now(), Cost: 60 * tasks.LeastCost}))
+	s.appearWith("large", 60*tasks.LeastCost, tasks.WorkerReady)
+	announced, err := s.Announce(s.ctx(), l)
+	require.NoError(s.t, err)
+	require.True(s.t, announced)
+	s.isNotKept(s.claimLarge(0))
+	_, err = s.Release(s.ctx(), l, tasks.LastReport{})
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.claimLarge(0), "nobody sees it while it waits")
 }
 
 func testLargerThanAll(s *subject) {

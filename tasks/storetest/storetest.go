@@ -56,6 +56,8 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"cores are kept at once for a push that was in its room":         testKeptForWhatGoesOn,
 		"what is larger than a worker waits for a larger one":            testLargerWaits,
 		"it does not wait for ever":                                      testLargerWaitsNoLonger,
+		"a cost changes with what is sent":                               testCostOfWhatIsSent,
+		"what has left its room goes on wherever it can":                 testLargerGoesOn,
 		"what is larger than all workers runs in an empty one":           testLargerThanAll,
 		"the worker that lacks least keeps its cores":                    testKept,
 		"a renew writes what the attempt tells":                          testRenew,

@@ -55,16 +55,16 @@ end
 
 local taken, limit, cost = tonumber(ARGV[11]), tonumber(ARGV[12]), math.max(rec.cost, tonumber(ARGV[13]))
 local lacks = taken + cost - limit
--- since when it waits
-local function age()
-  local since = redis.call('HGET', k.push, rec.started == '' and 'created_at' or 'waiting_since')
-  return t - (tonumber(since or '') or t)
+local function since(field)
+  return t - (tonumber(redis.call('HGET', k.push, field) or '') or t)
 end
+local largest -- worker that stays, once it is known
 -- larger says whether a push that is larger than this worker is to wait for one that it
--- fits in. That one may be full for ever.
+-- fits in. That one may be full for ever, so that what has left its room goes on at once.
 local function larger()
-  if cost <= limit or age() >= tonumber(ARGV[19]) then return false end
-  return fleet(KEYS[11], KEYS[12], k.active, sealed_with(redis.call('GET', k.secret)), 1, t).largest >= cost
+  if cost <= limit or rec.started ~= '' and not held or since('waiting_since') >= tonumber(ARGV[19]) then return false end
+  largest = largest or fleet(KEYS[11], KEYS[12], k.active, sealed_with(redis.call('GET', k.secret)), 1, t).largest
+  return largest >= cost
 end
 -- What is larger than every worker fits where nothing is.
 local function too_much()
@@ -75,7 +75,7 @@ end
 -- while now and then, each time after twice as long.
 local function no_capacity()
   if larger() then return {'no_capacity'} end
-  local age, keeps = age(), tonumber(ARGV[17])
+  local age, keeps = since(rec.started == '' and 'created_at' or 'waiting_since'), tonumber(ARGV[17])
   while age >= 2 * keeps do keeps = 2 * keeps end
   local gives_way = age >= keeps and age < keeps + tonumber(ARGV[18])
   if gives_way or rec.started == '' and age < tonumber(ARGV[16]) then return {'no_capacity'} end
