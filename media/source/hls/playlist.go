@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -252,6 +253,7 @@ func lines(from io.Reader) iter.Seq2[string, error] {
 				}
 			}
 			if err == nil {
+				runtime.Gosched() // a text may be 80 MiB, and pushes play beside it
 				continue
 			}
 			if give() && err != io.EOF {
