@@ -175,6 +175,10 @@ func (p *Packet) Size() int {
 	return n
 }
 
+// ComingBytes is what has to come of a source that is being opened, or sought in, for it
+// not to be silent: less is a drip.
+const ComingBytes = 16 << 10
+
 // TakeFirst takes the first of a queue that is not empty. What lies before the begin of a
 // slice would live as long as it.
 func TakeFirst[T any](queue *[]T) T {

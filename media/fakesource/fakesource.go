@@ -120,8 +120,7 @@ func (s *Fragments) ReadPacket() (media.Packet, error) {
 	if len(s.ready) == 0 {
 		return media.Packet{}, s.err
 	}
-	p := s.ready[0]
-	s.ready = s.ready[1:]
+	p := media.TakeFirst(&s.ready)
 	if s.Rate > 0 {
 		select {
 		case <-time.After(time.Duration(float64(p.Duration) / 2 / s.Rate)):

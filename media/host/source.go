@@ -184,7 +184,7 @@ func (s *source) hear(to kind) (opened, error) {
 			if err := s.feed(); err != nil {
 				return opened{}, err
 			}
-			if s.came >= comingBytes && s.request.Came != nil { // of a long index, no packet for long
+			if s.came >= media.ComingBytes && s.request.Came != nil { // of a long index, no packet for long
 				s.came = 0
 				s.request.Came()
 			}
@@ -340,10 +340,7 @@ func (s *source) accept(p media.Packet) {
 func (s *source) read() (media.Packet, error) {
 	for {
 		if len(s.packets) > 0 {
-			p := s.packets[0]
-			s.packets[0] = media.Packet{}
-			s.packets = s.packets[1:]
-			return p, nil
+			return media.TakeFirst(&s.packets), nil
 		}
 		if err := s.last; err != nil {
 			s.last = nil

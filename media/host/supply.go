@@ -12,9 +12,6 @@ import (
 
 const (
 	defaultProbeTime = 15 * time.Second
-	// comingBytes is what has to come of a source that is being opened, or sought in, for it
-	// not to be silent: less is a drip.
-	comingBytes = 16 << 10
 	// openingBytes may come of a source before it is known what it is: the index of a
 	// day is 100 MB. What some demuxers find no head and no tail of they read for ever.
 	openingBytes = 256 << 20
@@ -193,7 +190,7 @@ func (p *probe) came(n int) {
 		p.cancel(errEndless)
 		return
 	}
-	if p.drip += n; p.drip >= comingBytes && p.timer.Stop() {
+	if p.drip += n; p.drip >= media.ComingBytes && p.timer.Stop() {
 		p.drip = 0
 		p.timer.Reset(p.limit)
 	}

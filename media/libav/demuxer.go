@@ -36,9 +36,7 @@ func (d *demuxer) read() (media.Packet, error) {
 	d.container.life.extend(readStalled)
 	for {
 		if len(d.adopted) > 0 {
-			p := d.adopted[0]
-			d.adopted = d.adopted[1:]
-			return p, nil
+			return media.TakeFirst(&d.adopted), nil
 		}
 		code := astiav.Error(C.rc_read(d.container.reader))
 		switch {

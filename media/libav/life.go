@@ -25,9 +25,6 @@ type life struct {
 	dripped     int           // bytes that came since
 }
 
-// progressBytes is what has to come for a seek to get on: less is a drip.
-const progressBytes = 16 << 10
-
 func newLife(parent context.Context) *life {
 	ctx, cancel := context.WithCancelCause(parent)
 	l := &life{ctx: ctx, cancel: cancel, interrupter: astiav.NewIOInterrupter(), interrupted: make(chan struct{})}
@@ -60,7 +57,7 @@ func (l *life) extend(d time.Duration) {
 // came gives what is being watched as long again: a slow server may have to send a whole
 // file that has no index.
 func (l *life) came(bytes int) {
-	if l.dripped += bytes; l.dripped >= progressBytes {
+	if l.dripped += bytes; l.dripped >= media.ComingBytes {
 		l.extend(l.patience)
 	}
 }

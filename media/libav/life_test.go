@@ -51,7 +51,7 @@ func TestASeekThatGivesNoPacketStallsSoonerThanOneThatLooks(t *testing.T) {
 		l := newLife(t.Context())
 		defer l.close()
 		defer l.watch(jumpStalled)()
-		in := &input{Bytes: slow{rate: progressBytes}, life: l}
+		in := &input{Bytes: slow{rate: media.ComingBytes}, life: l}
 		l.extend(readStalled)
 		_, err := in.next(make([]byte, 32<<10))
 		require.NoError(t, err)

@@ -156,10 +156,7 @@ func (c *chainTrack) tell(p *media.Packet) {
 // read returns the next packet that the chain gives, io.EOF after the last.
 func (c *chain) read() (sample, error) {
 	if len(c.held) > 0 {
-		p := c.held[0]
-		c.held[0] = sample{}
-		c.held = c.held[1:]
-		return p, nil
+		return media.TakeFirst(&c.held), nil
 	}
 	return c.readOn()
 }
