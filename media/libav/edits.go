@@ -74,14 +74,16 @@ func (e *edits) close() {}
 func (e *edits) read() (media.Packet, error) {
 	for len(e.ready) == 0 {
 		p, err := e.from.read()
-		switch {
-		case err != nil:
+		if err != nil {
 			return p, err
+		}
+		switch kind := e.from.roles.typeOf(p); {
 		case e.inHole(p):
-			e.leave(e.from.roles.typeOf(p))
+			e.leave(kind)
 		case e.plain(&p):
+			e.begun, e.heard = e.begun || kind == media.Video, e.heard || kind == media.Audio
 			return p, nil
-		case e.from.roles.typeOf(p) == media.Video:
+		case kind == media.Video:
 			e.picture(p)
 		default:
 			e.sound(p)
@@ -100,12 +102,7 @@ func (e *edits) leave(m media.MediaType) {
 
 // plain says whether p is given as it came, as nearly all are: nothing is held that it
 // could change.
-func (e *edits) plain(p *media.Packet) bool {
-	plain := !p.Discard && len(e.held) == 0 && e.prime == nil
-	e.begun = e.begun || plain && e.from.roles.typeOf(*p) == media.Video
-	e.heard = e.heard || plain && e.from.roles.typeOf(*p) == media.Audio
-	return plain
-}
+func (e *edits) plain(p *media.Packet) bool { return !p.Discard && len(e.held) == 0 && e.prime == nil }
 
 // sound leaves out what is not to be heard.
 func (e *edits) sound(p media.Packet) {

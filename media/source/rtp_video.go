@@ -67,6 +67,9 @@ func (t *rtspTrack) inParts(c parted) {
 
 func (t *rtspTrack) h264(f *format.H264) error {
 	d, err := f.CreateDecoder()
+	if err != nil {
+		return err
+	}
 	t.known.Codec = media.H264
 	sps, pps := f.SafeParams()
 	order := &h264.DTSExtractor{}
@@ -90,11 +93,14 @@ func (t *rtspTrack) h264(f *format.H264) error {
 			return &known
 		},
 	})
-	return err
+	return nil
 }
 
 func (t *rtspTrack) h265(f *format.H265) error {
 	d, err := f.CreateDecoder()
+	if err != nil {
+		return err
+	}
 	t.known.Codec = "hevc"
 	vps, sps, pps := f.SafeParams()
 	order := &h265.DTSExtractor{}
@@ -117,7 +123,7 @@ func (t *rtspTrack) h265(f *format.H265) error {
 			return &known
 		},
 	})
-	return err
+	return nil
 }
 
 func (t *rtspTrack) av1(f *format.AV1) error {
