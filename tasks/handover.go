@@ -131,7 +131,7 @@ func (w *Worker) awaitClaim(ctx context.Context, a *attempt) (media.Progress, er
 	defer t.Stop()
 	for {
 		if !a.owned() {
-			w.tellReady(ctx, a)
+			go w.tellReady(ctx, a) // go-redis reads until a deadline: no cancel, nor the claim, ends that
 		}
 		select {
 		case <-a.successor.claimed:
@@ -144,18 +144,9 @@ func (w *Worker) awaitClaim(ctx context.Context, a *attempt) (media.Progress, er
 }
 
 func (w *Worker) tellReady(ctx context.Context, a *attempt) {
-	told := make(chan struct{})
-	go func() {
-		defer close(told)
-		ctx, cancel := context.WithTimeout(ctx, askAgain)
-		defer cancel()
-		if err := w.Handovers.Ready(ctx, a.lease); err != nil {
-			a.log.Debug("attempt could not be announced as ready", "error", err)
-		}
-	}()
-	select {
-	case <-told:
-	case <-a.successor.claimed: // go-redis reads until a deadline: a cancel does not end that
-	case <-ctx.Done():
+	ctx, cancel := context.WithTimeout(ctx, askAgain)
+	defer cancel()
+	if err := w.Handovers.Ready(ctx, a.lease); err != nil {
+		a.log.Debug("attempt could not be announced as ready", "error", err)
 	}
 }
