@@ -161,6 +161,17 @@ func newCrew(units map[string]int, names ...string) *crew {
 	return c
 }
 
+// keepFor lets a copy play that never ends and then pushes wait that cores are kept for.
+func (c *crew) keepFor(t *testing.T, ids ...string) {
+	t.Helper()
+	c.start(endless, false)
+	c.playsWithin(t, endless, time.Second)
+	for _, id := range ids {
+		c.start(id, true)
+	}
+	time.Sleep(time.Second)
+}
+
 func (c *crew) close() {
 	for name, w := range c.workers {
 		c.kill[name]()
@@ -336,10 +347,7 @@ func TestCoresAreKeptOnWhileRedisIsAway(t *testing.T) {
 		w := c.workers["w1"]
 		claims := &fickleClaims{fakeStore: c.store}
 		w.Store = claims
-		c.start(endless, false)
-		c.playsWithin(t, endless, time.Second)
-		c.start("large", true)
-		time.Sleep(time.Second)
+		c.keepFor(t, "large")
 		require.Equal(t, 1, c.keeping())
 		claims.away.Store(true)
 		time.Sleep(5 * keptEvery)
@@ -355,11 +363,7 @@ func TestAWorkerThatGoesAwayTakesNothingMoreThatItKeptItsCoresFor(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(map[string]int{"first": 9, "next": 9}, "w1")
 		defer c.close()
-		c.start(endless, false)
-		c.playsWithin(t, endless, time.Second)
-		c.start("first", true)
-		c.start("next", true)
-		time.Sleep(time.Second)
+		c.keepFor(t, "first", "next")
 		require.Equal(t, 2, c.workers["w1"].carried.keepsFor())
 		c.store.set(func(s *fakeStore) { s.verdicts[endless] = Stop })
 		first, next := "first", "next"
@@ -381,10 +385,7 @@ func TestNoCoresAreKeptForAPushThatRunsElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(map[string]int{"large": 9}, "w1")
 		defer c.close()
-		c.start(endless, false)
-		c.playsWithin(t, endless, time.Second)
-		c.start("large", true)
-		time.Sleep(time.Second)
+		c.keepFor(t, "large")
 		require.Equal(t, 1, c.keeping())
 		_, found := c.line.next(true, func(waiting) bool { return true }) // another has taken it
 		require.True(t, found)
@@ -427,10 +428,7 @@ func TestATaskThatIsNotMissingAnyMoreKeepsItsCores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(map[string]int{"large": 9}, "w1")
 		defer c.close()
-		c.start(endless, false)
-		c.playsWithin(t, endless, time.Second)
-		c.start("large", true)
-		time.Sleep(time.Second)
+		c.keepFor(t, "large")
 		for range 5 { // refused elsewhere each time that this worker asks
 			elsewhere, found := c.line.next(true, func(waiting) bool { return true })
 			require.True(t, found)
