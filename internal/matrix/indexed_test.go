@@ -80,6 +80,8 @@ func TestAPlainMP4NeedsItsHostForItsBeginAlone(t *testing.T) {
 		"parameter sets in the stream":      {spec: mediatest.Spec{Args: []string{"-bsf:v", "dump_extra"}}},
 		"48 kbit/s":                         {spec: mediatest.Spec{Args: []string{"-b:v", "20k", "-b:a", "16k", "-ac", "1"}}},
 		"large pictures":                    {spec: mediatest.Spec{Picture: "nullsrc", Width: 1280, Height: 720, Args: []string{"-vf", "geq=random(1)*255:128:128", "-crf", "4", "-t", "4"}}},
+		"a hole in the sound":               {spec: mediatest.Spec{Args: []string{"-af", "aselect='not(between(t,9,11))'", "-fps_mode", "passthrough"}}},
+		"holes in both":                     {spec: mediatest.Spec{Args: []string{"-bsf:a", `noise=drop=between(n\,300\,400)`, "-bsf:v", `noise=drop=between(n\,200\,260)`}}},
 		"fragments":                         {spec: mediatest.Spec{Args: []string{"-movflags", "frag_keyframe+empty_moov"}}, host: true},
 		"interlaced":                        {spec: mediatest.Spec{Args: []string{"-profile:v", "main", "-flags", "+ilme+ildct"}}, host: true},
 		"PCM":                               {spec: mediatest.Spec{Container: "mov", AudioCodec: "pcm_s16le"}, host: true},

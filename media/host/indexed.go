@@ -22,6 +22,9 @@ const (
 	agreedPackets = 16
 	mostDoubts    = 1000
 	mostFinds     = 16
+	// mostFrames is how many frames a packet of sound lasts at most: what is longer is a hole
+	// behind it, as rc_read of media/libav has it.
+	mostFrames = 4
 )
 
 // index is where the packets of a plain mp4 stand, by its own tables. The host opens the
@@ -42,9 +45,10 @@ type indexed struct {
 	chosen   bool
 	table    *mp4.Track // nil: none of its packets has been found
 	cursor   mp4.Cursor
-	next     mp4.Sample // of the cursor
-	over     bool       // there is none
-	dts, pts int64      // what libav adds, in units of the table
+	next     mp4.Sample    // of the cursor
+	over     bool          // there is none
+	dts, pts int64         // what libav adds, in units of the table
+	frame    time.Duration // of sound: how long a packet lasts
 	agreed   int
 }
 
@@ -110,7 +114,7 @@ func (x *index) follow(p *media.Packet) bool {
 		t.pts = unitsOf(p.PTS, t.table.Scale) - t.next.DTS - t.next.Shift
 	}
 	if t.same(p) {
-		t.agreed++
+		t.agreed, t.frame = t.agreed+1, p.Duration
 	} else {
 		x.doubts++
 		t.agreed = 0
@@ -143,10 +147,14 @@ func (t *indexed) advance() {
 // packet is what the tables tell of the next packet.
 func (t *indexed) packet(track int) media.Packet {
 	s, scale := t.next, t.table.Scale
-	return media.Packet{
+	p := media.Packet{
 		Track: track, DTS: timeIn(s.DTS+t.dts, scale), PTS: timeIn(s.DTS+s.Shift+t.pts, scale), Duration: timeIn(s.Duration, scale),
 		Keyframe: s.Keyframe, Offset: s.Offset,
 	}
+	if t.table.Type == media.Audio && t.frame > 0 && p.Duration > mostFrames*t.frame {
+		p.Duration = t.frame
+	}
+	return p
 }
 
 // same says whether p is what the tables tell.
