@@ -16,6 +16,7 @@ import (
 	"github.com/roomcast/roomcast/media/host"
 	"github.com/roomcast/roomcast/media/libav"
 	"github.com/roomcast/roomcast/media/mediatest"
+	"github.com/roomcast/roomcast/media/source/hls"
 )
 
 // inFile is a source that is a file, which can be read anywhere.
@@ -117,6 +118,68 @@ func TestAPlainMP4NeedsItsHostForItsBeginAlone(t *testing.T) {
 					require.Eventually(t, func() bool { return !inHost() }, 10*time.Second, time.Millisecond, "from %v", at)
 				}
 			}
+		})
+	}
+}
+
+// cut is a file whose server gives less of it than it has said.
+type cut struct {
+	inFile
+	at  int64
+	err error // in place of the rest
+}
+
+func (c cut) Read(b []byte) (int, error) {
+	here, err := c.Seek(0, io.SeekCurrent)
+	if err != nil || here >= c.at {
+		return 0, c.err
+	}
+	return c.inFile.Read(b[:min(int64(len(b)), c.at-here)])
+}
+
+func (c cut) Open(context.Context, media.SourceRequest) (media.Way, error) {
+	refusal := func() error {
+		if here, _ := c.Seek(0, io.SeekCurrent); c.err == io.EOF || here < c.at { //nolint:errorlint // as io.Reader has it
+			return nil
+		}
+		return c.err
+	}
+	return media.Way{Bytes: c, URL: "http://host/a.mp4", Recorded: true, Refusal: refusal}, nil
+}
+
+// Of a file that ends too early all is given that libav gives, and its end is told as ever.
+func TestAnIndexedFileThatLacksItsEndIsReadAsFarAsItGoes(t *testing.T) {
+	t.Parallel()
+	pool, err := hosts()
+	require.NoError(t, err)
+	file, err := os.ReadFile(mediatest.Clip(t, mediatest.Spec{Seconds: 20}))
+	require.NoError(t, err)
+	refused := &media.Error{Kind: media.KindSourceUnavailable, Op: "read source", Err: media.Because("its server sends nothing any more", nil)}
+	for name, failure := range map[string]error{"cut off": io.EOF, "refused": refused} {
+		t.Run(name, func(t *testing.T) {
+			read := func(d hls.Demuxer) ([2][]media.Packet, error) {
+				s, err := d.Demux(t.Context(), media.SourceRequest{Conduct: &media.Conduct{}}, cut{inFile{bytes.NewReader(file)}, int64(len(file)) / 3, failure})
+				require.NoError(t, err)
+				defer func() { require.NoError(t, s.Close()) }()
+				var all [2][]media.Packet
+				for {
+					p, err := s.ReadPacket()
+					if err != nil {
+						return all, err
+					}
+					all[p.Track] = append(all[p.Track], p)
+				}
+			}
+			want, end := read(libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}))
+			got, err := read(pool)
+			for n := range want {
+				if failure != io.EOF && len(want[n]) == len(got[n])+1 { //nolint:errorlint // as io.Reader has it
+					want[n] = want[n][:len(got[n])] // of a packet libav gives what there was
+				}
+			}
+			require.Equal(t, want, got)
+			require.Equal(t, media.KindOf(end), media.KindOf(err), "%v and %v", end, err)
+			require.Greater(t, len(got[0]), 150)
 		})
 	}
 }

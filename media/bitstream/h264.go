@@ -138,7 +138,7 @@ func ReorderH264(avcc []byte) (depth int, told bool) {
 // NewSet says whether a picture of an avcC's form begins with a sequence parameter set
 // that its configuration has not.
 func NewSet(data, config []byte) bool {
-	for size := LengthSize(config); ; {
+	for size := LengthSize(config); size > 0 && len(data) > size; {
 		unit, rest, ok := cutUnit(data, size)
 		if !ok || len(unit) == 0 {
 			return false
@@ -151,4 +151,5 @@ func NewSet(data, config []byte) bool {
 		}
 		data = rest
 	}
+	return false
 }
