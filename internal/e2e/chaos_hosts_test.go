@@ -56,6 +56,7 @@ func TestChaosRecordingsOfHoursPlayBesideEachOther(t *testing.T) {
 	for _, id := range c.ids {
 		require.Equal(t, "publishing", c.get(id)["status"])
 	}
+	require.Eventually(t, func() bool { return len(c.hosts()) <= 2 }, patience, 100*time.Millisecond, "they need no host any more")
 }
 
 // hostsSize is how hard the tests of dying hosts try.
