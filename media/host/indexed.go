@@ -11,6 +11,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/bitstream"
 	"github.com/roomcast/roomcast/media/mp4"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -38,6 +39,39 @@ type index struct {
 	leads  bool // no host has the file
 	pieces [2]piece
 	sparse bool // little of the last piece was used
+	mapped [][]byte
+}
+
+// leastMapped is how many bytes of a table are kept outside of Go's heap, at least: there
+// each would count twice, as the collector runs when the heap has doubled.
+const leastMapped = 64 << 10
+
+// memory returns so many bytes, which live until free.
+func (x *index) memory(bytes int) []byte {
+	if bytes >= leastMapped {
+		if m, err := unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err == nil {
+			x.mapped = append(x.mapped, m)
+			return m
+		}
+	}
+	return make([]byte, bytes)
+}
+
+// free ends the index.
+func (x *index) free() {
+	if x == nil {
+		return
+	}
+	for _, m := range x.mapped {
+		_ = unix.Munmap(m)
+	}
+	*x = index{}
+}
+
+// unindex leaves the rest of the source to hosts.
+func (s *source) unindex() {
+	s.index.free()
+	s.index = nil
 }
 
 // indexed is a track of a source.
@@ -63,11 +97,12 @@ func newIndex(file *passed, size int64, info media.SourceInfo) *index {
 			return nil // each picture has to be looked at: it may be of two fields
 		}
 	}
-	tables, err := mp4.Read(file, size)
-	if err != nil {
+	x := &index{}
+	var err error
+	if x.tables, err = mp4.Read(file, size, x.memory); err != nil {
+		x.free()
 		return nil
 	}
-	x := &index{tables: tables}
 	for n := range info.Tracks {
 		x.tracks[n].chosen = true
 	}

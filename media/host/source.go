@@ -256,7 +256,7 @@ func (s *source) take(payload []byte) error {
 		s.tracks = max(s.tracks, p.Track+1)
 		s.kept.came(p, s.info.Tracks)
 		if s.index != nil && !s.index.follow(&p) {
-			s.index = nil
+			s.unindex()
 		}
 		s.packets = append(s.packets, p)
 	}
@@ -313,7 +313,7 @@ func (s *source) ReadPacket() (media.Packet, error) {
 		p, err := s.read()
 		switch {
 		case errors.Is(err, errUnindexed):
-			s.index = nil
+			s.unindex()
 			if err := s.revive(); err != nil {
 				return media.Packet{}, s.inWords(opRead, err)
 			}
@@ -586,6 +586,7 @@ func (s *source) Close() error {
 		}
 		s.way = media.Way{}
 		s.packets = nil
+		s.unindex()
 	})
 	return nil
 }

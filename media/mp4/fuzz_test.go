@@ -19,7 +19,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(clip[:min(len(clip), 8<<10)])
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		tracks, err := Read(bytes.NewReader(file), int64(len(file))+1<<20) // the samples lie behind what was read
+		tracks, err := Read(bytes.NewReader(file), int64(len(file))+1<<20, func(n int) []byte { return make([]byte, n) }) // the samples lie behind what was read
 		if err != nil {
 			return
 		}

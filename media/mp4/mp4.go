@@ -59,8 +59,10 @@ type Sample struct {
 
 // Read returns the tracks of pictures and sound of a file of so many bytes, of which
 // r need not have more than its boxes but for mdat. All else, and what r has not, is ErrNotPlain.
-func Read(r io.ReaderAt, size int64) ([]*Track, error) {
-	f := &file{r: r, size: size}
+// The tables are in what memory returns for so many bytes, and are read from there as long
+// as a Track or a Cursor is used.
+func Read(r io.ReaderAt, size int64, memory func(bytes int) []byte) ([]*Track, error) {
+	f := &file{r: r, size: size, memory: memory}
 	f.each(0, size, func(b box) {
 		if b.kind == "moov" && f.tracks == nil {
 			f.movie(b)
@@ -79,6 +81,7 @@ func Read(r io.ReaderAt, size int64) ([]*Track, error) {
 type file struct {
 	r      io.ReaderAt
 	size   int64
+	memory func(int) []byte
 	failed bool
 	taken  int // bytes of tables
 	tracks []*Track
@@ -126,7 +129,7 @@ func (f *file) bytes(b box, least int) []byte {
 		f.failed = true
 		return make([]byte, least)
 	}
-	data := make([]byte, n)
+	data := f.memory(int(n))
 	_, err := f.r.ReadAt(data, b.from)
 	f.plain(err == nil)
 	return data
