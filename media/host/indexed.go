@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"slices"
@@ -11,12 +10,9 @@ import (
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/bitstream"
 	"github.com/roomcast/roomcast/media/mp4"
-	"golang.org/x/sys/unix"
 )
 
 const (
-	// mostPassed bounds what is kept of a file's bytes until it is known where its tables are.
-	mostPassed = 48 << 20
 	// agreedPackets is how many packets of each track a host and the tables have to tell the
 	// same of, in a row, mostDoubts how often they may differ, as at the begin of an edit,
 	// mostFinds how often a packet is looked for in them.
@@ -38,39 +34,15 @@ type index struct {
 	finds  int  // since the host has begun
 	leads  bool // no host has the file
 	pieces [2]piece
-	sparse bool // little of the last piece was used
-	mapped [][]byte
-}
-
-// leastMapped is how many bytes of a table are kept outside of Go's heap, at least: there
-// each would count twice, as the collector runs when the heap has doubled.
-const leastMapped = 64 << 10
-
-// memory returns so many bytes, which live until free.
-func (x *index) memory(bytes int) []byte {
-	if bytes >= leastMapped {
-		if m, err := unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err == nil {
-			x.mapped = append(x.mapped, m)
-			return m
-		}
-	}
-	return make([]byte, bytes)
-}
-
-// free ends the index.
-func (x *index) free() {
-	if x == nil {
-		return
-	}
-	for _, m := range x.mapped {
-		_ = unix.Munmap(m)
-	}
-	*x = index{}
+	sparse bool    // little of the last piece was used
+	memory offHeap // of the tables
 }
 
 // unindex leaves the rest of the source to hosts.
 func (s *source) unindex() {
-	s.index.free()
+	if s.index != nil {
+		s.index.memory.free()
+	}
 	s.index = nil
 }
 
@@ -99,8 +71,8 @@ func newIndex(file *passed, size int64, info media.SourceInfo) *index {
 	}
 	x := &index{}
 	var err error
-	if x.tables, err = mp4.Read(file, size, x.memory); err != nil {
-		x.free()
+	if x.tables, err = mp4.Read(file, size, x.memory.take); err != nil {
+		x.memory.free()
 		return nil
 	}
 	for n := range info.Tracks {
@@ -251,25 +223,6 @@ func rounded(a, b int64) int64 {
 	return (a + b/2) / b
 }
 
-// piece is bytes of the source that were read at once.
-type piece struct {
-	at   int64
-	data []byte
-	used int // bytes of it that are packets'
-}
-
-func (p *piece) end() int64 { return p.at + int64(len(p.data)) }
-
-// has returns what p has of the bytes from a position on.
-func (p *piece) has(at int64, n int) []byte {
-	if at < p.at || at >= p.end() {
-		return nil
-	}
-	from := int(at - p.at)
-	to := min(from+n, len(p.data))
-	return p.data[from:to:to]
-}
-
 // errUnindexed says that a host has to go on.
 var errUnindexed = errors.New("the tables of the source do not lead on")
 
@@ -351,39 +304,4 @@ func (s *source) fetchPiece(track int, at int64) (*piece, error) {
 // needs says whether a packet is still to come that begins in p.
 func (x *index) needs(p *piece) bool {
 	return slices.ContainsFunc(x.tracks[:], func(t indexed) bool { return t.chosen && !t.over && t.next.Offset < p.end() })
-}
-
-// passed is what has been read of a file that is being opened.
-type passed struct {
-	pieces []piece
-	bytes  int
-	off    bool // nothing is kept
-}
-
-// add takes what has been read at a position.
-func (f *passed) add(at int64, data []byte) {
-	if f == nil || f.off {
-		return
-	}
-	begins := at > 0 || len(data) >= 8 && slices.Contains([]string{"ftyp", "moov", "mdat", "wide", "free", "skip"}, string(data[4:8]))
-	if f.bytes += len(data); !begins || f.bytes > mostPassed {
-		*f = passed{off: true}
-		return
-	}
-	f.pieces = append(f.pieces, piece{at: at, data: bytes.Clone(data)})
-}
-
-// ReadAt reads what has passed. Its error says that not all has been.
-func (f *passed) ReadAt(b []byte, at int64) (int, error) {
-	done := 0
-	for done < len(b) {
-		before := done
-		for i := range f.pieces {
-			done += copy(b[done:], f.pieces[i].has(at+int64(done), len(b)-done))
-		}
-		if done == before {
-			return done, io.ErrUnexpectedEOF
-		}
-	}
-	return done, nil
 }

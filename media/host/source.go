@@ -88,6 +88,7 @@ func (p *Pool) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate
 			s.passed = &passed{}
 		}
 	}
+	defer s.passed.forget()
 	err = s.open()
 	for s.dead(err) && s.died() && s.rewind() {
 		err = s.open()
@@ -102,7 +103,7 @@ func (p *Pool) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate
 		return nil, s.ended(opOpen)
 	}
 	s.probe = nil
-	s.index, s.passed = newIndex(s.passed, s.way.Bytes.Size(), s.info), nil
+	s.index = newIndex(s.passed, s.way.Bytes.Size(), s.info)
 	if s.info.Still {
 		return s.still(parent)
 	}
