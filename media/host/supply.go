@@ -40,6 +40,7 @@ type supply struct {
 	came    int       // bytes that have come since it was told that some had
 	fetched time.Time // when a live source's bytes were read last
 
+	passed *passed // while a file is being opened
 	kept   kept
 	replay []byte // of what is kept, that the host is still to get
 	old    int64  // position of the first byte that no host before had
@@ -103,6 +104,7 @@ func (b *supply) fetch(to []byte) (int, error) {
 	}
 	n, err := readWhatIsThere(b.way.Bytes, to)
 	b.came += n
+	b.passed.add(b.at, to[:n])
 	b.kept.add(to[:n])
 	return n, err
 }
