@@ -13,6 +13,8 @@ import (
 )
 
 const (
+	// pieceBytes is what is fetched at once: the packets in it keep all of it.
+	pieceBytes = 64 << 10
 	// agreedPackets is how many packets of each track a host and the tables have to tell the
 	// same of, in a row, mostDoubts how often they may differ, as at the begin of an edit,
 	// mostFinds how often a packet is looked for in them.
@@ -102,6 +104,9 @@ func (s *source) lead() bool {
 		return x.leading()
 	}
 	s.leave()
+	if s.way.Onward != nil {
+		s.way.Onward()
+	}
 	x.leads = true
 	x.pieces[0] = piece{at: s.window.end - int64(len(s.window.left)), data: s.window.left}
 	s.window = window{}
@@ -278,7 +283,7 @@ func (s *source) fetchPiece(track int, at int64) (*piece, error) {
 	if len(p.data) > 0 {
 		x.sparse = p.used < len(p.data)/mostKeeps
 	}
-	s.wanted, s.from = mostRead, at
+	s.wanted, s.from = pieceBytes, at
 	data, err := s.next()
 	if ended := s.ended(opRead); ended != nil {
 		return nil, ended
@@ -289,12 +294,8 @@ func (s *source) fetchPiece(track int, at int64) (*piece, error) {
 		}
 		return nil, errors.Join(errUnindexed, err)
 	}
-	if 2*len(data) < cap(data) { // the packets in it would keep all
-		lent := data
-		defer giveBack(lent)
-		data = slices.Clone(data)
-	}
-	*p = piece{at: at, data: data}
+	*p = piece{at: at, data: slices.Clone(data)} // not more than there is: its packets keep it
+	giveBack(data)
 	if other := &x.pieces[1-track]; !x.needs(other) {
 		*other = piece{}
 	}

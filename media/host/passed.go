@@ -80,7 +80,7 @@ func (p *piece) has(at int64, n int) []byte {
 type offHeap [][]byte
 
 // leastMapped is how many bytes are kept there, at least.
-const leastMapped = 64 << 10
+const leastMapped = 8 << 10
 
 // take returns so many bytes, which live until free.
 func (m *offHeap) take(bytes int) []byte {

@@ -60,6 +60,7 @@ type file struct {
 	begins begins
 	plain  bool // the server does not understand that a part is asked for
 	alone  bool // the server gives one part at a time
+	onward bool // nobody goes back
 
 	at    int64    // where the next Read begins
 	parts [2]*part // that are open, the one that was read last first
@@ -205,6 +206,7 @@ func (f *file) read(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	p.onward = f.onward
 	n, err := p.readAt(b, f.at, f.silence)
 	switch {
 	case n > 0:
