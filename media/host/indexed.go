@@ -284,7 +284,7 @@ func (s *source) fetchPiece(track int, at int64) (*piece, error) {
 		x.sparse = p.used < len(p.data)/mostKeeps
 	}
 	s.wanted, s.from = pieceBytes, at
-	data, err := s.next()
+	data, err := s.next(fresh)
 	if ended := s.ended(opRead); ended != nil {
 		return nil, ended
 	}
@@ -294,8 +294,10 @@ func (s *source) fetchPiece(track int, at int64) (*piece, error) {
 		}
 		return nil, errors.Join(errUnindexed, err)
 	}
-	*p = piece{at: at, data: slices.Clone(data)} // not more than there is: its packets keep it
-	giveBack(data)
+	if 2*len(data) < cap(data) { // the packets in it keep all
+		data = slices.Clone(data)
+	}
+	*p = piece{at: at, data: data}
 	if other := &x.pieces[1-track]; !x.needs(other) {
 		*other = piece{}
 	}

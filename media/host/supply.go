@@ -68,9 +68,9 @@ func (b *supply) rewind() bool {
 	return true
 }
 
-// next reads what is there of the bytes that the host waits for, into a buffer that is
-// lent. Without a byte there is an error, and no buffer.
-func (b *supply) next() ([]byte, error) {
+// next reads what is there of the bytes that are wanted, into a buffer that take returns for
+// so many. Without a byte there is an error, and no buffer.
+func (b *supply) next(take func(bytes int) []byte) ([]byte, error) {
 	if b.way.Bytes.Seekable() {
 		b.wait(tooEarly(b.fed-max(b.way.Bytes.Size(), 0), time.Since(b.begun)))
 	}
@@ -81,7 +81,7 @@ func (b *supply) next() ([]byte, error) {
 		}
 		b.at = at
 	}
-	buffer := lent(b.wanted)[:b.wanted]
+	buffer := take(b.wanted)[:b.wanted]
 	n, err := b.fetch(buffer)
 	b.wanted, b.at, b.fed = 0, b.at+int64(n), b.fed+int64(n)
 	if n == 0 {
