@@ -212,6 +212,12 @@ func (c *container) trackless() media.Kind {
 // isImage says whether the source is a picture that stands.
 func (c *container) isImage() bool { return slices.Contains(imageFormats, c.info.Container) }
 
+// isPhoto says whether the source is a picture that libav takes for a video of one
+// (HEIF, ISO/IEC 23008-12, and AVIF).
+func (c *container) isPhoto() bool {
+	return slices.Contains([]string{"heic", "heix", "mif1", "avif"}, c.metadata("major_brand"))
+}
+
 // forwardOnly says whether the server gives the source from its beginning only
 // (no range requests).
 func (c *container) forwardOnly() bool { return C.rc_seekable(cFormat(c.format)) == 0 }
