@@ -93,8 +93,13 @@ var signatures = []struct{ begin, what string }{
 	// The header of its first block, of 525 or 625 lines (IEC 61834-2, table 36).
 	{"\x1f\x07\x00\x3f", rawDV},
 	{"\x1f\x07\x00\xbf", rawDV},
-	{"\x00\x00\x00\x01", rawVideo}, // a start code (ITU-T H.264 and H.265, B.1.1)
-	{"\x00\x00\x01\xb3", rawVideo}, // a sequence header (ISO/IEC 13818-2, 6.2.2.1)
+	// A start code and a delimiter, an SPS or a VPS (ITU-T H.264 and H.265, B.1.1); a
+	// sequence header (ISO/IEC 13818-2, 6.2.2.1).
+	{"\x00\x00\x00\x01\x09", rawVideo},
+	{"\x00\x00\x00\x01\x27", rawVideo},
+	{"\x00\x00\x00\x01\x67", rawVideo},
+	{"\x00\x00\x00\x01\x40", rawVideo},
+	{"\x00\x00\x01\xb3", rawVideo},
 	{"#!AMR", "sound as AMR, which is not supported as a file of its own: turn it into an m4a (ffmpeg -i SOURCE NEW.m4a)"},
 	{"wvpk", "WavPack, which is not supported: turn it into FLAC (ffmpeg -i SOURCE NEW.flac)"},
 	{"MAC ", "Monkey's Audio, which is not supported: turn it into FLAC (ffmpeg -i SOURCE NEW.flac)"},

@@ -40,6 +40,7 @@ func TestWhatIsNoMediaIsDescribed(t *testing.T) {
 		"PLS":                   {"audio/x-scpls", "[playlist]\nFile1=http://a", "a playlist of addresses (PLS)"},
 		"m3u":                   {"audio/x-mpegurl", "http://a.example/secret\n", "a list of addresses"},
 		"an mp4":                {"video/mp4", "\x00\x00\x00\x20ftypisom\x00\x00", "an mp4 whose index (moov) is missing"},
+		"an mp4 of large boxes": {"video/mp4", "\x00\x00\x00\x01mdat\x00\x00", ""},
 		"HEIF":                  {"", "\x00\x00\x00\x20ftypheic\x00\x00", "a HEIF picture"},
 		"what is only said":     {"text/html; charset=utf-8", "\x00\x01\x02", "said to be a web page"},
 		"what is not known":     {"application/octet-stream", "\x00\x01\x02", ""},
