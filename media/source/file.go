@@ -406,7 +406,7 @@ func (f *file) check(answer *http.Response, p *part, at int64) error {
 	if answer.StatusCode == http.StatusPartialContent && (told != "" || at > 0) {
 		from, whole, err := contentRange(told)
 		if err != nil || from != at {
-			return &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Because("its server sends another part of it than was asked for", nil)}
+			return &media.Error{Kind: media.KindSourceUnsupported, Op: opOpen, Err: media.Because("its server sends another part of it than was asked for", nil)}
 		}
 		size, ranges = whole, true
 	} else {
