@@ -167,7 +167,6 @@ func (s *Store) Trim(ctx context.Context) error {
 			} {
 				pipe.ZRem(ctx, index, id)
 			}
-			pipe.Del(ctx, keyHistory(id)) // which a process of the version before ends without, see older.go
 		}
 		pipe.ZRem(ctx, keyEnded, member)
 	}

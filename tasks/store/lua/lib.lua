@@ -418,8 +418,5 @@ local function finish(k, rec, state, failure, t)
   redis.call('PEXPIRE', k.push, retention)
   redis.call('PEXPIRE', k.events, retention)
   redis.call('PEXPIRE', beside(k.push, 'series'), math.min(retention, SAMPLES_MS))
-  -- Of a push that a version before this one has begun.
-  redis.call('PEXPIRE', beside(k.push, 'events'), retention)
-  redis.call('PEXPIRE', beside(k.push, 'samples'), math.min(retention, SAMPLES_MS))
   rec.state = state
 end
