@@ -150,6 +150,7 @@ func TestKeyThatHoldsNoRecordHoldsUpNobody(t *testing.T) {
 	expire(t, rdb, sound.ID)
 	require.Equal(t, sound.ID, expired(t, s, 1)[0].ID)
 	require.Equal(t, []string{sound.ID}, rdb.ZRange(ctx(t), "{roomcast}:live", 0, -1).Val())
+	require.Zero(t, rdb.Exists(ctx(t), "{roomcast}:queued").Val())
 }
 
 func TestDamagedRecordOfARunningPushIsLeftToItsWorker(t *testing.T) {
