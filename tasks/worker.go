@@ -61,7 +61,6 @@ type Worker struct {
 	asked      askedRenews
 	claims     *batch[claimant, claimed]
 	unreported unreportedEnds
-	loads      loads
 	previews   previews
 	handovers  *batch[Lease, Handover] // looks of those who hand over and of those who wait
 }
