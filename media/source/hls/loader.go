@@ -108,7 +108,7 @@ func (l *loader) find() (segment, bool) {
 	if len(all) == 0 {
 		return segment{}, false
 	}
-	first, end := all[0].number, all[len(all)-1].number+1
+	first, end := all[0].number, l.updates.list.end()
 	switch {
 	case l.next < first:
 		l.next, l.broken = first, true

@@ -285,6 +285,47 @@ func TestALiveStreamIsFollowedToItsEnd(t *testing.T) {
 	})
 }
 
+func TestALookAtALivePlaylistMayShowWhatWas(t *testing.T) {
+	for name, c := range map[string]struct {
+		look func(looks []string) string // what it shows; the last would be right
+		from int                         // the look
+		last int                         // picture that comes
+		kind media.Kind
+	}{
+		"another server's, that is two segments late": {func(looks []string) string { return looks[len(looks)-3] }, 7, 29500, 0},
+		"another server's, with other tokens":         {func(looks []string) string { return strings.ReplaceAll(looks[len(looks)-3], "=old", "=new") }, 7, 29500, 0},
+		"it is late and stays so":                     {func(looks []string) string { return looks[4] }, 7, 9500, media.KindSourceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &net{}
+				window(n, time.Now(), 5, 30, true)
+				inner := n.answer
+				var looks []string
+				n.answer = func(path string) (int, string, bool) {
+					status, body, known := inner(path)
+					if path != "/a.m3u8" {
+						return status, body, known
+					}
+					looks = append(looks, strings.ReplaceAll(body, ".seg", ".seg?token=old"))
+					if len(looks) == c.from || len(looks) > c.from && c.kind != 0 {
+						return status, c.look(looks), known
+					}
+					return status, looks[len(looks)-1], known
+				}
+				s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+				require.NoError(t, err)
+				defer s.Close()
+				at, _, err := drain(s)
+				require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+				require.Equal(t, c.last, at[len(at)-1])
+				require.Len(t, at, (c.last-at[0])/500+1, "each once: %v", at)
+				require.True(t, slices.IsSorted(at))
+			})
+		})
+	}
+}
+
 func TestALiveStreamThatKeepsADayIsPlayedFromItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, begin := &net{}, time.Now()

@@ -3,6 +3,7 @@ package hls
 import (
 	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -64,7 +65,9 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 		u.still = true
 		return false, nil
 	}
-	u.failed, u.list, u.base = 0, p.list, p.address.Reveal()
+	if u.failed = 0; !p.list.behind(u.list) {
+		u.list, u.base = p.list, p.address.Reveal()
+	}
 	return true, nil
 }
 
@@ -81,6 +84,32 @@ func (u *updates) judge(grown bool, next uint64) error {
 	}
 	return nil
 }
+
+// behind says that l is what known was before: a server beside the one that gave known
+// may be late.
+func (l *list) behind(known *list) bool {
+	_, _, common := l.meets(known)
+	return common && !l.over && l.end() < known.end()
+}
+
+// meets returns the places, here and in known, of the oldest segment that is in both. One
+// of a stream that has begun anew has another name; what stands behind it may be a token.
+func (l *list) meets(known *list) (here, there int, common bool) {
+	if len(l.segments) == 0 || len(known.segments) == 0 {
+		return 0, 0, false
+	}
+	number := max(l.segments[0].number, known.segments[0].number)
+	if number >= min(l.end(), known.end()) {
+		return 0, 0, false
+	}
+	here, there = int(number-l.segments[0].number), int(number-known.segments[0].number)
+	name, _, _ := strings.Cut(l.segments[here].uri, "?")
+	before, _, _ := strings.Cut(known.segments[there].uri, "?")
+	return here, there, name == before
+}
+
+// end is the number of the segment that is to come.
+func (l *list) end() uint64 { return l.segments[len(l.segments)-1].number + 1 }
 
 // liveStart is the number of the segment that a live stream is begun with.
 func (l *list) liveStart() uint64 {
