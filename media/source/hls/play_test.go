@@ -294,6 +294,10 @@ func TestALookAtALivePlaylistMayShowWhatWas(t *testing.T) {
 	}{
 		"another server's, that is two segments late": {func(looks []string) string { return looks[len(looks)-3] }, 7, 29500, 0},
 		"another server's, with other tokens":         {func(looks []string) string { return strings.ReplaceAll(looks[len(looks)-3], "=old", "=new") }, 7, 29500, 0},
+		"nothing, while it is written":                {func([]string) string { return "" }, 7, 29500, 0},
+		"its first bytes":                             {func([]string) string { return "#EXT" }, 7, 29500, 0},
+		"its head":                                    {func(looks []string) string { head, _, _ := strings.Cut(looks[6], "#EXTINF"); return head }, 7, 29500, 0},
+		"nothing for good":                            {func([]string) string { return "" }, 7, 9500, media.KindSourceInvalid},
 		"it is late and stays so":                     {func(looks []string) string { return looks[4] }, 7, 9500, media.KindSourceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {

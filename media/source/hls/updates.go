@@ -59,7 +59,7 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 	p, err := u.f.again(ctx, u.address, u.list)
 	u.work = p.work()
 	if err = cmp.Or(err, p.refused); err != nil {
-		if u.failed++; ctx.Err() != nil || u.failed >= mostMissing || media.KindOf(err) != media.KindSourceUnavailable && media.KindOf(err) != media.KindSourceNotFound {
+		if u.failed++; ctx.Err() != nil || u.failed >= mostMissing || !passing(err) {
 			return false, err
 		}
 		u.still = true
@@ -69,6 +69,16 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 		u.list, u.base = p.list, p.address.Reveal()
 	}
 	return true, nil
+}
+
+// passing says whether a playlist that was there may be there at the next look: it may be
+// read while it is written.
+func passing(err error) bool {
+	switch media.KindOf(err) { //nolint:exhaustive // the others are for good
+	case media.KindSourceUnavailable, media.KindSourceNotFound, media.KindSourceInvalid:
+		return true
+	}
+	return false
 }
 
 // judge is told whether the playlist that has come has grown; next is the number of the
@@ -85,11 +95,14 @@ func (u *updates) judge(grown bool, next uint64) error {
 	return nil
 }
 
-// behind says that l is what known was before: a server beside the one that gave known
-// may be late.
+// behind says that l is what known was before, or not yet anything: a server beside the
+// one that gave known may be late, and a playlist be read while it is written.
 func (l *list) behind(known *list) bool {
+	if l.over || len(l.segments) == 0 {
+		return !l.over
+	}
 	_, _, common := l.meets(known)
-	return common && !l.over && l.end() < known.end()
+	return common && l.end() < known.end()
 }
 
 // meets returns the places, here and in known, of the oldest segment that is in both. One
