@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -654,4 +655,88 @@ type waiting struct{ ctx context.Context }
 func (w waiting) Read([]byte) (int, error) {
 	<-w.ctx.Done()
 	return 0, context.Cause(w.ctx)
+}
+
+// liveApart is a live stream of sixty segments of one second in a window of five, picture
+// and sound apart. of says what segment comes so many seconds after its begin, -1 for none
+// that is to come, and with which clock; and whether a discontinuity is before it.
+type liveApart struct {
+	newest func(kind string, after int) int
+	breaks func(kind string, first, i int) bool
+	at     func(kind string, i int) int // seconds
+}
+
+func (l liveApart) serve(n *net) {
+	begin := time.Now()
+	n.answer = func(path string) (int, string, bool) {
+		if path == "/m.m3u8" {
+			return http.StatusOK, "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"s\",URI=\"a.m3u8\"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"g\"\nv.m3u8\n", true
+		}
+		kind := path[1:2]
+		if i, err := strconv.Atoi(strings.TrimSuffix(path[2:], ".seg")); err == nil {
+			ms := l.at(kind, i) * 1000
+			return http.StatusOK, fmt.Sprintf("tracks %s 320\n%s %d\n%s %d\n", kind, kind, ms, kind, ms+500), true
+		}
+		newest := l.newest(kind, int(time.Since(begin)/time.Second))
+		first := max(newest-5, 0)
+		list := fmt.Sprintf("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:%d\n", first)
+		for i := first; i < newest; i++ {
+			if l.breaks != nil && l.breaks(kind, first, i) {
+				list += "#EXT-X-DISCONTINUITY\n"
+			}
+			list += fmt.Sprintf("#EXTINF:1,\n%s%d.seg\n", kind, i)
+		}
+		if newest == 60 {
+			list += "#EXT-X-ENDLIST\n"
+		}
+		return http.StatusOK, list, true
+	}
+}
+
+func TestALivePictureAndItsSoundApartStayTogether(t *testing.T) {
+	grows := func(_ string, after int) int { return min(6+after, 60) }
+	same := func(_ string, i int) int { return i }
+	for name, l := range map[string]liveApart{
+		"nothing happens":                           {grows, nil, same},
+		"a discontinuity leaves the window unsaid":  {grows, func(_ string, _, i int) bool { return i == 8 }, same},
+		"it is said before the first segment alone": {grows, func(_ string, first, i int) bool { return i == 8 && i > first }, same},
+		"one playlist says one more":                {grows, func(kind string, _, i int) bool { return i == 8 || kind == "v" && i == 4 }, same},
+		"one playlist says one more for good":       {grows, func(kind string, first, i int) bool { return kind == "v" && i == max(first, 3) }, same},
+		"a clock begins anew, as is said":           {grows, func(_ string, _, i int) bool { return i == 20 }, func(_ string, i int) int { return (i + 980) % 1000 }},
+		"a clock begins anew, unsaid":               {grows, nil, func(_ string, i int) int { return (i + 980) % 1000 }},
+		"the encoder begins anew, unsaid": {func(_ string, after int) int {
+			if after < 10 {
+				return 1000 + after
+			}
+			return min(after-9, 60)
+		}, nil, same},
+		"of one alone the clock is taken for wrapped": {grows, nil, func(kind string, i int) int {
+			if kind == "a" && i >= 20 {
+				return i + int(wrap/time.Second)
+			}
+			return i
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &net{}
+				l.serve(n)
+				s, err := openList(t.Context(), n, media.SourceRequest{}, "/m.m3u8")
+				require.NoError(t, err)
+				defer s.Close()
+				var came [2]int
+				for {
+					p, err := s.ReadPacket()
+					if err != nil {
+						require.ErrorIs(t, err, io.EOF)
+						break
+					}
+					came[s.Info().Tracks[p.Track].Type]++
+					require.InDelta(t, came[media.Video], came[media.Audio], 22, "ten seconds, and a second")
+				}
+				require.Greater(t, came[media.Video], 2*55)
+				require.InDelta(t, came[media.Video], came[media.Audio], 2)
+			})
+		})
+	}
 }

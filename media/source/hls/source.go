@@ -41,6 +41,10 @@ const opOpen = "open source"
 // much to read as one may be.
 const mostUnplayed = 3
 
+// mostAlone is how much of a live stream's picture or sound comes without the other for
+// there being fewer discontinuities before it, by two playlists that may count otherwise.
+const mostAlone = 10 * time.Second
+
 var (
 	errClosed      = errors.New("source closed")
 	errNested      = media.Because("its playlist leads to another playlist of playlists", nil)
@@ -399,7 +403,7 @@ func (s *Source) readTimed() (media.Packet, error) {
 		if err := s.look(c); err != nil {
 			return media.Packet{}, err
 		}
-		if c.head != nil && (first == nil || c.head.before(*first.head, s.timeline != nil)) {
+		if c.head != nil && (first == nil || c.before(first)) {
 			first = c
 		}
 	}
@@ -408,7 +412,7 @@ func (s *Source) readTimed() (media.Packet, error) {
 	}
 	p, err := s.told(first.head)
 	if err == nil {
-		first.head = nil
+		first.pass()
 	}
 	return p, err
 }
@@ -433,12 +437,31 @@ func (s *Source) look(c *chain) error {
 	return nil
 }
 
-// before says whether p is to come before q, of another chain.
-func (p *sample) before(q sample, placed bool) bool {
-	if !placed && p.clock != q.clock {
-		return p.clock < q.clock
+// before says whether c's packet is to come before that of another chain. Of a live stream
+// the one with fewer discontinuities does, up to mostAlone. Where the two are on clocks of
+// their own, the one does of which less has come.
+func (c *chain) before(other *chain) bool {
+	p, q := c.head, other.head
+	if c.source.timeline == nil && !p.NoDTS && !q.NoDTS {
+		apart := (p.DTS - q.DTS).Abs() > maxApart
+		switch {
+		case p.clock == q.clock && !apart:
+			c.alone, other.alone = 0, 0
+		case p.clock != q.clock && c.alone+other.alone < mostAlone:
+			return p.clock < q.clock
+		case apart:
+			return c.alone < other.alone
+		}
 	}
 	return p.NoDTS || !q.NoDTS && p.DTS < q.DTS
+}
+
+// pass notes that c's packet has been given.
+func (c *chain) pass() {
+	if step := c.head.DTS - c.passed; step > 0 && step <= maxForward {
+		c.alone += step
+	}
+	c.passed, c.head = c.head.DTS, nil
 }
 
 // told is a packet as it is given, with the number of its track. The error is

@@ -66,6 +66,7 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 		return false, nil
 	}
 	if u.failed = 0; !p.list.behind(u.list) {
+		p.list.countOn(u.list)
 		u.list, u.base = p.list, p.address.Reveal()
 	}
 	return true, nil
@@ -103,6 +104,25 @@ func (l *list) behind(known *list) bool {
 	}
 	_, _, common := l.meets(known)
 	return common && l.end() < known.end()
+}
+
+// countOn makes l go on counting discontinuities where known, the one before it, did: many
+// servers do not say how many have left their window.
+func (l *list) countOn(known *list) {
+	if len(l.segments) == 0 {
+		return
+	}
+	here, there, common := l.meets(known)
+	if !common {
+		there = len(known.segments) - 1
+	}
+	by := known.segments[there].clock - l.segments[here].clock
+	if !common && int64(by) < 0 { // it says so
+		return
+	}
+	for i := range l.segments {
+		l.segments[i].clock += by
+	}
 }
 
 // meets returns the places, here and in known, of the oldest segment that is in both. One
