@@ -26,8 +26,8 @@ type sample struct {
 // goes on without a break, and has a demuxer of its own.
 type chain struct {
 	source  *Source
-	address string
-	base    string
+	address string // that its playlist was asked for by
+	base    string // that gave it
 	list    *list
 	gives   [2]bool // by media.MediaType
 	choice  media.TrackChoice

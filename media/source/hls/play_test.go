@@ -50,7 +50,11 @@ func (n *net) RoundTrip(r *http.Request) (*http.Response, error) {
 			status = http.StatusNotFound
 		}
 	}
-	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}, Request: r, ContentLength: int64(len(body))}, nil
+	head := http.Header{}
+	if status == http.StatusFound {
+		head.Set("Location", body)
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: head, Request: r, ContentLength: int64(len(body))}, nil
 }
 
 func (n *net) count(path string) (count int) {
@@ -299,6 +303,7 @@ func TestALookAtALivePlaylistMayShowWhatWas(t *testing.T) {
 		"its first bytes":                             {func([]string) string { return "#EXT" }, 7, 29500, 0},
 		"its head":                                    {func(looks []string) string { head, _, _ := strings.Cut(looks[6], "#EXTINF"); return head }, 7, 29500, 0},
 		"nothing for good":                            {func([]string) string { return "" }, 7, 9500, media.KindSourceInvalid},
+		"a refusal":                                   {func([]string) string { return "403" }, 7, 29500, 0},
 		"it is late and stays so":                     {func(looks []string) string { return looks[4] }, 7, 9500, media.KindSourceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -314,7 +319,10 @@ func TestALookAtALivePlaylistMayShowWhatWas(t *testing.T) {
 					}
 					looks = append(looks, strings.ReplaceAll(body, ".seg", ".seg?token=old"))
 					if len(looks) == c.from || len(looks) > c.from && c.kind != 0 {
-						return status, c.look(looks), known
+						if shown := c.look(looks); shown != "403" {
+							return status, shown, known
+						}
+						return http.StatusForbidden, "", known
 					}
 					return status, looks[len(looks)-1], known
 				}
@@ -457,6 +465,35 @@ func TestALiveStreamThatHasGoneOnWithoutUsIsTakenWhereItIs(t *testing.T) {
 		require.True(t, slices.IsSorted(at))
 		require.Equal(t, 59500, at[len(at)-1])
 		require.Less(t, len(at), 2*40, "what has gone is not waited for")
+	})
+}
+
+func TestALivePlaylistIsAskedForAnewWhereItsRedirectHasRunOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, begin := &net{}, time.Now()
+		window(n, begin, 5, 40, true)
+		inner := n.answer
+		n.answer = func(path string) (int, string, bool) {
+			token := fmt.Sprintf("/%.0f", time.Since(begin).Truncate(10*time.Second).Seconds())
+			rest, good := strings.CutPrefix(path, token+"/")
+			switch {
+			case path == "/a.m3u8":
+				return http.StatusFound, token + path, true
+			case strings.HasSuffix(path, "m3u8") && !good:
+				return http.StatusForbidden, "", true
+			case !good:
+				_, rest, _ = strings.Cut(path[1:], "/")
+			}
+			return inner("/" + rest)
+		}
+		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+		require.NoError(t, err)
+		defer s.Close()
+		at, _, err := drain(s)
+		require.NoError(t, err)
+		require.Equal(t, 39500, at[len(at)-1])
+		require.Len(t, at, 2*38, "each once")
+		require.Equal(t, 4, n.count("/a.m3u8"), "once for each ten seconds")
 	})
 }
 

@@ -247,7 +247,7 @@ func (c *chain) take(p Playlist) error {
 	if p.refused != nil {
 		return p.refused
 	}
-	c.list, c.address, c.base = p.list, p.address.Reveal(), p.address.Reveal()
+	c.list, c.address, c.base = p.list, p.asked.Reveal(), p.address.Reveal()
 	if len(c.list.segments) == 0 {
 		kind := media.KindSourceUnavailable
 		if c.list.recorded() || c.list.target == 0 {

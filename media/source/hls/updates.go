@@ -3,6 +3,8 @@ package hls
 import (
 	"cmp"
 	"context"
+	"errors"
+	"net/http"
 	"strings"
 	"time"
 
@@ -28,7 +30,7 @@ var errStill = &media.Error{Kind: media.KindSourceUnavailable, Op: opPlaylist, E
 type updates struct {
 	f       *fetcher
 	address string
-	base    string // that what it names is relative to
+	base    string // that gave it: what it names is relative to that
 	list    *list
 	fixed   bool   // it is whole
 	stood   *Stood // learns that it does not grow any more
@@ -56,7 +58,10 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 		return false, context.Cause(ctx)
 	}
 	u.asked = time.Now()
-	p, err := u.f.again(ctx, u.address, u.list)
+	p, err := u.f.again(ctx, u.base, u.list)
+	if r, is := errors.AsType[refused](err); is && r.status < http.StatusInternalServerError && u.base != u.address {
+		p, err = u.f.again(ctx, u.address, u.list) // a redirect may lead there for a while only
+	}
 	u.work = p.work()
 	if err = cmp.Or(err, p.refused); err != nil {
 		if u.failed++; ctx.Err() != nil || u.failed >= mostMissing || !passing(err) {
@@ -76,7 +81,7 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 // read while it is written.
 func passing(err error) bool {
 	switch media.KindOf(err) { //nolint:exhaustive // the others are for good
-	case media.KindSourceUnavailable, media.KindSourceNotFound, media.KindSourceInvalid:
+	case media.KindSourceUnavailable, media.KindSourceNotFound, media.KindSourceInvalid, media.KindSourceUnauthorized, media.KindSourceGone:
 		return true
 	}
 	return false
