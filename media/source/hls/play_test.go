@@ -31,10 +31,15 @@ type net struct {
 	packed int // that were asked for compressed
 	files  map[string]string
 	answer func(path string) (status int, body string, known bool)
+	hangs  func(path string) bool
 	stood  Stood
 }
 
 func (n *net) RoundTrip(r *http.Request) (*http.Response, error) {
+	if n.hangs != nil && n.hangs(r.URL.Path) {
+		<-r.Context().Done()
+		return nil, context.Cause(r.Context())
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.asked = append(n.asked, r.URL.Path)
@@ -495,6 +500,32 @@ func TestALivePlaylistIsAskedForAnewWhereItsRedirectHasRunOut(t *testing.T) {
 		require.Len(t, at, 2*38, "each once")
 		require.Equal(t, 4, n.count("/a.m3u8"), "once for each ten seconds")
 	})
+}
+
+func TestAConnectionThatHangsHoldsALiveStreamUpForAFewSeconds(t *testing.T) {
+	for _, path := range []string{"/a.m3u8", "/9.seg"} {
+		t.Run(path, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, begin := &net{}, time.Now()
+				window(n, begin, 9, 40, true)
+				hung := false
+				n.hangs = func(asked string) bool {
+					hangs := !hung && asked == path && time.Since(begin) > 0
+					hung = hung || hangs
+					return hangs
+				}
+				s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+				require.NoError(t, err)
+				defer s.Close()
+				for last := begin; err == nil; last = time.Now() {
+					_, err = s.ReadPacket()
+					require.Less(t, time.Since(last), 7*time.Second)
+				}
+				require.ErrorIs(t, err, io.EOF)
+				require.True(t, hung)
+			})
+		})
+	}
 }
 
 func TestALiveStreamThatStandsStillSaysSoAndIsNotPlayedAgain(t *testing.T) {

@@ -218,6 +218,9 @@ func (s *Source) openWith(p Playlist, sounds []rendition, chosen int) error {
 	if main.list.recorded() || s.request.Mode == media.ModeVOD {
 		s.timeline = &timeline{}
 	}
+	if s.timeline == nil {
+		s.fetcher.silence = min(s.fetcher.silence, max(leastSilence, 2*max(main.list.target, main.list.step())))
+	}
 	kept := 0
 	for _, c := range s.chains {
 		kept += c.list.kept

@@ -20,6 +20,9 @@ const (
 	shortestWait = 200 * time.Millisecond
 	longestWait  = 30 * time.Second
 	leastStill   = 10 * time.Second
+	// Of a live stream nothing may come for leastSilence, or two target durations: what
+	// hangs is asked for again before viewers run out.
+	leastSilence = 5 * time.Second
 )
 
 // errStill is why a live stream's playlist ends without its end.
