@@ -21,6 +21,9 @@ const (
 	// mostMissing is how many segments in a row may be missing, and how often a live
 	// playlist.
 	mostMissing = 3
+	// longestRun is how long what has an initialization section is one run: libav keeps an
+	// index of all its fragments.
+	longestRun = time.Hour
 )
 
 // item is what a loader hands on: a segment's begin, its bytes, or why there is no
@@ -48,7 +51,8 @@ type loader struct {
 	last    *segment
 	missing int // in a row
 	keys    keys
-	initial []byte // of last
+	initial []byte    // of last
+	since   time.Time // when its run began
 }
 
 // run loads until the end, or ctx's.
@@ -136,8 +140,10 @@ func (l *loader) load(ctx context.Context, s segment) (sent bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	breaks := l.broken || l.last == nil || s.clock != l.last.clock || !s.initial.same(l.last.initial)
+	breaks := l.broken || l.last == nil || s.clock != l.last.clock || !s.initial.same(l.last.initial) ||
+		l.initial != nil && time.Since(l.since) >= longestRun
 	if breaks {
+		l.since = time.Now()
 		if err := l.begin(ctx, s); err != nil {
 			return false, err
 		}

@@ -528,6 +528,35 @@ func TestAConnectionThatHangsHoldsALiveStreamUpForAFewSeconds(t *testing.T) {
 	}
 }
 
+func TestALongFragmentedStreamGetsANewDemuxerEachHour(t *testing.T) {
+	for initial, asked := range map[string]int{"#EXT-X-MAP:URI=\"init\"\n": 3, "": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			n, begin := &net{}, time.Now()
+			window(n, begin, 5, 2*3600+60, true)
+			inner := n.answer
+			n.answer = func(path string) (int, string, bool) {
+				status, body, known := inner(path)
+				switch {
+				case path == "/init":
+					return http.StatusOK, "tracks va 320\n", true
+				case path == "/a.m3u8":
+					body = strings.Replace(body, "#EXTINF", initial+"#EXTINF", 1)
+				}
+				return status, body, known
+			}
+			s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+			require.NoError(t, err)
+			defer s.Close()
+			at, changes, err := drain(s)
+			require.NoError(t, err)
+			require.Empty(t, changes)
+			require.Len(t, at, 2*(2*3600+58), "each once")
+			require.True(t, slices.IsSorted(at))
+			require.Equal(t, asked, n.count("/init"))
+		})
+	}
+}
+
 func TestALiveStreamThatStandsStillSaysSoAndIsNotPlayedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, begin := &net{}, time.Now()
