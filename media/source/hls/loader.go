@@ -108,20 +108,20 @@ func (l *loader) take(ctx context.Context) (segment, error) {
 // find returns the next segment, if it is there. A stream that has gone on without us,
 // or begun anew, is taken where it is.
 func (l *loader) find() (segment, bool) {
-	all := l.updates.list.segments
-	if len(all) == 0 {
+	list := l.updates.list
+	if len(list.segments) == 0 {
 		return segment{}, false
 	}
-	first, end := all[0].number, l.updates.list.end()
+	first, end := list.segments[0].number, list.end()
 	switch {
 	case l.next < first:
 		l.next, l.broken = first, true
 	case l.next > end:
-		l.next, l.broken = l.updates.list.liveStart(), true
+		l.next, l.broken = list.liveStart(), true
 	case l.next == end:
 		return segment{}, false
 	}
-	return all[l.next-first], true
+	return list.segment(l.next), true
 }
 
 // refresh asks for the playlist again.

@@ -304,7 +304,7 @@ func ended(err error) error {
 // beside returns the number of the segment that is of the same time as one of another
 // list, as far as both tell; else that of a live stream's begin.
 func (l *list) beside(other *list, begin uint64) uint64 {
-	at := other.segments[begin-other.segments[0].number].at
+	at := other.segment(begin).at
 	for _, s := range slices.Backward(l.segments) {
 		if !at.IsZero() && !s.at.IsZero() && !s.at.After(at) {
 			return s.number

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -110,8 +111,8 @@ func (l *list) behind(known *list) bool {
 	if l.over || len(l.segments) == 0 {
 		return !l.over
 	}
-	_, _, common := l.meets(known)
-	return common && l.end() < known.end()
+	number, shared := l.shared(known)
+	return shared && l.end() < known.end() && l.segment(number).name() == known.segment(number).name()
 }
 
 // countOn makes l go on counting discontinuities where known, the one before it, did: many
@@ -120,37 +121,36 @@ func (l *list) countOn(known *list) {
 	if len(l.segments) == 0 {
 		return
 	}
-	here, there, common := l.meets(known)
-	if !common {
-		there = len(known.segments) - 1
+	from, to := l.segments[0], known.segments[len(known.segments)-1]
+	number, shared := l.shared(known)
+	if shared {
+		from, to = l.segment(number), known.segment(number)
 	}
-	by := known.segments[there].clock - l.segments[here].clock
-	if !common && int64(by) < 0 { // it says so
+	if !shared && from.clock >= to.clock {
 		return
 	}
 	for i := range l.segments {
-		l.segments[i].clock += by
+		l.segments[i].clock += to.clock - from.clock
 	}
 }
 
-// meets returns the places, here and in known, of the oldest segment that is in both. One
-// of a stream that has begun anew has another name; what stands behind it may be a token.
-func (l *list) meets(known *list) (here, there int, common bool) {
-	if len(l.segments) == 0 || len(known.segments) == 0 {
-		return 0, 0, false
-	}
-	number := max(l.segments[0].number, known.segments[0].number)
-	if number >= min(l.end(), known.end()) {
-		return 0, 0, false
-	}
-	here, there = int(number-l.segments[0].number), int(number-known.segments[0].number)
-	name, _, _ := strings.Cut(l.segments[here].uri, "?")
-	before, _, _ := strings.Cut(known.segments[there].uri, "?")
-	return here, there, name == before
+// shared is the number of the oldest segment that is in both lists.
+func (l *list) shared(other *list) (number uint64, is bool) {
+	number = max(l.segments[0].number, other.segments[0].number)
+	return number, number < min(l.end(), other.end())
 }
+
+func (l *list) segment(number uint64) segment { return l.segments[number-l.segments[0].number] }
 
 // end is the number of the segment that is to come.
 func (l *list) end() uint64 { return l.segments[len(l.segments)-1].number + 1 }
+
+// name is what two servers call a segment alike; a stream that has begun anew mostly
+// does not.
+func (s segment) name() string {
+	name, _, _ := strings.Cut(s.uri, "?")
+	return path.Base(name)
+}
 
 // liveStart is the number of the segment that a live stream is begun with.
 func (l *list) liveStart() uint64 {
