@@ -41,10 +41,6 @@ const opOpen = "open source"
 // much to read as one may be.
 const mostUnplayed = 3
 
-// mostAlone is how much of a live stream's picture or sound comes without the other for
-// there being fewer discontinuities before it, by two playlists that may count otherwise.
-const mostAlone = 10 * time.Second
-
 var (
 	errClosed      = errors.New("source closed")
 	errNested      = media.Because("its playlist leads to another playlist of playlists", nil)
@@ -441,8 +437,8 @@ func (s *Source) look(c *chain) error {
 }
 
 // before says whether c's packet is to come before that of another chain. Of a live stream
-// the one with fewer discontinuities does, up to mostAlone. Where the two are on clocks of
-// their own, the one does of which less has come.
+// the one with fewer discontinuities does, for two segments: their playlists may count
+// otherwise. Where the two are on clocks of their own, the one does of which less has come.
 func (c *chain) before(other *chain) bool {
 	p, q := c.head, other.head
 	if c.source.timeline == nil && !p.NoDTS && !q.NoDTS {
@@ -450,7 +446,7 @@ func (c *chain) before(other *chain) bool {
 		switch {
 		case p.clock == q.clock && !apart:
 			c.alone, other.alone = 0, 0
-		case p.clock != q.clock && c.alone+other.alone < mostAlone:
+		case p.clock != q.clock && c.alone+other.alone < 2*max(c.list.longest(), other.list.longest()):
 			return p.clock < q.clock
 		case apart:
 			return c.alone < other.alone
