@@ -376,6 +376,10 @@ func (pg *Program) put(ctx context.Context, p *media.Packet) error {
 		pg.tracks.renew(kind, p.Extradata)
 	}
 	pg.times.passed(p)
+	if pg.tracks.stale {
+		pg.tracks.stale = false
+		pg.tracks.skipBefore(p.PTS)
+	}
 	if pg.catchUp.leavesOut(p) {
 		pg.tracks.lose(1)
 		pg.times.pending.Keep(p)
@@ -619,6 +623,7 @@ func (pg *Program) Pause() {
 	switch {
 	case pg.recovery.source.Realtime: // the tracks may change while it works
 		pg.Meter.Dropped(pg.stopEncodeAhead() + pg.mux.clear())
+		pg.tracks.stale = true
 	case begun || pg.recovery.source.Live:
 		pg.closeSource()
 	}
