@@ -10,18 +10,19 @@ import (
 const farthestBack = time.Second
 
 // OrderWatch notices B-frames: pictures whose PTS do not rise in the order of
-// their DTS. A constant distance between PTS and DTS is none.
+// their DTS. A constant distance between PTS and DTS is none, nor is a clock that steps
+// back: it takes both with it.
 type OrderWatch struct {
-	any  bool
-	last time.Duration
+	any      bool
+	pts, dts time.Duration // of the last picture
 }
 
 func (w *OrderWatch) Reordered(p *media.Packet) bool {
 	if p.NoPTS {
 		return false
 	}
-	back := w.any && p.PTS < w.last && w.last-p.PTS < farthestBack
-	w.any, w.last = true, p.PTS
+	back := w.any && p.PTS < w.pts && w.pts-p.PTS < farthestBack && (p.NoDTS || p.DTS >= w.dts)
+	w.any, w.pts, w.dts = true, p.PTS, p.DTS
 	return back
 }
 

@@ -62,8 +62,9 @@ type conn struct {
 	mu     sync.Mutex // of writing
 	header [headerSize]byte
 
-	ending  sync.Mutex // guards leaving
-	leaving bool       // it is not waited for any more
+	ending  sync.Mutex  // guards leaving
+	leaving bool        // it is not waited for any more
+	unbind  func() bool // ends bound; nil before it
 }
 
 func newConn(c net.Conn) *conn {
@@ -88,7 +89,7 @@ func socketPair() (here *net.UnixConn, there *os.File, err error) {
 
 // bound makes the end of ctx that of what waits for the other end.
 func (c *conn) bound(ctx context.Context) {
-	context.AfterFunc(ctx, func() {
+	c.unbind = context.AfterFunc(ctx, func() {
 		c.ending.Lock()
 		defer c.ending.Unlock()
 		if !c.leaving {
@@ -102,6 +103,9 @@ func (c *conn) leave(limit time.Duration) {
 	c.ending.Lock()
 	defer c.ending.Unlock()
 	c.leaving = true
+	if c.unbind != nil {
+		c.unbind()
+	}
 	_ = c.SetReadDeadline(time.Now().Add(limit))
 }
 

@@ -104,6 +104,9 @@ func (o *Outlet) keep(ctx context.Context, tracks []media.Track) error {
 func (o *Outlet) visit(ctx context.Context, tracks []media.Track) error {
 	c, err := o.open(ctx, tracks)
 	if err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.session.refused(media.KindOf(err))
 		return err
 	}
 	o.conn.Store(c)

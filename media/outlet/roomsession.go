@@ -53,6 +53,14 @@ func (s *roomSession) end(now time.Time) {
 	}
 }
 
+// refused notes a publish that failed with an error of a kind. A room that cannot be
+// published into at all has another reason to hang up than another publisher.
+func (s *roomSession) refused(kind media.Kind) {
+	if kind != media.KindRoomConflict {
+		s.kicks = 0
+	}
+}
+
 // total returns for how long there was something in the room.
 func (s *roomSession) total(now time.Time) time.Duration {
 	if s.since.IsZero() {

@@ -19,6 +19,19 @@ func TestAConnectionThatLastedWithoutAPacketIsNoKick(t *testing.T) {
 	}
 }
 
+func TestARoomThatFailsInBetweenHasNoOtherPublisher(t *testing.T) {
+	for kind, want := range map[media.Kind]bool{media.KindRoomUnavailable: false, media.KindRoomConflict: true} {
+		var s roomSession
+		now, kicked := time.Now(), false
+		for range kickMany {
+			s.refused(kind)
+			s.begin(now, media.PublishAddress{})
+			kicked = s.kickedOut(now)
+		}
+		require.Equal(t, want, kicked, kind)
+	}
+}
+
 func TestTheWarningOfASignatureSaysWhatComesAfterIt(t *testing.T) {
 	now := time.Now()
 	for renewable, want := range map[bool]string{true: "a new one is minted", false: "cannot come back"} {

@@ -26,20 +26,21 @@ type encodeAhead struct {
 	working sync.WaitGroup
 }
 
+// startEncodeAhead begins; ctx bounds the life of what the program opens.
 func startEncodeAhead(ctx context.Context, m *Program, span time.Duration) *encodeAhead {
-	ctx, cancel := context.WithCancelCause(ctx)
+	working, cancel := context.WithCancelCause(ctx)
 	a := &encodeAhead{queue: input.NewQueue(input.QueueLimits{Span: span, Bytes: input.QueueBytes}), cancel: cancel}
-	a.working.Go(func() { a.queue.Fail(media.Caught(func() error { return a.work(ctx, m) })) })
+	a.working.Go(func() { a.queue.Fail(media.Caught(func() error { return a.work(ctx, working, m) })) })
 	return a
 }
 
-func (a *encodeAhead) work(ctx context.Context, m *Program) error {
+func (a *encodeAhead) work(ctx, working context.Context, m *Program) error {
 	for {
-		p, err := m.makeNext(ctx, ctx)
+		p, err := m.makeNext(ctx, working)
 		if err != nil {
 			return err
 		}
-		if err := a.queue.Put(ctx, p, false); err != nil {
+		if err := a.queue.Put(working, p, false); err != nil {
 			return err
 		}
 	}

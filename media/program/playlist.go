@@ -121,19 +121,26 @@ func (l *playlist) begin(ctx context.Context, from time.Duration, unclocked bool
 	})
 }
 
-// next returns the input of the next play.
-func (l *playlist) next(ctx context.Context) openedInput {
+// next returns the input of the next play. errNotOpen says that it takes longer to open than
+// rooms bear to get nothing; it goes on being opened.
+func (l *playlist) next(ctx, wait context.Context) openedInput {
 	l.begin(ctx, l.Options.StartAt, false)
-	defer func() { l.coming = nil }()
-	l.plays++
+	patience := time.NewTimer(holdEvery)
+	defer patience.Stop()
 	select {
 	case o := <-l.coming:
+		l.coming = nil
+		l.plays++
 		return o
-	case <-ctx.Done():
-		l.drop()
-		return openedInput{err: context.Cause(ctx)}
+	case <-wait.Done():
+		return openedInput{err: context.Cause(wait)}
+	case <-patience.C:
+		return openedInput{err: errNotOpen}
 	}
 }
+
+// errNotOpen says that the source is still being opened for its next play.
+var errNotOpen = errors.New("the next play is not open yet")
 
 // drop gives up what is being opened.
 func (l *playlist) drop() {

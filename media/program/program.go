@@ -103,6 +103,10 @@ func (pg *Program) nextPacket(ctx, wait context.Context) (media.Packet, error) {
 		if errors.Is(err, ErrNewTracks) {
 			return p, err
 		}
+		if errors.Is(err, errNotOpen) {
+			pg.awaitPlay()
+			continue
+		}
 		if err == nil || errors.Is(err, errHeld) {
 			continue
 		}
@@ -288,7 +292,7 @@ func (pg *Program) workOn(ctx, wait context.Context) (made bool, err error) {
 		pg.playlist.prepare(ctx)
 	}
 	if p, ok := pg.times.aligner.Pop(); ok {
-		return true, pg.put(ctx, &p)
+		return true, pg.put(wait, &p)
 	}
 	p, failure := pg.input.Next(wait, 0)
 	if err := pg.noteLosses(); err != nil || failure != nil {
@@ -319,18 +323,18 @@ func (pg *Program) work(ctx, wait context.Context) error {
 		return nil
 	case aligner.Holds() && media.KindOf(err) == media.KindSourceStalled:
 		p = aligner.Force()
-		return pg.put(ctx, &p)
+		return pg.put(wait, &p)
 	case aligner.Holds() && wait.Err() == nil && pg.complete(err):
 		aligner.Flush()
 		return nil
-	case media.KindOf(err) == media.KindSourceEnded && pg.finish(ctx): // the next reading says it again
+	case media.KindOf(err) == media.KindSourceEnded && pg.finish(wait): // the next reading says it again
 		return nil
-	case !input.IsEnd(err) || pg.finish(ctx):
+	case !input.IsEnd(err) || pg.finish(wait):
 		return ignoreEnd(err)
 	case !pg.mux.given && pg.times.from == pg.Options.StartAt: // it would be opened over and over, or be complete without a packet
 		return errNothing
 	case pg.playlist.more():
-		return pg.rewind(ctx)
+		return pg.rewind(ctx, wait)
 	default:
 		return err
 	}
@@ -376,6 +380,10 @@ func (pg *Program) put(ctx context.Context, p *media.Packet) error {
 		pg.tracks.renew(kind, p.Extradata)
 	}
 	pg.times.passed(p)
+	if pg.tracks.stale {
+		pg.tracks.stale = false
+		pg.tracks.skipBefore(p.PTS)
+	}
 	if pg.catchUp.leavesOut(p) {
 		pg.tracks.lose(1)
 		pg.times.pending.Keep(p)
@@ -475,13 +483,22 @@ func (pg *Program) finish(ctx context.Context) bool {
 }
 
 // rewind goes on with the next play.
-func (pg *Program) rewind(ctx context.Context) error {
-	next := pg.playlist.next(ctx)
+func (pg *Program) rewind(ctx, wait context.Context) error {
+	next := pg.playlist.next(ctx, wait)
 	if next.err != nil {
 		return next.err
 	}
 	pg.times.endPart()
 	return pg.load(next)
+}
+
+// awaitPlay leaves an input whose play is over: the next one is waited for as a source that
+// is away.
+func (pg *Program) awaitPlay() {
+	pg.times.endPart()
+	pg.stopEncodeAhead()
+	pg.closeInput()
+	pg.progress.nextPlay()
 }
 
 var errNothing = &media.Error{Kind: media.KindSourceInvalid, Op: "play", Err: media.Sentence("there is nothing to play in the source, or in the part of it that was asked for; check startAtMs and endAtMs, and whether the source is whole")}
@@ -619,6 +636,7 @@ func (pg *Program) Pause() {
 	switch {
 	case pg.recovery.source.Realtime: // the tracks may change while it works
 		pg.Meter.Dropped(pg.stopEncodeAhead() + pg.mux.clear())
+		pg.tracks.stale = true
 	case begun || pg.recovery.source.Live:
 		pg.closeSource()
 	}
@@ -634,6 +652,7 @@ func (pg *Program) Close() {
 // closeSource closes the source; what was made of it and not sent is made again.
 func (pg *Program) closeSource() {
 	pg.stopEncodeAhead()
+	pg.playlist.drop()
 	pg.closeInput()
 }
 
@@ -649,7 +668,6 @@ func (pg *Program) stopEncodeAhead() int64 {
 }
 
 func (pg *Program) closeInput() {
-	pg.playlist.drop()
 	if pg.input != nil {
 		pg.input.Close()
 		pg.input, pg.batch.failure = nil, nil

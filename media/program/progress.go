@@ -58,6 +58,12 @@ func (pr *progress) note(p *media.Packet) {
 	}
 }
 
+// nextPlay notes that a play is over, before anything of the next one was sent.
+func (pr *progress) nextPlay() {
+	pr.position, pr.reached = pr.Options.StartAt, 0
+	pr.plays++
+}
+
 // opened notes how long the source is that was opened.
 func (pr *progress) opened(length time.Duration) {
 	pr.length = length

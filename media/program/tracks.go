@@ -21,6 +21,7 @@ type roomTracks struct {
 	planner
 	of      [2]track     // by MediaType
 	dropped atomic.Int64 // packets of the source that came to nothing
+	stale   bool         // what the decoders hold is too old to be shown
 	retold  bool         // the rooms are to be opened anew: they were told other tracks
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/clock"
 	"github.com/roomcast/roomcast/media/fakesource"
+	"github.com/roomcast/roomcast/media/retry"
 )
 
 // interrupted plays a clip that breaks after five seconds and is away for ten.
@@ -59,6 +60,47 @@ func TestWhileItsSourceIsAwayARoomIsGivenThePictureAndSilence(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestWhileTheNextPlayIsOpenedARoomIsGivenThePictureAndSilence(t *testing.T) {
+	const took = 12 * time.Second
+	for _, mode := range []media.TranscodeMode{media.TranscodeAuto, media.TranscodeAlways} {
+		for _, failing := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(nil)
+				s.job.Options.Transcode, s.job.Options.FillAudio, s.job.Options.Repeat = mode, true, 3
+				opens := 0
+				require.NoError(t, s.playFrom(t.Context(), func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
+					if opens++; opens == 1 {
+						return &fakesource.Source{Ctx: ctx, Of: fakesource.Clip(10 * time.Second)}, nil
+					}
+					if err := retry.Sleep(ctx, took); err != nil {
+						return nil, err
+					}
+					if failing && opens == 2 {
+						return nil, refused(ctx)
+					}
+					return &fakesource.Source{Ctx: ctx, Of: fakesource.Clip(10 * time.Second)}, nil
+				}, &fakeCoders{}))
+				requireRising(t, s.room.got)
+				require.Equal(t, 1, s.room.dials)
+				for track, longest := range []time.Duration{clock.FrameHold + silentFor, 2 * silentFor} {
+					last := time.Duration(0)
+					for _, p := range s.room.of(track) {
+						require.LessOrEqual(t, p.at-last, longest+silentFor, "track %d at %v", track, last)
+						last = p.at
+					}
+				}
+				p := s.job.Meter.Snapshot(time.Now())
+				require.Equal(t, 2, p.Loop)
+				require.Equal(t, 10*time.Second, p.Position)
+				for _, c := range p.Coverage {
+					require.InDelta(t, 30*time.Second, c.Taken, float64(time.Second), "each play is played whole, and nothing of it twice")
+					require.Zero(t, c.Lost)
+				}
+			})
+		}
 	}
 }
 

@@ -217,6 +217,9 @@ func TestALiveSourceIsKeptWhileTheRoomIsAway(t *testing.T) {
 			require.Positive(t, again)
 			require.True(t, s.room.got[again].Keyframe)
 			require.Zero(t, s.room.got[again].Track)
+			for _, p := range s.room.got[again:] {
+				require.Less(t, p.at-p.DTS, input.LiveBehind+time.Second/2, "it is none that its decoder held, of %v", p.DTS)
+			}
 			require.Positive(t, s.job.Meter.Snapshot(time.Now()).DroppedPackets)
 		})
 	}

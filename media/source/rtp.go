@@ -95,7 +95,7 @@ func (t *rtspTrack) frames(p *rtp.Packet, at time.Duration) (frames []rtspFrame)
 		}}
 		if t.decoded != nil {
 			const clock = 90_000
-			shown := int64(at * clock / time.Second)
+			shown := int64(at.Seconds() * clock)
 			decoded, ok := t.decoded(u, shown)
 			f.packet.DTS, f.packet.NoDTS = at-time.Duration(shown-decoded)*time.Second/clock, !ok
 		}

@@ -58,6 +58,7 @@ type rtspReader struct {
 	transport bool
 
 	early  rtspEarly
+	drift  driftWatch
 	frames chan rtspFrame
 	over   rtspEnd
 
@@ -306,6 +307,12 @@ func (s *rtspReader) give(t *rtspTrack, p *rtp.Packet) {
 		}
 	}
 	at := time.Duration(float64(ticks) / float64(t.format.ClockRate()) * float64(time.Second))
+	if wall, ok := s.client.PacketNTP(t.media, p); ok && !t.transport {
+		s.drift.note(t.known.Type, at, wall)
+	}
+	if t.known.Type == media.Audio {
+		at += s.drift.moved
+	}
 	for _, f := range t.frames(p, at) {
 		select {
 		case s.frames <- f:

@@ -21,6 +21,9 @@ const (
 	// maxCommand is the largest command looked into: gortmplib's AMF0 decoder
 	// recurses as deep as its input is nested.
 	maxCommand = 64 << 10
+	// mostChunk is the largest chunk size that gortmplib takes. It reads no longer message, so
+	// a larger one means the same.
+	mostChunk = 10 << 20
 	// ChunkStream is that of commands, as gortmplib's writer has it.
 	ChunkStream = 3
 )
@@ -75,7 +78,7 @@ func (r *Reader) Serve(m *rawmessage.Message) (c Command, ok bool, err error) {
 			err = r.answer(&message.UserControlPingResponse{ServerTime: binary.BigEndian.Uint32(body[2:])})
 		}
 	case message.TypeSetChunkSize:
-		if value == 0 || r.SetChunkSize(value) != nil {
+		if value == 0 || value >= 1<<31 || r.SetChunkSize(min(value, mostChunk)) != nil {
 			err = ErrProtocol
 		}
 	case message.TypeAbortMessage:
