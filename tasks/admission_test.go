@@ -121,7 +121,6 @@ func TestAWorkerWhoseCoresAreTakenAsksForNothing(t *testing.T) {
 		require.False(t, w.worker.Takes(true))
 		require.True(t, w.told().Capacity.Full, "the fleet is told")
 		require.ErrorIs(t, <-w.handle(Task{ID: "d", Epoch: 1}), ErrCapacity)
-		require.Equal(t, map[string]Waiting{"d": WaitingForCapacity}, w.store.refused)
 	})
 }
 
@@ -149,7 +148,6 @@ func TestAWorkerThatUsesUpItsCoresTakesOnlyWhatMustGoOn(t *testing.T) {
 		require.True(t, w.told().Capacity.Full)
 		require.Zero(t, w.told().Capacity.Free())
 		require.ErrorIs(t, <-w.handle(Task{ID: "new", Epoch: 1}), ErrCapacity)
-		require.Equal(t, map[string]Waiting{"new": WaitingForCapacity}, w.store.refused)
 		w.worker.carried.keep(Task{ID: "new", Epoch: 1}, true)
 		time.Sleep(keptEvery)
 		_, wanted := w.worker.Wanted(false)

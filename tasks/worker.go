@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -43,7 +44,6 @@ type Machine struct {
 type Stores struct {
 	Store     AttemptStore
 	Leases    LeaseStore
-	Refusals  RefusalStore
 	Handovers HandoverStore // nil: no attempt prepares before it is claimed
 	Resume    ResumeStore
 	Previews  PreviewStore // nil with Pictures
@@ -95,7 +95,6 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	running, err := w.admit(t)
 	if err != nil {
 		w.Metrics.Refused(err)
-		w.tellRefused(ctx, t, err)
 		return err
 	}
 	if running != nil && running.lease.Epoch > t.Epoch {
@@ -131,10 +130,7 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	if a := w.attempts[t.ID]; a != nil && a.lease.Epoch >= t.Epoch {
 		return a, nil
 	}
-	if err := w.refusalLocked(); err != nil {
-		return nil, err
-	}
-	if err := w.memoryState.refusal(); err != nil {
+	if err := cmp.Or(w.refusalLocked(), w.memoryState.refusal()); err != nil {
 		return nil, err
 	}
 	if w.slots >= w.Slots {
@@ -145,6 +141,13 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	}
 	w.slots++
 	return nil, nil
+}
+
+// opens says whether nothing keeps this worker from opening sources now.
+func (w *Worker) opens() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.refusalLocked() == nil && w.memoryState.refusal() == nil
 }
 
 // refusal says why this worker claims nothing now.

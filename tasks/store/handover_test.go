@@ -34,6 +34,15 @@ func handover(t *testing.T, s *store.Store, next tasks.Lease) tasks.Handover {
 	return h[0]
 }
 
+// appear lets workers be there.
+func appear(t *testing.T, s *store.Store, workers ...string) {
+	t.Helper()
+	for _, w := range workers {
+		_, err := s.Renew(ctx(t), tasks.WorkerReport{Name: w}, nil)
+		require.NoError(t, err)
+	}
+}
+
 func TestOfTwoThatPreparedOneClaims(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	l, next := handing(t, s)

@@ -18,7 +18,7 @@ var luaFiles embed.FS
 // scripts are the store's scripts, each with what Go knows and lib.lua before it.
 type scripts struct {
 	create, claims, renew, finish, release, stop, abort *redis.Script
-	register, fleet, refused                            *redis.Script
+	register, fleet                                     *redis.Script
 	announce, ready                                     *redis.Script
 	expired, takeover, deferred, forget, due, feed      *redis.Script
 	ring, next, undelivered, resend                     *redis.Script
@@ -37,7 +37,7 @@ func newScripts() scripts {
 		finish: with("finish"), release: with("release"), stop: with("stop"), abort: with("abort"),
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
 		register: with("register"), fleet: with("fleet"),
-		refused: with("refused"), announce: with("announce"), ready: with("ready"),
+		announce: with("announce"), ready: with("ready"),
 		forget: with("forget"), due: with("due"), feed: with("feed"),
 		ring: with("ring"), next: with("next"), undelivered: with("undelivered"), resend: with("resend"),
 		look: with("look"), preview: with("preview"), speed: redis.NewScript(source("speed")),
