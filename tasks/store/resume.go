@@ -17,7 +17,7 @@ import (
 const (
 	resumePosition = "position_ms" // media time of the source, ms
 	resumeDuration = "duration_ms" // 0 when unknown
-	resumePush     = "push_id"     // the newest push with redis:true; only it writes
+	resumePush     = "push_id"     // the newest push with redis:true that plays; only it writes
 	resumeUpdated  = "updated_at"  // RFC 3339, UTC
 	resumeFinished = "finished"    // 1 when the source was played to its end
 	// 1 when the source's clock has stepped back: the position is no time of it
@@ -28,6 +28,9 @@ const (
 	resumeTimeout    = 2 * time.Second
 	defaultResumeTTL = 30 * 24 * time.Hour
 	defaultIdle      = time.Minute
+	// ownerTime is how long after its last write, of which it makes one a second, a push
+	// counts as one that plays.
+	ownerTime = 10 * time.Second
 )
 
 // ResumeConfig sets up a Resume; zero fields mean the default.
@@ -105,12 +108,12 @@ func (r *Resume) Load(ctx context.Context, t tasks.ResumeTarget, key string) (re
 	return record, found, nil
 }
 
-// Save writes the record of key unless a newer push owns it (then it does
-// nothing). It takes 2 s at most.
+// Save writes the record of key unless a newer push has written it within ownerTime
+// (then it does nothing). It takes 2 s at most.
 func (r *Resume) Save(ctx context.Context, t tasks.ResumeTarget, key string, record tasks.ResumeRecord) error {
 	args := []any{
 		record.PushID, record.Position.Milliseconds(), record.Duration.Milliseconds(),
-		record.UpdatedAt.UTC().Format(time.RFC3339), bit(record.Finished), r.ttl.Milliseconds(), bit(record.Unclocked),
+		stamp(record.UpdatedAt), bit(record.Finished), r.ttl.Milliseconds(), bit(record.Unclocked), stamp(record.UpdatedAt.Add(-ownerTime)),
 	}
 	err := r.with(ctx, t, func(ctx context.Context, client redis.UniversalClient) error {
 		if t.Host == "" {
@@ -123,6 +126,9 @@ func (r *Resume) Save(ctx context.Context, t tasks.ResumeTarget, key string, rec
 	}
 	return nil
 }
+
+// stamp is a time as a record has it.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // with calls f with the target's client, for 2 s at most.
 func (r *Resume) with(ctx context.Context, t tasks.ResumeTarget, f func(context.Context, redis.UniversalClient) error) error {
