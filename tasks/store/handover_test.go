@@ -43,6 +43,13 @@ func appear(t *testing.T, s *store.Store, workers ...string) {
 	}
 }
 
+func TestWhoWasReadyForAnEarlierAttemptIsNoSuccessor(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	_, next := handing(t, s)
+	set(t, rdb, next.ID, "handover", "1 w2")
+	require.Equal(t, tasks.Handover{}, handover(t, s, next))
+}
+
 func TestOfTwoThatPreparedOneClaims(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	l, next := handing(t, s)
