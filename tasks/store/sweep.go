@@ -108,7 +108,7 @@ func evenNumbers(list []string) ([]int64, error) {
 }
 
 func (s *Store) forget(ctx context.Context, id string) error {
-	_, err := s.run(ctx, s.scripts.forget, []string{keyLive, keyPush(id)}, id)
+	_, err := s.run(ctx, s.scripts.forget, []string{keyLive, keyPush(id), keyActive}, id)
 	return err
 }
 
