@@ -59,11 +59,11 @@ type Worker struct {
 	renewAsked chan struct{} // capacity 1
 	carried    carried
 	asked      askedRenews
-	claims     *batch[claimant, claimed]
+	claims     *Batch[claimant, claimed]
 	unreported unreportedEnds
 	loads      loads
 	previews   previews
-	handovers  *batch[Lease, Handover] // looks of those who hand over and of those who wait
+	handovers  *Batch[Lease, Handover] // looks of those who hand over and of those who wait
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -83,8 +83,8 @@ func NewWorker(c WorkerConfig) *Worker {
 		WorkerConfig: c, registry: newRegistry(), since: time.Now(), closing: newEnding(), renewAsked: make(chan struct{}, 1), previews: newPreviews(),
 		carried: newCarried(c.Capacity),
 	}
-	w.claims = newBatch(claimsAtOnce, 0, w.claimAll)
-	w.handovers = newBatch(handoverLooks, handoverPoll, w.lookAtHandovers)
+	w.claims = NewBatch(claimsAtOnce, 0, w.claimAll)
+	w.handovers = NewBatch(handoverLooks, handoverPoll, w.lookAtHandovers)
 	return w
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,9 @@ const (
 	resumeTimeout    = 2 * time.Second
 	defaultResumeTTL = 30 * 24 * time.Hour
 	defaultIdle      = time.Minute
+	// savesAtOnce bounds one round trip of records: all pushes of a worker save at the same
+	// moment, and a command of its own costs Redis more than the script does.
+	savesAtOnce = 1000
 	// ownerTime is how long after its last write, of which it makes one a second, a push
 	// counts as one that plays.
 	ownerTime = 10 * time.Second
@@ -49,7 +53,7 @@ type Resume struct {
 	own     redis.UniversalClient
 	targets *targets
 	save    *redis.Script
-	saves   saves
+	saves   *tasks.Batch[scriptCall, error]
 	ttl     time.Duration
 }
 
@@ -70,16 +74,21 @@ func NewResume(own redis.UniversalClient, cfg ResumeConfig) (*Resume, error) {
 	}
 	script := redis.NewScript(source("save"))
 	return &Resume{
-		own: own, targets: newTargets(allow, cfg.Idle),
-		save: script, saves: saves{client: own, script: script}, ttl: cfg.TTL,
+		own: own, targets: newTargets(allow, cfg.Idle), save: script, ttl: cfg.TTL,
+		saves: tasks.NewBatch(savesAtOnce, 0, func(asked []scriptCall) ([]error, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), resumeTimeout)
+			defer cancel()
+			errs := make([]error, len(asked))
+			for i, cmd := range pipelined(ctx, own, script, asked) {
+				errs[i] = cmd.Err()
+			}
+			return errs, nil
+		}),
 	}, nil
 }
 
 // Close closes the connections to named servers.
-func (r *Resume) Close() {
-	r.saves.close()
-	r.targets.close()
-}
+func (r *Resume) Close() { r.targets.close() }
 
 // Allowed says whether the operator lists the target; our own Redis is.
 func (r *Resume) Allowed(t tasks.ResumeTarget) bool {
@@ -117,7 +126,8 @@ func (r *Resume) Save(ctx context.Context, t tasks.ResumeTarget, key string, rec
 	}
 	err := r.with(ctx, t, func(ctx context.Context, client redis.UniversalClient) error {
 		if t.Host == "" {
-			return r.saves.save(ctx, keyResume(key), args...)
+			saved, err := r.saves.Ask(ctx, scriptCall{[]string{keyResume(key)}, args})
+			return cmp.Or(err, saved)
 		}
 		return r.save.Run(ctx, client, []string{keyResume(key)}, args...).Err()
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,6 +106,31 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 		return reply{}, internal("a script of the store answered nothing", nil)
 	}
 	return reply{code: texts[0], values: texts[1:]}, nil
+}
+
+// scriptCall is one call of a script.
+type scriptCall struct {
+	keys []string
+	args []any
+}
+
+// pipelined calls a script for each of calls in one round trip, two when the server does
+// not know it yet. Each has its own error.
+func pipelined(ctx context.Context, client redis.UniversalClient, script *redis.Script, calls []scriptCall) []*redis.Cmd {
+	cmds := make([]*redis.Cmd, len(calls))
+	unknown := func(cmd *redis.Cmd) bool { return cmd == nil || redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") }
+	for _, eval := range []func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd{script.EvalSha, script.Eval} {
+		pipe := client.Pipeline()
+		for i, call := range calls {
+			if unknown(cmds[i]) {
+				cmds[i] = eval(ctx, pipe, call.keys, call.args...)
+			}
+		}
+		if _, _ = pipe.Exec(ctx); !slices.ContainsFunc(cmds, unknown) {
+			break
+		}
+	}
+	return cmds
 }
 
 // do is run for a script that answers ok, or what is in its way.
