@@ -17,7 +17,7 @@ GO_LDFLAGS   ?= -s -w -X github.com/roomcast/roomcast/internal/process.version=$
 
 # Package and target: of media/libav one for each container, of media/host one for each side.
 FUZZ_TARGETS = $(addprefix media/libav:,FuzzMP4 FuzzMatroska FuzzTS FuzzFLV FuzzAVI FuzzOgg FuzzSound FuzzASF FuzzHLS) \
-	$(addprefix media/host:,FuzzFromHost FuzzToHost)
+	$(addprefix media/host:,FuzzFromHost FuzzToHost) media/mp4:FuzzRead
 
 # nomsgpack: gin's codec for a format that the API does not speak is 6 MB.
 PURE_BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags nomsgpack -ldflags '$(GO_LDFLAGS)'

@@ -50,7 +50,7 @@ var layers = []layer{
 	{"media/clock", "media media/bitstream", "times know nothing of who reads them"},
 	{"media/source", "media media/bitstream media/clock media/source/* media/rtmp/peer", "it hands a source to what plays its kind"},
 	{"media/libav", "media media/bitstream media/clock media/still", "an adapter imports only its parent, and what all sources are made with"},
-	{"media/host", "media media/still", "an adapter imports only its parent, and what all sources are made with"},
+	{"media/host", "media media/bitstream media/mp4 media/still", "an adapter imports only its parent, and what all sources are made with"},
 	{"media/rtmp", "media media/rtmp/peer", "an adapter imports only its parent and its parts"},
 	{"media/*", "media", "an adapter imports only its parent"},
 	{"media/rtmp/peer", "media", "it is told what to answer over"},

@@ -93,6 +93,17 @@ var signatures = []struct{ begin, what string }{
 	// The header of its first block, of 525 or 625 lines (IEC 61834-2, table 36).
 	{"\x1f\x07\x00\x3f", rawDV},
 	{"\x1f\x07\x00\xbf", rawDV},
+	// A start code and a delimiter, an SPS or a VPS (ITU-T H.264 and H.265, B.1.1); a
+	// sequence header (ISO/IEC 13818-2, 6.2.2.1).
+	{"\x00\x00\x00\x01\x09", rawVideo},
+	{"\x00\x00\x00\x01\x27", rawVideo},
+	{"\x00\x00\x00\x01\x67", rawVideo},
+	{"\x00\x00\x00\x01\x40", rawVideo},
+	{"\x00\x00\x01\xb3", rawVideo},
+	{"#!AMR", "sound as AMR, which is not supported as a file of its own: turn it into an m4a (ffmpeg -i SOURCE NEW.m4a)"},
+	{"wvpk", "WavPack, which is not supported: turn it into FLAC (ffmpeg -i SOURCE NEW.flac)"},
+	{"MAC ", "Monkey's Audio, which is not supported: turn it into FLAC (ffmpeg -i SOURCE NEW.flac)"},
+	{"MThd", "MIDI: notes, and no sound"},
 	{"II*\x00", "a TIFF picture: only JPEG, PNG and WebP can be shown"},
 	{"MM\x00*", "a TIFF picture: only JPEG, PNG and WebP can be shown"},
 	{"[playlist]", "a playlist of addresses (PLS), not a video: use an address out of it"},
@@ -105,6 +116,8 @@ var signatures = []struct{ begin, what string }{
 }
 
 const rawDV = "raw DV, which is not supported: put it into a mov or an mp4 (ffmpeg -i SOURCE NEW.mp4)"
+
+const rawVideo = "pictures without a container, which have no times: put them into an mp4 (ffmpeg -i SOURCE -c copy NEW.mp4)"
 
 const listOfAddresses = "a list of addresses, not a video and no HLS playlist: use an address out of it"
 

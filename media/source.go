@@ -105,8 +105,11 @@ type Stream struct {
 	AudioTrack      int  // of audio: by which TrackChoice.Audio names it; -1: it does not
 	Chosen          bool
 	NoDecoder       bool   // it is left out because nothing here decodes its codec
-	LeftOut         string // why it is not chosen: "not chosen", "unreadable", "cover", "subtitle" or "data"
+	LeftOut         string // why it is not chosen: "not chosen", "unreadable", LeftScrambled, "cover", "subtitle" or "data"
 }
+
+// LeftScrambled says that a stream is scrambled, for viewers with a licence.
+const LeftScrambled = "scrambled"
 
 // TrackChoice says which of a source's tracks are to be played. The zero value
 // leaves it to the Opener, which looks for the best.

@@ -22,6 +22,9 @@ type Bytes interface {
 type Way struct {
 	// Bytes are the source. nil for one of packets.
 	Bytes Bytes
+	// Onward says that Bytes are read in a row from now on: nothing need be kept of them for
+	// who goes back a little. A nil func keeps nothing anyway.
+	Onward func()
 	// Recorded says that Bytes are a part of a recording, though they have no length.
 	Recorded bool
 	// Source is the source itself, of which libav is not needed to read it: its

@@ -129,7 +129,7 @@ type StreamReport struct {
 	Program    int    `json:"programNumber,omitempty"`
 	Default    bool   `json:"default,omitempty"` // the container prefers it
 	Chosen     bool   `json:"chosen"`
-	LeftOut    string `json:"leftOut,omitempty"` // why it is not chosen: not chosen, unreadable, cover, subtitle, data
+	LeftOut    string `json:"leftOut,omitempty"` // why it is not chosen: not chosen, unreadable, scrambled, cover, subtitle, data
 }
 
 // TrackReport is one track of a SourceReport.

@@ -57,7 +57,7 @@ func WarningTable() []Entry {
 		{string(media.WarnHole), "nothing of a track for more than a second, from the place named on: the source has none, it is damaged, or no worker had the live push", "look at the source there"},
 		{string(media.WarnLost), "more than 1 % of a track was lost, all in all", "look at the warnings `hole`"},
 		{string(media.WarnLateVideo), "the picture came after the sound had been published; the room was opened again with both", ""},
-		{string(media.WarnLeftOut), "a picture or a sound that came after the push had begun is left out; the message says why", "see the message: ask for `fillAudio` or `fillVideo`, for another `transcode`, or convert the source"},
+		{string(media.WarnLeftOut), "a picture or a sound is left out: it came after the push had begun, or is scrambled; the message says why", "see the message: ask for `fillAudio` or `fillVideo`, for another `transcode`, or convert the source"},
 		{string(media.WarnLiveNoParts), "the source is live, or cannot be sought: parts and repeats of it are not played", "leave `startAtMs`, `endAtMs` and `repeat` out"},
 		{string(media.WarnLongGOP), "keyframes are far apart: who joins the room waits for a picture", "ask for `transcode: always`, or for more keyframes at the source"},
 		{string(media.WarnMaxDuration), "the push has been in its room for as long as it may, and ends", "ask for a longer `maxDurationSec`; the operator's limit is ROOMCAST_MAX_DURATION"},

@@ -56,6 +56,7 @@ func TestChaosRecordingsOfHoursPlayBesideEachOther(t *testing.T) {
 	for _, id := range c.ids {
 		require.Equal(t, "publishing", c.get(id)["status"])
 	}
+	require.Eventually(t, func() bool { return len(c.hosts()) <= 2 }, patience, 100*time.Millisecond, "they need no host any more")
 }
 
 // hostsSize is how hard the tests of dying hosts try.
@@ -104,6 +105,7 @@ type mix struct {
 
 var mixKinds = []mixKind{
 	{name: "an mp4", many: 8, ahead: true, source: func(m *mix) string { return m.files.URL + "/a" }},
+	{name: "a Matroska file", many: 4, ahead: true, source: func(m *mix) string { return m.files.URL + "/a.mkv" }},
 	{name: "a ts file", many: 6, ahead: true, source: func(m *mix) string { return m.files.URL + "/a.ts" }},
 	{name: "a recorded playlist", many: 6, ahead: true, source: func(m *mix) string { return m.once("hls", m.playlist) }},
 	{name: "a live playlist", many: 4, source: func(m *mix) string {
@@ -121,7 +123,8 @@ func newMix(t *testing.T, size mixSize) *mix {
 	m := &mix{size: size, kinds: map[string]mixKind{}, sources: map[string]string{}, clip: mediatest.Clip(t, spec)}
 	spec.Container = "mpegts"
 	m.ts = mediatest.Clip(t, spec)
-	m.crowd = crowdOf(t, map[string]string{"a": m.clip, "a.ts": m.ts})
+	spec.Container = "matroska"
+	m.crowd = crowdOf(t, map[string]string{"a": m.clip, "a.ts": m.ts, "a.mkv": mediatest.Clip(t, spec)})
 	return m
 }
 
@@ -282,7 +285,7 @@ func worse(a, b fakeroom.TrackStats) fakeroom.TrackStats {
 // TestChaosAHostThatDiesWithAllItsCopiesIsNotSeen kills all hosts at once.
 func TestChaosAHostThatDiesWithAllItsCopiesIsNotSeen(t *testing.T) {
 	beside(t)
-	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 60, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1})
+	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 60, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1, Container: "matroska"}) // an mp4 has left its host
 	m := crowdOf(t, map[string]string{"a": clip})
 	m.publish(hostsSized().copies)
 	<-time.After(2 * time.Second)
@@ -321,7 +324,7 @@ func TestChaosABombEveryFewSecondsIsSeenByNoNeighbour(t *testing.T) {
 	site := hostile.NewSite(bombs)
 	server := httptest.NewServer(site)
 	t.Cleanup(server.CloseClientConnections)
-	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 20, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1})
+	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 20, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1, Container: "matroska"}) // an mp4 has left its host
 	m := crowdOf(t, map[string]string{"a": clip})
 	for n := range hostsSized().beside {
 		user := fmt.Sprintf("u%d", n)

@@ -1,6 +1,7 @@
 package bitstream
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/bits"
@@ -132,4 +133,23 @@ func ReorderH264(avcc []byte) (depth int, told bool) {
 	}
 	const baseline = 66 // A.2.1: no B slices
 	return 0, sps.ProfileIdc == baseline
+}
+
+// NewSet says whether a picture of an avcC's form begins with a sequence parameter set
+// that its configuration has not.
+func NewSet(data, config []byte) bool {
+	for size := LengthSize(config); size > 0 && len(data) > size; {
+		unit, rest, ok := cutUnit(data, size)
+		if !ok || len(unit) == 0 {
+			return false
+		}
+		switch kind := h264.NALUType(unit[0] & 0x1f); {
+		case kind == h264.NALUTypeSPS && !bytes.Contains(config, unit):
+			return true
+		case kind >= h264.NALUTypeNonIDR && kind <= h264.NALUTypeIDR:
+			return false
+		}
+		data = rest
+	}
+	return false
 }

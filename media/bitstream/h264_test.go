@@ -43,3 +43,20 @@ func TestAConformerTellsBFramesInBothForms(t *testing.T) {
 		}
 	}
 }
+
+func TestAParameterSetThatTheConfigurationHasNotIsNew(t *testing.T) {
+	config := unhex(t, "0142001effe100056742001e8001000468ce3880")
+	for data, want := range map[string]bool{
+		"":             false,
+		"0000":         false,
+		"0000000009f0": false, // a unit that is longer than all
+		"0002":         false,
+		"000165":       false,
+		"00000005" + "6742001e80" + "00000002" + "65a0": false,
+		"00000002" + "09f0" + "00000005" + "6742001f80": true,
+		"00000002" + "65a0" + "00000005" + "6742001f80": false, // behind the picture
+	} {
+		require.Equal(t, want, NewSet(unhex(t, data), config), data)
+	}
+	require.False(t, NewSet(unhex(t, "0000000165"), nil))
+}

@@ -50,6 +50,7 @@ type source struct {
 	packets []media.Packet
 	last    error // after them
 	given   mark
+	index   *index // nil: a host tells where each packet is
 
 	working sync.Mutex // held by the method that works
 	once    sync.Once
@@ -83,7 +84,11 @@ func (p *Pool) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate
 	}
 	if s.way.Bytes.Seekable() {
 		s.kept.stop()
+		if r.AudioDelay == 0 {
+			s.passed = &passed{}
+		}
 	}
+	defer s.passed.forget()
 	err = s.open()
 	for s.dead(err) && s.died() && s.rewind() {
 		err = s.open()
@@ -98,6 +103,7 @@ func (p *Pool) Demux(ctx context.Context, r media.SourceRequest, gate media.Gate
 		return nil, s.ended(opOpen)
 	}
 	s.probe = nil
+	s.index = newIndex(s.passed, s.way.Bytes.Size(), s.info)
 	if s.info.Still {
 		return s.still(parent)
 	}
@@ -134,6 +140,7 @@ func (s *source) open() error {
 	s.host, s.conn = h, c
 	c.bound(s.ctx)
 	s.wanted, s.last, s.packets, s.window = 0, nil, nil, window{}
+	s.index.begin()
 	b := s.way.Bytes
 	err = s.sent(c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
 		Name: nameOf(s.way.URL), Mode: s.request.Mode, Choice: s.request.Choice, Bounds: s.request.Bounds, AudioDelay: int64(s.request.AudioDelay),
@@ -249,6 +256,9 @@ func (s *source) take(payload []byte) error {
 		}
 		s.tracks = max(s.tracks, p.Track+1)
 		s.kept.came(p, s.info.Tracks)
+		if s.index != nil && !s.index.follow(&p) {
+			s.unindex()
+		}
 		s.packets = append(s.packets, p)
 	}
 	s.window.release(s.packets[before:], wanted > 0)
@@ -270,7 +280,7 @@ func (s *source) take(payload []byte) error {
 
 // feed gives the host the bytes that it waits for.
 func (s *source) feed() error {
-	data, err := s.next()
+	data, err := s.next(lent)
 	if ended := s.ended(opRead); ended != nil {
 		return ended
 	}
@@ -303,6 +313,12 @@ func (s *source) ReadPacket() (media.Packet, error) {
 		}
 		p, err := s.read()
 		switch {
+		case errors.Is(err, errUnindexed):
+			s.unindex()
+			if err := s.revive(); err != nil {
+				return media.Packet{}, s.inWords(opRead, err)
+			}
+			continue
 		case err == nil && s.given.has(p):
 			if p.Offset < s.old || s.old == 0 {
 				continue // it was given before the host died
@@ -345,6 +361,9 @@ func (s *source) read() (media.Packet, error) {
 		if err := s.last; err != nil {
 			s.last = nil
 			return media.Packet{}, err
+		}
+		if s.lead() {
+			return s.readIndexed()
 		}
 		if err := s.ask(); err != nil {
 			return media.Packet{}, err
@@ -391,6 +410,14 @@ func (s *source) Seek(pos time.Duration) error {
 }
 
 func (s *source) seek(pos time.Duration) error {
+	if s.index.leading() {
+		if !s.rewind() {
+			return s.goneOn(opSeek)
+		}
+		if err := s.open(); err != nil {
+			return err
+		}
+	}
 	for s.wanted > 0 { // the host is in the middle of reading
 		if err := s.ask(); err != nil {
 			return err
@@ -398,6 +425,7 @@ func (s *source) seek(pos time.Duration) error {
 		s.packets = nil
 	}
 	s.packets, s.last = nil, nil
+	s.index.begin()
 	if err := s.sent(s.conn.sendJSON(kindSeek, pos)); err != nil {
 		return err
 	}
@@ -519,7 +547,7 @@ func (s *source) ended(op string) error {
 
 // over returns why nothing more comes: it has ended, or no host has it any more.
 func (s *source) over(op string) error {
-	if ended := s.ended(op); ended != nil || s.conn != nil {
+	if ended := s.ended(op); ended != nil || s.conn != nil || s.index.leading() {
 		return ended
 	}
 	return s.goneOn(op)
@@ -559,6 +587,7 @@ func (s *source) Close() error {
 		}
 		s.way = media.Way{}
 		s.packets = nil
+		s.unindex()
 	})
 	return nil
 }

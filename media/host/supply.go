@@ -40,6 +40,7 @@ type supply struct {
 	came    int       // bytes that have come since it was told that some had
 	fetched time.Time // when a live source's bytes were read last
 
+	passed *passed // while a file is being opened
 	kept   kept
 	replay []byte // of what is kept, that the host is still to get
 	old    int64  // position of the first byte that no host before had
@@ -67,9 +68,9 @@ func (b *supply) rewind() bool {
 	return true
 }
 
-// next reads what is there of the bytes that the host waits for, into a buffer that is
-// lent. Without a byte there is an error, and no buffer.
-func (b *supply) next() ([]byte, error) {
+// next reads what is there of the bytes that are wanted, into a buffer that take returns for
+// so many. Without a byte there is an error, and no buffer.
+func (b *supply) next(take func(bytes int) []byte) ([]byte, error) {
 	if b.way.Bytes.Seekable() {
 		b.wait(tooEarly(b.fed-max(b.way.Bytes.Size(), 0), time.Since(b.begun)))
 	}
@@ -80,7 +81,7 @@ func (b *supply) next() ([]byte, error) {
 		}
 		b.at = at
 	}
-	buffer := lent(b.wanted)[:b.wanted]
+	buffer := take(b.wanted)[:b.wanted]
 	n, err := b.fetch(buffer)
 	b.wanted, b.at, b.fed = 0, b.at+int64(n), b.fed+int64(n)
 	if n == 0 {
@@ -103,6 +104,7 @@ func (b *supply) fetch(to []byte) (int, error) {
 	}
 	n, err := readWhatIsThere(b.way.Bytes, to)
 	b.came += n
+	b.passed.add(b.at, to[:n])
 	b.kept.add(to[:n])
 	return n, err
 }

@@ -137,6 +137,48 @@ func (s *fat) ReadPacket() (media.Packet, error) {
 	return p, err
 }
 
+// resized lets its pictures become larger after a few, as they alone say.
+type resized struct {
+	*fakesource.Source
+	pictures int
+}
+
+// Parameter sets of 320x180 and 1920x1080.
+var (
+	smaller = []byte("\x00\x00\x01\x67\x42\xc0\x0d\xda\x05\x06\x7e\x7c\x04\x40\x00\x00\x03\x00\x40\x00\x00\x0f\x03\xc5\x0a\xa8\x00\x00\x01\x68\xce\x0f\xc8")
+	larger  = []byte("\x00\x00\x01\x67\x42\xc0\x28\xd9\x00\x78\x02\x27\xe5\x84\x00\x00\x03\x00\x04\x00\x00\x03\x00\xf0\x3c\x60\xc9\x20\x00\x00\x01\x68\xcb\x8c\xb2")
+)
+
+func (s *resized) ReadPacket() (media.Packet, error) {
+	p, err := s.Source.ReadPacket()
+	if p.Track == 0 {
+		picture := []byte("\x00\x00\x01\x65\xb8")
+		switch s.pictures++; s.pictures {
+		case 1:
+			picture = append(smaller[:len(smaller):len(smaller)], picture...)
+		case 5:
+			picture = append(larger[:len(larger):len(larger)], picture...)
+		}
+		p.Data = picture
+	}
+	return p, err
+}
+
+func TestTheFirstPicturesSizeIsKnownThoughThatOfTheNextIsSeenToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		info := fakesource.Clip(time.Minute)
+		info.Tracks[0].Extradata = nil
+		f, err := Open(t.Context(), fakesource.Opener(func(ctx context.Context) (media.Source, error) {
+			return &resized{Source: &fakesource.Source{Ctx: ctx, Of: info}}, nil
+		}), media.SourceRequest{}, Part{}, nil)
+		require.NoError(t, err)
+		defer f.Close()
+		_, err = f.Probe(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 320, bitstream.Configured(info.Tracks[0], f.Filter(media.Video).Config()).Width)
+	})
+}
+
 // opened opens an input of what s gives out.
 func openFragments(t *testing.T, s fakesource.Fragments, mode media.SourceMode) *Input {
 	t.Helper()

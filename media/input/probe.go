@@ -50,8 +50,13 @@ func (in *Input) Probe(ctx context.Context) (ProbeResult, error) {
 			break // what is known is of the stream before
 		}
 		in.accept(&p)
-		came[p.Track] = true
+		known := in.filters[p.Track].Config()
 		_, _ = in.filters[p.Track].Conform(p.Data) // for what is in it
+		if came[p.Track] && in.reshaped(p.Track, known) {
+			in.unlearn(p.Track)
+			break
+		}
+		came[p.Track] = true
 		if in.Info.Tracks[p.Track].Type == media.Video {
 			s.pictures++
 			s.Reordered = order.Reordered(&p) || in.filters[p.Track].Bidirectional() || s.Reordered
@@ -62,6 +67,23 @@ func (in *Input) Probe(ctx context.Context) (ProbeResult, error) {
 	}
 	in.turn()
 	return s, nil
+}
+
+// reshaped says whether the configuration that a track has got makes another picture, or
+// sound, of it than the one that was known.
+func (in *Input) reshaped(track int, known []byte) bool {
+	t, now := in.Info.Tracks[track], in.filters[track].Config()
+	return known != nil && bitstream.Difference(bitstream.Configured(t, known), bitstream.Configured(t, now)) != ""
+}
+
+// unlearn makes a track's filter know what is in its packets but the last.
+func (in *Input) unlearn(track int) {
+	in.filters[track] = bitstream.NewFilter(in.Info.Tracks[track])
+	for _, p := range in.ahead[:len(in.ahead)-1] {
+		if p.Track == track {
+			_, _ = in.filters[track].Conform(p.Data)
+		}
+	}
 }
 
 // turn makes the tracks be shown as their first pictures say.

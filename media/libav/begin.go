@@ -22,6 +22,9 @@ func (d *demuxer) pick() error {
 	if d.encrypted() {
 		return &media.Error{Kind: media.KindSourceEncrypted, Op: opProbe, Err: media.Because("its tracks are encrypted", nil)}
 	}
+	if d.container.isPhoto() {
+		return &media.Error{Kind: media.KindSourceInvalid, Op: opProbe, Err: d.container.inWords(opProbe, astiav.ErrInvaliddata)}
+	}
 	if err := d.container.tooLarge(d.roles.video); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ package libav
 import "C"
 
 import (
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,10 +80,10 @@ func (c *container) openInput(address string, options *astiav.Dictionary) error 
 
 const errIndexAtEnd = media.Sentence("the source's index is at its end, and its server gives it from the beginning only: move the index (ffmpeg -movflags +faststart) or use a server with range requests")
 
-// indexAtEnd says that an mp4 has its index behind its media. That has been read
-// to its end by now, and its media cannot be gone back to.
+// indexAtEnd says that an mp4 has its index behind its media, which cannot be gone back
+// to.
 func (c *container) indexAtEnd() bool {
-	return c.forwardOnly() && strings.Contains(c.format.InputFormat().Name(), "mp4") && c.atEnd()
+	return c.forwardOnly() && strings.Contains(c.format.InputFormat().Name(), "mp4") && C.rc_index_behind(cFormat(c.format)) != 0
 }
 
 const opProbe = "probe source"
@@ -212,18 +211,15 @@ func (c *container) trackless() media.Kind {
 // isImage says whether the source is a picture that stands.
 func (c *container) isImage() bool { return slices.Contains(imageFormats, c.info.Container) }
 
+// isPhoto says whether the source is a picture that libav takes for a video of one
+// (HEIF, ISO/IEC 23008-12, and AVIF).
+func (c *container) isPhoto() bool {
+	return slices.Contains([]string{"heic", "heix", "mif1", "avif"}, c.metadata("major_brand"))
+}
+
 // forwardOnly says whether the server gives the source from its beginning only
 // (no range requests).
 func (c *container) forwardOnly() bool { return C.rc_seekable(cFormat(c.format)) == 0 }
-
-// atEnd says whether all of the source has been read.
-func (c *container) atEnd() bool {
-	if b := c.way.Bytes; b.Size() > 0 {
-		at, err := b.Seek(0, io.SeekCurrent)
-		return err == nil && at >= b.Size()
-	}
-	return C.rc_at_end(cFormat(c.format)) != 0
-}
 
 // closeFormat frees the context, in whose place another may be opened.
 func (c *container) closeFormat() {

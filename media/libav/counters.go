@@ -19,6 +19,8 @@ type counters struct {
 	header [tsHeader]byte
 	joints uint8                 // how often the table's has begun anew
 	of     *[1 << 13]streamCount // by PID; nil: none has come
+	// scrambled are the PIDs of which a packet said that it is (2.4.3.3).
+	scrambled map[int]bool
 }
 
 type streamCount struct {
@@ -29,7 +31,7 @@ type streamCount struct {
 
 // goTo says that what comes next is at a place of the source.
 func (c *counters) goTo(at int64) {
-	*c = counters{at: int(at % tsPacket)}
+	*c = counters{at: int(at % tsPacket), scrambled: c.scrambled}
 	c.off = c.at > 0 && c.at < tsHeader // what comes is the rest of a header
 }
 
@@ -56,7 +58,7 @@ func (c *counters) pass(b []byte) {
 // count returns the last byte of the packet's header with the counter that it is to
 // have.
 func (c *counters) count() byte {
-	const startBit, payloadBit = 0x40, 0x10
+	const startBit, payloadBit, scramblingBits = 0x40, 0x10, 0xc0
 	const table = 0 // its PID
 	begins, flags := c.header[1]&startBit != 0, c.header[3]&^0xf
 	pid := int(c.header[1]&0x1f)<<8 | int(c.header[2])
@@ -65,6 +67,12 @@ func (c *counters) count() byte {
 		for i := range c.of {
 			c.of[i].last = unknownCount
 		}
+	}
+	if flags&scramblingBits != 0 && !c.scrambled[pid] {
+		if c.scrambled == nil {
+			c.scrambled = map[int]bool{}
+		}
+		c.scrambled[pid] = true
 	}
 	s := &c.of[pid]
 	now := (c.header[3] + s.shift) & 0xf

@@ -2,6 +2,7 @@ package libav
 
 import (
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,4 +55,29 @@ func TestALossInATransportStreamIsSeen(t *testing.T) {
 			require.Positive(t, corrupt)
 		})
 	}
+}
+
+// scramble lets the packets of a stream say that they are scrambled, and makes them so.
+func scramble(ts []byte, pid int) {
+	for p := range slices.Chunk(ts, tsPacket) {
+		if int(p[1]&0x1f)<<8|int(p[2]) == pid {
+			p[3] = p[3]&^0x20 | 0x80
+			for i := range p[tsHeader:] {
+				p[tsHeader+i] ^= byte(i*i + 1)
+			}
+		}
+	}
+}
+
+func TestAScrambledStreamIsCalledSo(t *testing.T) {
+	noLeak(t)
+	ts, err := os.ReadFile(partTS(t, "h264", "aac", 4, 0))
+	require.NoError(t, err)
+	path := clips.dir + "/scrambled.ts"
+	scramble(ts, 0x100)
+	require.NoError(t, os.WriteFile(path, ts, 0o600))
+	info := read(t, path).info
+	require.Len(t, info.Tracks, 1)
+	require.Equal(t, media.LeftScrambled, info.Streams[0].LeftOut)
+	require.Empty(t, info.Streams[1].LeftOut)
 }

@@ -343,7 +343,16 @@ int rc_flv_flags(const AVFormatContext *format)
 	return pb->buffer[4];
 }
 
-int rc_at_end(const AVFormatContext *format) { return format->pb && avio_feof(format->pb); }
+int rc_index_behind(const AVFormatContext *format)
+{
+	int64_t at = avio_tell(format->pb);
+	for (unsigned i = 0; i < format->nb_streams; i++) {
+		const AVIndexEntry *first = avformat_index_get_entry(format->streams[i], 0);
+		if (first && first->pos < at && avio_seek(format->pb, first->pos, SEEK_SET) < 0)
+			return 1;
+	}
+	return avio_seek(format->pb, at, SEEK_SET) < 0;
+}
 
 int rc_edited(const AVFormatContext *format)
 {

@@ -96,8 +96,9 @@ int rc_seekable(const AVFormatContext *format);
 // before its end, as of one in fragments.
 int rc_partial(const AVFormatContext *format, int stream);
 
-// rc_at_end says whether all of the context's bytes have been read.
-int rc_at_end(const AVFormatContext *format);
+// rc_index_behind says whether a stream begins before where its index was read to, so
+// far that the context cannot go back to it.
+int rc_index_behind(const AVFormatContext *format);
 
 // rc_edited says whether the demuxer makes of its samples what an mp4's edit list
 // says, and marks what it leaves out. Fragments have none; of those whose clock

@@ -132,6 +132,25 @@ func TestSoundWithoutAPictureIsSoughtWhateverItsClocks(t *testing.T) {
 	}
 }
 
+func TestSoundWithoutAPictureIsSoughtToItsMomentWhateverItsContainer(t *testing.T) {
+	for container, codec := range map[string]string{
+		"matroska": "aac", "webm": "opus", "mp4": "aac", "adts": "aac", "mp3": "mp3", "ogg": "vorbis", "flac": "flac",
+		"wav": "pcm_s16le", "mpegts": "mp2", "flv": "mp3", "asf": "wmav2", "avi": "mp3", "caf": "alac",
+	} {
+		t.Run(container, func(t *testing.T) {
+			path := mediatest.Clip(t, mediatest.Spec{Seconds: 12, VideoCodec: mediatest.None, AudioCodec: codec, Container: container})
+			s, err := openURL(t, serve(t, filepath.Dir(path), httptest.NewServer).URL+"/"+filepath.Base(path))
+			require.NoError(t, err)
+			for _, at := range []float64{7.5, 0.5, 11, 3} {
+				require.NoError(t, s.Seek(time.Duration(at*float64(time.Second))))
+				p, err := s.ReadPacket()
+				require.NoError(t, err)
+				require.InDelta(t, at, (p.PTS - s.Info().StartTime).Seconds(), 0.15)
+			}
+		})
+	}
+}
+
 func TestAPlaylistThatChangesItsCodecsIsSoughtIntoEither(t *testing.T) {
 	dir := t.TempDir()
 	out := "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n"

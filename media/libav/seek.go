@@ -52,7 +52,7 @@ func (s *Source) seek(target time.Duration) error {
 			return err
 		}
 		if !s.demuxer.roles.has(media.Video) {
-			return s.soundAt(target)
+			return s.ahead.Pass(s.sought(), target) // a container's index may have no more than each fifth second
 		}
 		ok, err := s.ahead.Settle(s.sought(), target, partial || from < target || s.wraps() || s.demuxer.varied)
 		if err == nil && !ok && from == s.container.info.StartTime && s.demuxer.roles.audio >= 0 && s.ahead.Leads(s.sought(), target) {
@@ -68,14 +68,6 @@ func (s *Source) seek(target time.Duration) error {
 // begins: libav has its first keyframe for the last then, and does not look on.
 func (s *Source) wraps() bool {
 	return s.container.info.Container == "flv" && s.container.info.StartTime < 0
-}
-
-// soundAt goes on from a jump to target.
-func (s *Source) soundAt(target time.Duration) error {
-	if !s.wraps() && !s.demuxer.varied {
-		return nil
-	}
-	return s.ahead.Pass(s.sought(), target)
 }
 
 func (s *Source) sought() clock.Reader {

@@ -42,6 +42,9 @@ func (c *container) leftOut(st *astiav.Stream) string {
 	case d.Has(astiav.DispositionFlagAttachedPic) || d.Has(astiav.DispositionFlagTimedThumbnails):
 		return "cover"
 	case !c.usable(kind)(st):
+		if c.bytes.counts.scrambled[st.ID()] {
+			return media.LeftScrambled
+		}
 		return leftUnreadable
 	}
 	return "not chosen"

@@ -4,6 +4,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,6 +22,7 @@ func TestASourceThatIsNoMediaIsCalledByItsName(t *testing.T) {
 	subtitles := filepath.Join(dir, "words.srt")
 	require.NoError(t, os.WriteFile(subtitles, []byte("1\n00:00:00,000 --> 00:00:01,000\nhello\n"), 0o600))
 	ffmpeg(t, "-i", subtitles, "-c:s", "mov_text", filepath.Join(dir, "words.mp4"))
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=s=64x64:d=1", "-frames:v", "1", "-c:v", "libaom-av1", "-still-picture", "1", filepath.Join(dir, "photo.avif"))
 	for name, c := range map[string]struct {
 		body string
 		kind media.Kind
@@ -32,9 +34,11 @@ func TestASourceThatIsNoMediaIsCalledByItsName(t *testing.T) {
 		"cut.mp4":   {string(mp4[:64]), media.KindSourceInvalid, "the source is an mp4 whose index (moov) is missing or cannot be read"},
 		"empty.mp4": {"", media.KindSourceInvalid, "the source is empty"},
 		"words.mp4": {"", media.KindSourceNoTrack, "it holds only: subtitle (mov_text)"},
+
+		"photo.avif": {"", media.KindSourceInvalid, "the source is an AVIF picture: only JPEG, PNG and WebP can be shown"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name != "words.mp4" {
+			if !slices.Contains([]string{"words.mp4", "photo.avif"}, name) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(c.body), 0o600))
 			}
 			f := serve(t, dir, httptest.NewServer)

@@ -102,6 +102,8 @@ func pictures() []Sample {
 		mp4("mp4, no ranges", baseline, copied).served(ByPlainFile),
 		piece{video: baseline, audio: aac, out: "a.mp4"}.sample("mp4, moov at the end, no ranges", copied, copied).served(ByPlainFile).
 			failing("source_unsupported"),
+		piece{video: baseline, audio: aac, out: "a.mp4"}.sample("mp4, moov at the end, no ranges and no length", copied, copied).served(ByChunks).
+			failing("source_unsupported"),
 		mp4("mp4, no ranges and no length", baseline, copied).served(ByChunks),
 		mp4("mp4, high with B-frames", adaptive, transcoded("B-frames")),
 		mp4("mp4, open GOP", bFrames+"-x264-params open-gop=1:b-adapt=0", transcoded("B-frames")),

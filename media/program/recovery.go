@@ -111,12 +111,16 @@ func (r *recovery) warnOfSpeed(f *input.Input) {
 }
 
 // warnOfCodecs tells of a picture or a sound that is missing because nothing
-// here decodes it.
+// here decodes it, or because it is scrambled.
 func (r *recovery) warnOfCodecs(f *input.Input) {
 	for _, s := range f.Info.Streams {
 		played := func(t media.Track) bool { return t.Type.String() == s.Type }
-		if s.NoDecoder && !slices.ContainsFunc(f.Info.Tracks, played) {
+		switch missing := !slices.ContainsFunc(f.Info.Tracks, played); {
+		case missing && s.NoDecoder:
 			r.Observer.Warned(media.WarnNoDecoder, noDecoder(s))
+			return
+		case missing && s.LeftOut == media.LeftScrambled:
+			r.Observer.Warned(media.WarnLeftOut, fmt.Sprintf("the source's %s is left out: it is scrambled; record it descrambled", s.Type))
 			return
 		}
 	}

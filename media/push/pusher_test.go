@@ -583,6 +583,7 @@ func TestAPictureThatNothingDecodesIsToldOnce(t *testing.T) {
 		want   int
 	}{
 		"and there is no other":                {media.Stream{Type: "video", Codec: "flashsv", NoDecoder: true}, fakesource.Clip(0).Tracks[1:], 1},
+		"it is scrambled":                      {media.Stream{Type: "video", Codec: "h264", LeftOut: media.LeftScrambled}, fakesource.Clip(0).Tracks[1:], 1},
 		"beside another":                       {media.Stream{Type: "video", Codec: "flashsv", NoDecoder: true}, fakesource.Clip(0).Tracks, 0},
 		"but of which too little was seen yet": {media.Stream{Type: "video", Codec: "h264"}, fakesource.Clip(0).Tracks[1:], 0},
 	} {
@@ -597,7 +598,7 @@ func TestAPictureThatNothingDecodesIsToldOnce(t *testing.T) {
 				require.NoError(t, s.play(t.Context()))
 				require.Len(t, s.seen.messages, c.want)
 				for _, m := range s.seen.messages {
-					require.Contains(t, m, "flashsv")
+					require.Contains(t, m, "the source's video is left out")
 				}
 			})
 		})

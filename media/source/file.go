@@ -60,6 +60,7 @@ type file struct {
 	begins begins
 	plain  bool // the server does not understand that a part is asked for
 	alone  bool // the server gives one part at a time
+	onward bool // nobody goes back
 
 	at    int64    // where the next Read begins
 	parts [2]*part // that are open, the one that was read last first
@@ -205,6 +206,7 @@ func (f *file) read(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	p.onward = f.onward
 	n, err := p.readAt(b, f.at, f.silence)
 	switch {
 	case n > 0:
@@ -404,7 +406,7 @@ func (f *file) check(answer *http.Response, p *part, at int64) error {
 	if answer.StatusCode == http.StatusPartialContent && (told != "" || at > 0) {
 		from, whole, err := contentRange(told)
 		if err != nil || from != at {
-			return &media.Error{Kind: media.KindSourceInvalid, Op: opOpen, Err: media.Because("its server sends another part of it than was asked for", nil)}
+			return &media.Error{Kind: media.KindSourceUnsupported, Op: opOpen, Err: media.Because("its server sends another part of it than was asked for", nil)}
 		}
 		size, ranges = whole, true
 	} else {

@@ -102,5 +102,5 @@ func (g *fileGate) Open(ctx context.Context, r media.SourceRequest) (media.Way, 
 		f.cancel()
 		return media.Way{}, err
 	}
-	return media.Way{URL: r.URL, Bytes: f, Refusal: f.refusal, Found: f.begins.words, Close: f.close}, nil
+	return media.Way{URL: r.URL, Bytes: f, Onward: func() { f.onward = true }, Refusal: f.refusal, Found: f.begins.words, Close: f.close}, nil
 }

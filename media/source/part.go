@@ -24,6 +24,7 @@ type part struct {
 	window  []byte                  // what was read last
 	end     int64                   // where the window ends in the file
 	over    bool                    // the body has ended, as it should
+	onward  bool                    // nothing is kept
 	through bool                    // it begins before what was asked for, which is read up to
 	used    time.Time
 }
@@ -68,6 +69,10 @@ func (p *part) fill(silence time.Duration) error {
 
 // keep makes b, which was read behind the window, the end of it.
 func (p *part) keep(b []byte) {
+	if p.onward {
+		p.window = nil
+		return
+	}
 	if cap(p.window) == 0 {
 		p.window = make([]byte, 0, keptBytes)
 	}
