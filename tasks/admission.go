@@ -34,6 +34,9 @@ const (
 	// again in 1 to 1.5 s: in between other workers see it, where it may fit by now. The
 	// store forgets after a lease, 3 s at least, who keeps for it.
 	keptEvery = 2 * time.Second
+	// loadEvery is how often a worker measures itself at most: renews that follow each
+	// other at once would measure nothing.
+	loadEvery = renewEvery / 2
 )
 
 // carried is what a worker's cores are counted with. It asks itself twice: before it
@@ -165,21 +168,28 @@ func (c *carried) missing(t Task) {
 	}
 }
 
-// measured notes how much of its cores this worker has used until a time.
-func (w *Worker) measured(at time.Time, used time.Duration) {
-	c := &w.carried
-	if c.capacity.Cores <= 0 {
-		return
-	}
+// measure returns what this worker takes of its machine, measured now if it is time to;
+// nil at the begin, and where nothing tells of cores.
+func (w *Worker) measure() *Load {
+	c, now := &w.carried, usage{at: time.Now()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if w.CPU == nil || now.at.Sub(c.strain.last.at) < loadEvery {
+		return c.strain.load
+	}
+	now.used = w.CPU()
 	switch {
-	case !c.strain.look(at, used, c.capacity.Cores):
+	case !c.strain.look(now, c.capacity.Cores):
 	case c.strain.busy:
 		w.Log.Warn("nothing new is taken: the cores are used up", "cores", c.capacity.Cores)
 	default:
 		w.Log.Info("new pushes are taken again: the cores are not used up any more", "cores", c.capacity.Cores)
 	}
+	if l := c.strain.load; l != nil && w.Memory != nil {
+		l.Limit = w.Memory.Limit()
+		l.Memory, _ = w.Memory.Used() // memory.go logs why it cannot be read
+	}
+	return c.strain.load
 }
 
 // takes says whether a task may fit. Where cores are kept, nothing new takes them: what

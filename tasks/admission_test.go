@@ -285,7 +285,7 @@ func TestTwiceWhatAWorkerCarriesIsOfferedAndItNeverCarriesMore(t *testing.T) {
 			require.LessOrEqual(t, w.worker.carried.place(Lease{}).Taken, 100*LeastCost)
 		}
 		time.Sleep(2 * renewEvery)
-		for range 3 { // the queue brings again what was put back
+		for range pushes { // the queue brings again what was put back
 			for _, p := range pushes {
 				if p = (FakeStore{w.store}).Get(p.ID); p.State == Queued {
 					w.handle(TaskOf(p))

@@ -109,27 +109,40 @@ func (c Capacity) larger(cost Cost) bool { return c.limit() > 0 && cost > c.limi
 
 func (c Capacity) cores(cost Cost) float64 { return float64(cost) / float64(c.speed()) }
 
-// strain is whether a worker uses up its cores, whatever its pushes are counted with:
-// figures of a machine and of sources may be wrong.
-type strain struct {
+// usage is how much of cores a worker has used until a time.
+type usage struct {
 	at   time.Time
-	used time.Duration // of cores, until then
-	busy bool
+	used time.Duration
 }
 
-// look notes how much of its cores a worker has used until a time, and says whether
-// that has changed it.
-func (s *strain) look(at time.Time, used time.Duration, cores float64) (changed bool) {
-	over := at.Sub(s.at)
-	if over < strainTime {
+// since returns how many cores were used on average from another time on.
+func (u usage) since(from usage) float64 {
+	return max(u.used-from.used, 0).Seconds() / u.at.Sub(from.at).Seconds()
+}
+
+// strain is what a worker takes of its machine, and whether it uses up its cores,
+// whatever its pushes are counted with: figures of a machine and of sources may be wrong.
+type strain struct {
+	load         *Load // nil at the begin
+	last, before usage // of the last look, and of one strainTime or less before it
+	busy         bool
+}
+
+// look notes what a worker has used, and says whether that has changed if it is busy.
+func (s *strain) look(now usage, cores float64) (changed bool) {
+	if !s.last.at.IsZero() {
+		s.load = &Load{Cores: now.since(s.last)}
+	}
+	s.last = now
+	if now.at.Sub(s.before.at) < strainTime {
 		return false
 	}
 	was := s.busy
-	if !s.at.IsZero() {
-		share := (used - s.used).Seconds() / over.Seconds() / cores
+	if !s.before.at.IsZero() && cores > 0 {
+		share := now.since(s.before) / cores
 		s.busy = share > busyShare || was && share > fullShare
 	}
-	s.at, s.used = at, used
+	s.before = now
 	return s.busy != was
 }
 

@@ -85,10 +85,10 @@ func TestAPushFitsBesideOthersOrAlone(t *testing.T) {
 
 func TestAWorkerIsBusyWhileItUsesUpItsCores(t *testing.T) {
 	var s strain
-	at, used := time.Now(), time.Hour
+	now := usage{time.Now(), time.Hour}
 	look := func(over time.Duration, cores float64) bool {
-		at, used = at.Add(over), used+time.Duration(cores*float64(over))
-		s.look(at, used, 2)
+		now = usage{now.at.Add(over), now.used + time.Duration(cores*float64(over))}
+		s.look(now, 2)
 		return s.busy
 	}
 	require.False(t, look(time.Second, 2), "the first look measures nothing")

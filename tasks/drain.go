@@ -43,14 +43,12 @@ func (w *Worker) Refuse() {
 //
 // A push stays in its room until its next attempt is prepared elsewhere, or will not
 // be. Only so many are announced at a time as other workers get ready in time: who
-// opens a source takes time from those that change over. All leave at once when Redis
-// has answered none for as long as a call may take.
+// opens a source takes time from those that change over. While Redis is away they stay,
+// too: nobody could go on with what has left.
 func (w *Worker) Drain(ctx context.Context) {
 	w.Refuse()
 	inTime, cancel := context.WithTimeout(ctx, handoverTime)
 	defer cancel()
-	away := time.AfterFunc(storeTime, cancel)
-	defer away.Stop()
 	var leaving sync.WaitGroup
 	var last []*attempt
 	waves, all := newWaves(), inLeavingOrder(w.snapshot())
@@ -63,7 +61,7 @@ func (w *Worker) Drain(ctx context.Context) {
 		default:
 			waves.enter(inTime, a, len(all)-i)
 			leaving.Go(func() {
-				waves.left(a, w.leaveWarm(inTime, a, away))
+				waves.left(a, w.leaveWarm(inTime, a))
 			})
 		}
 	}
@@ -96,9 +94,9 @@ func inLeavingOrder(all []*attempt) []*attempt {
 
 // leaveWarm ends a here once its next attempt waits for nothing but the release, or
 // will not be ready in time; it says whether it was.
-func (w *Worker) leaveWarm(ctx context.Context, a *attempt, away *time.Timer) (ready bool) {
+func (w *Worker) leaveWarm(ctx context.Context, a *attempt) (ready bool) {
 	begin := time.Now()
-	successor, err := w.awaitSuccessor(ctx, a, away)
+	successor, err := w.awaitSuccessor(ctx, a)
 	if err != nil {
 		a.log.Warn("next attempt could not be announced", "error", err)
 	}
@@ -114,21 +112,17 @@ func (w *Worker) leaveWarm(ctx context.Context, a *attempt, away *time.Timer) (r
 }
 
 // awaitSuccessor announces a and returns the worker that is ready to go on with it, or
-// nothing when there will be none. Redis may fail meanwhile: away is put off by each
-// answer.
-func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt, away *time.Timer) (successor string, err error) {
+// nothing when there will be none. Redis may fail meanwhile.
+func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt) (successor string, err error) {
 	again := func(err error) bool { return a.cause() == nil && unreachable(err) && !isTaken(err) }
 	for {
 		var announced bool
 		err := retryWhile(ctx, again, func() (err error) {
-			if announced, err = w.announce(ctx, a); err != nil {
-				return err
-			}
-			away.Reset(storeTime)
-			if !announced && w.cutOff() { // so were the others, who may not have said yet that they are there
+			announced, err = w.announce(ctx, a)
+			if err == nil && !announced && w.cutOff() { // so were the others, who may not have said yet that they are there
 				return ErrUnsure
 			}
-			return nil
+			return err
 		})
 		if ctx.Err() != nil {
 			return "", nil
@@ -136,7 +130,7 @@ func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt, away *time.Time
 		if err != nil || !announced {
 			return "", err
 		}
-		if successor, over := w.lookForSuccessor(ctx, a, away); over {
+		if successor, over := w.lookForSuccessor(ctx, a); over {
 			return successor, nil
 		}
 	}
@@ -145,40 +139,25 @@ func (w *Worker) awaitSuccessor(ctx context.Context, a *attempt, away *time.Time
 // announce says that a is about to leave, and rings for its next attempt: Redis may have
 // come back without the announcement of before, or without the bell.
 func (w *Worker) announce(ctx context.Context, a *attempt) (bool, error) {
-	var announced bool
-	var err error
-	answered := make(chan struct{})
-	go func() {
-		defer close(answered)
-		ctx, cancel := context.WithTimeout(ctx, storeTime)
-		defer cancel()
-		announced, err = w.Handovers.Announce(ctx, a.lease)
-		if err == nil && announced {
-			next := a.push
-			next.Epoch = a.lease.Epoch + 1
-			err = w.Queue.Enqueue(ctx, TaskOf(next), true)
-		}
-	}()
-	select {
-	case <-answered:
-		return announced, err
-	case <-ctx.Done(): // go-redis reads until a deadline: a cancel does not end that
-		return false, context.Cause(ctx)
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	announced, err := w.Handovers.Announce(ctx, a.lease)
+	if err != nil || !announced {
+		return false, err
 	}
+	next := a.push
+	next.Epoch = a.lease.Epoch + 1
+	return true, w.Queue.Enqueue(ctx, TaskOf(next), true)
 }
 
 // lookForSuccessor looks for askAgain; over says that there is no more to wait for.
-func (w *Worker) lookForSuccessor(ctx context.Context, a *attempt, away *time.Timer) (successor string, over bool) {
+func (w *Worker) lookForSuccessor(ctx context.Context, a *attempt) (successor string, over bool) {
 	look, cancel := context.WithTimeout(ctx, askAgain)
 	defer cancel()
 	next := Lease{ID: a.lease.ID, Epoch: a.lease.Epoch + 1}
 	for a.cause() == nil && look.Err() == nil {
 		h, err := w.handovers.Ask(look, next)
-		if err != nil {
-			continue
-		}
-		away.Reset(storeTime)
-		if h.Successor != "" {
+		if err == nil && h.Successor != "" {
 			return h.Successor, true
 		}
 	}

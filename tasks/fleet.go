@@ -3,7 +3,6 @@ package tasks
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -84,8 +83,7 @@ func (w *Worker) report() WorkerReport {
 	r := WorkerReport{
 		Name: w.Name, Version: w.Version, Slots: w.Slots, Since: w.since, State: WorkerReady, Keys: w.Sealer.Keys(), Sandbox: w.Sandbox,
 	}
-	r.Load = w.loads.look(time.Now(), w.CPU, w.Memory)
-	w.measured(w.loads.measured())
+	r.Load = w.measure()
 	r.Capacity = w.carried.report()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,44 +95,4 @@ func (w *Worker) report() WorkerReport {
 		r.State = WorkerNoMemory
 	}
 	return r
-}
-
-// loadEvery is how often a worker measures itself at most: renews that follow
-// each other at once would measure nothing.
-const loadEvery = renewEvery / 2
-
-// loads is what a worker has measured of itself. All attempts that renew use it.
-type loads struct {
-	mu   sync.Mutex
-	at   time.Time
-	used time.Duration // of cores, until then
-	last *Load
-}
-
-// measured returns how much of cores was used until the last look.
-func (l *loads) measured() (at time.Time, used time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.at, l.used
-}
-
-// look measures if it is time to, and returns what was measured last; nil at
-// the begin, and where nothing tells of cores.
-func (l *loads) look(now time.Time, cpu func() time.Duration, memory Memory) *Load {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	over := now.Sub(l.at)
-	if cpu == nil || over < loadEvery {
-		return l.last
-	}
-	used := cpu()
-	if !l.at.IsZero() {
-		l.last = &Load{Cores: max(used-l.used, 0).Seconds() / over.Seconds()}
-		if memory != nil {
-			l.last.Limit = memory.Limit()
-			l.last.Memory, _ = memory.Used() // memory.go logs why it cannot be read
-		}
-	}
-	l.at, l.used = now, used
-	return l.last
 }

@@ -108,11 +108,10 @@ func TestEveryReasonToWaitIsSaidInWords(t *testing.T) {
 }
 
 func TestAttemptsMeasureTheirWorkerAtTheSameTime(t *testing.T) {
-	var l loads
+	w := &Worker{WorkerConfig: WorkerConfig{Machine: Machine{CPU: func() time.Duration { return 0 }}}}
 	var all sync.WaitGroup
-	now := time.Now()
-	for i := range 4 {
-		all.Go(func() { l.look(now.Add(time.Duration(i)*time.Minute), func() time.Duration { return 0 }, nil) })
+	for range 4 {
+		all.Go(func() { w.measure() })
 	}
 	all.Wait()
 }

@@ -125,12 +125,13 @@ func (a *attempt) refresh(p Push, sent time.Time) {
 }
 
 // awaitClaim is the hook by which the media takes a push over: the source is open, and
-// what is missing is the claim. It tells the owner once a second: Redis may lose that.
+// what is missing is the claim. It tells the owner once a second: Redis may lose that. While
+// the claim would be refused it does not.
 func (w *Worker) awaitClaim(ctx context.Context, a *attempt) (media.Progress, error) {
 	t := time.NewTicker(askAgain)
 	defer t.Stop()
 	for {
-		if !a.owned() {
+		if !a.owned() && !w.cutOff() {
 			go w.tellReady(ctx, a) // go-redis reads until a deadline: no cancel, nor the claim, ends that
 		}
 		select {

@@ -198,15 +198,20 @@ func TestADrainEndsSoonWhenTheOtherWorkerLeavesToo(t *testing.T) {
 	})
 }
 
-func TestADrainEndsSoonWhenRedisIsAway(t *testing.T) {
+func TestADrainLeavesItsRoomsInTimeWhileRedisIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := many(4 * leastWave)
 		defer p.close()
+		all := p.worker.snapshot()
 		drained := p.drain()
 		time.Sleep(100 * time.Millisecond)
 		p.store.set(func(s *fakeStore) { s.away = true })
-		time.Sleep(storeTime)
-		for _, a := range p.worker.attempts {
+		time.Sleep(handoverTime - 200*time.Millisecond)
+		for _, a := range all {
+			require.NoError(t, a.cause(), "nobody could go on with it")
+		}
+		time.Sleep(time.Second)
+		for _, a := range all {
 			require.Error(t, a.cause(), "it has left its room, to be written down")
 		}
 		p.store.set(func(s *fakeStore) { s.away = false })
@@ -227,7 +232,7 @@ func (h hung) Announce(ctx context.Context, _ Lease) (bool, error) {
 	return false, &Error{Code: CodeRedisUnavailable, Msg: "i/o timeout"}
 }
 
-func TestADrainWaitsOnceOnlyForRedisThatHangs(t *testing.T) {
+func TestADrainLeavesItsRoomsInTimeWhileRedisHangs(t *testing.T) {
 	for _, read := range []time.Duration{time.Minute, 2 * time.Second, 1900 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			p := many(4 * leastWave)
@@ -235,12 +240,11 @@ func TestADrainWaitsOnceOnlyForRedisThatHangs(t *testing.T) {
 			p.worker.Handovers = hung{p.store, read}
 			all := p.worker.snapshot()
 			drained := p.drain()
-			time.Sleep(storeTime + time.Millisecond)
+			time.Sleep(handoverTime + time.Millisecond)
 			for _, a := range all {
-				require.Error(t, a.cause(), "it leaves its room with the first of them")
+				require.Error(t, a.cause(), "no call holds it up")
 			}
 			<-drained
-			time.Sleep(storeTime) // for calls that nobody awaits
 		})
 	}
 }
@@ -289,7 +293,7 @@ func (p *pair) bring(ctx context.Context, bringing *sync.WaitGroup) {
 	}
 }
 
-func TestADrainLosesNoSuccessorToRedisThatIsAwayForTwoSeconds(t *testing.T) {
+func TestADrainLosesNoSuccessorToRedisThatIsAwayForFiveSeconds(t *testing.T) {
 	// The race detector dies now and then when two threads fire a bubble's timers, of which
 	// there are hundreds here (go.dev/issue/78156).
 	threads := runtime.GOMAXPROCS(1)
@@ -312,7 +316,7 @@ func TestADrainLosesNoSuccessorToRedisThatIsAwayForTwoSeconds(t *testing.T) {
 				drained := p.drain()
 				time.Sleep(begin)
 				away(true)
-				time.Sleep(2 * time.Second)
+				time.Sleep(5 * time.Second)
 				away(false)
 				p.store.set(func(s *fakeStore) { s.workers["w2"] = false }) // until it renews: a failover may lose that
 				<-drained
@@ -340,6 +344,25 @@ func TestOnePushThatIsHandedOverWaitsForRedisThatIsAwayForTwoSecondsAsManyDo(t *
 		require.NoError(t, a.cause(), "it is in its room")
 		<-drained
 		require.Len(t, p.store.successors, 1)
+	})
+}
+
+func TestAPushStaysInItsRoomUntilItsSuccessorMayClaimIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := published(queued("a"))
+		defer p.close()
+		drained := p.drain()
+		p.hear(t)
+		time.Sleep(100 * time.Millisecond) // it is being prepared
+		p.store.set(func(s *fakeStore) { s.away = true })
+		time.Sleep(2 * time.Second)
+		p.store.set(func(s *fakeStore) { s.away = false })
+		<-drained
+		left := time.Now()
+		time.Sleep(5 * time.Second)
+		n, at, _ := p.opened()
+		require.Equal(t, 1, n)
+		require.Less(t, at.Sub(left), 100*time.Millisecond, "it was cut off when its source was open")
 	})
 }
 

@@ -61,7 +61,6 @@ type Worker struct {
 	asked      askedRenews
 	claims     *Batch[claimant, claimed]
 	unreported unreportedEnds
-	loads      loads
 	previews   previews
 	handovers  *Batch[Lease, Handover] // looks of those who hand over and of those who wait
 }

@@ -98,7 +98,7 @@ func work(ctx context.Context, cfg config.Config, p parts) (orderly bool, err er
 	p.Metrics.Watch(worker, p.Sources.Received)
 	p.Metrics.WatchHosts(hostMetrics(p.hosts))
 	server := queue.NewServer(p.Client, queue.Config{
-		Slots: cfg.WorkerSlots, Takes: worker.Takes, Wanted: worker.Wanted, Missing: worker.Missing, Handler: worker.Handle, Log: p.Log,
+		Slots: cfg.WorkerSlots, Takes: worker.Takes, Wanted: worker.Wanted, Missing: worker.Missing, Handler: worker.Handle, Outage: cfg.RenewCap, Log: p.Log,
 		OnCancel: func(ctx context.Context, t tasks.Task) { stopForGood(ctx, p.Records, t, p.Log) },
 	})
 	webhooks, closeWebhooks, err := newWebhooks(cfg, p.Parts, counts.Webhooks.Tried)

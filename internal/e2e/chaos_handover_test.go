@@ -44,7 +44,7 @@ func TestChaosADrainEndsInTimeWhileRedisHangs(t *testing.T) {
 		require.Equal(t, fakeroom.EndUnpublished, s.End)
 		left = append(left, s.EndedAt.Sub(told))
 	}
-	require.Less(t, left.max(), 5*time.Second)
+	require.Less(t, left.max(), drainBudget-6*time.Second, "there is time to write the pushes down")
 	require.NoError(t, c.redis.Cont())
 	c.again(before)
 	c.requireNeverDoubled()
@@ -53,7 +53,7 @@ func TestChaosADrainEndsInTimeWhileRedisHangs(t *testing.T) {
 		len(c.users), left, took.Round(time.Millisecond))
 }
 
-func TestChaosADrainLosesNoSuccessorToARedisThatIsAwayForTwoSeconds(t *testing.T) {
+func TestChaosADrainLosesNoSuccessorToARedisThatIsAwayForFiveSeconds(t *testing.T) {
 	beside(t)
 	c := newCrowd(t, options{redis: redistest.Config{AppendOnly: true}})
 	c.publish(sized().pushes)
@@ -62,7 +62,7 @@ func TestChaosADrainLosesNoSuccessorToARedisThatIsAwayForTwoSeconds(t *testing.T
 	before, w := c.now(), c.workers[0]
 	c.redis.Kill()
 	w.signal(syscall.SIGTERM)
-	<-time.After(2 * time.Second)
+	<-time.After(5 * time.Second)
 	require.NoError(t, c.redis.Restart())
 	<-w.done
 	require.Zero(t, w.cmd.ProcessState.ExitCode())

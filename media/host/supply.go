@@ -139,11 +139,16 @@ func tooEarly(again int64, after time.Duration) time.Duration {
 // fullRead is as much as comes at once of what is there already.
 const fullRead = 16 << 10
 
-// readWhatIsThere reads as much as there is, and waits for no more. Its error is that
-// of the first read.
+// readWhatIsThere reads as much as there is, and waits for no more. What does not tell
+// whether it is ready has more behind what came at once. Its error is that of the first
+// read.
 func readWhatIsThere(r io.Reader, to []byte) (int, error) {
+	more := func(last int) bool { return last >= fullRead }
+	if r, tells := r.(interface{ Ready() bool }); tells {
+		more = func(last int) bool { return last > 0 && r.Ready() }
+	}
 	n, err := r.Read(to)
-	for last := n; err == nil && last >= fullRead && n < len(to); n += last {
+	for last := n; err == nil && n < len(to) && more(last); n += last {
 		last, _ = r.Read(to[n:])
 	}
 	return n, err

@@ -42,12 +42,15 @@ func (r *recovery) failed(err error) error {
 
 // judge is err, but for a source that was there before: it may come back under
 // the same address, so it is not gone for good, nor are its name and its
-// certificate. Nor is a live source that has played and gives something else now.
+// certificate. Nor is a live source that has played and gives something else now, or
+// nothing: what it was let in by may have run out, and be good again when it is asked anew.
 func (r *recovery) judge(err error) error {
+	played := r.source.Live && (r.WasLive || r.progress.sentAny)
 	switch kind := media.KindOf(err); {
-	case (kind == media.KindSourceNotFound || kind == media.KindSourceHost || kind == media.KindSourceTLS) && r.source.known:
+	case (kind == media.KindSourceNotFound || kind == media.KindSourceHost || kind == media.KindSourceTLS) && r.source.known,
+		(kind == media.KindSourceUnauthorized || kind == media.KindSourceGone) && played:
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: "open source again", Err: err}
-	case (kind == media.KindSourceInvalid || kind == media.KindSourceNoTrack) && r.source.Live && (r.WasLive || r.progress.sentAny):
+	case (kind == media.KindSourceInvalid || kind == media.KindSourceNoTrack) && played:
 		r.source.garbled = true
 		return &media.Error{Kind: media.KindSourceUnavailable, Op: "read source", Err: err}
 	default:

@@ -183,6 +183,38 @@ func TestAHostThatWasThereBeforeIsWaitedFor(t *testing.T) {
 	}
 }
 
+// What it was let in by may have run out, and be good again when it is asked anew.
+func TestALiveSourceThatRefusesWhereItPlayedIsWaitedFor(t *testing.T) {
+	for _, kind := range []media.Kind{media.KindSourceUnauthorized, media.KindSourceGone} {
+		for _, played := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v, played: %v", kind, played), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStage(whole(5 * time.Second))
+					s.job.WasLive = played
+					s.job.Retry = func(k media.Kind) media.Retry {
+						if k == media.KindSourceUnavailable {
+							return media.Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
+						}
+						return media.Retry{}
+					}
+					begin := time.Now()
+					err := s.playFrom(t.Context(), func(context.Context, media.SourceRequest) (media.Source, error) {
+						return nil, &media.Error{Kind: kind, Op: "open source", Err: errors.New("it refuses")}
+					}, nil)
+					require.ErrorContains(t, err, "it refuses")
+					if played {
+						require.Equal(t, media.KindSourceUnavailable, media.KindOf(err))
+						require.InDelta(t, 20, time.Since(begin).Seconds(), 1.5)
+						return
+					}
+					require.Equal(t, kind, media.KindOf(err))
+					require.Zero(t, time.Since(begin))
+				})
+			})
+		}
+	}
+}
+
 func TestALivePlaylistMayBeSilentForLongerThanARecordedOne(t *testing.T) {
 	for name, c := range map[string]struct {
 		info media.SourceInfo

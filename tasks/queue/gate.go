@@ -17,20 +17,34 @@ import (
 // What its worker wants it is given first.
 //
 // Between two looks it waits until a task comes, where asynq only sleeps.
+//
+// An outage of Redis does not end asynq's leases, which would leave pushes without
+// their tasks: who owns a push is decided by our own.
 type gate struct {
 	redis.UniversalClient
 	takes   func(resume bool) bool               // nil: it takes all
 	wanted  func(resume bool) (tasks.Task, bool) // nil: nothing
 	missing func(tasks.Task)
-	idle    bool // the last look found nothing; of asynq's one goroutine that looks
+	outage  time.Duration // that leases survive
+	idle    bool          // the last look found nothing; of asynq's one goroutine that looks
 }
 
-// EvalSha answers asynq's script that takes a task, known by the key that it looks
-// at first (internal/rdb, dequeueCmd), as it does for an empty queue.
+// EvalSha is eval: what asynq tries first.
 func (g *gate) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	return g.eval(ctx, g.UniversalClient.EvalSha, sha, keys, args)
+}
+
+// Eval is eval, where Redis does not know the script.
+func (g *gate) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
+	return g.eval(ctx, g.UniversalClient.Eval, script, keys, args)
+}
+
+// eval answers asynq's script that takes a task, known by the key that it looks
+// at first (internal/rdb, dequeueCmd), as it does for an empty queue.
+func (g *gate) eval(ctx context.Context, run func(context.Context, string, []string, ...any) *redis.Cmd, script string, keys []string, args []any) *redis.Cmd {
 	queue := takenFrom(keys)
 	if queue == "" {
-		return g.UniversalClient.EvalSha(ctx, sha, keys, args...)
+		return run(ctx, script, keys, g.forgiving(keys, args)...)
 	}
 	if queue == QueueResume && g.idle { // a look begins
 		if err := g.wait(ctx); err != nil {
@@ -39,9 +53,30 @@ func (g *gate) EvalSha(ctx context.Context, sha string, keys []string, args ...a
 	}
 	cmd := g.takeWanted(ctx, queue, keys, args)
 	if errors.Is(cmd.Err(), redis.Nil) && g.open(queue) {
-		cmd = g.UniversalClient.EvalSha(ctx, sha, keys, args...)
+		cmd = run(ctx, script, keys, args...)
 	}
 	g.idle = cmd.Err() != nil
+	return cmd
+}
+
+// forgiving changes the question of asynq's script for tasks whose leases ended before a
+// time (internal/rdb, listLeaseExpiredCmd): whoever has them may have been cut off. asynq
+// gives them to others.
+func (g *gate) forgiving(keys []string, args []any) []any {
+	if len(keys) != 1 || keys[0] != leaseKey(QueueResume) && keys[0] != leaseKey(QueuePush) {
+		return args
+	}
+	before, _ := args[0].(int64)
+	return append([]any{before - int64(g.outage.Seconds())}, args[1:]...)
+}
+
+// ZAddXX extends asynq's leases. asynq believes that it did, and tries again in five
+// seconds: else it ends its tasks when it could not for 30 s.
+func (g *gate) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
+	ctx, cancel := context.WithTimeout(ctx, extendTime)
+	defer cancel()
+	cmd := g.UniversalClient.ZAddXX(ctx, key, members...)
+	cmd.SetErr(nil)
 	return cmd
 }
 
@@ -129,6 +164,9 @@ func takenFrom(keys []string) string {
 
 // pausedKey is asynq's key of a queue that is paused (internal/base, PausedKey).
 func pausedKey(queue string) string { return "asynq:{" + queue + "}:paused" }
+
+// leaseKey is asynq's key of a queue's leases (internal/base, LeaseKey).
+func leaseKey(queue string) string { return "asynq:{" + queue + "}:lease" }
 
 // retryKey is asynq's key of what waits to be tried again (internal/base, RetryKey).
 func retryKey(queue string) string { return "asynq:{" + queue + "}:retry" }

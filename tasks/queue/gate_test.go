@@ -175,6 +175,35 @@ func TestATaskThatAWorkerWantsIsMissingUnlessItWaitsInAQueueThatIsNotPaused(t *t
 	require.Empty(t, w.takes)
 }
 
+func TestATaskWhoseLeaseIsOverStaysItsServersForAsLongAsAnOutageMayBe(t *testing.T) {
+	for name, c := range map[string]struct {
+		outage  time.Duration // asynq itself waits for 30 s
+		brought bool
+	}{
+		"cut off for less": {outage: time.Minute},
+		"gone":             {outage: 5 * time.Second, brought: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rdb := server.Fresh(t)
+			enqueue(t, rdb, task("a", 1), true)
+			active := time.Now().Add(-45 * time.Second).Unix()
+			require.NoError(t, rdb.RPopLPush(t.Context(), "asynq:{resume}:pending", "asynq:{resume}:active").Err())
+			require.NoError(t, rdb.ZAdd(t.Context(), "asynq:{resume}:lease", redis.Z{Member: "a.1", Score: float64(active)}).Err())
+			require.NoError(t, rdb.ScriptFlush(t.Context()).Err(), "Redis has started anew")
+			taken := make(chan tasks.Task, 8)
+			start(t, rdb, queue.Config{Outage: c.outage, Handler: gives(taken)}) // it looks when it starts
+			if c.brought {
+				require.Equal(t, "a", receive(t, taken).ID)
+				return
+			}
+			enqueue(t, rdb, task("b", 1), true)
+			require.Equal(t, "b", receive(t, taken).ID)
+			<-time.After(2 * time.Second) // what is brought again waits for less
+			require.Empty(t, taken)
+		})
+	}
+}
+
 func TestATaskWakesAServerThatWaits(t *testing.T) {
 	for scheme, begin := range map[string]func(testing.TB) *redistest.Server{
 		"redis":         func(t testing.TB) *redistest.Server { return redistest.New(t, redistest.Config{}) },

@@ -28,7 +28,7 @@ func NewInspector(rdb redis.UniversalClient) *Inspector {
 // about to be tried again. A task that is active, ended or unknown does not.
 // Errors are *tasks.Error with CodeQueueUnavailable.
 func (i *Inspector) Waits(ctx context.Context, t tasks.Task) (bool, error) {
-	for _, name := range []string{QueueResume, QueuePush} {
+	for _, name := range []string{QueuePush, QueueResume} { // where thousands wait, they are new
 		if err := ctx.Err(); err != nil {
 			return false, unavailable(err)
 		}

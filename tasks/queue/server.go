@@ -23,6 +23,7 @@ const (
 	delayedCheckInterval = time.Second            // how often retries are looked for
 	retryDelay           = time.Second
 	retryJitter          = 500 * time.Millisecond
+	extendTime           = time.Second // asynq's leases have 30 s, and it looks at them every 5 s when nothing else takes it time
 	onCancelTimeout      = 10 * time.Second
 	defaultShutdown      = 5 * time.Second
 )
@@ -49,6 +50,9 @@ type Config struct {
 	// button, `asynq task cancel`); it has to make that a durable stop. The
 	// handler goes on meanwhile. Nil ignores cancels.
 	OnCancel func(ctx context.Context, t tasks.Task)
+	// Outage is how long handlers go on while Redis is away; for so long their tasks
+	// stay theirs.
+	Outage time.Duration
 	// ShutdownTimeout is how long Shutdown lets handlers end by themselves
 	// before asynq puts their tasks back; 0 means 5 s.
 	ShutdownTimeout time.Duration
@@ -80,7 +84,7 @@ func NewServer(rdb redis.UniversalClient, cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, cancel: func(error) {}}
 	// BaseContext stays unset: its end would look like a cancel from the UI.
-	s.asynq = asynq.NewServerFromRedisClient(&gate{UniversalClient: rdb, takes: cfg.Takes, wanted: cfg.Wanted, missing: cfg.Missing}, asynq.Config{
+	s.asynq = asynq.NewServerFromRedisClient(&gate{UniversalClient: rdb, takes: cfg.Takes, wanted: cfg.Wanted, missing: cfg.Missing, outage: cfg.Outage}, asynq.Config{
 		Concurrency:              cfg.Slots,
 		TaskCheckInterval:        restTime,
 		DelayedTaskCheckInterval: delayedCheckInterval,

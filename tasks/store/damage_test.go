@@ -17,7 +17,7 @@ var damages = map[string]func(t *testing.T, rdb redisconn.Client, p tasks.Push){
 	"an epoch that is no number":   field("epoch", "x"),
 	"a spec that is no JSON":       field("spec", "{"),
 	"a time that is no number":     field("created_at", "yesterday"),
-	"a position that is no number": field("progress_at", "1", "position_ms", "far"),
+	"a position that is no number": field("progress", "1795000000123 far"),
 	"a progress that is too short": field("progress", "1795000000123 1000"),
 	"a progress of no numbers":     field("progress", "far"),
 	"a state nobody knows":         field("state", "dancing"),
@@ -150,6 +150,7 @@ func TestKeyThatHoldsNoRecordHoldsUpNobody(t *testing.T) {
 	expire(t, rdb, sound.ID)
 	require.Equal(t, sound.ID, expired(t, s, 1)[0].ID)
 	require.Equal(t, []string{sound.ID}, rdb.ZRange(ctx(t), "{roomcast}:live", 0, -1).Val())
+	require.Zero(t, rdb.Exists(ctx(t), "{roomcast}:queued").Val())
 }
 
 func TestDamagedRecordOfARunningPushIsLeftToItsWorker(t *testing.T) {

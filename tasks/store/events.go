@@ -60,21 +60,32 @@ func eventsJSON(epoch int64, events []tasks.Event) string {
 
 // Events returns a push's history, oldest first; CodeNotFound without a record.
 func (s *Store) Events(ctx context.Context, id string) ([]tasks.Event, error) {
-	told, err := s.told(ctx, id, keyHistory(id), keyOldEvents(id))
+	texts, err := s.told(ctx, id, keyHistory(id))
 	if err != nil {
 		return nil, err
 	}
-	events := make([]tasks.Event, 0, len(told.old)+len(told.texts))
-	for _, message := range told.old {
-		events = append(events, readEvent(textsOf(message.Values)))
-	}
-	for _, text := range told.texts {
+	events := make([]tasks.Event, 0, len(texts))
+	for _, text := range texts {
 		var values []string
 		if json.Unmarshal([]byte(text), &values) == nil {
 			events = append(events, readEvent(fields(values)))
 		}
 	}
 	return events, nil
+}
+
+// told reads a list of what push id has told, oldest first; CodeNotFound without a
+// record.
+func (s *Store) told(ctx context.Context, id, list string) ([]string, error) {
+	pipe := s.client.Pipeline()
+	exists, texts := pipe.Exists(ctx, keyPush(id)), pipe.LRange(ctx, list, 0, -1)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, storeError(err)
+	}
+	if exists.Val() == 0 {
+		return nil, notFound(id)
+	}
+	return texts.Val(), nil
 }
 
 func readEvent(values map[string]string) tasks.Event {

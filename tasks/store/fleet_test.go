@@ -65,7 +65,7 @@ func troubles(t *testing.T, s *store.Store, id string) []string {
 // lookAfter is what the sweeper does with a push whose task waits.
 func lookAfter(t *testing.T, s *store.Store, rdb redisconn.Client, id string) tasks.Waiting {
 	t.Helper()
-	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(1, id)).Err())
+	endAt(t, rdb, id, 1)
 	require.NoError(t, s.Defer(ctx(t), tasks.Expired{ID: id, Expiry: 1}, time.Hour))
 	return get(t, s, id).Waiting
 }

@@ -15,7 +15,8 @@ import (
 //	{roomcast}:history:<id>         list    its events, each a JSON array of fields and values, at most 1000
 //	{roomcast}:series:<id>          list    how it went, a text every ten seconds, at most 360, see samples.go; TTL 1 day from the last
 //	{roomcast}:secret:<id>          string  sealed secrets; deleted at the push's end
-//	{roomcast}:live                 zset    id → end of lease, or of the grace of a queued push
+//	{roomcast}:live                 zset    pushes that a worker holds → end of its lease
+//	{roomcast}:queued               zset    queued pushes → end of their grace
 //	{roomcast}:workers              zset    worker → end of its presence
 //	{roomcast}:fleet                hash    worker → what it tells of itself, JSON tasks.WorkerReport
 //	{roomcast}:user:<app>:<user>    string  id of the push that publishes as this user; no TTL
@@ -47,6 +48,7 @@ import (
 const (
 	prefix      = "{roomcast}:"
 	keyLive     = prefix + "live"
+	keyQueued   = prefix + "queued"
 	keyWorkers  = prefix + "workers"
 	keyFleet    = prefix + "fleet"
 	keyNone     = prefix + "none" // is never there, see Writable

@@ -189,7 +189,7 @@ func TestSweepOfAQueuedPush(t *testing.T) {
 	require.NoError(t, s.Defer(ctx(t), seen, time.Hour))
 	require.ErrorIs(t, s.Defer(ctx(t), seen, time.Hour), tasks.ErrHeld)
 	expired(t, s, 0)
-	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(5, p.ID)).Err())
+	endAt(t, rdb, p.ID, 5)
 	require.EqualValues(t, 2, takeover(t, s, expired(t, s, 1)[0]), "its task was lost: a new attempt gets a new one")
 	claim(t, s, get(t, s, p.ID), "w")
 	require.ErrorIs(t, s.Defer(ctx(t), tasks.Expired{ID: p.ID}, time.Hour), tasks.ErrHeld)
@@ -197,9 +197,10 @@ func TestSweepOfAQueuedPush(t *testing.T) {
 
 func TestSweepForgetsLeasesWithoutAPush(t *testing.T) {
 	s, rdb := fresh(t, store.Config{})
-	id := newID(t)
-	for _, key := range []string{"{roomcast}:live", "{roomcast}:index:active"} {
+	for _, key := range []string{"{roomcast}:live", "{roomcast}:queued"} {
+		id := newID(t)
 		require.NoError(t, rdb.ZAdd(ctx(t), key, z(1, id)).Err())
+		require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:index:active", z(0, id)).Err())
 	}
 	expired(t, s, 0)
 	require.Zero(t, rdb.DBSize(ctx(t)).Val(), "nor does it count as one that needs a slot")

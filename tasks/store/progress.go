@@ -73,12 +73,11 @@ func readNumbers(text string) (numbers, error) {
 	return n, nil
 }
 
-// progress returns how far the push is, nil before it publishes. A worker of a
-// version before may have told later than one of this.
+// progress returns how far the push is, nil before it publishes.
 func (r *reader) progress() *media.Progress {
-	old, text := r.oldProgress(), r.fields[fieldProgress]
+	text := r.fields[fieldProgress]
 	if text == "" {
-		return old
+		return nil
 	}
 	n, err := readNumbers(text)
 	if err == nil && len(n) < progressNumbers+coverageNumbers {
@@ -86,12 +85,9 @@ func (r *reader) progress() *media.Progress {
 	}
 	if err != nil {
 		r.note(fieldProgress, err)
-		return old
+		return nil
 	}
 	p := n.progress()
-	if old != nil && old.UpdatedAt.After(p.UpdatedAt) {
-		return old
-	}
 	return &p
 }
 

@@ -237,7 +237,9 @@ func (w *world) pass() {
 		return
 	}
 	past := float64(time.Now().UnixMilli() - 1 - int64(rapid.IntRange(0, 3).Draw(w.t, "ago")))
-	require.NoError(w.t, w.rdb.ZAddXX(c(), "{roomcast}:live", z(past, p.ID)).Err())
+	for _, key := range []string{"{roomcast}:live", "{roomcast}:queued"} {
+		require.NoError(w.t, w.rdb.ZAddXX(c(), key, z(past, p.ID)).Err())
+	}
 	if p.Worker != "" && rapid.Bool().Draw(w.t, "worker, too") {
 		require.NoError(w.t, w.rdb.ZRem(c(), "{roomcast}:workers", p.Worker).Err())
 	}
@@ -345,8 +347,8 @@ func (w *world) checkKeys(p tasks.Push) {
 	holder := w.rdb.Get(c(), "{roomcast}:user:1400000001:"+p.Spec.UserID).Val()
 	require.Equal(w.t, lives, holder == p.ID, "a push is its user exactly until it ends")
 	require.Equal(w.t, lives, w.rdb.Exists(c(), "{roomcast}:secret:"+p.ID).Val() == 1, "secret")
-	for _, index := range []string{"live", "index:active"} {
-		require.Equal(w.t, lives, w.rdb.ZScore(c(), "{roomcast}:"+index, p.ID).Err() == nil, index)
+	for index, in := range map[string]bool{"live": p.Worker != "", "queued": p.State == tasks.Queued, "index:active": lives} {
+		require.Equal(w.t, in, w.rdb.ZScore(c(), "{roomcast}:"+index, p.ID).Err() == nil, index)
 	}
 	require.Equal(w.t, !lives, w.rdb.PTTL(c(), "{roomcast}:push:"+p.ID).Val() > 0, "a record expires once it has ended")
 }

@@ -55,7 +55,7 @@ func TestCreateStopPairsRacingWithTwoWorkersAllEndStopped(t *testing.T) {
 		require.Equal(t, tasks.Stopped, p.State)
 		requireEnded(t, rdb, p)
 	}
-	require.Zero(t, rdb.Exists(ctx(t), "{roomcast}:live", "{roomcast}:index:active").Val())
+	require.Zero(t, rdb.Exists(ctx(t), "{roomcast}:live", "{roomcast}:queued", "{roomcast}:index:active").Val())
 	require.Empty(t, rdb.Keys(ctx(t), "{roomcast}:secret:*").Val())
 	require.Empty(t, rdb.Keys(ctx(t), "{roomcast}:user:*").Val())
 }

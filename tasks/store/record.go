@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,23 +157,6 @@ func (r *reader) int(name string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	r.note(name, err)
 	return n
-}
-
-func (r *reader) float(name string) float64 {
-	text := r.fields[name]
-	if text == "" {
-		return 0
-	}
-	x, err := strconv.ParseFloat(text, 64)
-	r.note(name, err)
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return 0 // JSON has no such numbers
-	}
-	return x
-}
-
-func (r *reader) ms(name string) time.Duration {
-	return time.Duration(r.int(name)) * time.Millisecond
 }
 
 func (r *reader) time(name string) time.Time {

@@ -24,18 +24,15 @@ func sampleTexts(epoch int64, samples []tasks.Sample) []string {
 // Samples returns how a push went, oldest first, one every tasks.SampleEvery, at
 // most tasks.MaxSamples; CodeNotFound without a record.
 func (s *Store) Samples(ctx context.Context, id string) ([]tasks.Sample, error) {
-	told, err := s.told(ctx, id, keySeries(id), keyOldSamples(id))
+	texts, err := s.told(ctx, id, keySeries(id))
 	if err != nil {
 		return nil, err
 	}
-	samples := make([]tasks.Sample, 0, len(told.old)+len(told.texts))
-	for _, message := range told.old {
-		samples = append(samples, readOldSample(textsOf(message.Values)))
+	samples := make([]tasks.Sample, len(texts))
+	for i, text := range texts {
+		samples[i] = readSample(text)
 	}
-	for _, text := range told.texts {
-		samples = append(samples, readSample(text))
-	}
-	return samples[max(len(samples)-tasks.MaxSamples, 0):], nil
+	return samples, nil
 }
 
 // readSample reads what sampleTexts wrote.

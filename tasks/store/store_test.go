@@ -148,8 +148,9 @@ func requireEnded(t testing.TB, rdb redisconn.Client, p tasks.Push) {
 	c := ctx(t)
 	tag := "{roomcast}:"
 	require.Zero(t, rdb.Exists(c, tag+"secret:"+p.ID, fmt.Sprintf("%suser:%d:%s", tag, p.Spec.SDKAppID, p.Spec.UserID)).Val())
-	require.Error(t, rdb.ZScore(c, tag+"live", p.ID).Err(), "no lease")
-	require.Error(t, rdb.ZScore(c, tag+"index:active", p.ID).Err())
+	for _, key := range []string{"live", "queued", "index:active"} {
+		require.Error(t, rdb.ZScore(c, tag+key, p.ID).Err(), key)
+	}
 	for _, key := range []string{tag + "push:" + p.ID, tag + "history:" + p.ID} {
 		require.Positive(t, rdb.PTTL(c, key).Val(), "%s expires", key)
 	}

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,8 +14,25 @@ import (
 // expire makes it as if p's lease and every worker's presence were over.
 func expire(t testing.TB, rdb redisconn.Client, id string) {
 	t.Helper()
-	require.NoError(t, rdb.ZAdd(ctx(t), "{roomcast}:live", z(1, id)).Err())
+	endAt(t, rdb, id, 1)
 	require.NoError(t, rdb.Del(ctx(t), "{roomcast}:workers").Err())
+}
+
+// endAt lets the lease of a push, or its grace while queued, end at a time.
+func endAt(t testing.TB, rdb redisconn.Client, id string, ms int64) {
+	t.Helper()
+	for _, key := range []string{"{roomcast}:live", "{roomcast}:queued"} {
+		require.NoError(t, rdb.ZAddXX(ctx(t), key, z(float64(ms), id)).Err())
+	}
+}
+
+// graceOf returns when the grace of a queued push ends.
+func graceOf(t testing.TB, rdb redisconn.Client, id string) time.Time {
+	t.Helper()
+	require.Error(t, rdb.ZScore(ctx(t), "{roomcast}:live", id).Err(), "no worker holds it")
+	ms, err := rdb.ZScore(ctx(t), "{roomcast}:queued", id).Result()
+	require.NoError(t, err)
+	return time.UnixMilli(int64(ms))
 }
 
 // vanish lets the worker of p's attempt vanish and a sweeper take p over.

@@ -18,6 +18,9 @@ const (
 	trimRounds = 20
 	// longestGrace is the longest grace that Defer is called with.
 	longestGrace = 10 * time.Second
+	// mostQueued is how many queued pushes a look reads: most of them only wait, and every
+	// worker and API has a sweeper that looks.
+	mostQueued = 200
 	// leastJump is the least difference of clocks that counts.
 	leastJump = 500 * time.Millisecond
 )
@@ -29,11 +32,8 @@ const (
 // jumped since the last call, so that leases look older or younger than they
 // are, it returns CodeRedisUnavailable once.
 func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error) {
-	found, err := s.allExpired(ctx)
+	found, err := s.overdue(ctx, limit)
 	if err != nil {
-		return nil, err
-	}
-	if found, err = s.heldFirst(ctx, found, limit); err != nil {
 		return nil, err
 	}
 	ids := make([]string, len(found))
@@ -58,12 +58,12 @@ func (s *Store) Expired(ctx context.Context, limit int) ([]tasks.Expired, error)
 	return kept, nil
 }
 
-// expiredPage lists scanPage ids and lease ends, but for the first skip.
-func (s *Store) expiredPage(ctx context.Context, skip int) ([]tasks.Expired, error) {
+// overdue lists the ids and lease ends of what is expired.
+func (s *Store) overdue(ctx context.Context, limit int) ([]tasks.Expired, error) {
 	longest := max(s.cfg.Lease, s.cfg.Grace, longestGrace)
 	begin := time.Now()
-	list, err := s.scripts.expired.Run(ctx, s.client, []string{keyLive},
-		scanPage, 2*longest.Milliseconds(), longest.Milliseconds(), skip).StringSlice()
+	list, err := s.scripts.expired.Run(ctx, s.client, []string{keyLive, keyQueued},
+		2*longest.Milliseconds(), longest.Milliseconds(), limit, mostQueued).StringSlice()
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -87,7 +87,7 @@ func (s *Store) expiredPage(ctx context.Context, skip int) ([]tasks.Expired, err
 	for i := 1; i+1 < len(list); i += 2 {
 		found = append(found, tasks.Expired{ID: list[i], Expiry: numbers[i+1]})
 	}
-	return found, nil
+	return found[:min(limit, len(found))], nil
 }
 
 // evenNumbers reads now and, after each id, the end of its lease; the ids in
@@ -147,7 +147,7 @@ func (s *Store) Takeover(ctx context.Context, e tasks.Expired) (tasks.Taken, err
 // Defer sets a queued push's next check to after grace from now and notes why
 // it waits, as the fleet tells; ErrHeld when it has changed since it was seen.
 func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration) error {
-	_, err := s.do(ctx, s.scripts.deferred, []string{keyLive, keyPush(e.ID), keyHistory(e.ID), keySecret(e.ID), keyWorkers, keyFleet, keyActive},
+	_, err := s.do(ctx, s.scripts.deferred, []string{keyQueued, keyPush(e.ID), keyHistory(e.ID), keySecret(e.ID), keyWorkers, keyFleet, keyActive},
 		e.ID, grace.Milliseconds(), e.Expiry, tasks.IsolationStrikes)
 	return err
 }
@@ -179,7 +179,6 @@ func (s *Store) trim(ctx context.Context) (int, error) {
 			} {
 				pipe.ZRem(ctx, index, id)
 			}
-			pipe.Del(ctx, keyHistory(id)) // which a process of the version before ends without, see older.go
 		}
 		pipe.ZRem(ctx, keyEnded, member)
 	}

@@ -673,7 +673,7 @@ type Trouble struct {
 	// Side Where the cause of a trouble lies.
 	Side Side `json:"side"`
 
-	// Since When it began.
+	// Since When it began, whatever its reason was then.
 	Since time.Time `json:"since"`
 
 	// Tries How often it was tried again, since then.

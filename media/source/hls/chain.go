@@ -26,8 +26,8 @@ type sample struct {
 // goes on without a break, and has a demuxer of its own.
 type chain struct {
 	source  *Source
-	address string
-	base    string
+	address string // that its playlist was asked for by
+	base    string // that gave it
 	list    *list
 	gives   [2]bool // by media.MediaType
 	choice  media.TrackChoice
@@ -42,6 +42,9 @@ type chain struct {
 	held []sample // read ahead
 	head *sample  // looked at, and placed
 	over bool
+
+	passed time.Duration // DTS of what was given last
+	alone  time.Duration // how much was since it was of one clock with the other chain's
 }
 
 // chainTrack is one of a chain's tracks over all runs, and what its next packet is to

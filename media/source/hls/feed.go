@@ -115,6 +115,10 @@ func (f *feed) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// Ready says whether Read would give something at once: behind a live segment the next one
+// is waited for.
+func (f *feed) Ready() bool { return len(f.rest) > 0 || len(f.loader.items) > 0 }
+
 // Seek is refused: a run is read once.
 func (f *feed) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
 

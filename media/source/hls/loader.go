@@ -21,6 +21,9 @@ const (
 	// mostMissing is how many segments in a row may be missing, and how often a live
 	// playlist.
 	mostMissing = 3
+	// longestRun is how long what has an initialization section is one run: libav keeps an
+	// index of all its fragments.
+	longestRun = time.Hour
 )
 
 // item is what a loader hands on: a segment's begin, its bytes, or why there is no
@@ -48,7 +51,8 @@ type loader struct {
 	last    *segment
 	missing int // in a row
 	keys    keys
-	initial []byte // of last
+	initial []byte    // of last
+	since   time.Time // when its run began
 }
 
 // run loads until the end, or ctx's.
@@ -104,20 +108,20 @@ func (l *loader) take(ctx context.Context) (segment, error) {
 // find returns the next segment, if it is there. A stream that has gone on without us,
 // or begun anew, is taken where it is.
 func (l *loader) find() (segment, bool) {
-	all := l.updates.list.segments
-	if len(all) == 0 {
+	list := l.updates.list
+	if len(list.segments) == 0 {
 		return segment{}, false
 	}
-	first, end := all[0].number, all[len(all)-1].number+1
+	first, end := list.segments[0].number, list.end()
 	switch {
 	case l.next < first:
 		l.next, l.broken = first, true
 	case l.next > end:
-		l.next, l.broken = l.updates.list.liveStart(), true
+		l.next, l.broken = list.liveStart(), true
 	case l.next == end:
 		return segment{}, false
 	}
-	return all[l.next-first], true
+	return list.segment(l.next), true
 }
 
 // refresh asks for the playlist again.
@@ -136,8 +140,10 @@ func (l *loader) load(ctx context.Context, s segment) (sent bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	breaks := l.broken || l.last == nil || s.clock != l.last.clock || !s.initial.same(l.last.initial)
+	breaks := l.broken || l.last == nil || s.clock != l.last.clock || !s.initial.same(l.last.initial) ||
+		l.initial != nil && time.Since(l.since) >= longestRun
 	if breaks {
+		l.since = time.Now()
 		if err := l.begin(ctx, s); err != nil {
 			return false, err
 		}

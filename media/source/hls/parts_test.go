@@ -105,3 +105,18 @@ func TestAddressesInAPlaylistAreTakenAsTheyAreWritten(t *testing.T) {
 	require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
 	require.NotContains(t, err.Error(), "canary")
 }
+
+func TestAFeedTellsWhetherSomethingIsThere(t *testing.T) {
+	items := make(chan item, 3)
+	f := &feed{ctx: t.Context(), loader: &loader{items: items}}
+	require.False(t, f.Ready())
+	items <- item{segment: &segment{}}
+	items <- item{data: []byte("abc")}
+	require.True(t, f.Ready())
+	b := make([]byte, 2)
+	for _, left := range []bool{true, false} {
+		_, err := f.Read(b)
+		require.NoError(t, err)
+		require.Equal(t, left, f.Ready())
+	}
+}

@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,10 +32,15 @@ type net struct {
 	packed int // that were asked for compressed
 	files  map[string]string
 	answer func(path string) (status int, body string, known bool)
+	hangs  func(path string) bool
 	stood  Stood
 }
 
 func (n *net) RoundTrip(r *http.Request) (*http.Response, error) {
+	if n.hangs != nil && n.hangs(r.URL.Path) {
+		<-r.Context().Done()
+		return nil, context.Cause(r.Context())
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.asked = append(n.asked, r.URL.Path)
@@ -49,7 +56,11 @@ func (n *net) RoundTrip(r *http.Request) (*http.Response, error) {
 			status = http.StatusNotFound
 		}
 	}
-	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}, Request: r, ContentLength: int64(len(body))}, nil
+	head := http.Header{}
+	if status == http.StatusFound {
+		head.Set("Location", body)
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), Header: head, Request: r, ContentLength: int64(len(body))}, nil
 }
 
 func (n *net) count(path string) (count int) {
@@ -285,6 +296,57 @@ func TestALiveStreamIsFollowedToItsEnd(t *testing.T) {
 	})
 }
 
+func TestALookAtALivePlaylistMayShowWhatWas(t *testing.T) {
+	for name, c := range map[string]struct {
+		look func(looks []string) string // what the seventh shows; the last would be right
+		last int                         // picture that comes
+		kind media.Kind
+	}{
+		"another server's, that is two segments late": {func(looks []string) string { return looks[len(looks)-3] }, 29500, 0},
+		"another server's, with other tokens":         {func(looks []string) string { return strings.ReplaceAll(looks[len(looks)-3], "=old", "=new") }, 29500, 0},
+		"another server's, in another place": {func(looks []string) string {
+			return regexp.MustCompile(`(?m)^\d`).ReplaceAllString(looks[len(looks)-3], "http://b.example/$0")
+		}, 29500, 0},
+		"nothing, while it is written": {func([]string) string { return "" }, 29500, 0},
+		"its first bytes":              {func([]string) string { return "#EXT" }, 29500, 0},
+		"its head":                     {func(looks []string) string { head, _, _ := strings.Cut(looks[6], "#EXTINF"); return head }, 29500, 0},
+		"nothing for good":             {func([]string) string { return "" }, 9500, media.KindSourceInvalid},
+		"a refusal":                    {func([]string) string { return "403" }, 29500, 0},
+		"it is late and stays so":      {func(looks []string) string { return looks[4] }, 9500, media.KindSourceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &net{}
+				window(n, time.Now(), 5, 30, true)
+				inner := n.answer
+				var looks []string
+				n.answer = func(path string) (int, string, bool) {
+					status, body, known := inner(path)
+					if path != "/a.m3u8" {
+						return status, body, known
+					}
+					looks = append(looks, strings.ReplaceAll(body, ".seg", ".seg?token=old"))
+					if len(looks) == 7 || len(looks) > 7 && c.kind != 0 {
+						if shown := c.look(looks); shown != "403" {
+							return status, shown, known
+						}
+						return http.StatusForbidden, "", known
+					}
+					return status, looks[len(looks)-1], known
+				}
+				s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+				require.NoError(t, err)
+				defer s.Close()
+				at, _, err := drain(s)
+				require.Equal(t, c.kind, media.KindOf(err), "%v", err)
+				require.Equal(t, c.last, at[len(at)-1])
+				require.Len(t, at, (c.last-at[0])/500+1, "each once: %v", at)
+				require.True(t, slices.IsSorted(at))
+			})
+		})
+	}
+}
+
 func TestALiveStreamThatKeepsADayIsPlayedFromItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, begin := &net{}, time.Now()
@@ -412,6 +474,90 @@ func TestALiveStreamThatHasGoneOnWithoutUsIsTakenWhereItIs(t *testing.T) {
 		require.Equal(t, 59500, at[len(at)-1])
 		require.Less(t, len(at), 2*40, "what has gone is not waited for")
 	})
+}
+
+func TestALivePlaylistIsAskedForAnewWhereItsRedirectHasRunOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, begin := &net{}, time.Now()
+		window(n, begin, 5, 40, true)
+		inner := n.answer
+		n.answer = func(path string) (int, string, bool) {
+			token := fmt.Sprintf("/%.0f", time.Since(begin).Truncate(10*time.Second).Seconds())
+			rest, good := strings.CutPrefix(path, token+"/")
+			switch {
+			case path == "/a.m3u8":
+				return http.StatusFound, token + path, true
+			case strings.HasSuffix(path, "m3u8") && !good:
+				return http.StatusForbidden, "", true
+			case !good:
+				_, rest, _ = strings.Cut(path[1:], "/")
+			}
+			return inner("/" + rest)
+		}
+		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+		require.NoError(t, err)
+		defer s.Close()
+		at, _, err := drain(s)
+		require.NoError(t, err)
+		require.Equal(t, 39500, at[len(at)-1])
+		require.Len(t, at, 2*38, "each once")
+		require.Equal(t, 4, n.count("/a.m3u8"), "once for each ten seconds")
+	})
+}
+
+func TestAConnectionThatHangsHoldsALiveStreamUpForAFewSeconds(t *testing.T) {
+	for _, path := range []string{"/a.m3u8", "/9.seg"} {
+		t.Run(path, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, begin := &net{}, time.Now()
+				window(n, begin, 9, 40, true)
+				hung := false
+				n.hangs = func(asked string) bool {
+					hangs := !hung && asked == path && time.Since(begin) > 0
+					hung = hung || hangs
+					return hangs
+				}
+				s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+				require.NoError(t, err)
+				defer s.Close()
+				for last := begin; err == nil; last = time.Now() {
+					_, err = s.ReadPacket()
+					require.Less(t, time.Since(last), 7*time.Second)
+				}
+				require.ErrorIs(t, err, io.EOF)
+				require.True(t, hung)
+			})
+		})
+	}
+}
+
+func TestALongFragmentedStreamGetsANewDemuxerEachHour(t *testing.T) {
+	for initial, asked := range map[string]int{"#EXT-X-MAP:URI=\"init\"\n": 2, "": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			n, begin := &net{}, time.Now()
+			window(n, begin, 5, 3600+60, true)
+			inner := n.answer
+			n.answer = func(path string) (int, string, bool) {
+				status, body, known := inner(path)
+				switch {
+				case path == "/init":
+					return http.StatusOK, "tracks va 320\n", true
+				case path == "/a.m3u8":
+					body = strings.Replace(body, "#EXTINF", initial+"#EXTINF", 1)
+				}
+				return status, body, known
+			}
+			s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+			require.NoError(t, err)
+			defer s.Close()
+			at, changes, err := drain(s)
+			require.NoError(t, err)
+			require.Empty(t, changes)
+			require.Len(t, at, 2*(3600+58), "each once")
+			require.True(t, slices.IsSorted(at))
+			require.Equal(t, asked, n.count("/init"))
+		})
+	}
 }
 
 func TestALiveStreamThatStandsStillSaysSoAndIsNotPlayedAgain(t *testing.T) {
@@ -609,4 +755,88 @@ type waiting struct{ ctx context.Context }
 func (w waiting) Read([]byte) (int, error) {
 	<-w.ctx.Done()
 	return 0, context.Cause(w.ctx)
+}
+
+// liveApart is a live stream of sixty segments of one second in a window of five, picture
+// and sound apart. of says what segment comes so many seconds after its begin, -1 for none
+// that is to come, and with which clock; and whether a discontinuity is before it.
+type liveApart struct {
+	newest func(kind string, after int) int
+	breaks func(kind string, first, i int) bool
+	at     func(kind string, i int) int // seconds
+}
+
+func (l liveApart) serve(n *net) {
+	begin := time.Now()
+	n.answer = func(path string) (int, string, bool) {
+		if path == "/m.m3u8" {
+			return http.StatusOK, "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"s\",URI=\"a.m3u8\"\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"g\"\nv.m3u8\n", true
+		}
+		kind := path[1:2]
+		if i, err := strconv.Atoi(strings.TrimSuffix(path[2:], ".seg")); err == nil {
+			ms := l.at(kind, i) * 1000
+			return http.StatusOK, fmt.Sprintf("tracks %s 320\n%s %d\n%s %d\n", kind, kind, ms, kind, ms+500), true
+		}
+		newest := l.newest(kind, int(time.Since(begin)/time.Second))
+		first := max(newest-5, 0)
+		list := fmt.Sprintf("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:%d\n", first)
+		for i := first; i < newest; i++ {
+			if l.breaks != nil && l.breaks(kind, first, i) {
+				list += "#EXT-X-DISCONTINUITY\n"
+			}
+			list += fmt.Sprintf("#EXTINF:1,\n%s%d.seg\n", kind, i)
+		}
+		if newest == 60 {
+			list += "#EXT-X-ENDLIST\n"
+		}
+		return http.StatusOK, list, true
+	}
+}
+
+func TestALivePictureAndItsSoundApartStayTogether(t *testing.T) {
+	grows := func(_ string, after int) int { return min(6+after, 60) }
+	same := func(_ string, i int) int { return i }
+	for name, l := range map[string]liveApart{
+		"nothing happens":                           {grows, nil, same},
+		"a discontinuity leaves the window unsaid":  {grows, func(_ string, _, i int) bool { return i == 8 }, same},
+		"it is said before the first segment alone": {grows, func(_ string, first, i int) bool { return i == 8 && i > first }, same},
+		"one playlist says one more":                {grows, func(kind string, _, i int) bool { return i == 8 || kind == "v" && i == 4 }, same},
+		"one playlist says one more for good":       {grows, func(kind string, first, i int) bool { return kind == "v" && i == max(first, 3) }, same},
+		"a clock begins anew, as is said":           {grows, func(_ string, _, i int) bool { return i == 20 }, func(_ string, i int) int { return (i + 980) % 1000 }},
+		"a clock begins anew, unsaid":               {grows, nil, func(_ string, i int) int { return (i + 980) % 1000 }},
+		"the encoder begins anew, unsaid": {func(_ string, after int) int {
+			if after < 10 {
+				return 1000 + after
+			}
+			return min(after-9, 60)
+		}, nil, same},
+		"of one alone the clock is taken for wrapped": {grows, nil, func(kind string, i int) int {
+			if kind == "a" && i >= 20 {
+				return i + int(wrap/time.Second)
+			}
+			return i
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &net{}
+				l.serve(n)
+				s, err := openList(t.Context(), n, media.SourceRequest{}, "/m.m3u8")
+				require.NoError(t, err)
+				defer s.Close()
+				var came [2]int
+				for {
+					p, err := s.ReadPacket()
+					if err != nil {
+						require.ErrorIs(t, err, io.EOF)
+						break
+					}
+					came[s.Info().Tracks[p.Track].Type]++
+					require.InDelta(t, came[media.Video], came[media.Audio], 10, "two segments, and what is read ahead")
+				}
+				require.Greater(t, came[media.Video], 2*54)
+				require.InDelta(t, came[media.Video], came[media.Audio], 2)
+			})
+		})
+	}
 }

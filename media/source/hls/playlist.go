@@ -157,9 +157,7 @@ func (r *reader) take(line string) error {
 	case tagGap:
 		r.next.gap = true
 	case tagBreak:
-		if len(r.list.segments) > 0 {
-			r.clock++
-		}
+		r.clock++
 	case tagKey:
 		r.list.kept += len(value)
 		r.list.work += lineCost * int64(strings.Count(value, ","))

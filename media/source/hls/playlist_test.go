@@ -50,7 +50,7 @@ func TestAPlaylistIsReadAsPeopleWriteIt(t *testing.T) {
 		"comments":                   {"#EXTM3U\n#EXTINF:2,\n# made by hand\n#EXT-X-SOMETHING:A=1\na.ts\n", []segment{{uri: "a.ts", length: 2 * s}}},
 		"durations that are none":    {"#EXTM3U\n#EXTINF:x,\na\n#EXTINF:NaN,\nb\n#EXTINF:1e300,\nc\n#EXTINF:-1,\nd", []segment{{uri: "a"}, {uri: "b", number: 1}, {uri: "c", number: 2, length: mostLength}, {uri: "d", number: 3, begin: mostLength}}},
 		"numbers":                    {"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-DISCONTINUITY-SEQUENCE:2\n#EXTINF:2,\na\n#EXT-X-DISCONTINUITY\n#EXTINF:3,\nb\n", []segment{{uri: "a", number: 7, clock: 2, length: 2 * s}, {uri: "b", number: 8, clock: 3, begin: 2 * s, length: 3 * s}}},
-		"a discontinuity at first":   {"#EXTM3U\n#EXT-X-DISCONTINUITY\n#EXTINF:2,\na\n", []segment{{uri: "a", length: 2 * s}}},
+		"a discontinuity at first":   {"#EXTM3U\n#EXT-X-DISCONTINUITY\n#EXTINF:2,\na\n", []segment{{uri: "a", clock: 1, length: 2 * s}}},
 		"a gap":                      {"#EXTM3U\n#EXT-X-GAP\n#EXTINF:2,\na\n#EXTINF:2,\nb\n", []segment{{uri: "a", length: 2 * s, gap: true}, {uri: "b", number: 1, begin: 2 * s, length: 2 * s}}},
 		"byte ranges":                {"#EXTM3U\n#EXTINF:2,\n#EXT-X-BYTERANGE:9@3\na\n#EXT-X-BYTERANGE:5\n#EXTINF:2,\na\n#EXTINF:2,\n#EXT-X-BYTERANGE:4\nb\n", []segment{{uri: "a", length: 2 * s, part: part{3, 9}}, {uri: "a", number: 1, begin: 2 * s, length: 2 * s, part: part{12, 5}}, {uri: "b", number: 2, begin: 4 * s, length: 2 * s, part: part{0, 4}}}},
 		"an initialization section":  {"#EXTM3U\n#EXT-X-MAP:URI=\"i.mp4\",BYTERANGE=\"720@9\"\n#EXTINF:2,\na\n", []segment{{uri: "a", length: 2 * s, initial: &initial{uri: "i.mp4", part: part{9, 720}}}}},

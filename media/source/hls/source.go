@@ -214,6 +214,9 @@ func (s *Source) openWith(p Playlist, sounds []rendition, chosen int) error {
 	if main.list.recorded() || s.request.Mode == media.ModeVOD {
 		s.timeline = &timeline{}
 	}
+	if s.timeline == nil {
+		s.fetcher.silence = min(s.fetcher.silence, max(leastSilence, 2*max(main.list.target, main.list.step())))
+	}
 	kept := 0
 	for _, c := range s.chains {
 		kept += c.list.kept
@@ -243,7 +246,7 @@ func (c *chain) take(p Playlist) error {
 	if p.refused != nil {
 		return p.refused
 	}
-	c.list, c.address, c.base = p.list, p.address.Reveal(), p.address.Reveal()
+	c.list, c.address, c.base = p.list, p.asked.Reveal(), p.address.Reveal()
 	if len(c.list.segments) == 0 {
 		kind := media.KindSourceUnavailable
 		if c.list.recorded() || c.list.target == 0 {
@@ -297,7 +300,7 @@ func ended(err error) error {
 // beside returns the number of the segment that is of the same time as one of another
 // list, as far as both tell; else that of a live stream's begin.
 func (l *list) beside(other *list, begin uint64) uint64 {
-	at := other.segments[begin-other.segments[0].number].at
+	at := other.segment(begin).at
 	for _, s := range slices.Backward(l.segments) {
 		if !at.IsZero() && !s.at.IsZero() && !s.at.After(at) {
 			return s.number
@@ -399,7 +402,7 @@ func (s *Source) readTimed() (media.Packet, error) {
 		if err := s.look(c); err != nil {
 			return media.Packet{}, err
 		}
-		if c.head != nil && (first == nil || c.head.before(*first.head, s.timeline != nil)) {
+		if c.head != nil && (first == nil || c.before(first)) {
 			first = c
 		}
 	}
@@ -408,7 +411,7 @@ func (s *Source) readTimed() (media.Packet, error) {
 	}
 	p, err := s.told(first.head)
 	if err == nil {
-		first.head = nil
+		first.pass()
 	}
 	return p, err
 }
@@ -433,12 +436,31 @@ func (s *Source) look(c *chain) error {
 	return nil
 }
 
-// before says whether p is to come before q, of another chain.
-func (p *sample) before(q sample, placed bool) bool {
-	if !placed && p.clock != q.clock {
-		return p.clock < q.clock
+// before says whether c's packet is to come before that of another chain. Of a live stream
+// the one with fewer discontinuities does, for two segments: their playlists may count
+// otherwise. Where the two are on clocks of their own, the one does of which less has come.
+func (c *chain) before(other *chain) bool {
+	p, q := c.head, other.head
+	if c.source.timeline == nil && !p.NoDTS && !q.NoDTS {
+		apart := (p.DTS - q.DTS).Abs() > maxApart
+		switch {
+		case p.clock == q.clock && !apart:
+			c.alone, other.alone = 0, 0
+		case p.clock != q.clock && c.alone+other.alone < 2*max(c.list.longest(), other.list.longest()):
+			return p.clock < q.clock
+		case apart:
+			return c.alone < other.alone
+		}
 	}
 	return p.NoDTS || !q.NoDTS && p.DTS < q.DTS
+}
+
+// pass notes that c's packet has been given.
+func (c *chain) pass() {
+	if step := c.head.DTS - c.passed; step > 0 && step <= maxForward {
+		c.alone += step
+	}
+	c.passed, c.head = c.head.DTS, nil
 }
 
 // told is a packet as it is given, with the number of its track. The error is

@@ -28,7 +28,7 @@ func (s *Stood) begin(address string, l *list) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next, has := s.next[address]
-	end := l.segments[len(l.segments)-1].number + 1
+	end := l.end()
 	if has && next == end {
 		return 0, errStill
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/roomcast/roomcast/media"
@@ -39,6 +40,7 @@ func invalid(reason error) error {
 
 // Playlist is one that has been fetched.
 type Playlist struct {
+	asked   media.Secret // address that it was asked for by
 	address media.Secret // that gave it, behind all redirects
 	master  *master      // nil: it is a media playlist
 	list    *list
@@ -69,13 +71,21 @@ func read(answer *http.Response, body io.Reader, most int) (Playlist, error) {
 		return Playlist{}, ErrNoPlaylist
 	}
 	text := &counter{from: io.LimitReader(plain, mostText+1)}
-	p := Playlist{address: media.Secret(answer.Request.URL.String())}
+	p := Playlist{asked: media.Secret(askedOf(answer).String()), address: media.Secret(answer.Request.URL.String())}
 	err = p.take(text, most)
 	if err == nil && text.read > mostText {
 		err = &media.Error{Kind: media.KindSourceTooLarge, Op: opPlaylist, Err: errLong}
 	}
 	p.list.work += text.read
 	return p, err
+}
+
+// askedOf is the address that led to an answer, before all redirects.
+func askedOf(answer *http.Response) *url.URL {
+	for answer.Request.Response != nil {
+		answer = answer.Request.Response
+	}
+	return answer.Request.URL
 }
 
 // take reads a playlist's text. A variant that comes before any segment makes it one of

@@ -3,6 +3,10 @@ package hls
 import (
 	"cmp"
 	"context"
+	"errors"
+	"net/http"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -17,6 +21,9 @@ const (
 	shortestWait = 200 * time.Millisecond
 	longestWait  = 30 * time.Second
 	leastStill   = 10 * time.Second
+	// Of a live stream nothing may come for leastSilence, or two target durations: what
+	// hangs is asked for again before viewers run out.
+	leastSilence = 5 * time.Second
 )
 
 // errStill is why a live stream's playlist ends without its end.
@@ -27,7 +34,7 @@ var errStill = &media.Error{Kind: media.KindSourceUnavailable, Op: opPlaylist, E
 type updates struct {
 	f       *fetcher
 	address string
-	base    string // that what it names is relative to
+	base    string // that gave it: what it names is relative to that
 	list    *list
 	fixed   bool   // it is whole
 	stood   *Stood // learns that it does not grow any more
@@ -55,17 +62,33 @@ func (u *updates) await(ctx context.Context) (came bool, err error) {
 		return false, context.Cause(ctx)
 	}
 	u.asked = time.Now()
-	p, err := u.f.again(ctx, u.address, u.list)
+	p, err := u.f.again(ctx, u.base, u.list)
+	if r, is := errors.AsType[refused](err); is && r.status < http.StatusInternalServerError && u.base != u.address {
+		p, err = u.f.again(ctx, u.address, u.list) // a redirect may lead there for a while only
+	}
 	u.work = p.work()
 	if err = cmp.Or(err, p.refused); err != nil {
-		if u.failed++; ctx.Err() != nil || u.failed >= mostMissing || media.KindOf(err) != media.KindSourceUnavailable && media.KindOf(err) != media.KindSourceNotFound {
+		if u.failed++; ctx.Err() != nil || u.failed >= mostMissing || !passing(err) {
 			return false, err
 		}
 		u.still = true
 		return false, nil
 	}
-	u.failed, u.list, u.base = 0, p.list, p.address.Reveal()
+	if u.failed = 0; !p.list.behind(u.list) {
+		p.list.countOn(u.list)
+		u.list, u.base = p.list, p.address.Reveal()
+	}
 	return true, nil
+}
+
+// passing says whether a playlist that was there may be there at the next look: it may be
+// read while it is written.
+func passing(err error) bool {
+	switch media.KindOf(err) { //nolint:exhaustive // the others are for good
+	case media.KindSourceUnavailable, media.KindSourceNotFound, media.KindSourceInvalid, media.KindSourceUnauthorized, media.KindSourceGone:
+		return true
+	}
+	return false
 }
 
 // judge is told whether the playlist that has come has grown; next is the number of the
@@ -80,6 +103,53 @@ func (u *updates) judge(grown bool, next uint64) error {
 		return errStill
 	}
 	return nil
+}
+
+// behind says that l is what known was before, or not yet anything: a server beside the
+// one that gave known may be late, and a playlist be read while it is written.
+func (l *list) behind(known *list) bool {
+	if l.over || len(l.segments) == 0 {
+		return !l.over
+	}
+	number, shared := l.shared(known)
+	return shared && l.end() < known.end() && l.segment(number).name() == known.segment(number).name()
+}
+
+// countOn makes l go on counting discontinuities where known, the one before it, did: many
+// servers do not say how many have left their window.
+func (l *list) countOn(known *list) {
+	if len(l.segments) == 0 {
+		return
+	}
+	from, to := l.segments[0], known.segments[len(known.segments)-1]
+	number, shared := l.shared(known)
+	if shared {
+		from, to = l.segment(number), known.segment(number)
+	}
+	if !shared && from.clock >= to.clock {
+		return
+	}
+	for i := range l.segments {
+		l.segments[i].clock += to.clock - from.clock
+	}
+}
+
+// shared is the number of the oldest segment that is in both lists.
+func (l *list) shared(other *list) (number uint64, is bool) {
+	number = max(l.segments[0].number, other.segments[0].number)
+	return number, number < min(l.end(), other.end())
+}
+
+func (l *list) segment(number uint64) segment { return l.segments[number-l.segments[0].number] }
+
+// end is the number of the segment that is to come.
+func (l *list) end() uint64 { return l.segments[len(l.segments)-1].number + 1 }
+
+// name is what two servers call a segment alike; a stream that has begun anew mostly
+// does not.
+func (s segment) name() string {
+	name, _, _ := strings.Cut(s.uri, "?")
+	return path.Base(name)
 }
 
 // liveStart is the number of the segment that a live stream is begun with.

@@ -50,7 +50,7 @@ redis.call('HSET', k.push, 'id', id, 'state', 'queued', 'desired', 'run', 'worke
 redis.call('SET', k.secret, ARGV[4])
 redis.call('SET', k.user, id)
 if ARGV[5] ~= '' then redis.call('SET', KEYS[11], string.match(ARGV[5], '^%S+') .. ' ' .. id, 'PX', ARGV[6]) end
-redis.call('ZADD', k.live, int(t + tonumber(ARGV[3])), id)
+redis.call('ZADD', queued_key(k.push), int(t + tonumber(ARGV[3])), id)
 redis.call('ZADD', k.active, 0, id)
 for i = 12, 15 do redis.call('ZADD', KEYS[i], 0, id) end
 local rec = load(k.push)

@@ -1,7 +1,7 @@
 -- defer sets when a queued push is looked at again, and notes why it waits. A
 -- new reason is a trouble in its history.
 --
--- KEYS 1 live, 2 record, 3 events, 4 secret, 5 workers, 6 fleet, 7 active
+-- KEYS 1 queued, 2 record, 3 events, 4 secret, 5 workers, 6 fleet, 7 active
 -- ARGV 1 id, 2 grace ms, 3 lease end ms as the caller saw it, 4 strikes from
 --      which on a push runs alone
 -- Result {'ok'} · {'held'}: it has changed, or is not queued

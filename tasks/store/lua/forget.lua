@@ -8,5 +8,6 @@ local is_record = redis.call('TYPE', KEYS[2]).ok == 'hash'
 local rec = is_record and load(KEYS[2])
 if rec and not TERMINAL[rec.state] then return {'held'} end
 redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('ZREM', queued_key(KEYS[2]), ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 return {'ok'}

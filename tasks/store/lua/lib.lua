@@ -105,6 +105,17 @@ local function beside(push, kind)
   return prefix .. kind .. ':' .. id
 end
 
+-- queued_key is where pushes are that wait, as those are in live that a worker holds.
+local function queued_key(push)
+  return string.match(push, '^(.*:)push:[^:]*$') .. 'queued'
+end
+
+-- due returns when a push is to be looked after: the end of its lease, or of its
+-- grace; -1: never.
+local function due(live, push, id)
+  return tonumber(redis.call('ZSCORE', live, id) or redis.call('ZSCORE', queued_key(push), id) or '-1')
+end
+
 -- event writes into a push's history and the feed. The history is a list: a
 -- stream of a few entries takes 4 kB.
 local function event(k, fields)
@@ -361,6 +372,7 @@ local function hold(k, rec, epoch, worker)
   rec.epoch, rec.worker, rec.renew_seq = epoch, worker, 0
   redis.call('HSET', k.push, 'epoch', int(epoch), 'worker', worker, 'renew_seq', '0')
   if rec.kept ~= '' then redis.call('HDEL', k.push, 'kept') end
+  redis.call('ZREM', queued_key(k.push), rec.id)
   waited(k, rec, now())
 end
 
@@ -398,7 +410,8 @@ end
 local function requeue(k, rec, grace, message, t)
   rec.epoch = rec.epoch + 1
   redis.call('HSET', k.push, 'epoch', int(rec.epoch), 'worker', '')
-  redis.call('ZADD', k.live, int(t + grace), rec.id)
+  redis.call('ZREM', k.live, rec.id)
+  redis.call('ZADD', queued_key(k.push), int(t + grace), rec.id)
   enter(k, rec, 'queued', message, t)
   return rec.epoch
 end
@@ -414,6 +427,7 @@ local function finish(k, rec, state, failure, t)
   state_event(k, state, rec.epoch, why.message or '', t, why.code)
   redis.call('DEL', k.secret)
   redis.call('ZREM', k.live, rec.id)
+  redis.call('ZREM', queued_key(k.push), rec.id)
   redis.call('ZREM', k.active, rec.id)
   redis.call('ZADD', k[state], 0, rec.id)
   if redis.call('GET', k.user) == rec.id then redis.call('DEL', k.user) end
@@ -425,8 +439,5 @@ local function finish(k, rec, state, failure, t)
   redis.call('PEXPIRE', k.push, retention)
   redis.call('PEXPIRE', k.events, retention)
   redis.call('PEXPIRE', beside(k.push, 'series'), math.min(retention, SAMPLES_MS))
-  -- Of a push that a version before this one has begun.
-  redis.call('PEXPIRE', beside(k.push, 'events'), retention)
-  redis.call('PEXPIRE', beside(k.push, 'samples'), math.min(retention, SAMPLES_MS))
   rec.state = state
 end

@@ -16,6 +16,7 @@ local id, lease, epoch, worker = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[5]), 
 local t = now()
 
 local function verdict(desired)
+  redis.call('ZREM', queued_key(k.push), id)
   redis.call('ZADD', k.live, int(t + lease), id)
   return {desired == 'stop' and 'stop' or 'kept'}
 end

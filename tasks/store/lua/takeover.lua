@@ -21,10 +21,11 @@ if rec and redis.call('HGET', k.push, 'taken_by') == ARGV[5] then
   if rec.state == 'queued' then return {'ok', 'queued', int(rec.epoch)} end
   if TERMINAL[rec.state] then return {'ok', rec.state, '0'} end
 end
-local lease_end = tonumber(redis.call('ZSCORE', k.live, ARGV[1]) or '-1')
+local lease_end = due(k.live, k.push, ARGV[1])
 if lease_end ~= tonumber(ARGV[4]) or lease_end > t then return {'held'} end
 if not rec or TERMINAL[rec.state] then
   redis.call('ZREM', k.live, ARGV[1])
+  redis.call('ZREM', queued_key(k.push), ARGV[1])
   return {rec and 'ended' or 'gone'}
 end
 

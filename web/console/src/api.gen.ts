@@ -907,7 +907,7 @@ export interface components {
             message: string;
             /**
              * Format: date-time
-             * @description When it began.
+             * @description When it began, whatever its reason was then.
              */
             since: string;
             /** @description How often it was tried again, since then. */
