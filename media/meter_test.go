@@ -41,6 +41,14 @@ func TestAMetersLatenessIsThatOfTheWorstHundredth(t *testing.T) {
 	})
 }
 
+func TestWhatWasResumedIsNotedWithoutAMove(t *testing.T) {
+	m := NewMeter(0)
+	m.GoOnFrom(Progress{Position: time.Minute})
+	m.ResumeFrom(time.Second)
+	p := m.Snapshot(time.Now())
+	require.Equal(t, [2]time.Duration{time.Minute, time.Second}, [2]time.Duration{p.Position, p.Resumed}, "a renew may tell it before the attempt plays")
+}
+
 func TestAMetersTotalsHaveEveryPacketOnceHoweverLongItRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMeter(0)

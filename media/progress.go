@@ -32,7 +32,7 @@ func (m *Meter) GoOnFrom(p Progress) {
 	m.before = p.Played
 }
 
-// ResumeFrom makes the Meter stand where another push of the source stopped.
+// ResumeFrom notes where another push of the source stopped, from where this one goes on.
 func (m *Meter) ResumeFrom(position time.Duration) {
-	m.set(func(p *Progress) { p.Position, p.Resumed = position, position })
+	m.set(func(p *Progress) { p.Resumed = position })
 }

@@ -223,17 +223,18 @@ func (c *carried) report() *CapacityReport {
 // Cores returns what this worker tells of its cores; nil when none are counted.
 func (w *Worker) Cores() *CapacityReport { return w.carried.report() }
 
-// Takes says whether this worker has a slot and cores for one more push: one that must
-// go on, or a new one. The queue asks before it takes a task.
+// Takes says whether this worker has a slot and cores for one more push, one that must
+// go on or a new one, and nothing keeps it from taking any. The queue asks before it
+// takes a task.
 func (w *Worker) Takes(goesOn bool) bool {
-	return w.SlotsTaken() < w.Slots && w.carried.takes(Task{GoesOn: goesOn})
+	return w.opens() && w.SlotsTaken() < w.Slots && w.carried.takes(Task{GoesOn: goesOn})
 }
 
 // Wanted returns a task that is to be taken from the queue now, before all others: this
 // worker keeps its cores for it. The queue would bring it to any worker, and to this one
 // perhaps never.
 func (w *Worker) Wanted(goesOn bool) (Task, bool) {
-	if w.SlotsTaken() >= w.Slots {
+	if !w.opens() || w.SlotsTaken() >= w.Slots {
 		return Task{}, false
 	}
 	return w.carried.wanted(goesOn)

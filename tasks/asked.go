@@ -29,17 +29,14 @@ func (r *askedRenews) addAll() {
 	r.all = true
 }
 
-// of returns those of attempts that were asked for, and forgets that.
-func (r *askedRenews) of(attempts []*attempt) (asked []*attempt, all bool) {
+// of forgets what was asked for and returns the attempts of it. They are looked up
+// behind that: what is asked for in between is asked for still.
+func (r *askedRenews) of(running func() []*attempt) (asked []*attempt, all bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.all {
-		asked = attempts
-	} else {
-		asked = slices.DeleteFunc(attempts, func(a *attempt) bool { return !r.pushes[a.lease.ID] })
-	}
-	all, r.all, r.pushes = r.all, false, nil
-	return asked, all
+	all, pushes := r.all, r.pushes
+	r.all, r.pushes = false, nil
+	r.mu.Unlock()
+	return slices.DeleteFunc(running(), func(a *attempt) bool { return !all && !pushes[a.lease.ID] }), all
 }
 
 // askRenewOf asks for a renew of one push now.

@@ -197,7 +197,9 @@ func (a *attempt) renewal(now time.Time) Renewal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	progress := a.meter.Snapshot(now)
-	a.lookLocked(progress, now)
+	if !a.samples.over { // else nothing is sent any more, and that is no trouble
+		a.lookLocked(progress, now)
+	}
 	if !a.started.IsZero() {
 		a.samples.look(now, a.meter.Since)
 	}

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// batch makes one call of what many ask for at the same time. Whoever comes while a
+// Batch makes one call of what many ask for at the same time. Whoever comes while a
 // call is under way goes with the next one; one of those who wait makes it.
-type batch[Q, A any] struct {
+type Batch[Q, A any] struct {
 	call func([]Q) ([]A, error) // answers are in the order of the questions
 	most int                    // questions of one call
 	// every is the least distance of two calls; 0: the next one follows at once.
@@ -27,13 +27,15 @@ type question[Q, A any] struct {
 	err      error
 }
 
-func newBatch[Q, A any](most int, every time.Duration, call func([]Q) ([]A, error)) *batch[Q, A] {
-	return &batch[Q, A]{call: call, most: most, every: every, turn: make(chan struct{}, 1)}
+// NewBatch returns a Batch whose calls take most questions and begin at least every apart;
+// call answers in the order of the questions.
+func NewBatch[Q, A any](most int, every time.Duration, call func([]Q) ([]A, error)) *Batch[Q, A] {
+	return &Batch[Q, A]{call: call, most: most, every: every, turn: make(chan struct{}, 1)}
 }
 
-// ask returns the answer to one question. When ctx ends before, the question may be
+// Ask returns the answer to one question. When ctx ends before, the question may be
 // put all the same.
-func (b *batch[Q, A]) ask(ctx context.Context, asked Q) (none A, err error) {
+func (b *Batch[Q, A]) Ask(ctx context.Context, asked Q) (none A, err error) {
 	q := &question[Q, A]{asked: asked, answered: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, q)
@@ -64,7 +66,7 @@ func (q *question[Q, A]) done() bool {
 }
 
 // lead makes a call for those who wait, unless q has its answer by now.
-func (b *batch[Q, A]) lead(ctx context.Context, q *question[Q, A]) {
+func (b *Batch[Q, A]) lead(ctx context.Context, q *question[Q, A]) {
 	if q.done() {
 		return
 	}

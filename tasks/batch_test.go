@@ -14,7 +14,7 @@ import (
 func TestWhoAsksWhileACallIsUnderWayGoesWithTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls []int
-		b := newBatch(8, 0, func(asked []int) ([]int, error) {
+		b := NewBatch(8, 0, func(asked []int) ([]int, error) {
 			calls = append(calls, len(asked))
 			time.Sleep(time.Millisecond)
 			answers := make([]int, len(asked))
@@ -29,7 +29,7 @@ func TestWhoAsksWhileACallIsUnderWayGoesWithTheNext(t *testing.T) {
 				if i > 0 {
 					time.Sleep(time.Microsecond)
 				}
-				answer, err := b.ask(t.Context(), i)
+				answer, err := b.Ask(t.Context(), i)
 				require.NoError(t, err)
 				require.Equal(t, 2*i, answer)
 			})
@@ -42,12 +42,12 @@ func TestWhoAsksWhileACallIsUnderWayGoesWithTheNext(t *testing.T) {
 func TestCallsOfABatchKeepTheirDistance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin, calls := time.Now(), 0
-		b := newBatch(8, 15*time.Millisecond, func(asked []int) ([]int, error) { calls++; return asked, nil })
+		b := NewBatch(8, 15*time.Millisecond, func(asked []int) ([]int, error) { calls++; return asked, nil })
 		var asking sync.WaitGroup
 		for range 5 {
 			asking.Go(func() {
 				for range 4 {
-					_, err := b.ask(t.Context(), 1)
+					_, err := b.Ask(t.Context(), 1)
 					require.NoError(t, err)
 				}
 			})
@@ -61,11 +61,11 @@ func TestCallsOfABatchKeepTheirDistance(t *testing.T) {
 func TestACallThatFailsFailsForAllWhoAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away := errors.New("away")
-		b := newBatch(8, 0, func([]int) ([]int, error) { time.Sleep(time.Second); return nil, away })
+		b := NewBatch(8, 0, func([]int) ([]int, error) { time.Sleep(time.Second); return nil, away })
 		var asking sync.WaitGroup
 		for range 5 {
 			asking.Go(func() {
-				_, err := b.ask(t.Context(), 1)
+				_, err := b.Ask(t.Context(), 1)
 				require.ErrorIs(t, err, away)
 			})
 		}
@@ -75,14 +75,14 @@ func TestACallThatFailsFailsForAllWhoAsked(t *testing.T) {
 
 func TestWhoEndsBeforeItIsAnsweredHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBatch(8, time.Second, func(asked []int) ([]int, error) { return asked, nil })
-		_, err := b.ask(t.Context(), 1)
+		b := NewBatch(8, time.Second, func(asked []int) ([]int, error) { return asked, nil })
+		_, err := b.Ask(t.Context(), 1)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		_, err = b.ask(ctx, 2)
+		_, err = b.Ask(ctx, 2)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		answer, err := b.ask(t.Context(), 3)
+		answer, err := b.Ask(t.Context(), 3)
 		require.NoError(t, err)
 		require.Equal(t, 3, answer)
 	})

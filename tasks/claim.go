@@ -30,7 +30,7 @@ func (w *Worker) claim(ctx context.Context, t Task) (*attempt, error) {
 	// What is claimed must be run: who asks waits for the answer.
 	ctx = context.WithoutCancel(ctx)
 	c := claimant{lease: Lease{ID: t.ID, Epoch: t.Epoch, Worker: w.Name}}
-	claimed, err := w.claims.ask(ctx, c)
+	claimed, err := w.claims.Ask(ctx, c)
 	if err == nil {
 		err = claimed.err
 	}

@@ -156,7 +156,7 @@ func (w *Worker) lookForSuccessor(ctx context.Context, a *attempt) (successor st
 	defer cancel()
 	next := Lease{ID: a.lease.ID, Epoch: a.lease.Epoch + 1}
 	for a.cause() == nil && look.Err() == nil {
-		h, err := w.handovers.ask(look, next)
+		h, err := w.handovers.Ask(look, next)
 		if err == nil && h.Successor != "" {
 			return h.Successor, true
 		}

@@ -37,7 +37,6 @@ type fakeStore struct {
 	registered []Registration
 	ends       map[string]End
 	released   map[string]int64
-	refused    map[string]Waiting
 	report     WorkerReport // of the last renew
 }
 
@@ -52,7 +51,7 @@ func newFakeStore(ps ...Push) *fakeStore {
 	s := &fakeStore{
 		pushes: map[string]Push{}, workers: map[string]bool{}, limits: map[string]Cost{}, last: map[string]Lease{}, announced: map[string]int64{},
 		successors: map[string]string{}, verdicts: map[string]Verdict{}, ends: map[string]End{}, released: map[string]int64{},
-		refused: map[string]Waiting{}, lease: 3 * time.Second, keepers: map[string]keeper{}, short: map[string]time.Time{},
+		lease: 3 * time.Second, keepers: map[string]keeper{}, short: map[string]time.Time{},
 	}
 	for _, p := range ps {
 		s.pushes[p.ID] = p
@@ -251,22 +250,6 @@ func (s *fakeStore) renew(r Renewal) Verdict {
 	}
 	s.pushes[r.Lease.ID] = p
 	return verdict
-}
-
-func (s *fakeStore) Refused(_ context.Context, t Task, after time.Duration, why Waiting) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return errAway
-	}
-	s.refused[t.ID] = why
-	p := s.pushes[t.ID]
-	known := p.Waiting != "" && p.Waiting != WaitingForWorker && p.Waiting != WaitingForSlot && p.Waiting != WaitingForTurn
-	if p.State == Queued && p.Epoch == t.Epoch && !known && time.Since(p.CreatedAt) >= after {
-		p.Waiting = why
-		s.pushes[t.ID] = p
-	}
-	return nil
 }
 
 func (s *fakeStore) Register(_ context.Context, r Registration) (Verdict, error) {
@@ -597,7 +580,7 @@ func newWorldFor(slots int, p Player, pushes ...Push) *world {
 func (w *world) config(name string, p Player) WorkerConfig {
 	return WorkerConfig{
 		Name: name, Version: "v1", Slots: 2, Lease: 3 * time.Second, RenewCap: 2 * time.Minute,
-		Stores: Stores{Store: w.store, Leases: w.store, Refusals: w.store, Resume: &w.resume},
+		Stores: Stores{Store: w.store, Leases: w.store, Resume: &w.resume},
 		Queue:  &w.queue, Sealer: fakeSealer{}, Player: p, Log: slog.New(slog.DiscardHandler),
 	}
 }

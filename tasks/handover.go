@@ -75,7 +75,7 @@ func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
 	ctx, cancel := context.WithTimeout(ctx, handoverTime+successorTime*w.Lease)
 	defer cancel()
 	for {
-		h, err := w.handovers.ask(ctx, a.lease)
+		h, err := w.handovers.Ask(ctx, a.lease)
 		if err == nil && !h.Stands {
 			// Trouble that passes gives up nothing: the push goes on here the soonest.
 			if err := w.claimPrepared(ctx, a); !errors.Is(err, ErrHandover) && !errors.Is(err, ErrUnsure) && !isAway(err) {
@@ -95,7 +95,7 @@ func (w *Worker) awaitRelease(ctx context.Context, a *attempt) error {
 func (w *Worker) claimPrepared(ctx context.Context, a *attempt) error {
 	// A claim whose answer nobody awaits would leave the push without anybody
 	// until its lease is over.
-	c, err := w.claims.ask(context.WithoutCancel(ctx), claimant{lease: a.lease, prepared: a})
+	c, err := w.claims.Ask(context.WithoutCancel(ctx), claimant{lease: a.lease, prepared: a})
 	if err == nil {
 		err = c.err
 	}

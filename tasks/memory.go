@@ -41,9 +41,6 @@ const (
 // for want of memory or processes: another worker is to take that.
 const unfitTime = 15 * time.Second
 
-// refusedAfter is how long a push is refused before it says so.
-const refusedAfter = 5 * time.Second
-
 // mostMemoryTries is how many attempts of a push that was in no room yet are given back
 // for want of memory: behind them it is the source that asks for too much.
 const mostMemoryTries = 10
@@ -169,20 +166,4 @@ func (a *attempt) young(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.opened.IsZero() || now.Sub(a.opened) < SettleTime
-}
-
-// tellRefused notes in the record of a push why this worker does not take it.
-func (w *Worker) tellRefused(ctx context.Context, t Task, why error) {
-	reason := WaitingForMemory
-	switch {
-	case errors.Is(why, ErrCapacity):
-		reason = WaitingForCapacity
-	case !errors.Is(why, ErrMemory):
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	if err := w.Refusals.Refused(ctx, t, refusedAfter, reason); err != nil {
-		w.Log.Warn("a push could not be told why it waits", "push_id", t.ID, "error", err)
-	}
 }

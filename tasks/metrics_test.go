@@ -145,6 +145,7 @@ func TestRefusalsAndFailedRenewsAreTold(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		w.store.set(func(s *fakeStore) { s.away = false })
 		require.ErrorIs(t, <-w.handle(Task{ID: "b", Epoch: 1}), ErrUnsure)
+		require.False(t, w.worker.Takes(true), "another worker is to find it")
 		require.Equal(t, []string{"refused: " + ErrNoKey.Error(), "renew failed", "refused: " + ErrUnsure.Error()}, metrics.take())
 	})
 }

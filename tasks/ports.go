@@ -252,7 +252,7 @@ const (
 	WaitingForSlot   Waiting = "no_free_slot"
 	WaitingForEmpty  Waiting = "needs_empty_worker" // it has IsolationStrikes
 	WaitingForKey    Waiting = "no_key"             // a worker refused it with ErrNoKey
-	WaitingForMemory Waiting = "no_memory"          // a worker refused it with ErrMemory
+	WaitingForMemory Waiting = "no_memory"          // see ErrMemory
 	// No worker that takes pushes has cores for it.
 	WaitingForCapacity Waiting = "no_capacity"
 	// A worker has room; the queue has not brought it there.

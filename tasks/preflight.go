@@ -104,7 +104,7 @@ func UserBusy(holder string) *Error {
 // that takes no pushes for the moment leaves them to others.
 func (w *Worker) AnswerQuestions(ctx context.Context, store QuestionStore) {
 	for ctx.Err() == nil {
-		if !w.mayLook() {
+		if !w.opens() {
 			pause(ctx, time.Second)
 			continue
 		}
@@ -121,12 +121,6 @@ func (w *Worker) AnswerQuestions(ctx context.Context, store QuestionStore) {
 			w.Log.Warn("a question could not be answered", "push_id", q.ID, "error", err)
 		}
 	}
-}
-
-func (w *Worker) mayLook() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.refusalLocked() == nil && w.memoryState.refusal() == nil
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -46,13 +46,13 @@ func (w *Worker) Close() { w.closing.cancel(media.ErrDraining) }
 
 // renew renews all pushes.
 func (w *Worker) renew(ctx context.Context) {
-	w.renewChosen(ctx, func(attempts []*attempt) ([]*attempt, bool) { return attempts, true })
+	w.renewChosen(ctx, func(running func() []*attempt) ([]*attempt, bool) { return running(), true })
 }
 
 // renewChosen says that this worker lives, sends what those of its pushes have to say
 // that choose picks, and carries out the verdicts.
-func (w *Worker) renewChosen(ctx context.Context, choose func([]*attempt) (chosen []*attempt, all bool)) {
-	attempts, all := choose(w.snapshot())
+func (w *Worker) renewChosen(ctx context.Context, choose func(running func() []*attempt) (chosen []*attempt, all bool)) {
+	attempts, all := choose(w.snapshot)
 	now := time.Now()
 	renewals := make([]Renewal, len(attempts))
 	for i, a := range attempts {

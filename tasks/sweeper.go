@@ -92,7 +92,9 @@ func (s *Sweeper) sweep(ctx context.Context) {
 	default:
 		s.look(ctx, expired)
 	}
-	s.ring(ctx)
+	if err == nil { // how old leases look does not matter to webhooks
+		s.ring(ctx)
+	}
 	if s.fault != "" && ctx.Err() == nil {
 		s.holdOff(s.fault)
 	}
@@ -197,15 +199,16 @@ func (s *Sweeper) takeOver(ctx context.Context, e Expired) {
 // ring rings for outboxes that are due. A bell that is lost is rung again when
 // the time of whoever would have heard it is over.
 func (s *Sweeper) ring(ctx context.Context) {
-	if s.fault != "" || s.Outboxes == nil {
+	if s.Outboxes == nil {
 		return
 	}
+	begin := time.Now()
 	var bells []WebhookTask
 	err := s.call(ctx, func(ctx context.Context) (err error) {
 		bells, err = s.Outboxes.RingOutboxes(ctx, ringBatch)
 		return err
 	})
-	for i := 0; err == nil && i < len(bells) && s.fault == ""; i++ {
+	for i := 0; err == nil && i < len(bells) && time.Since(begin) < lookTime; i++ {
 		err = s.call(ctx, func(ctx context.Context) error { return s.Webhooks.EnqueueWebhooks(ctx, bells[i]) })
 	}
 	if err != nil {

@@ -61,6 +61,22 @@ func TestTroubleIsOverOnceAllHasBeenWellForAWhile(t *testing.T) {
 	})
 }
 
+// The store is away: its last renews come long after its media.
+func TestAnAttemptWhoseMediaHasEndedGetsNoTroubleFromItsSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, look := troubled(t, Push{})
+		a.meter.Sent(time.Now(), media.SentPacket{})
+		look()
+		a.lastSample(time.Now())
+		for range 5 {
+			time.Sleep(time.Second)
+			look()
+		}
+		require.Nil(t, a.trouble())
+		require.Equal(t, Publishing, a.renewal(time.Now()).State)
+	})
+}
+
 func TestAnotherReasonIsAnotherEventOfTheSameTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := troubled(t, Push{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -39,6 +40,25 @@ func TestASweeperRingsForOutboxesThatAreDueAlsoWhileItTakesNothingOver(t *testin
 	s.sweep(t.Context())
 	s.sweep(t.Context())
 	require.Equal(t, []WebhookTask{{ID: "a", N: 1}, {ID: "b", N: 7}}, boxes.rung)
+}
+
+func TestASlowRedisHoldsNoWebhooksUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _, s := newSweep(Publishing)
+		boxes := &fakeOutboxes{due: []WebhookTask{{ID: "a", N: 1}}}
+		s.Store, s.Outboxes, s.Webhooks = lateRedis{store}, boxes, boxes
+		s.sweep(t.Context())
+		require.NotEmpty(t, s.fault, "leases may look older than they are")
+		require.Len(t, boxes.rung, 1)
+	})
+}
+
+// lateRedis takes long for each look.
+type lateRedis struct{ *fakeSweeps }
+
+func (s lateRedis) Expired(ctx context.Context, limit int) ([]Expired, error) {
+	time.Sleep(2 * time.Second)
+	return s.fakeSweeps.Expired(ctx, limit)
 }
 
 func TestASweeperThatCannotRingTakesNothingOver(t *testing.T) {

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -43,7 +44,6 @@ type Machine struct {
 type Stores struct {
 	Store     AttemptStore
 	Leases    LeaseStore
-	Refusals  RefusalStore
 	Handovers HandoverStore // nil: no attempt prepares before it is claimed
 	Resume    ResumeStore
 	Previews  PreviewStore // nil with Pictures
@@ -59,10 +59,10 @@ type Worker struct {
 	renewAsked chan struct{} // capacity 1
 	carried    carried
 	asked      askedRenews
-	claims     *batch[claimant, claimed]
+	claims     *Batch[claimant, claimed]
 	unreported unreportedEnds
 	previews   previews
-	handovers  *batch[Lease, Handover] // looks of those who hand over and of those who wait
+	handovers  *Batch[Lease, Handover] // looks of those who hand over and of those who wait
 }
 
 // What Handle refuses a task with; the queue tries again later, elsewhere if
@@ -82,8 +82,8 @@ func NewWorker(c WorkerConfig) *Worker {
 		WorkerConfig: c, registry: newRegistry(), since: time.Now(), closing: newEnding(), renewAsked: make(chan struct{}, 1), previews: newPreviews(),
 		carried: newCarried(c.Capacity),
 	}
-	w.claims = newBatch(claimsAtOnce, 0, w.claimAll)
-	w.handovers = newBatch(handoverLooks, handoverPoll, w.lookAtHandovers)
+	w.claims = NewBatch(claimsAtOnce, 0, w.claimAll)
+	w.handovers = NewBatch(handoverLooks, handoverPoll, w.lookAtHandovers)
 	return w
 }
 
@@ -94,7 +94,6 @@ func (w *Worker) Handle(ctx context.Context, t Task) error {
 	running, err := w.admit(t)
 	if err != nil {
 		w.Metrics.Refused(err)
-		w.tellRefused(ctx, t, err)
 		return err
 	}
 	if running != nil && running.lease.Epoch > t.Epoch {
@@ -130,10 +129,7 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	if a := w.attempts[t.ID]; a != nil && a.lease.Epoch >= t.Epoch {
 		return a, nil
 	}
-	if err := w.refusalLocked(); err != nil {
-		return nil, err
-	}
-	if err := w.memoryState.refusal(); err != nil {
+	if err := cmp.Or(w.refusalLocked(), w.memoryState.refusal()); err != nil {
 		return nil, err
 	}
 	if w.slots >= w.Slots {
@@ -144,6 +140,13 @@ func (w *Worker) admit(t Task) (*attempt, error) {
 	}
 	w.slots++
 	return nil, nil
+}
+
+// opens says whether nothing keeps this worker from opening sources now.
+func (w *Worker) opens() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.refusalLocked() == nil && w.memoryState.refusal() == nil
 }
 
 // refusal says why this worker claims nothing now.

@@ -78,7 +78,7 @@ func (p parts) worker(cfg config.Config, c tasks.Capacity, counts *metrics.Worke
 	w := tasks.WorkerConfig{
 		Name: name(), Version: process.Version(), Slots: cfg.WorkerSlots, Lease: cfg.Lease, RenewCap: cfg.RenewCap,
 		Stores: tasks.Stores{
-			Store: p.Records, Leases: p.Records, Refusals: p.Records, Handovers: p.Records, Resume: p.Resume, Previews: p.Records,
+			Store: p.Records, Leases: p.Records, Handovers: p.Records, Resume: p.Resume, Previews: p.Records,
 		},
 		Queue: p.Queue, Sealer: p.Sealer, Player: p.player(cfg), Log: p.Log, Metrics: counts,
 		Sandbox: p.hosts.Sandbox().String(), Machine: tasks.Machine{Memory: p.memory, CPU: cpuTime(p.hosts), Capacity: c},

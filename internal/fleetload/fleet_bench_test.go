@@ -127,7 +127,7 @@ func (f *fleet) worker(url, name string, slots int) {
 	require.NoError(f.b, err)
 	w := tasks.NewWorker(tasks.WorkerConfig{
 		Name: name, Version: "v1.2.3", Slots: slots, Lease: lease, RenewCap: time.Hour,
-		Stores: tasks.Stores{Store: records, Leases: records, Refusals: records, Handovers: records, Resume: resume},
+		Stores: tasks.Stores{Store: records, Leases: records, Handovers: records, Resume: resume},
 		Queue:  bell, Sealer: f.sealer, Player: f.player, Machine: f.machine, Log: log, Sandbox: tasks.SandboxHolds,
 	})
 	sweeper := &tasks.Sweeper{

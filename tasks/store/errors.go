@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -31,8 +32,12 @@ func storeError(err error) error {
 
 func isOurFault(reply string) bool {
 	word, _, _ := strings.Cut(reply, " ")
-	return word == "ERR" || word == "WRONGTYPE" || word == "CROSSSLOT"
+	return (word == "ERR" || word == "WRONGTYPE" || word == "CROSSSLOT") && !noWrites.MatchString(reply)
 }
+
+// noWrites finds why Redis takes no writes. Before 7.0 what a script meets stands within an
+// "ERR Error running script …".
+var noWrites = regexp.MustCompile(`\b(READONLY|OOM|MISCONF|NOREPLICAS)\b`)
 
 func internal(msg string, err error) error {
 	return &tasks.Error{Code: tasks.CodeInternal, Msg: msg, Err: err}
@@ -64,6 +69,9 @@ func refusal(r reply) error {
 	case "handover":
 		return tasks.ErrHandover
 	case "failed":
+		if noWrites.MatchString(r.first()) {
+			return storeError(errors.New(r.first()))
+		}
 		return internal("a script of the store failed for this push: "+r.first(), nil)
 	case "illegal":
 		return internal("the push cannot leave state "+r.first()+" that way", nil)

@@ -208,10 +208,10 @@ func TestQueuedPushSaysWhyItWaitsOnceForEachReason(t *testing.T) {
 	look(tasks.WaitingForSlot, ready("a", 0, 0))
 	look(tasks.WaitingForTurn, ready("a", 1, 0))
 	look(tasks.WaitingForKey, without("k", ready("a", 1, 0)))
-	look(tasks.WaitingForKey, ready("b", 0, 0)) // a goes on to refuse it
+	look(tasks.WaitingForKey, ready("b", 0, 0)) // a still says so
 	look(tasks.WaitingForSlot, ready("a", 0, 0))
 	look(tasks.WaitingForMemory, as(tasks.WorkerNoMemory, ready("a", 1, 0)), as(tasks.WorkerNoMemory, ready("b", 1, 0)))
-	look(tasks.WaitingForMemory, ready("b", 0, 0)) // a goes on to refuse it
+	look(tasks.WaitingForMemory, ready("b", 0, 0)) // a still says so
 	look(tasks.WaitingForTurn, ready("a", 1, 0))
 	require.Equal(t, []string{
 		"no_worker", "no_free_slot", "waiting_for_worker", "no_key", "no_free_slot", "no_memory", "waiting_for_worker",

@@ -60,9 +60,12 @@ func handoverTo(next int64, values []any) tasks.Handover {
 	state, desired, worker := tasks.State(text[0]), tasks.Desired(text[1]), text[3]
 	announced, successor, _ := strings.Cut(text[4], " ")
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	if announced != number(next) { // what follows is of another attempt
+		return tasks.Handover{}
+	}
 	return tasks.Handover{
 		Stands: state != "" && !state.Terminal() && desired == tasks.DesiredRun && worker != "" &&
-			text[2] == number(next-1) && announced == number(next),
+			text[2] == number(next-1),
 		Successor: successor,
 	}
 }

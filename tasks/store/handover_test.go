@@ -34,6 +34,22 @@ func handover(t *testing.T, s *store.Store, next tasks.Lease) tasks.Handover {
 	return h[0]
 }
 
+// appear lets workers be there.
+func appear(t *testing.T, s *store.Store, workers ...string) {
+	t.Helper()
+	for _, w := range workers {
+		_, err := s.Renew(ctx(t), tasks.WorkerReport{Name: w}, nil)
+		require.NoError(t, err)
+	}
+}
+
+func TestWhoWasReadyForAnEarlierAttemptIsNoSuccessor(t *testing.T) {
+	s, rdb := fresh(t, store.Config{})
+	_, next := handing(t, s)
+	set(t, rdb, next.ID, "handover", "1 w2")
+	require.Equal(t, tasks.Handover{}, handover(t, s, next))
+}
+
 func TestOfTwoThatPreparedOneClaims(t *testing.T) {
 	s, _ := fresh(t, store.Config{})
 	l, next := handing(t, s)

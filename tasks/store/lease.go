@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/roomcast/roomcast/tasks"
 )
 
@@ -40,7 +38,7 @@ func (s *Store) Renew(ctx context.Context, w tasks.WorkerReport, rs []tasks.Rene
 		return nil, internal("the worker's report could not be written", err)
 	}
 	head := []any{s.cfg.Lease.Milliseconds(), w.Name, s.nextRenew(), string(report)}
-	var calls []renewCall
+	var calls []scriptCall
 	for start := 0; start < max(len(rs), 1); start += renewPart {
 		call, err := renewPartCall(w.Name, head, rs[start:min(start+renewPart, len(rs))])
 		if err != nil {
@@ -48,12 +46,12 @@ func (s *Store) Renew(ctx context.Context, w tasks.WorkerReport, rs []tasks.Rene
 		}
 		calls = append(calls, call)
 	}
-	replies, err := s.runAll(ctx, calls)
-	if err != nil {
-		return nil, err
-	}
 	verdicts := make([]tasks.Verdict, 0, len(rs))
-	for _, reply := range replies {
+	for _, cmd := range pipelined(ctx, s.client, s.scripts.renew, calls) {
+		reply, err := cmd.Int64Slice()
+		if err != nil {
+			return nil, storeError(err)
+		}
 		for _, v := range reply {
 			verdicts = append(verdicts, tasks.Verdict(v))
 		}
@@ -62,11 +60,6 @@ func (s *Store) Renew(ctx context.Context, w tasks.WorkerReport, rs []tasks.Rene
 		return nil, internal("a renew answered for another number of pushes", nil)
 	}
 	return verdicts, nil
-}
-
-type renewCall struct {
-	keys []string
-	args []any
 }
 
 // renewal is one attempt's part as lua/renew.lua reads it.
@@ -82,12 +75,12 @@ type renewal struct {
 	Samples []string `json:"m,omitempty"`
 }
 
-func renewPartCall(w string, head []any, rs []tasks.Renewal) (renewCall, error) {
-	call := renewCall{keys: []string{keyLive, keyWorkers, keyFleet}, args: slices.Clone(head)}
+func renewPartCall(w string, head []any, rs []tasks.Renewal) (scriptCall, error) {
+	call := scriptCall{keys: []string{keyLive, keyWorkers, keyFleet}, args: slices.Clone(head)}
 	for _, r := range rs {
 		text, err := renewArg(w, r)
 		if err != nil {
-			return renewCall{}, internal("a renewal could not be written", err)
+			return scriptCall{}, internal("a renewal could not be written", err)
 		}
 		call.keys = append(call.keys, keyPush(r.Lease.ID))
 		call.args = append(call.args, text)
@@ -140,38 +133,4 @@ func renewArg(worker string, r tasks.Renewal) (string, error) {
 	}
 	text, err := json.Marshal(arg)
 	return string(text), err
-}
-
-// runAll calls the renew script for every part in one round trip, two when the
-// server does not know the script yet.
-func (s *Store) runAll(ctx context.Context, calls []renewCall) ([][]int64, error) {
-	replies, err := s.runPipelined(ctx, calls, s.scripts.renew.EvalSha)
-	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-		replies, err = s.runPipelined(ctx, calls, s.scripts.renew.Eval)
-	}
-	if err != nil {
-		return nil, storeError(err)
-	}
-	return replies, nil
-}
-
-type evaluate func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd
-
-func (s *Store) runPipelined(ctx context.Context, calls []renewCall, eval evaluate) ([][]int64, error) {
-	pipe := s.client.Pipeline()
-	cmds := make([]*redis.Cmd, len(calls))
-	for i, call := range calls {
-		cmds[i] = eval(ctx, pipe, call.keys, call.args...)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
-	}
-	replies := make([][]int64, len(cmds))
-	for i, cmd := range cmds {
-		var err error
-		if replies[i], err = cmd.Int64Slice(); err != nil {
-			return nil, err
-		}
-	}
-	return replies, nil
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 const (
 	resumePosition = "position_ms" // media time of the source, ms
 	resumeDuration = "duration_ms" // 0 when unknown
-	resumePush     = "push_id"     // the newest push with redis:true; only it writes
+	resumePush     = "push_id"     // the newest push with redis:true that plays; only it writes
 	resumeUpdated  = "updated_at"  // RFC 3339, UTC
 	resumeFinished = "finished"    // 1 when the source was played to its end
 	// 1 when the source's clock has stepped back: the position is no time of it
@@ -28,6 +29,12 @@ const (
 	resumeTimeout    = 2 * time.Second
 	defaultResumeTTL = 30 * 24 * time.Hour
 	defaultIdle      = time.Minute
+	// savesAtOnce bounds one round trip of records: all pushes of a worker save at the same
+	// moment, and a command of its own costs Redis more than the script does.
+	savesAtOnce = 1000
+	// ownerTime is how long after its last write, of which it makes one a second, a push
+	// counts as one that plays.
+	ownerTime = 10 * time.Second
 )
 
 // ResumeConfig sets up a Resume; zero fields mean the default.
@@ -46,7 +53,7 @@ type Resume struct {
 	own     redis.UniversalClient
 	targets *targets
 	save    *redis.Script
-	saves   saves
+	saves   *tasks.Batch[scriptCall, error]
 	ttl     time.Duration
 }
 
@@ -67,16 +74,21 @@ func NewResume(own redis.UniversalClient, cfg ResumeConfig) (*Resume, error) {
 	}
 	script := redis.NewScript(source("save"))
 	return &Resume{
-		own: own, targets: newTargets(allow, cfg.Idle),
-		save: script, saves: saves{client: own, script: script}, ttl: cfg.TTL,
+		own: own, targets: newTargets(allow, cfg.Idle), save: script, ttl: cfg.TTL,
+		saves: tasks.NewBatch(savesAtOnce, 0, func(asked []scriptCall) ([]error, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), resumeTimeout)
+			defer cancel()
+			errs := make([]error, len(asked))
+			for i, cmd := range pipelined(ctx, own, script, asked) {
+				errs[i] = cmd.Err()
+			}
+			return errs, nil
+		}),
 	}, nil
 }
 
 // Close closes the connections to named servers.
-func (r *Resume) Close() {
-	r.saves.close()
-	r.targets.close()
-}
+func (r *Resume) Close() { r.targets.close() }
 
 // Allowed says whether the operator lists the target; our own Redis is.
 func (r *Resume) Allowed(t tasks.ResumeTarget) bool {
@@ -105,16 +117,17 @@ func (r *Resume) Load(ctx context.Context, t tasks.ResumeTarget, key string) (re
 	return record, found, nil
 }
 
-// Save writes the record of key unless a newer push owns it (then it does
-// nothing). It takes 2 s at most.
+// Save writes the record of key unless a newer push has written it within ownerTime
+// (then it does nothing). It takes 2 s at most.
 func (r *Resume) Save(ctx context.Context, t tasks.ResumeTarget, key string, record tasks.ResumeRecord) error {
 	args := []any{
 		record.PushID, record.Position.Milliseconds(), record.Duration.Milliseconds(),
-		record.UpdatedAt.UTC().Format(time.RFC3339), bit(record.Finished), r.ttl.Milliseconds(), bit(record.Unclocked),
+		stamp(record.UpdatedAt), bit(record.Finished), r.ttl.Milliseconds(), bit(record.Unclocked), stamp(record.UpdatedAt.Add(-ownerTime)),
 	}
 	err := r.with(ctx, t, func(ctx context.Context, client redis.UniversalClient) error {
 		if t.Host == "" {
-			return r.saves.save(ctx, keyResume(key), args...)
+			saved, err := r.saves.Ask(ctx, scriptCall{[]string{keyResume(key)}, args})
+			return cmp.Or(err, saved)
 		}
 		return r.save.Run(ctx, client, []string{keyResume(key)}, args...).Err()
 	})
@@ -123,6 +136,9 @@ func (r *Resume) Save(ctx context.Context, t tasks.ResumeTarget, key string, rec
 	}
 	return nil
 }
+
+// stamp is a time as a record has it.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // with calls f with the target's client, for 2 s at most.
 func (r *Resume) with(ctx context.Context, t tasks.ResumeTarget, f func(context.Context, redis.UniversalClient) error) error {

@@ -82,6 +82,12 @@ func TestNewestPushOwnsTheResumeRecord(t *testing.T) {
 	require.Equal(t, record(newer, 2*time.Second), load())
 	require.NoError(t, r.Save(ctx(t), tasks.ResumeTarget{}, resumeKey, record(newer, 4*time.Second)))
 	require.Equal(t, 4*time.Second, load().Position)
+	// One that has ended, or whose id is of a clock that was ahead, is not waited for.
+	later := record(older, 5*time.Second)
+	later.UpdatedAt = later.UpdatedAt.Add(11 * time.Second)
+	require.NoError(t, r.Save(ctx(t), tasks.ResumeTarget{}, resumeKey, later))
+	require.Equal(t, later, load())
+	require.NoError(t, r.Save(ctx(t), tasks.ResumeTarget{}, resumeKey, record(newer, 4*time.Second)))
 	// What is no push id does not lock us out.
 	require.NoError(t, server.Client(t).HSet(ctx(t), "{roomcast}:resume:"+resumeKey, "push_id", "zzz").Err())
 	require.NoError(t, r.Save(ctx(t), tasks.ResumeTarget{}, resumeKey, record(older, 5*time.Second)))

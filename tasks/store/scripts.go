@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ var luaFiles embed.FS
 // scripts are the store's scripts, each with what Go knows and lib.lua before it.
 type scripts struct {
 	create, claims, renew, finish, release, stop, abort *redis.Script
-	register, fleet, refused                            *redis.Script
+	register, fleet                                     *redis.Script
 	announce, ready                                     *redis.Script
 	expired, takeover, deferred, forget, due, feed      *redis.Script
 	ring, next, undelivered, resend                     *redis.Script
@@ -37,7 +38,7 @@ func newScripts() scripts {
 		finish: with("finish"), release: with("release"), stop: with("stop"), abort: with("abort"),
 		expired: with("expired"), takeover: with("takeover"), deferred: with("defer"),
 		register: with("register"), fleet: with("fleet"),
-		refused: with("refused"), announce: with("announce"), ready: with("ready"),
+		announce: with("announce"), ready: with("ready"),
 		forget: with("forget"), due: with("due"), feed: with("feed"),
 		ring: with("ring"), next: with("next"), undelivered: with("undelivered"), resend: with("resend"),
 		look: with("look"), preview: with("preview"), speed: redis.NewScript(source("speed")),
@@ -105,6 +106,31 @@ func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, ar
 		return reply{}, internal("a script of the store answered nothing", nil)
 	}
 	return reply{code: texts[0], values: texts[1:]}, nil
+}
+
+// scriptCall is one call of a script.
+type scriptCall struct {
+	keys []string
+	args []any
+}
+
+// pipelined calls a script for each of calls in one round trip, two when the server does
+// not know it yet. Each has its own error.
+func pipelined(ctx context.Context, client redis.UniversalClient, script *redis.Script, calls []scriptCall) []*redis.Cmd {
+	cmds := make([]*redis.Cmd, len(calls))
+	unknown := func(cmd *redis.Cmd) bool { return cmd == nil || redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") }
+	for _, eval := range []func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd{script.EvalSha, script.Eval} {
+		pipe := client.Pipeline()
+		for i, call := range calls {
+			if unknown(cmds[i]) {
+				cmds[i] = eval(ctx, pipe, call.keys, call.args...)
+			}
+		}
+		if _, _ = pipe.Exec(ctx); !slices.ContainsFunc(cmds, unknown) {
+			break
+		}
+	}
+	return cmds
 }
 
 // do is run for a script that answers ok, or what is in its way.

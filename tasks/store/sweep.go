@@ -14,6 +14,8 @@ import (
 const (
 	trimEvery = 30 * time.Second
 	trimLimit = 200
+	// trimRounds bounds one Trim: 4000 pushes that have ended, 133 a second.
+	trimRounds = 20
 	// longestGrace is the longest grace that Defer is called with.
 	longestGrace = 10 * time.Second
 	// mostQueued is how many queued pushes a look reads: most of them only wait, and every
@@ -106,7 +108,7 @@ func evenNumbers(list []string) ([]int64, error) {
 }
 
 func (s *Store) forget(ctx context.Context, id string) error {
-	_, err := s.run(ctx, s.scripts.forget, []string{keyLive, keyPush(id)}, id)
+	_, err := s.run(ctx, s.scripts.forget, []string{keyLive, keyPush(id), keyActive}, id)
 	return err
 }
 
@@ -150,12 +152,22 @@ func (s *Store) Defer(ctx context.Context, e tasks.Expired, grace time.Duration)
 	return err
 }
 
-// Trim takes pushes whose records have expired out of the indexes, at most a
-// few hundred a call. Create and List call it now and then.
+// Trim takes pushes whose records have expired out of the indexes, at most a few
+// thousand a call. Create and List call it now and then.
 func (s *Store) Trim(ctx context.Context) error {
+	for range trimRounds {
+		if n, err := s.trim(ctx); err != nil || n < trimLimit {
+			return err
+		}
+	}
+	return nil
+}
+
+// trim is one round of Trim; it returns how many it took out.
+func (s *Store) trim(ctx context.Context) (int, error) {
 	due, err := s.scripts.due.Run(ctx, s.client, []string{keyEnded}, trimLimit).StringSlice()
 	if err != nil || len(due) == 0 {
-		return storeError(err)
+		return 0, storeError(err)
 	}
 	pipe := s.client.Pipeline()
 	for _, member := range due {
@@ -171,7 +183,7 @@ func (s *Store) Trim(ctx context.Context) error {
 		pipe.ZRem(ctx, keyEnded, member)
 	}
 	_, err = pipe.Exec(ctx)
-	return storeError(err)
+	return len(due), storeError(err)
 }
 
 // trimSometimes trims if this process has not done so lately. It is

@@ -35,6 +35,9 @@ func TestAStoreWhoseNodeCannotWriteIsNotWritable(t *testing.T) {
 		"a master without the replicas it must have": {
 			"redis", alone, func(redisconn.Client) []any { return []any{"config", "set", "min-replicas-to-write", "1"} },
 		},
+		"a master that is full": {
+			"redis", alone, func(redisconn.Client) []any { return []any{"config", "set", "maxmemory", "1"} },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			node := tt.start(t)

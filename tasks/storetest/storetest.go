@@ -21,7 +21,6 @@ type Store interface {
 	tasks.AttemptStore
 	tasks.LeaseStore
 	tasks.HandoverStore
-	tasks.RefusalStore
 }
 
 // Subject is an empty Store with the means to fill it and to look into it.
@@ -72,7 +71,6 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		"a push is not announced where there is nothing to prepare":      testNotAnnounced,
 		"a lost record is written anew":                                  testRegister,
 		"a record that has another owner, or an end, is not written":     testRegisterLost,
-		"a refusal is noted while the push is queued":                    testRefused,
 	} {
 		t.Run(name, func(t *testing.T) { test(&subject{open(t), t}) })
 	}
@@ -466,20 +464,4 @@ func testRegisterLost(s *subject) {
 	require.NoError(s.t, err)
 	require.Equal(s.t, tasks.Lost, v, "it has ended")
 	require.Equal(s.t, tasks.Completed, s.Get(id).State)
-}
-
-func testRefused(s *subject) {
-	s.Add(tasks.Push{ID: id, Epoch: 1, CreatedAt: time.Now()})
-	s.appear("w1")
-	task := tasks.Task{ID: id, Epoch: 1}
-	before := s.Get(id)
-	require.NoError(s.t, s.Refused(s.ctx(), task, time.Hour, tasks.WaitingForMemory))
-	require.Equal(s.t, before, s.Get(id), "another worker may take it at once")
-	require.NoError(s.t, s.Refused(s.ctx(), task, 0, tasks.WaitingForMemory))
-	require.Equal(s.t, tasks.WaitingForMemory, s.Get(id).Waiting)
-	require.NoError(s.t, s.Refused(s.ctx(), task, 0, tasks.WaitingForKey))
-	require.Equal(s.t, tasks.WaitingForMemory, s.Get(id).Waiting, "two workers do not talk in turns")
-	require.NoError(s.t, s.tryClaim(lease(1, "w1"), 0))
-	require.NoError(s.t, s.Refused(s.ctx(), task, 0, tasks.WaitingForMemory))
-	require.Empty(s.t, s.Get(id).Waiting, "it waits no more")
 }

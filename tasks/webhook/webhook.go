@@ -37,6 +37,9 @@ const (
 	// others. Those that have failed before take at most maxFailedPerHost.
 	maxPerHost       = 16
 	maxFailedPerHost = 2
+	// unfitWait is how long an outbox waits that this worker cannot empty as it is set up:
+	// the next one may.
+	unfitWait = 30 * time.Second
 	// busyWait is how long at least an outbox waits that finds no place.
 	busyWait = time.Second
 	// maxAnswer is how much of an answer is read, so that its connection can be
@@ -60,6 +63,10 @@ var ErrBlocked = errors.New("its name does not exist, or its address is not publ
 
 // errBusy is why a receiver was not asked.
 var errBusy = errors.New("enough is under way to its host")
+
+// unfit is what this worker lacks, in words that name the setting. Its receiver was not
+// asked.
+type unfit struct{ error }
 
 // Opener opens what a push's callbackUrl is sealed in.
 type Opener interface {
@@ -186,6 +193,9 @@ func (d *Deliverer) nextTry(w tasks.Webhook, a answer, err error) tasks.Undelive
 		return u
 	}
 	wait := waits[min(w.Failures, len(waits)-1)]
+	if _, ok := errors.AsType[unfit](err); ok {
+		wait = unfitWait
+	}
 	wait += rand.N(wait/10 + 1) // so that many pushes do not come back at once
 	wait = max(wait, min(retryAfter(a.retryAfter, d.cfg.Now()), waits[len(waits)-1]))
 	u.Wait = max(min(wait, left), waits[0])
@@ -251,7 +261,7 @@ func (p *places) leave(host string) {
 func (d *Deliverer) send(ctx context.Context, w tasks.Webhook) (answer, error) {
 	client, address, err := d.receiver(w.Push)
 	if err != nil {
-		return answer{}, err
+		return answer{}, unfit{err}
 	}
 	text, err := d.text(w)
 	if err != nil {

@@ -611,10 +611,12 @@ func TestWhatAWorkerLacksIsAFailureThatNamesTheSetting(t *testing.T) {
 			s := newScene(t, tt.callback)
 			tt.change(&s.cfg)
 			s.happen(0)
-			require.NoError(t, s.deliverer().Deliver(ctx(t), s.ring()))
+			for range 4 { // it does not grow: another worker may be set up better
+				require.NoError(t, s.deliverer().Deliver(ctx(t), s.ring()))
+				wait, _ := s.wait()
+				require.InDelta(t, 30*time.Second, wait, float64(5*time.Second))
+			}
 			require.Contains(t, s.log.String(), tt.says)
-			_, found := s.wait()
-			require.True(t, found)
 		})
 	}
 }

@@ -67,7 +67,6 @@ type server struct {
 	Config
 	looks looks
 	door  door
-	tries tries
 }
 
 // New returns the handler of all routes.

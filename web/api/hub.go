@@ -35,6 +35,9 @@ const (
 	historyTime = 10 * time.Minute
 	// feedRetry is how long a Hub waits for a Redis that is away.
 	feedRetry = 500 * time.Millisecond
+	// keptFor is how long a Hub that nobody listens to knows what it has read: a client
+	// for whom that took too long comes back.
+	keptFor = 10 * time.Second
 	// maxUnread is how many messages may wait for one listener, who has a
 	// message a second at least while something is played; beyond it he is cut.
 	maxUnread = 64
@@ -66,12 +69,12 @@ type Hub struct {
 	ones    map[string]*topic    // a push each that somebody listens to, by id
 	filters map[string]*topic    // of many pushes, by name
 	waiting []*listener          // until the next look at Redis
-	warm    bool                 // what follows is there, and true
+	warm    bool                 // what follows is true
 	all     bool                 // pushes has all that have not ended
 	run     string               // of Redis, 8 digits
 	pos     string               // the last entry read
 	history []happening          // of the last historyTime, oldest first, and the one before
-	pushes  map[string]*livePush // what has not ended and may be listened to, or is in history
+	pushes  map[string]*livePush // what has not ended and may be listened to, or is in history; nil: nothing was read
 }
 
 // topic is what can be listened to: one push or those that a filter selects.
@@ -161,16 +164,22 @@ func (h *Hub) refuse(waiting []*listener, err error) {
 
 // wanted waits for a listener and says whether to go on.
 func (h *Hub) wanted(ctx context.Context) bool {
+	kept := time.NewTimer(keptFor)
+	defer kept.Stop()
 	for ctx.Err() == nil {
 		h.mu.Lock()
 		if len(h.ones)+len(h.filters) > 0 {
 			h.mu.Unlock()
 			return true
 		}
-		h.warm, h.away, h.history, h.pushes = false, nil, nil, nil
+		h.warm, h.away = false, nil
 		h.mu.Unlock()
 		select {
 		case <-h.wake:
+		case <-kept.C:
+			h.mu.Lock()
+			h.history, h.pushes = nil, nil
+			h.mu.Unlock()
 		case <-ctx.Done():
 		}
 	}
@@ -188,9 +197,12 @@ func (h *Hub) takeWaiting() []*listener {
 // look reads once what is new, and what progress there is once a second. It
 // waits for the one or the other unless it is to be at once.
 func (h *Hub) look(ctx context.Context, tick *time.Time, atOnce bool) error {
-	if !h.warm {
+	switch {
+	case h.pushes == nil:
 		*tick = time.Now().Add(progressEvery)
 		return h.load(ctx, "")
+	case !h.warm:
+		*tick, atOnce = time.Now(), true
 	}
 	if !atOnce {
 		if err := h.feed.AwaitFeed(ctx, h.pos, time.Until(*tick)); err != nil {
@@ -313,7 +325,7 @@ func (h *Hub) tell(events []tasks.FeedEvent, pushes []tasks.Push) {
 func (h *Hub) tellProgress(active []tasks.Push, all bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.all = all
+	h.warm, h.all = true, all
 	runs := make(map[string]bool, len(active))
 	for _, p := range active {
 		runs[p.ID] = true

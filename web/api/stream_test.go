@@ -34,14 +34,19 @@ type pool struct {
 	events []tasks.FeedEvent
 	pushes map[string]tasks.Push
 	away   error
-	still  bool // Redis does not answer
+	still  bool          // Redis does not answer
+	slow   time.Duration // to read all of the feed
 	reads  int
 	alls   int // of all pushes
 }
 
 func (p *pool) Feed(ctx context.Context, after string) (tasks.FeedPart, error) {
 	var still bool
-	p.do(func() { still = p.still })
+	var slow time.Duration
+	p.do(func() { still, slow = p.still, p.slow })
+	if after == "0-0" {
+		time.Sleep(slow) // of the bubble
+	}
 	if still {
 		<-ctx.Done()
 		return tasks.FeedPart{}, ctx.Err()
@@ -677,6 +682,19 @@ func TestTheFirstStreamIsRefusedWhileRedisIsAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAStreamBeginsThoughTheFirstReadLastsLongerThanItWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *live) {
+		l.is(idOf(1), tasks.Queued)
+		l.do(func() { l.slow = 4 * time.Second })
+		assert.Equal(t, 503, l.open("/v1/events").status)
+		time.Sleep(5 * time.Second)
+		l.is(idOf(2), tasks.Queued)
+		l.is(idOf(1), tasks.Stopped)
+		r := l.open("/v1/events")
+		assert.Equal(t, []any{idOf(2)}, pushesIn(r.wants("snapshot")[0]), "it is as it is now")
+	})
 }
 
 func TestAnAPIThatEndsEndsItsStreamsAtOnce(t *testing.T) {

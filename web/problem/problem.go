@@ -23,7 +23,6 @@ const (
 	CodeBodyTooLarge         tasks.Code = "body_too_large"
 	CodeUnsupportedMediaType tasks.Code = "unsupported_media_type"
 	CodeProbeBusy            tasks.Code = "probe_busy"
-	CodeTooManyTries         tasks.Code = "too_many_tries"
 	CodeNotReady             tasks.Code = "not_ready" // written by internal/health
 )
 
@@ -37,7 +36,6 @@ var own = []tasks.CodeEntry{
 	{Code: CodeBodyTooLarge, Meaning: "the body has more than 64 KiB", Do: "send less"},
 	{Code: CodeUnsupportedMediaType, Meaning: "the body is not JSON", Do: "send `Content-Type: application/json`"},
 	{Code: CodeProbeBusy, Retryable: true, Meaning: "a source is being looked at for this key", Do: "try again when that has been answered"},
-	{Code: CodeTooManyTries, Retryable: true, Meaning: "ten wrong API keys have come from this address within a minute, to sign in", Do: "wait as long as `Retry-After` says"},
 	{Code: CodeNotReady, Retryable: true, Meaning: "the process waits for what `detail` names", Do: "look at that; ask again"},
 }
 
@@ -70,7 +68,6 @@ var table = map[tasks.Code]entry{
 	CodeBodyTooLarge:            {http.StatusRequestEntityTooLarge, "Body too large", 0},
 	CodeUnsupportedMediaType:    {http.StatusUnsupportedMediaType, "Unsupported media type", 0},
 	CodeProbeBusy:               {http.StatusTooManyRequests, "Another source is being looked at", 5 * time.Second},
-	CodeTooManyTries:            {http.StatusTooManyRequests, "Too many wrong keys", 0}, // who answers knows how long
 	CodeNotReady:                {http.StatusServiceUnavailable, "Not ready", 5 * time.Second},
 }
 

@@ -16,7 +16,7 @@ local function why()
   if f.lack == 'no_worker' then return f.lack end
   if (f.lack == '' or f.lack == 'no_free_slot' and f.free >= 1) and rec.cost > f.fits
     and not (f.empty and rec.cost > f.largest) then return 'no_capacity' end
-  if rec.waiting ~= 'no_capacity' and f.refuses[rec.waiting] then return rec.waiting end -- told by the worker itself, and still so
+  if rec.waiting ~= 'no_capacity' and f.refuses[rec.waiting] then return rec.waiting end -- told before, and still so
   if f.lack ~= '' and f.lack ~= 'no_free_slot' then return f.lack end
   if rec.strikes >= tonumber(ARGV[4]) then return 'needs_empty_worker' end
   -- Where pushes come and go a slot is free for a moment now and then.

@@ -23,6 +23,7 @@ local legal = may(rec.state, state) or ((behind or state == 'stopped') and reach
 if not legal or not TERMINAL[state] then return {'illegal', rec.state} end
 
 rec.epoch = epoch
+even_if_full(k)
 set_fields(k.push, cjson.decode(ARGV[7]))
 redis.call('HSET', k.push, 'epoch', int(epoch), 'last_epoch', int(epoch), 'last_worker', worker)
 attempt_events(k, rec, epoch, cjson.decode(ARGV[8]))

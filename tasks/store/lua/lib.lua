@@ -36,6 +36,12 @@ local function keyset()
   }
 end
 
+-- even_if_full goes before the first write of what ends a push or gives it back. A full
+-- Redis refuses a script's first write if it may take memory, and none after it.
+local function even_if_full(k)
+  redis.call('ZREM', k.live, '')
+end
+
 -- load returns the fields that decisions rest on, or nil without a record. What
 -- is damaged is read as what it may have been.
 local function load(push)
@@ -414,6 +420,7 @@ end
 -- a record that expires.
 local function finish(k, rec, state, failure, t)
   local retention = tonumber(ARGV[2])
+  even_if_full(k)
   redis.call('HSET', k.push, 'state', state, 'worker', '', 'ended_at', int(t))
   if failure ~= '' then redis.call('HSET', k.push, 'failure', failure) end
   local why = failure ~= '' and cjson.decode(failure) or {}

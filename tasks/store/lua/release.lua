@@ -27,6 +27,7 @@ if rec.state ~= to and not reach(rec.state, to) then return {'illegal', rec.stat
 
 local t = now()
 rec.epoch = epoch
+even_if_full(k)
 set_fields(k.push, cjson.decode(ARGV[6]))
 redis.call('HSET', k.push, 'epoch', int(epoch), 'last_epoch', int(epoch), 'last_worker', worker)
 attempt_events(k, rec, epoch, cjson.decode(ARGV[7]))

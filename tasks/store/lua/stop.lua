@@ -9,6 +9,7 @@ local rec = load(k.push)
 if not rec then return {'gone'} end
 if not TERMINAL[rec.state] then
   local t = now()
+  even_if_full(k)
   redis.call('HSET', k.push, 'desired', 'stop')
   if rec.worker == '' and may(rec.state, 'stopped') then
     finish(k, rec, 'stopped', '', t)

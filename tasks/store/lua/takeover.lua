@@ -30,6 +30,7 @@ if not rec or TERMINAL[rec.state] then
 end
 
 local function ended(state, failure)
+  even_if_full(k)
   redis.call('HSET', k.push, 'taken_by', ARGV[5])
   finish(k, rec, state, failure, t)
   return {'ok', state, '0'}
@@ -44,6 +45,7 @@ if rec.state ~= 'queued' and not may(rec.state, 'queued') then return {'held'} e
 
 local held, message = rec.state ~= 'queued', 'its task was lost'
 if held then
+  even_if_full(k) -- the queue has no room for a task that was lost
   message = 'its worker is gone'
   local alive = (tonumber(redis.call('ZSCORE', KEYS[11], rec.worker)) or 0) > t
   if not alive and rec.settled ~= rec.epoch then

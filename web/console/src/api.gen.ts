@@ -139,7 +139,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange an API key for a session, for a browser
-         * @description The cookie `roomcast_session` opens whatever a key does, and the monitor, for 12 hours, in every API with the same secret key, until its API key is taken out. No script can read it, and no other site's page has it sent along. After ten wrong keys from one address within a minute the answer is 429 until the minute is over, whatever the key.
+         * @description The cookie `roomcast_session` opens whatever a key does, and the monitor, for 12 hours, in every API with the same secret key, until its API key is taken out. No script can read it, and no other site's page has it sent along.
          */
         post: operations["signIn"];
         /** Take a browser's session cookie away */
@@ -1084,7 +1084,7 @@ export interface components {
          * @description Names a reason, the same in an answer, in a trouble and in a push that failed; docs/api.md says what to do.
          * @enum {string}
          */
-        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "too_many_tries" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_poisoned" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "worker_short" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "no_capacity" | "waiting_for_worker";
+        Code: "invalid_request" | "invalid_usersig" | "usersig_expired" | "unauthorized" | "source_blocked" | "cross_site" | "monitor_read_only" | "not_found" | "no_route" | "method_not_allowed" | "user_busy" | "body_too_large" | "unsupported_media_type" | "wrong_host" | "probe_busy" | "idempotency_key_reused" | "internal" | "redis_unavailable" | "queue_unavailable" | "preview_off" | "not_ready" | "source_host" | "source_tls" | "source_unauthorized" | "source_not_found" | "source_gone" | "source_invalid" | "source_no_track" | "source_encrypted" | "source_unsupported" | "source_too_large" | "source_poisoned" | "source_unavailable" | "room_denied" | "conflict" | "room_unavailable" | "worker_short" | "poisoned" | "source_silent" | "source_slow" | "room_silent" | "room_slow" | "worker_slow" | "packets_dropped" | "no_worker" | "no_free_slot" | "needs_empty_worker" | "no_key" | "no_memory" | "no_capacity" | "waiting_for_worker";
     };
     responses: {
         /** @description The page, for whoever accepts text/html. */
