@@ -103,8 +103,10 @@ func (s *source) lead() bool {
 	}
 	s.leave()
 	x.leads = true
-	x.pieces[0] = piece{at: s.window.end - int64(len(s.window.left)), data: s.window.left}
-	s.window = window{}
+	w := &s.window
+	left, given := w.borders()
+	x.pieces = [2]piece{{at: left, data: w.left}, {at: given, data: w.given, used: w.kept}}
+	*w = window{}
 	return true
 }
 
