@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,5 +34,24 @@ func TestAnIndexGoesOnWithWhatIsThereOfTheFile(t *testing.T) {
 				require.True(t, bytes.Equal(file[at:at+1], has), "at %d: %q", at, has)
 			}
 		})
+	}
+}
+
+func TestPacketsOfWhichTracksAreTheirSamples(t *testing.T) {
+	for name, c := range map[string]struct {
+		track media.Track
+		frame time.Duration
+		want  bool
+	}{
+		"AAC":                          {media.Track{Codec: media.AAC, Extradata: []byte{0x12, 0x10}}, 23219955, true}, // 1024 of 44100
+		"AAC that may be of high rate": {media.Track{Codec: media.AAC, Extradata: []byte{0x13, 0x10}}, 42666667, true},
+		"AAC that says nothing":        {media.Track{Codec: media.AAC}, 0, false},
+		"MP3":                          {media.Track{Codec: "mp3"}, 0, false},
+		"HEVC":                         {media.Track{Codec: "hevc"}, 0, true},
+		"H.264 that may be of fields":  {media.Track{Codec: media.H264}, 0, false},
+	} {
+		var x indexed
+		require.Equal(t, c.want, x.choose(c.track), name)
+		require.Equal(t, c.frame, x.frame, name)
 	}
 }
