@@ -57,11 +57,18 @@ func TestAPlainMP4NeedsItsHostForItsBeginAlone(t *testing.T) {
 	edited := func(parts ...string) func(string) []byte {
 		return func(path string) []byte { return mediatest.Edited(t, path, parts) }
 	}
+	keyless := func(path string) []byte {
+		file, err := os.ReadFile(path)
+		require.NoError(t, err)
+		clear(file[bytes.Index(file, []byte("stss"))+8:][:4]) // how many keyframes it names
+		return file
+	}
 	end := []string{"-movflags", "-faststart"}
 	for name, c := range map[string]struct {
-		spec mediatest.Spec
-		edit func(path string) []byte
-		host bool // all comes from a host
+		spec   mediatest.Spec
+		edit   func(path string) []byte
+		choice media.TrackChoice
+		host   bool // all comes from a host
 	}{
 		"picture and sound":                 {},
 		"index at the end":                  {spec: mediatest.Spec{Args: end}},
@@ -83,6 +90,14 @@ func TestAPlainMP4NeedsItsHostForItsBeginAlone(t *testing.T) {
 		"large pictures":                    {spec: mediatest.Spec{Picture: "nullsrc", Width: 1280, Height: 720, Args: []string{"-vf", "geq=random(1)*255:128:128", "-crf", "4", "-t", "4"}}},
 		"a hole in the sound":               {spec: mediatest.Spec{Args: []string{"-af", "aselect='not(between(t,9,11))'", "-fps_mode", "passthrough"}}},
 		"holes in both":                     {spec: mediatest.Spec{Args: []string{"-bsf:a", `noise=drop=between(n\,300\,400)`, "-bsf:v", `noise=drop=between(n\,200\,260)`}}},
+		"a hole in sound of 44.1 kHz":       {spec: mediatest.Spec{Args: []string{"-ar", "44100", "-bsf:a", `noise=drop=between(n\,300\,304)`}}},
+		"B-frames of a varying rate":        {spec: mediatest.Spec{BFrames: 2, Args: []string{"-vf", "select='lt(mod(n,150),140)'", "-fps_mode", "passthrough"}}},
+		"pictures that are no IDR":          {spec: mediatest.Spec{BFrames: 2, Args: []string{"-x264-params", "open-gop=1:b-adapt=0"}}},
+		"HEVC with B-frames":                {spec: mediatest.Spec{VideoCodec: "hevc", BFrames: 2, Args: []string{"-preset", "ultrafast", "-x265-params", "bframes=3:open-gop=1:log-level=error"}}},
+		"a time code":                       {spec: mediatest.Spec{Container: "mov", Args: []string{"-timecode", "01:00:00:00"}}},
+		"the second sound":                  {spec: mediatest.Spec{Args: []string{"-map", "0:v", "-map", "1:a", "-map", "1:a", "-b:a:1", "64k"}}, choice: media.TrackChoice{Audio: "1"}},
+		"MP3":                               {spec: mediatest.Spec{AudioCodec: "mp3"}, host: true},
+		"an empty table of keyframes":       {edit: keyless, host: true},
 		"fragments":                         {spec: mediatest.Spec{Args: []string{"-movflags", "frag_keyframe+empty_moov"}}, host: true},
 		"interlaced":                        {spec: mediatest.Spec{Args: []string{"-profile:v", "main", "-flags", "+ilme+ildct"}}, host: true},
 		"PCM":                               {spec: mediatest.Spec{Container: "mov", AudioCodec: "pcm_s16le"}, host: true},
@@ -100,7 +115,7 @@ func TestAPlainMP4NeedsItsHostForItsBeginAlone(t *testing.T) {
 			if c.edit != nil {
 				file = c.edit(path)
 			}
-			request := media.SourceRequest{Conduct: &media.Conduct{}}
+			request := media.SourceRequest{Conduct: &media.Conduct{}, Choice: c.choice}
 			want, err := libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)}).Demux(t.Context(), request, inFile{bytes.NewReader(file)})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, want.Close()) }()

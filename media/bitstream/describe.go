@@ -129,7 +129,8 @@ func DescribeAAC(config []byte) (t media.Track, packet time.Duration, sure bool)
 	if t.Channels == eight {
 		t.Channels = eight + 1
 	}
-	packet = time.Duration(samples) * time.Second / time.Duration(asc.SampleRate)
+	rate := time.Duration(asc.SampleRate)
+	packet = (time.Duration(samples)*time.Second + rate/2) / rate // as libav rounds it
 	switch {
 	case asc.ExtensionType != 0 && asc.ExtensionSampleRate > 0:
 		t.SampleRate, t.Profile = asc.ExtensionSampleRate, ProfileHE

@@ -66,22 +66,38 @@ func newIndex(file *passed, size int64, info media.SourceInfo) *index {
 	if file == nil || file.off || info.Live || info.Still || info.Retimed || len(info.Tracks) > mostTracks || !strings.HasPrefix(info.Container, "mov") {
 		return nil
 	}
-	for _, t := range info.Tracks {
-		if _, sure := bitstream.DescribeH264(t.Extradata); t.Codec == media.H264 && !sure {
-			return nil // each picture has to be looked at: it may be of two fields
+	x := &index{}
+	for n, t := range info.Tracks {
+		if !x.tracks[n].choose(t) {
+			return nil
 		}
 	}
-	x := &index{}
 	var err error
 	if x.tables, err = mp4.Read(file, size, x.memory.take); err != nil {
 		x.memory.free()
 		return nil
 	}
-	for n := range info.Tracks {
-		x.tracks[n].chosen = true
-	}
 	return x
 }
+
+// choose says whether the packets of t are its samples as they stand.
+func (t *indexed) choose(track media.Track) bool {
+	t.chosen = true
+	switch track.Codec {
+	case media.H264: // else each picture has to be looked at: it may be of two fields
+		_, sure := bitstream.DescribeH264(track.Extradata)
+		return sure
+	case "hevc":
+		return true
+	case media.AAC:
+		_, t.frame, _ = bitstream.DescribeAAC(track.Extradata)
+		return t.frame > 0
+	}
+	return false
+}
+
+// forget forgets where the track is.
+func (t *indexed) forget() { *t = indexed{chosen: t.chosen, frame: t.frame} }
 
 // begin forgets where the source is: a host gives its packets from another place.
 func (x *index) begin() {
@@ -90,7 +106,7 @@ func (x *index) begin() {
 	}
 	x.leads, x.sparse, x.finds, x.pieces = false, false, 0, [2]piece{}
 	for n := range x.tracks {
-		x.tracks[n] = indexed{chosen: x.tracks[n].chosen}
+		x.tracks[n].forget()
 	}
 }
 
@@ -108,8 +124,10 @@ func (s *source) lead() bool {
 		s.way.Onward()
 	}
 	x.leads = true
-	x.pieces[0] = piece{at: s.window.end - int64(len(s.window.left)), data: s.window.left}
-	s.window = window{}
+	w := &s.window
+	left, given := w.borders()
+	x.pieces = [2]piece{{at: left, data: w.left}, {at: given, data: w.given, used: w.kept}}
+	*w = window{}
 	return true
 }
 
@@ -117,6 +135,9 @@ func (s *source) lead() bool {
 // when they are not to be trusted.
 func (x *index) follow(p *media.Packet) bool {
 	t := &x.tracks[p.Track]
+	if !t.chosen {
+		return false
+	}
 	if (t.table == nil || t.over || t.next.Offset != p.Offset) && !x.find(t, p) {
 		x.doubts++
 		return x.doubts < mostDoubts
@@ -126,7 +147,7 @@ func (x *index) follow(p *media.Packet) bool {
 		t.pts = unitsOf(p.PTS, t.table.Scale) - t.next.DTS - t.next.Shift
 	}
 	if t.same(p) {
-		t.agreed, t.frame = t.agreed+1, p.Duration
+		t.agreed++
 	} else {
 		x.doubts++
 		t.agreed = 0
@@ -137,7 +158,7 @@ func (x *index) follow(p *media.Packet) bool {
 
 // find finds p in the tables.
 func (x *index) find(t *indexed, p *media.Packet) bool {
-	*t = indexed{chosen: true}
+	t.forget()
 	if x.finds++; x.finds > mostFinds {
 		return false
 	}
@@ -163,7 +184,7 @@ func (t *indexed) packet(track int) media.Packet {
 		Track: track, DTS: timeIn(s.DTS+t.dts, scale), PTS: timeIn(s.DTS+s.Shift+t.pts, scale), Duration: timeIn(s.Duration, scale),
 		Keyframe: s.Keyframe, Offset: s.Offset,
 	}
-	if t.table.Type == media.Audio && t.frame > 0 && p.Duration > mostFrames*t.frame {
+	if t.table.Type == media.Audio && p.Duration > mostFrames*t.frame {
 		p.Duration = t.frame
 	}
 	return p

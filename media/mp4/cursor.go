@@ -29,9 +29,10 @@ type run struct {
 	value int64
 }
 
-// take returns the next sample's value, false behind the last one.
+// take returns the next sample's value, false behind the last one, and from a run of no
+// samples on, which libav never leaves.
 func (r *run) take() (int64, bool) {
-	for r.left == 0 {
+	if r.left == 0 {
 		if len(r.rest) == 0 {
 			return 0, false
 		}
@@ -39,7 +40,7 @@ func (r *run) take() (int64, bool) {
 		r.rest = r.rest[8:]
 	}
 	r.left--
-	return r.value, true
+	return r.value, r.left >= 0
 }
 
 // Begin returns a cursor before the first sample.
@@ -82,25 +83,26 @@ func (c *Cursor) Next() (Sample, bool) {
 
 // enterChunk finds where the next chunk begins, where this one is over.
 func (c *Cursor) enterChunk() bool {
-	for c.inChunk == 0 {
-		if len(c.runs) > 0 && int(binary.BigEndian.Uint32(c.runs)) == c.chunk+1 {
-			c.perChunk, c.runs = int(binary.BigEndian.Uint32(c.runs[4:])), c.runs[12:]
-		}
-		width := 4
-		if c.track.wide {
-			width = 8
-		}
-		if width*(c.chunk+1) > len(c.track.chunks) || c.perChunk == 0 {
-			return false
-		}
-		if entry := c.track.chunks[width*c.chunk:]; c.track.wide {
-			c.offset = int64(binary.BigEndian.Uint64(entry))
-		} else {
-			c.offset = int64(binary.BigEndian.Uint32(entry))
-		}
-		c.inChunk = c.perChunk
-		c.chunk++
+	if c.inChunk > 0 {
+		return true
 	}
+	if len(c.runs) > 0 && int(binary.BigEndian.Uint32(c.runs)) == c.chunk+1 {
+		c.perChunk, c.runs = int(binary.BigEndian.Uint32(c.runs[4:])), c.runs[12:]
+	}
+	width := 4
+	if c.track.wide {
+		width = 8
+	}
+	if width*(c.chunk+1) > len(c.track.chunks) || c.perChunk == 0 {
+		return false
+	}
+	if entry := c.track.chunks[width*c.chunk:]; c.track.wide {
+		c.offset = int64(binary.BigEndian.Uint64(entry))
+	} else {
+		c.offset = int64(binary.BigEndian.Uint32(entry))
+	}
+	c.inChunk = c.perChunk
+	c.chunk++
 	return true
 }
 
@@ -126,5 +128,5 @@ func (t *Track) valid(size int64) bool {
 			return false
 		}
 	}
-	return t.count > 0 && len(c.keys) == 0
+	return t.count > 0 && len(c.keys) == 0 && len(c.runs) == 0
 }

@@ -214,6 +214,7 @@ func (f *file) track(trak box, film int64) *Track {
 			odd = binary.BigEndian.Uint32(data[full:]) != 0 || len(t.sizes)/4 < t.count || odd
 		case "stss":
 			t.keys, t.allKeys = f.table(b, 4), false
+			odd = len(t.keys) == 0 || odd // the pictures themselves have to tell
 		case "sbgp", "sgpd": // of sound ffmpeg says so how many samples a decoder begins with
 			odd = string(f.bytes(b, full+4)[full:full+4]) != "roll" || odd
 		case "stz2", "stps", "senc", "saiz":
