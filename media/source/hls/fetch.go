@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -54,15 +55,16 @@ func resolve(base, link string) (string, error) {
 	return "", invalid(media.Because("its playlist leads to an address that is none", nil)) // err quotes it
 }
 
+var escape = regexp.MustCompile(`%([0-9a-fA-F]{2})?`)
+
 // escaped makes a link's percent signs mean themselves where they begin no escape.
 func escaped(link string) string {
-	isHex := func(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
-	for at := 0; at < len(link); at++ {
-		if link[at] == '%' && (at+2 >= len(link) || !isHex(link[at+1]) || !isHex(link[at+2])) {
-			link = link[:at] + "%25" + link[at+1:]
+	return escape.ReplaceAllStringFunc(link, func(found string) string {
+		if found == "%" {
+			return "%25"
 		}
-	}
-	return link
+		return found
+	})
 }
 
 // answer is one that is being read.

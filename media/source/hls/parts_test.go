@@ -7,6 +7,7 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"io"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -104,4 +105,16 @@ func TestAddressesInAPlaylistAreTakenAsTheyAreWritten(t *testing.T) {
 	_, err := resolve(base, "http://[::1/canary")
 	require.Equal(t, media.KindSourceInvalid, media.KindOf(err))
 	require.NotContains(t, err.Error(), "canary")
+}
+
+func TestAnAddressOfPercentSignsIsReadInOneGo(t *testing.T) {
+	link := strings.Repeat("%", mostLine)
+	var got string
+	made := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			got = escaped(link)
+		}
+	})
+	require.Equal(t, strings.Repeat("%25", mostLine), got)
+	require.Less(t, made.AllocedBytesPerOp(), int64(20*mostLine))
 }
