@@ -2,14 +2,15 @@ package hls
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -55,16 +56,15 @@ func resolve(base, link string) (string, error) {
 	return "", invalid(media.Because("its playlist leads to an address that is none", nil)) // err quotes it
 }
 
-var escape = regexp.MustCompile(`%([0-9a-fA-F]{2})?`)
-
 // escaped makes a link's percent signs mean themselves where they begin no escape.
 func escaped(link string) string {
-	return escape.ReplaceAllStringFunc(link, func(found string) string {
-		if found == "%" {
-			return "%25"
+	parts := strings.Split(link, "%")
+	for i, part := range parts[1:] {
+		if _, err := hex.DecodeString(part[:min(2, len(part))]); err != nil || len(part) < 2 {
+			parts[i+1] = "25" + part
 		}
-		return found
-	})
+	}
+	return strings.Join(parts, "%")
 }
 
 // answer is one that is being read.

