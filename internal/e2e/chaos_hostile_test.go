@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,8 +39,7 @@ func hostileSize() (neighbours int, watched time.Duration) {
 type beset struct {
 	*crowd
 	bombs    []hostile.Bomb
-	site     *hostile.Site
-	siteURL  string
+	site     *farSite
 	program  string // the worker's, confined
 	settings []string
 	worker   *process
@@ -51,10 +49,7 @@ type beset struct {
 
 func newBeset(t *testing.T, bombs []hostile.Bomb) *beset {
 	t.Helper()
-	b := &beset{bombs: bombs, site: hostile.NewSite(bombs)}
-	server := httptest.NewServer(b.site)
-	t.Cleanup(server.CloseClientConnections)
-	b.siteURL = server.URL
+	b := &beset{bombs: bombs, site: newFarSite(t)}
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 20, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1})
 	files := mediatest.Serve(t, map[string]string{"a": clip})
 	b.crowd = &crowd{stack: newStack(t, options{workers: -1, forget: true, env: []string{"ROOMCAST_WORKER_SLOTS=400"}}), ids: map[string]string{}, files: files}
@@ -164,11 +159,11 @@ func (th thrown) String() string {
 // while.
 func (b *beset) throw(n int, watched time.Duration) thrown {
 	b.t.Helper()
-	b.site.Prepare(n)
+	b.site.prepare(b.bombs[n])
 	observed := b.observe()
 	began := time.Now()
 	user := fmt.Sprintf("bomb%d_%d", n, began.UnixMilli())
-	id := b.push(b.siteURL+b.site.Path(n), "r", user, nil)
+	id := b.push(b.site.address(b.bombs[n]), "r", user, nil)
 	var th thrown
 	for push := b.get(id); ; push = b.get(id) {
 		th.status, _ = push["status"].(string)
@@ -290,17 +285,17 @@ func TestChaosHostileSourcesAtOnceHarmNobody(t *testing.T) {
 		n       int
 		between time.Duration
 		times   time.Duration // what may come of one may be so many times as bad
-	}{"ten at once": {worst, 10, 0, 1}, "ten in 50 s": {worst, 10, 5 * time.Second, 1}, "300 at once": {all, 300, 0, 5}} {
+	}{"ten at once": {worst, 10, 0, 1}, "ten in 50 s": {worst, 10, 5 * time.Second, 1}, "300 at once": {all, 300, 0, 2}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBeset(t, c.bombs)
 			before := b.now()
 			for n := range c.bombs {
-				b.site.Prepare(n)
+				b.site.prepare(b.bombs[n])
 			}
 			observed := b.observe()
 			var ids []string
 			for n := range c.n {
-				ids = append(ids, b.push(b.siteURL+b.site.Path(n%len(c.bombs)), "r", fmt.Sprintf("bomb%d", n), nil))
+				ids = append(ids, b.push(b.site.address(c.bombs[n%len(c.bombs)]), "r", fmt.Sprintf("bomb%d", n), nil))
 				<-time.After(c.between)
 			}
 			<-time.After(10 * time.Second)
@@ -314,12 +309,12 @@ func TestChaosHostileSourcesAtOnceHarmNobody(t *testing.T) {
 				}
 			}
 			s := observed()
-			result(t, "%s: +%d MB, neighbours %d ms late (%d without), ended as %v, %d stops %v", name, s.grown>>20,
-				s.late.Milliseconds(), b.baseline.Milliseconds(), codes, len(stops), append(stops, 0))
+			result(t, "%s: +%d MB, neighbours %d ms late (%d without, and this machine stood still for up to %d), ended as %v, %d stops %v", name, s.grown>>20,
+				s.late.Milliseconds(), b.baseline.Milliseconds(), s.noise.Milliseconds(), codes, len(stops), append(stops, 0))
 			require.True(t, b.worker.alive(), "the worker died: %v", b.worker.err)
 			require.Zero(t, codes["internal"])
-			require.LessOrEqual(t, append(stops, 0).max(), mayLast*c.times)
-			require.LessOrEqual(t, s.late, b.baseline+mayDelay*c.times)
+			require.LessOrEqual(t, append(stops, 0).max(), mayLast*c.times+s.noise)
+			require.LessOrEqual(t, s.late, b.baseline+mayDelay*c.times+s.noise)
 			for u, was := range b.now() {
 				require.Equal(t, before[u].ID, was.ID, "%s is in the session it was in", u)
 			}

@@ -44,6 +44,9 @@ var bin string
 const atOnce = 3
 
 func TestMain(m *testing.M) {
+	if os.Getenv(siteSetting) != "" {
+		log.Fatal(serveSite())
+	}
 	if !full {
 		_ = flag.Set("test.parallel", strconv.Itoa(atOnce)) // the command line wins
 	}

@@ -160,8 +160,8 @@ func (h *host) bound() error {
 	}
 	err := p.cfg.prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: uint64(memory), Max: uint64(max(memory, p.cfg.EncodeMemory))}, nil)
 	if h.encodes {
-		own, failed := nice()
-		err = errors.Join(err, failed, unix.Setpriority(unix.PRIO_PGRP, pid, min(own+encodeNice, mostNice)))
+		nice, failed := nicer()
+		err = errors.Join(err, failed, unix.Setpriority(unix.PRIO_PGRP, pid, nice))
 	}
 	if errors.Is(err, unix.ESRCH) { // it has ended
 		err = nil
@@ -179,6 +179,22 @@ func (h *host) bound() error {
 func nice() (int, error) {
 	priority, err := unix.Getpriority(unix.PRIO_PROCESS, os.Getpid())
 	return 20 - priority, err // as getpriority(2) has it
+}
+
+// nicer is how nice what gives way to this process is.
+func nicer() (int, error) {
+	own, err := nice()
+	return min(own+givesWay, mostNice), err
+}
+
+// niceFor is how nice a source that has behaved as c is opened; 0: as it is read. One that
+// has played goes on, perhaps, where viewers wait.
+func niceFor(c *media.Conduct) int {
+	nice, err := nicer()
+	if c.Proven() || err != nil {
+		return 0
+	}
+	return nice
 }
 
 // hear returns why a host does not serve, by the first thing that it says.

@@ -328,7 +328,7 @@ func TestASourceThatHangsIsPoisonedAndNotTriedForEver(t *testing.T) {
 			conduct, tries := &media.Conduct{}, 0
 			for ; ; tries++ {
 				hangs := &text{Reader: bytes.NewReader([]byte(what + "\n")), seekable: true}
-				_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct, ProbeTimeout: 500 * time.Millisecond}, hangs)
+				_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct, ProbeTimeout: obeyTime}, hangs)
 				if media.KindOf(err) == media.KindSourcePoisoned {
 					break
 				}

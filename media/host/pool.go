@@ -50,11 +50,13 @@ const (
 	mostMixed = 4
 	// mostServed is after how many sessions a host is replaced by a new one.
 	mostServed = 2000
-	// encodeNice is by how much hosts that re-encode are nicer than the worker: copies go first.
-	encodeNice = 5
-	mostNice   = 19
-	// obeyTime is how long a host may take to end a session.
-	obeyTime = 500 * time.Millisecond
+	// givesWay is by how much is nicer than the worker what must not hold up copies: hosts
+	// that re-encode, and threads that open what nobody has played yet.
+	givesWay = 5
+	mostNice = 19
+	// obeyTime is how long a host may take to end a session: its threads may have to wait
+	// for a core, and who is killed for that has the others in it opened anew.
+	obeyTime = 1500 * time.Millisecond
 	// retireTime is how long one may take to end in which nothing is: nobody waits for
 	// it, and it may still be starting.
 	retireTime = 5 * time.Second

@@ -2,7 +2,9 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -10,11 +12,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
@@ -155,7 +159,33 @@ func TestAHostThatReencodesGivesWayAndMayAllocateMore(t *testing.T) {
 	require.Contains(t, string(limits)[i:i+60], strconv.Itoa(defaultEncodeMemory))
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(h.cmd.Process.Pid) + "/stat")
 	require.NoError(t, err)
-	require.Equal(t, strconv.Itoa(min(nice+encodeNice, mostNice)), strings.Fields(string(stat))[18])
+	require.Equal(t, strconv.Itoa(min(nice+givesWay, mostNice)), strings.Fields(string(stat))[18])
+}
+
+func TestASourceThatNobodyHasPlayedIsOpenedByAThreadThatGivesWay(t *testing.T) {
+	p := newPool(t, nil)
+	nice, err := nicer()
+	require.NoError(t, err)
+	givesWay := func() bool {
+		all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PIDs()[0]))
+		require.NoError(t, err)
+		return slices.ContainsFunc(all, func(name string) bool {
+			stat, err := os.ReadFile(name)
+			return err == nil && strings.Fields(string(stat))[18] == strconv.Itoa(nice)
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var opening sync.WaitGroup
+	opening.Go(func() {
+		_, err := p.Demux(ctx, media.SourceRequest{}, &text{Reader: bytes.NewReader([]byte("wait\n"))})
+		assert.Error(t, err)
+	})
+	require.Eventually(t, givesWay, 10*time.Second, time.Millisecond)
+	cancel()
+	opening.Wait()
+	played := &media.Conduct{}
+	played.Prove()
+	require.Zero(t, niceFor(played))
 }
 
 func TestWhenMemoryIsShortTheKernelKillsAHostFirst(t *testing.T) {

@@ -64,6 +64,7 @@ type sourceOpening struct {
 	Seekable   bool
 	Size       int64
 	Recorded   bool
+	Nice       int // of the thread that opens it; 0: as the others
 }
 
 type videoOpening struct {

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -70,14 +72,32 @@ func (s *session) serveSource(ctx context.Context, av Libav, o sourceOpening) er
 		Refusal: func() error { return served.why().Refusal.error() },
 		Found:   func() string { return served.why().Found },
 	}
-	src, err := av.Demuxer.Demux(ctx, media.SourceRequest{
-		URL: way.URL, Mode: o.Mode, Choice: o.Choice, Bounds: o.Bounds, AudioDelay: time.Duration(o.AudioDelay), Log: s.log,
-	}, given{way, served.bytes})
+	var src media.Source
+	err := niced(o.Nice, func() (err error) {
+		src, err = av.Demuxer.Demux(ctx, media.SourceRequest{
+			URL: way.URL, Mode: o.Mode, Choice: o.Choice, Bounds: o.Bounds, AudioDelay: time.Duration(o.AudioDelay), Log: s.log,
+		}, given{way, served.bytes})
+		return err
+	})
 	if err != nil {
 		return s.sendJSON(kindOpen, opened{Fault: faultOf(err)})
 	}
 	served.Source, served.still = src, src.Info().Still
 	return errors.Join(served.run(), src.Close())
+}
+
+// niced calls f, in a thread of this niceness where that is not 0.
+func niced(nice int, f func() error) error {
+	if nice == 0 {
+		return f()
+	}
+	ended := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the thread ends with f: it may not be less nice again
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
+		ended <- media.Caught(f)
+	}()
+	return <-ended
 }
 
 // given is the gate to a way that is open.

@@ -2,6 +2,7 @@ package hls
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -56,13 +58,13 @@ func resolve(base, link string) (string, error) {
 
 // escaped makes a link's percent signs mean themselves where they begin no escape.
 func escaped(link string) string {
-	isHex := func(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
-	for at := 0; at < len(link); at++ {
-		if link[at] == '%' && (at+2 >= len(link) || !isHex(link[at+1]) || !isHex(link[at+2])) {
-			link = link[:at] + "%25" + link[at+1:]
+	parts := strings.Split(link, "%")
+	for i, part := range parts[1:] {
+		if _, err := hex.DecodeString(part[:min(2, len(part))]); err != nil || len(part) < 2 {
+			parts[i+1] = "25" + part
 		}
 	}
-	return link
+	return strings.Join(parts, "%")
 }
 
 // answer is one that is being read.

@@ -7,6 +7,7 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"io"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -119,4 +120,16 @@ func TestAFeedTellsWhetherSomethingIsThere(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, left, f.Ready())
 	}
+}
+
+func TestAnAddressOfPercentSignsIsReadInOneGo(t *testing.T) {
+	link := strings.Repeat("%", mostLine)
+	var got string
+	made := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			got = escaped(link)
+		}
+	})
+	require.Equal(t, strings.Repeat("%25", mostLine), got)
+	require.Less(t, made.AllocedBytesPerOp(), int64(100*mostLine), "no part of it is copied again and again")
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -229,6 +230,10 @@ func (r *reader) add(uri string) {
 	r.last, r.next, r.info = s, segment{}, false
 }
 
+// splitting is held while lines are taken from what has come: a text may be 80 MiB, and
+// pushes play beside it, which wait for one reader of playlists then, not for all.
+var splitting sync.Mutex
+
 // lines are a playlist's, empty ones too: a line feed, a carriage return and a zero end
 // one, and no blank stands around it. Of one that is too long the begin is there. An
 // error is from's.
@@ -240,18 +245,26 @@ func lines(from io.Reader) iter.Seq2[string, error] {
 			line = line[:0]
 			return yield(text, nil)
 		}
-		for buf := make([]byte, mostLine); ; {
-			n, err := from.Read(buf)
-			endLines(buf[:n])
-			for part := range bytes.SplitAfterSeq(buf[:n], []byte{'\n'}) {
+		split := func(text []byte) bool {
+			splitting.Lock()
+			defer splitting.Unlock()
+			endLines(text)
+			for part := range bytes.SplitAfterSeq(text, []byte{'\n'}) {
 				text, ended := bytes.CutSuffix(part, []byte{'\n'})
 				line = append(line, text[:min(len(text), mostLine-len(line))]...)
 				if ended && !give() {
-					return
+					return false
 				}
 			}
+			return true
+		}
+		for buf := make([]byte, mostLine); ; {
+			n, err := from.Read(buf)
+			if !split(buf[:n]) {
+				return
+			}
 			if err == nil {
-				runtime.Gosched() // a text may be 80 MiB, and pushes play beside it
+				runtime.Gosched()
 				continue
 			}
 			if give() && err != io.EOF {
