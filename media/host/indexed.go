@@ -20,7 +20,7 @@ const (
 	// mostFinds how often a packet is looked for in them.
 	agreedPackets = 16
 	mostDoubts    = 1000
-	mostFinds     = 16
+	mostFinds     = 4
 	// mostFrames is how many frames a packet of sound lasts at most: what is longer is a hole
 	// behind it, as rc_read of media/libav has it.
 	mostFrames = 4
