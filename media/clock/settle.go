@@ -60,7 +60,8 @@ func (a *Ahead) Settle(r Reader, target time.Duration, scanning bool) (bool, err
 	return look.found, nil
 }
 
-// Pass reads on to target, of a source without a picture, and drops the sound before.
+// Pass reads on to target, of a source without a picture, and drops the sound before. What
+// was last stays where nothing comes there.
 func (a *Ahead) Pass(r Reader, target time.Duration) error {
 	var change *media.Track
 	for {
@@ -72,9 +73,9 @@ func (a *Ahead) Pass(r Reader, target time.Duration) error {
 			return err
 		}
 		change = cmp.Or(p.Change, change)
+		p.Change = change
+		a.Packets = append(a.Packets[:0], p)
 		if p.NoDTS || p.DTS+p.Duration >= target {
-			p.Change = change
-			a.Packets = []media.Packet{p}
 			return nil
 		}
 	}
