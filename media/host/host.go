@@ -187,11 +187,11 @@ func nicer() (int, error) {
 	return min(own+givesWay, mostNice), err
 }
 
-// niceFor is how nice a source that has behaved as c is opened; 0: as it is read. One that
-// has played goes on, perhaps, where viewers wait.
-func niceFor(c *media.Conduct) int {
+// niceFor is how nice a source that has behaved as c is opened; 0: as it is read. One of
+// which something has been given, or that has played, goes on where viewers may wait.
+func niceFor(c *media.Conduct, given bool) int {
 	nice, err := nicer()
-	if c.Proven() || err != nil {
+	if given || c.Proven() || err != nil {
 		return 0
 	}
 	return nice

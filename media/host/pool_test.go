@@ -185,7 +185,8 @@ func TestASourceThatNobodyHasPlayedIsOpenedByAThreadThatGivesWay(t *testing.T) {
 	opening.Wait()
 	played := &media.Conduct{}
 	played.Prove()
-	require.Zero(t, niceFor(played))
+	require.Zero(t, niceFor(played, false))
+	require.Zero(t, niceFor(nil, true), "it goes on where viewers wait")
 }
 
 func TestWhenMemoryIsShortTheKernelKillsAHostFirst(t *testing.T) {

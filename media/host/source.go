@@ -144,7 +144,7 @@ func (s *source) open() error {
 	b := s.way.Bytes
 	err = s.sent(c.sendJSON(kindOpen, opening{Level: levelOf(s.log.log), Source: &sourceOpening{
 		Name: nameOf(s.way.URL), Mode: s.request.Mode, Choice: s.request.Choice, Bounds: s.request.Bounds, AudioDelay: int64(s.request.AudioDelay),
-		Seekable: b.Seekable(), Size: b.Size(), Recorded: s.way.Recorded, Nice: niceFor(s.request.Conduct),
+		Seekable: b.Seekable(), Size: b.Size(), Recorded: s.way.Recorded, Nice: niceFor(s.request.Conduct, s.given.began),
 	}}))
 	if err != nil {
 		return err
