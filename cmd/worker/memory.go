@@ -22,22 +22,13 @@ func (workerMemory) Free() {
 	debug.FreeOSMemory()
 }
 
-// gcPercent is by how much Go's heap grows before it is collected: most of it is media, in
-// which there is nothing to look for. docs/scaling.md has what it costs.
-const gcPercent = 50
-
 // boundMemory reads how much memory there is and bounds Go's part of it, unless
 // the operator has. That of the hosts counts.
 func boundMemory(cfg config.Config, environ []string, hosts *host.Pool, log *slog.Logger) workerMemory {
 	g := memory.New(int64(cfg.WorkerMemory))
 	g.Others = func() int64 { return hosts.Stats().Memory }
-	own := func(name string) bool {
-		return slices.ContainsFunc(environ, func(s string) bool { return strings.HasPrefix(s, name+"=") })
-	}
-	if !own("GOGC") {
-		debug.SetGCPercent(gcPercent)
-	}
-	if g.Limit() > 0 && !own("GOMEMLIMIT") {
+	own := slices.ContainsFunc(environ, func(s string) bool { return strings.HasPrefix(s, "GOMEMLIMIT=") })
+	if g.Limit() > 0 && !own {
 		debug.SetMemoryLimit(g.GoLimit())
 	}
 	if g.Limit() > 0 {
