@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/mp4"
 )
 
 const (
@@ -159,11 +160,8 @@ func box(data []byte, _ int64) (int64, bool) {
 	if len(data) < minUnit {
 		return 0, false
 	}
-	size := int64(binary.BigEndian.Uint32(data))
-	if size == 1 {
-		size = int64(binary.BigEndian.Uint64(data[8:])) // one below 0 is none
-	}
-	return size, string(data[4:8]) == "moof"
+	kind, size, _ := mp4.Header(data) // one below 0 is none
+	return size, kind == "moof"
 }
 
 // element is one of EBML (RFC 8794, 4 to 6). Of Matroska's (RFC 9559, 5.1) the Segment holds

@@ -95,30 +95,41 @@ type box struct {
 	from, to int64
 }
 
+// A box begins with its length and its kind, and where that is 1 with a long length (4.2).
+const (
+	shortHeader = 8
+	longHeader  = 16
+)
+
+// Header returns the kind of the box that data, of 8 bytes at least, begins with, and how many
+// bytes it and its header have: a size of 0 reaches to the end of what it is in, one that is
+// less than the header is none.
+func Header(data []byte) (kind string, size, header int64) {
+	kind, size = string(data[4:8]), int64(binary.BigEndian.Uint32(data))
+	if size == 1 && len(data) >= longHeader {
+		return kind, int64(binary.BigEndian.Uint64(data[8:])), longHeader
+	}
+	return kind, size, shortHeader
+}
+
 // each calls do for each box between two positions.
 func (f *file) each(from, to int64, do func(box)) {
-	const short, long = 8, 16
-	for at := from; !f.failed && to-at >= short; {
-		var header [long]byte
-		n := min(long, to-at)
-		if _, err := f.r.ReadAt(header[:n], at); err != nil {
+	for at := from; !f.failed && to-at >= shortHeader; {
+		begin := make([]byte, min(longHeader, to-at))
+		if _, err := f.r.ReadAt(begin, at); err != nil {
 			f.failed = true
 			return
 		}
-		size, b := int64(binary.BigEndian.Uint32(header[:])), box{string(header[4:8]), at + short, 0}
-		switch {
-		case size == 0:
+		kind, size, header := Header(begin)
+		if size == 0 {
 			size = to - at
-		case size == 1 && n == long:
-			size, b.from = int64(binary.BigEndian.Uint64(header[8:])), at+long
 		}
-		if size < b.from-at || size > to-at {
+		if size < header || size > to-at {
 			f.failed = true
 			return
 		}
-		b.to = at + size
-		do(b)
-		at = b.to
+		do(box{kind, at + header, at + size})
+		at += size
 	}
 }
 
