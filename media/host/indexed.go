@@ -315,9 +315,6 @@ func (s *source) fetchPiece(track int, at int64) (*piece, error) {
 		}
 		return nil, errors.Join(errUnindexed, err)
 	}
-	if 2*len(data) < cap(data) { // the packets in it keep all
-		data = slices.Clone(data)
-	}
 	*p = piece{at: at, data: data}
 	if other := &x.pieces[1-track]; !x.needs(other) {
 		*other = piece{}

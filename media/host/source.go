@@ -287,11 +287,6 @@ func (s *source) feed() error {
 	if len(data) == 0 {
 		return s.sent(s.conn.sendJSON(kindEnd, endOf(err)))
 	}
-	if 2*len(data) < cap(data) { // the packets in it would keep all
-		lent := data
-		defer giveBack(lent)
-		data = slices.Clone(data)
-	}
 	s.window.add(s.at-int64(len(data)), data)
 	return s.sent(s.conn.send(kindBytes, data))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
@@ -69,7 +70,8 @@ func (b *supply) rewind() bool {
 }
 
 // next reads what is there of the bytes that are wanted, into a buffer that take returns for
-// so many. Without a byte there is an error, and no buffer.
+// so many. Packets keep the buffer: where less than half of it came, that has one of its own.
+// Without a byte there is an error, and no buffer.
 func (b *supply) next(take func(bytes int) []byte) ([]byte, error) {
 	if b.way.Bytes.Seekable() {
 		b.wait(tooEarly(b.fed-max(b.way.Bytes.Size(), 0), time.Since(b.begun)))
@@ -89,6 +91,10 @@ func (b *supply) next(take func(bytes int) []byte) ([]byte, error) {
 		return nil, cmp.Or(err, io.ErrNoProgress)
 	}
 	b.probe.came(n)
+	if 2*n < cap(buffer) {
+		defer giveBack(buffer)
+		return slices.Clone(buffer[:n]), nil
+	}
 	return buffer[:n], nil
 }
 
