@@ -190,8 +190,11 @@ func nicer() (int, error) {
 // niceFor is how nice a source that has behaved as c is opened; 0: as it is read. One of
 // which something has been given, or that has played, goes on where viewers may wait.
 func niceFor(c *media.Conduct, given bool) int {
+	if given || c.Proven() {
+		return 0
+	}
 	nice, err := nicer()
-	if given || c.Proven() || err != nil {
+	if err != nil {
 		return 0
 	}
 	return nice
