@@ -15,6 +15,15 @@ import (
 	"github.com/roomcast/roomcast/media/input"
 )
 
+// unavailableIsAwaited lets what is unavailable be tried each second, for 20 s; all else is
+// not tried again.
+func unavailableIsAwaited(k media.Kind) media.Retry {
+	if k == media.KindSourceUnavailable {
+		return media.Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
+	}
+	return media.Retry{}
+}
+
 // A server of live streams may answer while the sender is away: with nothing
 // but a header, or a playlist without a segment.
 func TestALiveSourceThatIsEmptyWhileItsSenderIsAwayIsWaitedFor(t *testing.T) {
@@ -25,12 +34,7 @@ func TestALiveSourceThatIsEmptyWhileItsSenderIsAwayIsWaitedFor(t *testing.T) {
 					ended := &media.Error{Kind: media.KindSourceUnavailable, Op: "read source", Err: errors.New("reset")}
 					return fakesource.Source{Of: fakesource.Stream(time.Minute), FailAt: 5 * time.Second, Err: ended}
 				})
-				s.job.Retry = func(k media.Kind) media.Retry {
-					if k == media.KindSourceUnavailable {
-						return media.Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
-					}
-					return media.Retry{}
-				}
+				s.job.Retry = unavailableIsAwaited
 				opens := 0
 				err := s.playFrom(t.Context(), func(ctx context.Context, r media.SourceRequest) (media.Source, error) {
 					if opens++; opens > 1 && opens < 5 {
@@ -80,12 +84,7 @@ func TestALiveSourceThatIsNoMediaInMidPlayIsTriedAgainWithPatience(t *testing.T)
 			synctest.Test(t, func(t *testing.T) {
 				opens := 0
 				s := newStage(nil)
-				s.job.Retry = func(k media.Kind) media.Retry {
-					if k == media.KindSourceUnavailable {
-						return media.Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
-					}
-					return media.Retry{}
-				}
+				s.job.Retry = unavailableIsAwaited
 				begin := time.Now()
 				err := s.playFrom(t.Context(), func(ctx context.Context, r media.SourceRequest) (media.Source, error) {
 					source, _ := script{info: fakesource.Stream(time.Minute), pictures: moving(0, 60), timed: true}.open(ctx, r)
@@ -123,12 +122,7 @@ func TestASourceThatWasThereBeforeIsWaitedFor(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(whole(5 * time.Second))
 				s.job.WasLive, s.job.Before = before.WasLive, before.Before
-				s.job.Retry = func(k media.Kind) media.Retry {
-					if k == media.KindSourceUnavailable {
-						return media.Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
-					}
-					return media.Retry{}
-				}
+				s.job.Retry = unavailableIsAwaited
 				begin := time.Now()
 				err := s.playFrom(t.Context(), func(context.Context, media.SourceRequest) (media.Source, error) {
 					return nil, &media.Error{Kind: media.KindSourceNotFound, Op: "open source", Err: errors.New("HTTP 404")}
@@ -151,13 +145,10 @@ func TestAHostThatWasThereBeforeIsWaitedFor(t *testing.T) {
 					s := newStage(whole(5 * time.Second))
 					s.job.WasLive = before
 					s.job.Retry = func(k media.Kind) media.Retry {
-						if k == media.KindSourceUnavailable {
-							return media.Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
-						}
 						if k == media.KindSourceHost { // tasks.RetryOf's
 							return media.Retry{First: 4 * time.Second, Max: 8 * time.Second, For: 8 * time.Second}
 						}
-						return media.Retry{}
+						return unavailableIsAwaited(k)
 					}
 					begin, tries := time.Now(), 0
 					err := s.playFrom(t.Context(), func(context.Context, media.SourceRequest) (media.Source, error) {
@@ -191,12 +182,7 @@ func TestALiveSourceThatRefusesWhereItPlayedIsWaitedFor(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newStage(whole(5 * time.Second))
 					s.job.WasLive = played
-					s.job.Retry = func(k media.Kind) media.Retry {
-						if k == media.KindSourceUnavailable {
-							return media.Retry{First: time.Second, Max: time.Second, For: 20 * time.Second}
-						}
-						return media.Retry{}
-					}
+					s.job.Retry = unavailableIsAwaited
 					begin := time.Now()
 					err := s.playFrom(t.Context(), func(context.Context, media.SourceRequest) (media.Source, error) {
 						return nil, &media.Error{Kind: kind, Op: "open source", Err: errors.New("it refuses")}
