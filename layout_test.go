@@ -50,12 +50,15 @@ var layers = []layer{
 	{"media/clock", "media media/bitstream", "times know nothing of who reads them"},
 	{"media/source", "media media/bitstream media/clock media/source/* media/rtmp/peer", "it hands a source to what plays its kind"},
 	{"media/libav", "media media/bitstream media/clock media/still", "an adapter imports only its parent, and what all sources are made with"},
-	{"media/host", "media media/bitstream media/mp4 media/still", "an adapter imports only its parent, and what all sources are made with"},
+	{"media/host", "media media/bitstream media/mp4 media/offheap media/still", "an adapter imports only its parent, and what all sources are made with"},
+	{"media/bitstream", "media media/offheap", "it looks at one packet after the other"},
+	{"media/mp4", "media media/offheap", "it looks at a file's tables alone"},
+	{"media/offheap", "", "it is memory"},
 	{"media/rtmp", "media media/rtmp/peer", "an adapter imports only its parent and its parts"},
 	{"media/*", "media", "an adapter imports only its parent"},
 	{"media/rtmp/peer", "media", "it is told what to answer over"},
 	{"media/source/*", "media media/bitstream media/clock", "it is told who makes its connections and demuxes"},
-	{"media", "", "media stands at the bottom"},
+	{"media", "media/offheap", "media stands at the bottom"},
 	{"internal/*", "internal/* media", "internal is shared by mains and knows no domain but media.Secret"},
 }
 

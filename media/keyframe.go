@@ -1,44 +1,48 @@
 package media
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/roomcast/roomcast/media/offheap"
+)
 
 // Keyframe is a picture as a room was given it, which can be decoded without
 // any other.
 type Keyframe struct {
 	Number int64  // counts those of an attempt; 0: there was none
-	Data   []byte // H.264 in FLV's form; nobody's to change
+	Data   []byte // H.264 in FLV's form
 	Config []byte // its decoder configuration, avcC
 }
 
-// mostKeyframe is how many bytes of a keyframe are kept, which each push does all
-// the time: one of 4K has less, and a source that sends more has no preview.
-const mostKeyframe = 2 << 20
-
-// LastKeyframe has the newest keyframe that a Job's room has taken. It copies
-// nothing. It may be used from several goroutines; nil keeps nothing.
+// LastKeyframe has a copy of the newest keyframe that a Job's room has taken: a slice would
+// keep all that was read with it. It may be used from several goroutines.
 type LastKeyframe struct {
-	mu     sync.Mutex
-	number int64
-	last   Keyframe
+	mu   sync.Mutex
+	last Keyframe       // without Data
+	data *offheap.Bytes // nil: there was none
+	size int
 }
 
-// Get returns the newest one; its Number is 0 when it was too large to be kept.
+// Get returns the newest one.
 func (l *LastKeyframe) Get() Keyframe {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.last
+	k := l.last
+	if l.data != nil {
+		k.Data = l.data.Copy(0, l.size)
+	}
+	return k
 }
 
 // Set takes the next one.
 func (l *LastKeyframe) Set(data, config []byte) {
-	if l == nil {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.number++
-	l.last = Keyframe{}
-	if len(data) <= mostKeyframe {
-		l.last = Keyframe{Number: l.number, Data: data, Config: config}
+	if l.data == nil {
+		l.data = offheap.NewBytes()
 	}
+	l.data.Reset()
+	l.data.Append(data)
+	l.size = len(data)
+	l.last.Number, l.last.Config = l.last.Number+1, config
 }

@@ -135,9 +135,6 @@ func (w *Worker) newAttempt(l Lease, c Claimed) *attempt {
 	a.secrets.sealed, a.metrics = c.Envelope, w.Metrics
 	a.log, a.askRenew = w.Log.With("push_id", l.ID, "epoch", l.Epoch, "room_id", c.Push.Spec.RoomID), func() { w.askRenewOf(l.ID) }
 	a.meter = media.NewMeter(0)
-	if w.Pictures != nil {
-		a.pictures.keyframe = &media.LastKeyframe{}
-	}
 	a.meter.GoOnFrom(lastProgress(c.Push))
 	return a
 }

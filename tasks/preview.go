@@ -112,7 +112,7 @@ func (p previews) want(watched []*attempt) {
 // pictures are an attempt's keyframes and what was made of them. But for the keyframe
 // only who makes previews uses them.
 type pictures struct {
-	keyframe *media.LastKeyframe // nil: no previews are made
+	keyframe media.LastKeyframe
 	Preview
 	number   int64     // of the keyframe
 	tried    time.Time // when a preview was made or kept last
@@ -141,14 +141,23 @@ func (w *Worker) makePreviews(ctx context.Context) {
 	}
 }
 
+// mostKeyframe is how many bytes a keyframe may have for a preview: one of 4K has less.
+const mostKeyframe = 2 << 20
+
 // showPreview keeps a preview of a's newest keyframe in the store, if that is due.
 func (w *Worker) showPreview(ctx context.Context, a *attempt) {
-	s, begin, k := &a.pictures, time.Now(), a.pictures.keyframe.Get()
+	s, begin := &a.pictures, time.Now()
 	const early = renewEvery / 2 // renews are no clockwork
-	if s.poisoned || k.Number == 0 || begin.Sub(s.tried) < previewEvery-early {
+	if s.poisoned || begin.Sub(s.tried) < previewEvery-early {
 		return
 	}
-	s.tried = begin
+	k := s.keyframe.Get()
+	if k.Number == 0 {
+		return
+	}
+	if s.tried = begin; len(k.Data) > mostKeyframe {
+		return
+	}
 	if k.Number != s.number {
 		jpeg, err := w.Pictures.Picture(k)
 		s.number, s.Preview, s.poisoned = k.Number, Preview{JPEG: jpeg, At: time.Now()}, media.KindOf(err) == media.KindSourcePoisoned

@@ -20,6 +20,7 @@ type studio struct {
 	mu    sync.Mutex
 	took  time.Duration // what a picture takes
 	err   error
+	key   []byte // of a push
 	made  int
 	saved []saved
 }
@@ -64,7 +65,7 @@ func watchedWorld(t *testing.T, s *studio, gop time.Duration, ids ...string) (w 
 	source := func(ctx context.Context, job media.Job) error {
 		job.Observer.Publishing()
 		for {
-			job.Keyframe.Set(nil, nil)
+			job.Keyframe.Set(s.key, nil)
 			select {
 			case <-time.After(gop):
 			case <-ctx.Done():
@@ -124,6 +125,21 @@ func TestWhoLooksGetsAPictureWithinASecondAndThenEveryTwo(t *testing.T) {
 		made, _ = s.did()
 		require.Equal(t, 6, made, "nobody looks any more")
 	})
+}
+
+func TestOfAHugeKeyframeNoPictureIsMade(t *testing.T) {
+	for want, size := range []int{mostKeyframe + 1, mostKeyframe} {
+		synctest.Test(t, func(t *testing.T) {
+			s := studio{key: make([]byte, size)}
+			w, play := watchedWorld(t, &s, time.Hour, "a")
+			defer w.close()
+			play("a")
+			w.store.set(func(s *fakeStore) { s.verdicts["a"] = Watched })
+			time.Sleep(20 * time.Second)
+			made, _ := s.did()
+			require.Equal(t, want, made)
+		})
+	}
 }
 
 func TestAPictureThatStandsIsKeptAndNotMadeAgain(t *testing.T) {

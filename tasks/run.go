@@ -65,7 +65,7 @@ func (w *Worker) job(a *attempt, start time.Duration) media.Job {
 		Start:       start, Options: spec.Options, Stood: lastProgress(a.push),
 		WasLive: a.wasLive(),
 		Meter:   a.meter, Observer: a, Retry: w.retryOf(a), Log: a.log,
-		Keyframe: a.pictures.keyframe,
+		Keyframe: &a.pictures.keyframe,
 		Asks: media.Asks{MayOpenRoom: func(ctx context.Context) (context.Context, context.CancelFunc, error) {
 			return a.age.whileFresh(ctx, w.Lease, a.askRenew)
 		}},

@@ -1,9 +1,11 @@
 package bitstream
 
 import (
+	"slices"
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/offheap"
 )
 
 // Limits of what is kept of a video to begin decoding with. Few pictures are
@@ -18,21 +20,62 @@ const (
 // decoder can begin in the middle of it. A GOP beyond the limits is not kept at
 // all.
 type GOP struct {
-	Packets []media.Packet
-	bytes   int
-	over    bool
+	kept []kept
+	data *offheap.Bytes // of all
+	size int            // bytes
+	over bool
 }
 
+// kept is a packet whose bytes stand elsewhere.
+type kept struct {
+	packet media.Packet
+	at, n  int
+}
+
+// Add keeps a copy of p.
 func (b *GOP) Add(p media.Packet) {
 	if p.Keyframe {
-		clear(b.Packets)
-		b.Packets, b.bytes, b.over = b.Packets[:0], 0, false
+		b.forget()
+		b.over = false
 	}
-	if b.over || (len(b.Packets) == 0 && !p.Keyframe) {
+	if b.over || (len(b.kept) == 0 && !p.Keyframe) {
 		return
 	}
-	b.Packets, b.bytes = append(b.Packets, p), b.bytes+len(p.Data)
-	if b.bytes > gopBytes || len(b.Packets) > gopFew && p.DTS-b.Packets[0].DTS > gopSpan {
-		b.Packets, b.over = nil, true
+	if b.data == nil {
+		b.data = offheap.NewBytes()
 	}
+	k := kept{packet: p, at: b.data.Append(p.Data), n: len(p.Data)}
+	k.packet.Data = nil
+	b.kept, b.size = append(b.kept, k), b.size+k.n
+	if b.size > gopBytes || len(b.kept) > gopFew && p.DTS-b.kept[0].packet.DTS > gopSpan {
+		b.forget()
+		b.over = true
+	}
+}
+
+func (b *GOP) forget() {
+	clear(b.kept)
+	b.kept, b.size = b.kept[:0], 0
+	if b.data != nil {
+		b.data.Reset()
+	}
+}
+
+// Empty says whether a decoder cannot begin: nothing is kept.
+func (b *GOP) Empty() bool { return len(b.kept) == 0 }
+
+// Has says whether the picture is kept that is shown at pts.
+func (b *GOP) Has(pts time.Duration) bool {
+	return slices.ContainsFunc(b.kept, func(k kept) bool { return k.packet.PTS == pts })
+}
+
+// Packets returns what is kept. It is the caller's.
+func (b *GOP) Packets() []media.Packet {
+	packets := make([]media.Packet, 0, len(b.kept))
+	for _, k := range b.kept {
+		p := k.packet
+		p.Data = b.data.Copy(k.at, k.n)
+		packets = append(packets, p)
+	}
+	return packets
 }

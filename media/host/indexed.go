@@ -10,6 +10,7 @@ import (
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/bitstream"
 	"github.com/roomcast/roomcast/media/mp4"
+	"github.com/roomcast/roomcast/media/offheap"
 )
 
 const (
@@ -36,14 +37,14 @@ type index struct {
 	finds  int  // since the host has begun
 	leads  bool // no host has the file
 	pieces [2]piece
-	sparse bool    // little of the last piece was used
-	memory offHeap // of the tables
+	sparse bool           // little of the last piece was used
+	memory offheap.Memory // of the tables
 }
 
 // unindex leaves the rest of the source to hosts.
 func (s *source) unindex() {
 	if s.index != nil {
-		s.index.memory.free()
+		s.index.memory.Free()
 	}
 	s.index = nil
 }
@@ -73,8 +74,8 @@ func newIndex(file *passed, size int64, info media.SourceInfo) *index {
 		}
 	}
 	var err error
-	if x.tables, err = mp4.Read(file, size, x.memory.take); err != nil {
-		x.memory.free()
+	if x.tables, err = mp4.Read(file, size, &x.memory); err != nil {
+		x.memory.Free()
 		return nil
 	}
 	return x
@@ -123,7 +124,7 @@ func (s *source) lead() bool {
 	if s.way.Onward != nil {
 		s.way.Onward()
 	}
-	x.leads = true
+	x.leads, s.packets = true, nil
 	w := &s.window
 	left, given := w.borders()
 	x.pieces = [2]piece{{at: left, data: w.left}, {at: given, data: w.given, used: w.kept}}

@@ -4,7 +4,7 @@ import (
 	"io"
 	"slices"
 
-	"golang.org/x/sys/unix"
+	"github.com/roomcast/roomcast/media/offheap"
 )
 
 // mostPassed bounds what is kept of a file's bytes until it is known where its tables are.
@@ -14,7 +14,7 @@ const mostPassed = 48 << 20
 type passed struct {
 	pieces []piece
 	bytes  int
-	memory offHeap
+	memory offheap.Memory
 	off    bool // nothing is kept
 }
 
@@ -28,7 +28,7 @@ func (f *passed) add(at int64, data []byte) {
 		f.forget()
 		return
 	}
-	kept := f.memory.take(len(data))
+	kept := f.memory.Take(len(data))
 	copy(kept, data)
 	f.pieces = append(f.pieces, piece{at: at, data: kept})
 }
@@ -36,7 +36,7 @@ func (f *passed) add(at int64, data []byte) {
 // forget keeps nothing from now on.
 func (f *passed) forget() {
 	if f != nil {
-		f.memory.free()
+		f.memory.Free()
 		*f = passed{off: true}
 	}
 }
@@ -73,29 +73,4 @@ func (p *piece) has(at int64, n int) []byte {
 	from := int(at - p.at)
 	to := min(from+n, len(p.data))
 	return p.data[from:to:to]
-}
-
-// offHeap is memory outside of Go's heap, where each byte would count twice: the collector
-// runs when the heap has doubled.
-type offHeap [][]byte
-
-// leastMapped is how many bytes are kept there, at least.
-const leastMapped = 8 << 10
-
-// take returns so many bytes, which live until free.
-func (m *offHeap) take(bytes int) []byte {
-	if bytes >= leastMapped {
-		if b, err := unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err == nil {
-			*m = append(*m, b)
-			return b
-		}
-	}
-	return make([]byte, bytes)
-}
-
-func (m *offHeap) free() {
-	for _, b := range *m {
-		_ = unix.Munmap(b)
-	}
-	*m = nil
 }

@@ -117,7 +117,7 @@ func (q *Queue) dropLocked(isKey bool) {
 // compactLocked takes back what has been read: a queue that is never empty
 // would grow for ever.
 func (q *Queue) compactLocked() {
-	if len(q.packets) < cap(q.packets) || q.head < len(q.packets)/2 {
+	if len(q.packets) < cap(q.packets) || q.head < len(q.packets)/4 {
 		return
 	}
 	n := copy(q.packets, q.packets[q.head:])

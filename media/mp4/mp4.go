@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/offheap"
 )
 
 // ErrNotPlain says that a file is none, or has more to it than sample tables.
@@ -28,63 +29,31 @@ const (
 	mostDelta  = 1 << 28
 )
 
-// Track is one of a file's tracks. Its times are in units of 1/Scale s, from the
-// begin of its media: no edit has moved them.
-type Track struct {
-	Type  media.MediaType
-	Scale int64
-
-	count   int
-	sizes   []byte // stsz: of each sample
-	chunks  []byte // stco or co64: where each begins
-	wide    bool   // co64
-	samples []byte // stsc: how many are in a chunk, from which on
-	steps   []byte // stts: how many have which duration
-	shifts  []byte // ctts: how many have which distance from DTS to PTS; empty: 0
-	keys    []byte // stss: numbers of the keyframes
-	allKeys bool   // there is no such table
-
-	edit struct{ from, length int64 } // of the media, in units of the media and the film
-	film int64                        // units in a second of the film
-}
-
-// Sample is one coded frame.
-type Sample struct {
-	Offset        int64 // of its first byte in the file
-	Size          int   // bytes
-	DTS, Duration int64 // in units of the Track's scale
-	Shift         int64 // PTS - DTS, the same way
-	Keyframe      bool
-}
-
 // Read returns the tracks of pictures and sound of a file of so many bytes, of which
 // r need not have more than its boxes but for mdat. All else, and what r has not, is ErrNotPlain.
-// The tables are in what memory returns for so many bytes, and are read from there as long
-// as a Track or a Cursor is used.
-func Read(r io.ReaderAt, size int64, memory func(bytes int) []byte) ([]*Track, error) {
-	f := &file{r: r, size: size, memory: memory}
+// The samples are kept in memory, and read from there as long as a Track or a Cursor is used.
+func Read(r io.ReaderAt, size int64, memory *offheap.Memory) ([]*Track, error) {
+	f := &file{r: r, size: size}
+	defer f.memory.Free()
 	f.each(0, size, func(b box) {
 		if b.kind == "moov" && f.tracks == nil {
 			f.movie(b)
 		}
 	})
-	for _, t := range f.tracks {
-		f.plain(t.valid(size))
-	}
 	if f.failed || len(f.tracks) == 0 {
 		return nil, ErrNotPlain
 	}
-	return f.tracks, nil
+	return pack(f.tracks, size, memory)
 }
 
 // file is a file that is read. What is not plain fails it for good.
 type file struct {
 	r      io.ReaderAt
 	size   int64
-	memory func(int) []byte
+	memory offheap.Memory // of the tables
 	failed bool
 	taken  int // bytes of tables
-	tracks []*Track
+	tracks []*tables
 }
 
 func (f *file) plain(is bool) { f.failed = f.failed || !is }
@@ -140,7 +109,7 @@ func (f *file) bytes(b box, least int) []byte {
 		f.failed = true
 		return make([]byte, least)
 	}
-	data := f.memory(int(n))
+	data := f.memory.Take(int(n))
 	_, err := f.r.ReadAt(data, b.from)
 	f.plain(err == nil)
 	return data
@@ -191,8 +160,8 @@ func (f *file) movie(moov box) {
 }
 
 // track reads a track, nil when it is neither a picture nor a sound, or not plain itself.
-func (f *file) track(trak box, film int64) *Track {
-	t := &Track{allKeys: true, film: film}
+func (f *file) track(trak box, film int64) *tables {
+	t := &tables{Track: &Track{}, allKeys: true, film: film}
 	of, odd := "", film == 0
 	t.edit.length = math.MaxInt64
 	inside := map[string]bool{"mdia": true, "minf": true, "stbl": true, "edts": true}
@@ -255,7 +224,7 @@ func (f *file) track(trak box, film int64) *Track {
 var codings = []string{"avc1", "hvc1", "hev1", "mp4a"}
 
 // edits reads an edit list of one part at most, behind a time of nothing. All others are false.
-func (f *file) edits(b box, t *Track) bool {
+func (f *file) edits(b box, t *tables) bool {
 	entry := 12
 	if f.bytes(b, full)[0] == 1 {
 		entry = 20

@@ -15,6 +15,7 @@ type absence struct {
 	times    *timeline
 	mux      *mux
 	progress *progress
+	keyframe *media.LastKeyframe
 
 	last lastSent
 	away bool // the source is being opened again
@@ -29,9 +30,9 @@ var errHeld = errors.New("something is shown meanwhile")
 
 // lastSent is what a room has taken last, and when.
 type lastSent struct {
-	at  time.Time     // zero: nothing
-	dts time.Duration // room time
-	key media.Packet  // the last keyframe
+	at    time.Time     // zero: nothing
+	dts   time.Duration // room time
+	keyed bool          // Config.Keyframe is of the source
 	// picture is the room time at which the last picture was shown, sound the one at
 	// which the last sound ended.
 	picture, sound time.Duration
@@ -48,7 +49,7 @@ func (l *lastSent) note(p *media.Packet, now time.Time) {
 	}
 	l.at, l.dts = now, p.DTS
 	if p.Kind == media.Video && p.Keyframe {
-		l.key = *p
+		l.keyed = true
 	}
 }
 
@@ -73,9 +74,10 @@ func (a *absence) next() time.Duration { return max(0, holdEvery-time.Since(a.la
 // hold makes up what is shown and heard until now, and says whether that is anything.
 func (a *absence) hold() bool {
 	t := a.last.dts + time.Since(a.last.at)
-	if key := a.last.key; key.Data != nil {
+	if a.last.keyed {
 		picture := a.tracks.picture()
 		for at := max(a.last.picture, t-clock.MaxForward) + clock.FrameHold; at <= t; at += clock.FrameHold {
+			key := a.keyframe.Get()
 			p := media.Packet{PTS: at, DTS: at, Duration: clock.FrameHold, Keyframe: true, Data: key.Data}
 			p.Origin, p.Config = media.Held, key.Config // it may be another than that of what comes
 			a.mux.give(media.Video, p)

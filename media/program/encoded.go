@@ -211,7 +211,7 @@ func (e *encodedTrack) refill() (all []media.Packet, err error) {
 		return nil, nil
 	}
 	e.hold.emptied = false
-	for _, p := range e.hold.gop.Packets {
+	for _, p := range e.hold.gop.Packets() {
 		out, err := e.coder.Transcode(p)
 		if all = append(all, e.hold.passed(out)...); err != nil {
 			return all, err
@@ -288,8 +288,5 @@ func (s *frameHold) settle() {
 
 // mayEmpty says whether the decoder can get all again that is shown after t.
 func (s *frameHold) mayEmpty(t time.Duration) bool {
-	kept := func(pts time.Duration) bool {
-		return slices.ContainsFunc(s.gop.Packets, func(p media.Packet) bool { return p.PTS == pts })
-	}
-	return len(s.gop.Packets) > 0 && !slices.ContainsFunc(s.inside, func(pts time.Duration) bool { return pts > t && !kept(pts) })
+	return !s.gop.Empty() && !slices.ContainsFunc(s.inside, func(pts time.Duration) bool { return pts > t && !s.gop.Has(pts) })
 }

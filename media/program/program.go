@@ -52,6 +52,7 @@ type Config struct {
 	Retry       media.RetryPolicy
 	WasLive     bool // to an attempt before
 	Meter       *media.Meter
+	Keyframe    *media.LastKeyframe // the last one that a room has taken
 	Observer    media.Observer
 	Fits        func() error // media.Job's
 }
@@ -71,7 +72,7 @@ func New(cfg Config, job media.Job) *Program {
 	pg.catchUp = catchUp{tracks: &pg.tracks, times: &pg.times, coverage: &pg.coverage, commands: &pg.commands, playlist: &pg.playlist}
 	pg.mux = mux{tracks: &pg.tracks, times: &pg.times, coverage: &pg.coverage, catchUp: &pg.catchUp, commands: &pg.commands, playlist: &pg.playlist}
 	pg.hold = pictureHold{tracks: &pg.tracks, times: &pg.times, mux: &pg.mux}
-	pg.absence = absence{tracks: &pg.tracks, times: &pg.times, mux: &pg.mux, progress: &pg.progress}
+	pg.absence = absence{tracks: &pg.tracks, times: &pg.times, mux: &pg.mux, progress: &pg.progress, keyframe: cfg.Keyframe}
 	pg.coverage.goOnFrom(job.Stood)
 	return pg
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -353,7 +352,7 @@ func (ts *roomTracks) put(ctx context.Context, kind media.MediaType, p media.Pac
 // change re-encodes from here on, beginning to decode at the last keyframe.
 // With p nil nothing follows yet.
 func (ts *roomTracks) change(ctx context.Context, kind media.MediaType, reason string, p *media.Packet) ([]media.Packet, error) {
-	packets := slices.Clone(ts.of[kind].copied.gop.Packets)
+	packets := ts.of[kind].copied.gop.Packets()
 	switch {
 	case p != nil && p.Keyframe: // a decoder can begin here, and could not with what was before another configuration
 		packets = []media.Packet{*p}

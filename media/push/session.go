@@ -31,6 +31,9 @@ type session struct {
 // newSession returns the session of a job that is played into rooms. Its end is to be set.
 func newSession(ctx context.Context, p *Pusher, job media.Job, rooms []outlet.Config) *session {
 	job.Source.Log, job.Source.Came, job.Source.Conduct = job.Log, job.Meter.SourceGives, &media.Conduct{}
+	if job.Keyframe == nil {
+		job.Keyframe = &media.LastKeyframe{}
+	}
 	s := &session{job: job}
 	s.troubled.Store(true)
 	told := observer{job.Observer, &s.troubled}
@@ -40,7 +43,7 @@ func newSession(ctx context.Context, p *Pusher, job media.Job, rooms []outlet.Co
 	s.outlets = outlet.NewGroup(rooms, job.Stood.Played)
 	cfg := program.Config{
 		Opener: p.Opener, Source: job.Source, Options: job.Options, Unconfirmed: s.outlets.Unconfirmed, Together: s.together, Rules: p.Door.Rules(),
-		Retry: job.Retry, WasLive: job.WasLive, Meter: job.Meter, Observer: told, Fits: job.Fits,
+		Retry: job.Retry, WasLive: job.WasLive, Meter: job.Meter, Keyframe: job.Keyframe, Observer: told, Fits: job.Fits,
 	}
 	if p.Transcoders != nil {
 		cfg.Transcoders = p.Transcoders.With(ctx, job.Log, job.Source.Conduct)
