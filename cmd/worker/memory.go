@@ -22,13 +22,22 @@ func (workerMemory) Free() {
 	debug.FreeOSMemory()
 }
 
-// boundMemory reads how much memory there is and bounds Go's part of it, unless
-// the operator has. That of the hosts counts.
+// gcPercent is by how much Go's heap grows before it is collected. docs/scaling.md has what
+// it costs.
+const gcPercent = 60
+
+// boundMemory reads how much memory there is and bounds Go's part of it, and how much of
+// that lies about, unless the operator has. That of the hosts counts.
 func boundMemory(cfg config.Config, environ []string, hosts *host.Pool, log *slog.Logger) workerMemory {
 	g := memory.New(int64(cfg.WorkerMemory))
 	g.Others = func() int64 { return hosts.Stats().Memory }
-	own := slices.ContainsFunc(environ, func(s string) bool { return strings.HasPrefix(s, "GOMEMLIMIT=") })
-	if g.Limit() > 0 && !own {
+	own := func(name string) bool {
+		return slices.ContainsFunc(environ, func(s string) bool { return strings.HasPrefix(s, name+"=") })
+	}
+	if !own("GOGC") {
+		debug.SetGCPercent(gcPercent)
+	}
+	if g.Limit() > 0 && !own("GOMEMLIMIT") {
 		debug.SetMemoryLimit(g.GoLimit())
 	}
 	if g.Limit() > 0 {
