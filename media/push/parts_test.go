@@ -216,13 +216,13 @@ func (m *madeOf) holes(s *stage, plays, breaks time.Duration) (found []string) {
 	end := plays * (m.info.Duration - m.begins())
 	most := [2]time.Duration{clock.LongestStand + fakesource.Frame, (100 * time.Millisecond) + 22*time.Millisecond}
 	for kind := range m.shown {
-		last := time.Duration(0)
+		last, sent := time.Duration(0), time.Duration(0)
 		for _, a := range s.room.of(kind) {
-			opened := breaks > 0 && last <= breaks && a.PTS >= breaks // viewers have to come again
+			opened := breaks > 0 && sent <= breaks && a.PTS >= breaks // viewers have to come again
 			if a.PTS-last > most[kind] && !opened {
 				found = append(found, fmt.Sprintf("%v: nothing from %v until %v", media.MediaType(kind), last, a.PTS))
 			}
-			last = a.PTS
+			last, sent = a.PTS, a.DTS
 		}
 		if s.room.dials == 1 && (end-last).Abs() > most[kind]+plays*fakesource.Frame {
 			found = append(found, fmt.Sprintf("%v: the last is at %v, not before %v", media.MediaType(kind), last, end))
