@@ -40,16 +40,17 @@ func (b *GOP) Add(p media.Packet) {
 	if b.over || (len(b.kept) == 0 && !p.Keyframe) {
 		return
 	}
+	if b.size+len(p.Data) > gopBytes || len(b.kept) >= gopFew && p.DTS-b.kept[0].packet.DTS > gopSpan {
+		b.Reset()
+		b.over = true
+		return
+	}
 	if b.data == nil {
 		b.data = offheap.NewBytes()
 	}
 	k := kept{packet: p, at: b.data.Append(p.Data), n: len(p.Data)}
 	k.packet.Data = nil
 	b.kept, b.size = append(b.kept, k), b.size+k.n
-	if b.size > gopBytes || len(b.kept) > gopFew && p.DTS-b.kept[0].packet.DTS > gopSpan {
-		b.Reset()
-		b.over = true
-	}
 }
 
 // Reset forgets all.
