@@ -35,10 +35,14 @@ type kept struct {
 // Add keeps a copy of p.
 func (b *GOP) Add(p media.Packet) {
 	if p.Keyframe {
-		b.forget()
-		b.over = false
+		b.Reset()
 	}
 	if b.over || (len(b.kept) == 0 && !p.Keyframe) {
+		return
+	}
+	if b.size+len(p.Data) > gopBytes || len(b.kept) >= gopFew && p.DTS-b.kept[0].packet.DTS > gopSpan {
+		b.Reset()
+		b.over = true
 		return
 	}
 	if b.data == nil {
@@ -47,15 +51,12 @@ func (b *GOP) Add(p media.Packet) {
 	k := kept{packet: p, at: b.data.Append(p.Data), n: len(p.Data)}
 	k.packet.Data = nil
 	b.kept, b.size = append(b.kept, k), b.size+k.n
-	if b.size > gopBytes || len(b.kept) > gopFew && p.DTS-b.kept[0].packet.DTS > gopSpan {
-		b.forget()
-		b.over = true
-	}
 }
 
-func (b *GOP) forget() {
+// Reset forgets all.
+func (b *GOP) Reset() {
 	clear(b.kept)
-	b.kept, b.size = b.kept[:0], 0
+	b.kept, b.size, b.over = b.kept[:0], 0, false
 	if b.data != nil {
 		b.data.Reset()
 	}

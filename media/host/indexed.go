@@ -38,7 +38,7 @@ type index struct {
 	leads  bool // no host has the file
 	pieces [2]piece
 	sparse bool           // little of the last piece was used
-	memory offheap.Memory // of the tables
+	memory offheap.Memory // of the samples
 }
 
 // unindex leaves the rest of the source to hosts.
@@ -163,14 +163,11 @@ func (x *index) find(t *indexed, p *media.Packet) bool {
 	if x.finds++; x.finds > mostFinds {
 		return false
 	}
-	for _, table := range x.tables {
-		if c, ok := table.Find(p.Offset); ok {
-			t.table, t.cursor = table, c
-			t.advance()
-			return true
-		}
+	if t.table, t.cursor = mp4.Find(x.tables, p.Offset); t.table == nil {
+		return false
 	}
-	return false
+	t.advance()
+	return true
 }
 
 func (t *indexed) advance() {

@@ -36,8 +36,8 @@ func FuzzRead(f *testing.F) {
 				require.Positive(t, s.Size)
 				require.LessOrEqual(t, s.Offset+int64(s.Size), int64(len(file))+1<<20)
 				require.GreaterOrEqual(t, s.DTS, last)
-				found, ok := track.Find(s.Offset)
-				require.True(t, ok)
+				of, found := Find(tracks, s.Offset)
+				require.NotNil(t, of)
 				same, _ := found.Next()
 				require.Equal(t, s.Offset, same.Offset)
 				last = s.DTS

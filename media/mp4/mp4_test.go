@@ -1,6 +1,7 @@
 package mp4
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
@@ -82,4 +83,47 @@ func TestSamplesAreThoseOfTheTables(t *testing.T) {
 			require.True(t, w.over() && !more)
 		}
 	}
+}
+
+// Tracks that lie in the same place of a file take more to tell of than their tables have.
+func TestSamplesThatTakeMoreThanTablesMayAreNotPlain(t *testing.T) {
+	const tracks, samples = 16, 500_000
+	sizes := bytes.Repeat(words(mostSample, mostSample-1), samples/2)
+	var all []*tables
+	for range tracks {
+		table := &tables{
+			Track: &Track{Scale: 1}, film: 1, count: samples, sizes: sizes, chunks: words(0), samples: words(1, samples, 1), steps: words(samples, 1), allKeys: true,
+		}
+		table.edit.length = math.MaxInt64
+		all = append(all, table)
+	}
+	var memory offheap.Memory
+	defer memory.Free()
+	_, err := pack(all, math.MaxInt64, &memory)
+	require.ErrorIs(t, err, ErrNotPlain)
+	require.LessOrEqual(t, len(memory), mostTables/blockBytes+1)
+}
+
+// What is not there is looked for once, however many tracks there are.
+func TestASampleIsFoundInWhicheverTrackHasIt(t *testing.T) {
+	var all []*tables
+	for i := range uint32(3) {
+		table := &tables{Track: &Track{Scale: 1}, film: 1, count: 2, sizes: words(1, 1), chunks: words(i, 10-i), samples: words(1, 1, 1), steps: words(2, 1), allKeys: true}
+		table.edit.length = math.MaxInt64
+		all = append(all, table)
+	}
+	var memory offheap.Memory
+	defer memory.Free()
+	tracks, err := pack(all, 20, &memory)
+	require.NoError(t, err)
+	for i, track := range tracks {
+		for n, offset := range []int64{int64(i), int64(10 - i)} {
+			of, c := Find(tracks, offset)
+			require.Same(t, track, of)
+			s, _ := c.Next()
+			require.Equal(t, Sample{Offset: offset, Size: 1, DTS: int64(n), Duration: 1, Keyframe: true}, s)
+		}
+	}
+	of, _ := Find(tracks, 5)
+	require.Nil(t, of)
 }

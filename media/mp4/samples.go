@@ -82,6 +82,9 @@ func pack(all []*tables, size int64, memory *offheap.Memory) ([]*Track, error) {
 		if n%(1<<16) == 0 {
 			runtime.Gosched() // others go first
 		}
+		if len(f.blocks) > mostTables/blockBytes { // only what jumps about takes more than its tables
+			return nil, ErrNotPlain
+		}
 		i := slices.MinFunc(left, func(a, b int) int { return int(walks[a].next.Offset - walks[b].next.Offset) })
 		s := walks[i].next
 		f.add(i, s, end, &paces[i], memory)
@@ -152,24 +155,38 @@ type Cursor struct {
 // Begin returns a cursor before the first sample.
 func (t *Track) Begin() Cursor { return Cursor{track: t} }
 
-// Find returns a cursor before the sample that begins at an offset, false when there is none.
-func (t *Track) Find(offset int64) (Cursor, bool) {
-	for c := t.Begin(); ; {
+// Find returns the track of those of a file that has a sample which begins at an offset, and a
+// cursor before it; nil when none has.
+func Find(tracks []*Track, offset int64) (*Track, Cursor) {
+	all := Cursor{}
+	s, of := all.next(tracks[0].file)
+	for of != nil && s.Offset != offset {
+		s, of = all.next(tracks[0].file)
+	}
+	if of == nil {
+		return nil, Cursor{}
+	}
+	for c := of.Begin(); ; {
 		at := c
-		s, ok := c.Next()
-		if !ok || s.Offset == offset {
-			return at, ok
+		if s, _ := c.Next(); s.Offset == offset {
+			return of, at
 		}
 	}
 }
 
 // Next returns the next sample, false behind the last one.
 func (c *Cursor) Next() (Sample, bool) {
-	f := c.track.file
+	s, of := c.next(c.track.file)
+	return s, of != nil
+}
+
+// next returns the next sample of the cursor's track, or where that is nil of any, and whose it
+// is, nil behind the last one.
+func (c *Cursor) next(f *samples) (Sample, *Track) {
 	for {
 		if len(c.rest) == 0 {
 			if c.block == len(f.blocks) {
-				return Sample{}, false
+				return Sample{}, nil
 			}
 			c.rest = f.blocks[c.block]
 			c.block++
@@ -186,7 +203,7 @@ func (c *Cursor) Next() (Sample, bool) {
 		}
 		s := Sample{Offset: c.end, Size: int(head >> sizeBit), DTS: c.dts, Keyframe: head&isKey != 0}
 		c.end += int64(s.Size)
-		if track != c.track {
+		if c.track != nil && track != c.track {
 			continue
 		}
 		if head&isPaced != 0 {
@@ -194,7 +211,7 @@ func (c *Cursor) Next() (Sample, bool) {
 		}
 		s.Duration, s.Shift = c.pace.duration, c.pace.shift
 		c.dts += s.Duration
-		return s, true
+		return s, track
 	}
 }
 

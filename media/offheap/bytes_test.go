@@ -38,5 +38,7 @@ func TestForgottenBytesGiveTheirMemoryBack(t *testing.T) {
 		runtime.GC()
 		return free() >= chunks
 	}, 10*time.Second, time.Millisecond)
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
 	require.LessOrEqual(t, len(shared.warm), mostWarm)
 }

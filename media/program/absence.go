@@ -32,7 +32,7 @@ var errHeld = errors.New("something is shown meanwhile")
 type lastSent struct {
 	at    time.Time     // zero: nothing
 	dts   time.Duration // room time
-	keyed bool          // Config.Keyframe is of the source
+	keyed bool          // a picture of the source was among it
 	// picture is the room time at which the last picture was shown, sound the one at
 	// which the last sound ended.
 	picture, sound time.Duration
@@ -75,9 +75,11 @@ func (a *absence) next() time.Duration { return max(0, holdEvery-time.Since(a.la
 func (a *absence) hold() bool {
 	t := a.last.dts + time.Since(a.last.at)
 	if a.last.keyed {
-		picture := a.tracks.picture()
+		picture, key := a.tracks.picture(), media.Keyframe{}
 		for at := max(a.last.picture, t-clock.MaxForward) + clock.FrameHold; at <= t; at += clock.FrameHold {
-			key := a.keyframe.Get()
+			if key.Number == 0 {
+				key = a.keyframe.Get()
+			}
 			p := media.Packet{PTS: at, DTS: at, Duration: clock.FrameHold, Keyframe: true, Data: key.Data}
 			p.Origin, p.Config = media.Held, key.Config // it may be another than that of what comes
 			a.mux.give(media.Video, p)

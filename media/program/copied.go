@@ -55,7 +55,8 @@ func (c *copiedTrack) input(t media.Track, filter bitstream.Filter) error {
 	if reason := bitstream.Difference(c.shape, bitstream.Configured(t, filter.Config())); reason != "" {
 		return &planChange{reason}
 	}
-	c.filter, c.order, c.cuts, c.gop = filter, bitstream.OrderWatch{}, bitstream.CutWatch{}, bitstream.GOP{}
+	c.filter, c.order, c.cuts = filter, bitstream.OrderWatch{}, bitstream.CutWatch{}
+	c.gop.Reset()
 	return nil
 }
 

@@ -243,7 +243,8 @@ func newFrameHold() *frameHold {
 
 // restart is for a new decoder.
 func (s *frameHold) restart() {
-	s.gop, s.emptied, s.newest, s.inside, s.settled = bitstream.GOP{}, false, -clock.Forever, nil, -clock.Forever
+	s.gop.Reset()
+	s.emptied, s.newest, s.inside, s.settled = false, -clock.Forever, nil, -clock.Forever
 }
 
 func (s *frameHold) put(p media.Packet) {

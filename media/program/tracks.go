@@ -352,11 +352,11 @@ func (ts *roomTracks) put(ctx context.Context, kind media.MediaType, p media.Pac
 // change re-encodes from here on, beginning to decode at the last keyframe.
 // With p nil nothing follows yet.
 func (ts *roomTracks) change(ctx context.Context, kind media.MediaType, reason string, p *media.Packet) ([]media.Packet, error) {
-	packets := ts.of[kind].copied.gop.Packets()
-	switch {
-	case p != nil && p.Keyframe: // a decoder can begin here, and could not with what was before another configuration
-		packets = []media.Packet{*p}
-	case p != nil:
+	var packets []media.Packet
+	if p == nil || !p.Keyframe { // else a decoder can begin here, and could not with what was before another configuration
+		packets = ts.of[kind].copied.gop.Packets()
+	}
+	if p != nil {
 		packets = append(packets, *p)
 	}
 	if err := ts.recode(kind, reason); err != nil {

@@ -1,0 +1,51 @@
+package bitstream
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/roomcast/roomcast/media"
+)
+
+// What is kept is a copy of the packets from the last keyframe on, in their order.
+func TestAGOPKeepsCopiesFromTheLastKeyframeOn(t *testing.T) {
+	var b GOP
+	var want []media.Packet
+	for n := range 10 {
+		p := media.Packet{PTS: time.Duration(n), Keyframe: n == 0 || n == 4, Data: bytes.Repeat([]byte{byte(n)}, n*9_000)}
+		if p.Keyframe {
+			want = nil
+		}
+		want = append(want, p)
+		given := p
+		given.Data = bytes.Clone(p.Data)
+		b.Add(given)
+		clear(given.Data)
+		require.Equal(t, want, b.Packets())
+	}
+	require.True(t, b.Has(4) && b.Has(9) && !b.Has(3))
+}
+
+// What is beyond the limits is not kept at all, until the next keyframe.
+func TestAGOPBeyondTheLimitsIsNotKept(t *testing.T) {
+	for name, p := range map[string]media.Packet{
+		"bytes": {DTS: time.Second, Data: make([]byte, gopBytes)},
+		"time":  {DTS: gopSpan + 1, Data: make([]byte, 1)},
+	} {
+		var b GOP
+		b.Add(media.Packet{Keyframe: true, Data: make([]byte, 1)})
+		for range gopFew - 1 {
+			b.Add(media.Packet{Data: make([]byte, 1)})
+		}
+		require.Len(t, b.Packets(), gopFew, name)
+		b.Add(p)
+		require.True(t, b.Empty(), name)
+		b.Add(media.Packet{Data: make([]byte, 1)})
+		require.True(t, b.Empty(), name)
+		b.Add(media.Packet{Keyframe: true, Data: make([]byte, 1)})
+		require.False(t, b.Empty(), name)
+	}
+}
