@@ -20,7 +20,6 @@ type LastKeyframe struct {
 	mu   sync.Mutex
 	last Keyframe       // without Data
 	data *offheap.Bytes // nil: there was none
-	size int
 }
 
 // Get returns the newest one.
@@ -29,7 +28,7 @@ func (l *LastKeyframe) Get() Keyframe {
 	defer l.mu.Unlock()
 	k := l.last
 	if l.data != nil {
-		k.Data = l.data.Copy(0, l.size)
+		k.Data = l.data.Copy(0, l.data.Len())
 	}
 	return k
 }
@@ -43,6 +42,5 @@ func (l *LastKeyframe) Set(data, config []byte) {
 	}
 	l.data.Reset()
 	l.data.Append(data)
-	l.size = len(data)
 	l.last.Number, l.last.Config = l.last.Number+1, config
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // goShare is how much of the limit Go's own memory may grow to before its
-// collector works harder; the rest is libav's and the kernel's, of which Go
-// knows nothing.
+// collector works harder; the rest is libav's, the kernel's and what media/offheap keeps,
+// of which Go knows nothing.
 const goShare = 0.4
 
 // Gauge reads the memory of this process, and of those it has started.

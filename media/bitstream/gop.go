@@ -22,7 +22,6 @@ const (
 type GOP struct {
 	kept []kept
 	data *offheap.Bytes // of all
-	size int            // bytes
 	over bool
 }
 
@@ -40,23 +39,23 @@ func (b *GOP) Add(p media.Packet) {
 	if b.over || (len(b.kept) == 0 && !p.Keyframe) {
 		return
 	}
-	if b.size+len(p.Data) > gopBytes || len(b.kept) >= gopFew && p.DTS-b.kept[0].packet.DTS > gopSpan {
+	if b.data == nil {
+		b.data = offheap.NewBytes()
+	}
+	if b.data.Len()+len(p.Data) > gopBytes || len(b.kept) >= gopFew && p.DTS-b.kept[0].packet.DTS > gopSpan {
 		b.Reset()
 		b.over = true
 		return
 	}
-	if b.data == nil {
-		b.data = offheap.NewBytes()
-	}
 	k := kept{packet: p, at: b.data.Append(p.Data), n: len(p.Data)}
 	k.packet.Data = nil
-	b.kept, b.size = append(b.kept, k), b.size+k.n
+	b.kept = append(b.kept, k)
 }
 
 // Reset forgets all.
 func (b *GOP) Reset() {
 	clear(b.kept)
-	b.kept, b.size, b.over = b.kept[:0], 0, false
+	b.kept, b.over = b.kept[:0], false
 	if b.data != nil {
 		b.data.Reset()
 	}

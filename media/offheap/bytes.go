@@ -38,6 +38,9 @@ func (b *Bytes) Append(data []byte) (at int) {
 	return at
 }
 
+// Len returns how many there are.
+func (b *Bytes) Len() int { return b.size }
+
 // Copy returns a copy of n bytes from a place on, in Go's heap.
 func (b *Bytes) Copy(at, n int) []byte {
 	defer runtime.KeepAlive(b)
@@ -86,6 +89,7 @@ func (p *pool) take() []byte {
 		if err != nil {
 			return make([]byte, chunkBytes)
 		}
+		_ = unix.Madvise(slab, unix.MADV_NOHUGEPAGE) // or the kernel fills in what is cold, in nights
 		for ; len(slab) > 0; slab = slab[chunkBytes:] {
 			p.cold = append(p.cold, slab[:chunkBytes:chunkBytes])
 		}

@@ -1,6 +1,6 @@
 // Package offheap is memory outside of Go's heap, where each byte counts more than once: the
-// collector lets the heap grow by a part of what is in use. It is for what is large, has no pointers, and
-// is of one owner, who knows when it is used no more.
+// collector lets the heap grow by a part of what is in use. It is for what is large, has no
+// pointers, and is of one owner, who knows when it is used no more.
 package offheap
 
 import "golang.org/x/sys/unix"

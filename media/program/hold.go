@@ -128,6 +128,7 @@ func (h *pictureHold) resume(p *media.Packet) error {
 		return nil
 	}
 	if !p.Keyframe || p.Discard || len(copied) == 0 || clock.StandsLong(p) || p.PTS-encoded.hold.stood < steadyTime || !continues(picture, p) {
+		copies.gop.Reset() // the re-encoded track keeps one
 		return nil
 	}
 	out, err := encoded.flush()
