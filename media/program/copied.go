@@ -19,7 +19,8 @@ type copiedTrack struct {
 	filter  bitstream.Filter
 	order   bitstream.OrderWatch
 	cuts    bitstream.CutWatch
-	gop     bitstream.GOP // of the video, as the source carries it
+	gop     bitstream.GOP // of the video, as the source carries it, where it may be re-encoded
+	recodes bool          // it may
 	shape   media.Track   // out as its decoder configuration has it
 	damaged int64
 	one     [1]media.Packet
@@ -89,7 +90,7 @@ func (c *copiedTrack) put(p media.Packet) ([]media.Packet, error) {
 			return nil, err
 		}
 	}
-	if video {
+	if video && c.recodes {
 		c.gop.Add(raw)
 	}
 	c.one[0] = p

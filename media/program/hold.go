@@ -95,7 +95,7 @@ func (h *pictureHold) copyAgain(decided *media.TrackPlan) {
 		h.copyNoMore(decided.Reason)
 		return
 	}
-	picture.encoded.hold.copies = newCopiedTrack(h.tracks.Rules, *picture.source, h.times.input.Filter(media.Video))
+	picture.encoded.hold.copies = h.tracks.copies(media.Video, *picture.source)
 }
 
 // copyNoMore is for a picture that is re-encoded for another reason from here on.

@@ -148,6 +148,13 @@ func (ts *roomTracks) open(plan media.Plan) error {
 	return nil
 }
 
+// copies returns what copies t, which the input has for a type.
+func (ts *roomTracks) copies(kind media.MediaType, t media.Track) *copiedTrack {
+	c := newCopiedTrack(ts.Rules, t, ts.input.Filter(kind))
+	c.recodes = ts.mayRecode()
+	return c
+}
+
 // make makes the output track that plan wants for a type, nil for none.
 func (ts *roomTracks) make(kind media.MediaType, plan media.Plan) (outputTrack, error) {
 	tp, source := plan.Of(kind), ts.of[kind].source
@@ -155,7 +162,7 @@ func (ts *roomTracks) make(kind media.MediaType, plan media.Plan) (outputTrack, 
 	case tp == nil || tp.Action == media.Drop:
 		return nil, nil
 	case tp.Action == media.Copy:
-		return newCopiedTrack(ts.Rules, *source, ts.input.Filter(kind)), nil
+		return ts.copies(kind, *source), nil
 	case tp.Action == media.Fill && kind == media.Audio:
 		return silence(ts.audioOutput(tp.Output)), nil
 	case tp.Action == media.Fill:
@@ -311,7 +318,7 @@ func (ts *roomTracks) recode(kind media.MediaType, reason string) error {
 func (ts *roomTracks) unfill(kind media.MediaType, t media.Track, tp *media.TrackPlan) error {
 	told := ts.of[kind].output.track()
 	if tp.Action == media.Copy {
-		copied := newCopiedTrack(ts.Rules, t, ts.input.Filter(kind))
+		copied := ts.copies(kind, t)
 		if bitstream.Difference(bitstream.ShapeOf(told), copied.shape) == "" {
 			copied.told = told.Extradata
 			ts.of[kind].become(copied)
