@@ -2,6 +2,8 @@ package hls
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -741,6 +743,40 @@ func TestWhatFallsSilentIsNotWaitedFor(t *testing.T) {
 		require.ErrorIs(t, err, media.ErrStopped)
 	})
 }
+
+func TestAPlaylistThatNobodyWaitsForIsNotUnpacked(t *testing.T) {
+	var packed bytes.Buffer
+	pack := gzip.NewWriter(&packed)
+	_, err := io.WriteString(pack, "#EXTM3U\n"+strings.Repeat("\n", 3<<20))
+	require.NoError(t, err)
+	require.NoError(t, pack.Close())
+	require.Less(t, packed.Len(), 4<<10, "it comes at once")
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	f := &fetcher{client: &http.Client{Transport: whole{packed.Bytes(), func() { cancel(media.ErrStopped) }}}, explain: explain, silence: time.Minute}
+	p, err := f.playlist(ctx, "http://a.example/a.m3u8")
+	require.ErrorIs(t, err, media.ErrStopped)
+	require.Less(t, p.work(), int64(1<<20))
+}
+
+// whole sends what is packed with one read, at which it calls came.
+type whole struct {
+	packed []byte
+	came   func()
+}
+
+func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := bytes.NewReader(w.packed)
+	reading := readerFunc(func(b []byte) (int, error) {
+		w.came()
+		return body.Read(b)
+	})
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(reading), Header: http.Header{"Content-Encoding": {"gzip"}}, Request: r}, nil
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 // silent sends a head and a line.
 type silent struct{}

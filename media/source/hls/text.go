@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/flate"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -70,7 +71,7 @@ func read(answer *http.Response, body io.Reader, most int) (Playlist, error) {
 	if !begins(plain) {
 		return Playlist{}, ErrNoPlaylist
 	}
-	text := &counter{from: io.LimitReader(plain, mostText+1)}
+	text := &counter{ctx: answer.Request.Context(), from: io.LimitReader(plain, mostText+1)}
 	p := Playlist{asked: media.Secret(askedOf(answer).String()), address: media.Secret(answer.Request.URL.String())}
 	err = p.take(text, most)
 	if err == nil && text.read > mostText {
@@ -160,11 +161,15 @@ func unpack(h http.Header, body io.Reader) (*bufio.Reader, error) {
 }
 
 type counter struct {
+	ctx  context.Context // of who waits: in 4 kB that are packed there may be 4 MB, for which nobody does any more
 	from io.Reader
 	read int64
 }
 
 func (c *counter) Read(b []byte) (int, error) {
+	if err := context.Cause(c.ctx); err != nil {
+		return 0, err
+	}
 	n, err := c.from.Read(b)
 	c.read += int64(n)
 	return n, err
