@@ -349,7 +349,7 @@ func partSeeds(t *testing.T) (seeds []int) {
 		return []int{seed}
 	}
 	if !full {
-		return []int{15, 30, 31, 34, 40, 44, 52, 56, 58, 83, 31009, 1795906800, 1795906862, 1795972881}
+		return []int{15, 30, 31, 34, 40, 44, 52, 56, 58, 83, 31009, 1795906800, 1795906862, 1795972881, 1796000976}
 	}
 	first := int(time.Now().Unix() % math.MaxInt32)
 	for i := range partClips {

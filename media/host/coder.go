@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -361,7 +362,7 @@ func (c *transcoder) Input(t media.Track) ([]media.Packet, error) {
 // Transcode implements media.Coder.
 func (c *transcoder) Transcode(p media.Packet) ([]media.Packet, error) {
 	o, sent := orderTranscode, p
-	if len(p.Data) > 0 && len(p.Data) == len(c.data) && &p.Data[0] == &c.data[0] {
+	if p.Keyframe && len(p.Data) > 0 && bytes.Equal(p.Data, c.data) {
 		o, sent.Data = orderAgain, nil
 	}
 	c.data = p.Data

@@ -123,8 +123,8 @@ func (w *works) do(orders []byte) ([]media.Packet, error) {
 	return nil, s.err
 }
 
-// transcode takes a packet. Who gives the same picture again gives the same bytes of
-// memory, by which transcoders know it.
+// transcode takes a packet; again: with the bytes of the one before, by which transcoders
+// know that it is the same picture.
 func (w *works) transcode(s *scanner, again bool) ([]media.Packet, error) {
 	p := s.packet(1)
 	if s.err != nil {

@@ -5,6 +5,7 @@ package libav
 import "C"
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
@@ -129,7 +130,7 @@ func (d *decoder) decode(p media.Packet, each frames) error {
 
 // again says whether p is the packet before once more, as an image gives it.
 func (d *decoder) again(p media.Packet) bool {
-	same := len(p.Data) > 0 && len(p.Data) == len(d.data) && &p.Data[0] == &d.data[0]
+	same := p.Keyframe && len(p.Data) > 0 && bytes.Equal(p.Data, d.data)
 	d.data = p.Data
 	return same && !p.NoPTS && !d.waiting
 }
