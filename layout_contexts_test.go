@@ -22,6 +22,7 @@ var contextFields = map[string]string{
 	"media/still.stillSource":    "media.Opener bounds a source's life by Open's context, and its calls have none",
 	"media/source.life":          "media.Opener bounds a source's life by Open's context, and its calls have none",
 	"media/source/hls.Source":    "media.Opener bounds a source's life by Open's context, and its calls have none",
+	"media/source/hls.counter":   "io.Reader has none, and what has come compressed is read on without its request",
 	"media/host.supply":          "media.Opener bounds a source's life by Open's context, and its calls have none",
 	"media/source.rtspReader":    "media.Gate bounds what it opens by Open's context: a session that packets are read from",
 	"media/source.rtmpStream":    "media.Gate bounds what it opens by Open's context: a stream that packets are read from",
