@@ -24,7 +24,7 @@ func (workerMemory) Free() {
 
 // gcPercent is by how much Go's heap grows before it is collected. docs/scaling.md has what
 // it costs.
-const gcPercent = 60
+const gcPercent = 45
 
 // boundMemory reads how much memory there is and bounds Go's part of it, and how much of
 // that lies about, unless the operator has. That of the hosts counts.
