@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -176,6 +177,12 @@ func (p *Packet) Size() int {
 		n += len(p.Change.Extradata)
 	}
 	return n
+}
+
+// Repeats says whether p is the packet before, which had data, once more: a keyframe of the
+// same bytes.
+func (p *Packet) Repeats(data []byte) bool {
+	return p.Keyframe && len(p.Data) > 0 && bytes.Equal(p.Data, data)
 }
 
 // ComingBytes is what has to come of a source that is being opened, or sought in, for it

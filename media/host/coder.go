@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -362,7 +361,7 @@ func (c *transcoder) Input(t media.Track) ([]media.Packet, error) {
 // Transcode implements media.Coder.
 func (c *transcoder) Transcode(p media.Packet) ([]media.Packet, error) {
 	o, sent := orderTranscode, p
-	if p.Keyframe && len(p.Data) > 0 && bytes.Equal(p.Data, c.data) {
+	if p.Repeats(c.data) {
 		o, sent.Data = orderAgain, nil
 	}
 	c.data = p.Data

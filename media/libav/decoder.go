@@ -5,7 +5,6 @@ package libav
 import "C"
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
@@ -130,7 +129,7 @@ func (d *decoder) decode(p media.Packet, each frames) error {
 
 // again says whether p is the packet before once more, as an image gives it.
 func (d *decoder) again(p media.Packet) bool {
-	same := p.Keyframe && len(p.Data) > 0 && bytes.Equal(p.Data, d.data)
+	same := p.Repeats(d.data)
 	d.data = p.Data
 	return same && !p.NoPTS && !d.waiting
 }
