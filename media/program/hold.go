@@ -161,7 +161,7 @@ func continues(picture *track, p *media.Packet) bool {
 func (h *pictureHold) until(ctx context.Context, t time.Duration) error {
 	picture := h.tracks.picture()
 	if copied := picture.copied; copied != nil {
-		if t-picture.shown < clock.LongestStand || copied.gop.Empty() || !h.tracks.mayRecode() {
+		if t-picture.shown < clock.LongestStand || copied.gop.Empty() {
 			return nil
 		}
 		if _, err := h.tracks.change(ctx, media.Video, reasonStands, nil); err != nil {
