@@ -160,6 +160,15 @@ func explain(answer *http.Response) error {
 	return &media.Error{Kind: kind, Op: opOpen, Err: media.Because(text, nil)}
 }
 
+// drainList is drain of what the playlist /a.m3u8 leads to, which opens.
+func drainList(t *testing.T, n *net) (at []int, changes []media.Track, err error) {
+	t.Helper()
+	s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
+	require.NoError(t, err)
+	defer s.Close()
+	return drain(s)
+}
+
 // drain reads to the end: the milliseconds of pictures.
 func drain(s *Source) (at []int, changes []media.Track, err error) {
 	for {
@@ -205,10 +214,7 @@ func TestWhatARecordingSkipsKeepsItsTime(t *testing.T) {
 				n.files[fmt.Sprintf("/%d.seg", i)] = second(i * 1000)
 			}
 			n.answer = func(path string) (int, string, bool) { status, known := c.status[path]; return status, "", known }
-			s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
-			require.NoError(t, err)
-			defer s.Close()
-			at, _, err := drain(s)
+			at, _, err := drainList(t, n)
 			require.Equal(t, c.want, at)
 			if c.kind == 0 {
 				require.NoError(t, err)
@@ -285,10 +291,7 @@ func TestALiveStreamIsFollowedToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &net{}
 		window(n, time.Now(), 5, 30, true)
-		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
-		require.NoError(t, err)
-		defer s.Close()
-		at, changes, err := drain(s)
+		at, changes, err := drainList(t, n)
 		require.NoError(t, err)
 		require.Empty(t, changes)
 		require.Equal(t, 2000, at[0])
@@ -336,10 +339,7 @@ func TestALookAtALivePlaylistMayShowWhatWas(t *testing.T) {
 					}
 					return status, looks[len(looks)-1], known
 				}
-				s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
-				require.NoError(t, err)
-				defer s.Close()
-				at, _, err := drain(s)
+				at, _, err := drainList(t, n)
 				require.Equal(t, c.kind, media.KindOf(err), "%v", err)
 				require.Equal(t, c.last, at[len(at)-1])
 				require.Len(t, at, (c.last-at[0])/500+1, "each once: %v", at)
@@ -365,10 +365,7 @@ func TestALiveStreamThatKeepsADayIsPlayedFromItsEnd(t *testing.T) {
 			}
 			return http.StatusOK, list + map[bool]string{true: "#EXT-X-ENDLIST\n"}[newest == 15], true
 		}
-		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
-		require.NoError(t, err)
-		defer s.Close()
-		at, _, err := drain(s)
+		at, _, err := drainList(t, n)
 		require.NoError(t, err)
 		require.Equal(t, 4000, at[0])
 		require.Len(t, at, 3*13, "each once")
@@ -496,10 +493,7 @@ func TestALivePlaylistIsAskedForAnewWhereItsRedirectHasRunOut(t *testing.T) {
 			}
 			return inner("/" + rest)
 		}
-		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
-		require.NoError(t, err)
-		defer s.Close()
-		at, _, err := drain(s)
+		at, _, err := drainList(t, n)
 		require.NoError(t, err)
 		require.Equal(t, 39500, at[len(at)-1])
 		require.Len(t, at, 2*38, "each once")
@@ -549,10 +543,7 @@ func TestALongFragmentedStreamGetsANewDemuxerEachHour(t *testing.T) {
 				}
 				return status, body, known
 			}
-			s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
-			require.NoError(t, err)
-			defer s.Close()
-			at, changes, err := drain(s)
+			at, changes, err := drainList(t, n)
 			require.NoError(t, err)
 			require.Empty(t, changes)
 			require.Len(t, at, 2*(3600+58), "each once")
@@ -594,10 +585,7 @@ func TestALiveStreamMissesOneSegmentOrTwo(t *testing.T) {
 			}
 			return inner(path)
 		}
-		s, err := openList(t.Context(), n, media.SourceRequest{}, "/a.m3u8")
-		require.NoError(t, err)
-		defer s.Close()
-		at, _, err := drain(s)
+		at, _, err := drainList(t, n)
 		require.NoError(t, err)
 		require.Equal(t, []int{2000, 2500, 3000, 3500, 6000}, at[:5])
 	})
