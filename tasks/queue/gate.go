@@ -165,6 +165,9 @@ func takenFrom(keys []string) string {
 // pausedKey is asynq's key of a queue that is paused (internal/base, PausedKey).
 func pausedKey(queue string) string { return "asynq:{" + queue + "}:paused" }
 
+// pendingKey is asynq's key of what waits in a queue (internal/base, PendingKey).
+func pendingKey(queue string) string { return "asynq:{" + queue + "}:pending" }
+
 // leaseKey is asynq's key of a queue's leases (internal/base, LeaseKey).
 func leaseKey(queue string) string { return "asynq:{" + queue + "}:lease" }
 

@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -249,12 +248,17 @@ func TestATaskIsFoundThatWokeNobody(t *testing.T) {
 	}
 }
 
-// deafened is a client whose pipelines, with which servers are woken, do not reach Redis.
+// deafened is a client that wakes nobody.
 type deafened struct{ redisconn.Client }
 
-func (deafened) Pipelined(context.Context, func(redis.Pipeliner) error) ([]redis.Cmder, error) {
-	return nil, errors.New("cut off")
+func (d deafened) Pipelined(ctx context.Context, f func(redis.Pipeliner) error) ([]redis.Cmder, error) {
+	return d.Client.Pipelined(ctx, func(p redis.Pipeliner) error { return f(mute{p}) })
 }
+
+// mute is a pipeline without what servers are woken with.
+type mute struct{ redis.Pipeliner }
+
+func (mute) LPush(ctx context.Context, _ string, _ ...any) *redis.IntCmd { return redis.NewIntCmd(ctx) }
 
 // ofNoWaiting is a client whose account may not wait in Redis.
 func ofNoWaiting(t *testing.T) redisconn.Client {

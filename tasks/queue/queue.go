@@ -82,11 +82,7 @@ func (q *Queue) Enqueue(ctx context.Context, t tasks.Task, resume bool) error {
 	if resume {
 		name = QueueResume
 	}
-	if err := q.enqueue(ctx, asynq.NewTask(TaskType, payload), TaskID(t.ID, t.Epoch), name); err != nil {
-		return err
-	}
-	q.wake(ctx, name)
-	return nil
+	return q.enqueue(ctx, asynq.NewTask(TaskType, payload), TaskID(t.ID, t.Epoch), name)
 }
 
 // present returns asynq's client of now.
@@ -94,7 +90,7 @@ func (q *Queue) present() *asynq.Client {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if now := time.Now(); q.client == nil || now.Sub(q.since) >= clientTime {
-		q.client, q.since = asynq.NewClientFromRedisClient(q.rdb), now
+		q.client, q.since = asynq.NewClientFromRedisClient(waking{q.rdb}), now
 	}
 	return q.client
 }
