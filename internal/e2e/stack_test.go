@@ -106,6 +106,7 @@ func newStack(t testing.TB, o options) *stack {
 	if o.url == "" {
 		s.redis = redistest.New(t, o.redis)
 		o.url = s.redis.URL()
+		speed.give(t, s.redis)
 	}
 	if o.room == "" {
 		cfg := fakeroom.Config{Keys: map[uint32]string{appID: appKey}, RecordAll: true}
@@ -153,8 +154,39 @@ func (s *stack) addWorker(env ...string) *process {
 	s.t.Helper()
 	w := start(s.t, filepath.Join(bin, "worker"), slices.Concat(s.env, env)...)
 	w.waitLine(s.t, "worker started")
+	speed.learn(w)
 	s.workers = append(s.workers, w)
 	return w
+}
+
+// speed is of the encoder: the first worker measures it, and each would that has a new Redis.
+var speed encoderSpeed
+
+type encoderSpeed struct {
+	mu         sync.Mutex
+	machine    string
+	megapixels float64
+}
+
+// learn takes what a worker says when it has started.
+func (e *encoderSpeed) learn(w *process) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, line := range w.named("cores are counted") {
+		e.machine, _ = line["machine"].(string)
+		e.megapixels, _ = line["megapixels_a_second"].(float64)
+	}
+}
+
+// give writes it into a new Redis, as the worker that measured it has done in its own, and
+// for as long (tasks/store, speedTTL): what is old is measured again.
+func (e *encoderSpeed) give(t testing.TB, r *redistest.Server) {
+	t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.megapixels > 0 {
+		require.NoError(t, r.Client(t).Set(t.Context(), "{roomcast}:speed:"+e.machine, int64(e.megapixels*1e6), 90*24*time.Hour).Err())
+	}
 }
 
 // answer is what the API said.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,7 +41,9 @@ func TestWhatIsPackedIsWhatItWasMadeOf(t *testing.T) {
 	require.True(t, bytes.Equal(cat(begin, zeros(size), end), got))
 }
 
-func TestEveryBombHasANameAndIsServed(t *testing.T) {
+// TestChaosEveryBombHasANameAndIsServed serves, but at full size, those that are soon made.
+func TestChaosEveryBombHasANameAndIsServed(t *testing.T) {
+	full := os.Getenv("CHAOS") == "full"
 	bombs := Bombs()
 	site := NewSite(bombs)
 	s := httptest.NewServer(site)
@@ -49,6 +52,9 @@ func TestEveryBombHasANameAndIsServed(t *testing.T) {
 	for n, b := range bombs {
 		require.False(t, names[b.Name], b.Name)
 		names[b.Name] = true
+		if !full && !b.Worst {
+			continue
+		}
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+site.Path(n), nil)
 		require.NoError(t, err)
 		r.Header.Set("Accept-Encoding", "identity")

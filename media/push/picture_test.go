@@ -137,14 +137,14 @@ func TestAPictureThatIsLiveStandsUntilItIsStopped(t *testing.T) {
 		s, opens := newPictureStage(), 0
 		s.job.Source.Mode = media.ModeLive
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(3*time.Hour, func() { cancel(media.ErrStopped) })
+		time.AfterFunc(time.Hour, func() { cancel(media.ErrStopped) })
 		err := s.playFrom(ctx, func(ctx context.Context, _ media.SourceRequest) (media.Source, error) {
 			opens++
 			return &fakePicture{ctx: ctx}, nil
 		}, &fakeCoders{})
 		require.ErrorIs(t, err, media.ErrStopped)
 		require.Equal(t, 1, opens, "it is fetched once")
-		s.room.requireStands(t, 3*time.Hour)
+		s.room.requireStands(t, time.Hour)
 	})
 }
 

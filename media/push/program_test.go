@@ -257,8 +257,8 @@ func TestARoomThatHangsUpRightAfterThePublishIsAnothersSoon(t *testing.T) {
 
 func TestASignatureThatRunsOutIsWarnedAboutTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(whole(2 * time.Hour))
-		s.room.expires = time.Now().Add(90 * time.Minute)
+		s := newStage(whole(65 * time.Minute))
+		s.room.expires = time.Now().Add(62 * time.Minute)
 		require.NoError(t, s.play(t.Context()))
 		require.Equal(t, []string{"planned", "publishing", "warned usersig_expires", "warned usersig_expires"}, s.seen.lines)
 	})
