@@ -7,8 +7,6 @@ PACKAGES     ?= ./...
 TEST_FLAGS   ?= -race -shuffle=on
 # A program with the race detector sleeps for a second when it ends, and tests end thousands of them.
 RACE_OPTIONS  = GORACE=atexit_sleep_ms=0
-# Packages that mostly wait leave cores idle: one more than there are cores is tested at once.
-AT_ONCE       = -p $(shell expr $$(nproc) + 1)
 # What takes longest begins first.
 LONGEST       = $(if $(filter ./...,$(PACKAGES)),./internal/e2e ./internal/matrix ./media/libav)
 TEST_TIMEOUT ?= 25m
@@ -60,7 +58,7 @@ worker:
 
 test: $(NODE_MODULES) ## install what is missing, then run every Go test (PACKAGES=./media/... for some)
 	@$(DEPS)
-	$(WITH_FFMPEG) $(RACE_OPTIONS) $(GO) test $(AT_ONCE) $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(LONGEST) $(PACKAGES)
+	$(WITH_FFMPEG) $(RACE_OPTIONS) $(GO) test $(TEST_FLAGS) -timeout $(TEST_TIMEOUT) $(LONGEST) $(PACKAGES)
 
 chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at full size, in about 80 minutes; ends with their RESULT lines
 	@$(DEPS)

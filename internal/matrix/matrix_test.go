@@ -77,6 +77,9 @@ func prepare(t *testing.T, samples []mediatest.Sample) {
 func TestChaosTheCorpusReachesTheStandInRoom(t *testing.T) {
 	beside(t)
 	samples := mediatest.Corpus()
+	if !full {
+		samples = mediatest.Half(samples)
+	}
 	prepare(t, samples)
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 	r := startStandIn(t)
