@@ -77,5 +77,7 @@ func TestThePageIsUsedInABrowser(t *testing.T) {
 	}
 	s := newStack(t, options{env: signing()})
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: 300, Width: 320, Height: 180, FPS: 15})
-	t.Logf("%s", s.browse("page.mjs", fields{"files": films(t, clip), "user": "teacher", "userSig": userSig(t, "teacher", 3600)}))
+	t.Logf("%s", s.browse("page.mjs", fields{
+		"files": films(t, clip), "user": "teacher", "userSig": userSig(t, "teacher", 3600), "pictureWithin": pictureTime().Milliseconds(),
+	}))
 }

@@ -41,7 +41,7 @@ var described = sync.OnceValues(func() (*contract.Contract, error) { return cont
 var bin string
 
 // atOnce is how many tests run beside each other: they wait far more than they work.
-const atOnce = 3
+const atOnce = 4
 
 func TestMain(m *testing.M) {
 	if os.Getenv(siteSetting) != "" {

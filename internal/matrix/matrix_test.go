@@ -19,7 +19,7 @@ import (
 const atOnce = 8
 
 // testsAtOnce is how many parallel tests run beside each other: they wait far more than they work.
-const testsAtOnce = 3
+const testsAtOnce = 4
 
 // full is the matrix at full size: every sample to every room, and the samples
 // that packages carry.

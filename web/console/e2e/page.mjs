@@ -2,9 +2,6 @@
 import assert from 'node:assert/strict'
 import { accessible, api, browse, complaint, copied, fits, inState, pictured, signIn, stage, start, step, until } from './browser.mjs'
 
-/** pictureWithin is how long the first picture may take after a push is opened, in ms. */
-const pictureWithin = 3000
-
 /** hops is how many processes stand between the page and the picture: a busy machine lets each wait as long as this one. */
 const hops = 4
 
@@ -86,7 +83,7 @@ await browse(async ({ context, page, seen }) => {
     const stood = noise()
     await pictured(page)
     const took = Date.now() - opened
-    assert(took <= pictureWithin + hops * stood(), `the first picture came after ${took} ms`)
+    assert(took <= stage.pictureWithin + hops * stood(), `the first picture came after ${took} ms`)
     return `after ${took} ms`
   })
 
