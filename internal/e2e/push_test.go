@@ -192,7 +192,7 @@ func TestChaosThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
 	s := newStack(t, options{})
 	clip := mediatest.Clip(t, mediatest.Spec{Seconds: sized().clip, Width: 320, Height: 180, FPS: 15, GOPSeconds: 1})
 	files := mediatest.Serve(t, map[string]string{"a": clip})
-	before := s.worker(t)
+	before := s.settled(t)
 	const redisPool = 20 // connections the worker may have opened for good meanwhile
 	noise := watchNoise(t)
 	var ids []string

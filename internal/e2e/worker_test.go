@@ -35,6 +35,18 @@ func (s *stack) worker(t testing.TB) usage {
 	return usage{goroutines: gauge("go_goroutines"), files: gauge("process_open_fds")}
 }
 
+// settled returns the usage of the first worker once it is the same a second later: what it
+// starts with it has begun then.
+func (s *stack) settled(t testing.TB) (u usage) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		before := u
+		u = s.worker(t)
+		return u == before
+	}, patience, time.Second)
+	return u
+}
+
 // holderOf returns the worker process that has claimed a push.
 func (s *stack) holderOf(id string) *process {
 	s.t.Helper()
