@@ -21,7 +21,7 @@ type Coverage struct {
 func (c Coverage) Total() time.Duration { return c.Taken + c.Held + c.Filled + c.Lost }
 
 // Origin is where a packet for the room comes from.
-type Origin int
+type Origin uint8
 
 const (
 	Taken Origin = iota

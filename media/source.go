@@ -9,7 +9,7 @@ import (
 )
 
 // MediaType is what a track carries.
-type MediaType int
+type MediaType uint8
 
 // The media types Roomcast moves; a source's other tracks are left out.
 const (
@@ -128,15 +128,15 @@ type TrackChoice struct {
 type Packet struct {
 	Track    int // index into SourceInfo.Tracks
 	PTS, DTS time.Duration
+	Duration time.Duration // 0 when unknown
+	Data     []byte
 	// NoPTS and NoDTS say that the container gave none; PTS or DTS is then 0.
 	NoPTS, NoDTS bool
-	Duration     time.Duration // 0 when unknown
 	Keyframe     bool
 	Corrupt      bool
 	// Discard says that the container leaves the picture out (an edit list): it
 	// is there to decode others with. Of video only.
 	Discard bool
-	Data    []byte
 	// Extradata is the track's new decoder configuration, from this packet on;
 	// nil where it has not changed.
 	Extradata []byte
@@ -157,14 +157,14 @@ type Packet struct {
 // gives, Lost alone.
 type OnAir struct {
 	Lost      time.Duration // how much of the track before it came and is damaged
-	Kind      MediaType
-	Leads     bool          // the position is where it is
 	Position  time.Duration // in the source
-	Unclocked bool          // position is no time of the source's clock
-	Play      int           // number of the play of it
 	Skipped   time.Duration // how much was left out before it, in all
-	Origin    Origin        // where it comes from
+	Play      int           // number of the play of it
 	Config    []byte        // the decoder configuration it needs, in FLV's form
+	Kind      MediaType
+	Origin    Origin // where it comes from
+	Leads     bool   // the position is where it is
+	Unclocked bool   // position is no time of the source's clock
 }
 
 // packetOverhead is counted for each packet beside what it holds.
