@@ -42,7 +42,7 @@ func (g *gate) Eval(ctx context.Context, script string, keys []string, args ...a
 // eval answers asynq's script that takes a task, known by the key that it looks
 // at first (internal/rdb, dequeueCmd), as it does for an empty queue.
 func (g *gate) eval(ctx context.Context, run func(context.Context, string, []string, ...any) *redis.Cmd, script string, keys []string, args []any) *redis.Cmd {
-	queue := takenFrom(keys)
+	queue := queueOf(keys, pausedKey)
 	if queue == "" {
 		return run(ctx, script, keys, g.forgiving(keys, args)...)
 	}
@@ -151,11 +151,11 @@ func rest(ctx context.Context) {
 	}
 }
 
-// takenFrom returns the queue that a script with these keys takes a task from; empty:
-// it is another script.
-func takenFrom(keys []string) string {
+// queueOf returns the queue of which asynq's script has such a key as its second; empty: it
+// is another script.
+func queueOf(keys []string, key func(queue string) string) string {
 	for _, q := range []string{QueueResume, QueuePush} {
-		if len(keys) > 1 && keys[1] == pausedKey(q) {
+		if len(keys) > 1 && keys[1] == key(q) {
 			return q
 		}
 	}

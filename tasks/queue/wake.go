@@ -33,18 +33,15 @@ func (w waking) Eval(ctx context.Context, script string, keys []string, args ...
 	return w.add(ctx, keys, func(p redis.Pipeliner) *redis.Cmd { return p.Eval(ctx, script, keys, args...) })
 }
 
-// add runs asynq's script that adds a task to the queue of its second key (internal/rdb,
-// enqueueCmd).
+// add runs asynq's script that adds a task (internal/rdb, enqueueCmd).
 func (w waking) add(ctx context.Context, keys []string, script func(redis.Pipeliner) *redis.Cmd) (added *redis.Cmd) {
 	_, _ = w.Pipelined(ctx, func(p redis.Pipeliner) error {
 		added = script(p)
-		for _, queue := range []string{QueueResume, QueuePush} {
-			if keys[1] == pendingKey(queue) {
-				key := wakeKey(queue)
-				p.LPush(ctx, key, 1)
-				p.LTrim(ctx, key, 0, mostWakes-1)
-				p.PExpire(ctx, key, wakeTime)
-			}
+		if queue := queueOf(keys, pendingKey); queue != "" {
+			key := wakeKey(queue)
+			p.LPush(ctx, key, 1)
+			p.LTrim(ctx, key, 0, mostWakes-1)
+			p.PExpire(ctx, key, wakeTime)
 		}
 		return nil
 	})
