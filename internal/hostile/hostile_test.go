@@ -41,7 +41,7 @@ func TestWhatIsPackedIsWhatItWasMadeOf(t *testing.T) {
 	require.True(t, bytes.Equal(cat(begin, zeros(size), end), got))
 }
 
-// TestChaosEveryBombHasANameAndIsServed serves, but at full size, those that are soon made.
+// TestChaosEveryBombHasANameAndIsServed serves the worst, at full size all.
 func TestChaosEveryBombHasANameAndIsServed(t *testing.T) {
 	full := os.Getenv("CHAOS") == "full"
 	bombs := Bombs()
