@@ -23,6 +23,8 @@ import (
 	"github.com/roomcast/roomcast/internal/contract"
 	"github.com/roomcast/roomcast/internal/redistest"
 	"github.com/roomcast/roomcast/media/fakeroom"
+	"github.com/roomcast/roomcast/tasks"
+	"github.com/roomcast/roomcast/tasks/store"
 	"github.com/roomcast/roomcast/web/api"
 	"github.com/stretchr/testify/require"
 	"github.com/tencentyun/tls-sig-api-v2-golang/tencentyun"
@@ -178,14 +180,14 @@ func (e *encoderSpeed) learn(w *process) {
 	}
 }
 
-// give writes it into a new Redis, as the worker that measured it has done in its own, and
-// for as long (tasks/store, speedTTL): what is old is measured again.
+// give writes it into a new Redis, as the worker that measured it has done in its own.
 func (e *encoderSpeed) give(t testing.TB, r *redistest.Server) {
 	t.Helper()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.megapixels > 0 {
-		require.NoError(t, r.Client(t).Set(t.Context(), "{roomcast}:speed:"+e.machine, int64(e.megapixels*1e6), 90*24*time.Hour).Err())
+		kept := store.New(r.Client(t), store.Config{})
+		require.NoError(t, kept.KeepSpeed(t.Context(), e.machine, tasks.Cost(e.megapixels*1e6)))
 	}
 }
 
