@@ -138,10 +138,11 @@ func TestChaosAWorkerTakesWhatItCanPlayInTimeAndTheRestWaits(t *testing.T) {
 // a cancel there stops it.
 func TestChaosWhatCoresWereKeptForIsAnActiveTaskThatACancelStops(t *testing.T) {
 	beside(t)
-	c := newCrowd(t, options{env: []string{"ROOMCAST_WORKER_CORES=0.1", "ROOMCAST_WORKER_SLOTS=1000"}})
-	files := mediatest.Serve(t, map[string]string{ // small costs less than it is counted by, the race detector included: a worker whose cores are busy takes nothing
+	c := newCrowd(t, options{env: []string{"ROOMCAST_WORKER_CORES=0.2", "ROOMCAST_WORKER_SLOTS=1000"}})
+	c.countBy(20) // 11 copies, or the large one and two copies
+	files := mediatest.Serve(t, map[string]string{
 		"small": mediatest.Clip(t, mediatest.Spec{Seconds: 300, Width: 320, Height: 180, FPS: 5, GOPSeconds: 1, AudioCodec: mediatest.None}),
-		"large": mediatest.Clip(t, mediatest.Spec{Seconds: 60, Width: 640, Height: 360, FPS: 30, GOPSeconds: 2}),
+		"large": mediatest.Clip(t, mediatest.Spec{Seconds: 60, Width: 320, Height: 180, FPS: 30, GOPSeconds: 2}),
 	})
 	free := func() int {
 		room, _ := c.capacity()["freePushes"].(map[string]any)

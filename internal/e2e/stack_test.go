@@ -176,7 +176,8 @@ func (e *encoderSpeed) learn(w *process) {
 	defer e.mu.Unlock()
 	for _, line := range w.named("cores are counted") {
 		e.machine, _ = line["machine"].(string)
-		e.megapixels, _ = line["megapixels_a_second"].(float64)
+		megapixels, _ := line["megapixels_a_second"].(float64)
+		e.megapixels = max(e.megapixels, megapixels)
 	}
 }
 
@@ -186,9 +187,29 @@ func (e *encoderSpeed) give(t testing.TB, r *redistest.Server) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.megapixels > 0 {
-		kept := store.New(r.Client(t), store.Config{})
-		require.NoError(t, kept.KeepSpeed(t.Context(), e.machine, tasks.Cost(e.megapixels*1e6)))
+		keepSpeed(t, r, e.machine, e.megapixels)
 	}
+}
+
+func keepSpeed(t testing.TB, r *redistest.Server, machine string, megapixels float64) {
+	t.Helper()
+	kept := store.New(r.Client(t), store.Config{})
+	require.NoError(t, kept.KeepSpeed(t.Context(), machine, tasks.Cost(megapixels*1e6)))
+}
+
+// countBy replaces the worker by one that counts its cores by an encoder of so many
+// megapixels a second: what fits does not depend on the machine then. Nothing else is
+// kept in Redis.
+func (s *stack) countBy(megapixels float64) {
+	s.t.Helper()
+	s.workers[0].kill()
+	require.NoError(s.t, s.redis.Client(s.t).FlushDB(s.t.Context()).Err())
+	speed.mu.Lock()
+	machine := speed.machine
+	speed.mu.Unlock()
+	keepSpeed(s.t, s.redis, machine, megapixels)
+	s.workers = nil
+	s.addWorker()
 }
 
 // answer is what the API said.
