@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/roomcast/roomcast/media/offheap"
 )
 
 // MediaType is what a track carries.
@@ -122,14 +124,17 @@ type TrackChoice struct {
 	Program int    `json:",omitempty"` // number of a transport stream's program
 }
 
-// Packet is one coded frame of a source. Data is the packet's own: it is not
-// reused by the source. It is some 200 bytes long and goes through many hands: who only
-// looks at one gets a pointer, who keeps it gets it by value.
+// Packet is one coded frame of a source. It is some 200 bytes long and goes through many
+// hands: who only looks at one gets a pointer, who keeps it gets it by value.
+//
+// Without a Piece, Data is the packet's own. With one it is good until Release, which the
+// last hand calls that a packet goes through. Who makes two packets of it calls Piece.Use.
 type Packet struct {
 	Track    int // index into SourceInfo.Tracks
 	PTS, DTS time.Duration
 	Duration time.Duration // 0 when unknown
 	Data     []byte
+	Piece    *offheap.Piece // that Data is part of; nil: it is of none
 	// NoPTS and NoDTS say that the container gave none; PTS or DTS is then 0.
 	NoPTS, NoDTS bool
 	Keyframe     bool
@@ -177,6 +182,20 @@ func (p *Packet) Size() int {
 		n += len(p.Change.Extradata)
 	}
 	return n
+}
+
+// Release says that the Data of p is used no more.
+func (p *Packet) Release() {
+	p.Piece.Release()
+	p.Piece = nil
+}
+
+// Own makes Data the packet's own.
+func (p *Packet) Own() {
+	if p.Piece != nil {
+		p.Data = bytes.Clone(p.Data)
+		p.Release()
+	}
 }
 
 // Repeats says whether p is the packet before, which had data, once more: a keyframe of the

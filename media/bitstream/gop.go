@@ -1,6 +1,7 @@
 package bitstream
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -20,18 +21,19 @@ const (
 // decoder can begin in the middle of it. A GOP beyond the limits is not kept at
 // all.
 type GOP struct {
-	kept []kept
-	data *offheap.Bytes // of all
-	over bool
+	kept  []kept
+	data  *offheap.Bytes // of packets that are of no piece
+	bytes int            // of all
+	over  bool
 }
 
-// kept is a packet whose bytes stand elsewhere.
+// kept is a packet whose bytes stand in a piece, or else at a place in a GOP's.
 type kept struct {
 	packet media.Packet
 	at, n  int
 }
 
-// Add keeps a copy of p.
+// Add keeps p.
 func (b *GOP) Add(p media.Packet) {
 	if p.Keyframe {
 		b.Reset()
@@ -39,13 +41,18 @@ func (b *GOP) Add(p media.Packet) {
 	if b.over || (len(b.kept) == 0 && !p.Keyframe) {
 		return
 	}
-	if b.data == nil {
-		b.data = offheap.NewBytes()
-	}
-	if b.data.Len()+len(p.Data) > gopBytes || len(b.kept) >= gopFew && p.DTS-b.kept[0].packet.DTS > gopSpan {
+	if b.bytes += len(p.Data); b.bytes > gopBytes || len(b.kept) >= gopFew && p.DTS-b.kept[0].packet.DTS > gopSpan {
 		b.Reset()
 		b.over = true
 		return
+	}
+	if p.Piece != nil {
+		p.Piece.Use()
+		b.kept = append(b.kept, kept{packet: p})
+		return
+	}
+	if b.data == nil {
+		b.data = offheap.NewBytes()
 	}
 	k := kept{packet: p, at: b.data.Append(p.Data), n: len(p.Data)}
 	k.packet.Data = nil
@@ -54,8 +61,11 @@ func (b *GOP) Add(p media.Packet) {
 
 // Reset forgets all.
 func (b *GOP) Reset() {
+	for i := range b.kept {
+		b.kept[i].packet.Release()
+	}
 	clear(b.kept)
-	b.kept, b.over = b.kept[:0], false
+	b.kept, b.bytes, b.over = b.kept[:0], 0, false
 	if b.data != nil {
 		b.data.Reset()
 	}
@@ -74,7 +84,11 @@ func (b *GOP) Packets() []media.Packet {
 	packets := make([]media.Packet, 0, len(b.kept))
 	for _, k := range b.kept {
 		p := k.packet
-		p.Data = b.data.Copy(k.at, k.n)
+		if p.Piece != nil {
+			p.Data, p.Piece = bytes.Clone(p.Data), nil
+		} else {
+			p.Data = b.data.Copy(k.at, k.n)
+		}
 		packets = append(packets, p)
 	}
 	return packets

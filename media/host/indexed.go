@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"slices"
@@ -14,8 +15,6 @@ import (
 )
 
 const (
-	// pieceBytes is what is fetched at once: the packets in it keep all of it.
-	pieceBytes = 64 << 10
 	// agreedPackets is how many packets of each track a host and the tables have to tell the
 	// same of, in a row, mostDoubts how often they may differ, as at the begin of an edit,
 	// mostFinds how often a packet is looked for in them.
@@ -39,11 +38,13 @@ type index struct {
 	pieces [2]piece
 	sparse bool           // little of the last piece was used
 	memory offheap.Memory // of the samples
+	owner  offheap.Pieces
 }
 
 // unindex leaves the rest of the source to hosts.
 func (s *source) unindex() {
 	if s.index != nil {
+		s.index.leavePieces()
 		s.index.memory.Free()
 	}
 	s.index = nil
@@ -105,7 +106,8 @@ func (x *index) begin() {
 	if x == nil {
 		return
 	}
-	x.leads, x.sparse, x.finds, x.pieces = false, false, 0, [2]piece{}
+	x.leads, x.sparse, x.finds = false, false, 0
+	x.leavePieces()
 	for n := range x.tracks {
 		x.tracks[n].forget()
 	}
@@ -258,69 +260,112 @@ func (s *source) readIndexed() (media.Packet, error) {
 	}
 	t := &s.index.tracks[n]
 	p := t.packet(n)
-	var err error
-	if p.Data, err = s.dataAt(n, t.next.Offset, t.next.Size); err != nil {
+	if err := s.cut(&p, t.next.Size); err != nil {
 		return p, err
 	}
 	if info := s.info.Tracks[n]; p.Keyframe && info.Codec == media.H264 && bitstream.NewSet(p.Data, info.Extradata) {
+		p.Release()
 		return p, errUnindexed // it may become of two fields
 	}
 	t.advance()
 	return p, nil
 }
 
-// dataAt returns a packet's bytes. They are part of a piece that they share with other
-// packets, unless that would keep much more of it than they are.
-func (s *source) dataAt(track int, at int64, n int) ([]byte, error) {
-	x := s.index
-	var data []byte
-	for i := range x.pieces {
-		if data = x.pieces[i].has(at, n); data != nil {
-			x.pieces[i].used += len(data)
-			break
+// cut gives p its n bytes. They are part of a piece that it shares with other packets, unless
+// that would keep much more of it than they are.
+func (s *source) cut(p *media.Packet, n int) error {
+	x, from := s.index, &s.index.pieces[p.Track]
+	if other := &x.pieces[1-p.Track]; other.has(p.Offset, n) != nil {
+		from = other
+	}
+	have := from.has(p.Offset, n)
+	if n > offheap.PieceBytes {
+		return s.collect(p, have, n)
+	}
+	if len(have) < n && !(from == &x.pieces[p.Track] && from.takes(p.Offset, n)) {
+		from = x.turn(p.Track, p.Offset, have)
+	}
+	for ; len(have) < n; have = from.has(p.Offset, n) {
+		if err := s.fill(from); err != nil {
+			return err
 		}
 	}
-	if len(data) == n && !x.sparse {
-		return data, nil
+	from.used += n
+	if x.sparse {
+		p.Data = bytes.Clone(have)
+		return nil
 	}
-	data = append(make([]byte, 0, n), data...)
-	for len(data) < n {
-		p, err := s.fetchPiece(track, at+int64(len(data)))
-		if err != nil {
-			return nil, err
-		}
-		more := p.has(p.at, n-len(data))
-		p.used += len(more)
-		data = append(data, more...)
-	}
-	return data, nil
+	p.Data, p.Piece = have, from.memory
+	p.Piece.Use()
+	return nil
 }
 
-// fetchPiece fetches what begins at a position, for a track.
-func (s *source) fetchPiece(track int, at int64) (*piece, error) {
-	x, p := s.index, &s.index.pieces[track]
+// collect gives p, which is longer than a piece, bytes of its own.
+func (s *source) collect(p *media.Packet, have []byte, n int) error {
+	p.Data = append(make([]byte, 0, n), have...)
+	for len(p.Data) < n {
+		got, err := s.readAt(p.Offset+int64(len(p.Data)), p.Data[len(p.Data):n])
+		if err != nil {
+			return err
+		}
+		p.Data = p.Data[:len(p.Data)+got]
+	}
+	return nil
+}
+
+// leastFill is how much room a piece has that is read on into.
+const leastFill = 16 << 10
+
+// takes says whether all of a packet fits into p, and what is read into it is worth it.
+func (p *piece) takes(at int64, n int) bool {
+	return p.memory != nil && len(p.data)+leastFill <= offheap.PieceBytes && int(at-p.at)+n <= offheap.PieceBytes
+}
+
+// turn makes a track's piece one that begins with the begin of a packet.
+func (x *index) turn(track int, at int64, begin []byte) *piece {
+	p, before := &x.pieces[track], x.pieces[track]
 	if len(p.data) > 0 {
 		x.sparse = p.used < len(p.data)/mostKeeps
 	}
-	s.wanted, s.from = pieceBytes, at
-	data, err := s.next(fresh)
-	if ended := s.ended(opRead); ended != nil {
-		return nil, ended
-	}
-	if len(data) == 0 {
-		if s.why(); s.refusal != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it
-			return nil, s.refusal
-		}
-		return nil, errors.Join(errUnindexed, err)
-	}
-	*p = piece{at: at, data: data}
+	memory := x.owner.Take()
+	*p = piece{at: at, data: memory.Bytes[:copy(memory.Bytes, begin)], memory: memory}
+	before.memory.Release()
 	if other := &x.pieces[1-track]; !x.needs(other) {
-		*other = piece{}
+		other.leave()
 	}
-	return p, nil
+	return p
+}
+
+// fill reads on into p, which has room.
+func (s *source) fill(p *piece) error {
+	n, err := s.readAt(p.end(), p.memory.Bytes[len(p.data):])
+	p.data = p.memory.Bytes[:len(p.data)+n]
+	return err
+}
+
+// readAt reads what is there at a position. Without a byte there is an error.
+func (s *source) readAt(at int64, to []byte) (int, error) {
+	s.wanted, s.from = len(to), at
+	n, err := s.load(to)
+	if ended := s.ended(opRead); ended != nil {
+		return 0, ended
+	}
+	if n == 0 {
+		if s.why(); s.refusal != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it
+			return 0, s.refusal
+		}
+		return 0, errors.Join(errUnindexed, err)
+	}
+	return n, nil
 }
 
 // needs says whether a packet is still to come that begins in p.
 func (x *index) needs(p *piece) bool {
 	return slices.ContainsFunc(x.tracks[:], func(t indexed) bool { return t.chosen && !t.over && t.next.Offset < p.end() })
+}
+
+func (x *index) leavePieces() {
+	for i := range x.pieces {
+		x.pieces[i].leave()
+	}
 }

@@ -58,9 +58,16 @@ func (f *passed) ReadAt(b []byte, at int64) (int, error) {
 
 // piece is bytes of the source that were read at once.
 type piece struct {
-	at   int64
-	data []byte
-	used int // bytes of it that are packets'
+	at     int64
+	data   []byte
+	used   int            // bytes of it that are packets'
+	memory *offheap.Piece // of which data is the begin; nil: it is Go's
+}
+
+// leave says that p is of no use any more. Packets may have parts of it.
+func (p *piece) leave() {
+	p.memory.Release()
+	*p = piece{}
 }
 
 func (p *piece) end() int64 { return p.at + int64(len(p.data)) }

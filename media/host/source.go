@@ -280,7 +280,7 @@ func (s *source) take(payload []byte) error {
 
 // feed gives the host the bytes that it waits for.
 func (s *source) feed() error {
-	data, err := s.next(lent)
+	data, err := s.next()
 	if ended := s.ended(opRead); ended != nil {
 		return ended
 	}

@@ -69,33 +69,42 @@ func (b *supply) rewind() bool {
 	return true
 }
 
-// next reads what is there of the bytes that are wanted, into a buffer that take returns for
-// so many. Packets keep the buffer: where less than half of it came, that has one of its own.
-// Without a byte there is an error, and no buffer.
-func (b *supply) next(take func(bytes int) []byte) ([]byte, error) {
+// next reads what is there of the bytes that are wanted, into a buffer that is lent. Packets
+// keep the buffer: where less than half of it came, that has one of its own. Without a byte
+// there is an error, and no buffer.
+func (b *supply) next() ([]byte, error) {
+	buffer := lent(b.wanted)[:b.wanted]
+	n, err := b.load(buffer)
+	switch {
+	case err != nil:
+		giveBack(buffer)
+		return nil, err
+	case 2*n < cap(buffer):
+		defer giveBack(buffer)
+		return slices.Clone(buffer[:n]), nil
+	}
+	return buffer[:n], nil
+}
+
+// load reads what is there of the bytes that are wanted. Without a byte there is an error.
+func (b *supply) load(to []byte) (int, error) {
 	if b.way.Bytes.Seekable() {
 		b.wait(tooEarly(b.fed-max(b.way.Bytes.Size(), 0), time.Since(b.begun)))
 	}
 	if b.from != b.at {
 		at, err := b.way.Bytes.Seek(b.from, io.SeekStart)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		b.at = at
 	}
-	buffer := take(b.wanted)[:b.wanted]
-	n, err := b.fetch(buffer)
+	n, err := b.fetch(to)
 	b.wanted, b.at, b.fed = 0, b.at+int64(n), b.fed+int64(n)
 	if n == 0 {
-		giveBack(buffer)
-		return nil, cmp.Or(err, io.ErrNoProgress)
+		return 0, cmp.Or(err, io.ErrNoProgress)
 	}
 	b.probe.came(n)
-	if 2*n < cap(buffer) {
-		defer giveBack(buffer)
-		return slices.Clone(buffer[:n]), nil
-	}
-	return buffer[:n], nil
+	return n, nil
 }
 
 // fetch reads what is there of the source's bytes: first those that the host before had.

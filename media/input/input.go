@@ -372,6 +372,7 @@ func standBeside(key *media.Packet, sound []media.Packet, from time.Duration) (a
 		}
 		for at := from; at < until; at += clock.FrameHold {
 			p := *key
+			p.Piece.Use()
 			p.PTS, p.DTS, p.NoDTS, p.Duration, p.Origin = at, at, false, min(clock.FrameHold, end-at), media.Held
 			all = append(all, p)
 			key.Extradata, key.Change = nil, nil

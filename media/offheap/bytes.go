@@ -1,11 +1,6 @@
 package offheap
 
-import (
-	"runtime"
-	"sync"
-
-	"golang.org/x/sys/unix"
-)
+import "runtime"
 
 // Bytes is bytes that are added one after the other and forgotten all at once. They live
 // until Reset, or until nobody has the Bytes any more. One goroutine at a time uses it.
@@ -60,59 +55,7 @@ func (b *Bytes) Reset() {
 }
 
 func (r *run) reset() {
-	shared.giveBack(r.chunks)
+	shared.giveBack(r.chunks...)
 	clear(r.chunks)
 	r.chunks, r.size = r.chunks[:0], 0
-}
-
-const (
-	chunkBytes = 16 << 10
-	slabChunks = 64
-	// mostWarm is how many chunks keep their memory while nobody uses them: 16 MB.
-	mostWarm = 1024
-)
-
-// shared is the chunks of all Bytes that are free.
-var shared pool
-
-// pool is free chunks. What is cold has no memory until it is written to.
-type pool struct {
-	mu         sync.Mutex
-	warm, cold [][]byte
-}
-
-func (p *pool) take() []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.warm)+len(p.cold) == 0 {
-		slab, err := unix.Mmap(-1, 0, slabChunks*chunkBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-		if err != nil {
-			return make([]byte, chunkBytes)
-		}
-		_ = unix.Madvise(slab, unix.MADV_NOHUGEPAGE) // or the kernel fills in what is cold, in nights
-		for ; len(slab) > 0; slab = slab[chunkBytes:] {
-			p.cold = append(p.cold, slab[:chunkBytes:chunkBytes])
-		}
-	}
-	from := &p.warm
-	if len(p.warm) == 0 {
-		from = &p.cold
-	}
-	last := len(*from) - 1
-	chunk := (*from)[last]
-	*from = (*from)[:last]
-	return chunk
-}
-
-func (p *pool) giveBack(chunks [][]byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, chunk := range chunks {
-		if len(p.warm) < mostWarm {
-			p.warm = append(p.warm, chunk)
-			continue
-		}
-		_ = unix.Madvise(chunk, unix.MADV_DONTNEED)
-		p.cold = append(p.cold, chunk)
-	}
 }

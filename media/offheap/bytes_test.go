@@ -13,7 +13,7 @@ func TestBytesAreWhatWasAppended(t *testing.T) {
 	b := NewBytes()
 	for range 2 { // the second time in chunks that were used before
 		var want []byte
-		for n := range 3 * slabChunks {
+		for n := range 3 * slabBytes / chunkBytes {
 			data := bytes.Repeat([]byte{byte(n)}, n*331)
 			require.Equal(t, len(want), b.Append(data))
 			want = append(want, data...)
@@ -27,7 +27,7 @@ func TestBytesAreWhatWasAppended(t *testing.T) {
 
 // What is left of what nobody has any more can be used again.
 func TestForgottenBytesGiveTheirMemoryBack(t *testing.T) {
-	const chunks = 2 * mostWarm
+	const chunks = 2 * mostWarm / chunkBytes
 	free := func() int {
 		shared.mu.Lock()
 		defer shared.mu.Unlock()
@@ -40,5 +40,5 @@ func TestForgottenBytesGiveTheirMemoryBack(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	require.LessOrEqual(t, len(shared.warm), mostWarm)
+	require.LessOrEqual(t, len(shared.warm), mostWarm/chunkBytes)
 }

@@ -49,6 +49,7 @@ func (e *encodedTrack) close() {
 }
 
 func (e *encodedTrack) put(p media.Packet) ([]media.Packet, error) {
+	p.Own() // a coder keeps it
 	if e.hold == nil {
 		return e.putSound(p)
 	}

@@ -358,10 +358,12 @@ func (pg *Program) receive(p *media.Packet) {
 	if p.LeftOut != nil {
 		pg.Observer.Warned(media.WarnNoDecoder, noDecoder(*p.LeftOut))
 	}
-	switch {
-	case pg.wanted(kind):
+	if pg.wanted(kind) {
 		pg.times.aligner.Push(pg.times.restamp.Restamp(*p))
-	case p.Change != nil:
+		return
+	}
+	p.Release()
+	if p.Change != nil {
 		pg.Observer.Warned(media.WarnLeftOut, leftOut(kind, "the room was told that there is none; with fillAudio there is silence until it comes"))
 	}
 }

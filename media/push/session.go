@@ -221,6 +221,9 @@ func (s *session) sent(now time.Time, packets []media.Packet, bytes int64, late 
 	s.job.Meter.Sent(now, s.leaving...)
 	s.job.Meter.SetPlayed(played)
 	s.program.Sent(packets, now)
+	for i := range packets {
+		packets[i].Release()
+	}
 	if taken && s.troubled.CompareAndSwap(true, false) {
 		s.job.Observer.Publishing()
 	}

@@ -1,0 +1,61 @@
+package offheap
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	chunkBytes = 16 << 10
+	// slabBytes is what is asked of the kernel at once, mostWarm how much of each pool keeps
+	// its memory while nobody uses it.
+	slabBytes = 1 << 20
+	mostWarm  = 16 << 20
+)
+
+// shared is the chunks of all Bytes that are free.
+var shared = pool{chunk: chunkBytes}
+
+// pool is free chunks of one size. What is cold has no memory until it is written to.
+type pool struct {
+	chunk      int
+	mu         sync.Mutex
+	warm, cold [][]byte
+}
+
+func (p *pool) take() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.warm)+len(p.cold) == 0 {
+		slab, err := unix.Mmap(-1, 0, slabBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+		if err != nil {
+			return make([]byte, p.chunk)
+		}
+		_ = unix.Madvise(slab, unix.MADV_NOHUGEPAGE) // or the kernel fills in what is cold, in nights
+		for ; len(slab) > 0; slab = slab[p.chunk:] {
+			p.cold = append(p.cold, slab[:p.chunk:p.chunk])
+		}
+	}
+	from := &p.warm
+	if len(p.warm) == 0 {
+		from = &p.cold
+	}
+	last := len(*from) - 1
+	chunk := (*from)[last]
+	*from = (*from)[:last]
+	return chunk
+}
+
+func (p *pool) giveBack(chunks ...[]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, chunk := range chunks {
+		if len(p.warm) < mostWarm/p.chunk {
+			p.warm = append(p.warm, chunk)
+			continue
+		}
+		_ = unix.Madvise(chunk, unix.MADV_DONTNEED)
+		p.cold = append(p.cold, chunk)
+	}
+}
