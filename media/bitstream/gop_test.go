@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/offheap"
 )
 
 // What is kept is a copy of the packets from the last keyframe on, in their order.
@@ -27,6 +28,37 @@ func TestAGOPKeepsCopiesFromTheLastKeyframeOn(t *testing.T) {
 		require.Equal(t, want, b.Packets())
 	}
 	require.True(t, b.Has(4) && b.Has(9) && !b.Has(3))
+}
+
+// Packets that are part of a piece are not copied, and their piece is in use until the next
+// keyframe comes.
+func TestAGOPUsesThePiecesOfItsPackets(t *testing.T) {
+	var b GOP
+	var owner offheap.Pieces
+	add := func(piece *offheap.Piece, at int, key bool) {
+		p := media.Packet{Keyframe: key, Data: piece.Bytes[at : at+100], Piece: piece}
+		piece.Use()
+		copy(p.Data, bytes.Repeat([]byte{byte(at)}, 100))
+		b.Add(p)
+		p.Release()
+	}
+	first, second := owner.Take(), owner.Take()
+	add(first, 100, true)
+	add(first, 200, false)
+	b.Add(media.Packet{Data: []byte{7}}) // of no piece
+	add(second, 100, false)
+	first.Release()
+	second.Release()
+	require.Equal(t, 2, owner.Taken())
+	kept := b.Packets()
+	require.Len(t, kept, 4)
+	for i, data := range [][]byte{bytes.Repeat([]byte{100}, 100), bytes.Repeat([]byte{200}, 100), {7}, bytes.Repeat([]byte{100}, 100)} {
+		require.Equal(t, data, kept[i].Data)
+		require.Nil(t, kept[i].Piece, "it is the caller's")
+	}
+	b.Add(media.Packet{Keyframe: true, Data: []byte{7}})
+	require.Zero(t, owner.Taken())
+	require.Len(t, b.Packets(), 1)
 }
 
 // What is beyond the limits is not kept at all, until the next keyframe.

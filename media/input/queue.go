@@ -45,8 +45,11 @@ type Queue struct {
 	// throws packets away until one comes.
 	seekingKey bool
 
-	filled  chan struct{} // capacity 1: something was put or the end was set
-	drained chan struct{} // capacity 1: the queue fell below half its span
+	// reads and writes say that somebody waits for filled, or drained: most packets are
+	// put and taken while nobody does.
+	reads, writes bool
+	filled        chan struct{} // capacity 1: something was put or the end was set
+	drained       chan struct{} // capacity 1: the queue fell below half its span
 }
 
 func NewQueue(l QueueLimits) *Queue {
@@ -72,8 +75,8 @@ func (q *Queue) Put(ctx context.Context, p media.Packet, isKey bool) error {
 	q.noteLocked(&p)
 	q.bytes += p.Size()
 	full := q.fullLocked()
+	signal(q.filled, &q.reads)
 	q.mu.Unlock()
-	signal(q.filled)
 	if !full || q.limits.drop {
 		return nil
 	}
@@ -86,6 +89,7 @@ func (q *Queue) waitForRoom(ctx context.Context) error {
 	for {
 		q.mu.Lock()
 		roomy := q.roomyLocked()
+		q.writes = !roomy
 		q.mu.Unlock()
 		if roomy {
 			return nil
@@ -135,9 +139,9 @@ func (q *Queue) lose(p media.Packet) {
 // Fail says that no more packets come, and why.
 func (q *Queue) Fail(err error) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.err = err
-	q.mu.Unlock()
-	signal(q.filled)
+	signal(q.filled, &q.reads)
 }
 
 // Get returns the oldest packet, waiting for one; after the last one it
@@ -177,6 +181,7 @@ func (q *Queue) tryGet() (media.Packet, bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.head == len(q.packets) {
+		q.reads = true
 		return media.Packet{}, false, q.err
 	}
 	return q.takeLocked(), true, nil
@@ -201,8 +206,8 @@ func (q *Queue) takeLocked() media.Packet {
 	if q.head == len(q.packets) {
 		q.packets, q.head, q.first = q.packets[:0], 0, [2]int{}
 	}
-	if q.roomyLocked() {
-		signal(q.drained)
+	if q.writes && q.roomyLocked() {
+		signal(q.drained, &q.writes)
 	}
 	return p
 }
@@ -323,7 +328,12 @@ func (q *Queue) trackLocked(track int) time.Duration {
 	return 0
 }
 
-func signal(c chan struct{}) {
+// signal wakes who waits for c, if somebody does.
+func signal(c chan struct{}, waits *bool) {
+	if !*waits {
+		return
+	}
+	*waits = false
 	select {
 	case c <- struct{}{}:
 	default:

@@ -2,6 +2,7 @@ package offheap
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 )
 
@@ -11,9 +12,6 @@ const PieceBytes = 64 << 10
 // mostTaken is how many pieces one owner has outside of Go's heap at a time: what forgets to
 // release one costs no more.
 const mostTaken = 128
-
-// pieces is those that are free.
-var pieces = pool{chunk: PieceBytes}
 
 // Pieces gives pieces to one owner. It may be used from several goroutines.
 type Pieces struct{ taken atomic.Int32 }
@@ -28,7 +26,7 @@ type Piece struct {
 	forgets runtime.Cleanup
 }
 
-// lent is the memory of a piece.
+// lent is the memory of a piece that is in use.
 type lent struct {
 	chunk []byte
 	to    *Pieces
@@ -36,18 +34,20 @@ type lent struct {
 
 // Take returns a piece that the caller uses. What is in it is undefined.
 func (p *Pieces) Take() *Piece {
-	piece := &Piece{}
-	piece.users.Store(1)
 	if p.taken.Add(1) > mostTaken {
 		p.taken.Add(-1)
-		piece.Bytes = make([]byte, PieceBytes)
+		piece := &Piece{Bytes: make([]byte, PieceBytes)}
+		piece.users.Store(1)
 		return piece
 	}
-	piece.memory = &lent{pieces.take(), p}
-	piece.Bytes = piece.memory.chunk
-	piece.forgets = runtime.AddCleanup(piece, (*lent).giveBack, piece.memory)
+	piece := released.take()
+	piece.users.Store(1)
+	piece.memory.to = p
 	return piece
 }
+
+// Taken returns how many pieces outside of Go's heap are in use.
+func (p *Pieces) Taken() int { return int(p.taken.Load()) }
 
 // Use says that somebody else uses p, too.
 func (p *Piece) Use() {
@@ -65,16 +65,50 @@ func (p *Piece) Release() {
 	if users < 0 && poisons {
 		panic("a piece was released more often than it was used")
 	}
-	if users != 0 || p.memory == nil {
+	if users == 0 && p.memory != nil {
+		p.memory.to.taken.Add(-1)
+		released.add(p)
+	}
+}
+
+// released is the pieces that somebody else may have.
+var released = pieceList{chunks: pool{chunk: PieceBytes}}
+
+type pieceList struct {
+	mu     sync.Mutex
+	pieces []*Piece
+	chunks pool // of those that were not kept
+}
+
+func (l *pieceList) take() *Piece {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last := len(l.pieces) - 1; last >= 0 {
+		p := l.pieces[last]
+		l.pieces[last], l.pieces = nil, l.pieces[:last]
+		return p
+	}
+	memory := &lent{chunk: l.chunks.take()}
+	p := &Piece{Bytes: memory.chunk, memory: memory}
+	p.forgets = runtime.AddCleanup(p, (*lent).giveBack, memory)
+	return p
+}
+
+func (l *pieceList) add(p *Piece) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.pieces) < mostWarm/PieceBytes && !poisons {
+		l.pieces = append(l.pieces, p)
 		return
 	}
 	p.forgets.Stop()
 	spoil(p.Bytes)
-	p.memory.giveBack()
+	l.chunks.giveBack(p.Bytes)
 	runtime.KeepAlive(p)
 }
 
-func (l *lent) giveBack() {
-	pieces.giveBack(l.chunk)
-	l.to.taken.Add(-1)
+// giveBack is for a piece that was forgotten.
+func (m *lent) giveBack() {
+	m.to.taken.Add(-1)
+	released.chunks.giveBack(m.chunk)
 }

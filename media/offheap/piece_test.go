@@ -9,9 +9,9 @@ import (
 )
 
 func freePieces() int {
-	pieces.mu.Lock()
-	defer pieces.mu.Unlock()
-	return len(pieces.warm) + len(pieces.cold)
+	released.mu.Lock()
+	defer released.mu.Unlock()
+	return len(released.pieces) + len(released.chunks.warm) + len(released.chunks.cold)
 }
 
 func TestAPieceIsSomebodyElsesWhenAllHaveReleasedIt(t *testing.T) {
@@ -25,7 +25,7 @@ func TestAPieceIsSomebodyElsesWhenAllHaveReleasedIt(t *testing.T) {
 	free := freePieces()
 	p.Release()
 	require.Equal(t, free+1, freePieces())
-	require.Zero(t, owner.taken.Load())
+	require.Zero(t, owner.Taken())
 	if poisons {
 		require.Equal(t, byte(0xdb), p.Bytes[0])
 		require.Panics(t, p.Release)
@@ -39,10 +39,10 @@ func TestPiecesThatNobodyReleasesAreBoundedAndFound(t *testing.T) {
 	var owner Pieces
 	for range 3 * mostTaken {
 		owner.Take().Bytes[0] = 1
-		require.LessOrEqual(t, owner.taken.Load(), int32(mostTaken))
+		require.LessOrEqual(t, owner.Taken(), mostTaken)
 	}
 	require.Eventually(t, func() bool {
 		runtime.GC()
-		return owner.taken.Load() == 0
+		return owner.Taken() == 0
 	}, 10*time.Second, time.Millisecond)
 }
