@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/roomcast/roomcast/media/offheap"
@@ -14,12 +15,13 @@ type Keyframe struct {
 	Config []byte // its decoder configuration, avcC
 }
 
-// LastKeyframe has a copy of the newest keyframe that a Job's room has taken: a slice would
-// keep all that was read with it. It may be used from several goroutines.
+// LastKeyframe has the newest keyframe that a Job's room has taken, a copy where it is of no
+// piece: a slice would keep all that was read with it. It may be used from several goroutines.
 type LastKeyframe struct {
 	mu   sync.Mutex
 	last Keyframe       // without Data
-	data *offheap.Bytes // nil: there was none
+	from Packet         // has it where it is of a piece
+	data *offheap.Bytes // the copy; nil: there was none
 }
 
 // Get returns the newest one.
@@ -27,20 +29,30 @@ func (l *LastKeyframe) Get() Keyframe {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k := l.last
-	if l.data != nil {
+	if l.from.Piece != nil {
+		k.Data = bytes.Clone(l.from.Data)
+	} else if l.data != nil {
 		k.Data = l.data.Copy(0, l.data.Len())
 	}
 	return k
 }
 
 // Set takes the next one.
-func (l *LastKeyframe) Set(data, config []byte) {
+func (l *LastKeyframe) Set(p *Packet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.last.Number, l.last.Config = l.last.Number+1, p.Config
+	l.from.Release()
+	if l.data != nil {
+		l.data.Reset()
+	}
+	if p.Piece != nil {
+		p.Piece.Use()
+		l.from = Packet{Data: p.Data, Piece: p.Piece}
+		return
+	}
 	if l.data == nil {
 		l.data = offheap.NewBytes()
 	}
-	l.data.Reset()
-	l.data.Append(data)
-	l.last.Number, l.last.Config = l.last.Number+1, config
+	l.data.Append(p.Data)
 }

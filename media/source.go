@@ -190,6 +190,13 @@ func (p *Packet) Release() {
 	p.Piece = nil
 }
 
+// Release releases packets that nobody gets, or all have.
+func Release(packets []Packet) {
+	for i := range packets {
+		packets[i].Release()
+	}
+}
+
 // Own makes Data the packet's own.
 func (p *Packet) Own() {
 	if p.Piece != nil {

@@ -65,7 +65,7 @@ func watchedWorld(t *testing.T, s *studio, gop time.Duration, ids ...string) (w 
 	source := func(ctx context.Context, job media.Job) error {
 		job.Observer.Publishing()
 		for {
-			job.Keyframe.Set(s.key, nil)
+			job.Keyframe.Set(&media.Packet{Data: s.key})
 			select {
 			case <-time.After(gop):
 			case <-ctx.Done():

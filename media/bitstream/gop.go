@@ -15,6 +15,8 @@ const (
 	gopSpan  = 10 * time.Second
 	gopBytes = 16 << 20
 	gopFew   = 60
+	// gopPieces is how many pieces are used. Of a large picture each has one.
+	gopPieces = 64
 )
 
 // GOP keeps a video's packets from its last keyframe on, so that a
@@ -24,7 +26,10 @@ type GOP struct {
 	kept  []kept
 	data  *offheap.Bytes // of packets that are of no piece
 	bytes int            // of all
-	over  bool
+	// pieces are used by its packets, the last of them by the newest ones.
+	pieces int
+	last   *offheap.Piece
+	over   bool
 }
 
 // kept is a packet whose bytes stand in a piece, or else at a place in a GOP's.
@@ -46,7 +51,7 @@ func (b *GOP) Add(p media.Packet) {
 		b.over = true
 		return
 	}
-	if p.Piece != nil {
+	if b.takes(p.Piece) {
 		p.Piece.Use()
 		b.kept = append(b.kept, kept{packet: p})
 		return
@@ -55,8 +60,19 @@ func (b *GOP) Add(p media.Packet) {
 		b.data = offheap.NewBytes()
 	}
 	k := kept{packet: p, at: b.data.Append(p.Data), n: len(p.Data)}
-	k.packet.Data = nil
+	k.packet.Data, k.packet.Piece = nil, nil
 	b.kept = append(b.kept, k)
+}
+
+// takes says whether a packet's piece, if it is of one, is to be used.
+func (b *GOP) takes(piece *offheap.Piece) bool {
+	if piece == nil || piece != b.last && b.pieces == gopPieces {
+		return false
+	}
+	if piece != b.last {
+		b.pieces, b.last = b.pieces+1, piece
+	}
+	return true
 }
 
 // Reset forgets all.
@@ -66,6 +82,7 @@ func (b *GOP) Reset() {
 	}
 	clear(b.kept)
 	b.kept, b.bytes, b.over = b.kept[:0], 0, false
+	b.pieces, b.last = 0, nil
 	if b.data != nil {
 		b.data.Reset()
 	}

@@ -61,6 +61,25 @@ func TestAGOPUsesThePiecesOfItsPackets(t *testing.T) {
 	require.Len(t, b.Packets(), 1)
 }
 
+// Of pictures each of which has a piece, only some keep theirs.
+func TestAGOPOfLargePicturesCopiesMostOfThem(t *testing.T) {
+	var b GOP
+	var owner offheap.Pieces
+	for n := range 2 * gopPieces {
+		p := media.Packet{Keyframe: n == 0, Piece: owner.Take()}
+		p.Data = p.Piece.Bytes[:40_000]
+		p.Data[0] = byte(n)
+		b.Add(p)
+		p.Release()
+	}
+	require.Equal(t, gopPieces, owner.Taken())
+	for n, p := range b.Packets() {
+		require.Equal(t, byte(n), p.Data[0])
+	}
+	b.Reset()
+	require.Zero(t, owner.Taken())
+}
+
 // What is beyond the limits is not kept at all, until the next keyframe.
 func TestAGOPBeyondTheLimitsIsNotKept(t *testing.T) {
 	for name, p := range map[string]media.Packet{

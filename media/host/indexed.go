@@ -38,7 +38,7 @@ type index struct {
 	pieces [2]piece
 	sparse bool           // little of the last piece was used
 	memory offheap.Memory // of the samples
-	owner  offheap.Pieces
+	owner  *offheap.Pieces
 }
 
 // unindex leaves the rest of the source to hosts.
@@ -68,7 +68,7 @@ func newIndex(file *passed, size int64, info media.SourceInfo) *index {
 	if file == nil || file.off || info.Live || info.Still || info.Retimed || len(info.Tracks) > mostTracks || !strings.HasPrefix(info.Container, "mov") {
 		return nil
 	}
-	x := &index{}
+	x := &index{owner: &offheap.Pieces{}}
 	for n, t := range info.Tracks {
 		if !x.tracks[n].choose(t) {
 			return nil
@@ -314,11 +314,11 @@ func (s *source) collect(p *media.Packet, have []byte, n int) error {
 }
 
 // leastFill is how much room a piece has that is read on into.
-const leastFill = 16 << 10
+const leastFill = 32 << 10
 
-// takes says whether all of a packet fits into p, and what is read into it is worth it.
+// takes says whether p can be read on until it has all of a packet, and that is worth it.
 func (p *piece) takes(at int64, n int) bool {
-	return p.memory != nil && len(p.data)+leastFill <= offheap.PieceBytes && int(at-p.at)+n <= offheap.PieceBytes
+	return p.memory != nil && at >= p.at && len(p.data)+leastFill <= offheap.PieceBytes && int(at-p.at)+n <= offheap.PieceBytes
 }
 
 // turn makes a track's piece one that begins with the begin of a packet.

@@ -90,7 +90,7 @@ func TestPacketsHaveTheirBytesUntilTheyAreReleased(t *testing.T) {
 		for _, played := range []int{1, 2, 20} { // one byte of so many
 			t.Run(fmt.Sprintf("%s, one of %d bytes", name, played), func(t *testing.T) {
 				whole := slowly{bytes.NewReader(file), most}
-				s := &source{index: &index{}, supply: supply{ctx: context.Background(), begun: time.Now(), way: media.Way{Bytes: whole}}}
+				s := &source{index: &index{owner: &offheap.Pieces{}}, supply: supply{ctx: context.Background(), begun: time.Now(), way: media.Way{Bytes: whole}}}
 				x := s.index
 				x.tracks[0].chosen, x.tracks[1].chosen = true, true
 				given := make(chan media.Packet, 64)
@@ -118,6 +118,8 @@ func TestPacketsHaveTheirBytesUntilTheyAreReleased(t *testing.T) {
 				for at := int64(1); ; {
 					size := 1 + random.IntN(200)
 					switch random.IntN(30) {
+					case 9:
+						at = max(1, at-int64(random.IntN(2*offheap.PieceBytes)))
 					case 0:
 						size = 1 + random.IntN(3*offheap.PieceBytes)
 					case 1, 2, 3:

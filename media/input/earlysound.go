@@ -44,6 +44,7 @@ func (e *earlySound) add(p media.Packet, lost *bitstream.Pending) {
 		}
 		e.bytes -= first.Size()
 		lost.Keep(first)
+		first.Release()
 		*first = media.Packet{}
 		if e.packets = e.packets[1:]; len(e.packets) == 0 {
 			return

@@ -161,6 +161,8 @@ func (in *Input) Close() {
 	in.cancel(errInputClosed)
 	_ = in.source.Close() // nobody needs it any more
 	in.running.Wait()
+	in.queue.clear()
+	media.Release(in.ahead)
 	if in.release != nil {
 		in.release()
 	}
@@ -186,6 +188,7 @@ func (in *Input) read(ctx context.Context) error {
 		p, err := in.source.ReadPacket()
 		beyond := err == nil && in.trim.beyond(&p)
 		if in.trim.over {
+			p.Release()
 			err = io.EOF
 		}
 		if err != nil {
@@ -195,6 +198,7 @@ func (in *Input) read(ctx context.Context) error {
 			return in.readError(ctx, err)
 		}
 		if beyond {
+			p.Release()
 			continue
 		}
 		if in.Realtime {
@@ -216,6 +220,7 @@ func (in *Input) read(ctx context.Context) error {
 			in.corrupt[t.Type].Add(1)
 			left[p.Track] += min(max(p.Duration, 0), clock.MaxFrame)
 			in.queue.lose(p)
+			p.Release()
 			continue
 		}
 		p.Lost, left[p.Track] = left[p.Track], 0
@@ -308,11 +313,13 @@ func (in *Input) Next(ctx context.Context, patience time.Duration) (media.Packet
 			in.early.add(p, &in.pending)
 		case !begun:
 			in.pending.Keep(&p)
+			p.Release()
 			if in.skippedPictures++; in.skippedPictures > mostBeforeKey {
 				return p, errNoKey
 			}
 		default:
 			in.pending.Keep(&p)
+			p.Release()
 		}
 	}
 }
@@ -334,25 +341,27 @@ func (in *Input) begins(key media.Packet) media.Packet {
 			before := clock.ShownAt(&p)+p.Duration <= begin
 			if before {
 				in.pending.Keep(&p)
+				p.Release()
 			}
 			return before
 		})
 	}
 	var all []media.Packet
-	lead := time.Duration(0)
+	stands, lead := key, time.Duration(0)
 	if leads && len(early) > 0 {
 		in.gate.From = clock.ShownAt(&early[0])
 		if in.From > 0 {
 			in.gate.From = max(in.gate.From, begin)
 		}
-		all, lead = standBeside(&key, early, in.gate.From)
+		all, lead = standBeside(&stands, early, in.gate.From)
 	}
 	if lead < leastLead {
 		in.gate.From = clock.ShownAt(&key)
 		in.ahead = append(early, in.ahead...)
+		media.Release(slices.DeleteFunc(all, func(p media.Packet) bool { return p.Origin != media.Held }))
 		return key
 	}
-	in.ahead = append(append(all[1:len(all):len(all)], key), in.ahead...)
+	in.ahead = append(append(all[1:len(all):len(all)], stands), in.ahead...)
 	return all[0]
 }
 
@@ -498,6 +507,7 @@ func (in *Input) soundOf(packets []media.Packet, since time.Duration) []media.Pa
 		sound := !in.gate.AudioOnly && in.gate.Kind(&p) == media.Audio && clock.ShownAt(&p) >= since
 		if !sound {
 			in.pending.Keep(&p)
+			p.Release()
 		}
 		return !sound
 	})

@@ -136,6 +136,14 @@ func (q *Queue) lose(p media.Packet) {
 	q.pending.Keep(&p)
 }
 
+// clear throws away what is queued, when nobody puts or takes any more.
+func (q *Queue) clear() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	media.Release(q.packets[q.head:])
+	q.packets, q.head, q.bytes, q.first = nil, 0, 0, [2]int{}
+}
+
 // Fail says that no more packets come, and why.
 func (q *Queue) Fail(err error) {
 	q.mu.Lock()

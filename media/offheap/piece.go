@@ -67,6 +67,7 @@ func (p *Piece) Release() {
 	}
 	if users == 0 && p.memory != nil {
 		p.memory.to.taken.Add(-1)
+		p.memory.to = nil
 		released.add(p)
 	}
 }
@@ -76,6 +77,7 @@ var released = pieceList{chunks: pool{chunk: PieceBytes}}
 
 type pieceList struct {
 	mu     sync.Mutex
+	used   int // how many somebody has, or has forgotten
 	pieces []*Piece
 	chunks pool // of those that were not kept
 }
@@ -83,6 +85,7 @@ type pieceList struct {
 func (l *pieceList) take() *Piece {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.used++
 	if last := len(l.pieces) - 1; last >= 0 {
 		p := l.pieces[last]
 		l.pieces[last], l.pieces = nil, l.pieces[:last]
@@ -95,10 +98,7 @@ func (l *pieceList) take() *Piece {
 }
 
 func (l *pieceList) add(p *Piece) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.pieces) < mostWarm/PieceBytes && !poisons {
-		l.pieces = append(l.pieces, p)
+	if l.keeps(p) {
 		return
 	}
 	p.forgets.Stop()
@@ -107,8 +107,24 @@ func (l *pieceList) add(p *Piece) {
 	runtime.KeepAlive(p)
 }
 
+// keeps keeps p as it is, unless there are enough. Where it is to be found out who uses one
+// that was released, none is taken twice.
+func (l *pieceList) keeps(p *Piece) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.used--
+	if poisons || len(l.pieces) >= mostWarm(l.used) {
+		return false
+	}
+	l.pieces = append(l.pieces, p)
+	return true
+}
+
 // giveBack is for a piece that was forgotten.
 func (m *lent) giveBack() {
 	m.to.taken.Add(-1)
+	released.mu.Lock()
+	released.used--
+	released.mu.Unlock()
 	released.chunks.giveBack(m.chunk)
 }

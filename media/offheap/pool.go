@@ -8,25 +8,30 @@ import (
 
 const (
 	chunkBytes = 16 << 10
-	// slabBytes is what is asked of the kernel at once, mostWarm how much of each pool keeps
-	// its memory while nobody uses it.
+	// slabBytes is what is asked of the kernel at once.
 	slabBytes = 1 << 20
-	mostWarm  = 16 << 20
 )
+
+// mostWarm is how many free ones keep their memory where so many are in use: as many as
+// groups of pictures take by turns.
+func mostWarm(used int) int { return 16 + used/8 }
 
 // shared is the chunks of all Bytes that are free.
 var shared = pool{chunk: chunkBytes}
 
-// pool is free chunks of one size. What is cold has no memory until it is written to.
+// pool is chunks of one size, those that are free. What is cold has no memory until it is
+// written to.
 type pool struct {
 	chunk      int
 	mu         sync.Mutex
+	used       int // how many are not free
 	warm, cold [][]byte
 }
 
 func (p *pool) take() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.used++
 	if len(p.warm)+len(p.cold) == 0 {
 		slab, err := unix.Mmap(-1, 0, slabBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 		if err != nil {
@@ -50,8 +55,9 @@ func (p *pool) take() []byte {
 func (p *pool) giveBack(chunks ...[]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.used -= len(chunks)
 	for _, chunk := range chunks {
-		if len(p.warm) < mostWarm/p.chunk {
+		if len(p.warm) < mostWarm(p.used) {
 			p.warm = append(p.warm, chunk)
 			continue
 		}

@@ -388,8 +388,11 @@ func (g *Group) Stamp(packets []media.Packet) []media.Packet {
 		}
 		if p.DTS = due; some {
 			taken = append(taken, *p)
+		} else {
+			p.Release()
 		}
 	}
+	clear(packets[len(taken):])
 	return taken
 }
 

@@ -121,6 +121,7 @@ func (m *mux) drain() {
 // clear forgets what was not given out, and returns how many packets that was.
 func (m *mux) clear() int64 {
 	n := len(m.ready)
+	media.Release(m.ready)
 	m.ready = nil
 	if m.interleaver != nil {
 		n += m.interleaver.Clear()

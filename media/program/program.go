@@ -395,6 +395,7 @@ func (pg *Program) put(ctx context.Context, p *media.Packet) error {
 	pg.times.pending.Attach(p)
 	if pg.times.exact && !pg.tracks.encodes(kind) && p.PTS+p.Duration <= pg.times.begin {
 		pg.times.pending.Keep(p)
+		p.Release()
 		return nil // sound from before the picture goes on
 	}
 	if picture := pg.tracks.picture().encoded; picture != nil && pg.commands.wantKey.CompareAndSwap(true, false) {

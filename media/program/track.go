@@ -38,6 +38,9 @@ type outputTrack interface {
 // become makes the track of what o gives from here on.
 func (t *track) become(o outputTrack) {
 	t.encoded.close()
+	if t.copied != nil {
+		t.copied.gop.Reset()
+	}
 	t.output = o
 	t.copied, _ = o.(*copiedTrack)
 	t.encoded, _ = o.(*encodedTrack)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/offheap"
 )
 
 func TestTheLastKeyframeIsTheOneThatTheRoomGotLast(t *testing.T) {
@@ -32,8 +33,28 @@ func TestTheLastKeyframeIsTheOneThatTheRoomGotLast(t *testing.T) {
 }
 
 func TestAKeyframeCostsNothingOfTheHeap(t *testing.T) {
-	data, config := make([]byte, 100_000), []byte{1}
+	p := media.Packet{Data: make([]byte, 100_000)}
+	p.Config = []byte{1}
 	var l media.LastKeyframe
-	l.Set(data, config)
-	require.Zero(t, testing.AllocsPerRun(100, func() { l.Set(data, config) }))
+	l.Set(&p)
+	require.Zero(t, testing.AllocsPerRun(100, func() { l.Set(&p) }))
+}
+
+// A keyframe's piece is in use until the next one comes, and its bytes are copied for who
+// asks.
+func TestAKeyframeUsesItsPiece(t *testing.T) {
+	var l media.LastKeyframe
+	var owner offheap.Pieces
+	for n := range 3 {
+		piece := owner.Take()
+		p := media.Packet{Data: piece.Bytes[:3], Piece: piece}
+		copy(p.Data, []byte{1, 2, byte(n)})
+		l.Set(&p)
+		p.Release()
+		require.Equal(t, 1, owner.Taken())
+		require.Equal(t, []byte{1, 2, byte(n)}, l.Get().Data)
+	}
+	l.Set(&media.Packet{Data: []byte{7}})
+	require.Zero(t, owner.Taken())
+	require.Equal(t, []byte{7}, l.Get().Data)
 }

@@ -159,6 +159,7 @@ func (s *session) give(ctx, inRoom context.Context, packets []media.Packet) erro
 	if packets = s.outlets.Stamp(packets); len(packets) == 0 {
 		return nil
 	}
+	defer media.Release(packets) // what no room got the program reads again
 	var late time.Duration
 	if first := &packets[0]; s.program.Realtime() {
 		s.job.Meter.SetBehind(s.pacer.Fall(first.DTS))
@@ -213,7 +214,7 @@ func (s *session) sent(now time.Time, packets []media.Packet, bytes int64, late 
 		}
 		s.leaving = append(s.leaving, left)
 		if picture && p.Keyframe {
-			s.job.Keyframe.Set(p.Data, p.Config)
+			s.job.Keyframe.Set(p)
 		}
 		taken = taken || p.Origin == media.Taken
 	}
@@ -221,9 +222,6 @@ func (s *session) sent(now time.Time, packets []media.Packet, bytes int64, late 
 	s.job.Meter.Sent(now, s.leaving...)
 	s.job.Meter.SetPlayed(played)
 	s.program.Sent(packets, now)
-	for i := range packets {
-		packets[i].Release()
-	}
 	if taken && s.troubled.CompareAndSwap(true, false) {
 		s.job.Observer.Publishing()
 	}
