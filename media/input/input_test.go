@@ -12,6 +12,7 @@ import (
 	"github.com/roomcast/roomcast/media/bitstream"
 	"github.com/roomcast/roomcast/media/clock"
 	"github.com/roomcast/roomcast/media/fakesource"
+	"github.com/roomcast/roomcast/media/offheap"
 )
 
 // restOf reads an input until its end and returns the times of its sound.
@@ -188,4 +189,31 @@ func openFragments(t *testing.T, s fakesource.Fragments, mode media.SourceMode) 
 	}), media.SourceRequest{Mode: mode}, Part{}, nil)
 	require.NoError(t, err)
 	return f
+}
+
+// What the first picture tells of its track is told once, with what comes first of it: the
+// picture, or that as it stands before its time.
+func TestWhatTheFirstPictureTellsComesWithWhatIsFirstOfIt(t *testing.T) {
+	for _, lead := range []time.Duration{100 * time.Millisecond, 2 * time.Second} {
+		in := &Input{Info: fakesource.Clip(time.Minute)}
+		in.gate = clock.NewStartGate(in.Info.Tracks)
+		in.early.span = time.Minute
+		var pieces offheap.Pieces
+		for at := time.Duration(0); at < lead; at += fakesource.AudioFrame {
+			in.early.add(media.Packet{Track: 1, PTS: at, DTS: at, Duration: fakesource.AudioFrame}, &in.pending)
+		}
+		piece := pieces.Take()
+		key := media.Packet{PTS: lead, DTS: lead, Keyframe: true, Extradata: []byte{7}, Data: piece.Bytes[:9], Piece: piece}
+		in.ahead = append([]media.Packet{in.begins(key)}, in.ahead...)
+		told := 0
+		for i := range in.ahead {
+			if p := &in.ahead[i]; p.Track == 0 {
+				require.Equal(t, told == 0, p.Extradata != nil)
+				told++
+			}
+		}
+		require.Equal(t, lead > time.Second, told > 1)
+		media.Release(in.ahead)
+		require.Zero(t, pieces.Taken())
+	}
 }
