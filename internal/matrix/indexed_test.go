@@ -217,7 +217,9 @@ func TestRoomsGetEachByteOfAPlainMP4(t *testing.T) {
 	for n, spec := range []mediatest.Spec{small, large, small, small, large, small, small, small} {
 		path, user := mediatest.Clip(t, spec), fmt.Sprintf("user%d", n)
 		d := &diary{}
-		playing.Go(func() { assert.NoError(t, pusher.Play(t.Context(), job(mediatest.Serve(t, map[string]string{"a.mp4": path}).URL+"/a.mp4", user, d)), "%s", d) })
+		playing.Go(func() {
+			assert.NoError(t, pusher.Play(t.Context(), job(mediatest.Serve(t, map[string]string{"a.mp4": path}).URL+"/a.mp4", user, d)), "%s", d)
+		})
 		if n > 3 {
 			continue // one of each is enough to be compared
 		}
