@@ -54,7 +54,7 @@ func machine(rounds int) string {
 	if out, err := exec.Command("ffmpeg", "-version").Output(); err == nil {
 		version = strings.Fields(string(out))[2]
 	}
-	return fmt.Sprintf("commit %s; %d × %s; Linux %s; %s; load %s before the run; %d rounds; ffmpeg %s on PATH (our own build has no network)",
+	return fmt.Sprintf("commit %s; %d × %s; Linux %s; %s; load %s before the run;\n%d rounds; ffmpeg %s on PATH (our own build has no network)",
 		commit, runtime.NumCPU(), first("/proc/cpuinfo", `model name\s*:\s*(.*)`), first("/proc/sys/kernel/osrelease", `(\S+)`),
 		runtime.Version(), first("/proc/loadavg", `(\S+)`), rounds, version)
 }
