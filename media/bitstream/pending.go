@@ -14,8 +14,9 @@ type news struct {
 	change    *media.Track
 }
 
-// Keep notes what p, which is left out, tells of those after it.
-func (c *Pending) Keep(p *media.Packet) {
+// LeaveOut releases p, which nobody gets, and notes what it tells of those after it.
+func (c *Pending) LeaveOut(p *media.Packet) {
+	p.Release()
 	if p.Change != nil {
 		c[p.Track] = news{change: p.Change}
 	}

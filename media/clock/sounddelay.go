@@ -160,7 +160,7 @@ func (t *soundTrim) takes(p *media.Packet) bool {
 		t.early, t.bytes = append(t.early, *p), t.bytes+len(p.Data)
 		return true
 	case t.known && !p.NoPTS && p.PTS+p.Duration <= t.begin:
-		t.left.Keep(p)
+		t.left.LeaveOut(p)
 		return true
 	}
 	t.over = true

@@ -43,8 +43,7 @@ func (e *earlySound) add(p media.Packet, lost *bitstream.Pending) {
 			e.length -= e.step(0)
 		}
 		e.bytes -= first.Size()
-		lost.Keep(first)
-		first.Release()
+		lost.LeaveOut(first)
 		*first = media.Packet{}
 		if e.packets = e.packets[1:]; len(e.packets) == 0 {
 			return

@@ -220,7 +220,6 @@ func (in *Input) read(ctx context.Context) error {
 			in.corrupt[t.Type].Add(1)
 			left[p.Track] += min(max(p.Duration, 0), clock.MaxFrame)
 			in.queue.lose(p)
-			p.Release()
 			continue
 		}
 		p.Lost, left[p.Track] = left[p.Track], 0
@@ -312,14 +311,12 @@ func (in *Input) Next(ctx context.Context, patience time.Duration) (media.Packet
 		case !begun && in.gate.Kind(&p) == media.Audio:
 			in.early.add(p, &in.pending)
 		case !begun:
-			in.pending.Keep(&p)
-			p.Release()
+			in.pending.LeaveOut(&p)
 			if in.skippedPictures++; in.skippedPictures > mostBeforeKey {
 				return p, errNoKey
 			}
 		default:
-			in.pending.Keep(&p)
-			p.Release()
+			in.pending.LeaveOut(&p)
 		}
 	}
 }
@@ -340,8 +337,7 @@ func (in *Input) begins(key media.Packet) media.Packet {
 		early = slices.DeleteFunc(early, func(p media.Packet) bool {
 			before := clock.ShownAt(&p)+p.Duration <= begin
 			if before {
-				in.pending.Keep(&p)
-				p.Release()
+				in.pending.LeaveOut(&p)
 			}
 			return before
 		})
@@ -506,8 +502,7 @@ func (in *Input) soundOf(packets []media.Packet, since time.Duration) []media.Pa
 	return slices.DeleteFunc(packets, func(p media.Packet) bool {
 		sound := !in.gate.AudioOnly && in.gate.Kind(&p) == media.Audio && clock.ShownAt(&p) >= since
 		if !sound {
-			in.pending.Keep(&p)
-			p.Release()
+			in.pending.LeaveOut(&p)
 		}
 		return !sound
 	})

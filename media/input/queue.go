@@ -65,7 +65,7 @@ func (q *Queue) Put(ctx context.Context, p media.Packet, isKey bool) error {
 	}
 	if q.seekingKey {
 		q.dropped++
-		q.pending.Keep(&p)
+		q.pending.LeaveOut(&p)
 		q.mu.Unlock()
 		return nil
 	}
@@ -112,7 +112,7 @@ func (q *Queue) dropLocked(isKey bool) {
 	}
 	q.dropped += int64(len(q.packets) - q.head)
 	for i := q.head; i < len(q.packets); i++ {
-		q.pending.Keep(&q.packets[i])
+		q.pending.LeaveOut(&q.packets[i])
 	}
 	q.packets, q.head, q.bytes, q.first = q.packets[:0], 0, 0, [2]int{}
 	q.seekingKey = !isKey
@@ -133,7 +133,7 @@ func (q *Queue) compactLocked() {
 func (q *Queue) lose(p media.Packet) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.pending.Keep(&p)
+	q.pending.LeaveOut(&p)
 }
 
 // clear throws away what is queued, when nobody puts or takes any more.

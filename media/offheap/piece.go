@@ -77,15 +77,13 @@ var released = pieceList{chunks: pool{chunk: PieceBytes}}
 
 type pieceList struct {
 	mu     sync.Mutex
-	used   int // how many somebody has, or has forgotten
 	pieces []*Piece
-	chunks pool // of those that were not kept
+	chunks pool // theirs and those of pieces in use, and what was not kept
 }
 
 func (l *pieceList) take() *Piece {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.used++
 	if last := len(l.pieces) - 1; last >= 0 {
 		p := l.pieces[last]
 		l.pieces[last], l.pieces = nil, l.pieces[:last]
@@ -112,8 +110,8 @@ func (l *pieceList) add(p *Piece) {
 func (l *pieceList) keeps(p *Piece) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.used--
-	if poisons || len(l.pieces) >= mostWarm(l.used) {
+	used := l.chunks.inUse() - len(l.pieces) - 1 // without p
+	if poisons || len(l.pieces) >= mostWarm(used) {
 		return false
 	}
 	l.pieces = append(l.pieces, p)
@@ -123,8 +121,5 @@ func (l *pieceList) keeps(p *Piece) bool {
 // giveBack is for a piece that was forgotten.
 func (m *lent) giveBack() {
 	m.to.taken.Add(-1)
-	released.mu.Lock()
-	released.used--
-	released.mu.Unlock()
 	released.chunks.giveBack(m.chunk)
 }

@@ -52,6 +52,12 @@ func (p *pool) take() []byte {
 	return chunk
 }
 
+func (p *pool) inUse() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.used
+}
+
 func (p *pool) giveBack(chunks ...[]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -389,13 +389,12 @@ func (pg *Program) put(ctx context.Context, p *media.Packet) error {
 	}
 	if pg.catchUp.leavesOut(p) {
 		pg.tracks.lose(1)
-		pg.times.pending.Keep(p)
+		pg.times.pending.LeaveOut(p)
 		return nil
 	}
 	pg.times.pending.Attach(p)
 	if pg.times.exact && !pg.tracks.encodes(kind) && p.PTS+p.Duration <= pg.times.begin {
-		pg.times.pending.Keep(p)
-		p.Release()
+		pg.times.pending.LeaveOut(p)
 		return nil // sound from before the picture goes on
 	}
 	if picture := pg.tracks.picture().encoded; picture != nil && pg.commands.wantKey.CompareAndSwap(true, false) {
