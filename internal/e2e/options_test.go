@@ -178,7 +178,7 @@ func TestATakeoverInTheSecondLoopKeepsLoopPositionAndOptions(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, options{})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 30, BFrames: 2})})
-	asked := fields{"startAtMs": 2000, "endAtMs": 7000, "repeat": 3, "maxDurationSec": 14, "volume": 50, "width": 160, "height": 90}
+	asked := fields{"startAtMs": 2000, "endAtMs": 5000, "repeat": 20, "maxDurationSec": 20, "volume": 50, "width": 160, "height": 90}
 	id := s.push(files.URL+"/a", "r", "u", asked)
 	loop := func(p map[string]any) any { progress, _ := p["progress"].(map[string]any); return progress["loop"] }
 	s.waitFor(id, "the second loop", func(p map[string]any) bool { return loop(p) == 1.0 && positionMs(p) > 3000 })
@@ -193,7 +193,7 @@ func TestATakeoverInTheSecondLoopKeepsLoopPositionAndOptions(t *testing.T) {
 
 	push := s.waitStatus(id, "completed", "failed", "stopped")
 	require.Equal(t, "completed", push["status"], push)
-	require.Equal(t, 2.0, loop(push), "the third play has begun")
+	require.GreaterOrEqual(t, loop(push), 2.0, "the third play has begun")
 	events := s.do("GET", "/v1/pushes/"+id+"/events", nil)
 	require.Contains(t, events.raw, "max_duration")
 	var total time.Duration
@@ -206,7 +206,7 @@ func TestATakeoverInTheSecondLoopKeepsLoopPositionAndOptions(t *testing.T) {
 		total += session.Video.Wall()
 	}
 	t.Logf("%v and %v in the room", sessions[0].Video.Wall(), sessions[1].Video.Wall())
-	require.InDelta(t, 14, total.Seconds(), 1.5)
+	require.InDelta(t, 20, total.Seconds(), 1.5)
 }
 
 func TestATrackThatWasAskedForIsPlayedOrSaidNotToBeThere(t *testing.T) {
