@@ -43,6 +43,9 @@ func (t *Trouble) ended() *Trouble {
 	return &last
 }
 
+// slow says whether the push goes on, slower than it should.
+func (t *Trouble) slow() bool { return t.Code == CodeSourceSlow || t.Code == CodeRoomSlow }
+
 // Codes of troubles that fail no push, beside those of a failed one and the
 // reasons of Waiting.
 const (
@@ -151,11 +154,12 @@ func (a *attempt) lookAt(p media.Progress, pulse media.Pulse, now time.Time) {
 	if taken := p.Coverage[media.Video].Taken + p.Coverage[media.Audio].Taken; taken != t.taken {
 		t.taken, t.fed = taken, now
 	}
+	slow := t.slowness(p, pulse, now)
 	if now.Sub(t.fed) < fedLately { // what has come before lasts still
 		pulse.SourceSince = time.Time{}
 	}
-	silent, slow := silence(pulse, now), t.slowness(p, pulse, now)
-	if silent == nil && a.state == Publishing && !flows && !pulse.Sent.IsZero() && !pulse.Paced { // it waits for nothing, but works
+	silent := silence(pulse, now)
+	if waits := pulse.Paced || !pulse.RoomSince.IsZero(); silent == nil && a.state == Publishing && !flows && !pulse.Sent.IsZero() && !waits {
 		silent = workerSlow(now)
 	}
 	switch {
@@ -203,7 +207,14 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 	for len(t.past) > 0 && now.Sub(t.past[0].at) > 2*slowWindow {
 		t.past = t.past[1:]
 	}
-	t.past = append(t.past, reading{at: now, slipped: p.Slipped, dropped: p.DroppedPackets, pulse: pulse})
+	ended := pulse // the waits that have: what is lost by one counts when it is over
+	if !pulse.SourceSince.IsZero() {
+		ended.Source -= now.Sub(pulse.SourceSince)
+	}
+	if !pulse.RoomSince.IsZero() {
+		ended.Room -= now.Sub(pulse.RoomSince)
+	}
+	t.past = append(t.past, reading{at: now, slipped: p.Slipped, dropped: p.DroppedPackets, pulse: ended})
 	before, since := split(t.past, now.Add(-slowWindow))
 	then := since[0]
 	waited := map[Side]time.Duration{SideSource: pulse.Source - then.pulse.Source, SideRoom: pulse.Room - then.pulse.Room}
@@ -258,6 +269,9 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 	switch {
 	case before != nil:
 		next.Since, next.Tries = before.Since, max(before.Tries, next.Tries)
+		if before.slow() && !next.slow() { // as long as it would take a slowness to be over
+			t.calm = max(t.calm, slowWindow+overAfter)
+		}
 	case now.Sub(t.over) < recently:
 		t.calm = min(4*max(t.calm, overAfter), longestCalm)
 	default:

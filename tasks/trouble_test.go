@@ -159,6 +159,25 @@ func TestAPushThatSlipsSaysWhichSideIsSlow(t *testing.T) {
 	}
 }
 
+// A wait that goes on when the window begins is that side's when it ends, with what was lost by it.
+func TestAWaitThatBeganBeforeTheWindowIsStillThatSides(t *testing.T) {
+	for side, waited := range map[Side]func(since time.Time, all time.Duration) media.Pulse{
+		SideSource: func(since time.Time, all time.Duration) media.Pulse {
+			return media.Pulse{SourceSince: since, Source: all}
+		},
+		SideRoom: func(since time.Time, all time.Duration) media.Pulse {
+			return media.Pulse{RoomSince: since, Room: all}
+		},
+	} {
+		var ts troubles
+		now := time.Now()
+		require.Nil(t, ts.slowness(media.Progress{}, waited(now.Add(-1900*time.Millisecond), 1900*time.Millisecond), now))
+		got := ts.slowness(media.Progress{Slipped: 3 * time.Second}, waited(time.Time{}, 3*time.Second), now.Add(2*time.Second))
+		require.NotNil(t, got)
+		require.Equal(t, side, got.Side)
+	}
+}
+
 // A live source that is sent as it comes never makes the clock slip.
 func TestALiveSourceThatComesSlowerThanItIsPlayedIsSlow(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -239,6 +258,46 @@ func TestTroubleThatComesAgainAndAgainDoesNotFlood(t *testing.T) {
 	})
 }
 
+func TestARoomThatTakesLittleAndNothingByTurnsIsOneTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := troubled(t, Push{})
+		slipped, waited := time.Duration(0), time.Duration(0)
+		look := func(pulse media.Pulse) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.lookAt(media.Progress{Slipped: slipped}, pulse, time.Now())
+		}
+		for range 10 {
+			time.Sleep(time.Second)
+			slipped, waited = slipped+500*time.Millisecond, waited+500*time.Millisecond
+			look(media.Pulse{Sent: time.Now(), Room: waited})
+		}
+		require.Equal(t, CodeRoomSlow, a.trouble().Code)
+		since := a.trouble().Since
+		for range 8 { // nothing for three seconds, which its buffer makes up for as long
+			last := time.Now()
+			for range 3 {
+				time.Sleep(time.Second)
+				waited += time.Second
+				look(media.Pulse{Sent: last, RoomSince: last, Room: waited})
+			}
+			slipped += 3 * time.Second
+			for range 3 {
+				time.Sleep(time.Second)
+				look(media.Pulse{Sent: time.Now(), Room: waited})
+			}
+			require.NotNil(t, a.trouble())
+			require.Equal(t, since, a.trouble().Since)
+			require.Equal(t, SideRoom, a.trouble().Side)
+		}
+		for range 9 {
+			time.Sleep(time.Second)
+			look(media.Pulse{Sent: time.Now(), Room: waited})
+		}
+		require.Nil(t, a.trouble())
+	})
+}
+
 func TestAPauseOfTheSourceDoesNotUnsettleAnAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := troubled(t, Push{})
@@ -267,6 +326,8 @@ func TestAWorkerThatGetsNothingDoneIsTrouble(t *testing.T) {
 		long := time.Now().Add(-4 * time.Second)
 		look(media.Pulse{Sent: long, Paced: true})
 		require.Nil(t, a.trouble(), "a picture that stands")
+		look(media.Pulse{Sent: time.Now().Add(-2030 * time.Millisecond), RoomSince: time.Now().Add(-1990 * time.Millisecond)})
+		require.Nil(t, a.trouble(), "the room is what is waited for")
 		look(media.Pulse{Sent: long})
 		require.Equal(t, CodeWorkerSlow, a.trouble().Code)
 		require.Equal(t, Reconnecting, a.state)
