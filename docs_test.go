@@ -25,7 +25,7 @@ const (
 // plain are the documents that are held to that; cited are all whose links and paths
 // must lead somewhere.
 var (
-	plain = []string{"ARCHITECTURE.md", "README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md"}
+	plain = []string{"ARCHITECTURE.md", "CHANGELOG.md", "README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md"}
 	cited = append([]string{"SECURITY.md"}, plain...)
 )
 
