@@ -301,7 +301,9 @@ func (s *stack) pushes(ctx context.Context, prefix string, n int) error {
 // late returns the median of the pushes' latenessMsP99, of a page of them; NaN where nothing answers.
 func (s *stack) late(ctx context.Context) float64 {
 	var page struct {
-		Pushes []struct{ Progress struct{ LatenessMsP99 float64 } }
+		Pushes []struct {
+			Progress struct{ LatenessMsP99 float64 }
+		}
 	}
 	text, err := s.ask(ctx, http.MethodGet, "/v1/pushes?limit=200", nil)
 	if err != nil || json.Unmarshal(text, &page) != nil {

@@ -102,7 +102,7 @@ func (b *beset) observe() func() seen {
 	before := memoryOf(pid, "VmRSS")
 	forgetPeak(b.t, pid)
 	quit := make(chan struct{})
-	noise := watchNoise(b.t)
+	noise := mediatest.WatchNoise(b.t)
 	var s seen
 	var watching sync.WaitGroup
 	watching.Go(func() {
@@ -213,7 +213,7 @@ func (b *beset) noteHarm(name string, th thrown) {
 	check(!th.died, "the worker died")
 	grow, late, last := mayGrow, b.baseline+mayDelay, mayLast
 	if !full { // the race detector keeps books, and other packages are tested at the same time
-		grow, late, last = 2*grow, b.baseline+mayDelay*tolerance+hops*th.noise, patience // it has to come about
+		grow, late, last = 2*grow, b.baseline+mayDelay*tolerance+mediatest.Hops*th.noise, patience // it has to come about
 	}
 	check(th.grown <= grow, "the worker grew by %d MB", th.grown>>20)
 	check(th.late <= late, "neighbours were %v late, %v without it, and this machine stood still for up to %v", th.late, b.baseline, th.noise)

@@ -68,7 +68,7 @@ func TestChaosAFullWorkerThatIsKilledIsReplaced(t *testing.T) {
 
 func TestChaosAFullWorkerToldToEndHandsAllItsPushesOver(t *testing.T) {
 	c, before := fullWorker(t)
-	told := time.Now()
+	told, noise := time.Now(), mediatest.WatchNoise(t)
 	require.Zero(t, c.workers[0].end(t))
 	took := time.Since(told)
 	after, ended := c.later(before), map[int]fakeroom.Session{}
@@ -85,6 +85,7 @@ func TestChaosAFullWorkerToldToEndHandsAllItsPushesOver(t *testing.T) {
 	c.requireNeverDoubled()
 	c.requireProgress()
 	require.Less(t, took, 25*time.Second)
-	require.LessOrEqual(t, gaps.p99(), 400*time.Millisecond*sized().tolerance)
-	require.LessOrEqual(t, gaps.max(), time.Second*sized().tolerance)
+	late := busy(noise())
+	require.LessOrEqual(t, gaps.p99(), 400*time.Millisecond*sized().tolerance+late)
+	require.LessOrEqual(t, gaps.max(), time.Second*sized().tolerance+late)
 }

@@ -53,6 +53,15 @@ func sized() size {
 	return ci
 }
 
+// busy is what a machine on which a timer was so late may add to a time. At full size
+// nothing else is to run beside.
+func busy(stood time.Duration) time.Duration {
+	if full {
+		return stood
+	}
+	return mediatest.Hops * stood
+}
+
 // lease is the default of ROOMCAST_LEASE.
 const lease = 3 * time.Second
 

@@ -72,6 +72,7 @@ func TestChaosPushesThatAreWellAreNeverInTrouble(t *testing.T) {
 				return len(objects(s.do(http.MethodGet, "/v1/workers", nil).body, "workers")) == 1
 			}, patience, 20*time.Millisecond)
 			heard := s.listen()
+			noise := mediatest.WatchNoise(t)
 			var ids []string
 			for n := range each {
 				ids = append(ids, s.push(src, "room", fmt.Sprintf("u%d", n), kind.request))
@@ -81,7 +82,6 @@ func TestChaosPushesThatAreWellAreNeverInTrouble(t *testing.T) {
 				require.NoError(t, err)
 				s.waitStatus(id, "publishing")
 			}
-			noise := watchNoise(t)
 			<-time.After(watched)
 			stood := noise()
 			troubles := map[string]int{}

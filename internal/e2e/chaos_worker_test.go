@@ -24,7 +24,7 @@ func TestChaosPushesOfAKilledWorkerGoOnElsewhere(t *testing.T) {
 	c.addWorker()
 	c.calm()
 	before := c.now()
-	killed := time.Now()
+	killed, noise := time.Now(), mediatest.WatchNoise(t)
 	c.workers[0].kill()
 	after := c.again(before)
 	var times, off figures
@@ -34,7 +34,7 @@ func TestChaosPushesOfAKilledWorkerGoOnElsewhere(t *testing.T) {
 	}
 	result(t, "%d pushes, publishing again %v; position off by %v", len(c.users), times, off)
 	times.requireWithin(t, 4*time.Second, 6*time.Second)
-	require.LessOrEqual(t, off.max(), 2*time.Second+renewTime, "one GOP, a second, and what a renew takes")
+	require.LessOrEqual(t, off.max(), 2*time.Second+renewTime+busy(noise()), "one GOP, a second, and what a renew takes")
 	c.requireNeverDoubled()
 	for _, u := range c.users {
 		require.Len(t, c.of(u), 2)
@@ -129,7 +129,7 @@ func TestChaosASecondSignalEndsAWorkerAtOnce(t *testing.T) {
 		t.Fatal("it did not end")
 	}
 	result(t, "ended %v after the second SIGTERM, exit code %d", time.Since(second).Round(time.Millisecond), w.cmd.ProcessState.ExitCode())
-	require.Less(t, time.Since(second), time.Second)
+	require.Less(t, time.Since(second), time.Second*sized().tolerance)
 	require.NotZero(t, w.cmd.ProcessState.ExitCode())
 }
 

@@ -54,13 +54,13 @@ var rules = []rule{
 	{command: `^kill \$\(jobs -p\); wait$`, run: `$0`, last: true},
 	{command: `^redis-cli -p 6379 shutdown nosave$`, run: `$0`, last: true},
 	{command: `^curl -X DELETE`, run: `$0 --fail && { bin/roomcast watch $id; [ $? = 5 ]; }`},
-	{command: `^curl -N `, run: `events=$(curl --fail -sS --max-time 2 ${0#curl}; [ $? = 28 ]) && grep -q "^event: snapshot" <<<"$events"`},
+	{command: `^curl -N `, run: `events=$(curl --fail -sS --max-time 10 ${0#curl}; [ $? = 28 ]) && grep -q "^event: snapshot" <<<"$events"`},
 	{command: `^curl `, run: `$0 --fail`},
 	{command: `bin/roomcast push `, run: interrupted + `5 env $0 && bin/roomcast push http://127.0.0.1:8090/clip.mp4 --app 1400000001 --room r --user detached --repeat=-1 --detach`},
 	// What it prints is pasted, as it says.
 	{command: `^bin/roomcast demo`, run: `$0 >demo.txt & demo=$!
 		until grep -q " stop @last$" demo.txt; do sleep 0.1; done
-		sed -n "/^export/,/ stop @last$/p" demo.txt | sed "s/^[^ ]* watch$/` + interrupted + `2 &/" >paste.sh
+		sed -n "/^export/,/ stop @last$/p" demo.txt | sed "s/^[^ ]* watch$/` + interrupted + `6 &/" >paste.sh
 		pasted=$(. ./paste.sh) && grep "^room  *guest as guest" <<<"$pasted" && grep "guest/guest" <<<"$pasted"
 		kill $demo && wait $demo && grep "everything that was started has ended" demo.txt`},
 	{command: `^bin/roomcast watch$`, run: interrupted + `2 $0`},

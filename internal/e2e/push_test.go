@@ -42,30 +42,32 @@ func TestARequestPutsAVideoIntoARoomAndAStopTakesItOut(t *testing.T) {
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{Root: root})
 	s := newStack(t, options{room: nginx.RTMP + "/push"})
 
-	posted := time.Now()
+	posted, noise := time.Now(), mediatest.WatchNoise(t)
 	id := s.push(nginx.HTTP+"/"+name, "class_1", "teacher", nil)
 	published, err := nginx.WaitEvent(patient(t), "publish", "class_1")
 	require.NoError(t, err)
 	t.Logf("POST to publish: %v", published.At.Sub(posted))
-	require.Less(t, published.At.Sub(posted), time.Second)
+	require.Less(t, published.At.Sub(posted), time.Second+mediatest.Hops*noise())
 	require.Equal(t, "teacher", published.Args.Get("userid"))
 
 	first := s.waitFor(id, "a position", func(p map[string]any) bool { return positionMs(p) > 1000 })
-	from, noise := time.Now(), watchNoise(t)
+	from := time.Now()
+	noise = mediatest.WatchNoise(t)
 	<-time.After(time.Minute) // over which real time is measured
 	second := s.get(id)
 	elapsed, stood := time.Since(from), noise()
 	played := time.Duration(positionMs(second)-positionMs(first)) * time.Millisecond
 	t.Logf("played %v in %v; this machine stood still for up to %v", played, elapsed, stood)
-	require.InDelta(t, elapsed.Seconds(), played.Seconds(), 0.03*elapsed.Seconds()+(hops*stood).Seconds())
+	require.InDelta(t, elapsed.Seconds(), played.Seconds(), 0.03*elapsed.Seconds()+(mediatest.Hops*stood).Seconds())
 	require.Equal(t, "publishing", second["status"])
 
 	deleted := time.Now()
+	noise = mediatest.WatchNoise(t)
 	s.stop(id)
 	done, err := nginx.WaitEvent(patient(t), "publish_done", "class_1")
 	require.NoError(t, err)
 	t.Logf("DELETE to unpublish: %v", done.At.Sub(deleted))
-	require.Less(t, done.At.Sub(deleted), 500*time.Millisecond)
+	require.Less(t, done.At.Sub(deleted), 500*time.Millisecond+mediatest.Hops*noise())
 	require.Equal(t, "stopped", s.waitStatus(id, "stopped", "failed", "completed")["status"])
 
 	recordings := nginx.Recordings("class_1")
@@ -76,7 +78,7 @@ func TestARequestPutsAVideoIntoARoomAndAStopTakesItOut(t *testing.T) {
 	audio, _ := probe.Stream("audio")
 	require.Equal(t, "h264", video.Codec)
 	require.Equal(t, "aac", audio.Codec)
-	require.Greater(t, probe.Span("video"), 58*time.Second)
+	require.Greater(t, probe.Span("video"), played-2*time.Second)
 }
 
 func TestEveryContainerIsPlayedToItsEnd(t *testing.T) {
@@ -194,7 +196,7 @@ func TestChaosThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
 	files := mediatest.Serve(t, map[string]string{"a": clip})
 	before := s.settled(t)
 	const redisPool = 20 // connections the worker may have opened for good meanwhile
-	noise := watchNoise(t)
+	noise := mediatest.WatchNoise(t)
 	var ids []string
 	for i := range 30 {
 		ids = append(ids, s.push(files.URL+"/a", "r", "u"+strconv.Itoa(i), nil))
@@ -227,27 +229,6 @@ func TestChaosThirtyPushesAtOnceOnOneWorkerAreOnTime(t *testing.T) {
 		after = s.worker(t)
 		return after.goroutines <= before.goroutines+5 && after.files <= before.files+redisPool
 	}, patience, 200*time.Millisecond, "from %v to %v", &before, &after)
-}
-
-// hops is how many of our processes stand between an act and what is seen of it: a busy
-// machine lets each of them wait as long as this one.
-const hops = 4
-
-// watchNoise measures how late a timer of this process fires, which is how busy
-// the machine is; the returned func ends it and tells the worst.
-func watchNoise(t testing.TB) func() time.Duration {
-	ctx, cancel := context.WithCancel(t.Context())
-	worst := make(chan time.Duration, 1)
-	go func() {
-		var late time.Duration
-		for ctx.Err() == nil {
-			due := time.Now().Add(10 * time.Millisecond)
-			<-time.After(time.Until(due))
-			late = max(late, time.Since(due))
-		}
-		worst <- late
-	}()
-	return func() time.Duration { cancel(); return <-worst }
 }
 
 func TestASecondPushOfTheSameUserIsRefusedUntilTheFirstHasEnded(t *testing.T) {

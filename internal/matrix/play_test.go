@@ -45,7 +45,7 @@ func newPusher(t testing.TB, endpoint string) *push.Pusher {
 
 // diary is what an Observer was told.
 type diary struct {
-	published func() // called once; nil for nothing
+	published func() // nil for nothing
 
 	mu       sync.Mutex
 	info     media.SourceInfo
@@ -139,15 +139,32 @@ func job(source, user string, d *diary) media.Job {
 	}
 }
 
-// liveShare is how long a live source is played.
+// liveShare is how long a live source is played, and how much of it the room gets on a machine that is busy, too.
 const liveShare = 5 * time.Second
+
+// waitShare waits until the room has had its share of a live source, for half a minute at most.
+func waitShare(ctx context.Context, m *media.Meter) {
+	begun := time.Now()
+	for ctx.Err() == nil && time.Since(begun) < 30*time.Second {
+		<-time.After(50 * time.Millisecond)
+		made := m.Snapshot(time.Now()).Coverage
+		if time.Since(begun) >= liveShare && max(made[media.Video].Total(), made[media.Audio].Total()) >= liveShare {
+			return
+		}
+	}
+}
 
 // play pushes a sample to its end, a live one until the room has had its share.
 func play(ctx context.Context, p *push.Pusher, j media.Job, d *diary, live bool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if live {
-		d.published = func() { time.AfterFunc(liveShare, func() { cancel(media.ErrStopped) }) }
+		d.published = sync.OnceFunc(func() {
+			go func() {
+				waitShare(ctx, j.Meter)
+				cancel(media.ErrStopped)
+			}()
+		})
 	}
 	err := p.Play(ctx, j)
 	if live && errors.Is(err, media.ErrStopped) {

@@ -198,19 +198,19 @@ func TestABrokenRoomIsNotOpenedAgainWithoutAFreshLease(t *testing.T) {
 func TestASignatureThatRanOutIsMintedAnewWhereTheKeyIsKnown(t *testing.T) {
 	t.Parallel()
 	t.Run("known", func(t *testing.T) {
-		s := newStay(t, startStandIn(t), served(t, 6))
-		s.sign(appKey, 2*time.Second)
-		s.start().has(3 * time.Second)
+		s := newStay(t, startStandIn(t), served(t, 10))
+		s.sign(appKey, 5*time.Second)
+		s.start().has(6 * time.Second)
 		s.room.Cut(s.user)
 		require.NoError(t, s.end(), "%s", s.diary)
 		require.Len(t, s.sessions(), 2)
 		require.Contains(t, s.diary.warning(), "usersig_expires")
 	})
 	t.Run("not known", func(t *testing.T) {
-		s := newStay(t, startStandIn(t), served(t, 6))
-		s.sign(appKey, 2*time.Second)
+		s := newStay(t, startStandIn(t), served(t, 10))
+		s.sign(appKey, 5*time.Second)
 		s.forgetKey()
-		s.start().has(3 * time.Second)
+		s.start().has(6 * time.Second)
 		s.room.Cut(s.user)
 		require.Equal(t, tasks.CodeUserSigExpired, s.failed().Code)
 		require.Len(t, s.sessions(), 1)
@@ -254,10 +254,10 @@ func TestAKickIsAConflictAndNoFight(t *testing.T) {
 		s.start().has(time.Second)
 		sender.Interrupt()
 		s.retried(1)
-		begin := time.Now()
+		begin, noise := time.Now(), mediatest.WatchNoise(t)
 		s.room.Kick(s.user)
 		f := s.failed()
-		require.Less(t, time.Since(begin), soonEnough)
+		require.Less(t, time.Since(begin), soonEnough+mediatest.Hops*noise())
 		require.Equal(t, tasks.CodeRoomConflict, f.Code)
 		require.Contains(t, f.Message, "the same user came again")
 		require.Len(t, s.sessions(), 1)
@@ -310,6 +310,7 @@ func TestASlowRoomMakesALiveStreamDropToItsNextKeyframe(t *testing.T) {
 	s := newStay(t, startSlow(t), address)
 	s.start().has(2 * time.Second)
 	s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
+	noise := mediatest.WatchNoise(t)
 	heal := time.AfterFunc(6*time.Second, s.room.Heal)
 	defer heal.Stop()
 	session := s.has(11 * time.Second)
@@ -317,7 +318,7 @@ func TestASlowRoomMakesALiveStreamDropToItsNextKeyframe(t *testing.T) {
 	s.sound()
 	require.Positive(t, s.progress().DroppedPackets)
 	require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
-	require.Less(t, session.Video.Drift, 3500*time.Millisecond, "two seconds are queued, and some in the kernels")
+	require.Less(t, session.Video.Drift, 3500*time.Millisecond+mediatest.Hops*noise(), "two seconds are queued, and some in the kernels")
 }
 
 func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
@@ -329,6 +330,7 @@ func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
 			s.job.Options.Transcode, s.job.Options.Video.Bitrate = mode, 3_000_000
 			s.start().has(2 * time.Second)
 			s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
+			noise := mediatest.WatchNoise(t)
 			heal := time.AfterFunc(7*time.Second, s.room.Heal)
 			defer heal.Stop()
 			session := s.has(17 * time.Second)
@@ -336,7 +338,7 @@ func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
 			s.sound()
 			require.Positive(t, s.progress().DroppedPackets)
 			require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
-			require.Less(t, session.Video.Drift, 3500*time.Millisecond, "it is back within two seconds, and some are in the kernels")
+			require.Less(t, session.Video.Drift, 3500*time.Millisecond+mediatest.Hops*noise(), "it is back within two seconds, and some are in the kernels")
 			require.InDelta(t, session.Video.LastDTS, session.Audio.LastDTS, float64(500*time.Millisecond), "sound has gone on with its picture")
 		})
 	}
@@ -373,7 +375,7 @@ func TestARoomThatStaysSilentIsGivenUp(t *testing.T) {
 	s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.Stall})
 	s.job.Retry = func(k media.Kind) media.Retry {
 		r := brief(k)
-		r.For = 3 * time.Second
+		r.For = 10 * time.Second
 		return r
 	}
 	require.Equal(t, tasks.CodeRoomUnavailable, s.start().failed().Code)

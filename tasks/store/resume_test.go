@@ -148,7 +148,7 @@ func TestTroubleWithANamedRedisIsAnErrorWithinTwoSeconds(t *testing.T) {
 
 func TestNamedServersConnectionsAreFewAndClosedWhenIdle(t *testing.T) {
 	foreign := redistest.New(t, redistest.Config{})
-	r := resume(t, store.ResumeConfig{Allow: []string{foreign.Addr()}, Idle: 100 * time.Millisecond})
+	r := resume(t, store.ResumeConfig{Allow: []string{foreign.Addr()}, Idle: time.Second})
 	for range 20 {
 		require.NoError(t, r.Save(ctx(t), targetOf(foreign, ""), resumeKey, record(newID(t), 0)))
 	}
