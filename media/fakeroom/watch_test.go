@@ -66,7 +66,7 @@ func TestAGoodStreamBreaksNoRule(t *testing.T) {
 	require.Equal(t, 60, snap.Video.Packets)
 	require.Equal(t, 2, snap.Video.Keyframes)
 	require.Less(t, snap.MaxSkew, 100*time.Millisecond)
-	require.NoError(t, snap.Report().Check(1900*time.Millisecond))
+	require.NoError(t, snap.Report().Check(1900*time.Millisecond, 0))
 }
 
 func TestLatenessAndDriftAreMeasured(t *testing.T) {
@@ -77,7 +77,7 @@ func TestLatenessAndDriftAreMeasured(t *testing.T) {
 	require.Equal(t, 590*time.Millisecond, snap.Video.Drift)
 	require.Equal(t, snap.Video.Drift, snap.Video.MaxLate)
 	require.InDelta(t, 43, snap.Video.MaxGap.Milliseconds(), 1.1)
-	require.ErrorContains(t, snap.Report().Check(time.Second), "audio")
+	require.ErrorContains(t, snap.Report().Check(time.Second, 0), "audio")
 }
 
 func TestMediaFasterThanRealTimeIsReported(t *testing.T) {
@@ -86,7 +86,7 @@ func TestMediaFasterThanRealTimeIsReported(t *testing.T) {
 		p.At = s.s.StartedAt
 		require.Nil(t, s.take(p))
 	}
-	require.ErrorContains(t, s.snapshot().Report().Check(time.Second), "real time")
+	require.ErrorContains(t, s.snapshot().Report().Check(time.Second, 0), "real time")
 }
 
 func TestBFramesAreSeenInTheOrderOfTimestamps(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -248,14 +249,14 @@ func TestAStopDoesNotWaitForATranscoderThatHangs(t *testing.T) {
 			require.NoError(t, err)
 			h := c.(*transcoder).host
 			time.AfterFunc(50*time.Millisecond, func() { stop(media.ErrStopped) })
-			begin := time.Now()
+			begin, noise := time.Now(), mediatest.WatchNoise(t)
 			_, err = c.Transcode(media.Packet{Keyframe: true, Data: []byte(what)})
 			require.ErrorIs(t, err, media.ErrStopped)
 			c.Close()
-			require.Less(t, time.Since(begin), 2*time.Second)
+			require.Less(t, time.Since(begin), 2*time.Second+mediatest.Hops*noise())
 			select {
 			case <-h.gone:
-			case <-time.After(5 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatal("the host goes on")
 			}
 		})
@@ -277,7 +278,7 @@ func TestANeighbourIsNotBlamedForASourceThatDoesNotObey(t *testing.T) {
 	<-h.gone
 	require.Equal(t, wanted(0, 3000), read(t, neighbour, -1))
 	require.False(t, good.Apart())
-	require.Eventually(t, bad.Apart, time.Second, time.Millisecond, "what hangs is taken apart alone from now on")
+	require.Eventually(t, bad.Apart, 10*time.Second, time.Millisecond, "what hangs is taken apart alone from now on")
 }
 
 func TestWhatATranscoderIsToSkipIsNotForgottenWhenItsHostDiesOfNoPicture(t *testing.T) {
@@ -326,16 +327,16 @@ func TestASourceThatHangsIsPoisonedAndNotTriedForEver(t *testing.T) {
 			t.Parallel()
 			p := newPool(t, func(c *Config) { c.owes = 100 * time.Millisecond })
 			conduct, tries := &media.Conduct{}, 0
-			for ; ; tries++ {
+			for ; p.Stats().Deaths[Stuck] < 10; tries++ {
 				hangs := &text{Reader: bytes.NewReader([]byte(what + "\n")), seekable: true}
 				_, err := p.Demux(t.Context(), media.SourceRequest{Conduct: conduct, ProbeTimeout: obeyTime}, hangs)
 				if media.KindOf(err) == media.KindSourcePoisoned {
-					break
+					require.GreaterOrEqual(t, tries, 3, "one beside others, two alone")
+					return
 				}
 				require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), err)
 			}
-			require.GreaterOrEqual(t, tries, 3, "one beside others, two alone")
-			require.Less(t, tries, 10)
+			t.Fatal("it is tried for ever")
 		})
 	}
 }

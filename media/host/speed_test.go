@@ -45,5 +45,5 @@ func TestAMeasurementThatHangsEndsWithWhoWantsIt(t *testing.T) {
 	begin := time.Now()
 	_, err := p.Speed(ctx)
 	require.Error(t, err)
-	require.Less(t, time.Since(begin), speedTime/2)
+	require.Less(t, time.Since(begin), speedTime)
 }

@@ -159,6 +159,8 @@ func silence(t *testing.T, scheme string) string {
 const promptly = time.Second
 
 func TestAnOpenThatHangsEndsWithItsContextAndItsTime(t *testing.T) {
+	t.Parallel()
+	noise := mediatest.WatchNoise(t)
 	for _, scheme := range []string{"rtmp", "rtmps", "rtsp", "rtsps", "srt"} {
 		t.Run(scheme, func(t *testing.T) {
 			address := media.Secret(scheme + "://" + silence(t, scheme) + "/a/b.ts")
@@ -168,7 +170,7 @@ func TestAnOpenThatHangsEndsWithItsContextAndItsTime(t *testing.T) {
 			begin := time.Now()
 			_, err := open(t, media.SourceRequest{URL: address, ProbeTimeout: 400 * time.Millisecond})
 			require.Equal(t, media.KindSourceUnavailable, media.KindOf(err), "%v", err)
-			require.Less(t, time.Since(begin), 400*time.Millisecond+promptly)
+			require.Less(t, time.Since(begin), 400*time.Millisecond+promptly+mediatest.Hops*noise())
 
 			g, err := egress.New(egress.Config{Schemes: everyScheme, Allow: []string{"127.0.0.0/8"}})
 			require.NoError(t, err)
@@ -181,12 +183,14 @@ func TestAnOpenThatHangsEndsWithItsContextAndItsTime(t *testing.T) {
 			require.ErrorIs(t, err, stopped)
 			took := time.Since(<-ended)
 			t.Logf("returned %v after the end", took)
-			require.Less(t, took, promptly)
+			require.Less(t, took, promptly+mediatest.Hops*noise())
 		})
 	}
 }
 
 func TestAStopEndsALiveSourceAtOnce(t *testing.T) {
+	t.Parallel()
+	noise := mediatest.WatchNoise(t)
 	for name, address := range map[string]string{
 		"rtsp": mediatest.StartRTSP(t, "", "").Publish(t, live(t), "a"),
 		"srt":  mediatest.ServeSRT(t, live(t), ""),
@@ -198,7 +202,7 @@ func TestAStopEndsALiveSourceAtOnce(t *testing.T) {
 			begin := time.Now()
 			s.Close()
 			t.Logf("closed in %v", time.Since(begin))
-			require.Less(t, time.Since(begin), promptly)
+			require.Less(t, time.Since(begin), promptly+mediatest.Hops*noise())
 		})
 	}
 }

@@ -179,6 +179,7 @@ func chunk(typeAndData []byte) []byte {
 }
 
 func TestWhatIsNoWholePictureIsNoSource(t *testing.T) {
+	t.Parallel()
 	plain, err := os.ReadFile(made(t, "test.png", withArgs(testPicture(320, 180, 25, "1"), "-frames:v", "1")...))
 	require.NoError(t, err)
 	const head = 8 + 25 // the signature and IHDR (PNG, 5.2 and 11.2.1)

@@ -192,6 +192,7 @@ func TestALivePlaylistThatBeginsWithinALongGOPHasItsPicture(t *testing.T) {
 }
 
 func TestALiveStreamOfSoundAloneStartsSoon(t *testing.T) {
+	t.Parallel()
 	sound := mediatest.Spec{Seconds: 24, VideoCodec: mediatest.None, Container: "flv"}
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 	mediatest.FFmpegPublish(t, nginx.RTMP+"/live/sound", mediatest.Clip(t, sound))
@@ -205,7 +206,7 @@ func TestALiveStreamOfSoundAloneStartsSoon(t *testing.T) {
 		s, err := openURL(t, address)
 		require.NoError(t, err)
 		t.Logf("%s: open after %v", name, time.Since(begin))
-		require.Less(t, time.Since(begin), 4*time.Second)
+		require.Less(t, time.Since(begin), 10*time.Second) // and not the eleven that a picture is waited for
 		require.Len(t, s.Info().Tracks, 1)
 	}
 }
@@ -223,16 +224,13 @@ func TestAPictureThatComesLateIsToldOf(t *testing.T) {
 }
 
 func TestSoundThatComesWhileThePictureIsWaitedForIsToldOf(t *testing.T) {
-	var told []time.Time
+	t.Parallel()
+	told := 0
 	address := liveFLV{flags: 5, video: 6 * time.Second}.serve(t, mediatest.Spec{Seconds: 24}, 0)
-	s, err := open(t, media.SourceRequest{URL: media.Secret(address), Came: func() { told = append(told, time.Now()) }})
+	s, err := open(t, media.SourceRequest{URL: media.Secret(address), Came: func() { told++ }})
 	require.NoError(t, err)
 	require.Len(t, s.Info().Tracks, 2)
-	require.NotEmpty(t, told)
-	for i, at := range told[1:] {
-		require.Less(t, at.Sub(told[i]), time.Second)
-	}
-	require.Greater(t, told[len(told)-1].Sub(told[0]), 2*time.Second)
+	require.Greater(t, told, 60, "with each packet: two seconds of sound are 94")
 }
 
 func TestAPictureThatCannotBeDecodedLeavesTheSoundAlone(t *testing.T) {

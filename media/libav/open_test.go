@@ -266,6 +266,7 @@ func TestASeekInFragmentsOfWhichEachTrackHasItsTimesFindsPictureAndSoundTogether
 }
 
 func TestALongFileWithoutAnIndexCanBeSought(t *testing.T) {
+	t.Parallel()
 	ffmpegOnce(t, "unindexed.mkv", "-f", "lavfi", "-i", "color=s=32x32:r=60", "-f", "lavfi", "-i", "sine=r=48000", "-t", "60", "-c:v", "libx264", "-preset", "ultrafast",
 		"-g", "1", "-c:a", "libopus", "-frame_duration", "2.5", "-application", "lowdelay", "-live", "1")
 	ffmpegOnce(t, "unindexed-long.mkv", "-stream_loop", "19", "-i", filepath.Join(clips.dir, "unindexed.mkv"), "-c", "copy", "-live", "1")
@@ -322,6 +323,7 @@ func TestSoundAloneCanBeSought(t *testing.T) {
 }
 
 func TestSoundOfManyHoursInAnMP4CanBeOpened(t *testing.T) {
+	t.Parallel()
 	ffmpegOnce(t, "minute.m4a", "-f", "lavfi", "-i", "anullsrc=r=96000", "-t", "60", "-c:a", "aac")
 	for _, hours := range []int{5, 7} { // as many samples as 11 and 15 at 44 100 Hz
 		name := fmt.Sprintf("sound-%d.m4a", hours)

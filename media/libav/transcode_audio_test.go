@@ -136,6 +136,7 @@ func beeps(t *testing.T) source {
 }
 
 func TestSoundStaysOnItsTimestamps(t *testing.T) {
+	t.Parallel()
 	in := beeps(t)
 	track, _ := in.track(t, media.Audio)
 	for name, move := range map[string]func(at time.Duration) (time.Duration, bool){
@@ -225,6 +226,7 @@ func heard(t *testing.T, out recoded, want time.Duration) time.Duration {
 }
 
 func TestTheVolumeIsAsAsked(t *testing.T) {
+	t.Parallel()
 	path := made(t, "loud.wav", "-f", "lavfi", "-i", "aevalsrc=0.7*sin(2*PI*440*t)|0.7*sin(2*PI*440*t):s=48000:d=2", "-c:a", "pcm_s16le")
 	for volume, want := range map[int]float64{0: 0, 25: 0.175, 50: 0.35, 100: 0.7, 130: 0.91, 200: 0.95} {
 		t.Run(fmt.Sprint(volume), func(t *testing.T) {

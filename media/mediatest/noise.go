@@ -1,7 +1,7 @@
 package mediatest
 
 import (
-	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -10,19 +10,20 @@ import (
 // lets each of them wait as long as WatchNoise tells.
 const Hops = 4
 
-// WatchNoise measures how late a timer of this process fires, which is how busy the machine
-// is; the returned func ends it and tells the worst.
+// WatchNoise measures until the test ends how late a timer of this process fires, which is
+// how busy the machine is; the returned func tells the worst so far.
 func WatchNoise(t testing.TB) func() time.Duration {
-	ctx, cancel := context.WithCancel(t.Context())
-	worst := make(chan time.Duration, 1)
+	const every = 10 * time.Millisecond
+	ctx, begun := t.Context(), time.Now()
+	var due, worst atomic.Int64 // ns since begun
+	late := func() int64 { return max(worst.Load(), int64(time.Since(begun))-due.Load()) }
+	due.Store(int64(every))
 	go func() {
-		var late time.Duration
 		for ctx.Err() == nil {
-			due := time.Now().Add(10 * time.Millisecond)
-			<-time.After(time.Until(due))
-			late = max(late, time.Since(due))
+			<-time.After(time.Until(begun.Add(time.Duration(due.Load()))))
+			worst.Store(late())
+			due.Store(int64(time.Since(begun) + every))
 		}
-		worst <- late
 	}()
-	return func() time.Duration { cancel(); return <-worst }
+	return func() time.Duration { return time.Duration(late()) }
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/mediatest"
 )
 
 // dripping answers one byte now and then, for ever.
@@ -63,6 +64,7 @@ func hanging(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 func TestDialEndsWithItsContext(t *testing.T) {
+	noise := mediatest.WatchNoise(t)
 	for name, c := range map[string]struct {
 		dial   func(context.Context, string, string) (net.Conn, error)
 		handle func(net.Conn)
@@ -90,7 +92,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 			}()
 			_, err := (&Dialer{DialContext: c.dial}).Dial(ctx, addressOf(addr), testTracks())
 			require.ErrorIs(t, err, media.ErrStopped)
-			require.Less(t, time.Since(<-ended), promise)
+			require.Less(t, time.Since(<-ended), promise+mediatest.Hops*noise())
 			requireNoSecret(t, err)
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/mediatest"
 )
 
 // narrow dials with a small send buffer, so that a room which does not read
@@ -63,6 +64,7 @@ func block(ctx context.Context, p *publisher) (running <-chan struct{}, result <
 }
 
 func TestAWriteEndsWithItsContextWhenTheRoomStopsReading(t *testing.T) {
+	noise := mediatest.WatchNoise(t)
 	release := make(chan struct{})
 	p := open(t, &Dialer{DialContext: narrow}, deaf(release, func(*room) {}))
 	t.Cleanup(func() { close(release) })
@@ -72,13 +74,13 @@ func TestAWriteEndsWithItsContextWhenTheRoomStopsReading(t *testing.T) {
 	start := time.Now()
 	cancel(media.ErrStopped)
 	err := <-result
-	require.Less(t, time.Since(start), promise)
+	require.Less(t, time.Since(start), promise+mediatest.Hops*noise())
 	require.ErrorIs(t, err, media.ErrStopped)
 	require.ErrorIs(t, write(ctx, p, videoPacket(0, 1)), media.ErrStopped)
 
 	start = time.Now()
 	require.Equal(t, media.KindRoomUnavailable, media.KindOf(p.Close(context.Background())))
-	require.Less(t, time.Since(start), closeLimit+promise)
+	require.Less(t, time.Since(start), closeLimit+promise+mediatest.Hops*noise())
 }
 
 func TestARoomThatDoesNotReadIsGivenUp(t *testing.T) {
@@ -186,6 +188,7 @@ func TestTheRoomEndsTheSession(t *testing.T) {
 }
 
 func TestAKickEndsABlockedWrite(t *testing.T) {
+	noise := mediatest.WatchNoise(t)
 	kick, release := make(chan struct{}), make(chan struct{})
 	p := open(t, &Dialer{DialContext: narrow}, func(r *room) {
 		<-kick
@@ -198,7 +201,7 @@ func TestAKickEndsABlockedWrite(t *testing.T) {
 	start := time.Now()
 	close(kick)
 	require.Equal(t, media.KindRoomKicked, media.KindOf(<-result))
-	require.Less(t, time.Since(start), promise)
+	require.Less(t, time.Since(start), promise+mediatest.Hops*noise())
 }
 
 // TestAFailedWriteWaitsForTheWords: the write may fail before the reader has
@@ -224,6 +227,7 @@ func TestAFailedWriteWaitsForTheWords(t *testing.T) {
 }
 
 func TestCloseEndsABlockedWrite(t *testing.T) {
+	noise := mediatest.WatchNoise(t)
 	release := make(chan struct{})
 	p := open(t, &Dialer{DialContext: narrow}, deaf(release, func(*room) {}))
 	t.Cleanup(func() { close(release) })
@@ -231,7 +235,7 @@ func TestCloseEndsABlockedWrite(t *testing.T) {
 	<-running
 	start := time.Now()
 	require.Error(t, p.Close(context.Background()))
-	require.Less(t, time.Since(start), closeLimit+promise)
+	require.Less(t, time.Since(start), closeLimit+promise+mediatest.Hops*noise())
 	require.ErrorIs(t, <-result, net.ErrClosed)
 }
 
@@ -259,15 +263,17 @@ func TestCloseTellsTheRoom(t *testing.T) {
 }
 
 func TestCloseDoesNotWaitForARoomThatStays(t *testing.T) {
+	noise := mediatest.WatchNoise(t)
 	release := make(chan struct{})
 	p := open(t, &Dialer{}, deaf(release, func(*room) {}))
 	t.Cleanup(func() { close(release) })
 	start := time.Now()
 	require.NoError(t, p.Close(context.Background()))
-	require.Less(t, time.Since(start), closeLimit+promise)
+	require.Less(t, time.Since(start), closeLimit+promise+mediatest.Hops*noise())
 }
 
 func TestCloseWithAnEndedContextClosesAtOnce(t *testing.T) {
+	noise := mediatest.WatchNoise(t)
 	release := make(chan struct{})
 	p := open(t, &Dialer{}, deaf(release, func(*room) {}))
 	t.Cleanup(func() { close(release) })
@@ -275,7 +281,7 @@ func TestCloseWithAnEndedContextClosesAtOnce(t *testing.T) {
 	cancel()
 	start := time.Now()
 	_ = p.Close(ctx)
-	require.Less(t, time.Since(start), promise)
+	require.Less(t, time.Since(start), promise+mediatest.Hops*noise())
 	<-p.done
 }
 

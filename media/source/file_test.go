@@ -24,6 +24,7 @@ import (
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
+	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/roomcast/roomcast/media/source"
 )
 
@@ -526,13 +527,14 @@ func TestWhatIsCompressedAsAWholeIsRefusedInWords(t *testing.T) {
 }
 
 func TestASourceThatFallsSilentIsToldToBe(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(make([]byte, 1000))
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
 	r := newRig(t)
-	r.gate.Silence = 100 * time.Millisecond
+	r.gate.Silence = 3 * time.Second
 	way, err := r.open(t, media.SourceRequest{URL: media.Secret(s.URL + "/live.flv")})
 	require.NoError(t, err)
 	_, err = io.ReadAll(way.Bytes)
@@ -541,6 +543,7 @@ func TestASourceThatFallsSilentIsToldToBe(t *testing.T) {
 }
 
 func TestAReadEndsWithItsContext(t *testing.T) {
+	noise := mediatest.WatchNoise(t)
 	for name, handler := range map[string]http.HandlerFunc{
 		"before the answer": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"within it": func(w http.ResponseWriter, r *http.Request) {
@@ -560,7 +563,7 @@ func TestAReadEndsWithItsContext(t *testing.T) {
 				require.NoError(t, way.Refusal(), "that nobody wants it is not the source's fault")
 			}
 			require.ErrorIs(t, err, media.ErrStopped)
-			require.Less(t, time.Since(ended), promise)
+			require.Less(t, time.Since(ended), promise+mediatest.Hops*noise())
 		})
 	}
 }

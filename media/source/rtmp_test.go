@@ -23,6 +23,7 @@ import (
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
+	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/roomcast/roomcast/media/source"
 )
 
@@ -461,6 +462,7 @@ func TestACertificateThatDoesNotVerifyHasItsOwnKind(t *testing.T) {
 }
 
 func TestAnRTMPSourceEndsWithItsContext(t *testing.T) {
+	noise := mediatest.WatchNoise(t)
 	stopped := errors.New("stopped")
 	for name, serve := range map[string]func(net.Conn){
 		"in the handshake": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
@@ -483,7 +485,7 @@ func TestAnRTMPSourceEndsWithItsContext(t *testing.T) {
 			for err == nil {
 				_, err = way.Source.ReadPacket()
 			}
-			require.Less(t, time.Since(<-ended), promise)
+			require.Less(t, time.Since(<-ended), promise+mediatest.Hops*noise())
 			require.ErrorIs(t, err, stopped)
 			<-left
 		})

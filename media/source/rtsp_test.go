@@ -25,6 +25,7 @@ import (
 
 	"github.com/roomcast/roomcast/media"
 	"github.com/roomcast/roomcast/media/egress"
+	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/roomcast/roomcast/media/source"
 )
 
@@ -252,6 +253,7 @@ func TestWhatIsNoRTSPIsUnavailable(t *testing.T) {
 }
 
 func TestAnRTSPSourceEndsWithItsContext(t *testing.T) {
+	noise := mediatest.WatchNoise(t)
 	stopped := errors.New("stopped")
 	sound := &format.G711{PayloadTyp: 8, SampleRate: 8000, ChannelCount: 1}
 	playing := startCamera(t, []*description.Media{{Type: description.MediaTypeAudio, Formats: []format.Format{sound}}}, func(i int) []*rtp.Packet {
@@ -267,7 +269,7 @@ func TestAnRTSPSourceEndsWithItsContext(t *testing.T) {
 			for err == nil {
 				_, err = way.Source.ReadPacket()
 			}
-			require.Less(t, time.Since(<-ended), promise)
+			require.Less(t, time.Since(<-ended), promise+mediatest.Hops*noise())
 			require.ErrorIs(t, err, stopped)
 			if way.Source != nil {
 				require.NoError(t, way.Source.Close())

@@ -30,7 +30,7 @@ type figures struct {
 func (d *demo) check(ctx context.Context, f *figures) error {
 	least := time.Duration(d.cfg.Seconds) * time.Second
 	f.report = f.session.Report()
-	problems := []error{f.report.Check(least), inOrder(*f, len(d.room.Sessions()))}
+	problems := []error{f.report.Check(least, 0), inOrder(*f, len(d.room.Sessions()))}
 	recording := filepath.Join(d.dir, "recording.flv")
 	if err := d.record(recording, f.session.ID); err != nil {
 		return errors.Join(append(problems, err)...)
