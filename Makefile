@@ -8,7 +8,7 @@ TEST_FLAGS   ?= -race -shuffle=on
 # A program with the race detector sleeps for a second when it ends, and tests end thousands of them.
 RACE_OPTIONS  = GORACE=atexit_sleep_ms=0
 # What takes longest begins first.
-LONGEST       = $(if $(filter ./...,$(PACKAGES)),./internal/e2e ./internal/matrix ./media/libav)
+LONGEST       = $(if $(filter ./...,$(PACKAGES)),./internal/e2e ./internal/matrix ./tasks/... ./media/libav)
 TEST_TIMEOUT ?= 25m
 DEMO_SECONDS ?=
 DEPS         ?= scripts/deps
@@ -64,8 +64,7 @@ chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at
 	@$(DEPS)
 	@dir=$$(mktemp -d) && { $(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -p 1 -timeout 3h -v -run '^TestChaos' \
 		./internal/e2e ./internal/matrix ./internal/hostile ./tasks/queue ./media/libav; echo $$? >"$$dir/exit"; \
-		for target in $(FUZZ_TARGETS); do \
-			$(GO) test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime 30s -fuzzminimizetime 100x -parallel 1 "./$${target%:*}" && echo "RESULT $$target found nothing" || echo 1 >"$$dir/exit"; \
+		for target in $(FUZZ_TARGETS); do scripts/fuzz $$target || echo 1 >"$$dir/exit"; \
 		done; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 

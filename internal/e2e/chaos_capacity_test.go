@@ -89,7 +89,7 @@ func TestChaosAWorkerTakesWhatItCanPlayInTimeAndTheRestWaits(t *testing.T) {
 	l := loadSized()
 	c := newCrowd(t, options{env: []string{"ROOMCAST_WORKER_CORES=" + l.cores, "ROOMCAST_WORKER_SLOTS=1000"}})
 	if !full { // of so many cores that it is never busy, whatever other packages do
-		c.countBy(0.15)
+		c.countBy(0.4)
 	}
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, l.clip)})
 	empty := c.capacity()
