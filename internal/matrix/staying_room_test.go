@@ -300,6 +300,11 @@ func TestASlowRoomMakesAFileSlipAndLosesNothing(t *testing.T) {
 	require.Equal(t, 300, s.sessions()[0].Video.Packets)
 }
 
+// leftOut is how much less came of a clip's picture than its times say.
+func leftOut(t fakeroom.TrackStats) time.Duration {
+	return t.Span() - time.Duration(t.Packets)*time.Second/30
+}
+
 func TestASlowRoomMakesALiveStreamDropToItsNextKeyframe(t *testing.T) {
 	t.Parallel()
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
@@ -310,15 +315,16 @@ func TestASlowRoomMakesALiveStreamDropToItsNextKeyframe(t *testing.T) {
 	s := newStay(t, startSlow(t), address)
 	s.start().has(2 * time.Second)
 	s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
-	noise := mediatest.WatchNoise(t)
-	heal := time.AfterFunc(6*time.Second, s.room.Heal)
+	const stops = 6 * time.Second
+	heal := time.AfterFunc(stops, s.room.Heal)
 	defer heal.Stop()
 	session := s.has(11 * time.Second)
 	require.Len(t, s.sessions(), 1)
 	s.sound()
 	require.Positive(t, s.progress().DroppedPackets)
 	require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
-	require.Less(t, session.Video.Drift, 3500*time.Millisecond+mediatest.Hops*noise(), "two seconds are queued, and some in the kernels")
+	t.Logf("left out %v, drift %v", leftOut(session.Video), session.Video.Drift)
+	require.Greater(t, leftOut(session.Video), stops-3500*time.Millisecond, "two seconds are queued, and some in the kernels")
 }
 
 func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
@@ -330,15 +336,15 @@ func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
 			s.job.Options.Transcode, s.job.Options.Video.Bitrate = mode, 3_000_000
 			s.start().has(2 * time.Second)
 			s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
-			noise := mediatest.WatchNoise(t)
-			heal := time.AfterFunc(7*time.Second, s.room.Heal)
+			const stops = 7 * time.Second
+			heal := time.AfterFunc(stops, s.room.Heal)
 			defer heal.Stop()
 			session := s.has(17 * time.Second)
 			require.Len(t, s.sessions(), 1, "%s", s.diary)
 			s.sound()
 			require.Positive(t, s.progress().DroppedPackets)
 			require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
-			require.Less(t, session.Video.Drift, 3500*time.Millisecond+mediatest.Hops*noise(), "it is back within two seconds, and some are in the kernels")
+			require.Greater(t, leftOut(session.Video), stops-3500*time.Millisecond, "it is back within two seconds, and some are in the kernels")
 			require.InDelta(t, session.Video.LastDTS, session.Audio.LastDTS, float64(500*time.Millisecond), "sound has gone on with its picture")
 		})
 	}

@@ -115,7 +115,7 @@ func probe(t testing.TB, path, level string) Media {
 // ffmpeg prints.
 func Decode(t testing.TB, path string) {
 	t.Helper()
-	run(t, "ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", path, "-f", "null", "-")
+	run(t, "ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", path, "-enc_time_base:v", "-1", "-f", "null", "-")
 }
 
 // run runs a program of Debian's ffmpeg package to its end; an exit code or a
