@@ -8,7 +8,7 @@ TEST_FLAGS   ?= -race -shuffle=on
 # A program with the race detector sleeps for a second when it ends, and tests end thousands of them.
 RACE_OPTIONS  = GORACE=atexit_sleep_ms=0
 # What takes longest begins first.
-LONGEST       = $(if $(filter ./...,$(PACKAGES)),./internal/e2e ./internal/matrix ./tasks/... ./media/libav)
+LONGEST       = $(if $(filter ./...,$(PACKAGES)),./internal/e2e ./internal/matrix ./media/libav)
 TEST_TIMEOUT ?= 25m
 DEMO_SECONDS ?=
 DEPS         ?= scripts/deps

@@ -159,7 +159,8 @@ func (a *attempt) lookAt(p media.Progress, pulse media.Pulse, now time.Time) {
 		pulse.SourceSince = time.Time{}
 	}
 	silent := silence(pulse, now)
-	if waits := pulse.Paced || !pulse.RoomSince.IsZero(); silent == nil && a.state == Publishing && !flows && !pulse.Sent.IsZero() && !waits {
+	waits := pulse.Paced || !pulse.RoomSince.IsZero()
+	if silent == nil && a.state == Publishing && !flows && !pulse.Sent.IsZero() && !waits { // but works
 		silent = workerSlow(now)
 	}
 	switch {

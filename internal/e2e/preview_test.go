@@ -35,13 +35,13 @@ func (s *stack) look(id string) (a answer, took, stood time.Duration) {
 	return a, time.Since(begin), noise()
 }
 
-// pictureTime is within what the first picture is wanted: three seconds, twice as many
-// beside the race detector and other packages.
+// pictureTime is within what the first picture is wanted: three seconds, four times as many
+// beside the race detector and other packages, which leave little to what is re-encoded.
 func pictureTime() time.Duration {
 	if full {
 		return 3 * time.Second
 	}
-	return 6 * time.Second
+	return 12 * time.Second
 }
 
 // requireSoon wants a preview within pictureTime, of a machine that can play in time.
