@@ -64,7 +64,7 @@ chaos: ## faults, hostile sources, the corpus, leaks, a long soak and fuzzing at
 	@$(DEPS)
 	@dir=$$(mktemp -d) && { $(WITH_FFMPEG) CHAOS=full $(GO) test -count=1 -p 1 -timeout 3h -v -run '^TestChaos' \
 		./internal/e2e ./internal/matrix ./internal/hostile ./tasks/queue ./media/libav; echo $$? >"$$dir/exit"; \
-		for target in $(FUZZ_TARGETS); do scripts/fuzz $$target || echo 1 >"$$dir/exit"; \
+		for target in $(FUZZ_TARGETS); do GO='$(GO)' scripts/fuzz $$target || echo 1 >"$$dir/exit"; \
 		done; } 2>&1 | tee "$$dir/log"; \
 	echo; grep -E 'RESULT|^ *--- (FAIL|SKIP)|^(ok|FAIL)' "$$dir/log"; result=$$(cat "$$dir/exit"); rm -r "$$dir"; exit "$$result"
 

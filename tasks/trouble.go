@@ -44,7 +44,9 @@ func (t *Trouble) ended() *Trouble {
 }
 
 // slow says whether the push goes on, slower than it should.
-func (t *Trouble) slow() bool { return t.Code == CodeSourceSlow || t.Code == CodeRoomSlow }
+func (t *Trouble) slow() bool {
+	return t.Code == CodeSourceSlow || t.Code == CodeRoomSlow || t.Code == CodePacketsDropped && t.Side == SideRoom
+}
 
 // Codes of troubles that fail no push, beside those of a failed one and the
 // reasons of Waiting.
@@ -179,7 +181,7 @@ func (a *attempt) lookAt(p media.Progress, pulse media.Pulse, now time.Time) {
 	switch symptom := cmp.Or(t.failing, silent, slow); {
 	case symptom != nil:
 		a.noteLocked(symptom, now)
-	case t.now != nil && a.state == Publishing:
+	case t.now != nil && a.state == Publishing && (flows || pulse.RoomSince.IsZero()):
 		a.recoverLocked(now)
 	}
 }
@@ -208,12 +210,12 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 	for len(t.past) > 0 && now.Sub(t.past[0].at) > 2*slowWindow {
 		t.past = t.past[1:]
 	}
-	ended := pulse // the waits that have: what is lost by one counts when it is over
+	ended := pulse // the waits that have: what is lost by one counts when it is over. A longer one is a silence, or costs nothing
 	if !pulse.SourceSince.IsZero() {
-		ended.Source -= now.Sub(pulse.SourceSince)
+		ended.Source -= min(now.Sub(pulse.SourceSince), silentAfter)
 	}
 	if !pulse.RoomSince.IsZero() {
-		ended.Room -= now.Sub(pulse.RoomSince)
+		ended.Room -= min(now.Sub(pulse.RoomSince), silentAfter)
 	}
 	t.past = append(t.past, reading{at: now, slipped: p.Slipped, dropped: p.DroppedPackets, pulse: ended})
 	before, since := split(t.past, now.Add(-slowWindow))

@@ -302,7 +302,7 @@ func (s *stack) pushes(ctx context.Context, prefix string, n int) error {
 func (s *stack) late(ctx context.Context) float64 {
 	var page struct {
 		Pushes []struct {
-			Progress struct{ LatenessMsP99 float64 }
+			Progress *struct{ LatenessMsP99 float64 }
 		}
 	}
 	text, err := s.ask(ctx, http.MethodGet, "/v1/pushes?limit=200", nil)
@@ -311,7 +311,9 @@ func (s *stack) late(ctx context.Context) float64 {
 	}
 	var each []float64
 	for _, p := range page.Pushes {
-		each = append(each, p.Progress.LatenessMsP99)
+		if p.Progress != nil {
+			each = append(each, p.Progress.LatenessMsP99)
+		}
 	}
 	return median(each)
 }

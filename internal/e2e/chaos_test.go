@@ -53,11 +53,11 @@ func sized() size {
 	return ci
 }
 
-// busy is what a machine on which a timer was so late may add to a time. At full size
-// nothing else is to run beside.
+// busy is what a machine on which a timer was so late may add to a time: nothing at full
+// size, where nothing else is to run beside.
 func busy(stood time.Duration) time.Duration {
 	if full {
-		return stood
+		return 0
 	}
 	return mediatest.Hops * stood
 }

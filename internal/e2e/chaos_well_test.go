@@ -82,6 +82,9 @@ func TestChaosPushesThatAreWellAreNeverInTrouble(t *testing.T) {
 				require.NoError(t, err)
 				s.waitStatus(id, "publishing")
 			}
+			if full { // to start so many is no noise
+				noise = mediatest.WatchNoise(t)
+			}
 			<-time.After(watched)
 			stood := noise()
 			troubles := map[string]int{}

@@ -134,7 +134,7 @@ func TestChaosWhoLooksAtAPushSeesWhatItsRoomGetsInThreeSeconds(t *testing.T) {
 	require.Eventually(t, func() bool {
 		a := s.preview(ids["copied"])
 		return a.code == http.StatusOK && decodedAt(t, a).After(decodedAt(t, first))
-	}, patience, 200*time.Millisecond)
+	}, 2*pictureTime(), 200*time.Millisecond)
 
 	// Who does not ask for ten seconds does not look any more.
 	last, at, noise := time.Now(), time.Time{}, mediatest.WatchNoise(t)
@@ -172,7 +172,7 @@ func TestAPreviewGoesOnOverTheDeathOfItsWorker(t *testing.T) {
 	require.Eventually(t, func() bool {
 		a := s.preview(id)
 		return a.code == http.StatusOK && decodedAt(t, a).After(again)
-	}, patience, 200*time.Millisecond)
+	}, 2*pictureTime(), 200*time.Millisecond)
 }
 
 func TestPreviewsCanBeTurnedOff(t *testing.T) {

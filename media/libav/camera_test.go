@@ -160,9 +160,9 @@ const promptly = time.Second
 
 func TestAnOpenThatHangsEndsWithItsContextAndItsTime(t *testing.T) {
 	t.Parallel()
-	noise := mediatest.WatchNoise(t)
 	for _, scheme := range []string{"rtmp", "rtmps", "rtsp", "rtsps", "srt"} {
 		t.Run(scheme, func(t *testing.T) {
+			noise := mediatest.WatchNoise(t)
 			address := media.Secret(scheme + "://" + silence(t, scheme) + "/a/b.ts")
 			if scheme == "srt" {
 				address = media.Secret(strings.TrimSuffix(address.Reveal(), "/a/b.ts"))
@@ -177,6 +177,7 @@ func TestAnOpenThatHangsEndsWithItsContextAndItsTime(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			stopped := errors.New("stopped")
+			noise = mediatest.WatchNoise(t)
 			ended := make(chan time.Time, 1)
 			time.AfterFunc(300*time.Millisecond, func() { ended <- time.Now(); cancel(stopped) })
 			_, err = (&source.Opener{Network: g, Demuxer: libav.NewOpener(libav.Config{Log: slog.New(slog.DiscardHandler)})}).Open(ctx, media.SourceRequest{URL: address})
@@ -190,12 +191,12 @@ func TestAnOpenThatHangsEndsWithItsContextAndItsTime(t *testing.T) {
 
 func TestAStopEndsALiveSourceAtOnce(t *testing.T) {
 	t.Parallel()
-	noise := mediatest.WatchNoise(t)
 	for name, address := range map[string]string{
 		"rtsp": mediatest.StartRTSP(t, "", "").Publish(t, live(t), "a"),
 		"srt":  mediatest.ServeSRT(t, live(t), ""),
 	} {
 		t.Run(name, func(t *testing.T) {
+			noise := mediatest.WatchNoise(t)
 			s := openSoon(t, address)
 			_, err := s.ReadPacket()
 			require.NoError(t, err)

@@ -121,7 +121,6 @@ func (hangingGate) Open(ctx context.Context, _ media.SourceRequest) (media.Way, 
 }
 
 func TestOpenEndsWithItsContext(t *testing.T) {
-	noise := mediatest.WatchNoise(t)
 	noLeak(t)
 	body, err := os.ReadFile(clip(t, "plain.flv"))
 	require.NoError(t, err)
@@ -135,6 +134,7 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 		{"a name that never resolves", hangingGate{}, func(*testing.T) string { return "http://never.invalid/a.mp4" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			noise := mediatest.WatchNoise(t)
 			address := c.url(t)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
@@ -153,7 +153,6 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 }
 
 func TestReadPacketEndsWithItsContext(t *testing.T) {
-	noise := mediatest.WatchNoise(t)
 	noLeak(t)
 	body, err := os.ReadFile(clip(t, "plain.flv"))
 	require.NoError(t, err)
@@ -164,6 +163,7 @@ func TestReadPacketEndsWithItsContext(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	ended := make(chan time.Time, 1)
+	noise := mediatest.WatchNoise(t)
 	time.AfterFunc(time.Second, func() {
 		ended <- time.Now()
 		cancel(media.ErrStalled)
@@ -177,7 +177,6 @@ func TestReadPacketEndsWithItsContext(t *testing.T) {
 }
 
 func TestCloseDoesNotWaitForTheSource(t *testing.T) {
-	noise := mediatest.WatchNoise(t)
 	noLeak(t)
 	body, err := os.ReadFile(clip(t, "plain.flv"))
 	require.NoError(t, err)
@@ -185,6 +184,7 @@ func TestCloseDoesNotWaitForTheSource(t *testing.T) {
 	s, err := openWith(t, gate, media.SourceRequest{URL: media.Secret("http://" + listen(t, dripping(body, len(body)/2)) + "/a.flv")})
 	require.NoError(t, err)
 	begin := time.Now()
+	noise := mediatest.WatchNoise(t)
 	s.Close()
 	s.Close()
 	require.Less(t, time.Since(begin), promptly+mediatest.Hops*noise())

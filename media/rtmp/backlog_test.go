@@ -121,7 +121,6 @@ func openDeaf(t *testing.T, secure bool, release <-chan struct{}) media.Sink {
 }
 
 func TestAWaitForASlowRoomEndsLikeAWrite(t *testing.T) {
-	noise := mediatest.WatchNoise(t)
 	sound := clip{audio: 80}
 	for name, c := range map[string]struct {
 		timeout time.Duration
@@ -136,6 +135,7 @@ func TestAWaitForASlowRoomEndsLikeAWrite(t *testing.T) {
 			check: func(err error) { require.ErrorIs(t, err, errNotReading) }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			noise := mediatest.WatchNoise(t)
 			release := make(chan struct{})
 			p := open(t, &Dialer{WriteTimeout: c.timeout}, deaf(release, func(*room) {}))
 			t.Cleanup(func() { close(release) })

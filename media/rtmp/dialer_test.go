@@ -64,7 +64,6 @@ func hanging(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 func TestDialEndsWithItsContext(t *testing.T) {
-	noise := mediatest.WatchNoise(t)
 	for name, c := range map[string]struct {
 		dial   func(context.Context, string, string) (net.Conn, error)
 		handle func(net.Conn)
@@ -76,6 +75,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		"when the room is silent after the publish": {nil, stuckAt("publish")},
 	} {
 		t.Run(name, func(t *testing.T) {
+			noise := mediatest.WatchNoise(t)
 			reached := make(chan struct{}, 1)
 			addr := serve(t, func(conn net.Conn) {
 				reached <- struct{}{}

@@ -78,7 +78,7 @@ func TestAWriteEndsWithItsContextWhenTheRoomStopsReading(t *testing.T) {
 	require.ErrorIs(t, err, media.ErrStopped)
 	require.ErrorIs(t, write(ctx, p, videoPacket(0, 1)), media.ErrStopped)
 
-	start = time.Now()
+	start, noise = time.Now(), mediatest.WatchNoise(t)
 	require.Equal(t, media.KindRoomUnavailable, media.KindOf(p.Close(context.Background())))
 	require.Less(t, time.Since(start), closeLimit+promise+mediatest.Hops*noise())
 }

@@ -543,7 +543,6 @@ func TestASourceThatFallsSilentIsToldToBe(t *testing.T) {
 }
 
 func TestAReadEndsWithItsContext(t *testing.T) {
-	noise := mediatest.WatchNoise(t)
 	for name, handler := range map[string]http.HandlerFunc{
 		"before the answer": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"within it": func(w http.ResponseWriter, r *http.Request) {
@@ -553,6 +552,7 @@ func TestAReadEndsWithItsContext(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			noise := mediatest.WatchNoise(t)
 			s := serve(t, handler)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			var ended time.Time

@@ -462,7 +462,6 @@ func TestACertificateThatDoesNotVerifyHasItsOwnKind(t *testing.T) {
 }
 
 func TestAnRTMPSourceEndsWithItsContext(t *testing.T) {
-	noise := mediatest.WatchNoise(t)
 	stopped := errors.New("stopped")
 	for name, serve := range map[string]func(net.Conn){
 		"in the handshake": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
@@ -476,6 +475,7 @@ func TestAnRTMPSourceEndsWithItsContext(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			noise := mediatest.WatchNoise(t)
 			left := make(chan struct{})
 			at := accept(t, listen(t), func(c net.Conn) { serve(c); close(left) })
 			ctx, cancel := context.WithCancelCause(t.Context())

@@ -253,7 +253,6 @@ func TestWhatIsNoRTSPIsUnavailable(t *testing.T) {
 }
 
 func TestAnRTSPSourceEndsWithItsContext(t *testing.T) {
-	noise := mediatest.WatchNoise(t)
 	stopped := errors.New("stopped")
 	sound := &format.G711{PayloadTyp: 8, SampleRate: 8000, ChannelCount: 1}
 	playing := startCamera(t, []*description.Media{{Type: description.MediaTypeAudio, Formats: []format.Format{sound}}}, func(i int) []*rtp.Packet {
@@ -262,6 +261,7 @@ func TestAnRTSPSourceEndsWithItsContext(t *testing.T) {
 	mute := "rtsp://" + accept(t, listen(t), func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }) + "/a"
 	for name, address := range map[string]string{"in the stream": playing, "before it": mute} {
 		t.Run(name, func(t *testing.T) {
+			noise := mediatest.WatchNoise(t)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			ended := make(chan time.Time, 1)
 			time.AfterFunc(400*time.Millisecond, func() { ended <- time.Now(); cancel(stopped) })

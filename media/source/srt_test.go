@@ -176,11 +176,11 @@ func TestAnSRTRefusalHasItsKind(t *testing.T) {
 }
 
 func TestAnSRTSourceEndsWithItsContext(t *testing.T) {
-	noise := mediatest.WatchNoise(t)
 	stopped := errors.New("stopped")
 	silent := udp(t)
 	for name, at := range map[string]string{"in the handshake": silent.LocalAddr().String(), "in the stream": srtListener(t, "", 2, time.Minute)} {
 		t.Run(name, func(t *testing.T) {
+			noise := mediatest.WatchNoise(t)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			ended := make(chan time.Time, 1)
 			time.AfterFunc(400*time.Millisecond, func() { ended <- time.Now(); cancel(stopped) })

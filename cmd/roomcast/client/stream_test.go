@@ -132,7 +132,7 @@ func TestAStreamIsOver(t *testing.T) {
 
 func TestAStreamEndsWithItsContextAndWithItsReader(t *testing.T) {
 	c, s := stream(t, snapshot)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for _, err := range c.Watch(ctx, client.Filter{RoomID: "r", State: "active", Limit: 5}) {
 		assert.NoError(t, err)
