@@ -557,11 +557,11 @@ func TestASuccessorThatWasCutOffClaimsWhenItMayAgain(t *testing.T) {
 		drained := p.drain()
 		next := p.hear(t)
 		synctest.Wait()
-		failed := time.Now()
-		p.other.noteRenewFailed(failed)
-		<-drained
-		time.Sleep(time.Until(failed.Add(p.other.Lease - time.Millisecond)))
+		p.other.noteRenewFailed(time.Now())
+		time.Sleep(p.other.Lease - time.Millisecond)
+		require.Equal(t, 1, p.worker.Running(), "nobody is ready to go on with it")
 		require.Zero(t, p.other.Running(), "it claims nothing after its own renew failed")
+		<-drained
 		time.Sleep(2*handoverPoll + time.Millisecond)
 		require.Equal(t, 1, p.other.Running())
 		n, _, _ := p.opened()
