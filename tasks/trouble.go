@@ -188,16 +188,23 @@ func (a *attempt) lookAt(p media.Progress, pulse media.Pulse, now time.Time) {
 
 // silence is the trouble of a side that gives no sign, nil for none.
 func silence(p media.Pulse, now time.Time) *Trouble {
-	silent := func(since time.Time) bool { return !since.IsZero() && now.Sub(since) >= silentAfter }
 	switch {
-	case silent(p.SourceSince):
+	case lasts(p.SourceSince, now) >= silentAfter:
 		return &Trouble{Side: SideSource, Code: CodeSourceSilent, Since: p.SourceSince,
 			Message: "nothing has come from the source for some seconds: look whether its server or its sender is well"}
-	case silent(p.RoomSince):
+	case lasts(p.RoomSince, now) >= silentAfter:
 		return &Trouble{Side: SideRoom, Code: CodeRoomSilent, Since: p.RoomSince,
 			Message: "the room has taken nothing for some seconds: look at the network between the worker and TRTC"}
 	}
 	return nil
+}
+
+// lasts is for how long a wait that goes on since then has; 0 for none.
+func lasts(since, now time.Time) time.Duration {
+	if since.IsZero() {
+		return 0
+	}
+	return now.Sub(since)
 }
 
 // workerSlow is the trouble of a push that its worker has no time for.
@@ -210,13 +217,10 @@ func (t *troubles) slowness(p media.Progress, pulse media.Pulse, now time.Time) 
 	for len(t.past) > 0 && now.Sub(t.past[0].at) > 2*slowWindow {
 		t.past = t.past[1:]
 	}
-	ended := pulse // the waits that have: what is lost by one counts when it is over. A longer one is a silence, or costs nothing
-	if !pulse.SourceSince.IsZero() {
-		ended.Source -= min(now.Sub(pulse.SourceSince), silentAfter)
-	}
-	if !pulse.RoomSince.IsZero() {
-		ended.Room -= min(now.Sub(pulse.RoomSince), silentAfter)
-	}
+	// What is lost by a wait counts when it is over. One that lasts longer is a silence, or costs nothing.
+	ended := pulse
+	ended.Source -= min(lasts(pulse.SourceSince, now), silentAfter)
+	ended.Room -= min(lasts(pulse.RoomSince, now), silentAfter)
 	t.past = append(t.past, reading{at: now, slipped: p.Slipped, dropped: p.DroppedPackets, pulse: ended})
 	before, since := split(t.past, now.Add(-slowWindow))
 	then := since[0]

@@ -19,6 +19,13 @@ func troubled(t *testing.T, before Push) (a *attempt, look func()) {
 	return a, func() { a.renewal(time.Now()) }
 }
 
+// seen looks at what the meter says.
+func (a *attempt) seen(p media.Progress, pulse media.Pulse) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lookAt(p, pulse, time.Now())
+}
+
 func unavailable() error { return &media.Error{Kind: media.KindSourceUnavailable, Op: "read"} }
 
 func TestTroubleSaysSinceWhenHowOftenTriedWhenNextAndWhenItGivesUp(t *testing.T) {
@@ -262,11 +269,7 @@ func TestARoomThatTakesLittleAndNothingByTurnsIsOneTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := troubled(t, Push{})
 		slipped, waited := time.Duration(0), time.Duration(0)
-		look := func(pulse media.Pulse) {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			a.lookAt(media.Progress{Slipped: slipped}, pulse, time.Now())
-		}
+		look := func(pulse media.Pulse) { a.seen(media.Progress{Slipped: slipped}, pulse) }
 		for range 10 {
 			time.Sleep(time.Second)
 			slipped, waited = slipped+500*time.Millisecond, waited+500*time.Millisecond
@@ -307,9 +310,7 @@ func TestAPauseOfTheSourceDoesNotUnsettleAnAttempt(t *testing.T) {
 		a.moveLocked(Reconnecting)
 		a.mu.Unlock()
 		require.False(t, a.settled(time.Now()))
-		a.mu.Lock()
-		a.lookAt(media.Progress{}, media.Pulse{Sent: time.Now()}, time.Now())
-		a.mu.Unlock()
+		a.seen(media.Progress{}, media.Pulse{Sent: time.Now()})
 		require.Equal(t, Publishing, a.state)
 		require.True(t, a.settled(time.Now()))
 	})
@@ -318,11 +319,7 @@ func TestAPauseOfTheSourceDoesNotUnsettleAnAttempt(t *testing.T) {
 func TestAWorkerThatGetsNothingDoneIsTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := troubled(t, Push{})
-		look := func(p media.Pulse) {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			a.lookAt(media.Progress{}, p, time.Now())
-		}
+		look := func(p media.Pulse) { a.seen(media.Progress{}, p) }
 		long := time.Now().Add(-4 * time.Second)
 		look(media.Pulse{Sent: long, Paced: true})
 		require.Nil(t, a.trouble(), "a picture that stands")

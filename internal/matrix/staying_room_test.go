@@ -301,11 +301,6 @@ func TestASlowRoomMakesAFileSlipAndLosesNothing(t *testing.T) {
 	require.Equal(t, 300, s.sessions()[0].Video.Packets)
 }
 
-// leftOut is how much less came of a clip's picture than its times say.
-func leftOut(t fakeroom.TrackStats) time.Duration {
-	return t.Span() - time.Duration(t.Packets)*time.Second/30
-}
-
 func TestASlowRoomMakesALiveStreamDropToItsNextKeyframe(t *testing.T) {
 	t.Parallel()
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
@@ -316,16 +311,15 @@ func TestASlowRoomMakesALiveStreamDropToItsNextKeyframe(t *testing.T) {
 	s := newStay(t, startSlow(t), address)
 	s.start().has(2 * time.Second)
 	s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
-	const stops = 6 * time.Second
-	heal := time.AfterFunc(stops, s.room.Heal)
+	noise := mediatest.WatchNoise(t)
+	heal := time.AfterFunc(6*time.Second, s.room.Heal)
 	defer heal.Stop()
 	session := s.has(11 * time.Second)
 	require.Len(t, s.sessions(), 1)
 	s.sound()
 	require.Positive(t, s.progress().DroppedPackets)
 	require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
-	t.Logf("left out %v, drift %v", leftOut(session.Video), session.Video.Drift)
-	require.Greater(t, leftOut(session.Video), stops-3500*time.Millisecond, "two seconds are queued, and some in the kernels")
+	require.Less(t, session.Video.Drift, 3500*time.Millisecond+mediatest.Hops*noise(), "two seconds are queued, and some in the kernels")
 }
 
 func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
@@ -349,7 +343,7 @@ func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
 				require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
 				require.InDelta(t, session.Video.LastDTS, session.Audio.LastDTS, float64(500*time.Millisecond), "sound has gone on with its picture")
 				behind = session.Video.Drift
-				t.Logf("%v behind, %v left out", behind, leftOut(session.Video))
+				t.Logf("%v behind", behind)
 				s.cancel(media.ErrStopped)
 				require.ErrorIs(t, s.end(), media.ErrStopped)
 			}

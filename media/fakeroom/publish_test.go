@@ -28,6 +28,7 @@ func aacConfig() *message.Audio {
 
 func TestFFmpegPublishesAClip(t *testing.T) {
 	t.Parallel()
+	noise := mediatest.WatchNoise(t)
 	room := startRoom(t, fakeroom.Config{RecordAll: true})
 	clip := mediatest.Clip(t, mediatest.Spec{})
 	p := ffmpeg(t, clip, address(t, room, "room_1", "anna"), "-c", "copy")
@@ -49,7 +50,8 @@ func TestFFmpegPublishesAClip(t *testing.T) {
 	require.Len(t, s.VideoConfigs, 1)
 	require.Len(t, s.AudioConfigs, 1)
 	require.Less(t, s.Video.MaxStep, 50*time.Millisecond)
-	require.Greater(t, min(s.Report().Video, s.Report().Audio), 4800*time.Millisecond, s.Report())
+	require.NoError(t, s.Report().Check(4800*time.Millisecond, mediatest.Hops*noise()), s.Report())
+	require.Error(t, s.Report().Check(6*time.Second, mediatest.Hops*noise()))
 	require.Empty(t, room.Publishers())
 
 	path := writeFLV(t, room, s.ID)
@@ -73,6 +75,7 @@ func writeFLV(t *testing.T, room *fakeroom.Server, id int) string {
 
 func TestTheLastSecondsAreKeptFromAKeyframeOn(t *testing.T) {
 	t.Parallel()
+	noise := mediatest.WatchNoise(t)
 	room := startRoom(t, fakeroom.Config{Keep: 1500 * time.Millisecond})
 	p := mediatest.FFmpegPublish(t, address(t, room, "r", "keeper"), mediatest.Clip(t, mediatest.Spec{}))
 	s, err := room.WaitMedia(soon(t), "keeper", 5*time.Second)
@@ -86,6 +89,7 @@ func TestTheLastSecondsAreKeptFromAKeyframeOn(t *testing.T) {
 	m := mediatest.Probe(t, path)
 	require.True(t, m.Of("video")[0].Keyframe())
 	require.Greater(t, m.Span("video"), time.Second)
+	require.Less(t, m.Span("video"), 4*time.Second+mediatest.Hops*noise())
 	require.NotEmpty(t, m.Of("audio"))
 }
 

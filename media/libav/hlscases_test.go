@@ -203,7 +203,7 @@ func TestALiveStreamWithItsSoundApartIsPlayedTogether(t *testing.T) {
 		}
 		whole, _ := os.ReadFile(filepath.Join(dir, r.URL.Path))
 		parts := strings.SplitAfter(string(whole), ".m4s\n")
-		n := 4 + int(looks.Add(1)) // two of both at each
+		n := 4 + int(looks.Add(1)) // both grow with a look at either
 		_, _ = io.WriteString(w, strings.Join(parts[:min(n, len(parts))], ""))
 	}))
 	t.Cleanup(s.Close)

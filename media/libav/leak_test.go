@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
@@ -58,7 +59,7 @@ func TestAHundredOpensLeaveNothing(t *testing.T) {
 	for range 100 {
 		round()
 	}
-	require.Eventually(t, func() bool { return descriptors(t) <= fds+5 }, 10*time.Second, 50*time.Millisecond)
+	require.EventuallyWithT(t, func(c *assert.CollectT) { assert.InDelta(c, fds, descriptors(t), 5) }, 10*time.Second, 50*time.Millisecond)
 	grown := resident(t) - memory
 	t.Logf("memory grew by %d KiB over 300 opens", grown>>10)
 	require.Less(t, grown, 24<<20)
