@@ -50,39 +50,40 @@ func TestChaosTheSoundIsHeardAsMuchLaterAsWasAsked(t *testing.T) {
 	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 	r := startStandIn(t)
 	pool(t, atOnce, samples, func(t *testing.T, i int, s mediatest.Sample) {
-		began, c, user := time.Now(), cases[i], fmt.Sprintf("delay%d", i)
-		d := &diary{}
-		j := job(sampleNamed(t, c.sample).Source(t, nginx), user, d)
-		j.Source.AudioDelay, j.Options.Transcode, j.Options.Repeat, j.Options.StartAt = c.by, c.transcode, c.repeat, c.from
-		j.Start = c.from
-		live := s.Serve.Live()
-		require.NoError(t, play(t.Context(), newPusher(t, r.endpoint()), j, d, live))
-		path, complaints := r.tape(t, user)
-		report := mediatest.Judge(t, path)
-		// A hole of the delay's length is what was asked for, where the other track goes on.
-		found := slices.DeleteFunc(slices.Concat(complaints, report.Faults()), func(f string) bool { return strings.Contains(f, "a gap of") })
-		if c.by > 0 && c.repeat > 1 { // the last picture, re-encoded, stands until the sound has ended; ffmpeg's null muxer rounds its time to the frame rate
-			found = slices.DeleteFunc(found, func(f string) bool {
-				return strings.Contains(f, "a new SPS of the same size") || strings.Contains(f, "complains 1 times") && strings.Contains(f, "increasing dts to muxer")
-			})
-		}
-		for _, beep := range report.Beeps {
-			if behind := nearest(report.Flashes, beep-c.by); behind.Abs() > maxApart {
-				found = append(found, fmt.Sprintf("the beep at %v is %v from where it should be", beep, behind))
+		c, live := cases[i], s.Serve.Live()
+		tell(t, inTime(t, s, fmt.Sprintf("delay%d", i), func(user string, d *diary) verdict {
+			began := time.Now()
+			j := job(sampleNamed(t, c.sample).Source(t, nginx), user, d)
+			j.Source.AudioDelay, j.Options.Transcode, j.Options.Repeat, j.Options.StartAt = c.by, c.transcode, c.repeat, c.from
+			j.Start = c.from
+			require.NoError(t, play(t.Context(), newPusher(t, r.endpoint()), j, d, live))
+			path, complaints := r.tape(t, user)
+			report := mediatest.Judge(t, path)
+			// A hole of the delay's length is what was asked for, where the other track goes on.
+			found := slices.DeleteFunc(slices.Concat(complaints, report.Faults()), func(f string) bool { return strings.Contains(f, "a gap of") })
+			if c.by > 0 && c.repeat > 1 { // the last picture, re-encoded, stands until the sound has ended; ffmpeg's null muxer rounds its time to the frame rate
+				found = slices.DeleteFunc(found, func(f string) bool {
+					return strings.Contains(f, "a new SPS of the same size") || strings.Contains(f, "complains 1 times") && strings.Contains(f, "increasing dts to muxer")
+				})
 			}
-		}
-		if !live {
-			want := (s.Tape.Beeps - int(c.from/time.Second) - c.lost) * max(c.repeat, 1)
-			if c.from > 0 { // and those that were delayed into the part
-				want += int((c.by + time.Second/2) / time.Second)
+			for _, beep := range report.Beeps {
+				if behind := nearest(report.Flashes, beep-c.by); behind.Abs() > maxApart {
+					found = append(found, fmt.Sprintf("the beep at %v is %v from where it should be", beep, behind))
+				}
 			}
-			if len(report.Beeps) != want {
-				found = append(found, fmt.Sprintf("%d beeps, not %d", len(report.Beeps), want))
+			if !live {
+				want := (s.Tape.Beeps - int(c.from/time.Second) - c.lost) * max(c.repeat, 1)
+				if c.from > 0 { // and those that were delayed into the part
+					want += int((c.by + time.Second/2) / time.Second)
+				}
+				if len(report.Beeps) != want {
+					found = append(found, fmt.Sprintf("%d beeps, not %d", len(report.Beeps), want))
+				}
+			} else if len(report.Beeps) < 2 {
+				found = append(found, fmt.Sprintf("%d beeps", len(report.Beeps)))
 			}
-		} else if len(report.Beeps) < 2 {
-			found = append(found, fmt.Sprintf("%d beeps", len(report.Beeps)))
-		}
-		tell(t, verdict{s, found, d.String() + report.String(), time.Since(began)})
+			return verdict{s, found, d.String() + report.String(), time.Since(began)}
+		}))
 	})
 }
 

@@ -119,9 +119,12 @@ type trial struct {
 // pushed plays a sample into a room and judges what came of it.
 func pushed(t *testing.T, tr trial) {
 	t.Helper()
-	began := time.Now()
-	found, account := tr.run(t)
-	tell(t, verdict{tr.sample, found, account, time.Since(began)})
+	tell(t, inTime(t, tr.sample, tr.user, func(user string, d *diary) verdict {
+		began := time.Now()
+		tr.user = user
+		found, account := tr.run(t, d)
+		return verdict{tr.sample, found, account, time.Since(began)}
+	}))
 }
 
 // verdict is what was found wrong with a push, and all that is known of it.
@@ -145,10 +148,10 @@ func tell(t *testing.T, v verdict) {
 }
 
 // run returns what is wrong, in sentences, and all that is known of the push.
-func (tr trial) run(t *testing.T) (found []string, account string) {
+func (tr trial) run(t *testing.T, d *diary) (found []string, account string) {
 	t.Helper()
 	s := tr.sample
-	d, err := tr.play(t, s)
+	err := tr.play(t, d)
 	account = d.String() + fmt.Sprintf("ended with: %v\n", err)
 	if first, last, ok := d.plan(); ok && s.Fails == "" {
 		found = slices.Concat(checkTrack("video", s.Video, first.Video), checkTrack("audio", s.Audio, first.Audio),
@@ -181,15 +184,14 @@ func (tr trial) run(t *testing.T) (found []string, account string) {
 }
 
 // play plays the sample into the room.
-func (tr trial) play(t *testing.T, s mediatest.Sample) (*diary, error) {
+func (tr trial) play(t *testing.T, d *diary) error {
 	t.Helper()
 	if tr.source == "" {
-		tr.source = s.Source(t, tr.nginx)
+		tr.source = tr.sample.Source(t, tr.nginx)
 	}
-	d := &diary{}
 	j := job(tr.source, tr.user, d)
-	j.Source.Mode = media.SourceMode(s.Mode)
-	return d, play(t.Context(), newPusher(t, tr.room.endpoint()), j, d, s.Serve.Live() || tr.share)
+	j.Source.Mode = media.SourceMode(tr.sample.Mode)
+	return play(t.Context(), newPusher(t, tr.room.endpoint()), j, d, tr.sample.Serve.Live() || tr.share)
 }
 
 // checkTrack says in which way a track's plan is not what is wanted.

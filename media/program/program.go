@@ -343,8 +343,12 @@ func (pg *Program) work(ctx, wait context.Context) error {
 
 // noteLosses counts what the input has thrown away.
 func (pg *Program) noteLosses() error {
-	pg.tracks.lose(pg.input.TakeDropped())
+	dropped := pg.input.TakeDropped()
+	pg.tracks.lose(dropped)
 	for _, kind := range kinds {
+		if dropped > 0 {
+			pg.tracks.of[kind].coverage.late = lateReach
+		}
 		if err := pg.tracks.spoiled(kind, pg.times.aligner.Ends, pg.input.TakeCorrupt(kind)); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,6 +163,8 @@ func TestASlowRoomMakesALiveSourceDropToItsNextKeyframe(t *testing.T) {
 			require.Positive(t, p.DroppedPackets)
 			last := s.room.got[len(s.room.got)-1]
 			require.InDelta(t, 30, last.at.Seconds(), 2.5, "it is not further behind than its queue")
+			require.Contains(t, strings.Join(s.seen.messages, "\n"), "too slow for it", "the source is not blamed")
+			require.NotContains(t, strings.Join(s.seen.messages, "\n"), "the source has none there")
 		})
 	}
 }
