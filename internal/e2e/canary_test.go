@@ -98,7 +98,7 @@ func TestACanaryIsFoundNowhere(t *testing.T) {
 // come, and returns all that has.
 func (s *stack) stream(path string) func(until string) string {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithCancel(s.t.Context())
 	s.t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
 	require.NoError(s.t, err)

@@ -54,7 +54,7 @@ func TestChaosADrainEndsInTimeWhileRedisHangs(t *testing.T) {
 		len(c.users), left, took.Round(time.Millisecond))
 }
 
-func TestChaosADrainLosesNoSuccessorToARedisThatIsAwayForFiveSeconds(t *testing.T) {
+func TestChaosADrainLosesNoSuccessorToARedisThatIsAwayForSeconds(t *testing.T) {
 	beside(t)
 	c := newCrowd(t, options{redis: redistest.Config{AppendOnly: true}})
 	c.publish(sized().pushes)
@@ -63,7 +63,11 @@ func TestChaosADrainLosesNoSuccessorToARedisThatIsAwayForFiveSeconds(t *testing.
 	before, w := c.now(), c.workers[0]
 	c.redis.Kill()
 	w.signal(syscall.SIGTERM)
-	<-time.After(5 * time.Second)
+	away := 3 * time.Second // of the eleven that there are for it; a busy machine takes some itself
+	if full {
+		away = 5 * time.Second
+	}
+	<-time.After(away)
 	require.NoError(t, c.redis.Restart())
 	<-w.done
 	require.Zero(t, w.cmd.ProcessState.ExitCode())

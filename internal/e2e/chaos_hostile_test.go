@@ -92,7 +92,7 @@ func (b *beset) settle() {
 // seen is what was seen of a worker and its neighbours for a while.
 type seen struct {
 	grown int           // resident memory, at its most, over what it was
-	late  time.Duration // the most that a neighbour's packet was behind its time
+	late  time.Duration // the most that a neighbour's packet was further behind its time than at the begin
 	noise time.Duration // the most that a timer of this process was
 }
 
@@ -103,6 +103,7 @@ func (b *beset) observe() func() seen {
 	forgetPeak(b.t, pid)
 	quit := make(chan struct{})
 	noise := mediatest.WatchNoise(b.t)
+	begun := b.lateness()
 	var s seen
 	var watching sync.WaitGroup
 	watching.Go(func() {
@@ -113,7 +114,9 @@ func (b *beset) observe() func() seen {
 			case <-quit:
 				return
 			case <-tick.C:
-				s.late = max(s.late, b.latest())
+				for u, late := range b.lateness() {
+					s.late = max(s.late, late-max(begun[u], 0))
+				}
 				s.grown = max(s.grown, memoryOf(pid, "VmHWM")-before)
 			}
 		}
@@ -121,17 +124,17 @@ func (b *beset) observe() func() seen {
 	return func() seen { close(quit); watching.Wait(); s.noise = noise(); return s }
 }
 
-// latest is how far the neighbour that is most behind is behind its time. One
+// lateness is how far each neighbour is behind its time: for good once it has slipped. One
 // that is off the air is as late as it is away.
-func (b *beset) latest() time.Duration {
-	var late time.Duration
+func (b *beset) lateness() map[string]time.Duration {
+	late := map[string]time.Duration{}
 	for _, u := range b.users {
 		s, ok := b.room.Session(u)
 		if !ok || s.Video.Packets == 0 {
 			continue
 		}
 		due := s.Video.FirstAt.Add(s.Video.LastDTS - s.Video.FirstDTS + s.Video.FrameDuration)
-		late = max(late, time.Since(due), s.Video.Drift)
+		late[u] = max(time.Since(due), s.Video.Drift)
 	}
 	return late
 }

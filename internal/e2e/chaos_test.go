@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,18 +32,19 @@ type size struct {
 	clip       float64         // seconds; no push may reach its end
 	tolerance  time.Duration   // factor on the limits of time: a busy machine, the race detector
 	quiet      time.Duration   // how long nothing may happen
+	tries      int             // of what is to be in time
 }
 
 var (
 	ci = size{
 		pushes: 5, rolling: 5, full: 20, rounds: 2, outages: []time.Duration{2 * time.Second, 8 * time.Second},
 		freeze: 8 * time.Second, renewCap: 10 * time.Second, pairs: 40, faults: 20, population: 5, clip: 300, tolerance: 4,
-		quiet: 3 * time.Second,
+		quiet: 3 * time.Second, tries: 3,
 	}
 	whole = size{
 		pushes: 20, rolling: 30, full: 200, rounds: 3, outages: []time.Duration{2 * time.Second, 8 * time.Second, 40 * time.Second},
 		freeze: time.Minute, renewCap: 2 * time.Minute, pairs: 500, faults: 200, population: 20, clip: 1800, tolerance: 1,
-		quiet: 10 * time.Second,
+		quiet: 10 * time.Second, tries: 1,
 	}
 )
 
@@ -60,6 +62,20 @@ func busy(stood time.Duration) time.Duration {
 		return 0
 	}
 	return mediatest.Hops * stood
+}
+
+// inTime tries what is to be in time: in a small run, where other packages take the CPU, up
+// to three times. try returns what was wrong.
+func inTime(t *testing.T, try func() []string) {
+	t.Helper()
+	var wrong []string
+	for range sized().tries {
+		if wrong = try(); len(wrong) == 0 {
+			return
+		}
+		t.Logf("not in time: %s", strings.Join(wrong, "; "))
+	}
+	require.Empty(t, wrong)
 }
 
 // lease is the default of ROOMCAST_LEASE.
@@ -81,6 +97,7 @@ type crowd struct {
 	files *httptest.Server
 	ids   map[string]string // by user
 	users []string
+	noise func() time.Duration // since the first push
 }
 
 func newCrowd(t testing.TB, o options) *crowd {
@@ -94,6 +111,9 @@ func newCrowd(t testing.TB, o options) *crowd {
 // publish starts n pushes and returns once the room has had a second of each.
 func (c *crowd) publish(n int) {
 	c.t.Helper()
+	if c.noise == nil {
+		c.noise = mediatest.WatchNoise(c.t)
+	}
 	for range n {
 		c.add(fmt.Sprintf("u%d", len(c.users)), c.files.URL+"/a")
 	}
@@ -178,7 +198,7 @@ func (c *crowd) requireUntouched(before map[string]fakeroom.Session) time.Durati
 		require.True(c.t, s.Live(), "%s: %s %s", u, s.End, s.EndWords)
 		gap = max(gap, s.Video.MaxGap, s.Audio.MaxGap)
 	}
-	require.Less(c.t, gap, time.Second*sized().tolerance)
+	require.Less(c.t, gap, time.Second*sized().tolerance+busy(c.noise()))
 	c.requireNeverDoubled()
 	c.requireProgress()
 	return gap

@@ -89,7 +89,7 @@ func TestChaosPushesThatAreWellAreNeverInTrouble(t *testing.T) {
 			stood := noise()
 			troubles := map[string]int{}
 			for _, id := range ids {
-				require.Equal(t, "publishing", s.get(id)["state"])
+				s.waitStatus(id, "publishing")
 				for line := range strings.Lines(s.history(id)) {
 					if strings.HasPrefix(line, "trouble") {
 						troubles[strings.TrimSpace(line)]++

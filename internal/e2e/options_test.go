@@ -179,6 +179,7 @@ func TestATakeoverInTheSecondLoopKeepsLoopPositionAndOptions(t *testing.T) {
 	s := newStack(t, options{})
 	files := mediatest.Serve(t, map[string]string{"a": mediatest.Clip(t, mediatest.Spec{Seconds: 30, BFrames: 2})})
 	asked := fields{"startAtMs": 2000, "endAtMs": 5000, "repeat": 20, "maxDurationSec": 20, "volume": 50, "width": 160, "height": 90}
+	noise := mediatest.WatchNoise(t)
 	id := s.push(files.URL+"/a", "r", "u", asked)
 	loop := func(p map[string]any) any { progress, _ := p["progress"].(map[string]any); return progress["loop"] }
 	s.waitFor(id, "the second loop", func(p map[string]any) bool { return loop(p) == 1.0 && positionMs(p) > 3000 })
@@ -214,7 +215,7 @@ func TestATakeoverInTheSecondLoopKeepsLoopPositionAndOptions(t *testing.T) {
 	}
 	t.Logf("%v and %v in the room", sessions[0].Video.Wall(), sessions[1].Video.Wall())
 	untold := killed.Sub(updatedAt(told)) // is played again
-	require.InDelta(t, 20, (total - untold).Seconds(), 1.5)
+	require.InDelta(t, 20, (total - untold).Seconds(), 1.5+mediatest.Hops*noise().Seconds())
 }
 
 func TestATrackThatWasAskedForIsPlayedOrSaidNotToBeThere(t *testing.T) {

@@ -108,10 +108,10 @@ func TestCoverageIsOfTheWholePushOverTheDeathOfItsWorker(t *testing.T) {
 			ends = 2
 		}
 		id := s.push(files.URL+"/a", "r", user, asked)
-		_, err := s.room.WaitMedia(patient(t), user, 5*time.Second)
-		require.NoError(t, err)
 		holder := s.holderOf(id)
 		s.addWorker()
+		_, err := s.room.WaitMedia(patient(t), user, 5*time.Second)
+		require.NoError(t, err)
 		holder.kill()
 		push := s.waitStatus(id, "completed", "failed", "stopped")
 		require.Equal(t, "completed", push["status"], push)

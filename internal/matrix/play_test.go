@@ -127,18 +127,32 @@ func (d *diary) warning() string {
 // mostPlays is how often a live source is played in a short run at most.
 const mostPlays = 3
 
-// inTime is what comes of playing a sample as a user. In a short run other packages take
-// the CPU: a live source that was late by that, and so dropped, is played again.
-func inTime(t *testing.T, s mediatest.Sample, user string, play func(user string, d *diary) verdict) verdict {
+// again plays a live source. In a short run other packages take the CPU: one that was late
+// by that, so that something was dropped, is played again. play is told how often it was
+// called, and returns what was wrong.
+func again(t *testing.T, play func(n int) (wrong []string, p media.Progress)) {
 	t.Helper()
 	for n := 1; ; n++ {
-		d := &diary{}
-		v := play(fmt.Sprintf("%sx%d", user, n), d)
-		if late := s.Serve.Live() && d.meter.Snapshot(time.Now()).DroppedPackets > 0; full || !late || len(v.found) == 0 || n == mostPlays {
-			return v
+		wrong, p := play(n)
+		if len(wrong) == 0 || full || p.DroppedPackets == 0 || n == mostPlays {
+			return
 		}
-		t.Logf("it was late, and is played again: %s\n%s", strings.Join(v.found, "; "), v.account)
+		t.Logf("it was late, and is played again: %s", strings.Join(wrong, "; "))
 	}
+}
+
+// inTime is what comes of playing a sample as a user, again where a live one was late.
+func inTime(t *testing.T, s mediatest.Sample, user string, play func(user string, d *diary) verdict) (v verdict) {
+	t.Helper()
+	again(t, func(n int) ([]string, media.Progress) {
+		d := &diary{}
+		v = play(fmt.Sprintf("%sx%d", user, n), d)
+		if !s.Serve.Live() {
+			return nil, media.Progress{}
+		}
+		return v.found, d.meter.Snapshot(time.Now())
+	})
+	return v
 }
 
 // job is a sample's push; nothing is tried again, so that every trouble shows.

@@ -106,9 +106,10 @@ func TestALiveStreamMayComeBackOtherwise(t *testing.T) {
 			t.Parallel()
 			second := first
 			c.change(&second)
+			before, after := mediatest.Clip(t, first), mediatest.Clip(t, second)
 			nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
 			address := nginx.RTMP + "/live/show"
-			sender := mediatest.FFmpegPublish(t, address, mediatest.Clip(t, first))
+			sender := mediatest.FFmpegPublish(t, address, before)
 			_, err := nginx.WaitEvent(soon(t), "publish", "show")
 			require.NoError(t, err)
 			s := newStay(t, startStandIn(t), address)
@@ -116,13 +117,13 @@ func TestALiveStreamMayComeBackOtherwise(t *testing.T) {
 			s.start().has(2 * time.Second)
 			sender.Interrupt()
 			s.retried(1)
-			before := s.sessions()[0]
-			mediatest.FFmpegPublish(t, address, mediatest.Clip(t, second))
+			stood := s.sessions()[0]
+			mediatest.FFmpegPublish(t, address, after)
 			session, err := s.room.Wait(soon(t), s.user, "more of both", func(now fakeroom.Session) bool {
-				return now.Video.Packets > before.Video.Packets+90 && now.Audio.Packets > before.Audio.Packets+140
+				return now.Video.Packets > stood.Video.Packets+90 && now.Audio.Packets > stood.Audio.Packets+140
 			})
 			require.NoError(t, err, "%s", s.diary)
-			require.Equal(t, before.ID, session.ID, "the session goes on")
+			require.Equal(t, stood.ID, session.ID, "the session goes on")
 			require.Equal(t, 320, session.Width, "and the picture keeps its size")
 			for _, v := range session.Violations {
 				require.Equal(t, fakeroom.NewSPS, v.Kind, v.Words)

@@ -55,7 +55,7 @@ func over(t *testing.T, path, name string, args ...string) string {
 // answers after 20 s of the 30 s that it may be silent.
 func TestAFileThatIsSlowToOpenIsWaitedForAsLongAsSomethingComes(t *testing.T) {
 	t.Parallel()
-	const silence, rate = 3 * time.Second, 300_000
+	const silence, rate = 4 * time.Second, 200_000
 	path := over(t, moving(t, 10), "a.mp4", "-stream_loop", "-1", "-t", "1700", "-movflags", "+faststart")
 	for name, late := range map[string]time.Duration{"an index of which little comes": 0, "an answer that is late": 2 * time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -207,7 +207,11 @@ func TestANameThatLeadsInsideFailsAsOneThatNobodyKnows(t *testing.T) {
 	for _, host := range []string{"unknown.example", "inside.example"} {
 		s := newStay(t, startStandIn(t), "http://"+host+"/a.mp4")
 		s.pusher.Opener = openerOver(t, egress.Config{Resolver: inward{}}, 0)
-		s.job.Retry = brief // a tenth of the times
+		s.job.Retry = func(k media.Kind) media.Retry { // a quarter of the times: a machine that stands for one costs a try
+			r := tasks.RetryOf(k, false, 0)
+			r.First, r.Max, r.For = r.First/4, r.Max/4, r.For/4
+			return r
+		}
 		begin := time.Now()
 		f := s.start().failed()
 		require.Equal(t, tasks.CodeSourceHost, f.Code, s.err)

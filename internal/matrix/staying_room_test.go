@@ -2,7 +2,7 @@ package matrix
 
 import (
 	"context"
-	"math"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -115,9 +115,10 @@ func TestABrokenRoomIsOpenedAgainAtOnceAndGoesOnAtAKeyframe(t *testing.T) {
 			s := newStay(t, startStandIn(t), served(t, length))
 			s.job.Options.Transcode = mode
 			s.start().has(3 * time.Second)
+			noise := mediatest.WatchNoise(t)
 			require.Equal(t, 1, s.room.Cut(s.user))
 			require.NoError(t, s.end(), "%s", s.diary)
-			s.back(2)
+			s.back(2, noise())
 			different, again := s.pictures()
 			require.InDelta(t, length*30, different, 4, "what was on the wire may be lost")
 			if mode == media.TranscodeAuto {
@@ -130,22 +131,23 @@ func TestABrokenRoomIsOpenedAgainAtOnceAndGoesOnAtAKeyframe(t *testing.T) {
 			s := newStay(t, startStandIn(t), shown(t))
 			s.job.Options.Transcode = mode
 			first := s.start().has(3 * time.Second)
+			noise := mediatest.WatchNoise(t)
 			require.Equal(t, 1, s.room.Cut(s.user))
 			_, err := s.room.WaitSession(soon(t), s.user, first.ID)
 			require.NoError(t, err, s.diary)
 			s.has(3 * time.Second)
-			s.back(2)
+			s.back(2, noise())
 		})
 	}
 }
 
-// back demands that many sessions, each soon after the one before and sound.
-func (s *stay) back(n int) {
+// back demands that many sessions, each soon after the one before, on a machine of such noise, and sound.
+func (s *stay) back(n int, noise time.Duration) {
 	s.t.Helper()
 	all := s.sessions()
 	require.Len(s.t, all, n, "%s", s.diary)
 	for i := range all[1:] {
-		require.Less(s.t, all[i+1].StartedAt.Sub(all[i].EndedAt), 2*time.Second)
+		require.Less(s.t, all[i+1].StartedAt.Sub(all[i].EndedAt), 2*time.Second+mediatest.Hops*noise)
 	}
 	s.sound()
 }
@@ -289,6 +291,7 @@ func TestASlowRoomMakesAFileSlipAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := newStay(t, startSlow(t), mediatest.Serve(t, map[string]string{"a.mp4": mediatest.Clip(t, fat(t))}).URL+"/a.mp4")
 	s.job.Options.EndAt = 10 * time.Second
+	noise := mediatest.WatchNoise(t)
 	s.start().has(2 * time.Second)
 	s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
 	heal := time.AfterFunc(5*time.Second, s.room.Heal)
@@ -296,7 +299,8 @@ func TestASlowRoomMakesAFileSlipAndLosesNothing(t *testing.T) {
 	require.NoError(t, s.end(), "%s", s.diary)
 	require.Len(t, s.sessions(), 1)
 	s.sound()
-	require.InDelta(t, 4.5, s.progress().Slipped.Seconds(), 2)
+	require.GreaterOrEqual(t, s.progress().Slipped, 2500*time.Millisecond)
+	require.LessOrEqual(t, s.progress().Slipped, 6500*time.Millisecond+mediatest.Hops*noise())
 	require.Zero(t, s.progress().DroppedPackets)
 	require.Equal(t, 300, s.sessions()[0].Video.Packets)
 }
@@ -308,18 +312,37 @@ func TestASlowRoomMakesALiveStreamDropToItsNextKeyframe(t *testing.T) {
 	mediatest.FFmpegPublish(t, address, mediatest.Clip(t, fat(t)))
 	_, err := nginx.WaitEvent(soon(t), "publish", "show")
 	require.NoError(t, err)
-	s := newStay(t, startSlow(t), address)
-	s.start().has(2 * time.Second)
-	s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
-	noise := mediatest.WatchNoise(t)
-	heal := time.AfterFunc(6*time.Second, s.room.Heal)
-	defer heal.Stop()
-	session := s.has(11 * time.Second)
-	require.Len(t, s.sessions(), 1)
-	s.sound()
-	require.Positive(t, s.progress().DroppedPackets)
-	require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
-	require.Less(t, session.Video.Drift, 3500*time.Millisecond+mediatest.Hops*noise(), "two seconds are queued, and some in the kernels")
+	requireSoonBack(t, 6*time.Second, 11*time.Second, func() *stay { return newStay(t, startSlow(t), address) })
+}
+
+// requireSoonBack plays into a room that takes nothing for a while. Of a live source a part is
+// left out then, and at the end it is no more behind than what is queued, two seconds, and in
+// the kernels.
+func requireSoonBack(t *testing.T, slow, length time.Duration, newStay func() *stay) {
+	t.Helper()
+	const most = 3500 * time.Millisecond
+	var behind time.Duration
+	again(t, func(int) (wrong []string, p media.Progress) {
+		s := newStay()
+		s.start().has(2 * time.Second)
+		s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
+		heal := time.AfterFunc(slow, s.room.Heal)
+		defer heal.Stop()
+		session := s.has(length)
+		require.Len(t, s.sessions(), 1, "%s", s.diary)
+		s.sound()
+		p = s.progress()
+		require.Positive(t, p.DroppedPackets)
+		require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
+		require.InDelta(t, session.Video.LastDTS, session.Audio.LastDTS, float64(500*time.Millisecond), "sound has gone on with its picture")
+		s.cancel(media.ErrStopped)
+		require.ErrorIs(t, s.end(), media.ErrStopped)
+		if behind = session.Video.Drift; behind >= most {
+			wrong = append(wrong, fmt.Sprintf("%v behind", behind))
+		}
+		return wrong, p
+	})
+	require.Less(t, behind, most)
 }
 
 func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
@@ -327,27 +350,11 @@ func TestASlowRoomMakesALivePlaylistDropToAKeyframe(t *testing.T) {
 	for name, mode := range map[string]media.TranscodeMode{"copied": media.TranscodeAuto, "re-encoded": media.TranscodeAlways} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const mostBehind = 3500 * time.Millisecond // it is back within two seconds, and some are in the kernels
-			behind := time.Duration(math.MaxInt64)
-			for try := 0; behind >= mostBehind && try < 3; try++ { // who plays beside others is late by himself now and then
+			requireSoonBack(t, 7*time.Second, 17*time.Second, func() *stay {
 				s := newStay(t, startSlow(t), mediatest.ServeLiveHLS(t, mediatest.Clip(t, fat(t))))
 				s.job.Options.Transcode, s.job.Options.Video.Bitrate = mode, 3_000_000
-				s.start().has(2 * time.Second)
-				s.room.Misbehave(fakeroom.Fault{Kind: fakeroom.StopReading})
-				heal := time.AfterFunc(7*time.Second, s.room.Heal)
-				session := s.has(17 * time.Second)
-				heal.Stop()
-				require.Len(t, s.sessions(), 1, "%s", s.diary)
-				s.sound()
-				require.Positive(t, s.progress().DroppedPackets)
-				require.Greater(t, session.Video.MaxStep, time.Second, "a part is left out")
-				require.InDelta(t, session.Video.LastDTS, session.Audio.LastDTS, float64(500*time.Millisecond), "sound has gone on with its picture")
-				behind = session.Video.Drift
-				t.Logf("%v behind", behind)
-				s.cancel(media.ErrStopped)
-				require.ErrorIs(t, s.end(), media.ErrStopped)
-			}
-			require.Less(t, behind, mostBehind)
+				return s
+			})
 		})
 	}
 }

@@ -173,9 +173,8 @@ func (s Sample) run(t testing.TB, dir string, step []string) {
 		return
 	}
 	args := append([]string{"-nostdin", "-y", "-v", "error"}, step...)
-	p := ffmpegIn(t, dir, args...)
-	if err := p.Wait(10 * time.Minute); err != nil { // half an hour of pictures, on a busy machine
-		t.Fatalf("make %q: ffmpeg %s: %v\n%s", s.Name, strings.Join(args, " "), err, p.Output())
+	if words, err := makeWith(t, dir, 10*time.Minute, args...); err != nil { // half an hour of pictures, on a busy machine
+		t.Fatalf("make %q: ffmpeg %s: %v\n%s", s.Name, strings.Join(args, " "), err, words)
 	}
 }
 

@@ -1,6 +1,9 @@
 package mediatest
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // FFmpeg starts Debian's ffmpeg with these arguments, printing warnings only.
 func FFmpeg(t testing.TB, args ...string) *Process {
@@ -12,6 +15,22 @@ func FFmpeg(t testing.TB, args ...string) *Process {
 func ffmpegIn(t testing.TB, dir string, args ...string) *Process {
 	t.Helper()
 	return start(t, "ffmpeg", dir, "ffmpeg", args...)
+}
+
+// givingWay are a command's words that let it give way to all that must be in time: pushes of
+// tests beside this one, and the hosts that re-encode for them.
+func givingWay(name string, args ...string) []string {
+	return append([]string{"nice", "-n", "10", name}, args...)
+}
+
+// makeWith runs ffmpeg to its end in a folder, for what nobody waits for in time. It returns
+// what it says, in words.
+func makeWith(t testing.TB, dir string, limit time.Duration, args ...string) (string, error) {
+	t.Helper()
+	words := givingWay("ffmpeg", args...)
+	p := start(t, "ffmpeg", dir, words[0], words[1:]...)
+	err := p.Wait(limit)
+	return p.Output(), err
 }
 
 // FFmpegPublish publishes a clip to an rtmp URL in real time, over and over, as

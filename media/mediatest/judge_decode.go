@@ -48,13 +48,14 @@ func decodeRecording(t testing.TB, path string, video, audio bool) decoded {
 	if audio {
 		args = append(args, "-map", "0:a:0", "-af", "aformat=sample_fmts=s16:channel_layouts=mono,ashowinfo", "-f", "s16le", "pipe:1")
 	}
-	cmd := exec.CommandContext(t.Context(), "ffmpeg", args...)
-	var pcm, words bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &pcm, &words
+	words := givingWay("ffmpeg", args...)
+	cmd := exec.CommandContext(t.Context(), words[0], words[1:]...)
+	var pcm, told bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &pcm, &told
 	err := cmd.Run()
 	var d decoded
 	r := pcmReader{pcm: pcm.Bytes()}
-	for line := range strings.Lines(words.String()) {
+	for line := range strings.Lines(told.String()) {
 		switch {
 		case strings.Contains(line, "_showinfo_") && strings.Contains(line, " pts_time:"):
 			d.pictures = append(d.pictures, parsePicture(line))

@@ -1,8 +1,6 @@
 package mediatest
 
 import (
-	"context"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,11 +11,10 @@ import (
 const Hops = 4
 
 // WatchNoise measures how late a timer of this process fires, which is how busy the machine
-// is; the returned func ends it and tells the worst.
+// is, until the test ends; the returned func tells the worst so far.
 func WatchNoise(t testing.TB) func() time.Duration {
 	const every = 10 * time.Millisecond
-	ctx, cancel := context.WithCancel(t.Context())
-	begun := time.Now()
+	ctx, begun := t.Context(), time.Now()
 	var due, worst atomic.Int64 // ns since begun
 	due.Store(int64(every))
 	go func() {
@@ -28,9 +25,8 @@ func WatchNoise(t testing.TB) func() time.Duration {
 			due.Store(now + int64(every))
 		}
 	}()
-	return sync.OnceValue(func() time.Duration {
-		defer cancel()
+	return func() time.Duration {
 		late := int64(time.Since(begun)) - due.Load() // of the timer that has not fired
 		return time.Duration(max(late, worst.Load()))
-	})
+	}
 }

@@ -166,9 +166,8 @@ func cut(t testing.TB, parts []Part, output ...string) {
 // quick runs ffmpeg to its end.
 func quick(t testing.TB, args ...string) {
 	t.Helper()
-	p := FFmpeg(t, args...)
-	if err := p.Wait(time.Minute); err != nil {
-		t.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, p.Output())
+	if words, err := makeWith(t, "", 3*time.Minute, append([]string{"-nostdin", "-v", "warning"}, args...)...); err != nil {
+		t.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, words)
 	}
 }
 

@@ -126,7 +126,8 @@ func run(t testing.TB, name string, args ...string) []byte {
 	if err != nil {
 		t.Fatalf("%s is not installed: apt-get install -y ffmpeg", name)
 	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	words := givingWay(path, args...)
+	cmd := exec.CommandContext(t.Context(), words[0], words[1:]...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()
