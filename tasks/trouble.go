@@ -77,26 +77,26 @@ const (
 	overAfter   = 2 * time.Second
 	longestCalm = 32 * time.Second
 	recently    = time.Minute
-	// rewordAfter is how often at most another message of the same code is an
-	// event: a server may word each refusal anew.
-	rewordAfter = 30 * time.Second
+	// retellAfter is how often at most one trouble's code is an event: a server may word
+	// each refusal anew, and a room may be slow and silent by turns.
+	retellAfter = 30 * time.Second
 )
 
 // troubles is what an attempt knows of its own; guarded by attempt.mu.
 type troubles struct {
-	now     *Trouble      // nil: all is well
-	untold  bool          // the store does not have it yet
-	failing *Trouble      // what is being tried again; nil: source and room are open
-	cause   error         // of failing, for the log
-	quiet   bool          // the state is Reconnecting because nothing reaches the room, though both sides are open
-	live    bool          // the source is
-	taken   time.Duration // of the source, by both tracks
-	fed     time.Time     // when taken grew last
-	well    time.Time     // since when nothing was wrong while there is a trouble; zero: something is
-	calm    time.Duration // how long all must be well for it to be over
-	over    time.Time     // when the last one was
-	said    time.Time     // of the last event
-	past    []reading     // of twice the last slowWindow, oldest first
+	now     *Trouble             // nil: all is well
+	untold  bool                 // the store does not have it yet
+	failing *Trouble             // what is being tried again; nil: source and room are open
+	cause   error                // of failing, for the log
+	quiet   bool                 // the state is Reconnecting because nothing reaches the room, though both sides are open
+	live    bool                 // the source is
+	taken   time.Duration        // of the source, by both tracks
+	fed     time.Time            // when taken grew last
+	well    time.Time            // since when nothing was wrong while there is a trouble; zero: something is
+	calm    time.Duration        // how long all must be well for it to be over
+	over    time.Time            // when the last one was
+	said    map[reason]time.Time // when an event told it last, of this trouble
+	past    []reading            // of twice the last slowWindow, oldest first
 }
 
 // continueFrom takes over the trouble that p's attempt before has left: it did not
@@ -111,6 +111,12 @@ func (t *troubles) continueFrom(p Push) {
 		t.now = nil
 	}
 	t.untold = true
+}
+
+// reason is what a trouble has, which may change while it lasts.
+type reason struct {
+	side Side
+	code Code
 }
 
 // reading is what the meter said at a moment.
@@ -268,7 +274,7 @@ func leastBehind(readings []reading) time.Duration {
 }
 
 // noteLocked makes s the attempt's trouble. It is an event when it begins and
-// when its reason changes.
+// when its reason changes to one that was not told lately.
 func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 	t, next := &a.troubles, *s
 	before := t.now
@@ -284,16 +290,20 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 	default:
 		t.calm = overAfter
 	}
+	if before == nil || t.said == nil {
+		t.said = map[reason]time.Time{}
+	}
 	t.well = time.Time{}
 	if before != nil && *before == next {
 		return
 	}
 	t.now, t.untold = &next, true
-	if before != nil && before.Side == next.Side && before.Code == next.Code &&
-		(before.Message == next.Message || now.Sub(t.said) < rewordAfter) {
+	why := reason{next.Side, next.Code}
+	same := before != nil && why == reason{before.Side, before.Code} && before.Message == next.Message
+	if same || now.Sub(t.said[why]) < retellAfter {
 		return
 	}
-	t.said = now
+	t.said[why] = now
 	a.eventLocked(Event{Type: EventTrouble, Side: next.Side, Code: string(next.Code), Message: next.Message})
 	log := a.log
 	if s == t.failing {

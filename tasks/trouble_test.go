@@ -97,6 +97,21 @@ func TestAnotherReasonIsAnotherEventOfTheSameTrouble(t *testing.T) {
 	})
 }
 
+func TestReasonsThatChangeToAndFroAreToldNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := troubled(t, Push{})
+		closed := &media.Error{Kind: media.KindRoomClosed, Op: "publish"}
+		for range 60 {
+			a.Reconnecting(unavailable(), time.Second, time.Now())
+			require.Equal(t, SideSource, a.trouble().Side, "the push itself says what is")
+			a.Reconnecting(closed, time.Second, time.Now())
+			require.Equal(t, SideRoom, a.trouble().Side)
+			time.Sleep(time.Second)
+		}
+		require.Len(t, a.lastReport().Events, 2*2, "each of the two at the begin and after half a minute")
+	})
+}
+
 func TestTroubleThatTheAttemptBeforeLeftGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		since := time.Now().Add(-time.Minute)
