@@ -18,13 +18,16 @@ import (
 )
 
 // seedOf is the seed of the random faults: CHAOS_SEED, or one that differs
-// from run to run.
+// from run to run at full size.
 func seedOf(t *testing.T) uint64 {
 	t.Helper()
 	if text := os.Getenv("CHAOS_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
 		require.NoError(t, err)
 		return seed
+	}
+	if !full {
+		return 1
 	}
 	return rand.Uint64N(1_000_000)
 }

@@ -61,6 +61,9 @@ func TestChaosASentinelFailoverDelaysCreatesAndTouchesNoPush(t *testing.T) {
 	c.publish(sized().pushes)
 	before := c.now()
 	<-time.After(lease) // nothing of them is on its way to the replica any more
+	for _, s := range r.sentinels { // one whose timers were late by two seconds does nothing for thirty
+		waitInfo(t, s, "sentinel", "sentinel_tilt:0")
+	}
 	killed := time.Now()
 	r.master.Kill()
 	took, tries := c.createdAfter(killed)
