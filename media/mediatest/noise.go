@@ -1,6 +1,8 @@
 package mediatest
 
 import (
+	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,10 +13,11 @@ import (
 const Hops = 4
 
 // WatchNoise measures how late a timer of this process fires, which is how busy the machine
-// is, until the test ends; the returned func tells the worst so far.
+// is; the returned func ends it and tells the worst.
 func WatchNoise(t testing.TB) func() time.Duration {
 	const every = 10 * time.Millisecond
-	ctx, begun := t.Context(), time.Now()
+	ctx, cancel := context.WithCancel(t.Context())
+	begun := time.Now()
 	var due, worst atomic.Int64 // ns since begun
 	due.Store(int64(every))
 	go func() {
@@ -25,8 +28,9 @@ func WatchNoise(t testing.TB) func() time.Duration {
 			due.Store(now + int64(every))
 		}
 	}()
-	return func() time.Duration {
+	return sync.OnceValue(func() time.Duration {
+		defer cancel()
 		late := int64(time.Since(begun)) - due.Load() // of the timer that has not fired
 		return time.Duration(max(late, worst.Load()))
-	}
+	})
 }
