@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 		askers(addr)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, redistest.IgnoreDials())
 }
 
 const (
