@@ -33,6 +33,7 @@ func slow(t *testing.T, pushes ...Push) (*world, *slowClaims) {
 
 func TestATakeoverOfHundredsIsClaimedInBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		oneThread(t)
 		pushes := make([]Push, 100)
 		for i := range pushes {
 			pushes[i] = queued(fmt.Sprint(i))

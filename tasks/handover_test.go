@@ -200,7 +200,7 @@ func TestADrainEndsSoonWhenTheOtherWorkerLeavesToo(t *testing.T) {
 
 func TestADrainLeavesItsRoomsInTimeWhileRedisIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := many(4 * leastWave)
+		p := many(t, 4*leastWave)
 		defer p.close()
 		all := p.worker.snapshot()
 		drained := p.drain()
@@ -235,7 +235,7 @@ func (h hung) Announce(ctx context.Context, _ Lease) (bool, error) {
 func TestADrainLeavesItsRoomsInTimeWhileRedisHangs(t *testing.T) {
 	for _, read := range []time.Duration{time.Minute, 2 * time.Second, 1900 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
-			p := many(4 * leastWave)
+			p := many(t, 4*leastWave)
 			defer p.close()
 			p.worker.Handovers = hung{p.store, read}
 			all := p.worker.snapshot()
@@ -294,15 +294,11 @@ func (p *pair) bring(ctx context.Context, bringing *sync.WaitGroup) {
 }
 
 func TestADrainLosesNoSuccessorToRedisThatIsAwayForFiveSeconds(t *testing.T) {
-	// The race detector dies now and then when two threads fire a bubble's timers, of which
-	// there are hundreds here (go.dev/issue/78156).
-	threads := runtime.GOMAXPROCS(1)
-	defer runtime.GOMAXPROCS(threads)
 	for name, begin := range map[string]time.Duration{"at its begin": 0, "when the first have been announced": 100 * time.Millisecond, "with its second wave": 400 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const n = 4 * leastWave
-				p := many(n)
+				p := many(t, n)
 				var bringing sync.WaitGroup
 				defer bringing.Wait()
 				defer p.close()
@@ -366,8 +362,16 @@ func TestAPushStaysInItsRoomUntilItsSuccessorMayClaimIt(t *testing.T) {
 	})
 }
 
+// oneThread is for a bubble with hundreds of timers: the race detector dies now and then
+// when two threads fire them (go.dev/issue/78156).
+func oneThread(t *testing.T) {
+	threads := runtime.GOMAXPROCS(1)
+	t.Cleanup(func() { runtime.GOMAXPROCS(threads) })
+}
+
 // many is published with n pushes.
-func many(n int) *pair {
+func many(t *testing.T, n int) *pair {
+	oneThread(t)
 	pushes := make([]Push, n)
 	for i := range pushes {
 		pushes[i] = queued(fmt.Sprintf("p%02d", i))
@@ -378,7 +382,7 @@ func many(n int) *pair {
 func TestADrainHandsOverInWavesAsLargeAsSuccessorsGetReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 50
-		p := many(n)
+		p := many(t, n)
 		defer p.close()
 		drained := p.drain()
 		synctest.Wait()
@@ -401,6 +405,7 @@ func TestADrainHandsOverInWavesAsLargeAsSuccessorsGetReady(t *testing.T) {
 
 func TestWavesGrowWhenADrainWouldNotBeThroughInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		oneThread(t)
 		const n, takes = 400, 600 * time.Millisecond // waves of leastWave would take half a minute
 		begin := time.Now()
 		v := newWaves()
@@ -417,7 +422,7 @@ func TestWavesGrowWhenADrainWouldNotBeThroughInTime(t *testing.T) {
 
 func TestASuccessorThatIsSlowHoldsUpNoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := many(2 * leastWave)
+		p := many(t, 2*leastWave)
 		defer p.close()
 		begin := time.Now()
 		drained := p.drain()

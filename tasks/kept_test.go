@@ -145,7 +145,8 @@ func (c *crew) Play(ctx context.Context, job media.Job) error {
 	return err
 }
 
-func newCrew(units map[string]int, names ...string) *crew {
+func newCrew(t *testing.T, units map[string]int, names ...string) *crew {
+	oneThread(t)
 	c := &crew{world: &world{store: newFakeStore()}, workers: map[string]*Worker{}, kill: map[string]context.CancelFunc{}, recoding: newRecoding(units), prepares: map[string]int{}}
 	for _, name := range names {
 		cfg := c.config(name, c)
@@ -259,7 +260,7 @@ func TestAReencodePlaysThoughCopiesComeForEver(t *testing.T) {
 	for name, workers := range map[string][]string{"one worker": {"w1"}, "several": {"w1", "w2", "w3"}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := newCrew(map[string]int{"large": 6}, workers...)
+				c := newCrew(t, map[string]int{"large": 6}, workers...)
 				defer c.close()
 				defer c.flood()()
 				time.Sleep(15 * time.Second)
@@ -276,7 +277,7 @@ func TestOneWorkerKeepsItsCoresForAPushAndTheOthersGoOn(t *testing.T) {
 	for name, units := range map[string]int{"as large as a worker": 9, "larger than every worker": 40} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := newCrew(map[string]int{"large": units}, "w1", "w2", "w3")
+				c := newCrew(t, map[string]int{"large": units}, "w1", "w2", "w3")
 				defer c.close()
 				defer c.flood()()
 				time.Sleep(15 * time.Second)
@@ -296,7 +297,7 @@ func TestOneWorkerKeepsItsCoresForAPushAndTheOthersGoOn(t *testing.T) {
 
 func TestOfTwoReencodesTheOlderOneGetsTheCoresFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"older": 8, "younger": 4}, "w1")
+		c := newCrew(t, map[string]int{"older": 8, "younger": 4}, "w1")
 		defer c.close()
 		defer c.flood()()
 		time.Sleep(15 * time.Second)
@@ -311,7 +312,7 @@ func TestOfTwoReencodesTheOlderOneGetsTheCoresFirst(t *testing.T) {
 
 func TestAPushThatIsStoppedWhileItWaitsKeepsNoCores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"large": 9}, "w1")
+		c := newCrew(t, map[string]int{"large": 9}, "w1")
 		defer c.close()
 		for i := range 9 {
 			c.start(fmt.Sprint("copy", i), false)
@@ -342,7 +343,7 @@ func (s *fickleClaims) Claims(ctx context.Context, claims []Claim, keys ...strin
 
 func TestCoresAreKeptOnWhileRedisIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"large": 40}, "w1")
+		c := newCrew(t, map[string]int{"large": 40}, "w1")
 		defer c.close()
 		w := c.workers["w1"]
 		claims := &fickleClaims{fakeStore: c.store}
@@ -361,7 +362,7 @@ func TestCoresAreKeptOnWhileRedisIsAway(t *testing.T) {
 
 func TestAWorkerThatGoesAwayTakesNothingMoreThatItKeptItsCoresFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"first": 9, "next": 9}, "w1")
+		c := newCrew(t, map[string]int{"first": 9, "next": 9}, "w1")
 		defer c.close()
 		c.keepFor(t, "first", "next")
 		require.Equal(t, 2, c.workers["w1"].carried.keepsFor())
@@ -383,7 +384,7 @@ func TestAWorkerThatGoesAwayTakesNothingMoreThatItKeptItsCoresFor(t *testing.T) 
 
 func TestNoCoresAreKeptForAPushThatRunsElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"large": 9}, "w1")
+		c := newCrew(t, map[string]int{"large": 9}, "w1")
 		defer c.close()
 		c.keepFor(t, "large")
 		require.Equal(t, 1, c.keeping())
@@ -398,7 +399,7 @@ func TestNoCoresAreKeptForAPushThatRunsElsewhere(t *testing.T) {
 
 func TestOneWorkerPreparesAHandoverThatCoresAreKeptFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"large": 9}, "w1", "w2", "w3")
+		c := newCrew(t, map[string]int{"large": 9}, "w1", "w2", "w3")
 		defer c.close()
 		for i := range 3 { // one for each
 			c.start(fmt.Sprint("copy", i), false)
@@ -426,7 +427,7 @@ func TestOneWorkerPreparesAHandoverThatCoresAreKeptFor(t *testing.T) {
 
 func TestATaskThatIsNotMissingAnyMoreKeepsItsCores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"large": 9}, "w1")
+		c := newCrew(t, map[string]int{"large": 9}, "w1")
 		defer c.close()
 		c.keepFor(t, "large")
 		for range 5 { // refused elsewhere each time that this worker asks
@@ -442,7 +443,7 @@ func TestATaskThatIsNotMissingAnyMoreKeepsItsCores(t *testing.T) {
 
 func TestWhenAWorkerDiesThatKeepsItsCoresAnotherOneDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"large": 9}, "w1", "w2")
+		c := newCrew(t, map[string]int{"large": 9}, "w1", "w2")
 		defer c.close()
 		defer c.flood()()
 		time.Sleep(15 * time.Second)
@@ -457,7 +458,7 @@ func TestWhenAWorkerDiesThatKeepsItsCoresAnotherOneDoes(t *testing.T) {
 
 func TestCopiesComeToAWorkerThatKeepsItsCoresWhileItsPushesNeverEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"large": 40}, "w1")
+		c := newCrew(t, map[string]int{"large": 40}, "w1")
 		defer c.close()
 		c.start(endless, false)
 		c.playsWithin(t, endless, time.Second)
@@ -476,7 +477,7 @@ func TestCopiesComeToAWorkerThatKeepsItsCoresWhileItsPushesNeverEnd(t *testing.T
 
 func TestWhatMustGoOnGetsCoresThatAreKeptForANewPush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(map[string]int{"new": 8, "old": 8}, "w1")
+		c := newCrew(t, map[string]int{"new": 8, "old": 8}, "w1")
 		defer c.close()
 		defer c.flood()()
 		time.Sleep(15 * time.Second)

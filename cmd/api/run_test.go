@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 		askers(addr)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, redistest.IgnoreDials())
 }
 
 const (
@@ -274,10 +274,23 @@ func TestTheSameKeyAndBodyAreTheSamePushThoughSettingsChange(t *testing.T) {
 	}
 }
 
+// readiness asks a probe, again where a busy machine left its checks no time.
+func (i *instance) readiness() (int, string) {
+	i.t.Helper()
+	for tries := 3; ; tries-- {
+		noise := mediatest.WatchNoise(i.t)
+		status, _, body := i.do("GET", "/readyz", "")
+		made := status == 200 && !strings.Contains(body, `"status":"unknown"`)
+		if stood := noise(); made || stood < time.Second || tries == 1 {
+			return status, body
+		}
+	}
+}
+
 func TestReadinessFollowsRedis(t *testing.T) {
 	redis := redistest.New(t, redistest.Config{})
 	i := start(t, redis)
-	status, _, _ := i.do("GET", "/readyz", "")
+	status, _ := i.readiness()
 	assert.Equal(t, 200, status)
 	require.NoError(t, redis.Stop())
 	status, header, body := i.do("GET", "/readyz", "")
@@ -288,7 +301,7 @@ func TestReadinessFollowsRedis(t *testing.T) {
 	admin := redis.Client(t)
 	for replicas, want := range map[int]int{1: 503, 0: 200} {
 		require.NoError(t, admin.ConfigSet(t.Context(), "min-replicas-to-write", strconv.Itoa(replicas)).Err())
-		status, _, _ = i.do("GET", "/readyz", "")
+		status, _ = i.readiness()
 		assert.Equal(t, want, status, "a Redis that wants %d replicas and has none", replicas)
 	}
 	require.NoError(t, admin.ConfigSet(t.Context(), "min-replicas-to-write", "0").Err())
@@ -303,11 +316,11 @@ func TestReadinessFollowsTheSettingsOfRedis(t *testing.T) {
 		require.NoError(t, redis.Client(t).ConfigSet(t.Context(), "maxmemory-policy", policy).Err())
 	}
 	set("allkeys-lru")
-	status, _, body := i.do("GET", "/readyz", "")
+	status, body := i.readiness()
 	assert.Equal(t, 503, status)
 	assert.Contains(t, body, `"detail":"redis evicts keys (maxmemory-policy allkeys-lru)`)
 	set("noeviction")
-	status, _, _ = i.do("GET", "/readyz", "")
+	status, _ = i.readiness()
 	assert.Equal(t, 200, status)
 }
 
@@ -353,7 +366,7 @@ func TestTheFleetIsSeenAtAcceptanceAndByProbes(t *testing.T) {
 				_, err := records.Renew(t.Context(), w, nil)
 				require.NoError(t, err)
 			}
-			status, _, probe := i.do("GET", "/readyz", "")
+			status, probe := i.readiness()
 			assert.Equal(t, 200, status, "a load balancer must not take the API away")
 			status, _, list := i.do("GET", "/v1/workers", "")
 			assert.Equal(t, 200, status)

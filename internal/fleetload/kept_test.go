@@ -19,7 +19,7 @@ import (
 // for nearly all that a worker has.
 type brief struct {
 	played *atomic.Int64
-	large  chan struct{} // closed when the one of room large is in it
+	large  chan struct{} // gets one when the one of room large is in it
 }
 
 const large = "large"
@@ -35,7 +35,10 @@ func (p brief) Play(ctx context.Context, job media.Job) error {
 	}
 	job.Observer.Publishing()
 	if job.Destination.RoomID == large {
-		close(p.large)
+		select {
+		case p.large <- struct{}{}:
+		default: // it was in it before
+		}
 	}
 	select {
 	case <-time.After(time.Second + rand.N(time.Second)):
@@ -50,7 +53,7 @@ func (p brief) Play(ctx context.Context, job media.Job) error {
 func TestAReencodePlaysInAFleetToWhichCopiesComeForEver(t *testing.T) {
 	redis := redistest.New(t, redistest.Config{})
 	f := &fleet{b: t, machine: tasks.Machine{Capacity: tasks.Capacity{Cores: 1.2, Speed: 10 * tasks.LeastCost}}} // ten copies
-	reencode := brief{&f.played, make(chan struct{})}
+	reencode := brief{&f.played, make(chan struct{}, 1)}
 	f.player = reencode
 	f.start(redis.URL(), 3, 50)
 	defer f.close()

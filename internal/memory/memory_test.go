@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -109,18 +110,25 @@ func TestWhatThisProcessTakesIsCounted(t *testing.T) {
 	for name, setting := range map[string]int64{"as it is here": 0, "by a setting": 1 << 24} {
 		t.Run(name, func(t *testing.T) {
 			g := New(setting)
-			before, err := g.Used()
-			require.NoError(t, err)
-			require.Positive(t, before)
 			const size = 256 << 20
-			block := make([]byte, size)
-			for i := 0; i < len(block); i += os.Getpagesize() {
-				block[i] = 1
+			var more int64
+			for range 3 { // others here may give back as much at the same time
+				debug.FreeOSMemory()
+				before, err := g.Used()
+				require.NoError(t, err)
+				require.Positive(t, before)
+				block := make([]byte, size)
+				for i := 0; i < len(block); i += os.Getpagesize() {
+					block[i] = 1
+				}
+				after, err := g.Used()
+				require.NoError(t, err)
+				runtime.KeepAlive(block)
+				if more = after - before; more > size/4*3 {
+					break
+				}
 			}
-			after, err := g.Used()
-			require.NoError(t, err)
-			runtime.KeepAlive(block)
-			assert.Greater(t, after-before, int64(size/4*3)) // the race detector takes as much again
+			assert.Greater(t, more, int64(size/4*3)) // the race detector takes as much again
 		})
 	}
 }

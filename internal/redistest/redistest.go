@@ -101,14 +101,18 @@ func Run(m *testing.M, use func(*Server)) int {
 	code := m.Run()
 	s.Close()
 	if code == 0 {
-		if err := goleak.Find(
-			// go-redis's retry of a dial that failed; it ends within a second of Close
-			goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")); err != nil {
+		if err := goleak.Find(IgnoreDials()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 	}
 	return code
+}
+
+// IgnoreDials lets goleak pass over go-redis's retry of a dial that failed; it
+// ends within a second of Close.
+func IgnoreDials() goleak.Option {
+	return goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial")
 }
 
 // Addr is host:port.

@@ -178,7 +178,7 @@ func TestARoomThatBreaksWhileTheSourceIsAwayIsOpenedBesideIt(t *testing.T) {
 					return source, nil
 				})
 				time.AfterFunc(12*time.Second, func() {
-					s.room.dialErrs = []error{&media.Error{Kind: media.KindRoomUnavailable, Op: "publish"}}
+					s.room.refuses(&media.Error{Kind: media.KindRoomUnavailable, Op: "publish"})
 					s.room.hangUp(media.KindRoomClosed)
 				})
 				time.AfterFunc(3*time.Minute, func() { cancel(media.ErrStopped) })

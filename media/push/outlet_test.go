@@ -35,9 +35,7 @@ func TestARoomThatIsAwayStopsNoOther(t *testing.T) {
 		breaks.breakAt(5*time.Second, media.KindRoomClosed)
 		time.AfterFunc(time.Second, func() {
 			gone := &media.Error{Kind: media.KindRoomUnavailable, Op: "publish"}
-			breaks.mu.Lock()
-			defer breaks.mu.Unlock()
-			breaks.dialErrs = []error{gone, gone, gone}
+			breaks.refuses(gone, gone, gone)
 		})
 		require.NoError(t, s.playInto(t, &steady, &breaks))
 		require.Len(t, s.opened, 1, "nor is the source opened for it")

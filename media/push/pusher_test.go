@@ -73,6 +73,13 @@ func (r *fakeRoom) Dial(ctx context.Context, _ media.PublishAddress, tracks []me
 	return r, ctx.Err()
 }
 
+// refuses lets the next dials fail.
+func (r *fakeRoom) refuses(errs ...error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dialErrs = errs
+}
+
 // hangUp ends the session as a room does.
 func (r *fakeRoom) hangUp(kind media.Kind) {
 	r.ending.Lock()
@@ -154,8 +161,10 @@ func (o *recorder) add(line string) {
 }
 
 func (o *recorder) Planned(_ media.SourceInfo, _ bool, p media.Plan) {
-	o.plan, o.plans = p, append(o.plans, p)
 	o.add("planned")
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.plan, o.plans = p, append(o.plans, p)
 }
 func (o *recorder) Publishing() { o.add("publishing") }
 func (o *recorder) Reconnecting(err error, _ time.Duration, _ time.Time) {

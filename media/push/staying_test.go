@@ -402,7 +402,7 @@ func TestATimeIsNotOverWhileThereIsNoRoom(t *testing.T) {
 		s := newStage(nil)
 		s.job.Options.MaxDuration = 20 * time.Second
 		time.AfterFunc(12*time.Second, func() {
-			s.room.dialErrs = slices.Repeat([]error{&media.Error{Kind: media.KindRoomUnavailable, Op: "publish"}}, 20)
+			s.room.refuses(slices.Repeat([]error{&media.Error{Kind: media.KindRoomUnavailable, Op: "publish"}}, 20)...)
 			s.room.hangUp(media.KindRoomClosed)
 		})
 		begin := time.Now()

@@ -4,30 +4,25 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/mediatest"
 )
-
-const rtmpModule = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 
 // TestARoomOfNginx publishes a clip of x264 to nginx, which records it, and
 // learns from it what a name in use is.
 func TestARoomOfNginx(t *testing.T) {
 	clip := makeClip(t)
 	tracks, packets := readFLV(t, clip)
-	dir, addr := startNginx(t)
-	a := media.PublishAddress{URL: media.Secret("rtmp://" + addr + "/push/room_1?usersig=" + testSig)}
+	nginx := mediatest.StartNginx(t, mediatest.NginxConfig{})
+	a := media.PublishAddress{URL: media.Secret(nginx.RTMP + "/push/room_1?usersig=" + testSig)}
 
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -38,16 +33,17 @@ func TestARoomOfNginx(t *testing.T) {
 	}
 	require.NoError(t, p.Close(ctx))
 
-	recorded := filepath.Join(dir, "room_1.flv")
+	recorded := nginx.Recordings("room_1")
+	require.Len(t, recorded, 1)
 	var got []media.Packet
 	require.Eventually(t, func() bool {
-		b, err := os.ReadFile(recorded)
+		b, err := os.ReadFile(recorded[0])
 		require.NoError(t, err)
 		_, got = readFLV(t, b)
 		return len(got) == len(packets)
 	}, 10*time.Second, 20*time.Millisecond, "nginx writes what is left")
 	require.Equal(t, packets, got)
-	run(t, "ffmpeg", "-v", "error", "-xerror", "-i", recorded, "-f", "null", "-")
+	run(t, "ffmpeg", "-v", "error", "-xerror", "-i", recorded[0], "-f", "null", "-")
 
 	again, err := (&Dialer{}).Dial(ctx, a, tracks)
 	require.NoError(t, err, "the name is free as soon as Close returns")
@@ -72,49 +68,6 @@ func run(t *testing.T, name string, args ...string) []byte {
 	require.NoError(t, cmd.Run(), "%s %s: %s (scripts/deps test installs it)", name, strings.Join(args, " "), &diagnostics)
 	require.Empty(t, diagnostics.String())
 	return out.Bytes()
-}
-
-// startNginx runs a private nginx until the test ends and returns where it
-// records and where it listens.
-func startNginx(t *testing.T) (dir, addr string) {
-	t.Helper()
-	binary, err := exec.LookPath("nginx")
-	if err != nil {
-		binary = "/usr/sbin/nginx"
-	}
-	for _, path := range []string{binary, rtmpModule} {
-		_, err := os.Stat(path)
-		require.NoError(t, err, "nginx with its RTMP module is needed: run scripts/deps test")
-	}
-	dir = t.TempDir()
-	require.NoError(t, os.Chmod(dir, 0o777)) // its workers may be another user
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr = l.Addr().String()
-	require.NoError(t, l.Close())
-	config := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `load_module %s;
-daemon off;
-master_process off;
-pid %s/nginx.pid;
-error_log %s/error.log;
-events {}
-rtmp { server { listen %s; application push { live on; record all; record_path %s; } } }
-`, rtmpModule, dir, dir, addr, dir), 0o644))
-	cmd := exec.Command(binary, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", config)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
-	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			err = conn.Close()
-		}
-		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
-	return dir, addr
 }
 
 // readFLV takes an FLV file apart (E.3, E.4): what the demuxer does elsewhere.

@@ -18,17 +18,19 @@ func TestARoomThatIsAwaySaysSoInWords(t *testing.T) {
 	require.NoError(t, err)
 	refusing := closed.Addr().String()
 	require.NoError(t, closed.Close())
+	const patience = 20 * time.Second
 	for name, c := range map[string]struct {
-		serve func(net.Conn)
-		want  string
+		serve    func(net.Conn)
+		patience time.Duration
+		want     string
 	}{
-		"refuses":  {nil, "its server refuses connections: is it running, and is the port right?"},
-		"hangs up": {func(c net.Conn) { _ = c.Close() }, "the connection to its server broke"},
+		"refuses":  {nil, patience, "its server refuses connections: is it running, and is the port right?"},
+		"hangs up": {func(c net.Conn) { _ = c.Close() }, patience, "the connection to its server broke"},
 		"speaks otherwise": {func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
 			_, _ = io.Copy(io.Discard, c)
-		}, "its server does not speak RTMP"},
-		"never says a word": {func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, "it did not accept the publish in time"},
+		}, patience, "its server does not speak RTMP"},
+		"never says a word": {func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, 500 * time.Millisecond, "it did not accept the publish in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			address := refusing
@@ -46,7 +48,7 @@ func TestARoomThatIsAwaySaysSoInWords(t *testing.T) {
 				}()
 				defer func() { _ = l.Close(); <-done }()
 			}
-			d := &Dialer{Timeout: 500 * time.Millisecond}
+			d := &Dialer{Timeout: c.patience}
 			_, err := d.Dial(context.Background(), media.PublishAddress{URL: media.Secret("rtmp://" + address + "/app/key")}, testTracks())
 			reason, told := errors.AsType[*media.Reason](err)
 			require.True(t, told, "%v", err)

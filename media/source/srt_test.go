@@ -32,12 +32,10 @@ func udp(t testing.TB) *net.UDPConn {
 // for the stream "a/b", a block every few milliseconds, and stays a while longer.
 func srtListener(t *testing.T, passphrase string, blocks int, stays time.Duration) string {
 	t.Helper()
-	place := udp(t)
-	address := place.LocalAddr().String()
-	require.NoError(t, place.Close())
 	config := srt.DefaultConfig()
-	config.Latency = time.Second // for which what is lost is sent again: a busy machine needs longer than 120 ms
-	l, err := srt.Listen("srt", address, config)
+	config.Latency = min(3*time.Second, stays/2) // for which what is lost is sent again: a busy machine needs longer than 120 ms
+	config.PeerIdleTimeout = stays
+	l, err := srt.Listen("srt", "127.0.0.1:0", config)
 	require.NoError(t, err)
 	var playing sync.WaitGroup
 	t.Cleanup(func() { l.Close(); playing.Wait() })
@@ -69,7 +67,7 @@ func srtListener(t *testing.T, passphrase string, blocks int, stays time.Duratio
 		case <-t.Context().Done():
 		}
 	})
-	return address
+	return l.Addr().String()
 }
 
 func block(i int) []byte {
@@ -125,6 +123,7 @@ func TestAnSRTStreamIsWholeInSpiteOfLosses(t *testing.T) {
 		"open": "", "encrypted": "&passphrase=0123456789abc", "encrypted with a longer key": "&passphrase=0123456789abc&pbkeylen=32",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for the latency
 			_, passphrase, _ := strings.Cut(query, "passphrase=")
 			passphrase, _, _ = strings.Cut(passphrase, "&")
 			at := losing(t, srtListener(t, passphrase, blocks, time.Minute))

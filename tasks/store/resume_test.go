@@ -5,10 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/roomcast/roomcast/internal/redistest"
 	"github.com/roomcast/roomcast/media"
+	"github.com/roomcast/roomcast/media/mediatest"
 	"github.com/roomcast/roomcast/tasks"
 	"github.com/roomcast/roomcast/tasks/store"
 )
@@ -135,11 +137,11 @@ func TestTroubleWithANamedRedisIsAnErrorWithinTwoSeconds(t *testing.T) {
 		"a server that is not there":    targetOf(dead, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
+			start, noise := time.Now(), mediatest.WatchNoise(t)
 			_, _, err := r.Load(ctx(t), target, resumeKey)
 			require.Error(t, err)
 			require.Equal(t, tasks.CodeRedisUnavailable, tasks.CodeOf(err))
-			require.Less(t, time.Since(start), 4*time.Second, "2 s, on a busy machine")
+			require.Less(t, time.Since(start), 4*time.Second+mediatest.Hops*noise(), "2 s, on a busy machine")
 		})
 	}
 	require.NoError(t, frozen.Cont())
@@ -154,7 +156,14 @@ func TestNamedServersConnectionsAreFewAndClosedWhenIdle(t *testing.T) {
 	}
 	rdb := foreign.Client(t)
 	clients := func() int { return strings.Count(rdb.ClientList(ctx(t)).Val(), "\n") }
-	require.Equal(t, 2, clients(), "one and the one that asks")
+	most := 0
+	require.Eventually(t, func() bool { // on a busy machine one may have been idle
+		assert.NoError(t, r.Save(ctx(t), targetOf(foreign, ""), resumeKey, record(newID(t), 0)))
+		now := clients()
+		most = max(most, now)
+		return now == 2
+	}, patience, 50*time.Millisecond)
+	require.Equal(t, 2, most, "one and the one that asks")
 	require.Eventually(t, func() bool { return clients() <= 1 }, patience, 50*time.Millisecond, "only the one that asks")
 	require.NoError(t, r.Save(ctx(t), targetOf(foreign, ""), resumeKey, record(newID(t), 0)))
 	r.Close()

@@ -46,7 +46,8 @@ func TestWhatReadsRedisIsAnsweredWithinThreeSeconds(t *testing.T) {
 	f := newFace(t, nil)
 	for _, path := range []string{"/v1/workers", "/v1/webhooks", "/v1/pushes", "/v1/pushes/" + id, "/v1/pushes/" + id + "/events", "/v1/pushes/" + id + "/preview.jpg"} {
 		f.until = time.Time{}
+		begin := time.Now()
 		f.do("GET", path, "")
-		assert.WithinDuration(t, time.Now().Add(3*time.Second), f.until, time.Second, path)
+		assert.WithinRange(t, f.until, begin.Add(3*time.Second), time.Now().Add(3*time.Second), path)
 	}
 }

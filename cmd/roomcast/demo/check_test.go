@@ -41,11 +41,21 @@ func TestWhatTheRoomReceivedIsChecked(t *testing.T) {
 		"video alone is not":          {2, []string{"-re", "-an"}, "of decodable audio, not 2s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newTestDemo(t)
-			d.cfg.Seconds, d.cfg.Keep = tt.seconds, true
-			require.NoError(t, d.startRoom(t.Context()))
-			f := published(t, d, tt.args...)
-			err := d.check(soon(t), &f)
+			var d *demo
+			var f figures
+			var err error
+			for range 3 { // what a busy machine made late is not in real time
+				d = newTestDemo(t)
+				d.cfg.Seconds, d.cfg.Keep = tt.seconds, true
+				require.NoError(t, d.startRoom(t.Context()))
+				noise := mediatest.WatchNoise(t)
+				f = published(t, d, tt.args...)
+				stood := noise()
+				err = d.check(soon(t), &f)
+				if stood < 150*time.Millisecond || (err == nil) == (tt.problem == "") {
+					break
+				}
+			}
 			if tt.problem != "" {
 				require.ErrorContains(t, err, tt.problem)
 				return
