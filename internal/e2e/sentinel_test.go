@@ -60,7 +60,7 @@ func TestChaosASentinelFailoverDelaysCreatesAndTouchesNoPush(t *testing.T) {
 	c := newCrowd(t, options{workers: 2, url: r.url()})
 	c.publish(sized().pushes)
 	before := c.now()
-	<-time.After(lease) // nothing of them is on its way to the replica any more
+	<-time.After(lease)             // nothing of them is on its way to the replica any more
 	for _, s := range r.sentinels { // one whose timers were late by two seconds does nothing for thirty
 		waitInfo(t, s, "sentinel", "sentinel_tilt:0")
 	}

@@ -48,7 +48,7 @@ func stoodForAWhile(t *testing.T, s *stay, sample mediatest.Sample) []string {
 	complaints = slices.DeleteFunc(complaints, func(c string) bool { return strings.Contains(c, "a new SPS of the same size") })
 	report := mediatest.Judge(t, path)
 	t.Logf("%s%s", s.diary, report)
-	wrong := append(complaints, report.Problems(sample.Tape)...)
+	wrong := slices.Concat(complaints, report.Problems(sample.Tape))
 
 	var actions []media.Action
 	for _, p := range s.diary.plans {
