@@ -159,7 +159,7 @@ type Packet struct {
 }
 
 // OnAir is what there is to know of a packet that a program gives out; of what an input
-// gives, Lost alone.
+// gives, Lost and Late alone.
 type OnAir struct {
 	Lost      time.Duration // how much of the track before it came and is damaged
 	Position  time.Duration // in the source
@@ -168,6 +168,7 @@ type OnAir struct {
 	Config    []byte        // the decoder configuration it needs, in FLV's form
 	Kind      MediaType
 	Origin    Origin // where it comes from
+	Late      bool   // what came before it in the track was thrown away, as the push was behind
 	Leads     bool   // the position is where it is
 	Unclocked bool   // position is no time of the source's clock
 }

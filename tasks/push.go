@@ -172,7 +172,7 @@ type EventType string
 const (
 	EventState     EventType = "state"
 	EventWarning   EventType = "warning"
-	EventTrouble   EventType = "trouble"   // one begins, or its reason changes
+	EventTrouble   EventType = "trouble"   // one begins, or has another reason
 	EventRecovered EventType = "recovered" // a trouble is over
 	EventPlan      EventType = "plan"      // what is done with the source, whenever that has changed
 )

@@ -42,7 +42,7 @@ func EventTable() []Entry {
 	return []Entry{
 		{string(EventState), "the push has another `state`", ""},
 		{string(EventWarning), "something a person should know; `code` is one of the warnings", ""},
-		{string(EventTrouble), "a `trouble` began, or its reason changed, to the same one each half minute at most; `side` and `code` are its own", ""},
+		{string(EventTrouble), "a `trouble` began, or has another reason; a reason that comes again is told once in half a minute; `side` and `code` are its own", ""},
 		{string(EventRecovered), "a trouble is over; the message says how long it was", ""},
 		{string(EventPlan), "what is done with the source has changed, in words", ""},
 	}

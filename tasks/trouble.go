@@ -95,6 +95,7 @@ type troubles struct {
 	well    time.Time            // since when nothing was wrong while there is a trouble; zero: something is
 	calm    time.Duration        // how long all must be well for it to be over
 	over    time.Time            // when the last one was
+	last    Trouble              // as an event has told it last
 	said    map[reason]time.Time // when an event told it last, of this trouble
 	past    []reading            // of twice the last slowWindow, oldest first
 }
@@ -106,7 +107,9 @@ func (t *troubles) continueFrom(p Push) {
 	case t.failing != nil: // ours, which goes on
 		t.now = t.failing
 	case p.Waiting == "":
-		t.now = p.Trouble
+		if t.now = p.Trouble; t.now != nil {
+			t.last = *t.now
+		}
 	default:
 		t.now = nil
 	}
@@ -294,16 +297,15 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 		t.said = map[reason]time.Time{}
 	}
 	t.well = time.Time{}
-	if before != nil && *before == next {
-		return
+	if before == nil || *before != next {
+		t.now, t.untold = &next, true
 	}
-	t.now, t.untold = &next, true
 	why := reason{next.Side, next.Code}
-	same := before != nil && why == reason{before.Side, before.Code} && before.Message == next.Message
-	if same || now.Sub(t.said[why]) < retellAfter {
+	told := why == reason{t.last.Side, t.last.Code} && next.Message == t.last.Message
+	if before != nil && (told || now.Sub(t.said[why]) < retellAfter) {
 		return
 	}
-	t.said[why] = now
+	t.last, t.said[why] = next, now
 	a.eventLocked(Event{Type: EventTrouble, Side: next.Side, Code: string(next.Code), Message: next.Message})
 	log := a.log
 	if s == t.failing {

@@ -109,6 +109,14 @@ func TestReasonsThatChangeToAndFroAreToldNowAndThen(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		require.Len(t, a.lastReport().Events, 2*2, "each of the two at the begin and after half a minute")
+		told := func() string { events := a.lastReport().Events; return events[len(events)-1].Code }
+		require.NotEqual(t, string(CodeSourceUnavailable), told())
+		for range 32 { // it stays so
+			a.Reconnecting(unavailable(), time.Second, time.Now())
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, string(CodeSourceUnavailable), told())
+		require.Len(t, a.lastReport().Events, 5)
 	})
 }
 

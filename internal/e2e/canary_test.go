@@ -110,6 +110,7 @@ func (s *stack) stream(path string) func(until string) string {
 	return func(until string) string {
 		s.t.Helper()
 		defer answer.Body.Close()
+		defer time.AfterFunc(patience, cancel).Stop()
 		var all strings.Builder
 		for lines := bufio.NewReader(answer.Body); ; {
 			line, err := lines.ReadString('\n')

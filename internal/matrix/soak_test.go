@@ -62,7 +62,7 @@ type soak struct {
 // TestChaosManyMixedPushesGoOnForLong plays pushes of all kinds beside each
 // other: nobody fails, each publishes once, all are on time, and memory stays.
 func TestChaosManyMixedPushesGoOnForLong(t *testing.T) {
-	length, every, limits := 20*time.Second, time.Second, // a third holds more than a clip's four seconds
+	length, every, limits := 20*time.Second, time.Second, // a third of the readings spans more than a clip, which is opened each four seconds
 		growth{resident: 64 << 20, c: 8 << 20, heap: 8 << 20}
 	if full {
 		length, every, limits = 10*time.Minute, 15*time.Second, growth{resident: 12 << 20, c: 4 << 20, heap: 4 << 20}

@@ -50,9 +50,9 @@ func over(t *testing.T, path, name string, args ...string) string {
 	return out
 }
 
-// The times are a tenth of those that were seen: 4.7 hours of media, whose index of
-// 14.6 MB stands in front, from a server that gives 300 kB a second; another one
-// answers after 20 s of the 30 s that it may be silent.
+// The times are a tenth of those that were seen, and some more: 4.7 hours of media, whose
+// index of 14.6 MB stands in front, from a server that gives 300 kB a second; another
+// one answers after 20 s of the 30 s that it may be silent.
 func TestAFileThatIsSlowToOpenIsWaitedForAsLongAsSomethingComes(t *testing.T) {
 	t.Parallel()
 	const silence, rate = 4 * time.Second, 200_000
@@ -207,11 +207,7 @@ func TestANameThatLeadsInsideFailsAsOneThatNobodyKnows(t *testing.T) {
 	for _, host := range []string{"unknown.example", "inside.example"} {
 		s := newStay(t, startStandIn(t), "http://"+host+"/a.mp4")
 		s.pusher.Opener = openerOver(t, egress.Config{Resolver: inward{}}, 0)
-		s.job.Retry = func(k media.Kind) media.Retry { // a quarter of the times: a machine that stands for one costs a try
-			r := tasks.RetryOf(k, false, 0)
-			r.First, r.Max, r.For = r.First/4, r.Max/4, r.For/4
-			return r
-		}
+		s.job.Retry = shortened(4) // a machine that stands for one of a tenth costs a try
 		begin := time.Now()
 		f := s.start().failed()
 		require.Equal(t, tasks.CodeSourceHost, f.Code, s.err)

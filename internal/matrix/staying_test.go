@@ -36,10 +36,15 @@ type stay struct {
 
 // brief is the retry policy of package tasks, a tenth as long; its own length
 // is asserted there.
-func brief(k media.Kind) media.Retry {
-	r := tasks.RetryOf(k, false, 0)
-	r.First, r.Max, r.For = r.First/10, r.Max/10, r.For/10
-	return r
+func brief(k media.Kind) media.Retry { return shortened(10)(k) }
+
+// shortened is users' patience, parted by n.
+func shortened(n time.Duration) media.RetryPolicy {
+	return func(k media.Kind) media.Retry {
+		r := tasks.RetryOf(k, false, 0)
+		r.First, r.Max, r.For = r.First/n, r.Max/n, r.For/n
+		return r
+	}
 }
 
 // briefLive is brief for a live source that may be away for a while.

@@ -493,6 +493,10 @@ func (in *Input) SkipToNewest(ctx context.Context) error {
 		kept = append(kept, p)
 	}
 	in.ahead = append(kept, in.ahead...)
+	in.queue.TakeDropped() // nobody had played it
+	for i := range in.ahead {
+		in.ahead[i].Late = false
+	}
 	return nil
 }
 

@@ -36,6 +36,7 @@ type Queue struct {
 	bytes   int
 	err     error // why no more packets come; io.EOF at the end
 	dropped int64
+	late    [2]bool // some was thrown away, by track, and none put since
 	pending bitstream.Pending
 	begun   bool             // a packet with a DTS has come
 	newest  [2]time.Duration // DTS of the newest packet of each track
@@ -70,6 +71,7 @@ func (q *Queue) Put(ctx context.Context, p media.Packet, isKey bool) error {
 		return nil
 	}
 	q.pending.Attach(&p)
+	p.Late, q.late[p.Track] = q.late[p.Track], false
 	q.compactLocked()
 	q.packets = append(q.packets, p)
 	q.noteLocked(&p)
@@ -115,7 +117,7 @@ func (q *Queue) dropLocked(isKey bool) {
 		q.pending.LeaveOut(&q.packets[i])
 	}
 	q.packets, q.head, q.bytes, q.first = q.packets[:0], 0, 0, [2]int{}
-	q.seekingKey = !isKey
+	q.seekingKey, q.late = !isKey, [2]bool{true, true}
 }
 
 // compactLocked takes back what has been read: a queue that is never empty

@@ -23,9 +23,6 @@ const (
 	// settleTime is for how long a track goes on before what stood in it is not
 	// taken for the place of what came to nothing any more: more than a decoder holds.
 	settleTime = 2 * time.Second
-	// lateReach is how far behind what a live source's queue dropped the hole of it may
-	// be: what was read before is still on its way, and audioDelayMs is the most of that.
-	lateReach = 10 * time.Second
 )
 
 // Why there is a hole.
@@ -33,7 +30,7 @@ const (
 	holeNone    = "the source has none there, or it could not be used; check the source at that place"
 	holeDamaged = "what the source has there is damaged; check the source at that place"
 	holeAlone   = "no worker had the push, and a live source goes on without one"
-	holeLate    = "the room or the worker's machine was too slow for it, and a live source does not wait; look at the push's trouble"
+	holeLate    = "the room was away, or it or the worker's machine too slow for it, and a live source does not wait; the events of trouble say which"
 )
 
 // trackCoverage counts what one track of the room is made of.
@@ -47,7 +44,7 @@ type trackCoverage struct {
 	again  bool          // an input has been opened, and may repeat what was counted
 	owed   time.Duration // is still to come again, and was counted
 	left   time.Time     // when the attempt before was heard of last; zero once that is counted
-	late   time.Duration // is still to come in which a hole is of what was dropped
+	late   time.Duration // PTS of the last packet before which a queue has thrown some away
 	instead
 }
 
@@ -120,7 +117,6 @@ func (c *trackCoverage) until(kind media.MediaType, t time.Duration) (hole time.
 
 // goes notes that a track went on, by itself or not.
 func (c *trackCoverage) goes(on, stood time.Duration) {
-	c.late = max(c.late-on-stood, 0)
 	c.spare += stood
 	if c.steady += on; stood > 0 {
 		c.steady = 0
@@ -273,7 +269,7 @@ func (cv *coverage) counted(kind media.MediaType, at, hole time.Duration, reason
 		return
 	}
 	c.holes++
-	if reason == holeNone && c.late > 0 {
+	if reason == holeNone && at < c.late && c.late <= at+hole+smallHole {
 		reason = holeLate
 	}
 	cv.Observer.Warned(media.WarnHole, holeWarning(kind, cv.times.played(at), hole, reason))

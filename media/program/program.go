@@ -343,12 +343,8 @@ func (pg *Program) work(ctx, wait context.Context) error {
 
 // noteLosses counts what the input has thrown away.
 func (pg *Program) noteLosses() error {
-	dropped := pg.input.TakeDropped()
-	pg.tracks.lose(dropped)
+	pg.tracks.lose(pg.input.TakeDropped())
 	for _, kind := range kinds {
-		if dropped > 0 {
-			pg.tracks.of[kind].coverage.late = lateReach
-		}
 		if err := pg.tracks.spoiled(kind, pg.times.aligner.Ends, pg.input.TakeCorrupt(kind)); err != nil {
 			return err
 		}
@@ -420,6 +416,9 @@ func (pg *Program) put(ctx context.Context, p *media.Packet) error {
 // putThrough puts a packet of the source into its track, and counts what came of it.
 func (pg *Program) putThrough(ctx context.Context, kind media.MediaType, p *media.Packet) error {
 	track := &pg.tracks.of[kind]
+	if p.Late {
+		track.coverage.late = p.PTS
+	}
 	track.miss(p.Lost)
 	out, err := pg.tracks.put(ctx, kind, *p)
 	if err != nil {

@@ -107,7 +107,7 @@ func (pr *progress) end(live bool, elapsed time.Duration) {
 func (pr *progress) warnOfLosses() {
 	for kind, c := range pr.Meter.Snapshot(time.Now()).Coverage {
 		if part := c.LostPart(); part > lostShare && c.Lost >= leastLost {
-			pr.Observer.Warned(media.WarnLost, fmt.Sprintf("%.0f %% of the %s was lost, %v of %v: the source has none there, or it could not be used, no worker had the push, or the push was too slow for it; the warnings of holes say where", 100*part, media.WordFor(media.MediaType(kind)),
+			pr.Observer.Warned(media.WarnLost, fmt.Sprintf("%.0f %% of the %s was lost, %v of %v: what the source has not, what could not be used, what came while no worker had the push, and what the push was too slow for; the warnings of holes say where", 100*part, media.WordFor(media.MediaType(kind)),
 				c.Lost.Round(smallHole), c.Total().Round(smallHole)))
 		}
 	}
