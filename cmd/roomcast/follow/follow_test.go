@@ -328,6 +328,23 @@ func TestATroubleThatIsOverAtOnceIsStillTold(t *testing.T) {
 	assert.Contains(t, out.String(), "trouble: slow [room_slow]\n")
 }
 
+func TestAReasonThatChangesToAndFroIsToldWithItsEvents(t *testing.T) {
+	var out bytes.Buffer
+	v := follow.NewLines(&out)
+	troubled := func(code tasks.Code) client.Push {
+		p := at(tasks.Publishing, 1)
+		p.Trouble = &client.Trouble{Side: tasks.SideRoom, Code: code, Message: string(code)}
+		return p
+	}
+	for range 5 {
+		v.Show(follow.Update{Push: troubled(tasks.CodeRoomSlow)})
+		v.Show(follow.Update{Push: troubled(tasks.CodeRoomSilent)})
+	}
+	v.Show(follow.Update{Push: troubled(tasks.CodeRoomSilent), Event: &client.LiveEvent{Type: "trouble", Code: "room_silent"}})
+	assert.Equal(t, 1, strings.Count(out.String(), "[room_slow]"), out.String())
+	assert.Equal(t, 1, strings.Count(out.String(), "[room_silent]"), out.String())
+}
+
 func TestALineOfALiveStreamHasNoLength(t *testing.T) {
 	p := at(tasks.Publishing, 55)
 	from := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)

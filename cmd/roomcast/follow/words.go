@@ -142,10 +142,10 @@ func (c *changes) of(u Update) (notes []note, state bool) {
 		}
 	case tasks.EventState:
 	}
-	// Its words may change with every try: they are told anew when the API does.
+	// Its reason may change with every look at it: another one is told when the API does.
 	if t, was := u.Push.Trouble, c.trouble; t != nil {
-		same := t.Side == was.Side && t.Code == was.Code && (t.Message == was.Message || tasks.EventType(e.Type) != tasks.EventTrouble)
-		if !same {
+		another := t.Side != was.Side || t.Code != was.Code || t.Message != was.Message
+		if was.Code == "" || another && tasks.EventType(e.Type) == tasks.EventTrouble {
 			c.trouble = *t
 			add(screen.Yellow, "trouble", t.Message, string(t.Code))
 		}
