@@ -13,7 +13,6 @@ import (
 type catchUp struct {
 	tracks   *roomTracks
 	times    *timeline
-	coverage *coverage
 	commands *commands
 	playlist *playlist
 
@@ -95,10 +94,9 @@ func (c *catchUp) goOnAt(p *media.Packet) {
 	c.last = p.DTS - c.from
 	c.total += c.last
 	c.commands.wantKey.Store(true)
-	c.coverage.begins = coverBegin{}
 	for kind := range c.tracks.of {
 		track := &c.tracks.of[kind]
-		track.coverage.skip(p.PTS)
+		track.coverage.late = p.PTS
 		track.shown = max(track.shown, p.PTS-clock.Tick)
 		track.encoded.makeNothingBefore(p.PTS)
 		_ = track.filled.until(p.PTS)

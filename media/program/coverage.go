@@ -44,7 +44,7 @@ type trackCoverage struct {
 	again  bool          // an input has been opened, and may repeat what was counted
 	owed   time.Duration // is still to come again, and was counted
 	left   time.Time     // when the attempt before was heard of last; zero once that is counted
-	late   time.Duration // PTS of the last packet before which a queue has thrown some away
+	late   time.Duration // PTS of the last packet before which some were left out, as the push was late
 	instead
 }
 
@@ -90,7 +90,7 @@ func (c *trackCoverage) until(kind media.MediaType, t time.Duration) (hole time.
 	c.owed -= again
 	span, at = span-again, max(at-again, 0)
 	lasts := at + smallHole
-	if kind == media.Video {
+	if kind == media.Video && !c.leftOut(c.at, t) {
 		lasts = max(at, clock.LongestStand-again)
 	}
 	if span > lasts {
@@ -113,6 +113,11 @@ func (c *trackCoverage) until(kind media.MediaType, t time.Duration) (hole time.
 	c.missing = max(c.missing-hole, 0)
 	c.settle()
 	return hole
+}
+
+// leftOut says whether what lies between two times was left out, as the push was late.
+func (c *trackCoverage) leftOut(from, to time.Duration) bool {
+	return from < c.late && c.late <= to+smallHole
 }
 
 // goes notes that a track went on, by itself or not.
@@ -152,12 +157,6 @@ func (c *trackCoverage) holdUntil(t time.Duration) {
 	if c.begun && c.at+c.lasts < t-smallHole {
 		c.at, c.lasts = t, 0
 	}
-}
-
-// skip goes on at t: what lies before was left out on purpose.
-func (c *trackCoverage) skip(t time.Duration) {
-	c.Lost += max(t-c.at-c.lasts, 0)
-	c.begun = false
 }
 
 // account counts p, which the room gets, and tells of a hole before it.
@@ -269,7 +268,7 @@ func (cv *coverage) counted(kind media.MediaType, at, hole time.Duration, reason
 		return
 	}
 	c.holes++
-	if reason == holeNone && at < c.late && c.late <= at+hole+smallHole {
+	if reason == holeNone && c.leftOut(at, at+hole) {
 		reason = holeLate
 	}
 	cv.Observer.Warned(media.WarnHole, holeWarning(kind, cv.times.played(at), hole, reason))
@@ -305,7 +304,7 @@ func (cv *coverage) end() {
 func (cv *coverage) soundEnd() (end time.Duration, known bool) {
 	c, picture := &cv.tracks.sound().coverage, &cv.tracks.picture().coverage
 	if c.begun {
-		return c.at + c.lasts, true
+		return max(c.at+c.lasts, c.late), true
 	}
 	return cv.begins.at, picture.begun
 }

@@ -69,7 +69,7 @@ func New(cfg Config, job media.Job) *Program {
 	pg.tracks.planner = planner{Config: &pg.Config, announced: job.Before}
 	pg.times.progress = &pg.progress
 	pg.coverage = coverage{Config: &pg.Config, tracks: &pg.tracks, times: &pg.times}
-	pg.catchUp = catchUp{tracks: &pg.tracks, times: &pg.times, coverage: &pg.coverage, commands: &pg.commands, playlist: &pg.playlist}
+	pg.catchUp = catchUp{tracks: &pg.tracks, times: &pg.times, commands: &pg.commands, playlist: &pg.playlist}
 	pg.mux = mux{tracks: &pg.tracks, times: &pg.times, coverage: &pg.coverage, catchUp: &pg.catchUp, commands: &pg.commands, playlist: &pg.playlist}
 	pg.hold = pictureHold{tracks: &pg.tracks, times: &pg.times, mux: &pg.mux}
 	pg.absence = absence{tracks: &pg.tracks, times: &pg.times, mux: &pg.mux, progress: &pg.progress, keyframe: cfg.Keyframe}

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,6 +135,12 @@ func TestASlowRoomMakesALivePlaylistDropToAKeyframeAndNoFurther(t *testing.T) {
 				require.InDelta(t, 500*time.Millisecond, lag, float64(500*time.Millisecond), "it is the newest keyframe within reach")
 				require.InDelta(t, (c.slow-lag)/fakesource.AudioFrame, progress.DroppedPackets, 12)
 				require.InDelta(t, lag, progress.Slipped, float64(100*time.Millisecond))
+				holes := slices.DeleteFunc(s.seen.messages, func(m string) bool { return !strings.HasPrefix(m, "nothing of the ") })
+				require.Len(t, holes, 2, "one of each track")
+				for kind, told := range holes {
+					require.Contains(t, told, "too slow for it, and a live source does not wait")
+					require.InDelta(t, progress.DroppedPackets*int64(fakesource.AudioFrame), progress.Coverage[kind].Lost, float64(300*time.Millisecond))
+				}
 				for _, a := range s.room.got {
 					if a.at > 22500*time.Millisecond+c.slow { // what was re-encoded ahead has been sent
 						require.Less(t, s.room.lag(a), input.LiveBehind)
