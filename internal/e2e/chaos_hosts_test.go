@@ -191,6 +191,7 @@ func (m *mix) strike(random *rand.Rand) map[string]int {
 	ways := map[string]syscall.Signal{"kill -9": syscall.SIGKILL, "SIGSTOP": syscall.SIGSTOP, "SIGSEGV": syscall.SIGSEGV}
 	names := slices.Sorted(maps.Keys(ways))
 	struck, since := map[string]int{}, map[int]time.Time{}
+	var crashed time.Time
 	tick := time.NewTicker(hostsSized().every)
 	defer tick.Stop()
 	for begin := time.Now(); time.Since(begin) < m.size.during; {
@@ -206,8 +207,14 @@ func (m *mix) strike(random *rand.Rand) map[string]int {
 			continue
 		}
 		victim, way := victims[random.IntN(len(victims))], names[random.IntN(len(names))]
+		if way == "SIGSEGV" && time.Since(crashed) < untouched { // the push may be in an old host: it would be taken for poison
+			way = "kill -9"
+		}
 		if syscall.Kill(victim, ways[way]) == nil {
 			struck[way]++
+			if way == "SIGSEGV" {
+				crashed = time.Now()
+			}
 			delete(since, victim)
 		}
 	}
