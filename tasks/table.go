@@ -54,7 +54,7 @@ func WarningTable() []Entry {
 		{string(WarnStringRoom), "`roomId` was sent as a number; the push goes into the string room of that name", "send `roomId` as a string"},
 		{string(media.WarnEditSpeed), "the source's edit list has parts to be played faster, slower or standing; they are played at their own speed", "write the source anew if that matters"},
 		{string(media.WarnEndedEarly), "the source ended before the length that it says it has", "look whether the file is whole"},
-		{string(media.WarnHole), "nothing of a track for more than a second, from the place named on: the source has none, it is damaged, no worker had the live push, or the room or the worker was too slow for it", "look at what the warning says"},
+		{string(media.WarnHole), "nothing of a track for more than a second, from the place named on: the source has none, it is damaged, no worker had the live push, or the room was away, or it or the worker too slow", "look at what the warning says"},
 		{string(media.WarnLost), "more than 1 % of a track was lost, all in all", "look at the warnings `hole`"},
 		{string(media.WarnLateVideo), "the picture came after the sound had been published; the room was opened again with both", ""},
 		{string(media.WarnLeftOut), "a picture or a sound is left out: it came after the push had begun, or is scrambled; the message says why", "see the message: ask for `fillAudio` or `fillVideo`, for another `transcode`, or convert the source"},

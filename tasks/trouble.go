@@ -107,8 +107,8 @@ func (t *troubles) continueFrom(p Push) {
 	case t.failing != nil: // ours, which goes on
 		t.now = t.failing
 	case p.Waiting == "":
-		if t.now = p.Trouble; t.now != nil {
-			t.last = *t.now
+		if t.now = p.Trouble; t.now != nil { // it may have been told
+			t.said = map[reason]time.Time{{t.now.Side, t.now.Code}: time.Now()}
 		}
 	default:
 		t.now = nil

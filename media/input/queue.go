@@ -66,6 +66,7 @@ func (q *Queue) Put(ctx context.Context, p media.Packet, isKey bool) error {
 	}
 	if q.seekingKey {
 		q.dropped++
+		q.late[p.Track] = true
 		q.pending.LeaveOut(&p)
 		q.mu.Unlock()
 		return nil
@@ -114,10 +115,11 @@ func (q *Queue) dropLocked(isKey bool) {
 	}
 	q.dropped += int64(len(q.packets) - q.head)
 	for i := q.head; i < len(q.packets); i++ {
+		q.late[q.packets[i].Track] = true
 		q.pending.LeaveOut(&q.packets[i])
 	}
 	q.packets, q.head, q.bytes, q.first = q.packets[:0], 0, 0, [2]int{}
-	q.seekingKey, q.late = !isKey, [2]bool{true, true}
+	q.seekingKey = !isKey
 }
 
 // compactLocked takes back what has been read: a queue that is never empty

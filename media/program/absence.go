@@ -60,9 +60,11 @@ func (a *absence) begin() {
 		return
 	}
 	a.away, a.last.at = true, time.Now()
-	if c := &a.tracks.sound().coverage; c.begun && a.last.sound > 0 && c.at+c.lasts > a.last.sound {
+	c := &a.tracks.sound().coverage
+	if c.begun && a.last.sound > 0 && c.at+c.lasts > a.last.sound {
 		c.at, c.lasts = a.last.sound, 0
 	}
+	c.closed = min(c.closed, a.last.sound)
 }
 
 // holds says whether something can be shown.

@@ -96,7 +96,7 @@ func (c *catchUp) goOnAt(p *media.Packet) {
 	c.commands.wantKey.Store(true)
 	for kind := range c.tracks.of {
 		track := &c.tracks.of[kind]
-		track.coverage.late = p.PTS
+		track.coverage.late, track.coverage.closed = p.DTS, p.PTS
 		track.shown = max(track.shown, p.PTS-clock.Tick)
 		track.encoded.makeNothingBefore(p.PTS)
 		_ = track.filled.until(p.PTS)

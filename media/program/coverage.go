@@ -44,7 +44,8 @@ type trackCoverage struct {
 	again  bool          // an input has been opened, and may repeat what was counted
 	owed   time.Duration // is still to come again, and was counted
 	left   time.Time     // when the attempt before was heard of last; zero once that is counted
-	late   time.Duration // PTS of the last packet before which some were left out, as the push was late
+	late   time.Duration // DTS of the last packet before which some were left out, as the push was late; 0: of none
+	closed time.Duration // up to where nothing is to fill what was left out
 	instead
 }
 
@@ -117,7 +118,7 @@ func (c *trackCoverage) until(kind media.MediaType, t time.Duration) (hole time.
 
 // leftOut says whether what lies between two times was left out, as the push was late.
 func (c *trackCoverage) leftOut(from, to time.Duration) bool {
-	return from < c.late && c.late <= to+smallHole
+	return c.late > 0 && from < c.late && c.late <= to+smallHole
 }
 
 // goes notes that a track went on, by itself or not.
@@ -304,9 +305,9 @@ func (cv *coverage) end() {
 func (cv *coverage) soundEnd() (end time.Duration, known bool) {
 	c, picture := &cv.tracks.sound().coverage, &cv.tracks.picture().coverage
 	if c.begun {
-		return max(c.at+c.lasts, c.late), true
+		return max(c.at+c.lasts, c.closed), true
 	}
-	return cv.begins.at, picture.begun
+	return max(cv.begins.at, c.closed), picture.begun
 }
 
 // holeWarning says what is missing where, and why.

@@ -417,7 +417,7 @@ func (pg *Program) put(ctx context.Context, p *media.Packet) error {
 func (pg *Program) putThrough(ctx context.Context, kind media.MediaType, p *media.Packet) error {
 	track := &pg.tracks.of[kind]
 	if p.Late {
-		track.coverage.late = p.PTS
+		track.coverage.late = p.DTS
 	}
 	track.miss(p.Lost)
 	out, err := pg.tracks.put(ctx, kind, *p)

@@ -154,10 +154,11 @@ func TestASlowRoomMakesAFileSlipItsClockAndThatIsCounted(t *testing.T) {
 }
 
 func TestASlowRoomMakesALiveSourceDropToItsNextKeyframe(t *testing.T) {
-	for _, mode := range []media.TranscodeMode{media.TranscodeAuto, media.TranscodeAlways} {
+	for n := range 4 {
+		mode, fill := []media.TranscodeMode{media.TranscodeAuto, media.TranscodeAlways}[n%2], n > 1
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(nil)
-			s.job.Source.Mode, s.job.Options.Transcode = media.ModeLive, mode
+			s.job.Source.Mode, s.job.Options.Transcode, s.job.Options.FillAudio = media.ModeLive, mode, fill
 			s.job.Retry = noRetry
 			s.room.writeErr = func(p media.Packet) error {
 				if p.DTS >= 5*time.Second && p.DTS < 5100*time.Millisecond {
@@ -169,11 +170,21 @@ func TestASlowRoomMakesALiveSourceDropToItsNextKeyframe(t *testing.T) {
 			open := fakesource.Opener(func(ctx context.Context) (media.Source, error) {
 				return &holed{inRealTime{&fakesource.Source{Ctx: ctx, Of: fakesource.Stream(30 * time.Second)}, time.Now()}, 14 * time.Second, 17 * time.Second}, nil
 			})
-			require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), open, &fakeCoders{})))
+			require.Equal(t, media.KindSourceEnded, media.KindOf(s.playFrom(t.Context(), open, &fakeCoders{sound: filling})))
 			requireRising(t, s.room.got)
 			require.Equal(t, 1, s.room.dials)
 			p := s.job.Meter.Snapshot(time.Now())
-			require.InDelta(t, 1500-150-len(s.room.got), p.DroppedPackets, 12)
+			taken, heard := 0, time.Duration(0)
+			for _, a := range s.room.got {
+				if a.Origin == media.Taken {
+					taken++
+				}
+				if a.Kind == media.Audio {
+					require.True(t, !fill || a.PTS-heard < 200*time.Millisecond, "nothing is heard from %v to %v", heard, a.PTS)
+					heard = a.PTS
+				}
+			}
+			require.InDelta(t, 1500-150-taken, p.DroppedPackets, 12)
 			require.Positive(t, p.DroppedPackets)
 			last := s.room.got[len(s.room.got)-1]
 			require.InDelta(t, 30, last.at.Seconds(), 2.5, "it is not further behind than its queue")

@@ -74,7 +74,7 @@ func of(id string, p client.Push, m client.Message) (u Update, ok bool) {
 	case m.Snapshot != nil:
 		for _, now := range m.Snapshot.Pushes {
 			if now.ID == id {
-				return Update{Push: now}, true
+				return Update{Push: now, Whole: true}, true
 			}
 		}
 	case m.Event != nil && m.Event.PushID == id:

@@ -130,6 +130,8 @@ func silent(p client.Push, tries int) client.Push {
 
 // life is a push that is in trouble for a while.
 func life() []item {
+	trouble := silent(client.Push{}, 0).Trouble
+	told := client.LiveEvent{Side: trouble.Side, Code: string(trouble.Code), Message: trouble.Message}
 	items := []item{
 		snapshot(client.Push{ID: "p1", State: tasks.Queued}),
 		event("state", at(tasks.Starting, 0), client.LiveEvent{}),
@@ -138,7 +140,7 @@ func life() []item {
 		progress(at(tasks.Publishing, 500)), progress(at(tasks.Publishing, 1000)),
 		event("warning", client.Push{ID: "p1"}, client.LiveEvent{Code: "hole", Message: "a hole of 2 s at 0:01"}),
 		event("state", silent(at(tasks.Reconnecting, 1000), 0), client.LiveEvent{}),
-		event("trouble", silent(at(tasks.Reconnecting, 1000), 0), client.LiveEvent{}),
+		event("trouble", silent(at(tasks.Reconnecting, 1000), 0), told),
 	}
 	for n := range 40 {
 		items = append(items, progress(silent(at(tasks.Reconnecting, 1000), n+1)))
@@ -340,7 +342,7 @@ func TestAReasonThatChangesToAndFroIsToldWithItsEvents(t *testing.T) {
 		v.Show(follow.Update{Push: troubled(tasks.CodeRoomSlow)})
 		v.Show(follow.Update{Push: troubled(tasks.CodeRoomSilent)})
 	}
-	v.Show(follow.Update{Push: troubled(tasks.CodeRoomSilent), Event: &client.LiveEvent{Type: "trouble", Code: "room_silent"}})
+	v.Show(follow.Update{Push: troubled(tasks.CodeRoomSlow), Event: &client.LiveEvent{Type: "trouble", Side: tasks.SideRoom, Code: "room_silent", Message: "silent"}})
 	assert.Equal(t, 1, strings.Count(out.String(), "[room_slow]"), out.String())
 	assert.Equal(t, 1, strings.Count(out.String(), "[room_silent]"), out.String())
 }

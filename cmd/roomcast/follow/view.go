@@ -17,6 +17,7 @@ import (
 type Update struct {
 	Push  client.Push
 	Event *client.LiveEvent
+	Whole bool // it is how all is, and not what has changed
 }
 
 // View shows a push. It is used by one goroutine.

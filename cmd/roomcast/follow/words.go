@@ -122,6 +122,12 @@ func (c *changes) of(u Update) (notes []note, state bool) {
 			add(screen.Yellow, "warning", message, code)
 		}
 	}
+	trouble := func(t client.Trouble) {
+		if t != c.trouble {
+			c.trouble = t
+			add(screen.Yellow, "trouble", t.Message, string(t.Code))
+		}
+	}
 	for _, w := range u.Push.Warnings {
 		warn(w.Message, string(w.Code))
 	}
@@ -137,20 +143,14 @@ func (c *changes) of(u Update) (notes []note, state bool) {
 	case tasks.EventRecovered:
 		add(screen.Green, "recovered", e.Message, e.Code)
 	case tasks.EventTrouble:
-		if u.Push.Trouble == nil { // it is over already
-			add(screen.Yellow, "trouble", e.Message, e.Code)
-		}
+		trouble(client.Trouble{Side: e.Side, Code: tasks.Code(e.Code), Message: e.Message})
 	case tasks.EventState:
 	}
-	// Its reason may change with every look at it: another one is told when the API does.
-	if t, was := u.Push.Trouble, c.trouble; t != nil {
-		another := t.Side != was.Side || t.Code != was.Code || t.Message != was.Message
-		if was.Code == "" || another && tasks.EventType(e.Type) == tasks.EventTrouble {
-			c.trouble = *t
-			add(screen.Yellow, "trouble", t.Message, string(t.Code))
-		}
-	} else {
+	switch t := u.Push.Trouble; {
+	case t == nil:
 		c.trouble = client.Trouble{}
+	case c.trouble.Code == "" || u.Whole: // else its reason may change with every look, and is an event when it is to be told
+		trouble(client.Trouble{Side: t.Side, Code: t.Code, Message: t.Message})
 	}
 	return notes, state
 }

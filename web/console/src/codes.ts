@@ -64,7 +64,7 @@ const en: Record<Code, Meaning> = {
   string_room: { what: 'roomId was sent as a number; the push goes into the string room of that name', todo: 'send roomId as a string' },
   edit_speed: { what: 'the source\'s edit list has parts to be played faster, slower or standing; they are played at their own speed', todo: 'write the source anew if that matters' },
   ended_early: { what: 'the source ended before the length that it says it has', todo: 'look whether the file is whole' },
-  hole: { what: 'nothing of a track for more than a second, from the place named on: the source has none, it is damaged, no worker had the live push, or the room or the worker was too slow for it', todo: 'look at what the warning says' },
+  hole: { what: 'nothing of a track for more than a second, from the place named on: the source has none, it is damaged, no worker had the live push, or the room was away, or it or the worker too slow', todo: 'look at what the warning says' },
   lost: { what: 'more than 1 % of a track was lost, all in all', todo: 'look at the warnings hole' },
   late_video: { what: 'the picture came after the sound had been published; the room was opened again with both', todo: '' },
   live_has_no_parts: { what: 'the source is live, or cannot be sought: parts and repeats of it are not played', todo: 'leave startAtMs, endAtMs and repeat out' },
