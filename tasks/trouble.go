@@ -293,7 +293,7 @@ func (a *attempt) noteLocked(s *Trouble, now time.Time) {
 	default:
 		t.calm = overAfter
 	}
-	if before == nil || t.said == nil {
+	if before == nil {
 		t.said = map[reason]time.Time{}
 	}
 	t.well = time.Time{}

@@ -100,7 +100,7 @@ func (c *crowd) requireReplaced(before map[string]fakeroom.Session, p50, most ti
 	c.requireNeverDoubled()
 	c.requireProgress()
 	result(c.t, "%d pushes, gap in the room %v", len(c.users), gaps)
-	gaps.requireWithin(c.t, p50, most, 0)
+	gaps.requireWithin(c.t, p50, most)
 }
 
 // The worker that prepares dies before it is given anything.

@@ -148,8 +148,7 @@ func (m *mix) endless() string {
 
 func (m *mix) playlist() string {
 	dir := m.t.TempDir()
-	p := mediatest.FFmpeg(m.t, "-i", m.clip, "-c", "copy", "-f", "hls", "-hls_time", "4", "-hls_list_size", "0", filepath.Join(dir, "a.m3u8"))
-	require.NoError(m.t, p.Wait(patience))
+	mediatest.Make(m.t, patience, "-i", m.clip, "-c", "copy", "-f", "hls", "-hls_time", "4", "-hls_list_size", "0", filepath.Join(dir, "a.m3u8"))
 	return mediatest.ServeFolder(m.t, dir) + "/a.m3u8"
 }
 

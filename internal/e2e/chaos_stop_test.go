@@ -152,7 +152,7 @@ func (c *crowd) requireStopped(at time.Time) figures {
 	}
 	all.Wait()
 	require.Len(c.t, times, len(c.ids), "stopped")
-	times.requireWithin(c.t, 5*time.Second, 5*time.Second, 0)
+	times.requireWithin(c.t, 5*time.Second, 5*time.Second)
 	return times
 }
 
@@ -204,7 +204,7 @@ func TestChaosAStopDuringATakeover(t *testing.T) {
 				require.NotZero(t, d, "a stop did not come about")
 				times = append(times, d)
 			}
-			times.requireWithin(t, 5*time.Second, 5*time.Second, 0)
+			times.requireWithin(t, 5*time.Second, 5*time.Second)
 			old.signal(syscall.SIGCONT)
 			c.requireNobodyPublishes()
 			for _, u := range c.users {

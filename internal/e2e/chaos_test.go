@@ -254,12 +254,18 @@ func (f figures) String() string {
 }
 
 // requireWithin fails when the figures exceed the limits of the fault table,
-// widened at the small size, and by what the machine stood still.
-func (f figures) requireWithin(t testing.TB, p50, most, stood time.Duration) {
+// widened at the small size.
+func (f figures) requireWithin(t testing.TB, p50, most time.Duration) {
+	t.Helper()
+	f.requireAtMost(t, p50*sized().tolerance, most*sized().tolerance)
+}
+
+// requireAtMost fails when the figures exceed the limits.
+func (f figures) requireAtMost(t testing.TB, p50, most time.Duration) {
 	t.Helper()
 	require.NotEmpty(t, f)
-	require.LessOrEqual(t, f.p50(), p50*sized().tolerance+busy(stood), "p50 of %v", f)
-	require.LessOrEqual(t, f.max(), most*sized().tolerance+busy(stood), "max of %v", f)
+	require.LessOrEqual(t, f.p50(), p50, "p50 of %v", f)
+	require.LessOrEqual(t, f.max(), most, "max of %v", f)
 }
 
 // result prints a line of the fault table.

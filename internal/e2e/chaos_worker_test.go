@@ -34,7 +34,7 @@ func TestChaosPushesOfAKilledWorkerGoOnElsewhere(t *testing.T) {
 		off = append(off, c.jump(u))
 	}
 	result(t, "%d pushes, publishing again %v; position off by %v", len(c.users), times, off)
-	times.requireWithin(t, 4*time.Second, 6*time.Second, 0)
+	times.requireWithin(t, 4*time.Second, 6*time.Second)
 	require.LessOrEqual(t, off.max(), 2*time.Second+renewTime+busy(noise()), "one GOP, a second, and what a renew takes")
 	c.requireNeverDoubled()
 	for _, u := range c.users {
@@ -82,7 +82,8 @@ func TestChaosAWorkerToldToEndHandsItsPushesOver(t *testing.T) {
 	gaps := c.gaps(before, c.again(before))
 	warm := prepared(c.workers[0])
 	result(t, "%d pushes, %d of them prepared before, gap in the room %v, exit 0 after %v", len(c.users), warm, gaps, took.Round(time.Millisecond))
-	gaps.requireWithin(t, 300*time.Millisecond, time.Second, noise())
+	stood, tolerance := busy(noise()), sized().tolerance
+	gaps.requireAtMost(t, 300*time.Millisecond*tolerance+stood, time.Second*tolerance+stood)
 	require.NotZero(t, warm)
 	c.requireNeverDoubled()
 	for _, u := range c.users {
@@ -394,7 +395,7 @@ func testCutOffToItsCap(t *testing.T, c *crowd, l *link.Link) {
 		require.Equal(t, fakeroom.EndUnpublished, s.End)
 		require.Greater(t, s.EndedAt.Sub(at), 8*time.Second, "before its cap")
 	}
-	times.requireWithin(t, 14*time.Second, 14*time.Second, 0)
+	times.requireWithin(t, 14*time.Second, 14*time.Second)
 	l.Heal()
 	c.again(before)
 	c.requireNeverDoubled()
@@ -420,7 +421,7 @@ func testStopWhileCutOff(t *testing.T, c *crowd, l *link.Link) {
 		left = append(left, s.EndedAt.Sub(cut))
 		require.Equal(t, fakeroom.EndUnpublished, s.End)
 	}
-	left.requireWithin(t, 14*time.Second, 14*time.Second, 0)
+	left.requireWithin(t, 14*time.Second, 14*time.Second)
 	l.Heal()
 	<-time.After(lease)
 	c.requireNobodyPublishes()

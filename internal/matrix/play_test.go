@@ -127,15 +127,15 @@ func (d *diary) warning() string {
 // mostPlays is how often a live source is played in a short run at most.
 const mostPlays = 3
 
-// again plays a live source. In a short run other packages take the CPU: one that was late
-// by that, so that something was dropped, is played again. play is told how often it was
-// called, and returns what was wrong.
-func again(t *testing.T, play func(n int) (wrong []string, p media.Progress)) {
+// again plays a source and returns what was wrong. In a short run other packages take the
+// CPU: a live one that was late by that, so that something was dropped, is played again.
+// play is told how often it was called.
+func again(t *testing.T, live bool, play func(n int) (wrong []string, p media.Progress)) []string {
 	t.Helper()
 	for n := 1; ; n++ {
 		wrong, p := play(n)
-		if len(wrong) == 0 || full || p.DroppedPackets == 0 || n == mostPlays {
-			return
+		if len(wrong) == 0 || full || !live || p.DroppedPackets == 0 || n == mostPlays {
+			return wrong
 		}
 		t.Logf("it was late, and is played again: %s", strings.Join(wrong, "; "))
 	}
@@ -144,12 +144,9 @@ func again(t *testing.T, play func(n int) (wrong []string, p media.Progress)) {
 // inTime is what comes of playing a sample as a user, again where a live one was late.
 func inTime(t *testing.T, s mediatest.Sample, user string, play func(user string, d *diary) verdict) (v verdict) {
 	t.Helper()
-	again(t, func(n int) ([]string, media.Progress) {
+	again(t, s.Serve.Live(), func(n int) ([]string, media.Progress) {
 		d := &diary{}
 		v = play(fmt.Sprintf("%sx%d", user, n), d)
-		if !s.Serve.Live() {
-			return nil, media.Progress{}
-		}
 		return v.found, d.meter.Snapshot(time.Now())
 	})
 	return v

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -44,9 +45,7 @@ func openerOver(t *testing.T, c egress.Config, silence time.Duration) media.Open
 func over(t *testing.T, path, name string, args ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), name)
-	before := []string{"-nostdin", "-v", "error"}
-	p := mediatest.FFmpeg(t, append(append(append(before, args[0], args[1], "-i", path, "-c", "copy"), args[2:]...), out)...)
-	require.NoError(t, p.Wait(time.Minute), p.Output())
+	mediatest.Make(t, time.Minute, slices.Concat(args[:2], []string{"-i", path, "-c", "copy"}, args[2:], []string{out})...)
 	return out
 }
 

@@ -26,8 +26,7 @@ const licensed = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-KEY:METHOD=SAMPLE-AES
 func madeBy(t *testing.T, args ...string) http.HandlerFunc {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.mp4")
-	p := mediatest.FFmpeg(t, append(append([]string{"-nostdin", "-v", "error"}, args...), path)...)
-	require.NoError(t, p.Wait(time.Minute), p.Output())
+	mediatest.Make(t, time.Minute, append(args, path)...)
 	return func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, path) }
 }
 
@@ -255,9 +254,8 @@ func TestALiveStreamThatStaysAwayFailsAfterItsIdleTime(t *testing.T) {
 func TestALivePlaylistThatStandsStillIsInTroubleAndIsNotPlayedAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p := mediatest.FFmpeg(t, "-nostdin", "-v", "error", "-i", moving(t, 8), "-c", "copy", "-f", "hls", "-hls_time", "1", "-hls_list_size", "0",
+	mediatest.Make(t, time.Minute, "-i", moving(t, 8), "-c", "copy", "-f", "hls", "-hls_time", "1", "-hls_list_size", "0",
 		"-hls_flags", "omit_endlist", filepath.Join(dir, "a.m3u8"))
-	require.NoError(t, p.Wait(time.Minute), p.Output())
 	s := newStay(t, startStandIn(t), mediatest.ServeFolder(t, dir)+"/a.m3u8")
 	s.job.Retry = briefLive(5 * time.Second)
 	f := s.start().failed()

@@ -21,15 +21,10 @@ func TestAPictureThatStoodIsCopiedAgain(t *testing.T) {
 	for name, sample := range map[string]mediatest.Sample{"of a file": file, "of a live stream": live} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var wrong []string
-			again(t, func(int) ([]string, media.Progress) {
+			require.Empty(t, again(t, sample.Serve.Live(), func(int) ([]string, media.Progress) {
 				s := newStay(t, startStandIn(t), sample.Source(t, nginx)).start()
-				if wrong = stoodForAWhile(t, s, sample); !sample.Serve.Live() {
-					return nil, media.Progress{}
-				}
-				return wrong, s.progress()
-			})
-			require.Empty(t, wrong)
+				return stoodForAWhile(t, s, sample), s.progress()
+			}))
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package mediatest
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,6 +32,14 @@ func makeWith(t testing.TB, dir string, limit time.Duration, args ...string) (st
 	p := start(t, "ffmpeg", dir, words[0], words[1:]...)
 	err := p.Wait(limit)
 	return p.Output(), err
+}
+
+// Make lets Debian's ffmpeg make with these arguments what nobody waits for in time, within limit.
+func Make(t testing.TB, limit time.Duration, args ...string) {
+	t.Helper()
+	if words, err := makeWith(t, "", limit, append([]string{"-nostdin", "-v", "warning"}, args...)...); err != nil {
+		t.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, words)
+	}
 }
 
 // FFmpegPublish publishes a clip to an rtmp URL in real time, over and over, as

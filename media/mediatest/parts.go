@@ -159,16 +159,8 @@ func cut(t testing.TB, parts []Part, output ...string) {
 		track("a", partAudio[audio], spans)
 	}
 	kept := filepath.Join(t.TempDir(), "kept.mkv") // the filter takes its times in what the muxer counts in: matroska's are the tracks'
-	quick(t, slices.Concat(args, filters, []string{"-c", "copy", kept})...)
-	quick(t, slices.Concat([]string{"-y", "-copyts", "-i", kept, "-map", "0", "-c", "copy"}, output)...)
-}
-
-// quick runs ffmpeg to its end.
-func quick(t testing.TB, args ...string) {
-	t.Helper()
-	if words, err := makeWith(t, "", 3*time.Minute, append([]string{"-nostdin", "-v", "warning"}, args...)...); err != nil {
-		t.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, words)
-	}
+	Make(t, 3*time.Minute, slices.Concat(args, filters, []string{"-c", "copy", kept})...)
+	Make(t, 3*time.Minute, slices.Concat([]string{"-y", "-copyts", "-i", kept, "-map", "0", "-c", "copy"}, output)...)
 }
 
 func (p Part) picture() (string, Span) { return p.Video, p.Picture }
